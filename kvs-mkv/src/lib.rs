@@ -1,0 +1,50 @@
+//! Kinesis Video Streams media: bytes in, fragments out, and the way back.
+//!
+//! **Contract.** A [`Splitter`] is fed the body of a GetMedia response in pieces of any size and hands out each
+//! [`Fragment`] once, as soon as its trailing AWS tags have been read; the result does not depend on how the bytes
+//! were cut. A fragment's payload is the chunk's own bytes, contiguous and unchanged, from the EBML header to the
+//! last byte of the chunk. Input is never trusted: whatever comes, the answer is a fragment, an [`Error`] that names
+//! element, id and byte offset, or a request for more bytes; memory is bounded by [`Limits`].
+//!
+//! The crate does no I/O, knows no async runtime and has no `unsafe`.
+//!
+//! ```
+//! use kvs_mkv::{Event, Splitter};
+//!
+//! # fn receive() -> Vec<Vec<u8>> { Vec::new() }
+//! let mut splitter = Splitter::default();
+//! for piece in receive() {
+//!     let mut rest = piece.as_slice();
+//!     while let Some(event) = splitter.push(&mut rest)? {
+//!         if let Event::Fragment(fragment) = event {
+//!             println!("{} has {} frames", fragment.number, fragment.frames.len());
+//!         }
+//!     }
+//! }
+//! # Ok::<(), kvs_mkv::Error>(())
+//! ```
+
+mod block;
+mod ebml;
+mod error;
+mod fragment;
+mod limits;
+mod number;
+mod payload;
+mod splitter;
+mod tag;
+mod timestamp;
+mod track;
+mod writer;
+
+pub use block::Frame;
+pub use error::{Error, ErrorKind};
+pub use fragment::{Cluster, ErrorReport, Fragment};
+pub use limits::Limits;
+pub use number::{BadFragmentNumber, FragmentNumber};
+pub use payload::Payload;
+pub use splitter::{Completion, End, Event, Splitter};
+pub use tag::{AwsTag, Tag, TagValue};
+pub use timestamp::Timestamp;
+pub use track::{AudioSettings, Track, TrackKind, VideoSettings};
+pub use writer::{ChunkWriter, FrameData, LeadingTags, TrailingTags};

@@ -1,0 +1,84 @@
+//! A fragment's bytes, with room in front of them.
+
+use std::fmt;
+use std::ops::Deref;
+
+/// The bytes of a chunk, contiguous, from the EBML header to its last byte.
+///
+/// There can be room in front of them (see [`crate::Splitter::with_headroom`]), so that a record's head can be put
+/// before the payload without moving it: [`Payload::into_prefixed`].
+#[derive(Clone, Default)]
+pub struct Payload {
+    buffer: Vec<u8>,
+    /// Where the payload begins in the buffer.
+    start: usize,
+}
+
+impl Payload {
+    pub(crate) fn with_capacity(headroom_bytes: usize, capacity_bytes: usize) -> Self {
+        let mut buffer = Vec::with_capacity(headroom_bytes + capacity_bytes);
+        buffer.resize(headroom_bytes, 0);
+        Self { buffer, start: headroom_bytes }
+    }
+
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Takes off what lies behind the first `length` bytes.
+    pub(crate) fn split_off(&mut self, length: usize) -> Vec<u8> {
+        self.buffer.split_off(self.start + length)
+    }
+
+    /// The payload with `prefix` before it, in one piece. The payload is moved only when the room in front of it is
+    /// smaller than the prefix.
+    pub fn into_prefixed(mut self, prefix: &[u8]) -> Self {
+        if prefix.len() <= self.start {
+            let start = self.start - prefix.len();
+            self.buffer[start..self.start].copy_from_slice(prefix);
+            return Self { buffer: self.buffer, start };
+        }
+        let mut buffer = Vec::with_capacity(prefix.len() + self.len());
+        buffer.extend_from_slice(prefix);
+        buffer.extend_from_slice(&self);
+        Self { buffer, start: 0 }
+    }
+}
+
+impl Deref for Payload {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+}
+
+impl AsRef<[u8]> for Payload {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(buffer: Vec<u8>) -> Self {
+        Self { buffer, start: 0 }
+    }
+}
+
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Payload {}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Payload({} bytes)", self.len())
+    }
+}
+
+#[cfg(test)]
+#[path = "payload_tests.rs"]
+mod tests;

@@ -1,0 +1,244 @@
+//! What has been read of the chunk that is coming in.
+
+use std::sync::Arc;
+
+use crate::block::Frame;
+use crate::ebml::{self, id};
+use crate::error::{Error, ErrorKind};
+use crate::fragment::{Cluster, ErrorReport, Fragment};
+use crate::limits::Limits;
+use crate::number::FragmentNumber;
+use crate::payload::Payload;
+use crate::tag::{self, AwsTag, TagSpan};
+use crate::timestamp::Timestamp;
+use crate::track::{self, Track};
+
+use super::Event;
+
+/// TimestampScale when Info does not say it: a millisecond (RFC 9559).
+const DEFAULT_TIMESTAMP_SCALE_NS: u64 = 1_000_000;
+
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) number: Option<FragmentNumber>,
+    pub(super) token: Option<Box<str>>,
+    /// Where a Segment of known size ends in the chunk.
+    pub(super) segment_end: Option<u64>,
+    pub(super) frames: Vec<Frame>,
+    pub(super) clusters: Vec<Cluster>,
+    server_timestamp: Option<Timestamp>,
+    producer_timestamp: Option<Timestamp>,
+    millis_behind_now: Option<i64>,
+    error_id: Option<u32>,
+    error_code: Option<String>,
+    error_message: Option<String>,
+    timestamp_scale_ns: u64,
+    tracks: Arc<[Track]>,
+    tags: Vec<TagSpan>,
+    /// Tags read, the service's own among them.
+    tag_count: usize,
+}
+
+/// The tracks of the last chunk with their bytes: a stream's chunks all have the same, which is then read once.
+#[derive(Debug, Default)]
+pub(super) struct TracksCache {
+    content: Vec<u8>,
+    tracks: Arc<[Track]>,
+}
+
+pub(super) enum Outcome {
+    Event(Event),
+    Nothing,
+}
+
+impl Default for Chunk {
+    fn default() -> Self {
+        Self {
+            number: None,
+            token: None,
+            segment_end: None,
+            frames: Vec::new(),
+            clusters: Vec::new(),
+            server_timestamp: None,
+            producer_timestamp: None,
+            millis_behind_now: None,
+            error_id: None,
+            error_code: None,
+            error_message: None,
+            timestamp_scale_ns: DEFAULT_TIMESTAMP_SCALE_NS,
+            tracks: Arc::default(),
+            tags: Vec::new(),
+            tag_count: 0,
+        }
+    }
+}
+
+impl Chunk {
+    pub(super) fn is_error(&self) -> bool {
+        self.error_id.is_some() || self.error_code.is_some()
+    }
+
+    /// Default duration of a track, for the frames of a lacing.
+    pub(super) fn default_duration_ns(&self, track_number: u64) -> u64 {
+        let track = self.tracks.iter().find(|track| track.number == track_number);
+        track.and_then(|track| track.default_duration_ns).unwrap_or(0)
+    }
+
+    /// `units` of TimestampScale in nanoseconds. Nonsense ends at the range's end: a wrong time must not stop media.
+    pub(super) fn scaled_ns(&self, units: i64) -> i64 {
+        units.saturating_mul(i64::try_from(self.timestamp_scale_ns).unwrap_or(i64::MAX))
+    }
+
+    pub(super) fn begin_cluster(&mut self, offset: usize) {
+        self.clusters.push(Cluster { timestamp_ns: 0, offset, first_frame: self.frames.len() });
+    }
+
+    /// The cluster's Timestamp; blocks that came before it are moved along.
+    pub(super) fn set_cluster_timestamp(&mut self, units: u64) {
+        let timestamp_ns = self.scaled_ns(i64::try_from(units).unwrap_or(i64::MAX));
+        let Some(cluster) = self.clusters.last_mut() else { return };
+        let moved_ns = timestamp_ns.saturating_sub(cluster.timestamp_ns);
+        cluster.timestamp_ns = timestamp_ns;
+        for frame in &mut self.frames[cluster.first_frame..] {
+            frame.timestamp_ns = frame.timestamp_ns.saturating_add(moved_ns);
+        }
+    }
+
+    pub(super) fn cluster_timestamp_ns(&self) -> i64 {
+        self.clusters.last().map_or(0, |cluster| cluster.timestamp_ns)
+    }
+
+    /// Reads an Info element's content.
+    pub(super) fn read_info(&mut self, content: &[u8], offset: u64) -> Result<(), Error> {
+        let mut children = ebml::Children::new(content, id::INFO, offset);
+        while let Some(child) = children.next()? {
+            if child.id == id::TIMESTAMP_SCALE {
+                let bad = || Error::new(ErrorKind::BadContent, child.id, offset + child.content_at as u64);
+                let scale = ebml::read_uint(child.content).ok_or_else(bad)?;
+                self.timestamp_scale_ns = if scale == 0 { DEFAULT_TIMESTAMP_SCALE_NS } else { scale };
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a Tracks element's content.
+    pub(super) fn read_tracks(
+        &mut self,
+        content: &[u8],
+        offset: u64,
+        limits: &Limits,
+        cache: &mut TracksCache,
+    ) -> Result<(), Error> {
+        if cache.content != content || content.is_empty() {
+            cache.tracks = track::read_tracks(content, offset, limits)?.into();
+            cache.content.clear();
+            cache.content.extend_from_slice(content);
+        }
+        self.tracks = Arc::clone(&cache.tracks);
+        Ok(())
+    }
+
+    /// Reads a Tags element's content, which lies at `content_at` of the chunk.
+    pub(super) fn read_tags(
+        &mut self,
+        content: &[u8],
+        content_at: usize,
+        chunk_offset: u64,
+        limits: &Limits,
+    ) -> Result<(), Error> {
+        tag::read_tags(content, content_at, chunk_offset, limits, &mut |span| {
+            self.tag_count += 1;
+            let offset = chunk_offset + span.name.start as u64;
+            if self.tag_count > limits.tags {
+                let kind =
+                    ErrorKind::TooLarge { what: "tags", actual: self.tag_count as u64, limit: limits.tags as u64 };
+                return Err(Error::new(kind, id::SIMPLE_TAG, offset));
+            }
+            let local = |range: &std::ops::Range<usize>| &content[range.start - content_at..range.end - content_at];
+            match AwsTag::from_name(local(&span.name)) {
+                Some(aws_tag) => self.set_aws_tag(aws_tag, local(&span.value), offset),
+                None => {
+                    self.tags.push(span);
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    fn set_aws_tag(&mut self, tag: AwsTag, value: &[u8], offset: u64) -> Result<(), Error> {
+        let text = || String::from_utf8_lossy(value).into_owned();
+        match tag {
+            AwsTag::FragmentNumber => {
+                let number = FragmentNumber::from_bytes(value)
+                    .map_err(|_| Error::new(ErrorKind::BadFragmentNumber, id::TAG_STRING, offset))?;
+                self.number = Some(number);
+            }
+            AwsTag::ServerTimestamp => self.server_timestamp = Timestamp::from_seconds_text(value),
+            AwsTag::ProducerTimestamp => self.producer_timestamp = Timestamp::from_seconds_text(value),
+            AwsTag::MillisBehindNow => {
+                self.millis_behind_now = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+            }
+            AwsTag::ContinuationToken => {
+                let valid = (1..=128).contains(&value.len()) && value.is_ascii();
+                let token = std::str::from_utf8(value).ok().filter(|_| valid);
+                let bad = || Error::new(ErrorKind::BadContinuationToken, id::TAG_STRING, offset);
+                self.token = Some(token.ok_or_else(bad)?.into());
+            }
+            AwsTag::ErrorId => {
+                self.error_id = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+                if self.error_id.is_none() {
+                    self.error_code.get_or_insert_with(text);
+                }
+            }
+            AwsTag::ErrorCode | AwsTag::ExceptionErrorCode => self.error_code = Some(text()),
+            AwsTag::ExceptionMessage => self.error_message = Some(text()),
+        }
+        Ok(())
+    }
+
+    /// What the chunk was, now that it is over.
+    pub(super) fn into_outcome(self, payload: Payload, whole: bool, chunk_offset: u64) -> Result<Outcome, Error> {
+        if self.is_error() {
+            return Ok(Outcome::Event(Event::Error(ErrorReport {
+                fragment_number: self.number,
+                error_id: self.error_id,
+                error_code: self.error_code,
+                message: self.error_message,
+            })));
+        }
+        if payload.is_empty() {
+            return Ok(Outcome::Nothing);
+        }
+        let Some(number) = self.number else {
+            return Err(Error::new(ErrorKind::MissingFragmentNumber, id::SEGMENT, chunk_offset));
+        };
+        let fragment = Fragment {
+            number,
+            server_timestamp: self.server_timestamp,
+            producer_timestamp: self.producer_timestamp,
+            millis_behind_now: self.millis_behind_now,
+            continuation_token: self.token,
+            complete: whole,
+            tracks: self.tracks,
+            clusters: self.clusters,
+            frames: self.frames,
+            tags: last_of_each_name(self.tags, &payload),
+            payload,
+        };
+        Ok(Outcome::Event(if whole { Event::Fragment(fragment) } else { Event::Unfinished(fragment) }))
+    }
+}
+
+/// Of the tags with one name about one track the last value, in the place of the first.
+fn last_of_each_name(spans: Vec<TagSpan>, chunk: &[u8]) -> Vec<TagSpan> {
+    let mut tags: Vec<TagSpan> = Vec::with_capacity(spans.len());
+    for span in spans {
+        let name = &chunk[span.name.clone()];
+        let same = |known: &&mut TagSpan| known.track_uid == span.track_uid && &chunk[known.name.clone()] == name;
+        match tags.iter_mut().find(same) {
+            Some(known) => *known = span,
+            None => tags.push(span),
+        }
+    }
+    tags
+}

@@ -1,0 +1,226 @@
+//! Writing chunks, in the order of elements that real recordings have (`getmedia.md`, "Order of elements").
+
+use crate::ebml::id;
+use crate::number::FragmentNumber;
+use crate::tag::AwsTag;
+use crate::timestamp::Timestamp;
+use crate::track::Track;
+
+/// Nanoseconds of a unit of the timestamps written here.
+const TIMESTAMP_SCALE_NS: i64 = 1_000_000;
+
+/// Writes the parts of a chunk: head, producer's tags, leading AWS tags, cluster, trailing AWS tags.
+///
+/// Each part is whole elements, so a caller may keep parts and send them again with other tags between.
+#[derive(Debug, Clone)]
+pub struct ChunkWriter {
+    app: String,
+}
+
+/// The service's tags before the cluster.
+#[derive(Debug, Clone)]
+pub struct LeadingTags {
+    /// AWS_KINESISVIDEO_FRAGMENT_NUMBER.
+    pub number: FragmentNumber,
+    /// AWS_KINESISVIDEO_SERVER_TIMESTAMP.
+    pub server_timestamp: Timestamp,
+    /// AWS_KINESISVIDEO_PRODUCER_TIMESTAMP.
+    pub producer_timestamp: Timestamp,
+}
+
+/// The service's tags at the end of the chunk.
+#[derive(Debug, Clone)]
+pub struct TrailingTags {
+    /// AWS_KINESISVIDEO_MILLIS_BEHIND_NOW.
+    pub millis_behind_now: i64,
+    /// AWS_KINESISVIDEO_CONTINUATION_TOKEN.
+    pub continuation_token: String,
+}
+
+/// A frame to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct FrameData<'a> {
+    /// Number of its track.
+    pub track: u64,
+    /// Presentation time in nanoseconds; written in milliseconds, at most 32 s from the cluster's.
+    pub timestamp_ns: i64,
+    /// Whether a decoder can begin here.
+    pub key: bool,
+    /// Its data.
+    pub data: &'a [u8],
+}
+
+impl ChunkWriter {
+    /// A writer that calls itself `app` in MuxingApp and WritingApp.
+    pub fn new(app: &str) -> Self {
+        Self { app: app.to_owned() }
+    }
+
+    /// A whole chunk.
+    pub fn chunk(
+        &self,
+        tracks: &[Track],
+        own_tags: &[(&str, &str)],
+        leading: &LeadingTags,
+        cluster_timestamp_ns: i64,
+        frames: &[FrameData<'_>],
+        trailing: &TrailingTags,
+    ) -> Vec<u8> {
+        let mut chunk = self.head(tracks);
+        if !own_tags.is_empty() {
+            chunk.extend(self.tags(own_tags));
+        }
+        chunk.extend(self.leading_tags(leading));
+        chunk.extend(self.cluster(cluster_timestamp_ns, frames));
+        chunk.extend(self.trailing_tags(trailing));
+        chunk
+    }
+
+    /// EBML header, Segment of unknown size, Info and Tracks.
+    pub fn head(&self, tracks: &[Track]) -> Vec<u8> {
+        let mut ebml = Vec::new();
+        element(&mut ebml, id::DOC_TYPE, b"matroska");
+        uint(&mut ebml, id::DOC_TYPE_VERSION, 4);
+        uint(&mut ebml, id::DOC_TYPE_READ_VERSION, 2);
+        let mut info = Vec::new();
+        uint(&mut info, id::TIMESTAMP_SCALE, TIMESTAMP_SCALE_NS.unsigned_abs());
+        element(&mut info, id::MUXING_APP, self.app.as_bytes());
+        element(&mut info, id::WRITING_APP, self.app.as_bytes());
+        let mut entries = Vec::new();
+        for track in tracks {
+            element(&mut entries, id::TRACK_ENTRY, &track_entry(track));
+        }
+        let mut head = Vec::new();
+        element(&mut head, id::EBML, &ebml);
+        write_id(&mut head, id::SEGMENT);
+        head.extend([0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]);
+        element(&mut head, id::INFO, &info);
+        element(&mut head, id::TRACKS, &entries);
+        head
+    }
+
+    /// A Tags element with one Tag.
+    pub fn tags(&self, tags: &[(&str, &str)]) -> Vec<u8> {
+        let mut simple_tags = Vec::new();
+        for (name, value) in tags {
+            let mut simple_tag = Vec::new();
+            element(&mut simple_tag, id::TAG_NAME, name.as_bytes());
+            element(&mut simple_tag, id::TAG_STRING, value.as_bytes());
+            element(&mut simple_tags, id::SIMPLE_TAG, &simple_tag);
+        }
+        let mut tag = Vec::new();
+        element(&mut tag, id::TAG, &simple_tags);
+        let mut written = Vec::new();
+        element(&mut written, id::TAGS, &tag);
+        written
+    }
+
+    /// The service's tags before the cluster.
+    pub fn leading_tags(&self, tags: &LeadingTags) -> Vec<u8> {
+        self.tags(&[
+            (AwsTag::FragmentNumber.name(), tags.number.as_str()),
+            (AwsTag::ServerTimestamp.name(), &tags.server_timestamp.to_string()),
+            (AwsTag::ProducerTimestamp.name(), &tags.producer_timestamp.to_string()),
+        ])
+    }
+
+    /// The service's tags at the end of a chunk.
+    pub fn trailing_tags(&self, tags: &TrailingTags) -> Vec<u8> {
+        self.tags(&[
+            (AwsTag::MillisBehindNow.name(), &tags.millis_behind_now.to_string()),
+            (AwsTag::ContinuationToken.name(), &tags.continuation_token),
+        ])
+    }
+
+    /// A chunk in which the service reports an error about a fragment.
+    pub fn error_chunk(&self, number: Option<&FragmentNumber>, error_id: u32, error_code: &str) -> Vec<u8> {
+        let error_id = error_id.to_string();
+        let mut tags = vec![(AwsTag::ErrorCode.name(), error_code), (AwsTag::ErrorId.name(), error_id.as_str())];
+        if let Some(number) = number {
+            tags.insert(0, (AwsTag::FragmentNumber.name(), number.as_str()));
+        }
+        let mut chunk = self.head(&[]);
+        chunk.extend(self.tags(&tags));
+        chunk
+    }
+
+    /// A Cluster of SimpleBlocks. Timestamps out of a block's range of 16 bits are put to its end.
+    pub fn cluster(&self, timestamp_ns: i64, frames: &[FrameData<'_>]) -> Vec<u8> {
+        let data_bytes: usize = frames.iter().map(|frame| frame.data.len() + 32).sum();
+        let mut content = Vec::with_capacity(data_bytes + 16);
+        let cluster_units = timestamp_ns / TIMESTAMP_SCALE_NS;
+        uint(&mut content, id::CLUSTER_TIMESTAMP, cluster_units.max(0).unsigned_abs());
+        for frame in frames {
+            let units = frame.timestamp_ns / TIMESTAMP_SCALE_NS - cluster_units.max(0);
+            let relative = i16::try_from(units).unwrap_or(if units < 0 { i16::MIN } else { i16::MAX });
+            let mut head = Vec::with_capacity(12);
+            write_vint(&mut head, frame.track);
+            head.extend(relative.to_be_bytes());
+            head.push(if frame.key { 0x80 } else { 0 });
+            write_id(&mut content, id::SIMPLE_BLOCK);
+            write_vint(&mut content, (head.len() + frame.data.len()) as u64);
+            content.extend(head);
+            content.extend(frame.data);
+        }
+        let mut cluster = Vec::with_capacity(content.len() + 12);
+        element(&mut cluster, id::CLUSTER, &content);
+        cluster
+    }
+}
+
+fn track_entry(track: &Track) -> Vec<u8> {
+    let mut entry = Vec::new();
+    uint(&mut entry, id::TRACK_NUMBER, track.number);
+    uint(&mut entry, id::TRACK_UID, track.uid);
+    uint(&mut entry, id::TRACK_TYPE, track.kind.value());
+    if let Some(name) = &track.name {
+        element(&mut entry, id::TRACK_NAME, name.as_bytes());
+    }
+    if let Some(language) = &track.language {
+        element(&mut entry, id::LANGUAGE, language.as_bytes());
+    }
+    element(&mut entry, id::CODEC_ID, track.codec_id.as_bytes());
+    if let Some(private) = &track.codec_private {
+        element(&mut entry, id::CODEC_PRIVATE, private);
+    }
+    if let Some(duration_ns) = track.default_duration_ns {
+        uint(&mut entry, id::DEFAULT_DURATION, duration_ns);
+    }
+    if let Some(video) = track.video {
+        let mut settings = Vec::new();
+        uint(&mut settings, id::PIXEL_WIDTH, video.width);
+        uint(&mut settings, id::PIXEL_HEIGHT, video.height);
+        element(&mut entry, id::VIDEO, &settings);
+    }
+    if let Some(audio) = track.audio {
+        let mut settings = Vec::new();
+        element(&mut settings, id::SAMPLING_FREQUENCY, &audio.sampling_frequency_hz.to_be_bytes());
+        uint(&mut settings, id::CHANNELS, audio.channels);
+        element(&mut entry, id::AUDIO, &settings);
+    }
+    entry
+}
+
+fn element(out: &mut Vec<u8>, id: u32, content: &[u8]) {
+    write_id(out, id);
+    write_vint(out, content.len() as u64);
+    out.extend(content);
+}
+
+fn uint(out: &mut Vec<u8>, id: u32, value: u64) {
+    let bytes = value.to_be_bytes();
+    let skipped = (value.leading_zeros() as usize / 8).min(7);
+    element(out, id, &bytes[skipped..]);
+}
+
+fn write_id(out: &mut Vec<u8>, id: u32) {
+    let skipped = id.leading_zeros() as usize / 8;
+    out.extend(&id.to_be_bytes()[skipped..]);
+}
+
+/// The shortest form, leaving out the value that would mean "unknown".
+fn write_vint(out: &mut Vec<u8>, value: u64) {
+    let length = (1..8).find(|&length| value < crate::ebml::vint_max(length)).unwrap_or(8);
+    let marked = value | 1_u64 << (7 * length);
+    out.extend(&marked.to_be_bytes()[8 - length..]);
+}
