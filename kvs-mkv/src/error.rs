@@ -27,6 +27,9 @@ pub enum ErrorKind {
     /// The size field is not valid.
     #[error("the size field is not valid")]
     BadElementSize,
+    /// The file ends inside an element.
+    #[error("the file ends inside an element")]
+    Truncated,
     /// Only Segment and Cluster may have an unknown size.
     #[error("its size is unknown, which only Segment and Cluster may be")]
     UnknownSize,

@@ -1,5 +1,6 @@
 //! What the splitter hands out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::block::Frame;
@@ -32,6 +33,10 @@ pub struct Fragment {
     pub frames: Vec<Frame>,
     /// The chunk's own bytes.
     pub payload: Payload,
+    /// Where in the payload the Tags element with the fragment number lies.
+    pub leading_tags: Range<usize>,
+    /// Where in the payload the Tags element with the continuation token lies.
+    pub trailing_tags: Option<Range<usize>>,
     pub(crate) tags: Vec<TagSpan>,
 }
 
@@ -44,6 +49,38 @@ pub struct Cluster {
     pub offset: usize,
     /// Index of its first frame in [`Fragment::frames`].
     pub first_frame: usize,
+}
+
+/// Any MKV file: what a producer has, without the service's tags. See [`crate::Splitter::read_document`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// The tracks.
+    pub tracks: Arc<[Track]>,
+    /// The clusters.
+    pub clusters: Vec<Cluster>,
+    /// All frames, in the order of the file.
+    pub frames: Vec<Frame>,
+    pub(crate) bytes: Payload,
+    pub(crate) tags: Vec<TagSpan>,
+}
+
+impl Document {
+    /// The file's tags.
+    pub fn tags(&self) -> impl Iterator<Item = Tag<'_>> {
+        self.tags.iter().map(|span| span.read(&self.bytes))
+    }
+
+    /// The frames of a cluster, by its index in [`Document::clusters`], with their data.
+    pub fn cluster_frames(&self, index: usize) -> impl Iterator<Item = (&Frame, &[u8])> {
+        let first = self.clusters.get(index).map_or(self.frames.len(), |cluster| cluster.first_frame);
+        let end = self.clusters.get(index + 1).map_or(self.frames.len(), |cluster| cluster.first_frame);
+        self.frames[first..end].iter().map(|frame| (frame, data_of(&self.bytes, frame)))
+    }
+}
+
+fn data_of<'a>(bytes: &'a [u8], frame: &Frame) -> &'a [u8] {
+    let end = frame.offset.saturating_add(frame.size_bytes).min(bytes.len());
+    bytes.get(frame.offset..end).unwrap_or_default()
 }
 
 /// The service ended the session with an error, told within the media.
@@ -67,8 +104,7 @@ impl Fragment {
 
     /// Data of a frame of this fragment.
     pub fn frame_data(&self, frame: &Frame) -> &[u8] {
-        let end = frame.offset.saturating_add(frame.size_bytes).min(self.payload.len());
-        self.payload.get(frame.offset..end).unwrap_or_default()
+        data_of(&self.payload, frame)
     }
 
     /// Presentation time of the earliest frame, in nanoseconds.

@@ -14,7 +14,7 @@ mod walk;
 
 use crate::ebml::{self, HEADER_MAX_BYTES, id};
 use crate::error::{Error, ErrorKind};
-use crate::fragment::{ErrorReport, Fragment};
+use crate::fragment::{Document, ErrorReport, Fragment};
 use crate::limits::Limits;
 use crate::number::FragmentNumber;
 use crate::payload::Payload;
@@ -135,6 +135,21 @@ impl Splitter {
         let end = self.take_end();
         self.reset();
         end
+    }
+
+    /// Reads a whole file that is no recording of the service: tracks, clusters and frames.
+    ///
+    /// # Errors
+    /// When it is malformed, passes a limit, or ends inside an element.
+    pub fn read_document(bytes: &[u8], limits: Limits) -> Result<Document, Error> {
+        let mut splitter = Self::new(limits, Completion::NextChunkOrEnd);
+        splitter.push(&mut &*bytes)?;
+        while splitter.leave_finished() {}
+        if splitter.at != splitter.payload.len() || !splitter.is_whole() {
+            let offset = splitter.payload.len() as u64;
+            return Err(Error::new(ErrorKind::Truncated, id::SEGMENT, offset));
+        }
+        Ok(splitter.chunk.into_document(splitter.payload))
     }
 
     /// Forgets the current stream.

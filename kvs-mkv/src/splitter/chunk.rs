@@ -1,11 +1,12 @@
 //! What has been read of the chunk that is coming in.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::block::Frame;
 use crate::ebml::{self, id};
 use crate::error::{Error, ErrorKind};
-use crate::fragment::{Cluster, ErrorReport, Fragment};
+use crate::fragment::{Cluster, Document, ErrorReport, Fragment};
 use crate::limits::Limits;
 use crate::number::FragmentNumber;
 use crate::payload::Payload;
@@ -26,6 +27,8 @@ pub(super) struct Chunk {
     pub(super) segment_end: Option<u64>,
     pub(super) frames: Vec<Frame>,
     pub(super) clusters: Vec<Cluster>,
+    leading_tags: Range<usize>,
+    trailing_tags: Option<Range<usize>>,
     server_timestamp: Option<Timestamp>,
     producer_timestamp: Option<Timestamp>,
     millis_behind_now: Option<i64>,
@@ -59,6 +62,8 @@ impl Default for Chunk {
             segment_end: None,
             frames: Vec::new(),
             clusters: Vec::new(),
+            leading_tags: 0..0,
+            trailing_tags: None,
             server_timestamp: None,
             producer_timestamp: None,
             millis_behind_now: None,
@@ -138,14 +143,16 @@ impl Chunk {
         Ok(())
     }
 
-    /// Reads a Tags element's content, which lies at `content_at` of the chunk.
+    /// Reads the content of a Tags element, which begins at `element_at` of the chunk and its content at `content_at`.
     pub(super) fn read_tags(
         &mut self,
         content: &[u8],
+        element_at: usize,
         content_at: usize,
         chunk_offset: u64,
         limits: &Limits,
     ) -> Result<(), Error> {
+        let element = element_at..content_at + content.len();
         tag::read_tags(content, content_at, chunk_offset, limits, &mut |span| {
             self.tag_count += 1;
             let offset = chunk_offset + span.name.start as u64;
@@ -154,9 +161,16 @@ impl Chunk {
                     ErrorKind::TooLarge { what: "tags", actual: self.tag_count as u64, limit: limits.tags as u64 };
                 return Err(Error::new(kind, id::SIMPLE_TAG, offset));
             }
-            let local = |range: &std::ops::Range<usize>| &content[range.start - content_at..range.end - content_at];
+            let local = |range: &Range<usize>| &content[range.start - content_at..range.end - content_at];
             match AwsTag::from_name(local(&span.name)) {
-                Some(aws_tag) => self.set_aws_tag(aws_tag, local(&span.value), offset),
+                Some(aws_tag) => {
+                    match aws_tag {
+                        AwsTag::FragmentNumber => self.leading_tags = element.clone(),
+                        AwsTag::ContinuationToken => self.trailing_tags = Some(element.clone()),
+                        _ => {}
+                    }
+                    self.set_aws_tag(aws_tag, local(&span.value), offset)
+                }
                 None => {
                     self.tags.push(span);
                     Ok(())
@@ -196,6 +210,17 @@ impl Chunk {
         Ok(())
     }
 
+    /// What a file holds that is no recording of the service.
+    pub(super) fn into_document(self, bytes: Payload) -> Document {
+        Document {
+            tracks: self.tracks,
+            clusters: self.clusters,
+            frames: self.frames,
+            tags: last_of_each_name(self.tags, &bytes),
+            bytes,
+        }
+    }
+
     /// What the chunk was, now that it is over.
     pub(super) fn into_outcome(self, payload: Payload, whole: bool, chunk_offset: u64) -> Result<Outcome, Error> {
         if self.is_error() {
@@ -222,6 +247,8 @@ impl Chunk {
             tracks: self.tracks,
             clusters: self.clusters,
             frames: self.frames,
+            leading_tags: self.leading_tags,
+            trailing_tags: self.trailing_tags,
             tags: last_of_each_name(self.tags, &payload),
             payload,
         };

@@ -148,13 +148,14 @@ impl Splitter {
             }
             id::INFO | id::TRACKS | id::TAGS => self.read_whole(header, input, |splitter, content, content_at| {
                 let content_offset = splitter.chunk_offset + content_at as u64;
+                let element_at = splitter.at;
                 let chunk = &mut splitter.chunk;
                 match header.id {
                     id::INFO => chunk.read_info(content, content_offset),
                     id::TRACKS => {
                         chunk.read_tracks(content, content_offset, &splitter.limits, &mut splitter.tracks_cache)
                     }
-                    _ => chunk.read_tags(content, content_at, splitter.chunk_offset, &splitter.limits),
+                    _ => chunk.read_tags(content, element_at, content_at, splitter.chunk_offset, &splitter.limits),
                 }
             }),
             _ => self.skip(header),

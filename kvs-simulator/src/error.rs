@@ -1,0 +1,53 @@
+//! Errors as the service answers them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// A refusal with status, type and message.
+#[derive(Debug, Clone)]
+pub(crate) struct ServiceError {
+    pub(crate) status: u16,
+    pub(crate) error_type: String,
+    pub(crate) message: String,
+}
+
+impl ServiceError {
+    pub(crate) fn new(status: u16, error_type: &str, message: impl Into<String>) -> Self {
+        Self { status, error_type: error_type.to_owned(), message: message.into() }
+    }
+
+    pub(crate) fn invalid_argument(message: impl Into<String>) -> Self {
+        Self::new(400, "InvalidArgumentException", message)
+    }
+
+    pub(crate) fn not_found(stream: &str) -> Self {
+        Self::new(
+            404,
+            "ResourceNotFoundException",
+            format!("The requested stream {stream} is not found or not active."),
+        )
+    }
+}
+
+impl IntoResponse for ServiceError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::json!({ "Message": self.message }).to_string();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        // The documentation has one spelling, AWS's SDKs read the other.
+        if let Ok(error_type) = HeaderValue::from_str(&self.error_type) {
+            response.headers_mut().insert("x-amzn-errortype", error_type.clone());
+            response.headers_mut().insert("x-amz-errortype", error_type);
+        }
+        response
+    }
+}
+
+/// A request id of the service's form, different for each request.
+pub(crate) fn next_request_id() -> String {
+    static COUNTER: AtomicU64 = AtomicU64::new(1);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    format!("51000000-0000-4000-8000-{count:012x}")
+}

@@ -1,0 +1,34 @@
+//! Fragment numbers as the service makes them.
+//!
+//! Undocumented, but true of all recordings at hand (`getmedia.md`):
+//! `(2^64 + counter) << 92 | server time in ms << 28 | 28 other bits`.
+
+use kvs_mkv::FragmentNumber;
+use num_bigint::BigUint;
+
+/// Makes a number from its parts.
+pub(crate) fn compose(counter: u64, server_millis: u64, other: u32) -> BigUint {
+    let high = (BigUint::from(1_u8) << 64_u32) + BigUint::from(counter);
+    let low = (BigUint::from(server_millis) << 28_u32) + BigUint::from(other & 0x0FFF_FFFF);
+    (high << 92_u32) + low
+}
+
+/// The distance between numbers that lie so many counts and milliseconds apart.
+pub(crate) fn distance(counts: u64, millis: u64) -> BigUint {
+    (BigUint::from(counts) << 92_u32) + (BigUint::from(millis) << 28_u32)
+}
+
+pub(crate) fn to_number(value: &BigUint) -> Option<FragmentNumber> {
+    value.to_string().parse().ok()
+}
+
+pub(crate) fn from_number(number: &FragmentNumber) -> BigUint {
+    number.as_str().parse().unwrap_or_default()
+}
+
+/// A hash that is the same in every run (FNV-1a), for the other bits and the holes between counters.
+pub(crate) fn mix(name: &str, index: u64) -> u64 {
+    name.bytes()
+        .chain(index.to_le_bytes())
+        .fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
+}
