@@ -1,1 +1,32 @@
-//! Placeholder.
+//! Amazon Kinesis Video Streams over HTTPS: GetMedia and what it needs, yielding fragments.
+//!
+//! **Contract.** A [`Puller`] yields the fragments of one stream in order, each once for as long as it lives, from a
+//! start selector or from the position of the last fragment, through whatever the service and the network do:
+//! sessions that end, cleanly or not, in the middle of a fragment or between two, are opened again from the last
+//! whole fragment, within the service's limits on calls. It never yields a part of a fragment as a whole one. Every
+//! [`Error`] has a [`ErrorClass`] that says what to do, and the request id when there is one.
+
+mod budget;
+mod client;
+mod credentials;
+mod endpoint;
+mod error;
+mod puller;
+mod resume;
+mod retry;
+mod selector;
+mod session;
+mod stream_ref;
+mod throttle;
+
+pub use budget::{MemoryBudget, MemoryPermit};
+pub use client::{Client, ClientConfig, StreamInfo};
+pub use credentials::CredentialsSource;
+pub use error::{Error, ErrorClass};
+pub use kvs_mkv::{Fragment, FragmentNumber, Limits, Timestamp, Track};
+pub use puller::{Pulled, PulledFragment, Puller, PullerConfig};
+pub use resume::{PositionLost, StreamPosition};
+pub use retry::RetryPolicy;
+pub use selector::StartSelector;
+pub use stream_ref::{BadStream, StreamRef};
+pub use throttle::CallLimits;

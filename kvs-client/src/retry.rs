@@ -1,0 +1,54 @@
+//! How long to wait before trying again.
+
+use std::time::Duration;
+
+use tokio_retry2::strategy::{ExponentialBackoff, jitter_with_bounds};
+
+/// Exponential back-off with full jitter: a random time up to `base × 2^n`, at most `cap`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// The longest first delay.
+    pub base: Duration,
+    /// The longest delay of all.
+    pub cap: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { base: Duration::from_millis(200), cap: Duration::from_secs(30) }
+    }
+}
+
+/// The delays of a row of failures.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    policy: RetryPolicy,
+    delays: Option<ExponentialBackoff>,
+}
+
+impl Backoff {
+    pub(crate) fn new(policy: RetryPolicy) -> Self {
+        Self { policy, delays: None }
+    }
+
+    /// The next delay of the row.
+    pub(crate) fn next_delay(&mut self) -> Duration {
+        let policy = self.policy;
+        let delays = self.delays.get_or_insert_with(|| {
+            let base_millis = u64::try_from(policy.base.as_millis()).unwrap_or(u64::MAX).max(1);
+            // Its delays are 2^n × factor, from n = 1 on.
+            ExponentialBackoff::from_millis(2).factor(base_millis.div_ceil(2)).max_delay(policy.cap)
+        });
+        let longest = delays.next().unwrap_or(policy.cap);
+        jitter_with_bounds(0.0, 1.0)(longest)
+    }
+
+    /// Something went well: the next row begins anew.
+    pub(crate) fn reset(&mut self) {
+        self.delays = None;
+    }
+}
+
+#[cfg(test)]
+#[path = "retry_tests.rs"]
+mod tests;

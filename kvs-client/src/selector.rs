@@ -1,0 +1,49 @@
+//! Where a session starts.
+
+use kvs_mkv::{FragmentNumber, Timestamp};
+use serde_json::{Value, json};
+
+/// GetMedia's StartSelector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StartSelector {
+    /// The latest chunk.
+    Now,
+    /// The earliest chunk that is still there.
+    Earliest,
+    /// After this fragment.
+    FragmentNumber(FragmentNumber),
+    /// The chunk that contains this time of the producer's, or the first after it.
+    ProducerTimestamp(Timestamp),
+    /// The chunk that contains this time of the service's, or the first after it.
+    ServerTimestamp(Timestamp),
+    /// After the fragment that came with this token.
+    ContinuationToken(String),
+}
+
+impl StartSelector {
+    /// The type's name in the API.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Now => "NOW",
+            Self::Earliest => "EARLIEST",
+            Self::FragmentNumber(_) => "FRAGMENT_NUMBER",
+            Self::ProducerTimestamp(_) => "PRODUCER_TIMESTAMP",
+            Self::ServerTimestamp(_) => "SERVER_TIMESTAMP",
+            Self::ContinuationToken(_) => "CONTINUATION_TOKEN",
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let mut selector = json!({ "StartSelectorType": self.kind() });
+        match self {
+            Self::Now | Self::Earliest => {}
+            Self::FragmentNumber(number) => selector["AfterFragmentNumber"] = number.as_str().into(),
+            Self::ProducerTimestamp(timestamp) | Self::ServerTimestamp(timestamp) => {
+                // Seconds with a fraction; exact for milliseconds up to the year 285,000.
+                selector["StartTimestamp"] = (timestamp.millis() as f64 / 1000.0).into();
+            }
+            Self::ContinuationToken(token) => selector["ContinuationToken"] = token.as_str().into(),
+        }
+        selector
+    }
+}

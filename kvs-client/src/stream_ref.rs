@@ -1,0 +1,95 @@
+//! Which stream is meant.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A stream by its name or its ARN, valid by the patterns of the service's API (`kvs-api.txt`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamRef {
+    text: String,
+    /// Where in `text` the name begins.
+    name_start: usize,
+    /// Where in `text` the name ends.
+    name_end: usize,
+}
+
+/// The text is neither a stream's name nor its ARN.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{text:?} is no stream: a name is 1 to 256 characters of [a-zA-Z0-9_.-], an ARN is \
+     arn:PARTITION:kinesisvideo:REGION:ACCOUNT:stream/NAME/CREATION"
+)]
+pub struct BadStream {
+    /// What was given, cut to 300 characters.
+    pub text: String,
+}
+
+impl StreamRef {
+    /// As it was given: the name or the ARN.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The stream's name, also out of an ARN.
+    pub fn name(&self) -> &str {
+        &self.text[self.name_start..self.name_end]
+    }
+
+    /// The ARN, when it was given by ARN.
+    pub fn arn(&self) -> Option<&str> {
+        (self.name_start > 0).then_some(self.text.as_str())
+    }
+
+    /// The request member that names it, with its value.
+    pub(crate) fn member(&self) -> (&'static str, &str) {
+        if self.arn().is_some() { ("StreamARN", &self.text) } else { ("StreamName", &self.text) }
+    }
+}
+
+fn valid_name(name: &str) -> bool {
+    (1..=256).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}
+
+/// Where in a valid ARN the name lies.
+fn name_in_arn(text: &str) -> Option<std::ops::Range<usize>> {
+    let lower_or_digit = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let &["arn", partition, "kinesisvideo", region, account, resource] = &parts[..] else { return None };
+    let &[kind, name, created] = &resource.split('/').collect::<Vec<_>>()[..] else { return None };
+    let valid = lower_or_digit(partition)
+        && lower_or_digit(region)
+        && digits(account)
+        && !kind.is_empty()
+        && kind.bytes().all(|byte| byte.is_ascii_lowercase())
+        && valid_name(name)
+        && digits(created)
+        && text.len() <= 1024;
+    let start = text.len() - created.len() - 1 - name.len();
+    valid.then_some(start..start + name.len())
+}
+
+impl FromStr for StreamRef {
+    type Err = BadStream;
+
+    fn from_str(text: &str) -> Result<Self, BadStream> {
+        let name = if valid_name(text) { Some(0..text.len()) } else { name_in_arn(text) };
+        match name {
+            Some(name) => Ok(Self { text: text.to_owned(), name_start: name.start, name_end: name.end }),
+            None => Err(BadStream { text: text.chars().take(300).collect() }),
+        }
+    }
+}
+
+impl fmt::Display for StreamRef {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.text)
+    }
+}
+
+#[cfg(test)]
+#[path = "stream_ref_tests.rs"]
+mod tests;

@@ -1,0 +1,109 @@
+//! A simulator in this process, recordings for it, and a puller.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kvs_client::{
+    CallLimits, Client, ClientConfig, CredentialsSource, Fragment, MemoryBudget, Pulled, Puller, PullerConfig,
+    RetryPolicy, StreamPosition,
+};
+use kvs_mkv::{ChunkWriter, FrameData, LeadingTags, Timestamp, Track, TrackKind, TrailingTags};
+use kvs_simulator::{Limits, Pace, Repeat, Simulator, SimulatorConfig, StreamSource};
+
+/// Number of the fragment at `index` of [`recording`].
+pub fn number(index: usize) -> String {
+    format!("9134385233318143239268206260774392014615{index:07}")
+}
+
+/// A chunk as the service sends it; without its trailing tags when `token` is false.
+pub fn chunk(index: usize, frames: usize, frame_size: usize, token: bool) -> Vec<u8> {
+    let writer = ChunkWriter::new("kvs-client tests");
+    let data = vec![index as u8; frame_size];
+    let frames: Vec<_> = (0..frames)
+        .map(|frame| FrameData { track: 1, timestamp_ns: frame as i64 * 33_000_000, key: frame == 0, data: &data })
+        .collect();
+    let millis = 1_511_852_109_000 + index as i64 * 2_000;
+    let leading = LeadingTags {
+        number: number(index).parse().unwrap(),
+        server_timestamp: Timestamp::from_millis(millis),
+        producer_timestamp: Timestamp::from_millis(millis - 600),
+    };
+    let trailing = TrailingTags { millis_behind_now: 0, continuation_token: format!("token-{index}") };
+    let mut bytes = writer.chunk(
+        &[Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC")], &[("place", "door")], &leading, 0, &frames, &trailing,
+    );
+    if !token {
+        bytes.truncate(bytes.len() - writer.trailing_tags(&trailing).len());
+    }
+    bytes
+}
+
+pub fn write(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+    let file = folder.join(name);
+    std::fs::write(&file, bytes).unwrap();
+    file
+}
+
+/// A recording of `count` fragments with 5 frames of 40 bytes.
+pub fn recording(folder: &Path, count: usize) -> PathBuf {
+    let bytes: Vec<u8> = (0..count).flat_map(|index| chunk(index, 5, 40, true)).collect();
+    write(folder, "recording.mkv", &bytes)
+}
+
+pub fn source(name: &str, file: &Path) -> StreamSource {
+    StreamSource { name: name.to_owned(), file: file.to_owned(), repeat: Repeat::Times(1), pace: Pace::Max }
+}
+
+/// A simulator whose idle sessions end quickly.
+pub async fn simulator(streams: Vec<StreamSource>) -> Simulator {
+    let limits = Limits { idle_timeout: Duration::from_millis(100), ..Limits::default() };
+    Simulator::start(SimulatorConfig { streams, limits, ..SimulatorConfig::default() }).await.unwrap()
+}
+
+pub fn client_with_secret(simulator: &Simulator, secret: &str) -> Arc<Client> {
+    let mut config = ClientConfig::new("us-east-1");
+    config.endpoint = Some(simulator.url().to_owned());
+    config.inactivity_timeout = Duration::from_secs(1);
+    config.credentials = CredentialsSource::Static {
+        access_key_id: "test".to_owned(),
+        secret_access_key: secret.to_owned(),
+        session_token: None,
+    };
+    Arc::new(Client::new(config, Arc::new(CallLimits::default())).unwrap())
+}
+
+pub fn client(simulator: &Simulator) -> Arc<Client> {
+    client_with_secret(simulator, "test")
+}
+
+pub fn config() -> PullerConfig {
+    let retry = RetryPolicy { base: Duration::from_millis(2), cap: Duration::from_millis(50) };
+    PullerConfig { retry, ..PullerConfig::default() }
+}
+
+pub fn puller(client: &Arc<Client>, stream: &str, position: Option<StreamPosition>, config: PullerConfig) -> Puller {
+    Puller::new(Arc::clone(client), stream.parse().unwrap(), position, config, MemoryBudget::new(64 << 20))
+}
+
+/// Pulls until there are `count` fragments; answers them with what happened besides.
+pub async fn pull(puller: &mut Puller, count: usize) -> (Vec<Fragment>, Vec<Pulled>) {
+    let (mut fragments, mut others) = (Vec::new(), Vec::new());
+    let work = async {
+        while fragments.len() < count {
+            match puller.next().await.unwrap_or_else(|error| panic!("{error}")) {
+                Pulled::Fragment(pulled) => fragments.push(pulled.fragment),
+                other => others.push(other),
+            }
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(30), work).await.is_err() {
+        panic!("{} of {count} fragments came; besides: {others:?}", fragments.len());
+    }
+    (fragments, others)
+}
+
+pub fn indexes(fragments: &[Fragment]) -> Vec<usize> {
+    fragments.iter().map(|fragment| fragment.number.as_str()[40..].parse().unwrap()).collect()
+}

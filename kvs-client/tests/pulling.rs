@@ -1,0 +1,230 @@
+//! What the service does to a session, and what the puller makes of it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::*;
+use kvs_client::{ErrorClass, PositionLost, Pulled, PullerConfig, StartSelector, StreamPosition, Timestamp};
+use kvs_simulator::{Fault, FaultKind, Limits, Pace, Repeat, Simulator, SimulatorConfig};
+
+fn fault(kind: FaultKind, count: u64) -> Fault {
+    Fault { stream: None, api: "GetMedia".to_owned(), count, kind }
+}
+
+fn refuse(status: u16, error_type: &str) -> FaultKind {
+    FaultKind::Refuse { status, error_type: error_type.to_owned(), message: "on purpose".to_owned() }
+}
+
+#[tokio::test]
+async fn every_start_selector() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = simulator(vec![source("s", &recording(folder.path(), 5))]).await;
+    let client = client(&simulator);
+    let at = |millis: i64| Timestamp::from_millis(1_511_852_109_000 + millis);
+    let cases = [
+        (StartSelector::Earliest, vec![0, 1, 2, 3, 4]),
+        (StartSelector::Now, vec![4]),
+        (StartSelector::FragmentNumber(number(2).parse().unwrap()), vec![3, 4]),
+        (StartSelector::ContinuationToken("token-3".to_owned()), vec![4]),
+        (StartSelector::ServerTimestamp(at(2_100)), vec![1, 2, 3, 4]),
+        (StartSelector::ServerTimestamp(at(3_500)), vec![2, 3, 4]),
+        (StartSelector::ProducerTimestamp(at(4_000)), vec![3, 4]),
+    ];
+    for (start, expected) in cases {
+        let mut puller = puller(&client, "s", None, PullerConfig { start: start.clone(), ..config() });
+        let (fragments, _) = pull(&mut puller, expected.len()).await;
+        assert_eq!(indexes(&fragments), expected, "{start:?}");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_ends_is_opened_again_silently_and_not_too_often() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stream = source("s", &recording(folder.path(), 20));
+    stream.pace = Pace::FragmentsPerSecond(10.0);
+    let limits = Limits { session_duration: Duration::from_millis(150), ..Limits::default() };
+    let config_ = SimulatorConfig { streams: vec![stream], limits, ..SimulatorConfig::default() };
+    let simulator = Simulator::start(config_).await.unwrap();
+    let mut puller = puller(&client(&simulator), "s", None, config());
+    let (fragments, others) = pull(&mut puller, 20).await;
+    assert_eq!(indexes(&fragments), (0..20).collect::<Vec<_>>());
+    // No error and no refusal: the simulator keeps the limit of 5 calls a second.
+    assert!(others.iter().all(|other| matches!(other, Pulled::Opened { .. })), "{others:?}");
+    assert!(others.len() > 3, "{others:?}");
+}
+
+#[tokio::test]
+async fn an_idle_stream_is_asked_within_the_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits { idle_timeout: Duration::ZERO, ..Limits::default() };
+    let streams = vec![source("s", &recording(folder.path(), 1))];
+    let config_ = SimulatorConfig { streams, limits, ..SimulatorConfig::default() };
+    let simulator = Simulator::start(config_).await.unwrap();
+    let mut puller = puller(&client(&simulator), "s", None, config());
+    pull(&mut puller, 1).await;
+    let began = Instant::now();
+    let mut opened = 0;
+    let _ = tokio::time::timeout(Duration::from_secs(2), async {
+        loop {
+            match puller.next().await.unwrap() {
+                Pulled::Opened { .. } => opened += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+    })
+    .await;
+    let most = 1.0 + began.elapsed().as_secs_f64() * 5.0;
+    assert!(opened >= 1 && f64::from(opened) <= most, "{opened} sessions in {:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn refusals_that_pass_are_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = simulator(vec![source("s", &recording(folder.path(), 2))]).await;
+    for kind in [
+        refuse(400, "ClientLimitExceededException"),
+        refuse(400, "ConnectionLimitExceededException"),
+        refuse(400, "InvalidEndpointException"),
+        refuse(404, "ResourceNotFoundException"),
+        refuse(401, "NotAuthorizedException"),
+        refuse(403, "ExpiredTokenException"),
+        refuse(500, "InternalFailure"),
+        refuse(503, "ServiceUnavailable"),
+    ] {
+        simulator.add_fault(fault(kind.clone(), 2));
+        let (fragments, others) = pull(&mut puller(&client(&simulator), "s", None, config()), 2).await;
+        assert_eq!(indexes(&fragments), [0, 1]);
+        let retried = others.iter().filter(|other| matches!(other, Pulled::Retrying { error, .. } if error.request_id().is_some()));
+        assert_eq!(retried.count(), 2, "{kind:?}: {others:?}");
+    }
+}
+
+#[tokio::test]
+async fn refusals_that_stay_end_the_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = simulator(vec![source("s", &recording(folder.path(), 1))]).await;
+    simulator.add_fault(fault(refuse(403, "AccessDeniedException"), 1));
+    let mut denied = puller(&client(&simulator), "s", None, config());
+    let error = denied.next().await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Fatal);
+    assert!(error.to_string().contains("AccessDeniedException (HTTP 403): on purpose"), "{error}");
+
+    let mut unknown = puller(&client(&simulator), "nobody", None, config());
+    let error = unknown.next().await.unwrap_err();
+    assert!(error.to_string().contains("ResourceNotFoundException"), "{error}");
+
+    let mut wrong = puller(&client_with_secret(&simulator, "a secret that is wrong"), "s", None, config());
+    let error = loop {
+        if let Err(error) = wrong.next().await {
+            break error;
+        }
+    };
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("InvalidSignatureException") && !text.contains("a secret that is wrong"), "{text}");
+}
+
+#[tokio::test]
+async fn an_error_within_the_media_moves_no_position() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = simulator(vec![source("s", &recording(folder.path(), 5))]).await;
+    for (error_id, after_fragments) in [(5000, 0), (3002, 2), (4503, 4)] {
+        let error_code = "ON_PURPOSE".to_owned();
+        simulator.add_fault(fault(FaultKind::ErrorTag { after_fragments, error_id, error_code }, 1));
+        let (fragments, others) = pull(&mut puller(&client(&simulator), "s", None, config()), 5).await;
+        assert_eq!(indexes(&fragments), [0, 1, 2, 3, 4], "{error_id}");
+        let said = others.iter().find_map(|other| match other {
+            Pulled::Retrying { error, .. } => Some(error.to_string()),
+            _ => None,
+        });
+        let said = said.unwrap();
+        assert!(said.contains(&format!("error {error_id} (ON_PURPOSE) at fragment")), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_position_walks_the_ladder() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = simulator(vec![source("s", &recording(folder.path(), 5))]).await;
+    let position = |token: &str| {
+        Some(StreamPosition {
+            fragment_number: number(1).parse().unwrap(),
+            continuation_token: Some(token.to_owned()),
+            server_timestamp: Some(Timestamp::from_millis(1_511_852_111_000)),
+            producer_timestamp: None,
+        })
+    };
+    // A token that the service does not know: after the fragment's number.
+    let (fragments, others) = pull(&mut puller(&client(&simulator), "s", position("gone"), config()), 3).await;
+    assert_eq!(indexes(&fragments), [2, 3, 4]);
+    assert!(matches!(others[0], Pulled::PositionRefused { .. }), "{others:?}");
+    // Nothing is known: the policy decides.
+    let lost = || fault(FaultKind::ErrorTag { after_fragments: 0, error_id: 4000, error_code: "GONE".to_owned() }, 3);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    simulator.add_fault(lost());
+    let (fragments, _) = pull(&mut puller(&client(&simulator), "s", position("token-1"), config()), 5).await;
+    assert_eq!(indexes(&fragments), [0, 1, 2, 3, 4]);
+    simulator.add_fault(lost());
+    let failing = PullerConfig { position_lost: PositionLost::Fail, ..config() };
+    let mut puller = puller(&client(&simulator), "s", position("token-1"), failing);
+    let error = loop {
+        if let Err(error) = puller.next().await {
+            break error;
+        }
+    };
+    assert!(error.to_string().contains("4000"), "{error}");
+}
+
+#[tokio::test]
+async fn a_stalled_session_is_given_up_and_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = simulator(vec![source("s", &recording(folder.path(), 3))]).await;
+    simulator.add_fault(fault(FaultKind::Stall { at_byte: 1000, duration_ms: 60_000 }, 1));
+    let (fragments, others) = pull(&mut puller(&client(&simulator), "s", None, config()), 3).await;
+    assert_eq!(indexes(&fragments), [0, 1, 2]);
+    let said = format!("{others:?}");
+    assert!(said.contains("no byte came for 1 s"), "{said}");
+}
+
+#[tokio::test]
+async fn a_chunk_that_never_gets_its_token_is_published_the_third_time() {
+    let folder = tempfile::tempdir().unwrap();
+    // A cluster of unknown size, so that the next chunk's header is seen where it begins.
+    let bytes = [chunk(0, 2, 10, true), chunk(1, 2, 10, false), chunk(2, 2, 10, false)].concat();
+    let simulator = simulator(vec![source("s", &write(folder.path(), "odd.mkv", &bytes))]).await;
+    simulator.add_fault(fault(FaultKind::ServeIncomplete {}, 3));
+    let (fragments, others) = pull(&mut puller(&client(&simulator), "s", None, config()), 2).await;
+    assert_eq!(indexes(&fragments), [0, 1]);
+    assert!(fragments[0].complete && !fragments[1].complete);
+    let odd = others.iter().filter(|other| matches!(other, Pulled::Odd { .. })).count();
+    assert_eq!(odd, 2, "{others:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_whole_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = [chunk(0, 2, 10, true), chunk(1, 2, 10, false)].concat();
+    let simulator = simulator(vec![source("s", &write(folder.path(), "cut.mkv", &bytes))]).await;
+    simulator.add_fault(fault(FaultKind::ServeIncomplete {}, 1));
+    let mut puller = puller(&client(&simulator), "s", None, config());
+    let (_, _) = pull(&mut puller, 1).await;
+    match puller.next().await.unwrap() {
+        Pulled::Waiting { number: Some(waited), .. } => assert_eq!(waited.as_str(), number(1)),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(puller.position().unwrap().fragment_number.as_str(), number(0));
+}
+
+#[tokio::test]
+async fn repeated_files_go_on_growing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stream = source("s", &recording(folder.path(), 3));
+    stream.repeat = Repeat::Times(4);
+    let simulator = simulator(vec![stream]).await;
+    let (fragments, _) = pull(&mut puller(&client(&simulator), "s", None, config()), 12).await;
+    assert!(fragments.windows(2).all(|pair| pair[0].number < pair[1].number));
+    assert!(fragments.windows(2).all(|pair| pair[0].server_timestamp < pair[1].server_timestamp));
+    assert_eq!(fragments[3].payload.len(), chunk(0, 5, 40, true).len() + number(3).len() - "token-0".len());
+}
