@@ -42,14 +42,14 @@ pub(super) async fn get_media(
 ) -> Result<Response, ServiceError> {
     let request: GetMedia = parse(&body)?;
     let stream = shared.store.find(request.stream_name.as_deref(), request.stream_arn.as_deref())?;
-    let fault = shared.faults.take("GetMedia", Some(&stream.name));
-    if let Some(FaultKind::Refuse { status, error_type, message }) = fault {
-        return Err(ServiceError::new(status, &error_type, message));
-    }
     if !stream.admit_call(&shared.limits) {
         let message = "Kinesis Video Streams has throttled the request because you have exceeded the limit of \
                        allowed client calls. Try making the call later.";
         return Err(ServiceError::new(400, "ClientLimitExceededException", message));
+    }
+    let fault = shared.faults.take("GetMedia", Some(&stream.name));
+    if let Some(FaultKind::Refuse { status, error_type, message }) = fault {
+        return Err(ServiceError::new(status, &error_type, message));
     }
     let selector =
         request.start_selector.ok_or_else(|| ServiceError::invalid_argument("StartSelector is required."))?;
