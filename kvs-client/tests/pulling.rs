@@ -83,6 +83,7 @@ async fn an_idle_stream_is_asked_within_the_limit() {
 async fn refusals_that_pass_are_tried_again() {
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(vec![source("s", &recording(folder.path(), 2))]).await;
+    let client = client(&simulator);
     for kind in [
         refuse(400, "ClientLimitExceededException"),
         refuse(400, "ConnectionLimitExceededException"),
@@ -94,7 +95,7 @@ async fn refusals_that_pass_are_tried_again() {
         refuse(503, "ServiceUnavailable"),
     ] {
         simulator.add_fault(fault(kind.clone(), 2));
-        let (fragments, others) = pull(&mut puller(&client(&simulator), "s", None, config()), 2).await;
+        let (fragments, others) = pull(&mut puller(&client, "s", None, config()), 2).await;
         assert_eq!(indexes(&fragments), [0, 1]);
         let retried = others.iter().filter(|other| matches!(other, Pulled::Retrying { error, .. } if error.request_id().is_some()));
         assert_eq!(retried.count(), 2, "{kind:?}: {others:?}");
