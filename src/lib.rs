@@ -1,1 +1,14 @@
-//! Placeholder.
+//! kvs-connect: Kinesis Video Streams to Kafka, one record a fragment, exactly once.
+//!
+//! Dependencies point one way: cli → worker → {connector, shard, rest} → {record, kafka}, and connector → kvs-client →
+//! kvs-mkv. docs/ARCHITECTURE.md has the picture.
+
+pub mod cli;
+pub mod config;
+pub mod connector;
+pub mod kafka;
+pub mod record;
+pub mod rest;
+pub mod shard;
+pub mod telemetry;
+pub mod worker;

@@ -1,2 +1,7 @@
-//! p
-fn main() {}
+//! The program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kvs_connect::cli::main()
+}

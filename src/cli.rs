@@ -1,0 +1,130 @@
+//! The command line: one file a subcommand.
+//!
+//! **Contract.** Exit codes are those of sysexits: 0 done, 64 wrong usage, 69 something needed cannot be had, 78 the
+//! settings are wrong. What was asked for goes to standard output, everything else to standard error.
+
+mod offsets;
+mod run;
+mod tail;
+mod validate;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Problem, WorkerConfig, worker};
+
+/// Wrong usage.
+pub const EXIT_USAGE: u8 = 64;
+/// Something that is needed cannot be had.
+pub const EXIT_UNAVAILABLE: u8 = 69;
+/// The settings are wrong.
+pub const EXIT_CONFIG: u8 = 78;
+
+/// Amazon Kinesis Video Streams to Kafka: one Avro record a fragment, exactly once.
+#[derive(Parser)]
+#[command(version, about, long_about = None, after_long_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+A first run, against the simulator (`make demo` does all of it):
+  kvs-simulator serve --stream front-door=clip.mkv --repeat forever
+  kvs-connect validate connectors/demo.json
+  AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \\
+    kvs-connect run --worker connectors/worker.toml connectors/demo.json
+  kvs-connect tail --topic kvs.fragments
+
+Worker settings come from defaults, then the file, then the environment (CONNECT_BOOTSTRAP_SERVERS is
+bootstrap.servers), then --set. docs/CONFIGURATION.md has all of them.
+
+Exit codes: 0 done; 64 wrong usage; 69 something needed cannot be had; 78 the settings are wrong.
+RUST_LOG sets what is logged, RUST_LOG=kvs_connect=debug for more.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a worker with these connectors until it is told to stop.
+    Run(run::Run),
+    /// Check connectors without running them; every problem is said at once.
+    Validate(validate::Validate),
+    /// Show committed fragments as they arrive, or save them as .mkv files.
+    Tail(tail::Tail),
+    /// Look at the streams' places.
+    Offsets(offsets::Offsets),
+}
+
+/// Where a worker's settings come from.
+#[derive(Args)]
+pub struct WorkerArgs {
+    /// The worker's settings, in TOML.
+    #[arg(long, value_name = "FILE")]
+    worker: Option<PathBuf>,
+    /// Kafka brokers; the same as --set bootstrap.servers=…
+    #[arg(long, value_name = "HOST:PORT,…")]
+    bootstrap_servers: Option<String>,
+    /// One setting of the worker, before all others. May be given many times.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_setting)]
+    settings: Vec<(String, String)>,
+}
+
+fn parse_setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("KEY=VALUE was expected")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+impl WorkerArgs {
+    fn load(&self) -> Result<WorkerConfig, Vec<Problem>> {
+        let mut flags = self.settings.clone();
+        if let Some(servers) = &self.bootstrap_servers {
+            flags.push(("bootstrap.servers".to_owned(), servers.clone()));
+        }
+        worker::load(self.worker.as_deref(), &flags)
+    }
+}
+
+/// How a subcommand failed.
+struct Failure {
+    code: u8,
+    lines: Vec<String>,
+}
+
+impl Failure {
+    fn new(code: u8, line: impl ToString) -> Self {
+        Self { code, lines: vec![line.to_string()] }
+    }
+
+    fn config(problems: &[Problem]) -> Self {
+        Self { code: EXIT_CONFIG, lines: problems.iter().map(ToString::to_string).collect() }
+    }
+}
+
+/// Runs what the command line says.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors.
+            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let result = match cli.command {
+        Command::Run(run) => run.execute(),
+        Command::Validate(validate) => validate.execute(),
+        Command::Tail(tail) => tail.execute(),
+        Command::Offsets(offsets) => offsets.execute(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, lines }) => {
+            for line in lines {
+                eprintln!("kvs-connect: {line}");
+            }
+            ExitCode::from(code)
+        }
+    }
+}

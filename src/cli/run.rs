@@ -1,0 +1,101 @@
+//! `kvs-connect run`.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use super::validate::load_all;
+use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure, WorkerArgs};
+use crate::config::check;
+use crate::telemetry;
+use crate::worker::{self, WorkerError};
+
+/// A shutdown that is not done by then is cut short: nothing is lost by it, it is pulled again.
+const SHUTDOWN_MAX: Duration = Duration::from_millis(9_700);
+
+/// Runs a worker.
+#[derive(Args)]
+#[command(after_help = "\
+SIGTERM and Ctrl-C stop pulling, commit what is whole, leave the group and exit 0 within 10 s; a second signal exits at
+once. Start the same command on other machines to share the work: the consumer group is all there is to configure.
+Credentials come from the usual AWS environment, profile, web identity, container or instance.")]
+pub(super) struct Run {
+    #[command(flatten)]
+    worker: WorkerArgs,
+    /// Connectors in Connect's JSON.
+    #[arg(required = true, value_name = "CONNECTOR.json")]
+    connectors: Vec<PathBuf>,
+}
+
+impl Run {
+    pub(super) fn execute(self) -> Result<(), Failure> {
+        let (connectors, mut problems) = load_all(&self.connectors);
+        let worker = match self.worker.load() {
+            Ok(worker) => Some(worker),
+            Err(found) => {
+                problems.extend(found);
+                None
+            }
+        };
+        problems.extend(check::together(worker.as_ref(), &connectors));
+        let Some(worker) = worker.filter(|_| problems.is_empty()) else { return Err(Failure::config(&problems)) };
+        init_logging();
+        let metrics = telemetry::install().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("no runtime: {error}")))?;
+        let result = runtime.block_on(async {
+            let shutdown = CancellationToken::new();
+            watch_signals(shutdown.clone())?;
+            worker::run(worker, connectors, metrics, shutdown).await.map_err(|error| {
+                let code = match error {
+                    WorkerError::Config(_) => EXIT_CONFIG,
+                    WorkerError::Unavailable(_) => EXIT_UNAVAILABLE,
+                };
+                Failure::new(code, error)
+            })
+        });
+        // Threads that wait for Kafka are not waited for.
+        runtime.shutdown_background();
+        result
+    }
+}
+
+/// The first signal shuts down, with a bound; the second exits at once.
+fn watch_signals(shutdown: CancellationToken) -> Result<(), Failure> {
+    let listen = |kind| signal(kind).map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("no signals: {error}")));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        shutdown.cancel();
+        tokio::select! {
+            _ = terminate.recv() => std::process::exit(130),
+            _ = interrupt.recv() => std::process::exit(130),
+            () = tokio::time::sleep(SHUTDOWN_MAX) => {
+                tracing::warn!("the shutdown takes too long and is cut short; what was not committed is pulled again");
+                std::process::exit(0);
+            }
+        }
+    });
+    Ok(())
+}
+
+/// For people on a terminal, JSON otherwise.
+fn init_logging() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        builder.init();
+    } else {
+        builder.json().flatten_event(true).init();
+    }
+}

@@ -1,0 +1,159 @@
+//! `kvs-connect tail`.
+
+mod decode;
+mod show;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+
+use super::{EXIT_UNAVAILABLE, Failure, WorkerArgs};
+use crate::kafka::context::LogContext;
+
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Shows committed fragments.
+#[derive(Args)]
+#[command(after_help = "\
+Only what is committed is shown, as any read_committed consumer sees it.
+  kvs-connect tail --bootstrap-servers 127.0.0.1:9092 --topic kvs.fragments
+  kvs-connect tail --worker worker.toml --topic kvs.fragments --from beginning --until-end --save ./fragments")]
+pub(super) struct Tail {
+    #[command(flatten)]
+    worker: WorkerArgs,
+    /// The data topic.
+    #[arg(long)]
+    topic: String,
+    /// Where to begin.
+    #[arg(long, value_enum, default_value = "end")]
+    from: From,
+    /// End after so many fragments.
+    #[arg(long, value_name = "N")]
+    max: Option<u64>,
+    /// End at the end that the topic has at the start.
+    #[arg(long)]
+    until_end: bool,
+    /// One JSON object a line instead of a table; without the payload.
+    #[arg(long)]
+    json: bool,
+    /// Write each fragment's payload to DIR/STREAM-NUMBER.mkv.
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum From {
+    /// With the first record that is still there.
+    Beginning,
+    /// With what comes from now on.
+    End,
+}
+
+impl Tail {
+    pub(super) fn execute(self) -> Result<(), Failure> {
+        let worker = self.worker.load().map_err(|problems| Failure::config(&problems))?;
+        let consumer = connect(&worker.bootstrap_servers, worker.common.iter().chain(&worker.consumer))?;
+        let unavailable = |what: &str, error: &dyn std::fmt::Display| {
+            Failure::new(EXIT_UNAVAILABLE, format!("{what} topic {}: {error}", self.topic))
+        };
+        let ends = self.assign(&consumer).map_err(|error| unavailable("cannot read", &error))?;
+        if let Some(folder) = &self.save {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("{}: {error}", folder.display())))?;
+        }
+        let decoder = decode::Decoder::new().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
+        let mut printer = show::Printer::new(self.json);
+        let mut shown = 0;
+        while self.max.is_none_or(|max| shown < max) {
+            if self.until_end && at_end(&consumer, &self.topic, &ends) {
+                break;
+            }
+            let message = match consumer.poll(Duration::from_millis(20)) {
+                None => continue,
+                Some(Err(error)) => {
+                    eprintln!("kvs-connect: reading topic {}: {error}", self.topic);
+                    continue;
+                }
+                Some(Ok(message)) => message,
+            };
+            let place = format!("partition {} offset {}", message.partition(), message.offset());
+            match decoder.decode(message.payload().unwrap_or_default()) {
+                Ok(fragment) => {
+                    if let Some(folder) = &self.save {
+                        show::save(folder, &fragment).map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
+                    }
+                    let timestamp_ms = message.timestamp().to_millis();
+                    if !printer.print(&fragment, message.partition(), message.offset(), timestamp_ms) {
+                        // Whoever read our output has enough of it.
+                        return Ok(());
+                    }
+                    shown += 1;
+                }
+                Err(error) => eprintln!("kvs-connect: the record at {place} is no fragment: {error}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Assigns all partitions; answers where each ends now.
+    fn assign(&self, consumer: &BaseConsumer<LogContext>) -> Result<HashMap<i32, i64>, String> {
+        let text = |error: rdkafka::error::KafkaError| error.to_string();
+        let metadata = consumer.fetch_metadata(Some(&self.topic), CALL_TIMEOUT).map_err(text)?;
+        let topic = metadata.topics().first().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
+        let topic = topic.ok_or("there is no such topic, or it may not be read")?;
+        let mut partitions = TopicPartitionList::new();
+        let mut ends = HashMap::new();
+        for partition in topic.partitions() {
+            let (start, end) = consumer.fetch_watermarks(&self.topic, partition.id(), CALL_TIMEOUT).map_err(text)?;
+            let from = if self.from == From::Beginning { start } else { end };
+            partitions.add_partition_offset(&self.topic, partition.id(), Offset::Offset(from)).map_err(text)?;
+            if from < end {
+                ends.insert(partition.id(), end);
+            }
+        }
+        consumer.assign(&partitions).map_err(text)?;
+        Ok(ends)
+    }
+}
+
+/// Whether the position of every partition is at the end noted for it. Positions pass over markers and aborted records.
+fn at_end(consumer: &BaseConsumer<LogContext>, topic: &str, ends: &HashMap<i32, i64>) -> bool {
+    let Ok(positions) = consumer.position() else { return false };
+    ends.iter().all(|(&partition, &end)| {
+        let position = positions.find_partition(topic, partition).map(|element| element.offset());
+        matches!(position, Some(Offset::Offset(offset)) if offset >= end)
+    })
+}
+
+fn connect<'a>(
+    bootstrap_servers: &str,
+    settings: impl Iterator<Item = (&'a String, &'a String)>,
+) -> Result<BaseConsumer<LogContext>, Failure> {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", bootstrap_servers)
+        .set("group.id", "kvs-connect-tail")
+        .set("isolation.level", "read_committed")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("fetch.wait.max.ms", "50")
+        .set("queued.max.messages.kbytes", "65536");
+    for (key, value) in settings {
+        config.set(key, value);
+    }
+    let consumer: BaseConsumer<LogContext> =
+        config.create_with_context(LogContext).map_err(|error| Failure::new(super::EXIT_CONFIG, error))?;
+    let began = Instant::now();
+    while let Err(error) = consumer.fetch_metadata(Some("__kvs-connect-probe"), Duration::from_secs(3)) {
+        if began.elapsed() > CALL_TIMEOUT {
+            let reason = format!("Kafka at {bootstrap_servers} cannot be reached: {error}");
+            return Err(Failure::new(EXIT_UNAVAILABLE, reason));
+        }
+    }
+    Ok(consumer)
+}

@@ -1,0 +1,112 @@
+//! Reading a record's value.
+
+use apache_avro::Schema;
+use apache_avro::reader::single_object::GenericSingleObjectReader;
+use apache_avro::types::Value;
+
+use crate::record::VALUE_SCHEMA;
+
+/// What is shown of a fragment.
+pub(super) struct Decoded {
+    pub(super) stream: String,
+    pub(super) arn: Option<String>,
+    pub(super) number: String,
+    pub(super) server_ms: Option<i64>,
+    pub(super) producer_ms: Option<i64>,
+    pub(super) millis_behind_now: Option<i64>,
+    pub(super) complete: bool,
+    pub(super) duration_ns: i64,
+    pub(super) frames: usize,
+    pub(super) key_frames: usize,
+    pub(super) codecs: Vec<String>,
+    pub(super) tags: Vec<(String, String)>,
+    pub(super) content_type: String,
+    pub(super) payload: Vec<u8>,
+}
+
+/// Reads Avro single objects of our schema.
+pub(super) struct Decoder(GenericSingleObjectReader);
+
+impl Decoder {
+    pub(super) fn new() -> Result<Self, String> {
+        let text = |error: apache_avro::Error| error.to_string();
+        let schema = Schema::parse_str(VALUE_SCHEMA).map_err(text)?;
+        Ok(Self(GenericSingleObjectReader::builder().schema(schema).build().map_err(text)?))
+    }
+
+    pub(super) fn decode(&self, mut bytes: &[u8]) -> Result<Decoded, String> {
+        let value = self.0.read_value(&mut bytes).map_err(|error| error.to_string())?;
+        let Value::Record(fields) = value else { return Err("it is no record".to_owned()) };
+        let mut fields = Fields(fields);
+        let frames = fields.array("frames");
+        let key_frames = frames.iter().filter(|frame| matches!(member(frame, "key"), Some(Value::Boolean(true)))).count();
+        let tracks = fields.array("tracks");
+        let tags = fields.array("tags");
+        let pair = |tag: &Value| Some((as_text(member(tag, "name")?)?, as_text(member(tag, "value")?)?));
+        Ok(Decoded {
+            stream: fields.text("stream_name").unwrap_or_default(),
+            arn: fields.text("stream_arn"),
+            number: fields.text("fragment_number").unwrap_or_default(),
+            server_ms: fields.long("server_timestamp"),
+            producer_ms: fields.long("producer_timestamp"),
+            millis_behind_now: fields.long("millis_behind_now"),
+            complete: matches!(fields.take("complete"), Some(Value::Boolean(true))),
+            duration_ns: fields.long("duration_ns").unwrap_or(0),
+            frames: frames.len(),
+            key_frames,
+            codecs: tracks.iter().filter_map(|track| as_text(member(track, "codec_id")?)).collect(),
+            tags: tags.iter().filter_map(pair).collect(),
+            content_type: fields.text("content_type").unwrap_or_default(),
+            payload: match fields.take("payload") {
+                Some(Value::Bytes(payload)) => payload,
+                _ => return Err("it has no payload".to_owned()),
+            },
+        })
+    }
+}
+
+struct Fields(Vec<(String, Value)>);
+
+impl Fields {
+    /// A field's value out of its union; `None` for null.
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let (_, value) = self.0.iter_mut().find(|(field, _)| field == name)?;
+        match std::mem::replace(value, Value::Null) {
+            Value::Union(_, inner) => Some(*inner).filter(|inner| !matches!(inner, Value::Null)),
+            value => Some(value),
+        }
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        match self.take(name)? {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn long(&mut self, name: &str) -> Option<i64> {
+        match self.take(name)? {
+            Value::Long(value) | Value::TimestampMillis(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn array(&mut self, name: &str) -> Vec<Value> {
+        match self.take(name) {
+            Some(Value::Array(items)) => items,
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn member<'v>(record: &'v Value, name: &str) -> Option<&'v Value> {
+    let Value::Record(fields) = record else { return None };
+    fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
+}
+
+fn as_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    }
+}

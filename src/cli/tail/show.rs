@@ -1,0 +1,118 @@
+//! A fragment for people, for programs, and as a file.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+
+use super::decode::Decoded;
+
+/// A table's head is printed again after so many rows.
+const HEAD_EVERY: u64 = 40;
+
+/// Prints fragments to standard output.
+pub(super) struct Printer {
+    json: bool,
+    rows: u64,
+    began: std::time::Instant,
+    bytes: u64,
+}
+
+impl Printer {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json, rows: 0, began: std::time::Instant::now(), bytes: 0 }
+    }
+
+    /// `false`: nobody reads it any more.
+    pub(super) fn print(&mut self, fragment: &Decoded, partition: i32, offset: i64, timestamp_ms: Option<i64>) -> bool {
+        let mut out = std::io::stdout().lock();
+        let text = if self.json {
+            json_line(fragment, partition, offset, timestamp_ms)
+        } else {
+            self.row(fragment, timestamp_ms)
+        };
+        self.rows += 1;
+        writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
+    }
+
+    fn row(&mut self, fragment: &Decoded, timestamp_ms: Option<i64>) -> String {
+        self.bytes += fragment.payload.len() as u64;
+        let mut text = String::new();
+        if self.rows.is_multiple_of(HEAD_EVERY) {
+            text = format!(
+                "{:<20} {:<47} {:<24} {:>8} {:>6} {:>9} {:>8} {:>9}\n",
+                "STREAM", "FRAGMENT", "PRODUCER TIME", "SECONDS", "FRAMES", "KB", "LAG MS", "MB/S"
+            );
+        }
+        let lag = timestamp_ms.map_or("-".to_owned(), |millis| (now_ms() - millis).max(0).to_string());
+        let rate = self.bytes as f64 / 1e6 / self.began.elapsed().as_secs_f64().max(0.001);
+        let stream: String = fragment.stream.chars().take(20).collect();
+        text + &format!(
+            "{stream:<20} {:<47} {:<24} {:>8.3} {:>6} {:>9.1} {lag:>8} {rate:>9.2}{}",
+            fragment.number,
+            fragment.producer_ms.map_or("-".to_owned(), time),
+            fragment.duration_ns as f64 / 1e9,
+            fragment.frames,
+            fragment.payload.len() as f64 / 1e3,
+            if fragment.complete { "" } else { "  incomplete" },
+        )
+    }
+}
+
+fn json_line(fragment: &Decoded, partition: i32, offset: i64, timestamp_ms: Option<i64>) -> String {
+    let tags: serde_json::Map<String, serde_json::Value> =
+        fragment.tags.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    json!({
+        "stream": fragment.stream,
+        "stream_arn": fragment.arn,
+        "fragment_number": fragment.number,
+        "server_timestamp_ms": fragment.server_ms,
+        "producer_timestamp_ms": fragment.producer_ms,
+        "millis_behind_now": fragment.millis_behind_now,
+        "complete": fragment.complete,
+        "duration_ns": fragment.duration_ns,
+        "frames": fragment.frames,
+        "key_frames": fragment.key_frames,
+        "codecs": fragment.codecs,
+        "tags": tags,
+        "content_type": fragment.content_type,
+        "size_bytes": fragment.payload.len(),
+        "partition": partition,
+        "offset": offset,
+        "record_timestamp_ms": timestamp_ms,
+    })
+    .to_string()
+}
+
+/// Milliseconds since 1970 as text; a producer that counts from zero is shown as it counts.
+fn time(millis: i64) -> String {
+    match u64::try_from(millis) {
+        // Up to the year 9999, which is as far as the format goes.
+        Ok(millis) if millis < 253_402_300_800_000 => {
+            humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(millis)).to_string()
+        }
+        _ => format!("{millis} ms"),
+    }
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as i64)
+}
+
+/// Writes a fragment's payload to a file of its own.
+pub(super) fn save(folder: &Path, fragment: &Decoded) -> Result<(), String> {
+    let harmless = |text: &str| {
+        !text.is_empty()
+            && text.len() <= 256
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+    };
+    if !harmless(&fragment.stream) || !harmless(&fragment.number) {
+        // What a record says must not decide where a file goes.
+        return Err(format!("stream {:?}, fragment {:?}: no name for a file", fragment.stream, fragment.number));
+    }
+    // A name may have 255 bytes; a number has up to 128.
+    let stream: String = fragment.stream.chars().take(120).collect();
+    let file = folder.join(format!("{stream}-{}.mkv", fragment.number));
+    std::fs::write(&file, &fragment.payload).map_err(|error| format!("{}: {error}", file.display()))
+}

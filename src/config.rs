@@ -1,0 +1,38 @@
+//! Settings of workers and connectors: read, checked, every problem said at once.
+//!
+//! **Contract.** A problem names file, key and reason; an unknown key is one, and names the nearest known key. What
+//! comes out is typed and consistent: nothing behind this module parses a setting again.
+
+pub mod check;
+pub mod connector;
+pub mod keys;
+pub mod worker;
+
+use std::fmt;
+
+pub use connector::ConnectorConfig;
+pub use worker::WorkerConfig;
+
+/// Something that is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file, or the place that is none: `environment`.
+    pub place: String,
+    /// The key; empty when it is about the whole.
+    pub key: String,
+    /// What is wrong, and what to do.
+    pub reason: String,
+}
+
+impl Problem {
+    pub(crate) fn new(place: &str, key: &str, reason: impl Into<String>) -> Self {
+        Self { place: place.to_owned(), key: key.to_owned(), reason: reason.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, key, reason } = self;
+        if key.is_empty() { write!(formatter, "{place}: {reason}") } else { write!(formatter, "{place}: {key}: {reason}") }
+    }
+}

@@ -1,0 +1,89 @@
+//! The names of all settings.
+
+/// A setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// Its default, for people.
+    pub default: &'static str,
+    /// What it is for.
+    pub doc: &'static str,
+}
+
+const fn key(name: &'static str, default: &'static str, doc: &'static str) -> Key {
+    Key { name, default, doc }
+}
+
+/// Settings of a worker.
+pub const WORKER: &[Key] = &[
+    key("bootstrap.servers", "required", "Kafka brokers, host:port,host:port."),
+    key("group.id", "kvs-connect", "Workers with one group.id share the shards."),
+    key("offset.storage.topic", "kvs-connect-offsets", "Compacted topic of the streams' places; its partitions are the shards."),
+    key("offset.storage.partitions", "25", "Shards; cannot be changed later."),
+    key("offset.storage.replication.factor", "-1", "Of the offsets topic, when it is made; -1: the broker's default."),
+    key("config.storage.topic", "kvs-connect-configs", "Accepted now, used later."),
+    key("status.storage.topic", "kvs-connect-status", "Accepted now, used later."),
+    key("listeners", "http://127.0.0.1:8083", "Where /health and /metrics listen; port 0 is any free one."),
+    key("session.timeout.ms", "10000", "A worker that is silent for so long loses its shards."),
+    key("transaction.timeout.ms", "15000", "A transaction that takes longer is aborted by the broker; 10000 to 60000."),
+    key("transaction.max.size.bytes", "16777216", "A transaction is committed at the latest with so much payload."),
+    key("transaction.max.duration.ms", "1000", "A transaction is committed at the latest after so long."),
+    key("memory.budget.size.bytes", "268435456", "Memory that fragments in flight may take, from first byte to commit."),
+    key("shutdown.timeout.ms", "8000", "A shutdown commits what is whole for at most so long; up to 9000."),
+];
+
+/// Settings of a worker that are handed to librdkafka, by what they begin with.
+pub const WORKER_PREFIXES: &[&str] = &["producer.", "consumer.", "admin.", "ssl.", "sasl.", "security.", "client."];
+
+/// Settings of a connector.
+pub const CONNECTOR: &[Key] = &[
+    key("name", "the file's name", "The connector's name; may be left out here, for it stands beside config."),
+    key("connector.class", "required", "KinesisVideoSourceConnector."),
+    key("tasks.max", "1", "Accepted for Kafka Connect's sake: a task is a stream here."),
+    key("kvs.region", "required", "AWS region."),
+    key("kvs.endpoint", "the region's", "Control plane instead of the region's, http://127.0.0.1:9100 for the simulator."),
+    key("kvs.streams", "required", "Names or ARNs of the streams, with commas between."),
+    key("kvs.start.position", "EARLIEST", "Where a stream starts that has no place yet: EARLIEST, NOW, FRAGMENT_NUMBER, PRODUCER_TIMESTAMP, SERVER_TIMESTAMP, CONTINUATION_TOKEN."),
+    key("kvs.start.fragment.number", "", "For FRAGMENT_NUMBER: start after it."),
+    key("kvs.start.timestamp", "", "For PRODUCER_TIMESTAMP and SERVER_TIMESTAMP: RFC 3339, or seconds since 1970."),
+    key("kvs.start.continuation.token", "", "For CONTINUATION_TOKEN."),
+    key("kvs.position.lost", "earliest", "When the service knows a stream's place no more: earliest, now, or fail."),
+    key("kvs.fragment.max.size.bytes", "67108864", "A larger fragment fails its stream."),
+    key("kvs.connect.timeout.ms", "5000", "How long making a connection to the service may take."),
+    key("kvs.inactivity.timeout.ms", "120000", "Without a byte for so long a session is opened again."),
+    key("kvs.retry.base.delay.ms", "200", "The longest first delay after a failure; it doubles each time, with full jitter."),
+    key("kvs.retry.max.delay.ms", "30000", "The longest delay of all."),
+    key("kvs.credentials.access.key.id", "AWS's default chain", "Static credentials."),
+    key("kvs.credentials.secret.access.key", "AWS's default chain", "Static credentials; never shown."),
+    key("kvs.credentials.session.token", "", "Static credentials, temporary ones; never shown."),
+    key("topic", "required", "Data topic."),
+    key("topic.creation.default.partitions", "6", "Of the data topic, when it is made."),
+    key("topic.creation.default.replication.factor", "-1", "Of the data topic, when it is made; -1: the broker's default."),
+    key("key.converter", "string", "How keys are written: string (text) or avro."),
+    key("record.timestamp", "ingest", "Kafka's timestamp of a record: ingest, producer or server."),
+];
+
+/// Any other configuration of the data topic, when it is made: `topic.creation.default.retention.ms`.
+pub const TOPIC_CREATION_PREFIX: &str = "topic.creation.default.";
+
+/// Whether a worker's setting is known.
+pub fn is_worker_key(name: &str) -> bool {
+    WORKER.iter().any(|key| key.name == name)
+        || WORKER_PREFIXES.iter().any(|prefix| name.len() > prefix.len() && name.starts_with(prefix))
+}
+
+/// Whether a connector's setting is known.
+pub fn is_connector_key(name: &str) -> bool {
+    CONNECTOR.iter().any(|key| key.name == name)
+        || (name.len() > TOPIC_CREATION_PREFIX.len() && name.starts_with(TOPIC_CREATION_PREFIX))
+}
+
+/// What is said of an unknown key: the nearest known one.
+pub fn unknown(name: &str, known: &[Key]) -> String {
+    let distance = |key: &&Key| strsim::damerau_levenshtein(name, key.name);
+    match known.iter().min_by_key(distance) {
+        Some(nearest) => format!("unknown setting; the nearest known one is {}", nearest.name),
+        None => "unknown setting".to_owned(),
+    }
+}

@@ -1,0 +1,274 @@
+//! A worker's settings: defaults < file < environment < flags.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use figment::value::{Dict, Value};
+
+use super::{Problem, keys};
+use crate::shard::ShardCount;
+
+/// What Connect's images put before a setting in the environment.
+const ENVIRONMENT_PREFIX: &str = "CONNECT_";
+
+/// A worker's settings, checked.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// `bootstrap.servers`.
+    pub bootstrap_servers: String,
+    /// `group.id`.
+    pub group_id: String,
+    /// `offset.storage.topic`.
+    pub offsets_topic: String,
+    /// `offset.storage.partitions`.
+    pub shards: ShardCount,
+    /// `offset.storage.replication.factor`.
+    pub offsets_replication_factor: i32,
+    /// `config.storage.topic`.
+    pub config_topic: String,
+    /// `status.storage.topic`.
+    pub status_topic: String,
+    /// `listeners`.
+    pub listen: SocketAddr,
+    /// `session.timeout.ms`.
+    pub session_timeout_ms: u64,
+    /// `transaction.timeout.ms`.
+    pub transaction_timeout_ms: u64,
+    /// `transaction.max.size.bytes`.
+    pub transaction_max_size_bytes: usize,
+    /// `transaction.max.duration.ms`.
+    pub transaction_max_duration: Duration,
+    /// `memory.budget.size.bytes`.
+    pub memory_budget_size_bytes: usize,
+    /// `shutdown.timeout.ms`.
+    pub shutdown_timeout: Duration,
+    /// For all clients of Kafka: `security.*`, `ssl.*`, `sasl.*`, `client.*`.
+    pub common: BTreeMap<String, String>,
+    /// `producer.*`.
+    pub producer: BTreeMap<String, String>,
+    /// `consumer.*`.
+    pub consumer: BTreeMap<String, String>,
+    /// `admin.*`.
+    pub admin: BTreeMap<String, String>,
+}
+
+/// Reads settings with the file they may come from and `KEY=VALUE` flags.
+///
+/// # Errors
+/// All problems there are.
+pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerConfig, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut settings = BTreeMap::new();
+    let place = file.map_or("worker settings".to_owned(), |file| file.display().to_string());
+    if let Some(file) = file {
+        match std::fs::read_to_string(file) {
+            Ok(text) => merge(&mut settings, &Figment::from(Toml::string(&text)), &place, &mut problems),
+            Err(error) => problems.push(Problem::new(&place, "", format!("cannot be read: {error}"))),
+        }
+    }
+    merge(&mut settings, &environment(), "environment", &mut problems);
+    for (key, value) in flags {
+        settings.insert(key.clone(), ("command line".to_owned(), value.clone()));
+    }
+    for (key, (place, _)) in &settings {
+        if !keys::is_worker_key(key) {
+            problems.push(Problem::new(place, key, keys::unknown(key, keys::WORKER)));
+        }
+    }
+    let config = Reader { settings: &settings, place: &place, problems: &mut problems }.read();
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(problems),
+    }
+}
+
+/// `CONNECT_BOOTSTRAP_SERVERS` is `bootstrap.servers`; as Connect's images have it, `__` is an underscore and `___` a
+/// dash.
+fn environment() -> Figment {
+    Figment::from(Env::prefixed(ENVIRONMENT_PREFIX).map(|name| setting_name(name.as_str()).into()).split("."))
+}
+
+fn setting_name(variable: &str) -> String {
+    let marked = variable.to_lowercase().replace("___", "-").replace("__", "\u{0}");
+    marked.replace('_', ".").replace('\u{0}', "_")
+}
+
+fn merge(
+    settings: &mut BTreeMap<String, (String, String)>,
+    figment: &Figment,
+    place: &str,
+    problems: &mut Vec<Problem>,
+) {
+    match figment.extract::<Dict>() {
+        Ok(dict) => flatten(settings, "", dict, place, problems),
+        Err(errors) => {
+            for error in errors {
+                problems.push(Problem::new(place, &error.path.join("."), error.kind.to_string()));
+            }
+        }
+    }
+}
+
+/// `group.id = "x"` is a table in TOML; settings are flat.
+fn flatten(
+    settings: &mut BTreeMap<String, (String, String)>,
+    prefix: &str,
+    dict: Dict,
+    place: &str,
+    problems: &mut Vec<Problem>,
+) {
+    for (name, value) in dict {
+        let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+        let text = match value {
+            Value::Dict(_, inner) => {
+                flatten(settings, &key, inner, place, problems);
+                continue;
+            }
+            Value::String(_, text) => text,
+            Value::Bool(_, value) => value.to_string(),
+            Value::Num(_, number) => match (number.to_i128(), number.to_f64()) {
+                (Some(whole), _) => whole.to_string(),
+                (None, Some(fraction)) => fraction.to_string(),
+                (None, None) => String::new(),
+            },
+            other => {
+                problems.push(Problem::new(place, &key, format!("a value was expected, not {other:?}")));
+                continue;
+            }
+        };
+        settings.insert(key, (place.to_owned(), text));
+    }
+}
+
+struct Reader<'a> {
+    settings: &'a BTreeMap<String, (String, String)>,
+    place: &'a str,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn read(mut self) -> Option<WorkerConfig> {
+        let session_timeout_ms = self.number("session.timeout.ms", 10_000, 1_000, 600_000);
+        let bootstrap_servers = self.text("bootstrap.servers", None);
+        let group_id = self.text("group.id", Some("kvs-connect"));
+        let offsets_topic = self.topic("offset.storage.topic", "kvs-connect-offsets");
+        let config_topic = self.topic("config.storage.topic", "kvs-connect-configs");
+        let status_topic = self.topic("status.storage.topic", "kvs-connect-status");
+        let mut topics = [&offsets_topic, &config_topic, &status_topic].map(Option::as_deref);
+        topics.sort_unstable();
+        if topics.windows(2).any(|pair| pair[0].is_some() && pair[0] == pair[1]) {
+            self.problem("offset.storage.topic", "offsets, configs and status need a topic each");
+        }
+        let shards = self.number("offset.storage.partitions", 25, 1, 10_000);
+        let replication = self.replication("offset.storage.replication.factor");
+        let listen = self.listen();
+        let transaction_timeout_ms = self.number("transaction.timeout.ms", 15_000, 10_000, 60_000);
+        let transaction_max_size_bytes = self.number("transaction.max.size.bytes", 16 << 20, 1, 1 << 30);
+        let transaction_max_duration = self.number("transaction.max.duration.ms", 1_000, 1, 5_000);
+        let memory_budget_size_bytes = self.number("memory.budget.size.bytes", 256 << 20, 1 << 20, 1 << 40);
+        let shutdown_timeout_ms = self.number("shutdown.timeout.ms", 8_000, 100, 9_000);
+        Some(WorkerConfig {
+            bootstrap_servers: bootstrap_servers?,
+            group_id: group_id?,
+            offsets_topic: offsets_topic?,
+            shards: ShardCount::new(i32::try_from(shards?).ok()?)?,
+            offsets_replication_factor: replication?,
+            config_topic: config_topic?,
+            status_topic: status_topic?,
+            listen: listen?,
+            session_timeout_ms: session_timeout_ms?,
+            transaction_timeout_ms: transaction_timeout_ms?,
+            transaction_max_size_bytes: usize::try_from(transaction_max_size_bytes?).ok()?,
+            transaction_max_duration: Duration::from_millis(transaction_max_duration?),
+            memory_budget_size_bytes: usize::try_from(memory_budget_size_bytes?).ok()?,
+            shutdown_timeout: Duration::from_millis(shutdown_timeout_ms?),
+            common: self.with_prefixes(&["ssl.", "sasl.", "security.", "client."], false),
+            producer: self.with_prefixes(&["producer."], true),
+            consumer: self.with_prefixes(&["consumer."], true),
+            admin: self.with_prefixes(&["admin."], true),
+        })
+    }
+
+    fn problem(&mut self, key: &str, reason: impl Into<String>) {
+        let place = self.settings.get(key).map_or(self.place, |(place, _)| place);
+        self.problems.push(Problem::new(place, key, reason));
+    }
+
+    fn text(&mut self, key: &str, default: Option<&str>) -> Option<String> {
+        let value = self.settings.get(key).map(|(_, value)| value.as_str()).or(default);
+        match value.map(str::trim) {
+            Some(text) if !text.is_empty() => Some(text.to_owned()),
+            Some(_) => {
+                self.problem(key, "must not be empty");
+                None
+            }
+            None => {
+                self.problem(key, "is required");
+                None
+            }
+        }
+    }
+
+    fn topic(&mut self, key: &str, default: &str) -> Option<String> {
+        let name = self.text(key, Some(default))?;
+        match super::check::topic_name(&name) {
+            Ok(()) => Some(name),
+            Err(reason) => {
+                self.problem(key, reason);
+                None
+            }
+        }
+    }
+
+    fn number(&mut self, key: &str, default: u64, least: u64, most: u64) -> Option<u64> {
+        let Some((_, text)) = self.settings.get(key) else { return Some(default) };
+        match text.trim().parse::<u64>() {
+            Ok(value) if (least..=most).contains(&value) => Some(value),
+            _ => {
+                self.problem(key, format!("{text:?}: a whole number from {least} to {most} was expected"));
+                None
+            }
+        }
+    }
+
+    fn replication(&mut self, key: &str) -> Option<i32> {
+        let text = self.settings.get(key).map_or("-1", |(_, value)| value.trim());
+        match text.parse::<i32>() {
+            Ok(value) if value == -1 || (1..=100).contains(&value) => Some(value),
+            _ => {
+                self.problem(key, format!("{text:?}: -1, or a whole number from 1 to 100 was expected"));
+                None
+            }
+        }
+    }
+
+    fn listen(&mut self) -> Option<SocketAddr> {
+        const KEY: &str = "listeners";
+        let text = self.text(KEY, Some("http://127.0.0.1:8083"))?;
+        let address = text.strip_prefix("http://").and_then(|rest| {
+            let rest = rest.trim_end_matches('/').replace("localhost:", "127.0.0.1:");
+            // Connect writes a listener on all addresses as http://:8083.
+            if rest.starts_with(':') { format!("0.0.0.0{rest}").parse().ok() } else { rest.parse().ok() }
+        });
+        if address.is_none() {
+            self.problem(KEY, format!("{text:?}: http://ADDRESS:PORT was expected, with a numeric address"));
+        }
+        address
+    }
+
+    fn with_prefixes(&self, prefixes: &[&str], strip: bool) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        for (key, (_, value)) in self.settings {
+            for prefix in prefixes {
+                if let Some(rest) = key.strip_prefix(prefix) {
+                    found.insert(if strip { rest.to_owned() } else { key.clone() }, value.clone());
+                }
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,52 @@
+//! A connector's streams, and one pulling task a stream.
+//!
+//! **Contract.** A [`ShardStreams`] pulls the streams of one shard from their places into the shard's queue; it is
+//! started at each taking of the shard and stopped at each loss. A stream that cannot go on is FAILED: it says why,
+//! keeps its place, and disturbs no other.
+
+pub mod state;
+mod streams;
+mod task;
+
+use std::sync::Arc;
+
+use kvs_client::{Client, MemoryBudget, PullerConfig, StreamRef};
+use tokio::sync::OnceCell;
+
+pub use state::{StreamState, StreamStates};
+pub use streams::ShardStreams;
+
+use crate::record::{KeyFormat, TimestampPolicy, ValueEncoder};
+use crate::shard::OffsetKey;
+
+/// What the streams of a connector share.
+pub struct ConnectorContext {
+    /// Calls the service.
+    pub client: Arc<Client>,
+    /// Memory for what is in flight.
+    pub budget: MemoryBudget,
+    /// How streams are pulled.
+    pub puller: PullerConfig,
+    /// Data topic.
+    pub topic: Arc<str>,
+    /// How many partitions it has.
+    pub topic_partitions: i32,
+    /// How keys are written.
+    pub key_format: KeyFormat,
+    /// How values are written.
+    pub encoder: Arc<dyn ValueEncoder>,
+    /// Which time records get.
+    pub timestamps: TimestampPolicy,
+}
+
+/// A stream of a connector.
+pub struct StreamPlan {
+    /// Key of its offset.
+    pub key: Arc<OffsetKey>,
+    /// The stream.
+    pub stream: StreamRef,
+    /// What it shares with the others.
+    pub context: Arc<ConnectorContext>,
+    /// Its ARN, once it is known; `None` in it: the connector may not ask.
+    pub arn: OnceCell<Option<String>>,
+}

@@ -1,0 +1,17 @@
+//! The shard's traits on librdkafka, and what else is asked of Kafka: group membership, topics.
+//!
+//! **Contract.** No decision about what is published is taken here; this is how `crate::shard` reaches a cluster.
+
+pub mod context;
+mod error;
+pub mod log;
+pub mod membership;
+pub mod producer;
+pub mod reader;
+pub mod settings;
+pub mod topics;
+
+pub use log::KafkaLog;
+pub use membership::{GroupListener, Membership};
+pub use settings::KafkaSettings;
+pub use topics::{TopicError, TopicFacts, Topics};

@@ -1,0 +1,202 @@
+//! The transactional producer of one shard.
+//!
+//! Waiting without spinning: delivery reports come on librdkafka's polling thread, count down and wake a condition
+//! variable. Committing with deliveries outstanding would take 102 ms whatever the size (`kafka.md`).
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::util::Timeout;
+
+use super::context;
+use super::error::{timed_out, to_log_error};
+use super::settings::KafkaSettings;
+use crate::shard::{LogError, LogErrorKind, Record, ShardId, TransactionalProducer};
+
+/// What has come back of the records sent.
+#[derive(Debug, Default)]
+struct Deliveries {
+    state: Mutex<DeliveryState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct DeliveryState {
+    outstanding: usize,
+    failed: Option<LogError>,
+}
+
+impl Deliveries {
+    fn lock(&self) -> MutexGuard<'_, DeliveryState> {
+        // Nothing panics while it is held, and its parts are changed one by one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `done` or a failure, at most until `deadline`; `false`: the time is over.
+    fn wait(&self, deadline: Instant, done: impl Fn(&DeliveryState) -> bool) -> Result<bool, LogError> {
+        let mut state = self.lock();
+        loop {
+            if let Some(failed) = &state.failed {
+                return Err(failed.clone());
+            }
+            if done(&state) {
+                return Ok(true);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// Counts delivery reports.
+struct DeliveryContext(Arc<Deliveries>);
+
+impl ClientContext for DeliveryContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        context::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        context::log_error(&error, reason);
+    }
+}
+
+impl ProducerContext for DeliveryContext {
+    /// Index of the record in its transaction.
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, index: usize) {
+        let mut state = self.0.lock();
+        state.outstanding = state.outstanding.saturating_sub(1);
+        if let Err((error, message)) = result {
+            state.failed.get_or_insert_with(|| delivery_error(error, index, message.payload_len()));
+        }
+        self.0.changed.notify_all();
+    }
+}
+
+fn delivery_error(error: &KafkaError, index: usize, size_bytes: usize) -> LogError {
+    const DOING: &str = "delivering a record";
+    let mut log_error = to_log_error(DOING, error);
+    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
+        log_error.kind = LogErrorKind::RecordTooLarge { index, size_bytes, limit_bytes: None };
+    }
+    log_error
+}
+
+/// The producer of a shard.
+pub struct ShardProducer {
+    producer: ThreadedProducer<DeliveryContext>,
+    deliveries: Arc<Deliveries>,
+    /// Records sent in this transaction.
+    sent: usize,
+    message_max_bytes: usize,
+    /// By when a record is delivered or given up by librdkafka.
+    delivery_timeout: Duration,
+    init_timeout: Duration,
+}
+
+impl ShardProducer {
+    /// A producer under the shard's transactional id.
+    ///
+    /// # Errors
+    /// When librdkafka does not take the settings.
+    pub fn new(settings: &KafkaSettings, shard: ShardId) -> Result<Self, LogError> {
+        let deliveries = Arc::new(Deliveries::default());
+        let context = DeliveryContext(Arc::clone(&deliveries));
+        let producer = settings
+            .producer_config(shard)
+            .create_with_context(context)
+            .map_err(|error| to_log_error("making a producer", &error))?;
+        let transaction_timeout = Duration::from_millis(settings.transaction_timeout_ms);
+        Ok(Self {
+            producer,
+            deliveries,
+            sent: 0,
+            message_max_bytes: settings.message_max_bytes,
+            delivery_timeout: transaction_timeout + Duration::from_secs(5),
+            init_timeout: transaction_timeout + Duration::from_secs(15),
+        })
+    }
+}
+
+impl TransactionalProducer for ShardProducer {
+    fn init(&mut self) -> Result<(), LogError> {
+        let result = self.producer.init_transactions(self.init_timeout);
+        result.map_err(|error| to_log_error("taking the transactional id", &error))
+    }
+
+    fn begin(&mut self) -> Result<(), LogError> {
+        self.sent = 0;
+        self.producer.begin_transaction().map_err(|error| to_log_error("beginning a transaction", &error))
+    }
+
+    fn send(&mut self, record: Record) -> Result<(), LogError> {
+        const DOING: &str = "sending a record";
+        let index = self.sent;
+        self.sent += 1;
+        let headers = (!record.headers.is_empty()).then(|| {
+            record.headers.iter().fold(OwnedHeaders::new_with_capacity(record.headers.len()), |headers, (key, value)| {
+                headers.insert(Header { key, value: Some(value.as_bytes()) })
+            })
+        });
+        let mut outgoing: BaseRecord<'_, [u8], [u8], usize> =
+            BaseRecord::with_opaque_to(&record.topic, index).partition(record.partition).key(&record.key);
+        if let Some(value) = &record.value {
+            outgoing = outgoing.payload(value);
+        }
+        if let Some(headers) = headers {
+            outgoing = outgoing.headers(headers);
+        }
+        if let Some(timestamp_ms) = record.timestamp_ms {
+            outgoing = outgoing.timestamp(timestamp_ms);
+        }
+        let deadline = Instant::now() + self.delivery_timeout;
+        self.deliveries.lock().outstanding += 1;
+        loop {
+            let Err((error, back)) = self.producer.send(outgoing) else { return Ok(()) };
+            outgoing = back;
+            match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::QueueFull) => {
+                    // Room comes with the next delivery.
+                    let before = self.deliveries.lock().outstanding;
+                    if !self.deliveries.wait(deadline, |state| state.outstanding < before || before <= 1)? {
+                        return Err(timed_out(DOING, "librdkafka's queue stays full".to_owned()));
+                    }
+                }
+                code => {
+                    self.deliveries.lock().outstanding -= 1;
+                    let mut log_error = to_log_error(DOING, &error);
+                    if code == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
+                        let size_bytes = record.value.as_ref().map_or(0, |value| value.len());
+                        let limit_bytes = Some(self.message_max_bytes);
+                        log_error.kind = LogErrorKind::RecordTooLarge { index, size_bytes, limit_bytes };
+                    }
+                    return Err(log_error);
+                }
+            }
+        }
+    }
+
+    fn drain(&mut self) -> Result<(), LogError> {
+        let deadline = Instant::now() + self.delivery_timeout;
+        if self.deliveries.wait(deadline, |state| state.outstanding == 0)? {
+            return Ok(());
+        }
+        Err(timed_out("waiting for acknowledgements", format!("none within {} s", self.delivery_timeout.as_secs())))
+    }
+
+    fn commit(&mut self) -> Result<(), LogError> {
+        // librdkafka bounds it by transaction.timeout.ms; a shorter wait would leave the outcome unknown.
+        let result = self.producer.commit_transaction(Timeout::Never);
+        result.map_err(|error| to_log_error("committing", &error))
+    }
+}

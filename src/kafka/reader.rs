@@ -1,0 +1,97 @@
+//! Reading a shard's partition.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Message, Offset, TopicPartitionList};
+
+use super::context::LogContext;
+use super::error::to_log_error;
+use super::settings::KafkaSettings;
+use crate::shard::log::{Bounds, OffsetRecord};
+use crate::shard::{LogError, LogErrorKind, OffsetReader, ShardId};
+
+/// How long one poll waits for a record.
+const POLL_TIMEOUT: Duration = Duration::from_millis(2);
+/// How long a question to a broker may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Reads what is committed; asks for bounds with another client, for librdkafka answers a read_committed one with the
+/// last stable offset (rule 2).
+pub struct ShardReader {
+    committed: BaseConsumer<LogContext>,
+    uncommitted: BaseConsumer<LogContext>,
+    topic: String,
+    partition: i32,
+    start: i64,
+}
+
+impl ShardReader {
+    /// A reader of the offsets topic.
+    ///
+    /// # Errors
+    /// When librdkafka does not take the settings.
+    pub fn new(settings: &KafkaSettings) -> Result<Self, LogError> {
+        let consumer = |isolation_level| {
+            let config = settings.reader_config(isolation_level);
+            config.create_with_context(LogContext).map_err(|error| to_log_error("making a reader", &error))
+        };
+        Ok(Self {
+            committed: consumer("read_committed")?,
+            uncommitted: consumer("read_uncommitted")?,
+            topic: settings.offsets_topic.clone(),
+            partition: 0,
+            start: 0,
+        })
+    }
+}
+
+impl OffsetReader for ShardReader {
+    fn bounds(&mut self, shard: ShardId) -> Result<Bounds, LogError> {
+        let (start, end) = self
+            .uncommitted
+            .fetch_watermarks(&self.topic, shard.0, CALL_TIMEOUT)
+            .map_err(|error| to_log_error("asking for a shard's bounds", &error))?;
+        Ok(Bounds { start, end })
+    }
+
+    fn seek(&mut self, shard: ShardId, offset: i64) -> Result<(), LogError> {
+        let mut partitions = TopicPartitionList::new();
+        let result = partitions
+            .add_partition_offset(&self.topic, shard.0, Offset::Offset(offset))
+            .and_then(|()| self.committed.assign(&partitions));
+        (self.partition, self.start) = (shard.0, offset);
+        result.map_err(|error| to_log_error("going to a shard's offsets", &error))
+    }
+
+    fn poll(&mut self) -> Result<Option<OffsetRecord>, LogError> {
+        match self.committed.poll(POLL_TIMEOUT) {
+            None => Ok(None),
+            Some(Ok(message)) if message.partition() == self.partition => Ok(Some(OffsetRecord {
+                key: message.key().unwrap_or_default().to_vec(),
+                value: message.payload().map(<[u8]>::to_vec),
+            })),
+            // Of the shard that was read before.
+            Some(Ok(_)) => Ok(None),
+            Some(Err(error)) => {
+                let log_error = to_log_error("reading a shard's offsets", &error);
+                match log_error.kind {
+                    LogErrorKind::NotAuthorized => Err(log_error),
+                    // librdkafka goes on by itself; the no-progress deadline bounds how long (rule 8).
+                    _ => Ok(None),
+                }
+            }
+        }
+    }
+
+    fn position(&mut self) -> Result<i64, LogError> {
+        let positions =
+            self.committed.position().map_err(|error| to_log_error("asking for the position", &error))?;
+        let element = positions.find_partition(&self.topic, self.partition);
+        Ok(match element.map(|element| element.offset()) {
+            Some(Offset::Offset(offset)) => offset,
+            // Nothing has been read yet.
+            _ => self.start,
+        })
+    }
+}

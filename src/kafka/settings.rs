@@ -1,0 +1,114 @@
+//! Settings of the clients.
+
+use std::collections::BTreeMap;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+use crate::shard::ShardId;
+
+/// How to reach the cluster, and what each kind of client is told besides.
+#[derive(Debug, Clone)]
+pub struct KafkaSettings {
+    /// `bootstrap.servers`.
+    pub bootstrap_servers: String,
+    /// For all clients: `security.protocol`, `ssl.*`, `sasl.*`, `client.*`.
+    pub common: BTreeMap<String, String>,
+    /// `producer.*`.
+    pub producer: BTreeMap<String, String>,
+    /// `consumer.*`.
+    pub consumer: BTreeMap<String, String>,
+    /// `admin.*`.
+    pub admin: BTreeMap<String, String>,
+    /// `group.id`.
+    pub group_id: String,
+    /// `offset.storage.topic`.
+    pub offsets_topic: String,
+    /// `session.timeout.ms`.
+    pub session_timeout_ms: u64,
+    /// A transaction that takes longer is aborted by the broker.
+    pub transaction_timeout_ms: u64,
+    /// The largest record.
+    pub message_max_bytes: usize,
+}
+
+impl KafkaSettings {
+    fn base(&self, own: &BTreeMap<String, String>) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap_servers);
+        config.set_log_level(RDKafkaLogLevel::Info);
+        // A broker that is gone is looked for again quickly: the default waits up to 10 s.
+        config.set("reconnect.backoff.max.ms", "1000");
+        for (key, value) in self.common.iter().chain(own) {
+            config.set(key, value);
+        }
+        config
+    }
+
+    /// The transactional id of a shard: the shard's alone (rule 3).
+    pub fn transactional_id(&self, shard: ShardId) -> String {
+        format!("{}-{}-{shard}", self.group_id, self.offsets_topic)
+    }
+
+    /// For the one producer of a shard.
+    pub fn producer_config(&self, shard: ShardId) -> ClientConfig {
+        let defaults = BTreeMap::from([
+            ("linger.ms", "0".to_owned()),
+            // A few of the largest records, or a second of what a shard writes.
+            ("queue.buffering.max.kbytes", (self.message_max_bytes.max(64 << 20) / 1024 * 2).to_string()),
+            ("message.max.bytes", self.message_max_bytes.to_string()),
+            ("transaction.timeout.ms", self.transaction_timeout_ms.to_string()),
+            ("message.timeout.ms", self.transaction_timeout_ms.to_string()),
+        ]);
+        let mut own: BTreeMap<String, String> =
+            defaults.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        own.extend(self.producer.clone());
+        let mut config = self.base(&own);
+        // Not to be changed: exactly once stands on these.
+        config.set("transactional.id", self.transactional_id(shard)).set("enable.idempotence", "true");
+        config
+    }
+
+    /// For reading offsets; `isolation_level` is `read_committed` or `read_uncommitted`.
+    pub fn reader_config(&self, isolation_level: &str) -> ClientConfig {
+        let mut config = self.base(&self.consumer);
+        config
+            .set("group.id", format!("{}-recovery", self.group_id))
+            .set("isolation.level", isolation_level)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            // Markers at the end bring no record: the broker is not to wait for one.
+            .set("fetch.wait.max.ms", "10")
+            .set("fetch.error.backoff.ms", "10");
+        config
+    }
+
+    /// For membership in the group, which reads nothing.
+    pub fn membership_config(&self) -> ClientConfig {
+        // Often enough that members learn of a rebalance well within the second after a session timed out.
+        let heartbeat_ms = (self.session_timeout_ms / 20).clamp(50, 500);
+        let defaults = BTreeMap::from([
+            ("partition.assignment.strategy", "cooperative-sticky".to_owned()),
+            ("heartbeat.interval.ms", heartbeat_ms.to_string()),
+            ("fetch.message.max.bytes", "1024".to_owned()),
+            ("queued.max.messages.kbytes", "64".to_owned()),
+        ]);
+        let mut own: BTreeMap<String, String> =
+            defaults.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        own.extend(self.consumer.clone());
+        let mut config = self.base(&own);
+        config
+            .set("group.id", &self.group_id)
+            .set("session.timeout.ms", self.session_timeout_ms.to_string())
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "latest");
+        config
+    }
+
+    /// For topics and metadata.
+    pub fn admin_config(&self) -> ClientConfig {
+        self.base(&self.admin)
+    }
+}

@@ -1,0 +1,200 @@
+//! Topics: made when they are missing, checked when they exist.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::context::LogContext;
+use super::settings::KafkaSettings;
+
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What a topic is to be like when it is made.
+#[derive(Debug, Clone)]
+pub struct TopicPlan {
+    /// Name.
+    pub name: String,
+    /// Partitions.
+    pub partitions: i32,
+    /// Replication factor.
+    pub replication_factor: i32,
+    /// Topic configuration.
+    pub config: BTreeMap<String, String>,
+}
+
+/// What a topic is like.
+#[derive(Debug, Clone, Default)]
+pub struct TopicFacts {
+    /// Partitions.
+    pub partitions: i32,
+    /// Topic configuration in force.
+    pub config: BTreeMap<String, String>,
+    /// Whether it was made just now.
+    pub created: bool,
+}
+
+impl TopicFacts {
+    /// A whole number of the configuration.
+    pub fn number(&self, key: &str) -> Option<i64> {
+        self.config.get(key)?.parse().ok()
+    }
+}
+
+/// Why a topic cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TopicError {
+    /// Kafka cannot be reached, or does not answer.
+    #[error("{doing} {name}: {error}")]
+    Kafka {
+        /// What was being done.
+        doing: &'static str,
+        /// The topic.
+        name: String,
+        /// What the client says.
+        error: KafkaError,
+    },
+    /// Not allowed.
+    #[error("{doing} {name}: not authorized; grant {grant} on topic {name}")]
+    NotAuthorized {
+        /// What was being done.
+        doing: &'static str,
+        /// The topic.
+        name: String,
+        /// The operation to grant.
+        grant: &'static str,
+    },
+    /// It was made by nobody.
+    #[error("topic {name} cannot be made: {reason}")]
+    Create {
+        /// The topic.
+        name: String,
+        /// What Kafka says.
+        reason: String,
+    },
+}
+
+/// Asks and makes.
+pub struct Topics {
+    admin: AdminClient<LogContext>,
+    metadata: std::sync::Arc<BaseConsumer<LogContext>>,
+}
+
+impl Topics {
+    /// A client for topics.
+    ///
+    /// # Errors
+    /// When librdkafka does not take the settings.
+    pub fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
+        let config = settings.admin_config();
+        let metadata = std::sync::Arc::new(config.create_with_context(LogContext)?);
+        Ok(Self { admin: config.create_with_context(LogContext)?, metadata })
+    }
+
+    /// Whether the cluster answers.
+    ///
+    /// # Errors
+    /// What the client says when it does not.
+    pub async fn reach(&self, timeout: Duration) -> Result<(), KafkaError> {
+        let metadata = std::sync::Arc::clone(&self.metadata);
+        let asked = tokio::task::spawn_blocking(move || metadata.fetch_metadata(Some("__kvs-connect-probe"), timeout));
+        asked.await.map_err(|_| KafkaError::Canceled)?.map(|_| ())
+    }
+
+    /// Partitions of a topic; `None`: it does not exist.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub async fn partitions(&self, name: &str) -> Result<Option<i32>, TopicError> {
+        const DOING: &str = "asking for topic";
+        let metadata = std::sync::Arc::clone(&self.metadata);
+        let topic = name.to_owned();
+        let asked = tokio::task::spawn_blocking(move || metadata.fetch_metadata(Some(&topic), CALL_TIMEOUT));
+        let kafka = |error| TopicError::Kafka { doing: DOING, name: name.to_owned(), error };
+        let answer = asked.await.map_err(|_| kafka(KafkaError::Canceled))?.map_err(kafka)?;
+        let Some(topic) = answer.topics().iter().find(|topic| topic.name() == name) else { return Ok(None) };
+        match topic.error().map(RDKafkaErrorCode::from) {
+            None => Ok(Some(i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX)).filter(|&count| count > 0)),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
+            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                Err(TopicError::NotAuthorized { doing: DOING, name: name.to_owned(), grant: "Describe" })
+            }
+            Some(code) => Err(kafka(KafkaError::MetadataFetch(code))),
+        }
+    }
+
+    /// What a topic is like; made when it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be asked for or made.
+    pub async fn ensure(&self, plan: &TopicPlan) -> Result<TopicFacts, TopicError> {
+        let mut created = false;
+        let partitions = match self.partitions(&plan.name).await? {
+            Some(partitions) => partitions,
+            None => {
+                self.create(plan).await?;
+                created = true;
+                self.wait_until_known(&plan.name).await?
+            }
+        };
+        Ok(TopicFacts { partitions, config: self.describe(&plan.name).await?, created })
+    }
+
+    async fn create(&self, plan: &TopicPlan) -> Result<(), TopicError> {
+        let name = plan.name.as_str();
+        let replication = TopicReplication::Fixed(plan.replication_factor);
+        let topic = plan
+            .config
+            .iter()
+            .fold(NewTopic::new(name, plan.partitions, replication), |topic, (key, value)| topic.set(key, value));
+        let options = AdminOptions::new().operation_timeout(Some(CALL_TIMEOUT)).request_timeout(Some(CALL_TIMEOUT));
+        let kafka = |error| TopicError::Kafka { doing: "making topic", name: name.to_owned(), error };
+        let results = self.admin.create_topics(&[topic], &options).await.map_err(kafka)?;
+        match results.into_iter().next() {
+            // Another worker was quicker.
+            Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
+            Some(Err((_, RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed))) => {
+                Err(TopicError::NotAuthorized { doing: "making topic", name: name.to_owned(), grant: "Create" })
+            }
+            Some(Err((_, code))) => Err(TopicError::Create { name: name.to_owned(), reason: code.to_string() }),
+            None => Err(TopicError::Create { name: name.to_owned(), reason: "Kafka gave no answer".to_owned() }),
+        }
+    }
+
+    /// A topic that was made is known to every broker a little later.
+    async fn wait_until_known(&self, name: &str) -> Result<i32, TopicError> {
+        let began = std::time::Instant::now();
+        loop {
+            if let Some(partitions) = self.partitions(name).await? {
+                return Ok(partitions);
+            }
+            if began.elapsed() > CALL_TIMEOUT {
+                let reason = format!("it was made and is not known after {} s", CALL_TIMEOUT.as_secs());
+                return Err(TopicError::Create { name: name.to_owned(), reason });
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn describe(&self, name: &str) -> Result<BTreeMap<String, String>, TopicError> {
+        const DOING: &str = "asking for the configuration of topic";
+        let options = AdminOptions::new().request_timeout(Some(CALL_TIMEOUT));
+        let kafka = |error| TopicError::Kafka { doing: DOING, name: name.to_owned(), error };
+        let resources = [ResourceSpecifier::Topic(name)];
+        let asked = self.admin.describe_configs(&resources, &options);
+        match asked.await.map_err(kafka)?.into_iter().next() {
+            Some(Ok(resource)) => Ok(resource
+                .entries
+                .into_iter()
+                .filter_map(|entry| entry.value.map(|value| (entry.name, value)))
+                .collect()),
+            Some(Err(RDKafkaErrorCode::TopicAuthorizationFailed)) => {
+                Err(TopicError::NotAuthorized { doing: DOING, name: name.to_owned(), grant: "DescribeConfigs" })
+            }
+            Some(Err(code)) => Err(kafka(KafkaError::AdminOp(code))),
+            None => Err(kafka(KafkaError::NoMessageReceived)),
+        }
+    }
+}

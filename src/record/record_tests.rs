@@ -1,0 +1,114 @@
+use std::sync::Arc;
+
+use apache_avro::reader::single_object::GenericSingleObjectReader;
+use apache_avro::types::Value;
+use kvs_mkv::{ChunkWriter, Event, FrameData, LeadingTags, Splitter, Timestamp, TrackKind, TrailingTags};
+
+use super::*;
+
+fn fragment(producer_ms: i64) -> Fragment {
+    let writer = ChunkWriter::new("tests");
+    let mut track = kvs_mkv::Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC");
+    track.uid = u64::MAX - 1;
+    track.codec_private = Some(vec![1, 2, 3]);
+    let frames = [FrameData { track: 1, timestamp_ns: 33_000_000, key: true, data: &[7; 5000] }];
+    let leading = LeadingTags {
+        number: "91343852333181432392682062607743920146159169392".parse().unwrap(),
+        server_timestamp: Timestamp::from_millis(1_511_852_109_126),
+        producer_timestamp: Timestamp::from_millis(producer_ms),
+    };
+    let trailing = TrailingTags { millis_behind_now: 3, continuation_token: "token".to_owned() };
+    let bytes = writer.chunk(&[track], &[("place", "Tür")], &leading, 0, &frames, &trailing);
+    let mut splitter = Splitter::default().with_headroom(HEADROOM_BYTES);
+    match splitter.push(&mut bytes.as_slice()) {
+        Ok(Some(Event::Fragment(fragment))) => fragment,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn builder(key_format: KeyFormat, wanted: RecordTimestamp) -> RecordBuilder {
+    RecordBuilder {
+        key: Arc::new(OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() }),
+        stream_name: "s".to_owned(),
+        stream_arn: Some("arn".to_owned()),
+        topic: "t".into(),
+        topic_partitions: 6,
+        key_format,
+        encoder: Arc::new(AvroValue::new().unwrap()),
+        timestamps: TimestampPolicy {
+            wanted,
+            retention_ms: Some(1_000),
+            before_max_ms: i64::MAX,
+            after_max_ms: 3_600_000,
+        },
+    }
+}
+
+fn field<'v>(value: &'v Value, name: &str) -> &'v Value {
+    let Value::Record(fields) = value else { panic!("{value:?}") };
+    &fields.iter().find(|(field, _)| field == name).unwrap_or_else(|| panic!("{name}")).1
+}
+
+#[test]
+fn an_independent_reading_agrees() {
+    let fragment = fragment(5);
+    let payload = fragment.payload.to_vec();
+    let records = builder(KeyFormat::Text, RecordTimestamp::Ingest).build(fragment, Some("video/webm"), 9).unwrap();
+    let [record] = &records[..] else { panic!("{records:?}") };
+    assert_eq!(record.key, b"91343852333181432392682062607743920146159169392");
+    assert_eq!(record.timestamp_ms, Some(9));
+    let schema = apache_avro::Schema::parse_str(VALUE_SCHEMA).unwrap();
+    let reader = GenericSingleObjectReader::builder().schema(schema).build().unwrap();
+    let mut bytes: &[u8] = record.value.as_deref().unwrap();
+    let value = reader.read_value(&mut bytes).unwrap();
+    assert!(bytes.is_empty(), "{} bytes are left over", bytes.len());
+    assert_eq!(field(&value, "payload"), &Value::Bytes(payload.clone()));
+    assert_eq!(field(&value, "producer_timestamp"), &Value::Union(1, Box::new(Value::TimestampMillis(5))));
+    let Value::Array(tracks) = field(&value, "tracks") else { panic!() };
+    assert_eq!(field(&tracks[0], "uid"), &Value::Long(-2));
+    assert_eq!(field(&tracks[0], "codec_private"), &Value::Union(1, Box::new(Value::Bytes(vec![1, 2, 3]))));
+    let Value::Array(frames) = field(&value, "frames") else { panic!() };
+    let (Value::Long(offset), Value::Long(size)) = (field(&frames[0], "offset"), field(&frames[0], "size_bytes")) else {
+        panic!()
+    };
+    assert!(payload[*offset as usize..(offset + size) as usize].iter().all(|&byte| byte == 7));
+    let Value::Array(tags) = field(&value, "tags") else { panic!() };
+    assert_eq!(field(&tags[0], "value"), &Value::String("Tür".to_owned()));
+}
+
+#[test]
+fn the_payload_is_not_moved() {
+    let fragment = fragment(5);
+    let address = fragment.payload.as_ptr();
+    let size = fragment.payload.len();
+    let records = builder(KeyFormat::Text, RecordTimestamp::Ingest).build(fragment, None, 9).unwrap();
+    let value = records[0].value.as_ref().unwrap();
+    assert_eq!(value[value.len() - size..].as_ptr(), address);
+}
+
+#[test]
+fn an_avro_key_is_an_avro_string() {
+    let records = builder(KeyFormat::Avro, RecordTimestamp::Ingest).build(fragment(5), None, 9).unwrap();
+    let schema = apache_avro::Schema::parse_str(KEY_SCHEMA).unwrap();
+    let reader = GenericSingleObjectReader::builder().schema(schema).build().unwrap();
+    let value = reader.read_value(&mut records[0].key.as_slice()).unwrap();
+    assert_eq!(value, Value::String("91343852333181432392682062607743920146159169392".to_owned()));
+}
+
+#[test]
+fn times_that_kafka_would_refuse_or_delete_are_replaced() {
+    let now = 10_000_000;
+    let chosen = |producer_ms, wanted| builder(KeyFormat::Text, wanted).timestamps.choose(&fragment(producer_ms), now);
+    let replaced = |producer_ms| chosen(producer_ms, RecordTimestamp::Producer).replaced;
+    assert_eq!(chosen(now - 999, RecordTimestamp::Producer).millis, now - 999);
+    assert_eq!(replaced(now - 999), None);
+    assert_eq!(replaced(now - 1_000), Some("older_than_retention"));
+    assert_eq!(replaced(0), Some("older_than_retention"));
+    assert_eq!(replaced(now + 3_600_000), None);
+    assert_eq!(replaced(now + 3_600_001), Some("too_far_ahead"));
+    let mut without = fragment(5);
+    without.producer_timestamp = None;
+    let policy = builder(KeyFormat::Text, RecordTimestamp::Producer).timestamps;
+    assert_eq!(policy.choose(&without, now).replaced, Some("missing"));
+    assert_eq!(policy.choose(&without, now).millis, now);
+}

@@ -1,0 +1,59 @@
+//! Kafka's own timestamp of a record.
+//!
+//! Event time is in the value's fields. A record stamped with an old producer time is deleted by its topic's
+//! retention at once, and one stamped over an hour ahead is refused by the broker; so ingest time is the default, and
+//! with the others both cases are caught.
+
+use kvs_client::Fragment;
+
+/// Which time a record gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RecordTimestamp {
+    /// When the fragment came in.
+    #[default]
+    Ingest,
+    /// The producer's.
+    Producer,
+    /// The service's.
+    Server,
+}
+
+/// Which time a record gets, within what its topic takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimestampPolicy {
+    /// Which is asked for.
+    pub wanted: RecordTimestamp,
+    /// `retention.ms` of the topic; `None`: for ever, or compacted only.
+    pub retention_ms: Option<i64>,
+    /// `message.timestamp.before.max.ms` of the topic.
+    pub before_max_ms: i64,
+    /// `message.timestamp.after.max.ms` of the topic.
+    pub after_max_ms: i64,
+}
+
+/// A time, and why it is not the one asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    pub(crate) millis: i64,
+    pub(crate) replaced: Option<&'static str>,
+}
+
+impl TimestampPolicy {
+    pub(crate) fn choose(&self, fragment: &Fragment, now_ms: i64) -> Chosen {
+        let wanted = match self.wanted {
+            RecordTimestamp::Ingest => return Chosen { millis: now_ms, replaced: None },
+            RecordTimestamp::Producer => fragment.producer_timestamp,
+            RecordTimestamp::Server => fragment.server_timestamp,
+        };
+        let ingest = |reason| Chosen { millis: now_ms, replaced: Some(reason) };
+        let Some(millis) = wanted.map(kvs_client::Timestamp::millis) else { return ingest("missing") };
+        let age_ms = now_ms.saturating_sub(millis);
+        if self.retention_ms.is_some_and(|retention_ms| age_ms >= retention_ms) || age_ms > self.before_max_ms {
+            return ingest("older_than_retention");
+        }
+        if -age_ms > self.after_max_ms || millis < 0 {
+            return ingest("too_far_ahead");
+        }
+        Chosen { millis, replaced: None }
+    }
+}

@@ -1,0 +1,159 @@
+//! What the shard's code asks of Kafka: narrow, so that another client can keep it.
+
+use super::id::ShardId;
+use super::outgoing::Record;
+
+/// What an error of the log means to the shard. All but [`LogErrorKind::RecordTooLarge`] end in losing it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogErrorKind {
+    /// Another producer has taken the shard's id, or the broker's transaction timeout passed: they look alike.
+    Fenced,
+    /// The broker knows the ids no more (rule 12).
+    UnknownProducer,
+    /// No answer in time, so it is not known what happened (rule 6).
+    Timeout,
+    /// Not allowed; the text names the ACL.
+    NotAuthorized,
+    /// A record is larger than the topic takes.
+    RecordTooLarge {
+        /// Index in the transaction's records, in the order they were sent.
+        index: usize,
+        /// Size of the record.
+        size_bytes: usize,
+        /// The limit, where it is known.
+        limit_bytes: Option<usize>,
+    },
+    /// Anything else.
+    Other,
+}
+
+impl LogErrorKind {
+    /// A short name for metrics: one of a fixed set.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Fenced => "fenced",
+            Self::UnknownProducer => "unknown_producer",
+            Self::Timeout => "timeout",
+            Self::NotAuthorized => "not_authorized",
+            Self::RecordTooLarge { .. } => "record_too_large",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// An error of the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{doing}: {text}")]
+pub struct LogError {
+    /// What it means.
+    pub kind: LogErrorKind,
+    /// What was being done.
+    pub doing: &'static str,
+    /// What the client says.
+    pub text: String,
+}
+
+/// Where shards live.
+pub trait ShardLog: Send + Sync + 'static {
+    /// Writes a shard.
+    type Producer: TransactionalProducer;
+    /// Reads a shard's offsets.
+    type Reader: OffsetReader;
+
+    /// A new producer under the shard's own transactional id, which is that of no other shard (rule 3).
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn open_producer(&self, shard: ShardId) -> Result<Self::Producer, LogError>;
+
+    /// A reader, which may be one that another shard has given back.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn open_reader(&self) -> Result<Self::Reader, LogError>;
+
+    /// Takes a reader back for the next one to use.
+    fn give_back(&self, reader: Self::Reader);
+
+    /// Name of the offsets topic.
+    fn offsets_topic(&self) -> &str;
+}
+
+/// One producer of one shard. All calls block: they belong on the shard's own thread. After any error it is
+/// finished: no call is made on it any more (rule 6).
+pub trait TransactionalProducer: Send {
+    /// Fences whoever had the id before and waits until their transaction is decided.
+    ///
+    /// # Errors
+    /// When it cannot be done.
+    fn init(&mut self) -> Result<(), LogError>;
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// When it cannot be done.
+    fn begin(&mut self) -> Result<(), LogError>;
+
+    /// Adds a record to the transaction. The client has taken a copy when this returns; ours is freed.
+    ///
+    /// # Errors
+    /// When the record is not taken, or an earlier one was not delivered.
+    fn send(&mut self, record: Record) -> Result<(), LogError>;
+
+    /// Waits until every record sent is acknowledged. To commit before that costs a hundred milliseconds.
+    ///
+    /// # Errors
+    /// When a record was not delivered.
+    fn drain(&mut self) -> Result<(), LogError>;
+
+    /// Commits.
+    ///
+    /// # Errors
+    /// When it is not known to have been done.
+    fn commit(&mut self) -> Result<(), LogError>;
+}
+
+/// First and end offset of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Offset of the first record that is there.
+    pub start: i64,
+    /// Offset behind the last record, decided or not: the read_uncommitted high watermark (rule 2).
+    pub end: i64,
+}
+
+/// A record of the offsets topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OffsetRecord {
+    /// Key.
+    pub key: Vec<u8>,
+    /// Value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Reads a shard's partition.
+pub trait OffsetReader: Send {
+    /// Bounds of the partition as they are now.
+    ///
+    /// # Errors
+    /// When they cannot be got.
+    fn bounds(&mut self, shard: ShardId) -> Result<Bounds, LogError>;
+
+    /// Goes to an offset of the partition, to read what is committed from there.
+    ///
+    /// # Errors
+    /// When it cannot be done.
+    fn seek(&mut self, shard: ShardId, offset: i64) -> Result<(), LogError>;
+
+    /// The next committed record, if one comes within a few milliseconds.
+    ///
+    /// # Errors
+    /// When reading fails.
+    fn poll(&mut self) -> Result<Option<OffsetRecord>, LogError>;
+
+    /// The offset behind all that has been read or passed over; markers and aborted records are passed over.
+    ///
+    /// # Errors
+    /// When it is not known.
+    fn position(&mut self) -> Result<i64, LogError>;
+}

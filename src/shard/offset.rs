@@ -1,0 +1,92 @@
+//! Offsets: how far a stream has been published.
+
+use kvs_mkv::{FragmentNumber, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Whose offset it is, as Kafka Connect writes keys: `["connector",{"stream":"name or ARN"}]`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OffsetKey {
+    /// Name of the connector.
+    pub connector: String,
+    /// Name or ARN of the stream, as it is configured.
+    pub stream: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Partition {
+    stream: String,
+}
+
+impl OffsetKey {
+    /// The key's bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let stream = Value::from(self.stream.as_str());
+        let connector = Value::from(self.connector.as_str());
+        format!(r#"[{connector},{{"stream":{stream}}}]"#).into_bytes()
+    }
+
+    /// Reads a key; `None`: it is no stream's.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (connector, Partition { stream }) = serde_json::from_slice(bytes).ok()?;
+        Some(Self { connector, stream })
+    }
+}
+
+/// The last fragment of a stream that was published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredOffset {
+    /// Where to go on; none when the fragment came without a token.
+    pub continuation_token: Option<String>,
+    /// The fragment's number.
+    pub fragment_number: FragmentNumber,
+    /// Its server timestamp.
+    pub server_timestamp: Option<Timestamp>,
+    /// Its producer timestamp.
+    pub producer_timestamp: Option<Timestamp>,
+}
+
+/// The value's JSON. Fields that a later version adds are passed over.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    continuation_token: Option<String>,
+    fragment_number: String,
+    #[serde(default)]
+    server_timestamp: Option<i64>,
+    #[serde(default)]
+    producer_timestamp: Option<i64>,
+}
+
+impl StoredOffset {
+    /// The value's bytes; timestamps are milliseconds.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let wire = Wire {
+            continuation_token: self.continuation_token.clone(),
+            fragment_number: self.fragment_number.as_str().to_owned(),
+            server_timestamp: self.server_timestamp.map(Timestamp::millis),
+            producer_timestamp: self.producer_timestamp.map(Timestamp::millis),
+        };
+        // Strings and numbers always serialise.
+        serde_json::to_vec(&wire).unwrap_or_default()
+    }
+
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// What is wrong with it: it must not be taken for "no offset", which would publish the stream again.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let wire: Wire = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        Ok(Self {
+            fragment_number: wire.fragment_number.parse().map_err(|error| format!("fragmentNumber: {error}"))?,
+            continuation_token: wire.continuation_token,
+            server_timestamp: wire.server_timestamp.map(Timestamp::from_millis),
+            producer_timestamp: wire.producer_timestamp.map(Timestamp::from_millis),
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "offset_tests.rs"]
+mod tests;

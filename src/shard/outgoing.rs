@@ -1,0 +1,43 @@
+//! What is on its way to Kafka.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Instant;
+
+use kvs_mkv::Payload;
+
+use super::offset::{OffsetKey, StoredOffset};
+
+/// One Kafka record.
+#[derive(Debug)]
+pub struct Record {
+    /// Topic.
+    pub topic: Arc<str>,
+    /// Partition.
+    pub partition: i32,
+    /// Key.
+    pub key: Vec<u8>,
+    /// Value; `None` is a tombstone.
+    pub value: Option<Payload>,
+    /// Headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// Kafka's timestamp in milliseconds; `None`: when it is sent.
+    pub timestamp_ms: Option<i64>,
+}
+
+/// A whole fragment, encoded, with what it does to its stream's offset.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Whose it is.
+    pub key: Arc<OffsetKey>,
+    /// The stream's offset once it is published.
+    pub offset: StoredOffset,
+    /// Its records, today one.
+    pub records: Vec<Record>,
+    /// Size of the fragment's payload.
+    pub size_bytes: usize,
+    /// When its last byte was received.
+    pub received: Instant,
+    /// Dropped after the commit: the memory it takes.
+    pub permit: Box<dyn Any + Send>,
+}

@@ -1,0 +1,291 @@
+//! The life of a shard in a worker: take, write, lose, take again; until it is released.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio_retry2::strategy::{ExponentialBackoff, jitter_with_bounds};
+use tokio_util::sync::CancellationToken;
+
+use super::contract::Contract;
+use super::id::ShardId;
+use super::log::{LogErrorKind, ShardLog};
+use super::offset::OffsetKey;
+use super::outgoing::Outgoing;
+use super::recover::{Positions, RecoverError};
+use super::take::{Taken, take};
+use super::transaction::{Committed, Failed, Transaction, TransactionLimits};
+use crate::telemetry;
+
+/// Whether a shard is still ours. Released once and for all; a shard that comes back is held by a new grip.
+#[derive(Debug, Clone, Default)]
+pub struct Grip {
+    released: CancellationToken,
+}
+
+impl Grip {
+    /// Whether the shard is still assigned to this worker.
+    pub fn held(&self) -> bool {
+        !self.released.is_cancelled()
+    }
+
+    /// The shard is to be let go.
+    pub fn release(&self) {
+        self.released.cancel();
+    }
+}
+
+/// What pulls the streams of a shard.
+pub trait Sources: Send {
+    /// Begins to pull every stream of the shard that has not failed, from its position, into the queue. What was
+    /// pulled before has been stopped.
+    fn start(&mut self, positions: &Positions, queue: mpsc::Sender<Outgoing>);
+
+    /// Stops pulling. Senders of the queue are dropped soon after.
+    fn stop(&mut self);
+
+    /// Gives a stream up: its place is kept, the others go on.
+    fn fail(&mut self, stream: &OffsetKey, reason: String);
+}
+
+/// How a shard is owned.
+#[derive(Debug, Clone)]
+pub struct OwnerSettings {
+    /// Bounds of a transaction.
+    pub transaction: TransactionLimits,
+    /// Fragments that wait for the shard's thread at most.
+    pub queue_fragments: usize,
+    /// Without progress for so long the recovery read is given up.
+    pub stall_timeout: Duration,
+    /// A released shard finishes within so long; below the session timeout (rule 10).
+    pub release_timeout: Duration,
+    /// The longest first delay before a lost shard is taken again.
+    pub retake_base: Duration,
+    /// The longest delay of all.
+    pub retake_cap: Duration,
+}
+
+impl Default for OwnerSettings {
+    fn default() -> Self {
+        Self {
+            transaction: TransactionLimits::default(),
+            queue_fragments: 256,
+            stall_timeout: Duration::from_secs(30),
+            release_timeout: Duration::from_secs(5),
+            retake_base: Duration::from_millis(200),
+            retake_cap: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Owns one shard on a thread of its own.
+pub struct Owner<L: ShardLog, S: Sources> {
+    /// The shard.
+    pub shard: ShardId,
+    /// What the offsets topic is bound to.
+    pub contract: Contract,
+    /// Where shards live.
+    pub log: Arc<L>,
+    /// What pulls its streams.
+    pub sources: S,
+    /// Whether it is still ours.
+    pub grip: Grip,
+    /// For waiting on the queue from this thread.
+    pub runtime: Handle,
+    /// How it is owned.
+    pub settings: OwnerSettings,
+}
+
+/// Why the owner came to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The shard was released.
+    Released,
+    /// The topic is not ours to write; the worker has to stop.
+    Refused(RecoverError),
+}
+
+/// Why a shard was lost.
+enum Lost {
+    Released,
+    Failed(Failed),
+}
+
+enum Arrival {
+    Fragment(Outgoing),
+    Release,
+    /// All senders are gone.
+    Closed,
+    Deadline,
+}
+
+impl<L: ShardLog, S: Sources> Owner<L, S> {
+    /// Runs until the shard is released. Blocks: on the shard's own thread.
+    pub fn run(mut self) -> Ended {
+        let mut delays = None;
+        while self.grip.held() {
+            let began = Instant::now();
+            match take(&*self.log, self.shard, &self.contract, &self.grip, self.settings.stall_timeout) {
+                Ok(taken) => {
+                    let took = began.elapsed();
+                    telemetry::shard_taken(took);
+                    tracing::info!(shard = self.shard.0, took_ms = took.as_millis() as u64,
+                        streams = taken.recovered.positions.len(), "took the shard");
+                    match self.own(taken, &mut delays) {
+                        Lost::Released => return Ended::Released,
+                        Lost::Failed(failed) => self.lose(failed),
+                    }
+                }
+                Err(RecoverError::Released) => return Ended::Released,
+                Err(error @ RecoverError::Contract(_)) => return Ended::Refused(error),
+                Err(error) => {
+                    telemetry::shard_lost(error.reason());
+                    tracing::warn!(shard = self.shard.0, %error, "could not take the shard and will try again");
+                }
+            }
+            self.wait_before_retaking(&mut delays);
+        }
+        Ended::Released
+    }
+
+    /// Writes what comes until the shard is lost. The producer does not outlive this.
+    fn own(&mut self, taken: Taken<L::Producer>, delays: &mut Option<ExponentialBackoff>) -> Lost {
+        let Taken { mut producer, recovered } = taken;
+        // Each take has a queue of its own, so that what was pulled before a loss cannot come after it.
+        let (sender, mut queue) = mpsc::channel(self.settings.queue_fragments);
+        let mut positions = recovered.positions;
+        let mut contract = (!recovered.has_contract).then(|| self.contract.clone());
+        self.sources.start(&positions, sender);
+        let mut deadline = None;
+        loop {
+            let first = match self.arrival(&mut queue, deadline) {
+                Arrival::Fragment(first) => first,
+                Arrival::Release => {
+                    self.sources.stop();
+                    deadline = Some(Instant::now() + self.settings.release_timeout);
+                    continue;
+                }
+                Arrival::Closed | Arrival::Deadline => {
+                    self.sources.stop();
+                    return Lost::Released;
+                }
+            };
+            let Some(first) = fresh(first, &positions) else { continue };
+            let written = self.write(&mut producer, first, &mut queue, &mut positions, contract.as_ref());
+            match written {
+                Ok(committed) => {
+                    contract = None;
+                    *delays = None;
+                    telemetry::committed(&committed);
+                }
+                Err(failed) => {
+                    self.sources.stop();
+                    if !self.grip.held() {
+                        return Lost::Released;
+                    }
+                    return Lost::Failed(failed);
+                }
+            }
+        }
+    }
+
+    /// One transaction: the fragment at hand and what else is there.
+    fn write(
+        &self,
+        producer: &mut L::Producer,
+        first: Outgoing,
+        queue: &mut mpsc::Receiver<Outgoing>,
+        positions: &mut Positions,
+        contract: Option<&Contract>,
+    ) -> Result<Vec<Committed>, Failed> {
+        let began = Instant::now();
+        note(positions, &first);
+        let mut transaction = Transaction::begin(producer, self.settings.transaction, first)?;
+        while transaction.has_room() {
+            let Ok(next) = queue.try_recv() else { break };
+            if let Some(next) = fresh(next, positions) {
+                note(positions, &next);
+                transaction.add(next)?;
+            }
+        }
+        let topic = Arc::from(self.log.offsets_topic());
+        let (committed, _) = transaction.commit(&topic, self.shard, contract)?;
+        telemetry::transaction_committed(began.elapsed());
+        Ok(committed)
+    }
+
+    fn arrival(&self, queue: &mut mpsc::Receiver<Outgoing>, deadline: Option<Instant>) -> Arrival {
+        let releasing = deadline.is_some();
+        self.runtime.block_on(async {
+            let passed = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.grip.released.cancelled(), if !releasing => Arrival::Release,
+                () = passed => Arrival::Deadline,
+                next = queue.recv() => next.map_or(Arrival::Closed, Arrival::Fragment),
+            }
+        })
+    }
+
+    fn lose(&mut self, failed: Failed) {
+        let Failed { error, stream } = failed;
+        telemetry::shard_lost(error.kind.reason());
+        match (&error.kind, stream) {
+            (LogErrorKind::RecordTooLarge { size_bytes, limit_bytes, .. }, Some(stream)) => {
+                let limit = limit_bytes.map_or("the topic's max.message.bytes".to_owned(), |limit| format!("{limit} bytes"));
+                let reason = format!(
+                    "a record of {size_bytes} bytes is larger than its topic takes ({limit}); raise max.message.bytes of \
+                     the topic, or lower kvs.fragment.max.size.bytes"
+                );
+                self.sources.fail(&stream, reason);
+            }
+            (LogErrorKind::Fenced, _) => {
+                // A take-over, or the broker's transaction timeout: they look alike (rules 5 and 7).
+                tracing::warn!(shard = self.shard.0, %error, "fenced; the shard is taken again if it is still ours");
+            }
+            _ => tracing::warn!(shard = self.shard.0, %error, "lost the shard; it is taken again if it is still ours"),
+        }
+    }
+
+    /// Waits with full jitter, unless the shard is released meanwhile.
+    fn wait_before_retaking(&self, delays: &mut Option<ExponentialBackoff>) {
+        let delays = delays.get_or_insert_with(|| {
+            let base_ms = u64::try_from(self.settings.retake_base.as_millis()).unwrap_or(u64::MAX);
+            ExponentialBackoff::from_millis(2).factor(base_ms.div_ceil(2)).max_delay(self.settings.retake_cap)
+        });
+        let longest = delays.next().unwrap_or(self.settings.retake_cap);
+        let delay = jitter_with_bounds(0.25, 1.0)(longest);
+        self.runtime.block_on(async {
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = self.grip.released.cancelled() => {}
+            }
+        });
+        if self.grip.held() {
+            telemetry::shard_retaken();
+        }
+    }
+}
+
+/// The fragment, if it is above the last one of its stream; what is not was published before.
+fn fresh(outgoing: Outgoing, positions: &Positions) -> Option<Outgoing> {
+    let last = match positions.get(&*outgoing.key) {
+        Some(last) if outgoing.offset.fragment_number <= last.fragment_number => &last.fragment_number,
+        _ => return Some(outgoing),
+    };
+    telemetry::duplicate_dropped(&outgoing.key);
+    tracing::debug!(stream = %outgoing.key.stream, fragment_number = %outgoing.offset.fragment_number,
+        last = %last, "a fragment that was published before is dropped");
+    None
+}
+
+/// What is being written counts as the stream's last from now on; if it fails, all is read anew.
+fn note(positions: &mut Positions, outgoing: &Outgoing) {
+    positions.insert((*outgoing.key).clone(), outgoing.offset.clone());
+}

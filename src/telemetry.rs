@@ -1,0 +1,122 @@
+//! Metrics: every name in one place. Label sets are bounded by what is configured.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::shard::OffsetKey;
+use crate::shard::transaction::Committed;
+
+const FRAGMENTS: &str = "kvs_connect_fragments_total";
+const BYTES: &str = "kvs_connect_fragment_bytes_total";
+const MILLIS_BEHIND_NOW: &str = "kvs_connect_millis_behind_now";
+const COMMIT_LATENCY: &str = "kvs_connect_commit_latency_seconds";
+const TRANSACTION: &str = "kvs_connect_transaction_duration_seconds";
+const SHARDS_LOST: &str = "kvs_connect_shards_lost_total";
+const SHARDS_FENCED: &str = "kvs_connect_shards_fenced_total";
+const SHARDS_RETAKEN: &str = "kvs_connect_shards_retaken_total";
+const SHARD_TAKE: &str = "kvs_connect_shard_take_duration_seconds";
+const DUPLICATES: &str = "kvs_connect_duplicates_dropped_total";
+const SESSIONS: &str = "kvs_connect_get_media_sessions_total";
+const RETRIES: &str = "kvs_connect_get_media_retries_total";
+const INCOMPLETE: &str = "kvs_connect_incomplete_fragments_total";
+const TIMESTAMPS_REPLACED: &str = "kvs_connect_record_timestamps_replaced_total";
+const STREAMS_FAILED: &str = "kvs_connect_streams_failed";
+const BUDGET_USED: &str = "kvs_connect_memory_budget_used_bytes";
+
+/// Installs the recorder; answers what renders it.
+///
+/// # Errors
+/// When there is one already, or it cannot be made.
+pub fn install() -> Result<PrometheusHandle, String> {
+    // From 1 ms to 10 s: a commit takes a few milliseconds, a take-over up to seconds.
+    const BUCKETS: [f64; 13] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
+        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(|error| error.to_string())?;
+    describe_counter!(FRAGMENTS, "Fragments committed");
+    describe_counter!(BYTES, "Bytes of payload of fragments committed");
+    describe_gauge!(MILLIS_BEHIND_NOW, "How far the last fragment pulled was behind the live edge, as the service says");
+    describe_histogram!(COMMIT_LATENCY, "From a fragment's last byte received to its commit");
+    describe_histogram!(TRANSACTION, "From a transaction's begin to its commit");
+    describe_counter!(SHARDS_LOST, "Shards lost, or not taken, by reason");
+    describe_counter!(SHARDS_FENCED, "Shards lost because another producer took the id, or a transaction timed out");
+    describe_counter!(SHARDS_RETAKEN, "Times a lost shard was taken again");
+    describe_histogram!(SHARD_TAKE, "From a new producer to the end of the recovery read");
+    describe_counter!(DUPLICATES, "Fragments dropped because they had been published before");
+    describe_counter!(SESSIONS, "GetMedia sessions opened");
+    describe_counter!(RETRIES, "Failures of GetMedia that were tried again, by reason");
+    describe_counter!(INCOMPLETE, "Fragments published without their end, after three tries");
+    describe_counter!(TIMESTAMPS_REPLACED, "Record timestamps replaced by ingest time, by reason");
+    describe_gauge!(STREAMS_FAILED, "Streams that are given up until a restart");
+    describe_gauge!(BUDGET_USED, "Bytes of the memory budget in use");
+    Ok(handle)
+}
+
+fn labels(key: &OffsetKey) -> [(&'static str, String); 2] {
+    [("connector", key.connector.clone()), ("stream", key.stream.clone())]
+}
+
+pub(crate) fn committed(fragments: &[Committed]) {
+    for fragment in fragments {
+        let labels = labels(&fragment.key);
+        counter!(FRAGMENTS, &labels).increment(1);
+        counter!(BYTES, &labels).increment(fragment.size_bytes as u64);
+        histogram!(COMMIT_LATENCY).record(fragment.received.elapsed());
+    }
+}
+
+pub(crate) fn transaction_committed(took: Duration) {
+    histogram!(TRANSACTION).record(took);
+}
+
+pub(crate) fn shard_taken(took: Duration) {
+    histogram!(SHARD_TAKE).record(took);
+}
+
+pub(crate) fn shard_lost(reason: &'static str) {
+    counter!(SHARDS_LOST, "reason" => reason).increment(1);
+    if matches!(reason, "fenced" | "unknown_producer") {
+        counter!(SHARDS_FENCED, "reason" => reason).increment(1);
+    }
+}
+
+pub(crate) fn shard_retaken() {
+    counter!(SHARDS_RETAKEN).increment(1);
+}
+
+pub(crate) fn duplicate_dropped(key: &OffsetKey) {
+    counter!(DUPLICATES, &labels(key)).increment(1);
+}
+
+pub(crate) fn session_opened(key: &OffsetKey) {
+    counter!(SESSIONS, &labels(key)).increment(1);
+}
+
+pub(crate) fn retried(key: &OffsetKey, reason: &'static str) {
+    let [connector, stream] = labels(key);
+    counter!(RETRIES, &[connector, stream, ("reason", reason.to_owned())]).increment(1);
+}
+
+pub(crate) fn incomplete(key: &OffsetKey) {
+    counter!(INCOMPLETE, &labels(key)).increment(1);
+}
+
+pub(crate) fn millis_behind_now(key: &OffsetKey, millis: i64) {
+    gauge!(MILLIS_BEHIND_NOW, &labels(key)).set(millis as f64);
+}
+
+pub(crate) fn timestamp_replaced(key: &OffsetKey, reason: &'static str) {
+    let [connector, stream] = labels(key);
+    counter!(TIMESTAMPS_REPLACED, &[connector, stream, ("reason", reason.to_owned())]).increment(1);
+}
+
+pub(crate) fn stream_failed() {
+    gauge!(STREAMS_FAILED).increment(1);
+}
+
+pub(crate) fn budget_used(bytes: usize) {
+    gauge!(BUDGET_USED).set(bytes as f64);
+}

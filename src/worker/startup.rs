@@ -1,0 +1,119 @@
+//! Before the group is joined: Kafka answers, and the offsets topic is ours and as it has to be.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::WorkerError;
+use crate::config::WorkerConfig;
+use crate::kafka::topics::TopicPlan;
+use crate::kafka::{KafkaLog, TopicError, Topics};
+use crate::shard::contract::CONTRACT_KEY;
+use crate::shard::{Contract, LogError, LogErrorKind, OffsetReader, ShardCount, ShardId, ShardLog};
+
+/// How long Kafka may take to answer before it is said that it does not.
+const REACH_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the first record of a shard is looked for.
+const FIRST_RECORD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Waits until Kafka answers, saying so; `false`: shut down meanwhile.
+pub(super) async fn wait_for_kafka(topics: &Topics, bootstrap_servers: &str, shutdown: &CancellationToken) -> bool {
+    let began = std::time::Instant::now();
+    loop {
+        let reached = tokio::select! {
+            () = shutdown.cancelled() => return false,
+            reached = topics.reach(REACH_TIMEOUT) => reached,
+        };
+        let Err(error) = reached else { return true };
+        tracing::warn!(bootstrap_servers, %error, waited_s = began.elapsed().as_secs(),
+            "Kafka cannot be reached; waiting for it");
+        tokio::select! {
+            () = shutdown.cancelled() => return false,
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
+}
+
+pub(super) fn topic_error(error: TopicError) -> WorkerError {
+    match error {
+        TopicError::Kafka { .. } => WorkerError::Unavailable(error.to_string()),
+        TopicError::NotAuthorized { .. } | TopicError::Create { .. } => WorkerError::Config(error.to_string()),
+    }
+}
+
+/// Makes the offsets topic, or checks it.
+pub(super) async fn offsets_topic(topics: &Topics, config: &WorkerConfig) -> Result<(), WorkerError> {
+    let name = &config.offsets_topic;
+    let settings = [
+        ("cleanup.policy", "compact"),
+        // What is not compacted yet is read at each take: small segments are compacted soon.
+        ("segment.bytes", "16777216"),
+        ("min.cleanable.dirty.ratio", "0.1"),
+        ("max.compaction.lag.ms", "600000"),
+    ];
+    let plan = TopicPlan {
+        name: name.clone(),
+        partitions: config.shards.get(),
+        replication_factor: config.offsets_replication_factor,
+        config: settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>(),
+    };
+    let facts = topics.ensure(&plan).await.map_err(topic_error)?;
+    let policy = facts.config.get("cleanup.policy").map_or("", String::as_str);
+    if policy != "compact" {
+        return Err(WorkerError::Config(format!(
+            "topic {name}: its cleanup.policy is {policy:?} and has to be \"compact\", or the streams' places would be \
+             deleted and the streams published again; alter it, or use another offset.storage.topic"
+        )));
+    }
+    if facts.partitions != config.shards.get() {
+        return Err(WorkerError::Config(format!(
+            "topic {name}: it has {} partitions and offset.storage.partitions is {}: streams would change their shards \
+             and lose their places; set offset.storage.partitions={0}",
+            facts.partitions,
+            config.shards.get()
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a topic that is bound to something else (rule 9). Each shard's taking checks again, after init.
+pub(super) async fn check_contract(log: Arc<KafkaLog>, contract: Contract, shards: ShardCount) -> Result<(), WorkerError> {
+    let topic = log.offsets_topic().to_owned();
+    let checked = tokio::task::spawn_blocking(move || {
+        let mut reader = log.open_reader().map_err(unavailable)?;
+        for shard in (0..shards.get()).map(ShardId) {
+            if let Some(found) = first_contract(&mut reader, shard).map_err(unavailable)? {
+                contract.check(&found).map_err(|error| WorkerError::Config(format!("topic {topic}: {error}")))?;
+            }
+        }
+        log.give_back(reader);
+        Ok(())
+    });
+    checked.await.map_err(|error| WorkerError::Unavailable(error.to_string()))?
+}
+
+fn unavailable(error: LogError) -> WorkerError {
+    match error.kind {
+        LogErrorKind::NotAuthorized => WorkerError::Config(error.to_string()),
+        _ => WorkerError::Unavailable(error.to_string()),
+    }
+}
+
+/// The contract in a shard's first committed record, where the shard's first transaction left it.
+fn first_contract(reader: &mut impl OffsetReader, shard: ShardId) -> Result<Option<Vec<u8>>, LogError> {
+    let bounds = reader.bounds(shard)?;
+    if bounds.start >= bounds.end {
+        return Ok(None);
+    }
+    reader.seek(shard, bounds.start)?;
+    let began = std::time::Instant::now();
+    // A transaction may be open on the shard: then its taking checks.
+    while reader.position()? < bounds.end && began.elapsed() < FIRST_RECORD_TIMEOUT {
+        if let Some(record) = reader.poll()? {
+            return Ok(record.value.filter(|_| record.key == CONTRACT_KEY));
+        }
+    }
+    Ok(None)
+}
