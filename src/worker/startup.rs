@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -15,12 +15,14 @@ use crate::shard::{Contract, LogError, LogErrorKind, OffsetReader, ShardCount, S
 
 /// How long Kafka may take to answer before it is said that it does not.
 const REACH_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a topic that was made just now may have no leaders.
+const NEW_TOPIC_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the first record of a shard is looked for.
 const FIRST_RECORD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Waits until Kafka answers, saying so; `false`: shut down meanwhile.
 pub(super) async fn wait_for_kafka(topics: &Topics, bootstrap_servers: &str, shutdown: &CancellationToken) -> bool {
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     loop {
         let reached = tokio::select! {
             () = shutdown.cancelled() => return false,
@@ -84,7 +86,7 @@ pub(super) async fn check_contract(log: Arc<KafkaLog>, contract: Contract, shard
     let checked = tokio::task::spawn_blocking(move || {
         let mut reader = log.open_reader().map_err(unavailable)?;
         for shard in (0..shards.get()).map(ShardId) {
-            if let Some(found) = first_contract(&mut reader, shard).map_err(unavailable)? {
+            if let Some(found) = patiently(|| first_contract(&mut reader, shard)).map_err(unavailable)? {
                 contract.check(&found).map_err(|error| WorkerError::Config(format!("topic {topic}: {error}")))?;
             }
         }
@@ -92,6 +94,19 @@ pub(super) async fn check_contract(log: Arc<KafkaLog>, contract: Contract, shard
         Ok(())
     });
     checked.await.map_err(|error| WorkerError::Unavailable(error.to_string()))?
+}
+
+/// Tries again for a while: a topic that was made just now has no leaders yet.
+fn patiently<T>(mut ask: impl FnMut() -> Result<T, LogError>) -> Result<T, LogError> {
+    let began = Instant::now();
+    loop {
+        match ask() {
+            Err(error) if error.kind != LogErrorKind::NotAuthorized && began.elapsed() < NEW_TOPIC_TIMEOUT => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            answer => return answer,
+        }
+    }
 }
 
 fn unavailable(error: LogError) -> WorkerError {
@@ -108,7 +123,7 @@ fn first_contract(reader: &mut impl OffsetReader, shard: ShardId) -> Result<Opti
         return Ok(None);
     }
     reader.seek(shard, bounds.start)?;
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     // A transaction may be open on the shard: then its taking checks.
     while reader.position()? < bounds.end && began.elapsed() < FIRST_RECORD_TIMEOUT {
         if let Some(record) = reader.poll()? {
