@@ -33,6 +33,10 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { place, key, reason } = self;
-        if key.is_empty() { write!(formatter, "{place}: {reason}") } else { write!(formatter, "{place}: {key}: {reason}") }
+        if key.is_empty() {
+            write!(formatter, "{place}: {reason}")
+        } else {
+            write!(formatter, "{place}: {key}: {reason}")
+        }
     }
 }

@@ -38,7 +38,10 @@ pub fn install() -> Result<PrometheusHandle, String> {
         .map_err(|error| error.to_string())?;
     describe_counter!(FRAGMENTS, "Fragments committed");
     describe_counter!(BYTES, "Bytes of payload of fragments committed");
-    describe_gauge!(MILLIS_BEHIND_NOW, "How far the last fragment pulled was behind the live edge, as the service says");
+    describe_gauge!(
+        MILLIS_BEHIND_NOW,
+        "How far the last fragment pulled was behind the live edge, as the service says"
+    );
     describe_histogram!(COMMIT_LATENCY, "From a fragment's last byte received to its commit");
     describe_histogram!(TRANSACTION, "From a transaction's begin to its commit");
     describe_counter!(SHARDS_LOST, "Shards lost, or not taken, by reason");

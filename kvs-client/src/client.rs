@@ -92,8 +92,8 @@ impl Client {
         let suffix = if config.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         let control =
             config.endpoint.clone().unwrap_or_else(|| format!("https://kinesisvideo.{}.{suffix}", config.region));
-        let control = parse_endpoint(&control)
-            .ok_or_else(|| config_error(format!("{control:?} is no http or https URL")))?;
+        let control =
+            parse_endpoint(&control).ok_or_else(|| config_error(format!("{control:?} is no http or https URL")))?;
         let http = reqwest::Client::builder()
             .http1_only()
             .tcp_nodelay(true)
@@ -246,12 +246,18 @@ impl Client {
             .build()
             .map_err(|error| error.to_string())?
             .into();
-        let signable =
-            SignableRequest::new("POST", url.as_str(), std::iter::once(CONTENT_TYPE), SignableBody::Bytes(body.as_bytes()))
-                .map_err(|error| with_causes(&error))?;
+        let signable = SignableRequest::new(
+            "POST",
+            url.as_str(),
+            std::iter::once(CONTENT_TYPE),
+            SignableBody::Bytes(body.as_bytes()),
+        )
+        .map_err(|error| with_causes(&error))?;
         let (instructions, _) = sign(signable, &params).map_err(|error| with_causes(&error))?.into_parts();
-        let mut request =
-            http::Request::post(url.as_str()).header(CONTENT_TYPE.0, CONTENT_TYPE.1).body(body).map_err(|error| error.to_string())?;
+        let mut request = http::Request::post(url.as_str())
+            .header(CONTENT_TYPE.0, CONTENT_TYPE.1)
+            .body(body)
+            .map_err(|error| error.to_string())?;
         instructions.apply_to_request_http1x(&mut request);
         request.try_into().map_err(|error: reqwest::Error| error.to_string())
     }
@@ -311,8 +317,7 @@ async fn read_bounded(mut response: Response) -> Vec<u8> {
 
 /// `Tue, 24 Nov 2026 06:24:01 GMT`.
 fn parse_http_date(text: &str) -> Option<SystemTime> {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let parts: Vec<&str> = text.split_whitespace().collect();
     let &[_, day, month, year, time, "GMT"] = &parts[..] else { return None };
     let month = MONTHS.iter().position(|name| *name == month)? + 1;

@@ -32,8 +32,11 @@ pub enum Error {
     #[error("{0}")]
     Service(ServiceError),
     /// The service ended a session with an error, told within the media.
-    #[error("{api} of stream {stream}: the service ended the session: {} (request id {})",
-        describe_report(report), or_none(request_id))]
+    #[error(
+        "{api} of stream {stream}: the service ended the session: {} (request id {})",
+        describe_report(report),
+        or_none(request_id)
+    )]
     InStream {
         /// The operation.
         api: &'static str,

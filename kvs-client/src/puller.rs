@@ -196,7 +196,10 @@ impl Puller {
 
     async fn open(&mut self) -> Result<Pulled, Error> {
         let lost = || Error::Config {
-            reason: format!("stream {}: the service knows its position no more, and kvs.position.lost is fail", self.stream),
+            reason: format!(
+                "stream {}: the service knows its position no more, and kvs.position.lost is fail",
+                self.stream
+            ),
         };
         let selector = self.resume.selector().ok_or_else(lost)?;
         let (limits, headroom) = (self.config.limits, self.config.headroom_bytes);

@@ -13,7 +13,17 @@ fn names_and_arns() {
 fn refuses_what_the_service_would() {
     let long = "a".repeat(257);
     let unicode = "kamera-tür";
-    for text in ["", "front door", "a/b", "../etc", "a\"b", unicode, &long, "arn:aws:s3:::bucket", "arn:aws:kinesisvideo:us-east-1:1:stream/a b/1"] {
+    for text in [
+        "",
+        "front door",
+        "a/b",
+        "../etc",
+        "a\"b",
+        unicode,
+        &long,
+        "arn:aws:s3:::bucket",
+        "arn:aws:kinesisvideo:us-east-1:1:stream/a b/1",
+    ] {
         assert!(text.parse::<StreamRef>().is_err(), "{text:?}");
     }
 }

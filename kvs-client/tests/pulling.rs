@@ -97,7 +97,9 @@ async fn refusals_that_pass_are_tried_again() {
         simulator.add_fault(fault(kind.clone(), 2));
         let (fragments, others) = pull(&mut puller(&client, "s", None, config()), 2).await;
         assert_eq!(indexes(&fragments), [0, 1]);
-        let retried = others.iter().filter(|other| matches!(other, Pulled::Retrying { error, .. } if error.request_id().is_some()));
+        let retried = others
+            .iter()
+            .filter(|other| matches!(other, Pulled::Retrying { error, .. } if error.request_id().is_some()));
         assert_eq!(retried.count(), 2, "{kind:?}: {others:?}");
     }
 }

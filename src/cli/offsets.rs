@@ -44,15 +44,18 @@ impl Offsets {
         let offsets = read(&worker)?;
         if list.json {
             for ((connector, stream), (shard, offset)) in offsets {
-                println!("{}", json!({
-                    "connector": connector,
-                    "stream": stream,
-                    "shard": shard.0,
-                    "fragment_number": offset.fragment_number.as_str(),
-                    "continuation_token": offset.continuation_token,
-                    "server_timestamp_ms": offset.server_timestamp.map(kvs_mkv::Timestamp::millis),
-                    "producer_timestamp_ms": offset.producer_timestamp.map(kvs_mkv::Timestamp::millis),
-                }));
+                println!(
+                    "{}",
+                    json!({
+                        "connector": connector,
+                        "stream": stream,
+                        "shard": shard.0,
+                        "fragment_number": offset.fragment_number.as_str(),
+                        "continuation_token": offset.continuation_token,
+                        "server_timestamp_ms": offset.server_timestamp.map(kvs_mkv::Timestamp::millis),
+                        "producer_timestamp_ms": offset.producer_timestamp.map(kvs_mkv::Timestamp::millis),
+                    })
+                );
             }
             return Ok(());
         }

@@ -48,8 +48,13 @@ impl Validate {
             return Err(Failure::config(&problems));
         }
         for connector in connectors {
-            println!("{}: connector {:?} is valid: {} streams to topic {}", connector.place, connector.name,
-                connector.streams.len(), connector.topic);
+            println!(
+                "{}: connector {:?} is valid: {} streams to topic {}",
+                connector.place,
+                connector.name,
+                connector.streams.len(),
+                connector.topic
+            );
         }
         Ok(())
     }

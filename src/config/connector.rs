@@ -139,11 +139,11 @@ impl Reader<'_> {
         let endpoint = self.endpoint();
         let streams = self.streams();
         let start = self.start(streams.as_ref().map_or(0, Vec::len));
-        let position_lost = self.one_of("kvs.position.lost", "earliest", &[
-            ("earliest", PositionLost::Earliest),
-            ("now", PositionLost::Now),
-            ("fail", PositionLost::Fail),
-        ]);
+        let position_lost = self.one_of(
+            "kvs.position.lost",
+            "earliest",
+            &[("earliest", PositionLost::Earliest), ("now", PositionLost::Now), ("fail", PositionLost::Fail)],
+        );
         let fragment_max_size_bytes = self.number("kvs.fragment.max.size.bytes", 64 << 20, 1024, 512 << 20);
         let connect_timeout_ms = self.number("kvs.connect.timeout.ms", 5_000, 1, 600_000);
         let inactivity_timeout_ms = self.number("kvs.inactivity.timeout.ms", 120_000, 100, 3_600_000);
@@ -155,11 +155,15 @@ impl Reader<'_> {
         let topic_replication_factor = self.replication("topic.creation.default.replication.factor");
         let formats = [("string", KeyFormat::Text), ("avro", KeyFormat::Avro)];
         let key_format = self.one_of("key.converter", "string", &formats);
-        let record_timestamp = self.one_of("record.timestamp", "ingest", &[
-            ("ingest", RecordTimestamp::Ingest),
-            ("producer", RecordTimestamp::Producer),
-            ("server", RecordTimestamp::Server),
-        ]);
+        let record_timestamp = self.one_of(
+            "record.timestamp",
+            "ingest",
+            &[
+                ("ingest", RecordTimestamp::Ingest),
+                ("producer", RecordTimestamp::Producer),
+                ("server", RecordTimestamp::Server),
+            ],
+        );
         Some(ConnectorConfig {
             name: name?,
             place: self.place.to_owned(),
@@ -259,10 +263,13 @@ impl Reader<'_> {
             "PRODUCER_TIMESTAMP" | "SERVER_TIMESTAMP" => Some(TIMESTAMP),
             "CONTINUATION_TOKEN" => Some(TOKEN),
             other => {
-                self.problem(KEY, format!(
-                    "{other:?}: one of EARLIEST, NOW, FRAGMENT_NUMBER, PRODUCER_TIMESTAMP, SERVER_TIMESTAMP, \
+                self.problem(
+                    KEY,
+                    format!(
+                        "{other:?}: one of EARLIEST, NOW, FRAGMENT_NUMBER, PRODUCER_TIMESTAMP, SERVER_TIMESTAMP, \
                      CONTINUATION_TOKEN was expected"
-                ));
+                    ),
+                );
                 return None;
             }
         };

@@ -19,7 +19,11 @@ const fn key(name: &'static str, default: &'static str, doc: &'static str) -> Ke
 pub const WORKER: &[Key] = &[
     key("bootstrap.servers", "required", "Kafka brokers, host:port,host:port."),
     key("group.id", "kvs-connect", "Workers with one group.id share the shards."),
-    key("offset.storage.topic", "kvs-connect-offsets", "Compacted topic of the streams' places; its partitions are the shards."),
+    key(
+        "offset.storage.topic",
+        "kvs-connect-offsets",
+        "Compacted topic of the streams' places; its partitions are the shards.",
+    ),
     key("offset.storage.partitions", "25", "Shards; cannot be changed later."),
     key("offset.storage.replication.factor", "-1", "Of the offsets topic, when it is made; -1: the broker's default."),
     key("config.storage.topic", "kvs-connect-configs", "Accepted now, used later."),
@@ -29,7 +33,11 @@ pub const WORKER: &[Key] = &[
     key("transaction.timeout.ms", "15000", "A transaction that takes longer is aborted by the broker; 10000 to 60000."),
     key("transaction.max.size.bytes", "16777216", "A transaction is committed at the latest with so much payload."),
     key("transaction.max.duration.ms", "1000", "A transaction is committed at the latest after so long."),
-    key("memory.budget.size.bytes", "268435456", "Memory that fragments in flight may take, from first byte to commit."),
+    key(
+        "memory.budget.size.bytes",
+        "268435456",
+        "Memory that fragments in flight may take, from first byte to commit.",
+    ),
     key("shutdown.timeout.ms", "8000", "A shutdown commits what is whole for at most so long; up to 9000."),
 ];
 
@@ -42,9 +50,17 @@ pub const CONNECTOR: &[Key] = &[
     key("connector.class", "required", "KinesisVideoSourceConnector."),
     key("tasks.max", "1", "Accepted for Kafka Connect's sake: a task is a stream here."),
     key("kvs.region", "required", "AWS region."),
-    key("kvs.endpoint", "the region's", "Control plane instead of the region's, http://127.0.0.1:9100 for the simulator."),
+    key(
+        "kvs.endpoint",
+        "the region's",
+        "Control plane instead of the region's, http://127.0.0.1:9100 for the simulator.",
+    ),
     key("kvs.streams", "required", "Names or ARNs of the streams, with commas between."),
-    key("kvs.start.position", "EARLIEST", "Where a stream starts that has no place yet: EARLIEST, NOW, FRAGMENT_NUMBER, PRODUCER_TIMESTAMP, SERVER_TIMESTAMP, CONTINUATION_TOKEN."),
+    key(
+        "kvs.start.position",
+        "EARLIEST",
+        "Where a stream starts that has no place yet: EARLIEST, NOW, FRAGMENT_NUMBER, PRODUCER_TIMESTAMP, SERVER_TIMESTAMP, CONTINUATION_TOKEN.",
+    ),
     key("kvs.start.fragment.number", "", "For FRAGMENT_NUMBER: start after it."),
     key("kvs.start.timestamp", "", "For PRODUCER_TIMESTAMP and SERVER_TIMESTAMP: RFC 3339, or seconds since 1970."),
     key("kvs.start.continuation.token", "", "For CONTINUATION_TOKEN."),
@@ -52,14 +68,22 @@ pub const CONNECTOR: &[Key] = &[
     key("kvs.fragment.max.size.bytes", "67108864", "A larger fragment fails its stream."),
     key("kvs.connect.timeout.ms", "5000", "How long making a connection to the service may take."),
     key("kvs.inactivity.timeout.ms", "120000", "Without a byte for so long a session is opened again."),
-    key("kvs.retry.base.delay.ms", "200", "The longest first delay after a failure; it doubles each time, with full jitter."),
+    key(
+        "kvs.retry.base.delay.ms",
+        "200",
+        "The longest first delay after a failure; it doubles each time, with full jitter.",
+    ),
     key("kvs.retry.max.delay.ms", "30000", "The longest delay of all."),
     key("kvs.credentials.access.key.id", "AWS's default chain", "Static credentials."),
     key("kvs.credentials.secret.access.key", "AWS's default chain", "Static credentials; never shown."),
     key("kvs.credentials.session.token", "", "Static credentials, temporary ones; never shown."),
     key("topic", "required", "Data topic."),
     key("topic.creation.default.partitions", "6", "Of the data topic, when it is made."),
-    key("topic.creation.default.replication.factor", "-1", "Of the data topic, when it is made; -1: the broker's default."),
+    key(
+        "topic.creation.default.replication.factor",
+        "-1",
+        "Of the data topic, when it is made; -1: the broker's default.",
+    ),
     key("key.converter", "string", "How keys are written: string (text) or avro."),
     key("record.timestamp", "ingest", "Kafka's timestamp of a record: ingest, producer or server."),
 ];

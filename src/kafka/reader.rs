@@ -85,8 +85,7 @@ impl OffsetReader for ShardReader {
     }
 
     fn position(&mut self) -> Result<i64, LogError> {
-        let positions =
-            self.committed.position().map_err(|error| to_log_error("asking for the position", &error))?;
+        let positions = self.committed.position().map_err(|error| to_log_error("asking for the position", &error))?;
         let element = positions.find_partition(&self.topic, self.partition);
         Ok(match element.map(|element| element.offset()) {
             Some(Offset::Offset(offset)) => offset,

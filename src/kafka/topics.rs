@@ -155,9 +155,10 @@ impl Topics {
         match results.into_iter().next() {
             // Another worker was quicker.
             Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
-            Some(Err((_, RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed))) => {
-                Err(TopicError::NotAuthorized { doing: "making topic", name: name.to_owned(), grant: "Create" })
-            }
+            Some(Err((
+                _,
+                RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed,
+            ))) => Err(TopicError::NotAuthorized { doing: "making topic", name: name.to_owned(), grant: "Create" }),
             Some(Err((_, code))) => Err(TopicError::Create { name: name.to_owned(), reason: code.to_string() }),
             None => Err(TopicError::Create { name: name.to_owned(), reason: "Kafka gave no answer".to_owned() }),
         }

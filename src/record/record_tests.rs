@@ -68,7 +68,8 @@ fn an_independent_reading_agrees() {
     assert_eq!(field(&tracks[0], "uid"), &Value::Long(-2));
     assert_eq!(field(&tracks[0], "codec_private"), &Value::Union(1, Box::new(Value::Bytes(vec![1, 2, 3]))));
     let Value::Array(frames) = field(&value, "frames") else { panic!() };
-    let (Value::Long(offset), Value::Long(size)) = (field(&frames[0], "offset"), field(&frames[0], "size_bytes")) else {
+    let (Value::Long(offset), Value::Long(size)) = (field(&frames[0], "offset"), field(&frames[0], "size_bytes"))
+    else {
         panic!()
     };
     assert!(payload[*offset as usize..(offset + size) as usize].iter().all(|&byte| byte == 7));

@@ -63,8 +63,8 @@ impl Contract {
     /// # Errors
     /// When they differ.
     pub fn check(&self, found: &[u8]) -> Result<(), ContractError> {
-        let found: Self = serde_json::from_slice(found)
-            .map_err(|error| ContractError::Unreadable { reason: error.to_string() })?;
+        let found: Self =
+            serde_json::from_slice(found).map_err(|error| ContractError::Unreadable { reason: error.to_string() })?;
         if found.group_id != self.group_id {
             return Err(ContractError::Group { theirs: found.group_id, ours: self.group_id.clone() });
         }

@@ -130,8 +130,12 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 Ok(taken) => {
                     let took = began.elapsed();
                     telemetry::shard_taken(took);
-                    tracing::info!(shard = self.shard.0, took_ms = took.as_millis() as u64,
-                        streams = taken.recovered.positions.len(), "took the shard");
+                    tracing::info!(
+                        shard = self.shard.0,
+                        took_ms = took.as_millis() as u64,
+                        streams = taken.recovered.positions.len(),
+                        "took the shard"
+                    );
                     match self.own(taken, &mut delays) {
                         Lost::Released => return Ended::Released,
                         Lost::Failed(failed) => self.lose(failed),
@@ -238,7 +242,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         telemetry::shard_lost(error.kind.reason());
         match (&error.kind, stream) {
             (LogErrorKind::RecordTooLarge { size_bytes, limit_bytes, .. }, Some(stream)) => {
-                let limit = limit_bytes.map_or("the topic's max.message.bytes".to_owned(), |limit| format!("{limit} bytes"));
+                let limit =
+                    limit_bytes.map_or("the topic's max.message.bytes".to_owned(), |limit| format!("{limit} bytes"));
                 let reason = format!(
                     "a record of {size_bytes} bytes is larger than its topic takes ({limit}); raise max.message.bytes of \
                      the topic, or lower kvs.fragment.max.size.bytes"

@@ -133,10 +133,8 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
     match value {
         None => recovered.positions.remove(&offset_key),
         Some(value) => {
-            let offset = StoredOffset::from_bytes(value).map_err(|reason| RecoverError::BadOffset {
-                key: String::from_utf8_lossy(key).into_owned(),
-                reason,
-            })?;
+            let offset = StoredOffset::from_bytes(value)
+                .map_err(|reason| RecoverError::BadOffset { key: String::from_utf8_lossy(key).into_owned(), reason })?;
             recovered.positions.insert(offset_key, offset)
         }
     };

@@ -124,7 +124,10 @@ impl GroupListener for Shards {
                 std::thread::sleep(Duration::from_millis(2));
             }
             if !thread.is_finished() {
-                tracing::warn!(shard = shard.0, "the shard did not finish in time and is abandoned: its next owner fences it");
+                tracing::warn!(
+                    shard = shard.0,
+                    "the shard did not finish in time and is abandoned: its next owner fences it"
+                );
             } else if thread.join().is_err() {
                 tracing::error!(shard = shard.0, "the shard's thread panicked");
             }

@@ -59,7 +59,10 @@ pub(super) async fn offsets_topic(topics: &Topics, config: &WorkerConfig) -> Res
         name: name.clone(),
         partitions: config.shards.get(),
         replication_factor: config.offsets_replication_factor,
-        config: settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>(),
+        config: settings
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect::<BTreeMap<_, _>>(),
     };
     let facts = topics.ensure(&plan).await.map_err(topic_error)?;
     let policy = facts.config.get("cleanup.policy").map_or("", String::as_str);
@@ -81,7 +84,11 @@ pub(super) async fn offsets_topic(topics: &Topics, config: &WorkerConfig) -> Res
 }
 
 /// Refuses a topic that is bound to something else (rule 9). Each shard's taking checks again, after init.
-pub(super) async fn check_contract(log: Arc<KafkaLog>, contract: Contract, shards: ShardCount) -> Result<(), WorkerError> {
+pub(super) async fn check_contract(
+    log: Arc<KafkaLog>,
+    contract: Contract,
+    shards: ShardCount,
+) -> Result<(), WorkerError> {
     let topic = log.offsets_topic().to_owned();
     let checked = tokio::task::spawn_blocking(move || {
         let mut reader = log.open_reader().map_err(unavailable)?;

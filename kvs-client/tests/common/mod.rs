@@ -32,7 +32,12 @@ pub fn chunk(index: usize, frames: usize, frame_size: usize, token: bool) -> Vec
     };
     let trailing = TrailingTags { millis_behind_now: 0, continuation_token: format!("token-{index}") };
     let mut bytes = writer.chunk(
-        &[Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC")], &[("place", "door")], &leading, 0, &frames, &trailing,
+        &[Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC")],
+        &[("place", "door")],
+        &leading,
+        0,
+        &frames,
+        &trailing,
     );
     if !token {
         bytes.truncate(bytes.len() - writer.trailing_tags(&trailing).len());

@@ -39,7 +39,8 @@ impl Decoder {
         let Value::Record(fields) = value else { return Err("it is no record".to_owned()) };
         let mut fields = Fields(fields);
         let frames = fields.array("frames");
-        let key_frames = frames.iter().filter(|frame| matches!(member(frame, "key"), Some(Value::Boolean(true)))).count();
+        let key_frames =
+            frames.iter().filter(|frame| matches!(member(frame, "key"), Some(Value::Boolean(true)))).count();
         let tracks = fields.array("tracks");
         let tags = fields.array("tags");
         let pair = |tag: &Value| Some((as_text(member(tag, "name")?)?, as_text(member(tag, "value")?)?));

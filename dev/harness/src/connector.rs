@@ -1,0 +1,239 @@
+//! The connector as a process.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use crate::kafka::free_port;
+use crate::process::{Process, command};
+use crate::wait::{wait_for, wait_for_within};
+
+/// Settings of a worker.
+#[derive(Debug, Clone)]
+pub struct WorkerFile {
+    /// `KEY = VALUE` lines; strings have their quotes.
+    pub lines: Vec<(String, String)>,
+}
+
+impl WorkerFile {
+    /// A worker of this group, with an offsets topic named after it and a short session.
+    pub fn new(bootstrap: &str, group: &str) -> Self {
+        let text = |text: &str| format!("{text:?}");
+        let lines = [
+            ("bootstrap.servers", text(bootstrap)),
+            ("group.id", text(group)),
+            ("offset.storage.topic", text(&format!("{group}-offsets"))),
+            ("offset.storage.partitions", "12".to_owned()),
+            ("offset.storage.replication.factor", "1".to_owned()),
+            ("config.storage.topic", text(&format!("{group}-configs"))),
+            ("status.storage.topic", text(&format!("{group}-status"))),
+            ("session.timeout.ms", "2000".to_owned()),
+        ];
+        Self { lines: lines.into_iter().map(|(key, value)| (key.to_owned(), value)).collect() }
+    }
+
+    /// Sets one more, or another value.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        self.lines.retain(|(known, _)| known != key);
+        self.lines.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn text(&self) -> String {
+        self.lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
+    }
+}
+
+/// Settings of a connector.
+#[derive(Debug, Clone)]
+pub struct ConnectorFile {
+    /// Its name.
+    pub name: String,
+    /// Its settings.
+    pub config: Map<String, Value>,
+}
+
+impl ConnectorFile {
+    /// A connector of these streams of a simulator.
+    pub fn new(name: &str, endpoint: &str, streams: &[&str], topic: &str) -> Self {
+        let config = json!({
+            "connector.class": "KinesisVideoSourceConnector",
+            "kvs.region": "us-east-1",
+            "kvs.endpoint": endpoint,
+            "kvs.streams": streams.join(","),
+            "kvs.retry.base.delay.ms": "20",
+            "kvs.retry.max.delay.ms": "500",
+            "topic": topic,
+            "topic.creation.default.partitions": "6",
+            "topic.creation.default.replication.factor": "1",
+        });
+        let Value::Object(config) = config else { panic!("an object") };
+        Self { name: name.to_owned(), config }
+    }
+
+    /// Sets one more, or another value.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        self.config.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// The file's text.
+    pub fn text(&self) -> String {
+        json!({ "name": self.name, "config": self.config }).to_string()
+    }
+}
+
+/// A running worker.
+#[derive(Debug)]
+pub struct Connector {
+    process: Process,
+    folder: TempDir,
+    port: u16,
+}
+
+impl Connector {
+    /// Starts `program run` with these settings; does not wait until it is up.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start(program: &Path, worker: &WorkerFile, connectors: &[ConnectorFile]) -> Self {
+        let folder = tempfile::Builder::new().prefix("kvs-connect-worker-").tempdir().expect("a temporary folder");
+        let port = free_port();
+        let worker_file = folder.path().join("worker.toml");
+        let worker = worker.clone().set("listeners", &format!("\"http://127.0.0.1:{port}\""));
+        std::fs::write(&worker_file, worker.text()).expect("a file");
+        for (index, connector) in connectors.iter().enumerate() {
+            let file = folder.path().join(format!("connector-{index:03}.json"));
+            std::fs::write(&file, connector.text()).expect("a file");
+        }
+        let process = launch(program, folder.path());
+        Self { process, folder, port }
+    }
+
+    /// The same settings in a new process.
+    pub fn restart(&mut self, program: &Path) {
+        self.process.kill();
+        self.process = launch(program, self.folder.path());
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Waits until it ends; answers its exit code.
+    pub fn wait_exit(&mut self) -> i32 {
+        let mut code = None;
+        wait_for("the worker to end", || {
+            code = self.process.exit_code();
+            code.is_some()
+        });
+        code.unwrap_or(-1)
+    }
+
+    /// SIGTERM; answers the exit code and how long it took.
+    pub fn terminate(&mut self) -> (i32, Duration) {
+        let began = std::time::Instant::now();
+        self.signal(Signal::SIGTERM);
+        let code = self.wait_exit();
+        (code, began.elapsed())
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Where its log is.
+    pub fn log_file(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    /// Status and body of a GET; `None`: nobody listens.
+    pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        http_get(&format!("127.0.0.1:{}", self.port), path)
+    }
+
+    /// Waits until `/health` is 200.
+    ///
+    /// # Panics
+    /// When it does not become so, with the log.
+    pub fn wait_healthy(&mut self) {
+        let mut ended = None;
+        wait_for_within(Duration::from_secs(90), "the worker to be healthy", || {
+            ended = self.process.exit_code();
+            ended.is_some() || self.get("/health").is_some_and(|(status, _)| status == 200)
+        });
+        if let Some(code) = ended {
+            panic!("the worker ended with {code}: {}", self.log());
+        }
+    }
+
+    /// A value of `/metrics`: the sum of all lines that begin with `name`.
+    pub fn metric(&self, name: &str) -> f64 {
+        let Some((200, body)) = self.get("/metrics") else { return 0.0 };
+        body.lines()
+            .filter(|line| line.starts_with(name) && line[name.len()..].starts_with(['{', ' ']))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
+    /// Names of its threads.
+    pub fn threads(&self) -> Vec<String> {
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.pid())) else { return Vec::new() };
+        tasks
+            .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
+            .map(|name| name.trim().to_owned())
+            .collect()
+    }
+}
+
+/// Runs a worker with the files of its folder, whose log is added to.
+fn launch(program: &Path, folder: &Path) -> Process {
+    let mut connectors: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("the folder")
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    connectors.sort();
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("the log file");
+    let mut start = command(program);
+    start
+        .arg("run")
+        .arg("--worker")
+        .arg(folder.join("worker.toml"))
+        .args(connectors)
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(log);
+    Process::start(start)
+}
+
+/// A GET of a local listener over plain HTTP/1.0.
+pub fn http_get(address: &str, path: &str) -> Option<(u16, String)> {
+    let mut socket = std::net::TcpStream::connect(address).ok()?;
+    socket.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+    write!(socket, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.split_whitespace().nth(1)?.parse().ok()?, body.to_owned()))
+}

@@ -1,0 +1,122 @@
+//! What a consumer sees of a topic.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use apache_avro::Schema;
+use apache_avro::reader::single_object::GenericSingleObjectReader;
+use apache_avro::types::Value;
+use rdkafka::consumer::Consumer;
+use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::{Message, Offset, TopicPartitionList};
+use sha2::{Digest, Sha256};
+
+use crate::kafka::consumer;
+
+/// How a consumer takes transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// What is committed.
+    Committed,
+    /// What is committed, open or aborted.
+    Uncommitted,
+}
+
+/// A fragment as a consumer sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Header `kvs.stream`.
+    pub stream: String,
+    /// The key.
+    pub number: String,
+    /// Of the payload, in hex.
+    pub sha256: String,
+    /// Size of the payload.
+    pub size_bytes: usize,
+    /// Partition.
+    pub partition: i32,
+    /// Kafka's timestamp.
+    pub timestamp_ms: i64,
+}
+
+/// Everything a topic holds, up to the end it has now, in the order of each partition.
+///
+/// # Panics
+/// When it cannot be read within two minutes.
+pub fn read_topic(bootstrap: &str, topic: &str, isolation: Isolation) -> Vec<Seen> {
+    let level = match isolation {
+        Isolation::Committed => "read_committed",
+        Isolation::Uncommitted => "read_uncommitted",
+    };
+    let consumer = consumer(bootstrap, level);
+    let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(15)).expect("metadata");
+    let mut partitions = TopicPartitionList::new();
+    let mut ends = HashMap::new();
+    for partition in metadata.topics()[0].partitions() {
+        let (start, end) = consumer.fetch_watermarks(topic, partition.id(), Duration::from_secs(15)).expect("bounds");
+        partitions.add_partition_offset(topic, partition.id(), Offset::Offset(start)).expect("a partition");
+        if start < end {
+            ends.insert(partition.id(), end);
+        }
+    }
+    consumer.assign(&partitions).expect("an assignment");
+    let began = Instant::now();
+    let mut seen = Vec::new();
+    loop {
+        let positions = consumer.position().expect("positions");
+        let done = ends.iter().all(|(&partition, &end)| {
+            matches!(positions.find_partition(topic, partition).map(|p| p.offset()), Some(Offset::Offset(at)) if at >= end)
+        });
+        if done {
+            return seen;
+        }
+        assert!(began.elapsed() < Duration::from_secs(120), "topic {topic} cannot be read to its end");
+        match consumer.poll(Duration::from_millis(20)) {
+            Some(Ok(message)) => seen.push(decode(&message)),
+            Some(Err(error)) => eprintln!("reading {topic}: {error}"),
+            None => {}
+        }
+    }
+}
+
+fn decode(message: &BorrowedMessage<'_>) -> Seen {
+    let payload = payload(message.payload().expect("a value"));
+    let header = |name: &str| {
+        let headers = message.headers().expect("headers");
+        let header = headers.iter().find(|header| header.key == name).unwrap_or_else(|| panic!("header {name}"));
+        String::from_utf8(header.value.expect("its value").to_vec()).expect("text")
+    };
+    let number = String::from_utf8(message.key().expect("a key").to_vec()).expect("text");
+    assert_eq!(header("kvs.fragment.number"), number);
+    assert!(!header("content-type").is_empty());
+    Seen {
+        stream: header("kvs.stream"),
+        number,
+        sha256: hex(&Sha256::digest(&payload)),
+        size_bytes: payload.len(),
+        partition: message.partition(),
+        timestamp_ms: message.timestamp().to_millis().expect("a timestamp"),
+    }
+}
+
+/// A value's payload, read by the Avro library with the published schema.
+fn payload(mut bytes: &[u8]) -> Vec<u8> {
+    static READER: OnceLock<GenericSingleObjectReader> = OnceLock::new();
+    let reader = READER.get_or_init(|| {
+        let schema = Schema::parse_str(include_str!("../../../schemas/fragment.avsc")).expect("the schema");
+        GenericSingleObjectReader::builder().schema(schema).build().expect("a reader")
+    });
+    let Value::Record(fields) = reader.read_value(&mut bytes).expect("a value of the schema") else {
+        panic!("no record")
+    };
+    match fields.into_iter().next_back() {
+        Some((_, Value::Bytes(payload))) => payload,
+        other => panic!("the last field is {other:?}"),
+    }
+}
+
+/// Bytes as text.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

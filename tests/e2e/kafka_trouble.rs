@@ -1,0 +1,33 @@
+//! Kafka that is not there, and Kafka that goes away.
+
+use kvs_harness::{Kafka, wait_for};
+use kvs_simulator::Pace;
+
+use crate::stage::Stage;
+
+#[test]
+fn kafka_that_is_down_at_the_start_is_waited_for_and_one_that_restarts_is_survived() {
+    let mut kafka = Kafka::prepare();
+    let stage = Stage::new("outage");
+    let streams = ["a", "b", "c"];
+    let file = stage.recording(10, 5, 1_000);
+    for stream in streams {
+        stage.add(stream, &file, 40, Pace::FragmentsPerSecond(20.0));
+    }
+    let mut worker = stage.start(&stage.worker(&kafka), &stage.connector(&streams));
+    wait_for("the worker to say what it waits for", || {
+        worker.log().contains("Kafka cannot be reached; waiting for it")
+    });
+    assert_eq!(worker.get("/health").map(|(status, _)| status), Some(503));
+    kafka.up();
+    worker.wait_healthy();
+    wait_for("the worker to publish", || worker.metric("kvs_connect_fragments_total") > 30.0);
+    let before = worker.metric("kvs_connect_fragments_total");
+    kafka.down();
+    kafka.up();
+    wait_for("the worker to publish again", || worker.metric("kvs_connect_fragments_total") > before + 30.0);
+    wait_for("all of the files to have come", || streams.iter().all(|stream| stage.held(stream).len() == 400));
+    stage.expect_all(&kafka, &streams);
+    let (code, _) = worker.terminate();
+    assert_eq!(code, 0);
+}

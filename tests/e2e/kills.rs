@@ -1,0 +1,101 @@
+//! Workers that are killed, stopped and woken: every fragment once, in order.
+
+use std::time::Duration;
+
+use kvs_harness::{Connector, Isolation, Kafka, read_topic, wait_for};
+use kvs_simulator::Pace;
+use nix::sys::signal::Signal;
+use rand::{RngExt, SeedableRng};
+
+use crate::stage::{Stage, program};
+
+const STREAMS: [&str; 8] = ["s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"];
+const KILLS: usize = 20;
+
+fn published(workers: &[Connector]) -> f64 {
+    workers.iter().map(|worker| worker.metric("kvs_connect_fragments_total")).sum()
+}
+
+#[test]
+fn twenty_times_kill_9_under_load() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("kills", 4));
+    let file = stage.recording(10, 10, 3_000);
+    for stream in STREAMS {
+        // Comes in while workers are killed, and ends a while after.
+        stage.add(stream, &file, 240, Pace::FragmentsPerSecond(50.0));
+    }
+    // Four shards, so that transactions are open most of the time.
+    let settings = stage.worker(kafka).set("session.timeout.ms", "1500");
+    let connector = stage.connector(&STREAMS);
+    let mut workers = [stage.start(&settings, &connector), stage.start(&settings, &connector)];
+    for worker in &mut workers {
+        worker.wait_healthy();
+    }
+    let mut random = rand::rngs::StdRng::seed_from_u64(4);
+    let mut progressed = 0;
+    for _ in 0..KILLS {
+        // A moment nobody chose, for that is when power fails.
+        std::thread::sleep(Duration::from_millis(random.random_range(50..1_200)));
+        progressed += u32::from(published(&workers) > 0.0);
+        let victim = random.random_range(0..workers.len());
+        workers[victim].kill();
+        workers[victim].restart(program());
+    }
+    assert!(progressed > 0, "nothing was published between the kills");
+    wait_for("all of the files to have come", || STREAMS.iter().all(|stream| stage.held(stream).len() == 2_400));
+    stage.expect_all(kafka, &STREAMS);
+
+    // The kills really hit transactions: what they had written is there and aborted.
+    let committed = STREAMS.len() * 2_400;
+    let with_aborted = read_topic(kafka.bootstrap(), &stage.topic(), Isolation::Uncommitted).len();
+    println!("{KILLS} kills: {committed} fragments committed, {} aborted", with_aborted - committed);
+    assert!(with_aborted > committed, "no aborted data: the kills hit no open transaction");
+}
+
+#[test]
+fn a_worker_that_slept_through_its_session_publishes_nothing_more() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("zombie", 4));
+    let file = stage.recording(10, 5, 1_000);
+    for stream in STREAMS {
+        stage.add(stream, &file, 60, Pace::FragmentsPerSecond(30.0));
+    }
+    let settings = stage.worker(kafka).set("session.timeout.ms", "1500");
+    let connector = stage.connector(&STREAMS);
+    let mut first = stage.start(&settings, &connector);
+    first.wait_healthy();
+    wait_for("the first worker to publish", || first.metric("kvs_connect_fragments_total") > 50.0);
+    first.signal(Signal::SIGSTOP);
+    let mut second = stage.start(&settings, &connector);
+    second.wait_healthy();
+    wait_for("the second worker to have taken all four shards", || second.log().matches("took the shard").count() >= 4);
+    wait_for("the second worker to publish", || second.metric("kvs_connect_fragments_total") > 50.0);
+    let before = first.log().len();
+    first.signal(Signal::SIGCONT);
+    wait_for("the woken worker to see that it has lost its shards", || {
+        let log = first.log();
+        let since = log.get(before..).unwrap_or_default();
+        since.contains("fenced") || since.contains("\"lost\":true")
+    });
+    wait_for("all of the files to have come", || STREAMS.iter().all(|stream| stage.held(stream).len() == 600));
+    stage.expect_all(kafka, &STREAMS);
+}
+
+#[test]
+fn a_second_worker_takes_its_part_and_a_killed_ones_part_moves() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("join"));
+    let file = stage.recording(10, 5, 1_000);
+    for stream in STREAMS {
+        stage.add(stream, &file, 50, Pace::FragmentsPerSecond(40.0));
+    }
+    let settings = stage.worker(kafka);
+    let connector = stage.connector(&STREAMS);
+    let mut first = stage.start(&settings, &connector);
+    first.wait_healthy();
+    wait_for("the first worker to publish", || first.metric("kvs_connect_fragments_total") > 20.0);
+    let mut second = stage.start(&settings, &connector);
+    second.wait_healthy();
+    wait_for("the second worker to publish", || second.metric("kvs_connect_fragments_total") > 20.0);
+    second.kill();
+    wait_for("all of the files to have come", || STREAMS.iter().all(|stream| stage.held(stream).len() == 500));
+    stage.expect_all(kafka, &STREAMS);
+}

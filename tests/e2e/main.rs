@@ -1,0 +1,9 @@
+//! The connector as a process, on a real Kafka, against the simulator.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod basics;
+mod kafka_trouble;
+mod kills;
+mod recordings;
+mod refusals;
+mod stage;

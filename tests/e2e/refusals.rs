@@ -1,0 +1,74 @@
+//! What is refused at the start, by name, with exit code 78.
+
+use kvs_harness::{Kafka, WorkerFile, wait_for};
+use kvs_simulator::Pace;
+
+use crate::stage::Stage;
+
+fn refused(stage: &Stage, worker: &WorkerFile, expected: &[&str]) {
+    let mut worker = stage.start(worker, &stage.connector(&["s"]));
+    let code = worker.wait_exit();
+    let log = worker.log();
+    assert_eq!(code, 78, "{log}");
+    for text in expected {
+        assert!(log.contains(text), "{text:?} is not said: {log}");
+    }
+}
+
+#[test]
+fn an_offsets_topic_that_is_not_compacted() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("not-compacted"));
+    let topic = format!("{}-offsets", stage.group());
+    kafka.create_topic(&topic, 12, &[("cleanup.policy", "delete")]);
+    refused(&stage, &stage.worker(kafka), &[&topic, "cleanup.policy is \"delete\""]);
+}
+
+#[test]
+fn another_number_of_partitions_than_the_topic_has() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("partitions"));
+    let topic = format!("{}-offsets", stage.group());
+    kafka.create_topic(&topic, 5, &[("cleanup.policy", "compact")]);
+    refused(&stage, &stage.worker(kafka), &[&topic, "has 5 partitions and offset.storage.partitions is 12"]);
+}
+
+#[test]
+fn a_data_topic_that_takes_less_than_the_fragments() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("small-topic"));
+    kafka.create_topic(&stage.topic(), 6, &[("max.message.bytes", "1000000")]);
+    refused(&stage, &stage.worker(kafka), &[&stage.topic(), "max.message.bytes is 1000000", "67108864"]);
+}
+
+#[test]
+fn a_topic_of_another_group_or_begun_with_another_count() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("contract"));
+    stage.add("s", &stage.recording(2, 1, 100), 1, Pace::Max);
+    let mut owner = stage.start(&stage.worker(kafka), &stage.connector(&["s"]));
+    owner.wait_healthy();
+    stage.expect_all(kafka, &["s"]);
+    let other_group = stage.worker(kafka).set("group.id", "\"somebody-else\"");
+    refused(&stage, &other_group, &["it belongs to the group", "somebody-else"]);
+    let (code, _) = owner.terminate();
+    assert_eq!(code, 0);
+
+    // Grown since: the topic and the settings agree, and what was written says otherwise.
+    let grown = std::process::Command::new(kvs_harness::kafka::repository().join("dev/kafka/kafka"))
+        .args(["tool", "org.apache.kafka.tools.TopicCommand", "--bootstrap-server", kafka.bootstrap()])
+        .args(["--alter", "--topic", &format!("{}-offsets", stage.group()), "--partitions", "20"])
+        .status()
+        .unwrap();
+    assert!(grown.success());
+    let worker = stage.worker(kafka).set("offset.storage.partitions", "20");
+    refused(&stage, &worker, &["was begun with 12 partitions and now 20"]);
+}
+
+#[test]
+fn what_cannot_be_reached_is_no_matter_of_settings() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("listener"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let worker = stage.worker(kafka);
+    let mut first = stage.start(&worker, &stage.connector(&["s"]));
+    first.wait_healthy();
+    drop(taken);
+    wait_for("a stream that nobody knows to be FAILED", || first.log().contains("ResourceNotFoundException"));
+    assert_eq!(first.get("/health").map(|(status, _)| status), Some(200));
+}

@@ -1,0 +1,178 @@
+//! What a test plays on: a simulator in this process, recordings for it, names of its own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use kvs_harness::{Connector, ConnectorFile, Isolation, Kafka, Seen, WorkerFile, read_topic, wait_for_within};
+use kvs_mkv::{ChunkWriter, FrameData, LeadingTags, Timestamp, Track, TrackKind, TrailingTags};
+use kvs_simulator::{Limits, Pace, Repeat, Simulator, SimulatorConfig, StreamSource};
+use tempfile::TempDir;
+
+/// The connector's program.
+pub fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_kvs-connect"))
+}
+
+/// A fragment that the simulator holds, or that a consumer saw: number and digest.
+pub type Digest = (String, String);
+
+pub struct Stage {
+    pub runtime: tokio::runtime::Runtime,
+    pub simulator: Simulator,
+    pub folder: TempDir,
+    /// A name that no other test has.
+    pub name: String,
+    /// Partitions of the offsets topic.
+    pub shards: u32,
+}
+
+impl Stage {
+    /// A simulator without streams, and twelve shards.
+    pub fn new(test: &str) -> Self {
+        Self::with_shards(test, 12)
+    }
+
+    /// A simulator without streams.
+    pub fn with_shards(test: &str, shards: u32) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let limits = Limits { idle_timeout: Duration::from_millis(500), ..Limits::default() };
+        let config = SimulatorConfig { limits, ..SimulatorConfig::default() };
+        let simulator = runtime.block_on(Simulator::start(config)).unwrap();
+        let name = format!("{test}-{}-{count}", std::process::id());
+        Self { runtime, simulator, folder: tempfile::tempdir().unwrap(), name, shards }
+    }
+
+    pub fn topic(&self) -> String {
+        format!("{}-fragments", self.name)
+    }
+
+    pub fn group(&self) -> String {
+        format!("{}-group", self.name)
+    }
+
+    pub fn worker(&self, kafka: &Kafka) -> WorkerFile {
+        WorkerFile::new(kafka.bootstrap(), &self.group()).set("offset.storage.partitions", &self.shards.to_string())
+    }
+
+    pub fn connector(&self, streams: &[&str]) -> ConnectorFile {
+        ConnectorFile::new("cameras", self.simulator.url(), streams, &self.topic())
+    }
+
+    pub fn start(&self, worker: &WorkerFile, connector: &ConnectorFile) -> Connector {
+        Connector::start(program(), worker, std::slice::from_ref(connector))
+    }
+
+    pub fn add(&self, name: &str, file: &Path, repeat: u64, pace: Pace) {
+        let source = StreamSource { name: name.to_owned(), file: file.to_owned(), repeat: Repeat::Times(repeat), pace };
+        self.simulator.add_stream(&source).unwrap();
+    }
+
+    /// A recording of `count` fragments with `frames` frames of `frame_size` bytes.
+    pub fn recording(&self, count: usize, frames: usize, frame_size: usize) -> PathBuf {
+        let file = self.folder.path().join(format!("{count}-{frames}-{frame_size}.mkv"));
+        let bytes: Vec<u8> = (0..count).flat_map(|index| chunk(index, frames, frame_size)).collect();
+        std::fs::write(&file, bytes).unwrap();
+        file
+    }
+
+    /// What the simulator holds of a stream, in order.
+    pub fn held(&self, stream: &str) -> Vec<Digest> {
+        let path = format!("/simulator/streams/{stream}/fragments");
+        let address = self.simulator.address().to_string();
+        let (_, body) = kvs_harness::connector::http_get(&address, &path).expect("the simulator answers");
+        let listed: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let text = |row: &serde_json::Value, name: &str| row[name].as_str().unwrap().to_owned();
+        let rows = listed["fragments"].as_array().unwrap();
+        rows.iter().map(|row| (text(row, "fragmentNumber"), text(row, "sha256"))).collect()
+    }
+
+    /// What a read_committed consumer sees of each stream, in order.
+    pub fn seen(&self, kafka: &Kafka) -> BTreeMap<String, Vec<Digest>> {
+        by_stream(read_topic(kafka.bootstrap(), &self.topic(), Isolation::Committed))
+    }
+
+    /// Waits until the offsets say that every stream is published to its end, then compares all of it.
+    pub fn expect_all(&self, kafka: &Kafka, streams: &[&str]) {
+        let expected: BTreeMap<String, Vec<Digest>> =
+            streams.iter().map(|stream| ((*stream).to_owned(), self.held(stream))).collect();
+        self.wait_published(kafka, &expected);
+        let seen = self.seen(kafka);
+        for stream in streams {
+            let (held, seen) = (&expected[*stream], seen.get(*stream).cloned().unwrap_or_default());
+            compare(stream, held, &seen);
+        }
+    }
+
+    fn wait_published(&self, kafka: &Kafka, expected: &BTreeMap<String, Vec<Digest>>) {
+        let last: BTreeMap<&str, &str> =
+            expected.iter().filter_map(|(stream, held)| Some((stream.as_str(), held.last()?.0.as_str()))).collect();
+        let mut listed = String::new();
+        let worker = self.folder.path().join("list.toml");
+        let text: String = self.worker(kafka).lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        std::fs::write(&worker, text).unwrap();
+        wait_for_within(Duration::from_secs(150), "every stream to be published to its end", || {
+            let output = std::process::Command::new(program())
+                .args(["offsets", "list", "--json", "--worker"])
+                .arg(&worker)
+                .output()
+                .unwrap();
+            listed = String::from_utf8(output.stdout).unwrap();
+            let places: BTreeMap<String, String> = listed
+                .lines()
+                .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+                .map(|row| {
+                    let text = |name: &str| row[name].as_str().unwrap().to_owned();
+                    (text("stream"), text("fragment_number"))
+                })
+                .collect();
+            last.iter().all(|(stream, number)| places.get(*stream).map(String::as_str) == Some(*number))
+        });
+    }
+}
+
+/// Fails with what is lost, doubled or out of order.
+pub fn compare(stream: &str, held: &[Digest], seen: &[Digest]) {
+    let lost = held.iter().filter(|fragment| !seen.contains(fragment)).count();
+    let mut sorted = seen.to_vec();
+    sorted.sort();
+    let doubled = sorted.windows(2).filter(|pair| pair[0].0 == pair[1].0).count();
+    let disordered = seen.windows(2).filter(|pair| pair[0].0 >= pair[1].0).count();
+    assert!(
+        held == seen,
+        "stream {stream}: sent {}, seen {}, lost {lost}, duplicated {doubled}, out of order {disordered}",
+        held.len(),
+        seen.len()
+    );
+}
+
+pub fn by_stream(seen: Vec<Seen>) -> BTreeMap<String, Vec<Digest>> {
+    let mut streams: BTreeMap<String, Vec<Digest>> = BTreeMap::new();
+    let mut partitions: BTreeMap<String, i32> = BTreeMap::new();
+    for fragment in seen {
+        let partition = *partitions.entry(fragment.stream.clone()).or_insert(fragment.partition);
+        assert_eq!(partition, fragment.partition, "a stream keeps to one partition");
+        streams.entry(fragment.stream).or_default().push((fragment.number, fragment.sha256));
+    }
+    streams
+}
+
+fn chunk(index: usize, frames: usize, frame_size: usize) -> Vec<u8> {
+    let data: Vec<u8> = (0..frame_size).map(|byte| (byte * 31 + index * 7) as u8).collect();
+    let frames: Vec<_> = (0..frames)
+        .map(|frame| FrameData { track: 1, timestamp_ns: frame as i64 * 33_000_000, key: frame == 0, data: &data })
+        .collect();
+    let millis = 1_511_852_109_000 + index as i64 * 2_000;
+    let number = format!("9134385233318143239268206260774392014615{index:07}");
+    let leading = LeadingTags {
+        number: number.parse().unwrap(),
+        server_timestamp: Timestamp::from_millis(millis),
+        producer_timestamp: Timestamp::from_millis(millis - 600),
+    };
+    let trailing = TrailingTags { millis_behind_now: 0, continuation_token: number };
+    let tracks = [Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC")];
+    ChunkWriter::new("e2e").chunk(&tracks, &[("place", "door")], &leading, 0, &frames, &trailing)
+}
