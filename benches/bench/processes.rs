@@ -1,0 +1,71 @@
+//! Processes of a benchmark, and what the kernel says of them.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use kvs_harness::process::{Process, command};
+use kvs_harness::{ConnectorFile, WorkerFile, wait_for_within};
+
+pub fn connector_program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_kvs-connect"))
+}
+
+/// A simulator in a process of its own, so that its cost is not the connector's.
+pub struct Simulator {
+    _process: Process,
+    pub url: String,
+}
+
+impl Simulator {
+    pub fn start(streams: &[(String, PathBuf)], arguments: &[&str]) -> Self {
+        let program = connector_program().with_file_name("kvs-simulator");
+        assert!(program.exists(), "{}: build it with: cargo build --release --workspace --bins", program.display());
+        let port = kvs_harness::kafka::free_port();
+        let mut start = command(program);
+        start.args(["serve", "--listen", &format!("127.0.0.1:{port}")]).args(arguments);
+        for (name, file) in streams {
+            start.arg("--stream").arg(format!("{name}={}", file.display()));
+        }
+        start.stdin(Stdio::null()).stdout(Stdio::null());
+        let process = Process::start(start);
+        let address = format!("127.0.0.1:{port}");
+        wait_for_within(Duration::from_secs(30), "the simulator to answer", || {
+            kvs_harness::connector::http_get(&address, "/simulator/health").is_some()
+        });
+        Self { _process: process, url: format!("http://{address}") }
+    }
+}
+
+/// Seconds of processor time a process has used.
+pub fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Behind the name, which stands in parentheses: utime and stime are the 12th and 13th fields, in ticks of 10 ms.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// A figure of /proc/PID/status, in MB.
+pub fn status_mb(pid: u32, name: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    let kilobytes: f64 = line.trim_start_matches(':').trim().trim_end_matches(" kB").trim().parse().unwrap_or(0.0);
+    kilobytes * 1024.0 / 1e6
+}
+
+/// Names that no other run has.
+pub fn unique(part: &str) -> String {
+    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    format!("bench-{part}-{}-{count}", std::process::id())
+}
+
+pub fn worker(bootstrap: &str, name: &str) -> WorkerFile {
+    WorkerFile::new(bootstrap, name).set("session.timeout.ms", "6000")
+}
+
+pub fn connector(name: &str, url: &str, streams: &[(String, PathBuf)]) -> ConnectorFile {
+    let names: Vec<&str> = streams.iter().map(|(name, _)| name.as_str()).collect();
+    ConnectorFile::new(name, url, &names, &format!("{name}-fragments"))
+}

@@ -1,0 +1,59 @@
+//! What was measured.
+
+use serde_json::{Value, json};
+
+#[derive(Default)]
+pub struct Table(Vec<Row>);
+
+struct Row {
+    name: String,
+    value: f64,
+    unit: &'static str,
+    peer: Option<(String, f64)>,
+}
+
+impl Table {
+    /// A figure that stands alone.
+    pub fn row(&mut self, name: impl Into<String>, value: f64, unit: &'static str) {
+        self.0.push(Row { name: name.into(), value, unit, peer: None });
+    }
+
+    /// A figure beside that of a peer in the same run.
+    pub fn against(
+        &mut self,
+        name: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        peer: impl Into<String>,
+        peer_value: f64,
+    ) {
+        self.0.push(Row { name: name.into(), value, unit, peer: Some((peer.into(), peer_value)) });
+    }
+
+    pub fn print(&self) {
+        println!("\n{:<58} {:>10} {:<10} {:>8}  PEER", "WHAT", "VALUE", "UNIT", "RATIO");
+        for Row { name, value, unit, peer } in &self.0 {
+            match peer {
+                Some((peer, theirs)) => {
+                    println!("{name:<58} {value:>10.2} {unit:<10} {:>8.2}  {peer} {theirs:.2}", value / theirs);
+                }
+                None => println!("{name:<58} {value:>10.2} {unit:<10} {:>8}", "-"),
+            }
+        }
+    }
+
+    pub fn write(&self, file: &str) {
+        let rows: Vec<Value> = self
+            .0
+            .iter()
+            .map(|Row { name, value, unit, peer }| {
+                let ratio = peer.as_ref().map(|(_, theirs)| value / theirs);
+                json!({ "name": name, "value": value, "unit": unit, "peer": peer.as_ref().map(|(peer, _)| peer), "ratio": ratio })
+            })
+            .collect();
+        // Not asserted on by anyone: a file that cannot be written is said and no more.
+        if let Err(error) = std::fs::write(file, serde_json::to_string_pretty(&rows).unwrap_or_default()) {
+            eprintln!("bench: {file}: {error}");
+        }
+    }
+}

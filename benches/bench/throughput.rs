@@ -1,0 +1,89 @@
+//! Simulator at full speed → connector → broker, against the bare producer in the same run.
+
+use std::time::{Duration, Instant};
+
+use kvs_harness::{Connector, Kafka};
+
+use crate::processes::{Simulator, connector, connector_program, cpu_seconds, unique, worker};
+use crate::splitter::median;
+use crate::table::Table;
+use crate::{media, peer};
+
+const ROUNDS: usize = 3;
+const FRAGMENT_BYTES: usize = 500_000;
+const STREAMS: usize = 4;
+/// Fragments of each stream in a round; about 2 GB in all.
+const FRAGMENTS: usize = 1_000;
+
+pub fn run(table: &mut Table) {
+    let kafka = Kafka::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("video.mkv");
+    std::fs::write(&file, (0..10).flat_map(|index| media::video(index, FRAGMENT_BYTES)).collect::<Vec<u8>>()).unwrap();
+    let streams: Vec<_> = (0..STREAMS).map(|index| (format!("s{index}"), file.clone())).collect();
+    let (mut rates, mut cpus) = (Vec::new(), Vec::new());
+    let (mut peer_rates, mut peer_cpus) = (Vec::new(), Vec::new());
+    let (mut ratios, mut cpu_ratios) = (Vec::new(), Vec::new());
+    let mut per_transaction = 0.0;
+    for _ in 0..ROUNDS {
+        let ours = ours(&kafka, &streams);
+        per_transaction = ours.per_transaction;
+        let topic = unique("bare");
+        kafka.create_topic(&topic, 2, &[("max.message.bytes", "75497472")]);
+        let records = STREAMS * FRAGMENTS;
+        let theirs =
+            peer::run(kafka.bootstrap(), &topic, FRAGMENT_BYTES + 1_500, records, per_transaction.round() as usize);
+        ratios.push(ours.mb_per_second / theirs.mb_per_second);
+        cpu_ratios.push(ours.cpu_seconds_per_gb / theirs.cpu_seconds_per_gb);
+        rates.push(ours.mb_per_second);
+        cpus.push(ours.cpu_seconds_per_gb);
+        peer_rates.push(theirs.mb_per_second);
+        peer_cpus.push(theirs.cpu_seconds_per_gb);
+    }
+    // The ratio of the medians of pairs is not that of the medians: the pairs' own is what is reported beside.
+    table.against("end to end, 4 streams of 0.5 MB fragments", median(rates), "MB/s", "bare producer", median(peer_rates));
+    table.row("  median of the rounds' own ratios", median(ratios), "ratio");
+    table.against("processor time of the connector alone", median(cpus), "s/GB", "bare producer", median(peer_cpus));
+    table.row("  median of the rounds' own ratios", median(cpu_ratios), "ratio");
+    table.row("fragments a transaction, of both", per_transaction, "fragments");
+}
+
+struct Ours {
+    mb_per_second: f64,
+    cpu_seconds_per_gb: f64,
+    per_transaction: f64,
+}
+
+fn ours(kafka: &Kafka, streams: &[(String, std::path::PathBuf)]) -> Ours {
+    let repeat = (FRAGMENTS / 10).to_string();
+    let simulator = Simulator::start(streams, &["--repeat", &repeat, "--pace", "max"]);
+    let name = unique("throughput");
+    // One shard: one producer, as the peer has.
+    let settings = worker(kafka.bootstrap(), &name).set("offset.storage.partitions", "1");
+    let mut worker = Connector::start(connector_program(), &settings, &[connector(&name, &simulator.url, streams)]);
+    worker.wait_healthy();
+    let total = (STREAMS * FRAGMENTS * FRAGMENT_BYTES) as f64;
+    let bytes = |worker: &Connector| worker.metric("kvs_connect_fragment_bytes_total");
+    // Between a tenth and nine tenths of the way: neither the start nor the end is asked about.
+    let reach = |worker: &Connector, part: f64| {
+        let began = Instant::now();
+        loop {
+            let now = bytes(worker);
+            if now >= total * part {
+                return (now, Instant::now(), cpu_seconds(worker.pid()));
+            }
+            assert!(began.elapsed() < Duration::from_secs(120), "only {now} bytes came");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let (first, began, cpu) = reach(&worker, 0.1);
+    let (last, ended, cpu_ended) = reach(&worker, 0.9);
+    let gigabytes = (last - first) / 1e9;
+    let transactions = worker.metric("kvs_connect_transaction_duration_seconds_count");
+    let fragments = worker.metric("kvs_connect_fragments_total");
+    Ours {
+        mb_per_second: gigabytes * 1e3 / ended.duration_since(began).as_secs_f64(),
+        cpu_seconds_per_gb: (cpu_ended - cpu) / gigabytes,
+        per_transaction: fragments / transactions,
+    }
+}
