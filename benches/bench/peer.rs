@@ -67,7 +67,7 @@ pub fn main(arguments: &[String]) {
     producer.init_transactions(Timeout::After(Duration::from_secs(60))).unwrap();
     let value = vec![7_u8; record_bytes];
     let offset = vec![7_u8; 230];
-    let mut run = |transactions: usize| {
+    let run = |transactions: usize| {
         for transaction in 0..transactions {
             producer.begin_transaction().unwrap();
             for record in 0..=per_transaction {
@@ -90,6 +90,9 @@ pub fn main(arguments: &[String]) {
                 left = outstanding.1.wait(left).unwrap();
             }
             drop(left);
+            while producer.in_flight_count() > 0 {
+                std::thread::yield_now();
+            }
             producer.commit_transaction(Timeout::Never).unwrap();
         }
     };
