@@ -28,10 +28,11 @@ pub fn run(table: &mut Table) {
     ];
     let name = unique("latency");
     let topic = format!("{name}-fragments");
-    let connectors = [
-        connector(&name, &simulators[0].url, &streams[..half]),
-        { let mut second = connector(&name, &simulators[1].url, &streams[half..]); second.name += "-2"; second },
-    ];
+    let connectors = [connector(&name, &simulators[0].url, &streams[..half]), {
+        let mut second = connector(&name, &simulators[1].url, &streams[half..]);
+        second.name += "-2";
+        second
+    }];
     let mut worker = Connector::start(connector_program(), &worker(kafka.bootstrap(), &name), &connectors);
     worker.wait_healthy();
     wait_for("the live edge", || worker.metric("kvs_connect_fragments_total") > 60.0);

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
 mod latency;
-mod memory;
 mod media;
+mod memory;
 mod peer;
 mod processes;
 mod splitter;

@@ -1,6 +1,8 @@
 //! Media of the two shapes that matter: video of half a megabyte, and Amazon Connect's 34 KB of audio.
 
-use kvs_mkv::{AudioSettings, ChunkWriter, FrameData, LeadingTags, Timestamp, Track, TrackKind, TrailingTags, VideoSettings};
+use kvs_mkv::{
+    AudioSettings, ChunkWriter, FrameData, LeadingTags, Timestamp, Track, TrackKind, TrailingTags, VideoSettings,
+};
 
 pub const VIDEO_FRAMES: usize = 60;
 pub const CONNECT_FRAMES: usize = 32;
@@ -64,7 +66,12 @@ pub fn connect(index: usize) -> Vec<u8> {
     ];
     let data = noise(1024, index);
     let frames: Vec<_> = (0..CONNECT_FRAMES)
-        .map(|frame| FrameData { track: 1 + frame as u64 % 2, timestamp_ns: frame as i64 / 2 * 64_000_000, key: true, data: &data })
+        .map(|frame| FrameData {
+            track: 1 + frame as u64 % 2,
+            timestamp_ns: frame as i64 / 2 * 64_000_000,
+            key: true,
+            data: &data,
+        })
         .collect();
     let single = |writer: &ChunkWriter| -> Vec<u8> { tags.iter().flat_map(|tag| writer.tags(&[*tag])).collect() };
     [

@@ -23,7 +23,8 @@ pub fn run(table: &mut Table) {
     let settings = worker(kafka.bootstrap(), &name)
         .set("offset.storage.partitions", "25")
         .set("memory.budget.size.bytes", &BUDGET_BYTES.to_string());
-    let retention = connector(&name, &simulator.url, &streams).set("topic.creation.default.retention.bytes", "200000000");
+    let retention =
+        connector(&name, &simulator.url, &streams).set("topic.creation.default.retention.bytes", "200000000");
     let mut worker = Connector::start(connector_program(), &settings, &[retention]);
     worker.wait_healthy();
     wait_for("all streams", || worker.metric("kvs_connect_fragments_total") > 300.0);

@@ -127,7 +127,12 @@ fn iterate(bytes: &[u8]) -> (usize, usize) {
             MatroskaSpec::SimpleBlock(ref data) => {
                 let block = SimpleBlock::try_from(data.as_slice()).unwrap();
                 let size = block.raw_frame_data().len();
-                frames.push(Frame { _track: block.track, _timestamp: block.timestamp, _key: block.keyframe, _size_bytes: size });
+                frames.push(Frame {
+                    _track: block.track,
+                    _timestamp: block.timestamp,
+                    _key: block.keyframe,
+                    _size_bytes: size,
+                });
             }
             MatroskaSpec::TagName(text) => name = text,
             MatroskaSpec::TagString(text) => tags.push((std::mem::take(&mut name), text)),

@@ -52,7 +52,8 @@ pub fn run(table: &mut Table) {
         victim.kill();
         wait_for("the killed worker's streams to be published again", || {
             let now = published(&survivor);
-            part.keys().all(|stream| now.get(stream).copied().unwrap_or(0.0) > before.get(stream).copied().unwrap_or(0.0))
+            part.keys()
+                .all(|stream| now.get(stream).copied().unwrap_or(0.0) > before.get(stream).copied().unwrap_or(0.0))
         });
         after_timeout.push(killed.elapsed().as_secs_f64() * 1e3 - SESSION_TIMEOUT_MS as f64);
     }

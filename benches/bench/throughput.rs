@@ -41,7 +41,13 @@ pub fn run(table: &mut Table) {
         peer_cpus.push(theirs.cpu_seconds_per_gb);
     }
     // The ratio of the medians of pairs is not that of the medians: the pairs' own is what is reported beside.
-    table.against("end to end, 4 streams of 0.5 MB fragments", median(rates), "MB/s", "bare producer", median(peer_rates));
+    table.against(
+        "end to end, 4 streams of 0.5 MB fragments",
+        median(rates),
+        "MB/s",
+        "bare producer",
+        median(peer_rates),
+    );
     table.row("  median of the rounds' own ratios", median(ratios), "ratio");
     table.against("processor time of the connector alone", median(cpus), "s/GB", "bare producer", median(peer_cpus));
     table.row("  median of the rounds' own ratios", median(cpu_ratios), "ratio");
@@ -58,8 +64,8 @@ fn ours(kafka: &Kafka, streams: &[(String, std::path::PathBuf)]) -> Ours {
     let repeat = (FRAGMENTS / 10).to_string();
     let simulator = Simulator::start(streams, &["--repeat", &repeat, "--pace", "max"]);
     let name = unique("throughput");
-    // One shard: one producer, as the peer has.
-    let settings = worker(kafka.bootstrap(), &name).set("offset.storage.partitions", "1");
+    // As it comes: 25 shards, transactions of 4 MiB. The peer's transactions hold as many records as ours did.
+    let settings = worker(kafka.bootstrap(), &name).set("offset.storage.partitions", "25");
     let mut worker = Connector::start(connector_program(), &settings, &[connector(&name, &simulator.url, streams)]);
     worker.wait_healthy();
     let total = (STREAMS * FRAGMENTS * FRAGMENT_BYTES) as f64;

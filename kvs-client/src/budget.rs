@@ -21,9 +21,11 @@ pub struct MemoryBudget {
 #[derive(Debug, Default)]
 pub struct MemoryPermit {
     bytes: Option<OwnedSemaphorePermit>,
-    overdraft: Option<Arc<OwnedMutexGuard<()>>>,
+    overdraft: Option<OwnedMutexGuard<()>>,
     /// Bytes taken on the overdraft, which no semaphore counts.
     overdrawn_bytes: usize,
+    /// Bytes that are in memory and have to be taken out of the budget with the next ones.
+    owed_bytes: usize,
 }
 
 impl MemoryBudget {
@@ -45,6 +47,7 @@ impl MemoryBudget {
 
     /// Adds `count` bytes to what `permit` holds, waiting until there is room.
     pub(crate) async fn extend(&self, permit: &mut MemoryPermit, count: usize) {
+        let count = count + std::mem::take(&mut permit.owed_bytes);
         if permit.overdraft.is_some() {
             permit.overdrawn_bytes += count;
             return;
@@ -64,7 +67,7 @@ impl MemoryBudget {
                 (held, taken) => *held = taken,
             },
             guard = Arc::clone(&self.overdraft).lock_owned() => {
-                permit.overdraft = Some(Arc::new(guard));
+                permit.overdraft = Some(guard);
                 permit.overdrawn_bytes = count;
             }
         }
@@ -77,14 +80,17 @@ impl MemoryPermit {
         self.bytes.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) + self.overdrawn_bytes
     }
 
-    /// Takes `count` bytes off for a fragment that has become whole, with the overdraft if it was needed.
+    /// Takes `count` bytes off for a fragment that has become whole. If it needed the overdraft, the overdraft goes with
+    /// it, to its commit; what the next fragment has of it by now is owed.
     pub(crate) fn split(&mut self, count: usize) -> Self {
         let counted = self.bytes.as_ref().map_or(0, OwnedSemaphorePermit::num_permits).min(count);
         let bytes = self.bytes.as_mut().and_then(|held| held.split(counted));
         let overdrawn_bytes = (count - counted).min(self.overdrawn_bytes);
-        self.overdrawn_bytes -= overdrawn_bytes;
-        let overdraft = if self.overdrawn_bytes == 0 { self.overdraft.take() } else { self.overdraft.clone() };
-        Self { bytes, overdraft: overdraft.filter(|_| overdrawn_bytes > 0), overdrawn_bytes }
+        if overdrawn_bytes == 0 {
+            return Self { bytes, ..Self::default() };
+        }
+        self.owed_bytes += std::mem::take(&mut self.overdrawn_bytes) - overdrawn_bytes;
+        Self { bytes, overdraft: self.overdraft.take(), overdrawn_bytes, owed_bytes: 0 }
     }
 }
 

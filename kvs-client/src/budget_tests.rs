@@ -41,3 +41,20 @@ async fn a_piece_larger_than_the_budget_is_overdrawn() {
     budget.extend(&mut permit, 1000).await;
     assert_eq!((permit.size_bytes(), budget.used_bytes()), (1000, 0));
 }
+
+#[tokio::test]
+async fn the_overdraft_ends_with_the_fragment_that_needed_it() {
+    let budget = MemoryBudget::new(100);
+    let mut permit = MemoryPermit::default();
+    budget.extend(&mut permit, 100).await;
+    // 60 bytes past the budget, of which the fragment takes 50 and the next one has 10.
+    budget.extend(&mut permit, 60).await;
+    let whole = permit.split(150);
+    assert_eq!(whole.size_bytes(), 150);
+    let waits = tokio::time::timeout(Duration::from_millis(20), budget.extend(&mut permit, 1)).await;
+    assert!(waits.is_err(), "the next fragment goes on past the budget");
+    drop(whole);
+    let mut next = MemoryPermit { owed_bytes: 10, ..MemoryPermit::default() };
+    budget.extend(&mut next, 1).await;
+    assert_eq!(budget.used_bytes(), 11);
+}

@@ -31,7 +31,7 @@ pub const WORKER: &[Key] = &[
     key("listeners", "http://127.0.0.1:8083", "Where /health and /metrics listen; port 0 is any free one."),
     key("session.timeout.ms", "10000", "A worker that is silent for so long loses its shards."),
     key("transaction.timeout.ms", "15000", "A transaction that takes longer is aborted by the broker; 10000 to 60000."),
-    key("transaction.max.size.bytes", "16777216", "A transaction is committed at the latest with so much payload."),
+    key("transaction.max.size.bytes", "4194304", "A transaction is committed at the latest with so much payload."),
     key("transaction.max.duration.ms", "1000", "A transaction is committed at the latest after so long."),
     key(
         "memory.budget.size.bytes",

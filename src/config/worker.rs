@@ -167,7 +167,7 @@ impl Reader<'_> {
         let replication = self.replication("offset.storage.replication.factor");
         let listen = self.listen();
         let transaction_timeout_ms = self.number("transaction.timeout.ms", 15_000, 10_000, 60_000);
-        let transaction_max_size_bytes = self.number("transaction.max.size.bytes", 16 << 20, 1, 1 << 30);
+        let transaction_max_size_bytes = self.number("transaction.max.size.bytes", 4 << 20, 1, 1 << 30);
         let transaction_max_duration = self.number("transaction.max.duration.ms", 1_000, 1, 5_000);
         let memory_budget_size_bytes = self.number("memory.budget.size.bytes", 256 << 20, 1 << 20, 1 << 40);
         let shutdown_timeout_ms = self.number("shutdown.timeout.ms", 8_000, 100, 9_000);

@@ -1,25 +1,45 @@
 //! Shards in Kafka.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::producer::ShardProducer;
 use super::reader::ShardReader;
 use super::settings::KafkaSettings;
 use crate::shard::{LogError, ShardId, ShardLog};
 
-/// Readers kept for the next take: making one costs more than reading with it.
-const IDLE_READERS_MAX: usize = 4;
+/// Readers of a worker at most. Making one costs more than waiting for another shard to have done with it.
+const READERS_MAX: usize = 3;
 
 /// Where the shards of a worker live.
 pub struct KafkaLog {
     settings: KafkaSettings,
-    idle_readers: Mutex<Vec<ShardReader>>,
+    readers: Mutex<Readers>,
+    /// A reader has been given back, or is gone.
+    returned: Condvar,
+}
+
+#[derive(Default)]
+struct Readers {
+    idle: Vec<ShardReader>,
+    in_use: usize,
 }
 
 impl KafkaLog {
     /// Shards of the settings' offsets topic.
     pub fn new(settings: KafkaSettings) -> Self {
-        Self { settings, idle_readers: Mutex::default() }
+        Self { settings, readers: Mutex::default(), returned: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Readers> {
+        // Nothing panics while it is held, and its parts are changed one by one.
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn done(&self, idle: Option<ShardReader>) {
+        let mut readers = self.lock();
+        readers.in_use -= 1;
+        readers.idle.extend(idle);
+        self.returned.notify_one();
     }
 }
 
@@ -32,15 +52,20 @@ impl ShardLog for KafkaLog {
     }
 
     fn open_reader(&self) -> Result<ShardReader, LogError> {
-        let idle = self.idle_readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| ShardReader::new(&self.settings), Ok)
+        let mut readers = self.lock();
+        while readers.idle.is_empty() && readers.in_use >= READERS_MAX {
+            readers = self.returned.wait(readers).unwrap_or_else(PoisonError::into_inner);
+        }
+        readers.in_use += 1;
+        if let Some(idle) = readers.idle.pop() {
+            return Ok(idle);
+        }
+        drop(readers);
+        ShardReader::new(&self.settings).inspect_err(|_| self.done(None))
     }
 
-    fn give_back(&self, reader: ShardReader) {
-        let mut idle = self.idle_readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE_READERS_MAX {
-            idle.push(reader);
-        }
+    fn give_back(&self, reader: Option<ShardReader>) {
+        self.done(reader);
     }
 
     fn offsets_topic(&self) -> &str {

@@ -98,6 +98,8 @@ pub struct ShardProducer {
     deliveries: Arc<Deliveries>,
     /// Records sent in this transaction.
     sent: usize,
+    offsets_topic: String,
+    shard: ShardId,
     message_max_bytes: usize,
     /// By when a record is delivered or given up by librdkafka.
     delivery_timeout: Duration,
@@ -121,6 +123,8 @@ impl ShardProducer {
             producer,
             deliveries,
             sent: 0,
+            offsets_topic: settings.offsets_topic.clone(),
+            shard,
             message_max_bytes: settings.message_max_bytes,
             delivery_timeout: transaction_timeout + Duration::from_secs(5),
             init_timeout: transaction_timeout + Duration::from_secs(15),
@@ -130,6 +134,14 @@ impl ShardProducer {
 
 impl TransactionalProducer for ShardProducer {
     fn init(&mut self) -> Result<(), LogError> {
+        // Without a connection to a broker it knows by id, librdkafka puts off looking for the coordinator by 500 ms.
+        // A question to the shard's leader waits for one; its answer is of no use before init (rule 1).
+        let (topic, partition) = (&self.offsets_topic, self.shard.0);
+        let client = self.producer.client();
+        let connected = client
+            .fetch_metadata(Some(topic), self.init_timeout)
+            .and_then(|_| client.fetch_watermarks(topic, partition, self.init_timeout));
+        connected.map_err(|error| to_log_error("connecting a producer", &error))?;
         let result = self.producer.init_transactions(self.init_timeout);
         result.map_err(|error| to_log_error("taking the transactional id", &error))
     }

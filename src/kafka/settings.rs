@@ -36,7 +36,8 @@ impl KafkaSettings {
     fn base(&self, own: &BTreeMap<String, String>) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap_servers);
-        config.set_log_level(RDKafkaLogLevel::Info);
+        // Debug lines come only when `debug` is set.
+        config.set_log_level(RDKafkaLogLevel::Debug);
         // A broker that is gone is looked for again quickly: the default waits up to 10 s.
         config.set("reconnect.backoff.max.ms", "1000");
         for (key, value) in self.common.iter().chain(own) {

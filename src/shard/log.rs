@@ -66,14 +66,15 @@ pub trait ShardLog: Send + Sync + 'static {
     /// When it cannot be made.
     fn open_producer(&self, shard: ShardId) -> Result<Self::Producer, LogError>;
 
-    /// A reader, which may be one that another shard has given back.
+    /// A reader, which may be one that another shard has given back. Waits while there are as many as there may be;
+    /// whoever gets one gives it back.
     ///
     /// # Errors
     /// When it cannot be made.
     fn open_reader(&self) -> Result<Self::Reader, LogError>;
 
-    /// Takes a reader back for the next one to use.
-    fn give_back(&self, reader: Self::Reader);
+    /// Takes a reader back for the next one to use; `None`: it has failed and is gone.
+    fn give_back(&self, reader: Option<Self::Reader>);
 
     /// Name of the offsets topic.
     fn offsets_topic(&self) -> &str;

@@ -30,15 +30,17 @@ pub fn take<L: ShardLog>(
     grip: &Grip,
     stall_timeout: Duration,
 ) -> Result<Taken<L::Producer>, RecoverError> {
+    let began = std::time::Instant::now();
     let mut producer = log.open_producer(shard)?;
     producer.init()?;
+    tracing::debug!(shard = shard.0, init_ms = began.elapsed().as_millis() as u64, "the shard's id is taken");
     if !grip.held() {
         return Err(RecoverError::Released);
     }
     let mut reader = log.open_reader()?;
-    let recovered = recover(&mut reader, shard, contract, stall_timeout, &|| grip.held())?;
-    // A reader that failed is dropped, not given back.
-    log.give_back(reader);
+    let recovered = recover(&mut reader, shard, contract, stall_timeout, &|| grip.held());
+    log.give_back(recovered.is_ok().then_some(reader));
+    let recovered = recovered?;
     Ok(Taken { producer, recovered })
 }
 

@@ -23,7 +23,7 @@ pub struct TransactionLimits {
 
 impl Default for TransactionLimits {
     fn default() -> Self {
-        Self { size_bytes: 16 << 20, fragments: 1_000, duration: Duration::from_secs(1) }
+        Self { size_bytes: 4 << 20, fragments: 1_000, duration: Duration::from_secs(1) }
     }
 }
 

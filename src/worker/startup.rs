@@ -92,13 +92,16 @@ pub(super) async fn check_contract(
     let topic = log.offsets_topic().to_owned();
     let checked = tokio::task::spawn_blocking(move || {
         let mut reader = log.open_reader().map_err(unavailable)?;
-        for shard in (0..shards.get()).map(ShardId) {
-            if let Some(found) = patiently(|| first_contract(&mut reader, shard)).map_err(unavailable)? {
-                contract.check(&found).map_err(|error| WorkerError::Config(format!("topic {topic}: {error}")))?;
+        let checked = (0..shards.get()).map(ShardId).try_for_each(|shard| {
+            match patiently(|| first_contract(&mut reader, shard)).map_err(unavailable)? {
+                Some(found) => {
+                    contract.check(&found).map_err(|error| WorkerError::Config(format!("topic {topic}: {error}")))
+                }
+                None => Ok(()),
             }
-        }
-        log.give_back(reader);
-        Ok(())
+        });
+        log.give_back(checked.is_ok().then_some(reader));
+        checked
     });
     checked.await.map_err(|error| WorkerError::Unavailable(error.to_string()))?
 }

@@ -1,0 +1,41 @@
+# What a developer types. `make demo` and `make test` get or ask for everything they need.
+.DEFAULT_GOAL := help
+SHELL := /usr/bin/env bash
+CARGO ?= cargo
+.PHONY: help demo test check fuzz bench build clean tools
+
+help: ## Say what there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+tools: ## Say what is missing on this machine, and how to get it
+	@dev/tools
+
+build: tools ## Build everything
+	$(CARGO) build --workspace --bins
+
+demo: tools ## Cameras to Kafka on this machine, with a kill -9 on the way; ARGS=--forever stays up
+	$(CARGO) build --workspace --bins
+	$(CARGO) run -q -p kvs-demo -- $(ARGS)
+
+test: tools ## All tests, against a real Kafka; KVS_RECORDINGS=FOLDER adds those on real recordings
+	dev/kafka/kafka fetch >/dev/null
+	$(CARGO) test --workspace --bins --lib --tests
+	$(CARGO) test --workspace --doc
+	dev/fuzz 200000
+	@[ -n "$$KVS_RECORDINGS" ] || echo "make test: KVS_RECORDINGS is not set: the tests on real recordings were SKIPPED"
+
+check: tools ## rustfmt, clippy without warnings, cargo-deny
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	dev/deny
+
+fuzz: tools ## Ten million mutated inputs to the splitter
+	dev/fuzz 10000000
+
+bench: tools ## Measure, as ratios to a peer in the same run; writes target/bench.json; ARGS="splitter" runs one part
+	dev/kafka/kafka fetch >/dev/null
+	$(CARGO) build --release --workspace --bins
+	$(CARGO) bench --bench bench -- $(ARGS)
+
+clean: ## Remove what was built; the cache of Kafka stays
+	$(CARGO) clean

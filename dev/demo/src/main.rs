@@ -1,0 +1,174 @@
+//! `make demo`: Kafka, the simulator with a real clip, and the connector on this machine; fragments as a live table;
+//! a kill -9 on the way; and then what was sent against what a read_committed consumer sees.
+//!
+//! The programs are started with the commands that the README and docker-compose.yml have.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod compare;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use kvs_harness::kafka::{free_port, repository};
+use kvs_harness::process::{Process, command};
+use kvs_harness::{Kafka, wait_for};
+use serde_json::Value;
+
+const STREAMS: [&str; 2] = ["front-door", "parking"];
+const TOPIC: &str = "kvs.fragments";
+/// Plays of the clip, which has six fragments.
+const PLAYS: usize = 8;
+const CLIP_FRAGMENTS: usize = 6;
+const FRAGMENTS_PER_SECOND: &str = "2.5";
+
+/// Cameras to Kafka on this machine.
+#[derive(Parser)]
+struct Arguments {
+    /// Stay up until Ctrl-C, without a kill and a comparison.
+    #[arg(long)]
+    forever: bool,
+}
+
+struct Demo {
+    folder: tempfile::TempDir,
+    kafka: Kafka,
+    simulator_address: String,
+    listener: u16,
+    _simulator: Process,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    say("starting Kafka (the first time it is fetched from Maven Central)");
+    let kafka = Kafka::start();
+    say(&format!("Kafka listens on {}", kafka.bootstrap()));
+    let demo = Demo::start(kafka, arguments.forever);
+    let mut connector = demo.start_connector();
+    let tail = demo.start_tail();
+    if arguments.forever {
+        say("staying up; Ctrl-C ends all of it");
+        loop {
+            std::thread::park();
+        }
+    }
+    let total = STREAMS.len() * PLAYS * CLIP_FRAGMENTS;
+    demo.wait_for_fragments(total / 3);
+    let killed = Instant::now();
+    connector.kill();
+    say("kill -9: the connector is gone; its session has to time out before its shards are free");
+    connector = demo.start_connector();
+    say("the connector is started again");
+    wait_for("fragments after the kill", || demo.published() > 0.0);
+    say(&format!("publishing again {:.1} s after the kill", killed.elapsed().as_secs_f64()));
+    wait_for("the simulator to have sent all of it", || {
+        compare::sent(&demo.simulator_address, &STREAMS).len() == total
+    });
+    wait_for("the last fragments", || demo.seen_all(total));
+    drop((tail, connector));
+    let comparison = compare::compare(
+        &compare::sent(&demo.simulator_address, &STREAMS),
+        &compare::seen(demo.kafka.bootstrap(), TOPIC),
+    );
+    println!("\n{comparison}");
+    if comparison.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The folder of the programs, which `make demo` has built.
+fn programs() -> PathBuf {
+    let here = std::env::current_exe().expect("our own path");
+    here.parent().map(Path::to_owned).expect("its folder")
+}
+
+fn say(text: &str) {
+    println!("demo: {text}");
+}
+
+impl Demo {
+    fn start(kafka: Kafka, forever: bool) -> Self {
+        let folder = tempfile::Builder::new().prefix("kvs-connect-demo-").tempdir().expect("a temporary folder");
+        let simulator_address = format!("127.0.0.1:{}", free_port());
+        let clip = repository().join("dev/demo/clip.mkv");
+        let plays = PLAYS.to_string();
+        let mut start = command(programs().join("kvs-simulator"));
+        start.args(["serve", "--listen", &simulator_address]);
+        for stream in STREAMS {
+            start.arg("--stream").arg(format!("{stream}={}", clip.display()));
+        }
+        start.args(["--repeat", if forever { "forever" } else { &plays }]);
+        start.args(["--fragments-per-second", FRAGMENTS_PER_SECOND]);
+        start.stdin(Stdio::null()).stdout(Stdio::null());
+        let simulator = Process::start(start);
+        wait_for("the simulator", || {
+            kvs_harness::connector::http_get(&simulator_address, "/simulator/health").is_some()
+        });
+        say(&format!("the simulator serves {} streams on http://{simulator_address}", STREAMS.len()));
+        Self::write_connector(folder.path(), &simulator_address);
+        Self { folder, kafka, simulator_address, listener: free_port(), _simulator: simulator }
+    }
+
+    /// connectors/demo.json, with the simulator's port of this run.
+    fn write_connector(folder: &Path, simulator_address: &str) {
+        let text = std::fs::read_to_string(repository().join("connectors/demo.json")).expect("connectors/demo.json");
+        let mut connector: Value = serde_json::from_str(&text).expect("JSON");
+        connector["config"]["kvs.endpoint"] = format!("http://{simulator_address}").into();
+        std::fs::write(folder.join("demo.json"), connector.to_string()).expect("a file");
+    }
+
+    fn start_connector(&self) -> Process {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("connector.log"));
+        let mut start = command(programs().join("kvs-connect"));
+        start
+            .args(["run", "--worker"])
+            .arg(repository().join("connectors/worker.toml"))
+            .args(["--bootstrap-servers", self.kafka.bootstrap()])
+            .args(["--set", &format!("listeners=http://127.0.0.1:{}", self.listener)])
+            .args(["--set", "session.timeout.ms=3000"])
+            .arg(self.folder.path().join("demo.json"))
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.expect("a log file"));
+        let process = Process::start(start);
+        wait_for("the connector to be healthy", || matches!(self.get("/health"), Some((200, _))));
+        process
+    }
+
+    /// The live table: on our own standard output.
+    fn start_tail(&self) -> Process {
+        let mut start = command(programs().join("kvs-connect"));
+        start.args(["tail", "--bootstrap-servers", self.kafka.bootstrap(), "--topic", TOPIC, "--from", "beginning"]);
+        start.stdin(Stdio::null());
+        Process::start(start)
+    }
+
+    fn get(&self, path: &str) -> Option<(u16, String)> {
+        kvs_harness::connector::http_get(&format!("127.0.0.1:{}", self.listener), path)
+    }
+
+    /// Fragments that the connector that runs now has committed.
+    fn published(&self) -> f64 {
+        let Some((200, metrics)) = self.get("/metrics") else { return 0.0 };
+        let counts = metrics.lines().filter(|line| line.starts_with("kvs_connect_fragments_total{"));
+        counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    fn wait_for_fragments(&self, count: usize) {
+        wait_for("fragments", || self.published() >= count as f64);
+    }
+
+    /// Whether the topic holds as many fragments as were sent, by the tail command's own counting.
+    fn seen_all(&self, total: usize) -> bool {
+        let output = Command::new(programs().join("kvs-connect"))
+            .args(["tail", "--bootstrap-servers", self.kafka.bootstrap(), "--topic", TOPIC])
+            .args(["--from", "beginning", "--until-end", "--json"])
+            .stderr(Stdio::null())
+            .output();
+        std::thread::sleep(Duration::from_millis(300));
+        output.is_ok_and(|output| {
+            output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count() >= total
+        })
+    }
+}
