@@ -15,9 +15,6 @@ mod throughput;
 
 use table::Table;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 type Part = (&'static str, fn(&mut Table));
 
 const PARTS: [Part; 5] = [

@@ -10,11 +10,24 @@ use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 /// Many fragments that have begun could use the budget up among them so that none becomes whole. So one stream at a
 /// time, whichever asks first, may go on past the budget, by one fragment: it becomes whole, is committed, and its
 /// memory comes back. The most in flight is therefore the budget and one fragment.
+///
+/// A session's connection has buffers of its own, which count too: a fixed amount a session, up to half of the budget.
 #[derive(Debug, Clone)]
 pub struct MemoryBudget {
     bytes: Arc<Semaphore>,
+    sessions: Arc<Semaphore>,
     overdraft: Arc<Mutex<()>>,
     size_bytes: usize,
+}
+
+/// What the HTTP client's buffers of one connection come to: it reads up to 400 KB at once, into one of two buffers.
+const SESSION_BUFFER_BYTES: usize = 512 << 10;
+
+/// Memory of a session's connection; comes back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct SessionPermit {
+    _slot: OwnedSemaphorePermit,
+    _bytes: OwnedSemaphorePermit,
 }
 
 /// Memory taken out of a budget; comes back when it is dropped.
@@ -32,7 +45,8 @@ impl MemoryBudget {
     /// A budget of so many bytes.
     pub fn new(size_bytes: usize) -> Self {
         let size_bytes = size_bytes.min(Semaphore::MAX_PERMITS);
-        Self { bytes: Arc::new(Semaphore::new(size_bytes)), overdraft: Arc::default(), size_bytes }
+        let sessions = Arc::new(Semaphore::new(size_bytes / 2 / SESSION_BUFFER_BYTES));
+        Self { bytes: Arc::new(Semaphore::new(size_bytes)), sessions, overdraft: Arc::default(), size_bytes }
     }
 
     /// How many bytes are taken, without what is overdrawn.
@@ -43,6 +57,13 @@ impl MemoryBudget {
     /// How many bytes it has.
     pub fn size_bytes(&self) -> usize {
         self.size_bytes
+    }
+
+    /// Takes what a session's connection needs, if sessions do not have half of the budget yet.
+    pub(crate) async fn session(&self) -> Option<SessionPermit> {
+        let slot = Arc::clone(&self.sessions).try_acquire_owned().ok()?;
+        let bytes = Arc::clone(&self.bytes).acquire_many_owned(SESSION_BUFFER_BYTES as u32).await.ok()?;
+        Some(SessionPermit { _slot: slot, _bytes: bytes })
     }
 
     /// Adds `count` bytes to what `permit` holds, waiting until there is room.

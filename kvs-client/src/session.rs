@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use kvs_mkv::{Completion, End, Event, Limits, Splitter};
 
-use crate::budget::{MemoryBudget, MemoryPermit};
+use crate::budget::{MemoryBudget, MemoryPermit, SessionPermit};
 use crate::client::{Client, MediaResponse};
 use crate::error::Error;
 use crate::selector::StartSelector;
@@ -21,6 +21,8 @@ pub(crate) struct Session {
     piece: Bytes,
     permit: MemoryPermit,
     budget: MemoryBudget,
+    // Held as long as the connection is.
+    _connection: Option<SessionPermit>,
     inactivity_timeout: std::time::Duration,
 }
 
@@ -41,6 +43,7 @@ impl Session {
         headroom_bytes: usize,
         budget: &MemoryBudget,
     ) -> Result<Self, Error> {
+        let connection = budget.session().await;
         let opening = client.get_media(stream, selector);
         let timed_out = || Error::Transport {
             api: API,
@@ -57,6 +60,7 @@ impl Session {
             piece: Bytes::new(),
             permit: MemoryPermit::default(),
             budget: budget.clone(),
+            _connection: connection,
             inactivity_timeout: client.inactivity_timeout,
         })
     }
