@@ -1,1 +1,288 @@
+//! A log in memory with the semantics that matter, so that a test can put events in any order: transactional ids that
+//! fence, transactions that stay open, markers that take offsets, a last stable offset below the end.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use super::id::ShardId;
+use super::log::{Bounds, LogError, LogErrorKind, OffsetReader, OffsetRecord, ShardLog, TransactionalProducer};
+use super::outgoing::Record;
+
+/// What happened, in the order it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Did {
+    Open,
+    Init,
+    Bounds,
+    Seek,
+    Begin,
+    Send { offsets: bool },
+    Drain,
+    Commit,
+    DropProducer,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Entry {
+    Record { key: Vec<u8>, value: Option<Vec<u8>>, transaction: u64 },
+    Marker { transaction: u64, commit: bool },
+}
+
+#[derive(Default)]
+struct State {
+    did: Vec<Did>,
+    /// Whoever inits gets the next epoch; who has an older one is fenced.
+    epochs: HashMap<ShardId, u64>,
+    entries: HashMap<ShardId, Vec<Entry>>,
+    transactions: u64,
+    decided: HashMap<u64, bool>,
+    /// Committed records of other topics.
+    published: Vec<String>,
+    pending: HashMap<u64, Vec<String>>,
+    /// Errors to come: at this step, this kind.
+    faults: Vec<(Did, LogErrorKind)>,
+    /// An offset to which the log is cut once reading has begun.
+    truncate_to: Option<usize>,
+    /// Called after each init.
+    after_init: Option<Box<dyn FnMut() + Send>>,
+    /// Called after each poll that brings nothing.
+    producers: HashMap<u64, ShardId>,
+}
+
+/// The log.
+#[derive(Clone, Default)]
+pub(super) struct FakeLog(Arc<Mutex<State>>);
+
+pub(super) struct FakeProducer {
+    log: FakeLog,
+    shard: ShardId,
+    epoch: u64,
+    transaction: Option<u64>,
+}
+
+pub(super) struct FakeReader {
+    log: FakeLog,
+    shard: ShardId,
+    position: usize,
+}
+
+const OFFSETS: &str = "offsets";
+
+impl FakeLog {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    pub(super) fn did(&self) -> Vec<Did> {
+        self.state().did.clone()
+    }
+
+    pub(super) fn published(&self) -> Vec<String> {
+        self.state().published.clone()
+    }
+
+    /// The next time this step is made, it fails.
+    pub(super) fn fail(&self, at: Did, kind: LogErrorKind) {
+        self.state().faults.push((at, kind));
+    }
+
+    pub(super) fn truncate_to(&self, offset: usize) {
+        self.state().truncate_to = Some(offset);
+    }
+
+    pub(super) fn after_init(&self, then: impl FnMut() + Send + 'static) {
+        self.state().after_init = Some(Box::new(then));
+    }
+
+    /// Another owner of the shard's id, as a process of its own would be.
+    pub(super) fn intruder(&self, shard: ShardId) -> FakeProducer {
+        let mut intruder = self.open_producer(shard).unwrap();
+        intruder.init().unwrap();
+        intruder
+    }
+
+    /// The epoch of a shard that nobody has asked for.
+    pub(super) fn epoch(&self, shard: ShardId) -> u64 {
+        self.state().epochs.get(&shard).copied().unwrap_or(0)
+    }
+
+    /// A transaction of an id that is not the shard's, which no init decides: what rule 3 is there to exclude.
+    pub(super) fn hang_foreign_transaction(&self, shard: ShardId) {
+        let mut state = self.state();
+        state.transactions += 1;
+        let transaction = state.transactions;
+        let entry = Entry::Record { key: b"x".to_vec(), value: None, transaction };
+        state.entries.entry(shard).or_default().push(entry);
+    }
+
+    fn step(&self, did: Did) -> Result<(), LogError> {
+        let mut state = self.state();
+        state.did.push(did.clone());
+        match state.faults.iter().position(|(at, _)| *at == did) {
+            Some(index) => Err(error(state.faults.remove(index).1)),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(super) fn error(kind: LogErrorKind) -> LogError {
+    LogError { kind, doing: "a step of the fake", text: "on purpose".to_owned() }
+}
+
+impl ShardLog for FakeLog {
+    type Producer = FakeProducer;
+    type Reader = FakeReader;
+
+    fn open_producer(&self, shard: ShardId) -> Result<FakeProducer, LogError> {
+        self.step(Did::Open)?;
+        Ok(FakeProducer { log: self.clone(), shard, epoch: 0, transaction: None })
+    }
+
+    fn open_reader(&self) -> Result<FakeReader, LogError> {
+        Ok(FakeReader { log: self.clone(), shard: ShardId(0), position: 0 })
+    }
+
+    fn give_back(&self, _: Option<FakeReader>) {}
+
+    fn offsets_topic(&self) -> &str {
+        OFFSETS
+    }
+}
+
+impl FakeProducer {
+    fn fenced(&self) -> Result<(), LogError> {
+        let current = self.log.epoch(self.shard);
+        if self.epoch == current { Ok(()) } else { Err(error(LogErrorKind::Fenced)) }
+    }
+
+    fn decide(&mut self, commit: bool) {
+        let Some(transaction) = self.transaction.take() else { return };
+        decide(&mut self.log.state(), self.shard, transaction, commit);
+    }
+}
+
+fn decide(state: &mut State, shard: ShardId, transaction: u64, commit: bool) {
+    state.decided.insert(transaction, commit);
+    state.producers.remove(&transaction);
+    state.entries.entry(shard).or_default().push(Entry::Marker { transaction, commit });
+    let pending = state.pending.remove(&transaction).unwrap_or_default();
+    if commit {
+        state.published.extend(pending);
+    }
+}
+
+impl TransactionalProducer for FakeProducer {
+    fn init(&mut self) -> Result<(), LogError> {
+        self.log.step(Did::Init)?;
+        let mut state = self.log.state();
+        let epoch = state.epochs.entry(self.shard).or_default();
+        *epoch += 1;
+        self.epoch = *epoch;
+        // Whatever the predecessor had begun is aborted.
+        let open: Vec<u64> =
+            state.producers.iter().filter(|(_, shard)| **shard == self.shard).map(|(open, _)| *open).collect();
+        for transaction in open {
+            decide(&mut state, self.shard, transaction, false);
+        }
+        let then = state.after_init.take();
+        drop(state);
+        if let Some(mut then) = then {
+            then();
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), LogError> {
+        self.log.step(Did::Begin)?;
+        self.fenced()?;
+        let mut state = self.log.state();
+        state.transactions += 1;
+        self.transaction = Some(state.transactions);
+        let (transaction, shard) = (state.transactions, self.shard);
+        state.producers.insert(transaction, shard);
+        Ok(())
+    }
+
+    fn send(&mut self, record: Record) -> Result<(), LogError> {
+        let offsets = &*record.topic == OFFSETS;
+        self.log.step(Did::Send { offsets })?;
+        self.fenced()?;
+        let transaction = self.transaction.expect("a transaction is open");
+        let mut state = self.log.state();
+        if offsets {
+            let value = record.value.as_deref().map(<[u8]>::to_vec);
+            let entry = Entry::Record { key: record.key, value, transaction };
+            state.entries.entry(ShardId(record.partition)).or_default().push(entry);
+        } else {
+            let key = String::from_utf8(record.key).unwrap();
+            state.pending.entry(transaction).or_default().push(key);
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self) -> Result<(), LogError> {
+        self.log.step(Did::Drain)?;
+        self.fenced()
+    }
+
+    fn commit(&mut self) -> Result<(), LogError> {
+        self.log.step(Did::Commit)?;
+        self.fenced()?;
+        self.decide(true);
+        Ok(())
+    }
+}
+
+impl Drop for FakeProducer {
+    fn drop(&mut self) {
+        self.log.state().did.push(Did::DropProducer);
+    }
+}
+
+impl FakeReader {
+    /// The last stable offset: where the first open transaction begins.
+    fn stable_end(state: &State, shard: ShardId) -> usize {
+        let entries = state.entries.get(&shard).map_or(&[][..], Vec::as_slice);
+        let open = |entry: &Entry| matches!(entry, Entry::Record { transaction, .. } if !state.decided.contains_key(transaction));
+        entries.iter().position(open).unwrap_or(entries.len())
+    }
+}
+
+impl OffsetReader for FakeReader {
+    fn bounds(&mut self, shard: ShardId) -> Result<Bounds, LogError> {
+        self.log.step(Did::Bounds)?;
+        let state = self.log.state();
+        let end = state.entries.get(&shard).map_or(0, Vec::len);
+        Ok(Bounds { start: 0, end: end as i64 })
+    }
+
+    fn seek(&mut self, shard: ShardId, offset: i64) -> Result<(), LogError> {
+        self.log.step(Did::Seek)?;
+        (self.shard, self.position) = (shard, offset as usize);
+        let mut state = self.log.state();
+        if let Some(length) = state.truncate_to.take() {
+            state.entries.entry(shard).or_default().truncate(length);
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self) -> Result<Option<OffsetRecord>, LogError> {
+        let state = self.log.state();
+        let end = Self::stable_end(&state, self.shard);
+        let entries = state.entries.get(&self.shard).map_or(&[][..], Vec::as_slice);
+        while self.position < end.min(entries.len()) {
+            let entry = &entries[self.position];
+            self.position += 1;
+            if let Entry::Record { key, value, transaction } = entry
+                && state.decided.get(transaction) == Some(&true)
+            {
+                return Ok(Some(OffsetRecord { key: key.clone(), value: value.clone() }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn position(&mut self) -> Result<i64, LogError> {
+        Ok(self.position as i64)
+    }
+}

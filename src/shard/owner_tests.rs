@@ -1,1 +1,248 @@
+//! Owning a shard: rules 3, 4, 5, 6, 7, 10, 12, and what is published whatever happens.
 
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use super::contract::Contract;
+use super::fake::{Did, FakeLog, FakeProducer};
+use super::id::ShardId;
+use super::log::{LogErrorKind, TransactionalProducer};
+use super::offset::{OffsetKey, StoredOffset};
+use super::outgoing::{Outgoing, Record};
+use super::owner::{Ended, Grip, Owner, OwnerSettings, Sources};
+use super::recover::Positions;
+use super::transaction::TransactionLimits;
+
+const SHARD: ShardId = ShardId(3);
+const FRAGMENTS: u64 = 30;
+
+fn key() -> OffsetKey {
+    OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() }
+}
+
+fn outgoing(number: u64) -> Outgoing {
+    let offset = StoredOffset {
+        continuation_token: None,
+        fragment_number: number.to_string().parse().unwrap(),
+        server_timestamp: None,
+        producer_timestamp: None,
+    };
+    let record = Record {
+        topic: "data".into(),
+        partition: 0,
+        key: number.to_string().into_bytes(),
+        value: Some(vec![7; 10].into()),
+        headers: vec![],
+        timestamp_ms: None,
+    };
+    Outgoing {
+        key: Arc::new(key()),
+        offset,
+        records: vec![record],
+        size_bytes: 10,
+        received: Instant::now(),
+        permit: Box::new(()),
+    }
+}
+
+/// A stream of numbers that starts behind its position; sends the first one again, as a service may.
+#[derive(Clone, Default)]
+struct Numbers {
+    started: Arc<Mutex<Vec<u64>>>,
+    failed: Arc<Mutex<Vec<String>>>,
+    running: Arc<Mutex<Option<std::sync::mpsc::Sender<()>>>>,
+}
+
+impl Sources for Numbers {
+    fn start(&mut self, positions: &Positions, queue: mpsc::Sender<Outgoing>) {
+        let after: u64 = positions.get(&key()).map_or(0, |offset| offset.fragment_number.as_str().parse().unwrap());
+        self.started.lock().unwrap().push(after);
+        let (stop, stopped) = std::sync::mpsc::channel();
+        *self.running.lock().unwrap() = Some(stop);
+        std::thread::spawn(move || {
+            for number in after.max(1)..=FRAGMENTS {
+                if queue.blocking_send(outgoing(number)).is_err() {
+                    return;
+                }
+            }
+            // Live: nothing more comes for now.
+            let _ = stopped.recv();
+        });
+    }
+
+    fn stop(&mut self) {
+        self.running.lock().unwrap().take();
+    }
+
+    fn fail(&mut self, stream: &OffsetKey, reason: String) {
+        self.failed.lock().unwrap().push(format!("{}: {reason}", stream.stream));
+    }
+}
+
+struct Run {
+    log: FakeLog,
+    sources: Numbers,
+    grip: Grip,
+    thread: Option<JoinHandle<Ended>>,
+    _runtime: Runtime,
+}
+
+impl Run {
+    fn start(log: FakeLog) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (sources, grip) = (Numbers::default(), Grip::default());
+        let owner = Owner {
+            shard: SHARD,
+            contract: Contract { partitions: 25, group_id: "group".to_owned() },
+            log: Arc::new(log.clone()),
+            sources: sources.clone(),
+            grip: grip.clone(),
+            runtime: runtime.handle().clone(),
+            settings: OwnerSettings {
+                transaction: TransactionLimits { fragments: 4, ..TransactionLimits::default() },
+                queue_fragments: 2,
+                stall_timeout: Duration::from_secs(5),
+                release_timeout: Duration::from_secs(2),
+                retake_base: Duration::from_millis(4),
+                retake_cap: Duration::from_millis(20),
+            },
+        };
+        let thread = Some(std::thread::spawn(move || owner.run()));
+        Self { log, sources, grip, thread, _runtime: runtime }
+    }
+
+    fn wait(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let began = Instant::now();
+        while !condition(self) {
+            assert!(began.elapsed() < Duration::from_secs(20), "waited in vain for {what}: {:?}", self.log.did());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits for the last number, releases the shard, and looks at what came out.
+    fn expect_each_once(mut self) -> Self {
+        self.wait("the last fragment", |run| run.log.published().len() >= FRAGMENTS as usize);
+        self.grip.release();
+        assert_eq!(self.thread.take().unwrap().join().unwrap(), Ended::Released);
+        let expected: Vec<String> = (1..=FRAGMENTS).map(|number| number.to_string()).collect();
+        assert_eq!(self.log.published(), expected);
+        self
+    }
+}
+
+#[test]
+fn rule_4_offsets_come_last_and_a_transaction_opens_on_a_whole_fragment() {
+    let run = Run::start(FakeLog::default()).expect_each_once();
+    let did = run.log.did();
+    for (index, step) in did.iter().enumerate() {
+        match step {
+            Did::Begin => assert_eq!(did[index + 1], Did::Send { offsets: false }, "an empty transaction is opened"),
+            Did::Drain => assert_eq!(did[index - 1], Did::Send { offsets: true }, "the offsets are not the last"),
+            Did::Send { offsets: false } => assert_ne!(did[index - 1], Did::Send { offsets: true }),
+            Did::Commit => assert_eq!(did[index - 1], Did::Drain, "committed before all was acknowledged"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn rules_5_6_and_12_whatever_fails_wherever_the_shard_is_taken_again() {
+    let steps = [
+        Did::Open,
+        Did::Init,
+        Did::Bounds,
+        Did::Begin,
+        Did::Send { offsets: false },
+        Did::Send { offsets: true },
+        Did::Drain,
+        Did::Commit,
+    ];
+    let kinds = [
+        LogErrorKind::Fenced,
+        LogErrorKind::UnknownProducer,
+        LogErrorKind::Timeout,
+        LogErrorKind::NotAuthorized,
+        LogErrorKind::Other,
+    ];
+    for step in steps {
+        for kind in &kinds {
+            let log = FakeLog::default();
+            log.fail(step.clone(), kind.clone());
+            let run = Run::start(log).expect_each_once();
+            // The producer that failed makes no further call: the next step is the end of it.
+            let did = run.log.did();
+            let failed = did.iter().position(|did| *did == step).unwrap();
+            if step != Did::Open {
+                assert_eq!(did[failed + 1], Did::DropProducer, "{step:?} {kind:?}: {did:?}");
+            }
+            assert!(run.log.epoch(SHARD) >= if matches!(step, Did::Open | Did::Init) { 1 } else { 2 });
+        }
+    }
+}
+
+#[test]
+fn rules_5_and_7_a_stale_owner_fences_the_right_one_which_takes_its_shard_again() {
+    let run = Run::start(FakeLog::default());
+    run.wait("some fragments", |run| run.log.published().len() > 3);
+    let mut stale: FakeProducer = run.log.intruder(SHARD);
+    let run = run.expect_each_once();
+    assert!(run.sources.started.lock().unwrap().len() >= 1);
+    assert_eq!(stale.begin().map_err(|error| error.kind), Err(LogErrorKind::Fenced));
+}
+
+#[test]
+fn rule_10_a_released_shard_commits_what_is_whole_and_drops_its_producer() {
+    let mut run = Run::start(FakeLog::default());
+    run.wait("some fragments", |run| run.log.published().len() > 3);
+    run.grip.release();
+    assert_eq!(run.thread.take().unwrap().join().unwrap(), Ended::Released);
+    assert_eq!(run.log.did().last(), Some(&Did::DropProducer));
+    assert!(run.sources.running.lock().unwrap().is_none(), "it is still pulled");
+    let published = run.log.published();
+    let expected: Vec<String> = (1..=published.len()).map(|number| number.to_string()).collect();
+    assert_eq!(published, expected);
+}
+
+#[test]
+fn a_shard_released_before_it_is_taken_publishes_nothing() {
+    let log = FakeLog::default();
+    log.fail(Did::Init, LogErrorKind::Other);
+    let mut run = Run::start(log);
+    run.grip.release();
+    assert_eq!(run.thread.take().unwrap().join().unwrap(), Ended::Released);
+}
+
+#[test]
+fn rule_9_a_topic_of_another_group_ends_the_owner() {
+    let log = FakeLog::default();
+    let mut other = log.intruder(SHARD);
+    other.begin().unwrap();
+    let value = Contract { partitions: 25, group_id: "other".to_owned() }.to_bytes();
+    let key = super::contract::CONTRACT_KEY.to_vec();
+    let record = Record {
+        topic: "offsets".into(),
+        partition: 3,
+        key,
+        value: Some(value.into()),
+        headers: vec![],
+        timestamp_ms: None,
+    };
+    other.send(record).unwrap();
+    other.commit().unwrap();
+    let mut run = Run::start(log);
+    assert!(matches!(run.thread.take().unwrap().join().unwrap(), Ended::Refused(_)));
+    assert!(run.log.published().is_empty());
+}
+
+#[test]
+fn a_record_that_is_too_large_fails_its_stream() {
+    let log = FakeLog::default();
+    log.fail(Did::Drain, LogErrorKind::RecordTooLarge { index: 0, size_bytes: 1000, limit_bytes: Some(900) });
+    let run = Run::start(log).expect_each_once();
+    let failed = run.sources.failed.lock().unwrap().clone();
+    assert!(failed[0].contains("1000 bytes") && failed[0].contains("900 bytes"), "{failed:?}");
+}

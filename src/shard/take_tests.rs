@@ -1,1 +1,177 @@
+//! Taking a shard: rules 1, 2, 8, 9, 11.
 
+use std::time::Duration;
+
+use super::contract::{Contract, ContractError};
+use super::fake::{Did, FakeLog};
+use super::id::ShardId;
+use super::log::{LogErrorKind, ShardLog, TransactionalProducer};
+use super::offset::{OffsetKey, StoredOffset};
+use super::outgoing::Record;
+use super::owner::Grip;
+use super::recover::RecoverError;
+use super::take::{Taken, take};
+
+const SHARD: ShardId = ShardId(3);
+const STALL: Duration = Duration::from_millis(30);
+
+fn contract() -> Contract {
+    Contract { partitions: 25, group_id: "group".to_owned() }
+}
+
+fn key(stream: &str) -> OffsetKey {
+    OffsetKey { connector: "c".to_owned(), stream: stream.to_owned() }
+}
+
+fn offset(number: &str) -> StoredOffset {
+    StoredOffset {
+        continuation_token: None,
+        fragment_number: number.parse().unwrap(),
+        server_timestamp: None,
+        producer_timestamp: None,
+    }
+}
+
+fn record(key: Vec<u8>, value: Option<Vec<u8>>) -> Record {
+    Record {
+        topic: "offsets".into(),
+        partition: SHARD.0,
+        key,
+        value: value.map(Into::into),
+        headers: vec![],
+        timestamp_ms: None,
+    }
+}
+
+fn commit(log: &FakeLog, stream: &str, number: &str) {
+    let mut producer = log.intruder(SHARD);
+    producer.begin().unwrap();
+    producer.send(record(key(stream).to_bytes(), Some(offset(number).to_bytes()))).unwrap();
+    producer.commit().unwrap();
+}
+
+fn taken(log: &FakeLog, grip: &Grip) -> Result<Taken<<FakeLog as ShardLog>::Producer>, RecoverError> {
+    take(log, SHARD, &contract(), grip, STALL)
+}
+
+fn refused(log: &FakeLog) -> RecoverError {
+    taken(log, &Grip::default()).err().expect("has to be refused")
+}
+
+#[test]
+fn rule_1_nothing_is_read_before_init() {
+    let log = FakeLog::default();
+    commit(&log, "s", "7");
+    let before = log.did().len();
+    let taken = taken(&log, &Grip::default()).unwrap();
+    assert_eq!(log.did()[before..], [Did::Open, Did::Init, Did::Bounds, Did::Seek]);
+    assert_eq!(taken.recovered.positions[&key("s")], offset("7"));
+}
+
+#[test]
+fn rule_1_what_a_predecessor_commits_until_init_is_seen() {
+    let log = FakeLog::default();
+    commit(&log, "s", "7");
+    let mut predecessor = log.intruder(SHARD);
+    predecessor.begin().unwrap();
+    predecessor.send(record(key("s").to_bytes(), Some(offset("8").to_bytes()))).unwrap();
+    // Its transaction is open when the shard is taken: init decides it.
+    let successor = taken(&log, &Grip::default()).unwrap();
+    assert_eq!(successor.recovered.positions[&key("s")], offset("7"));
+    assert_eq!(predecessor.commit().unwrap_err().kind, LogErrorKind::Fenced);
+}
+
+#[test]
+fn rule_1_a_shard_that_is_released_during_init_is_not_read() {
+    let log = FakeLog::default();
+    commit(&log, "s", "7");
+    let grip = Grip::default();
+    let released = grip.clone();
+    let before = log.did().len();
+    log.after_init(move || released.release());
+    assert_eq!(taken(&log, &grip).err(), Some(RecoverError::Released));
+    assert_eq!(log.did()[before..], [Did::Open, Did::Init, Did::DropProducer]);
+}
+
+#[test]
+fn rules_2_and_8_the_target_is_the_end_and_not_the_last_stable_offset() {
+    let log = FakeLog::default();
+    commit(&log, "s", "7");
+    // Below an open transaction a read_committed end would say that there is nothing more to read.
+    log.hang_foreign_transaction(SHARD);
+    commit(&log, "s", "8");
+    match refused(&log) {
+        RecoverError::HangingTransaction { position: 2, target: 5, .. } => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(refused(&log).to_string().contains("find-hanging"));
+}
+
+#[test]
+fn rule_8_a_truncated_log_is_told_from_a_hanging_transaction() {
+    let log = FakeLog::default();
+    commit(&log, "s", "7");
+    commit(&log, "s", "8");
+    log.truncate_to(1);
+    match refused(&log) {
+        RecoverError::Truncated { end: 1, target: 4, .. } => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn rule_9_another_group_or_count_is_refused() {
+    let with = |value: &[u8]| {
+        let log = FakeLog::default();
+        let mut producer = log.intruder(SHARD);
+        producer.begin().unwrap();
+        producer.send(record(super::contract::CONTRACT_KEY.to_vec(), Some(value.to_vec()))).unwrap();
+        producer.commit().unwrap();
+        taken(&log, &Grip::default())
+    };
+    assert!(with(&contract().to_bytes()).unwrap().recovered.has_contract);
+    let other = Contract { group_id: "other".to_owned(), ..contract() };
+    assert!(matches!(with(&other.to_bytes()).err(), Some(RecoverError::Contract(ContractError::Group { .. }))));
+    let other = Contract { partitions: 50, ..contract() };
+    assert!(matches!(with(&other.to_bytes()).err(), Some(RecoverError::Contract(ContractError::Partitions { .. }))));
+    assert!(matches!(with(b"{").err(), Some(RecoverError::Contract(ContractError::Unreadable { .. }))));
+}
+
+#[test]
+fn rule_11_markers_at_the_end_are_passed_over() {
+    let log = FakeLog::default();
+    commit(&log, "s", "7");
+    // An aborted transaction: a record nobody gets, and a marker behind it. A reader that waited for a record would hang.
+    let mut aborted = log.intruder(SHARD);
+    aborted.begin().unwrap();
+    aborted.send(record(key("s").to_bytes(), Some(offset("8").to_bytes()))).unwrap();
+    drop(log.intruder(SHARD));
+    let taken = taken(&log, &Grip::default()).unwrap();
+    assert_eq!(taken.recovered.positions[&key("s")], offset("7"));
+}
+
+#[test]
+fn the_last_offset_wins_and_a_tombstone_removes() {
+    let log = FakeLog::default();
+    commit(&log, "a", "7");
+    commit(&log, "a", "8");
+    commit(&log, "b", "1");
+    let mut producer = log.intruder(SHARD);
+    producer.begin().unwrap();
+    producer.send(record(key("b").to_bytes(), None)).unwrap();
+    producer.send(record(b"[\"somebody's\"]".to_vec(), Some(b"else".to_vec()))).unwrap();
+    producer.commit().unwrap();
+    let recovered = taken(&log, &Grip::default()).unwrap().recovered;
+    assert_eq!(recovered.positions.len(), 1);
+    assert_eq!(recovered.positions[&key("a")], offset("8"));
+}
+
+#[test]
+fn an_offset_that_cannot_be_read_is_not_taken_for_none() {
+    let log = FakeLog::default();
+    let mut producer = log.intruder(SHARD);
+    producer.begin().unwrap();
+    producer.send(record(key("a").to_bytes(), Some(b"{}".to_vec()))).unwrap();
+    producer.commit().unwrap();
+    assert!(refused(&log).to_string().contains(r#"["c",{"stream":"a"}]"#));
+}
