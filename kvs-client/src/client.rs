@@ -231,7 +231,7 @@ impl Client {
         if response.status().is_success() {
             return Ok(response);
         }
-        Err(Error::Service(refusal(api, stream, response, selector).await))
+        Err(Error::Service(Box::new(refusal(api, stream, response, selector).await)))
     }
 
     fn signed(&self, url: &Url, body: String, credentials: &Credentials) -> Result<reqwest::Request, String> {

@@ -30,7 +30,7 @@ pub enum ErrorClass {
 pub enum Error {
     /// The service refused a call.
     #[error("{0}")]
-    Service(ServiceError),
+    Service(Box<ServiceError>),
     /// The service ended a session with an error, told within the media.
     #[error(
         "{api} of stream {stream}: the service ended the session: {} (request id {})",
@@ -43,7 +43,7 @@ pub enum Error {
         /// The stream.
         stream: StreamRef,
         /// What the service said.
-        report: ErrorReport,
+        report: Box<ErrorReport>,
         /// The request's id.
         request_id: Option<String>,
     },
@@ -173,8 +173,8 @@ impl Error {
     /// The request's id, when the service gave one.
     pub fn request_id(&self) -> Option<&str> {
         match self {
-            Self::Service(ServiceError { request_id, .. })
-            | Self::InStream { request_id, .. }
+            Self::Service(error) => error.request_id.as_deref(),
+            Self::InStream { request_id, .. }
             | Self::Transport { request_id, .. }
             | Self::BadAnswer { request_id, .. }
             | Self::Media { request_id, .. } => request_id.as_deref(),

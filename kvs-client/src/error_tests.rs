@@ -12,7 +12,7 @@ fn class(api: &'static str, status: u16, error_type: &str, selector: Option<Star
         selector,
     };
     assert!(error.to_string().contains("request id r-1"));
-    Error::Service(error).class()
+    Error::Service(Box::new(error)).class()
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn each_refusal_has_its_class() {
 #[test]
 fn each_error_in_the_media_has_its_class() {
     let class = |error_id| {
-        let report = ErrorReport { fragment_number: None, error_id, error_code: None, message: None };
+        let report = Box::new(ErrorReport { fragment_number: None, error_id, error_code: None, message: None });
         let stream = "s".parse().unwrap();
         Error::InStream { api: "GetMedia", stream, report, request_id: None }.class()
     };

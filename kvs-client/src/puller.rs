@@ -251,7 +251,7 @@ impl Puller {
 
     fn in_stream(&self, session: &Session, report: kvs_mkv::ErrorReport) -> Error {
         let request_id = session.request_id().map(str::to_owned);
-        Error::InStream { api: "GetMedia", stream: self.stream.clone(), report, request_id }
+        Error::InStream { api: "GetMedia", stream: self.stream.clone(), report: Box::new(report), request_id }
     }
 
     async fn fail(&mut self, error: Error) -> Result<Pulled, Error> {

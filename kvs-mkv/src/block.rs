@@ -74,7 +74,7 @@ pub(crate) fn read_lacing(lacing: Lacing, laced: &[u8]) -> Result<(Vec<usize>, u
         Lacing::None => return Ok((vec![laced.len()], 0)),
         Lacing::Fixed => {
             let data = laced.len() - at;
-            if data % count != 0 {
+            if !data.is_multiple_of(count) {
                 return Err("its size is no multiple of its frame count");
             }
             sizes.resize(count, data / count);

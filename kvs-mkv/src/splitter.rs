@@ -19,7 +19,7 @@ use crate::limits::Limits;
 use crate::number::FragmentNumber;
 use crate::payload::Payload;
 
-use chunk::{Chunk, Outcome};
+use chunk::Chunk;
 use walk::{Place, Step};
 
 /// Which sign makes a fragment whole.
@@ -45,6 +45,7 @@ pub enum Event {
 
 /// How the input ended; see [`Splitter::finish`].
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one of these a response")]
 pub enum End {
     /// Between two chunks.
     Clean,
@@ -259,10 +260,7 @@ impl Splitter {
         self.place = Place::Between;
         self.discarded_bytes = 0;
         self.capacity_hint_bytes = size_bytes.max(self.capacity_hint_bytes - self.capacity_hint_bytes / 16);
-        Ok(match chunk.into_outcome(payload, whole, chunk_offset)? {
-            Outcome::Event(event) => Some(event),
-            Outcome::Nothing => None,
-        })
+        chunk.into_event(payload, whole, chunk_offset)
     }
 
     /// Appends the first `count` bytes of `input` to the payload.

@@ -29,6 +29,9 @@ struct Serve {
     /// Address to listen on; port 0 takes any free one, which is printed.
     #[arg(long, default_value = "127.0.0.1:9100", value_name = "ADDR")]
     listen: String,
+    /// URL that GetDataEndpoint answers, when others reach the simulator by another name.
+    #[arg(long, value_name = "URL")]
+    advertise: Option<String>,
     /// A stream and its file: a recording of GetMedia (its AWS tags are kept) or any MKV (each cluster becomes a
     /// fragment). May be given many times.
     #[arg(long = "stream", value_name = "NAME=FILE.mkv", value_parser = parse_stream)]
@@ -113,6 +116,7 @@ async fn main() -> ExitCode {
     let source = |(name, file): (String, String)| StreamSource { name, file: file.into(), repeat: serve.repeat, pace };
     let config = SimulatorConfig {
         listen: serve.listen,
+        advertise: serve.advertise,
         region: serve.region,
         keys: serve.keys,
         streams: serve.streams.into_iter().map(source).collect(),

@@ -25,6 +25,8 @@ use crate::stream::{Stream, now_millis};
 pub struct SimulatorConfig {
     /// Address to listen on; port 0 is any free one.
     pub listen: String,
+    /// URL that GetDataEndpoint answers, when others reach it by another name than the address it listens on.
+    pub advertise: Option<String>,
     /// Region in the ARNs.
     pub region: String,
     /// Access keys that may sign, with their secrets.
@@ -41,6 +43,7 @@ impl Default for SimulatorConfig {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:0".to_owned(),
+            advertise: None,
             region: "us-east-1".to_owned(),
             keys: vec![("test".to_owned(), "test".to_owned())],
             streams: Vec::new(),
@@ -128,7 +131,7 @@ impl Simulator {
         let address = listener.local_addr().map_err(listen_error)?;
         let keys = config.keys.into_iter().map(|(id, secret)| Key { id, secret }).collect();
         let shared = Arc::new(Shared {
-            url: format!("http://{address}"),
+            url: config.advertise.unwrap_or_else(|| format!("http://{address}")),
             region: config.region,
             keys,
             limits: config.limits,

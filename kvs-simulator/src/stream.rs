@@ -205,7 +205,7 @@ impl Stream {
             _ => 1,
         };
         let counter_before = before.map(|before| counter_of(&before.value));
-        let step = if index % per_play == 0 { SESSION_COUNTER_STEP } else { hole };
+        let step = if index.is_multiple_of(per_play) { SESSION_COUNTER_STEP } else { hole };
         let counter = counter_before.map_or(1 << 40, |counter| counter + step);
         let other = (number::mix(&self.name, index.wrapping_add(77)) & 0x0FFF_FFFF) as u32;
         let value = number::compose(counter, server_millis.unsigned_abs(), other);

@@ -59,7 +59,7 @@ impl Offsets {
             }
             return Ok(());
         }
-        println!("{:<24} {:<32} {:>5} {:<47} {}", "CONNECTOR", "STREAM", "SHARD", "FRAGMENT", "SERVER TIME");
+        println!("{:<24} {:<32} {:>5} {:<47} SERVER TIME", "CONNECTOR", "STREAM", "SHARD", "FRAGMENT");
         for ((connector, stream), (shard, offset)) in offsets {
             let time = offset.server_timestamp.map_or("-".to_owned(), |time| time.to_string());
             println!("{connector:<24} {stream:<32} {shard:>5} {:<47} {time}", offset.fragment_number);

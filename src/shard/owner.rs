@@ -214,7 +214,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             }
         }
         let topic = Arc::from(self.log.offsets_topic());
-        let (committed, _) = transaction.commit(&topic, self.shard, contract)?;
+        let committed = transaction.commit(&topic, self.shard, contract)?;
         telemetry::transaction_committed(began.elapsed());
         Ok(committed)
     }

@@ -99,7 +99,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
         offsets_topic: &Arc<str>,
         shard: ShardId,
         contract: Option<&Contract>,
-    ) -> Result<(Vec<Committed>, HashMap<Arc<OffsetKey>, StoredOffset>), Failed> {
+    ) -> Result<Vec<Committed>, Failed> {
         let record = |key: Vec<u8>, value: Vec<u8>| Record {
             topic: Arc::clone(offsets_topic),
             partition: shard.0,
@@ -115,7 +115,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
         }
         self.producer.drain().map_err(|error| self.failed(error))?;
         self.producer.commit().map_err(Failed::of_log)?;
-        Ok((self.fragments, self.offsets))
+        Ok(self.fragments)
     }
 
     /// An error together with the stream whose record it is about.

@@ -35,7 +35,6 @@ struct Held {
 }
 
 impl Shards {
-    #[expect(clippy::too_many_arguments, reason = "each is a part the shards stand on, named once, here")]
     pub(super) fn new(
         plans: Vec<Arc<StreamPlan>>,
         contract: Contract,

@@ -1,5 +1,5 @@
 //! The connector as a process, on a real Kafka, against the simulator.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 mod basics;
 mod kafka_trouble;

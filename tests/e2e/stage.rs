@@ -19,7 +19,8 @@ pub fn program() -> &'static Path {
 pub type Digest = (String, String);
 
 pub struct Stage {
-    pub runtime: tokio::runtime::Runtime,
+    /// Runs the simulator as long as the stage stands.
+    _runtime: tokio::runtime::Runtime,
     pub simulator: Simulator,
     pub folder: TempDir,
     /// A name that no other test has.
@@ -43,7 +44,7 @@ impl Stage {
         let config = SimulatorConfig { limits, ..SimulatorConfig::default() };
         let simulator = runtime.block_on(Simulator::start(config)).unwrap();
         let name = format!("{test}-{}-{count}", std::process::id());
-        Self { runtime, simulator, folder: tempfile::tempdir().unwrap(), name, shards }
+        Self { _runtime: runtime, simulator, folder: tempfile::tempdir().unwrap(), name, shards }
     }
 
     pub fn topic(&self) -> String {

@@ -49,11 +49,6 @@ pub(super) struct TracksCache {
     tracks: Arc<[Track]>,
 }
 
-pub(super) enum Outcome {
-    Event(Event),
-    Nothing,
-}
-
 impl Default for Chunk {
     fn default() -> Self {
         Self {
@@ -221,10 +216,10 @@ impl Chunk {
         }
     }
 
-    /// What the chunk was, now that it is over.
-    pub(super) fn into_outcome(self, payload: Payload, whole: bool, chunk_offset: u64) -> Result<Outcome, Error> {
+    /// What the chunk was, now that it is over; `None`: there was nothing in it.
+    pub(super) fn into_event(self, payload: Payload, whole: bool, chunk_offset: u64) -> Result<Option<Event>, Error> {
         if self.is_error() {
-            return Ok(Outcome::Event(Event::Error(ErrorReport {
+            return Ok(Some(Event::Error(ErrorReport {
                 fragment_number: self.number,
                 error_id: self.error_id,
                 error_code: self.error_code,
@@ -232,7 +227,7 @@ impl Chunk {
             })));
         }
         if payload.is_empty() {
-            return Ok(Outcome::Nothing);
+            return Ok(None);
         }
         let Some(number) = self.number else {
             return Err(Error::new(ErrorKind::MissingFragmentNumber, id::SEGMENT, chunk_offset));
@@ -252,7 +247,7 @@ impl Chunk {
             tags: last_of_each_name(self.tags, &payload),
             payload,
         };
-        Ok(Outcome::Event(if whole { Event::Fragment(fragment) } else { Event::Unfinished(fragment) }))
+        Ok(Some(if whole { Event::Fragment(fragment) } else { Event::Unfinished(fragment) }))
     }
 }
 

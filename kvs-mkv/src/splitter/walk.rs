@@ -51,7 +51,7 @@ impl Splitter {
             return Ok(Step::Forward);
         }
         let mut small = [0; WINDOW_MAX_BYTES];
-        let window = self.window(*input, &mut small);
+        let window = self.window(input, &mut small);
         let Some(header) = ebml::read_header(window, self.offset())? else { return Ok(Step::NeedMore) };
         if header.id == id::EBML && self.place != Place::Start {
             return Ok(Step::NextChunk);

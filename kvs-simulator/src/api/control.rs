@@ -94,7 +94,7 @@ fn encode_token(name: &str) -> String {
 
 fn decode_token(token: &str) -> Option<String> {
     let digits = token.as_bytes();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
