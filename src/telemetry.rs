@@ -46,7 +46,7 @@ pub fn install() -> Result<PrometheusHandle, String> {
     describe_histogram!(TRANSACTION, "From a transaction's begin to its commit");
     describe_counter!(SHARDS_LOST, "Shards lost, or not taken, by reason");
     describe_counter!(SHARDS_FENCED, "Shards lost because another producer took the id, or a transaction timed out");
-    describe_counter!(SHARDS_RETAKEN, "Times a lost shard was taken again");
+    describe_counter!(SHARDS_RETAKEN, "Times a lost shard was taken again, by the reason it was lost for");
     describe_histogram!(SHARD_TAKE, "From a new producer to the end of the recovery read");
     describe_counter!(DUPLICATES, "Fragments dropped because they had been published before");
     describe_counter!(SESSIONS, "GetMedia sessions opened");
@@ -86,8 +86,8 @@ pub(crate) fn shard_lost(reason: &'static str) {
     }
 }
 
-pub(crate) fn shard_retaken() {
-    counter!(SHARDS_RETAKEN).increment(1);
+pub(crate) fn shard_retaken(reason: &'static str) {
+    counter!(SHARDS_RETAKEN, "reason" => reason).increment(1);
 }
 
 pub(crate) fn duplicate_dropped(key: &OffsetKey) {

@@ -124,6 +124,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     /// Runs until the shard is released. Blocks: on the shard's own thread.
     pub fn run(mut self) -> Ended {
         let mut delays = None;
+        let mut reason = "";
         while self.grip.held() {
             let began = Instant::now();
             match take(&*self.log, self.shard, &self.contract, &self.grip, self.settings.stall_timeout) {
@@ -138,17 +139,21 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     );
                     match self.own(taken, &mut delays) {
                         Lost::Released => return Ended::Released,
-                        Lost::Failed(failed) => self.lose(failed),
+                        Lost::Failed(failed) => {
+                            reason = failed.error.kind.reason();
+                            self.lose(failed);
+                        }
                     }
                 }
                 Err(RecoverError::Released) => return Ended::Released,
                 Err(error @ RecoverError::Contract(_)) => return Ended::Refused(error),
                 Err(error) => {
-                    telemetry::shard_lost(error.reason());
+                    reason = error.reason();
+                    telemetry::shard_lost(reason);
                     tracing::warn!(shard = self.shard.0, %error, "could not take the shard and will try again");
                 }
             }
-            self.wait_before_retaking(&mut delays);
+            self.wait_before_retaking(&mut delays, reason);
         }
         Ended::Released
     }
@@ -259,7 +264,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     }
 
     /// Waits with full jitter, unless the shard is released meanwhile.
-    fn wait_before_retaking(&self, delays: &mut Option<ExponentialBackoff>) {
+    fn wait_before_retaking(&self, delays: &mut Option<ExponentialBackoff>, reason: &'static str) {
         let delays = delays.get_or_insert_with(|| {
             let base_ms = u64::try_from(self.settings.retake_base.as_millis()).unwrap_or(u64::MAX);
             ExponentialBackoff::from_millis(2).factor(base_ms.div_ceil(2)).max_delay(self.settings.retake_cap)
@@ -273,7 +278,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             }
         });
         if self.grip.held() {
-            telemetry::shard_retaken();
+            telemetry::shard_retaken(reason);
         }
     }
 }

@@ -1,0 +1,92 @@
+//! The command line: what it refuses, and with which exit code.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn run(arguments: &[&str]) -> (i32, String) {
+    let Output { status, stdout, stderr } =
+        Command::new(env!("CARGO_BIN_EXE_kvs-connect")).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+    (status.code().unwrap_or(-1), said)
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> String {
+    let file = folder.join(name);
+    std::fs::write(&file, text).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn wrong_usage_is_64_and_help_is_0() {
+    assert_eq!(run(&[]).0, 64);
+    assert_eq!(run(&["run"]).0, 64);
+    assert_eq!(run(&["walk"]).0, 64);
+    assert_eq!(run(&["tail", "--topic", "t", "--from", "middle"]).0, 64);
+    let (code, help) = run(&["--help"]);
+    assert_eq!(code, 0);
+    for text in ["run", "validate", "tail", "offsets", "Exit codes"] {
+        assert!(help.contains(text), "{text}: {help}");
+    }
+}
+
+#[test]
+fn every_problem_of_every_file_is_said_and_is_78() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = write(folder.path(), "first.json", r#"{"name": "a", "config": {"kvs.stream": "x"}}"#);
+    let second = write(folder.path(), "second.json", "{");
+    let (code, said) = run(&["validate", &first, &second]);
+    assert_eq!(code, 78);
+    assert!(
+        said.contains(&format!("{first}: kvs.stream: unknown setting; the nearest known one is kvs.streams")),
+        "{said}"
+    );
+    assert!(said.contains(&format!("{first}: topic: is required")), "{said}");
+    assert!(said.contains(&format!("{second}: no JSON")), "{said}");
+    let (code, said) = run(&["run", "--set", "group.idd=x", &first]);
+    assert_eq!(code, 78);
+    assert!(said.contains("command line: group.idd: unknown setting; the nearest known one is group.id"), "{said}");
+    assert!(said.contains("bootstrap.servers: is required"), "{said}");
+}
+
+#[test]
+fn the_ready_configurations_are_valid() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("connectors");
+    let worker = folder.join("worker.toml").display().to_string();
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_some_and(|extension| extension == "json") {
+            let (code, said) = run(&["validate", "--worker", &worker, &file.display().to_string()]);
+            assert_eq!(code, 0, "{said}");
+            assert!(said.contains("is valid"), "{said}");
+            count += 1;
+        }
+    }
+    assert!(count >= 3);
+}
+
+#[test]
+fn a_listener_that_is_taken_is_69() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listeners = format!("listeners=http://{}", taken.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let connector = write(
+        folder.path(),
+        "c.json",
+        r#"{"name": "c", "config": {"connector.class": "KinesisVideoSourceConnector", "kvs.region": "us-east-1",
+            "kvs.streams": "a", "topic": "t"}}"#,
+    );
+    let (code, said) = run(&["run", "--bootstrap-servers", "127.0.0.1:1", "--set", &listeners, &connector]);
+    assert_eq!(code, 69, "{said}");
+    assert!(said.contains("cannot listen on"), "{said}");
+}
+
+#[test]
+fn the_reference_of_settings_has_all_of_them() {
+    let reference = include_str!("../docs/CONFIGURATION.md");
+    for key in kvs_connect::config::keys::WORKER.iter().chain(kvs_connect::config::keys::CONNECTOR) {
+        let row = format!("| `{}` | {} | {} |", key.name, key.default, key.doc);
+        assert!(reference.contains(&row), "docs/CONFIGURATION.md lacks or differs from: {row}");
+    }
+}
