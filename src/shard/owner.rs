@@ -124,7 +124,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     /// Runs until the shard is released. Blocks: on the shard's own thread.
     pub fn run(mut self) -> Ended {
         let mut delays = None;
-        let mut reason = "";
+        let mut reason;
         while self.grip.held() {
             let began = Instant::now();
             match take(&*self.log, self.shard, &self.contract, &self.grip, self.settings.stall_timeout) {
