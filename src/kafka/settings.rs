@@ -113,3 +113,7 @@ impl KafkaSettings {
         self.base(&self.admin)
     }
 }
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

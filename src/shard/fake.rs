@@ -45,7 +45,7 @@ struct State {
     truncate_to: Option<usize>,
     /// Called after each init.
     after_init: Option<Box<dyn FnMut() + Send>>,
-    /// Called after each poll that brings nothing.
+    /// Open transactions, and the shard whose id began them.
     producers: HashMap<u64, ShardId>,
 }
 
@@ -104,6 +104,13 @@ impl FakeLog {
     /// The epoch of a shard that nobody has asked for.
     pub(super) fn epoch(&self, shard: ShardId) -> u64 {
         self.state().epochs.get(&shard).copied().unwrap_or(0)
+    }
+
+    /// Partitions of the offsets topic that hold anything.
+    pub(super) fn written_shards(&self) -> Vec<ShardId> {
+        let mut shards: Vec<ShardId> = self.state().entries.keys().copied().collect();
+        shards.sort();
+        shards
     }
 
     /// A transaction of an id that is not the shard's, which no init decides: what rule 3 is there to exclude.

@@ -152,6 +152,12 @@ fn rule_4_offsets_come_last_and_a_transaction_opens_on_a_whole_fragment() {
 }
 
 #[test]
+fn rule_3_only_the_shards_own_partition_is_written() {
+    let run = Run::start(FakeLog::default()).expect_each_once();
+    assert_eq!(run.log.written_shards(), [SHARD]);
+}
+
+#[test]
 fn rules_5_6_and_12_whatever_fails_wherever_the_shard_is_taken_again() {
     let steps = [
         Did::Open,
