@@ -108,7 +108,8 @@ impl Run {
                 transaction: TransactionLimits { fragments: 4, ..TransactionLimits::default() },
                 queue_fragments: 2,
                 stall_timeout: Duration::from_secs(5),
-                release_timeout: Duration::from_secs(2),
+                // Longer than a test waits: who goes on pulling after a release is found out.
+                release_timeout: Duration::from_secs(60),
                 retake_base: Duration::from_millis(4),
                 retake_cap: Duration::from_millis(20),
             },
@@ -125,11 +126,17 @@ impl Run {
         }
     }
 
+    /// Releases the shard and waits until its owner has ended.
+    fn release(&mut self) -> Ended {
+        self.grip.release();
+        self.wait("the owner to end", |run| run.thread.as_ref().is_some_and(JoinHandle::is_finished));
+        self.thread.take().unwrap().join().unwrap()
+    }
+
     /// Waits for the last number, releases the shard, and looks at what came out.
     fn expect_each_once(mut self) -> Self {
         self.wait("the last fragment", |run| run.log.published().len() >= FRAGMENTS as usize);
-        self.grip.release();
-        assert_eq!(self.thread.take().unwrap().join().unwrap(), Ended::Released);
+        assert_eq!(self.release(), Ended::Released);
         let expected: Vec<String> = (1..=FRAGMENTS).map(|number| number.to_string()).collect();
         assert_eq!(self.log.published(), expected);
         self
@@ -207,8 +214,7 @@ fn rules_5_and_7_a_stale_owner_fences_the_right_one_which_takes_its_shard_again(
 fn rule_10_a_released_shard_commits_what_is_whole_and_drops_its_producer() {
     let mut run = Run::start(FakeLog::default());
     run.wait("some fragments", |run| run.log.published().len() > 3);
-    run.grip.release();
-    assert_eq!(run.thread.take().unwrap().join().unwrap(), Ended::Released);
+    assert_eq!(run.release(), Ended::Released);
     assert_eq!(run.log.did().last(), Some(&Did::DropProducer));
     assert!(run.sources.running.lock().unwrap().is_none(), "it is still pulled");
     let published = run.log.published();
@@ -221,8 +227,7 @@ fn a_shard_released_before_it_is_taken_publishes_nothing() {
     let log = FakeLog::default();
     log.fail(Did::Init, LogErrorKind::Other);
     let mut run = Run::start(log);
-    run.grip.release();
-    assert_eq!(run.thread.take().unwrap().join().unwrap(), Ended::Released);
+    assert_eq!(run.release(), Ended::Released);
 }
 
 #[test]
