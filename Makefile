@@ -20,6 +20,7 @@ demo: tools ## Cameras to Kafka on this machine, with a kill -9 on the way; ARGS
 test: tools ## All tests, against a real Kafka; KVS_RECORDINGS=FOLDER adds those on real recordings
 	dev/kafka/kafka fetch >/dev/null
 	$(CARGO) test --workspace --bins --lib --tests
+	@dev/kafka/kafka sweep
 	$(CARGO) test --workspace --doc
 	dev/fuzz 200000
 	@[ -n "$$KVS_RECORDINGS" ] || echo "make test: KVS_RECORDINGS is not set: the tests on real recordings were SKIPPED"

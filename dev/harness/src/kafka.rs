@@ -63,7 +63,10 @@ impl Kafka {
     /// # Panics
     /// When there is no temporary folder.
     pub fn prepare() -> Self {
-        let folder = tempfile::Builder::new().prefix("kvs-connect-kafka-").tempdir().expect("a temporary folder");
+        // What processes that were killed have left behind; it does no harm where it cannot be removed.
+        let _ = std::process::Command::new(repository().join("dev/kafka/kafka")).arg("sweep").status();
+        let prefix = format!("kvs-connect-kafka-{}-", std::process::id());
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir().expect("a temporary folder");
         let port = free_port();
         Self { bootstrap: format!("127.0.0.1:{port}"), own: Some(Own { folder, process: None, port }) }
     }
