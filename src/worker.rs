@@ -3,7 +3,7 @@
 //! **Contract.** [`run`] waits for Kafka, makes or checks the topics, joins the group, and owns what it is given until
 //! it is told to stop or the topics turn out not to be its own. Nothing is pulled for a shard that is not assigned.
 
-mod plan;
+pub(crate) mod plan;
 mod shards;
 mod startup;
 
@@ -19,7 +19,6 @@ use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::connector::StreamStates;
 use crate::kafka::{KafkaLog, Membership, Topics};
 use crate::rest;
-use crate::shard::Contract;
 
 use shards::Shards;
 
@@ -70,7 +69,7 @@ pub async fn run(
     if !startup::wait_for_kafka(&topics, &settings.bootstrap_servers, &shutdown).await {
         return Ok(());
     }
-    let contract = Contract { partitions: config.shards.get(), group_id: config.group_id.clone() };
+    let contract = plan::contract(&config);
     startup::offsets_topic(&topics, &config).await?;
     let log = Arc::new(KafkaLog::new(settings.clone()));
     startup::check_contract(Arc::clone(&log), contract.clone(), config.shards).await?;

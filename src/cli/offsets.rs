@@ -8,9 +8,10 @@ use serde_json::json;
 
 use super::{EXIT_UNAVAILABLE, Failure, WorkerArgs};
 use crate::config::WorkerConfig;
-use crate::kafka::{KafkaLog, KafkaSettings};
+use crate::kafka::KafkaLog;
 use crate::shard::recover::recover;
-use crate::shard::{Contract, OffsetKey, ShardId, ShardLog, StoredOffset};
+use crate::shard::{OffsetKey, ShardId, ShardLog, StoredOffset};
+use crate::worker::plan;
 
 /// Without progress for so long a shard's offsets are given up.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -73,19 +74,9 @@ type Listed = BTreeMap<(String, String), (ShardId, StoredOffset)>;
 fn read(worker: &WorkerConfig) -> Result<Listed, Failure> {
     let topic = &worker.offsets_topic;
     let unavailable = |error: &dyn std::fmt::Display| Failure::new(EXIT_UNAVAILABLE, format!("topic {topic}: {error}"));
-    let log = KafkaLog::new(KafkaSettings {
-        bootstrap_servers: worker.bootstrap_servers.clone(),
-        common: worker.common.clone(),
-        producer: worker.producer.clone(),
-        consumer: worker.consumer.clone(),
-        admin: worker.admin.clone(),
-        group_id: worker.group_id.clone(),
-        offsets_topic: topic.clone(),
-        session_timeout_ms: worker.session_timeout_ms,
-        transaction_timeout_ms: worker.transaction_timeout_ms,
-        message_max_bytes: 1 << 20,
-    });
-    let contract = Contract { partitions: worker.shards.get(), group_id: worker.group_id.clone() };
+    // It only reads: no connector's records have to fit.
+    let log = KafkaLog::new(plan::kafka_settings(worker, &[]));
+    let contract = plan::contract(worker);
     let mut reader = log.open_reader().map_err(|error| unavailable(&error))?;
     let mut listed = Listed::new();
     for shard in (0..worker.shards.get()).map(ShardId) {

@@ -2,6 +2,24 @@
 
 use super::{ConnectorConfig, Problem, WorkerConfig};
 
+/// A whole number within a range.
+///
+/// # Errors
+/// What was expected.
+pub fn whole_number(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    let value = text.trim().parse().ok().filter(|value| (least..=most).contains(value));
+    value.ok_or_else(|| format!("{text:?}: a whole number from {least} to {most} was expected"))
+}
+
+/// A replication factor; -1 is the broker's default.
+///
+/// # Errors
+/// What was expected.
+pub fn replication_factor(text: &str) -> Result<i32, String> {
+    let value = text.trim().parse().ok().filter(|&value| value == -1 || (1..=100).contains(&value));
+    value.ok_or_else(|| format!("{text:?}: -1, or a whole number from 1 to 100 was expected"))
+}
+
 /// Whether Kafka takes a topic's name.
 ///
 /// # Errors

@@ -337,13 +337,8 @@ impl Reader<'_> {
 
     fn topic(&mut self) -> Option<String> {
         let topic = self.required("topic")?;
-        match check::topic_name(&topic) {
-            Ok(()) => Some(topic),
-            Err(reason) => {
-                self.problem("topic", reason);
-                None
-            }
-        }
+        let valid = check::topic_name(&topic);
+        self.checked("topic", valid.map(|()| topic))
     }
 
     fn topic_config(&self) -> BTreeMap<String, String> {
@@ -356,27 +351,20 @@ impl Reader<'_> {
             .collect()
     }
 
+    /// The value, or its problem noted.
+    fn checked<T>(&mut self, key: &str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|reason| self.problem(key, reason)).ok()
+    }
+
     fn number(&mut self, key: &str, default: u64, least: u64, most: u64) -> Option<u64> {
         let Some(text) = self.get(key) else { return Some(default) };
-        match text.parse::<u64>() {
-            Ok(value) if (least..=most).contains(&value) => Some(value),
-            _ => {
-                let reason = format!("{text:?}: a whole number from {least} to {most} was expected");
-                self.problem(key, reason);
-                None
-            }
-        }
+        let result = check::whole_number(text, least, most);
+        self.checked(key, result)
     }
 
     fn replication(&mut self, key: &str) -> Option<i32> {
-        let text = self.get(key).unwrap_or("-1").to_owned();
-        match text.parse::<i32>() {
-            Ok(value) if value == -1 || (1..=100).contains(&value) => Some(value),
-            _ => {
-                self.problem(key, format!("{text:?}: -1, or a whole number from 1 to 100 was expected"));
-                None
-            }
-        }
+        let result = check::replication_factor(self.get(key).unwrap_or("-1"));
+        self.checked(key, result)
     }
 
     fn one_of<T: Copy>(&mut self, key: &str, default: &str, values: &[(&str, T)]) -> Option<T> {

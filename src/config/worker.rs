@@ -9,7 +9,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use figment::value::{Dict, Value};
 
-use super::{Problem, keys};
+use super::{Problem, check, keys};
 use crate::shard::ShardCount;
 
 /// What Connect's images put before a setting in the environment.
@@ -215,35 +215,23 @@ impl Reader<'_> {
 
     fn topic(&mut self, key: &str, default: &str) -> Option<String> {
         let name = self.text(key, Some(default))?;
-        match super::check::topic_name(&name) {
-            Ok(()) => Some(name),
-            Err(reason) => {
-                self.problem(key, reason);
-                None
-            }
-        }
+        let valid = check::topic_name(&name);
+        self.checked(key, valid.map(|()| name))
+    }
+
+    /// The value, or its problem noted.
+    fn checked<T>(&mut self, key: &str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|reason| self.problem(key, reason)).ok()
     }
 
     fn number(&mut self, key: &str, default: u64, least: u64, most: u64) -> Option<u64> {
         let Some((_, text)) = self.settings.get(key) else { return Some(default) };
-        match text.trim().parse::<u64>() {
-            Ok(value) if (least..=most).contains(&value) => Some(value),
-            _ => {
-                self.problem(key, format!("{text:?}: a whole number from {least} to {most} was expected"));
-                None
-            }
-        }
+        self.checked(key, check::whole_number(text, least, most))
     }
 
     fn replication(&mut self, key: &str) -> Option<i32> {
         let text = self.settings.get(key).map_or("-1", |(_, value)| value.trim());
-        match text.parse::<i32>() {
-            Ok(value) if value == -1 || (1..=100).contains(&value) => Some(value),
-            _ => {
-                self.problem(key, format!("{text:?}: -1, or a whole number from 1 to 100 was expected"));
-                None
-            }
-        }
+        self.checked(key, check::replication_factor(text))
     }
 
     fn listen(&mut self) -> Option<SocketAddr> {

@@ -13,14 +13,15 @@ use crate::kafka::topics::TopicPlan;
 use crate::kafka::{KafkaSettings, TopicFacts, Topics};
 use crate::record::{AvroValue, HEADROOM_BYTES, TimestampPolicy, ValueEncoder};
 use crate::shard::transaction::TransactionLimits;
-use crate::shard::{OffsetKey, OwnerSettings};
+use crate::shard::{Contract, OffsetKey, OwnerSettings};
 
 /// What a record is larger than its payload, at most: index of the frames, tracks, tags, key, headers.
 const RECORD_OVERHEAD_BYTES: usize = 4 << 20;
 /// How long a topic that we make keeps its records, when the connector does not say: a week, as Kafka has it.
 const DEFAULT_RETENTION_MS: &str = "604800000";
 
-pub(super) fn kafka_settings(config: &WorkerConfig, connectors: &[ConnectorConfig]) -> KafkaSettings {
+/// How the worker reaches Kafka; records as large as its connectors need.
+pub(crate) fn kafka_settings(config: &WorkerConfig, connectors: &[ConnectorConfig]) -> KafkaSettings {
     let largest = connectors.iter().map(|connector| connector.fragment_max_size_bytes).max().unwrap_or(1 << 20);
     KafkaSettings {
         bootstrap_servers: config.bootstrap_servers.clone(),
@@ -34,6 +35,11 @@ pub(super) fn kafka_settings(config: &WorkerConfig, connectors: &[ConnectorConfi
         transaction_timeout_ms: config.transaction_timeout_ms,
         message_max_bytes: largest + RECORD_OVERHEAD_BYTES,
     }
+}
+
+/// What the offsets topic is bound to.
+pub(crate) fn contract(config: &WorkerConfig) -> Contract {
+    Contract { partitions: config.shards.get(), group_id: config.group_id.clone() }
 }
 
 pub(super) fn owner_settings(config: &WorkerConfig) -> OwnerSettings {
