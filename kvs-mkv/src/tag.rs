@@ -51,11 +51,17 @@ impl AwsTag {
         Self::ALL.iter().find(|(tag, _)| *tag == self).map_or("", |(_, name)| name)
     }
 
+    /// Other names of the same: GetMediaForFragmentList's documentation has these.
+    const ALSO: [(Self, &'static str); 2] = [
+        (Self::ServerTimestamp, "AWS_KINESISVIDEO_SERVER_SIDE_TIMESTAMP"),
+        (Self::ProducerTimestamp, "AWS_KINESISVIDEO_PRODUCER_SIDE_TIMESTAMP"),
+    ];
+
     pub(crate) fn from_name(name: &[u8]) -> Option<Self> {
         if !name.starts_with(AWS_PREFIX) {
             return None;
         }
-        Self::ALL.iter().find(|(_, text)| text.as_bytes() == name).map(|(tag, _)| *tag)
+        Self::ALL.iter().chain(&Self::ALSO).find(|(_, text)| text.as_bytes() == name).map(|(tag, _)| *tag)
     }
 }
 

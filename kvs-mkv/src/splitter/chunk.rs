@@ -199,7 +199,12 @@ impl Chunk {
                     self.error_code.get_or_insert_with(text);
                 }
             }
-            AwsTag::ErrorCode | AwsTag::ExceptionErrorCode => self.error_code = Some(text()),
+            AwsTag::ErrorCode => self.error_code = Some(text()),
+            // Its documentation says that this one is the number.
+            AwsTag::ExceptionErrorCode => match std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()) {
+                Some(id) => self.error_id = Some(id),
+                None => self.error_code = Some(text()),
+            },
             AwsTag::ExceptionMessage => self.error_message = Some(text()),
         }
         Ok(())

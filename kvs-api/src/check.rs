@@ -1,0 +1,143 @@
+//! A request's JSON against its shape.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use regex::Regex;
+use serde_json::Value;
+
+use crate::operation::Operation;
+use crate::selector;
+use crate::shape::{Member, Shape};
+
+/// How much of a value is shown in a message.
+const SHOWN_CHARS_MAX: usize = 100;
+
+/// What is wrong with a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The member, `StartSelector.ContinuationToken`.
+    pub member: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.member, self.reason)
+    }
+}
+
+impl Operation {
+    /// Everything in a request that the service would refuse by its model. Members the model does not have are passed
+    /// over, as the service does.
+    pub fn check(self, request: &Value) -> Vec<Violation> {
+        let mut found = Vec::new();
+        structure("", self.members(), request, &mut found);
+        let is_there = |name: &str| request.get(name).is_some_and(|value| !value.is_null());
+        if self.names_a_stream() && !is_there("StreamName") && !is_there("StreamARN") {
+            let reason = "either StreamName or StreamARN has to be there".to_owned();
+            found.push(Violation { member: "StreamName".to_owned(), reason });
+        }
+        if self == Self::GetMedia {
+            selector::companions(&request["StartSelector"], &mut found);
+        }
+        found
+    }
+}
+
+fn structure(place: &str, members: &[Member], value: &Value, found: &mut Vec<Violation>) {
+    let Value::Object(given) = value else {
+        let member = if place.is_empty() { "request" } else { place };
+        found.push(Violation { member: member.to_owned(), reason: "a structure was expected".to_owned() });
+        return;
+    };
+    for Member { name, required, shape } in members {
+        let member = if place.is_empty() { (*name).to_owned() } else { format!("{place}.{name}") };
+        match given.get(*name).filter(|value| !value.is_null()) {
+            Some(value) => check(&member, shape, value, found),
+            None if *required => found.push(Violation { member, reason: "is required".to_owned() }),
+            None => {}
+        }
+    }
+}
+
+fn check(member: &str, shape: &Shape, value: &Value, found: &mut Vec<Violation>) {
+    let reason = match (shape, value) {
+        (Shape::Text { least, most, pattern }, Value::String(text)) => check_text(text, *least, *most, pattern),
+        (Shape::Enum(names), Value::String(text)) => {
+            (!names.contains(&text.as_str())).then(|| format!("{}: one of {} was expected", shown(text), names.join(", ")))
+        }
+        (Shape::Integer { least, most }, Value::Number(number)) => {
+            let within = number.as_i64().is_some_and(|number| (*least..=*most).contains(&number));
+            (!within).then(|| format!("{number}: a whole number from {least} to {most} was expected"))
+        }
+        (Shape::Timestamp, Value::Number(number)) => {
+            let finite = number.as_f64().is_some_and(f64::is_finite);
+            (!finite).then(|| format!("{number}: seconds since 1970 were expected"))
+        }
+        (Shape::Map { least, most, key, value: item }, Value::Object(entries)) => {
+            for (name, entry) in entries {
+                check(&format!("{member} (key)"), key, &Value::from(name.as_str()), found);
+                check(&format!("{member}.{}", shown(name)), item, entry, found);
+            }
+            check_count(entries.len(), *least, *most)
+        }
+        (Shape::List { least, most, item }, Value::Array(items)) => {
+            for (index, entry) in items.iter().enumerate() {
+                check(&format!("{member}[{index}]"), item, entry, found);
+            }
+            check_count(items.len(), *least, *most)
+        }
+        (Shape::Structure(members), Value::Object(_)) => {
+            structure(member, members, value, found);
+            None
+        }
+        (shape, _) => Some(format!("{} was expected", kind(shape))),
+    };
+    if let Some(reason) = reason {
+        found.push(Violation { member: member.to_owned(), reason });
+    }
+}
+
+fn kind(shape: &Shape) -> &'static str {
+    match shape {
+        Shape::Text { .. } | Shape::Enum(_) => "a string",
+        Shape::Integer { .. } => "a whole number",
+        Shape::Timestamp => "a number of seconds",
+        Shape::Map { .. } => "a map",
+        Shape::List { .. } => "a list",
+        Shape::Structure(_) => "a structure",
+    }
+}
+
+fn check_count(count: usize, least: usize, most: usize) -> Option<String> {
+    (!(least..=most).contains(&count)).then(|| format!("{count} items: {least} to {most} were expected"))
+}
+
+fn check_text(text: &str, least: usize, most: usize, pattern: &'static str) -> Option<String> {
+    let length = text.chars().count();
+    if !(least..=most).contains(&length) {
+        return Some(format!("{} has {length} characters: {least} to {most} were expected", shown(text)));
+    }
+    (!matches(pattern, text)).then(|| format!("{}: the pattern {pattern} was expected", shown(text)))
+}
+
+fn shown(text: &str) -> String {
+    let cut: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+    let dots = if text.chars().nth(SHOWN_CHARS_MAX).is_some() { "…" } else { "" };
+    format!("{cut:?}{dots}")
+}
+
+/// Whether all of `text` matches. Patterns are the models' own, a dozen, and made into machines once.
+fn matches(pattern: &'static str, text: &str) -> bool {
+    static MACHINES: OnceLock<Mutex<HashMap<&'static str, Option<Regex>>>> = OnceLock::new();
+    let mut machines = MACHINES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    let machine = machines.entry(pattern).or_insert_with(|| Regex::new(&format!("^(?:{pattern})$")).ok());
+    machine.as_ref().is_some_and(|machine| machine.is_match(text))
+}
+
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;
