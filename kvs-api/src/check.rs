@@ -66,9 +66,8 @@ fn structure(place: &str, members: &[Member], value: &Value, found: &mut Vec<Vio
 fn check(member: &str, shape: &Shape, value: &Value, found: &mut Vec<Violation>) {
     let reason = match (shape, value) {
         (Shape::Text { least, most, pattern }, Value::String(text)) => check_text(text, *least, *most, pattern),
-        (Shape::Enum(names), Value::String(text)) => {
-            (!names.contains(&text.as_str())).then(|| format!("{}: one of {} was expected", shown(text), names.join(", ")))
-        }
+        (Shape::Enum(names), Value::String(text)) => (!names.contains(&text.as_str()))
+            .then(|| format!("{}: one of {} was expected", shown(text), names.join(", "))),
         (Shape::Integer { least, most }, Value::Number(number)) => {
             let within = number.as_i64().is_some_and(|number| (*least..=*most).contains(&number));
             (!within).then(|| format!("{number}: a whole number from {least} to {most} was expected"))

@@ -13,13 +13,22 @@ fn members(operation: Operation, request: &Value) -> Vec<String> {
 #[test]
 fn what_the_service_takes_passes() {
     let good = [
-        (Operation::CreateStream, json!({"StreamName": "a.b_c-1", "Tags": {"Größe": "1 m"}, "MediaType": "video/h264,audio/aac"})),
+        (
+            Operation::CreateStream,
+            json!({"StreamName": "a.b_c-1", "Tags": {"Größe": "1 m"}, "MediaType": "video/h264,audio/aac"}),
+        ),
         (Operation::ListStreams, json!({})),
-        (Operation::ListStreams, json!({"MaxResults": 10_000, "StreamNameCondition": {"ComparisonOperator": "BEGINS_WITH", "ComparisonValue": "x"}})),
+        (
+            Operation::ListStreams,
+            json!({"MaxResults": 10_000, "StreamNameCondition": {"ComparisonOperator": "BEGINS_WITH", "ComparisonValue": "x"}}),
+        ),
         (Operation::DescribeStream, json!({"StreamARN": ARN})),
         (Operation::DeleteStream, json!({"StreamARN": ARN, "CurrentVersion": null})),
         (Operation::GetMedia, json!({"StreamName": "s", "StartSelector": {"StartSelectorType": "NOW"}})),
-        (Operation::GetMedia, json!({"StreamARN": ARN, "StartSelector": {"StartSelectorType": "SERVER_TIMESTAMP", "StartTimestamp": 1.5}})),
+        (
+            Operation::GetMedia,
+            json!({"StreamARN": ARN, "StartSelector": {"StartSelectorType": "SERVER_TIMESTAMP", "StartTimestamp": 1.5}}),
+        ),
         (Operation::GetMediaForFragmentList, json!({"StreamName": "s", "Fragments": ["1", "2"]})),
         (Operation::ListFragments, json!({"StreamName": "s", "Unknown": 1})),
     ];
@@ -69,8 +78,14 @@ fn lengths_ranges_patterns_types_and_what_is_missing() {
         (Operation::UntagStream, json!({"StreamName": "s", "TagKeyList": []})),
         (Operation::GetMediaForFragmentList, json!({"StreamName": "s", "Fragments": many})),
         // Its model takes no ARN of another partition.
-        (Operation::GetMedia, json!({"StreamARN": ARN.replace("arn:aws:", "arn:aws-cn:"), "StartSelector": {"StartSelectorType": "NOW"}})),
-        (Operation::ListFragments, json!({"StreamName": "s", "FragmentSelector": {"FragmentSelectorType": "NOW", "TimestampRange": {}}})),
+        (
+            Operation::GetMedia,
+            json!({"StreamARN": ARN.replace("arn:aws:", "arn:aws-cn:"), "StartSelector": {"StartSelectorType": "NOW"}}),
+        ),
+        (
+            Operation::ListFragments,
+            json!({"StreamName": "s", "FragmentSelector": {"FragmentSelectorType": "NOW", "TimestampRange": {}}}),
+        ),
     ];
     for (operation, request) in bad {
         assert!(!operation.check(&request).is_empty(), "{} {request}", operation.name());

@@ -50,7 +50,7 @@ async fn cut_everywhere(file: &Path, random_bytes: usize) {
             let name = format!("s{index}");
             simulator.add_stream(&source(&name, file)).unwrap();
             let kind = FaultKind::Cut { at_byte: *cut as u64, how: *how };
-            simulator.add_fault(Fault { stream: Some(name), api: "GetMedia".to_owned(), count: 1, kind });
+            simulator.add_fault(Fault::new(kind).on(&name));
         }
         let pulls = chunk_of_cases.iter().map(|(index, (cut, how))| {
             let mut puller = puller(&client, &format!("s{index}"), None, config());

@@ -10,7 +10,7 @@ use kvs_client::{ErrorClass, PositionLost, Pulled, PullerConfig, StartSelector, 
 use kvs_simulator::{Fault, FaultKind, Limits, Pace, Repeat, Simulator, SimulatorConfig};
 
 fn fault(kind: FaultKind, count: u64) -> Fault {
-    Fault { stream: None, api: "GetMedia".to_owned(), count, kind }
+    Fault::new(kind).times(count)
 }
 
 fn refuse(status: u16, error_type: &str) -> FaultKind {

@@ -54,7 +54,8 @@ fn a_fragment_a_cluster_however_the_bytes_are_cut() {
 #[test]
 fn a_cluster_of_known_size_is_there_with_its_last_byte() {
     let bytes = document(false);
-    let first_end = bytes.len() - cluster(1000, false).len() * 2 - ChunkWriter::new("t").tags(&[("door", "open")]).len();
+    let first_end =
+        bytes.len() - cluster(1000, false).len() * 2 - ChunkWriter::new("t").tags(&[("door", "open")]).len();
     let mut splitter = ProducerSplitter::new(Limits::default());
     splitter.push(&bytes[..first_end - 1]);
     assert!(splitter.next().unwrap().is_none());

@@ -144,6 +144,17 @@ impl ChunkWriter {
         chunk
     }
 
+    /// A chunk in which GetMediaForFragmentList reports an error about a fragment.
+    pub fn exception_chunk(&self, number: &FragmentNumber, error_id: u32, message: &str) -> Vec<u8> {
+        let mut chunk = self.head(&[]);
+        chunk.extend(self.tags(&[
+            (AwsTag::FragmentNumber.name(), number.as_str()),
+            (AwsTag::ExceptionErrorCode.name(), &error_id.to_string()),
+            (AwsTag::ExceptionMessage.name(), message),
+        ]));
+        chunk
+    }
+
     /// A Cluster of SimpleBlocks. Timestamps out of a block's range of 16 bits are put to its end.
     pub fn cluster(&self, timestamp_ns: i64, frames: &[FrameData<'_>]) -> Vec<u8> {
         let data_bytes: usize = frames.iter().map(|frame| frame.data.len() + 32).sum();

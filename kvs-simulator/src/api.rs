@@ -1,83 +1,174 @@
-//! The routes: one file an API.
+//! The operations: what all have in common, and one file a group.
 
+mod archive;
 mod control;
 mod get_media;
+mod put_media;
 mod simulator;
+mod tags;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
-use axum::middleware::{self, Next};
+use axum::http::{HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Json, Router};
+use kvs_api::Operation;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::error::{ServiceError, next_request_id};
 use crate::fault::FaultKind;
-use crate::server::Shared;
-use crate::signature;
+use crate::faulty_body;
+use crate::server::{ConnectionHandle, Shared};
+use crate::signature::{self, Signer};
+use crate::store;
+use crate::stream::Stream;
 
-/// The largest request body that is read: these APIs take a few hundred bytes.
+/// The largest request body that is read whole: 1,000 fragment numbers are 150 KB.
 const BODY_MAX_BYTES: usize = 1 << 20;
 
+/// A call that is signed, of the operation's shape and within the limits.
+pub(crate) struct Call {
+    pub(crate) account: String,
+    /// The request's members; PutMedia's are its headers.
+    pub(crate) request: Value,
+    /// What is to go wrong.
+    pub(crate) fault: Option<FaultKind>,
+}
+
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    let service = Router::new()
-        .route("/createStream", post(control::create_stream))
-        .route("/listStreams", post(control::list_streams))
-        .route("/describeStream", post(control::describe_stream))
-        .route("/getDataEndpoint", post(control::get_data_endpoint))
-        .route("/getMedia", post(get_media::get_media))
-        .fallback(unknown_operation)
-        .layer(middleware::from_fn_with_state(Arc::clone(&shared), authenticate));
-    let own = Router::new()
+    Router::new()
         .route("/simulator/streams/{name}/fragments", get(simulator::fragments))
         .route("/simulator/faults", get(simulator::faults).post(simulator::add_fault).delete(simulator::clear_faults))
-        .route("/simulator/health", get(|| async { "ok" }));
-    own.merge(service).with_state(shared)
+        .route("/simulator/health", get(|| async { "ok" }))
+        .fallback(post(serve).fallback(unknown))
+        .with_state(shared)
 }
 
-async fn unknown_operation() -> ServiceError {
-    ServiceError::new(404, "UnknownOperationException", "The requested operation is not one the simulator knows.")
+async fn unknown() -> ServiceError {
+    ServiceError::unknown_operation()
 }
 
-/// Checks the signature and puts the request id on whatever is answered.
-async fn authenticate(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+/// Answers a call, with its request id and the simulator's time on whatever is answered.
+async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let request_id = next_request_id();
     let path = request.uri().path().to_owned();
-    let mut response = match checked(&shared, request).await {
-        Ok(request) => next.run(request).await,
+    let mut response = match answer(&shared, request).await {
+        Ok(response) => response,
         Err(error) => error.into_response(),
     };
     tracing::info!(%path, status = response.status().as_u16(), %request_id, "answered");
+    let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert("x-amzn-requestid", value.clone());
-        response.headers_mut().insert("x-amz-requestid", value);
+        headers.insert("x-amzn-requestid", value.clone());
+        headers.insert("x-amz-requestid", value);
+    }
+    if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(shared.clock.now())) {
+        headers.insert(header::DATE, date);
     }
     response
 }
 
-async fn checked(shared: &Shared, request: Request) -> Result<Request, ServiceError> {
+async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Response, ServiceError> {
+    let operation = Operation::of_path(request.uri().path()).ok_or_else(ServiceError::unknown_operation)?;
+    let connection = request.extensions().get::<ConnectionHandle>().cloned();
     let (parts, body) = request.into_parts();
+    let (signer, request, rest) = if operation == Operation::PutMedia {
+        let signer = signature::verify(&parts, None, &shared.keys, shared.clock.now())?;
+        (signer, put_media::members(&parts.headers), Some(body))
+    } else {
+        let (signer, request) = read_json(shared, &parts, body).await?;
+        (signer, request, None)
+    };
+    let violations = operation.check(&request);
+    if !violations.is_empty() {
+        let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
+        return Err(ServiceError::invalid_argument(all.join("; ")));
+    }
+    let named = request["StreamName"].as_str().or_else(|| request["StreamARN"].as_str().and_then(store::name_of));
+    if !shared.counts.admit(&shared.limits, operation, &signer.account, named) {
+        return Err(ServiceError::client_limit());
+    }
+    let fault = shared.faults.take(operation.name(), named);
+    match &fault {
+        Some(FaultKind::Refuse { status, error_type, message }) => {
+            return Err(ServiceError::new(*status, error_type, message.clone()));
+        }
+        Some(FaultKind::Respond { status, content_type, body }) => {
+            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            return Ok((status, [(header::CONTENT_TYPE, content_type.clone())], body.clone()).into_response());
+        }
+        Some(FaultKind::Delay { duration_ms }) => tokio::time::sleep(Duration::from_millis(*duration_ms)).await,
+        _ => {}
+    }
+    let call = Call { account: signer.account.clone(), request, fault: fault.clone() };
+    let response = dispatch(shared, operation, call, signer, rest).await?;
+    let rate = shared.limits.session_bytes_per_second.filter(|_| operation.endpoint_name().is_some());
+    Ok(response.map(|body| faulty_body::wrap(body, fault, rate, connection)))
+}
+
+async fn dispatch(
+    shared: &Arc<Shared>,
+    operation: Operation,
+    call: Call,
+    signer: Signer,
+    body: Option<Body>,
+) -> Result<Response, ServiceError> {
+    match operation {
+        Operation::CreateStream => control::create_stream(shared, &call),
+        Operation::DescribeStream => control::describe_stream(shared, &call),
+        Operation::ListStreams => control::list_streams(shared, &call),
+        Operation::UpdateStream => control::update_stream(shared, &call),
+        Operation::UpdateDataRetention => control::update_data_retention(shared, &call),
+        Operation::DeleteStream => control::delete_stream(shared, &call),
+        Operation::GetDataEndpoint => control::get_data_endpoint(shared, &call),
+        Operation::TagStream => tags::tag_stream(shared, &call),
+        Operation::UntagStream => tags::untag_stream(shared, &call),
+        Operation::ListTagsForStream => tags::list_tags_for_stream(shared, &call),
+        Operation::GetMedia => get_media::get_media(shared, call),
+        Operation::ListFragments => archive::list_fragments(shared, &call),
+        Operation::GetMediaForFragmentList => archive::get_media_for_fragment_list(shared, call),
+        Operation::PutMedia => put_media::put_media(shared, &call, signer, body.unwrap_or_default()),
+    }
+}
+
+/// Reads and verifies a request that is JSON.
+async fn read_json(shared: &Shared, parts: &Parts, body: Body) -> Result<(Signer, Value), ServiceError> {
     let body = axum::body::to_bytes(body, BODY_MAX_BYTES).await.map_err(|_| {
         ServiceError::new(413, "RequestEntityTooLargeException", "The request body is larger than 1 MiB.")
     })?;
-    signature::verify(&parts, &body, &shared.keys, std::time::SystemTime::now())?;
-    Ok(Request::from_parts(parts, body.into()))
+    let mut signer = signature::verify(parts, Some(&body), &shared.keys, shared.clock.now())?;
+    let body = match &mut signer.chunked {
+        Some(decoder) => Bytes::from(decoder.decode_all(&body)?),
+        None => body,
+    };
+    let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
+    let request = serde_json::from_slice(body)
+        .map_err(|error| ServiceError::new(400, "SerializationException", error.to_string()))?;
+    Ok((signer, request))
 }
 
-/// The request's JSON. What is no JSON of the operation's shape is refused as the service does.
-fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ServiceError> {
-    let body: &[u8] = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| ServiceError::new(400, "SerializationException", error.to_string()))
-}
-
-/// A fault that refuses this call.
-fn refusal(shared: &Shared, api: &str, stream: Option<&str>) -> Result<(), ServiceError> {
-    match shared.faults.take(api, stream) {
-        Some(FaultKind::Refuse { status, error_type, message }) => Err(ServiceError::new(status, &error_type, message)),
-        _ => Ok(()),
+impl Call {
+    /// The request's members as a type.
+    fn parse<T: DeserializeOwned>(&self) -> Result<T, ServiceError> {
+        T::deserialize(&self.request)
+            .map_err(|error| ServiceError::new(400, "SerializationException", error.to_string()))
     }
+
+    fn text(&self, member: &str) -> Option<&str> {
+        self.request[member].as_str()
+    }
+
+    /// The stream the request means.
+    fn stream(&self, shared: &Shared) -> Result<Arc<Stream>, ServiceError> {
+        shared.store.find(&self.account, self.text("StreamName"), self.text("StreamARN"))
+    }
+}
+
+fn json(value: Value) -> Response {
+    Json(value).into_response()
 }

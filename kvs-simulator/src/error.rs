@@ -6,7 +6,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 /// A refusal with status, type and message.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{error_type} (HTTP {status}): {message}")]
 pub(crate) struct ServiceError {
     pub(crate) status: u16,
     pub(crate) error_type: String,
@@ -18,16 +19,46 @@ impl ServiceError {
         Self { status, error_type: error_type.to_owned(), message: message.into() }
     }
 
+    pub(crate) fn unknown_operation() -> Self {
+        Self::new(404, "UnknownOperationException", "The requested operation is not one the simulator knows.")
+    }
+
     pub(crate) fn invalid_argument(message: impl Into<String>) -> Self {
         Self::new(400, "InvalidArgumentException", message)
     }
 
+    pub(crate) fn bad_page_token() -> Self {
+        Self::invalid_argument("NextToken is not one that was handed out.")
+    }
+
     pub(crate) fn not_found(stream: &str) -> Self {
-        Self::new(
-            404,
-            "ResourceNotFoundException",
-            format!("The requested stream {stream} is not found or not active."),
-        )
+        let message = format!("The requested stream {stream} is not found or not active.");
+        Self::new(404, "ResourceNotFoundException", message)
+    }
+
+    pub(crate) fn not_authorized(resource: &str) -> Self {
+        let message = format!("The caller is not authorized to perform this operation on {resource}.");
+        Self::new(401, "NotAuthorizedException", message)
+    }
+
+    pub(crate) fn too_many_tags() -> Self {
+        Self::new(400, "TagsPerResourceExceededLimitException", "A stream can have up to 50 tags.")
+    }
+
+    pub(crate) fn client_limit() -> Self {
+        let message = "Kinesis Video Streams has throttled the request because you have exceeded the limit of allowed \
+                       client calls. Try making the call later.";
+        Self::new(400, "ClientLimitExceededException", message)
+    }
+
+    pub(crate) fn connection_limit() -> Self {
+        let message = "Kinesis Video Streams has throttled the request because you have exceeded the limit of allowed \
+                       client connections.";
+        Self::new(400, "ConnectionLimitExceededException", message)
+    }
+
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(500, "InternalFailure", message)
     }
 }
 

@@ -1,25 +1,72 @@
 //! Faults: what goes wrong on purpose.
 
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-/// A fault for calls of GetMedia (or another operation, for `refuse`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A fault for calls of an operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// Only for this stream; every stream when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
-    /// Operation, as the service names it; default `GetMedia`.
+    /// Operation, as the service names it, or `*` for all; default `GetMedia`.
     #[serde(default = "default_api")]
     pub api: String,
-    /// How many calls it strikes; default 1.
+    /// How many calls it strikes; default 1, 0 is without end.
     #[serde(default = "default_count")]
     pub count: u64,
+    /// How likely it strikes a call, 0 to 1; default 1.
+    #[serde(default = "default_probability")]
+    pub probability: f64,
+    /// From so many milliseconds after the simulator's start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_ms: Option<u64>,
+    /// Until so many milliseconds after the simulator's start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<u64>,
     /// What happens.
     #[serde(flatten)]
     pub kind: FaultKind,
+}
+
+impl Fault {
+    /// A fault that strikes the next call of GetMedia.
+    pub fn new(kind: FaultKind) -> Self {
+        Self { stream: None, api: default_api(), count: 1, probability: 1.0, from_ms: None, until_ms: None, kind }
+    }
+
+    /// Only for this stream.
+    #[must_use]
+    pub fn on(mut self, stream: &str) -> Self {
+        self.stream = Some(stream.to_owned());
+        self
+    }
+
+    /// For another operation.
+    #[must_use]
+    pub fn api(mut self, api: &str) -> Self {
+        api.clone_into(&mut self.api);
+        self
+    }
+
+    /// For so many calls; 0 is without end.
+    #[must_use]
+    pub fn times(mut self, count: u64) -> Self {
+        self.count = count;
+        self
+    }
+
+    /// Strikes a call so likely.
+    #[must_use]
+    pub fn probability(mut self, probability: f64) -> Self {
+        self.probability = probability;
+        self
+    }
 }
 
 /// What happens.
@@ -36,6 +83,20 @@ pub enum FaultKind {
         #[serde(default)]
         message: String,
     },
+    /// The call is answered with something else altogether.
+    Respond {
+        /// HTTP status.
+        status: u16,
+        /// Content type.
+        content_type: String,
+        /// Body.
+        body: String,
+    },
+    /// The answer begins only after a while.
+    Delay {
+        /// After how long, in milliseconds.
+        duration_ms: u64,
+    },
     /// The body is ended at a byte.
     Cut {
         /// How many bytes are sent.
@@ -50,13 +111,21 @@ pub enum FaultKind {
         /// For how long, in milliseconds.
         duration_ms: u64,
     },
-    /// After some fragments the service reports an error about the next one and ends.
+    /// From a byte on the body drips.
+    Drip {
+        /// How many bytes are sent before.
+        at_byte: u64,
+        /// How many bytes a second come then.
+        bytes_per_second: u64,
+    },
+    /// After some fragments the service reports an error about the next one and ends; for GetMedia and
+    /// GetMediaForFragmentList, each with the tags it has.
     ErrorTag {
         /// How many fragments are sent before.
         after_fragments: u64,
-        /// AWS_KINESISVIDEO_ERROR_ID.
+        /// AWS_KINESISVIDEO_ERROR_ID, or _EXCEPTION_ERROR_CODE.
         error_id: u32,
-        /// AWS_KINESISVIDEO_ERROR_CODE.
+        /// AWS_KINESISVIDEO_ERROR_CODE, or _EXCEPTION_MESSAGE.
         error_code: String,
     },
     /// The session ends cleanly after a time.
@@ -66,6 +135,11 @@ pub enum FaultKind {
     },
     /// A chunk of the file that is not whole is served at its end.
     ServeIncomplete {},
+    /// ListFragments does not know the newest fragments yet; GetMediaForFragmentList leaves out the last ones.
+    Omit {
+        /// How many.
+        fragments: usize,
+    },
 }
 
 /// How a body is cut.
@@ -86,40 +160,69 @@ fn default_count() -> u64 {
     1
 }
 
+fn default_probability() -> f64 {
+    1.0
+}
+
 /// The faults that are still to strike, in the order they came.
-#[derive(Debug, Default)]
-pub(crate) struct Faults(Mutex<Vec<Fault>>);
+#[derive(Debug)]
+pub(crate) struct Faults {
+    started: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    faults: Vec<Fault>,
+    random: StdRng,
+}
 
 impl Faults {
+    /// With one seed, the same calls in the same order are struck.
+    pub(crate) fn new(seed: u64) -> Self {
+        let state = State { faults: Vec::new(), random: StdRng::seed_from_u64(seed) };
+        Self { started: Instant::now(), state: Mutex::new(state) }
+    }
+
     pub(crate) fn add(&self, fault: Fault) {
-        self.lock().push(fault);
+        self.lock().faults.push(fault);
     }
 
     pub(crate) fn clear(&self) {
-        self.lock().clear();
+        self.lock().faults.clear();
     }
 
     pub(crate) fn pending(&self) -> Vec<Fault> {
-        self.lock().clone()
+        self.lock().faults.clone()
     }
 
-    /// The next fault that strikes this call, which is thereby used up once.
+    /// The first fault that strikes this call, which is thereby used up once.
     pub(crate) fn take(&self, api: &str, stream: Option<&str>) -> Option<FaultKind> {
-        let mut faults = self.lock();
-        let strikes =
-            |fault: &Fault| fault.api == api && fault.stream.as_deref().is_none_or(|name| Some(name) == stream);
-        let index = faults.iter().position(strikes)?;
+        let now = self.started.elapsed();
+        let State { faults, random } = &mut *self.lock();
+        let index = faults.iter().position(|fault| {
+            (fault.api == api || fault.api == "*")
+                && fault.stream.as_deref().is_none_or(|name| Some(name) == stream)
+                && fault.from_ms.is_none_or(|from_ms| now >= Duration::from_millis(from_ms))
+                && fault.until_ms.is_none_or(|until_ms| now < Duration::from_millis(until_ms))
+                && (fault.probability >= 1.0 || random.random::<f64>() < fault.probability)
+        })?;
         let fault = &mut faults[index];
         let kind = fault.kind.clone();
-        fault.count = fault.count.saturating_sub(1);
-        if fault.count == 0 {
-            faults.remove(index);
+        match fault.count {
+            0 => {}
+            1 => _ = faults.remove(index),
+            _ => fault.count -= 1,
         }
         Some(kind)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Fault>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // Nothing panics while it is held, and a list of faults is never half changed.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+#[path = "fault_tests.rs"]
+mod tests;

@@ -1,10 +1,13 @@
 //! The simulator as a program.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kvs_simulator::{Fault, Limits, Pace, Repeat, Simulator, SimulatorConfig, StreamSource};
+use kvs_simulator::{
+    AccessKey, DEFAULT_ACCOUNT, Fault, Limits, Pace, Repeat, Simulator, SimulatorConfig, StreamSource, Tls,
+};
 
 /// A local Amazon Kinesis Video Streams.
 #[derive(Parser)]
@@ -45,20 +48,54 @@ struct Serve {
     /// So many fragments a second and stream, instead of `--pace`.
     #[arg(long, value_name = "F", conflicts_with = "pace", value_parser = parse_rate)]
     fragments_per_second: Option<f64>,
-    /// An access key that may sign, with its secret. May be given many times.
-    #[arg(long = "key", value_name = "ID:SECRET", default_value = "test:test", value_parser = parse_key)]
-    keys: Vec<(String, String)>,
+    /// An access key that may sign, with its secret and the account it is of (default 123456789012). May be given many
+    /// times; the first one's account has the streams that are played from files.
+    #[arg(long = "key", value_name = "ID:SECRET[:ACCOUNT]", default_value = "test:test", value_parser = parse_key)]
+    keys: Vec<AccessKey>,
     /// Region in the streams' ARNs.
     #[arg(long, default_value = "us-east-1")]
     region: String,
+    /// Keep streams that are created, and what producers send to them, in this folder over a restart. In memory when
+    /// left out; streams that are played from files begin anew in any case.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Speak TLS with a certificate that is made now, for localhost and the advertised host.
+    #[arg(long)]
+    tls: bool,
+    /// Write the certificate that is made there (PEM), for clients to trust.
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    tls_certificate_out: Option<PathBuf>,
+    /// Speak TLS with this certificate chain (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "tls")]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
     /// A session ends cleanly after so many milliseconds, as the service does after 40 to 50 minutes.
     #[arg(long, default_value_t = 2_700_000, value_name = "MS")]
     session_duration_ms: u64,
     /// Without a new fragment for so many milliseconds the body ends.
     #[arg(long, default_value_t = 3_000, value_name = "MS")]
     idle_timeout_ms: u64,
-    /// A fault as JSON, for example {"stream":"a","kind":"cut","at_byte":1000,"how":"reset"}; kinds are refuse, cut,
-    /// stall, error_tag, end_session, serve_incomplete. May be given many times, and posted to /simulator/faults.
+    /// An hour of retention takes so many milliseconds.
+    #[arg(long, default_value_t = 3_600_000, value_name = "MS")]
+    retention_hour_ms: u64,
+    /// Bytes a second that a session is sent at most; the service's limit is 25000000. No limit when left out.
+    #[arg(long, value_name = "BYTES")]
+    session_bytes_per_second: Option<u64>,
+    /// Do not count calls: without it, more calls a second than the service allows are refused.
+    #[arg(long)]
+    unlimited_calls: bool,
+    /// The simulator's clock is ahead of the machine's by so many milliseconds, or behind it.
+    #[arg(long, default_value_t = 0, value_name = "MS", allow_hyphen_values = true)]
+    clock_offset_ms: i64,
+    /// What chance goes by (faults with a probability): the same number repeats a run.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// A fault as JSON, for example {"stream":"a","kind":"cut","at_byte":1000,"how":"reset"}, or
+    /// {"api":"*","probability":0.1,"count":0,"kind":"refuse","status":500,"error_type":"InternalFailure"}; kinds are
+    /// refuse, respond, delay, cut, stall, drip, error_tag, end_session, serve_incomplete, omit; from_ms and until_ms
+    /// are a window of time since the start. May be given many times, and posted to /simulator/faults.
     #[arg(long = "fault", value_name = "JSON", value_parser = parse_fault)]
     faults: Vec<Fault>,
 }
@@ -76,9 +113,18 @@ fn parse_stream(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), file.to_owned()))
 }
 
-fn parse_key(text: &str) -> Result<(String, String), String> {
-    let (id, secret) = text.split_once(':').ok_or("ID:SECRET was expected")?;
-    Ok((id.to_owned(), secret.to_owned()))
+fn parse_key(text: &str) -> Result<AccessKey, String> {
+    let expected = || "ID:SECRET or ID:SECRET:ACCOUNT was expected, the account of 12 digits".to_owned();
+    let (id, rest) = text.split_once(':').ok_or_else(expected)?;
+    // A secret may hold a colon, an account is digits.
+    let account = rest
+        .rsplit_once(':')
+        .filter(|(_, account)| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()));
+    let (secret, account) = account.unwrap_or((rest, DEFAULT_ACCOUNT));
+    if id.is_empty() || secret.is_empty() {
+        return Err(expected());
+    }
+    Ok(AccessKey::new(id, secret, account))
 }
 
 fn parse_repeat(text: &str) -> Result<Repeat, String> {
@@ -114,18 +160,33 @@ async fn main() -> ExitCode {
         _ => Pace::Max,
     };
     let source = |(name, file): (String, String)| StreamSource { name, file: file.into(), repeat: serve.repeat, pace };
+    let tls = match (serve.tls_certificate, serve.tls_key) {
+        (Some(certificate), Some(key)) => Some(Tls::Given { certificate, key }),
+        _ if serve.tls => {
+            let names = serve.advertise.as_deref().and_then(host_of).map(str::to_owned).into_iter().collect();
+            Some(Tls::Generated { names, certificate_file: serve.tls_certificate_out })
+        }
+        _ => None,
+    };
     let config = SimulatorConfig {
         listen: serve.listen,
         advertise: serve.advertise,
+        tls,
         region: serve.region,
         keys: serve.keys,
         streams: serve.streams.into_iter().map(source).collect(),
         limits: Limits {
+            calls: !serve.unlimited_calls,
             session_duration: Duration::from_millis(serve.session_duration_ms),
             idle_timeout: Duration::from_millis(serve.idle_timeout_ms),
+            retention_hour: Duration::from_millis(serve.retention_hour_ms),
+            session_bytes_per_second: serve.session_bytes_per_second,
             ..Limits::default()
         },
         faults: serve.faults,
+        seed: serve.seed,
+        clock_offset_ms: serve.clock_offset_ms,
+        data: serve.data,
     };
     let simulator = match Simulator::start(config).await {
         Ok(simulator) => simulator,
@@ -138,6 +199,13 @@ async fn main() -> ExitCode {
     wait_for_signal().await;
     simulator.stop().await;
     ExitCode::SUCCESS
+}
+
+/// The host of `https://host:port`.
+fn host_of(url: &str) -> Option<&str> {
+    let rest = url.split_once("://")?.1;
+    let host = rest.split(['/', '?']).next()?;
+    Some(host.rsplit_once(':').map_or(host, |(host, _)| host))
 }
 
 async fn wait_for_signal() {

@@ -32,3 +32,28 @@ pub(crate) fn mix(name: &str, index: u64) -> u64 {
         .chain(index.to_le_bytes())
         .fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
 }
+
+/// By how much the counter grows from one session of a producer to the next, or one play of a file.
+pub(crate) const SESSION_COUNTER_STEP: u64 = 1_000;
+
+/// The number that follows `before` by `step` counts; `None` before: the first of a stream.
+pub(crate) fn following(
+    before: Option<&BigUint>,
+    step: u64,
+    server_millis: i64,
+    stream: &str,
+) -> Option<(FragmentNumber, BigUint)> {
+    let counter = before.map_or(1 << 40, |before| counter_of(before) + step);
+    let other = (mix(stream, counter) & 0x0FFF_FFFF) as u32;
+    let value = compose(counter, server_millis.unsigned_abs(), other);
+    Some((to_number(&value)?, value))
+}
+
+fn counter_of(value: &BigUint) -> u64 {
+    let base = BigUint::from(1_u8) << 64_u32;
+    let shifted: BigUint = value >> 92_u32;
+    if shifted < base {
+        return 0;
+    }
+    (shifted - base).iter_u64_digits().next().unwrap_or(0)
+}

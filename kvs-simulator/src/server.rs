@@ -1,6 +1,9 @@
 //! Listening, and one task a connection.
 
+mod tls;
+
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,17 +11,31 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api;
+use crate::call_limits::CallCounts;
+use crate::clock::Clock;
+use crate::disk::{Disk, Kept};
+use crate::error::ServiceError;
 use crate::fault::{Fault, Faults};
 use crate::limits::Limits;
-use crate::signature::Key;
-use crate::source::{Media, SourceError, StreamSource};
+use crate::signature::AccessKey;
+use crate::source::{Media, Pace, Repeat, SourceError, StreamSource};
 use crate::store::{self, Store};
-use crate::stream::{Stream, now_millis};
+use crate::stream::{Held, Identity, Playback, Settings, Stream};
+
+pub use tls::{Tls, TlsError};
+
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The account of keys that are given without one.
+pub const DEFAULT_ACCOUNT: &str = "123456789012";
 
 /// What a simulator is to serve.
 #[derive(Debug, Clone)]
@@ -27,16 +44,24 @@ pub struct SimulatorConfig {
     pub listen: String,
     /// URL that GetDataEndpoint answers, when others reach it by another name than the address it listens on.
     pub advertise: Option<String>,
+    /// TLS, when it is wanted.
+    pub tls: Option<Tls>,
     /// Region in the ARNs.
     pub region: String,
-    /// Access keys that may sign, with their secrets.
-    pub keys: Vec<(String, String)>,
+    /// Access keys that may sign; the first one's account has the streams that are played from files.
+    pub keys: Vec<AccessKey>,
     /// Streams and their files.
     pub streams: Vec<StreamSource>,
     /// The service's limits.
     pub limits: Limits,
     /// Faults from the start.
     pub faults: Vec<Fault>,
+    /// What chance goes by: the same for a run that is to be repeated.
+    pub seed: u64,
+    /// By how much the simulator's clock is ahead, in milliseconds.
+    pub clock_offset_ms: i64,
+    /// Where streams that are created, and what producers send to them, are kept over a restart.
+    pub data: Option<PathBuf>,
 }
 
 impl Default for SimulatorConfig {
@@ -44,11 +69,15 @@ impl Default for SimulatorConfig {
         Self {
             listen: "127.0.0.1:0".to_owned(),
             advertise: None,
+            tls: None,
             region: "us-east-1".to_owned(),
-            keys: vec![("test".to_owned(), "test".to_owned())],
+            keys: vec![AccessKey::new("test", "test", DEFAULT_ACCOUNT)],
             streams: Vec::new(),
             limits: Limits::default(),
             faults: Vec::new(),
+            seed: 0,
+            clock_offset_ms: 0,
+            data: None,
         }
     }
 }
@@ -62,6 +91,17 @@ pub enum ServeError {
     Listen {
         /// The address.
         address: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// What was kept cannot be read.
+    #[error("the streams in {folder} cannot be read: {error}")]
+    Data {
+        /// The folder.
+        folder: PathBuf,
         /// Why.
         error: std::io::Error,
     },
@@ -80,7 +120,7 @@ pub enum ServeError {
         name: String,
     },
     /// Two streams have one name.
-    #[error("stream {name} is given twice")]
+    #[error("stream {name} is given twice, or is one of those that were kept")]
     Twice {
         /// The name.
         name: String,
@@ -92,10 +132,53 @@ pub enum ServeError {
 pub(crate) struct Shared {
     pub(crate) url: String,
     pub(crate) region: String,
-    pub(crate) keys: Vec<Key>,
+    pub(crate) keys: Vec<AccessKey>,
+    pub(crate) default_account: String,
     pub(crate) limits: Limits,
     pub(crate) store: Store,
+    pub(crate) counts: CallCounts,
     pub(crate) faults: Faults,
+    pub(crate) clock: Clock,
+    disk: Option<Disk>,
+}
+
+impl Shared {
+    /// Keeps a stream's settings on disk, where there is one.
+    pub(crate) fn keep(&self, stream: &Stream) -> Result<(), ServiceError> {
+        self.on_disk(|disk| disk.save_stream(stream))
+    }
+
+    /// Removes a stream from disk, where there is one.
+    pub(crate) fn forget(&self, stream: &Stream) -> Result<(), ServiceError> {
+        self.on_disk(|disk| disk.remove_stream(stream))
+    }
+
+    fn on_disk(&self, work: impl FnOnce(&Disk) -> std::io::Result<()>) -> Result<(), ServiceError> {
+        let Some(disk) = &self.disk else { return Ok(()) };
+        work(disk).map_err(|error| {
+            tracing::error!(%error, "the data folder cannot be written");
+            ServiceError::internal(format!("The data folder cannot be written: {error}"))
+        })
+    }
+
+    /// Keeps a producer's fragment on disk, where there is one, and removes those that have expired.
+    pub(crate) async fn keep_fragment(
+        self: &Arc<Self>,
+        stream: &Arc<Stream>,
+        held: &Arc<Held>,
+    ) -> Result<(), ServiceError> {
+        if self.disk.is_none() {
+            return Ok(());
+        }
+        let (shared, stream, held) = (Arc::clone(self), Arc::clone(stream), Arc::clone(held));
+        let kept = tokio::task::spawn_blocking(move || {
+            shared.on_disk(|disk| {
+                disk.save_fragment(&stream.identity, &held)?;
+                stream.take_expired().iter().try_for_each(|file| disk.remove_fragment(&stream.identity, file))
+            })
+        });
+        kept.await.map_err(|error| ServiceError::internal(error.to_string()))?
+    }
 }
 
 /// A running simulator. It ends when it is dropped or stopped.
@@ -103,6 +186,7 @@ pub(crate) struct Shared {
 pub struct Simulator {
     address: SocketAddr,
     shared: Arc<Shared>,
+    certificate_pem: Option<String>,
     cancel: CancellationToken,
     tasks: TaskTracker,
 }
@@ -129,15 +213,24 @@ impl Simulator {
         let listen_error = |error| ServeError::Listen { address: config.listen.clone(), error };
         let listener = TcpListener::bind(&config.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
-        let keys = config.keys.into_iter().map(|(id, secret)| Key { id, secret }).collect();
+        let (acceptor, certificate_pem) = config.tls.as_ref().map(tls::acceptor).transpose()?.unzip();
+        let scheme = if acceptor.is_some() { "https" } else { "http" };
+        let default_account = config.keys.first().map_or(DEFAULT_ACCOUNT.to_owned(), |key| key.account.clone());
         let shared = Arc::new(Shared {
-            url: config.advertise.unwrap_or_else(|| format!("http://{address}")),
+            url: config.advertise.unwrap_or_else(|| format!("{scheme}://{address}")),
             region: config.region,
-            keys,
+            keys: config.keys,
+            default_account,
             limits: config.limits,
             store: Store::default(),
-            faults: Faults::default(),
+            counts: CallCounts::default(),
+            faults: Faults::new(config.seed),
+            clock: Clock { offset_millis: config.clock_offset_ms },
+            disk: config.data.clone().map(Disk::new),
         });
+        if let Some(folder) = config.data {
+            restore(&shared).map_err(|error| ServeError::Data { folder, error })?;
+        }
         for fault in config.faults {
             shared.faults.add(fault);
         }
@@ -146,9 +239,9 @@ impl Simulator {
         }
         let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
         let router = api::router(Arc::clone(&shared));
-        tasks.spawn(accept(listener, router, cancel.clone(), tasks.clone()));
+        tasks.spawn(accept(listener, acceptor, router, cancel.clone(), tasks.clone()));
         tasks.close();
-        Ok(Self { address, shared, cancel, tasks })
+        Ok(Self { address, shared, certificate_pem, cancel, tasks })
     }
 
     /// Where it listens.
@@ -156,9 +249,14 @@ impl Simulator {
         self.address
     }
 
-    /// `http://address`, as `kvs.endpoint` takes it.
+    /// `http://address` or `https://address`, as `kvs.endpoint` takes it.
     pub fn url(&self) -> &str {
         &self.shared.url
+    }
+
+    /// The certificate to trust, PEM, when it speaks TLS.
+    pub fn certificate_pem(&self) -> Option<&str> {
+        self.certificate_pem.as_deref()
     }
 
     /// Adds a stream while running.
@@ -169,9 +267,20 @@ impl Simulator {
         add_stream(&self.shared, source)
     }
 
+    /// Removes a stream of the first key's account, as DeleteStream does; `false`: there is none of that name.
+    pub fn remove_stream(&self, name: &str) -> bool {
+        let stream = self.shared.store.get(&self.shared.default_account, name);
+        stream.map(|stream| self.shared.store.remove(&stream)).is_some()
+    }
+
     /// Adds a fault while running.
     pub fn add_fault(&self, fault: Fault) {
         self.shared.faults.add(fault);
+    }
+
+    /// Faults that have not struck yet.
+    pub fn pending_faults(&self) -> Vec<Fault> {
+        self.shared.faults.pending()
     }
 
     /// Closes all connections and waits until they are.
@@ -187,6 +296,25 @@ impl Drop for Simulator {
     }
 }
 
+/// Puts back the streams that were kept.
+fn restore(shared: &Shared) -> std::io::Result<()> {
+    let Some(disk) = &shared.disk else { return Ok(()) };
+    let now = shared.clock.now_millis();
+    let kept = disk.load(|hours| match hours {
+        0 => i64::MAX,
+        _ => now.saturating_sub(shared.limits.retention_millis(hours)),
+    })?;
+    for Kept { identity, settings, fragments } in kept {
+        let (name, count) = (identity.name.clone(), fragments.len());
+        let playback = Playback::new(&name, Media::default(), Repeat::Times(1), Pace::Max);
+        let stream = Stream::new(identity, settings, playback, shared.clock, &shared.limits);
+        fragments.into_iter().for_each(|held| stream.restore(held));
+        shared.store.add(stream);
+        tracing::info!(stream = %name, fragments = count, "kept from before");
+    }
+    Ok(())
+}
+
 fn add_stream(shared: &Shared, source: &StreamSource) -> Result<(), ServeError> {
     let name = &source.name;
     if !store::valid_name(name) {
@@ -200,16 +328,27 @@ fn add_stream(shared: &Shared, source: &StreamSource) -> Result<(), ServeError> 
             "a chunk of the recording is not whole (no continuation token): it is not served unless a fault asks for it");
     }
     let fragments = media.chunks.len();
-    let arn = store::arn(&shared.region, name, now_millis());
-    let stream = Stream::new(name, arn, media, source.repeat, source.pace, &shared.limits);
-    if !shared.store.add(stream) {
+    let created_millis = shared.clock.now_millis();
+    let account = shared.default_account.clone();
+    let arn = store::arn(&shared.region, &account, name, created_millis);
+    let identity = Identity { account, name: name.clone(), arn, created_millis };
+    let settings = Settings { retention_hours: 24, ..Settings::default() };
+    let playback = Playback::new(name, media, source.repeat, source.pace);
+    let stream = Stream::new(identity, settings, playback, shared.clock, &shared.limits);
+    if shared.store.add(stream).is_none() {
         return Err(ServeError::Twice { name: name.clone() });
     }
     tracing::info!(stream = %name, file = %source.file.display(), fragments, "serving");
     Ok(())
 }
 
-async fn accept(listener: TcpListener, router: Router, cancel: CancellationToken, tasks: TaskTracker) {
+async fn accept(
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    router: Router,
+    cancel: CancellationToken,
+    tasks: TaskTracker,
+) {
     loop {
         let accepted = tokio::select! {
             () = cancel.cancelled() => return,
@@ -217,7 +356,7 @@ async fn accept(listener: TcpListener, router: Router, cancel: CancellationToken
         };
         match accepted {
             Ok((socket, _)) => {
-                tasks.spawn(serve(socket, router.clone(), cancel.clone()));
+                tasks.spawn(handle(socket, acceptor.clone(), router.clone(), cancel.clone()));
             }
             Err(error) => {
                 // Out of file handles, most likely: others have to close first.
@@ -228,17 +367,31 @@ async fn accept(listener: TcpListener, router: Router, cancel: CancellationToken
     }
 }
 
-async fn serve(socket: TcpStream, router: Router, cancel: CancellationToken) {
+async fn handle(socket: TcpStream, acceptor: Option<TlsAcceptor>, router: Router, cancel: CancellationToken) {
     let _ = socket.set_nodelay(true);
     let handle = socket2::SockRef::from(&socket).try_clone().map(|socket| ConnectionHandle(Arc::new(socket)));
     let router = match handle {
         Ok(handle) => router.layer(Extension(handle)),
         Err(_) => router,
     };
+    match acceptor {
+        None => serve(socket, router, cancel).await,
+        Some(acceptor) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket)).await {
+            Ok(Ok(stream)) => serve(stream, router, cancel).await,
+            Ok(Err(error)) => tracing::debug!(%error, "no TLS connection was made"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        },
+    }
+}
+
+async fn serve<S>(stream: S, router: Router, cancel: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = TowerToHyperService::new(router);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(60));
-    let connection = builder.serve_connection(TokioIo::new(socket), service);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         () = cancel.cancelled() => {}
         result = connection => if let Err(error) = result {

@@ -1,4 +1,7 @@
-//! Checking Signature Version 4 of a request, as the service does.
+//! Checking Signature Version 4 of a request, as the service does: in headers or in the query, of a body that is
+//! hashed, unsigned, or sent in chunks that are signed or unsigned.
+
+mod aws_chunked;
 
 use std::time::{Duration, SystemTime};
 
@@ -8,41 +11,78 @@ use sha2::{Digest, Sha256};
 
 use crate::error::ServiceError;
 
+pub(crate) use aws_chunked::AwsChunked;
+
 /// The name that requests to the service are signed for.
 const SERVICE: &str = "kinesisvideo";
 /// How far a request's date may be from ours.
 const SKEW_MAX: Duration = Duration::from_secs(5 * 60);
+/// The longest life of a signature in a query: a week.
+const EXPIRES_MAX_S: u64 = 7 * 24 * 3600;
 
 /// An access key that may sign.
 #[derive(Debug, Clone)]
-pub(crate) struct Key {
-    pub(crate) id: String,
-    pub(crate) secret: String,
+pub struct AccessKey {
+    /// Access key id.
+    pub id: String,
+    /// Secret access key.
+    pub secret: String,
+    /// Whose it is: 12 digits.
+    pub account: String,
+    /// For temporary credentials: the token that has to come with it.
+    pub session_token: Option<String>,
+    /// For temporary credentials: until when they are good.
+    pub expires: Option<SystemTime>,
 }
 
-/// Checks that a request is signed by one of the keys.
-pub(crate) fn verify(parts: &Parts, body: &[u8], keys: &[Key], now: SystemTime) -> Result<(), ServiceError> {
+impl AccessKey {
+    /// A key without an end.
+    pub fn new(id: &str, secret: &str, account: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            secret: secret.to_owned(),
+            account: account.to_owned(),
+            session_token: None,
+            expires: None,
+        }
+    }
+}
+
+/// Who signed a request.
+pub(crate) struct Signer {
+    pub(crate) account: String,
+    /// What decodes the body, when it comes in chunks of its own.
+    pub(crate) chunked: Option<AwsChunked>,
+}
+
+/// The parts of a signature.
+struct Authorization {
+    key_id: String,
+    /// `DATE/REGION/kinesisvideo/aws4_request`.
+    scope: String,
+    signed_headers: String,
+    signature: String,
+    amz_date: String,
+    token: Option<String>,
+    in_query: bool,
+}
+
+/// Checks that a request is signed by one of the keys. `body` is `None` when it is still to come: then its hash cannot
+/// be part of the signature.
+pub(crate) fn verify(
+    parts: &Parts,
+    body: Option<&[u8]>,
+    keys: &[AccessKey],
+    now: SystemTime,
+) -> Result<Signer, ServiceError> {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(authorization) = header("authorization") else {
-        return Err(ServiceError::new(403, "MissingAuthenticationTokenException", "Missing Authentication Token"));
+    let authorization = match header("authorization") {
+        Some(text) => from_header(text, header("x-amz-date"), header("x-amz-security-token"))?,
+        None => from_query(parts.uri.query().unwrap_or_default(), now)?.ok_or_else(|| {
+            ServiceError::new(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+        })?,
     };
-    let incomplete = |what: &str| {
-        let message = format!("Authorization header requires '{what}' parameter.");
-        ServiceError::new(403, "IncompleteSignatureException", message)
-    };
-    let fields = authorization.strip_prefix("AWS4-HMAC-SHA256").ok_or_else(|| incomplete("Credential"))?;
-    let field = |name: &str| {
-        fields
-            .split(',')
-            .find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='))
-            .ok_or_else(|| incomplete(name))
-    };
-    let (credential, signed_headers, signature) = (field("Credential")?, field("SignedHeaders")?, field("Signature")?);
-    let scope: Vec<&str> = credential.splitn(2, '/').collect();
-    let (key_id, scope) = match scope[..] {
-        [key_id, scope] => (key_id, scope),
-        _ => return Err(incomplete("Credential")),
-    };
+    let Authorization { key_id, scope, signed_headers, signature, amz_date, token, in_query } = authorization;
     let &[date, region, service, "aws4_request"] = &scope.split('/').collect::<Vec<_>>()[..] else {
         return Err(incomplete("Credential"));
     };
@@ -50,39 +90,141 @@ pub(crate) fn verify(parts: &Parts, body: &[u8], keys: &[Key], now: SystemTime) 
         let message = format!("Credential should be scoped to correct service: '{SERVICE}'.");
         return Err(ServiceError::new(403, "InvalidSignatureException", message));
     }
-    let Some(key) = keys.iter().find(|key| key.id == key_id) else {
-        let message = "The security token included in the request is invalid.";
-        return Err(ServiceError::new(403, "UnrecognizedClientException", message));
-    };
-    let amz_date = header("x-amz-date").ok_or_else(|| incomplete("X-Amz-Date"))?;
+    let key = find_key(keys, &key_id, token.as_deref(), now)?;
     let time =
-        parse_amz_date(amz_date).filter(|_| amz_date.starts_with(date)).ok_or_else(|| incomplete("X-Amz-Date"))?;
-    check_skew(amz_date, time, now)?;
-
-    let names: Vec<&str> = signed_headers.split(';').collect();
-    if !names.contains(&"host") {
+        parse_amz_date(&amz_date).filter(|_| amz_date.starts_with(date)).ok_or_else(|| incomplete("X-Amz-Date"))?;
+    if !in_query {
+        check_skew(&amz_date, time, now)?;
+    }
+    if !signed_headers.split(';').any(|name| name == "host") {
         return Err(ServiceError::new(403, "InvalidSignatureException", "'Host' must be a signed header."));
     }
-    let mut canonical = format!("{}\n{}\n{}\n", parts.method, parts.uri.path(), canonical_query(parts.uri.query()));
-    for name in &names {
+    let signing_key = generate_signing_key(&key.secret, time, region, service);
+    let sign = |payload_hash: &str| {
+        let canonical = canonical_request(parts, &signed_headers, payload_hash);
+        let to_sign = format!("AWS4-HMAC-SHA256\n{amz_date}\n{scope}\n{}", hex_digest(canonical.as_bytes()));
+        calculate_signature(&signing_key, to_sign.as_bytes())
+    };
+    let hashes = payload_hashes(header("x-amz-content-sha256"), body)?;
+    if !hashes.iter().any(|hash| sign(hash) == signature) {
+        let message = "The request signature we calculated does not match the signature you provided. Check your AWS \
+                       Secret Access Key and signing method. Consult the service documentation for details.";
+        return Err(ServiceError::new(403, "InvalidSignatureException", message));
+    }
+    let chunked = match header("x-amz-content-sha256") {
+        Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER") => Some(AwsChunked::unsigned()),
+        Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD" | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER") => {
+            let key = signing_key.as_ref().to_vec();
+            Some(AwsChunked::signed(key, amz_date, scope, signature))
+        }
+        _ => None,
+    };
+    Ok(Signer { account: key.account.clone(), chunked })
+}
+
+/// What the last line of the canonical request may be.
+fn payload_hashes(said: Option<&str>, body: Option<&[u8]>) -> Result<Vec<String>, ServiceError> {
+    match (said, body) {
+        (Some(said), Some(body)) if said.len() == 64 && hex_digest(body) != said => {
+            let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
+            Err(ServiceError::new(400, "InvalidSignatureException", message))
+        }
+        (Some(said), _) => Ok(vec![said.to_owned()]),
+        (None, Some(body)) => Ok(vec![hex_digest(body)]),
+        // A body that is still to come: AWS's producers sign it as an empty one or as unsigned.
+        (None, None) => Ok(vec![hex_digest(b""), "UNSIGNED-PAYLOAD".to_owned()]),
+    }
+}
+
+fn incomplete(what: &str) -> ServiceError {
+    let message = format!("Authorization header requires '{what}' parameter.");
+    ServiceError::new(403, "IncompleteSignatureException", message)
+}
+
+fn from_header(text: &str, amz_date: Option<&str>, token: Option<&str>) -> Result<Authorization, ServiceError> {
+    let fields = text.strip_prefix("AWS4-HMAC-SHA256").ok_or_else(|| incomplete("Credential"))?;
+    let field = |name: &str| {
+        let found = fields.split(',').find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
+        found.map(str::to_owned).ok_or_else(|| incomplete(name))
+    };
+    let credential = field("Credential")?;
+    let (key_id, scope) = credential.split_once('/').ok_or_else(|| incomplete("Credential"))?;
+    Ok(Authorization {
+        key_id: key_id.to_owned(),
+        scope: scope.to_owned(),
+        signed_headers: field("SignedHeaders")?,
+        signature: field("Signature")?,
+        amz_date: amz_date.ok_or_else(|| incomplete("X-Amz-Date"))?.to_owned(),
+        token: token.map(str::to_owned),
+        in_query: false,
+    })
+}
+
+/// `None`: the query has no signature.
+fn from_query(query: &str, now: SystemTime) -> Result<Option<Authorization>, ServiceError> {
+    let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let value = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    if value("X-Amz-Algorithm").is_none() {
+        return Ok(None);
+    }
+    let field = |name: &str| value(name).ok_or_else(|| incomplete(name));
+    let amz_date = field("X-Amz-Date")?;
+    let expires_s =
+        field("X-Amz-Expires")?.parse().ok().filter(|&seconds: &u64| (1..=EXPIRES_MAX_S).contains(&seconds));
+    let expires_s = expires_s.ok_or_else(|| incomplete("X-Amz-Expires"))?;
+    let begins = parse_amz_date(&amz_date).ok_or_else(|| incomplete("X-Amz-Date"))?;
+    if begins + Duration::from_secs(expires_s) < now || now + SKEW_MAX < begins {
+        return Err(ServiceError::new(403, "InvalidSignatureException", "Signature expired or not yet current."));
+    }
+    let credential = field("X-Amz-Credential")?;
+    let (key_id, scope) = credential.split_once('/').ok_or_else(|| incomplete("X-Amz-Credential"))?;
+    Ok(Some(Authorization {
+        key_id: key_id.to_owned(),
+        scope: scope.to_owned(),
+        signed_headers: field("X-Amz-SignedHeaders")?,
+        signature: field("X-Amz-Signature")?,
+        amz_date,
+        token: value("X-Amz-Security-Token"),
+        in_query: true,
+    }))
+}
+
+fn find_key<'a>(
+    keys: &'a [AccessKey],
+    id: &str,
+    token: Option<&str>,
+    now: SystemTime,
+) -> Result<&'a AccessKey, ServiceError> {
+    let unknown = || {
+        let message = "The security token included in the request is invalid.";
+        ServiceError::new(403, "UnrecognizedClientException", message)
+    };
+    let key = keys.iter().find(|key| key.id == id).ok_or_else(unknown)?;
+    // A key that is not temporary takes any token, or none.
+    if key.session_token.is_some() && key.session_token.as_deref() != token {
+        return Err(unknown());
+    }
+    if key.expires.is_some_and(|expires| expires <= now) {
+        let message = "The security token included in the request is expired";
+        return Err(ServiceError::new(403, "ExpiredTokenException", message));
+    }
+    Ok(key)
+}
+
+fn canonical_request(parts: &Parts, signed_headers: &str, payload_hash: &str) -> String {
+    let query = canonical_query(parts.uri.query());
+    let mut canonical = format!("{}\n{}\n{query}\n", parts.method, parts.uri.path());
+    for name in signed_headers.split(';') {
         let values: Vec<String> = parts
             .headers
-            .get_all(*name)
+            .get_all(name)
             .iter()
-            .filter_map(|value| value.to_str().ok())
-            .map(|value| value.split_whitespace().collect::<Vec<_>>().join(" "))
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).split_whitespace().collect::<Vec<_>>().join(" "))
             .collect();
         canonical.push_str(&format!("{name}:{}\n", values.join(",")));
     }
-    canonical.push_str(&format!("\n{signed_headers}\n{}", hex_digest(body)));
-    let to_sign = format!("AWS4-HMAC-SHA256\n{amz_date}\n{scope}\n{}", hex_digest(canonical.as_bytes()));
-    let signing_key = generate_signing_key(&key.secret, time, region, service);
-    if calculate_signature(signing_key, to_sign.as_bytes()) == signature {
-        return Ok(());
-    }
-    let message = "The request signature we calculated does not match the signature you provided. Check your AWS \
-                   Secret Access Key and signing method. Consult the service documentation for details.";
-    Err(ServiceError::new(403, "InvalidSignatureException", message))
+    canonical.push_str(&format!("\n{signed_headers}\n{payload_hash}"));
+    canonical
 }
 
 fn check_skew(amz_date: &str, time: SystemTime, now: SystemTime) -> Result<(), ServiceError> {
@@ -117,7 +259,7 @@ fn canonical_query(query: Option<&str>) -> String {
     let mut pairs: Vec<String> = query
         .unwrap_or_default()
         .split('&')
-        .filter(|pair| !pair.is_empty())
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("X-Amz-Signature="))
         .map(|pair| if pair.contains('=') { pair.to_owned() } else { format!("{pair}=") })
         .collect();
     pairs.sort();
@@ -127,3 +269,7 @@ fn canonical_query(query: Option<&str>) -> String {
 fn hex_digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+#[path = "signature_tests.rs"]
+mod tests;

@@ -102,6 +102,17 @@ pub(crate) struct Recorded {
     pub(crate) millis_behind_now: i64,
 }
 
+impl Template {
+    /// A chunk that a producer sent.
+    pub(crate) fn sent(parts: [Bytes; 3]) -> Self {
+        Self { parts, begins: Duration::ZERO, takes: Duration::ZERO, recorded: None }
+    }
+
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.parts.iter().map(Bytes::len).sum()
+    }
+}
+
 /// Whoever writes chunks here.
 pub(crate) fn writer() -> ChunkWriter {
     ChunkWriter::new("kvs-simulator")
@@ -120,7 +131,7 @@ impl Media {
     }
 
     /// `None`: no chunk has a fragment number.
-    fn from_recording(bytes: &Bytes) -> Result<Option<Self>, kvs_mkv::Error> {
+    pub(crate) fn from_recording(bytes: &Bytes) -> Result<Option<Self>, kvs_mkv::Error> {
         let mut splitter = Splitter::new(Limits::default(), Completion::Token);
         let mut rest: &[u8] = bytes;
         let mut media = Self::default();

@@ -1,304 +1,281 @@
-//! A stream: what it holds, and what comes to it as time goes on.
+//! A stream: what it is, what it holds, and what comes to it as time goes on.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+pub(crate) mod held;
+pub(crate) mod playback;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
-use kvs_mkv::{FragmentNumber, LeadingTags, Timestamp, TrailingTags};
-use num_bigint::BigUint;
-use serde::Serialize;
-use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
+use kvs_mkv::{FragmentNumber, ProducedFragment};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
 use crate::limits::Limits;
 use crate::number;
-use crate::source::{Media, NotWhole, Pace, Repeat, Template, writer};
+use crate::source::{NotWhole, Template};
 
-/// Between the producer's clock and the service's, for what was not recorded.
-const PRODUCER_LAG_MILLIS: i64 = 150;
-/// By how much the counter grows from one play of a file to the next: as at a new session of a producer.
-const SESSION_COUNTER_STEP: u64 = 1_000;
+pub(crate) use held::{Behind, Held};
+pub(crate) use playback::Playback;
 
-/// A stream of the account.
+/// A stream of an account.
 #[derive(Debug)]
 pub(crate) struct Stream {
+    pub(crate) identity: Identity,
+    pub(crate) get_media_connections: Arc<Semaphore>,
+    pub(crate) archive_connections: Arc<Semaphore>,
+    /// Cancelled when the stream is deleted.
+    pub(crate) deleted: CancellationToken,
+    settings: Mutex<Settings>,
+    playback: Playback,
+    contents: Mutex<Contents>,
+    /// Counts what producers have sent, so that readers hear of it.
+    arrivals: watch::Sender<u64>,
+    clock: Clock,
+    limits: Limits,
+}
+
+/// What a stream is for as long as it exists.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    pub(crate) account: String,
     pub(crate) name: String,
     pub(crate) arn: String,
-    pub(crate) version: String,
-    pub(crate) created_seconds: f64,
+    pub(crate) created_millis: i64,
+}
+
+/// What can be changed of a stream.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    /// How often it was changed.
+    pub(crate) changes: u64,
     pub(crate) retention_hours: u64,
     pub(crate) media_type: Option<String>,
-    pub(crate) connections: Arc<Semaphore>,
-    media: Media,
-    repeat: Repeat,
-    pace: Pace,
-    started: Instant,
-    state: Mutex<State>,
+    pub(crate) device_name: Option<String>,
+    pub(crate) kms_key_id: Option<String>,
+    pub(crate) tags: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    held: Vec<Arc<Held>>,
-    /// When the latest calls of GetMedia came.
-    calls: Vec<Instant>,
-}
-
-/// A fragment that has been ingested.
-#[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) number: FragmentNumber,
-    pub(crate) token: String,
-    pub(crate) server_millis: i64,
-    pub(crate) producer_millis: i64,
-    takes_millis: i64,
-    millis_behind_now: i64,
-    value: BigUint,
-    template: Arc<Template>,
-    as_recorded: bool,
-    digest: OnceLock<(String, u64)>,
-}
-
-/// A row of `/simulator/streams/NAME/fragments`.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct FragmentRow {
-    fragment_number: String,
-    sha256: String,
-    size_bytes: u64,
-    server_timestamp_ms: i64,
-    producer_timestamp_ms: i64,
-    continuation_token: String,
+struct Contents {
+    /// Index of the first fragment that is held.
+    base: usize,
+    held: VecDeque<Arc<Held>>,
+    /// How many fragments of the file have been played.
+    played: u64,
+    /// Bytes that producers have sent and that are held.
+    sent_bytes: usize,
+    /// Files of producers' fragments that are held no longer.
+    expired: Vec<String>,
 }
 
 /// What a reader gets when it asks for the next fragment.
 pub(crate) enum Next {
-    Fragment(Arc<Held>),
+    /// A fragment, and its index: of those that have expired meanwhile none comes.
+    Fragment { index: usize, held: Arc<Held>, latest_millis: i64 },
     /// One comes at that time.
     At(Instant),
-    /// Nobody produces any more.
+    /// None of the file comes any more; a producer may send one.
     Never,
 }
 
+/// What a stream holds at one moment.
+pub(crate) struct Snapshot {
+    /// Index of the first.
+    pub(crate) base: usize,
+    /// In the order of the stream.
+    pub(crate) held: Vec<Arc<Held>>,
+}
+
+/// A fragment of a producer's, with what is known of it.
+pub(crate) struct Arrival {
+    pub(crate) produced: ProducedFragment,
+    pub(crate) server_millis: i64,
+    pub(crate) producer_millis: i64,
+    /// Whether it is the first of its session.
+    pub(crate) first: bool,
+}
+
 impl Stream {
-    pub(crate) fn new(name: &str, arn: String, media: Media, repeat: Repeat, pace: Pace, limits: &Limits) -> Self {
+    pub(crate) fn new(
+        identity: Identity,
+        settings: Settings,
+        playback: Playback,
+        clock: Clock,
+        limits: &Limits,
+    ) -> Self {
         Self {
-            name: name.to_owned(),
-            arn,
-            version: format!("{:016x}", number::mix(name, 0)),
-            created_seconds: now_millis() as f64 / 1000.0,
-            retention_hours: 24,
-            media_type: None,
-            connections: Arc::new(Semaphore::new(limits.get_media_connections)),
-            media,
-            repeat,
-            pace,
-            started: Instant::now(),
-            state: Mutex::default(),
+            identity,
+            get_media_connections: Arc::new(Semaphore::new(limits.get_media_connections)),
+            archive_connections: Arc::new(Semaphore::new(limits.archive_connections)),
+            deleted: CancellationToken::new(),
+            settings: Mutex::new(settings),
+            playback,
+            contents: Mutex::default(),
+            arrivals: watch::Sender::new(0),
+            clock,
+            limits: *limits,
         }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.identity.name
+    }
+
+    pub(crate) fn settings(&self) -> MutexGuard<'_, Settings> {
+        // Nothing panics while it is held, and its parts are changed one by one.
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The version that a change has to name.
+    pub(crate) fn version(&self) -> String {
+        format!("{:016x}", number::mix(&self.identity.name, self.settings().changes))
     }
 
     pub(crate) fn not_whole(&self) -> &[NotWhole] {
-        &self.media.not_whole
+        self.playback.not_whole()
     }
 
-    /// Whether one more call of GetMedia is within the limit; if so it is counted.
-    pub(crate) fn admit_call(&self, limits: &Limits) -> bool {
-        let now = Instant::now();
-        let mut state = self.lock();
-        state.calls.retain(|&call| now.duration_since(call) < Duration::from_secs(1));
-        if state.calls.len() >= limits.get_media_calls_per_second {
-            return false;
-        }
-        state.calls.push(now);
-        true
+    /// Changes when a producer's fragment comes.
+    pub(crate) fn arrivals(&self) -> watch::Receiver<u64> {
+        self.arrivals.subscribe()
     }
 
-    /// The fragment at `index`, ingesting what is due.
+    /// The fragment at `index`, or the first behind it that is still held, ingesting what is due.
     pub(crate) fn next(&self, index: usize) -> Next {
-        let mut state = self.lock();
-        self.ingest(&mut state, index);
-        match state.held.get(index) {
-            Some(held) => Next::Fragment(Arc::clone(held)),
-            None => self.due(state.held.len() as u64).map_or(Next::Never, Next::At),
-        }
-    }
-
-    /// Everything that has been ingested.
-    pub(crate) fn held(&self) -> Vec<Arc<Held>> {
-        let mut state = self.lock();
-        let wanted = if self.repeat == Repeat::Forever && self.pace == Pace::Max { 0 } else { usize::MAX };
-        self.ingest(&mut state, wanted);
-        state.held.clone()
-    }
-
-    /// How many fragments of the file have been played for those held, and when the next one is due.
-    fn due(&self, index: u64) -> Option<Instant> {
-        let per_play = self.media.chunks.len() as u64;
-        let play = index.checked_div(per_play)?;
-        if let Repeat::Times(times) = self.repeat
-            && play >= times
-        {
-            return None;
-        }
-        let after = match self.pace {
-            Pace::Max => Duration::ZERO,
-            Pace::FragmentsPerSecond(rate) => Duration::from_secs_f64(index as f64 / rate),
-            Pace::Realtime => {
-                let template = &self.media.chunks[(index % per_play) as usize];
-                // A fragment is there when its last frame has been taken.
-                self.media.period * u32::try_from(play).unwrap_or(u32::MAX) + template.begins + template.takes
+        let mut contents = self.contents();
+        self.ingest(&mut contents, index);
+        let index = index.max(contents.base);
+        match contents.held.get(index - contents.base) {
+            Some(held) => {
+                let latest_millis = contents.held.back().map_or(0, |latest| latest.server_millis);
+                Next::Fragment { index, held: Arc::clone(held), latest_millis }
             }
-        };
-        Some(self.started + after)
-    }
-
-    /// Takes in what is due, of an endless stream at full speed up to `wanted` only.
-    fn ingest(&self, state: &mut State, wanted: usize) {
-        let now = Instant::now();
-        let on_demand = self.repeat == Repeat::Forever && self.pace == Pace::Max;
-        while let Some(due) = self.due(state.held.len() as u64) {
-            if due > now || (on_demand && state.held.len() > wanted) {
-                return;
-            }
-            let held = self.make(state.held.len() as u64, state.held.last());
-            let Some(held) = held else { return };
-            state.held.push(Arc::new(held));
+            None => self.playback.due(contents.played).map_or(Next::Never, Next::At),
         }
     }
 
-    fn make(&self, index: u64, before: Option<&Arc<Held>>) -> Option<Held> {
-        let per_play = self.media.chunks.len() as u64;
-        let play = index / per_play;
-        let template = Arc::clone(&self.media.chunks[(index % per_play) as usize]);
-        let takes_millis = millis(template.takes);
-        if let Some(recorded) = &template.recorded {
-            let first = self.media.chunks.first()?.recorded.as_ref()?;
-            let last_template = self.media.chunks.last()?;
-            let last = last_template.recorded.as_ref()?;
-            let play_millis = last.server_millis - first.server_millis + millis(last_template.takes);
-            let shift_millis = play_millis.max(0) * i64::try_from(play).ok()?;
-            let span = number::from_number(&last.number)
-                - number::from_number(&first.number).min(number::from_number(&last.number));
-            let step = span + number::distance(SESSION_COUNTER_STEP, play_millis.unsigned_abs());
-            let value = number::from_number(&recorded.number) + step * play;
-            let number = number::to_number(&value)?;
-            let as_recorded = play == 0;
-            return Some(Held {
-                token: if as_recorded { recorded.token.clone() } else { number.as_str().to_owned() },
-                number,
-                server_millis: recorded.server_millis + shift_millis,
-                producer_millis: recorded.producer_millis + shift_millis,
-                takes_millis,
-                millis_behind_now: recorded.millis_behind_now,
-                value,
-                template,
-                as_recorded,
-                digest: OnceLock::new(),
-            });
-        }
-        let live = self.pace != Pace::Max;
-        let at_least = before.map_or(i64::MIN, |before| before.server_millis + 1);
-        let server_millis = now_millis().max(at_least);
-        // Mostly by 1, by a hole of up to 8 at times, by about 1,000 when the file begins again.
-        let hole = match number::mix(&self.name, index) % 8 {
-            0 => 2 + number::mix(&self.name, index + 1) % 7,
-            _ => 1,
-        };
-        let counter_before = before.map(|before| counter_of(&before.value));
-        let step = if index.is_multiple_of(per_play) { SESSION_COUNTER_STEP } else { hole };
-        let counter = counter_before.map_or(1 << 40, |counter| counter + step);
-        let other = (number::mix(&self.name, index.wrapping_add(77)) & 0x0FFF_FFFF) as u32;
-        let value = number::compose(counter, server_millis.unsigned_abs(), other);
-        let number = number::to_number(&value)?;
-        let played = self.media.period * u32::try_from(play).unwrap_or(u32::MAX) + template.begins;
-        let stored_millis =
-            millis(self.media.period) * i64::try_from(self.repeat_count()).unwrap_or(0) - millis(played);
-        Some(Held {
+    /// Everything that is held.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let mut contents = self.contents();
+        let wanted = if self.playback.on_demand() { 0 } else { usize::MAX };
+        self.ingest(&mut contents, wanted);
+        Snapshot { base: contents.base, held: contents.held.iter().cloned().collect() }
+    }
+
+    /// Takes a producer's fragment in. Readers hear of it when [`Self::announce`] is called.
+    pub(crate) fn take(&self, arrival: Arrival) -> Option<Arc<Held>> {
+        let mut contents = self.contents();
+        self.ingest(&mut contents, 0);
+        let before = contents.held.back().cloned();
+        let step = if arrival.first { number::SESSION_COUNTER_STEP } else { 1 };
+        let before = before.as_ref().map(|before| &before.value);
+        let (number, value) = number::following(before, step, arrival.server_millis, &self.identity.name)?;
+        let takes_millis = duration_millis(&arrival.produced);
+        let ProducedFragment { head, tags, cluster, .. } = arrival.produced;
+        let parts = [Bytes::from([head, tags].concat()), Bytes::from(cluster), Bytes::new()];
+        let held = Arc::new(Held {
             token: number.as_str().to_owned(),
             number,
-            server_millis,
-            producer_millis: server_millis - PRODUCER_LAG_MILLIS,
+            server_millis: arrival.server_millis,
+            producer_millis: arrival.producer_millis,
             takes_millis,
-            millis_behind_now: if live { 0 } else { (stored_millis - takes_millis).max(0) },
+            ingested_millis: self.clock.now_millis(),
+            behind: Behind::Live,
             value,
-            template,
+            template: Arc::new(Template::sent(parts)),
             as_recorded: false,
             digest: OnceLock::new(),
-        })
+        });
+        self.hold(&mut contents, Arc::clone(&held));
+        drop(contents);
+        self.arrivals.send_modify(|count| *count += 1);
+        Some(held)
     }
 
-    fn repeat_count(&self) -> u64 {
-        match self.repeat {
-            Repeat::Times(times) => times,
-            Repeat::Forever => 0,
-        }
+    /// Files of fragments that are held no longer; each is told once.
+    pub(crate) fn take_expired(&self) -> Vec<String> {
+        std::mem::take(&mut self.contents().expired)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    /// Puts back what was kept on disk.
+    pub(crate) fn restore(&self, held: Held) {
+        self.hold(&mut self.contents(), Arc::new(held));
+    }
+
+    fn hold(&self, contents: &mut Contents, held: Arc<Held>) {
+        contents.sent_bytes += held.template.size_bytes();
+        contents.held.push_back(held);
+    }
+
+    fn contents(&self) -> MutexGuard<'_, Contents> {
         // Nothing panics while it is held, and its parts are changed one by one.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
+        self.expire(&mut contents);
+        contents
     }
-}
 
-fn counter_of(value: &BigUint) -> u64 {
-    let counter: BigUint = (value >> 92_u32) - (BigUint::from(1_u8) << 64_u32);
-    counter.iter_u64_digits().next().unwrap_or(0)
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-pub(crate) fn now_millis() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
-}
-
-impl Held {
-    /// The chunk's bytes, in pieces that are shared and not copied.
-    pub(crate) fn pieces(&self) -> Vec<Bytes> {
-        if let (true, Some(recorded)) = (self.as_recorded, &self.template.recorded) {
-            return vec![recorded.bytes.clone()];
+    /// Drops what is older than the retention, or, without one, what the host's buffer does not keep (AWS API
+    /// reference, CreateStream, DataRetentionInHours).
+    fn expire(&self, contents: &mut Contents) {
+        let hours = self.settings().retention_hours;
+        let (kept_millis, kept_bytes) = match hours {
+            0 => (self.limits.buffer_millis(), self.limits.buffer_size_bytes),
+            _ => (self.limits.retention_millis(hours), self.limits.stream_size_bytes),
+        };
+        let oldest = self.clock.now_millis().saturating_sub(kept_millis);
+        while let Some(first) = contents.held.front() {
+            let too_many = contents.sent_bytes > kept_bytes && contents.held.len() > 1;
+            if first.ingested_millis >= oldest && !too_many {
+                return;
+            }
+            if first.behind == Behind::Live {
+                let file_name = first.file_name();
+                contents.sent_bytes = contents.sent_bytes.saturating_sub(first.template.size_bytes());
+                contents.expired.push(file_name);
+            }
+            contents.held.pop_front();
+            contents.base += 1;
         }
-        let leading = writer().leading_tags(&LeadingTags {
-            number: self.number.clone(),
-            server_timestamp: Timestamp::from_millis(self.server_millis),
-            producer_timestamp: Timestamp::from_millis(self.producer_millis),
-        });
-        let trailing = writer().trailing_tags(&TrailingTags {
-            millis_behind_now: self.millis_behind_now,
-            continuation_token: self.token.clone(),
-        });
-        let [head, media, tail] = self.template.parts.clone();
-        let pieces = [head, Bytes::from(leading), media, Bytes::from(trailing), tail];
-        pieces.into_iter().filter(|piece| !piece.is_empty()).collect()
     }
 
-    /// When its media is over, by a clock that begins with it.
-    pub(crate) fn ends_millis(&self, begins_millis: i64) -> i64 {
-        begins_millis + self.takes_millis.max(1)
+    /// Takes in what is due of the file; of an endless one at full speed up to the index `wanted` only.
+    fn ingest(&self, contents: &mut Contents, wanted: usize) {
+        let now = Instant::now();
+        while let Some(due) = self.playback.due(contents.played) {
+            let end = contents.base + contents.held.len();
+            if due > now || (self.playback.on_demand() && end > wanted) {
+                return;
+            }
+            let Some(held) = self.playback.make(contents.played, contents.held.back(), self.clock) else { return };
+            contents.played += 1;
+            contents.held.push_back(Arc::new(held));
+        }
     }
 
-    pub(crate) fn row(&self) -> FragmentRow {
-        let (sha256, size_bytes) = self
-            .digest
-            .get_or_init(|| {
-                let mut hash = Sha256::new();
-                let mut size_bytes = 0;
-                for piece in self.pieces() {
-                    hash.update(&piece);
-                    size_bytes += piece.len() as u64;
-                }
-                let hex = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-                (hex, size_bytes)
+    /// The held fragments of these numbers, in the order asked for; of those that are not there none.
+    pub(crate) fn by_numbers(&self, numbers: &[FragmentNumber]) -> Vec<Arc<Held>> {
+        let held = self.snapshot().held;
+        numbers
+            .iter()
+            .filter_map(|number| {
+                let place = held.binary_search_by(|held| held.number.cmp(number)).ok()?;
+                Some(Arc::clone(&held[place]))
             })
-            .clone();
-        FragmentRow {
-            fragment_number: self.number.as_str().to_owned(),
-            sha256,
-            size_bytes,
-            server_timestamp_ms: self.server_millis,
-            producer_timestamp_ms: self.producer_millis,
-            continuation_token: self.token.clone(),
-        }
+            .collect()
     }
+}
+
+/// How long a fragment's media is: from its first frame to the end of its last one, whose length is that of the step
+/// before it.
+fn duration_millis(produced: &ProducedFragment) -> i64 {
+    let mut times: Vec<i64> = produced.document.frames.iter().map(|frame| frame.timestamp_ns).collect();
+    times.sort_unstable();
+    times.dedup();
+    let (Some(first), Some(last)) = (times.first(), times.last()) else { return 0 };
+    let step = times.windows(2).last().map_or(0, |pair| pair[1] - pair[0]);
+    (last - first + step) / 1_000_000
 }

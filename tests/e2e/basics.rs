@@ -114,7 +114,7 @@ fn one_stuck_stream_does_not_delay_another() {
     stage.add("stuck", &stage.recording(3, 2, 500), 1, Pace::Max);
     stage.add("free", &stage.recording(6, 2, 500), 1, Pace::Max);
     let kind = FaultKind::Stall { at_byte: 700, duration_ms: 600_000 };
-    stage.simulator.add_fault(Fault { stream: Some("stuck".to_owned()), api: "GetMedia".to_owned(), count: 1, kind });
+    stage.simulator.add_fault(Fault::new(kind).on("stuck"));
     let connector = stage.connector(&["stuck", "free"]).set("kvs.inactivity.timeout.ms", "4000");
     let mut worker = stage.start(&stage.worker(kafka), &connector);
     worker.wait_healthy();

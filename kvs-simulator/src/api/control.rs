@@ -1,52 +1,63 @@
-//! The control plane (`kvs-api.txt`, kinesisvideo 2017-09-30).
+//! The control plane (`kvs-api.txt`, kinesisvideo 2017-09-30). What the service does in the background is done at
+//! once here: a stream is ACTIVE as soon as it is made, and gone as soon as it is deleted.
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::body::Bytes;
-use axum::extract::State;
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{parse, refusal};
+use super::{Call, json as answer, tags};
 use crate::error::ServiceError;
 use crate::server::Shared;
 use crate::source::{Media, Pace, Repeat};
 use crate::store;
-use crate::stream::{Stream, now_millis};
+use crate::stream::{Identity, Playback, Settings, Stream};
 
-type Answer = Result<Json<Value>, ServiceError>;
+type Answer = Result<Response, ServiceError>;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct CreateStream {
+struct CreateStream {
     stream_name: String,
     media_type: Option<String>,
+    device_name: Option<String>,
+    kms_key_id: Option<String>,
     #[serde(default)]
     data_retention_in_hours: u64,
+    #[serde(default)]
+    tags: std::collections::BTreeMap<String, String>,
 }
 
-pub(super) async fn create_stream(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer {
-    let request: CreateStream = parse(&body)?;
-    refusal(&shared, "CreateStream", Some(&request.stream_name))?;
-    if !store::valid_name(&request.stream_name) {
-        return Err(ServiceError::invalid_argument("StreamName: 1 to 256 characters of [a-zA-Z0-9_.-] were expected."));
+pub(super) fn create_stream(shared: &Shared, call: &Call) -> Answer {
+    let request: CreateStream = call.parse()?;
+    if request.tags.len() > tags::TAGS_MAX {
+        return Err(ServiceError::too_many_tags());
     }
-    let arn = store::arn(&shared.region, &request.stream_name, now_millis());
-    let media = Media::default();
-    let mut stream = Stream::new(&request.stream_name, arn.clone(), media, Repeat::Times(1), Pace::Max, &shared.limits);
-    stream.retention_hours = request.data_retention_in_hours;
-    stream.media_type = request.media_type;
-    if !shared.store.add(stream) {
-        let message = format!("The stream {} already exists.", request.stream_name);
-        return Err(ServiceError::new(400, "ResourceInUseException", message));
-    }
-    Ok(Json(json!({ "StreamARN": arn })))
+    let name = request.stream_name;
+    let created_millis = shared.clock.now_millis();
+    let arn = store::arn(&shared.region, &call.account, &name, created_millis);
+    let identity = Identity { account: call.account.clone(), name: name.clone(), arn: arn.clone(), created_millis };
+    let settings = Settings {
+        changes: 0,
+        retention_hours: request.data_retention_in_hours,
+        media_type: request.media_type,
+        device_name: request.device_name,
+        kms_key_id: request.kms_key_id,
+        tags: request.tags,
+    };
+    let playback = Playback::new(&name, Media::default(), Repeat::Times(1), Pace::Max);
+    let stream = Stream::new(identity, settings, playback, shared.clock, &shared.limits);
+    let Some(stream) = shared.store.add(stream) else {
+        return Err(ServiceError::new(400, "ResourceInUseException", format!("The stream {name} already exists.")));
+    };
+    shared.keep(&stream)?;
+    Ok(answer(json!({ "StreamARN": arn })))
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct ListStreams {
+struct ListStreams {
     max_results: Option<u64>,
     next_token: Option<String>,
     stream_name_condition: Option<NameCondition>,
@@ -55,44 +66,33 @@ pub(super) struct ListStreams {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct NameCondition {
-    comparison_operator: Option<String>,
     comparison_value: Option<String>,
 }
 
-pub(super) async fn list_streams(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer {
-    let request: ListStreams = parse(&body)?;
-    refusal(&shared, "ListStreams", None)?;
+pub(super) fn list_streams(shared: &Shared, call: &Call) -> Answer {
+    let request: ListStreams = call.parse()?;
     let page = request.max_results.unwrap_or(10_000);
-    if !(1..=10_000).contains(&page) {
-        return Err(ServiceError::invalid_argument("MaxResults: 1 to 10000 was expected."));
-    }
-    let prefix = match &request.stream_name_condition {
-        Some(NameCondition { comparison_operator: Some(operator), .. }) if operator != "BEGINS_WITH" => {
-            return Err(ServiceError::invalid_argument("ComparisonOperator: BEGINS_WITH was expected."));
-        }
-        Some(condition) => condition.comparison_value.clone().unwrap_or_default(),
-        None => String::new(),
+    let prefix = request.stream_name_condition.and_then(|condition| condition.comparison_value).unwrap_or_default();
+    let after = match request.next_token.as_deref() {
+        Some("") | None => String::new(),
+        Some(token) => decode_token(token).ok_or_else(ServiceError::bad_page_token)?,
     };
-    let after = match &request.next_token {
-        Some(token) => decode_token(token)
-            .ok_or_else(|| ServiceError::invalid_argument("NextToken is not one that was handed out."))?,
-        None => String::new(),
-    };
-    let names = shared.store.all().into_iter().filter(|stream| stream.name.starts_with(&prefix) && stream.name > after);
-    let mut listed: Vec<_> = names.take(page as usize + 1).collect();
+    let streams = shared.store.of_account(&call.account);
+    let named = streams.iter().filter(|stream| stream.name().starts_with(&prefix) && stream.name() > after.as_str());
+    let mut listed: Vec<_> = named.take(page as usize + 1).collect();
     let more = listed.len() > page as usize;
     listed.truncate(page as usize);
-    let next_token = listed.last().filter(|_| more).map(|last| encode_token(&last.name));
+    let next_token = listed.last().filter(|_| more).map(|last| encode_token(last.name()));
     let infos: Vec<_> = listed.iter().map(|stream| stream_info(stream)).collect();
-    Ok(Json(json!({ "StreamInfoList": infos, "NextToken": next_token })))
+    Ok(answer(json!({ "StreamInfoList": infos, "NextToken": next_token })))
 }
 
-/// The name a page ended with, in hex: of the characters a NextToken may have.
-fn encode_token(name: &str) -> String {
+/// What a page ended with, in hex: of the characters a NextToken may have.
+pub(super) fn encode_token(name: &str) -> String {
     name.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn decode_token(token: &str) -> Option<String> {
+pub(super) fn decode_token(token: &str) -> Option<String> {
     let digits = token.as_bytes();
     if !digits.len().is_multiple_of(2) {
         return None;
@@ -101,56 +101,93 @@ fn decode_token(token: &str) -> Option<String> {
     String::from_utf8(digits.chunks(2).map(byte).collect::<Option<Vec<_>>>()?).ok()
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct StreamRequest {
-    stream_name: Option<String>,
-    #[serde(rename = "StreamARN")]
-    stream_arn: Option<String>,
-    #[serde(rename = "APIName")]
-    api_name: Option<String>,
+pub(super) fn describe_stream(shared: &Shared, call: &Call) -> Answer {
+    let stream = call.stream(shared)?;
+    Ok(answer(json!({ "StreamInfo": stream_info(&stream) })))
 }
 
-pub(super) async fn describe_stream(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer {
-    let request: StreamRequest = parse(&body)?;
-    refusal(&shared, "DescribeStream", request.stream_name.as_deref())?;
-    let stream = shared.store.find(request.stream_name.as_deref(), request.stream_arn.as_deref())?;
-    Ok(Json(json!({ "StreamInfo": stream_info(&stream) })))
-}
-
+/// Members without a value are left out, as the service does.
 fn stream_info(stream: &Stream) -> Value {
-    json!({
-        "StreamName": stream.name,
-        "StreamARN": stream.arn,
-        "MediaType": stream.media_type,
-        "KmsKeyId": "alias/aws/kinesisvideo",
-        "Version": stream.version,
+    let version = stream.version();
+    let settings = stream.settings();
+    let mut info = json!({
+        "StreamName": stream.name(),
+        "StreamARN": stream.identity.arn,
+        "KmsKeyId": settings.kms_key_id.as_deref().unwrap_or("alias/aws/kinesisvideo"),
+        "Version": version,
         "Status": "ACTIVE",
-        "CreationTime": stream.created_seconds,
-        "DataRetentionInHours": stream.retention_hours,
+        "CreationTime": stream.identity.created_millis as f64 / 1000.0,
+        "DataRetentionInHours": settings.retention_hours,
+    });
+    for (member, value) in [("MediaType", &settings.media_type), ("DeviceName", &settings.device_name)] {
+        if let Some(value) = value {
+            info[member] = value.as_str().into();
+        }
+    }
+    info
+}
+
+/// Changes the settings of a stream whose version the caller knows.
+fn change(shared: &Shared, call: &Call, change: impl FnOnce(&mut Settings) -> Result<(), ServiceError>) -> Answer {
+    let stream = call.stream(shared)?;
+    check_version(&stream, call)?;
+    {
+        let mut settings = stream.settings();
+        change(&mut settings)?;
+        settings.changes += 1;
+    }
+    shared.keep(&stream)?;
+    Ok(answer(json!({})))
+}
+
+fn check_version(stream: &Stream, call: &Call) -> Result<(), ServiceError> {
+    match call.text("CurrentVersion") {
+        Some(version) if version != stream.version() => Err(ServiceError::new(
+            400,
+            "VersionMismatchException",
+            "The stream version that you specified is not the latest version. To get the latest version, use the \
+             DescribeStream API.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn update_stream(shared: &Shared, call: &Call) -> Answer {
+    change(shared, call, |settings| {
+        if let Some(media_type) = call.text("MediaType") {
+            settings.media_type = Some(media_type.to_owned());
+        }
+        if let Some(device_name) = call.text("DeviceName") {
+            settings.device_name = Some(device_name.to_owned());
+        }
+        Ok(())
     })
 }
 
-/// What a data endpoint can be asked for (`kvs-api.txt`, APIName).
-const API_NAMES: [&str; 8] = [
-    "PUT_MEDIA",
-    "GET_MEDIA",
-    "LIST_FRAGMENTS",
-    "GET_MEDIA_FOR_FRAGMENT_LIST",
-    "GET_HLS_STREAMING_SESSION_URL",
-    "GET_DASH_STREAMING_SESSION_URL",
-    "GET_CLIP",
-    "GET_IMAGES",
-];
+pub(super) fn update_data_retention(shared: &Shared, call: &Call) -> Answer {
+    let hours = call.request["DataRetentionChangeInHours"].as_u64().unwrap_or(0);
+    let increases = call.text("Operation") == Some("INCREASE_DATA_RETENTION");
+    change(shared, call, |settings| {
+        let changed = if increases {
+            settings.retention_hours.checked_add(hours)
+        } else {
+            settings.retention_hours.checked_sub(hours)
+        };
+        let refused = || ServiceError::invalid_argument("The retention period cannot be changed by so many hours.");
+        settings.retention_hours = changed.ok_or_else(refused)?;
+        Ok(())
+    })
+}
 
-pub(super) async fn get_data_endpoint(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer {
-    let request: StreamRequest = parse(&body)?;
-    refusal(&shared, "GetDataEndpoint", request.stream_name.as_deref())?;
-    let known = request.api_name.as_deref().is_some_and(|name| API_NAMES.contains(&name));
-    if !known {
-        let message = format!("APIName: one of {} was expected.", API_NAMES.join(", "));
-        return Err(ServiceError::invalid_argument(message));
-    }
-    shared.store.find(request.stream_name.as_deref(), request.stream_arn.as_deref())?;
-    Ok(Json(json!({ "DataEndpoint": shared.url })))
+pub(super) fn delete_stream(shared: &Shared, call: &Call) -> Answer {
+    let stream = call.stream(shared)?;
+    check_version(&stream, call)?;
+    shared.store.remove(&stream);
+    shared.forget(&stream)?;
+    Ok(answer(json!({})))
+}
+
+pub(super) fn get_data_endpoint(shared: &Arc<Shared>, call: &Call) -> Answer {
+    call.stream(shared)?;
+    Ok(answer(json!({ "DataEndpoint": shared.url })))
 }

@@ -4,24 +4,32 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::ServiceError;
 use crate::fault::Fault;
 use crate::server::Shared;
 
+#[derive(Deserialize)]
+pub(super) struct Whose {
+    account: Option<String>,
+}
+
 /// What a stream holds, in the order of the stream: what tests compare with.
 pub(super) async fn fragments(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
+    Query(whose): Query<Whose>,
 ) -> Result<Json<Value>, ServiceError> {
-    let stream = shared.store.find(Some(&name), None)?;
-    let held = stream.held();
+    let account = whose.account.as_deref().unwrap_or(&shared.default_account);
+    let stream = shared.store.find(account, Some(&name), None)?;
+    let held = stream.snapshot().held;
     // Hashing is work: not on a thread that serves others.
     let rows = tokio::task::spawn_blocking(move || held.iter().map(|held| held.row()).collect::<Vec<_>>()).await;
-    let rows = rows.map_err(|error| ServiceError::new(500, "InternalFailure", error.to_string()))?;
+    let rows = rows.map_err(|error| ServiceError::internal(error.to_string()))?;
     let not_whole: Vec<_> = stream
         .not_whole()
         .iter()
@@ -33,7 +41,7 @@ pub(super) async fn fragments(
             })
         })
         .collect();
-    Ok(Json(json!({ "stream": name, "streamARN": stream.arn, "fragments": rows, "notWhole": not_whole })))
+    Ok(Json(json!({ "stream": name, "streamARN": stream.identity.arn, "fragments": rows, "notWhole": not_whole })))
 }
 
 pub(super) async fn faults(State(shared): State<Arc<Shared>>) -> Json<Value> {
@@ -44,7 +52,11 @@ pub(super) async fn add_fault(
     State(shared): State<Arc<Shared>>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Fault>), ServiceError> {
-    let fault: Fault = super::parse(&body)?;
+    let fault: Fault = serde_json::from_slice(&body)
+        .map_err(|error| ServiceError::new(400, "SerializationException", error.to_string()))?;
+    if fault.api != "*" && kvs_api::Operation::of_name(&fault.api).is_none() {
+        return Err(ServiceError::invalid_argument(format!("api {:?} is no operation.", fault.api)));
+    }
     shared.faults.add(fault.clone());
     Ok((StatusCode::CREATED, Json(fault)))
 }

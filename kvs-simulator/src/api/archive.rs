@@ -1,0 +1,118 @@
+//! Archived media (`kvs-api.txt`, kinesis-video-archived-media 2017-09-30).
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use kvs_mkv::FragmentNumber;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Call, control};
+use crate::archive::ArchiveSession;
+use crate::error::ServiceError;
+use crate::fault::FaultKind;
+use crate::number;
+use crate::server::Shared;
+use crate::stream::{Held, Stream};
+
+/// A page has so many fragments when the caller does not say.
+const PAGE_DEFAULT: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListFragments {
+    max_results: Option<usize>,
+    next_token: Option<String>,
+    fragment_selector: Option<FragmentSelector>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct FragmentSelector {
+    fragment_selector_type: String,
+    timestamp_range: TimestampRange,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TimestampRange {
+    start_timestamp: f64,
+    end_timestamp: f64,
+}
+
+/// What the archive has of a stream: nothing without retention.
+fn archived(stream: &Stream) -> Vec<Arc<Held>> {
+    match stream.settings().retention_hours {
+        0 => return Vec::new(),
+        _ => {}
+    }
+    stream.snapshot().held
+}
+
+pub(super) fn list_fragments(shared: &Shared, call: &Call) -> Result<Response, ServiceError> {
+    let request: ListFragments = call.parse()?;
+    let stream = call.stream(shared)?;
+    let mut found = archived(&stream);
+    if let Some(FaultKind::Omit { fragments }) = call.fault {
+        found.truncate(found.len().saturating_sub(fragments));
+    }
+    if let Some(selector) = &request.fragment_selector {
+        let range = &selector.timestamp_range;
+        if range.start_timestamp > range.end_timestamp {
+            return Err(ServiceError::invalid_argument("TimestampRange: StartTimestamp is after EndTimestamp."));
+        }
+        let (from, to) = (range.start_timestamp * 1000.0, range.end_timestamp * 1000.0);
+        let by_server = selector.fragment_selector_type == "SERVER_TIMESTAMP";
+        found.retain(|held| {
+            let at = if by_server { held.server_millis } else { held.producer_millis } as f64;
+            (from.round()..=to.round()).contains(&at)
+        });
+    }
+    // In no order, across pages too, as the service; but always the same one, so that pages fit together.
+    let order = |held: &Held| number::mix(held.number.as_str(), 17);
+    found.sort_by_key(|held| (order(held), held.number.clone()));
+    if let Some(token) = &request.next_token {
+        let after = control::decode_token(token).and_then(|text| text.parse::<FragmentNumber>().ok());
+        let after = after.ok_or_else(ServiceError::bad_page_token)?;
+        let place = (number::mix(after.as_str(), 17), after);
+        found.retain(|held| (order(held), held.number.clone()) > place);
+    }
+    let page = request.max_results.unwrap_or(PAGE_DEFAULT);
+    let more = found.len() > page;
+    found.truncate(page);
+    let next_token = found.last().filter(|_| more).map(|last| control::encode_token(last.number.as_str()));
+    let rows: Vec<Value> = found.iter().map(|held| row(held)).collect();
+    Ok(super::json(json!({ "Fragments": rows, "NextToken": next_token })))
+}
+
+fn row(held: &Held) -> Value {
+    json!({
+        "FragmentNumber": held.number.as_str(),
+        "FragmentSizeInBytes": held.size_bytes(),
+        "ProducerTimestamp": held.producer_millis as f64 / 1000.0,
+        "ServerTimestamp": held.server_millis as f64 / 1000.0,
+        "FragmentLengthInMilliseconds": held.takes_millis,
+    })
+}
+
+pub(super) fn get_media_for_fragment_list(shared: &Shared, call: Call) -> Result<Response, ServiceError> {
+    let stream = call.stream(shared)?;
+    let listed = call.request["Fragments"].as_array().into_iter().flatten();
+    let numbers: Vec<FragmentNumber> = listed.filter_map(|number| number.as_str()?.parse().ok()).collect();
+    if stream.settings().retention_hours == 0 {
+        return Err(ServiceError::not_found(stream.name()));
+    }
+    let mut found = stream.by_numbers(&numbers);
+    if found.is_empty() {
+        return Err(ServiceError::new(404, "ResourceNotFoundException", "None of the fragments is found."));
+    }
+    if let Some(FaultKind::Omit { fragments }) = call.fault {
+        found.truncate(found.len().saturating_sub(fragments));
+    }
+    let permit = Arc::clone(&stream.archive_connections);
+    let permit = permit.try_acquire_owned().map_err(|_| ServiceError::connection_limit())?;
+    let session = ArchiveSession::new(found, call.fault, permit);
+    Ok(([(header::CONTENT_TYPE, "video/webm")], Body::from_stream(session.into_body())).into_response())
+}

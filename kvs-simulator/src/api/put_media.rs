@@ -1,0 +1,57 @@
+//! PutMedia (AWS API reference): media in, acknowledgements out, on one connection.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
+
+use super::Call;
+use crate::error::ServiceError;
+use crate::ingest::{Ingest, TimecodeType};
+use crate::server::Shared;
+use crate::signature::Signer;
+
+/// The request's members, which are headers here, by their names in the reference.
+pub(super) fn members(headers: &HeaderMap) -> Value {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let mut members = Map::new();
+    for (header, member) in [
+        ("x-amzn-stream-name", "StreamName"),
+        ("x-amzn-stream-arn", "StreamARN"),
+        ("x-amzn-fragment-timecode-type", "FragmentTimecodeType"),
+    ] {
+        if let Some(value) = text(header) {
+            members.insert(member.to_owned(), value.into());
+        }
+    }
+    if let Some(value) = text("x-amzn-producer-start-timestamp") {
+        // What is no number stays text, which the check refuses.
+        let seconds = value.parse::<f64>().map_or_else(|_| value.into(), Value::from);
+        members.insert("ProducerStartTimestamp".to_owned(), seconds);
+    }
+    Value::Object(members)
+}
+
+pub(super) fn put_media(
+    shared: &Arc<Shared>,
+    call: &Call,
+    signer: Signer,
+    body: Body,
+) -> Result<Response, ServiceError> {
+    if call.text("StreamName").is_some() && call.text("StreamARN").is_some() {
+        return Err(ServiceError::invalid_argument("Only one of StreamName and StreamARN may be specified."));
+    }
+    let stream = call.stream(shared)?;
+    let timecodes = match (call.text("FragmentTimecodeType"), call.request["ProducerStartTimestamp"].as_f64()) {
+        (Some("ABSOLUTE"), _) => TimecodeType::Absolute,
+        (_, Some(seconds)) => TimecodeType::Relative { start_millis: (seconds * 1000.0).round() as i64 },
+        _ => {
+            let message = "ProducerStartTimestamp is required for RELATIVE fragment timecodes.";
+            return Err(ServiceError::invalid_argument(message));
+        }
+    };
+    let ingest = Ingest::new(Arc::clone(shared), stream, timecodes, signer.chunked, body);
+    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(ingest.into_body())).into_response())
+}

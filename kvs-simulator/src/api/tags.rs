@@ -1,0 +1,47 @@
+//! Tags of streams.
+
+use axum::response::Response;
+use serde_json::json;
+
+use super::Call;
+use crate::error::ServiceError;
+use crate::server::Shared;
+
+/// A stream has at most so many tags.
+pub(super) const TAGS_MAX: usize = 50;
+
+pub(super) fn tag_stream(shared: &Shared, call: &Call) -> Result<Response, ServiceError> {
+    let stream = call.stream(shared)?;
+    let added = call.request["Tags"].as_object().cloned().unwrap_or_default();
+    let mut settings = stream.settings();
+    let mut tags = settings.tags.clone();
+    tags.extend(added.into_iter().map(|(key, value)| (key, value.as_str().unwrap_or_default().to_owned())));
+    if tags.len() > TAGS_MAX {
+        return Err(ServiceError::too_many_tags());
+    }
+    settings.tags = tags;
+    drop(settings);
+    shared.keep(&stream)?;
+    Ok(super::json(json!({})))
+}
+
+pub(super) fn untag_stream(shared: &Shared, call: &Call) -> Result<Response, ServiceError> {
+    let stream = call.stream(shared)?;
+    let keys: Vec<String> = call.parse::<UntagStream>()?.tag_key_list;
+    stream.settings().tags.retain(|key, _| !keys.contains(key));
+    shared.keep(&stream)?;
+    Ok(super::json(json!({})))
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct UntagStream {
+    tag_key_list: Vec<String>,
+}
+
+/// One page holds all of the 50.
+pub(super) fn list_tags_for_stream(shared: &Shared, call: &Call) -> Result<Response, ServiceError> {
+    let stream = call.stream(shared)?;
+    let tags = stream.settings().tags.clone();
+    Ok(super::json(json!({ "Tags": tags })))
+}

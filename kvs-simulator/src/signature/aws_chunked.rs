@@ -1,0 +1,121 @@
+//! `aws-chunked` bodies, as SDKs send them: chunks with their size and, when they are signed, their signature, then
+//! trailers (AWS general reference, Signature Version 4, streaming).
+
+use aws_sigv4::sign::v4::calculate_signature;
+
+use super::hex_digest;
+use crate::error::ServiceError;
+
+/// The largest chunk and the longest line that are taken.
+const CHUNK_MAX_BYTES: usize = 16 << 20;
+const LINE_MAX_BYTES: usize = 16 << 10;
+
+/// Takes a body apart as it comes.
+pub(crate) struct AwsChunked {
+    buffer: Vec<u8>,
+    place: Place,
+    signed: Option<Signed>,
+}
+
+enum Place {
+    Head,
+    Data { size: usize, signature: String },
+    Trailers,
+}
+
+/// What signs the chunks, each with the signature before it.
+struct Signed {
+    key: Vec<u8>,
+    amz_date: String,
+    scope: String,
+    before: String,
+}
+
+fn bad(what: &str) -> ServiceError {
+    ServiceError::new(400, "InvalidSignatureException", format!("The aws-chunked body is not valid: {what}."))
+}
+
+impl AwsChunked {
+    pub(crate) fn unsigned() -> Self {
+        Self { buffer: Vec::new(), place: Place::Head, signed: None }
+    }
+
+    pub(crate) fn signed(key: Vec<u8>, amz_date: String, scope: String, seed: String) -> Self {
+        let signed = Some(Signed { key, amz_date, scope, before: seed });
+        Self { buffer: Vec::new(), place: Place::Head, signed }
+    }
+
+    /// Decodes a body that is there whole.
+    pub(crate) fn decode_all(&mut self, body: &[u8]) -> Result<Vec<u8>, ServiceError> {
+        let decoded = self.decode(body)?;
+        match self.place {
+            Place::Trailers => Ok(decoded),
+            _ => Err(bad("it ends before its last chunk")),
+        }
+    }
+
+    /// Takes the next bytes; answers the content that is whole and, when chunks are signed, verified.
+    pub(crate) fn decode(&mut self, bytes: &[u8]) -> Result<Vec<u8>, ServiceError> {
+        self.buffer.extend_from_slice(bytes);
+        let mut decoded = Vec::new();
+        loop {
+            match &self.place {
+                Place::Head => {
+                    let Some(line) = self.line()? else { return Ok(decoded) };
+                    self.place = self.head(&line)?;
+                }
+                Place::Data { size, signature } => {
+                    let (size, signature) = (*size, signature.clone());
+                    if self.buffer.len() < size + 2 {
+                        return Ok(decoded);
+                    }
+                    if &self.buffer[size..size + 2] != b"\r\n" {
+                        return Err(bad("a chunk is longer than its size"));
+                    }
+                    self.check(size, &signature)?;
+                    decoded.extend(self.buffer.drain(..size + 2).take(size));
+                    self.place = Place::Head;
+                }
+                Place::Trailers => {
+                    // Checksums of the whole, which nothing here needs.
+                    self.buffer.clear();
+                    return Ok(decoded);
+                }
+            }
+        }
+    }
+
+    fn line(&mut self) -> Result<Option<String>, ServiceError> {
+        let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\r\n") else {
+            return if self.buffer.len() > LINE_MAX_BYTES { Err(bad("a line is too long")) } else { Ok(None) };
+        };
+        let line: Vec<u8> = self.buffer.drain(..end + 2).take(end).collect();
+        String::from_utf8(line).map(Some).map_err(|_| bad("a line is no text"))
+    }
+
+    fn head(&mut self, line: &str) -> Result<Place, ServiceError> {
+        let (size, extension) = line.split_once(';').unwrap_or((line, ""));
+        let size = usize::from_str_radix(size.trim(), 16).map_err(|_| bad("a chunk has no size"))?;
+        if size > CHUNK_MAX_BYTES {
+            return Err(bad("a chunk is larger than 16 MiB"));
+        }
+        let signature = extension.trim().strip_prefix("chunk-signature=").unwrap_or_default().to_owned();
+        if size > 0 {
+            return Ok(Place::Data { size, signature });
+        }
+        self.check(0, &signature)?;
+        Ok(Place::Trailers)
+    }
+
+    /// Checks the signature of the first `size` bytes.
+    fn check(&mut self, size: usize, signature: &str) -> Result<(), ServiceError> {
+        let Some(Signed { key, amz_date, scope, before }) = &mut self.signed else { return Ok(()) };
+        let (empty, data) = (hex_digest(b""), hex_digest(&self.buffer[..size]));
+        let to_sign = format!("AWS4-HMAC-SHA256-PAYLOAD\n{amz_date}\n{scope}\n{before}\n{empty}\n{data}");
+        if calculate_signature(key, to_sign.as_bytes()) != signature {
+            return Err(bad("a chunk's signature does not match"));
+        }
+        signature.clone_into(before);
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! A file that is played into a stream: which fragment comes when.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use super::held::{Behind, Held};
+use crate::clock::{Clock, millis};
+use crate::number;
+use crate::source::{Media, NotWhole, Pace, Repeat};
+
+/// Between the producer's clock and the service's, for what was not recorded.
+const PRODUCER_LAG_MILLIS: i64 = 150;
+
+/// A file, how often and how fast. An empty one for streams that producers fill.
+#[derive(Debug)]
+pub(crate) struct Playback {
+    stream: String,
+    media: Media,
+    repeat: Repeat,
+    pace: Pace,
+    started: Instant,
+}
+
+impl Playback {
+    pub(crate) fn new(stream: &str, media: Media, repeat: Repeat, pace: Pace) -> Self {
+        Self { stream: stream.to_owned(), media, repeat, pace, started: Instant::now() }
+    }
+
+    pub(crate) fn not_whole(&self) -> &[NotWhole] {
+        &self.media.not_whole
+    }
+
+    /// Whether fragments are made when they are asked for, for there is no end of them.
+    pub(crate) fn on_demand(&self) -> bool {
+        self.repeat == Repeat::Forever && self.pace == Pace::Max
+    }
+
+    /// When the fragment of this index is due; `None`: there is none.
+    pub(crate) fn due(&self, index: u64) -> Option<Instant> {
+        let per_play = self.media.chunks.len() as u64;
+        let play = index.checked_div(per_play)?;
+        if let Repeat::Times(times) = self.repeat
+            && play >= times
+        {
+            return None;
+        }
+        let after = match self.pace {
+            Pace::Max => Duration::ZERO,
+            Pace::FragmentsPerSecond(rate) => Duration::from_secs_f64(index as f64 / rate),
+            Pace::Realtime => {
+                let template = &self.media.chunks[(index % per_play) as usize];
+                // A fragment is there when its last frame has been taken.
+                self.media.period * u32::try_from(play).unwrap_or(u32::MAX) + template.begins + template.takes
+            }
+        };
+        Some(self.started + after)
+    }
+
+    /// Makes the fragment of this index, which follows `before`.
+    pub(crate) fn make(&self, index: u64, before: Option<&Arc<Held>>, clock: Clock) -> Option<Held> {
+        let per_play = self.media.chunks.len() as u64;
+        let play = index / per_play;
+        let template = Arc::clone(&self.media.chunks[(index % per_play) as usize]);
+        let takes_millis = millis(template.takes);
+        let ingested_millis = clock.now_millis();
+        if let Some(recorded) = &template.recorded {
+            let first = self.media.chunks.first()?.recorded.as_ref()?;
+            let last_template = self.media.chunks.last()?;
+            let last = last_template.recorded.as_ref()?;
+            let play_millis = last.server_millis - first.server_millis + millis(last_template.takes);
+            let shift_millis = play_millis.max(0) * i64::try_from(play).ok()?;
+            let span = number::from_number(&last.number)
+                - number::from_number(&first.number).min(number::from_number(&last.number));
+            let step = span + number::distance(number::SESSION_COUNTER_STEP, play_millis.unsigned_abs());
+            let value = number::from_number(&recorded.number) + step * play;
+            let number = number::to_number(&value)?;
+            let as_recorded = play == 0;
+            return Some(Held {
+                token: if as_recorded { recorded.token.clone() } else { number.as_str().to_owned() },
+                number,
+                server_millis: recorded.server_millis + shift_millis,
+                producer_millis: recorded.producer_millis + shift_millis,
+                takes_millis,
+                ingested_millis,
+                behind: Behind::Fixed(recorded.millis_behind_now),
+                value,
+                template,
+                as_recorded,
+                digest: OnceLock::new(),
+            });
+        }
+        let live = self.pace != Pace::Max;
+        let at_least = before.map_or(i64::MIN, |before| before.server_millis + 1);
+        let server_millis = ingested_millis.max(at_least);
+        // Mostly by 1, by a hole of up to 8 at times, by about 1,000 when the file begins again.
+        let hole = match number::mix(&self.stream, index) % 8 {
+            0 => 2 + number::mix(&self.stream, index + 1) % 7,
+            _ => 1,
+        };
+        let step = if index.is_multiple_of(per_play) { number::SESSION_COUNTER_STEP } else { hole };
+        let (number, value) = number::following(before.map(|before| &before.value), step, server_millis, &self.stream)?;
+        let played = self.media.period * u32::try_from(play).unwrap_or(u32::MAX) + template.begins;
+        let stored_millis =
+            millis(self.media.period) * i64::try_from(self.repeat_count()).unwrap_or(0) - millis(played);
+        Some(Held {
+            token: number.as_str().to_owned(),
+            number,
+            server_millis,
+            producer_millis: server_millis - PRODUCER_LAG_MILLIS,
+            takes_millis,
+            ingested_millis,
+            behind: Behind::Fixed(if live { 0 } else { (stored_millis - takes_millis).max(0) }),
+            value,
+            template,
+            as_recorded: false,
+            digest: OnceLock::new(),
+        })
+    }
+
+    fn repeat_count(&self) -> u64 {
+        match self.repeat {
+            Repeat::Times(times) => times,
+            Repeat::Forever => 0,
+        }
+    }
+}
