@@ -68,7 +68,8 @@ pub(crate) struct Ingest {
     acks: VecDeque<Bytes>,
     /// When the first byte of the cluster at hand came.
     begun_millis: Option<i64>,
-    latest_frame_ns: Option<i64>,
+    /// Timecode of the cluster before.
+    latest_ns: Option<i64>,
     first: bool,
     started: Instant,
     last_data: Instant,
@@ -93,7 +94,7 @@ impl Ingest {
             splitter: ProducerSplitter::new(limits),
             acks: VecDeque::new(),
             begun_millis: None,
-            latest_frame_ns: None,
+            latest_ns: None,
             first: true,
             started: Instant::now(),
             last_data: Instant::now(),
@@ -183,10 +184,10 @@ impl Ingest {
         let timecode = cluster_ns / 1_000_000;
         let event = |kind: &str| json!({ "EventType": kind, "FragmentTimecode": timecode });
         self.acks.push_back(ack(&event("BUFFERING")));
-        if let Err(error) = check(&produced, self.latest_frame_ns) {
+        if let Err(error) = check(&produced, cluster_ns, self.latest_ns) {
             return self.fail(error, Some(timecode));
         }
-        self.latest_frame_ns = produced.document.frames.iter().map(|frame| frame.timestamp_ns).max();
+        self.latest_ns = Some(cluster_ns);
         let producer_millis = match self.timecodes {
             TimecodeType::Absolute => Some(timecode),
             TimecodeType::Relative { start_millis } => start_millis.checked_add(timecode),
@@ -228,7 +229,7 @@ fn ack(value: &Value) -> Bytes {
 }
 
 /// Checks a fragment as the service does.
-fn check(produced: &ProducedFragment, latest_ns: Option<i64>) -> Result<(), AckError> {
+fn check(produced: &ProducedFragment, cluster_ns: i64, latest_ns: Option<i64>) -> Result<(), AckError> {
     let document = &produced.document;
     if produced.head.len() + produced.tags.len() + produced.cluster.len() > FRAGMENT_MAX_BYTES {
         return Err(TOO_LARGE);
@@ -247,7 +248,9 @@ fn check(produced: &ProducedFragment, latest_ns: Option<i64>) -> Result<(), AckE
     if (latest - earliest) / 1_000_000 > FRAGMENT_MAX_MILLIS {
         return Err(TOO_LONG);
     }
-    if latest_ns.is_some_and(|before| earliest <= before) {
+    // By the clusters' own timecodes, as the error's text has it: muxers put a little of one track behind the next
+    // cluster's begin, which the reference's other sentence (no frame before the latest of the fragment before) forbids.
+    if latest_ns.is_some_and(|before| cluster_ns <= before) {
         return Err(TIMECODE_WENT_BACK);
     }
     let mut tags = 0;

@@ -64,6 +64,8 @@ struct Contents {
     /// Index of the first fragment that is held.
     base: usize,
     held: VecDeque<Arc<Held>>,
+    /// The latest of all, whether it is still held or not.
+    latest: Option<Arc<Held>>,
     /// How many fragments of the file have been played.
     played: u64,
     /// Bytes that producers have sent and that are held.
@@ -170,7 +172,7 @@ impl Stream {
     pub(crate) fn take(&self, arrival: Arrival) -> Option<Arc<Held>> {
         let mut contents = self.contents();
         self.ingest(&mut contents, 0);
-        let before = contents.held.back().cloned();
+        let before = contents.latest.clone();
         let step = if arrival.first { number::SESSION_COUNTER_STEP } else { 1 };
         let before = before.as_ref().map(|before| &before.value);
         let (number, value) = number::following(before, step, arrival.server_millis, &self.identity.name)?;
@@ -208,6 +210,7 @@ impl Stream {
 
     fn hold(&self, contents: &mut Contents, held: Arc<Held>) {
         contents.sent_bytes += held.template.size_bytes();
+        contents.latest = Some(Arc::clone(&held));
         contents.held.push_back(held);
     }
 
@@ -250,9 +253,11 @@ impl Stream {
             if due > now || (self.playback.on_demand() && end > wanted) {
                 return;
             }
-            let Some(held) = self.playback.make(contents.played, contents.held.back(), self.clock) else { return };
+            let held = self.playback.make(contents.played, contents.latest.as_ref(), self.clock);
+            let Some(held) = held.map(Arc::new) else { return };
             contents.played += 1;
-            contents.held.push_back(Arc::new(held));
+            contents.latest = Some(Arc::clone(&held));
+            contents.held.push_back(held);
         }
     }
 

@@ -1,0 +1,69 @@
+//! Calls that no SDK for Rust here makes: PutMedia and the archive, signed with aws-sigv4.
+#![allow(missing_docs, unreachable_pub)]
+
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use kvs_simulator::Simulator;
+use serde_json::Value;
+
+/// Signs a request with the key `test`.
+fn signed(url: &str, headers: &[(&str, &str)], body: SignableBody<'_>) -> Vec<(String, String)> {
+    let identity = Credentials::new("test", "test", None, None, "test").into();
+    let mut settings = SigningSettings::default();
+    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region("us-east-1")
+        .name("kinesisvideo")
+        .time(SystemTime::now())
+        .settings(settings)
+        .build()
+        .unwrap();
+    let request = SignableRequest::new("POST", url, headers.iter().copied(), body).unwrap();
+    let (instructions, _) = sign(request, &params.into()).unwrap().into_parts();
+    let added = instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).chain(added).collect()
+}
+
+async fn post(url: &str, headers: Vec<(String, String)>, body: reqwest::Body) -> reqwest::Response {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut request = client.post(url).body(body);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    request.send().await.unwrap()
+}
+
+/// Begins a session of PutMedia with an unsigned body.
+pub async fn put_media(simulator: &Simulator, stream: &str, body: reqwest::Body) -> reqwest::Response {
+    let url = format!("{}/putMedia", simulator.url());
+    let start = "1700000000";
+    let headers = [
+        ("x-amzn-stream-name", stream),
+        ("x-amzn-fragment-timecode-type", "RELATIVE"),
+        ("x-amzn-producer-start-timestamp", start),
+    ];
+    let headers = signed(&url, &headers, SignableBody::UnsignedPayload);
+    post(&url, headers, body).await
+}
+
+/// The acknowledgements of a session that is over.
+pub async fn acknowledgements(response: reqwest::Response) -> Vec<Value> {
+    assert_eq!(response.status(), 200);
+    response.text().await.unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Sends a whole document; answers its acknowledgements.
+pub async fn put_all(simulator: &Simulator, stream: &str, document: Vec<u8>) -> Vec<Value> {
+    acknowledgements(put_media(simulator, stream, document.into()).await).await
+}
+
+/// A call with JSON.
+pub async fn call(simulator: &Simulator, path: &str, request: &Value) -> reqwest::Response {
+    let (url, body) = (format!("{}{path}", simulator.url()), request.to_string());
+    let headers = signed(&url, &[("content-type", "application/json")], SignableBody::Bytes(body.as_bytes()));
+    post(&url, headers, body.into()).await
+}
