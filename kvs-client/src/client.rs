@@ -1,79 +1,81 @@
-//! Signed calls.
+//! The operations of the service that a reader needs.
+
+mod send;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
+use kvs_api::Operation;
+use kvs_mkv::{FragmentNumber, Timestamp};
 use reqwest::Response;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::credentials::{CredentialsCache, CredentialsSource, with_causes};
-use crate::endpoint::EndpointCache;
-use crate::error::{Error, ServiceError};
+use crate::clock::ServiceClock;
+use crate::config::{ClientConfig, Place};
+use crate::credentials::CredentialsCache;
+use crate::endpoint::{EndpointCache, rules};
+use crate::error::{Error, ErrorClass, Subject};
+use crate::http_client;
+use crate::observe::{CallObserver, LogCalls, Observer};
+use crate::retry::RetryPolicy;
 use crate::selector::StartSelector;
 use crate::stream_ref::StreamRef;
 use crate::throttle::CallLimits;
 
-/// The name that requests are signed for.
-const SIGNING_NAME: &str = "kinesisvideo";
-/// How much of an error's body is read.
-const ERROR_BODY_MAX_BYTES: usize = 64 << 10;
-/// How long a call may take that is no stream of media.
-const CALL_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// How to reach the service.
-#[derive(Debug, Clone)]
-pub struct ClientConfig {
-    /// Region, `us-east-1`.
-    pub region: String,
-    /// Control plane instead of the region's, `http://127.0.0.1:9100`.
-    pub endpoint: Option<String>,
-    /// Where credentials come from.
-    pub credentials: CredentialsSource,
-    /// How long making a connection may take.
-    pub connect_timeout: Duration,
-    /// Without a byte for so long a session is given up.
-    pub inactivity_timeout: Duration,
-}
-
-impl ClientConfig {
-    /// Defaults for a region.
-    pub fn new(region: &str) -> Self {
-        Self {
-            region: region.to_owned(),
-            endpoint: None,
-            credentials: CredentialsSource::default(),
-            connect_timeout: Duration::from_secs(5),
-            inactivity_timeout: Duration::from_secs(120),
-        }
-    }
-}
+/// Names asked for at once: fewer calls for many streams (`getmedia.md`).
+const STREAMS_PAGE: u32 = 10_000;
+/// Fragments asked for at once: the most there may be.
+const FRAGMENTS_PAGE: u32 = 1_000;
+/// Pages that a list may have: 100 million streams. What goes on longer goes round in circles.
+const PAGES_MAX: usize = 10_000;
 
 /// Calls the service. Cheap to share, not to make: one a connector.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
-    region: String,
-    control: Url,
+    place: Place,
     credentials: CredentialsCache,
     endpoints: EndpointCache,
     limits: Arc<CallLimits>,
+    clock: ServiceClock,
+    retry: RetryPolicy,
+    parameter_checks: bool,
+    observer: Observer,
     pub(crate) inactivity_timeout: Duration,
+    pub(crate) fragment_timeout: Duration,
 }
 
-/// What DescribeStream says of a stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the service says of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct StreamInfo {
     /// Name.
+    #[serde(rename = "StreamName")]
     pub name: String,
     /// ARN.
+    #[serde(rename = "StreamARN")]
     pub arn: String,
+    /// CREATING, ACTIVE, UPDATING or DELETING.
+    #[serde(default)]
+    pub status: String,
 }
 
-/// An answer of GetMedia whose body has not been read.
+/// An archived fragment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FragmentInfo {
+    /// Its number.
+    pub number: FragmentNumber,
+    /// Its size in bytes, with its metadata.
+    pub size_bytes: u64,
+    /// When the service received it.
+    pub server_timestamp: Timestamp,
+    /// When the producer says it was made.
+    pub producer_timestamp: Timestamp,
+}
+
+/// An answer with media whose body has not been read.
 pub(crate) struct MediaResponse {
     pub(crate) response: Response,
     pub(crate) request_id: Option<String>,
@@ -83,243 +85,236 @@ pub(crate) struct MediaResponse {
 }
 
 impl Client {
-    /// A client.
+    /// A client, with what AWS's environment variables and profile say where the settings do not. Calls nobody.
     ///
     /// # Errors
-    /// When the endpoint is no URL, or the TLS library cannot be set up.
-    pub fn new(config: ClientConfig, limits: Arc<CallLimits>) -> Result<Self, Error> {
-        let config_error = |reason: String| Error::Config { reason };
-        let suffix = if config.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-        let control =
-            config.endpoint.clone().unwrap_or_else(|| format!("https://kinesisvideo.{}.{suffix}", config.region));
-        let control =
-            parse_endpoint(&control).ok_or_else(|| config_error(format!("{control:?} is no http or https URL")))?;
-        let http = reqwest::Client::builder()
-            .http1_only()
-            .tcp_nodelay(true)
-            .connect_timeout(config.connect_timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("kvs-connect/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| config_error(format!("the HTTP client cannot be made: {}", with_causes(&error))))?;
+    /// When there is no region, the endpoint cannot be used, or the HTTP client cannot be set up.
+    pub async fn new(config: ClientConfig, limits: Arc<CallLimits>) -> Result<Self, Error> {
+        let sdk = config.load().await;
+        let place = config.place(&sdk)?;
+        // Whether the region's own endpoint can be had is known now, not at the first call.
+        place.control(&place.region)?;
         Ok(Self {
-            http,
-            credentials: CredentialsCache::new(config.credentials, config.region.clone()),
-            region: config.region,
-            control,
+            http: http_client::build(&config.http)?,
+            credentials: CredentialsCache::new(&config.credentials, config.role.as_ref(), &place.region, &sdk).await,
+            place,
             endpoints: EndpointCache::default(),
             limits,
-            inactivity_timeout: config.inactivity_timeout,
+            clock: ServiceClock::new(config.clock_offset_ms),
+            retry: config.retry,
+            parameter_checks: config.parameter_checks,
+            observer: Observer(Box::new(LogCalls)),
+            inactivity_timeout: config.http.inactivity_timeout,
+            fragment_timeout: config.http.fragment_timeout,
         })
     }
 
-    /// Name and ARN of a stream.
+    /// Tells `observer` of each call, instead of the log.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Box<dyn CallObserver>) -> Self {
+        self.observer = Observer(observer);
+        self
+    }
+
+    /// The region that calls without an ARN go to.
+    pub fn region(&self) -> &str {
+        &self.place.region
+    }
+
+    /// Name, ARN and status of a stream.
     ///
     /// # Errors
     /// As the service refuses.
     pub async fn describe_stream(&self, stream: &StreamRef) -> Result<StreamInfo, Error> {
-        const API: &str = "DescribeStream";
-        let (member, value) = stream.member();
-        let answer = self.call_json(API, stream, "/describeStream", &json!({ member: value })).await?;
-        let text = |name: &str| answer.0["StreamInfo"][name].as_str().map(str::to_owned);
-        match (text("StreamName"), text("StreamARN")) {
-            (Some(name), Some(arn)) => Ok(StreamInfo { name, arn }),
-            _ => Err(Error::BadAnswer {
-                api: API,
-                stream: stream.clone(),
-                reason: "StreamInfo has no StreamName or no StreamARN".to_owned(),
-                request_id: answer.1,
-            }),
+        let operation = Operation::DescribeStream;
+        let (answer, request_id) = self.control(operation, Some(stream), json!({})).await?;
+        StreamInfo::deserialize(&answer["StreamInfo"])
+            .map_err(|error| bad_answer(operation, Some(stream), format!("StreamInfo: {error}"), request_id))
+    }
+
+    /// All streams whose names begin with `prefix`, in pages as large as may be.
+    ///
+    /// # Errors
+    /// As the service refuses.
+    pub async fn list_streams(&self, prefix: Option<&str>) -> Result<Vec<StreamInfo>, Error> {
+        let operation = Operation::ListStreams;
+        let mut request = json!({ "MaxResults": STREAMS_PAGE });
+        if let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) {
+            request["StreamNameCondition"] = json!({ "ComparisonOperator": "BEGINS_WITH", "ComparisonValue": prefix });
         }
+        let mut streams = Vec::new();
+        for _ in 0..PAGES_MAX {
+            let (mut answer, request_id) = self.control(operation, None, request.clone()).await?;
+            let page: Vec<StreamInfo> = serde_json::from_value(answer["StreamInfoList"].take())
+                .map_err(|error| bad_answer(operation, None, format!("StreamInfoList: {error}"), request_id))?;
+            streams.extend(page);
+            match next_token(&answer) {
+                Some(token) => request["NextToken"] = token.into(),
+                None => return Ok(streams),
+            }
+        }
+        Err(bad_answer(operation, None, "its pages do not end".to_owned(), None))
+    }
+
+    /// The tags of a stream.
+    ///
+    /// # Errors
+    /// As the service refuses.
+    pub async fn list_tags(&self, stream: &StreamRef) -> Result<Vec<(String, String)>, Error> {
+        let operation = Operation::ListTagsForStream;
+        let (mut request, mut tags) = (json!({}), Vec::new());
+        for _ in 0..PAGES_MAX {
+            let (answer, _) = self.control(operation, Some(stream), request.clone()).await?;
+            let page = answer["Tags"].as_object().into_iter().flatten();
+            tags.extend(page.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())));
+            match next_token(&answer) {
+                Some(token) => request["NextToken"] = token.into(),
+                None => return Ok(tags),
+            }
+        }
+        Err(bad_answer(operation, Some(stream), "its pages do not end".to_owned(), None))
+    }
+
+    /// The archived fragments that the service received within a time, both ends included, in the order of the stream.
+    ///
+    /// The service lists them in no order and may not know the latest second yet.
+    ///
+    /// # Errors
+    /// As the service refuses.
+    pub async fn list_fragments(
+        &self,
+        stream: &StreamRef,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<FragmentInfo>, Error> {
+        let listed = self.list_fragments_up_to(stream, from, to, usize::MAX).await?;
+        Ok(listed.unwrap_or_default())
+    }
+
+    /// The same, as long as there are no more than `most`; `None`: there are.
+    pub(crate) async fn list_fragments_up_to(
+        &self,
+        stream: &StreamRef,
+        from: Timestamp,
+        to: Timestamp,
+        most: usize,
+    ) -> Result<Option<Vec<FragmentInfo>>, Error> {
+        let operation = Operation::ListFragments;
+        let seconds = |timestamp: Timestamp| timestamp.millis() as f64 / 1000.0;
+        let mut request = json!({
+            "MaxResults": FRAGMENTS_PAGE,
+            "FragmentSelector": {
+                "FragmentSelectorType": "SERVER_TIMESTAMP",
+                "TimestampRange": { "StartTimestamp": seconds(from), "EndTimestamp": seconds(to) },
+            },
+        });
+        let mut fragments = Vec::new();
+        for page in 0.. {
+            if page == PAGES_MAX {
+                return Err(bad_answer(operation, Some(stream), "its pages do not end".to_owned(), None));
+            }
+            let (answer, request_id) = self.data(operation, stream, request.clone()).await?;
+            for row in answer["Fragments"].as_array().into_iter().flatten() {
+                let fragment = fragment_info(row).ok_or_else(|| {
+                    bad_answer(operation, Some(stream), format!("this is no fragment: {row}"), request_id.clone())
+                })?;
+                fragments.push(fragment);
+            }
+            if fragments.len() > most {
+                return Ok(None);
+            }
+            match next_token(&answer) {
+                Some(token) => request["NextToken"] = token.into(),
+                None => break,
+            }
+        }
+        fragments.sort_by(|one, other| one.number.cmp(&other.number));
+        fragments.dedup_by(|one, other| one.number == other.number);
+        Ok(Some(fragments))
     }
 
     /// Begins a session of GetMedia, within the limits on calls.
     pub(crate) async fn get_media(&self, stream: &StreamRef, selector: &StartSelector) -> Result<MediaResponse, Error> {
-        let endpoint = self.data_endpoint(stream).await?;
-        self.limits.get_media(stream).await;
-        let (member, value) = stream.member();
-        let body = json!({ member: value, "StartSelector": selector.to_json() });
-        let url = endpoint.join("/getMedia").map_err(|error| Error::Config { reason: error.to_string() })?;
-        let response = self.send("GetMedia", stream, url, &body, Some(selector)).await?;
-        let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
-        Ok(MediaResponse {
-            request_id: request_id(&response),
-            content_type: header("content-type"),
-            date: header("date").and_then(|date| parse_http_date(&date)),
-            response,
-        })
+        let request = json!({ "StartSelector": selector.to_json() });
+        self.media(Operation::GetMedia, stream, request, Some(selector)).await
+    }
+
+    /// Begins a session of GetMediaForFragmentList, within the limits on calls.
+    pub(crate) async fn get_media_for_fragment_list(
+        &self,
+        stream: &StreamRef,
+        numbers: &[FragmentNumber],
+    ) -> Result<MediaResponse, Error> {
+        let numbers: Vec<&str> = numbers.iter().map(FragmentNumber::as_str).collect();
+        self.media(Operation::GetMediaForFragmentList, stream, json!({ "Fragments": numbers }), None).await
     }
 
     /// What an error says should be got anew is got anew by the next call.
-    pub(crate) async fn refresh_after(&self, stream: &StreamRef, class: crate::ErrorClass) {
+    pub(crate) async fn refresh_after(&self, stream: &StreamRef, class: ErrorClass) {
         match class {
-            crate::ErrorClass::RefreshEndpoint => self.endpoints.invalidate(stream).await,
-            crate::ErrorClass::RefreshCredentials => self.credentials.invalidate().await,
+            ErrorClass::RefreshEndpoint => self.endpoints.invalidate(stream).await,
+            ErrorClass::RefreshCredentials => self.credentials.invalidate().await,
             _ => {}
         }
     }
 
-    async fn data_endpoint(&self, stream: &StreamRef) -> Result<Url, Error> {
-        const API: &str = "GetDataEndpoint";
-        if let Some(known) = self.endpoints.get(stream).await {
+    /// Forgets what was kept for a stream that is no more.
+    pub async fn forget(&self, stream: &StreamRef) {
+        self.endpoints.invalidate(stream).await;
+        self.limits.forget_idle();
+    }
+
+    async fn data_endpoint(&self, stream: &StreamRef, operation: Operation) -> Result<Url, Error> {
+        if let Some(known) = self.endpoints.get(stream, operation).await {
             return Ok(known);
         }
-        self.limits.get_data_endpoint(stream).await;
-        let (member, value) = stream.member();
-        let body = json!({ member: value, "APIName": "GET_MEDIA" });
-        let (answer, request_id) = self.call_json(API, stream, "/getDataEndpoint", &body).await?;
+        let asking = Operation::GetDataEndpoint;
+        let request = json!({ "APIName": operation.endpoint_name() });
+        let (answer, request_id) = self.control(asking, Some(stream), request).await?;
         let text = answer["DataEndpoint"].as_str().unwrap_or_default();
-        let bad = |reason: String| Error::BadAnswer { api: API, stream: stream.clone(), reason, request_id };
-        let url = parse_endpoint(text).ok_or_else(|| bad.clone()(format!("DataEndpoint {text:?} is no URL")))?;
-        if url.scheme() == "http" && self.control.scheme() == "https" {
-            return Err(bad(format!("DataEndpoint {text:?} is not https")));
-        }
-        self.endpoints.put(stream, url.clone()).await;
+        // Plain http is for those who have asked for it, whatever the answer says.
+        let url = rules::parse(text, self.place.plain_http)
+            .map_err(|reason| bad_answer(asking, Some(stream), format!("DataEndpoint: {reason}"), request_id))?;
+        self.endpoints.put(stream, operation, url.clone()).await;
         Ok(url)
     }
 
-    async fn call_json(
+    async fn media(
         &self,
-        api: &'static str,
+        operation: Operation,
         stream: &StreamRef,
-        path: &str,
-        body: &Value,
-    ) -> Result<(Value, Option<String>), Error> {
-        let url = self.control.join(path).map_err(|error| Error::Config { reason: error.to_string() })?;
-        let timed_out = || Error::Transport {
-            api,
-            stream: stream.clone(),
-            reason: format!("no answer within {} s", CALL_TIMEOUT.as_secs()),
-            connecting: false,
-            request_id: None,
-        };
-        let call = async {
-            let response = self.send(api, stream, url, body, None).await?;
-            let request_id = request_id(&response);
-            let bytes = read_bounded(response).await;
-            let value = serde_json::from_slice(&bytes).map_err(|error| Error::BadAnswer {
-                api,
-                stream: stream.clone(),
-                reason: error.to_string(),
-                request_id: request_id.clone(),
-            })?;
-            Ok((value, request_id))
-        };
-        tokio::time::timeout(CALL_TIMEOUT, call).await.map_err(|_| timed_out())?
-    }
-
-    async fn send(
-        &self,
-        api: &'static str,
-        stream: &StreamRef,
-        url: Url,
-        body: &Value,
+        request: Value,
         selector: Option<&StartSelector>,
-    ) -> Result<Response, Error> {
-        let credentials = self.credentials.get().await.map_err(|reason| Error::Credentials { reason })?;
-        let body = body.to_string();
-        let request = self
-            .signed(&url, body, &credentials)
-            .map_err(|reason| Error::Config { reason: format!("the request cannot be signed: {reason}") })?;
-        let response = self.http.execute(request).await.map_err(|error| Error::Transport {
-            api,
-            stream: stream.clone(),
-            reason: with_causes(&error.without_url()),
-            connecting: true,
-            request_id: None,
-        })?;
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        Err(Error::Service(Box::new(refusal(api, stream, response, selector).await)))
-    }
-
-    fn signed(&self, url: &Url, body: String, credentials: &Credentials) -> Result<reqwest::Request, String> {
-        const CONTENT_TYPE: (&str, &str) = ("content-type", "application/json");
-        let identity = credentials.clone().into();
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name(SIGNING_NAME)
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| error.to_string())?
-            .into();
-        let signable = SignableRequest::new(
-            "POST",
-            url.as_str(),
-            std::iter::once(CONTENT_TYPE),
-            SignableBody::Bytes(body.as_bytes()),
-        )
-        .map_err(|error| with_causes(&error))?;
-        let (instructions, _) = sign(signable, &params).map_err(|error| with_causes(&error))?.into_parts();
-        let mut request = http::Request::post(url.as_str())
-            .header(CONTENT_TYPE.0, CONTENT_TYPE.1)
-            .body(body)
-            .map_err(|error| error.to_string())?;
-        instructions.apply_to_request_http1x(&mut request);
-        request.try_into().map_err(|error: reqwest::Error| error.to_string())
+    ) -> Result<MediaResponse, Error> {
+        let endpoint = self.data_endpoint(stream, operation).await?;
+        let response = self.open(operation, stream, &endpoint, request, selector).await?;
+        let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+        Ok(MediaResponse {
+            request_id: send::request_id(&response),
+            content_type: header("content-type"),
+            date: header("date").and_then(|date| httpdate::parse_http_date(&date).ok()),
+            response,
+        })
     }
 }
 
-fn parse_endpoint(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
-    (matches!(url.scheme(), "http" | "https") && url.host().is_some()).then_some(url)
+fn bad_answer(operation: Operation, stream: Option<&StreamRef>, reason: String, request_id: Option<String>) -> Error {
+    Error::BadAnswer { subject: Subject::new(operation, stream), reason, request_id }
 }
 
-/// Both spellings: the documentation has one, AWS's SDKs read the other.
-fn request_id(response: &Response) -> Option<String> {
-    either_header(response, ["x-amzn-requestid", "x-amz-requestid"])
+fn next_token(answer: &Value) -> Option<&str> {
+    answer["NextToken"].as_str().filter(|token| !token.is_empty())
 }
 
-fn either_header(response: &Response, names: [&str; 2]) -> Option<String> {
-    let value = names.iter().find_map(|name| response.headers().get(*name))?;
-    value.to_str().ok().map(str::to_owned)
-}
-
-async fn refusal(
-    api: &'static str,
-    stream: &StreamRef,
-    response: Response,
-    selector: Option<&StartSelector>,
-) -> ServiceError {
-    let status = response.status().as_u16();
-    let request_id = request_id(&response);
-    let header_type = either_header(&response, ["x-amzn-errortype", "x-amz-errortype"]);
-    let body = read_bounded(response).await;
-    let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let text = |names: [&str; 2]| names.iter().find_map(|name| value[*name].as_str()).map(str::to_owned);
-    let error_type = header_type.or_else(|| text(["__type", "code"])).unwrap_or_default();
-    // `com.amazon…#Name` and `Name:http://…` both occur.
-    let error_type = error_type.rsplit('#').next().unwrap_or_default();
-    let error_type = error_type.split(':').next().unwrap_or_default().trim().to_owned();
-    let message = text(["message", "Message"])
-        .unwrap_or_else(|| String::from_utf8_lossy(&body).chars().take(300).collect::<String>());
-    ServiceError { api, stream: stream.clone(), status, error_type, message, request_id, selector: selector.cloned() }
-}
-
-/// The body as far as it is read at all; what cannot be read is left out, for the status says enough.
-async fn read_bounded(mut response: Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    let read = async {
-        while let Ok(Some(piece)) = response.chunk().await {
-            let room = ERROR_BODY_MAX_BYTES - body.len();
-            body.extend_from_slice(&piece[..piece.len().min(room)]);
-            if body.len() >= ERROR_BODY_MAX_BYTES {
-                return;
-            }
-        }
+fn fragment_info(row: &Value) -> Option<FragmentInfo> {
+    let timestamp = |name: &str| {
+        let millis = row[name].as_f64().unwrap_or(0.0) * 1000.0;
+        Timestamp::from_millis(millis.round() as i64)
     };
-    let _ = tokio::time::timeout(CALL_TIMEOUT, read).await;
-    body
-}
-
-/// `Tue, 24 Nov 2026 06:24:01 GMT`.
-fn parse_http_date(text: &str) -> Option<SystemTime> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let parts: Vec<&str> = text.split_whitespace().collect();
-    let &[_, day, month, year, time, "GMT"] = &parts[..] else { return None };
-    let month = MONTHS.iter().position(|name| *name == month)? + 1;
-    humantime::parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z")).ok()
+    Some(FragmentInfo {
+        number: row["FragmentNumber"].as_str()?.parse().ok()?,
+        size_bytes: row["FragmentSizeInBytes"].as_u64().unwrap_or(0),
+        server_timestamp: timestamp("ServerTimestamp"),
+        producer_timestamp: timestamp("ProducerTimestamp"),
+    })
 }

@@ -3,20 +3,27 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use aws_config::{BehaviorVersion, Region};
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use tokio::sync::Mutex;
 
+use crate::config::Role;
+
 /// Credentials are got anew so long before they expire.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(60);
+/// The name that sessions of an assumed role have.
+const ROLE_SESSION_NAME: &str = "kvs-connect";
 
 /// Where credentials come from.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum CredentialsSource {
-    /// AWS's default chain: environment, profile, web identity, container, instance.
-    #[default]
-    DefaultChain,
+    /// AWS's default chain: environment, profile (static, SSO, process, role), web identity, container, instance.
+    DefaultChain {
+        /// The profile, when it is not the one of `AWS_PROFILE` or `default`.
+        profile: Option<String>,
+    },
     /// Given in the settings.
     Static {
         /// Access key id.
@@ -28,11 +35,17 @@ pub enum CredentialsSource {
     },
 }
 
+impl Default for CredentialsSource {
+    fn default() -> Self {
+        Self::DefaultChain { profile: None }
+    }
+}
+
 /// Never shows a secret.
 impl fmt::Debug for CredentialsSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::DefaultChain => formatter.write_str("DefaultChain"),
+            Self::DefaultChain { profile } => write!(formatter, "DefaultChain {{ profile: {profile:?} }}"),
             Self::Static { access_key_id, .. } => {
                 write!(formatter, "Static {{ access_key_id: {access_key_id:?}, secrets hidden }}")
             }
@@ -42,57 +55,60 @@ impl fmt::Debug for CredentialsSource {
 
 /// Hands out credentials and keeps them until shortly before they expire.
 pub(crate) struct CredentialsCache {
-    source: CredentialsSource,
-    region: String,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
     provider: Option<SharedCredentialsProvider>,
-    credentials: Option<Credentials>,
+    known: Mutex<Option<Credentials>>,
 }
 
 impl fmt::Debug for CredentialsCache {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("CredentialsCache").field("source", &self.source).finish_non_exhaustive()
+        formatter.write_str("CredentialsCache")
     }
 }
 
 impl CredentialsCache {
-    pub(crate) fn new(source: CredentialsSource, region: String) -> Self {
-        Self { source, region, state: Mutex::default() }
+    /// `region` is where the role's credentials are asked for, by STS's endpoint of the region.
+    pub(crate) async fn new(source: &CredentialsSource, role: Option<&Role>, region: &str, sdk: &SdkConfig) -> Self {
+        let base = match source {
+            CredentialsSource::DefaultChain { .. } => sdk.credentials_provider(),
+            CredentialsSource::Static { access_key_id, secret_access_key, session_token } => {
+                let token = session_token.clone();
+                let fixed = Credentials::new(access_key_id, secret_access_key, token, None, "kvs-connect settings");
+                Some(SharedCredentialsProvider::new(fixed))
+            }
+        };
+        let provider = match (base, role) {
+            (Some(base), Some(role)) => {
+                let mut builder = AssumeRoleProvider::builder(&role.arn)
+                    .session_name(ROLE_SESSION_NAME)
+                    .region(Region::new(region.to_owned()))
+                    .configure(sdk);
+                if let Some(external_id) = &role.external_id {
+                    builder = builder.external_id(external_id);
+                }
+                Some(SharedCredentialsProvider::new(builder.build_from_provider(base).await))
+            }
+            (base, _) => base,
+        };
+        Self { provider, known: Mutex::default() }
     }
 
     /// Credentials that are good for a while. An error says why the chain found none; it holds no secret.
     pub(crate) async fn get(&self) -> Result<Credentials, String> {
-        if let CredentialsSource::Static { access_key_id, secret_access_key, session_token } = &self.source {
-            let token = session_token.clone();
-            return Ok(Credentials::new(access_key_id, secret_access_key, token, None, "kvs-connect settings"));
-        }
-        let mut state = self.state.lock().await;
+        let mut known = self.known.lock().await;
         let soon = SystemTime::now() + EXPIRY_MARGIN;
         let fresh = |known: &&Credentials| known.expiry().is_none_or(|expiry| expiry > soon);
-        if let Some(known) = state.credentials.as_ref().filter(fresh) {
+        if let Some(known) = known.as_ref().filter(fresh) {
             return Ok(known.clone());
         }
-        let provider = match &state.provider {
-            Some(provider) => provider.clone(),
-            None => {
-                let region = Region::new(self.region.clone());
-                let config = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
-                config.credentials_provider().ok_or("AWS's default chain has no provider")?
-            }
-        };
-        state.provider = Some(provider.clone());
+        let provider = self.provider.as_ref().ok_or("AWS's default chain has no provider")?;
         let credentials = provider.provide_credentials().await.map_err(|error| with_causes(&error))?;
-        state.credentials = Some(credentials.clone());
+        *known = Some(credentials.clone());
         Ok(credentials)
     }
 
     /// The service refused them: the next call gets new ones.
     pub(crate) async fn invalidate(&self) {
-        self.state.lock().await.credentials = None;
+        *self.known.lock().await = None;
     }
 }
 

@@ -2,10 +2,35 @@
 
 use std::fmt;
 
+use kvs_api::{Operation, Violation};
 use kvs_mkv::ErrorReport;
 
 use crate::selector::StartSelector;
 use crate::stream_ref::StreamRef;
+
+/// What an error is about: an operation, and the stream it was about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The operation.
+    pub operation: Operation,
+    /// The stream; none for ListStreams.
+    pub stream: Option<StreamRef>,
+}
+
+impl Subject {
+    pub(crate) fn new(operation: Operation, stream: Option<&StreamRef>) -> Self {
+        Self { operation, stream: stream.cloned() }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.stream {
+            Some(stream) => write!(formatter, "{} of stream {stream}", self.operation.name()),
+            None => formatter.write_str(self.operation.name()),
+        }
+    }
+}
 
 /// What to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,27 +58,23 @@ pub enum Error {
     Service(Box<ServiceError>),
     /// The service ended a session with an error, told within the media.
     #[error(
-        "{api} of stream {stream}: the service ended the session: {} (request id {})",
+        "{subject}: the service ended the session: {} (request id {})",
         describe_report(report),
         or_none(request_id)
     )]
     InStream {
-        /// The operation.
-        api: &'static str,
-        /// The stream.
-        stream: StreamRef,
+        /// What it is about.
+        subject: Subject,
         /// What the service said.
         report: Box<ErrorReport>,
         /// The request's id.
         request_id: Option<String>,
     },
     /// No answer, or one that broke off.
-    #[error("{api} of stream {stream}: {reason} (request id {})", or_none(request_id))]
+    #[error("{subject}: {reason} (request id {})", or_none(request_id))]
     Transport {
-        /// The operation.
-        api: &'static str,
-        /// The stream.
-        stream: StreamRef,
+        /// What it is about.
+        subject: Subject,
         /// What happened.
         reason: String,
         /// Whether no connection could be made.
@@ -61,27 +82,43 @@ pub enum Error {
         /// The request's id.
         request_id: Option<String>,
     },
+    /// Nothing came for long, between two fragments.
+    #[error("{subject}: no byte came for {seconds} s (request id {})", or_none(request_id))]
+    Silent {
+        /// What it is about.
+        subject: Subject,
+        /// For how long.
+        seconds: f64,
+        /// The request's id.
+        request_id: Option<String>,
+    },
     /// The answer is not what the API promises.
-    #[error("{api} of stream {stream}: the answer cannot be used: {reason} (request id {})", or_none(request_id))]
+    #[error("{subject}: the answer cannot be used: {reason} (request id {})", or_none(request_id))]
     BadAnswer {
-        /// The operation.
-        api: &'static str,
-        /// The stream.
-        stream: StreamRef,
+        /// What it is about.
+        subject: Subject,
         /// What is wrong.
         reason: String,
         /// The request's id.
         request_id: Option<String>,
     },
     /// The media is malformed or passes a limit.
-    #[error("GetMedia of stream {stream}: the media cannot be split: {error} (request id {})", or_none(request_id))]
+    #[error("{subject}: the media cannot be split: {error} (request id {})", or_none(request_id))]
     Media {
-        /// The stream.
-        stream: StreamRef,
+        /// What it is about.
+        subject: Subject,
         /// What is wrong, and where.
         error: kvs_mkv::Error,
         /// The request's id.
         request_id: Option<String>,
+    },
+    /// The request would be refused: it was not sent.
+    #[error("{subject}: the request is not valid: {}", join(violations))]
+    Parameters {
+        /// What it is about.
+        subject: Subject,
+        /// Everything that is wrong with it.
+        violations: Vec<Violation>,
     },
     /// There are no credentials.
     #[error("no AWS credentials: {reason}")]
@@ -100,10 +137,8 @@ pub enum Error {
 /// A refusal.
 #[derive(Debug)]
 pub struct ServiceError {
-    /// The operation.
-    pub api: &'static str,
-    /// The stream.
-    pub stream: StreamRef,
+    /// What it is about.
+    pub subject: Subject,
     /// HTTP status.
     pub status: u16,
     /// `x-amzn-ErrorType` without what may follow a colon, or the body's `__type`.
@@ -118,8 +153,8 @@ pub struct ServiceError {
 
 impl fmt::Display for ServiceError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { api, stream, status, error_type, message, request_id, selector } = self;
-        write!(formatter, "{api} of stream {stream}: {error_type} (HTTP {status}): {message}")?;
+        let Self { subject, status, error_type, message, request_id, selector } = self;
+        write!(formatter, "{subject}: {error_type} (HTTP {status}): {message}")?;
         if let Some(selector) = selector {
             write!(formatter, " (start selector {})", selector.kind())?;
         }
@@ -131,6 +166,10 @@ fn or_none(request_id: &Option<String>) -> &str {
     request_id.as_deref().unwrap_or("none")
 }
 
+fn join(violations: &[Violation]) -> String {
+    violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 fn describe_report(report: &ErrorReport) -> String {
     let number = report.fragment_number.as_ref().map_or(String::new(), |number| format!(" at fragment {number}"));
     let id = report.error_id.map_or("without an id".to_owned(), |id| id.to_string());
@@ -139,11 +178,15 @@ fn describe_report(report: &ErrorReport) -> String {
     format!("error {id} ({code}){number}{message}{}", report.error_id.map_or("", advice))
 }
 
-/// What an operator has to do about an in-stream error (AWS developer guide, GetMedia).
+/// What an operator has to do about an in-stream error (AWS API reference, GetMedia).
 fn advice(error_id: u32) -> &'static str {
     match error_id {
-        4500 | 4501 | 4505 => "; let the connector's role use the stream's KMS key (kms:Decrypt)",
-        4502 | 4504 | 4506 => "; the stream's KMS key is disabled, gone or not usable for this: see the key in KMS",
+        4500 => "; grant kms:Decrypt on the stream's KMS key to the connector's credentials",
+        4501 => "; the stream's KMS key is disabled: enable it in KMS",
+        4505 => "; the stream's KMS key is not usable in its state (pending deletion or import): see it in KMS",
+        4502 => "; KMS finds the stream's key not valid: see the stream's KmsKeyId",
+        4504 => "; the stream's KMS key is not one for encryption: give the stream another one",
+        4506 => "; the stream's KMS key is gone: what it encrypted cannot be read any more",
         _ => "",
     }
 }
@@ -160,13 +203,15 @@ impl Error {
                 _ => ErrorClass::Retry,
             },
             Self::Transport { connecting: true, .. } => ErrorClass::RefreshEndpoint,
-            Self::Transport { .. } | Self::BadAnswer { .. } | Self::Credentials { .. } => ErrorClass::Retry,
+            Self::Transport { .. } | Self::Silent { .. } | Self::BadAnswer { .. } | Self::Credentials { .. } => {
+                ErrorClass::Retry
+            }
             Self::Media { error, .. } if matches!(error.kind(), kvs_mkv::ErrorKind::TooLarge { .. }) => {
                 ErrorClass::Fatal
             }
             // A body broken by the way it came is whole the next time.
             Self::Media { .. } => ErrorClass::Retry,
-            Self::Config { .. } => ErrorClass::Fatal,
+            Self::Config { .. } | Self::Parameters { .. } => ErrorClass::Fatal,
         }
     }
 
@@ -176,9 +221,10 @@ impl Error {
             Self::Service(error) => error.request_id.as_deref(),
             Self::InStream { request_id, .. }
             | Self::Transport { request_id, .. }
+            | Self::Silent { request_id, .. }
             | Self::BadAnswer { request_id, .. }
             | Self::Media { request_id, .. } => request_id.as_deref(),
-            Self::Credentials { .. } | Self::Config { .. } => None,
+            Self::Credentials { .. } | Self::Config { .. } | Self::Parameters { .. } => None,
         }
     }
 
@@ -188,17 +234,88 @@ impl Error {
             Self::Service(_) => "service",
             Self::InStream { .. } => "in_stream",
             Self::Transport { .. } => "transport",
+            Self::Silent { .. } => "silent",
             Self::BadAnswer { .. } => "bad_answer",
             Self::Media { .. } => "media",
             Self::Credentials { .. } => "credentials",
             Self::Config { .. } => "config",
+            Self::Parameters { .. } => "parameters",
         }
+    }
+
+    /// HTTP status, when the service refused.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Service(error) => Some(error.status),
+            _ => None,
+        }
+    }
+
+    /// The service's id of an error it told within the media, or its type of a refusal, for metrics: one of those the
+    /// service has, or `other`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InStream { report, .. } => match report.error_id {
+                Some(3002) => "3002",
+                Some(4000) => "4000",
+                Some(4500) => "4500",
+                Some(4501) => "4501",
+                Some(4502) => "4502",
+                Some(4503) => "4503",
+                Some(4504) => "4504",
+                Some(4505) => "4505",
+                Some(4506) => "4506",
+                Some(5000) => "5000",
+                _ => "other",
+            },
+            Self::Service(error) => KNOWN_TYPES.iter().find(|known| **known == error.error_type).unwrap_or(&"other"),
+            _ => self.reason(),
+        }
+    }
+
+    /// The operation it is about.
+    pub fn operation(&self) -> Option<Operation> {
+        match self {
+            Self::Service(error) => Some(error.subject.operation),
+            Self::InStream { subject, .. }
+            | Self::Transport { subject, .. }
+            | Self::Silent { subject, .. }
+            | Self::BadAnswer { subject, .. }
+            | Self::Media { subject, .. }
+            | Self::Parameters { subject, .. } => Some(subject.operation),
+            Self::Credentials { .. } | Self::Config { .. } => None,
+        }
+    }
+
+    /// Whether the service says that there is no such thing.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Service(error) if error.error_type == "ResourceNotFoundException")
     }
 }
 
+/// Error types that metrics tell apart.
+const KNOWN_TYPES: [&str; 16] = [
+    "ResourceNotFoundException",
+    "NotAuthorizedException",
+    "InvalidEndpointException",
+    "ClientLimitExceededException",
+    "ConnectionLimitExceededException",
+    "InvalidArgumentException",
+    "AccessDeniedException",
+    "ExpiredTokenException",
+    "UnrecognizedClientException",
+    "InvalidSignatureException",
+    "RequestTimeTooSkewed",
+    "ThrottlingException",
+    "InternalFailure",
+    "ServiceUnavailable",
+    "VersionMismatchException",
+    "UnknownOperationException",
+];
+
 impl ServiceError {
     fn class(&self) -> ErrorClass {
-        let is_data_plane = self.api == "GetMedia";
+        let is_data_plane = self.subject.operation.endpoint_name().is_some();
         match self.error_type.as_str() {
             "InvalidEndpointException" => ErrorClass::RefreshEndpoint,
             // A data endpoint that has become stale knows the stream no more; the control plane is never stale.

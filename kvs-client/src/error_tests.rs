@@ -1,10 +1,9 @@
 use super::*;
 
-fn class(api: &'static str, status: u16, error_type: &str, selector: Option<StartSelector>) -> ErrorClass {
-    let stream = "s".parse().unwrap();
+fn class(operation: Operation, status: u16, error_type: &str, selector: Option<StartSelector>) -> ErrorClass {
+    let stream: StreamRef = "s".parse().unwrap();
     let error = ServiceError {
-        api,
-        stream,
+        subject: Subject::new(operation, Some(&stream)),
         status,
         error_type: error_type.to_owned(),
         message: "m".to_owned(),
@@ -19,24 +18,30 @@ fn class(api: &'static str, status: u16, error_type: &str, selector: Option<Star
 fn each_refusal_has_its_class() {
     let token = || Some(StartSelector::ContinuationToken("t".to_owned()));
     let cases = [
-        ("GetMedia", 400, "InvalidEndpointException", None, ErrorClass::RefreshEndpoint),
-        ("GetMedia", 404, "ResourceNotFoundException", None, ErrorClass::RefreshEndpoint),
-        ("GetDataEndpoint", 404, "ResourceNotFoundException", None, ErrorClass::Fatal),
-        ("GetMedia", 400, "ClientLimitExceededException", None, ErrorClass::Retry),
-        ("GetMedia", 400, "ConnectionLimitExceededException", None, ErrorClass::Retry),
-        ("GetMedia", 400, "ThrottlingException", None, ErrorClass::Retry),
-        ("GetMedia", 400, "InvalidArgumentException", token(), ErrorClass::Position),
-        ("GetMedia", 400, "InvalidArgumentException", Some(StartSelector::Earliest), ErrorClass::Fatal),
-        ("GetMedia", 401, "NotAuthorizedException", None, ErrorClass::RefreshCredentials),
-        ("GetMedia", 403, "NotAuthorizedException", None, ErrorClass::RefreshCredentials),
-        ("GetMedia", 403, "ExpiredTokenException", None, ErrorClass::RefreshCredentials),
-        ("GetMedia", 403, "AccessDeniedException", None, ErrorClass::Fatal),
-        ("GetMedia", 403, "SomethingNew", None, ErrorClass::RefreshCredentials),
-        ("GetMedia", 503, "", None, ErrorClass::Retry),
-        ("GetMedia", 418, "SomethingNew", None, ErrorClass::Fatal),
+        (Operation::GetMedia, 400, "InvalidEndpointException", None, ErrorClass::RefreshEndpoint),
+        (Operation::GetMedia, 404, "ResourceNotFoundException", None, ErrorClass::RefreshEndpoint),
+        (Operation::GetDataEndpoint, 404, "ResourceNotFoundException", None, ErrorClass::Fatal),
+        (Operation::GetMedia, 400, "ClientLimitExceededException", None, ErrorClass::Retry),
+        (Operation::GetMedia, 400, "ConnectionLimitExceededException", None, ErrorClass::Retry),
+        (Operation::GetMedia, 400, "ThrottlingException", None, ErrorClass::Retry),
+        (Operation::ListFragments, 404, "ResourceNotFoundException", None, ErrorClass::RefreshEndpoint),
+        (Operation::ListStreams, 401, "AccessDeniedException", None, ErrorClass::Fatal),
+        (Operation::GetMedia, 403, "UnrecognizedClientException", None, ErrorClass::RefreshCredentials),
+        (Operation::GetMedia, 500, "InternalFailure", None, ErrorClass::Retry),
+        (Operation::GetMedia, 429, "", None, ErrorClass::Retry),
+        (Operation::GetMedia, 302, "", None, ErrorClass::Fatal),
+        (Operation::GetMedia, 400, "InvalidArgumentException", token(), ErrorClass::Position),
+        (Operation::GetMedia, 400, "InvalidArgumentException", Some(StartSelector::Earliest), ErrorClass::Fatal),
+        (Operation::GetMedia, 401, "NotAuthorizedException", None, ErrorClass::RefreshCredentials),
+        (Operation::GetMedia, 403, "NotAuthorizedException", None, ErrorClass::RefreshCredentials),
+        (Operation::GetMedia, 403, "ExpiredTokenException", None, ErrorClass::RefreshCredentials),
+        (Operation::GetMedia, 403, "AccessDeniedException", None, ErrorClass::Fatal),
+        (Operation::GetMedia, 403, "SomethingNew", None, ErrorClass::RefreshCredentials),
+        (Operation::GetMedia, 503, "", None, ErrorClass::Retry),
+        (Operation::GetMedia, 418, "SomethingNew", None, ErrorClass::Fatal),
     ];
-    for (api, status, error_type, selector, expected) in cases {
-        assert_eq!(class(api, status, error_type, selector), expected, "{status} {error_type}");
+    for (operation, status, error_type, selector, expected) in cases {
+        assert_eq!(class(operation, status, error_type, selector), expected, "{status} {error_type}");
     }
 }
 
@@ -44,14 +49,17 @@ fn each_refusal_has_its_class() {
 fn each_error_in_the_media_has_its_class() {
     let class = |error_id| {
         let report = Box::new(ErrorReport { fragment_number: None, error_id, error_code: None, message: None });
-        let stream = "s".parse().unwrap();
-        Error::InStream { api: "GetMedia", stream, report, request_id: None }.class()
+        Error::InStream { subject: Subject::new(Operation::GetMedia, None), report, request_id: None }.class()
     };
-    assert_eq!(class(Some(3002)), ErrorClass::Retry);
-    assert_eq!(class(Some(4000)), ErrorClass::Position);
-    assert_eq!(class(Some(4500)), ErrorClass::RetrySlowly);
-    assert_eq!(class(Some(4503)), ErrorClass::Retry);
-    assert_eq!(class(Some(4506)), ErrorClass::Fatal);
-    assert_eq!(class(Some(5000)), ErrorClass::Retry);
+    for (ids, expected) in [
+        (vec![3002, 5000, 4503], ErrorClass::Retry),
+        (vec![4500, 4501, 4505], ErrorClass::RetrySlowly),
+        (vec![4502, 4504, 4506], ErrorClass::Fatal),
+        (vec![4000], ErrorClass::Position),
+    ] {
+        for id in ids {
+            assert_eq!(class(Some(id)), expected, "{id}");
+        }
+    }
     assert_eq!(class(None), ErrorClass::Retry);
 }

@@ -6,11 +6,16 @@
 //! whole fragment, within the service's limits on calls. It never yields a part of a fragment as a whole one. Every
 //! [`Error`] has a [`ErrorClass`] that says what to do, and the request id when there is one.
 
+mod archive;
 mod budget;
 mod client;
+mod clock;
+mod config;
 mod credentials;
 mod endpoint;
 mod error;
+mod http_client;
+mod observe;
 mod puller;
 mod resume;
 mod retry;
@@ -19,12 +24,16 @@ mod session;
 mod stream_ref;
 mod throttle;
 
+pub use archive::{ArchivePuller, ArchiveRange, Archived, Progress};
 pub use budget::{MemoryBudget, MemoryPermit};
-pub use client::{Client, ClientConfig, StreamInfo};
+pub use client::{Client, FragmentInfo, StreamInfo};
+pub use config::{ClientConfig, HttpConfig, Role};
 pub use credentials::CredentialsSource;
-pub use error::{Error, ErrorClass};
+pub use error::{Error, ErrorClass, Subject};
+pub use kvs_api::{Operation, Violation};
 pub use kvs_mkv::{Fragment, FragmentNumber, Limits, Timestamp, Track};
-pub use puller::{Pulled, PulledFragment, Puller, PullerConfig};
+pub use observe::{CallObserver, CallReport, LogCalls};
+pub use puller::{IdlePolicy, Pulled, PulledFragment, Puller, PullerConfig};
 pub use resume::{PositionLost, StreamPosition};
 pub use retry::RetryPolicy;
 pub use selector::StartSelector;

@@ -95,6 +95,11 @@ impl Resume {
         self.refused < 3 || self.lost != PositionLost::Fail
     }
 
+    /// Whether the service knows nothing any more of where the stream was.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.position.is_some() && self.refused >= 3
+    }
+
     /// A fragment came.
     pub(crate) fn advance(&mut self, position: StreamPosition) {
         self.position = Some(position);

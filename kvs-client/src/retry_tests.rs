@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn delays_grow_to_the_cap_and_begin_anew() {
-    let policy = RetryPolicy { base: Duration::from_millis(100), cap: Duration::from_secs(2) };
+    let policy = RetryPolicy { attempts_max: 0, base: Duration::from_millis(100), cap: Duration::from_secs(2) };
     let mut longest = [Duration::ZERO; 8];
     for _ in 0..500 {
         let mut backoff = Backoff::new(policy);

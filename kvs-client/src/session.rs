@@ -1,21 +1,28 @@
-//! One session of GetMedia: a response body, split into fragments as it comes.
+//! One session: a response body, split into fragments as it comes.
 
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use kvs_mkv::{Completion, End, Event, Limits, Splitter};
+use kvs_api::Operation;
+use kvs_mkv::{Completion, End, Event, FragmentNumber, Limits, Splitter};
 
 use crate::budget::{MemoryBudget, MemoryPermit, SessionPermit};
 use crate::client::{Client, MediaResponse};
-use crate::error::Error;
+use crate::error::{Error, Subject};
 use crate::selector::StartSelector;
 use crate::stream_ref::StreamRef;
 
-const API: &str = "GetMedia";
+/// What is asked for.
+pub(crate) enum Wanted<'a> {
+    /// GetMedia from there.
+    From(&'a StartSelector),
+    /// GetMediaForFragmentList of these.
+    Fragments(&'a [FragmentNumber]),
+}
 
 /// A session in progress.
 pub(crate) struct Session {
-    stream: StreamRef,
+    subject: Subject,
     media: MediaResponse,
     splitter: Splitter,
     piece: Bytes,
@@ -23,7 +30,11 @@ pub(crate) struct Session {
     budget: MemoryBudget,
     // Held as long as the connection is.
     _connection: Option<SessionPermit>,
-    inactivity_timeout: std::time::Duration,
+    inactivity_timeout: Duration,
+    fragment_timeout: Duration,
+    /// When the first byte of the chunk at hand came.
+    chunk_began: Option<Instant>,
+    received_bytes: u64,
 }
 
 /// What a session comes to next.
@@ -38,31 +49,53 @@ impl Session {
     pub(crate) async fn open(
         client: &Client,
         stream: &StreamRef,
-        selector: &StartSelector,
+        wanted: Wanted<'_>,
         limits: Limits,
         headroom_bytes: usize,
         budget: &MemoryBudget,
     ) -> Result<Self, Error> {
+        let (operation, completion) = match wanted {
+            Wanted::From(_) => (Operation::GetMedia, Completion::Token),
+            Wanted::Fragments(_) => (Operation::GetMediaForFragmentList, Completion::NextChunkOrEnd),
+        };
+        let subject = Subject::new(operation, Some(stream));
         let connection = budget.session().await;
-        let opening = client.get_media(stream, selector);
+        let opening = async {
+            match wanted {
+                Wanted::From(selector) => client.get_media(stream, selector).await,
+                Wanted::Fragments(numbers) => client.get_media_for_fragment_list(stream, numbers).await,
+            }
+        };
         let timed_out = || Error::Transport {
-            api: API,
-            stream: stream.clone(),
+            subject: subject.clone(),
             reason: format!("no answer within {} s", client.inactivity_timeout.as_secs_f64()),
             connecting: false,
             request_id: None,
         };
         let media = tokio::time::timeout(client.inactivity_timeout, opening).await.map_err(|_| timed_out())??;
         Ok(Self {
-            stream: stream.clone(),
+            subject,
             media,
-            splitter: Splitter::new(limits, Completion::Token).with_headroom(headroom_bytes),
+            splitter: Splitter::new(limits, completion).with_headroom(headroom_bytes),
             piece: Bytes::new(),
             permit: MemoryPermit::default(),
             budget: budget.clone(),
             _connection: connection,
             inactivity_timeout: client.inactivity_timeout,
+            fragment_timeout: client.fragment_timeout,
+            chunk_began: None,
+            received_bytes: 0,
         })
+    }
+
+    /// The memory of what came last, when the end of the body made it whole.
+    pub(crate) fn take_permit(&mut self) -> MemoryPermit {
+        std::mem::take(&mut self.permit)
+    }
+
+    /// Bytes that have come.
+    pub(crate) fn received_bytes(&self) -> u64 {
+        self.received_bytes
     }
 
     pub(crate) fn request_id(&self) -> Option<&str> {
@@ -97,12 +130,14 @@ impl Session {
                 let held = self.permit.size_bytes();
                 let needed = self.piece.len() + self.splitter.current_size_bytes();
                 drop(self.permit.split(held.saturating_sub(needed)));
+                self.chunk_began = None;
                 return Ok(Step::Event(event, permit));
             }
             match self.read().await? {
                 Some(piece) => {
                     // Only now is known how much came; the next read waits until there is room for this one.
                     self.budget.extend(&mut self.permit, piece.len()).await;
+                    self.received_bytes += piece.len() as u64;
                     self.piece = piece;
                 }
                 None => {
@@ -119,23 +154,45 @@ impl Session {
     }
 
     async fn read(&mut self) -> Result<Option<Bytes>, Error> {
-        let reason = match tokio::time::timeout(self.inactivity_timeout, self.media.response.chunk()).await {
+        // Dripping bytes are progress to a socket, not to a fragment.
+        let within = match self.splitter.current_size_bytes() {
+            0 => self.inactivity_timeout,
+            _ => {
+                let began = *self.chunk_began.get_or_insert_with(Instant::now);
+                self.inactivity_timeout.min(self.fragment_timeout.saturating_sub(began.elapsed()))
+            }
+        };
+        let reason = match tokio::time::timeout(within, self.media.response.chunk()).await {
             Ok(Ok(piece)) => return Ok(piece),
             Ok(Err(error)) => {
                 format!("the body broke off: {}", crate::credentials::with_causes(&error.without_url()))
             }
+            Err(_) if self.chunk_began.is_some_and(|began| began.elapsed() >= self.fragment_timeout) => {
+                format!("a fragment was not whole after {} s", self.fragment_timeout.as_secs_f64())
+            }
+            Err(_) if self.splitter.current_size_bytes() == 0 => {
+                return Err(Error::Silent {
+                    subject: self.subject.clone(),
+                    seconds: self.inactivity_timeout.as_secs_f64(),
+                    request_id: self.media.request_id.clone(),
+                });
+            }
             Err(_) => format!("no byte came for {} s", self.inactivity_timeout.as_secs_f64()),
         };
         Err(Error::Transport {
-            api: API,
-            stream: self.stream.clone(),
+            subject: self.subject.clone(),
             reason,
             connecting: false,
             request_id: self.media.request_id.clone(),
         })
     }
 
+    pub(crate) fn in_stream(&self, report: kvs_mkv::ErrorReport) -> Error {
+        let request_id = self.media.request_id.clone();
+        Error::InStream { subject: self.subject.clone(), report: Box::new(report), request_id }
+    }
+
     fn media_error(&self, error: kvs_mkv::Error) -> Error {
-        Error::Media { stream: self.stream.clone(), error, request_id: self.media.request_id.clone() }
+        Error::Media { subject: self.subject.clone(), error, request_id: self.media.request_id.clone() }
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use kvs_api::Operation;
+
 /// A stream by its name or its ARN, valid by the patterns of the service's API (`kvs-api.txt`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamRef {
@@ -40,9 +42,19 @@ impl StreamRef {
         (self.name_start > 0).then_some(self.text.as_str())
     }
 
-    /// The request member that names it, with its value.
-    pub(crate) fn member(&self) -> (&'static str, &str) {
-        if self.arn().is_some() { ("StreamARN", &self.text) } else { ("StreamName", &self.text) }
+    /// Partition and region of its ARN.
+    pub(crate) fn arn_place(&self) -> Option<(&str, &str)> {
+        let mut parts = self.arn()?.split(':').skip(1);
+        let partition = parts.next()?;
+        Some((partition, parts.nth(1)?))
+    }
+
+    /// The request member that names it, with its value: the ARN where it was given and the operation takes it.
+    pub(crate) fn member(&self, operation: Operation) -> (&'static str, &str) {
+        match self.arn().filter(|arn| operation.takes_arn(arn)) {
+            Some(arn) => ("StreamARN", arn),
+            None => ("StreamName", self.name()),
+        }
     }
 }
 

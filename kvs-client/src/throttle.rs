@@ -5,33 +5,35 @@ use std::time::Duration;
 
 use governor::clock::DefaultClock;
 use governor::state::keyed::HashMapStateStore;
-use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
+use kvs_api::Operation;
 
 use crate::stream_ref::StreamRef;
 
-type PerStream = RateLimiter<StreamRef, HashMapStateStore<StreamRef>, DefaultClock>;
+type Keyed<K> = RateLimiter<K, HashMapStateStore<K>, DefaultClock>;
 
-/// Waits until a call is within the service's limits (`getmedia.md`, "Limits and habits of the service").
+/// Waits until a call is within the service's limits (`getmedia.md`, "Limits and habits of the service"; AWS developer
+/// guide, limits).
 ///
 /// One for all connectors of a process, for the service counts by stream and account. Calls are spread evenly and
 /// not let through in bursts: so no second, wherever it begins, has more of them than the limit.
 #[derive(Debug)]
 pub struct CallLimits {
-    get_media: PerStream,
-    get_data_endpoint: PerStream,
-    get_data_endpoint_account: RateLimiter<NotKeyed, InMemoryState, DefaultClock>,
+    /// 5 a second for each operation and stream.
+    by_stream: Keyed<(Operation, StreamRef)>,
+    /// 300 a second for these operations of an account.
+    often: Keyed<Operation>,
+    /// 50 a second for those.
+    seldom: Keyed<Operation>,
 }
 
 impl Default for CallLimits {
     fn default() -> Self {
-        // 5 a second are allowed; a little below, for the service's clock is not ours.
-        let per_stream = every(Duration::from_millis(220));
         Self {
-            get_media: RateLimiter::hashmap(per_stream),
-            get_data_endpoint: RateLimiter::hashmap(per_stream),
-            // 300 a second and account.
-            get_data_endpoint_account: RateLimiter::direct(every(Duration::from_millis(4))),
+            // A little below each limit, for the service's clock is not ours.
+            by_stream: RateLimiter::hashmap(every(Duration::from_millis(220))),
+            often: RateLimiter::hashmap(every(Duration::from_millis(4))),
+            seldom: RateLimiter::hashmap(every(Duration::from_millis(22))),
         }
     }
 }
@@ -41,12 +43,22 @@ fn every(period: Duration) -> Quota {
 }
 
 impl CallLimits {
-    pub(crate) async fn get_media(&self, stream: &StreamRef) {
-        self.get_media.until_key_ready(stream).await;
+    pub(crate) async fn wait(&self, operation: Operation, stream: Option<&StreamRef>) {
+        if let Some(stream) = stream {
+            self.by_stream.until_key_ready(&(operation, stream.clone())).await;
+        }
+        match operation {
+            Operation::GetMedia
+            | Operation::PutMedia
+            | Operation::ListFragments
+            | Operation::GetMediaForFragmentList => {}
+            Operation::DescribeStream | Operation::GetDataEndpoint => self.often.until_key_ready(&operation).await,
+            _ => self.seldom.until_key_ready(&operation).await,
+        }
     }
 
-    pub(crate) async fn get_data_endpoint(&self, stream: &StreamRef) {
-        self.get_data_endpoint.until_key_ready(stream).await;
-        self.get_data_endpoint_account.until_ready().await;
+    /// Forgets streams that have not been called about for a while.
+    pub(crate) fn forget_idle(&self) {
+        self.by_stream.retain_recent();
     }
 }

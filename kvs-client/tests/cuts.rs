@@ -40,7 +40,7 @@ async fn cut_everywhere(file: &Path, random_bytes: usize) {
     let mut random = rand::rngs::StdRng::seed_from_u64(20_261_124);
     cuts.extend((0..random_bytes).map(|_| random.random_range(0..bytes.len())));
     let simulator = simulator(Vec::new()).await;
-    let client = client(&simulator);
+    let client = client(&simulator).await;
     let chunks = Arc::new(chunks);
     let cases = cuts.into_iter().flat_map(|cut| [(cut, CutHow::Clean), (cut, CutHow::Reset)]);
     let cases: Vec<_> = cases.enumerate().collect();

@@ -21,7 +21,7 @@ fn refuse(status: u16, error_type: &str) -> FaultKind {
 async fn every_start_selector() {
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(vec![source("s", &recording(folder.path(), 5))]).await;
-    let client = client(&simulator);
+    let client = client(&simulator).await;
     let at = |millis: i64| Timestamp::from_millis(1_511_852_109_000 + millis);
     let cases = [
         (StartSelector::Earliest, vec![0, 1, 2, 3, 4]),
@@ -47,11 +47,11 @@ async fn a_session_that_ends_is_opened_again_silently_and_not_too_often() {
     let limits = Limits { session_duration: Duration::from_millis(150), ..Limits::default() };
     let config_ = SimulatorConfig { streams: vec![stream], limits, ..SimulatorConfig::default() };
     let simulator = Simulator::start(config_).await.unwrap();
-    let mut puller = puller(&client(&simulator), "s", None, config());
+    let mut puller = puller(&client(&simulator).await, "s", None, config());
     let (fragments, others) = pull(&mut puller, 20).await;
     assert_eq!(indexes(&fragments), (0..20).collect::<Vec<_>>());
     // No error and no refusal: the simulator keeps the limit of 5 calls a second.
-    assert!(others.iter().all(|other| matches!(other, Pulled::Opened { .. })), "{others:?}");
+    assert!(others.iter().all(|other| matches!(other, Pulled::Opened { .. } | Pulled::CaughtUp { .. })), "{others:?}");
     assert!(others.len() > 3, "{others:?}");
 }
 
@@ -62,7 +62,7 @@ async fn an_idle_stream_is_asked_within_the_limit() {
     let streams = vec![source("s", &recording(folder.path(), 1))];
     let config_ = SimulatorConfig { streams, limits, ..SimulatorConfig::default() };
     let simulator = Simulator::start(config_).await.unwrap();
-    let mut puller = puller(&client(&simulator), "s", None, config());
+    let mut puller = puller(&client(&simulator).await, "s", None, config());
     pull(&mut puller, 1).await;
     let began = Instant::now();
     let mut opened = 0;
@@ -70,6 +70,7 @@ async fn an_idle_stream_is_asked_within_the_limit() {
         loop {
             match puller.next().await.unwrap() {
                 Pulled::Opened { .. } => opened += 1,
+                Pulled::CaughtUp { .. } => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -83,7 +84,7 @@ async fn an_idle_stream_is_asked_within_the_limit() {
 async fn refusals_that_pass_are_tried_again() {
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(vec![source("s", &recording(folder.path(), 2))]).await;
-    let client = client(&simulator);
+    let client = client(&simulator).await;
     for kind in [
         refuse(400, "ClientLimitExceededException"),
         refuse(400, "ConnectionLimitExceededException"),
@@ -109,16 +110,16 @@ async fn refusals_that_stay_end_the_stream() {
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(vec![source("s", &recording(folder.path(), 1))]).await;
     simulator.add_fault(fault(refuse(403, "AccessDeniedException"), 1));
-    let mut denied = puller(&client(&simulator), "s", None, config());
+    let mut denied = puller(&client(&simulator).await, "s", None, config());
     let error = denied.next().await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Fatal);
     assert!(error.to_string().contains("AccessDeniedException (HTTP 403): on purpose"), "{error}");
 
-    let mut unknown = puller(&client(&simulator), "nobody", None, config());
+    let mut unknown = puller(&client(&simulator).await, "nobody", None, config());
     let error = unknown.next().await.unwrap_err();
     assert!(error.to_string().contains("ResourceNotFoundException"), "{error}");
 
-    let mut wrong = puller(&client_with_secret(&simulator, "a secret that is wrong"), "s", None, config());
+    let mut wrong = puller(&client_of(client_config(&simulator, "a secret that is wrong")).await, "s", None, config());
     let error = loop {
         if let Err(error) = wrong.next().await {
             break error;
@@ -135,7 +136,7 @@ async fn an_error_within_the_media_moves_no_position() {
     for (error_id, after_fragments) in [(5000, 0), (3002, 2), (4503, 4)] {
         let error_code = "ON_PURPOSE".to_owned();
         simulator.add_fault(fault(FaultKind::ErrorTag { after_fragments, error_id, error_code }, 1));
-        let (fragments, others) = pull(&mut puller(&client(&simulator), "s", None, config()), 5).await;
+        let (fragments, others) = pull(&mut puller(&client(&simulator).await, "s", None, config()), 5).await;
         assert_eq!(indexes(&fragments), [0, 1, 2, 3, 4], "{error_id}");
         let said = others.iter().find_map(|other| match other {
             Pulled::Retrying { error, .. } => Some(error.to_string()),
@@ -150,7 +151,7 @@ async fn an_error_within_the_media_moves_no_position() {
 async fn a_lost_position_walks_the_ladder() {
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(vec![source("s", &recording(folder.path(), 5))]).await;
-    let client = client(&simulator);
+    let client = client(&simulator).await;
     let position = |token: &str| {
         Some(StreamPosition {
             fragment_number: number(1).parse().unwrap(),
@@ -184,7 +185,7 @@ async fn a_stalled_session_is_given_up_and_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(vec![source("s", &recording(folder.path(), 3))]).await;
     simulator.add_fault(fault(FaultKind::Stall { at_byte: 1000, duration_ms: 60_000 }, 1));
-    let (fragments, others) = pull(&mut puller(&client(&simulator), "s", None, config()), 3).await;
+    let (fragments, others) = pull(&mut puller(&client(&simulator).await, "s", None, config()), 3).await;
     assert_eq!(indexes(&fragments), [0, 1, 2]);
     let said = format!("{others:?}");
     assert!(said.contains("no byte came for 1 s"), "{said}");
@@ -197,7 +198,7 @@ async fn a_chunk_that_never_gets_its_token_is_published_the_third_time() {
     let bytes = [chunk(0, 2, 10, true), chunk(1, 2, 10, false), chunk(2, 2, 10, false)].concat();
     let simulator = simulator(vec![source("s", &write(folder.path(), "odd.mkv", &bytes))]).await;
     simulator.add_fault(fault(FaultKind::ServeIncomplete {}, 3));
-    let (fragments, others) = pull(&mut puller(&client(&simulator), "s", None, config()), 2).await;
+    let (fragments, others) = pull(&mut puller(&client(&simulator).await, "s", None, config()), 2).await;
     assert_eq!(indexes(&fragments), [0, 1]);
     assert!(fragments[0].complete && !fragments[1].complete);
     let odd = others.iter().filter(|other| matches!(other, Pulled::Odd { .. })).count();
@@ -210,12 +211,16 @@ async fn what_is_not_whole_is_waited_for() {
     let bytes = [chunk(0, 2, 10, true), chunk(1, 2, 10, false)].concat();
     let simulator = simulator(vec![source("s", &write(folder.path(), "cut.mkv", &bytes))]).await;
     simulator.add_fault(fault(FaultKind::ServeIncomplete {}, 1));
-    let mut puller = puller(&client(&simulator), "s", None, config());
+    let mut puller = puller(&client(&simulator).await, "s", None, config());
     let (_, _) = pull(&mut puller, 1).await;
-    match puller.next().await.unwrap() {
-        Pulled::Waiting { number: Some(waited), .. } => assert_eq!(waited.as_str(), number(1)),
-        other => panic!("{other:?}"),
-    }
+    let waited = loop {
+        match puller.next().await.unwrap() {
+            Pulled::Waiting { number: waited, .. } => break waited,
+            Pulled::CaughtUp { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(waited.unwrap().as_str(), number(1));
     assert_eq!(puller.position().unwrap().fragment_number.as_str(), number(0));
 }
 
@@ -225,7 +230,7 @@ async fn repeated_files_go_on_growing() {
     let mut stream = source("s", &recording(folder.path(), 3));
     stream.repeat = Repeat::Times(4);
     let simulator = simulator(vec![stream]).await;
-    let (fragments, _) = pull(&mut puller(&client(&simulator), "s", None, config()), 12).await;
+    let (fragments, _) = pull(&mut puller(&client(&simulator).await, "s", None, config()), 12).await;
     assert!(fragments.windows(2).all(|pair| pair[0].number < pair[1].number));
     assert!(fragments.windows(2).all(|pair| pair[0].server_timestamp < pair[1].server_timestamp));
     // The first play is the recording itself, the others the same media under other tags.
@@ -234,4 +239,155 @@ async fn repeated_files_go_on_growing() {
         fragments[index].frames.iter().map(|frame| fragments[index].frame_data(frame)).collect()
     };
     assert_eq!(media(3), media(0));
+}
+
+/// Every error within the media, told in the middle of a stream.
+#[tokio::test]
+async fn each_error_within_the_media_is_typed_counted_and_followed_by_the_fragment_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = simulator(vec![source("s", &recording(folder.path(), 4))]).await;
+    let client = client(&simulator).await;
+    for error_id in [3002, 4000, 4500, 4501, 4502, 4503, 4504, 4505, 4506, 5000] {
+        let kind = FaultKind::ErrorTag { after_fragments: 2, error_id, error_code: "ON_PURPOSE".to_owned() };
+        simulator.add_fault(fault(kind, 1));
+        let quick = PullerConfig { slow_retry_delay: Duration::from_millis(20), ..config() };
+        let mut puller = puller(&client, "s", None, quick);
+        // The fragments before are there, the one named is not.
+        let (before, _) = pull(&mut puller, 2).await;
+        assert_eq!(indexes(&before), [0, 1], "{error_id}");
+        let happened = loop {
+            match puller.next().await {
+                Ok(Pulled::Fragment(pulled)) => panic!("{error_id}: {}", pulled.fragment.number),
+                Ok(Pulled::Retrying { error, .. }) => break ("retried", error),
+                Ok(Pulled::PositionRefused { error }) => break ("refused", error),
+                Ok(_) => {}
+                Err(error) => break ("failed", error),
+            }
+        };
+        let (expected, class) = match error_id {
+            3002 | 4503 | 5000 => ("retried", ErrorClass::Retry),
+            4500 | 4501 | 4505 => ("retried", ErrorClass::RetrySlowly),
+            4000 => ("refused", ErrorClass::Position),
+            _ => ("failed", ErrorClass::Fatal),
+        };
+        let (happened, error) = happened;
+        assert_eq!((happened, error.class(), error.code()), (expected, class, &*error_id.to_string()));
+        assert!(error.to_string().contains(&format!("at fragment {}", number(2))), "{error}");
+        assert_eq!(error.to_string().contains("KMS"), (4500..=4506).contains(&error_id) && error_id != 4503, "{error}");
+        if happened != "failed" {
+            let (after, _) = pull(&mut puller, 2).await;
+            assert_eq!(indexes(&after), [2, 3], "{error_id}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_ends_within_a_chunk_or_between_two_loses_and_doubles_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = recording(folder.path(), 6);
+    let size = std::fs::metadata(&file).unwrap().len() / 6;
+    let simulator = simulator(vec![source("s", &file)]).await;
+    let client = client(&simulator).await;
+    for at_byte in [size * 2, size * 2 + size / 2, size * 3 - 1, size * 3 + 1] {
+        for how in [kvs_simulator::CutHow::Clean, kvs_simulator::CutHow::Reset] {
+            simulator.add_fault(fault(FaultKind::Cut { at_byte, how }, 1));
+            let (fragments, _) = pull(&mut puller(&client, "s", None, config()), 6).await;
+            assert_eq!(indexes(&fragments), [0, 1, 2, 3, 4, 5], "{at_byte} {how:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_says_when_it_has_caught_up() {
+    let folder = tempfile::tempdir().unwrap();
+    // Any MKV that is all there from the start is behind by what is still to come.
+    let document = [
+        kvs_mkv::ChunkWriter::new("t").head(&[kvs_mkv::Track::new(1, kvs_mkv::TrackKind::Video, "V_MPEG4/ISO/AVC")]),
+        (0..8_i64)
+            .flat_map(|second| {
+                let at = second * 4_000_000_000;
+                let frame = |offset| kvs_mkv::FrameData { track: 1, timestamp_ns: at + offset, key: true, data: b"x" };
+                kvs_mkv::ChunkWriter::new("t").cluster(at, &[frame(0), frame(3_999_000_000)])
+            })
+            .collect(),
+    ]
+    .concat();
+    let simulator = simulator(vec![source("s", &write(folder.path(), "any.mkv", &document))]).await;
+    let client = client(&simulator).await;
+    let mut puller = puller(&client, "s", None, PullerConfig { caught_up_ms: 10_000, ..config() });
+    let mut behind = Vec::new();
+    let told = loop {
+        match puller.next().await.unwrap() {
+            Pulled::Fragment(pulled) => behind.push(pulled.fragment.millis_behind_now.unwrap()),
+            Pulled::CaughtUp { caught_up, millis_behind_now } => break (caught_up, millis_behind_now),
+            _ => {}
+        }
+    };
+    assert!(behind.len() > 1 && behind.windows(2).all(|pair| pair[0] > pair[1]), "{behind:?}");
+    assert!(told.0 && told.1 <= 10_000 && behind[..behind.len() - 1].iter().all(|&millis| millis > 10_000), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_session_at_the_services_rate_that_falls_behind_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    // Twice as much comes as the service sends: the recording's own distances grow.
+    let bytes: Vec<u8> = (0..400).flat_map(|index| chunk_behind(index, index as i64 * 50)).collect();
+    let rate = bytes.len() as u64 / 12;
+    let limits =
+        Limits { session_bytes_per_second: Some(rate), idle_timeout: Duration::from_millis(100), ..Limits::default() };
+    let streams = vec![source("s", &write(folder.path(), "behind.mkv", &bytes))];
+    let simulator = Simulator::start(SimulatorConfig { streams, limits, ..SimulatorConfig::default() }).await.unwrap();
+    let client = client(&simulator).await;
+    let mut puller = puller(&client, "s", None, PullerConfig { session_bytes_per_second: rate, ..config() });
+    let told = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            if let Pulled::AtRateLimit { bytes_per_second, millis_behind_now } = puller.next().await.unwrap() {
+                return (bytes_per_second, millis_behind_now);
+            }
+        }
+    });
+    let (bytes_per_second, millis_behind_now) = told.await.expect("it is told");
+    assert!(bytes_per_second as f64 >= rate as f64 * 0.9 && millis_behind_now > 0);
+}
+
+#[tokio::test]
+async fn silence_at_the_live_edge_is_no_failure_unless_it_is_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits { idle_timeout: Duration::from_secs(60), ..Limits::default() };
+    let streams = vec![source("s", &write(folder.path(), "none.mkv", &chunk(0, 1, 1, false)))];
+    let simulator = Simulator::start(SimulatorConfig { streams, limits, ..SimulatorConfig::default() }).await.unwrap();
+    let client = client(&simulator).await;
+    for silence_fails in [false, true] {
+        let idle = kvs_client::IdlePolicy { silence_fails, ..kvs_client::IdlePolicy::default() };
+        let mut puller = puller(&client, "s", None, PullerConfig { start: StartSelector::Now, idle, ..config() });
+        let mut happened = Vec::new();
+        while happened.len() < 2 {
+            happened.push(match puller.next().await.unwrap() {
+                Pulled::Opened { selector, .. } => selector.to_owned(),
+                Pulled::Retrying { error, .. } => error.reason().to_owned(),
+                other => panic!("{other:?}"),
+            });
+        }
+        let expected = if silence_fails { ["NOW", "silent"] } else { ["NOW", "SERVER_TIMESTAMP"] };
+        assert_eq!(happened, expected);
+    }
+}
+
+#[tokio::test]
+async fn attempts_that_are_bounded_end_the_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = simulator(vec![source("s", &recording(folder.path(), 1))]).await;
+    simulator.add_fault(fault(refuse(500, "InternalFailure"), 100));
+    let retry = kvs_client::RetryPolicy { attempts_max: 3, ..config().retry };
+    let mut puller = puller(&client(&simulator).await, "s", None, PullerConfig { retry, ..config() });
+    let mut retried = 0;
+    let error = loop {
+        match puller.next().await {
+            Ok(Pulled::Retrying { .. }) => retried += 1,
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(retried, 2);
+    assert!(error.to_string().contains("InternalFailure"), "{error}");
 }

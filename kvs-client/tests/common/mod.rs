@@ -19,6 +19,15 @@ pub fn number(index: usize) -> String {
 
 /// A chunk as the service sends it; without its trailing tags when `token` is false.
 pub fn chunk(index: usize, frames: usize, frame_size: usize, token: bool) -> Vec<u8> {
+    make_chunk(index, frames, frame_size, token, 0)
+}
+
+/// A chunk of 5 frames of 400 bytes that is so far behind the live edge.
+pub fn chunk_behind(index: usize, millis_behind_now: i64) -> Vec<u8> {
+    make_chunk(index, 5, 400, true, millis_behind_now)
+}
+
+fn make_chunk(index: usize, frames: usize, frame_size: usize, token: bool, millis_behind_now: i64) -> Vec<u8> {
     let writer = ChunkWriter::new("kvs-client tests");
     let data = vec![index as u8; frame_size];
     let frames: Vec<_> = (0..frames)
@@ -30,7 +39,7 @@ pub fn chunk(index: usize, frames: usize, frame_size: usize, token: bool) -> Vec
         server_timestamp: Timestamp::from_millis(millis),
         producer_timestamp: Timestamp::from_millis(millis - 600),
     };
-    let trailing = TrailingTags { millis_behind_now: 0, continuation_token: format!("token-{index}") };
+    let trailing = TrailingTags { millis_behind_now, continuation_token: format!("token-{index}") };
     let mut bytes = writer.chunk(
         &[Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC")],
         &[("place", "door")],
@@ -67,24 +76,29 @@ pub async fn simulator(streams: Vec<StreamSource>) -> Simulator {
     Simulator::start(SimulatorConfig { streams, limits, ..SimulatorConfig::default() }).await.unwrap()
 }
 
-pub fn client_with_secret(simulator: &Simulator, secret: &str) -> Arc<Client> {
+pub fn client_config(simulator: &Simulator, secret: &str) -> ClientConfig {
     let mut config = ClientConfig::new("us-east-1");
     config.endpoint = Some(simulator.url().to_owned());
-    config.inactivity_timeout = Duration::from_secs(1);
+    config.http.inactivity_timeout = Duration::from_secs(1);
+    config.retry = RetryPolicy { attempts_max: 0, base: Duration::from_millis(2), cap: Duration::from_millis(50) };
     config.credentials = CredentialsSource::Static {
         access_key_id: "test".to_owned(),
         secret_access_key: secret.to_owned(),
         session_token: None,
     };
-    Arc::new(Client::new(config, Arc::new(CallLimits::default())).unwrap())
+    config
 }
 
-pub fn client(simulator: &Simulator) -> Arc<Client> {
-    client_with_secret(simulator, "test")
+pub async fn client_of(config: ClientConfig) -> Arc<Client> {
+    Arc::new(Client::new(config, Arc::new(CallLimits::default())).await.unwrap())
+}
+
+pub async fn client(simulator: &Simulator) -> Arc<Client> {
+    client_of(client_config(simulator, "test")).await
 }
 
 pub fn config() -> PullerConfig {
-    let retry = RetryPolicy { base: Duration::from_millis(2), cap: Duration::from_millis(50) };
+    let retry = RetryPolicy { attempts_max: 0, base: Duration::from_millis(2), cap: Duration::from_millis(50) };
     PullerConfig { retry, ..PullerConfig::default() }
 }
 

@@ -1,0 +1,330 @@
+//! Archived fragments of a time range, in the order of the stream.
+//!
+//! **Contract.** An [`ArchivePuller`] lists a range of server time window by window (ListFragments tells in no order,
+//! and knows a fragment about a second late: a window is listed only when it has settled), fetches what is listed by
+//! number, and yields each fragment once, in order. GetMediaForFragmentList sends no token: what was asked for is
+//! counted off, one number after the other, and what does not come is asked for again; what the service does not list
+//! any more either is reported as missing. It can go on from any position.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kvs_api::Operation;
+use kvs_mkv::{End, Event, Fragment, FragmentNumber, Timestamp};
+
+use crate::budget::{MemoryBudget, MemoryPermit};
+use crate::client::{Client, FragmentInfo};
+use crate::error::{Error, ErrorClass};
+use crate::puller::{PulledFragment, PullerConfig, UNAUTHORIZED_TIMES_MAX};
+use crate::resume::StreamPosition;
+use crate::retry::Backoff;
+use crate::session::{Session, Step, Wanted};
+use crate::stream_ref::StreamRef;
+
+/// Server time that is listed at once, at first. It grows while little is found and shrinks when there is too much.
+const WINDOW_MS: i64 = 3_600_000;
+/// The least time listed at once: so much is taken however much it is.
+const WINDOW_MIN_MS: i64 = 60_000;
+/// So few fragments in a window let the next one be longer.
+const WINDOW_FEW: usize = 500;
+/// More fragments than these are not listed at once: some 3 MB.
+const WINDOW_MOST: usize = 20_000;
+/// A window is listed when its end is so long past: "typically available in less than one second" (ListFragments).
+const SETTLED_MS: i64 = 3_000;
+/// Fragments and bytes asked for at once; the service takes 1,000 fragments.
+const BATCH_FRAGMENTS: usize = 1_000;
+const BATCH_BYTES: u64 = 64 << 20;
+/// A fragment that does not come is asked for so often before it is looked for in the list again.
+const ABSENT_TIMES_MAX: u32 = 3;
+
+/// A range of server time, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArchiveRange {
+    /// Its begin.
+    pub from: Timestamp,
+    /// Its end.
+    pub to: Timestamp,
+}
+
+/// How far a range has been read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Fragments yielded, in this run.
+    pub fragments: u64,
+    /// Their bytes.
+    pub size_bytes: u64,
+    /// How much of the range's time is done, in thousandths.
+    pub permille: u32,
+}
+
+/// What reading comes to next.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Archived {
+    /// The next fragment.
+    Fragment(Box<PulledFragment>),
+    /// Fragments that were listed and are no more.
+    Missing {
+        /// Their numbers.
+        numbers: Vec<FragmentNumber>,
+    },
+    /// Something failed and is tried again.
+    Retrying {
+        /// What failed.
+        error: Error,
+        /// After how long.
+        delay: Duration,
+    },
+    /// The range is done.
+    Done,
+}
+
+/// Reads a range of one stream's archive.
+pub struct ArchivePuller {
+    client: Arc<Client>,
+    stream: StreamRef,
+    config: PullerConfig,
+    budget: MemoryBudget,
+    range: ArchiveRange,
+    /// Where the next window begins, in milliseconds.
+    next_ms: i64,
+    /// How long the next window is.
+    window_ms: i64,
+    /// The last number yielded.
+    last: Option<FragmentNumber>,
+    /// What is listed and not yielded.
+    wanted: VecDeque<FragmentInfo>,
+    /// The window that `wanted` is of.
+    window: Option<ArchiveRange>,
+    session: Option<Session>,
+    failures: Backoff,
+    delay: Option<Duration>,
+    /// How often the next fragment did not come.
+    absent: u32,
+    unauthorized: u32,
+    progress: Progress,
+}
+
+impl ArchivePuller {
+    /// Reads `range` from behind `position`.
+    pub fn new(
+        client: Arc<Client>,
+        stream: StreamRef,
+        range: ArchiveRange,
+        position: Option<&StreamPosition>,
+        config: PullerConfig,
+        budget: MemoryBudget,
+    ) -> Self {
+        let behind = position.and_then(|position| position.server_timestamp).map_or(i64::MIN, Timestamp::millis);
+        Self {
+            client,
+            stream,
+            failures: Backoff::new(config.retry),
+            config,
+            budget,
+            next_ms: range.from.millis().max(behind),
+            window_ms: WINDOW_MS,
+            range,
+            last: position.map(|position| position.fragment_number.clone()),
+            wanted: VecDeque::new(),
+            window: None,
+            session: None,
+            delay: None,
+            absent: 0,
+            unauthorized: 0,
+            progress: Progress::default(),
+        }
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// The next thing that happens. Dropping the future loses nothing but the session.
+    ///
+    /// # Errors
+    /// When trying again does not help.
+    pub async fn next(&mut self) -> Result<Archived, Error> {
+        loop {
+            if let Some(delay) = self.delay.take() {
+                tokio::time::sleep(delay).await;
+            }
+            if self.wanted.is_empty() {
+                self.session = None;
+                if self.next_ms > self.range.to.millis() {
+                    self.progress.permille = 1_000;
+                    return Ok(Archived::Done);
+                }
+                if let Err(error) = self.list().await {
+                    return self.fail(error).await;
+                }
+                continue;
+            }
+            // Taken out while it is worked on: a future that is dropped on the way leaves no half-read session.
+            let Some(mut session) = self.session.take() else {
+                match self.open().await {
+                    Ok(session) => self.session = Some(session),
+                    Err(error) => return self.fail(error).await,
+                }
+                continue;
+            };
+            match session.next().await {
+                Ok(Step::Event(Event::Fragment(fragment), permit)) => {
+                    if let Some(pulled) = self.bring(session, fragment, permit) {
+                        return Ok(pulled);
+                    }
+                    if let Some(missing) = self.not_come().await? {
+                        return Ok(missing);
+                    }
+                }
+                Ok(Step::Event(Event::Error(report), _) | Step::End(End::Event(Event::Error(report)))) => {
+                    return self.fail(session.in_stream(report)).await;
+                }
+                Ok(Step::End(End::Event(Event::Fragment(fragment)))) => {
+                    let permit = session.take_permit();
+                    if let Some(pulled) = self.bring(session, fragment, permit) {
+                        self.session = None;
+                        return Ok(pulled);
+                    }
+                    if let Some(missing) = self.not_come().await? {
+                        return Ok(missing);
+                    }
+                }
+                // Cut within a fragment, or over: what has not come is asked for again.
+                Ok(_) => {
+                    if let Some(missing) = self.not_come().await? {
+                        return Ok(missing);
+                    }
+                }
+                Err(error) => return self.fail(error).await,
+            }
+        }
+    }
+
+    /// Lists the next window, when it has settled.
+    async fn list(&mut self) -> Result<(), Error> {
+        let to = self.range.to.millis().min(self.next_ms.saturating_add(self.window_ms - 1));
+        let settled = to.saturating_add(SETTLED_MS).saturating_sub(now_ms());
+        if settled > 0 {
+            tokio::time::sleep(Duration::from_millis(settled.unsigned_abs())).await;
+        }
+        let window = ArchiveRange { from: Timestamp::from_millis(self.next_ms), to: Timestamp::from_millis(to) };
+        let most = if self.window_ms > WINDOW_MIN_MS { WINDOW_MOST } else { usize::MAX };
+        let listed = self.client.list_fragments_up_to(&self.stream, window.from, window.to, most).await?;
+        let Some(listed) = listed else {
+            self.window_ms = (self.window_ms / 4).max(WINDOW_MIN_MS);
+            return Ok(());
+        };
+        if listed.len() <= WINDOW_FEW {
+            self.window_ms = self.window_ms.saturating_mul(2);
+        }
+        let last = self.last.as_ref();
+        self.wanted = listed.into_iter().filter(|info| last.is_none_or(|last| info.number > *last)).collect();
+        self.window = Some(window);
+        self.next_ms = to + 1;
+        self.failures.reset();
+        if self.wanted.is_empty() {
+            self.note_time(to);
+        }
+        Ok(())
+    }
+
+    async fn open(&self) -> Result<Session, Error> {
+        let mut size_bytes = 0;
+        let numbers: Vec<FragmentNumber> = self
+            .wanted
+            .iter()
+            .take(BATCH_FRAGMENTS)
+            .take_while(|info| {
+                let first = size_bytes == 0;
+                size_bytes += info.size_bytes.max(1);
+                first || size_bytes <= BATCH_BYTES
+            })
+            .map(|info| info.number.clone())
+            .collect();
+        let (limits, headroom) = (self.config.limits, self.config.headroom_bytes);
+        Session::open(&self.client, &self.stream, Wanted::Fragments(&numbers), limits, headroom, &self.budget).await
+    }
+
+    /// Yields the fragment if it is the one whose turn it is.
+    fn bring(&mut self, session: Session, mut fragment: Fragment, permit: MemoryPermit) -> Option<Archived> {
+        let info = self.wanted.front().filter(|info| info.number == fragment.number)?.clone();
+        self.wanted.pop_front();
+        (self.absent, self.unauthorized) = (0, 0);
+        self.failures.reset();
+        self.last = Some(fragment.number.clone());
+        // The list has them in any case.
+        fragment.server_timestamp.get_or_insert(info.server_timestamp);
+        fragment.producer_timestamp.get_or_insert(info.producer_timestamp);
+        self.progress.fragments += 1;
+        self.progress.size_bytes += fragment.payload.len() as u64;
+        self.note_time(info.server_timestamp.millis());
+        let pulled = PulledFragment {
+            fragment,
+            permit,
+            content_type: session.content_type().map(str::to_owned),
+            request_id: session.request_id().map(str::to_owned),
+        };
+        self.session = Some(session);
+        Some(Archived::Fragment(Box::new(pulled)))
+    }
+
+    fn note_time(&mut self, at_ms: i64) {
+        let (from, to) = (self.range.from.millis(), self.range.to.millis());
+        let done = (at_ms - from).clamp(0, to - from);
+        let permille = done.saturating_mul(1_000) / (to - from).max(1);
+        self.progress.permille = u32::try_from(permille).unwrap_or(0);
+    }
+
+    /// The fragment whose turn it is did not come: it is asked for again, and in the end looked for in the list.
+    async fn not_come(&mut self) -> Result<Option<Archived>, Error> {
+        self.session = None;
+        self.absent += 1;
+        self.delay = Some(self.failures.next_delay());
+        if self.absent < ABSENT_TIMES_MAX {
+            return Ok(None);
+        }
+        let Some(window) = self.window else { return Ok(None) };
+        let listed = match self.client.list_fragments(&self.stream, window.from, window.to).await {
+            Ok(listed) => listed,
+            Err(error) => return self.fail(error).await.map(Some),
+        };
+        let is_listed = |info: &FragmentInfo| listed.binary_search_by(|one| one.number.cmp(&info.number)).is_ok();
+        self.absent = 0;
+        if self.wanted.front().is_some_and(is_listed) {
+            return Ok(None);
+        }
+        let (still, gone): (Vec<_>, Vec<_>) = self.wanted.drain(..).partition(is_listed);
+        self.wanted = still.into();
+        Ok(Some(Archived::Missing { numbers: gone.into_iter().map(|info| info.number).collect() }))
+    }
+
+    async fn fail(&mut self, error: Error) -> Result<Archived, Error> {
+        let class = error.class();
+        self.session = None;
+        self.client.refresh_after(&self.stream, class).await;
+        // The service does not have the fragment: the list says whether it ought to.
+        let about_a_fragment = class == ErrorClass::Position
+            || (error.is_not_found() && error.operation() == Some(Operation::GetMediaForFragmentList));
+        if about_a_fragment && let Some(missing) = Box::pin(self.not_come()).await? {
+            return Ok(missing);
+        }
+        if class == ErrorClass::RefreshCredentials {
+            self.unauthorized += 1;
+        }
+        let delay = self.delay.take().unwrap_or_else(|| self.failures.next_delay());
+        if class == ErrorClass::Fatal || self.unauthorized > UNAUTHORIZED_TIMES_MAX || self.failures.exhausted() {
+            return Err(error);
+        }
+        let delay = if class == ErrorClass::RetrySlowly { self.config.slow_retry_delay } else { delay };
+        self.delay = Some(delay);
+        Ok(Archived::Retrying { error, delay })
+    }
+}
+
+fn now_ms() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
+}

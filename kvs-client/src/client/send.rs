@@ -1,0 +1,323 @@
+//! One call: checked, within the limits, signed, sent, tried again where that helps, and told of.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use kvs_api::Operation;
+use reqwest::{Response, StatusCode};
+use serde_json::Value;
+use url::Url;
+
+use super::{Client, bad_answer};
+use crate::credentials::with_causes;
+use crate::error::{Error, ErrorClass, ServiceError, Subject};
+use crate::observe::CallReport;
+use crate::retry::{Backoff, CALL_ATTEMPTS, RetryPolicy};
+use crate::selector::StartSelector;
+use crate::stream_ref::StreamRef;
+
+/// The name that requests are signed for.
+const SIGNING_NAME: &str = "kinesisvideo";
+const CONTENT_TYPE: (&str, &str) = ("content-type", "application/json");
+/// How much of an error's body is read.
+const ERROR_BODY_MAX_BYTES: usize = 64 << 10;
+/// How much of an answer is read: 10,000 streams are 6 MB.
+const ANSWER_MAX_BYTES: usize = 32 << 20;
+/// How long a call may take that is no stream of media.
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A request that is ready but for its date and signature.
+struct Outgoing<'a> {
+    subject: Subject,
+    url: Url,
+    region: String,
+    body: String,
+    selector: Option<&'a StartSelector>,
+}
+
+/// How a call went, for whoever observes.
+struct Outcome {
+    attempts: u32,
+    began: Instant,
+}
+
+impl Client {
+    /// A call of the control plane whose answer is JSON.
+    pub(super) async fn control(
+        &self,
+        operation: Operation,
+        stream: Option<&StreamRef>,
+        request: Value,
+    ) -> Result<(Value, Option<String>), Error> {
+        let region = self.place.region_of(stream)?;
+        let endpoint = self.place.control(&region)?;
+        let outgoing = self.prepare(operation, stream, &endpoint, request, None)?;
+        self.call_json(&outgoing).await
+    }
+
+    /// A call of the data plane whose answer is JSON.
+    pub(super) async fn data(
+        &self,
+        operation: Operation,
+        stream: &StreamRef,
+        request: Value,
+    ) -> Result<(Value, Option<String>), Error> {
+        let endpoint = self.data_endpoint(stream, operation).await?;
+        let outgoing = self.prepare(operation, Some(stream), &endpoint, request.clone(), None)?;
+        let first = self.call_json(&outgoing).await;
+        match first {
+            // A data endpoint that has become stale; once, for a stream may really be gone.
+            Err(error) if error.class() == ErrorClass::RefreshEndpoint => {
+                self.endpoints.invalidate(stream).await;
+                let endpoint = self.data_endpoint(stream, operation).await?;
+                let outgoing = self.prepare(operation, Some(stream), &endpoint, request, None)?;
+                self.call_json(&outgoing).await
+            }
+            other => other,
+        }
+    }
+
+    /// A call whose answer is a stream of media: sent once, for who reads it knows from where to go on.
+    pub(super) async fn open(
+        &self,
+        operation: Operation,
+        stream: &StreamRef,
+        endpoint: &Url,
+        request: Value,
+        selector: Option<&StartSelector>,
+    ) -> Result<Response, Error> {
+        let outgoing = self.prepare(operation, Some(stream), endpoint, request, selector)?;
+        self.limits.wait(operation, Some(stream)).await;
+        let outcome = Outcome { attempts: 1, began: Instant::now() };
+        let result = self.send(&outgoing).await;
+        let request_id = match &result {
+            Ok(response) => request_id(response),
+            Err(error) => error.request_id().map(str::to_owned),
+        };
+        self.report(&outgoing, &outcome, result.as_ref().err(), request_id.as_deref());
+        result
+    }
+
+    fn prepare<'a>(
+        &self,
+        operation: Operation,
+        stream: Option<&StreamRef>,
+        endpoint: &Url,
+        mut request: Value,
+        selector: Option<&'a StartSelector>,
+    ) -> Result<Outgoing<'a>, Error> {
+        let subject = Subject::new(operation, stream);
+        if let Some(stream) = stream {
+            let (member, value) = stream.member(operation);
+            request[member] = value.into();
+        }
+        if self.parameter_checks {
+            let violations = operation.check(&request);
+            if !violations.is_empty() {
+                return Err(Error::Parameters { subject, violations });
+            }
+        }
+        let url = endpoint.join(operation.path()).map_err(|error| Error::Config { reason: error.to_string() })?;
+        let region = self.place.region_of(stream)?;
+        Ok(Outgoing { subject, url, region, body: request.to_string(), selector })
+    }
+
+    /// Sends until there is an answer or trying again does not help.
+    async fn call_json(&self, outgoing: &Outgoing<'_>) -> Result<(Value, Option<String>), Error> {
+        let attempts_max = if self.retry.attempts_max == 0 { CALL_ATTEMPTS } else { self.retry.attempts_max };
+        let mut backoff = Backoff::new(RetryPolicy { attempts_max, ..self.retry });
+        let mut outcome = Outcome { attempts: 0, began: Instant::now() };
+        loop {
+            self.limits.wait(outgoing.subject.operation, outgoing.subject.stream.as_ref()).await;
+            outcome.attempts += 1;
+            let error = match self.call_once(outgoing).await {
+                Ok((answer, request_id)) => {
+                    self.report(outgoing, &outcome, None, request_id.as_deref());
+                    return Ok((answer, request_id));
+                }
+                Err(error) => error,
+            };
+            let again = match error.class() {
+                ErrorClass::Retry => true,
+                // No connection to a data endpoint means to ask for it again, which is the caller's part.
+                ErrorClass::RefreshEndpoint => outgoing.subject.operation.endpoint_name().is_none(),
+                ErrorClass::RefreshCredentials => {
+                    self.credentials.invalidate().await;
+                    outcome.attempts <= 2
+                }
+                _ => false,
+            };
+            let delay = backoff.next_delay();
+            if !again || backoff.exhausted() {
+                self.report(outgoing, &outcome, Some(&error), error.request_id());
+                return Err(error);
+            }
+            tracing::debug!(%error, delay_ms = delay.as_millis() as u64, "trying again");
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    async fn call_once(&self, outgoing: &Outgoing<'_>) -> Result<(Value, Option<String>), Error> {
+        let Subject { operation, stream } = &outgoing.subject;
+        let call = async {
+            let response = self.send(outgoing).await?;
+            let request_id = request_id(&response);
+            let bad = |reason: String| bad_answer(*operation, stream.as_ref(), reason, request_id.clone());
+            let bytes = read_bounded(response, ANSWER_MAX_BYTES).await;
+            if bytes.len() >= ANSWER_MAX_BYTES {
+                return Err(bad(format!("it is larger than {} MiB", ANSWER_MAX_BYTES >> 20)));
+            }
+            let answer: Value = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+            Ok((answer, request_id))
+        };
+        let timed_out = || Error::Transport {
+            subject: outgoing.subject.clone(),
+            reason: format!("no answer within {} s", CALL_TIMEOUT.as_secs()),
+            connecting: false,
+            request_id: None,
+        };
+        tokio::time::timeout(CALL_TIMEOUT, call).await.map_err(|_| timed_out())?
+    }
+
+    /// Sends once; again at once when the service says that the clock is wrong, and which time it is.
+    async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Response, Error> {
+        match self.send_once(outgoing).await {
+            Err((error, Some(date))) if is_about_time(&error) && self.clock.learn(date) => {
+                self.send_once(outgoing).await.map_err(|(error, _)| error)
+            }
+            other => other.map_err(|(error, _)| error),
+        }
+    }
+
+    /// An error comes with the service's date, where there is one.
+    async fn send_once(&self, outgoing: &Outgoing<'_>) -> Result<Response, (Error, Option<SystemTime>)> {
+        let without_date = |error: Error| (error, None);
+        let credentials = self.credentials.get().await;
+        let credentials = credentials.map_err(|reason| without_date(Error::Credentials { reason }))?;
+        let request = signed(outgoing, &credentials, self.clock.now()).map_err(|reason| {
+            without_date(Error::Config { reason: format!("the request cannot be signed: {reason}") })
+        })?;
+        let response = self.http.execute(request).await.map_err(|error| {
+            without_date(Error::Transport {
+                subject: outgoing.subject.clone(),
+                reason: with_causes(&error.without_url()),
+                connecting: true,
+                request_id: None,
+            })
+        })?;
+        if response.status() == StatusCode::OK {
+            return Ok(response);
+        }
+        let date = response.headers().get("date").and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
+        let refusal = refusal(outgoing, response).await;
+        Err((Error::Service(Box::new(refusal)), date))
+    }
+
+    fn report(&self, outgoing: &Outgoing<'_>, outcome: &Outcome, error: Option<&Error>, request_id: Option<&str>) {
+        self.observer.0.called(&CallReport {
+            operation: outgoing.subject.operation,
+            stream: outgoing.subject.stream.as_ref(),
+            duration: outcome.began.elapsed(),
+            attempts: outcome.attempts,
+            outcome: error.map_or("ok", Error::code),
+            status: error.map_or(Some(200), Error::status),
+            request_id,
+        });
+    }
+}
+
+/// Refusals that a wrong clock leads to.
+fn is_about_time(error: &Error) -> bool {
+    let Error::Service(error) = error else { return false };
+    matches!(
+        error.error_type.as_str(),
+        "RequestTimeTooSkewed" | "RequestExpired" | "InvalidSignatureException" | "SignatureDoesNotMatch"
+    )
+}
+
+fn signed(outgoing: &Outgoing<'_>, credentials: &Credentials, now: SystemTime) -> Result<reqwest::Request, String> {
+    let identity = credentials.clone().into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(&outgoing.region)
+        .name(SIGNING_NAME)
+        .time(now)
+        .settings(SigningSettings::default())
+        .build()
+        .map_err(|error| error.to_string())?
+        .into();
+    let url = outgoing.url.as_str();
+    let body = SignableBody::Bytes(outgoing.body.as_bytes());
+    let signable =
+        SignableRequest::new("POST", url, std::iter::once(CONTENT_TYPE), body).map_err(|error| with_causes(&error))?;
+    let (instructions, _) = sign(signable, &params).map_err(|error| with_causes(&error))?.into_parts();
+    let mut request = http::Request::post(url)
+        .header(CONTENT_TYPE.0, CONTENT_TYPE.1)
+        .body(outgoing.body.clone())
+        .map_err(|error| error.to_string())?;
+    instructions.apply_to_request_http1x(&mut request);
+    request.try_into().map_err(|error: reqwest::Error| error.to_string())
+}
+
+/// Both spellings: the documentation has one, AWS's SDKs read the other.
+pub(super) fn request_id(response: &Response) -> Option<String> {
+    either_header(response, ["x-amzn-requestid", "x-amz-requestid"])
+}
+
+fn either_header(response: &Response, names: [&str; 2]) -> Option<String> {
+    let value = names.iter().find_map(|name| response.headers().get(*name))?;
+    value.to_str().ok().map(str::to_owned)
+}
+
+async fn refusal(outgoing: &Outgoing<'_>, response: Response) -> ServiceError {
+    let status = response.status();
+    let request_id = request_id(&response);
+    let header_type = either_header(&response, ["x-amzn-errortype", "x-amz-errortype"]);
+    let location = response.headers().get("location").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let body = tokio::time::timeout(CALL_TIMEOUT, read_bounded(response, ERROR_BODY_MAX_BYTES)).await;
+    let body = body.unwrap_or_default();
+    let value: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let text = |names: [&str; 2]| names.iter().find_map(|name| value[*name].as_str()).map(str::to_owned);
+    let error_type = header_type.or_else(|| text(["__type", "code"])).unwrap_or_default();
+    // `com.amazon…#Name` and `Name:http://…` both occur.
+    let error_type = error_type.rsplit('#').next().unwrap_or_default();
+    let error_type = error_type.split(':').next().unwrap_or_default().trim().to_owned();
+    let message = match location {
+        Some(location) if status.is_redirection() => format!("it points to {location}, which is not followed"),
+        _ => text(["message", "Message"]).unwrap_or_else(|| shown(&body)),
+    };
+    ServiceError {
+        subject: outgoing.subject.clone(),
+        status: status.as_u16(),
+        error_type,
+        message,
+        request_id,
+        selector: outgoing.selector.cloned(),
+    }
+}
+
+/// The beginning of a body that is no JSON of the service's, on one line.
+fn shown(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(1_200)]);
+    text.chars().take(300).map(|char| if char.is_control() { ' ' } else { char }).collect()
+}
+
+/// The body as far as it is read at all; what cannot be read is left out.
+async fn read_bounded(mut response: Response, most_bytes: usize) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(piece)) = response.chunk().await {
+        let room = most_bytes - body.len();
+        body.extend_from_slice(&piece[..piece.len().min(room)]);
+        if body.len() >= most_bytes {
+            break;
+        }
+    }
+    body
+}
+
+#[cfg(test)]
+#[path = "send_tests.rs"]
+mod tests;

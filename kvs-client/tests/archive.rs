@@ -1,0 +1,184 @@
+//! The archive: ranges of time, in order, whole, from any place; and what was missed when a position is lost.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::*;
+use kvs_client::{
+    ArchivePuller, ArchiveRange, Archived, Client, Fragment, FragmentNumber, MemoryBudget, PositionLost, Pulled,
+    PullerConfig, StreamPosition, Timestamp,
+};
+use kvs_simulator::{CutHow, Fault, FaultKind, Simulator};
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(1_511_852_109_000 + millis)
+}
+
+fn range(from: i64, to: i64) -> ArchiveRange {
+    ArchiveRange { from: at(from), to: at(to) }
+}
+
+fn archive(client: &Arc<Client>, range: ArchiveRange, position: Option<&StreamPosition>) -> ArchivePuller {
+    let budget = MemoryBudget::new(64 << 20);
+    ArchivePuller::new(Arc::clone(client), "s".parse().unwrap(), range, position, config(), budget)
+}
+
+#[derive(Default, Debug)]
+struct Read {
+    fragments: Vec<Fragment>,
+    missing: Vec<FragmentNumber>,
+    errors: Vec<String>,
+}
+
+async fn read(puller: &mut ArchivePuller) -> Read {
+    let mut read = Read::default();
+    loop {
+        match puller.next().await.unwrap() {
+            Archived::Fragment(pulled) => read.fragments.push(pulled.fragment),
+            Archived::Missing { numbers } => read.missing.extend(numbers),
+            Archived::Retrying { error, .. } => read.errors.push(error.to_string()),
+            Archived::Done => return read,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn stage(count: usize) -> (tempfile::TempDir, Simulator, Arc<Client>) {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = simulator(vec![source("s", &recording(folder.path(), count))]).await;
+    let client = client(&simulator).await;
+    (folder, simulator, client)
+}
+
+#[tokio::test]
+async fn a_range_comes_once_and_in_order() {
+    let (_folder, _simulator, client) = stage(10).await;
+    let mut puller = archive(&client, range(2_000, 14_000), None);
+    let Read { fragments, missing, errors } = read(&mut puller).await;
+    assert_eq!(indexes(&fragments), [1, 2, 3, 4, 5, 6, 7]);
+    assert!(missing.is_empty() && errors.is_empty());
+    assert!(fragments.iter().all(|one| one.complete && one.continuation_token.is_none() && one.frames.len() == 5));
+    assert_eq!((puller.progress().fragments, puller.progress().permille), (7, 1_000));
+    assert!(read(&mut archive(&client, range(100_000, 200_000), None)).await.fragments.is_empty());
+}
+
+#[tokio::test]
+async fn it_goes_on_from_any_fragment() {
+    let (_folder, _simulator, client) = stage(6).await;
+    for done in 0..6 {
+        let mut first = archive(&client, range(0, 60_000), None);
+        let mut position = None;
+        for _ in 0..done {
+            let Archived::Fragment(pulled) = first.next().await.unwrap() else { panic!("a fragment") };
+            position = Some(StreamPosition::after(&pulled.fragment));
+        }
+        drop(first);
+        let rest = read(&mut archive(&client, range(0, 60_000), position.as_ref())).await;
+        assert_eq!(indexes(&rest.fragments), (done..6).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_come_is_asked_for_again() {
+    let (_folder, simulator, client) = stage(8).await;
+    let faults = [
+        FaultKind::Omit { fragments: 3 },
+        FaultKind::Cut { at_byte: 1_000, how: CutHow::Clean },
+        FaultKind::Cut { at_byte: 2_000, how: CutHow::Reset },
+        FaultKind::ErrorTag { after_fragments: 2, error_id: 5000, error_code: "INTERNAL".to_owned() },
+        FaultKind::ErrorTag { after_fragments: 0, error_id: 4000, error_code: "GONE?".to_owned() },
+        FaultKind::Refuse { status: 500, error_type: "InternalFailure".to_owned(), message: String::new() },
+    ];
+    for kind in faults {
+        simulator.add_fault(Fault::new(kind.clone()).api("GetMediaForFragmentList").times(2));
+        let Read { fragments, missing, .. } = read(&mut archive(&client, range(0, 60_000), None)).await;
+        assert_eq!(indexes(&fragments), (0..8).collect::<Vec<_>>(), "{kind:?}");
+        assert!(missing.is_empty(), "{kind:?}");
+        assert!(simulator.pending_faults().is_empty(), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_service_lists_no_more_is_reported_as_missing() {
+    let (_folder, simulator, client) = stage(5).await;
+    // The last fragment never comes, and the list that is asked for the second time knows it no more.
+    simulator.add_fault(Fault::new(FaultKind::Omit { fragments: 1 }).api("GetMediaForFragmentList").times(1));
+    let refused =
+        FaultKind::Refuse { status: 404, error_type: "ResourceNotFoundException".to_owned(), message: String::new() };
+    simulator.add_fault(Fault::new(refused).api("GetMediaForFragmentList").times(3));
+    let mut puller = archive(&client, range(0, 60_000), None);
+    let mut fragments = Vec::new();
+    while fragments.len() < 4 {
+        if let Archived::Fragment(pulled) = puller.next().await.unwrap() {
+            fragments.push(pulled.fragment);
+        }
+    }
+    simulator.add_fault(Fault::new(FaultKind::Omit { fragments: 1 }).api("ListFragments").times(1));
+    let rest = read(&mut puller).await;
+    assert!(rest.fragments.is_empty());
+    assert_eq!(rest.missing.iter().map(|number| number.as_str().to_owned()).collect::<Vec<_>>(), [number(4)]);
+}
+
+fn lost() -> Fault {
+    let error_code = "FRAGMENT_NOT_FOUND".to_owned();
+    Fault::new(FaultKind::ErrorTag { after_fragments: 0, error_id: 4000, error_code }).times(3)
+}
+
+fn position(index: usize) -> StreamPosition {
+    StreamPosition {
+        fragment_number: number(index).parse().unwrap(),
+        continuation_token: Some(format!("token-{index}")),
+        server_timestamp: Some(at(index as i64 * 2_000)),
+        producer_timestamp: None,
+    }
+}
+
+#[tokio::test]
+async fn what_was_missed_is_fetched_when_the_position_is_lost() {
+    let (_folder, simulator, client) = stage(9).await;
+    for (policy, gap_check, expected, fetched) in [
+        (PositionLost::Now, false, vec![8], None),
+        (PositionLost::Now, true, vec![2, 3, 4, 5, 6, 7, 8], Some(7)),
+        (PositionLost::Fail, true, vec![2, 3, 4, 5, 6, 7, 8], Some(7)),
+    ] {
+        simulator.add_fault(lost());
+        let config = PullerConfig { position_lost: policy, gap_check, ..config() };
+        let mut puller = puller(&client, "s", Some(position(1)), config);
+        let (fragments, others) = pull(&mut puller, expected.len()).await;
+        assert_eq!(indexes(&fragments), expected, "{policy:?} {gap_check}");
+        let told = others.iter().find_map(|other| match other {
+            Pulled::PositionLost { before, after, fetched, .. } => Some((before.clone(), after.clone(), *fetched)),
+            _ => None,
+        });
+        match fetched {
+            // Where the stream goes on is told with the first fragment that GetMedia brings: there is none here.
+            Some(_) => assert!(told.is_none()),
+            None => {
+                let (before, after, fetched) = told.expect("the loss is told");
+                assert_eq!(
+                    (before.fragment_number.as_str(), after.fragment_number.as_str()),
+                    (&*number(1), &*number(8))
+                );
+                assert_eq!(fetched, None);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_gap_that_the_archive_does_not_have_is_told_with_both_positions() {
+    let (_folder, simulator, client) = stage(9).await;
+    simulator.add_fault(lost());
+    simulator.add_fault(Fault::new(FaultKind::Omit { fragments: 9 }).api("ListFragments").times(1));
+    let config = PullerConfig { position_lost: PositionLost::Now, gap_check: true, ..config() };
+    let mut puller = puller(&client, "s", Some(position(1)), config);
+    let (fragments, others) = pull(&mut puller, 1).await;
+    assert_eq!(indexes(&fragments), [8]);
+    let told = others.iter().any(|other| {
+        matches!(other, Pulled::PositionLost { before, after, fetched: Some(0), missing: 0 }
+            if before.fragment_number.as_str() == number(1) && after.fragment_number.as_str() == number(8))
+    });
+    assert!(told, "{others:?}");
+}

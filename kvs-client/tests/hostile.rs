@@ -1,0 +1,211 @@
+//! Servers that send what no service would: bounded memory and a typed error, always.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{config, puller};
+use kvs_client::{CallLimits, Client, ClientConfig, CredentialsSource, Error, Pulled, RetryPolicy};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What a server does to GetMedia; GetDataEndpoint it answers with itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trick {
+    Garbage,
+    Html,
+    EndlessHeader,
+    EndlessBody,
+    GzipBomb,
+    Drip,
+    DripHeader,
+    Silence,
+    HalfAnHeader,
+    Closes,
+    LyingLength,
+    HugeElement,
+}
+
+async fn head(socket: &mut TcpStream) -> Option<String> {
+    let mut request = Vec::new();
+    let mut buffer = [0; 4096];
+    while !request.windows(4).any(|four| four == b"\r\n\r\n") {
+        let count = socket.read(&mut buffer).await.ok().filter(|&count| count > 0)?;
+        request.extend_from_slice(&buffer[..count]);
+    }
+    Some(String::from_utf8_lossy(&request).into_owned())
+}
+
+async fn answer(socket: &mut TcpStream, trick: Trick) -> std::io::Result<()> {
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: video/webm\r\nx-amzn-requestid: r-1\r\n";
+    const ENDLESS: &[u8] = b"transfer-encoding: chunked\r\n\r\n";
+    match trick {
+        Trick::Garbage => socket.write_all(&[0xFF; 5_000]).await,
+        Trick::Html => {
+            let body = "<html><body>Please sign in to this network</body></html>";
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\n\r\n", body.len());
+            socket.write_all(head.as_bytes()).await?;
+            socket.write_all(body.as_bytes()).await
+        }
+        Trick::EndlessHeader => {
+            socket.write_all(b"HTTP/1.1 200 OK\r\nx-long: ").await?;
+            loop {
+                socket.write_all(&[b'a'; 65_536]).await?;
+            }
+        }
+        Trick::EndlessBody => {
+            socket.write_all(OK).await?;
+            socket.write_all(ENDLESS).await?;
+            loop {
+                socket.write_all(b"10000\r\n").await?;
+                socket.write_all(&[0; 65_536]).await?;
+                socket.write_all(b"\r\n").await?;
+            }
+        }
+        Trick::GzipBomb => {
+            // The first bytes of gzip; nothing here unpacks.
+            socket.write_all(OK).await?;
+            socket.write_all(b"content-encoding: gzip\r\n").await?;
+            socket.write_all(ENDLESS).await?;
+            socket.write_all(b"a\r\n\x1f\x8b\x08\0\0\0\0\0\0\x03\r\n0\r\n\r\n").await
+        }
+        Trick::Drip => {
+            socket.write_all(OK).await?;
+            socket.write_all(ENDLESS).await?;
+            // The header of a chunk, a byte at a time.
+            for byte in kvs_mkv::ChunkWriter::new("drip").head(&[]).into_iter().cycle() {
+                socket.write_all(&[b'1', b'\r', b'\n', byte, b'\r', b'\n']).await?;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Ok(())
+        }
+        Trick::DripHeader => {
+            socket.write_all(OK).await?;
+            loop {
+                socket.write_all(b"x: y\r\n").await?;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Trick::Silence => std::future::pending().await,
+        Trick::HalfAnHeader => socket.write_all(b"HTTP/1.1 200 O").await,
+        Trick::Closes => Ok(()),
+        Trick::LyingLength => {
+            socket.write_all(OK).await?;
+            socket.write_all(b"content-length: 99999999999\r\n\r\n\x1A\x45\xDF\xA3").await
+        }
+        Trick::HugeElement => {
+            socket.write_all(OK).await?;
+            socket.write_all(ENDLESS).await?;
+            // An EBML header that says it is as long as can be.
+            socket.write_all(b"c\r\n\x1A\x45\xDF\xA3\x01\xFF\xFF\xFF\xFF\xFF\xFF\xFE\r\n").await?;
+            std::future::pending().await
+        }
+    }
+}
+
+async fn server(trick: Trick, everywhere: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let own = url.clone();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let own = own.clone();
+            tokio::spawn(async move {
+                let Some(request) = head(&mut socket).await else { return };
+                if request.starts_with("POST /getDataEndpoint") && !everywhere {
+                    let body = format!(r#"{{"DataEndpoint":"{own}"}}"#);
+                    let head =
+                        format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                    let _ = socket.write_all(head.as_bytes()).await;
+                    return;
+                }
+                let _ = answer(&mut socket, trick).await;
+            });
+        }
+    });
+    url
+}
+
+async fn client(url: String) -> Arc<Client> {
+    let mut config = ClientConfig::new("us-east-1");
+    config.endpoint = Some(url);
+    config.http.inactivity_timeout = Duration::from_millis(600);
+    config.http.fragment_timeout = Duration::from_millis(800);
+    config.retry = RetryPolicy { attempts_max: 2, base: Duration::from_millis(1), cap: Duration::from_millis(2) };
+    config.credentials = CredentialsSource::Static {
+        access_key_id: "test".to_owned(),
+        secret_access_key: "test".to_owned(),
+        session_token: None,
+    };
+    Arc::new(Client::new(config, Arc::new(CallLimits::default())).await.unwrap())
+}
+
+const TRICKS: [Trick; 12] = [
+    Trick::Garbage,
+    Trick::Html,
+    Trick::EndlessHeader,
+    Trick::EndlessBody,
+    Trick::GzipBomb,
+    Trick::Drip,
+    Trick::DripHeader,
+    Trick::Silence,
+    Trick::HalfAnHeader,
+    Trick::Closes,
+    Trick::LyingLength,
+    Trick::HugeElement,
+];
+
+fn resident_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse::<f64>().unwrap() / 1024.0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_comes_for_media_ends_in_a_typed_error() {
+    let before_mb = resident_mb();
+    for trick in TRICKS {
+        let client = client(server(trick, false).await).await;
+        let mut puller = puller(&client, "s", None, config());
+        let failed = async {
+            loop {
+                match puller.next().await {
+                    Ok(Pulled::Retrying { error, .. }) | Err(error) => return Some(error),
+                    // A body that ends within what might have been a chunk is waited for.
+                    Ok(Pulled::Waiting { .. }) => return None,
+                    Ok(_) => {}
+                }
+            }
+        };
+        let failed = tokio::time::timeout(Duration::from_secs(20), failed).await;
+        let error = failed.unwrap_or_else(|_| panic!("{trick:?} goes on and on"));
+        let typed = match &error {
+            Some(Error::Media { .. }) => {
+                matches!(trick, Trick::Html | Trick::EndlessBody | Trick::GzipBomb | Trick::HugeElement | Trick::Drip)
+            }
+            Some(Error::Transport { .. } | Error::Silent { .. }) => true,
+            None => matches!(trick, Trick::GzipBomb | Trick::LyingLength | Trick::HugeElement),
+            _ => false,
+        };
+        assert!(typed, "{trick:?}: {error:?}");
+    }
+    // Some megabytes for twelve clients; what the endless ones have sent by then is gigabytes.
+    let grown_mb = resident_mb() - before_mb;
+    assert!(grown_mb < 150.0, "{grown_mb} MB");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_comes_for_json_ends_in_a_typed_error() {
+    for trick in TRICKS {
+        // These two would go on until the call's timeout of 20 s, which the first test's drips are for.
+        if matches!(trick, Trick::Drip | Trick::DripHeader | Trick::Silence | Trick::HugeElement) {
+            continue;
+        }
+        let client = client(server(trick, true).await).await;
+        let asked = tokio::time::timeout(Duration::from_secs(50), client.describe_stream(&"s".parse().unwrap())).await;
+        let error = asked.unwrap_or_else(|_| panic!("{trick:?} goes on and on")).unwrap_err();
+        assert!(matches!(error, Error::Transport { .. } | Error::BadAnswer { .. }), "{trick:?}: {error:?}");
+    }
+}
