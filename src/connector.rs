@@ -1,22 +1,25 @@
 //! A connector's streams, and one pulling task a stream.
 //!
-//! **Contract.** A [`ShardStreams`] pulls the streams of one shard from their places into the shard's queue; it is
-//! started at each taking of the shard and stopped at each loss. A stream that cannot go on is FAILED: it says why,
-//! keeps its place, and disturbs no other.
+//! **Contract.** A [`LiveStreams`] pulls the streams of one shard from their places into the shard's queue; it is
+//! started at each taking of the shard and stopped at each loss, and streams come and go as [`discovery`] finds them. A
+//! stream that cannot go on is FAILED: it says why, keeps its place, and disturbs no other.
 
+mod backfill;
+pub mod discovery;
+mod live;
+mod publish;
 pub mod state;
-mod streams;
 mod task;
 
 use std::sync::Arc;
 
-use kvs_client::{Client, MemoryBudget, PullerConfig, StreamRef};
+use kvs_client::{ArchiveRange, Client, MemoryBudget, PullerConfig, StreamRef};
 use tokio::sync::OnceCell;
 
+pub use live::{LiveStreams, ShardStreams};
 pub use state::{StreamState, StreamStates};
-pub use streams::ShardStreams;
 
-use crate::record::{KeyFormat, TimestampPolicy, ValueEncoder};
+use crate::record::{KeyFormat, NotificationTopic, TimestampPolicy, ValueEncoder};
 use crate::shard::OffsetKey;
 
 /// What the streams of a connector share.
@@ -27,10 +30,16 @@ pub struct ConnectorContext {
     pub budget: MemoryBudget,
     /// How streams are pulled.
     pub puller: PullerConfig,
+    /// A range of the archive to read instead.
+    pub backfill: Option<ArchiveRange>,
+    /// Whether its streams are found by discovery, which ends those that are no more.
+    pub discovered: bool,
     /// Data topic.
     pub topic: Arc<str>,
     /// How many partitions it has.
     pub topic_partitions: i32,
+    /// Where notifications go.
+    pub notifications: NotificationTopic,
     /// How keys are written.
     pub key_format: KeyFormat,
     /// How values are written.

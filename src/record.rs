@@ -5,6 +5,7 @@
 //! records of a stream go to one partition, so that it keeps its order.
 
 mod avro;
+mod notification;
 mod timestamp;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use kvs_client::Fragment;
 
 pub use avro::{AvroValue, EncodeError, HEADROOM_BYTES, KEY_SCHEMA, VALUE_SCHEMA, ValueEncoder};
+pub use notification::{NOTIFICATION_SCHEMA, Notification, NotificationTopic};
 pub use timestamp::{RecordTimestamp, TimestampPolicy};
 
 use crate::shard::{OffsetKey, Record, partition_for};

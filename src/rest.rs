@@ -1,4 +1,4 @@
-//! What a worker answers over HTTP: today `/health` and `/metrics`.
+//! What a worker answers over HTTP: today `/health`, `/metrics` and `/streams`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,7 +26,11 @@ pub async fn listen(
 ) -> std::io::Result<SocketAddr> {
     let listener = tokio::net::TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
-    let router = Router::new().route("/health", get(health)).route("/metrics", get(metrics)).with_state(view);
+    let router = Router::new()
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
+        .route("/streams", get(streams))
+        .with_state(view);
     tokio::spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
         if let Err(error) = served {
@@ -46,7 +50,7 @@ async fn health(State(view): State<Arc<WorkerView>>) -> (StatusCode, Json<Value>
         .states
         .all()
         .into_iter()
-        .filter_map(|(key, state)| match state {
+        .filter_map(|(key, status)| match status.state {
             StreamState::Failed { reason } => {
                 Some(json!({ "connector": key.connector, "stream": key.stream, "reason": reason }))
             }
@@ -55,6 +59,11 @@ async fn health(State(view): State<Arc<WorkerView>>) -> (StatusCode, Json<Value>
         .collect();
     let message = "Worker has completed startup and is ready to handle requests.";
     (StatusCode::OK, Json(json!({ "status": "healthy", "message": message, "failed_streams": failed })))
+}
+
+/// How each stream of this worker is.
+async fn streams(State(view): State<Arc<WorkerView>>) -> Json<Value> {
+    Json(view.states.all().iter().map(|(key, status)| status.to_json(key)).collect())
 }
 
 async fn metrics(State(view): State<Arc<WorkerView>>) -> impl IntoResponse {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kvs_client::{CallObserver, CallReport, LogCalls};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -22,6 +23,13 @@ const SESSIONS: &str = "kvs_connect_get_media_sessions_total";
 const RETRIES: &str = "kvs_connect_get_media_retries_total";
 const INCOMPLETE: &str = "kvs_connect_incomplete_fragments_total";
 const TIMESTAMPS_REPLACED: &str = "kvs_connect_record_timestamps_replaced_total";
+const CALLS: &str = "kvs_connect_api_calls_total";
+const CALL_ATTEMPTS: &str = "kvs_connect_api_call_attempts_total";
+const CALL_DURATION: &str = "kvs_connect_api_call_duration_seconds";
+const POSITIONS_LOST: &str = "kvs_connect_positions_lost_total";
+const CAUGHT_UP: &str = "kvs_connect_stream_caught_up";
+const AT_RATE_LIMIT: &str = "kvs_connect_stream_at_rate_limit_total";
+const BACKFILL: &str = "kvs_connect_backfill_progress_ratio";
 const STREAMS_FAILED: &str = "kvs_connect_streams_failed";
 const BUDGET_USED: &str = "kvs_connect_memory_budget_used_bytes";
 
@@ -53,6 +61,13 @@ pub fn install() -> Result<PrometheusHandle, String> {
     describe_counter!(RETRIES, "Failures of GetMedia that were tried again, by reason");
     describe_counter!(INCOMPLETE, "Fragments published without their end, after three tries");
     describe_counter!(TIMESTAMPS_REPLACED, "Record timestamps replaced by ingest time, by reason");
+    describe_counter!(CALLS, "Calls of the service, by operation, stream and outcome");
+    describe_counter!(CALL_ATTEMPTS, "Requests sent for them");
+    describe_histogram!(CALL_DURATION, "How long calls took with all their attempts; of sessions: until they began");
+    describe_counter!(POSITIONS_LOST, "Times the service knew a stream's place no more");
+    describe_gauge!(CAUGHT_UP, "Whether a stream has caught up with the live edge");
+    describe_counter!(AT_RATE_LIMIT, "Times a stream fell behind at the service's rate of a session");
+    describe_gauge!(BACKFILL, "How much of its range a backfill has done, 0 to 1");
     describe_gauge!(STREAMS_FAILED, "Streams that are given up until a restart");
     describe_gauge!(BUDGET_USED, "Bytes of the memory budget in use");
     Ok(handle)
@@ -64,6 +79,9 @@ fn labels(key: &OffsetKey) -> [(&'static str, String); 2] {
 
 pub(crate) fn committed(fragments: &[Committed]) {
     for fragment in fragments {
+        if !fragment.is_fragment {
+            continue;
+        }
         let labels = labels(&fragment.key);
         counter!(FRAGMENTS, &labels).increment(1);
         counter!(BYTES, &labels).increment(fragment.size_bytes as u64);
@@ -116,8 +134,45 @@ pub(crate) fn timestamp_replaced(key: &OffsetKey, reason: &'static str) {
     counter!(TIMESTAMPS_REPLACED, &[connector, stream, ("reason", reason.to_owned())]).increment(1);
 }
 
-pub(crate) fn stream_failed() {
-    gauge!(STREAMS_FAILED).increment(1);
+/// A stream has failed, or one that had is no more.
+pub(crate) fn stream_failed(failed: bool) {
+    gauge!(STREAMS_FAILED).increment(if failed { 1.0 } else { -1.0 });
+}
+
+pub(crate) fn position_lost(key: &OffsetKey) {
+    counter!(POSITIONS_LOST, &labels(key)).increment(1);
+}
+
+pub(crate) fn caught_up(key: &OffsetKey, caught_up: bool) {
+    gauge!(CAUGHT_UP, &labels(key)).set(f64::from(u8::from(caught_up)));
+}
+
+pub(crate) fn at_rate_limit(key: &OffsetKey) {
+    counter!(AT_RATE_LIMIT, &labels(key)).increment(1);
+}
+
+pub(crate) fn backfill(key: &OffsetKey, permille: u32) {
+    gauge!(BACKFILL, &labels(key)).set(f64::from(permille) / 1_000.0);
+}
+
+/// Counts a connector's calls of the service, and writes them to the log.
+pub struct CallMetrics {
+    /// Name of the connector.
+    pub connector: String,
+}
+
+impl CallObserver for CallMetrics {
+    fn called(&self, report: &CallReport<'_>) {
+        LogCalls.called(report);
+        let stream = report.stream.map_or(String::new(), |stream| stream.as_str().to_owned());
+        let api = report.operation.name();
+        let labels = [("connector", self.connector.clone()), ("stream", stream), ("api", api.to_owned())];
+        counter!(CALL_ATTEMPTS, &labels).increment(u64::from(report.attempts));
+        let [connector, stream, of_api] = labels;
+        counter!(CALLS, &[connector, stream, of_api, ("outcome", report.outcome.to_owned())]).increment(1);
+        // By operation only: a histogram a stream would be thirteen series each.
+        histogram!(CALL_DURATION, "api" => api).record(report.duration);
+    }
 }
 
 pub(crate) fn budget_used(bytes: usize) {

@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::connector::StreamStates;
+use crate::connector::discovery::{self, StreamListener};
 use crate::kafka::{KafkaLog, Membership, Topics};
 use crate::rest;
 
@@ -73,13 +74,20 @@ pub async fn run(
     startup::offsets_topic(&topics, &config).await?;
     let log = Arc::new(KafkaLog::new(settings.clone()));
     startup::check_contract(Arc::clone(&log), contract.clone(), config.shards).await?;
-    let plans = plan::streams(&topics, &config, &connectors).await?;
-    tracing::info!(connectors = connectors.len(), streams = plans.len(), shards = config.shards.get(), "starting");
+    let plans = plan::plans(&topics, &config, &connectors).await?;
+    tracing::info!(
+        connectors = connectors.len(),
+        streams = plans.streams.len(),
+        discoveries = plans.discoveries.len(),
+        shards = config.shards.get(),
+        "starting"
+    );
 
     let (refused, mut refusals) = mpsc::channel(1);
     let owner_settings = plan::owner_settings(&config);
+    let look_now: Vec<Arc<Notify>> = plans.discoveries.iter().map(|_| Arc::default()).collect();
     let shards = Arc::new(Shards::new(
-        plans,
+        config.shards,
         contract,
         log,
         owner_settings,
@@ -87,10 +95,21 @@ pub async fn run(
         Handle::current(),
         refused,
         Box::new({
-            let view = Arc::clone(&view);
-            move || view.started.store(true, Ordering::Release)
+            let (view, look_now) = (Arc::clone(&view), look_now.clone());
+            move || {
+                view.started.store(true, Ordering::Release);
+                // Shards that have come may have streams that nobody here has looked for.
+                look_now.iter().for_each(|notify| notify.notify_one());
+            }
         }),
     ));
+    plans.streams.into_iter().for_each(|plan| shards.added(plan));
+    let stop_looking = CancellationToken::new();
+    let _stop_looking_at_the_end = stop_looking.clone().drop_guard();
+    for ((connector, discovery, context), look_now) in plans.discoveries.into_iter().zip(look_now) {
+        let listener: Arc<dyn StreamListener> = Arc::clone(&shards) as _;
+        tokio::spawn(discovery::run(connector, discovery, context, listener, look_now, stop_looking.clone()));
+    }
     let membership = Membership::join(&settings, Arc::clone(&shards))
         .map_err(|error| WorkerError::Unavailable(error.to_string()))?;
     let result = tokio::select! {

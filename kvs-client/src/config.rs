@@ -1,5 +1,6 @@
 //! How to reach the service, from settings and from AWS's own variables and profiles.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub struct ClientConfig {
 }
 
 /// The HTTP client.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HttpConfig {
     /// How long making a connection may take. Default 5 s.
     pub connect_timeout: Duration,
@@ -55,6 +56,21 @@ pub struct HttpConfig {
     pub no_proxy: Option<String>,
     /// Certificates to trust besides the system's, PEM; else `AWS_CA_BUNDLE`.
     pub ca_file: Option<PathBuf>,
+}
+
+/// Never shows the proxy, whose URL may hold a password.
+impl fmt::Debug for HttpConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("HttpConfig")
+            .field("connect_timeout", &self.connect_timeout)
+            .field("inactivity_timeout", &self.inactivity_timeout)
+            .field("fragment_timeout", &self.fragment_timeout)
+            .field("proxy", &self.proxy.as_ref().map(|_| "hidden"))
+            .field("no_proxy", &self.no_proxy)
+            .field("ca_file", &self.ca_file)
+            .finish()
+    }
 }
 
 impl Default for HttpConfig {

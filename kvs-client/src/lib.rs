@@ -29,6 +29,7 @@ pub use budget::{MemoryBudget, MemoryPermit};
 pub use client::{Client, FragmentInfo, StreamInfo};
 pub use config::{ClientConfig, HttpConfig, Role};
 pub use credentials::CredentialsSource;
+pub use endpoint::rules::check as check_endpoint;
 pub use error::{Error, ErrorClass, Subject};
 pub use kvs_api::{Operation, Violation};
 pub use kvs_mkv::{Fragment, FragmentNumber, Limits, Timestamp, Track};

@@ -273,6 +273,12 @@ impl Simulator {
         stream.map(|stream| self.shared.store.remove(&stream)).is_some()
     }
 
+    /// Sets a tag of a stream of the first key's account, as TagStream does; `false`: there is none of that name.
+    pub fn tag_stream(&self, name: &str, key: &str, value: &str) -> bool {
+        let stream = self.shared.store.get(&self.shared.default_account, name);
+        stream.map(|stream| stream.settings().tags.insert(key.to_owned(), value.to_owned())).is_some()
+    }
+
     /// Adds a fault while running.
     pub fn add_fault(&self, fault: Fault) {
         self.shared.faults.add(fault);

@@ -49,11 +49,8 @@ impl Validate {
         }
         for connector in connectors {
             println!(
-                "{}: connector {:?} is valid: {} streams to topic {}",
-                connector.place,
-                connector.name,
-                connector.streams.len(),
-                connector.topic
+                "{}: connector {:?} is valid: {} to topic {}",
+                connector.place, connector.name, connector.streams, connector.topic
             );
         }
         Ok(())

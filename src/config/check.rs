@@ -59,6 +59,7 @@ pub fn together(worker: Option<&WorkerConfig>, connectors: &[ConnectorConfig]) -
             ("offset.storage.topic", &worker.offsets_topic),
             ("config.storage.topic", &worker.config_topic),
             ("status.storage.topic", &worker.status_topic),
+            ("notifications.topic", &worker.notifications_topic),
         ];
         for (key, topic) in own {
             if *topic == connector.topic {
@@ -66,10 +67,11 @@ pub fn together(worker: Option<&WorkerConfig>, connectors: &[ConnectorConfig]) -
                 problems.push(Problem::new(&connector.place, "topic", reason));
             }
         }
-        if connector.fragment_max_size_bytes > worker.memory_budget_size_bytes {
+        if connector.fragment_max_size_bytes() > worker.memory_budget_size_bytes {
             let reason = format!(
                 "{} is more than the worker's memory.budget.size.bytes, {}",
-                connector.fragment_max_size_bytes, worker.memory_budget_size_bytes
+                connector.fragment_max_size_bytes(),
+                worker.memory_budget_size_bytes
             );
             problems.push(Problem::new(&connector.place, "kvs.fragment.max.size.bytes", reason));
         }

@@ -32,6 +32,8 @@ pub struct WorkerConfig {
     pub config_topic: String,
     /// `status.storage.topic`.
     pub status_topic: String,
+    /// `notifications.topic`.
+    pub notifications_topic: String,
     /// `listeners`.
     pub listen: SocketAddr,
     /// `session.timeout.ms`.
@@ -158,10 +160,11 @@ impl Reader<'_> {
         let offsets_topic = self.topic("offset.storage.topic", "kvs-connect-offsets");
         let config_topic = self.topic("config.storage.topic", "kvs-connect-configs");
         let status_topic = self.topic("status.storage.topic", "kvs-connect-status");
-        let mut topics = [&offsets_topic, &config_topic, &status_topic].map(Option::as_deref);
+        let notifications_topic = self.topic("notifications.topic", "kvs-connect-notifications");
+        let mut topics = [&offsets_topic, &config_topic, &status_topic, &notifications_topic].map(Option::as_deref);
         topics.sort_unstable();
         if topics.windows(2).any(|pair| pair[0].is_some() && pair[0] == pair[1]) {
-            self.problem("offset.storage.topic", "offsets, configs and status need a topic each");
+            self.problem("offset.storage.topic", "offsets, configs, status and notifications need a topic each");
         }
         let shards = self.number("offset.storage.partitions", 25, 1, 10_000);
         let replication = self.replication("offset.storage.replication.factor");
@@ -179,6 +182,7 @@ impl Reader<'_> {
             offsets_replication_factor: replication?,
             config_topic: config_topic?,
             status_topic: status_topic?,
+            notifications_topic: notifications_topic?,
             listen: listen?,
             session_timeout_ms: session_timeout_ms?,
             transaction_timeout_ms: transaction_timeout_ms?,

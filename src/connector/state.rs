@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde_json::{Value, json};
+
 use crate::shard::OffsetKey;
 use crate::telemetry;
 
@@ -21,6 +23,15 @@ pub enum StreamState {
         /// What.
         reason: String,
     },
+    /// A range of its archive is read.
+    Backfilling(BackfillProgress),
+    /// The range is done.
+    Completed(BackfillProgress),
+    /// A discovered stream is no more, and discovery has not looked since.
+    Gone {
+        /// How that is known.
+        reason: String,
+    },
     /// It is given up until a restart; its place is kept.
     Failed {
         /// Why, and what to do.
@@ -28,22 +39,127 @@ pub enum StreamState {
     },
 }
 
+/// How far a backfill of a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BackfillProgress {
+    /// How much of the range's time is done, in thousandths.
+    pub permille: u32,
+    /// Fragments read in this run.
+    pub fragments: u64,
+    /// Their bytes.
+    pub size_bytes: u64,
+    /// How long the rest will take, at the rate so far.
+    pub eta_s: Option<u64>,
+}
+
+/// All that is known of a stream.
+#[derive(Debug, Clone)]
+pub struct StreamStatus {
+    /// How it is.
+    pub state: StreamState,
+    /// How far the last fragment was behind the live edge, as the service says.
+    pub millis_behind_now: Option<i64>,
+    /// Whether it has come up to the live edge.
+    pub caught_up: Option<bool>,
+    /// What its session gets, when that is all the service gives and the stream falls behind.
+    pub at_rate_limit_bytes_per_second: Option<u64>,
+    /// How often each error happened: of a fixed set.
+    pub errors: BTreeMap<&'static str, u64>,
+}
+
+impl Default for StreamStatus {
+    fn default() -> Self {
+        Self {
+            state: StreamState::Running,
+            millis_behind_now: None,
+            caught_up: None,
+            at_rate_limit_bytes_per_second: None,
+            errors: BTreeMap::new(),
+        }
+    }
+}
+
+impl StreamState {
+    /// Its name, as Connect writes states.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::WaitingForRest { .. } => "WAITING_FOR_REST",
+            Self::Retrying { .. } => "RETRYING",
+            Self::Backfilling(_) => "BACKFILLING",
+            Self::Completed(_) => "COMPLETED",
+            Self::Gone { .. } => "GONE",
+            Self::Failed { .. } => "FAILED",
+        }
+    }
+}
+
+impl StreamStatus {
+    /// As the status says it.
+    pub fn to_json(&self, key: &OffsetKey) -> Value {
+        let mut status = json!({
+            "connector": key.connector,
+            "stream": key.stream,
+            "state": self.state.name(),
+            "millis_behind_now": self.millis_behind_now,
+            "caught_up": self.caught_up,
+            "errors": self.errors,
+        });
+        if let Some(rate) = self.at_rate_limit_bytes_per_second {
+            status["at_rate_limit_bytes_per_second"] = rate.into();
+        }
+        match &self.state {
+            StreamState::Running => {}
+            StreamState::WaitingForRest { fragment_number } => {
+                status["fragment_number"] = fragment_number.as_deref().into();
+            }
+            StreamState::Retrying { reason } | StreamState::Gone { reason } | StreamState::Failed { reason } => {
+                status["reason"] = reason.as_str().into();
+            }
+            StreamState::Backfilling(progress) | StreamState::Completed(progress) => {
+                status["backfill"] = json!({
+                    "percent": f64::from(progress.permille) / 10.0,
+                    "fragments": progress.fragments,
+                    "size_bytes": progress.size_bytes,
+                    "eta_s": progress.eta_s,
+                });
+            }
+        }
+        status
+    }
+}
+
 /// The states of a worker's streams. As many as there are streams.
 #[derive(Debug, Default)]
-pub struct StreamStates(Mutex<BTreeMap<OffsetKey, StreamState>>);
+pub struct StreamStates(Mutex<BTreeMap<OffsetKey, StreamStatus>>);
 
 impl StreamStates {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<OffsetKey, StreamState>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<OffsetKey, StreamStatus>> {
         // Nothing panics while it is held, and a map is never half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes something of a stream.
+    pub fn note(&self, key: &OffsetKey, note: impl FnOnce(&mut StreamStatus)) {
+        let mut states = self.lock();
+        match states.get_mut(key) {
+            Some(status) => note(status),
+            None => note(states.entry(key.clone()).or_default()),
+        }
+    }
+
     /// Notes how a stream is. One that has failed stays so.
     pub fn set(&self, key: &OffsetKey, state: StreamState) {
-        let mut states = self.lock();
-        if !matches!(states.get(key), Some(StreamState::Failed { .. })) {
-            states.insert(key.clone(), state);
-        }
+        self.note(key, |status| {
+            if !matches!(status.state, StreamState::Failed { .. }) {
+                status.state = state;
+            }
+        });
+    }
+
+    /// Counts an error of a stream.
+    pub fn count_error(&self, key: &OffsetKey, code: &'static str) {
+        self.note(key, |status| *status.errors.entry(code).or_default() += 1);
     }
 
     /// Gives a stream up, and says so.
@@ -53,25 +169,33 @@ impl StreamStates {
         }
         tracing::error!(connector = %key.connector, stream = %key.stream, %reason,
             "the stream is FAILED: its place is kept, the others go on");
-        telemetry::stream_failed();
+        telemetry::stream_failed(true);
         self.set(key, StreamState::Failed { reason });
     }
 
     /// Whether a stream has been given up.
     pub fn is_failed(&self, key: &OffsetKey) -> bool {
-        matches!(self.lock().get(key), Some(StreamState::Failed { .. }))
+        matches!(self.lock().get(key), Some(StreamStatus { state: StreamState::Failed { .. }, .. }))
     }
 
-    /// The stream is no longer this worker's.
+    /// The stream is no longer this worker's; one that has failed is remembered.
     pub fn forget(&self, key: &OffsetKey) {
         let mut states = self.lock();
-        if !matches!(states.get(key), Some(StreamState::Failed { .. })) {
+        if !matches!(states.get(key), Some(StreamStatus { state: StreamState::Failed { .. }, .. })) {
             states.remove(key);
         }
     }
 
+    /// The stream is no longer the connector's.
+    pub fn remove(&self, key: &OffsetKey) {
+        let removed = self.lock().remove(key);
+        if matches!(removed, Some(StreamStatus { state: StreamState::Failed { .. }, .. })) {
+            telemetry::stream_failed(false);
+        }
+    }
+
     /// All of them.
-    pub fn all(&self) -> Vec<(OffsetKey, StreamState)> {
-        self.lock().iter().map(|(key, state)| (key.clone(), state.clone())).collect()
+    pub fn all(&self) -> Vec<(OffsetKey, StreamStatus)> {
+        self.lock().iter().map(|(key, status)| (key.clone(), status.clone())).collect()
     }
 }

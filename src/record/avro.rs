@@ -20,7 +20,7 @@ pub const HEADROOM_BYTES: usize = 4 << 10;
 /// A fragment that cannot be encoded.
 #[derive(Debug, thiserror::Error)]
 #[error("the fragment cannot be encoded: {0}")]
-pub struct EncodeError(String);
+pub struct EncodeError(pub(super) String);
 
 /// Writes values. A schema registry comes in here later.
 pub trait ValueEncoder: Send + Sync {

@@ -25,14 +25,14 @@ pub struct Record {
     pub timestamp_ms: Option<i64>,
 }
 
-/// A whole fragment, encoded, with what it does to its stream's offset.
+/// A whole fragment, encoded, with what it does to its stream's offset; or records that move no offset.
 #[derive(Debug)]
 pub struct Outgoing {
     /// Whose it is.
     pub key: Arc<OffsetKey>,
-    /// The stream's offset once it is published.
-    pub offset: StoredOffset,
-    /// Its records, today one.
+    /// The stream's offset once it is published; `None`: what is published is no fragment.
+    pub offset: Option<StoredOffset>,
+    /// Its records: the fragment's own, and notifications about it.
     pub records: Vec<Record>,
     /// Size of the fragment's payload.
     pub size_bytes: usize,

@@ -285,17 +285,18 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
 
 /// The fragment, if it is above the last one of its stream; what is not was published before.
 fn fresh(outgoing: Outgoing, positions: &Positions) -> Option<Outgoing> {
-    let last = match positions.get(&*outgoing.key) {
-        Some(last) if outgoing.offset.fragment_number <= last.fragment_number => &last.fragment_number,
+    let last = match (positions.get(&*outgoing.key), &outgoing.offset) {
+        (Some(last), Some(offset)) if offset.fragment_number <= last.fragment_number => &last.fragment_number,
         _ => return Some(outgoing),
     };
     telemetry::duplicate_dropped(&outgoing.key);
-    tracing::debug!(stream = %outgoing.key.stream, fragment_number = %outgoing.offset.fragment_number,
-        last = %last, "a fragment that was published before is dropped");
+    tracing::debug!(stream = %outgoing.key.stream, %last, "a fragment that was published before is dropped");
     None
 }
 
 /// What is being written counts as the stream's last from now on; if it fails, all is read anew.
 fn note(positions: &mut Positions, outgoing: &Outgoing) {
-    positions.insert((*outgoing.key).clone(), outgoing.offset.clone());
+    if let Some(offset) = &outgoing.offset {
+        positions.insert((*outgoing.key).clone(), offset.clone());
+    }
 }

@@ -41,7 +41,7 @@ fn outgoing(number: u64) -> Outgoing {
     };
     Outgoing {
         key: Arc::new(key()),
-        offset,
+        offset: Some(offset),
         records: vec![record],
         size_bytes: 10,
         received: Instant::now(),

@@ -36,6 +36,8 @@ pub struct Committed {
     pub size_bytes: usize,
     /// When its last byte was received.
     pub received: Instant,
+    /// Whether it is one, and no notification.
+    pub is_fragment: bool,
     _permit: Box<dyn std::any::Any + Send>,
 }
 
@@ -83,9 +85,12 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
             key: Arc::clone(&outgoing.key),
             size_bytes: outgoing.size_bytes,
             received: outgoing.received,
+            is_fragment: outgoing.offset.is_some(),
             _permit: outgoing.permit,
         });
-        self.offsets.insert(outgoing.key, outgoing.offset);
+        if let Some(offset) = outgoing.offset {
+            self.offsets.insert(outgoing.key, offset);
+        }
         for record in outgoing.records {
             self.owners.push(index);
             self.producer.send(record).map_err(|error| self.failed(error))?;

@@ -1,28 +1,34 @@
 //! From settings to what runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvs_client::{CallLimits, Client, ClientConfig, Limits, MemoryBudget, PullerConfig, RetryPolicy};
+use kvs_client::{CallLimits, Client, MemoryBudget};
 use tokio::sync::OnceCell;
 
 use super::WorkerError;
+use crate::config::connector::{Discovery, StreamsConfig};
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::connector::{ConnectorContext, StreamPlan};
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{KafkaSettings, TopicFacts, Topics};
-use crate::record::{AvroValue, HEADROOM_BYTES, TimestampPolicy, ValueEncoder};
+use crate::record::{AvroValue, NotificationTopic, TimestampPolicy, ValueEncoder};
 use crate::shard::transaction::TransactionLimits;
 use crate::shard::{Contract, OffsetKey, OwnerSettings};
+use crate::telemetry::CallMetrics;
 
 /// What a record is larger than its payload, at most: index of the frames, tracks, tags, key, headers.
 const RECORD_OVERHEAD_BYTES: usize = 4 << 20;
 /// How long a topic that we make keeps its records, when the connector does not say: a week, as Kafka has it.
 const DEFAULT_RETENTION_MS: &str = "604800000";
 
+/// How long notifications are kept, when we make their topic: 30 days.
+const NOTIFICATIONS_RETENTION_MS: &str = "2592000000";
+
 /// How the worker reaches Kafka; records as large as its connectors need.
 pub(crate) fn kafka_settings(config: &WorkerConfig, connectors: &[ConnectorConfig]) -> KafkaSettings {
-    let largest = connectors.iter().map(|connector| connector.fragment_max_size_bytes).max().unwrap_or(1 << 20);
+    let largest = connectors.iter().map(|connector| connector.fragment_max_size_bytes()).max().unwrap_or(1 << 20);
     KafkaSettings {
         bootstrap_servers: config.bootstrap_servers.clone(),
         common: config.common.clone(),
@@ -55,59 +61,69 @@ pub(super) fn owner_settings(config: &WorkerConfig) -> OwnerSettings {
     }
 }
 
-/// All streams of all connectors, with their data topics made or checked.
-pub(super) async fn streams(
+/// What runs: the streams that are known from the start, and the connectors whose streams are to be looked for.
+pub(super) struct Plans {
+    /// Streams that are listed.
+    pub(super) streams: Vec<Arc<StreamPlan>>,
+    /// Connectors with conditions.
+    pub(super) discoveries: Vec<(String, Discovery, Arc<ConnectorContext>)>,
+}
+
+/// All connectors, with their data topics made or checked.
+pub(super) async fn plans(
     topics: &Topics,
     config: &WorkerConfig,
     connectors: &[ConnectorConfig],
-) -> Result<Vec<Arc<StreamPlan>>, WorkerError> {
+) -> Result<Plans, WorkerError> {
     let budget = MemoryBudget::new(config.memory_budget_size_bytes);
     let limits = Arc::new(CallLimits::default());
     let encoder: Arc<dyn ValueEncoder> =
         Arc::new(AvroValue::new().map_err(|error| WorkerError::Config(error.to_string()))?);
-    let mut plans = Vec::new();
+    let notifications = notifications_topic(topics, config).await?;
+    let mut plans = Plans { streams: Vec::new(), discoveries: Vec::new() };
     for connector in connectors {
         let facts = data_topic(topics, connector).await?;
         let in_connector = |reason: String| WorkerError::Config(format!("connector {:?}: {reason}", connector.name));
-        let client = Client::new(client_config(connector), Arc::clone(&limits))
-            .map_err(|error| in_connector(error.to_string()))?;
+        let client = Client::new(connector.client.clone(), Arc::clone(&limits))
+            .await
+            .map_err(|error| in_connector(error.to_string()))?
+            .with_observer(Box::new(CallMetrics { connector: connector.name.clone() }));
         let context = Arc::new(ConnectorContext {
             client: Arc::new(client),
             budget: budget.clone(),
-            puller: puller_config(connector),
+            puller: connector.puller.clone(),
+            backfill: connector.backfill,
+            discovered: matches!(connector.streams, StreamsConfig::Discovered(_)),
             topic: connector.topic.as_str().into(),
             topic_partitions: facts.partitions,
+            notifications: notifications.clone(),
             key_format: connector.key_format,
             encoder: Arc::clone(&encoder),
             timestamps: timestamp_policy(connector, &facts),
         });
-        plans.extend(connector.streams.iter().map(|stream| {
-            let key = OffsetKey { connector: connector.name.clone(), stream: stream.as_str().to_owned() };
-            let context = Arc::clone(&context);
-            Arc::new(StreamPlan { key: Arc::new(key), stream: stream.clone(), context, arn: OnceCell::new() })
-        }));
+        match &connector.streams {
+            StreamsConfig::Listed(streams) => plans.streams.extend(streams.iter().map(|stream| {
+                let key = OffsetKey { connector: connector.name.clone(), stream: stream.as_str().to_owned() };
+                let context = Arc::clone(&context);
+                Arc::new(StreamPlan { key: Arc::new(key), stream: stream.clone(), context, arn: OnceCell::new() })
+            })),
+            StreamsConfig::Discovered(discovery) => {
+                plans.discoveries.push((connector.name.clone(), discovery.clone(), context));
+            }
+        }
     }
     Ok(plans)
 }
 
-fn client_config(connector: &ConnectorConfig) -> ClientConfig {
-    ClientConfig {
-        region: connector.region.clone(),
-        endpoint: connector.endpoint.clone(),
-        credentials: connector.credentials.clone(),
-        connect_timeout: connector.connect_timeout,
-        inactivity_timeout: connector.inactivity_timeout,
-    }
-}
-
-fn puller_config(connector: &ConnectorConfig) -> PullerConfig {
-    PullerConfig {
-        start: connector.start.clone(),
-        position_lost: connector.position_lost,
-        limits: Limits { fragment_size_bytes: connector.fragment_max_size_bytes, ..Limits::default() },
-        headroom_bytes: HEADROOM_BYTES,
-        retry: RetryPolicy { base: connector.retry_base_delay, cap: connector.retry_max_delay },
-    }
+async fn notifications_topic(topics: &Topics, config: &WorkerConfig) -> Result<NotificationTopic, WorkerError> {
+    let plan = TopicPlan {
+        name: config.notifications_topic.clone(),
+        partitions: 1,
+        replication_factor: config.offsets_replication_factor,
+        config: BTreeMap::from([("retention.ms".to_owned(), NOTIFICATIONS_RETENTION_MS.to_owned())]),
+    };
+    let facts = topics.ensure(&plan).await.map_err(super::startup::topic_error)?;
+    Ok(NotificationTopic { name: config.notifications_topic.as_str().into(), partitions: facts.partitions })
 }
 
 fn timestamp_policy(connector: &ConnectorConfig, facts: &TopicFacts) -> TimestampPolicy {
@@ -121,7 +137,7 @@ fn timestamp_policy(connector: &ConnectorConfig, facts: &TopicFacts) -> Timestam
 }
 
 async fn data_topic(topics: &Topics, connector: &ConnectorConfig) -> Result<TopicFacts, WorkerError> {
-    let limit = connector.fragment_max_size_bytes;
+    let limit = connector.fragment_max_size_bytes();
     let mut plan = TopicPlan {
         name: connector.topic.clone(),
         partitions: connector.topic_partitions,

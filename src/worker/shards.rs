@@ -8,15 +8,17 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::connector::{ShardStreams, StreamPlan, StreamStates};
+use crate::connector::discovery::StreamListener;
+use crate::connector::{LiveStreams, ShardStreams, StreamPlan, StreamStates};
 use crate::kafka::{GroupListener, KafkaLog};
 use crate::shard::owner::Ended;
-use crate::shard::{Contract, Grip, LogError, Owner, OwnerSettings, ShardCount, ShardId};
+use crate::shard::{Contract, Grip, LogError, OffsetKey, Outgoing, Owner, OwnerSettings, ShardCount, ShardId};
 
 /// The shards of a worker.
 pub(super) struct Shards {
-    /// The streams of each shard that has any.
-    plans: HashMap<ShardId, Vec<Arc<StreamPlan>>>,
+    /// The streams of each shard that has or had any.
+    streams: Mutex<HashMap<ShardId, Arc<LiveStreams>>>,
+    count: ShardCount,
     contract: Contract,
     log: Arc<KafkaLog>,
     settings: OwnerSettings,
@@ -24,7 +26,8 @@ pub(super) struct Shards {
     runtime: Handle,
     /// Hears why a topic is refused.
     refused: mpsc::Sender<String>,
-    joined: Box<dyn Fn() + Send + Sync>,
+    /// Hears that shards were assigned.
+    assigned: Box<dyn Fn() + Send + Sync>,
     held: Mutex<HashMap<ShardId, Held>>,
 }
 
@@ -36,22 +39,17 @@ struct Held {
 
 impl Shards {
     pub(super) fn new(
-        plans: Vec<Arc<StreamPlan>>,
+        count: ShardCount,
         contract: Contract,
         log: Arc<KafkaLog>,
         settings: OwnerSettings,
         states: Arc<StreamStates>,
         runtime: Handle,
         refused: mpsc::Sender<String>,
-        joined: Box<dyn Fn() + Send + Sync>,
+        assigned: Box<dyn Fn() + Send + Sync>,
     ) -> Self {
-        let mut by_shard: HashMap<ShardId, Vec<Arc<StreamPlan>>> = HashMap::new();
-        if let Some(shards) = ShardCount::new(contract.partitions) {
-            for plan in plans {
-                by_shard.entry(shards.shard_of(&plan.key.to_bytes())).or_default().push(plan);
-            }
-        }
-        Self { plans: by_shard, contract, log, settings, states, runtime, refused, joined, held: Mutex::default() }
+        let (streams, held) = (Mutex::default(), Mutex::default());
+        Self { streams, count, contract, log, settings, states, runtime, refused, assigned, held }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ShardId, Held>> {
@@ -59,18 +57,34 @@ impl Shards {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The streams of a shard. Never called with a shard's own lock held.
+    fn live(&self, shard: ShardId) -> Arc<LiveStreams> {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(LiveStreams::new(Arc::clone(&self.states), self.runtime.clone()));
+        Arc::clone(streams.entry(shard).or_insert_with(new))
+    }
+
+    fn all_live(&self) -> Vec<Arc<LiveStreams>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn shard_of(&self, key: &OffsetKey) -> ShardId {
+        self.count.shard_of(&key.to_bytes())
+    }
+
     fn hold(&self, shard: ShardId) -> Held {
         let grip = Grip::default();
-        let thread = self.plans.get(&shard).and_then(|plans| self.start(shard, plans.clone(), grip.clone()));
+        let live = self.live(shard);
+        let thread = if live.is_empty() { None } else { self.start(shard, live, grip.clone()) };
         Held { grip, thread }
     }
 
-    fn start(&self, shard: ShardId, plans: Vec<Arc<StreamPlan>>, grip: Grip) -> Option<JoinHandle<()>> {
+    fn start(&self, shard: ShardId, live: Arc<LiveStreams>, grip: Grip) -> Option<JoinHandle<()>> {
         let owner = Owner {
             shard,
             contract: self.contract.clone(),
             log: Arc::clone(&self.log),
-            sources: ShardStreams::new(plans, Arc::clone(&self.states), self.runtime.clone()),
+            sources: ShardStreams::new(live),
             grip,
             runtime: self.runtime.clone(),
             settings: self.settings.clone(),
@@ -92,6 +106,33 @@ impl Shards {
     }
 }
 
+impl StreamListener for Shards {
+    fn holds(&self, key: &OffsetKey) -> bool {
+        self.lock().contains_key(&self.shard_of(key))
+    }
+
+    fn streams(&self, connector: &str) -> Vec<Arc<StreamPlan>> {
+        self.all_live().iter().flat_map(|live| live.of_connector(connector)).collect()
+    }
+
+    fn added(&self, plan: Arc<StreamPlan>) {
+        let shard = self.shard_of(&plan.key);
+        let live = self.live(shard);
+        let mut held = self.lock();
+        live.add(plan);
+        // The first stream of a shard that is held already.
+        if let Some(held) = held.get_mut(&shard)
+            && held.thread.is_none()
+        {
+            held.thread = self.start(shard, live, held.grip.clone());
+        }
+    }
+
+    fn removed(&self, key: &OffsetKey, last_words: Option<Outgoing>) {
+        self.live(self.shard_of(key)).remove(key, last_words);
+    }
+}
+
 impl GroupListener for Shards {
     fn assigned(&self, shards: &[ShardId]) {
         tracing::info!(shards = ?shards.iter().map(|shard| shard.0).collect::<Vec<_>>(), "assigned");
@@ -103,7 +144,7 @@ impl GroupListener for Shards {
             }
         }
         drop(held);
-        (self.joined)();
+        (self.assigned)();
     }
 
     fn revoked(&self, shards: &[ShardId], lost: bool) {

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 mod basics;
+mod credentials;
 mod kafka_trouble;
 mod kills;
 mod recordings;
 mod refusals;
 mod stage;
+mod streams;

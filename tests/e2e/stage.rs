@@ -37,14 +37,18 @@ impl Stage {
 
     /// A simulator without streams.
     pub fn with_shards(test: &str, shards: u32) -> Self {
+        let limits = Limits { idle_timeout: Duration::from_millis(500), ..Limits::default() };
+        Self { shards, ..Self::with_simulator(test, SimulatorConfig { limits, ..SimulatorConfig::default() }) }
+    }
+
+    /// A simulator of this configuration, and twelve shards.
+    pub fn with_simulator(test: &str, config: SimulatorConfig) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let limits = Limits { idle_timeout: Duration::from_millis(500), ..Limits::default() };
-        let config = SimulatorConfig { limits, ..SimulatorConfig::default() };
         let simulator = runtime.block_on(Simulator::start(config)).unwrap();
         let name = format!("{test}-{}-{count}", std::process::id());
-        Self { _runtime: runtime, simulator, folder: tempfile::tempdir().unwrap(), name, shards }
+        Self { _runtime: runtime, simulator, folder: tempfile::tempdir().unwrap(), name, shards: 12 }
     }
 
     pub fn topic(&self) -> String {

@@ -31,6 +31,7 @@ impl WorkerFile {
             ("offset.storage.replication.factor", "1".to_owned()),
             ("config.storage.topic", text(&format!("{group}-configs"))),
             ("status.storage.topic", text(&format!("{group}-status"))),
+            ("notifications.topic", text(&format!("{group}-notifications"))),
             ("session.timeout.ms", "2000".to_owned()),
         ];
         Self { lines: lines.into_iter().map(|(key, value)| (key.to_owned(), value)).collect() }
@@ -83,6 +84,13 @@ impl ConnectorFile {
         self
     }
 
+    /// Leaves one out.
+    #[must_use]
+    pub fn unset(mut self, key: &str) -> Self {
+        self.config.remove(key);
+        self
+    }
+
     /// The file's text.
     pub fn text(&self) -> String {
         json!({ "name": self.name, "config": self.config }).to_string()
@@ -95,7 +103,11 @@ pub struct Connector {
     process: Process,
     folder: TempDir,
     port: u16,
+    environment: Environment,
 }
+
+/// Variables that a worker gets besides its settings.
+type Environment = Vec<(String, String)>;
 
 impl Connector {
     /// Starts `program run` with these settings; does not wait until it is up.
@@ -103,6 +115,22 @@ impl Connector {
     /// # Panics
     /// When it cannot be started.
     pub fn start(program: &Path, worker: &WorkerFile, connectors: &[ConnectorFile]) -> Self {
+        let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+        Self::start_with(program, worker, connectors, &keys)
+    }
+
+    /// The same with these variables, and no credentials but what they lead to.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_with(
+        program: &Path,
+        worker: &WorkerFile,
+        connectors: &[ConnectorFile],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let environment: Environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let folder = tempfile::Builder::new().prefix("kvs-connect-worker-").tempdir().expect("a temporary folder");
         let port = free_port();
         let worker_file = folder.path().join("worker.toml");
@@ -112,14 +140,14 @@ impl Connector {
             let file = folder.path().join(format!("connector-{index:03}.json"));
             std::fs::write(&file, connector.text()).expect("a file");
         }
-        let process = launch(program, folder.path());
-        Self { process, folder, port }
+        let process = launch(program, folder.path(), &environment);
+        Self { process, folder, port, environment }
     }
 
     /// The same settings in a new process.
     pub fn restart(&mut self, program: &Path) {
         self.process.kill();
-        self.process = launch(program, self.folder.path());
+        self.process = launch(program, self.folder.path(), &self.environment);
     }
 
     /// Its process id.
@@ -205,7 +233,7 @@ impl Connector {
 }
 
 /// Runs a worker with the files of its folder, whose log is added to.
-fn launch(program: &Path, folder: &Path) -> Process {
+fn launch(program: &Path, folder: &Path, environment: &Environment) -> Process {
     let mut connectors: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("the folder")
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -219,8 +247,7 @@ fn launch(program: &Path, folder: &Path) -> Process {
         .arg("--worker")
         .arg(folder.join("worker.toml"))
         .args(connectors)
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::null())
         .stderr(log);

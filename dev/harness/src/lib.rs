@@ -13,5 +13,5 @@ pub mod wait;
 
 pub use connector::{Connector, ConnectorFile, WorkerFile};
 pub use kafka::Kafka;
-pub use topic::{Isolation, Seen, read_topic};
+pub use topic::{Isolation, Seen, read_notifications, read_topic};
 pub use wait::{wait_for, wait_for_within};

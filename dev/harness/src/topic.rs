@@ -45,6 +45,39 @@ pub struct Seen {
 /// # Panics
 /// When it cannot be read within two minutes.
 pub fn read_topic(bootstrap: &str, topic: &str, isolation: Isolation) -> Vec<Seen> {
+    read_all(bootstrap, topic, isolation, decode)
+}
+
+/// The notifications a topic holds: the fields of each, by name.
+///
+/// # Panics
+/// When it cannot be read within two minutes.
+pub fn read_notifications(bootstrap: &str, topic: &str) -> Vec<HashMap<String, Value>> {
+    static READER: OnceLock<GenericSingleObjectReader> = OnceLock::new();
+    let reader = reader(&READER, include_str!("../../../schemas/notification.avsc"));
+    read_all(bootstrap, topic, Isolation::Committed, |message| {
+        let mut bytes = message.payload().expect("a value");
+        let Value::Record(fields) = reader.read_value(&mut bytes).expect("a value of the schema") else {
+            panic!("no record")
+        };
+        let inner = |value| if let Value::Union(_, inner) = value { *inner } else { value };
+        fields.into_iter().map(|(name, value)| (name, inner(value))).collect()
+    })
+}
+
+fn reader(cell: &'static OnceLock<GenericSingleObjectReader>, schema: &str) -> &'static GenericSingleObjectReader {
+    cell.get_or_init(|| {
+        let schema = Schema::parse_str(schema).expect("the schema");
+        GenericSingleObjectReader::builder().schema(schema).build().expect("a reader")
+    })
+}
+
+fn read_all<T>(
+    bootstrap: &str,
+    topic: &str,
+    isolation: Isolation,
+    decode: impl Fn(&BorrowedMessage<'_>) -> T,
+) -> Vec<T> {
     let level = match isolation {
         Isolation::Committed => "read_committed",
         Isolation::Uncommitted => "read_uncommitted",
@@ -103,10 +136,7 @@ fn decode(message: &BorrowedMessage<'_>) -> Seen {
 /// A value's payload, read by the Avro library with the published schema.
 fn payload(mut bytes: &[u8]) -> Vec<u8> {
     static READER: OnceLock<GenericSingleObjectReader> = OnceLock::new();
-    let reader = READER.get_or_init(|| {
-        let schema = Schema::parse_str(include_str!("../../../schemas/fragment.avsc")).expect("the schema");
-        GenericSingleObjectReader::builder().schema(schema).build().expect("a reader")
-    });
+    let reader = reader(&READER, include_str!("../../../schemas/fragment.avsc"));
     let Value::Record(fields) = reader.read_value(&mut bytes).expect("a value of the schema") else {
         panic!("no record")
     };

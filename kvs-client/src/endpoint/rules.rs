@@ -58,6 +58,14 @@ pub(crate) fn parse(text: &str, plain_http: bool) -> Result<Url, String> {
     Ok(url)
 }
 
+/// Whether an endpoint can be used.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(text: &str, plain_http: bool) -> Result<(), String> {
+    parse(text, plain_http).map(|_| ())
+}
+
 fn is_loopback(url: &Url) -> bool {
     let Some(host) = url.host_str() else { return false };
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();

@@ -1,4 +1,15 @@
+use std::time::Duration;
+
+use kvs_client::{CredentialsSource, StartSelector, Timestamp};
+
 use super::*;
+
+fn names(config: &ConnectorConfig) -> Vec<String> {
+    match &config.streams {
+        StreamsConfig::Listed(streams) => streams.iter().map(|stream| stream.name().to_owned()).collect(),
+        StreamsConfig::Discovered(_) => panic!("discovered"),
+    }
+}
 
 fn problems(config: &str) -> Vec<String> {
     let text = format!(r#"{{"name": "c", "config": {config}}}"#);
@@ -26,14 +37,14 @@ fn problem(settings: &str) -> String {
 
 #[test]
 fn the_published_example_is_valid() {
-    let config = parse("demo.json", include_str!("../../connectors/demo.json")).unwrap();
+    let config = parse("demo.json", include_str!("../../../connectors/demo.json")).unwrap();
     assert_eq!(config.name, "cameras");
-    assert_eq!(config.streams.iter().map(StreamRef::name).collect::<Vec<_>>(), ["front-door", "parking"]);
+    assert_eq!(names(&config), ["front-door", "parking"]);
     assert_eq!(
         (config.topic.as_str(), config.topic_partitions, config.topic_replication_factor),
         ("kvs.fragments", 6, 1)
     );
-    assert_eq!(config.start, StartSelector::Earliest);
+    assert_eq!(config.puller.start, StartSelector::Earliest);
     assert_eq!(config.key_format, KeyFormat::Text);
 }
 
@@ -45,8 +56,7 @@ fn all_problems_are_said_at_once_with_file_key_and_reason() {
         "c.json: kvs.stream: unknown setting; the nearest known one is kvs.streams",
         "c.json: connector.class: is required",
         "c.json: tasks.max: \"x\": a whole number from 1",
-        "c.json: kvs.region: is required",
-        "c.json: kvs.streams: is required",
+        "c.json: kvs.streams: is required, or one of kvs.streams.prefix",
         "c.json: topic: \"a b\" is no topic name",
         "c.json: key.converter: \"7\": one of string, avro was expected",
     ];
@@ -58,7 +68,7 @@ fn all_problems_are_said_at_once_with_file_key_and_reason() {
 
 #[test]
 fn start_positions_with_their_companions() {
-    let start = |settings: &str| with(settings).unwrap().start;
+    let start = |settings: &str| with(settings).unwrap().puller.start;
     assert_eq!(start(r#", "kvs.start.position": "NOW""#), StartSelector::Now);
     let at =
         |text: &str| start(&format!(r#", "kvs.start.position": "SERVER_TIMESTAMP", "kvs.start.timestamp": "{text}""#));
@@ -154,4 +164,76 @@ fn worker_settings_come_in_layers() {
     {
         assert!(said.contains(expected), "{expected}: {said}");
     }
+}
+
+/// A connector without `kvs.streams`, with these settings.
+fn without_streams(settings: &str) -> Result<ConnectorConfig, Vec<Problem>> {
+    let config = format!(r#"{{"connector.class": "KinesisVideoSourceConnector", "topic": "t" {settings}}}"#);
+    parse("c.json", &format!(r#"{{"name": "c", "config": {config}}}"#))
+}
+
+#[test]
+fn streams_are_listed_or_found_by_conditions() {
+    let settings = r#", "kvs.streams.prefix": "cam-", "kvs.streams.regex": "cam-[0-9]+", "kvs.streams.tags": "site=berlin, on", "kvs.discovery.interval.ms": "5000""#;
+    let StreamsConfig::Discovered(discovery) = without_streams(settings).unwrap().streams else { panic!("found") };
+    assert_eq!(discovery.interval, Duration::from_secs(5));
+    assert!(discovery.names("cam-12") && !discovery.names("cam-12b") && !discovery.names("my-cam-12"));
+    let tag = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    assert!(discovery.tagged(&[tag("on", "x"), tag("site", "berlin")]));
+    assert!(!discovery.tagged(&[tag("site", "berlin")]) && !discovery.tagged(&[tag("on", ""), tag("site", "bonn")]));
+    assert!(problem(r#", "kvs.streams.prefix": "x""#).contains("does not go together with kvs.streams"));
+    let refused = |settings: &str| without_streams(settings).unwrap_err()[0].to_string();
+    assert!(refused("").contains("kvs.streams: is required, or one of"));
+    assert!(refused(r#", "kvs.streams.regex": "(""#).contains("kvs.streams.regex"));
+    assert!(refused(r#", "kvs.streams.regex": "(a{1000}){1000}""#).contains("kvs.streams.regex"));
+    assert!(refused(r#", "kvs.streams.prefix": "a b""#).contains("kvs.streams.prefix"));
+    assert!(refused(r#", "kvs.streams.tags": "=x""#).contains("KEY=VALUE"));
+}
+
+#[test]
+fn how_the_service_is_reached() {
+    let client = |settings: &str| with(settings).unwrap().client;
+    let given = client(
+        r#", "kvs.endpoint.fips": "true", "kvs.endpoint.dual.stack": "false", "kvs.credentials.profile": "prod",
+        "kvs.role.arn": "arn:aws:iam::123456789012:role/video", "kvs.role.external.id": "x", "kvs.clock.offset.ms": "-90000",
+        "kvs.proxy.url": "http://user:secret@proxy:3128", "kvs.proxy.exceptions": "a,b", "kvs.tls.ca.file": "ca.pem",
+        "kvs.retry.attempts.max": "7", "kvs.parameter.checks": "false""#,
+    );
+    assert_eq!((given.fips, given.dual_stack, given.clock_offset_ms), (Some(true), Some(false), Some(-90_000)));
+    assert_eq!(given.credentials, CredentialsSource::DefaultChain { profile: Some("prod".to_owned()) });
+    assert_eq!(given.role.as_ref().unwrap().external_id.as_deref(), Some("x"));
+    assert_eq!((given.retry.attempts_max, given.parameter_checks), (7, false));
+    assert!(!format!("{given:?}").contains("secret"));
+    let left_out = client("");
+    assert_eq!((left_out.fips, left_out.endpoint, left_out.clock_offset_ms), (None, None, None));
+    for (settings, said) in [
+        (r#", "kvs.endpoint": "http://10.0.0.7:9100""#, "kvs.endpoint.plain.http"),
+        (r#", "kvs.endpoint": "https://x", "kvs.endpoint.fips": "true""#, "kvs.endpoint.fips: does not go together"),
+        (r#", "kvs.endpoint": "https://x", "kvs.endpoint.dual.stack": "true""#, "kvs.endpoint.dual.stack: does not"),
+        (r#", "kvs.endpoint.fips": "yes""#, "true or false was expected"),
+        (r#", "kvs.role.arn": "video""#, "arn:aws:iam::ACCOUNT:role/NAME"),
+        (r#", "kvs.role.external.id": "x""#, "is for kvs.role.arn"),
+        (r#", "kvs.proxy.url": "proxy:3128""#, "http://host:port"),
+        (r#", "kvs.proxy.exceptions": "a""#, "is for kvs.proxy.url"),
+        (r#", "kvs.clock.offset.ms": "soon""#, "a whole number of milliseconds"),
+        (
+            r#", "kvs.credentials.profile": "p", "kvs.credentials.access.key.id": "a", "kvs.credentials.secret.access.key": "b""#,
+            "kvs.credentials.profile: does not go together",
+        ),
+    ] {
+        assert!(problem(settings).contains(said), "{settings}: {}", problem(settings));
+    }
+    assert!(with(r#", "kvs.endpoint": "http://10.0.0.7:9100", "kvs.endpoint.plain.http": "true""#).is_ok());
+}
+
+#[test]
+fn a_backfill_has_a_begin_and_an_end() {
+    let range = with(r#", "kvs.backfill.from": "2026-11-24T00:00:00Z", "kvs.backfill.to": "1795500000.5""#);
+    let range = range.unwrap().backfill.unwrap();
+    assert_eq!((range.from.millis(), range.to.millis()), (1_795_478_400_000, 1_795_500_000_500));
+    assert!(problem(r#", "kvs.backfill.from": "1""#).contains("kvs.backfill.to: is required"));
+    assert!(problem(r#", "kvs.backfill.from": "2", "kvs.backfill.to": "1""#).contains("lies before"));
+    assert!(problem(r#", "kvs.backfill.from": "x", "kvs.backfill.to": "1""#).contains("RFC 3339"));
+    let both = r#", "kvs.backfill.from": "1", "kvs.backfill.to": "2", "kvs.start.position": "NOW""#;
+    assert!(problem(both).contains("kvs.start.position: does not go together"));
 }

@@ -1,0 +1,134 @@
+//! Which streams a connector has: a list, or what discovery finds.
+
+use std::fmt;
+use std::time::Duration;
+
+use kvs_client::StreamRef;
+use regex::{Regex, RegexBuilder};
+
+use super::reader::Reader;
+
+const LIST: &str = "kvs.streams";
+const PREFIX: &str = "kvs.streams.prefix";
+const REGEX: &str = "kvs.streams.regex";
+const TAGS: &str = "kvs.streams.tags";
+/// What a regular expression may grow to, compiled.
+const REGEX_MAX_BYTES: usize = 1 << 20;
+
+/// The streams of a connector.
+#[derive(Debug, Clone)]
+pub enum StreamsConfig {
+    /// These.
+    Listed(Vec<StreamRef>),
+    /// Those the service has that pass every condition.
+    Discovered(Discovery),
+}
+
+/// Conditions on streams that are looked for.
+#[derive(Debug, Clone)]
+pub struct Discovery {
+    /// What their names begin with.
+    pub prefix: Option<String>,
+    /// What their whole names match.
+    pub regex: Option<Regex>,
+    /// Tags they have; a tag without a value may have any.
+    pub tags: Vec<(String, Option<String>)>,
+    /// How often they are looked for.
+    pub interval: Duration,
+}
+
+impl fmt::Display for StreamsConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listed(streams) => write!(formatter, "{} streams", streams.len()),
+            Self::Discovered(_) => formatter.write_str("the streams that are found"),
+        }
+    }
+}
+
+impl Discovery {
+    /// Whether a stream of this name may be one.
+    pub fn names(&self, name: &str) -> bool {
+        self.prefix.as_deref().is_none_or(|prefix| name.starts_with(prefix))
+            && self.regex.as_ref().is_none_or(|regex| regex.is_match(name))
+    }
+
+    /// Whether these tags have those that are wanted.
+    pub fn tagged(&self, tags: &[(String, String)]) -> bool {
+        self.tags.iter().all(|(key, value)| {
+            tags.iter().any(|(other, given)| key == other && value.as_ref().is_none_or(|value| value == given))
+        })
+    }
+}
+
+impl Reader<'_> {
+    pub(super) fn streams(&mut self) -> Option<StreamsConfig> {
+        let interval = self.millis("kvs.discovery.interval.ms", 60_000, 1_000, 86_400_000);
+        let conditions: Vec<&str> = [PREFIX, REGEX, TAGS].into_iter().filter(|key| self.text(key).is_some()).collect();
+        match (self.text(LIST), conditions.first()) {
+            (Some(_), Some(condition)) => {
+                self.problem(condition, format!("does not go together with {LIST}"));
+                None
+            }
+            (Some(list), None) => self.listed(&list).map(StreamsConfig::Listed),
+            (None, Some(_)) => {
+                let (prefix, regex, tags) = (self.prefix(), self.regex(), self.tags());
+                let discovery = Discovery { prefix: prefix?, regex: regex?, tags: tags?, interval: interval? };
+                Some(StreamsConfig::Discovered(discovery))
+            }
+            (None, None) => {
+                self.problem(LIST, format!("is required, or one of {PREFIX}, {REGEX}, {TAGS}"));
+                None
+            }
+        }
+    }
+
+    fn listed(&mut self, text: &str) -> Option<Vec<StreamRef>> {
+        let mut streams: Vec<StreamRef> = Vec::new();
+        let mut valid = true;
+        for part in text.split(',').map(str::trim) {
+            match part.parse::<StreamRef>() {
+                Ok(stream) if streams.iter().any(|known| known.name() == stream.name()) => {
+                    self.problem(LIST, format!("stream {} is given twice", stream.name()));
+                    valid = false;
+                }
+                Ok(stream) => streams.push(stream),
+                Err(error) => {
+                    self.problem(LIST, error.to_string());
+                    valid = false;
+                }
+            }
+        }
+        valid.then_some(streams)
+    }
+
+    fn prefix(&mut self) -> Option<Option<String>> {
+        let Some(prefix) = self.text(PREFIX) else { return Some(None) };
+        let valid = prefix.parse::<StreamRef>().is_ok_and(|stream| stream.arn().is_none());
+        let reason = || "1 to 256 characters of [a-zA-Z0-9_.-] were expected".to_owned();
+        self.checked(PREFIX, valid.then_some(Some(prefix)).ok_or_else(reason))
+    }
+
+    fn regex(&mut self) -> Option<Option<Regex>> {
+        let Some(text) = self.text(REGEX) else { return Some(None) };
+        let built = RegexBuilder::new(&format!("^(?:{text})$")).size_limit(REGEX_MAX_BYTES).build();
+        self.checked(REGEX, built.map(Some).map_err(|error| error.to_string()))
+    }
+
+    fn tags(&mut self) -> Option<Vec<(String, Option<String>)>> {
+        let Some(text) = self.text(TAGS) else { return Some(Vec::new()) };
+        let mut tags = Vec::new();
+        for part in text.split(',').map(str::trim) {
+            let (key, value) = match part.split_once('=') {
+                Some((key, value)) => (key.trim(), Some(value.trim().to_owned())),
+                None => (part, None),
+            };
+            if key.is_empty() {
+                self.problem(TAGS, format!("{text:?}: KEY=VALUE, or KEY alone, with commas between was expected"));
+                return None;
+            }
+            tags.push((key.to_owned(), value));
+        }
+        Some(tags)
+    }
+}

@@ -1,0 +1,111 @@
+//! A range of one stream's archive, as a job: from its place to the end of the range, with progress.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kvs_client::{ArchivePuller, ArchiveRange, Archived, Progress};
+use tokio::sync::mpsc;
+
+use super::StreamPlan;
+use super::publish::{Publisher, to_position};
+use super::state::{BackfillProgress, StreamState, StreamStates};
+use crate::record::Notification;
+use crate::shard::{Outgoing, Record, StoredOffset};
+use crate::telemetry;
+
+/// Progress is logged so often.
+const LOGGED_EVERY: Duration = Duration::from_secs(10);
+
+/// Runs until the range is done, the queue is closed, the stream fails, or the future is dropped.
+pub(super) async fn run(
+    plan: Arc<StreamPlan>,
+    range: ArchiveRange,
+    position: Option<StoredOffset>,
+    states: Arc<StreamStates>,
+    queue: mpsc::Sender<Outgoing>,
+) {
+    let (context, stream) = (&plan.context, &plan.stream);
+    let position = position.map(to_position);
+    let place = position.as_ref().map_or("none", |position| position.fragment_number.as_str());
+    tracing::info!(connector = %plan.key.connector, %stream, from = %range.from, to = %range.to,
+        after_fragment_number = place, "backfilling");
+    let publisher = Publisher::new(&plan).await;
+    let mut puller = ArchivePuller::new(
+        Arc::clone(&context.client),
+        stream.clone(),
+        range,
+        position.as_ref(),
+        context.puller.clone(),
+        context.budget.clone(),
+    );
+    let began = Instant::now();
+    let began_at = puller.progress();
+    let mut logged = Instant::now();
+    let mut notifications: Vec<Record> = Vec::new();
+    loop {
+        match puller.next().await {
+            Ok(Archived::Fragment(pulled)) => {
+                let progress = measure(puller.progress(), began_at, began);
+                states.set(&plan.key, StreamState::Backfilling(progress));
+                telemetry::backfill(&plan.key, progress.permille);
+                if logged.elapsed() >= LOGGED_EVERY {
+                    logged = Instant::now();
+                    log(&plan, &progress, "backfilling");
+                }
+                match publisher.fragment(*pulled) {
+                    Ok(mut outgoing) => {
+                        outgoing.records.append(&mut notifications);
+                        if queue.send(outgoing).await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(reason) => return states.fail(&plan.key, reason),
+                }
+            }
+            Ok(Archived::Missing { numbers }) => {
+                notifications.extend(publisher.notification(&Notification::FragmentsMissing { numbers: &numbers }));
+            }
+            Ok(Archived::Retrying { error, delay }) => {
+                telemetry::retried(&plan.key, error.code());
+                states.count_error(&plan.key, error.code());
+                let request_id = error.request_id();
+                tracing::warn!(%stream, %error, request_id, delay_ms = delay.as_millis() as u64, "trying again");
+                states.set(&plan.key, StreamState::Retrying { reason: error.to_string() });
+            }
+            Ok(Archived::Done) => {
+                let progress = BackfillProgress { eta_s: None, ..measure(puller.progress(), began_at, began) };
+                if !notifications.is_empty() {
+                    let key = Arc::clone(&plan.key);
+                    let (records, received) = (std::mem::take(&mut notifications), Instant::now());
+                    let last = Outgoing { key, offset: None, records, size_bytes: 0, received, permit: Box::new(()) };
+                    if queue.send(last).await.is_err() {
+                        return;
+                    }
+                }
+                log(&plan, &progress, "the backfill is done");
+                telemetry::backfill(&plan.key, 1_000);
+                return states.set(&plan.key, StreamState::Completed(progress));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                states.count_error(&plan.key, error.code());
+                return states.fail(&plan.key, error.to_string());
+            }
+        }
+    }
+}
+
+/// How far it is, and how long the rest takes at the rate of this run.
+fn measure(now: Progress, began_at: Progress, began: Instant) -> BackfillProgress {
+    let done = now.permille.saturating_sub(began_at.permille);
+    let left = 1_000_u32.saturating_sub(now.permille);
+    let elapsed = began.elapsed().as_secs_f64();
+    let eta_s = (done > 0).then(|| (elapsed * f64::from(left) / f64::from(done)).round() as u64);
+    BackfillProgress { permille: now.permille, fragments: now.fragments, size_bytes: now.size_bytes, eta_s }
+}
+
+fn log(plan: &StreamPlan, progress: &BackfillProgress, what: &str) {
+    let BackfillProgress { permille, fragments, size_bytes, eta_s } = progress;
+    let percent = f64::from(*permille) / 10.0;
+    tracing::info!(connector = %plan.key.connector, stream = %plan.stream, percent, fragments, size_bytes, eta_s, "{what}");
+}

@@ -1,0 +1,114 @@
+//! Finding the streams of a connector: those the service has that pass its conditions.
+//!
+//! **Contract.** [`run`] looks at once, then every interval, and whenever it is asked to; what it finds of the shards
+//! that are held here it hands to a [`StreamListener`]: streams that have come, and streams that are no more. A stream
+//! that was deleted and made again under its name is another one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kvs_client::{Error, StreamInfo, StreamRef};
+use tokio::sync::{Notify, OnceCell};
+use tokio_util::sync::CancellationToken;
+
+use super::{ConnectorContext, StreamPlan, publish};
+use crate::config::connector::Discovery;
+use crate::record::Notification;
+use crate::shard::{OffsetKey, Outgoing};
+
+/// After a failure streams are looked for again after at most so long.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Who has a connector's streams.
+pub trait StreamListener: Send + Sync {
+    /// Whether a stream is of a shard that is held here.
+    fn holds(&self, key: &OffsetKey) -> bool;
+    /// The connector's streams here.
+    fn streams(&self, connector: &str) -> Vec<Arc<StreamPlan>>;
+    /// A stream has come.
+    fn added(&self, plan: Arc<StreamPlan>);
+    /// A stream is no more; what is still to be told of it.
+    fn removed(&self, key: &OffsetKey, last_words: Option<Outgoing>);
+}
+
+/// Looks for streams until it is cancelled.
+pub async fn run(
+    connector: String,
+    discovery: Discovery,
+    context: Arc<ConnectorContext>,
+    listener: Arc<dyn StreamListener>,
+    look_now: Arc<Notify>,
+    cancel: CancellationToken,
+) {
+    loop {
+        let wait = match look(&connector, &discovery, &context, &*listener).await {
+            Ok(()) => discovery.interval,
+            Err(error) => {
+                let request_id = error.request_id();
+                tracing::warn!(%connector, %error, request_id, "streams cannot be looked for; trying again");
+                RETRY.min(discovery.interval)
+            }
+        };
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = look_now.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+async fn look(
+    connector: &str,
+    discovery: &Discovery,
+    context: &Arc<ConnectorContext>,
+    listener: &dyn StreamListener,
+) -> Result<(), Error> {
+    let listed = context.client.list_streams(discovery.prefix.as_deref()).await?;
+    let mut found: HashMap<OffsetKey, StreamInfo> = HashMap::new();
+    let mut exists: HashMap<String, String> = HashMap::new();
+    for info in listed {
+        // One that is being made is found when it is made; one that is being deleted has nothing to read any more.
+        if !matches!(info.status.as_str(), "ACTIVE" | "UPDATING") {
+            continue;
+        }
+        exists.insert(info.name.clone(), info.arn.clone());
+        let key = OffsetKey { connector: connector.to_owned(), stream: info.name.clone() };
+        if !discovery.names(&info.name) || !listener.holds(&key) {
+            continue;
+        }
+        let Ok(stream) = info.name.parse::<StreamRef>() else { continue };
+        // Asked for only where it counts: 5 calls a second and stream, 50 an account.
+        if !discovery.tags.is_empty() {
+            match context.client.list_tags(&stream).await {
+                Ok(tags) if discovery.tagged(&tags) => {}
+                Ok(_) => continue,
+                // Deleted since it was listed.
+                Err(error) if error.is_not_found() => continue,
+                Err(error) => return Err(error),
+            }
+        }
+        found.insert(key, info);
+    }
+    for plan in listener.streams(connector).into_iter().filter(|plan| listener.holds(&plan.key)) {
+        let is_same = |arn: &str| plan.arn.get().and_then(Option::as_deref).is_none_or(|known| known == arn);
+        if found.get(&plan.key).is_some_and(|info| is_same(&info.arn)) {
+            found.remove(&*plan.key);
+            continue;
+        }
+        context.client.forget(&plan.stream).await;
+        let deleted = exists.get(plan.stream.name()).is_none_or(|arn| !is_same(arn));
+        let last_words = deleted.then(|| publish::last_words(&plan, &Notification::StreamDeleted)).flatten();
+        if !deleted {
+            tracing::info!(connector, stream = %plan.stream, "the stream passes the conditions no more and is let go");
+        }
+        listener.removed(&plan.key, last_words);
+    }
+    for (key, info) in found {
+        let Ok(stream) = info.name.parse::<StreamRef>() else { continue };
+        tracing::info!(connector, stream = %stream, arn = %info.arn, "a stream is found");
+        let arn = OnceCell::new_with(Some(Some(info.arn)));
+        listener.added(Arc::new(StreamPlan { key: Arc::new(key), stream, context: Arc::clone(context), arn }));
+    }
+    Ok(())
+}

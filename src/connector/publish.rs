@@ -1,0 +1,124 @@
+//! From what was pulled to what is published.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use kvs_client::{ErrorClass, PulledFragment, StreamPosition};
+
+use super::StreamPlan;
+use crate::record::{Notification, RecordBuilder};
+use crate::shard::{Outgoing, Record, StoredOffset};
+use crate::telemetry;
+
+/// After a failure to ask for a stream's ARN it is asked for again after so long.
+const DESCRIBE_RETRY: Duration = Duration::from_secs(2);
+
+/// Makes the records of one stream.
+pub(super) struct Publisher<'a> {
+    plan: &'a StreamPlan,
+    builder: RecordBuilder,
+}
+
+pub(super) fn to_position(offset: StoredOffset) -> StreamPosition {
+    StreamPosition {
+        fragment_number: offset.fragment_number,
+        continuation_token: offset.continuation_token,
+        server_timestamp: offset.server_timestamp,
+        producer_timestamp: offset.producer_timestamp,
+    }
+}
+
+pub(super) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as i64)
+}
+
+/// A notification that has no fragment to go with.
+pub(super) fn last_words(plan: &StreamPlan, notification: &Notification<'_>) -> Option<Outgoing> {
+    let records = vec![notification_record(plan, notification)?];
+    let key = Arc::clone(&plan.key);
+    Some(Outgoing { key, offset: None, records, size_bytes: 0, received: Instant::now(), permit: Box::new(()) })
+}
+
+fn notification_record(plan: &StreamPlan, notification: &Notification<'_>) -> Option<Record> {
+    let arn = plan.arn.get().and_then(Option::as_deref);
+    let topic = &plan.context.notifications;
+    tracing::warn!(connector = %plan.key.connector, stream = %plan.stream, "{}", notification.message());
+    match topic.record(&plan.key, plan.stream.name(), arn, now_ms(), notification) {
+        Ok(record) => Some(record),
+        Err(error) => {
+            tracing::error!(stream = %plan.stream, %error, "a notification is lost");
+            None
+        }
+    }
+}
+
+impl<'a> Publisher<'a> {
+    /// Asks for the stream's ARN first, if that is not known.
+    pub(super) async fn new(plan: &'a StreamPlan) -> Self {
+        let context = &plan.context;
+        let builder = RecordBuilder {
+            key: Arc::clone(&plan.key),
+            stream_name: plan.stream.name().to_owned(),
+            stream_arn: plan.arn.get_or_init(|| arn(plan)).await.clone(),
+            topic: Arc::clone(&context.topic),
+            topic_partitions: context.topic_partitions,
+            key_format: context.key_format,
+            encoder: Arc::clone(&context.encoder),
+            timestamps: context.timestamps,
+        };
+        Self { plan, builder }
+    }
+
+    pub(super) fn notification(&self, notification: &Notification<'_>) -> Option<Record> {
+        notification_record(self.plan, notification)
+    }
+
+    /// A fragment's records and offset.
+    pub(super) fn fragment(&self, pulled: PulledFragment) -> Result<Outgoing, String> {
+        let PulledFragment { fragment, permit, content_type, request_id } = pulled;
+        let plan = self.plan;
+        let received = Instant::now();
+        let size_bytes = fragment.payload.len();
+        tracing::trace!(stream = %plan.stream, fragment_number = %fragment.number, size_bytes, "received");
+        if !fragment.complete {
+            telemetry::incomplete(&plan.key);
+            tracing::warn!(stream = %plan.stream, fragment_number = %fragment.number, request_id,
+                "the fragment's end never came, three times running: published as it is, with complete=false");
+        }
+        if let Some(millis) = fragment.millis_behind_now {
+            telemetry::millis_behind_now(&plan.key, millis);
+        }
+        telemetry::budget_used(plan.context.budget.used_bytes());
+        let offset = StoredOffset {
+            continuation_token: fragment.continuation_token.as_deref().map(str::to_owned),
+            fragment_number: fragment.number.clone(),
+            server_timestamp: fragment.server_timestamp,
+            producer_timestamp: fragment.producer_timestamp,
+        };
+        let built = self.builder.build(fragment, content_type.as_deref(), now_ms());
+        let records = built.map_err(|error| error.to_string())?;
+        let key = Arc::clone(&plan.key);
+        Ok(Outgoing { key, offset: Some(offset), records, size_bytes, received, permit: Box::new(permit) })
+    }
+}
+
+/// The stream's ARN; `None` when the connector may not ask for it.
+async fn arn(plan: &StreamPlan) -> Option<String> {
+    if let Some(arn) = plan.stream.arn() {
+        return Some(arn.to_owned());
+    }
+    loop {
+        match plan.context.client.describe_stream(&plan.stream).await {
+            Ok(info) => return Some(info.arn),
+            Err(error) if matches!(error.class(), ErrorClass::Fatal | ErrorClass::RefreshCredentials) => {
+                tracing::warn!(stream = %plan.stream, %error,
+                    "the stream's ARN cannot be asked for and is null in its records; grant kinesisvideo:DescribeStream");
+                return None;
+            }
+            Err(error) => {
+                tracing::warn!(stream = %plan.stream, %error, "the stream's ARN is asked for again");
+                tokio::time::sleep(DESCRIBE_RETRY).await;
+            }
+        }
+    }
+}

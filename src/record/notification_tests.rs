@@ -1,0 +1,56 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use apache_avro::reader::single_object::GenericSingleObjectReader;
+use apache_avro::types::Value;
+
+use super::*;
+
+fn position(number: &str, millis: i64) -> StreamPosition {
+    StreamPosition {
+        fragment_number: number.parse().unwrap(),
+        continuation_token: None,
+        server_timestamp: Some(Timestamp::from_millis(millis)),
+        producer_timestamp: None,
+    }
+}
+
+fn read(notification: &Notification<'_>) -> (Record, Vec<(String, Value)>) {
+    let topic = NotificationTopic { name: "notifications".into(), partitions: 3 };
+    let key = OffsetKey { connector: "cameras".to_owned(), stream: "door".to_owned() };
+    let record = topic.record(&key, "door", Some("arn"), 1_700_000_000_123, notification).unwrap();
+    let schema = Schema::parse_str(NOTIFICATION_SCHEMA).unwrap();
+    let reader = GenericSingleObjectReader::builder().schema(schema).build().unwrap();
+    let bytes = record.value.as_ref().unwrap().to_vec();
+    let Value::Record(fields) = reader.read_value(&mut bytes.as_slice()).unwrap() else { panic!("no record") };
+    (record, fields)
+}
+
+fn field<'a>(fields: &'a [(String, Value)], name: &str) -> &'a Value {
+    let value = &fields.iter().find(|(field, _)| field == name).unwrap().1;
+    if let Value::Union(_, inner) = value { inner } else { value }
+}
+
+#[test]
+fn a_lost_position_has_both() {
+    let (before, after) = (position("11", 1_000), position("99", 9_000));
+    let lost = Notification::PositionLost { before: &before, after: &after, fetched: Some(4), missing: 1 };
+    let (record, fields) = read(&lost);
+    assert_eq!((record.key.as_slice(), &*record.topic), (&b"door"[..], "notifications"));
+    assert_eq!(field(&fields, "kind"), &Value::String("POSITION_LOST".to_owned()));
+    assert_eq!(field(&fields, "last_fragment_number"), &Value::String("11".to_owned()));
+    assert_eq!(field(&fields, "next_fragment_number"), &Value::String("99".to_owned()));
+    assert_eq!(field(&fields, "next_server_timestamp"), &Value::TimestampMillis(9_000));
+    assert_eq!(field(&fields, "fragments_fetched"), &Value::Long(4));
+    assert_eq!(field(&fields, "fragments_missing"), &Value::Long(1));
+}
+
+#[test]
+fn missing_fragments_are_named() {
+    let numbers: Vec<FragmentNumber> = (0..1_200).map(|number| number.to_string().parse().unwrap()).collect();
+    let (_, fields) = read(&Notification::FragmentsMissing { numbers: &numbers });
+    assert_eq!(field(&fields, "fragments_missing"), &Value::Long(1_200));
+    assert!(matches!(field(&fields, "fragment_numbers"), Value::Array(named) if named.len() == NUMBERS_MAX));
+    assert_eq!(field(&fields, "last_fragment_number"), &Value::Null);
+    let (record, _) = read(&Notification::StreamDeleted);
+    assert_eq!(record.headers[1].1, "STREAM_DELETED");
+}

@@ -1,0 +1,186 @@
+//! Which streams a connector has, and what it does besides pulling them: discovery, backfills, lost places.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use apache_avro::types::Value;
+use kvs_harness::{Connector, ConnectorFile, Kafka, read_notifications, wait_for, wait_for_within};
+use kvs_simulator::{CutHow, Fault, FaultKind, Pace};
+
+use crate::stage::{Stage, compare, program};
+
+fn discovering(stage: &Stage) -> ConnectorFile {
+    stage.connector(&[]).unset("kvs.streams").set("kvs.discovery.interval.ms", "1000")
+}
+
+fn status(worker: &Connector) -> HashMap<String, serde_json::Value> {
+    let Some((200, body)) = worker.get("/streams") else { return HashMap::new() };
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&body).unwrap();
+    rows.into_iter().map(|row| (row["stream"].as_str().unwrap().to_owned(), row)).collect()
+}
+
+fn notifications(stage: &Stage, kafka: &Kafka) -> Vec<HashMap<String, Value>> {
+    read_notifications(kafka.bootstrap(), &format!("{}-notifications", stage.group()))
+}
+
+fn text(notification: &HashMap<String, Value>, field: &str) -> String {
+    match &notification[field] {
+        Value::String(text) => text.clone(),
+        other => panic!("{field} is {other:?}"),
+    }
+}
+
+#[test]
+fn streams_that_come_are_taken_up_and_deleted_ones_end_with_a_notification() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("discovery"));
+    let file = stage.recording(4, 2, 500);
+    for name in ["cam-1", "cam-2", "cam-x", "other-1"] {
+        stage.add(name, &file, 1, Pace::Max);
+        stage.simulator.tag_stream(name, "site", "berlin");
+    }
+    stage.add("cam-3", &file, 1, Pace::Max);
+    let connector = discovering(&stage)
+        .set("kvs.streams.prefix", "cam-")
+        .set("kvs.streams.regex", "cam-[0-9]")
+        .set("kvs.streams.tags", "site=berlin");
+    let mut worker = stage.start(&stage.worker(kafka), &connector);
+    worker.wait_healthy();
+    let streams = |worker: &Connector| {
+        let mut names: Vec<String> = status(worker).into_keys().collect();
+        names.sort();
+        names
+    };
+    wait_for("the two that pass every condition", || streams(&worker) == ["cam-1", "cam-2"]);
+    stage.expect_all(kafka, &["cam-1", "cam-2"]);
+    // One gets its tag, one is made anew, and one is no more.
+    stage.simulator.tag_stream("cam-3", "site", "berlin");
+    stage.add("cam-4", &file, 1, Pace::Max);
+    stage.simulator.tag_stream("cam-4", "site", "berlin");
+    assert!(stage.simulator.remove_stream("cam-1"));
+    wait_for("what is there now", || streams(&worker) == ["cam-2", "cam-3", "cam-4"]);
+    stage.expect_all(kafka, &["cam-2", "cam-3", "cam-4"]);
+    wait_for("the notification", || !notifications(&stage, kafka).is_empty());
+    let told = notifications(&stage, kafka);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((text(&told[0], "kind"), text(&told[0], "stream_name")), ("STREAM_DELETED".into(), "cam-1".into()));
+    assert_eq!(worker.metric("kvs_connect_streams_failed"), 0.0);
+    assert!(!stage.seen(kafka).contains_key("cam-x") && !stage.seen(kafka).contains_key("other-1"));
+    let (code, _) = worker.terminate();
+    assert_eq!(code, 0, "{}", worker.log());
+}
+
+#[test]
+fn two_workers_share_what_is_found() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("shared-discovery"));
+    let file = stage.recording(3, 2, 500);
+    let names: Vec<String> = (0..24).map(|index| format!("cam-{index:02}")).collect();
+    for name in &names {
+        stage.add(name, &file, 1, Pace::Max);
+    }
+    let connector = discovering(&stage).set("kvs.streams.prefix", "cam-");
+    let workers: Vec<Connector> = (0..2).map(|_| stage.start(&stage.worker(kafka), &connector)).collect();
+    wait_for("every stream, each at one of the two", || {
+        let mut all: Vec<String> = workers.iter().flat_map(|worker| status(worker).into_keys()).collect();
+        all.sort();
+        all == names && workers.iter().all(|worker| !status(worker).is_empty())
+    });
+    stage.expect_all(kafka, &names.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_backfill_publishes_its_range_once_and_in_order_through_a_kill_and_is_done() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("backfill"));
+    stage.add("s", &stage.recording(1_500, 2, 3_000), 1, Pace::Max);
+    for kind in [
+        FaultKind::Omit { fragments: 7 },
+        FaultKind::Cut { at_byte: 100_000, how: CutHow::Reset },
+        FaultKind::ErrorTag { after_fragments: 9, error_id: 5000, error_code: "INTERNAL".to_owned() },
+    ] {
+        stage.simulator.add_fault(Fault::new(kind).api("GetMediaForFragmentList"));
+    }
+    // The recording begins at 2017-11-28T06:55:09Z, a fragment every 2 s: from the 100th to the 1,400th.
+    let begin = 1_511_852_109;
+    let connector = stage
+        .connector(&["s"])
+        .set("kvs.backfill.from", &format!("{}", begin + 200))
+        .set("kvs.backfill.to", &format!("{}", begin + 2_800));
+    let mut worker = stage.start(&stage.worker(kafka).set("transaction.max.size.bytes", "50000"), &connector);
+    worker.wait_healthy();
+    wait_for("the job to be on its way", || worker.metric("kvs_connect_fragments_total") > 50.0);
+    worker.restart(program());
+    worker.wait_healthy();
+    wait_for_within(Duration::from_secs(60), "the job to be done", || {
+        status(&worker).get("s").is_some_and(|row| row["state"] == "COMPLETED")
+    });
+    let row = &status(&worker)["s"];
+    assert_eq!(row["backfill"]["percent"], 100.0, "{row}");
+    assert!(worker.log().contains("the backfill is done"), "{}", worker.log());
+    let numbers = |digests: &[(String, String)]| digests.iter().map(|one| one.0.clone()).collect::<Vec<_>>();
+    let held = stage.held("s");
+    wait_for("the last fragment", || stage.seen(kafka).get("s").is_some_and(|seen| seen.len() >= 1_301));
+    let seen = stage.seen(kafka)["s"].clone();
+    assert_eq!(numbers(&seen), numbers(&held[100..=1_400]));
+}
+
+#[test]
+fn a_lost_place_is_told_with_both_positions_and_what_was_missed_is_fetched() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("gap"));
+    stage.add("s", &stage.recording(5, 2, 500), 40, Pace::FragmentsPerSecond(25.0));
+    let connector = stage.connector(&["s"]).set("kvs.position.lost", "now").set("kvs.gap.check", "true");
+    let mut worker = stage.start(&stage.worker(kafka), &connector);
+    worker.wait_healthy();
+    wait_for("some fragments", || worker.metric("kvs_connect_fragments_total") > 20.0);
+    worker.kill();
+    wait_for("some more that nobody pulls", || stage.held("s").len() > 120);
+    let error_code = "FRAGMENT_NOT_FOUND".to_owned();
+    let gone = FaultKind::ErrorTag { after_fragments: 0, error_id: 4000, error_code };
+    stage.simulator.add_fault(Fault::new(gone).times(3));
+    worker.restart(program());
+    worker.wait_healthy();
+    wait_for("all of the file to have come", || stage.held("s").len() == 200);
+    stage.expect_all(kafka, &["s"]);
+    let told = notifications(&stage, kafka);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(text(&told[0], "kind"), "POSITION_LOST");
+    let (last, next) = (text(&told[0], "last_fragment_number"), text(&told[0], "next_fragment_number"));
+    let held = stage.held("s");
+    let place = |number: &str| held.iter().position(|one| one.0 == number).unwrap();
+    assert!(place(&last) >= 20 && place(&next) > place(&last) + 1, "{last} {next}");
+    let Value::Long(fetched) = told[0]["fragments_fetched"] else { panic!("{told:?}") };
+    assert_eq!(fetched as usize, place(&next) - place(&last) - 1);
+    assert_eq!(status(&worker)["s"]["errors"]["4000"], 3);
+    compare("s", &held, &stage.seen(kafka)["s"]);
+}
+
+#[test]
+fn the_status_says_what_the_service_does() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("status"));
+    let file = stage.recording(6, 2, 500);
+    for (name, error_id) in [("retried", 5000), ("slow", 4500), ("fatal", 4502), ("fine", 0)] {
+        stage.add(name, &file, 1, Pace::Max);
+        if error_id > 0 {
+            let kind = FaultKind::ErrorTag { after_fragments: 2, error_id, error_code: "ON_PURPOSE".to_owned() };
+            stage.simulator.add_fault(Fault::new(kind).on(name).times(1));
+        }
+    }
+    let connector = stage.connector(&["retried", "slow", "fatal", "fine"]);
+    let mut worker = stage.start(&stage.worker(kafka), &connector);
+    worker.wait_healthy();
+    stage.expect_all(kafka, &["retried", "fine"]);
+    let state = |name: &str| status(&worker).get(name).map(|row| row["state"].as_str().unwrap().to_owned());
+    wait_for("the one that waits for an operator", || state("slow").as_deref() == Some("RETRYING"));
+    wait_for("the one that has failed", || state("fatal").as_deref() == Some("FAILED"));
+    let rows = status(&worker);
+    assert_eq!((&rows["retried"]["state"], &rows["retried"]["errors"]["5000"]), (&"RUNNING".into(), &1.into()));
+    assert_eq!(rows["fine"]["caught_up"], true);
+    assert_eq!(rows["fine"]["millis_behind_now"], 0);
+    assert!(rows["slow"]["reason"].as_str().unwrap().contains("grant kms:Decrypt"), "{}", rows["slow"]);
+    assert!(rows["fatal"]["reason"].as_str().unwrap().contains("4502"), "{}", rows["fatal"]);
+    assert_eq!(stage.seen(kafka)["slow"].len(), 2);
+    assert!(worker.metric("kvs_connect_api_calls_total") >= 8.0);
+    assert!(worker.metric("kvs_connect_api_call_duration_seconds_count") >= 8.0);
+    // What has failed is looked at again on restart, and goes on from its place.
+    worker.restart(program());
+    worker.wait_healthy();
+    stage.expect_all(kafka, &["fatal", "slow"]);
+}
