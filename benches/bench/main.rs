@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
 mod latency;
+mod live;
 mod media;
 mod memory;
 mod peer;
@@ -17,12 +18,13 @@ use table::Table;
 
 type Part = (&'static str, fn(&mut Table));
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("splitter", splitter::run),
     ("throughput", throughput::run),
     ("latency", latency::run),
     ("takeover", takeover::run),
     ("memory", memory::run),
+    ("live", live::run),
 ];
 
 fn main() {

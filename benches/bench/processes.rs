@@ -19,6 +19,17 @@ pub struct Simulator {
 
 impl Simulator {
     pub fn start(streams: &[(String, PathBuf)], arguments: &[&str]) -> Self {
+        Self::start_at("http", streams, arguments)
+    }
+
+    /// With TLS, and a certificate that is written to `certificate`.
+    pub fn start_tls(streams: &[(String, PathBuf)], arguments: &[&str], certificate: &Path) -> Self {
+        let certificate = certificate.display().to_string();
+        let tls = ["--tls", "--tls-certificate-out", &certificate];
+        Self::start_at("https", streams, &[arguments, &tls].concat())
+    }
+
+    fn start_at(scheme: &str, streams: &[(String, PathBuf)], arguments: &[&str]) -> Self {
         let program = connector_program().with_file_name("kvs-simulator");
         assert!(program.exists(), "{}: build it with: cargo build --release --workspace --bins", program.display());
         let port = kvs_harness::kafka::free_port();
@@ -31,9 +42,9 @@ impl Simulator {
         let process = Process::start(start);
         let address = format!("127.0.0.1:{port}");
         wait_for_within(Duration::from_secs(30), "the simulator to answer", || {
-            kvs_harness::connector::http_get(&address, "/simulator/health").is_some()
+            std::net::TcpStream::connect(&address).is_ok()
         });
-        Self { _process: process, url: format!("http://{address}") }
+        Self { _process: process, url: format!("{scheme}://{address}") }
     }
 }
 

@@ -96,6 +96,7 @@ impl LiveStreams {
     }
 
     fn spawn(&self, running: &mut Running, plan: &Arc<StreamPlan>) {
+        self.states.begin(&plan.key);
         if self.states.is_failed(&plan.key) {
             return;
         }

@@ -139,12 +139,15 @@ impl StreamStates {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes something of a stream.
+    /// A stream is this worker's from now on.
+    pub fn begin(&self, key: &OffsetKey) {
+        self.lock().entry(key.clone()).or_default();
+    }
+
+    /// Notes something of a stream that is this worker's; what a task that was stopped says late is not heard.
     pub fn note(&self, key: &OffsetKey, note: impl FnOnce(&mut StreamStatus)) {
-        let mut states = self.lock();
-        match states.get_mut(key) {
-            Some(status) => note(status),
-            None => note(states.entry(key.clone()).or_default()),
+        if let Some(status) = self.lock().get_mut(key) {
+            note(status);
         }
     }
 
@@ -164,13 +167,18 @@ impl StreamStates {
 
     /// Gives a stream up, and says so.
     pub fn fail(&self, key: &OffsetKey, reason: String) {
-        if self.is_failed(key) {
-            return;
+        {
+            let mut states = self.lock();
+            match states.get_mut(key) {
+                Some(status) if !matches!(status.state, StreamState::Failed { .. }) => {
+                    status.state = StreamState::Failed { reason: reason.clone() };
+                }
+                _ => return,
+            }
         }
+        telemetry::stream_failed(true);
         tracing::error!(connector = %key.connector, stream = %key.stream, %reason,
             "the stream is FAILED: its place is kept, the others go on");
-        telemetry::stream_failed(true);
-        self.set(key, StreamState::Failed { reason });
     }
 
     /// Whether a stream has been given up.

@@ -1,7 +1,7 @@
 //! Whatever bytes come, however they are cut: no panic, no loop without end, the same result, bounded memory.
 #![no_main]
 
-use kvs_mkv::{Completion, End, Error, Event, Limits, Splitter};
+use kvs_mkv::{Completion, End, Error, Event, Limits, ProducerSplitter, Splitter};
 use libfuzzer_sys::fuzz_target;
 
 fn split(bytes: &[u8], piece: usize, completion: Completion) -> (Vec<Event>, Result<End, Error>) {
@@ -21,6 +21,27 @@ fn split(bytes: &[u8], piece: usize, completion: Completion) -> (Vec<Event>, Res
     (events, splitter.finish())
 }
 
+/// Timestamps of the clusters of a producer's document, until it is over or refused.
+fn produced(bytes: &[u8], piece: usize) -> (Vec<i64>, bool) {
+    let limits = Limits { fragment_size_bytes: 1 << 16, header_size_bytes: 1 << 14, frames: 1_000, ..Limits::default() };
+    let mut splitter = ProducerSplitter::new(limits);
+    let mut clusters = Vec::new();
+    let mut at_end = false;
+    let mut pieces = bytes.chunks(piece);
+    loop {
+        let next = if at_end { splitter.finish() } else { splitter.next() };
+        match next {
+            Ok(Some(fragment)) => clusters.extend(fragment.document.clusters.iter().map(|cluster| cluster.timestamp_ns)),
+            Ok(None) if at_end => return (clusters, true),
+            Ok(None) => match pieces.next() {
+                Some(piece) => splitter.push(piece),
+                None => at_end = true,
+            },
+            Err(_) => return (clusters, false),
+        }
+    }
+}
+
 fuzz_target!(|data: &[u8]| {
     // The first two bytes say how the others are cut, and what makes a fragment whole.
     let Some((&[cut, mode], bytes)) = data.split_first_chunk::<2>() else { return };
@@ -36,6 +57,7 @@ fuzz_target!(|data: &[u8]| {
             let _ = (fragment.duration_ns(), fragment.tags().count(), fragment.number.to_string());
         }
     }
+    assert_eq!(produced(bytes, bytes.len().max(1)), produced(bytes, usize::from(cut).max(1)));
     let limits = Limits { header_size_bytes: 1 << 16, ..Limits::default() };
     let _ = Splitter::read_document(bytes, limits);
 });
