@@ -8,9 +8,12 @@ use kvs_api::Operation;
 
 use crate::limits::Limits;
 
+/// What is counted: an operation, by account and, where it is about one, by stream.
+type Counted = (Operation, String, Option<String>);
+
 /// When the latest calls of a stream or an account came. Entries of those that have been silent are removed.
 #[derive(Debug, Default)]
-pub(crate) struct CallCounts(Mutex<HashMap<(Operation, String, Option<String>), Vec<Instant>>>);
+pub(crate) struct CallCounts(Mutex<HashMap<Counted, Vec<Instant>>>);
 
 /// So many entries are kept before those that are silent are looked for.
 const ENTRIES_MAX: usize = 10_000;

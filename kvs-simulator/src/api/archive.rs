@@ -44,11 +44,8 @@ struct TimestampRange {
 
 /// What the archive has of a stream: nothing without retention.
 fn archived(stream: &Stream) -> Vec<Arc<Held>> {
-    match stream.settings().retention_hours {
-        0 => return Vec::new(),
-        _ => {}
-    }
-    stream.snapshot().held
+    let hours = stream.settings().retention_hours;
+    if hours == 0 { Vec::new() } else { stream.snapshot().held }
 }
 
 pub(super) fn list_fragments(shared: &Shared, call: &Call) -> Result<Response, ServiceError> {
