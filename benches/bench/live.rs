@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use kvs_harness::{Connector, Kafka, wait_for};
 
 use crate::media;
-use crate::processes::{Simulator, connector, connector_program, cpu_seconds, status_mb, unique, worker};
+use crate::processes::{Simulator, connector, connector_program, cpu_seconds, run_seconds, status_mb, unique, worker};
 use crate::table::Table;
 
 const STREAMS: usize = 200;
@@ -88,7 +88,7 @@ fn curls(url: &str, certificate: &Path) -> Option<f64> {
     };
     let mut children = (0..STREAMS).map(start).collect::<Option<Vec<Child>>>()?;
     std::thread::sleep(WARM_UP);
-    let used = |children: &[Child]| children.iter().map(|child| cpu_seconds(child.id())).sum::<f64>();
+    let used = |children: &[Child]| children.iter().map(|child| run_seconds(child.id())).sum::<f64>();
     let (before, at) = (used(&children), Instant::now());
     std::thread::sleep(MEASURED);
     let cores = (used(&children) - before) / at.elapsed().as_secs_f64();

@@ -3,10 +3,11 @@
 pub(crate) mod rules;
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kvs_api::Operation;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::stream_ref::StreamRef;
@@ -34,3 +35,7 @@ impl EndpointCache {
         self.0.lock().await.retain(|(known, _), _| known != stream);
     }
 }
+
+#[cfg(test)]
+#[path = "endpoint/endpoint_tests.rs"]
+mod tests;

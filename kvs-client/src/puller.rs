@@ -159,6 +159,8 @@ pub enum Pulled {
         number: Option<FragmentNumber>,
         /// How many of its bytes had come.
         received_bytes: usize,
+        /// Id of the request it came with.
+        request_id: Option<String>,
     },
     /// A chunk came without its token and another behind it: it is pulled again.
     Odd {
@@ -166,6 +168,8 @@ pub enum Pulled {
         number: FragmentNumber,
         /// How often running.
         times: u32,
+        /// Id of the request it came with.
+        request_id: Option<String>,
     },
     /// The service refused the position: the next rung of the ladder is tried.
     PositionRefused {
@@ -196,6 +200,8 @@ pub enum Pulled {
         bytes_per_second: u64,
         /// How far it is behind.
         millis_behind_now: i64,
+        /// Id of the session's request.
+        request_id: Option<String>,
     },
     /// Something failed and is tried again.
     Retrying {
@@ -279,7 +285,8 @@ impl Puller {
                 }
                 Ok(Step::End(End::Cut { number, received_bytes })) => {
                     self.delay = Some(self.failures.next_delay());
-                    return Ok(Pulled::Waiting { number, received_bytes });
+                    let request_id = session.request_id().map(str::to_owned);
+                    return Ok(Pulled::Waiting { number, received_bytes, request_id });
                 }
                 // Other events need no end to be known.
                 Ok(Step::End(End::Clean | End::Event(_))) => self.ended(&session),
@@ -364,8 +371,12 @@ impl Puller {
         }
         let limit = self.config.session_bytes_per_second;
         let bytes_per_second = self.rate.measure(session.received_bytes(), millis_behind_now)?;
-        (bytes_per_second as f64 >= limit as f64 * RATE_NEAR)
-            .then_some(Pulled::AtRateLimit { bytes_per_second, millis_behind_now })
+        let request_id = session.request_id().map(str::to_owned);
+        (bytes_per_second as f64 >= limit as f64 * RATE_NEAR).then_some(Pulled::AtRateLimit {
+            bytes_per_second,
+            millis_behind_now,
+            request_id,
+        })
     }
 
     fn odd(&mut self, session: Session, fragment: Fragment, permit: MemoryPermit) -> Pulled {
@@ -378,7 +389,7 @@ impl Puller {
         }
         self.odd = Some((fragment.number.clone(), times));
         self.delay = Some(self.failures.next_delay());
-        Pulled::Odd { number: fragment.number, times }
+        Pulled::Odd { number: fragment.number, times, request_id: session.request_id().map(str::to_owned) }
     }
 
     /// A session ended between two chunks: as the service does after 40 to 50 minutes, or when nothing comes.

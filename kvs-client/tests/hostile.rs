@@ -209,3 +209,26 @@ async fn whatever_comes_for_json_ends_in_a_typed_error() {
         assert!(matches!(error, Error::Transport { .. } | Error::BadAnswer { .. }), "{trick:?}: {error:?}");
     }
 }
+
+/// The documentation spells its headers one way, AWS's SDKs read the other: each alone is enough.
+#[tokio::test]
+async fn both_spellings_of_the_error_headers_are_read() {
+    for prefix in ["x-amzn-", "x-amz-"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                if head(&mut socket).await.is_some() {
+                    let answer = format!(
+                        "HTTP/1.1 400 Bad Request\r\n{prefix}ErrorType: InvalidArgumentException:http://x/\r\n{prefix}RequestId: r-7\r\ncontent-length: 0\r\n\r\n"
+                    );
+                    let _ = socket.write_all(answer.as_bytes()).await;
+                }
+            }
+        });
+        let error = client(url).await.describe_stream(&"s".parse().unwrap()).await.unwrap_err();
+        assert_eq!(error.request_id(), Some("r-7"));
+        assert!(error.to_string().contains("InvalidArgumentException (HTTP 400)"), "{error}");
+        assert!(error.to_string().contains("request id r-7"), "{error}");
+    }
+}

@@ -44,7 +44,8 @@ async fn a_session_that_ends_is_opened_again_silently_and_not_too_often() {
     let folder = tempfile::tempdir().unwrap();
     let mut stream = source("s", &recording(folder.path(), 20));
     stream.pace = Pace::FragmentsPerSecond(10.0);
-    let limits = Limits { session_duration: Duration::from_millis(150), ..Limits::default() };
+    // One session a stream: a second one at the same time would be refused.
+    let limits = Limits { session_duration: Duration::from_millis(150), get_media_connections: 1, ..Limits::default() };
     let config_ = SimulatorConfig { streams: vec![stream], limits, ..SimulatorConfig::default() };
     let simulator = Simulator::start(config_).await.unwrap();
     let mut puller = puller(&client(&simulator).await, "s", None, config());
@@ -341,7 +342,7 @@ async fn a_session_at_the_services_rate_that_falls_behind_is_told() {
     let mut puller = puller(&client, "s", None, PullerConfig { session_bytes_per_second: rate, ..config() });
     let told = tokio::time::timeout(Duration::from_secs(20), async {
         loop {
-            if let Pulled::AtRateLimit { bytes_per_second, millis_behind_now } = puller.next().await.unwrap() {
+            if let Pulled::AtRateLimit { bytes_per_second, millis_behind_now, .. } = puller.next().await.unwrap() {
                 return (bytes_per_second, millis_behind_now);
             }
         }

@@ -79,14 +79,14 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
             telemetry::session_opened(key);
             tracing::debug!(%stream, selector, request_id, "a session is open");
         }
-        Pulled::Waiting { number, received_bytes } => {
+        Pulled::Waiting { number, received_bytes, request_id } => {
             let fragment_number = number.map(|number| number.as_str().to_owned());
-            tracing::info!(%stream, fragment_number, received_bytes,
+            tracing::info!(%stream, fragment_number, received_bytes, request_id,
                 "the response ended within a fragment: waiting for the rest of it");
             states.set(key, StreamState::WaitingForRest { fragment_number });
         }
-        Pulled::Odd { number, times } => {
-            tracing::warn!(%stream, fragment_number = %number, times,
+        Pulled::Odd { number, times, request_id } => {
+            tracing::warn!(%stream, fragment_number = %number, times, request_id,
                 "a fragment came without its end and the next one behind it: it is pulled again");
         }
         Pulled::PositionRefused { error } => {
@@ -107,10 +107,10 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
                 tracing::warn!(%stream, millis_behind_now, "the stream has fallen behind the live edge");
             }
         }
-        Pulled::AtRateLimit { bytes_per_second, millis_behind_now } => {
+        Pulled::AtRateLimit { bytes_per_second, millis_behind_now, request_id } => {
             telemetry::at_rate_limit(key);
             states.note(key, |status| status.at_rate_limit_bytes_per_second = Some(bytes_per_second));
-            tracing::warn!(%stream, bytes_per_second, millis_behind_now,
+            tracing::warn!(%stream, bytes_per_second, millis_behind_now, request_id,
                 "the stream falls behind, and its session gets all that the service gives (25 MB/s): more comes than one \
                  session can carry");
         }
