@@ -90,3 +90,35 @@ fn the_reference_of_settings_has_all_of_them() {
         assert!(reference.contains(&row), "docs/CONFIGURATION.md lacks or differs from: {row}");
     }
 }
+
+/// docs/GETMEDIA.md names tests: each is there, in the file it is said to be in.
+#[test]
+fn the_tests_that_the_getmedia_table_names_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("docs/GETMEDIA.md")).unwrap();
+    let mut named = 0;
+    for code in text.split('`').skip(1).step_by(2) {
+        if code.ends_with(".rs") && !code.contains('{') {
+            assert!(root.join(code).exists(), "{code} is not there");
+            named += 1;
+            continue;
+        }
+        // `calls::one_test`, or `calls::{one_test, another}`.
+        let Some((file, tests)) = code.rsplit_once("::") else { continue };
+        for test in tests.trim_matches(['{', '}']).split(", ") {
+            named += check(root, file, test);
+        }
+    }
+    assert!(named > 40, "{named} tests are named");
+}
+
+fn check(root: &Path, file: &str, test: &str) -> usize {
+    let path = match file.strip_prefix("e2e::") {
+        Some(file) => root.join(format!("tests/e2e/{file}.rs")),
+        None => root.join(format!("kvs-client/tests/{file}.rs")),
+    };
+    let source = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{} is not there", path.display()));
+    let name = test.trim_end_matches('…').trim_end_matches('*');
+    assert!(source.contains(&format!("fn {name}")), "{}: there is no test {test}", path.display());
+    1
+}

@@ -1,88 +1,34 @@
 //! Fragment after fragment of one stream, session after session.
 
+mod event;
+mod gap;
+mod rate;
+mod settings;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use kvs_mkv::{End, Event, Fragment, FragmentNumber, Limits, Timestamp};
+use kvs_mkv::{End, Event, Fragment, FragmentNumber};
 
-use crate::archive::{ArchivePuller, ArchiveRange, Archived};
+use crate::archive::ArchivePuller;
 use crate::budget::{MemoryBudget, MemoryPermit};
 use crate::client::Client;
 use crate::error::{Error, ErrorClass};
-use crate::resume::{PositionLost, Resume, StreamPosition};
+use crate::resume::{Resume, StreamPosition};
 use crate::retry::{Backoff, RetryPolicy};
 use crate::selector::StartSelector;
 use crate::session::{Session, Step, Wanted};
 use crate::stream_ref::StreamRef;
 
+pub use event::{Pulled, PulledFragment};
+use gap::Lost;
+use rate::RateWatch;
+pub use settings::{IdlePolicy, PullerConfig};
+
 /// A chunk without its token that comes so often running is published as it is.
 const ODD_TIMES_MAX: u32 = 3;
 /// New credentials are tried so often running before the refusal is believed.
 pub(crate) const UNAUTHORIZED_TIMES_MAX: u32 = 3;
-/// How long a session's rate is measured before it is compared with the limit.
-const RATE_WINDOW: Duration = Duration::from_secs(5);
-/// So near to the limit a session counts as being at it.
-const RATE_NEAR: f64 = 0.9;
-
-/// How to wait while nothing comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IdlePolicy {
-    /// The longest delay before the first session after one that brought nothing; it doubles each time.
-    pub base: Duration,
-    /// The longest delay of all.
-    pub cap: Duration,
-    /// Whether a session that starts at the live edge and is silent for the inactivity timeout has failed. Default no:
-    /// its producer is off.
-    pub silence_fails: bool,
-}
-
-impl Default for IdlePolicy {
-    fn default() -> Self {
-        Self { base: Duration::from_millis(250), cap: Duration::from_secs(2), silence_fails: false }
-    }
-}
-
-/// How to pull a stream.
-#[derive(Debug, Clone)]
-pub struct PullerConfig {
-    /// Where to start when there is no position.
-    pub start: StartSelector,
-    /// What to do when the position is lost.
-    pub position_lost: PositionLost,
-    /// Whether the archive is asked for what was missed when the position is lost.
-    pub gap_check: bool,
-    /// Bounds on a fragment.
-    pub limits: Limits,
-    /// Room to leave in front of each payload, in bytes.
-    pub headroom_bytes: usize,
-    /// How to wait after failures.
-    pub retry: RetryPolicy,
-    /// What an operator has to mend is looked at again so often.
-    pub slow_retry_delay: Duration,
-    /// How to wait while nothing comes.
-    pub idle: IdlePolicy,
-    /// Up to so many milliseconds behind the live edge a stream has caught up.
-    pub caught_up_ms: i64,
-    /// What the service sends a session at most, in bytes a second: 25 MB.
-    pub session_bytes_per_second: u64,
-}
-
-impl Default for PullerConfig {
-    fn default() -> Self {
-        Self {
-            start: StartSelector::Earliest,
-            position_lost: PositionLost::default(),
-            gap_check: false,
-            limits: Limits::default(),
-            headroom_bytes: 0,
-            retry: RetryPolicy::default(),
-            slow_retry_delay: Duration::from_secs(60),
-            idle: IdlePolicy::default(),
-            caught_up_ms: 10_000,
-            session_bytes_per_second: 25_000_000,
-        }
-    }
-}
 
 /// Pulls one stream.
 pub struct Puller {
@@ -111,105 +57,6 @@ pub struct Puller {
     /// Whether the stream has been said to have caught up.
     caught_up: Option<bool>,
     rate: RateWatch,
-}
-
-/// A position that was lost.
-struct Lost {
-    position: StreamPosition,
-    fetched: u64,
-    missing: u64,
-    archive_asked: bool,
-}
-
-/// Watches whether a session is held back by the service's rate.
-#[derive(Default)]
-struct RateWatch {
-    since: Option<(Instant, u64, i64)>,
-}
-
-/// A fragment with what belongs to it.
-#[derive(Debug)]
-pub struct PulledFragment {
-    /// The fragment.
-    pub fragment: Fragment,
-    /// The memory it takes; give it back after the commit.
-    pub permit: MemoryPermit,
-    /// The response's content type.
-    pub content_type: Option<String>,
-    /// Id of the request it came with.
-    pub request_id: Option<String>,
-}
-
-/// What pulling comes to next.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Pulled {
-    /// The next fragment. `complete` is false for one that came three times running without its end.
-    Fragment(Box<PulledFragment>),
-    /// A session is open.
-    Opened {
-        /// The kind of its start selector.
-        selector: &'static str,
-        /// The request's id.
-        request_id: Option<String>,
-    },
-    /// The body ended within a fragment: it is pulled again.
-    Waiting {
-        /// Its number, when it had come.
-        number: Option<FragmentNumber>,
-        /// How many of its bytes had come.
-        received_bytes: usize,
-        /// Id of the request it came with.
-        request_id: Option<String>,
-    },
-    /// A chunk came without its token and another behind it: it is pulled again.
-    Odd {
-        /// Its number.
-        number: FragmentNumber,
-        /// How often running.
-        times: u32,
-        /// Id of the request it came with.
-        request_id: Option<String>,
-    },
-    /// The service refused the position: the next rung of the ladder is tried.
-    PositionRefused {
-        /// How it was refused.
-        error: Error,
-    },
-    /// The position was lost, and the next fragment is where the stream goes on.
-    PositionLost {
-        /// The last fragment before.
-        before: StreamPosition,
-        /// The fragment that comes next.
-        after: StreamPosition,
-        /// How many fragments between the two were fetched from the archive; `None`: it was not asked.
-        fetched: Option<u64>,
-        /// How many that the archive had listed could not be had.
-        missing: u64,
-    },
-    /// The stream has come up to the live edge, or fallen behind it.
-    CaughtUp {
-        /// Up to it.
-        caught_up: bool,
-        /// How far it is behind, as the service says.
-        millis_behind_now: i64,
-    },
-    /// The stream falls behind, and its session gets what the service gives at most.
-    AtRateLimit {
-        /// What comes.
-        bytes_per_second: u64,
-        /// How far it is behind.
-        millis_behind_now: i64,
-        /// Id of the session's request.
-        request_id: Option<String>,
-    },
-    /// Something failed and is tried again.
-    Retrying {
-        /// What failed.
-        error: Error,
-        /// After how long.
-        delay: Duration,
-    },
 }
 
 impl Puller {
@@ -370,13 +217,9 @@ impl Puller {
             }
         }
         let limit = self.config.session_bytes_per_second;
-        let bytes_per_second = self.rate.measure(session.received_bytes(), millis_behind_now)?;
+        let bytes_per_second = self.rate.at_limit(session.received_bytes(), millis_behind_now, limit)?;
         let request_id = session.request_id().map(str::to_owned);
-        (bytes_per_second as f64 >= limit as f64 * RATE_NEAR).then_some(Pulled::AtRateLimit {
-            bytes_per_second,
-            millis_behind_now,
-            request_id,
-        })
+        Some(Pulled::AtRateLimit { bytes_per_second, millis_behind_now, request_id })
     }
 
     fn odd(&mut self, session: Session, fragment: Fragment, permit: MemoryPermit) -> Pulled {
@@ -433,75 +276,8 @@ impl Puller {
         Ok(Pulled::Retrying { error, delay })
     }
 
-    /// The position is lost: what was missed is looked for in the archive, if that is wanted.
-    fn note_lost(&mut self) {
-        let Some(position) = self.resume.position().cloned() else { return };
-        let asked_before = self.lost.as_ref().is_some_and(|lost| lost.archive_asked);
-        if let (true, false, Some(from)) = (self.config.gap_check, asked_before, position.server_timestamp) {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let to = Timestamp::from_millis(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)).max(from);
-            self.gap = Some(Box::new(ArchivePuller::new(
-                Arc::clone(&self.client),
-                self.stream.clone(),
-                ArchiveRange { from, to },
-                Some(&position),
-                self.config.clone(),
-                self.budget.clone(),
-            )));
-        }
-        if self.lost.is_none() {
-            self.lost = Some(Lost { position, fetched: 0, missing: 0, archive_asked: self.gap.is_some() });
-        }
-    }
-
-    /// What the archive has. `None`: it is done, and the stream goes on by GetMedia.
-    async fn fill_gap(&mut self) -> Result<Option<Pulled>, Error> {
-        let Some(gap) = &mut self.gap else { return Ok(None) };
-        match gap.next().await {
-            Ok(Archived::Fragment(pulled)) => {
-                // From here on the stream can be resumed by this fragment's number.
-                self.resume.advance(StreamPosition::after(&pulled.fragment));
-                if let Some(lost) = &mut self.lost {
-                    lost.fetched += 1;
-                }
-                Ok(Some(Pulled::Fragment(pulled)))
-            }
-            Ok(Archived::Missing { numbers }) => {
-                if let Some(lost) = &mut self.lost {
-                    lost.missing += numbers.len() as u64;
-                }
-                Ok(None)
-            }
-            Ok(Archived::Retrying { error, delay }) => Ok(Some(Pulled::Retrying { error, delay })),
-            Ok(Archived::Done) => {
-                self.gap = None;
-                Ok(None)
-            }
-            // The archive cannot be had: what was missed stays unknown, the stream goes on.
-            Err(error) => {
-                self.gap = None;
-                Ok(Some(Pulled::Retrying { error, delay: Duration::ZERO }))
-            }
-        }
-    }
-
     /// The last fragment that was yielded.
     pub fn position(&self) -> Option<&StreamPosition> {
         self.resume.position()
-    }
-}
-
-impl RateWatch {
-    /// Bytes a second over the last window, when it is over and the stream has fallen behind in it.
-    fn measure(&mut self, received_bytes: u64, millis_behind_now: i64) -> Option<u64> {
-        let now = Instant::now();
-        let (since, bytes_before, behind_before) = *self.since.get_or_insert((now, received_bytes, millis_behind_now));
-        let elapsed = now.duration_since(since);
-        if elapsed < RATE_WINDOW {
-            return None;
-        }
-        self.since = Some((now, received_bytes, millis_behind_now));
-        let rate = (received_bytes - bytes_before) as f64 / elapsed.as_secs_f64();
-        (millis_behind_now > behind_before).then_some(rate as u64)
     }
 }

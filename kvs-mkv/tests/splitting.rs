@@ -271,3 +271,25 @@ proptest! {
         prop_assert_eq!(split_at(&bytes, &cuts, Completion::Token), split_at(&bytes, &[], Completion::Token));
     }
 }
+
+/// GetMediaForFragmentList's documentation has other names for the times, and numbers its errors elsewhere.
+#[test]
+fn the_archives_own_names_of_tags_are_read() {
+    let writer = kvs_mkv::ChunkWriter::new("t");
+    let tags = [
+        ("AWS_KINESISVIDEO_FRAGMENT_NUMBER", "17"),
+        ("AWS_KINESISVIDEO_SERVER_SIDE_TIMESTAMP", "1.500"),
+        ("AWS_KINESISVIDEO_PRODUCER_SIDE_TIMESTAMP", "0.250"),
+    ];
+    let chunk = [writer.head(&[]), writer.tags(&tags), writer.cluster(0, &[])].concat();
+    let mut splitter = kvs_mkv::Splitter::new(kvs_mkv::Limits::default(), Completion::NextChunkOrEnd);
+    assert_eq!(splitter.push(&mut chunk.as_slice()).unwrap(), None);
+    let End::Event(Event::Fragment(fragment)) = splitter.finish().unwrap() else { panic!("a fragment") };
+    assert_eq!(fragment.server_timestamp.unwrap().millis(), 1_500);
+    assert_eq!(fragment.producer_timestamp.unwrap().millis(), 250);
+    let exception = writer.exception_chunk(&"17".parse().unwrap(), 4500, "access denied");
+    assert_eq!(splitter.push(&mut exception.as_slice()).unwrap(), None);
+    let End::Event(Event::Error(report)) = splitter.finish().unwrap() else { panic!("an error") };
+    assert_eq!((report.error_id, report.message.as_deref()), (Some(4500), Some("access denied")));
+    assert_eq!(report.fragment_number.unwrap().as_str(), "17");
+}

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "../tests/common/calls.rs"]
-#[allow(dead_code)]
 mod calls;
 #[path = "../tests/common/mod.rs"]
 mod common;

@@ -1,9 +1,10 @@
 //! Listening, and one task a connection.
 
+mod config;
+mod shared;
 mod tls;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,165 +22,17 @@ use crate::api;
 use crate::call_limits::CallCounts;
 use crate::clock::Clock;
 use crate::disk::{Disk, Kept};
-use crate::error::ServiceError;
 use crate::fault::{Fault, Faults};
-use crate::limits::Limits;
-use crate::signature::AccessKey;
-use crate::source::{Media, Pace, Repeat, SourceError, StreamSource};
+use crate::source::{Media, Pace, Repeat, StreamSource};
 use crate::store::{self, Store};
-use crate::stream::{Held, Identity, Playback, Settings, Stream};
+use crate::stream::{Identity, Playback, Settings, Stream};
 
+pub use config::{DEFAULT_ACCOUNT, ServeError, SimulatorConfig};
+pub(crate) use shared::Shared;
 pub use tls::{Tls, TlsError};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The account of keys that are given without one.
-pub const DEFAULT_ACCOUNT: &str = "123456789012";
-
-/// What a simulator is to serve.
-#[derive(Debug, Clone)]
-pub struct SimulatorConfig {
-    /// Address to listen on; port 0 is any free one.
-    pub listen: String,
-    /// URL that GetDataEndpoint answers, when others reach it by another name than the address it listens on.
-    pub advertise: Option<String>,
-    /// TLS, when it is wanted.
-    pub tls: Option<Tls>,
-    /// Region in the ARNs.
-    pub region: String,
-    /// Access keys that may sign; the first one's account has the streams that are played from files.
-    pub keys: Vec<AccessKey>,
-    /// Streams and their files.
-    pub streams: Vec<StreamSource>,
-    /// The service's limits.
-    pub limits: Limits,
-    /// Faults from the start.
-    pub faults: Vec<Fault>,
-    /// What chance goes by: the same for a run that is to be repeated.
-    pub seed: u64,
-    /// By how much the simulator's clock is ahead, in milliseconds.
-    pub clock_offset_ms: i64,
-    /// Where streams that are created, and what producers send to them, are kept over a restart.
-    pub data: Option<PathBuf>,
-}
-
-impl Default for SimulatorConfig {
-    fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:0".to_owned(),
-            advertise: None,
-            tls: None,
-            region: "us-east-1".to_owned(),
-            keys: vec![AccessKey::new("test", "test", DEFAULT_ACCOUNT)],
-            streams: Vec::new(),
-            limits: Limits::default(),
-            faults: Vec::new(),
-            seed: 0,
-            clock_offset_ms: 0,
-            data: None,
-        }
-    }
-}
-
-/// Why a simulator cannot be started.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ServeError {
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {error}")]
-    Listen {
-        /// The address.
-        address: String,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// TLS cannot be set up.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// What was kept cannot be read.
-    #[error("the streams in {folder} cannot be read: {error}")]
-    Data {
-        /// The folder.
-        folder: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// A stream's file cannot be played.
-    #[error("stream {stream}: {error}")]
-    Source {
-        /// The stream.
-        stream: String,
-        /// Why.
-        error: SourceError,
-    },
-    /// A stream's name is not one the service takes.
-    #[error("{name:?} is no stream name: 1 to 256 characters of [a-zA-Z0-9_.-] are")]
-    StreamName {
-        /// The name.
-        name: String,
-    },
-    /// Two streams have one name.
-    #[error("stream {name} is given twice, or is one of those that were kept")]
-    Twice {
-        /// The name.
-        name: String,
-    },
-}
-
-/// What all requests share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) url: String,
-    pub(crate) region: String,
-    pub(crate) keys: Vec<AccessKey>,
-    pub(crate) default_account: String,
-    pub(crate) limits: Limits,
-    pub(crate) store: Store,
-    pub(crate) counts: CallCounts,
-    pub(crate) faults: Faults,
-    pub(crate) clock: Clock,
-    disk: Option<Disk>,
-}
-
-impl Shared {
-    /// Keeps a stream's settings on disk, where there is one.
-    pub(crate) fn keep(&self, stream: &Stream) -> Result<(), ServiceError> {
-        self.on_disk(|disk| disk.save_stream(stream))
-    }
-
-    /// Removes a stream from disk, where there is one.
-    pub(crate) fn forget(&self, stream: &Stream) -> Result<(), ServiceError> {
-        self.on_disk(|disk| disk.remove_stream(stream))
-    }
-
-    fn on_disk(&self, work: impl FnOnce(&Disk) -> std::io::Result<()>) -> Result<(), ServiceError> {
-        let Some(disk) = &self.disk else { return Ok(()) };
-        work(disk).map_err(|error| {
-            tracing::error!(%error, "the data folder cannot be written");
-            ServiceError::internal(format!("The data folder cannot be written: {error}"))
-        })
-    }
-
-    /// Keeps a producer's fragment on disk, where there is one, and removes those that have expired.
-    pub(crate) async fn keep_fragment(
-        self: &Arc<Self>,
-        stream: &Arc<Stream>,
-        held: &Arc<Held>,
-    ) -> Result<(), ServiceError> {
-        if self.disk.is_none() {
-            return Ok(());
-        }
-        let (shared, stream, held) = (Arc::clone(self), Arc::clone(stream), Arc::clone(held));
-        let kept = tokio::task::spawn_blocking(move || {
-            shared.on_disk(|disk| {
-                disk.save_fragment(&stream.identity, &held)?;
-                stream.take_expired().iter().try_for_each(|file| disk.remove_fragment(&stream.identity, file))
-            })
-        });
-        kept.await.map_err(|error| ServiceError::internal(error.to_string()))?
-    }
-}
 
 /// A running simulator. It ends when it is dropped or stopped.
 #[derive(Debug)]

@@ -231,3 +231,13 @@ fn temporary_credentials_are_renewed_before_they_expire() {
     let shown = worker.log() + &worker.get("/streams").unwrap().1;
     assert!(!shown.contains("renewed-secret") && !shown.contains("container-token"));
 }
+
+#[test]
+fn fips_by_awss_variable_and_an_endpoint_do_not_go_together() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("fips"));
+    let environment = [("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
+    let connector = stage.connector(&["s"]);
+    let mut worker = Connector::start_with(program(), &stage.worker(kafka), &[connector], &environment);
+    assert_eq!(worker.wait_exit(), 78, "{}", worker.log());
+    assert!(worker.log().contains("FIPS endpoints and the endpoint"), "{}", worker.log());
+}

@@ -1,10 +1,12 @@
 //! Calls that no SDK for Rust here makes: PutMedia and the archive, signed with aws-sigv4.
-#![allow(missing_docs, unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub)]
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
+};
 use aws_sigv4::sign::v4;
 use kvs_simulator::Simulator;
 use serde_json::Value;
@@ -59,6 +61,38 @@ pub async fn acknowledgements(response: reqwest::Response) -> Vec<Value> {
 /// Sends a whole document; answers its acknowledgements.
 pub async fn put_all(simulator: &Simulator, stream: &str, document: Vec<u8>) -> Vec<Value> {
     acknowledgements(put_media(simulator, stream, document.into()).await).await
+}
+
+/// A call with JSON whose signature is in the query, as a presigned URL has it.
+pub async fn call_presigned(simulator: &Simulator, path: &str, request: &Value) -> reqwest::Response {
+    let (url, body) = (format!("{}{path}", simulator.url()), request.to_string());
+    let identity = Credentials::new("test", "test", None, None, "test").into();
+    let mut settings = SigningSettings::default();
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(Duration::from_secs(60));
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region("us-east-1")
+        .name("kinesisvideo")
+        .time(SystemTime::now())
+        .settings(settings)
+        .build()
+        .unwrap();
+    let signable = SignableRequest::new("POST", &url, std::iter::empty(), SignableBody::Bytes(body.as_bytes()));
+    let (instructions, _) = sign(signable.unwrap(), &params.into()).unwrap().into_parts();
+    let mut signed = url::Url::parse(&url).unwrap();
+    signed.query_pairs_mut().extend_pairs(instructions.params());
+    post(signed.as_str(), Vec::new(), body.into()).await
+}
+
+/// A call whose body comes in unsigned chunks with a trailer, as SDKs that add checksums send it.
+pub async fn call_chunked(simulator: &Simulator, path: &str, request: &Value) -> reqwest::Response {
+    let (url, body) = (format!("{}{path}", simulator.url()), request.to_string());
+    let headers = signed(&url, &[("content-encoding", "aws-chunked")], SignableBody::StreamingUnsignedPayloadTrailer);
+    let (first, second) = body.split_at(body.len() / 2);
+    let chunk = |part: &str| format!("{:x}\r\n{part}\r\n", part.len());
+    let chunked = chunk(first) + &chunk(second) + "0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n";
+    post(&url, headers, chunked.into()).await
 }
 
 /// A call with JSON.

@@ -1,0 +1,73 @@
+//! What becomes of a position that was lost: looked for in the archive, and told.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kvs_mkv::Timestamp;
+
+use super::{Pulled, Puller};
+use crate::archive::{ArchivePuller, ArchiveRange, Archived};
+use crate::error::Error;
+use crate::resume::StreamPosition;
+
+/// A position that was lost.
+pub(super) struct Lost {
+    pub(super) position: StreamPosition,
+    pub(super) fetched: u64,
+    pub(super) missing: u64,
+    pub(super) archive_asked: bool,
+}
+
+impl Puller {
+    /// The position is lost: what was missed is looked for in the archive, if that is wanted.
+    pub(super) fn note_lost(&mut self) {
+        let Some(position) = self.resume.position().cloned() else { return };
+        let asked_before = self.lost.as_ref().is_some_and(|lost| lost.archive_asked);
+        if let (true, false, Some(from)) = (self.config.gap_check, asked_before, position.server_timestamp) {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let to = Timestamp::from_millis(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)).max(from);
+            self.gap = Some(Box::new(ArchivePuller::new(
+                Arc::clone(&self.client),
+                self.stream.clone(),
+                ArchiveRange { from, to },
+                Some(&position),
+                self.config.clone(),
+                self.budget.clone(),
+            )));
+        }
+        if self.lost.is_none() {
+            self.lost = Some(Lost { position, fetched: 0, missing: 0, archive_asked: self.gap.is_some() });
+        }
+    }
+
+    /// What the archive has. `None`: it is done, and the stream goes on by GetMedia.
+    pub(super) async fn fill_gap(&mut self) -> Result<Option<Pulled>, Error> {
+        let Some(gap) = &mut self.gap else { return Ok(None) };
+        match gap.next().await {
+            Ok(Archived::Fragment(pulled)) => {
+                // From here on the stream can be resumed by this fragment's number.
+                self.resume.advance(StreamPosition::after(&pulled.fragment));
+                if let Some(lost) = &mut self.lost {
+                    lost.fetched += 1;
+                }
+                Ok(Some(Pulled::Fragment(pulled)))
+            }
+            Ok(Archived::Missing { numbers }) => {
+                if let Some(lost) = &mut self.lost {
+                    lost.missing += numbers.len() as u64;
+                }
+                Ok(None)
+            }
+            Ok(Archived::Retrying { error, delay }) => Ok(Some(Pulled::Retrying { error, delay })),
+            Ok(Archived::Done) => {
+                self.gap = None;
+                Ok(None)
+            }
+            // The archive cannot be had: what was missed stays unknown, the stream goes on.
+            Err(error) => {
+                self.gap = None;
+                Ok(Some(Pulled::Retrying { error, delay: Duration::ZERO }))
+            }
+        }
+    }
+}
