@@ -52,14 +52,8 @@ pub(super) async fn run(
                     logged = Instant::now();
                     log(&plan, &progress, "backfilling");
                 }
-                match publisher.fragment(*pulled) {
-                    Ok(mut outgoing) => {
-                        outgoing.records.append(&mut notifications);
-                        if queue.send(outgoing).await.is_err() {
-                            return;
-                        }
-                    }
-                    Err(reason) => return states.fail(&plan.key, reason),
+                if !publisher.send(*pulled, &mut notifications, &states, &queue).await {
+                    return;
                 }
             }
             Ok(Archived::Missing { numbers }) => {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kvs_client::{ErrorClass, PulledFragment, StreamPosition};
+use tokio::sync::mpsc;
 
 use super::StreamPlan;
+use super::state::StreamStates;
 use crate::record::{Notification, RecordBuilder};
 use crate::shard::{Outgoing, Record, StoredOffset};
 use crate::telemetry;
@@ -73,8 +75,29 @@ impl<'a> Publisher<'a> {
         notification_record(self.plan, notification)
     }
 
+    /// Hands a fragment to the shard, with what is to be told along with it. `false`: the task is over, for the queue is
+    /// closed or the stream has failed.
+    pub(super) async fn send(
+        &self,
+        pulled: PulledFragment,
+        notifications: &mut Vec<Record>,
+        states: &StreamStates,
+        queue: &mpsc::Sender<Outgoing>,
+    ) -> bool {
+        match self.fragment(pulled) {
+            Ok(mut outgoing) => {
+                outgoing.records.append(notifications);
+                queue.send(outgoing).await.is_ok()
+            }
+            Err(reason) => {
+                states.fail(&self.plan.key, reason);
+                false
+            }
+        }
+    }
+
     /// A fragment's records and offset.
-    pub(super) fn fragment(&self, pulled: PulledFragment) -> Result<Outgoing, String> {
+    fn fragment(&self, pulled: PulledFragment) -> Result<Outgoing, String> {
         let PulledFragment { fragment, permit, content_type, request_id } = pulled;
         let plan = self.plan;
         let received = Instant::now();

@@ -41,14 +41,8 @@ pub(super) async fn run(
                     status.state = StreamState::Running;
                     status.millis_behind_now = millis_behind_now;
                 });
-                match publisher.fragment(*pulled) {
-                    Ok(mut outgoing) => {
-                        outgoing.records.append(&mut notifications);
-                        if queue.send(outgoing).await.is_err() {
-                            return;
-                        }
-                    }
-                    Err(reason) => return states.fail(&plan.key, reason),
+                if !publisher.send(*pulled, &mut notifications, &states, &queue).await {
+                    return;
                 }
             }
             Ok(Pulled::PositionLost { before, after, fetched, missing }) => {

@@ -5,17 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
+    PayloadChecksumKind, SignableBody, SignableRequest, SignatureLocation, SigningInstructions, SigningSettings, sign,
 };
 use aws_sigv4::sign::v4;
 use kvs_simulator::Simulator;
 use serde_json::Value;
 
-/// Signs a request with the key `test`.
-fn signed(url: &str, headers: &[(&str, &str)], body: SignableBody<'_>) -> Vec<(String, String)> {
+/// What the key `test` adds to a request.
+fn instructions(request: SignableRequest<'_>, settings: SigningSettings) -> SigningInstructions {
     let identity = Credentials::new("test", "test", None, None, "test").into();
-    let mut settings = SigningSettings::default();
-    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
     let params = v4::SigningParams::builder()
         .identity(&identity)
         .region("us-east-1")
@@ -24,8 +22,15 @@ fn signed(url: &str, headers: &[(&str, &str)], body: SignableBody<'_>) -> Vec<(S
         .settings(settings)
         .build()
         .unwrap();
+    sign(request, &params.into()).unwrap().into_parts().0
+}
+
+/// Headers that sign a request with the key `test`.
+fn signed(url: &str, headers: &[(&str, &str)], body: SignableBody<'_>) -> Vec<(String, String)> {
+    let mut settings = SigningSettings::default();
+    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
     let request = SignableRequest::new("POST", url, headers.iter().copied(), body).unwrap();
-    let (instructions, _) = sign(request, &params.into()).unwrap().into_parts();
+    let instructions = instructions(request, settings);
     let added = instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned()));
     headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).chain(added).collect()
 }
@@ -66,20 +71,11 @@ pub async fn put_all(simulator: &Simulator, stream: &str, document: Vec<u8>) -> 
 /// A call with JSON whose signature is in the query, as a presigned URL has it.
 pub async fn call_presigned(simulator: &Simulator, path: &str, request: &Value) -> reqwest::Response {
     let (url, body) = (format!("{}{path}", simulator.url()), request.to_string());
-    let identity = Credentials::new("test", "test", None, None, "test").into();
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(Duration::from_secs(60));
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region("us-east-1")
-        .name("kinesisvideo")
-        .time(SystemTime::now())
-        .settings(settings)
-        .build()
-        .unwrap();
-    let signable = SignableRequest::new("POST", &url, std::iter::empty(), SignableBody::Bytes(body.as_bytes()));
-    let (instructions, _) = sign(signable.unwrap(), &params.into()).unwrap().into_parts();
+    let request = SignableRequest::new("POST", &url, std::iter::empty(), SignableBody::Bytes(body.as_bytes())).unwrap();
+    let instructions = instructions(request, settings);
     let mut signed = url::Url::parse(&url).unwrap();
     signed.query_pairs_mut().extend_pairs(instructions.params());
     post(signed.as_str(), Vec::new(), body.into()).await
