@@ -103,3 +103,7 @@ fn log(plan: &StreamPlan, progress: &BackfillProgress, what: &str) {
     let percent = f64::from(*permille) / 10.0;
     tracing::info!(connector = %plan.key.connector, stream = %plan.stream, percent, fragments, size_bytes, eta_s, "{what}");
 }
+
+#[cfg(test)]
+#[path = "backfill_tests.rs"]
+mod tests;

@@ -181,3 +181,7 @@ impl Drop for ShardStreams {
         self.live.stop(self.owner);
     }
 }
+
+#[cfg(test)]
+#[path = "live_tests.rs"]
+mod tests;

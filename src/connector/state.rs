@@ -207,3 +207,7 @@ impl StreamStates {
         self.lock().iter().map(|(key, status)| (key.clone(), status.clone())).collect()
     }
 }
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;

@@ -149,3 +149,7 @@ impl Failed {
         Self { error, stream: None }
     }
 }
+
+#[cfg(test)]
+#[path = "transaction_tests.rs"]
+mod tests;

@@ -1,0 +1,50 @@
+#![allow(clippy::unwrap_used)]
+
+use super::super::fake::FakeLog;
+use super::super::log::ShardLog;
+use super::*;
+
+fn outgoing(number: Option<u64>) -> Outgoing {
+    let offset = number.map(|number| StoredOffset {
+        continuation_token: None,
+        fragment_number: number.to_string().parse().unwrap(),
+        server_timestamp: None,
+        producer_timestamp: None,
+    });
+    let record = Record {
+        topic: if number.is_some() { "data" } else { "notifications" }.into(),
+        partition: 0,
+        key: number.map_or("told".to_owned(), |number| number.to_string()).into_bytes(),
+        value: Some(vec![1].into()),
+        headers: Vec::new(),
+        timestamp_ms: None,
+    };
+    let key = OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() };
+    Outgoing {
+        key: Arc::new(key),
+        offset,
+        records: vec![record],
+        size_bytes: 1,
+        received: Instant::now(),
+        permit: Box::new(()),
+    }
+}
+
+/// Notifications move no place and count as no fragment, alone or among fragments.
+#[test]
+fn what_is_no_fragment_moves_no_offset() {
+    let log = FakeLog::default();
+    let mut producer = log.open_producer(ShardId(0)).unwrap();
+    producer.init().unwrap();
+    let topic = Arc::from("offsets");
+    let alone = Transaction::begin(&mut producer, TransactionLimits::default(), outgoing(None)).unwrap();
+    assert!(alone.offsets.is_empty());
+    assert!(!alone.commit(&topic, ShardId(0), None).unwrap()[0].is_fragment);
+    let mut among = Transaction::begin(&mut producer, TransactionLimits::default(), outgoing(Some(7))).unwrap();
+    among.add(outgoing(None)).unwrap();
+    let offset = among.offsets.values().next().unwrap().clone();
+    assert_eq!((among.offsets.len(), offset.fragment_number.as_str()), (1, "7"));
+    let committed = among.commit(&topic, ShardId(0), None).unwrap();
+    assert_eq!(committed.iter().map(|one| one.is_fragment).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(log.published(), ["told", "7", "told"]);
+}
