@@ -109,9 +109,14 @@ async fn region_and_partition_of_an_arn_are_honoured() {
     let simulator =
         Simulator::start(SimulatorConfig { streams: vec![source("s", &recording(folder.path(), 1))], ..config });
     let simulator = simulator.await.unwrap();
-    let client = client(&simulator).await;
-    let arn = client.describe_stream(&stream("s")).await.unwrap().arn;
+    let own = ClientConfig { region: Some("cn-north-1".to_owned()), ..client_config(&simulator, "test") };
+    let arn = client_of(own).await.describe_stream(&stream("s")).await.unwrap().arn;
     assert!(arn.starts_with("arn:aws-cn:kinesisvideo:cn-north-1:"), "{arn}");
+    // A client of another region is refused, but for a stream whose ARN says where it is.
+    let client = client(&simulator).await;
+    let error = client.describe_stream(&stream("s")).await.unwrap_err();
+    assert!(error.to_string().contains("valid region: 'cn-north-1'"), "{error}");
+    assert_eq!(client.describe_stream(&stream(&arn)).await.unwrap().name, "s");
     // GetMedia's model takes no ARN of another partition than aws: the stream goes by its name there.
     let (fragments, _) = pull(&mut puller(&client, &arn, None, config_()), 1).await;
     assert_eq!(indexes(&fragments), [0]);

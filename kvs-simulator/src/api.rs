@@ -16,7 +16,7 @@ use axum::http::{HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use kvs_api::Operation;
+use kvs_api::{Operation, Violation};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -78,7 +78,7 @@ async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Response, Serv
     let connection = request.extensions().get::<ConnectionHandle>().cloned();
     let (parts, body) = request.into_parts();
     let (signer, request, rest) = if operation == Operation::PutMedia {
-        let signer = signature::verify(&parts, None, &shared.keys, shared.clock.now())?;
+        let signer = signature::verify(&parts, None, &shared.keys, &shared.region, shared.clock.now())?;
         (signer, put_media::members(&parts.headers), Some(body))
     } else {
         let (signer, request) = read_json(shared, &parts, body).await?;
@@ -86,8 +86,7 @@ async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Response, Serv
     };
     let violations = operation.check(&request);
     if !violations.is_empty() {
-        let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
-        return Err(ServiceError::invalid_argument(all.join("; ")));
+        return Err(invalid(operation, &violations));
     }
     let named = request["StreamName"].as_str().or_else(|| request["StreamARN"].as_str().and_then(store::name_of));
     if !shared.counts.admit(&shared.limits, operation, &signer.account, named) {
@@ -109,6 +108,17 @@ async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Response, Serv
     let response = dispatch(shared, operation, call, signer, rest).await?;
     let rate = shared.limits.session_bytes_per_second.filter(|_| operation.endpoint_name().is_some());
     Ok(response.map(|body| faulty_body::wrap(body, fault, rate, connection)))
+}
+
+/// A refusal that says everything that is wrong.
+fn invalid(operation: Operation, violations: &[Violation]) -> ServiceError {
+    let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
+    let about_tags = matches!(operation, Operation::TagStream | Operation::UntagStream | Operation::ListTagsForStream);
+    // These three have a type of their own for an ARN that is none.
+    if about_tags && violations.iter().any(|violation| violation.member == "StreamARN") {
+        return ServiceError::new(400, "InvalidResourceFormatException", all.join("; "));
+    }
+    ServiceError::invalid_argument(all.join("; "))
 }
 
 async fn dispatch(
@@ -141,7 +151,7 @@ async fn read_json(shared: &Shared, parts: &Parts, body: Body) -> Result<(Signer
     let body = axum::body::to_bytes(body, BODY_MAX_BYTES).await.map_err(|_| {
         ServiceError::new(413, "RequestEntityTooLargeException", "The request body is larger than 1 MiB.")
     })?;
-    let mut signer = signature::verify(parts, Some(&body), &shared.keys, shared.clock.now())?;
+    let mut signer = signature::verify(parts, Some(&body), &shared.keys, &shared.region, shared.clock.now())?;
     let body = match &mut signer.chunked {
         Some(decoder) => Bytes::from(decoder.decode_all(&body)?),
         None => body,

@@ -73,6 +73,7 @@ pub(crate) fn verify(
     parts: &Parts,
     body: Option<&[u8]>,
     keys: &[AccessKey],
+    own_region: &str,
     now: SystemTime,
 ) -> Result<Signer, ServiceError> {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
@@ -88,6 +89,10 @@ pub(crate) fn verify(
     };
     if service != SERVICE {
         let message = format!("Credential should be scoped to correct service: '{SERVICE}'.");
+        return Err(ServiceError::new(403, "InvalidSignatureException", message));
+    }
+    if region != own_region {
+        let message = format!("Credential should be scoped to a valid region: '{own_region}'.");
         return Err(ServiceError::new(403, "InvalidSignatureException", message));
     }
     let key = find_key(keys, &key_id, token.as_deref(), now)?;

@@ -13,7 +13,7 @@ use aws_sdk_kinesisvideomedia::config::StalledStreamProtectionConfig;
 use aws_sdk_kinesisvideomedia::primitives::ByteStream;
 use aws_sdk_kinesisvideomedia::types::{StartSelector, StartSelectorType};
 use calls::{acknowledgements, call, put_all, put_media};
-use common::{producer_document, simulator_with};
+use common::{producer_document, simulator_with, until};
 use kvs_mkv::{Event, Fragment, Splitter};
 use kvs_simulator::{Fault, FaultKind, Limits, Simulator, SimulatorConfig};
 use serde_json::{Value, json};
@@ -154,12 +154,8 @@ async fn what_a_stream_without_retention_holds() {
     // What is in flight can be read, is not archived, and goes.
     assert_eq!(read(&simulator, "live", selector(StartSelectorType::Earliest)).await.len(), 2);
     assert_eq!(archived(&simulator, "live").await, 0);
-    loop {
-        tokio::time::sleep(Duration::from_millis(250)).await;
-        if read(&simulator, "live", selector(StartSelectorType::Earliest)).await.is_empty() {
-            break;
-        }
-    }
+    let is_empty = async || read(&simulator, "live", selector(StartSelectorType::Earliest)).await.is_empty();
+    until("the buffer to be empty", is_empty).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -168,12 +164,7 @@ async fn retention_drops_what_is_old_and_its_places() {
     create(&simulator, "live", 1).await;
     let numbers = acknowledged(&put_all(&simulator, "live", producer_document(3)).await, "PERSISTED");
     assert_eq!(fragments(read(&simulator, "live", selector(StartSelectorType::Earliest)).await).len(), 3);
-    loop {
-        tokio::time::sleep(Duration::from_millis(250)).await;
-        if archived(&simulator, "live").await == 0 {
-            break;
-        }
-    }
+    until("the archive to be empty", async || archived(&simulator, "live").await == 0).await;
     put_all(&simulator, "live", producer_document(1)).await;
     let gone = [
         StartSelector::builder()

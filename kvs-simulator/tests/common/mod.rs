@@ -70,3 +70,14 @@ pub fn producer_document(count: usize) -> Vec<u8> {
 pub async fn simulator_with(config: SimulatorConfig) -> Simulator {
     Simulator::start(config).await.unwrap()
 }
+
+/// Waits until `condition` holds, asking now and then.
+pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !condition().await {
+            tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+        }
+    };
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(30), waiting).await;
+    waited.unwrap_or_else(|_| panic!("waited in vain for: {what}"));
+}

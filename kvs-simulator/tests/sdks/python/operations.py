@@ -148,6 +148,8 @@ pace()
 refused("ResourceNotFoundException", 404, control.tag_stream, StreamName="nobody", Tags={"a": "b"})
 refused("ResourceNotFoundException", 404, control.untag_stream, StreamName="nobody", TagKeyList=["a"])
 refused("ResourceNotFoundException", 404, control.list_tags_for_stream, StreamName="nobody")
+for call, more in ((control.tag_stream, {"Tags": {"a": "b"}}), (control.untag_stream, {"TagKeyList": ["a"]}), (control.list_tags_for_stream, {})):
+    refused("InvalidResourceFormatException", 400, call, StreamARN="arn:aws:s3:::bucket", **more)
 ok("TagStream UntagStream ListTagsForStream")
 
 # --- endpoints, keys, limits ---------------------------------------------------------------------------------------
