@@ -172,6 +172,8 @@ impl Sources for ShardStreams {
     }
 
     fn fail(&mut self, stream: &OffsetKey, reason: String) {
+        // The shard is lost by it, and the streams with it: this is said all the same.
+        self.live.states.begin(stream);
         self.live.states.fail(stream, reason);
     }
 }
