@@ -85,6 +85,8 @@ async fn what_does_not_come_is_asked_for_again() {
     let (_folder, simulator, client) = stage(8).await;
     let faults = [
         FaultKind::Omit { fragments: 3 },
+        FaultKind::LeaveOut { index: 2 },
+        FaultKind::LeaveOut { index: 0 },
         FaultKind::Cut { at_byte: 1_000, how: CutHow::Clean },
         FaultKind::Cut { at_byte: 2_000, how: CutHow::Reset },
         FaultKind::ErrorTag { after_fragments: 2, error_id: 5000, error_code: "INTERNAL".to_owned() },

@@ -300,6 +300,12 @@ async fn many_streams_at_once_stay_within_the_limits() {
     futures::future::join_all(pulling).await;
     let refused: Vec<String> = heard.take().into_iter().filter(|line| !line.ends_with(" ok")).collect();
     assert_eq!(refused, [""; 0], "after {:?}", began.elapsed());
+    // More than an account may ask in a second: each is answered the first time.
+    let names: Vec<StreamRef> = (0..700).map(|index| stream(&format!("nobody-{index}"))).collect();
+    futures::future::join_all(names.iter().map(|name| client.describe_stream(name))).await;
+    let heard = heard.take();
+    assert_eq!(heard.len(), 700);
+    assert!(heard.iter().all(|line| line == "DescribeStream 1 ResourceNotFoundException"), "{heard:?}");
 }
 
 #[tokio::test]

@@ -135,6 +135,11 @@ pub enum FaultKind {
     },
     /// A chunk of the file that is not whole is served at its end.
     ServeIncomplete {},
+    /// GetMediaForFragmentList leaves one out.
+    LeaveOut {
+        /// Which of those asked for, from 0.
+        index: usize,
+    },
     /// ListFragments does not know the newest fragments yet; GetMediaForFragmentList leaves out the last ones.
     Omit {
         /// How many.

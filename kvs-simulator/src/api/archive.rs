@@ -105,8 +105,10 @@ pub(super) fn get_media_for_fragment_list(shared: &Shared, call: Call) -> Result
     if found.is_empty() {
         return Err(ServiceError::new(404, "ResourceNotFoundException", "None of the fragments is found."));
     }
-    if let Some(FaultKind::Omit { fragments }) = call.fault {
-        found.truncate(found.len().saturating_sub(fragments));
+    match call.fault {
+        Some(FaultKind::Omit { fragments }) => found.truncate(found.len().saturating_sub(fragments)),
+        Some(FaultKind::LeaveOut { index }) if index < found.len() => _ = found.remove(index),
+        _ => {}
     }
     let permit = Arc::clone(&stream.archive_connections);
     let permit = permit.try_acquire_owned().map_err(|_| ServiceError::connection_limit())?;
