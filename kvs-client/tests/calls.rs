@@ -284,6 +284,33 @@ async fn a_stale_data_endpoint_is_asked_for_again() {
     assert_eq!(heard.take(), again);
 }
 
+/// GetDataEndpoint answers first a port where nobody listens, then the simulator.
+#[tokio::test]
+async fn a_data_endpoint_that_cannot_be_reached_is_asked_for_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = simulator(vec![source("s", &recording(folder.path(), 2))]).await;
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let front = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", front.local_addr().unwrap());
+    let mut answers = vec![simulator.url().to_owned(), format!("http://{closed}")];
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = front.accept().await {
+            let mut buffer = [0; 8192];
+            let _ = socket.read(&mut buffer).await;
+            let body = format!(r#"{{"DataEndpoint":"{}"}}"#, answers.pop().unwrap_or_default());
+            let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+            let _ = socket.write_all((head + &body).as_bytes()).await;
+        }
+    });
+    let client = client_of(ClientConfig { endpoint: Some(endpoint), ..client_config(&simulator, "test") }).await;
+    let (fragments, others) = pull(&mut puller(&client, "s", None, common::config()), 2).await;
+    assert_eq!(indexes(&fragments), [0, 1]);
+    assert!(
+        matches!(&others[0], kvs_client::Pulled::Retrying { error, .. } if error.class() == ErrorClass::RefreshEndpoint),
+        "{others:?}"
+    );
+}
+
 /// The simulator counts as the service does: a call above the limits would be refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_streams_at_once_stay_within_the_limits() {

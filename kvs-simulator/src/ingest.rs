@@ -39,7 +39,7 @@ pub(crate) enum TimecodeType {
     },
 }
 
-/// An error id with its code (AWS API reference, PutMedia; codes as the service sends them).
+/// An error id with its code (AWS API reference, PutMedia; codes as AWS's SDK for Java knows them).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct AckError(u32, &'static str);
 
@@ -50,7 +50,7 @@ const CONNECTION_TOO_OLD: AckError = AckError(4003, "MAX_CONNECTION_DURATION_REA
 const TIMECODE_WENT_BACK: AckError = AckError(4004, "FRAGMENT_TIMECODE_LESSER_THAN_PREVIOUS");
 const INVALID_MKV: AckError = AckError(4006, "INVALID_MKV_DATA");
 const BAD_PRODUCER_TIME: AckError = AckError(4007, "INVALID_PRODUCER_TIMESTAMP");
-const NOT_ACTIVE: AckError = AckError(4008, "STREAM_NOT_ACTIVE");
+const DELETED: AckError = AckError(4008, "STREAM_DELETED");
 const METADATA_LIMIT: AckError = AckError(4009, "FRAGMENT_METADATA_LIMIT_REACHED");
 const UNKNOWN_TRACK: AckError = AckError(4010, "TRACK_NUMBER_MISMATCH");
 const TRACK_WITHOUT_FRAME: AckError = AckError(4011, "FRAMES_MISSING_FOR_TRACK");
@@ -122,7 +122,7 @@ impl Ingest {
     async fn step(&mut self) {
         let interval = self.shared.limits.put_idle_interval;
         let piece = tokio::select! {
-            () = self.stream.deleted.cancelled() => return self.fail(NOT_ACTIVE, None),
+            () = self.stream.deleted.cancelled() => return self.fail(DELETED, None),
             piece = tokio::time::timeout(interval, self.body.next()) => piece,
         };
         if self.started.elapsed() > self.shared.limits.session_duration {

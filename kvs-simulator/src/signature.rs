@@ -116,7 +116,9 @@ pub(crate) fn verify(
                        Secret Access Key and signing method. Consult the service documentation for details.";
         return Err(ServiceError::new(403, "InvalidSignatureException", message));
     }
-    let chunked = match header("x-amz-content-sha256") {
+    // AWS's producer for Java says STREAMING and sends its body as it is: only what says aws-chunked is taken apart.
+    let is_chunked = header("content-encoding").is_some_and(|encoding| encoding.contains("aws-chunked"));
+    let chunked = match header("x-amz-content-sha256").filter(|_| is_chunked) {
         Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER") => Some(AwsChunked::unsigned()),
         Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD" | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER") => {
             let key = signing_key.as_ref().to_vec();

@@ -1,6 +1,8 @@
 //! AWS's own clients against the simulator: for Python, JavaScript and Java as processes, from their registries.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/calls.rs"]
+mod calls;
 mod common;
 
 use std::path::{Path, PathBuf};
@@ -94,4 +96,30 @@ async fn the_parser_library_for_java() {
     command.args(["-cp", &jars]).arg(here("java/ReadStream.java")).arg(simulator.url()).arg("recorded");
     let printed = run(command).await;
     assert_eq!(printed.lines().filter(|line| !line.contains(' ')).collect::<Vec<_>>(), numbers_of(9), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_producer_of_the_sdk_for_java() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = simulator_with(SimulatorConfig { limits: limits(), ..SimulatorConfig::default() }).await;
+    let stream = serde_json::json!({ "StreamName": "s", "DataRetentionInHours": 1 });
+    assert_eq!(calls::call(&simulator, "/createStream", &stream).await.status(), 200);
+    let jars = format!("{}/*", sdk("java"));
+    let put = async |document: &[u8]| {
+        let media = folder.path().join("producer.mkv");
+        std::fs::write(&media, document).unwrap();
+        let mut command = Command::new("java");
+        command.args(["-cp", &jars]).arg(here("java/PutStream.java")).arg(simulator.url()).arg("s").arg(media);
+        let printed = run(command).await;
+        printed
+            .lines()
+            .filter(|line| line.chars().next().is_some_and(|first| first.is_ascii_uppercase()))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let printed = put(&common::producer_document(3)).await;
+    let kinds: Vec<&str> = printed.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(kinds, ["BUFFERING", "RECEIVED", "PERSISTED"].repeat(3), "{printed:?}");
+    let printed = put(b"this is no MKV, however long it goes on").await;
+    assert_eq!(printed.last().map(String::as_str), Some("ERROR INVALID_MKV_DATA"), "{printed:?}");
 }

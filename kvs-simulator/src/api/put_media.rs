@@ -27,8 +27,12 @@ pub(super) fn members(headers: &HeaderMap) -> Value {
         }
     }
     if let Some(value) = text("x-amzn-producer-start-timestamp") {
-        // What is no number stays text, which the check refuses.
-        let seconds = value.parse::<f64>().map_or_else(|_| value.into(), Value::from);
+        // Seconds, or RFC 3339 as AWS's SDK for Java sends it. What is neither stays text, which the check refuses.
+        let seconds = value.parse().ok().or_else(|| {
+            let time = humantime::parse_rfc3339(value).ok()?;
+            Some(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs_f64())
+        });
+        let seconds = seconds.map_or_else(|| value.into(), Value::from);
         members.insert("ProducerStartTimestamp".to_owned(), seconds);
     }
     Value::Object(members)
