@@ -26,6 +26,8 @@ pub trait StreamListener: Send + Sync {
     fn holds(&self, key: &OffsetKey) -> bool;
     /// The connector's streams here.
     fn streams(&self, connector: &str) -> Vec<Arc<StreamPlan>>;
+    /// Whether the service has said of a stream that it is no more.
+    fn is_gone(&self, key: &OffsetKey) -> bool;
     /// A stream has come.
     fn added(&self, plan: Arc<StreamPlan>);
     /// A stream is no more; what is still to be told of it.
@@ -93,7 +95,12 @@ async fn look(
     for plan in listener.streams(connector).into_iter().filter(|plan| listener.holds(&plan.key)) {
         let is_same = |arn: &str| plan.arn.get().and_then(Option::as_deref).is_none_or(|known| known == arn);
         if found.get(&plan.key).is_some_and(|info| is_same(&info.arn)) {
-            found.remove(&*plan.key);
+            // One that was not known everywhere yet when it was first asked about begins anew.
+            if listener.is_gone(&plan.key) {
+                listener.removed(&plan.key, None);
+            } else {
+                found.remove(&*plan.key);
+            }
             continue;
         }
         context.client.forget(&plan.stream).await;

@@ -186,6 +186,11 @@ impl StreamStates {
         matches!(self.lock().get(key), Some(StreamStatus { state: StreamState::Failed { .. }, .. }))
     }
 
+    /// Whether the service has said that a stream is no more.
+    pub fn is_gone(&self, key: &OffsetKey) -> bool {
+        matches!(self.lock().get(key), Some(StreamStatus { state: StreamState::Gone { .. }, .. }))
+    }
+
     /// The stream is no longer this worker's; one that has failed is remembered.
     pub fn forget(&self, key: &OffsetKey) {
         let mut states = self.lock();

@@ -115,6 +115,10 @@ impl StreamListener for Shards {
         self.all_live().iter().flat_map(|live| live.of_connector(connector)).collect()
     }
 
+    fn is_gone(&self, key: &OffsetKey) -> bool {
+        self.states.is_gone(key)
+    }
+
     fn added(&self, plan: Arc<StreamPlan>) {
         let shard = self.shard_of(&plan.key);
         let live = self.live(shard);

@@ -39,6 +39,10 @@ fn streams_that_come_are_taken_up_and_deleted_ones_end_with_a_notification() {
         stage.simulator.tag_stream(name, "site", "berlin");
     }
     stage.add("cam-3", &file, 1, Pace::Max);
+    // It is listed before it is known everywhere: no reason to give it up.
+    let message = "not yet".to_owned();
+    let not_yet = FaultKind::Refuse { status: 404, error_type: "ResourceNotFoundException".to_owned(), message };
+    stage.simulator.add_fault(Fault::new(not_yet).api("GetDataEndpoint").on("cam-2"));
     let connector = discovering(&stage)
         .set("kvs.streams.prefix", "cam-")
         .set("kvs.streams.regex", "cam-[0-9]")
