@@ -16,6 +16,7 @@ use axum::http::{HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use futures::StreamExt;
 use kvs_api::{Operation, Violation};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -30,6 +31,9 @@ use crate::stream::Stream;
 
 /// The largest request body that is read whole: 1,000 fragment numbers are 150 KB.
 const BODY_MAX_BYTES: usize = 1 << 20;
+
+/// How long a producer that is refused is heard, so that it gets to read the answer.
+pub(crate) const REFUSED_HEARD_FOR: Duration = Duration::from_secs(1);
 
 /// A call that is signed, of the operation's shape and within the limits.
 pub(crate) struct Call {
@@ -73,16 +77,36 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
     response
 }
 
+/// Answers a call. A producer that is refused is heard for a moment before: one that is cut off while it sends may never
+/// read why.
 async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Response, ServiceError> {
+    let mut rest = None;
+    let answer = answer_or_leave(shared, request, &mut rest).await;
+    if answer.is_err()
+        && let Some(body) = rest
+    {
+        let mut body = body.into_data_stream();
+        let hearing = async { while let Some(Ok(_)) = body.next().await {} };
+        let _ = tokio::time::timeout(REFUSED_HEARD_FOR, hearing).await;
+    }
+    answer
+}
+
+/// What is not read of a producer's body is left in `rest`.
+async fn answer_or_leave(
+    shared: &Arc<Shared>,
+    request: Request,
+    rest: &mut Option<Body>,
+) -> Result<Response, ServiceError> {
     let operation = Operation::of_path(request.uri().path()).ok_or_else(ServiceError::unknown_operation)?;
     let connection = request.extensions().get::<ConnectionHandle>().cloned();
     let (parts, body) = request.into_parts();
-    let (signer, request, rest) = if operation == Operation::PutMedia {
+    let (signer, request) = if operation == Operation::PutMedia {
+        *rest = Some(body);
         let signer = signature::verify(&parts, None, &shared.keys, &shared.region, shared.clock.now())?;
-        (signer, put_media::members(&parts.headers), Some(body))
+        (signer, put_media::members(&parts.headers))
     } else {
-        let (signer, request) = read_json(shared, &parts, body).await?;
-        (signer, request, None)
+        read_json(shared, &parts, body).await?
     };
     let violations = operation.check(&request);
     if !violations.is_empty() {
@@ -126,7 +150,7 @@ async fn dispatch(
     operation: Operation,
     call: Call,
     signer: Signer,
-    body: Option<Body>,
+    rest: &mut Option<Body>,
 ) -> Result<Response, ServiceError> {
     match operation {
         Operation::CreateStream => control::create_stream(shared, &call),
@@ -142,7 +166,7 @@ async fn dispatch(
         Operation::GetMedia => get_media::get_media(shared, call),
         Operation::ListFragments => archive::list_fragments(shared, &call),
         Operation::GetMediaForFragmentList => archive::get_media_for_fragment_list(shared, call),
-        Operation::PutMedia => put_media::put_media(shared, &call, signer, body.unwrap_or_default()),
+        Operation::PutMedia => put_media::put_media(shared, &call, signer, rest),
     }
 }
 

@@ -16,6 +16,7 @@ use kvs_mkv::{ErrorKind, Limits, ProducedFragment, ProducerSplitter};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::api::REFUSED_HEARD_FOR;
 use crate::server::Shared;
 use crate::signature::AwsChunked;
 use crate::stream::{Arrival, Stream};
@@ -74,6 +75,8 @@ pub(crate) struct Ingest {
     started: Instant,
     last_data: Instant,
     over: bool,
+    /// It is over because of an error.
+    failed: bool,
 }
 
 impl Ingest {
@@ -99,6 +102,7 @@ impl Ingest {
             started: Instant::now(),
             last_data: Instant::now(),
             over: false,
+            failed: false,
         }
     }
 
@@ -113,6 +117,11 @@ impl Ingest {
                 return Some(ack);
             }
             if self.over {
+                if std::mem::take(&mut self.failed) {
+                    // One that is cut off while it sends may never read why.
+                    let hearing = async { while let Some(Ok(_)) = self.body.next().await {} };
+                    let _ = tokio::time::timeout(REFUSED_HEARD_FOR, hearing).await;
+                }
                 return None;
             }
             self.step().await;
@@ -220,7 +229,7 @@ impl Ingest {
             error["FragmentTimecode"] = timecode.into();
         }
         self.acks.push_back(ack(&error));
-        self.over = true;
+        (self.over, self.failed) = (true, true);
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn put_media(
     shared: &Arc<Shared>,
     call: &Call,
     signer: Signer,
-    body: Body,
+    rest: &mut Option<Body>,
 ) -> Result<Response, ServiceError> {
     if call.text("StreamName").is_some() && call.text("StreamARN").is_some() {
         return Err(ServiceError::invalid_argument("Only one of StreamName and StreamARN may be specified."));
@@ -56,6 +56,7 @@ pub(super) fn put_media(
             return Err(ServiceError::invalid_argument(message));
         }
     };
+    let body = rest.take().unwrap_or_default();
     let ingest = Ingest::new(Arc::clone(shared), stream, timecodes, signer.chunked, body);
     Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(ingest.into_body())).into_response())
 }
