@@ -40,6 +40,20 @@ impl Fault {
         Self { stream: None, api: default_api(), count: 1, probability: 1.0, from_ms: None, until_ms: None, kind }
     }
 
+    /// Whether it can ever strike.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        if self.api != "*" && kvs_api::Operation::of_name(&self.api).is_none() {
+            return Err(format!("api {:?} is no operation of the service, nor *", self.api));
+        }
+        if !(0.0..=1.0).contains(&self.probability) {
+            return Err(format!("probability {}: 0 to 1 was expected", self.probability));
+        }
+        Ok(())
+    }
+
     /// Only for this stream.
     #[must_use]
     pub fn on(mut self, stream: &str) -> Self {

@@ -30,3 +30,11 @@ fn operation_stream_count_and_window_are_kept() {
     faults.add(over);
     assert_eq!(faults.take("GetMedia", Some("a")), None);
 }
+
+#[test]
+fn what_can_never_strike_is_refused() {
+    let fault = Fault::new(FaultKind::ServeIncomplete {});
+    assert_eq!(fault.check(), Ok(()));
+    assert!(fault.clone().api("GetTea").check().unwrap_err().contains("GetTea"));
+    assert!(fault.probability(1.5).check().unwrap_err().contains("1.5"));
+}

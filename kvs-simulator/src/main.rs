@@ -23,7 +23,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve streams from files.
+    /// Serve the service's API, with streams that are played from files and streams that producers send.
     Serve(Serve),
 }
 
@@ -145,7 +145,9 @@ fn parse_rate(text: &str) -> Result<f64, String> {
 }
 
 fn parse_fault(text: &str) -> Result<Fault, String> {
-    serde_json::from_str(text).map_err(|error| error.to_string())
+    let fault: Fault = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    fault.check()?;
+    Ok(fault)
 }
 
 #[tokio::main]

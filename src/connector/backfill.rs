@@ -60,7 +60,7 @@ pub(super) async fn run(
                 notifications.extend(publisher.notification(&Notification::FragmentsMissing { numbers: &numbers }));
             }
             Ok(Archived::Retrying { error, delay }) => {
-                telemetry::retried(&plan.key, error.code());
+                telemetry::failed(&plan.key, error.code());
                 states.count_error(&plan.key, error.code());
                 let request_id = error.request_id();
                 tracing::warn!(%stream, %error, request_id, delay_ms = delay.as_millis() as u64, "trying again");
@@ -83,6 +83,7 @@ pub(super) async fn run(
             Ok(_) => {}
             Err(error) => {
                 states.count_error(&plan.key, error.code());
+                telemetry::failed(&plan.key, error.code());
                 return states.fail(&plan.key, error.to_string());
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kvs_client::{ErrorClass, Pulled, Puller};
+use kvs_client::{Pulled, Puller};
 use tokio::sync::mpsc;
 
 use super::StreamPlan;
@@ -53,11 +53,9 @@ pub(super) async fn run(
             Ok(other) => note(&plan, &states, other),
             Err(error) => {
                 states.count_error(&plan.key, error.code());
+                telemetry::failed(&plan.key, error.code());
                 if context.discovered && error.is_not_found() {
                     return states.set(&plan.key, StreamState::Gone { reason: error.to_string() });
-                }
-                if error.class() == ErrorClass::Fatal {
-                    telemetry::retried(&plan.key, error.code());
                 }
                 return states.fail(&plan.key, error.to_string());
             }
@@ -71,6 +69,12 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
     match pulled {
         Pulled::Opened { selector, request_id } => {
             telemetry::session_opened(key);
+            // What had failed has not; a fragment whose rest is waited for has not come yet.
+            states.note(key, |status| {
+                if matches!(status.state, StreamState::Retrying { .. }) {
+                    status.state = StreamState::Running;
+                }
+            });
             tracing::debug!(%stream, selector, request_id, "a session is open");
         }
         Pulled::Waiting { number, received_bytes, request_id } => {
@@ -84,7 +88,7 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
                 "a fragment came without its end and the next one behind it: it is pulled again");
         }
         Pulled::PositionRefused { error } => {
-            telemetry::retried(key, error.code());
+            telemetry::failed(key, error.code());
             states.count_error(key, error.code());
             let request_id = error.request_id();
             tracing::warn!(%stream, %error, request_id, "the service refused the stream's place: the next way to resume is tried");
@@ -109,7 +113,7 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
                  session can carry");
         }
         Pulled::Retrying { error, delay } => {
-            telemetry::retried(key, error.code());
+            telemetry::failed(key, error.code());
             states.count_error(key, error.code());
             let request_id = error.request_id();
             tracing::warn!(%stream, %error, request_id, delay_ms = delay.as_millis() as u64, "trying again");

@@ -54,9 +54,7 @@ pub(super) async fn add_fault(
 ) -> Result<(StatusCode, Json<Fault>), ServiceError> {
     let fault: Fault = serde_json::from_slice(&body)
         .map_err(|error| ServiceError::new(400, "SerializationException", error.to_string()))?;
-    if fault.api != "*" && kvs_api::Operation::of_name(&fault.api).is_none() {
-        return Err(ServiceError::invalid_argument(format!("api {:?} is no operation.", fault.api)));
-    }
+    fault.check().map_err(ServiceError::invalid_argument)?;
     shared.faults.add(fault.clone());
     Ok((StatusCode::CREATED, Json(fault)))
 }
