@@ -5,33 +5,60 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
-/// A fault for calls of an operation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A fault for calls of an operation. In JSON all of it is one flat object.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fault {
     /// Only for this stream; every stream when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
     /// Operation, as the service names it, or `*` for all; default `GetMedia`.
-    #[serde(default = "default_api")]
     pub api: String,
     /// How many calls it strikes; default 1, 0 is without end.
-    #[serde(default = "default_count")]
     pub count: u64,
     /// How likely it strikes a call, 0 to 1; default 1.
-    #[serde(default = "default_probability")]
     pub probability: f64,
     /// From so many milliseconds after the simulator's start.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from_ms: Option<u64>,
     /// Until so many milliseconds after the simulator's start.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<u64>,
     /// What happens.
     #[serde(flatten)]
     pub kind: FaultKind,
+}
+
+/// Which calls a fault strikes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Strikes {
+    stream: Option<String>,
+    #[serde(default = "default_api")]
+    api: String,
+    #[serde(default = "default_count")]
+    count: u64,
+    #[serde(default = "default_probability")]
+    probability: f64,
+    from_ms: Option<u64>,
+    until_ms: Option<u64>,
+}
+
+/// By hand, for serde cannot refuse unknown fields of what is flattened.
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const STRIKES: [&str; 6] = ["stream", "api", "count", "probability", "from_ms", "until_ms"];
+        let all = Map::<String, Value>::deserialize(deserializer)?;
+        let (strikes, kind): (Map<_, _>, Map<_, _>) =
+            all.into_iter().partition(|(name, _)| STRIKES.contains(&name.as_str()));
+        let Strikes { stream, api, count, probability, from_ms, until_ms } =
+            Strikes::deserialize(Value::Object(strikes)).map_err(D::Error::custom)?;
+        let kind = FaultKind::deserialize(Value::Object(kind)).map_err(D::Error::custom)?;
+        Ok(Self { stream, api, count, probability, from_ms, until_ms, kind })
+    }
 }
 
 impl Fault {
@@ -85,7 +112,7 @@ impl Fault {
 
 /// What happens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultKind {
     /// The call is refused.
     Refuse {

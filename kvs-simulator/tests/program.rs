@@ -1,0 +1,78 @@
+//! The simulator as a program: what the README types.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+/// Killed when a test is over, however.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn serve(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kvs-simulator"));
+    command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
+/// Starts it; answers where it says it listens.
+fn start(arguments: &[&str]) -> (Program, String) {
+    let mut child = serve(arguments).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it says {line:?}")).to_owned();
+    (Program(child), url)
+}
+
+#[tokio::test]
+async fn faults_of_the_command_line_and_those_that_are_posted() {
+    let clip = concat!(env!("CARGO_MANIFEST_DIR"), "/../dev/demo/clip.mkv");
+    let (_program, url) = start(&[
+        "--stream",
+        &format!("front-door={clip}"),
+        "--fault",
+        r#"{"api":"*","probability":0.05,"count":0,"kind":"refuse","status":500,"error_type":"InternalFailure"}"#,
+        "--fault",
+        r#"{"stream":"front-door","kind":"cut","at_byte":100000,"how":"reset"}"#,
+    ]);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let faults = format!("{url}/simulator/faults");
+    let posted = client.post(&faults).body(r#"{"kind":"end_session","after_ms":5}"#).send().await.unwrap();
+    assert_eq!(posted.status(), 201);
+    let refused = client.post(&faults).body(r#"{"kind":"explode"}"#).send().await.unwrap();
+    assert_eq!(refused.status(), 400);
+    let listed = client.get(&faults).send().await.unwrap().text().await.unwrap();
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let kinds: Vec<&str> =
+        listed["faults"].as_array().unwrap().iter().map(|fault| fault["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["refuse", "cut", "end_session"]);
+}
+
+#[tokio::test]
+async fn tls_with_a_certificate_that_is_written_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem").display().to_string();
+    let (_program, url) = start(&["--tls", "--tls-certificate-out", &file]);
+    let certificate = reqwest::Certificate::from_pem(&std::fs::read(&file).unwrap()).unwrap();
+    let client = reqwest::Client::builder().tls_certs_only([certificate]).no_proxy().build().unwrap();
+    assert_eq!(client.get(format!("{url}/simulator/health")).send().await.unwrap().text().await.unwrap(), "ok");
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    for arguments in [
+        &["--fault", r#"{"api":"GetTea","kind":"delay","duration_ms":1}"#][..],
+        &["--key", "no-secret"],
+        &["--stream", "no-file"],
+        &["--tls-key", "key.pem"],
+    ] {
+        assert_eq!(serve(arguments).output().unwrap().status.code(), Some(2), "{arguments:?}");
+    }
+    let missing = serve(&["--stream", "s=/nowhere/clip.mkv"]).output().unwrap();
+    assert_eq!(missing.status.code(), Some(69));
+}
