@@ -146,7 +146,7 @@ async fn a_reader_at_now_gets_a_fragment_as_soon_as_it_is_sent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_stream_without_retention_holds() {
-    let limits = Limits { buffer_duration: Duration::from_millis(900), ..quick() };
+    let limits = Limits { buffer_duration: Duration::from_secs(4), ..quick() };
     let simulator = simulator(limits).await;
     create(&simulator, "live", 0).await;
     let acks = put_all(&simulator, "live", producer_document(2)).await;
@@ -160,7 +160,7 @@ async fn what_a_stream_without_retention_holds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn retention_drops_what_is_old_and_its_places() {
-    let simulator = simulator(Limits { retention_hour: Duration::from_millis(1_200), ..quick() }).await;
+    let simulator = simulator(Limits { retention_hour: Duration::from_secs(4), ..quick() }).await;
     create(&simulator, "live", 1).await;
     let numbers = acknowledged(&put_all(&simulator, "live", producer_document(3)).await, "PERSISTED");
     assert_eq!(fragments(read(&simulator, "live", selector(StartSelectorType::Earliest)).await).len(), 3);

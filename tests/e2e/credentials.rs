@@ -215,7 +215,7 @@ fn temporary_credentials_are_renewed_before_they_expire() {
     let (url, asked) = listener();
     let mut keys = keys();
     // As the service would: what has expired is refused.
-    keys[1].expires = Some(SystemTime::now() + Duration::from_secs(12));
+    keys[1].expires = Some(SystemTime::now() + Duration::from_secs(20));
     let limits = Limits { session_duration: Duration::from_millis(700), ..Limits::default() };
     let stage = Stage::with_simulator("renewal", SimulatorConfig { keys, limits, ..SimulatorConfig::default() });
     stage.add("s", &stage.recording(5, 2, 500), 20, Pace::FragmentsPerSecond(6.0));
