@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use kvs_api::Operation;
 use kvs_mkv::{End, Event, Fragment, FragmentNumber, Timestamp};
@@ -170,35 +170,28 @@ impl ArchivePuller {
                 }
                 continue;
             };
-            match session.next().await {
-                Ok(Step::Event(Event::Fragment(fragment), permit)) => {
-                    if let Some(pulled) = self.bring(session, fragment, permit) {
-                        return Ok(pulled);
-                    }
-                    if let Some(missing) = self.not_come().await? {
-                        return Ok(missing);
-                    }
-                }
+            let brought = match session.next().await {
+                Ok(Step::Event(Event::Fragment(fragment), permit)) => self.bring(session, fragment, permit),
                 Ok(Step::Event(Event::Error(report), _) | Step::End(End::Event(Event::Error(report)))) => {
                     return self.fail(session.in_stream(report)).await;
                 }
                 Ok(Step::End(End::Event(Event::Fragment(fragment)))) => {
                     let permit = session.take_permit();
-                    if let Some(pulled) = self.bring(session, fragment, permit) {
-                        self.session = None;
-                        return Ok(pulled);
-                    }
-                    if let Some(missing) = self.not_come().await? {
-                        return Ok(missing);
-                    }
+                    let brought = self.bring(session, fragment, permit);
+                    self.session = None;
+                    brought
                 }
-                // Cut within a fragment, or over: what has not come is asked for again.
-                Ok(_) => {
-                    if let Some(missing) = self.not_come().await? {
-                        return Ok(missing);
-                    }
-                }
+                // Cut within a fragment, or over.
+                Ok(_) => None,
                 Err(error) => return self.fail(error).await,
+            };
+            // What has not come is asked for again.
+            let told = match brought {
+                Some(pulled) => Some(pulled),
+                None => self.not_come().await?,
+            };
+            if let Some(told) = told {
+                return Ok(told);
             }
         }
     }
@@ -206,7 +199,8 @@ impl ArchivePuller {
     /// Lists the next window, when it has settled.
     async fn list(&mut self) -> Result<(), Error> {
         let to = self.range.to.millis().min(self.next_ms.saturating_add(self.window_ms - 1));
-        let settled = to.saturating_add(SETTLED_MS).saturating_sub(now_ms());
+        let settled =
+            to.saturating_add(SETTLED_MS).saturating_sub(Timestamp::from_system_time(SystemTime::now()).millis());
         if settled > 0 {
             tokio::time::sleep(Duration::from_millis(settled.unsigned_abs())).await;
         }
@@ -322,9 +316,4 @@ impl ArchivePuller {
         self.delay = Some(delay);
         Ok(Archived::Retrying { error, delay })
     }
-}
-
-fn now_ms() -> i64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }

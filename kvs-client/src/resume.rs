@@ -3,7 +3,7 @@
 //! 1. CONTINUATION_TOKEN of the last fragment. 2. If the service refuses it: FRAGMENT_NUMBER after the last one.
 //! 3. Then SERVER_TIMESTAMP. 4. Then what [`PositionLost`] says.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use kvs_mkv::{Fragment, FragmentNumber, Timestamp};
 
@@ -110,9 +110,7 @@ impl Resume {
     /// what comes before the next one is open, so from here on it is this time that is asked for.
     pub(crate) fn began(&mut self, service_time: SystemTime) {
         if self.start == StartSelector::Now && self.position.is_none() {
-            let since_1970 = service_time.duration_since(UNIX_EPOCH).unwrap_or_default();
-            let millis = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
-            self.start = StartSelector::ServerTimestamp(Timestamp::from_millis(millis));
+            self.start = StartSelector::ServerTimestamp(Timestamp::from_system_time(service_time));
         }
     }
 }

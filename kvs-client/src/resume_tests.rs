@@ -49,6 +49,6 @@ fn without_a_position_there_is_only_the_start() {
 fn now_leaves_nothing_out_between_two_sessions() {
     let mut resume = Resume::new(StartSelector::Now, None, PositionLost::Fail);
     assert_eq!(resume.selector(), Some(StartSelector::Now));
-    resume.began(UNIX_EPOCH + std::time::Duration::from_secs(9));
+    resume.began(std::time::UNIX_EPOCH + std::time::Duration::from_secs(9));
     assert_eq!(resume.selector(), Some(StartSelector::ServerTimestamp(Timestamp::from_millis(9000))));
 }

@@ -1,12 +1,19 @@
 //! Timestamps as the service tags them.
 
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A time as the service gave it, in milliseconds. Usually since 1970; some producers count from zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// A time of a clock, cut to the millisecond; what lies before 1970 is 1970.
+    pub fn from_system_time(time: SystemTime) -> Self {
+        let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+    }
+
     /// A timestamp of so many milliseconds.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)

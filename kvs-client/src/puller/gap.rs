@@ -1,7 +1,7 @@
 //! What becomes of a position that was lost: looked for in the archive, and told.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use kvs_mkv::Timestamp;
 
@@ -24,8 +24,7 @@ impl Puller {
         let Some(position) = self.resume.position().cloned() else { return };
         let asked_before = self.lost.as_ref().is_some_and(|lost| lost.archive_asked);
         if let (true, false, Some(from)) = (self.config.gap_check, asked_before, position.server_timestamp) {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let to = Timestamp::from_millis(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)).max(from);
+            let to = Timestamp::from_system_time(SystemTime::now()).max(from);
             self.gap = Some(Box::new(ArchivePuller::new(
                 Arc::clone(&self.client),
                 self.stream.clone(),
