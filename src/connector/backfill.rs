@@ -7,7 +7,7 @@ use kvs_client::{ArchivePuller, ArchiveRange, Archived, Progress};
 use tokio::sync::mpsc;
 
 use super::StreamPlan;
-use super::publish::{Publisher, to_position};
+use super::publish::{Publisher, to_position, without_fragment};
 use super::state::{BackfillProgress, StreamState, StreamStates};
 use crate::record::Notification;
 use crate::shard::{Outgoing, Record, StoredOffset};
@@ -68,13 +68,8 @@ pub(super) async fn run(
             }
             Ok(Archived::Done) => {
                 let progress = BackfillProgress { eta_s: None, ..measure(puller.progress(), began_at, began) };
-                if !notifications.is_empty() {
-                    let key = Arc::clone(&plan.key);
-                    let (records, received) = (std::mem::take(&mut notifications), Instant::now());
-                    let last = Outgoing { key, offset: None, records, size_bytes: 0, received, permit: Box::new(()) };
-                    if queue.send(last).await.is_err() {
-                        return;
-                    }
+                if !notifications.is_empty() && queue.send(without_fragment(&plan, notifications)).await.is_err() {
+                    return;
                 }
                 log(&plan, &progress, "the backfill is done");
                 telemetry::backfill(&plan.key, 1_000);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvs_client::{Error, StreamInfo, StreamRef};
+use kvs_client::{Error, StreamRef};
 use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
 
@@ -67,7 +67,7 @@ async fn look(
     listener: &dyn StreamListener,
 ) -> Result<(), Error> {
     let listed = context.client.list_streams(discovery.prefix.as_deref()).await?;
-    let mut found: HashMap<OffsetKey, StreamInfo> = HashMap::new();
+    let mut found: HashMap<OffsetKey, (StreamRef, String)> = HashMap::new();
     let mut exists: HashMap<String, String> = HashMap::new();
     for info in listed {
         // One that is being made is found when it is made; one that is being deleted has nothing to read any more.
@@ -90,11 +90,11 @@ async fn look(
                 Err(error) => return Err(error),
             }
         }
-        found.insert(key, info);
+        found.insert(key, (stream, info.arn));
     }
     for plan in listener.streams(connector).into_iter().filter(|plan| listener.holds(&plan.key)) {
         let is_same = |arn: &str| plan.arn.get().and_then(Option::as_deref).is_none_or(|known| known == arn);
-        if found.get(&plan.key).is_some_and(|info| is_same(&info.arn)) {
+        if found.get(&plan.key).is_some_and(|(_, arn)| is_same(arn)) {
             // One that was not known everywhere yet when it was first asked about begins anew.
             if listener.is_gone(&plan.key) {
                 listener.removed(&plan.key, None);
@@ -111,10 +111,9 @@ async fn look(
         }
         listener.removed(&plan.key, last_words);
     }
-    for (key, info) in found {
-        let Ok(stream) = info.name.parse::<StreamRef>() else { continue };
-        tracing::info!(connector, stream = %stream, arn = %info.arn, "a stream is found");
-        let arn = OnceCell::new_with(Some(Some(info.arn)));
+    for (key, (stream, arn)) in found {
+        tracing::info!(connector, %stream, %arn, "a stream is found");
+        let arn = OnceCell::new_with(Some(Some(arn)));
         listener.added(Arc::new(StreamPlan { key: Arc::new(key), stream, context: Arc::clone(context), arn }));
     }
     Ok(())

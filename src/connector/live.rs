@@ -55,11 +55,6 @@ impl LiveStreams {
         self.lock().plans.is_empty()
     }
 
-    /// The ARN of a stream that is there, when it is known.
-    pub fn get(&self, key: &OffsetKey) -> Option<Arc<StreamPlan>> {
-        self.lock().plans.get(key).cloned()
-    }
-
     /// The streams of a connector.
     pub fn of_connector(&self, connector: &str) -> Vec<Arc<StreamPlan>> {
         let inner = self.lock();

@@ -36,9 +36,13 @@ pub(super) fn now_ms() -> i64 {
 
 /// A notification that has no fragment to go with.
 pub(super) fn last_words(plan: &StreamPlan, notification: &Notification<'_>) -> Option<Outgoing> {
-    let records = vec![notification_record(plan, notification)?];
+    Some(without_fragment(plan, vec![notification_record(plan, notification)?]))
+}
+
+/// Records that have no fragment to go with.
+pub(super) fn without_fragment(plan: &StreamPlan, records: Vec<Record>) -> Outgoing {
     let key = Arc::clone(&plan.key);
-    Some(Outgoing { key, offset: None, records, size_bytes: 0, received: Instant::now(), permit: Box::new(()) })
+    Outgoing { key, offset: None, records, size_bytes: 0, received: Instant::now(), permit: Box::new(()) }
 }
 
 fn notification_record(plan: &StreamPlan, notification: &Notification<'_>) -> Option<Record> {
