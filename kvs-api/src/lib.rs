@@ -9,7 +9,8 @@ mod check;
 mod operation;
 mod selector;
 mod shape;
+mod stream_name;
 
 pub use check::Violation;
 pub use operation::Operation;
-pub use selector::companion_of;
+pub use stream_name::is_stream_name;

@@ -7,7 +7,7 @@ use crate::check::Violation;
 const COMPANIONS: [&str; 3] = ["AfterFragmentNumber", "StartTimestamp", "ContinuationToken"];
 
 /// The member that has to stand beside a StartSelectorType; `None`: none may.
-pub fn companion_of(selector_type: &str) -> Option<&'static str> {
+fn companion_of(selector_type: &str) -> Option<&'static str> {
     match selector_type {
         "FRAGMENT_NUMBER" => Some("AfterFragmentNumber"),
         "SERVER_TIMESTAMP" | "PRODUCER_TIMESTAMP" => Some("StartTimestamp"),

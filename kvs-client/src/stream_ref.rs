@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use kvs_api::Operation;
+use kvs_api::{Operation, is_stream_name};
 
 /// A stream by its name or its ARN, valid by the patterns of the service's API (`kvs-api.txt`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,11 +58,6 @@ impl StreamRef {
     }
 }
 
-fn valid_name(name: &str) -> bool {
-    (1..=256).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
-}
-
 /// Where in a valid ARN the name lies.
 fn name_in_arn(text: &str) -> Option<std::ops::Range<usize>> {
     let lower_or_digit = |part: &str| {
@@ -77,7 +72,7 @@ fn name_in_arn(text: &str) -> Option<std::ops::Range<usize>> {
         && digits(account)
         && !kind.is_empty()
         && kind.bytes().all(|byte| byte.is_ascii_lowercase())
-        && valid_name(name)
+        && is_stream_name(name)
         && digits(created)
         && text.len() <= 1024;
     let start = text.len() - created.len() - 1 - name.len();
@@ -88,7 +83,7 @@ impl FromStr for StreamRef {
     type Err = BadStream;
 
     fn from_str(text: &str) -> Result<Self, BadStream> {
-        let name = if valid_name(text) { Some(0..text.len()) } else { name_in_arn(text) };
+        let name = if is_stream_name(text) { Some(0..text.len()) } else { name_in_arn(text) };
         match name {
             Some(name) => Ok(Self { text: text.to_owned(), name_start: name.start, name_end: name.end }),
             None => Err(BadStream { text: text.chars().take(300).collect() }),

@@ -10,7 +10,7 @@ mod tags;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
@@ -33,7 +33,7 @@ use crate::stream::Stream;
 const BODY_MAX_BYTES: usize = 1 << 20;
 
 /// How long a producer that is refused is heard, so that it gets to read the answer.
-pub(crate) const REFUSED_HEARD_FOR: Duration = Duration::from_secs(1);
+const REFUSED_HEARD_FOR: Duration = Duration::from_secs(1);
 
 /// A call that is signed, of the operation's shape and within the limits.
 pub(crate) struct Call {
@@ -77,19 +77,22 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
     response
 }
 
-/// Answers a call. A producer that is refused is heard for a moment before: one that is cut off while it sends may never
-/// read why.
+/// Answers a call. A producer that is refused is heard out before.
 async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Response, ServiceError> {
     let mut rest = None;
     let answer = answer_or_leave(shared, request, &mut rest).await;
     if answer.is_err()
         && let Some(body) = rest
     {
-        let mut body = body.into_data_stream();
-        let hearing = async { while let Some(Ok(_)) = body.next().await {} };
-        let _ = tokio::time::timeout(REFUSED_HEARD_FOR, hearing).await;
+        hear_out(&mut body.into_data_stream()).await;
     }
     answer
+}
+
+/// Reads on for a moment what nobody wants: a producer that is cut off while it sends may never read why.
+pub(crate) async fn hear_out(body: &mut BodyDataStream) {
+    let hearing = async { while let Some(Ok(_)) = body.next().await {} };
+    let _ = tokio::time::timeout(REFUSED_HEARD_FOR, hearing).await;
 }
 
 /// What is not read of a producer's body is left in `rest`.

@@ -16,7 +16,7 @@ use kvs_mkv::{ErrorKind, Limits, ProducedFragment, ProducerSplitter};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::api::REFUSED_HEARD_FOR;
+use crate::api::hear_out;
 use crate::server::Shared;
 use crate::signature::AwsChunked;
 use crate::stream::{Arrival, Stream};
@@ -118,9 +118,7 @@ impl Ingest {
             }
             if self.over {
                 if std::mem::take(&mut self.failed) {
-                    // One that is cut off while it sends may never read why.
-                    let hearing = async { while let Some(Ok(_)) = self.body.next().await {} };
-                    let _ = tokio::time::timeout(REFUSED_HEARD_FOR, hearing).await;
+                    hear_out(&mut self.body).await;
                 }
                 return None;
             }

@@ -176,7 +176,7 @@ fn restore(shared: &Shared) -> std::io::Result<()> {
 
 fn add_stream(shared: &Shared, source: &StreamSource) -> Result<(), ServeError> {
     let name = &source.name;
-    if !store::valid_name(name) {
+    if !kvs_api::is_stream_name(name) {
         return Err(ServeError::StreamName { name: name.clone() });
     }
     let media = Media::read(&source.file).map_err(|error| ServeError::Source { stream: name.clone(), error })?;

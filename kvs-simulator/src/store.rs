@@ -89,9 +89,3 @@ fn partition(region: &str) -> &'static str {
 pub(crate) fn arn(region: &str, account: &str, name: &str, created_millis: i64) -> String {
     format!("arn:{}:kinesisvideo:{region}:{account}:stream/{name}/{created_millis}", partition(region))
 }
-
-/// Whether a name is one the service takes: 1 to 256 of `[a-zA-Z0-9_.-]`.
-pub(crate) fn valid_name(name: &str) -> bool {
-    (1..=256).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
-}
