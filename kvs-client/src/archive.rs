@@ -117,7 +117,7 @@ impl ArchivePuller {
         budget: MemoryBudget,
     ) -> Self {
         let behind = position.and_then(|position| position.server_timestamp).map_or(i64::MIN, Timestamp::millis);
-        Self {
+        let mut puller = Self {
             client,
             stream,
             failures: Backoff::new(config.retry),
@@ -134,7 +134,10 @@ impl ArchivePuller {
             absent: 0,
             unauthorized: 0,
             progress: Progress::default(),
-        }
+        };
+        // What was done before counts: the time left goes by what this run adds.
+        puller.note_time(puller.next_ms);
+        puller
     }
 
     /// How far it is.
@@ -267,7 +270,7 @@ impl ArchivePuller {
 
     fn note_time(&mut self, at_ms: i64) {
         let (from, to) = (self.range.from.millis(), self.range.to.millis());
-        let done = (at_ms - from).clamp(0, to - from);
+        let done = at_ms.saturating_sub(from).clamp(0, (to - from).max(0));
         let permille = done.saturating_mul(1_000) / (to - from).max(1);
         self.progress.permille = u32::try_from(permille).unwrap_or(0);
     }
