@@ -6,11 +6,15 @@
 pub mod check;
 pub mod connector;
 pub mod keys;
+pub mod rest;
+pub mod restart;
+pub mod secrets;
 pub mod worker;
 
 use std::fmt;
 
 pub use connector::ConnectorConfig;
+pub use restart::RestartPolicy;
 pub use worker::WorkerConfig;
 
 /// Something that is wrong with the settings.

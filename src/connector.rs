@@ -19,6 +19,9 @@ use tokio::sync::OnceCell;
 pub use live::{LiveStreams, ShardStreams};
 pub use state::{StreamState, StreamStates};
 
+use crate::config::RestartPolicy;
+use crate::config::secrets::Resolved;
+
 use crate::record::{KeyFormat, NotificationTopic, TimestampPolicy, ValueEncoder};
 use crate::shard::OffsetKey;
 
@@ -30,6 +33,8 @@ pub struct ConnectorContext {
     pub budget: MemoryBudget,
     /// How streams are pulled.
     pub puller: PullerConfig,
+    /// When streams that have failed are started again.
+    pub restart: RestartPolicy,
     /// A range of the archive to read instead.
     pub backfill: Option<ArchiveRange>,
     /// Whether its streams are found by discovery, which ends those that are no more.
@@ -46,6 +51,15 @@ pub struct ConnectorContext {
     pub encoder: Arc<dyn ValueEncoder>,
     /// Which time records get.
     pub timestamps: TimestampPolicy,
+    /// Hides what references were resolved to.
+    pub resolved: Resolved,
+}
+
+impl ConnectorContext {
+    /// An error as it may be shown.
+    fn shown(&self, error: &dyn std::fmt::Display) -> String {
+        self.resolved.hide(&error.to_string())
+    }
 }
 
 /// A stream of a connector.

@@ -9,9 +9,11 @@ pub mod membership;
 pub mod producer;
 pub mod reader;
 pub mod settings;
+pub mod stores;
 pub mod topics;
 
 pub use log::KafkaLog;
 pub use membership::{GroupListener, Membership};
 pub use settings::KafkaSettings;
+pub use stores::{KafkaConfigStore, KafkaStatusStore};
 pub use topics::{TopicError, TopicFacts, Topics};

@@ -1,12 +1,14 @@
 //! kvs-connect: Kinesis Video Streams to Kafka, one record a fragment, exactly once.
 //!
-//! Dependencies point one way: cli → worker → {connector, shard, rest} → {record, kafka}, and connector → kvs-client →
-//! kvs-mkv. docs/ARCHITECTURE.md has the picture.
+//! Dependencies point one way: cli → rest → worker → {cluster, connector, shard} → {record, kafka, config}, and connector →
+//! kvs-client → kvs-mkv. docs/ARCHITECTURE.md has the picture.
 
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod connector;
 pub mod kafka;
+pub mod logging;
 pub mod record;
 pub mod rest;
 pub mod shard;

@@ -1,71 +1,64 @@
-//! What a worker answers over HTTP: today `/health`, `/metrics` and `/streams`.
+//! Kafka Connect's REST API over the worker: the same paths, codes and JSON, with what is ours besides.
+//!
+//! **Contract.** Any worker answers for all. Every error is Connect's `{"error_code", "message"}`. Bodies, headers, connections
+//! and the time they take are bounded ([`server`]); who may do what is decided in one place ([`access`]). `src/rest/openapi.json`
+//! describes all of it, and is served.
 
-use std::net::SocketAddr;
+pub mod access;
+mod connectors;
+mod error;
+mod health;
+mod loggers;
+mod offsets;
+mod plugins;
+pub mod server;
+mod tls;
+
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
-use axum::routing::get;
-use axum::{Json, Router};
-use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
+use axum::Router;
+use axum::routing::{get, post, put};
 
-use crate::connector::StreamState;
-use crate::worker::WorkerView;
+use crate::worker::Worker;
 
-/// Begins to listen; answers the address, which for port 0 is only known now.
-///
-/// # Errors
-/// When the address cannot be listened on.
-pub async fn listen(
-    address: SocketAddr,
-    view: Arc<WorkerView>,
-    stop: CancellationToken,
-) -> std::io::Result<SocketAddr> {
-    let listener = tokio::net::TcpListener::bind(address).await?;
-    let bound = listener.local_addr()?;
-    let router = Router::new()
-        .route("/health", get(health))
-        .route("/metrics", get(metrics))
-        .route("/streams", get(streams))
-        .with_state(view);
-    tokio::spawn(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::error!(%error, "the listener ended");
-        }
-    });
-    Ok(bound)
-}
+pub use access::{Access, AccessError};
+pub use server::{Bound, ListenError, bind};
 
-/// Connect's answer, with the streams that have failed beside it.
-async fn health(State(view): State<Arc<WorkerView>>) -> (StatusCode, Json<Value>) {
-    if !view.started.load(Ordering::Acquire) {
-        let message = "Worker is still starting up.";
-        return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "starting", "message": message })));
-    }
-    let failed: Vec<Value> = view
-        .states
-        .all()
-        .into_iter()
-        .filter_map(|(key, status)| match status.state {
-            StreamState::Failed { reason } => {
-                Some(json!({ "connector": key.connector, "stream": key.stream, "reason": reason }))
-            }
-            _ => None,
-        })
-        .collect();
-    let message = "Worker has completed startup and is ready to handle requests.";
-    (StatusCode::OK, Json(json!({ "status": "healthy", "message": message, "failed_streams": failed })))
-}
+/// The document that describes the API.
+pub const OPENAPI: &str = include_str!("rest/openapi.json");
 
-/// How each stream of this worker is.
-async fn streams(State(view): State<Arc<WorkerView>>) -> Json<Value> {
-    Json(view.states.all().iter().map(|(key, status)| status.to_json(key)).collect())
-}
-
-async fn metrics(State(view): State<Arc<WorkerView>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], view.metrics.render())
+/// What answers.
+pub fn router(worker: Arc<Worker>, access: Arc<Access>) -> Router {
+    let connector = Router::new()
+        .route("/", get(connectors::get).delete(connectors::delete))
+        .route("/config", get(connectors::config).put(connectors::put_config).patch(connectors::patch_config))
+        .route("/status", get(connectors::status))
+        .route("/restart", post(connectors::restart))
+        .route("/pause", put(connectors::pause))
+        .route("/resume", put(connectors::resume))
+        .route("/stop", put(connectors::stop))
+        .route("/tasks", get(connectors::tasks))
+        .route("/tasks-config", get(connectors::tasks_config))
+        .route("/tasks/{task}/status", get(connectors::task_status))
+        .route("/tasks/{task}/restart", post(connectors::restart_task))
+        .route("/topics", get(connectors::topics))
+        .route("/topics/reset", put(connectors::reset_topics))
+        .route("/offsets", get(offsets::get).patch(offsets::patch).delete(offsets::delete));
+    Router::new()
+        .route("/", get(health::root))
+        .route("/health", get(health::health))
+        .route("/metrics", get(health::metrics))
+        .route("/streams", get(health::streams))
+        .route("/openapi.json", get(health::openapi))
+        .route("/connectors", get(connectors::list).post(connectors::create))
+        .nest("/connectors/{name}", connector)
+        .route("/connector-plugins", get(plugins::list))
+        .route("/connector-plugins/{plugin}/config", get(plugins::config))
+        .route("/connector-plugins/{plugin}/config/validate", put(plugins::validate))
+        .route("/admin/loggers", get(loggers::list))
+        .route("/admin/loggers/{logger}", get(loggers::get).put(loggers::put))
+        .fallback(error::no_such_path)
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(axum::middleware::from_fn_with_state(access, access::check))
+        .with_state(worker)
 }

@@ -27,6 +27,7 @@
 //! | 13 | no connector writes to the offsets, config or status topic | `crate::config::check` |
 
 pub mod contract;
+mod gate;
 pub mod id;
 pub mod log;
 pub mod offset;
@@ -44,9 +45,10 @@ mod owner_tests;
 mod take_tests;
 
 pub use contract::Contract;
+pub use gate::{ConfigGate, ConfigPlace};
 pub use id::{ShardCount, ShardId, partition_for};
 pub use log::{LogError, LogErrorKind, OffsetReader, ShardLog, TransactionalProducer};
 pub use offset::{OffsetKey, StoredOffset};
 pub use outgoing::{Outgoing, Record};
-pub use owner::{Grip, Owner, OwnerSettings, Sources};
+pub use owner::{Beginning, Grip, Owner, OwnerSettings, SharedPositions, Sources};
 pub use recover::Positions;

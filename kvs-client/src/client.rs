@@ -258,6 +258,14 @@ impl Client {
         }
     }
 
+    /// Asks where a stream's media is to be got: whether the service can be reached and lets this stream be read.
+    ///
+    /// # Errors
+    /// When it cannot be, or does not.
+    pub async fn try_stream(&self, stream: &StreamRef) -> Result<(), Error> {
+        self.data_endpoint(stream, Operation::GetMedia).await.map(|_| ())
+    }
+
     /// Forgets what was kept for a stream that is no more.
     pub async fn forget(&self, stream: &StreamRef) {
         self.endpoints.invalidate(stream).await;

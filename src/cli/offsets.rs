@@ -74,8 +74,7 @@ type Listed = BTreeMap<(String, String), (ShardId, StoredOffset)>;
 fn read(worker: &WorkerConfig) -> Result<Listed, Failure> {
     let topic = &worker.offsets_topic;
     let unavailable = |error: &dyn std::fmt::Display| Failure::new(EXIT_UNAVAILABLE, format!("topic {topic}: {error}"));
-    // It only reads: no connector's records have to fit.
-    let log = KafkaLog::new(plan::kafka_settings(worker, &[]));
+    let log = KafkaLog::new(plan::kafka_settings(worker));
     let contract = plan::contract(worker);
     let mut reader = log.open_reader().map_err(|error| unavailable(&error))?;
     let mut listed = Listed::new();

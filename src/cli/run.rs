@@ -1,19 +1,18 @@
 //! `kvs-connect run`.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
-use super::validate::load_all;
+use super::validate::{check_all, load_all};
 use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure, WorkerArgs};
-use crate::config::check;
-use crate::telemetry;
-use crate::worker::{self, WorkerError};
+use crate::rest::{self, Access, ListenError};
+use crate::worker::{Mode, Worker, WorkerError};
+use crate::{logging, telemetry};
 
 /// A shutdown that is not done by then is cut short: nothing is lost by it, it is pulled again.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(9_700);
@@ -23,12 +22,17 @@ const SHUTDOWN_MAX: Duration = Duration::from_millis(9_700);
 #[command(after_help = "\
 SIGTERM and Ctrl-C stop pulling, commit what is whole, leave the group and exit 0 within 10 s; a second signal exits at
 once. Start the same command on other machines to share the work: the consumer group is all there is to configure.
+Connectors are made over REST (kvs-connect connector create) and kept in Kafka; files that are given here are applied
+as PUT config. With --standalone they are all there is, and what is changed over REST ends with the process.
 Credentials come from the usual AWS environment, profile, web identity, container or instance.")]
 pub(super) struct Run {
     #[command(flatten)]
     worker: WorkerArgs,
+    /// Connectors are those of the files, kept in memory; Kafka keeps the streams' places only.
+    #[arg(long, requires = "connectors")]
+    standalone: bool,
     /// Connectors in Connect's JSON.
-    #[arg(required = true, value_name = "CONNECTOR.json")]
+    #[arg(value_name = "CONNECTOR.json")]
     connectors: Vec<PathBuf>,
 }
 
@@ -42,19 +46,31 @@ impl Run {
                 None
             }
         };
-        problems.extend(check::together(worker.as_ref(), &connectors));
-        let Some(worker) = worker.filter(|_| problems.is_empty()) else { return Err(Failure::config(&problems)) };
+        problems.extend(check_all(worker.as_ref(), &connectors));
+        let Some(config) = worker.filter(|_| problems.is_empty()) else { return Err(Failure::config(&problems)) };
+        let access = Access::load(&config.rest).map_err(|error| Failure::new(EXIT_CONFIG, error))?;
         keep_large_blocks_apart();
-        init_logging();
+        let logging = logging::start();
         let metrics = telemetry::install().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("no runtime: {error}")))?;
+        let mode = if self.standalone { Mode::Standalone } else { Mode::Distributed };
         let result = runtime.block_on(async {
             let shutdown = CancellationToken::new();
             watch_signals(shutdown.clone())?;
-            worker::run(worker, connectors, metrics, shutdown).await.map_err(|error| {
+            let bound = rest::bind(&config.rest).await.map_err(|error| {
+                let code = if matches!(error, ListenError::Tls(_)) { EXIT_CONFIG } else { EXIT_UNAVAILABLE };
+                Failure::new(code, error)
+            })?;
+            let (id, urls) = (bound.worker_id(&config.rest), bound.urls());
+            tracing::info!(urls = urls.join(","), worker_id = id, "listening");
+            let worker = Arc::new(Worker::new(config, mode, id, metrics, logging));
+            let stop_rest = CancellationToken::new();
+            let _stop_rest_at_the_end = stop_rest.clone().drop_guard();
+            bound.serve(rest::router(Arc::clone(&worker), Arc::new(access)), &stop_rest);
+            worker.run(connectors, shutdown).await.map_err(|error| {
                 let code = match error {
                     WorkerError::Config(_) => EXIT_CONFIG,
                     WorkerError::Unavailable(_) => EXIT_UNAVAILABLE,
@@ -105,15 +121,4 @@ fn watch_signals(shutdown: CancellationToken) -> Result<(), Failure> {
         }
     });
     Ok(())
-}
-
-/// For people on a terminal, JSON otherwise.
-fn init_logging() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,aws_config=error"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() {
-        builder.init();
-    } else {
-        builder.json().flatten_event(true).init();
-    }
 }

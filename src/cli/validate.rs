@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Failure, WorkerArgs};
-use crate::config::{ConnectorConfig, Problem, check, connector};
+use crate::config::connector::Given;
+use crate::config::{Problem, WorkerConfig, check, connector};
 
 /// Checks connectors.
 #[derive(Args)]
@@ -18,8 +19,8 @@ pub(super) struct Validate {
     connectors: Vec<PathBuf>,
 }
 
-/// Reads connectors; all problems of all files.
-pub(super) fn load_all(files: &[PathBuf]) -> (Vec<ConnectorConfig>, Vec<Problem>) {
+/// Reads connectors' files; all problems of all files.
+pub(super) fn load_all(files: &[PathBuf]) -> (Vec<Given>, Vec<Problem>) {
     let (mut connectors, mut problems) = (Vec::new(), Vec::new());
     for file in files {
         match connector::load(file) {
@@ -27,7 +28,14 @@ pub(super) fn load_all(files: &[PathBuf]) -> (Vec<ConnectorConfig>, Vec<Problem>
             Err(found) => problems.extend(found),
         }
     }
+    problems.extend(check::names(&connectors));
     (connectors, problems)
+}
+
+/// What is wrong with the connectors' settings, on a worker or on any.
+pub(super) fn check_all(worker: Option<&WorkerConfig>, connectors: &[Given]) -> Vec<Problem> {
+    let check = |given: &Given| check::connector(worker, &given.place, &given.settings).err();
+    connectors.iter().filter_map(check).flatten().collect()
 }
 
 impl Validate {
@@ -43,11 +51,13 @@ impl Validate {
                 }
             },
         };
-        problems.extend(check::together(worker.as_ref(), &connectors));
+        problems.extend(check_all(worker.as_ref(), &connectors));
         if !problems.is_empty() {
             return Err(Failure::config(&problems));
         }
-        for connector in connectors {
+        for given in connectors {
+            let (connector, _) = check::connector(worker.as_ref(), &given.place, &given.settings)
+                .map_err(|problems| Failure::config(&problems))?;
             println!(
                 "{}: connector {:?} is valid: {} to topic {}",
                 connector.place, connector.name, connector.streams, connector.topic

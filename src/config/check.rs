@@ -1,5 +1,9 @@
 //! Rules that settings have to keep among each other, and of names.
 
+use std::collections::BTreeMap;
+
+use super::connector::Given;
+use super::secrets::{self, Providers, Resolved};
 use super::{ConnectorConfig, Problem, WorkerConfig};
 
 /// A whole number within a range.
@@ -45,36 +49,68 @@ pub fn connector_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What is wrong with connectors among each other and with their worker.
-pub fn together(worker: Option<&WorkerConfig>, connectors: &[ConnectorConfig]) -> Vec<Problem> {
+/// Whether two of the connectors that are given have one name.
+pub fn names(given: &[Given]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (index, connector) in connectors.iter().enumerate() {
-        if let Some(other) = connectors[..index].iter().find(|other| other.name == connector.name) {
-            let reason = format!("{:?} is the name of the connector in {} too", connector.name, other.place);
+    for (index, connector) in given.iter().enumerate() {
+        if let Some(other) = given[..index].iter().find(|other| other.name() == connector.name()) {
+            let reason = format!("{:?} is the name of the connector in {} too", connector.name(), other.place);
             problems.push(Problem::new(&connector.place, "name", reason));
         }
-        let Some(worker) = worker else { continue };
-        // Rule 13: what a connector writes there would be taken for offsets, or delete them.
-        let own = [
-            ("offset.storage.topic", &worker.offsets_topic),
-            ("config.storage.topic", &worker.config_topic),
-            ("status.storage.topic", &worker.status_topic),
-            ("notifications.topic", &worker.notifications_topic),
-        ];
-        for (key, topic) in own {
-            if *topic == connector.topic {
-                let reason = format!("{topic:?} is the worker's {key}: a connector must not write there");
-                problems.push(Problem::new(&connector.place, "topic", reason));
-            }
+    }
+    problems
+}
+
+/// A connector's settings with their references resolved, read, and held against those of its worker. No problem shows
+/// what a reference was resolved to.
+///
+/// # Errors
+/// All problems there are.
+pub fn connector(
+    worker: Option<&WorkerConfig>,
+    place: &str,
+    settings: &BTreeMap<String, String>,
+) -> Result<(ConnectorConfig, Resolved), Vec<Problem>> {
+    let none = Providers::default();
+    let providers = worker.map_or(&none, |worker| &worker.providers);
+    let resolved = providers.resolve(settings).map_err(|problems| {
+        problems.into_iter().map(|(key, reason)| Problem::new(place, &key, reason)).collect::<Vec<_>>()
+    })?;
+    let hide = |mut problem: Problem| {
+        problem.reason = resolved.hide(&problem.reason);
+        if secrets::is_secret(&problem.key) && let Some(value) = resolved.settings.get(&problem.key) && !value.is_empty() {
+            problem.reason = problem.reason.replace(value.as_str(), secrets::MASK);
         }
-        if connector.fragment_max_size_bytes() > worker.memory_budget_size_bytes {
-            let reason = format!(
-                "{} is more than the worker's memory.budget.size.bytes, {}",
-                connector.fragment_max_size_bytes(),
-                worker.memory_budget_size_bytes
-            );
-            problems.push(Problem::new(&connector.place, "kvs.fragment.max.size.bytes", reason));
+        problem
+    };
+    let read = super::connector::from_settings(place, &resolved.settings);
+    let read = read.map_err(|problems| problems.into_iter().map(hide).collect::<Vec<_>>())?;
+    let problems = worker.map_or_else(Vec::new, |worker| with_worker(worker, &read));
+    if problems.is_empty() { Ok((read, resolved)) } else { Err(problems) }
+}
+
+fn with_worker(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    // Rule 13: what a connector writes there would be taken for offsets, or delete them.
+    let own = [
+        ("offset.storage.topic", &worker.offsets_topic),
+        ("config.storage.topic", &worker.config_topic),
+        ("status.storage.topic", &worker.status_topic),
+        ("notifications.topic", &worker.notifications_topic),
+    ];
+    for (key, topic) in own {
+        if *topic == connector.topic {
+            let reason = format!("{topic:?} is the worker's {key}: a connector must not write there");
+            problems.push(Problem::new(&connector.place, "topic", reason));
         }
+    }
+    if connector.fragment_max_size_bytes() > worker.memory_budget_size_bytes {
+        let reason = format!(
+            "{} is more than the worker's memory.budget.size.bytes, {}",
+            connector.fragment_max_size_bytes(),
+            worker.memory_budget_size_bytes
+        );
+        problems.push(Problem::new(&connector.place, "kvs.fragment.max.size.bytes", reason));
     }
     problems
 }

@@ -12,12 +12,22 @@ use kvs_client::{ArchiveRange, ClientConfig, IdlePolicy, Limits, PositionLost, P
 use serde_json::Value;
 
 use super::{Problem, check, keys};
+use super::restart::RestartPolicy;
 use crate::record::{HEADROOM_BYTES, KeyFormat, RecordTimestamp};
 
 use reader::Reader;
 pub use streams::{Discovery, StreamsConfig};
 
-const CLASS: &str = "KinesisVideoSourceConnector";
+/// The one class there is, as settings name it; with a package in front it is the same.
+pub const CLASS: &str = "KinesisVideoSourceConnector";
+/// The class as it is shown, as Connect shows classes.
+pub const CLASS_PATH: &str = "com.github.kvsconnect.KinesisVideoSourceConnector";
+
+/// Whether a name is the class's: with a package or without, with `Connector` or without, as Connect takes aliases.
+pub fn is_class(name: &str) -> bool {
+    let name = name.rsplit('.').next().unwrap_or(name);
+    name == CLASS || Some(name) == CLASS.strip_suffix("Connector")
+}
 
 /// A connector's settings, checked.
 #[derive(Debug, Clone)]
@@ -32,6 +42,8 @@ pub struct ConnectorConfig {
     pub client: ClientConfig,
     /// How streams are pulled.
     pub puller: PullerConfig,
+    /// `errors.retry.*`.
+    pub restart: RestartPolicy,
     /// `kvs.backfill.*`: a job on the archive instead of pulling.
     pub backfill: Option<ArchiveRange>,
     /// `topic`.
@@ -59,7 +71,7 @@ impl ConnectorConfig {
 ///
 /// # Errors
 /// All problems there are.
-pub fn load(file: &Path) -> Result<ConnectorConfig, Vec<Problem>> {
+pub fn load(file: &Path) -> Result<Given, Vec<Problem>> {
     let place = file.display().to_string();
     let whole = |reason: String| vec![Problem::new(&place, "", reason)];
     let text = std::fs::read_to_string(file).map_err(|error| whole(format!("cannot be read: {error}")))?;
@@ -70,7 +82,7 @@ pub fn load(file: &Path) -> Result<ConnectorConfig, Vec<Problem>> {
 ///
 /// # Errors
 /// All problems there are.
-pub fn parse(place: &str, text: &str) -> Result<ConnectorConfig, Vec<Problem>> {
+pub fn parse(place: &str, text: &str) -> Result<Given, Vec<Problem>> {
     let whole = |reason: String| vec![Problem::new(place, "", reason)];
     let value: Value = serde_json::from_str(text).map_err(|error| whole(format!("no JSON: {error}")))?;
     let Value::Object(mut document) = value else {
@@ -86,15 +98,7 @@ pub fn parse(place: &str, text: &str) -> Result<ConnectorConfig, Vec<Problem>> {
         problems.push(Problem::new(place, "config", "an object of settings is required"));
         return Err(problems);
     };
-    let mut settings = BTreeMap::new();
-    for (key, value) in config {
-        match value {
-            Value::String(text) => _ = settings.insert(key, text),
-            // Connect takes these for strings too.
-            Value::Number(_) | Value::Bool(_) => _ = settings.insert(key, value.to_string()),
-            _ => problems.push(Problem::new(place, &key, "a string was expected")),
-        }
-    }
+    let mut settings = flat(place, config, &mut problems);
     let inner_name = settings.remove("name");
     let name = match (name, inner_name) {
         (Some(Value::String(outer)), Some(inner)) if outer != inner => {
@@ -107,17 +111,69 @@ pub fn parse(place: &str, text: &str) -> Result<ConnectorConfig, Vec<Problem>> {
             None
         }
     };
-    if let Some(name) = &name
-        && let Err(reason) = check::connector_name(name)
-    {
-        problems.push(Problem::new(place, "name", reason));
+    if let Some(name) = &name {
+        settings.insert("name".to_owned(), name.clone());
+    }
+    if problems.is_empty() {
+        return Ok(Given { place: place.to_owned(), settings });
+    }
+    // What else is wrong is said at once.
+    problems.extend(from_settings(place, &settings).err().unwrap_or_default().into_iter().filter(|p| p.key != "name"));
+    Err(problems)
+}
+
+/// A connector's settings as they were given, with its name among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// Where they were read from.
+    pub place: String,
+    /// The settings.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl Given {
+    /// The connector's name.
+    pub fn name(&self) -> &str {
+        self.settings.get("name").map_or("", String::as_str)
+    }
+}
+
+/// A JSON object's members as text.
+pub fn flat(
+    place: &str,
+    config: serde_json::Map<String, Value>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, String> {
+    let mut settings = BTreeMap::new();
+    for (key, value) in config {
+        match value {
+            Value::String(text) => _ = settings.insert(key, text),
+            // Connect takes these for strings too.
+            Value::Number(_) | Value::Bool(_) => _ = settings.insert(key, value.to_string()),
+            _ => problems.push(Problem::new(place, &key, "a string was expected")),
+        }
+    }
+    settings
+}
+
+/// Reads settings whose references are resolved, `name` among them; `place` is for problems.
+///
+/// # Errors
+/// All problems there are.
+pub fn from_settings(place: &str, settings: &BTreeMap<String, String>) -> Result<ConnectorConfig, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let name = settings.get("name").cloned();
+    match name.as_deref().map(check::connector_name) {
+        None => problems.push(Problem::new(place, "name", "is required, as a string")),
+        Some(Err(reason)) => problems.push(Problem::new(place, "name", reason)),
+        Some(Ok(())) => {}
     }
     for key in settings.keys() {
         if !keys::is_connector_key(key) {
             problems.push(Problem::new(place, key, keys::unknown(key, keys::CONNECTOR)));
         }
     }
-    let config = Reader { settings: &settings, place, problems: &mut problems }.read(name);
+    let config = Reader { settings, place, problems: &mut problems }.read(name);
     match config {
         Some(config) if problems.is_empty() => Ok(config),
         _ => Err(problems),
@@ -133,6 +189,7 @@ impl Reader<'_> {
         let streams = self.streams();
         let one = matches!(&streams, Some(StreamsConfig::Listed(streams)) if streams.len() == 1) || streams.is_none();
         let puller = self.puller(one, client.as_ref().map(|client| client.retry));
+        let restart = self.restart();
         let backfill = self.backfill();
         let topic = self.topic();
         let topic_partitions = self.number("topic.creation.default.partitions", 6, 1, 10_000);
@@ -154,6 +211,7 @@ impl Reader<'_> {
             streams: streams?,
             client: client?,
             puller: puller?,
+            restart: restart?,
             backfill: backfill?,
             topic: topic?,
             topic_partitions: i32::try_from(topic_partitions?).ok()?,
@@ -191,10 +249,21 @@ impl Reader<'_> {
         })
     }
 
+    /// Connect's `errors.retry.timeout` counts milliseconds without saying so.
+    fn restart(&mut self) -> Option<RestartPolicy> {
+        const TIMEOUT: &str = "errors.retry.timeout";
+        let timeout = match self.get(TIMEOUT).unwrap_or("-1") {
+            "-1" => Some(None),
+            _ => self.millis(TIMEOUT, 0, 0, 31_536_000_000).map(Some),
+        };
+        let base = self.millis("errors.retry.delay.base.ms", 10_000, 1, 3_600_000);
+        let cap = self.millis("errors.retry.delay.max.ms", 60_000, 1, 86_400_000);
+        Some(RestartPolicy { timeout: timeout?, base: base?, cap: cap? })
+    }
+
     fn class(&mut self) {
         if let Some(class) = self.required("connector.class")
-            && class != CLASS
-            && !class.ends_with(&format!(".{CLASS}"))
+            && !is_class(&class)
         {
             self.problem("connector.class", format!("{class:?}: the only one here is {CLASS}"));
         }

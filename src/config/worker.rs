@@ -1,15 +1,18 @@
 //! A worker's settings: defaults < file < environment < flags.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use figment::value::{Dict, Value};
+use regex::RegexBuilder;
 
+use super::rest::RestConfig;
+use super::secrets::Providers;
 use super::{Problem, check, keys};
+use crate::kafka::settings::GroupProtocol;
 use crate::shard::ShardCount;
 
 /// What Connect's images put before a setting in the environment.
@@ -34,8 +37,18 @@ pub struct WorkerConfig {
     pub status_topic: String,
     /// `notifications.topic`.
     pub notifications_topic: String,
-    /// `listeners`.
-    pub listen: SocketAddr,
+    /// `config.storage.replication.factor`.
+    pub config_replication_factor: i32,
+    /// `status.storage.replication.factor`.
+    pub status_replication_factor: i32,
+    /// `listeners` and `rest.*`.
+    pub rest: RestConfig,
+    /// `config.providers.*`.
+    pub providers: Providers,
+    /// `group.instance.id`.
+    pub group_instance_id: Option<String>,
+    /// `group.protocol`.
+    pub group_protocol: GroupProtocol,
     /// `session.timeout.ms`.
     pub session_timeout_ms: u64,
     /// `transaction.timeout.ms`.
@@ -146,7 +159,7 @@ fn flatten(
     }
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     settings: &'a BTreeMap<String, (String, String)>,
     place: &'a str,
     problems: &'a mut Vec<Problem>,
@@ -168,7 +181,11 @@ impl Reader<'_> {
         }
         let shards = self.number("offset.storage.partitions", 25, 1, 10_000);
         let replication = self.replication("offset.storage.replication.factor");
-        let listen = self.listen();
+        let config_replication = self.replication("config.storage.replication.factor");
+        let status_replication = self.replication("status.storage.replication.factor");
+        let rest = self.rest();
+        let providers = self.providers();
+        let group_protocol = self.group_protocol();
         let transaction_timeout_ms = self.number("transaction.timeout.ms", 15_000, 10_000, 60_000);
         let transaction_max_size_bytes = self.number("transaction.max.size.bytes", 4 << 20, 1, 1 << 30);
         let transaction_max_duration = self.number("transaction.max.duration.ms", 1_000, 1, 5_000);
@@ -183,7 +200,12 @@ impl Reader<'_> {
             config_topic: config_topic?,
             status_topic: status_topic?,
             notifications_topic: notifications_topic?,
-            listen: listen?,
+            config_replication_factor: config_replication?,
+            status_replication_factor: status_replication?,
+            rest: rest?,
+            providers: providers?,
+            group_instance_id: self.optional("group.instance.id"),
+            group_protocol: group_protocol?,
             session_timeout_ms: session_timeout_ms?,
             transaction_timeout_ms: transaction_timeout_ms?,
             transaction_max_size_bytes: usize::try_from(transaction_max_size_bytes?).ok()?,
@@ -197,12 +219,12 @@ impl Reader<'_> {
         })
     }
 
-    fn problem(&mut self, key: &str, reason: impl Into<String>) {
+    pub(super) fn problem(&mut self, key: &str, reason: impl Into<String>) {
         let place = self.settings.get(key).map_or(self.place, |(place, _)| place);
         self.problems.push(Problem::new(place, key, reason));
     }
 
-    fn text(&mut self, key: &str, default: Option<&str>) -> Option<String> {
+    pub(super) fn text(&mut self, key: &str, default: Option<&str>) -> Option<String> {
         let value = self.settings.get(key).map(|(_, value)| value.as_str()).or(default);
         match value.map(str::trim) {
             Some(text) if !text.is_empty() => Some(text.to_owned()),
@@ -224,11 +246,11 @@ impl Reader<'_> {
     }
 
     /// The value, or its problem noted.
-    fn checked<T>(&mut self, key: &str, result: Result<T, String>) -> Option<T> {
+    pub(super) fn checked<T>(&mut self, key: &str, result: Result<T, String>) -> Option<T> {
         result.map_err(|reason| self.problem(key, reason)).ok()
     }
 
-    fn number(&mut self, key: &str, default: u64, least: u64, most: u64) -> Option<u64> {
+    pub(super) fn number(&mut self, key: &str, default: u64, least: u64, most: u64) -> Option<u64> {
         let Some((_, text)) = self.settings.get(key) else { return Some(default) };
         self.checked(key, check::whole_number(text, least, most))
     }
@@ -238,18 +260,57 @@ impl Reader<'_> {
         self.checked(key, check::replication_factor(text))
     }
 
-    fn listen(&mut self) -> Option<SocketAddr> {
-        const KEY: &str = "listeners";
-        let text = self.text(KEY, Some("http://127.0.0.1:8083"))?;
-        let address = text.strip_prefix("http://").and_then(|rest| {
-            let rest = rest.trim_end_matches('/').replace("localhost:", "127.0.0.1:");
-            // Connect writes a listener on all addresses as http://:8083.
-            if rest.starts_with(':') { format!("0.0.0.0{rest}").parse().ok() } else { rest.parse().ok() }
-        });
-        if address.is_none() {
-            self.problem(KEY, format!("{text:?}: http://ADDRESS:PORT was expected, with a numeric address"));
+    /// The value, when it is given and not empty.
+    pub(super) fn optional(&self, key: &str) -> Option<String> {
+        let value = self.settings.get(key).map(|(_, value)| value.trim());
+        value.filter(|value| !value.is_empty()).map(str::to_owned)
+    }
+
+    /// What stands between commas.
+    pub(super) fn list(&self, key: &str) -> Vec<String> {
+        let text = self.optional(key).unwrap_or_default();
+        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    }
+
+    pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
+        match self.optional(key).as_deref() {
+            None | Some("false") => Some(false),
+            Some("true") => Some(true),
+            Some(other) => {
+                let reason = format!("{other:?}: true or false was expected");
+                self.problem(key, reason);
+                None
+            }
         }
-        address
+    }
+
+    fn group_protocol(&mut self) -> Option<GroupProtocol> {
+        const KEY: &str = "group.protocol";
+        match self.optional(KEY).as_deref() {
+            None | Some("classic") => Some(GroupProtocol::Classic),
+            Some("consumer") => Some(GroupProtocol::Consumer),
+            Some(other) => {
+                let reason = format!("{other:?}: classic or consumer was expected");
+                self.problem(KEY, reason);
+                None
+            }
+        }
+    }
+
+    fn providers(&mut self) -> Option<Providers> {
+        const PATTERN: &str = "config.providers.env.param.allowlist.pattern";
+        let pattern = self.optional(PATTERN).map(|text| {
+            let compiled = RegexBuilder::new(&format!("^(?:{text})$")).size_limit(1 << 20).build();
+            compiled.map_err(|error| error.to_string())
+        });
+        let env = match pattern {
+            None => Some(None),
+            Some(pattern) => self.checked(PATTERN, pattern).map(Some),
+        };
+        let paths = |key: &str| self.list(key).into_iter().map(PathBuf::from).collect();
+        let (files, folders) =
+            (paths("config.providers.file.param.allowed.paths"), paths("config.providers.dir.param.allowed.paths"));
+        Some(Providers { env: env?, files, folders })
     }
 
     fn with_prefixes(&self, prefixes: &[&str], strip: bool) -> BTreeMap<String, String> {

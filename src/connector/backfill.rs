@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::StreamPlan;
 use super::publish::{Publisher, to_position, without_fragment};
-use super::state::{BackfillProgress, StreamState, StreamStates};
+use super::state::{BackfillProgress, Restart, StreamState, StreamStates};
 use crate::record::Notification;
 use crate::shard::{Outgoing, Record, StoredOffset};
 use crate::telemetry;
@@ -46,7 +46,10 @@ pub(super) async fn run(
         match puller.next().await {
             Ok(Archived::Fragment(pulled)) => {
                 let progress = measure(puller.progress(), began_at, began);
-                states.set(&plan.key, StreamState::Backfilling(progress));
+                states.note(&plan.key, |status| {
+                    status.progressed();
+                    status.state = StreamState::Backfilling(progress);
+                });
                 telemetry::backfill(&plan.key, progress.permille);
                 if logged.elapsed() >= LOGGED_EVERY {
                     logged = Instant::now();
@@ -63,8 +66,9 @@ pub(super) async fn run(
                 telemetry::failed(&plan.key, error.code());
                 states.count_error(&plan.key, error.code());
                 let request_id = error.request_id();
-                tracing::warn!(%stream, %error, request_id, delay_ms = delay.as_millis() as u64, "trying again");
-                states.set(&plan.key, StreamState::Retrying { reason: error.to_string() });
+                let error = plan.context.shown(&error);
+                tracing::warn!(%stream, error, request_id, delay_ms = delay.as_millis() as u64, "trying again");
+                states.set(&plan.key, StreamState::Retrying { reason: error });
             }
             Ok(Archived::Done) => {
                 let progress = BackfillProgress { eta_s: None, ..measure(puller.progress(), began_at, began) };
@@ -79,7 +83,7 @@ pub(super) async fn run(
             Err(error) => {
                 states.count_error(&plan.key, error.code());
                 telemetry::failed(&plan.key, error.code());
-                return states.fail(&plan.key, error.to_string());
+                return states.fail(&plan.key, plan.context.shown(&error), Restart::Automatic);
             }
         }
     }

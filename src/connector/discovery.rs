@@ -22,6 +22,10 @@ const RETRY: Duration = Duration::from_secs(5);
 
 /// Who has a connector's streams.
 pub trait StreamListener: Send + Sync {
+    /// Counts the assignments of shards, for [`StreamListener::looked`].
+    fn epoch(&self) -> u64;
+    /// All streams of a connector that are of shards held at this epoch have been handed over.
+    fn looked(&self, connector: &str, epoch: u64);
     /// Whether a stream is of a shard that is held here.
     fn holds(&self, key: &OffsetKey) -> bool;
     /// The connector's streams here.
@@ -44,11 +48,16 @@ pub async fn run(
     cancel: CancellationToken,
 ) {
     loop {
+        let epoch = listener.epoch();
         let wait = match look(&connector, &discovery, &context, &*listener).await {
-            Ok(()) => discovery.interval,
+            Ok(()) => {
+                listener.looked(&connector, epoch);
+                discovery.interval
+            }
             Err(error) => {
                 let request_id = error.request_id();
-                tracing::warn!(%connector, %error, request_id, "streams cannot be looked for; trying again");
+                let error = context.shown(&error);
+                tracing::warn!(%connector, error, request_id, "streams cannot be looked for; trying again");
                 RETRY.min(discovery.interval)
             }
         };

@@ -8,9 +8,9 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::state::StreamStates;
+use super::state::{Restart, StreamStates};
 use super::{StreamPlan, backfill, task};
-use crate::shard::{OffsetKey, Outgoing, Positions, Sources};
+use crate::shard::{Beginning, ConfigGate, ConfigPlace, OffsetKey, Outgoing, SharedPositions, Sources};
 
 /// The streams of a shard. Started at each taking of the shard and stopped at each loss; streams may be added and
 /// removed at any time.
@@ -30,9 +30,8 @@ struct Inner {
 struct Running {
     /// Whose it is: an owner that was abandoned must not stop what its successor has started.
     owner: u64,
-    /// Where streams were when the shard was taken. One that is added later begins there, too; what it had published
-    /// since is dropped by the shard's owner.
-    positions: Positions,
+    /// Where the shard's streams are, and which cannot be pulled.
+    beginning: Beginning,
     /// While no stream is pulled, the queue must not look closed: nobody released the shard.
     queue: mpsc::Sender<Outgoing>,
     tasks: HashMap<OffsetKey, CancellationToken>,
@@ -59,6 +58,28 @@ impl LiveStreams {
     pub fn of_connector(&self, connector: &str) -> Vec<Arc<StreamPlan>> {
         let inner = self.lock();
         inner.plans.values().filter(|plan| plan.key.connector == connector).cloned().collect()
+    }
+
+    /// Starts streams again, in the shard as it is held: those of a connector that pass.
+    pub fn restart(&self, connector: &str, passes: &dyn Fn(&StreamPlan, bool) -> bool) {
+        let mut inner = self.lock();
+        let Inner { plans, running } = &mut *inner;
+        for plan in plans.values().filter(|plan| plan.key.connector == connector) {
+            if !passes(plan, self.states.is_failed(&plan.key)) {
+                continue;
+            }
+            self.states.restarted(&plan.key, Restart::ByHand);
+            if let Some(running) = running {
+                self.spawn(running, plan);
+            }
+        }
+    }
+
+    /// The shard is another's now: nothing of its streams is remembered.
+    pub fn forget_states(&self) {
+        for key in self.lock().plans.keys() {
+            self.states.remove(key);
+        }
     }
 
     /// Adds a stream, which is pulled at once if the shard is held.
@@ -91,38 +112,32 @@ impl LiveStreams {
     }
 
     fn spawn(&self, running: &mut Running, plan: &Arc<StreamPlan>) {
-        self.states.begin(&plan.key);
-        if self.states.is_failed(&plan.key) {
-            return;
+        self.states.begin(&plan.key, running.beginning.generation);
+        if let Some(reason) = running.beginning.unreadable.get(&*plan.key) {
+            self.states.fail(&plan.key, reason.clone(), Restart::ByHand);
         }
         let cancel = running.all.child_token();
         if let Some(before) = running.tasks.insert((*plan.key).clone(), cancel.clone()) {
             before.cancel();
         }
-        let position = running.positions.get(&*plan.key).cloned();
+        let positions = running.beginning.positions.clone();
         let (plan, states, queue) = (Arc::clone(plan), Arc::clone(&self.states), running.queue.clone());
         self.runtime.spawn(async move {
-            let pulling = async {
-                match plan.context.backfill {
-                    None => task::run(plan, position, states, queue).await,
-                    Some(range) => backfill::run(plan, range, position, states, queue).await,
-                }
-            };
             // Dropping the task closes its session; what it had of a fragment is pulled again.
             tokio::select! {
                 () = cancel.cancelled() => {}
-                () = pulling => {}
+                () = pull(plan, positions, states, queue) => {}
             }
         });
     }
 
-    fn start(&self, owner: u64, positions: &Positions, queue: mpsc::Sender<Outgoing>) {
+    fn start(&self, owner: u64, beginning: Beginning, queue: mpsc::Sender<Outgoing>) {
         let mut inner = self.lock();
         if let Some(before) = inner.running.take() {
             before.all.cancel();
         }
         let all = CancellationToken::new();
-        let mut running = Running { owner, positions: positions.clone(), queue, tasks: HashMap::new(), all };
+        let mut running = Running { owner, beginning, queue, tasks: HashMap::new(), all };
         for plan in inner.plans.values() {
             self.spawn(&mut running, plan);
         }
@@ -143,23 +158,56 @@ impl LiveStreams {
     }
 }
 
+/// Pulls a stream, and again after it has failed, by the connector's policy.
+async fn pull(
+    plan: Arc<StreamPlan>,
+    positions: SharedPositions,
+    states: Arc<StreamStates>,
+    queue: mpsc::Sender<Outgoing>,
+) {
+    loop {
+        // One that had failed before the shard was lost goes on waiting.
+        while states.is_failed(&plan.key) {
+            let Some(delay) = states.restart_in(&plan.key, &plan.context.restart) else {
+                return std::future::pending().await;
+            };
+            tokio::time::sleep(delay).await;
+            tracing::info!(connector = %plan.key.connector, stream = %plan.stream, "the stream that has failed is started again");
+            states.restarted(&plan.key, Restart::Automatic);
+        }
+        let (again, position) = (Arc::clone(&plan), positions.get(&plan.key));
+        match plan.context.backfill {
+            None => task::run(again, position, Arc::clone(&states), queue.clone()).await,
+            Some(range) => backfill::run(again, range, position, Arc::clone(&states), queue.clone()).await,
+        }
+        if !states.is_failed(&plan.key) {
+            return;
+        }
+    }
+}
+
 /// The sources of a shard's owner.
 pub struct ShardStreams {
     live: Arc<LiveStreams>,
+    gate: Arc<ConfigGate>,
     owner: u64,
 }
 
 impl ShardStreams {
     /// For a new owner.
-    pub fn new(live: Arc<LiveStreams>) -> Self {
+    pub fn new(live: Arc<LiveStreams>, gate: Arc<ConfigGate>) -> Self {
         static OWNERS: AtomicU64 = AtomicU64::new(0);
-        Self { live, owner: OWNERS.fetch_add(1, Ordering::Relaxed) }
+        Self { live, gate, owner: OWNERS.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
 impl Sources for ShardStreams {
-    fn start(&mut self, positions: &Positions, queue: mpsc::Sender<Outgoing>) {
-        self.live.start(self.owner, positions, queue);
+    fn wait_for_config(&mut self, place: &ConfigPlace, held: &dyn Fn() -> bool) {
+        self.gate.wait(place, held);
+    }
+
+    fn start(&mut self, beginning: Beginning, queue: mpsc::Sender<Outgoing>) {
+        self.live.start(self.owner, beginning, queue);
     }
 
     fn stop(&mut self) {
@@ -168,8 +216,9 @@ impl Sources for ShardStreams {
 
     fn fail(&mut self, stream: &OffsetKey, reason: String) {
         // The shard is lost by it, and the streams with it: this is said all the same.
-        self.live.states.begin(stream);
-        self.live.states.fail(stream, reason);
+        self.live.states.begin(stream, 0);
+        // By itself it would lose the shard again and again, and the other streams with it.
+        self.live.states.fail(stream, reason, Restart::ByHand);
     }
 }
 

@@ -7,7 +7,7 @@ use kvs_client::{ErrorClass, PulledFragment, StreamPosition};
 use tokio::sync::mpsc;
 
 use super::StreamPlan;
-use super::state::StreamStates;
+use super::state::{Restart, StreamStates};
 use crate::record::{Notification, RecordBuilder};
 use crate::shard::{Outgoing, Record, StoredOffset};
 use crate::telemetry;
@@ -94,7 +94,7 @@ impl<'a> Publisher<'a> {
                 queue.send(outgoing).await.is_ok()
             }
             Err(reason) => {
-                states.fail(&self.plan.key, reason);
+                states.fail(&self.plan.key, reason, Restart::Automatic);
                 false
             }
         }

@@ -1,10 +1,13 @@
 //! How the streams of a worker are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::config::RestartPolicy;
 use crate::shard::OffsetKey;
 use crate::telemetry;
 
@@ -65,6 +68,30 @@ pub struct StreamStatus {
     pub at_rate_limit_bytes_per_second: Option<u64>,
     /// How often each error happened: of a fixed set.
     pub errors: BTreeMap<&'static str, u64>,
+    /// Which taking of its shard it belongs to.
+    pub generation: i64,
+    /// Whether it has published something here.
+    pub published: bool,
+    /// How it fails, when it does.
+    failing: Option<Failing>,
+}
+
+/// Failures with nothing published in between.
+#[derive(Debug, Clone, Copy)]
+struct Failing {
+    since: Instant,
+    last: Instant,
+    times: u32,
+    restart: Restart,
+}
+
+/// Who starts a stream again that has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// The back-off of `errors.retry.*`.
+    Automatic,
+    /// Somebody, after what is wrong was mended.
+    ByHand,
 }
 
 impl Default for StreamStatus {
@@ -75,6 +102,9 @@ impl Default for StreamStatus {
             caught_up: None,
             at_rate_limit_bytes_per_second: None,
             errors: BTreeMap::new(),
+            generation: 0,
+            published: false,
+            failing: None,
         }
     }
 }
@@ -95,6 +125,13 @@ impl StreamState {
 }
 
 impl StreamStatus {
+    /// It has published a fragment: what failed before is over.
+    pub fn progressed(&mut self) {
+        self.state = StreamState::Running;
+        self.published = true;
+        self.failing = None;
+    }
+
     /// As the status says it.
     pub fn to_json(&self, key: &OffsetKey) -> Value {
         let mut status = json!({
@@ -131,23 +168,52 @@ impl StreamStatus {
 
 /// The states of a worker's streams. As many as there are streams.
 #[derive(Debug, Default)]
-pub struct StreamStates(Mutex<BTreeMap<OffsetKey, StreamStatus>>);
+pub struct StreamStates {
+    states: Mutex<BTreeMap<OffsetKey, StreamStatus>>,
+    /// Counts what others should hear of.
+    version: AtomicU64,
+}
 
 impl StreamStates {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<OffsetKey, StreamStatus>> {
         // Nothing panics while it is held, and a map is never half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A stream is this worker's from now on.
-    pub fn begin(&self, key: &OffsetKey) {
-        self.lock().entry(key.clone()).or_default();
+    fn changed(&self) {
+        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Another one when a stream has another state than before, or has come or gone.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Looks at a stream.
+    pub fn look<T>(&self, key: &OffsetKey, look: impl FnOnce(&StreamStatus) -> T) -> Option<T> {
+        self.lock().get(key).map(look)
+    }
+
+    /// Connectors that have published something here.
+    pub fn published(&self) -> BTreeSet<String> {
+        let states = self.lock();
+        states.iter().filter(|(_, status)| status.published).map(|(key, _)| key.connector.clone()).collect()
+    }
+
+    /// A stream is this worker's from now on, by this taking of its shard.
+    pub fn begin(&self, key: &OffsetKey, generation: i64) {
+        self.lock().entry(key.clone()).or_default().generation = generation;
+        self.changed();
     }
 
     /// Notes something of a stream that is this worker's; what a task that was stopped says late is not heard.
     pub fn note(&self, key: &OffsetKey, note: impl FnOnce(&mut StreamStatus)) {
         if let Some(status) = self.lock().get_mut(key) {
+            let before = (std::mem::discriminant(&status.state), status.published);
             note(status);
+            if before != (std::mem::discriminant(&status.state), status.published) {
+                self.changed();
+            }
         }
     }
 
@@ -166,19 +232,49 @@ impl StreamStates {
     }
 
     /// Gives a stream up, and says so.
-    pub fn fail(&self, key: &OffsetKey, reason: String) {
+    pub fn fail(&self, key: &OffsetKey, reason: String, restart: Restart) {
         {
             let mut states = self.lock();
             match states.get_mut(key) {
                 Some(status) if !matches!(status.state, StreamState::Failed { .. }) => {
                     status.state = StreamState::Failed { reason: reason.clone() };
+                    let now = Instant::now();
+                    let failing = status.failing.get_or_insert(Failing { since: now, last: now, times: 0, restart });
+                    *failing = Failing { last: now, times: failing.times.saturating_add(1), restart, ..*failing };
                 }
                 _ => return,
             }
         }
+        self.changed();
         telemetry::stream_failed(true);
         tracing::error!(connector = %key.connector, stream = %key.stream, %reason,
             "the stream is FAILED: its place is kept, the others go on");
+    }
+
+    /// How long a stream that has failed waits until it is started again; `None`: until somebody does it.
+    pub fn restart_in(&self, key: &OffsetKey, policy: &RestartPolicy) -> Option<Duration> {
+        let failing = self.lock().get(key)?.failing?;
+        let until = failing.last + policy.delay(failing.times);
+        let in_time = policy.timeout.is_none_or(|timeout| until.duration_since(failing.since) <= timeout);
+        (failing.restart == Restart::Automatic && in_time)
+            .then(|| until.saturating_duration_since(Instant::now()))
+    }
+
+    /// A stream that has failed is started again; by hand nothing of its failures is remembered.
+    pub fn restarted(&self, key: &OffsetKey, by: Restart) {
+        let mut was_failed = false;
+        self.note(key, |status| {
+            was_failed = matches!(status.state, StreamState::Failed { .. });
+            if was_failed {
+                status.state = StreamState::Running;
+            }
+            if by == Restart::ByHand {
+                status.failing = None;
+            }
+        });
+        if was_failed {
+            telemetry::stream_failed(false);
+        }
     }
 
     /// Whether a stream has been given up.
@@ -196,12 +292,14 @@ impl StreamStates {
         let mut states = self.lock();
         if !matches!(states.get(key), Some(StreamStatus { state: StreamState::Failed { .. }, .. })) {
             states.remove(key);
+            self.changed();
         }
     }
 
     /// The stream is no longer the connector's.
     pub fn remove(&self, key: &OffsetKey) {
         let removed = self.lock().remove(key);
+        self.changed();
         if matches!(removed, Some(StreamStatus { state: StreamState::Failed { .. }, .. })) {
             telemetry::stream_failed(false);
         }

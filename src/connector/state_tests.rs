@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use super::*;
 
 fn key() -> OffsetKey {
@@ -7,11 +9,11 @@ fn key() -> OffsetKey {
 #[test]
 fn a_stream_that_has_failed_stays_so_until_it_is_removed() {
     let states = StreamStates::default();
-    states.begin(&key());
-    states.fail(&key(), "why".to_owned());
+    states.begin(&key(), 1);
+    states.fail(&key(), "why".to_owned(), Restart::Automatic);
     states.set(&key(), StreamState::Running);
     states.forget(&key());
-    states.begin(&key());
+    states.begin(&key(), 1);
     assert!(states.is_failed(&key()));
     assert_eq!(states.all()[0].1.to_json(&key())["reason"], "why");
     states.remove(&key());
@@ -19,20 +21,46 @@ fn a_stream_that_has_failed_stays_so_until_it_is_removed() {
 }
 
 #[test]
+fn a_stream_that_fails_is_started_again_later_each_time_until_the_time_is_over() {
+    let states = StreamStates::default();
+    let second = Duration::from_secs(1);
+    let policy = RestartPolicy { timeout: None, base: 10 * second, cap: 30 * second };
+    states.begin(&key(), 1);
+    let mut last = Duration::ZERO;
+    for most in [10, 20, 30, 30] {
+        states.fail(&key(), "why".to_owned(), Restart::Automatic);
+        let delay = states.restart_in(&key(), &policy).unwrap();
+        assert!(delay <= most * second && delay > last.saturating_sub(second), "{delay:?}");
+        last = delay;
+        states.restarted(&key(), Restart::Automatic);
+        assert!(!states.is_failed(&key()));
+    }
+    states.fail(&key(), "why".to_owned(), Restart::Automatic);
+    assert_eq!(states.restart_in(&key(), &RestartPolicy { timeout: Some(5 * second), ..policy }), None);
+    // Something published, or a hand: it counts from the beginning again.
+    states.restarted(&key(), Restart::ByHand);
+    states.fail(&key(), "why".to_owned(), Restart::Automatic);
+    assert!(states.restart_in(&key(), &policy).unwrap() <= 10 * second);
+    states.restarted(&key(), Restart::Automatic);
+    states.fail(&key(), "too large".to_owned(), Restart::ByHand);
+    assert_eq!(states.restart_in(&key(), &policy), None);
+}
+
+#[test]
 fn what_a_stopped_task_says_late_is_not_heard() {
     let states = StreamStates::default();
-    states.begin(&key());
+    states.begin(&key(), 1);
     states.forget(&key());
     states.set(&key(), StreamState::Running);
     states.count_error(&key(), "5000");
-    states.fail(&key(), "late".to_owned());
+    states.fail(&key(), "late".to_owned(), Restart::Automatic);
     assert!(states.all().is_empty());
 }
 
 #[test]
 fn the_status_says_how_far_a_backfill_is() {
     let states = StreamStates::default();
-    states.begin(&key());
+    states.begin(&key(), 1);
     let progress = BackfillProgress { permille: 125, fragments: 3, size_bytes: 99, eta_s: Some(70) };
     states.set(&key(), StreamState::Backfilling(progress));
     states.count_error(&key(), "5000");

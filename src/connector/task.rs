@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::StreamPlan;
 use super::publish::{Publisher, to_position};
-use super::state::{StreamState, StreamStates};
+use super::state::{Restart, StreamState, StreamStates};
 use crate::record::Notification;
 use crate::shard::{Outgoing, Record, StoredOffset};
 use crate::telemetry;
@@ -38,7 +38,7 @@ pub(super) async fn run(
             Ok(Pulled::Fragment(pulled)) => {
                 let millis_behind_now = pulled.fragment.millis_behind_now;
                 states.note(&plan.key, |status| {
-                    status.state = StreamState::Running;
+                    status.progressed();
                     status.millis_behind_now = millis_behind_now;
                 });
                 if !publisher.send(*pulled, &mut notifications, &states, &queue).await {
@@ -55,9 +55,9 @@ pub(super) async fn run(
                 states.count_error(&plan.key, error.code());
                 telemetry::failed(&plan.key, error.code());
                 if context.discovered && error.is_not_found() {
-                    return states.set(&plan.key, StreamState::Gone { reason: error.to_string() });
+                    return states.set(&plan.key, StreamState::Gone { reason: plan.context.shown(&error) });
                 }
-                return states.fail(&plan.key, error.to_string());
+                return states.fail(&plan.key, plan.context.shown(&error), Restart::Automatic);
             }
         }
     }
@@ -116,8 +116,9 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
             telemetry::failed(key, error.code());
             states.count_error(key, error.code());
             let request_id = error.request_id();
-            tracing::warn!(%stream, %error, request_id, delay_ms = delay.as_millis() as u64, "trying again");
-            states.set(key, StreamState::Retrying { reason: error.to_string() });
+            let error = plan.context.shown(&error);
+                tracing::warn!(%stream, error, request_id, delay_ms = delay.as_millis() as u64, "trying again");
+            states.set(key, StreamState::Retrying { reason: error });
         }
         _ => {}
     }

@@ -85,11 +85,12 @@ impl Membership {
             .create_with_context(GroupContext(Arc::clone(&listener)))
             .map_err(|error| to_log_error(DOING, &error))?;
         consumer.subscribe(&[&settings.offsets_topic]).map_err(|error| to_log_error(DOING, &error))?;
+        let is_static = settings.group_instance_id.is_some();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("membership".to_owned())
-            .spawn(move || poll(&consumer, &stopped, &*listener))
+            .spawn(move || poll(&consumer, &stopped, &*listener, is_static))
             .map_err(|error| LogError {
                 kind: crate::shard::LogErrorKind::Other,
                 doing: DOING,
@@ -109,9 +110,19 @@ impl Membership {
     }
 }
 
-fn poll<L: GroupListener>(consumer: &BaseConsumer<GroupContext<L>>, stop: &AtomicBool, listener: &L) {
+fn poll<L: GroupListener>(
+    consumer: &BaseConsumer<GroupContext<L>>,
+    stop: &AtomicBool,
+    listener: &L,
+    is_static: bool,
+) {
     let mut leaving = false;
     loop {
+        // A static member closes without leaving: its shards wait for it until its session is over. They are let go
+        // through the context while the consumer is dropped.
+        if is_static && stop.load(Ordering::Acquire) {
+            return;
+        }
         if stop.load(Ordering::Acquire) && !leaving {
             leaving = true;
             // Revokes through the context, on this thread, in the polls that follow.

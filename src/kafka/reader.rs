@@ -13,6 +13,8 @@ use crate::shard::{LogError, LogErrorKind, OffsetReader, ShardId};
 
 /// How long one poll waits for a record.
 const POLL_TIMEOUT: Duration = Duration::from_millis(2);
+/// The same of one that follows: so long it takes at most to hear that the position moved over a marker.
+const FOLLOW_TIMEOUT: Duration = Duration::from_millis(20);
 /// How long a question to a broker may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -24,6 +26,7 @@ pub struct ShardReader {
     topic: String,
     partition: i32,
     start: i64,
+    poll_timeout: Duration,
 }
 
 impl ShardReader {
@@ -32,8 +35,23 @@ impl ShardReader {
     /// # Errors
     /// When librdkafka does not take the settings.
     pub fn new(settings: &KafkaSettings) -> Result<Self, LogError> {
+        Self::with(settings, POLL_TIMEOUT, None)
+    }
+
+    /// A reader that stays at the end of its topic: it asks seldom when nothing comes.
+    ///
+    /// # Errors
+    /// When librdkafka does not take the settings.
+    pub fn follower(settings: &KafkaSettings) -> Result<Self, LogError> {
+        Self::with(settings, FOLLOW_TIMEOUT, Some("250"))
+    }
+
+    fn with(settings: &KafkaSettings, poll_timeout: Duration, fetch_wait_ms: Option<&str>) -> Result<Self, LogError> {
         let consumer = |isolation_level| {
-            let config = settings.reader_config(isolation_level);
+            let mut config = settings.reader_config(isolation_level);
+            if let Some(wait_ms) = fetch_wait_ms {
+                config.set("fetch.wait.max.ms", wait_ms);
+            }
             config.create_with_context(LogContext).map_err(|error| to_log_error("making a reader", &error))
         };
         Ok(Self {
@@ -42,6 +60,7 @@ impl ShardReader {
             topic: settings.offsets_topic.clone(),
             partition: 0,
             start: 0,
+            poll_timeout,
         })
     }
 }
@@ -65,7 +84,7 @@ impl OffsetReader for ShardReader {
     }
 
     fn poll(&mut self) -> Result<Option<OffsetRecord>, LogError> {
-        match self.committed.poll(POLL_TIMEOUT) {
+        match self.committed.poll(self.poll_timeout) {
             None => Ok(None),
             Some(Ok(message)) if message.partition() == self.partition => Ok(Some(OffsetRecord {
                 key: message.key().unwrap_or_default().to_vec(),

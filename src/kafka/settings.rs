@@ -7,6 +7,16 @@ use rdkafka::config::RDKafkaLogLevel;
 
 use crate::shard::ShardId;
 
+/// How members of the group agree on who has which shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GroupProtocol {
+    /// Among themselves, by the cooperative-sticky assignor.
+    #[default]
+    Classic,
+    /// The broker decides (KIP-848); its session timeout is the broker's, or the group's own.
+    Consumer,
+}
+
 /// How to reach the cluster, and what each kind of client is told besides.
 #[derive(Debug, Clone)]
 pub struct KafkaSettings {
@@ -26,6 +36,10 @@ pub struct KafkaSettings {
     pub offsets_topic: String,
     /// `session.timeout.ms`.
     pub session_timeout_ms: u64,
+    /// `group.instance.id`: a member that comes back within its session keeps its shards.
+    pub group_instance_id: Option<String>,
+    /// `group.protocol`.
+    pub group_protocol: GroupProtocol,
     /// A transaction that takes longer is aborted by the broker.
     pub transaction_timeout_ms: u64,
     /// The largest record.
@@ -70,6 +84,19 @@ impl KafkaSettings {
         config
     }
 
+    /// The same cluster, with another topic in the place of the offsets topic: the config log is taken as a shard is.
+    pub fn on_topic(&self, topic: &str) -> Self {
+        Self { offsets_topic: topic.to_owned(), ..self.clone() }
+    }
+
+    /// For the one producer of statuses, which needs no transactions: whoever finds one missing writes it again.
+    pub fn status_producer_config(&self) -> ClientConfig {
+        let mut config = self.base(&self.producer);
+        config.remove("transactional.id");
+        config.set("enable.idempotence", "true").set("linger.ms", "5").set("message.timeout.ms", "10000");
+        config
+    }
+
     /// For reading offsets; `isolation_level` is `read_committed` or `read_uncommitted`.
     pub fn reader_config(&self, isolation_level: &str) -> ClientConfig {
         let mut config = self.base(&self.consumer);
@@ -89,19 +116,29 @@ impl KafkaSettings {
     pub fn membership_config(&self) -> ClientConfig {
         // Often enough that members learn of a rebalance well within the second after a session timed out.
         let heartbeat_ms = (self.session_timeout_ms / 20).clamp(50, 500);
-        let defaults = BTreeMap::from([
+        let classic = [
             ("partition.assignment.strategy", "cooperative-sticky".to_owned()),
             ("heartbeat.interval.ms", heartbeat_ms.to_string()),
+            ("session.timeout.ms", self.session_timeout_ms.to_string()),
+        ];
+        // librdkafka refuses those three with KIP-848's protocol, where the broker has them.
+        let of_protocol = match self.group_protocol {
+            GroupProtocol::Classic => classic.to_vec(),
+            GroupProtocol::Consumer => vec![("group.protocol", "consumer".to_owned())],
+        };
+        let defaults = BTreeMap::from([
             ("fetch.message.max.bytes", "1024".to_owned()),
             ("queued.max.messages.kbytes", "64".to_owned()),
         ]);
-        let mut own: BTreeMap<String, String> =
-            defaults.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let defaults = defaults.into_iter().chain(of_protocol);
+        let mut own: BTreeMap<String, String> = defaults.map(|(key, value)| (key.to_owned(), value)).collect();
         own.extend(self.consumer.clone());
         let mut config = self.base(&own);
+        if let Some(instance_id) = &self.group_instance_id {
+            config.set("group.instance.id", instance_id);
+        }
         config
             .set("group.id", &self.group_id)
-            .set("session.timeout.ms", self.session_timeout_ms.to_string())
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "latest");

@@ -11,6 +11,8 @@ fn settings() -> KafkaSettings {
         group_id: "group".to_owned(),
         offsets_topic: "offsets".to_owned(),
         session_timeout_ms: 10_000,
+        group_instance_id: None,
+        group_protocol: GroupProtocol::Classic,
         transaction_timeout_ms: 15_000,
         message_max_bytes: 1 << 20,
     }

@@ -103,6 +103,12 @@ impl Topics {
         asked.await.map_err(|_| KafkaError::Canceled)?.map(|_| ())
     }
 
+    /// Id of the cluster, when it says.
+    pub async fn cluster_id(&self) -> Option<String> {
+        let metadata = std::sync::Arc::clone(&self.metadata);
+        tokio::task::spawn_blocking(move || metadata.client().fetch_cluster_id(CALL_TIMEOUT)).await.ok()?
+    }
+
     /// Partitions of a topic; `None`: it does not exist.
     ///
     /// # Errors

@@ -47,10 +47,24 @@ pub struct StoredOffset {
     pub producer_timestamp: Option<Timestamp>,
 }
 
+/// The form of the value that this version writes and understands. A later one that older workers must not take for
+/// it counts up; fields that are only added do not.
+const VERSION: u32 = 1;
+
+fn first_version() -> u32 {
+    1
+}
+
+fn is_first_version(version: &u32) -> bool {
+    *version == 1
+}
+
 /// The value's JSON. Fields that a later version adds are passed over.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
+    #[serde(default = "first_version", skip_serializing_if = "is_first_version")]
+    version: u32,
     continuation_token: Option<String>,
     fragment_number: String,
     #[serde(default)]
@@ -63,6 +77,7 @@ impl StoredOffset {
     /// The value's bytes; timestamps are milliseconds.
     pub fn to_bytes(&self) -> Vec<u8> {
         let wire = Wire {
+            version: VERSION,
             continuation_token: self.continuation_token.clone(),
             fragment_number: self.fragment_number.as_str().to_owned(),
             server_timestamp: self.server_timestamp.map(Timestamp::millis),
@@ -77,6 +92,16 @@ impl StoredOffset {
     /// # Errors
     /// What is wrong with it: it must not be taken for "no offset", which would publish the stream again.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        /// Looked at first: the rest may have another form.
+        #[derive(Deserialize)]
+        struct Version {
+            #[serde(default = "first_version")]
+            version: u32,
+        }
+        let Version { version } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if version > VERSION {
+            return Err(format!("it is of version {version} and this worker knows up to {VERSION}: run a newer worker"));
+        }
         let wire: Wire = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         Ok(Self {
             fragment_number: wire.fragment_number.parse().map_err(|error| format!("fragmentNumber: {error}"))?,

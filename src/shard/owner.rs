@@ -1,6 +1,7 @@
 //! The life of a shard in a worker: take, write, lose, take again; until it is released.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -9,9 +10,10 @@ use tokio_retry2::strategy::{ExponentialBackoff, jitter_with_bounds};
 use tokio_util::sync::CancellationToken;
 
 use super::contract::Contract;
+use super::gate::ConfigPlace;
 use super::id::ShardId;
 use super::log::{LogErrorKind, ShardLog};
-use super::offset::OffsetKey;
+use super::offset::{OffsetKey, StoredOffset};
 use super::outgoing::Outgoing;
 use super::recover::{Positions, RecoverError};
 use super::take::{Taken, take};
@@ -38,15 +40,50 @@ impl Grip {
 
 /// What pulls the streams of a shard.
 pub trait Sources: Send {
+    /// Waits until a place of the config log is applied here, as long as `held`: a change of offsets asks for it.
+    fn wait_for_config(&mut self, place: &ConfigPlace, held: &dyn Fn() -> bool);
+
     /// Begins to pull every stream of the shard that has not failed, from its position, into the queue. What was
     /// pulled before has been stopped.
-    fn start(&mut self, positions: &Positions, queue: mpsc::Sender<Outgoing>);
+    fn start(&mut self, beginning: Beginning, queue: mpsc::Sender<Outgoing>);
 
     /// Stops pulling. Senders of the queue are dropped soon after.
     fn stop(&mut self);
 
     /// Gives a stream up: its place is kept, the others go on.
     fn fail(&mut self, stream: &OffsetKey, reason: String);
+}
+
+/// Where the streams of a shard are: from the recovery read, and then as fragments are written.
+#[derive(Debug, Clone, Default)]
+pub struct SharedPositions(Arc<Mutex<Positions>>);
+
+impl SharedPositions {
+    /// As they were read.
+    pub fn new(positions: Positions) -> Self {
+        Self(Arc::new(Mutex::new(positions)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Positions> {
+        // Nothing panics while it is held, and a map is never half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a stream is.
+    pub fn get(&self, key: &OffsetKey) -> Option<StoredOffset> {
+        self.lock().get(key).cloned()
+    }
+}
+
+/// What a taking of a shard hands to its sources.
+#[derive(Debug, Clone, Default)]
+pub struct Beginning {
+    /// Where its streams are.
+    pub positions: SharedPositions,
+    /// Streams that cannot be pulled, with the reason.
+    pub unreadable: HashMap<OffsetKey, String>,
+    /// Orders the takings of a shard.
+    pub generation: i64,
 }
 
 /// How a shard is owned.
@@ -163,9 +200,14 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         let Taken { mut producer, recovered } = taken;
         // Each take has a queue of its own, so that what was pulled before a loss cannot come after it.
         let (sender, mut queue) = mpsc::channel(self.settings.queue_fragments);
-        let mut positions = recovered.positions;
         let mut contract = (!recovered.has_contract).then(|| self.contract.clone());
-        self.sources.start(&positions, sender);
+        if let Some(place) = &recovered.config_place {
+            let grip = self.grip.clone();
+            self.sources.wait_for_config(place, &move || grip.held());
+        }
+        let positions = SharedPositions::new(recovered.positions);
+        let (unreadable, generation) = (recovered.unreadable, recovered.generation);
+        self.sources.start(Beginning { positions: positions.clone(), unreadable, generation }, sender);
         let mut deadline = None;
         loop {
             let first = match self.arrival(&mut queue, deadline) {
@@ -181,7 +223,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 }
             };
             let Some(first) = fresh(first, &positions) else { continue };
-            let written = self.write(&mut producer, first, &mut queue, &mut positions, contract.as_ref());
+            let written = self.write(&mut producer, first, &mut queue, &positions, contract.as_ref());
             match written {
                 Ok(committed) => {
                     contract = None;
@@ -205,7 +247,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         producer: &mut L::Producer,
         first: Outgoing,
         queue: &mut mpsc::Receiver<Outgoing>,
-        positions: &mut Positions,
+        positions: &SharedPositions,
         contract: Option<&Contract>,
     ) -> Result<Vec<Committed>, Failed> {
         let began = Instant::now();
@@ -284,9 +326,9 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
 }
 
 /// The fragment, if it is above the last one of its stream; what is not was published before.
-fn fresh(outgoing: Outgoing, positions: &Positions) -> Option<Outgoing> {
-    let last = match (positions.get(&*outgoing.key), &outgoing.offset) {
-        (Some(last), Some(offset)) if offset.fragment_number <= last.fragment_number => &last.fragment_number,
+fn fresh(outgoing: Outgoing, positions: &SharedPositions) -> Option<Outgoing> {
+    let last = match (positions.get(&outgoing.key), &outgoing.offset) {
+        (Some(last), Some(offset)) if offset.fragment_number <= last.fragment_number => last.fragment_number,
         _ => return Some(outgoing),
     };
     telemetry::duplicate_dropped(&outgoing.key);
@@ -295,8 +337,8 @@ fn fresh(outgoing: Outgoing, positions: &Positions) -> Option<Outgoing> {
 }
 
 /// What is being written counts as the stream's last from now on; if it fails, all is read anew.
-fn note(positions: &mut Positions, outgoing: &Outgoing) {
+fn note(positions: &SharedPositions, outgoing: &Outgoing) {
     if let Some(offset) = &outgoing.offset {
-        positions.insert((*outgoing.key).clone(), offset.clone());
+        positions.lock().insert((*outgoing.key).clone(), offset.clone());
     }
 }

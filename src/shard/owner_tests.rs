@@ -8,13 +8,14 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::contract::Contract;
+use super::gate::ConfigPlace;
 use super::fake::{Did, FakeLog, FakeProducer};
 use super::id::ShardId;
 use super::log::{LogErrorKind, TransactionalProducer};
 use super::offset::{OffsetKey, StoredOffset};
 use super::outgoing::{Outgoing, Record};
-use super::owner::{Ended, Grip, Owner, OwnerSettings, Sources};
-use super::recover::Positions;
+use super::owner::{Beginning, Ended, Grip, Owner, OwnerSettings, Sources};
+use super::recover::CONFIG_PLACE_KEY;
 use super::transaction::TransactionLimits;
 
 const SHARD: ShardId = ShardId(3);
@@ -54,12 +55,17 @@ fn outgoing(number: u64) -> Outgoing {
 struct Numbers {
     started: Arc<Mutex<Vec<u64>>>,
     failed: Arc<Mutex<Vec<String>>>,
+    waited: Arc<Mutex<Vec<i64>>>,
     running: Arc<Mutex<Option<std::sync::mpsc::Sender<()>>>>,
 }
 
 impl Sources for Numbers {
-    fn start(&mut self, positions: &Positions, queue: mpsc::Sender<Outgoing>) {
-        let after: u64 = positions.get(&key()).map_or(0, |offset| offset.fragment_number.as_str().parse().unwrap());
+    fn wait_for_config(&mut self, place: &ConfigPlace, _held: &dyn Fn() -> bool) {
+        self.waited.lock().unwrap().push(place.position);
+    }
+
+    fn start(&mut self, beginning: Beginning, queue: mpsc::Sender<Outgoing>) {
+        let after: u64 = beginning.positions.get(&key()).map_or(0, |offset| offset.fragment_number.as_str().parse().unwrap());
         self.started.lock().unwrap().push(after);
         let (stop, stopped) = std::sync::mpsc::channel();
         *self.running.lock().unwrap() = Some(stop);
@@ -259,4 +265,25 @@ fn a_record_that_is_too_large_fails_its_stream() {
     let run = Run::start(log).expect_each_once();
     let failed = run.sources.failed.lock().unwrap().clone();
     assert!(failed[0].contains("1000 bytes") && failed[0].contains("900 bytes"), "{failed:?}");
+}
+
+/// Offsets were altered while the connector was stopped: whoever has not heard of that yet pulls nothing.
+#[test]
+fn nothing_is_pulled_before_the_place_of_the_config_log_that_an_alteration_left() {
+    let log = FakeLog::default();
+    let mut producer = log.intruder(SHARD);
+    producer.begin().unwrap();
+    let place = ConfigPlace { topic: "configs".to_owned(), position: 17 };
+    let record = Record {
+        topic: "offsets".into(),
+        partition: SHARD.0,
+        key: CONFIG_PLACE_KEY.to_vec(),
+        value: Some(place.to_bytes().into()),
+        headers: vec![],
+        timestamp_ms: None,
+    };
+    producer.send(record).unwrap();
+    producer.commit().unwrap();
+    let run = Run::start(log).expect_each_once();
+    assert_eq!(*run.sources.waited.lock().unwrap(), [17]);
 }

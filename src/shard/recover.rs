@@ -4,12 +4,17 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::contract::{CONTRACT_KEY, Contract, ContractError};
+use super::gate::ConfigPlace;
 use super::id::ShardId;
 use super::log::{LogError, OffsetReader};
 use super::offset::{OffsetKey, StoredOffset};
 
 /// The offsets of a shard's streams.
 pub type Positions = HashMap<OffsetKey, StoredOffset>;
+
+/// The reserved key under which whoever alters offsets leaves the place of the config log that an owner must have
+/// applied before it pulls: an owner that has not heard yet that a connector is STOPPED would undo the change.
+pub const CONFIG_PLACE_KEY: &[u8] = br#"["kvs-connect-config-place"]"#;
 
 /// What a shard's partition says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -18,6 +23,12 @@ pub struct Recovered {
     pub positions: Positions,
     /// Whether the topic's contract is there.
     pub has_contract: bool,
+    /// Streams whose offsets cannot be read, with the reason: taking them for none would publish the streams again.
+    pub unreadable: HashMap<OffsetKey, String>,
+    /// The place of the config log that has to be applied before anything is pulled.
+    pub config_place: Option<ConfigPlace>,
+    /// The end of the partition when it was read: it grows from take to take, and so orders them.
+    pub generation: i64,
 }
 
 /// Why a shard cannot be read.
@@ -29,14 +40,6 @@ pub enum RecoverError {
     /// The topic is bound to something else.
     #[error(transparent)]
     Contract(#[from] ContractError),
-    /// An offset cannot be read; taking it for none would publish the stream again.
-    #[error("the offset of {key} cannot be read ({reason}): alter it, or delete it to start anew")]
-    BadOffset {
-        /// Its key, as text.
-        key: String,
-        /// What is wrong.
-        reason: String,
-    },
     /// The log became shorter than it was when the read began.
     #[error(
         "no progress for {stalled_s} s at offset {position}: the log was truncated, it ends at {end} and ended at \
@@ -84,11 +87,27 @@ pub fn recover(
     stall_timeout: Duration,
     held: &dyn Fn() -> bool,
 ) -> Result<Recovered, RecoverError> {
+    let mut recovered = Recovered::default();
+    let end = read_to_end(reader, shard, stall_timeout, held, |key, value| apply(&mut recovered, contract, key, value))?;
+    recovered.generation = end;
+    Ok(recovered)
+}
+
+/// Reads a partition from its start to the end it has now; answers that end.
+///
+/// # Errors
+/// As those of [`recover`], and what `apply` says.
+pub fn read_to_end(
+    reader: &mut impl OffsetReader,
+    shard: ShardId,
+    stall_timeout: Duration,
+    held: &dyn Fn() -> bool,
+    mut apply: impl FnMut(&[u8], Option<&[u8]>) -> Result<(), RecoverError>,
+) -> Result<i64, RecoverError> {
     let bounds = reader.bounds(shard)?;
     let target = bounds.end;
-    let mut recovered = Recovered::default();
     if bounds.start >= target {
-        return Ok(recovered);
+        return Ok(target);
     }
     reader.seek(shard, bounds.start)?;
     let mut position = bounds.start;
@@ -98,7 +117,7 @@ pub fn recover(
             return Err(RecoverError::Released);
         }
         if let Some(record) = reader.poll()? {
-            apply(&mut recovered, contract, &record.key, record.value.as_deref())?;
+            apply(&record.key, record.value.as_deref())?;
         }
         let now_at = reader.position()?;
         if now_at > position {
@@ -114,7 +133,7 @@ pub fn recover(
             });
         }
     }
-    Ok(recovered)
+    Ok(target)
 }
 
 fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Option<&[u8]>) -> Result<(), RecoverError> {
@@ -125,18 +144,27 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
         recovered.has_contract = value.is_some();
         return Ok(());
     }
+    if key == CONFIG_PLACE_KEY {
+        recovered.config_place = value.and_then(|value| serde_json::from_slice(value).ok());
+        return Ok(());
+    }
     let Some(offset_key) = OffsetKey::from_bytes(key) else {
         // Somebody else's, or a later version's: no stream of ours.
         tracing::warn!(key = %String::from_utf8_lossy(key), "a key of the offsets topic is not known and passed over");
         return Ok(());
     };
-    match value {
-        None => recovered.positions.remove(&offset_key),
-        Some(value) => {
-            let offset = StoredOffset::from_bytes(value)
-                .map_err(|reason| RecoverError::BadOffset { key: String::from_utf8_lossy(key).into_owned(), reason })?;
-            recovered.positions.insert(offset_key, offset)
+    recovered.unreadable.remove(&offset_key);
+    recovered.positions.remove(&offset_key);
+    match value.map(StoredOffset::from_bytes) {
+        None => {}
+        Some(Ok(offset)) => _ = recovered.positions.insert(offset_key, offset),
+        Some(Err(reason)) => {
+            let reason = format!(
+                "the offset of {} cannot be read ({reason}): alter it, or delete it to start anew",
+                String::from_utf8_lossy(key)
+            );
+            recovered.unreadable.insert(offset_key, reason);
         }
-    };
+    }
     Ok(())
 }

@@ -50,7 +50,6 @@ impl RecoverError {
         match self {
             Self::Log(LogError { kind, .. }) => kind.reason(),
             Self::Contract(_) => "contract",
-            Self::BadOffset { .. } => "bad_offset",
             Self::Truncated { .. } => "truncated",
             Self::HangingTransaction { .. } => "hanging_transaction",
             Self::Released => "released",

@@ -173,5 +173,20 @@ fn an_offset_that_cannot_be_read_is_not_taken_for_none() {
     producer.begin().unwrap();
     producer.send(record(key("a").to_bytes(), Some(b"{}".to_vec()))).unwrap();
     producer.commit().unwrap();
-    assert!(refused(&log).to_string().contains(r#"["c",{"stream":"a"}]"#));
+    let recovered = taken(&log, &Grip::default()).unwrap().recovered;
+    assert!(recovered.positions.is_empty());
+    assert!(recovered.unreadable[&key("a")].contains(r#"["c",{"stream":"a"}]"#), "{recovered:?}");
+}
+
+#[test]
+fn an_offset_of_a_later_version_is_refused_and_another_stream_goes_on() {
+    let log = FakeLog::default();
+    commit(&log, "b", "1");
+    let mut producer = log.intruder(SHARD);
+    producer.begin().unwrap();
+    producer.send(record(key("a").to_bytes(), Some(br#"{"version":2,"place":"elsewhere"}"#.to_vec()))).unwrap();
+    producer.commit().unwrap();
+    let recovered = taken(&log, &Grip::default()).unwrap().recovered;
+    assert_eq!(recovered.positions[&key("b")], offset("1"));
+    assert!(recovered.unreadable[&key("a")].contains("version 2"), "{recovered:?}");
 }

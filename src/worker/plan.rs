@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvs_client::{CallLimits, Client, MemoryBudget};
-use tokio::sync::OnceCell;
+use kvs_client::{CallLimits, Client, MemoryBudget, StreamRef};
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::WorkerError;
 use crate::config::connector::{Discovery, StreamsConfig};
-use crate::config::{ConnectorConfig, WorkerConfig};
+use crate::cluster::Settings;
+use crate::config::secrets::Resolved;
+use crate::config::{ConnectorConfig, WorkerConfig, check};
 use crate::connector::{ConnectorContext, StreamPlan};
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{KafkaSettings, TopicFacts, Topics};
@@ -20,15 +22,18 @@ use crate::telemetry::CallMetrics;
 
 /// What a record is larger than its payload, at most: index of the frames, tracks, tags, key, headers.
 const RECORD_OVERHEAD_BYTES: usize = 4 << 20;
+/// librdkafka takes no larger one.
+const MESSAGE_MAX_BYTES: usize = 1_000_000_000;
+/// So many connectors are started side by side: each asks Kafka for its topic.
+const STARTING_MAX: usize = 8;
 /// How long a topic that we make keeps its records, when the connector does not say: a week, as Kafka has it.
 const DEFAULT_RETENTION_MS: &str = "604800000";
 
 /// How long notifications are kept, when we make their topic: 30 days.
 const NOTIFICATIONS_RETENTION_MS: &str = "2592000000";
 
-/// How the worker reaches Kafka; records as large as its connectors need.
-pub(crate) fn kafka_settings(config: &WorkerConfig, connectors: &[ConnectorConfig]) -> KafkaSettings {
-    let largest = connectors.iter().map(|connector| connector.fragment_max_size_bytes()).max().unwrap_or(1 << 20);
+/// How the worker reaches Kafka; records as large as its memory budget lets fragments be.
+pub(crate) fn kafka_settings(config: &WorkerConfig) -> KafkaSettings {
     KafkaSettings {
         bootstrap_servers: config.bootstrap_servers.clone(),
         common: config.common.clone(),
@@ -38,8 +43,10 @@ pub(crate) fn kafka_settings(config: &WorkerConfig, connectors: &[ConnectorConfi
         group_id: config.group_id.clone(),
         offsets_topic: config.offsets_topic.clone(),
         session_timeout_ms: config.session_timeout_ms,
+        group_instance_id: config.group_instance_id.clone(),
+        group_protocol: config.group_protocol,
         transaction_timeout_ms: config.transaction_timeout_ms,
-        message_max_bytes: largest + RECORD_OVERHEAD_BYTES,
+        message_max_bytes: (config.memory_budget_size_bytes + RECORD_OVERHEAD_BYTES).min(MESSAGE_MAX_BYTES),
     }
 }
 
@@ -61,58 +68,100 @@ pub(super) fn owner_settings(config: &WorkerConfig) -> OwnerSettings {
     }
 }
 
-/// What runs: the streams that are known from the start, and the connectors whose streams are to be looked for.
-pub(super) struct Plans {
-    /// Streams that are listed.
-    pub(super) streams: Vec<Arc<StreamPlan>>,
-    /// Connectors with conditions.
-    pub(super) discoveries: Vec<(String, Discovery, Arc<ConnectorContext>)>,
+/// What all connectors of a worker share.
+pub(super) struct Dependencies {
+    /// The worker's settings.
+    pub(super) config: Arc<WorkerConfig>,
+    /// Asks for topics and makes them.
+    pub(super) topics: Topics,
+    budget: MemoryBudget,
+    limits: Arc<CallLimits>,
+    encoder: Arc<dyn ValueEncoder>,
+    notifications: OnceCell<NotificationTopic>,
+    /// Connectors that are being started at once.
+    starting: Semaphore,
 }
 
-/// All connectors, with their data topics made or checked.
-pub(super) async fn plans(
-    topics: &Topics,
-    config: &WorkerConfig,
-    connectors: &[ConnectorConfig],
-) -> Result<Plans, WorkerError> {
-    let budget = MemoryBudget::new(config.memory_budget_size_bytes);
-    let limits = Arc::new(CallLimits::default());
-    let encoder: Arc<dyn ValueEncoder> =
-        Arc::new(AvroValue::new().map_err(|error| WorkerError::Config(error.to_string()))?);
-    let notifications = notifications_topic(topics, config).await?;
-    let mut plans = Plans { streams: Vec::new(), discoveries: Vec::new() };
-    for connector in connectors {
-        let facts = data_topic(topics, connector).await?;
-        let in_connector = |reason: String| WorkerError::Config(format!("connector {:?}: {reason}", connector.name));
-        let client = Client::new(connector.client.clone(), Arc::clone(&limits))
-            .await
-            .map_err(|error| in_connector(error.to_string()))?
-            .with_observer(Box::new(CallMetrics { connector: connector.name.clone() }));
+/// A connector that is ready to run.
+pub(super) struct ConnectorPlan {
+    /// Streams that are listed.
+    pub(super) streams: Vec<Arc<StreamPlan>>,
+    /// Conditions, if its streams are to be looked for.
+    pub(super) discovery: Option<(Discovery, Arc<ConnectorContext>)>,
+}
+
+impl Dependencies {
+    pub(super) fn new(config: Arc<WorkerConfig>, topics: Topics) -> Result<Self, WorkerError> {
+        let encoder = AvroValue::new().map_err(|error| WorkerError::Config(error.to_string()))?;
+        Ok(Self {
+            budget: MemoryBudget::new(config.memory_budget_size_bytes),
+            limits: Arc::default(),
+            encoder: Arc::new(encoder),
+            notifications: OnceCell::new(),
+            starting: Semaphore::new(STARTING_MAX),
+            config,
+            topics,
+        })
+    }
+
+    /// A connector with its references resolved and its data topic made or checked.
+    ///
+    /// # Errors
+    /// Why it cannot run, in words that show no resolved reference.
+    pub(super) async fn plan(&self, settings: &Settings) -> Result<ConnectorPlan, String> {
+        let _turn = self.starting.acquire().await.map_err(|error| error.to_string())?;
+        let (connector, resolved) = check::connector(Some(&self.config), "settings", settings).map_err(|problems| {
+            problems.iter().map(|problem| format!("{}: {}", problem.key, problem.reason)).collect::<Vec<_>>().join("; ")
+        })?;
+        let planned = self.plan_resolved(&connector, resolved.clone()).await;
+        planned.map_err(|reason| resolved.hide(&reason))
+    }
+
+    /// A client of the service, with a connector's settings.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) async fn client(&self, connector: &ConnectorConfig) -> Result<Client, String> {
+        let client = Client::new(connector.client.clone(), Arc::clone(&self.limits)).await;
+        let client = client.map_err(|error| error.to_string())?;
+        Ok(client.with_observer(Box::new(CallMetrics { connector: connector.name.clone() })))
+    }
+
+    async fn plan_resolved(&self, connector: &ConnectorConfig, resolved: Resolved) -> Result<ConnectorPlan, String> {
+        let text = |error: WorkerError| error.to_string();
+        let notifications = self.notifications.get_or_try_init(|| notifications_topic(&self.topics, &self.config));
+        let notifications = notifications.await.map_err(text)?.clone();
+        let facts = data_topic(&self.topics, connector).await.map_err(text)?;
+        let client = self.client(connector).await?;
         let context = Arc::new(ConnectorContext {
             client: Arc::new(client),
-            budget: budget.clone(),
+            budget: self.budget.clone(),
             puller: connector.puller.clone(),
+            restart: connector.restart,
             backfill: connector.backfill,
             discovered: matches!(connector.streams, StreamsConfig::Discovered(_)),
             topic: connector.topic.as_str().into(),
             topic_partitions: facts.partitions,
-            notifications: notifications.clone(),
+            notifications,
             key_format: connector.key_format,
-            encoder: Arc::clone(&encoder),
+            encoder: Arc::clone(&self.encoder),
             timestamps: timestamp_policy(connector, &facts),
+            resolved,
         });
-        match &connector.streams {
-            StreamsConfig::Listed(streams) => plans.streams.extend(streams.iter().map(|stream| {
-                let key = OffsetKey { connector: connector.name.clone(), stream: stream.as_str().to_owned() };
-                let context = Arc::clone(&context);
-                Arc::new(StreamPlan { key: Arc::new(key), stream: stream.clone(), context, arn: OnceCell::new() })
-            })),
-            StreamsConfig::Discovered(discovery) => {
-                plans.discoveries.push((connector.name.clone(), discovery.clone(), context));
+        let plan = |stream: &StreamRef| {
+            let key = OffsetKey { connector: connector.name.clone(), stream: stream.as_str().to_owned() };
+            let (stream, context) = (stream.clone(), Arc::clone(&context));
+            Arc::new(StreamPlan { key: Arc::new(key), stream, context, arn: OnceCell::new() })
+        };
+        Ok(match &connector.streams {
+            StreamsConfig::Listed(streams) => {
+                ConnectorPlan { streams: streams.iter().map(plan).collect(), discovery: None }
             }
-        }
+            StreamsConfig::Discovered(discovery) => {
+                ConnectorPlan { streams: Vec::new(), discovery: Some((discovery.clone(), context)) }
+            }
+        })
     }
-    Ok(plans)
 }
 
 async fn notifications_topic(topics: &Topics, config: &WorkerConfig) -> Result<NotificationTopic, WorkerError> {

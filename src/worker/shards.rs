@@ -1,7 +1,8 @@
 //! The shards a worker holds: a thread for each that has streams, nothing for the others.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use crate::connector::discovery::StreamListener;
 use crate::connector::{LiveStreams, ShardStreams, StreamPlan, StreamStates};
 use crate::kafka::{GroupListener, KafkaLog};
 use crate::shard::owner::Ended;
-use crate::shard::{Contract, Grip, LogError, OffsetKey, Outgoing, Owner, OwnerSettings, ShardCount, ShardId};
+use crate::shard::{ConfigGate, Contract, Grip, LogError, OffsetKey, Outgoing, Owner, OwnerSettings, ShardCount, ShardId};
 
 /// The shards of a worker.
 pub(super) struct Shards {
@@ -26,9 +27,19 @@ pub(super) struct Shards {
     runtime: Handle,
     /// Hears why a topic is refused.
     refused: mpsc::Sender<String>,
-    /// Hears that shards were assigned.
-    assigned: Box<dyn Fn() + Send + Sync>,
+    gate: Arc<ConfigGate>,
+    listener: OnceLock<Box<dyn ShardListener>>,
+    /// Counts assignments and revocations.
+    epoch: AtomicU64,
     held: Mutex<HashMap<ShardId, Held>>,
+}
+
+/// Hears what happens to a worker's shards.
+pub(super) trait ShardListener: Send + Sync {
+    /// Shards have come, maybe none.
+    fn assigned(&self);
+    /// Shards are let go, in order; before others may have them.
+    fn released(&self, shards: &[ShardId]);
 }
 
 /// A shard that is assigned. One without streams has no thread, no producer, no socket.
@@ -46,10 +57,47 @@ impl Shards {
         states: Arc<StreamStates>,
         runtime: Handle,
         refused: mpsc::Sender<String>,
-        assigned: Box<dyn Fn() + Send + Sync>,
+        gate: Arc<ConfigGate>,
     ) -> Self {
         let (streams, held) = (Mutex::default(), Mutex::default());
-        Self { streams, count, contract, log, settings, states, runtime, refused, assigned, held }
+        let (listener, epoch) = (OnceLock::new(), AtomicU64::new(0));
+        Self { streams, count, contract, log, settings, states, runtime, refused, gate, listener, epoch, held }
+    }
+
+    /// Who hears of what happens; only the first one is taken.
+    pub(super) fn listen(&self, listener: Box<dyn ShardListener>) {
+        let _ = self.listener.set(listener);
+    }
+
+    /// Another one when other shards are held than before.
+    pub(super) fn held_version(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Shards that are held.
+    pub(super) fn held(&self) -> BTreeSet<ShardId> {
+        self.lock().keys().copied().collect()
+    }
+
+    /// The shard of a stream.
+    pub(super) fn shard_of(&self, key: &OffsetKey) -> ShardId {
+        self.count.shard_of(&key.to_bytes())
+    }
+
+    /// Ends all streams of a connector.
+    pub(super) fn remove_connector(&self, connector: &str) {
+        for live in self.all_live() {
+            for plan in live.of_connector(connector) {
+                live.remove(&plan.key, None);
+            }
+        }
+    }
+
+    /// Starts streams of a connector again that pass.
+    pub(super) fn restart(&self, connector: &str, passes: &dyn Fn(&StreamPlan, bool) -> bool) {
+        for live in self.all_live() {
+            live.restart(connector, passes);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ShardId, Held>> {
@@ -68,10 +116,6 @@ impl Shards {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    fn shard_of(&self, key: &OffsetKey) -> ShardId {
-        self.count.shard_of(&key.to_bytes())
-    }
-
     fn hold(&self, shard: ShardId) -> Held {
         let grip = Grip::default();
         let live = self.live(shard);
@@ -84,7 +128,7 @@ impl Shards {
             shard,
             contract: self.contract.clone(),
             log: Arc::clone(&self.log),
-            sources: ShardStreams::new(live),
+            sources: ShardStreams::new(live, Arc::clone(&self.gate)),
             grip,
             runtime: self.runtime.clone(),
             settings: self.settings.clone(),
@@ -107,6 +151,13 @@ impl Shards {
 }
 
 impl StreamListener for Shards {
+    fn epoch(&self) -> u64 {
+        self.held_version()
+    }
+
+    /// Whoever runs the connector hears it.
+    fn looked(&self, _connector: &str, _epoch: u64) {}
+
     fn holds(&self, key: &OffsetKey) -> bool {
         self.lock().contains_key(&self.shard_of(key))
     }
@@ -147,14 +198,18 @@ impl GroupListener for Shards {
                 old.grip.release();
             }
         }
+        self.epoch.fetch_add(1, Ordering::AcqRel);
         drop(held);
-        (self.assigned)();
+        if let Some(listener) = self.listener.get() {
+            listener.assigned();
+        }
     }
 
     fn revoked(&self, shards: &[ShardId], lost: bool) {
         tracing::info!(shards = ?shards.iter().map(|shard| shard.0).collect::<Vec<_>>(), lost, "revoked");
         let leaving: Vec<(ShardId, Held)> = {
             let mut held = self.lock();
+            self.epoch.fetch_add(1, Ordering::AcqRel);
             shards.iter().filter_map(|shard| held.remove_entry(shard)).collect()
         };
         for (_, held) in &leaving {
@@ -175,6 +230,15 @@ impl GroupListener for Shards {
             } else if thread.join().is_err() {
                 tracing::error!(shard = shard.0, "the shard's thread panicked");
             }
+        }
+        for &shard in shards {
+            self.live(shard).forget_states();
+        }
+        // What may be another's already is not spoken of.
+        if let Some(listener) = self.listener.get()
+            && !lost
+        {
+            listener.released(shards);
         }
     }
 

@@ -1,6 +1,5 @@
 //! Before the group is joined: Kafka answers, and the offsets topic is ours and as it has to be.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,9 +44,51 @@ pub(super) fn topic_error(error: TopicError) -> WorkerError {
     }
 }
 
-/// Makes the offsets topic, or checks it.
-pub(super) async fn offsets_topic(topics: &Topics, config: &WorkerConfig) -> Result<(), WorkerError> {
-    let name = &config.offsets_topic;
+/// A topic that the worker keeps something in.
+pub(super) struct StorageTopic<'a> {
+    /// Its name.
+    pub(super) name: &'a str,
+    /// The setting that names it.
+    pub(super) setting: &'static str,
+    /// Partitions.
+    pub(super) partitions: i32,
+    /// Replication factor, when it is made.
+    pub(super) replication_factor: i32,
+    /// What would become of it were it not compacted.
+    pub(super) loses: &'static str,
+}
+
+/// Makes the topics of offsets, configurations and statuses, or checks them.
+pub(super) async fn storage_topics(topics: &Topics, config: &WorkerConfig) -> Result<(), WorkerError> {
+    let offsets = StorageTopic {
+        name: &config.offsets_topic,
+        setting: "offset.storage.topic",
+        partitions: config.shards.get(),
+        replication_factor: config.offsets_replication_factor,
+        loses: "the streams' places would be deleted and the streams published again",
+    };
+    let configs = StorageTopic {
+        name: &config.config_topic,
+        setting: "config.storage.topic",
+        partitions: 1,
+        replication_factor: config.config_replication_factor,
+        loses: "the connectors would be deleted",
+    };
+    let statuses = StorageTopic {
+        name: &config.status_topic,
+        setting: "status.storage.topic",
+        partitions: 1,
+        replication_factor: config.status_replication_factor,
+        loses: "the connectors' statuses would be deleted",
+    };
+    for topic in [offsets, configs, statuses] {
+        storage_topic(topics, &topic).await?;
+    }
+    Ok(())
+}
+
+async fn storage_topic(topics: &Topics, topic: &StorageTopic<'_>) -> Result<(), WorkerError> {
+    let StorageTopic { name, setting, partitions, replication_factor, loses } = *topic;
     let settings = [
         ("cleanup.policy", "compact"),
         // What is not compacted yet is read at each take: small segments are compacted soon.
@@ -55,29 +96,27 @@ pub(super) async fn offsets_topic(topics: &Topics, config: &WorkerConfig) -> Res
         ("min.cleanable.dirty.ratio", "0.1"),
         ("max.compaction.lag.ms", "600000"),
     ];
-    let plan = TopicPlan {
-        name: name.clone(),
-        partitions: config.shards.get(),
-        replication_factor: config.offsets_replication_factor,
-        config: settings
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect::<BTreeMap<_, _>>(),
-    };
+    let config = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let plan = TopicPlan { name: name.to_owned(), partitions, replication_factor, config };
     let facts = topics.ensure(&plan).await.map_err(topic_error)?;
     let policy = facts.config.get("cleanup.policy").map_or("", String::as_str);
     if policy != "compact" {
         return Err(WorkerError::Config(format!(
-            "topic {name}: its cleanup.policy is {policy:?} and has to be \"compact\", or the streams' places would be \
-             deleted and the streams published again; alter it, or use another offset.storage.topic"
+            "topic {name}: its cleanup.policy is {policy:?} and has to be \"compact\", or {loses}; alter it, or use \
+             another {setting}"
         )));
     }
-    if facts.partitions != config.shards.get() {
+    if facts.partitions != partitions && setting == "offset.storage.topic" {
         return Err(WorkerError::Config(format!(
-            "topic {name}: it has {} partitions and offset.storage.partitions is {}: streams would change their shards \
-             and lose their places; set offset.storage.partitions={0}",
-            facts.partitions,
-            config.shards.get()
+            "topic {name}: it has {} partitions and offset.storage.partitions is {partitions}: streams would change their \
+             shards and lose their places; set offset.storage.partitions={0}",
+            facts.partitions
+        )));
+    }
+    if facts.partitions != partitions {
+        return Err(WorkerError::Config(format!(
+            "topic {name}: it has {} partitions and has to have one, for what is in it has an order; use another {setting}",
+            facts.partitions
         )));
     }
     Ok(())
@@ -107,7 +146,7 @@ pub(super) async fn check_contract(
 }
 
 /// Tries again for a while: a topic that was made just now has no leaders yet.
-fn patiently<T>(mut ask: impl FnMut() -> Result<T, LogError>) -> Result<T, LogError> {
+pub(super) fn patiently<T>(mut ask: impl FnMut() -> Result<T, LogError>) -> Result<T, LogError> {
     let began = Instant::now();
     loop {
         match ask() {
@@ -119,7 +158,7 @@ fn patiently<T>(mut ask: impl FnMut() -> Result<T, LogError>) -> Result<T, LogEr
     }
 }
 
-fn unavailable(error: LogError) -> WorkerError {
+pub(super) fn unavailable(error: LogError) -> WorkerError {
     match error.kind {
         LogErrorKind::NotAuthorized => WorkerError::Config(error.to_string()),
         _ => WorkerError::Unavailable(error.to_string()),

@@ -7,5 +7,6 @@ mod kafka_trouble;
 mod kills;
 mod recordings;
 mod refusals;
+mod rest;
 mod stage;
 mod streams;

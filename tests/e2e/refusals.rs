@@ -35,7 +35,18 @@ fn another_number_of_partitions_than_the_topic_has() {
 fn a_data_topic_that_takes_less_than_the_fragments() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("small-topic"));
     kafka.create_topic(&stage.topic(), 6, &[("max.message.bytes", "1000000")]);
-    refused(&stage, &stage.worker(kafka), &[&stage.topic(), "max.message.bytes is 1000000", "67108864"]);
+    // A connector that cannot run does not end its worker: others may.
+    let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["s"]));
+    worker.wait_healthy();
+    let mut status = serde_json::Value::Null;
+    wait_for("the connector to be FAILED", || {
+        status = worker.rest("GET", "/connectors/cameras/status", None).1;
+        status["connector"]["state"] == "FAILED" && status["tasks"][0]["state"] == "FAILED"
+    });
+    let trace = status["tasks"][0]["trace"].as_str().unwrap();
+    for text in [stage.topic().as_str(), "max.message.bytes is 1000000", "67108864"] {
+        assert!(trace.contains(text), "{trace}");
+    }
 }
 
 #[test]

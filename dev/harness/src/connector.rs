@@ -198,6 +198,26 @@ impl Connector {
         http_get(&format!("127.0.0.1:{}", self.port), path)
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Status and JSON of a request of the REST API; null when there is no body.
+    ///
+    /// # Panics
+    /// When nobody listens, or the body is no JSON.
+    pub fn rest(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let text = body.map(Value::to_string);
+        let (status, answer) = http_call(&self.address(), method, path, text.as_deref())
+            .unwrap_or_else(|| panic!("{method} {path}: no answer: {}", self.log()));
+        if answer.is_empty() {
+            return (status, Value::Null);
+        }
+        let json = serde_json::from_str(&answer);
+        (status, json.unwrap_or_else(|error| panic!("{method} {path}: {error}: {answer}")))
+    }
+
     /// Waits until `/health` is 200.
     ///
     /// # Panics
@@ -256,11 +276,25 @@ fn launch(program: &Path, folder: &Path, environment: &Environment) -> Process {
 
 /// A GET of a local listener over plain HTTP/1.0.
 pub fn http_get(address: &str, path: &str) -> Option<(u16, String)> {
+    http_call(address, "GET", path, None)
+}
+
+/// A request to a local listener over plain HTTP/1.0, with a JSON body or none. Status and body; `None`: nobody listens,
+/// or the answer is cut.
+pub fn http_call(address: &str, method: &str, path: &str, body: Option<&str>) -> Option<(u16, String)> {
     let mut socket = std::net::TcpStream::connect(address).ok()?;
-    socket.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
-    write!(socket, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").ok()?;
+    socket.set_read_timeout(Some(Duration::from_secs(90))).ok()?;
+    let head = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n");
+    let request = match body {
+        None => format!("{head}\r\n"),
+        Some(body) => {
+            format!("{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+        }
+    };
+    // One that refuses a large body may have hung up before it has all been sent.
+    let _ = socket.write_all(request.as_bytes());
     let mut answer = String::new();
-    socket.read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let read = socket.read_to_string(&mut answer);
+    let (head, body) = answer.split_once("\r\n\r\n").filter(|_| read.is_ok() || !answer.is_empty())?;
     Some((head.split_whitespace().nth(1)?.parse().ok()?, body.to_owned()))
 }

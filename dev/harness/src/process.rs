@@ -75,3 +75,10 @@ fn starter() -> mpsc::Sender<Job> {
         })
         .clone()
 }
+
+/// Resident memory of a process; 0 when it is no more.
+pub fn resident_bytes(pid: u32) -> u64 {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return 0 };
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()).unwrap_or_default() * 1024
+}

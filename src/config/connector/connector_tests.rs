@@ -4,6 +4,10 @@ use kvs_client::{CredentialsSource, StartSelector, Timestamp};
 
 use super::*;
 
+fn read(place: &str, text: &str) -> Result<ConnectorConfig, Vec<Problem>> {
+    from_settings(place, &parse(place, text)?.settings)
+}
+
 fn names(config: &ConnectorConfig) -> Vec<String> {
     match &config.streams {
         StreamsConfig::Listed(streams) => streams.iter().map(|stream| stream.name().to_owned()).collect(),
@@ -13,14 +17,14 @@ fn names(config: &ConnectorConfig) -> Vec<String> {
 
 fn problems(config: &str) -> Vec<String> {
     let text = format!(r#"{{"name": "c", "config": {config}}}"#);
-    match parse("c.json", &text) {
+    match read("c.json", &text) {
         Ok(config) => panic!("valid: {config:?}"),
         Err(problems) => problems.iter().map(ToString::to_string).collect(),
     }
 }
 
 fn with(settings: &str) -> Result<ConnectorConfig, Vec<Problem>> {
-    parse(
+    read(
         "c.json",
         &format!(
             r#"{{"name": "c", "config": {{"connector.class": "KinesisVideoSourceConnector", "kvs.region": "us-east-1",
@@ -37,7 +41,7 @@ fn problem(settings: &str) -> String {
 
 #[test]
 fn the_published_example_is_valid() {
-    let config = parse("demo.json", include_str!("../../../connectors/demo.json")).unwrap();
+    let config = read("demo.json", include_str!("../../../connectors/demo.json")).unwrap();
     assert_eq!(config.name, "cameras");
     assert_eq!(names(&config), ["front-door", "parking"]);
     assert_eq!(
@@ -89,12 +93,12 @@ fn odd_names_are_handled_or_refused() {
     for name in ["two words", "q'uo\"te", "../up", "Türkamera", &"n".repeat(256)] {
         let text = serde_json::json!({ "name": name, "config": {
             "connector.class": "KinesisVideoSourceConnector", "kvs.region": "us-east-1", "kvs.streams": "a", "topic": "t" } });
-        assert_eq!(parse("c.json", &text.to_string()).unwrap().name, name);
+        assert_eq!(read("c.json", &text.to_string()).unwrap().name, name);
     }
     for name in ["", "  ", "new\nline", &"n".repeat(257)] {
         let text = serde_json::json!({ "name": name, "config": {
             "connector.class": "KinesisVideoSourceConnector", "kvs.region": "us-east-1", "kvs.streams": "a", "topic": "t" } });
-        assert!(parse("c.json", &text.to_string()).is_err(), "{name:?}");
+        assert!(read("c.json", &text.to_string()).is_err(), "{name:?}");
     }
     for streams in ["a b", "a,,b", "../a", "kamera-tür", "a\\\"b", &"s".repeat(257), "a,a"] {
         let settings = format!(r#", "kvs.streams": "{streams}""#);
@@ -114,7 +118,7 @@ fn what_is_no_connector_is_said_to_be_none() {
         (r#"{"name": "a", "config": {"topic": ["t"]}}"#, "a string was expected"),
         (r#"{"name": "a", "konfig": {}, "config": {}}"#, "unknown member"),
     ] {
-        let said = format!("{:?}", parse("c.json", text).unwrap_err());
+        let said = format!("{:?}", read("c.json", text).unwrap_err());
         assert!(said.contains(expected), "{text}: {said}");
     }
 }
@@ -132,12 +136,38 @@ fn rule_13_a_connector_does_not_write_to_the_workers_own_topics() {
     let flags = [("bootstrap.servers".to_owned(), "k:9092".to_owned())];
     let worker = super::super::worker::load(None, &flags).unwrap();
     for topic in ["kvs-connect-offsets", "kvs-connect-configs", "kvs-connect-status"] {
-        let connector = with(&format!(r#", "topic": "{topic}""#)).unwrap();
-        let problems = check::together(Some(&worker), &[connector]);
+        let text = format!(
+            r#"{{"name": "c", "config": {{"connector.class": "KinesisVideoSourceConnector", "kvs.region": "us-east-1",
+            "kvs.streams": "a,b", "topic": "{topic}"}}}}"#
+        );
+        let given = parse("c.json", &text).unwrap();
+        let problems = check::connector(Some(&worker), "c.json", &given.settings).unwrap_err();
         assert!(problems[0].to_string().contains("a connector must not write there"), "{problems:?}");
+        assert!(check::names(&[given.clone(), given])[0].to_string().contains("is the name of the connector"));
     }
-    let twice = [with("").unwrap(), with("").unwrap()];
-    assert!(check::together(Some(&worker), &twice)[0].to_string().contains("is the name of the connector"));
+}
+
+#[test]
+fn problems_show_the_reference_and_not_what_it_was_resolved_to() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secrets"), "region=NOT A REGION\n").unwrap();
+    let path = folder.path().display().to_string();
+    let flags = [
+        ("bootstrap.servers".to_owned(), "k:9092".to_owned()),
+        ("config.providers.file.param.allowed.paths".to_owned(), path.clone()),
+    ];
+    let worker = super::super::worker::load(None, &flags).unwrap();
+    let mut settings = BTreeMap::from([
+        ("name".to_owned(), "c".to_owned()),
+        ("connector.class".to_owned(), "KinesisVideoSourceConnector".to_owned()),
+        ("kvs.streams".to_owned(), "a".to_owned()),
+        ("topic".to_owned(), "t".to_owned()),
+    ]);
+    settings.insert("kvs.region".to_owned(), format!("${{file:{path}/secrets:region}}"));
+    settings.insert("kvs.proxy.url".to_owned(), "ftp://user:clear@host".to_owned());
+    let said = format!("{:?}", check::connector(Some(&worker), "c.json", &settings).unwrap_err());
+    assert!(said.contains("/secrets:region}") && said.contains("is no AWS region"), "{said}");
+    assert!(!said.contains("NOT A REGION") && !said.contains("clear"), "{said}");
 }
 
 #[test]
@@ -169,7 +199,7 @@ fn worker_settings_come_in_layers() {
 /// A connector without `kvs.streams`, with these settings.
 fn without_streams(settings: &str) -> Result<ConnectorConfig, Vec<Problem>> {
     let config = format!(r#"{{"connector.class": "KinesisVideoSourceConnector", "topic": "t" {settings}}}"#);
-    parse("c.json", &format!(r#"{{"name": "c", "config": {config}}}"#))
+    read("c.json", &format!(r#"{{"name": "c", "config": {config}}}"#))
 }
 
 #[test]

@@ -1,0 +1,24 @@
+//! What all workers of a group agree on: connectors, their target states, their tasks, and how all of it is.
+//!
+//! **Contract.** Configurations live in a compacted one-partition topic, the *config log*, with Kafka Connect's own keys
+//! and JSON. It is changed only under its fence: a worker takes the log's transactional id, reads to the end, decides,
+//! writes, commits ([`log::ConfigLog::change`]). So changes are serialised without a leader, and every worker comes to
+//! the same [`view::ConfigView`]. Statuses are a second compacted topic, from which any worker answers for all
+//! ([`status`]). Records of a later version are refused one by one with a message; what they are about does not run.
+
+pub mod change;
+mod follow;
+pub mod log;
+pub mod memory;
+pub mod records;
+pub mod status;
+mod status_log;
+pub mod view;
+
+pub use change::Refusal;
+pub use log::{ChangeError, ConfigLog, ConfigStore};
+pub use memory::MemoryLog;
+pub use records::{RestartRequest, Settings, TargetState};
+pub use status::{RunState, Status, StatusView};
+pub use status_log::{StatusLog, StatusStore};
+pub use view::{ConfigView, ConnectorEntry, Event};

@@ -1,0 +1,192 @@
+//! Decisions about connectors: from what the log says and what is asked for to the records that are written, or to a
+//! refusal. Pure: they are made under the log's fence, and made again when the fence was lost.
+//!
+//! Records of one transaction become visible one by one, so a connector's own record comes last when it comes, and
+//! first when it goes: nobody sees half of one.
+
+use std::collections::BTreeSet;
+
+use super::records::{self, KeyValue, RestartRequest, Settings, TargetState};
+use super::view::ConfigView;
+
+/// Why a change is not made. The texts are Kafka Connect's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such connector.
+    #[error("Connector {0} not found")]
+    NotFound(String),
+    /// There is no such task.
+    #[error("Unknown task: {0}-{1}")]
+    TaskNotFound(String, u32),
+    /// There is one already.
+    #[error("Connector {0} already exists")]
+    AlreadyExists(String),
+    /// Its settings are wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// Its offsets cannot be altered now.
+    #[error(
+        "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the \
+         specified connector by issuing a 'PUT' request to the '/connectors/{0}/stop' endpoint"
+    )]
+    NotStopped(String),
+}
+
+/// What is written, and what is answered when it is.
+#[derive(Debug)]
+pub struct Change<T> {
+    /// Records, in order.
+    pub records: Vec<KeyValue>,
+    /// The answer.
+    pub answer: T,
+}
+
+/// Settings that were found right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// As they are to be stored.
+    pub settings: Settings,
+    /// Its streams, when they are listed; `None`: they are looked for.
+    pub streams: Option<Vec<String>>,
+}
+
+/// Checks settings, given those that are stored: a masked secret stands for the one that is there.
+pub type Check<'a> = dyn Fn(Settings, Option<&Settings>) -> Result<Checked, Refusal> + 'a;
+
+/// Makes a connector.
+pub fn create(
+    view: &ConfigView,
+    name: &str,
+    settings: Settings,
+    initial: TargetState,
+    check: &Check<'_>,
+) -> Result<Change<()>, Refusal> {
+    if view.contains(name) {
+        return Err(Refusal::AlreadyExists(name.to_owned()));
+    }
+    let checked = check(settings, None)?;
+    let mut records = vec![records::target_state(name, Some(initial))];
+    records.extend(tasks(view, name, checked.streams.as_deref()));
+    records.push(records::connector(name, Some(&checked.settings)));
+    Ok(Change { records, answer: () })
+}
+
+/// Sets a connector's settings; answers whether it is made by that.
+pub fn put(view: &ConfigView, name: &str, settings: Settings, check: &Check<'_>) -> Result<Change<bool>, Refusal> {
+    let stored = match view.settings(name) {
+        None => {
+            let Change { records, .. } = create(view, name, settings, TargetState::Started, check)?;
+            return Ok(Change { records, answer: true });
+        }
+        Some(stored) => stored.as_ref().ok(),
+    };
+    let checked = check(settings, stored)?;
+    let mut records = tasks(view, name, checked.streams.as_deref());
+    if stored != Some(&checked.settings) {
+        records.push(records::connector(name, Some(&checked.settings)));
+    }
+    Ok(Change { records, answer: false })
+}
+
+/// Changes some of a connector's settings; `None` removes one.
+pub fn patch(
+    view: &ConfigView,
+    name: &str,
+    patch: &std::collections::BTreeMap<String, Option<String>>,
+    check: &Check<'_>,
+) -> Result<Change<bool>, Refusal> {
+    let mut settings = match view.settings(name) {
+        None => return Err(Refusal::NotFound(name.to_owned())),
+        Some(Ok(settings)) => settings.clone(),
+        Some(Err(reason)) => return Err(Refusal::Invalid(format!("Connector {name} cannot be changed: {reason}"))),
+    };
+    for (key, value) in patch {
+        match value {
+            Some(value) => _ = settings.insert(key.clone(), value.clone()),
+            None => _ = settings.remove(key),
+        }
+    }
+    put(view, name, settings, check)
+}
+
+/// Deletes a connector. Its offsets stay.
+pub fn delete(view: &ConfigView, name: &str) -> Result<Change<()>, Refusal> {
+    exists(view, name)?;
+    let mut records = vec![records::connector(name, None), records::target_state(name, None)];
+    records.extend(tasks(view, name, Some(&[])));
+    Ok(Change { records, answer: () })
+}
+
+/// Sets what a connector is to do.
+pub fn set_target(view: &ConfigView, name: &str, target: TargetState) -> Result<Change<()>, Refusal> {
+    exists(view, name)?;
+    let records =
+        if view.target(name) == target { Vec::new() } else { vec![records::target_state(name, Some(target))] };
+    Ok(Change { records, answer: () })
+}
+
+/// Asks all workers for a restart.
+pub fn restart(view: &ConfigView, request: &RestartRequest) -> Result<Change<()>, Refusal> {
+    exists(view, &request.connector)?;
+    if let Some(id) = request.task
+        && !view.tasks(&request.connector).is_some_and(|tasks| tasks.contains_key(&id))
+    {
+        return Err(Refusal::TaskNotFound(request.connector.clone(), id));
+    }
+    Ok(Change { records: vec![records::restart(request)], answer: () })
+}
+
+/// Tasks for streams that discovery has found, and none for those that are no more.
+pub fn found(
+    view: &ConfigView,
+    name: &str,
+    come: &BTreeSet<String>,
+    gone: &BTreeSet<String>,
+) -> Result<Change<()>, Refusal> {
+    exists(view, name)?;
+    let mut streams: Vec<String> = match view.tasks(name) {
+        Some(tasks) => tasks.values().filter(|stream| !gone.contains(*stream)).cloned().collect(),
+        None => Vec::new(),
+    };
+    let known: BTreeSet<&String> = streams.iter().collect();
+    let new: Vec<String> = come.iter().filter(|stream| !known.contains(stream)).cloned().collect();
+    streams.extend(new);
+    Ok(Change { records: tasks(view, name, Some(&streams)), answer: () })
+}
+
+fn exists(view: &ConfigView, name: &str) -> Result<(), Refusal> {
+    if view.contains(name) { Ok(()) } else { Err(Refusal::NotFound(name.to_owned())) }
+}
+
+/// Records that give each stream a task and take away those of other streams. A stream that stays keeps its id; a new
+/// one gets the lowest that is free.
+fn tasks(view: &ConfigView, name: &str, streams: Option<&[String]>) -> Vec<KeyValue> {
+    // Those that are looked for come as they are found; the ones that are known stay until then.
+    let Some(streams) = streams else { return Vec::new() };
+    let wanted: BTreeSet<&String> = streams.iter().collect();
+    let mut records = Vec::new();
+    let (mut taken, mut known) = (BTreeSet::new(), BTreeSet::new());
+    for (&id, stream) in view.tasks(name).into_iter().flatten() {
+        if wanted.contains(stream) && known.insert(stream) {
+            taken.insert(id);
+        } else {
+            records.push(records::task(name, id, None));
+        }
+    }
+    let mut free = (0_u32..).filter(|id| !taken.contains(id));
+    for stream in streams {
+        if known.insert(stream)
+            && let Some(id) = free.next()
+        {
+            // An id that goes and comes again in one change is written once.
+            let record = records::task(name, id, Some(stream));
+            records.retain(|(key, _)| *key != record.0);
+            records.push(record);
+        }
+    }
+    records
+}
+
+#[cfg(test)]
+#[path = "change_tests.rs"]
+mod tests;

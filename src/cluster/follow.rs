@@ -1,0 +1,79 @@
+//! Following a topic of one partition, on a thread of its own, for as long as a worker runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::shard::log::OffsetRecord;
+use crate::shard::{LogError, LogErrorKind, OffsetReader, ShardId};
+
+/// The topics that are followed have one partition.
+pub(super) const PARTITION: ShardId = ShardId(0);
+/// A reader that fails is made anew after so long.
+const READER_PAUSE: Duration = Duration::from_secs(1);
+
+/// Hears what is read.
+pub(super) trait Listener: Send + 'static {
+    /// Where to go on: everything before is known.
+    fn position(&self) -> i64;
+    /// A record, if one came; and the position behind it and any markers behind it. Called again and again.
+    fn read(&mut self, record: Option<OffsetRecord>, position: i64);
+}
+
+/// A thread that follows.
+pub(super) struct Follower {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Follower {
+    /// Begins.
+    pub(super) fn start(
+        name: &'static str,
+        open: impl Fn() -> Result<Box<dyn OffsetReader>, LogError> + Send + 'static,
+        mut listener: impl Listener,
+    ) -> Result<Self, LogError> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let run = move || {
+            while !stopped.load(Ordering::Acquire) {
+                if let Err(error) = follow(&open, &mut listener, &stopped) {
+                    tracing::warn!(%error, "topic of the {name} cannot be read; trying again");
+                    std::thread::sleep(READER_PAUSE);
+                }
+            }
+        };
+        let started = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+        let failed = |error: std::io::Error| LogError {
+            kind: LogErrorKind::Other,
+            doing: "starting a thread",
+            text: error.to_string(),
+        };
+        Ok(Self { stop, thread: Some(started.map_err(failed)?) })
+    }
+
+    /// Ends. Blocks for as long as a reader takes to be closed.
+    pub(super) fn stop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("a thread that follows a topic panicked");
+        }
+    }
+}
+
+fn follow(
+    open: &dyn Fn() -> Result<Box<dyn OffsetReader>, LogError>,
+    listener: &mut impl Listener,
+    stopped: &AtomicBool,
+) -> Result<(), LogError> {
+    let mut reader = open()?;
+    let bounds = reader.bounds(PARTITION)?;
+    reader.seek(PARTITION, listener.position().max(bounds.start))?;
+    while !stopped.load(Ordering::Acquire) {
+        let record = reader.poll()?;
+        let position = reader.position()?;
+        listener.read(record, position);
+    }
+    Ok(())
+}

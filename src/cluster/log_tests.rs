@@ -1,0 +1,130 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicUsize;
+
+use super::*;
+use crate::cluster::change::{self, Checked};
+use crate::cluster::{MemoryLog, Settings, TargetState};
+
+fn check(settings: Settings, _stored: Option<&Settings>) -> Result<Checked, Refusal> {
+    Ok(Checked { settings, streams: Some(Vec::new()) })
+}
+
+fn following(store: Arc<dyn ConfigStore>) -> (ConfigLog, mpsc::UnboundedReceiver<Event>) {
+    let (events, heard) = mpsc::unbounded_channel();
+    let log = ConfigLog::new(store);
+    log.follow(events).unwrap();
+    (log, heard)
+}
+
+fn settings(value: &str) -> Settings {
+    BTreeMap::from([("topic".to_owned(), value.to_owned())])
+}
+
+/// Workers that change the same thing at the same moment: each change is made once, on what was before it.
+#[test]
+fn workers_that_change_at_the_same_moment_are_put_in_order() {
+    const WORKERS: usize = 3;
+    const ROUNDS: usize = 40;
+    let store = MemoryLog::default();
+    let made = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                let (log, _heard) = following(Arc::new(store.clone()));
+                for round in 0..ROUNDS {
+                    let name = format!("c{round}");
+                    let created = log.change(|view| change::create(view, &name, settings("t"), TargetState::Started, &check));
+                    match created {
+                        Ok(_) => _ = made.fetch_add(1, Ordering::Relaxed),
+                        Err(ChangeError::Refused(Refusal::AlreadyExists(_))) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                    assert!(log.view().contains(&name));
+                    // Nobody's counting up is lost: each is decided on what the last one wrote.
+                    log.change(|view| {
+                        let now: usize = match view.settings("counter") {
+                            Some(Ok(settings)) => settings["topic"].parse().unwrap(),
+                            _ => 0,
+                        };
+                        change::put(view, "counter", settings(&(now + 1).to_string()), &check)
+                    })
+                    .unwrap();
+                }
+                log.stop();
+            });
+        }
+    });
+    assert_eq!(made.into_inner(), ROUNDS);
+    let (log, _heard) = following(Arc::new(store));
+    assert_eq!(log.view().settings("counter").unwrap().as_ref().unwrap()["topic"], (WORKERS * ROUNDS).to_string());
+    log.stop();
+}
+
+/// A store whose first commit is made and answered with a timeout.
+struct Unclear(MemoryLog, Arc<AtomicBool>);
+
+struct UnclearProducer(Box<dyn TransactionalProducer>, Arc<AtomicBool>);
+
+impl ConfigStore for Unclear {
+    fn producer(&self) -> Result<Box<dyn TransactionalProducer>, LogError> {
+        Ok(Box::new(UnclearProducer(self.0.producer()?, Arc::clone(&self.1))))
+    }
+
+    fn reader(&self) -> Result<Box<dyn OffsetReader>, LogError> {
+        self.0.reader()
+    }
+
+    fn topic(&self) -> &str {
+        "unclear"
+    }
+}
+
+impl TransactionalProducer for UnclearProducer {
+    fn init(&mut self) -> Result<(), LogError> {
+        self.0.init()
+    }
+
+    fn begin(&mut self) -> Result<(), LogError> {
+        self.0.begin()
+    }
+
+    fn send(&mut self, record: Record) -> Result<(), LogError> {
+        self.0.send(record)
+    }
+
+    fn drain(&mut self) -> Result<(), LogError> {
+        self.0.drain()
+    }
+
+    fn commit(&mut self) -> Result<(), LogError> {
+        self.0.commit()?;
+        if self.1.swap(false, Ordering::Relaxed) { Err(timed_out("committing")) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_commit_without_a_clear_answer_is_not_made_twice_and_not_refused() {
+    let (log, _heard) = following(Arc::new(Unclear(MemoryLog::default(), Arc::new(AtomicBool::new(true)))));
+    log.change(|view| change::create(view, "c", settings("t"), TargetState::Started, &check)).unwrap();
+    assert!(log.view().contains("c"));
+    log.stop();
+}
+
+#[test]
+fn what_was_asked_for_before_is_not_done_again_by_a_worker_that_starts() {
+    let store = MemoryLog::default();
+    let (first, mut heard) = following(Arc::new(store.clone()));
+    first.change(|view| change::put(view, "c", settings("t"), &check)).unwrap();
+    let request =
+        crate::cluster::RestartRequest { connector: "c".to_owned(), include_tasks: true, only_failed: false, task: None };
+    first.change(|view| change::restart(view, &request)).unwrap();
+    assert_eq!(heard.blocking_recv().unwrap(), Event::Restart(request.clone()));
+    let (second, mut heard) = following(Arc::new(store));
+    assert!(heard.try_recv().is_err());
+    first.change(|view| change::restart(view, &request)).unwrap();
+    assert_eq!(heard.blocking_recv().unwrap(), Event::Restart(request));
+    first.stop();
+    second.stop();
+}

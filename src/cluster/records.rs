@@ -1,0 +1,208 @@
+//! Keys and values of the config log, as Kafka Connect writes them.
+//!
+//! Connect's own: `connector-NAME`, `target-state-NAME`, `task-NAME-ID`, `restart-connector-NAME`,
+//! `logger-cluster-NAME`. Ours besides: `kvs-connect-change`, by which a worker whose commit had no clear answer learns
+//! whether it was done. A value may say its `version`; without one it is of the first.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+/// A connector's settings, as they are given.
+pub type Settings = BTreeMap<String, String>;
+
+/// The newest form of the values that this version understands.
+pub const VERSION: u64 = 1;
+
+const CONNECTOR: &str = "connector-";
+const TARGET_STATE: &str = "target-state-";
+const TASK: &str = "task-";
+const RESTART: &str = "restart-connector-";
+const LOGGER: &str = "logger-cluster-";
+const CHANGE: &str = "kvs-connect-change";
+/// The member of a task's properties that names its stream.
+const STREAM: &str = "kvs.stream";
+
+/// What a connector is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TargetState {
+    /// Pull.
+    #[default]
+    Started,
+    /// Close its sessions; its tasks stay.
+    Paused,
+    /// Have no tasks; only then its offsets may be altered.
+    Stopped,
+}
+
+impl TargetState {
+    /// As it is written: `STARTED`, `PAUSED`, `STOPPED`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Started => "STARTED",
+            Self::Paused => "PAUSED",
+            Self::Stopped => "STOPPED",
+        }
+    }
+
+    /// As POST's `initial_state` has it: `RUNNING`, `PAUSED`, `STOPPED`.
+    pub fn from_initial(text: &str) -> Option<Self> {
+        match text.to_ascii_uppercase().as_str() {
+            "RUNNING" => Some(Self::Started),
+            "PAUSED" => Some(Self::Paused),
+            "STOPPED" => Some(Self::Stopped),
+            _ => None,
+        }
+    }
+
+    fn from_name(text: &str) -> Option<Self> {
+        [Self::Started, Self::Paused, Self::Stopped].into_iter().find(|state| state.name() == text)
+    }
+}
+
+/// Somebody asked for a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestartRequest {
+    /// Of this connector.
+    pub connector: String,
+    /// The connector's tasks too.
+    pub include_tasks: bool,
+    /// Only what has failed.
+    pub only_failed: bool,
+    /// This task alone.
+    pub task: Option<u32>,
+}
+
+/// A record of the config log, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigRecord {
+    /// `connector-NAME`. `Err`: it cannot be read, with the reason.
+    Connector(String, Option<Result<Settings, String>>),
+    /// `target-state-NAME`.
+    Target(String, Option<Result<TargetState, String>>),
+    /// `task-NAME-ID`: the task's stream.
+    Task(String, u32, Option<String>),
+    /// `restart-connector-NAME`.
+    Restart(RestartRequest),
+    /// `logger-cluster-NAME`: its level.
+    Logger(String, String),
+    /// `kvs-connect-change`: the change that was made.
+    Change(String),
+    /// Somebody else's, or a later version's.
+    Unknown,
+}
+
+/// A record to be written: key and value, `None` for a tombstone.
+pub type KeyValue = (Vec<u8>, Option<Vec<u8>>);
+
+fn record(key: String, value: Option<Value>) -> KeyValue {
+    (key.into_bytes(), value.map(|value| value.to_string().into_bytes()))
+}
+
+/// Writes a connector's settings; `None` deletes them.
+pub fn connector(name: &str, settings: Option<&Settings>) -> KeyValue {
+    record(format!("{CONNECTOR}{name}"), settings.map(|settings| json!({ "properties": settings })))
+}
+
+/// Writes a connector's target state; `None` deletes it.
+pub fn target_state(name: &str, state: Option<TargetState>) -> KeyValue {
+    let value = state.map(|state| {
+        // As Connect since 3.5: what does not know STOPPED takes it for PAUSED.
+        let first = if state == TargetState::Stopped { TargetState::Paused } else { state };
+        json!({ "state": first.name(), "state.v2": state.name() })
+    });
+    record(format!("{TARGET_STATE}{name}"), value)
+}
+
+/// Writes a task's stream; `None` deletes the task.
+pub fn task(name: &str, id: u32, stream: Option<&str>) -> KeyValue {
+    record(format!("{TASK}{name}-{id}"), stream.map(|stream| json!({ "properties": { STREAM: stream } })))
+}
+
+/// Asks for a restart.
+pub fn restart(request: &RestartRequest) -> KeyValue {
+    let mut value = json!({ "include-tasks": request.include_tasks, "only-failed": request.only_failed });
+    if let Some(task) = request.task {
+        value["task"] = task.into();
+    }
+    record(format!("{RESTART}{}", request.connector), Some(value))
+}
+
+/// Sets a logger's level on all workers.
+pub fn logger(name: &str, level: &str) -> KeyValue {
+    record(format!("{LOGGER}{name}"), Some(json!({ "level": level })))
+}
+
+/// Says which change this transaction is.
+pub fn change(id: &str) -> KeyValue {
+    record(CHANGE.to_owned(), Some(json!({ "change": id })))
+}
+
+/// Reads a record.
+pub fn read(key: &[u8], value: Option<&[u8]>) -> ConfigRecord {
+    let Ok(key) = std::str::from_utf8(key) else { return ConfigRecord::Unknown };
+    let value = value.map(parse);
+    if let Some(name) = key.strip_prefix(TARGET_STATE) {
+        return ConfigRecord::Target(name.to_owned(), value.map(|value| value.and_then(|value| read_state(&value))));
+    }
+    if let Some(name) = key.strip_prefix(RESTART) {
+        let Some(Ok(value)) = value else { return ConfigRecord::Unknown };
+        let flag = |name: &str| value.get(name).and_then(Value::as_bool).unwrap_or(false);
+        let task = value.get("task").and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok());
+        let (include_tasks, only_failed) = (flag("include-tasks"), flag("only-failed"));
+        return ConfigRecord::Restart(RestartRequest { connector: name.to_owned(), include_tasks, only_failed, task });
+    }
+    if let Some(name) = key.strip_prefix(CONNECTOR) {
+        let settings = value.map(|value| value.and_then(|value| read_properties(&value)));
+        return ConfigRecord::Connector(name.to_owned(), settings);
+    }
+    if let Some((name, id)) = key.strip_prefix(TASK).and_then(|rest| rest.rsplit_once('-')) {
+        let Ok(id) = id.parse() else { return ConfigRecord::Unknown };
+        return match value {
+            None => ConfigRecord::Task(name.to_owned(), id, None),
+            Some(Ok(value)) => match value["properties"][STREAM].as_str() {
+                Some(stream) => ConfigRecord::Task(name.to_owned(), id, Some(stream.to_owned())),
+                None => ConfigRecord::Unknown,
+            },
+            Some(Err(_)) => ConfigRecord::Unknown,
+        };
+    }
+    match (key.strip_prefix(LOGGER), value) {
+        (Some(name), Some(Ok(value))) => match value["level"].as_str() {
+            Some(level) => ConfigRecord::Logger(name.to_owned(), level.to_owned()),
+            None => ConfigRecord::Unknown,
+        },
+        (None, Some(Ok(value))) if key == CHANGE => {
+            value["change"].as_str().map_or(ConfigRecord::Unknown, |id| ConfigRecord::Change(id.to_owned()))
+        }
+        _ => ConfigRecord::Unknown,
+    }
+}
+
+/// JSON of a version that is known.
+fn parse(value: &[u8]) -> Result<Value, String> {
+    let value: Value = serde_json::from_slice(value).map_err(|error| format!("its record is no JSON: {error}"))?;
+    match value.get("version").and_then(Value::as_u64) {
+        Some(version) if version > VERSION => Err(format!(
+            "its record is of version {version} and this worker knows up to {VERSION}: it was written by a newer worker; \
+             run that version here too, or write the configuration again"
+        )),
+        _ => Ok(value),
+    }
+}
+
+fn read_state(value: &Value) -> Result<TargetState, String> {
+    let text = value.get("state.v2").or_else(|| value.get("state")).and_then(Value::as_str).unwrap_or_default();
+    TargetState::from_name(text).ok_or_else(|| format!("its target state {text:?} is not known to this worker"))
+}
+
+fn read_properties(value: &Value) -> Result<Settings, String> {
+    let properties = value.get("properties").and_then(Value::as_object);
+    let properties = properties.ok_or("its record has no properties")?;
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Ok(properties.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), text(value))).collect())
+}
+
+#[cfg(test)]
+#[path = "records_tests.rs"]
+mod tests;

@@ -1,0 +1,130 @@
+//! What the config log says, up to a place in it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::records::{self, ConfigRecord, RestartRequest, Settings, TargetState};
+
+/// So many changes are remembered: more than are under way at once.
+const CHANGES_MAX: usize = 256;
+
+/// A connector as the log has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectorEntry {
+    /// Its settings, as they were given; `Err`: they, or its target state, cannot be read, with the reason.
+    pub settings: Result<Settings, String>,
+    /// What it is to do.
+    pub target: TargetState,
+    /// The stream of each task.
+    pub tasks: BTreeMap<u32, String>,
+}
+
+/// The connectors of a group.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigView {
+    /// Everything before this place of the log is in here.
+    pub position: i64,
+    settings: BTreeMap<String, Result<Settings, String>>,
+    targets: BTreeMap<String, Result<TargetState, String>>,
+    tasks: BTreeMap<String, BTreeMap<u32, String>>,
+    changes: VecDeque<String>,
+}
+
+/// Something that is asked for once, when it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A restart.
+    Restart(RestartRequest),
+    /// A logger's level.
+    Logger {
+        /// Which.
+        name: String,
+        /// Its level.
+        level: String,
+    },
+}
+
+impl ConfigView {
+    /// Takes a record in.
+    pub fn apply(view: &mut Arc<Self>, key: &[u8], value: Option<&[u8]>) -> Option<Event> {
+        let record = records::read(key, value);
+        let view = Arc::make_mut(view);
+        match record {
+            ConfigRecord::Connector(name, settings) => _ = put(&mut view.settings, name, settings),
+            ConfigRecord::Target(name, target) => _ = put(&mut view.targets, name, target),
+            ConfigRecord::Task(name, id, stream) => {
+                let tasks = view.tasks.entry(name).or_default();
+                put(tasks, id, stream);
+            }
+            ConfigRecord::Restart(request) => return Some(Event::Restart(request)),
+            ConfigRecord::Logger(name, level) => return Some(Event::Logger { name, level }),
+            ConfigRecord::Change(id) => {
+                view.changes.push_back(id);
+                if view.changes.len() > CHANGES_MAX {
+                    view.changes.pop_front();
+                }
+            }
+            ConfigRecord::Unknown => {
+                let key = String::from_utf8_lossy(key);
+                tracing::warn!(%key, "a record of the config topic is not known and passed over");
+            }
+        }
+        None
+    }
+
+    /// Whether a change has been made, of those of late.
+    pub fn has_change(&self, id: &str) -> bool {
+        self.changes.iter().any(|change| change == id)
+    }
+
+    /// Whether there is such a connector.
+    pub fn contains(&self, name: &str) -> bool {
+        self.settings.contains_key(name)
+    }
+
+    /// A connector.
+    pub fn get(&self, name: &str) -> Option<ConnectorEntry> {
+        let mut settings = self.settings.get(name)?.clone();
+        let target = match self.targets.get(name) {
+            Some(Ok(target)) => *target,
+            None => TargetState::Started,
+            // Not to be started by a worker that does not know what is wanted.
+            Some(Err(reason)) => {
+                settings = settings.and(Err(reason.clone()));
+                TargetState::Stopped
+            }
+        };
+        Some(ConnectorEntry { settings, target, tasks: self.tasks(name).cloned().unwrap_or_default() })
+    }
+
+    /// What a connector is to do.
+    pub fn target(&self, name: &str) -> TargetState {
+        match self.targets.get(name) {
+            Some(Ok(target)) => *target,
+            None => TargetState::Started,
+            Some(Err(_)) => TargetState::Stopped,
+        }
+    }
+
+    /// The streams of a connector's tasks.
+    pub fn tasks(&self, name: &str) -> Option<&BTreeMap<u32, String>> {
+        self.tasks.get(name)
+    }
+
+    /// The settings of a connector.
+    pub fn settings(&self, name: &str) -> Option<&Result<Settings, String>> {
+        self.settings.get(name)
+    }
+
+    /// Their names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.settings.keys()
+    }
+}
+
+fn put<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) -> Option<V> {
+    match value {
+        Some(value) => map.insert(key, value),
+        None => map.remove(&key),
+    }
+}

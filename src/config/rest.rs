@@ -1,0 +1,129 @@
+//! Settings of the REST listeners: where they are, and who may use them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::worker::Reader;
+
+/// `listeners` and `rest.*`.
+#[derive(Debug, Clone)]
+pub struct RestConfig {
+    /// Where to listen; one at least.
+    pub listeners: Vec<Listener>,
+    /// `rest.advertised.host.name`.
+    pub advertised_host: Option<String>,
+    /// `rest.advertised.port`.
+    pub advertised_port: Option<u16>,
+    /// Files of TLS, when there is an https listener.
+    pub tls: Option<TlsFiles>,
+    /// `rest.auth.htpasswd.file`.
+    pub htpasswd: Option<PathBuf>,
+    /// `rest.auth.tokens.file`.
+    pub tokens: Option<PathBuf>,
+    /// `rest.auth.admins`.
+    pub admins: Vec<String>,
+}
+
+/// A place to listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listener {
+    /// Address; port 0 is any free one.
+    pub address: SocketAddr,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+}
+
+/// Files of TLS, PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// `rest.tls.certificate.file`.
+    pub certificate: PathBuf,
+    /// `rest.tls.key.file`.
+    pub key: PathBuf,
+    /// `rest.tls.client.ca.file`.
+    pub client_ca: Option<PathBuf>,
+}
+
+impl RestConfig {
+    /// Whether users have to say who they are, by password or token.
+    pub fn has_users(&self) -> bool {
+        self.htpasswd.is_some() || self.tokens.is_some()
+    }
+}
+
+impl Reader<'_> {
+    /// Every field is read before one that is missing ends it, so that all problems are found.
+    pub(super) fn rest(&mut self) -> Option<RestConfig> {
+        const INSECURE: &str = "rest.insecure";
+        let listeners = self.listeners();
+        let insecure = self.flag(INSECURE);
+        let path = |reader: &Self, key: &str| reader.optional(key).map(PathBuf::from);
+        let htpasswd = path(self, "rest.auth.htpasswd.file");
+        let tokens = path(self, "rest.auth.tokens.file");
+        let client_ca = path(self, "rest.tls.client.ca.file");
+        let certificate = path(self, "rest.tls.certificate.file");
+        let key = path(self, "rest.tls.key.file");
+        let admins = self.list("rest.auth.admins");
+        let port = self.number("rest.advertised.port", 0, 0, 65_535);
+        let any_tls = listeners.as_ref().is_some_and(|listeners| listeners.iter().any(|listener| listener.tls));
+        let tls = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key, client_ca: client_ca.clone() }),
+            (None, None) if !any_tls && client_ca.is_none() => None,
+            (certificate, _) => {
+                let missing =
+                    if certificate.is_none() { "rest.tls.certificate.file" } else { "rest.tls.key.file" };
+                self.problem(missing, "is required for https:// listeners");
+                None
+            }
+        };
+        let authenticates = |listener: &Listener| {
+            htpasswd.is_some() || tokens.is_some() || (listener.tls && client_ca.is_some())
+        };
+        for listener in listeners.iter().flatten() {
+            if !listener.address.ip().is_loopback() && !authenticates(listener) && insecure == Some(false) {
+                let reason = format!(
+                    "{} can be reached from other machines, and whoever reaches it could change everything: set \
+                     rest.auth.htpasswd.file, rest.auth.tokens.file or rest.tls.client.ca.file, or say {INSECURE}=true",
+                    listener.address
+                );
+                self.problem("listeners", reason);
+            }
+        }
+        if (htpasswd.is_some() || tokens.is_some() || client_ca.is_some()) && admins.is_empty() {
+            self.problem("rest.auth.admins", "is required with authentication: nobody could change anything; * is all");
+        }
+        Some(RestConfig {
+            listeners: listeners?,
+            advertised_host: self.optional("rest.advertised.host.name"),
+            advertised_port: u16::try_from(port?).ok().filter(|&port| port > 0),
+            tls,
+            htpasswd,
+            tokens,
+            admins,
+        })
+    }
+
+    fn listeners(&mut self) -> Option<Vec<Listener>> {
+        const KEY: &str = "listeners";
+        let text = self.text(KEY, Some("http://127.0.0.1:8083"))?;
+        let read: Vec<Option<Listener>> = text.split(',').map(|one| listener(one.trim())).collect();
+        if read.contains(&None) {
+            let reason = format!("{text:?}: http://ADDRESS:PORT or https://ADDRESS:PORT was expected, with a numeric address");
+            self.problem(KEY, reason);
+        }
+        read.into_iter().collect()
+    }
+}
+
+fn listener(text: &str) -> Option<Listener> {
+    let (scheme, rest) = text.split_once("://")?;
+    let tls = match scheme.to_ascii_lowercase().as_str() {
+        "http" => false,
+        "https" => true,
+        _ => return None,
+    };
+    let rest = rest.trim_end_matches('/').replace("localhost:", "127.0.0.1:");
+    // Connect writes a listener on all addresses as http://:8083.
+    let address = if rest.starts_with(':') { format!("0.0.0.0{rest}").parse().ok()? } else { rest.parse().ok()? };
+    Some(Listener { address, tls })
+}

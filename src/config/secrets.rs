@@ -1,0 +1,208 @@
+//! Secrets in connectors' settings: `${env:NAME}`, `${file:/path:key}`, `${dir:/path:file}`.
+//!
+//! **Contract.** A reference is resolved on the worker that needs it, when it needs it, and only where the worker's
+//! settings allow (`config.providers.*`, names as Kafka Connect has them): nothing is allowed by default. What is stored
+//! and shown is the reference; [`Resolved::hide`] puts it back where a resolved value has come into a text. Settings that
+//! are secrets by nature are shown as [`MASK`] when they are given in the clear, and the mask, sent back, stands for
+//! what is stored.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+/// What is shown in the place of a secret that was given in the clear.
+pub const MASK: &str = "********";
+
+/// Settings that are secrets by nature; a proxy's URL may hold a password.
+const SECRETS: [&str; 3] = ["kvs.credentials.secret.access.key", "kvs.credentials.session.token", "kvs.proxy.url"];
+
+/// Settings that have to be the same on all workers, so that no worker's own file or environment may decide.
+const SHARED: [&str; 4] = ["name", "connector.class", "topic", "tasks.max"];
+const SHARED_PREFIX: &str = "kvs.streams";
+
+/// A file of secrets is no larger.
+const FILE_MAX_BYTES: u64 = 1 << 20;
+
+/// Whether a setting is a secret by nature.
+pub fn is_secret(key: &str) -> bool {
+    SECRETS.contains(&key)
+}
+
+/// Settings as they may be shown: references as they are, secrets in the clear masked.
+pub fn masked(settings: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let show = |(key, value): (&String, &String)| {
+        let hidden = is_secret(key) && !value.is_empty() && !is_reference(value);
+        (key.clone(), if hidden { MASK.to_owned() } else { value.clone() })
+    };
+    settings.iter().map(show).collect()
+}
+
+/// Settings in which the mask stands for what is stored.
+pub fn unmasked(
+    mut settings: BTreeMap<String, String>,
+    stored: Option<&BTreeMap<String, String>>,
+) -> BTreeMap<String, String> {
+    for (key, value) in &mut settings {
+        if is_secret(key)
+            && value == MASK
+            && let Some(stored) = stored.and_then(|stored| stored.get(key))
+        {
+            value.clone_from(stored);
+        }
+    }
+    settings
+}
+
+/// Whether all of a value is one reference, so that nothing secret stands beside it.
+fn is_reference(value: &str) -> bool {
+    let value = value.trim();
+    references(value).next().is_some_and(|(found, _)| found.len() == value.len())
+}
+
+/// References in a text: the whole of each, and what is between its braces.
+fn references(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let begin = rest.find("${")?;
+            let end = begin + rest[begin..].find('}')?;
+            let (whole, inner) = (&rest[begin..=end], &rest[begin + 2..end]);
+            rest = &rest[end + 1..];
+            let provider = inner.split_once(':').map(|(provider, _)| provider);
+            if matches!(provider, Some("env" | "file" | "dir")) {
+                return Some((whole, inner));
+            }
+        }
+    })
+}
+
+/// What references may name.
+#[derive(Debug, Clone, Default)]
+pub struct Providers {
+    /// `config.providers.env.param.allowlist.pattern`: whole names of variables.
+    pub env: Option<Regex>,
+    /// `config.providers.file.param.allowed.paths`.
+    pub files: Vec<PathBuf>,
+    /// `config.providers.dir.param.allowed.paths`.
+    pub folders: Vec<PathBuf>,
+}
+
+/// Settings with their references resolved.
+#[derive(Debug, Clone, Default)]
+pub struct Resolved {
+    /// The settings, to be used and never shown.
+    pub settings: BTreeMap<String, String>,
+    /// Values and the references they came from, longest first.
+    hidden: Vec<(String, String)>,
+}
+
+impl Resolved {
+    /// A text with references in the place of what they were resolved to.
+    pub fn hide(&self, text: &str) -> String {
+        self.hidden.iter().fold(text.to_owned(), |text, (value, reference)| text.replace(value, reference))
+    }
+}
+
+impl Providers {
+    /// Resolves all references.
+    ///
+    /// # Errors
+    /// Key and reason of each that cannot be; no value is in them.
+    pub fn resolve(&self, settings: &BTreeMap<String, String>) -> Result<Resolved, Vec<(String, String)>> {
+        let (mut resolved, mut problems) = (Resolved::default(), Vec::new());
+        for (key, value) in settings {
+            let mut text = value.clone();
+            for (whole, inner) in references(value) {
+                if SHARED.contains(&key.as_str()) || key.starts_with(SHARED_PREFIX) {
+                    problems.push((key.clone(), format!("{whole}: has to be the same on all workers, so no reference can stand here")));
+                    continue;
+                }
+                match self.value(inner) {
+                    Ok(found) => {
+                        text = text.replacen(whole, &found, 1);
+                        // A short value would be found where it is not meant; it hides nothing either.
+                        if found.len() >= 3 {
+                            resolved.hidden.push((found, whole.to_owned()));
+                        }
+                    }
+                    Err(reason) => problems.push((key.clone(), format!("{whole}: {reason}"))),
+                }
+            }
+            resolved.settings.insert(key.clone(), text);
+        }
+        resolved.hidden.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        if problems.is_empty() { Ok(resolved) } else { Err(problems) }
+    }
+
+    fn value(&self, inner: &str) -> Result<String, String> {
+        match inner.split_once(':') {
+            Some(("env", name)) => self.variable(name),
+            Some((provider, rest)) => {
+                let (path, key) = rest
+                    .rsplit_once(':')
+                    .ok_or_else(|| format!("${{{provider}:/path:name}} was expected"))?;
+                if provider == "file" { self.property(path, key) } else { self.file_of_folder(path, key) }
+            }
+            None => Err("no provider is named".to_owned()),
+        }
+    }
+
+    fn variable(&self, name: &str) -> Result<String, String> {
+        const SETTING: &str = "config.providers.env.param.allowlist.pattern";
+        if !self.env.as_ref().is_some_and(|pattern| pattern.is_match(name)) {
+            return Err(format!("the variable is not allowed; the worker's {SETTING} has to match its name"));
+        }
+        std::env::var(name).map_err(|_| "the variable is not set on this worker".to_owned())
+    }
+
+    fn property(&self, path: &str, key: &str) -> Result<String, String> {
+        let file = allowed(Path::new(path), &self.files, "config.providers.file.param.allowed.paths")?;
+        let text = read(&file)?;
+        let lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with(['#', '!']));
+        let mut pairs = lines.filter_map(|line| line.split_once(['=', ':']));
+        let found = pairs.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned());
+        found.ok_or_else(|| "the file has no such key".to_owned())
+    }
+
+    fn file_of_folder(&self, path: &str, name: &str) -> Result<String, String> {
+        if name.contains('/') {
+            return Err("the name of a file in the folder was expected".to_owned());
+        }
+        let file = allowed(&Path::new(path).join(name), &self.folders, "config.providers.dir.param.allowed.paths")?;
+        let mut text = read(&file)?;
+        if text.ends_with('\n') {
+            text.pop();
+        }
+        Ok(text)
+    }
+}
+
+/// The file, if it really lies in one of the folders, or is one of them: links and `..` are followed first.
+fn allowed(path: &Path, paths: &[PathBuf], setting: &str) -> Result<PathBuf, String> {
+    // Said before it is looked at, so that nobody learns what there is elsewhere.
+    let refused = || format!("the path is not allowed; the worker's {setting} has to name it, or a folder above it");
+    let within = |path: &Path| {
+        paths.iter().any(|allowed| allowed.canonicalize().is_ok_and(|allowed| path.starts_with(allowed)))
+    };
+    let real = path.canonicalize().map_err(|error| {
+        if paths.iter().any(|allowed| path.starts_with(allowed)) {
+            format!("it cannot be read: {error}")
+        } else {
+            refused()
+        }
+    })?;
+    if within(&real) { Ok(real) } else { Err(refused()) }
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    let failed = |error: std::io::Error| format!("it cannot be read: {error}");
+    if std::fs::metadata(file).map_err(failed)?.len() > FILE_MAX_BYTES {
+        return Err(format!("the file is larger than {FILE_MAX_BYTES} bytes"));
+    }
+    std::fs::read_to_string(file).map_err(failed)
+}
+
+#[cfg(test)]
+#[path = "secrets_tests.rs"]
+mod tests;

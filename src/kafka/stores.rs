@@ -1,0 +1,114 @@
+//! The config log and the status topic in Kafka.
+
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+
+use super::context;
+use super::error::to_log_error;
+use super::producer::ShardProducer;
+use super::reader::ShardReader;
+use super::settings::KafkaSettings;
+use crate::cluster::records::KeyValue;
+use crate::cluster::{ConfigStore, StatusStore};
+use crate::shard::{LogError, OffsetReader, ShardId, TransactionalProducer};
+
+/// Both topics have one partition.
+const PARTITION: i32 = 0;
+
+/// The config log: a shard of its own topic, so to say, with the same fence.
+pub struct KafkaConfigStore {
+    settings: KafkaSettings,
+}
+
+impl KafkaConfigStore {
+    /// On this topic.
+    pub fn new(settings: &KafkaSettings, topic: &str) -> Self {
+        Self { settings: settings.on_topic(topic) }
+    }
+}
+
+impl ConfigStore for KafkaConfigStore {
+    fn producer(&self) -> Result<Box<dyn TransactionalProducer>, LogError> {
+        Ok(Box::new(ShardProducer::new(&self.settings, ShardId(PARTITION))?))
+    }
+
+    fn reader(&self) -> Result<Box<dyn OffsetReader>, LogError> {
+        Ok(Box::new(ShardReader::follower(&self.settings)?))
+    }
+
+    fn topic(&self) -> &str {
+        &self.settings.offsets_topic
+    }
+}
+
+struct StatusContext;
+
+impl ClientContext for StatusContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        context::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        context::log_error(&error, reason);
+    }
+}
+
+impl ProducerContext for StatusContext {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            let error = to_log_error("writing a status", error);
+            tracing::warn!(%error, "a status was not written; it is written again");
+        }
+    }
+}
+
+/// The status topic. Its producer is made with the first record.
+pub struct KafkaStatusStore {
+    settings: KafkaSettings,
+    producer: std::sync::OnceLock<ThreadedProducer<StatusContext>>,
+}
+
+impl KafkaStatusStore {
+    /// On this topic.
+    pub fn new(settings: &KafkaSettings, topic: &str) -> Self {
+        Self { settings: settings.on_topic(topic), producer: std::sync::OnceLock::new() }
+    }
+
+    fn producer(&self) -> Result<&ThreadedProducer<StatusContext>, LogError> {
+        if let Some(producer) = self.producer.get() {
+            return Ok(producer);
+        }
+        let made = self.settings.status_producer_config().create_with_context(StatusContext);
+        let made = made.map_err(|error| to_log_error("making a producer", &error))?;
+        Ok(self.producer.get_or_init(|| made))
+    }
+}
+
+impl StatusStore for KafkaStatusStore {
+    fn write(&self, (key, value): KeyValue) -> Result<(), LogError> {
+        let mut record: BaseRecord<'_, [u8], [u8]> =
+            BaseRecord::to(&self.settings.offsets_topic).partition(PARTITION).key(&key);
+        if let Some(value) = &value {
+            record = record.payload(value);
+        }
+        self.producer()?.send(record).map_err(|(error, _)| to_log_error("writing a status", &error))
+    }
+
+    fn flush(&self, timeout: Duration) {
+        if let Some(producer) = self.producer.get()
+            && let Err(error) = producer.flush(timeout)
+        {
+            tracing::debug!(%error, "statuses are still on their way");
+        }
+    }
+
+    fn reader(&self) -> Result<Box<dyn OffsetReader>, LogError> {
+        Ok(Box::new(ShardReader::follower(&self.settings)?))
+    }
+}

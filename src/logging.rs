@@ -1,0 +1,180 @@
+//! What is logged, and how that is changed while the worker runs (`/admin/loggers`).
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+/// What is logged unless `RUST_LOG` says otherwise.
+const DEFAULT: &str = "info,aws_config=error";
+/// The logger of all that has no other.
+pub const ROOT: &str = "root";
+/// Loggers that are shown without having been set.
+const KNOWN: [&str; 13] = [
+    "kvs_client",
+    "kvs_connect",
+    "kvs_connect::cluster",
+    "kvs_connect::connector",
+    "kvs_connect::kafka",
+    "kvs_connect::rest",
+    "kvs_connect::shard",
+    "kvs_connect::worker",
+    "aws_config",
+    "hyper",
+    "librdkafka",
+    "reqwest",
+    "rustls",
+];
+/// So many loggers may be set.
+const SET_MAX: usize = 200;
+
+/// A logger's level, and since when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggerLevel {
+    /// `ERROR`, `WARN`, `INFO`, `DEBUG`, `TRACE` or `OFF`.
+    pub level: String,
+    /// When it was set, in milliseconds since 1970; `None`: at the start.
+    pub last_modified_ms: Option<u64>,
+}
+
+type Reload = Box<dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync>;
+
+/// The levels in force.
+#[derive(Clone)]
+pub struct Logging(Arc<Inner>);
+
+struct Inner {
+    levels: Mutex<BTreeMap<String, (LevelFilter, Option<u64>)>>,
+    reload: Reload,
+}
+
+/// Begins to log: for people on a terminal, JSON otherwise.
+pub fn start() -> Logging {
+    let text = std::env::var("RUST_LOG").ok().filter(|text| EnvFilter::try_new(text).is_ok());
+    let text = text.unwrap_or_else(|| DEFAULT.to_owned());
+    let filter = EnvFilter::new(&text);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let reload: Reload = if std::io::stderr().is_terminal() {
+        let builder = builder.with_filter_reloading();
+        let handle = builder.reload_handle();
+        builder.init();
+        Box::new(move |filter| handle.reload(filter).map_err(|error| error.to_string()))
+    } else {
+        let builder = builder.json().flatten_event(true).with_filter_reloading();
+        let handle = builder.reload_handle();
+        builder.init();
+        Box::new(move |filter| handle.reload(filter).map_err(|error| error.to_string()))
+    };
+    Logging::new(&text, reload)
+}
+
+impl Logging {
+    fn new(text: &str, reload: Reload) -> Self {
+        let targets: Targets = text.parse().unwrap_or_default();
+        let mut levels = BTreeMap::from([(ROOT.to_owned(), (targets.default_level().unwrap_or(LevelFilter::ERROR), None))]);
+        levels.extend(targets.iter().map(|(target, level)| (target.to_owned(), (level, None))));
+        Self(Arc::new(Inner { levels: Mutex::new(levels), reload }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (LevelFilter, Option<u64>)>> {
+        // Nothing panics while it is held, and a map is never half changed.
+        self.0.levels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All loggers.
+    pub fn all(&self) -> BTreeMap<String, LoggerLevel> {
+        let levels = self.lock();
+        let names = KNOWN.iter().map(|name| (*name).to_owned()).chain(levels.keys().cloned());
+        names.map(|name| { let level = level_of(&levels, &name); (name, level) }).collect()
+    }
+
+    /// One logger; `None`: it is not known.
+    pub fn get(&self, name: &str) -> Option<LoggerLevel> {
+        let name = normal(name);
+        let levels = self.lock();
+        let known = name == ROOT || KNOWN.iter().any(|known| is_within(known, &name)) || levels.contains_key(&name);
+        known.then(|| level_of(&levels, &name))
+    }
+
+    /// Whether a level could be set.
+    ///
+    /// # Errors
+    /// When the level or the name is none.
+    pub fn check(&self, name: &str, level: &str) -> Result<(), String> {
+        self.read(name, level).map(|_| ())
+    }
+
+    fn read(&self, name: &str, level: &str) -> Result<(String, LevelFilter), String> {
+        let name = normal(name);
+        let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':');
+        if name.is_empty() || name.len() > 200 || !name.bytes().all(valid) {
+            return Err("1 to 200 characters of [A-Za-z0-9_:.] were expected as a logger's name".to_owned());
+        }
+        Ok((name, parse_level(level)?))
+    }
+
+    /// Sets a logger's level, and that of all within it; answers their names.
+    ///
+    /// # Errors
+    /// When the level or the name is none.
+    pub fn set(&self, name: &str, level: &str) -> Result<Vec<String>, String> {
+        let (name, level) = self.read(name, level)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
+        let mut levels = self.lock();
+        if !levels.contains_key(&name) && levels.len() >= SET_MAX {
+            return Err(format!("{SET_MAX} loggers are set, and no more can be"));
+        }
+        if name == ROOT {
+            levels.clear();
+        }
+        levels.retain(|other, _| !is_within(other, &name));
+        levels.insert(name.clone(), (level, Some(now)));
+        let directives: Vec<String> = levels
+            .iter()
+            .map(|(name, (level, _))| if name == ROOT { level.to_string() } else { format!("{name}={level}") })
+            .collect();
+        (self.0.reload)(EnvFilter::new(directives.join(",")))?;
+        drop(levels);
+        tracing::info!(logger = name, %level, "a logger's level is set");
+        let all = self.all().into_keys();
+        Ok(all.filter(|other| name == ROOT || *other == name || is_within(other, &name)).collect())
+    }
+}
+
+/// `a.b` is `a::b`: Kafka Connect's loggers have dots.
+fn normal(name: &str) -> String {
+    name.trim().replace('.', "::")
+}
+
+fn is_within(name: &str, outer: &str) -> bool {
+    name == outer || name.strip_prefix(outer).is_some_and(|rest| rest.starts_with("::"))
+}
+
+fn level_of(levels: &BTreeMap<String, (LevelFilter, Option<u64>)>, name: &str) -> LoggerLevel {
+    let nearest = levels.iter().filter(|(other, _)| is_within(name, other)).max_by_key(|(other, _)| other.len());
+    let (level, last_modified_ms) = match nearest.or_else(|| levels.get_key_value(ROOT)) {
+        Some((_, (level, modified))) => (*level, *modified),
+        None => (LevelFilter::INFO, None),
+    };
+    LoggerLevel { level: level.to_string().to_ascii_uppercase(), last_modified_ms }
+}
+
+/// A level by its name; those of Log4j that are not here are the nearest ones.
+fn parse_level(text: &str) -> Result<LevelFilter, String> {
+    Ok(match text.trim().to_ascii_uppercase().as_str() {
+        "OFF" => LevelFilter::OFF,
+        "FATAL" | "ERROR" => LevelFilter::ERROR,
+        "WARN" => LevelFilter::WARN,
+        "INFO" => LevelFilter::INFO,
+        "DEBUG" => LevelFilter::DEBUG,
+        "TRACE" | "ALL" => LevelFilter::TRACE,
+        _ => return Err("one of OFF, ERROR, WARN, INFO, DEBUG, TRACE was expected".to_owned()),
+    })
+}
+
+#[cfg(test)]
+#[path = "logging_tests.rs"]
+mod tests;

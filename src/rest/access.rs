@@ -1,0 +1,263 @@
+//! Who may do what: anybody looks at `/health`, users look, admins change.
+//!
+//! **Contract.** Without users and without client certificates everybody is an admin, and the listener is on loopback or
+//! was declared insecure (`crate::config::rest`). With them a request says who it is by password, token or certificate,
+//! or is refused with 401; one that changes something and is no admin's with 403. A browser's page of another origin
+//! changes nothing, whatever the listener. Passwords are checked off the runtime, a few at a time, and the answer is
+//! remembered for a minute.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::PasswordVerifier;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use super::error::ApiError;
+use crate::config::rest::RestConfig;
+
+/// The path that everybody may look at.
+const OPEN: &str = "/health";
+/// Passwords that are checked at once: each takes some ten milliseconds of a core.
+const CHECKS_MAX: usize = 2;
+/// How long a password that was right is not checked again.
+const REMEMBERED: Duration = Duration::from_secs(60);
+/// So many are remembered.
+const REMEMBERED_MAX: usize = 1_000;
+/// A hash that nothing matches, for users there are not: they take as long as others.
+const NOBODY: &str = "$2b$10$abcdefghijklmnopqrstuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu";
+
+/// Why users cannot be known.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting}: {reason}")]
+pub struct AccessError {
+    setting: &'static str,
+    reason: String,
+}
+
+/// What a connection says of who is at its other end.
+#[derive(Debug, Clone, Default)]
+pub struct Peer {
+    /// The common name of its certificate, when it has shown one that is trusted.
+    pub(super) certificate: Option<String>,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// Nobody who is known.
+    Unknown,
+    /// May look.
+    User,
+    /// May change.
+    Admin,
+}
+
+impl Caller {
+    pub(super) fn may_look(&self) -> bool {
+        *self != Self::Unknown
+    }
+}
+
+/// Who there is, and who may do what.
+pub struct Access {
+    /// Name and hash.
+    passwords: HashMap<String, String>,
+    /// SHA-256 of the token, and name.
+    tokens: HashMap<[u8; 32], String>,
+    admins: HashSet<String>,
+    everybody_is_admin: bool,
+    required: bool,
+    /// Right passwords of late, by a digest that is this process's own.
+    remembered: Mutex<HashMap<[u8; 32], Instant>>,
+    salt: [u8; 16],
+    checks: Semaphore,
+}
+
+impl Access {
+    /// Reads who there is.
+    ///
+    /// # Errors
+    /// When a file is wrong: which, which line, and how.
+    pub fn load(config: &RestConfig) -> Result<Self, AccessError> {
+        let passwords = match &config.htpasswd {
+            None => HashMap::new(),
+            Some(file) => passwords(file)?,
+        };
+        let tokens = match &config.tokens {
+            None => HashMap::new(),
+            Some(file) => tokens(file)?,
+        };
+        let client_certificates = config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        Ok(Self {
+            passwords,
+            tokens,
+            admins: config.admins.iter().cloned().collect(),
+            everybody_is_admin: config.admins.iter().any(|name| name == "*"),
+            required: config.has_users() || client_certificates,
+            remembered: Mutex::default(),
+            salt: rand::random(),
+            checks: Semaphore::new(CHECKS_MAX),
+        })
+    }
+
+    fn role(&self, name: &str) -> Caller {
+        if self.everybody_is_admin || self.admins.contains(name) { Caller::Admin } else { Caller::User }
+    }
+
+    async fn caller(&self, headers: &HeaderMap, peer: &Peer) -> Caller {
+        if !self.required {
+            return Caller::Admin;
+        }
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        match given.and_then(|given| given.split_once(' ')) {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                let digest: [u8; 32] = Sha256::digest(token.trim().as_bytes()).into();
+                self.tokens.get(&digest).map_or(Caller::Unknown, |name| self.role(name))
+            }
+            Some((scheme, text)) if scheme.eq_ignore_ascii_case("basic") => {
+                let decoded = BASE64_STANDARD.decode(text.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+                match decoded.as_deref().and_then(|text| text.split_once(':')) {
+                    Some((name, password)) if self.is_right(name, password).await => self.role(name),
+                    _ => Caller::Unknown,
+                }
+            }
+            Some(_) => Caller::Unknown,
+            None => peer.certificate.as_ref().map_or(Caller::Unknown, |name| self.role(name)),
+        }
+    }
+
+    async fn is_right(&self, name: &str, password: &str) -> bool {
+        let mut hasher = Sha256::new();
+        hasher.update(self.salt);
+        hasher.update((name.len() as u64).to_be_bytes());
+        hasher.update(name);
+        hasher.update(password);
+        let digest: [u8; 32] = hasher.finalize().into();
+        let lock = || self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if lock().get(&digest).is_some_and(|when| when.elapsed() < REMEMBERED) {
+            return true;
+        }
+        let Ok(_turn) = self.checks.acquire().await else { return false };
+        let (hash, known) = match self.passwords.get(name) {
+            Some(hash) => (hash.clone(), true),
+            None => (NOBODY.to_owned(), false),
+        };
+        let password = password.to_owned();
+        let matches = tokio::task::spawn_blocking(move || matches(&hash, &password)).await.unwrap_or(false);
+        if !(matches && known) {
+            return false;
+        }
+        let mut remembered = lock();
+        if remembered.len() >= REMEMBERED_MAX {
+            remembered.clear();
+        }
+        remembered.insert(digest, Instant::now());
+        true
+    }
+}
+
+fn matches(hash: &str, password: &str) -> bool {
+    if hash.starts_with("$argon2") {
+        let Ok(hash) = PasswordHash::new(hash) else { return false };
+        return Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
+    }
+    bcrypt::verify(password, hash).unwrap_or(false)
+}
+
+/// Lines that are no comment, with their numbers.
+fn lines<'t>(text: &'t str) -> impl Iterator<Item = (usize, &'t str)> {
+    let numbered = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
+    numbered.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+}
+
+fn read(setting: &'static str, file: &Path) -> Result<String, AccessError> {
+    let failed = |error| AccessError { setting, reason: format!("{}: {error}", file.display()) };
+    std::fs::read_to_string(file).map_err(failed)
+}
+
+fn passwords(file: &Path) -> Result<HashMap<String, String>, AccessError> {
+    const SETTING: &str = "rest.auth.htpasswd.file";
+    let mut all = HashMap::new();
+    for (number, line) in lines(&read(SETTING, file)?) {
+        let bad = |reason: &str| AccessError { setting: SETTING, reason: format!("{}:{number}: {reason}", file.display()) };
+        let (name, hash) = line.split_once(':').ok_or_else(|| bad("NAME:HASH was expected"))?;
+        let is_bcrypt = ["$2y$", "$2b$", "$2a$"].iter().any(|prefix| hash.starts_with(prefix)) && hash.len() == 60;
+        let is_argon2 = hash.starts_with("$argon2") && PasswordHash::new(hash).is_ok();
+        if !(is_bcrypt || is_argon2) {
+            return Err(bad("the hash is neither bcrypt nor argon2; `htpasswd -B` makes one"));
+        }
+        if all.insert(name.to_owned(), hash.to_owned()).is_some() {
+            return Err(bad("this user is there already"));
+        }
+    }
+    Ok(all)
+}
+
+fn tokens(file: &Path) -> Result<HashMap<[u8; 32], String>, AccessError> {
+    const SETTING: &str = "rest.auth.tokens.file";
+    let mut all = HashMap::new();
+    for (number, line) in lines(&read(SETTING, file)?) {
+        let bad = |reason: &str| AccessError { setting: SETTING, reason: format!("{}:{number}: {reason}", file.display()) };
+        let expected = "NAME:SHA256 was expected, the token's SHA-256 as 64 hex digits (printf %s TOKEN | sha256sum)";
+        let (name, hex) = line.split_once(':').ok_or_else(|| bad(expected))?;
+        let digest = digest_of(hex.trim()).ok_or_else(|| bad(expected))?;
+        all.insert(digest, name.to_owned());
+    }
+    Ok(all)
+}
+
+fn digest_of(hex: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    if hex.len() != 64 || !hex.is_ascii() {
+        return None;
+    }
+    for (index, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&hex[2 * index..2 * index + 2], 16).ok()?;
+    }
+    Some(digest)
+}
+
+/// Whether a page of another origin sent this: its own scripts may not read the answer, but it would be done.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(origin) = headers.get(header::ORIGIN) else { return false };
+    let host = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    host.is_none() || host != text(header::HOST)
+}
+
+/// Lets a request through, or not.
+pub(super) async fn check(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
+    let caller = access.caller(request.headers(), &peer).await;
+    let looks = matches!(*request.method(), Method::GET | Method::HEAD);
+    let open = looks && request.uri().path() == OPEN;
+    if caller == Caller::Unknown && !open {
+        let error = ApiError::new(StatusCode::UNAUTHORIZED, "User cannot access the resource.");
+        return ([(header::WWW_AUTHENTICATE, "Basic realm=\"kvs-connect\"")], error).into_response();
+    }
+    if !looks && is_foreign(request.headers()) {
+        let message = "This was sent by a page of another origin, and pages of other origins may change nothing.";
+        return ApiError::new(StatusCode::FORBIDDEN, message).into_response();
+    }
+    if !looks && caller != Caller::Admin {
+        let message = "This user may look and not change: the worker's rest.auth.admins names those who may.";
+        return ApiError::new(StatusCode::FORBIDDEN, message).into_response();
+    }
+    request.extensions_mut().insert(caller);
+    next.run(request).await
+}
+
+#[cfg(test)]
+#[path = "access_tests.rs"]
+mod tests;

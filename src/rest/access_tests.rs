@@ -1,0 +1,72 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+fn hash_of(password: &str) -> String {
+    bcrypt::hash(password, 4).unwrap()
+}
+
+/// What `argon2` of the reference implementation prints for the password "password" and the salt "somesalt".
+const ARGON2: &str = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+
+fn access(htpasswd: &str, tokens: &str, admins: &[&str]) -> Result<Access, AccessError> {
+    let folder = tempfile::tempdir().unwrap();
+    let (users, all) = (folder.path().join("users"), folder.path().join("tokens"));
+    std::fs::write(&users, htpasswd).unwrap();
+    std::fs::write(&all, tokens).unwrap();
+    Access::load(&RestConfig {
+        listeners: Vec::new(),
+        advertised_host: None,
+        advertised_port: None,
+        tls: None,
+        htpasswd: Some(users),
+        tokens: Some(all),
+        admins: admins.iter().map(|name| (*name).to_owned()).collect(),
+    })
+}
+
+async fn caller(access: &Access, authorization: &str) -> Caller {
+    let headers = HeaderMap::from_iter([(header::AUTHORIZATION, authorization.parse().unwrap())]);
+    access.caller(&headers, &Peer::default()).await
+}
+
+fn basic(text: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(text))
+}
+
+#[tokio::test]
+async fn passwords_tokens_and_certificates_say_who_somebody_is() {
+    let token = "a token";
+    let digest: String = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect();
+    let users = format!("# users\nanna:{}\nbert:{ARGON2}\n", hash_of("right:one"));
+    let access = access(&users, &format!("robot:{digest}\n"), &["anna", "robot", "pipeline"]).unwrap();
+    for _ in 0..2 {
+        assert_eq!(caller(&access, &basic("anna:right:one")).await, Caller::Admin);
+        assert_eq!(caller(&access, &basic("bert:password")).await, Caller::User);
+        assert_eq!(caller(&access, &format!("Bearer {token}")).await, Caller::Admin);
+        for wrong in [basic("anna:wrong"), basic("anna"), basic("carl:x"), "Bearer x".to_owned(), "Digest x".to_owned(), "x".to_owned()] {
+            assert_eq!(caller(&access, &wrong).await, Caller::Unknown, "{wrong}");
+        }
+    }
+    let peer = |name: &str| Peer { certificate: Some(name.to_owned()) };
+    assert_eq!(access.caller(&HeaderMap::new(), &peer("pipeline")).await, Caller::Admin);
+    assert_eq!(access.caller(&HeaderMap::new(), &peer("")).await, Caller::User);
+    assert_eq!(access.caller(&HeaderMap::new(), &Peer::default()).await, Caller::Unknown);
+}
+
+#[test]
+fn files_of_users_are_refused_with_the_line() {
+    let said = |users: &str, tokens: &str| access(users, tokens, &["*"]).err().unwrap().to_string();
+    assert!(said("\nanna:plain", "").contains("users:2: the hash is neither bcrypt nor argon2"));
+    assert!(said("anna", "").contains("users:1: NAME:HASH"));
+    assert!(said("", "robot:123").contains("tokens:1: NAME:SHA256"));
+}
+
+#[test]
+fn a_page_of_another_origin_is_foreign() {
+    let headers = |origin: &str| {
+        HeaderMap::from_iter([(header::ORIGIN, origin.parse().unwrap()), (header::HOST, "127.0.0.1:8083".parse().unwrap())])
+    };
+    assert!(is_foreign(&headers("http://evil.example")) && is_foreign(&headers("null")));
+    assert!(!is_foreign(&headers("http://127.0.0.1:8083")) && !is_foreign(&HeaderMap::new()));
+}

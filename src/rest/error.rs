@@ -1,0 +1,149 @@
+//! Errors as Kafka Connect answers them, and bodies that are read within bounds.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::cluster::Refusal;
+use crate::worker::{OffsetsError, OperationError};
+
+/// The largest body: a connector with ten thousand streams has a tenth of it.
+const BODY_MAX_BYTES: usize = 4 << 20;
+/// How long a body may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An answer that is no success.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    pub(super) status: StatusCode,
+    pub(super) message: String,
+}
+
+impl ApiError {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = json!({ "error_code": self.status.as_u16(), "message": self.message });
+        (self.status, Json(body)).into_response()
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal {
+            Refusal::NotFound(_) | Refusal::TaskNotFound(..) => StatusCode::NOT_FOUND,
+            Refusal::AlreadyExists(_) => StatusCode::CONFLICT,
+            Refusal::Invalid(_) | Refusal::NotStopped(_) => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, refusal.to_string())
+    }
+}
+
+impl From<OperationError> for ApiError {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Refused(refusal) => refusal.into(),
+            OperationError::Unavailable(reason) => Self::new(StatusCode::SERVICE_UNAVAILABLE, reason),
+            OperationError::NotAllowed(reason) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, reason),
+        }
+    }
+}
+
+impl From<OffsetsError> for ApiError {
+    fn from(error: OffsetsError) -> Self {
+        match error {
+            OffsetsError::Operation(error) => error.into(),
+            OffsetsError::Shard { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+        }
+    }
+}
+
+pub(super) async fn no_such_path(uri: Uri) -> ApiError {
+    let _ = uri;
+    ApiError::not_found("HTTP 404 Not Found")
+}
+
+pub(super) async fn no_such_method(method: Method) -> ApiError {
+    let _ = method;
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed")
+}
+
+/// A JSON body.
+pub(super) struct JsonBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        if let Some(kind) = request.headers().get(header::CONTENT_TYPE) {
+            let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            if kind != "application/json" && !kind.ends_with("+json") {
+                return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "HTTP 415 Unsupported Media Type: application/json was expected"));
+            }
+        }
+        let bytes = read(request.into_body()).await?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| ApiError::bad_request(format!("the body: {error}")))
+    }
+}
+
+async fn read(body: Body) -> Result<axum::body::Bytes, ApiError> {
+    let too_large = || {
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {BODY_MAX_BYTES} bytes"))
+    };
+    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, BODY_MAX_BYTES)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => Err(too_large()),
+        Err(_) => Err(ApiError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            format!("the body did not come within {} s", BODY_TIMEOUT.as_secs()),
+        )),
+    }
+}
+
+/// Parts of a path.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(path)) => Ok(Self(path)),
+            // A task that is no number is a task that there is not.
+            Err(_) => Err(ApiError::not_found("HTTP 404 Not Found")),
+        }
+    }
+}
+
+/// A query.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match axum::extract::Query::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(error) => Err(ApiError::bad_request(format!("the query: {error}"))),
+        }
+    }
+}

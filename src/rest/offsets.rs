@@ -1,0 +1,106 @@
+//! `/connectors/{name}/offsets`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::Json;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::{ApiError, JsonBody, Path};
+use crate::shard::StoredOffset;
+use crate::worker::Worker;
+
+type Shared = State<Arc<Worker>>;
+
+/// What PATCH takes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Alteration {
+    offsets: Vec<One>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct One {
+    partition: Partition,
+    offset: Option<Offset>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Partition {
+    stream: String,
+}
+
+/// An offset: the last fragment that counts as published.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Offset {
+    fragment_number: String,
+    continuation_token: Option<String>,
+    server_timestamp: Option<i64>,
+    producer_timestamp: Option<i64>,
+}
+
+pub(super) async fn get(State(worker): Shared, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+    let offsets = worker.offsets(&name).await?;
+    let mut listed = Vec::new();
+    for (stream, offset) in offsets {
+        let offset = match offset {
+            Ok(offset) => serde_json::from_slice(&offset.to_bytes()).unwrap_or(Value::Null),
+            Err(reason) => json!({ "error": reason }),
+        };
+        listed.push(json!({ "partition": { "stream": stream }, "offset": offset }));
+    }
+    Ok(Json(json!({ "offsets": listed })))
+}
+
+pub(super) async fn patch(
+    State(worker): Shared,
+    Path(name): Path<String>,
+    JsonBody(alteration): JsonBody<Alteration>,
+) -> Result<Json<Value>, ApiError> {
+    let mut offsets = BTreeMap::new();
+    if alteration.offsets.is_empty() {
+        return Err(ApiError::bad_request("Partitions / offsets need to be provided for an alter offsets request"));
+    }
+    for One { partition: Partition { stream }, offset } in alteration.offsets {
+        let in_stream = |reason: String| ApiError::bad_request(format!("offsets: stream {stream:?}: {reason}"));
+        stream.parse::<kvs_client::StreamRef>().map_err(|error| in_stream(error.to_string()))?;
+        let offset = offset.map(|offset| stored(offset).map_err(in_stream)).transpose()?;
+        if offsets.insert(stream.clone(), offset).is_some() {
+            return Err(ApiError::bad_request(format!("offsets: stream {stream:?} is there twice")));
+        }
+    }
+    worker.alter_offsets(&name, offsets).await?;
+    Ok(Json(json!({ "message": "The offsets for this connector have been altered successfully" })))
+}
+
+fn stored(offset: Offset) -> Result<StoredOffset, String> {
+    let Offset { fragment_number, continuation_token, server_timestamp, producer_timestamp } = offset;
+    let fragment_number = fragment_number.parse().map_err(|error| format!("fragmentNumber: {error}"))?;
+    let token_is_valid = |token: &String| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+        (1..=128).contains(&token.len()) && token.bytes().all(allowed)
+    };
+    if continuation_token.as_ref().is_some_and(|token| !token_is_valid(token)) {
+        return Err("continuationToken: 1 to 128 characters of [a-zA-Z0-9_.-] were expected".to_owned());
+    }
+    let time = |millis: i64| {
+        let valid = (0..9_000_000_000_000_000).contains(&millis);
+        if valid { Ok(kvs_client::Timestamp::from_millis(millis)) } else { Err(format!("{millis} are no milliseconds since 1970")) }
+    };
+    Ok(StoredOffset {
+        continuation_token,
+        fragment_number,
+        server_timestamp: server_timestamp.map(time).transpose()?,
+        producer_timestamp: producer_timestamp.map(time).transpose()?,
+    })
+}
+
+pub(super) async fn delete(State(worker): Shared, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+    worker.reset_offsets(&name).await?;
+    Ok(Json(json!({ "message": "The offsets for this connector have been reset successfully" })))
+}

@@ -1,0 +1,285 @@
+//! The connectors a worker runs: what the config log says, made so.
+//!
+//! **Contract.** [`Connectors::apply`] ends at once what is no longer to run or is to run otherwise, and begins what is
+//! new; only then a place of the config log counts as applied. Each connector starts by itself, and again by a back-off
+//! when it cannot: none waits for another.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::plan::{ConnectorPlan, Dependencies};
+use super::shards::Shards;
+use crate::cluster::{ConfigView, RestartRequest, Settings, TargetState};
+use crate::config::RestartPolicy;
+use crate::connector::StreamPlan;
+use crate::connector::discovery::{self, StreamListener};
+use crate::shard::{ConfigGate, OffsetKey, Outgoing};
+
+/// A connector that cannot start is tried again so.
+const RETRY: RestartPolicy = RestartPolicy {
+    timeout: None,
+    base: std::time::Duration::from_secs(1),
+    cap: std::time::Duration::from_secs(60),
+};
+
+/// The connectors of a worker.
+pub(super) struct Connectors {
+    dependencies: Arc<Dependencies>,
+    shards: Arc<Shards>,
+    gate: Arc<ConfigGate>,
+    runtime: Handle,
+    runs: Arc<Runs>,
+}
+
+#[derive(Default)]
+struct Runs {
+    runs: Mutex<BTreeMap<String, Run>>,
+    version: AtomicU64,
+}
+
+/// A connector that runs, or is about to.
+struct Run {
+    settings: Settings,
+    cancel: CancellationToken,
+    /// Look, or try to start, now.
+    wake: Arc<Notify>,
+    failed: Option<String>,
+    /// Its topic, once it has started.
+    topic: Option<Arc<str>>,
+    /// Discovery has looked, at this epoch of the shards.
+    looked: Option<u64>,
+}
+
+/// How a connector's run is.
+pub(super) struct RunView {
+    /// Why it cannot start.
+    pub(super) failed: Option<String>,
+    /// Its data topic.
+    pub(super) topic: Option<Arc<str>>,
+    /// Discovery has handed over all streams of the shards that were held at this epoch.
+    pub(super) looked: Option<u64>,
+}
+
+impl Runs {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Run>> {
+        // Nothing panics while it is held, and runs are changed one by one.
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes something of a run that is still the one that says it.
+    fn note(&self, name: &str, cancel: &CancellationToken, note: impl FnOnce(&mut Run)) {
+        let mut runs = self.lock();
+        if !cancel.is_cancelled()
+            && let Some(run) = runs.get_mut(name)
+        {
+            note(run);
+            self.version.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Connectors {
+    pub(super) fn new(
+        dependencies: Arc<Dependencies>,
+        shards: Arc<Shards>,
+        gate: Arc<ConfigGate>,
+        runtime: Handle,
+    ) -> Self {
+        Self { dependencies, shards, gate, runtime, runs: Arc::default() }
+    }
+
+    /// Makes it so.
+    pub(super) fn apply(&self, view: &ConfigView) {
+        let mut runs = self.runs.lock();
+        let runs_on = |name: &String, settings: &Settings| {
+            view.target(name) == TargetState::Started && view.settings(name) == Some(&Ok(settings.clone()))
+        };
+        runs.retain(|name, run| {
+            let stays = runs_on(name, &run.settings);
+            if !stays {
+                self.end(name, run);
+            }
+            stays
+        });
+        for name in view.names() {
+            if let Some(Ok(settings)) = view.settings(name)
+                && view.target(name) == TargetState::Started
+                && !runs.contains_key(name)
+            {
+                runs.insert(name.clone(), self.begin(name, settings));
+            }
+        }
+        self.runs.version.fetch_add(1, Ordering::AcqRel);
+        drop(runs);
+        self.gate.apply(view.position);
+    }
+
+    fn end(&self, name: &str, run: &Run) {
+        run.cancel.cancel();
+        self.shards.remove_connector(name);
+        tracing::info!(connector = name, "the connector ends here");
+    }
+
+    fn begin(&self, name: &str, settings: &Settings) -> Run {
+        let (cancel, wake) = (CancellationToken::new(), Arc::new(Notify::new()));
+        let runner = Runner {
+            name: name.to_owned(),
+            settings: settings.clone(),
+            dependencies: Arc::clone(&self.dependencies),
+            shards: Arc::clone(&self.shards),
+            runs: Arc::clone(&self.runs),
+            cancel: cancel.clone(),
+            wake: Arc::clone(&wake),
+        };
+        let cancelled = cancel.clone();
+        self.runtime.spawn(async move {
+            tokio::select! {
+                () = cancelled.cancelled() => {}
+                () = Arc::new(runner).run() => {}
+            }
+        });
+        Run { settings: settings.clone(), cancel, wake, failed: None, topic: None, looked: None }
+    }
+
+    /// Does what somebody asked for.
+    pub(super) fn restart(&self, request: &RestartRequest, view: &ConfigView) {
+        let name = &request.connector;
+        let task = request.task.map(|id| view.tasks(name).and_then(|tasks| tasks.get(&id)));
+        if let Some(task) = task {
+            return self.shards.restart(name, &|plan, _| Some(&plan.key.stream) == task);
+        }
+        let mut runs = self.runs.lock();
+        let Some(run) = runs.get_mut(name) else { return };
+        if request.include_tasks && !request.only_failed {
+            // All of it anew: files of secrets are read again.
+            let settings = run.settings.clone();
+            self.end(name, run);
+            let new = self.begin(name, &settings);
+            runs.insert(name.clone(), new);
+            return;
+        }
+        run.wake.notify_one();
+        drop(runs);
+        if request.include_tasks {
+            self.shards.restart(name, &|_, failed| failed);
+        }
+    }
+
+    /// Shards that have come may have streams that nobody here has looked for.
+    pub(super) fn look_now(&self) {
+        self.runs.lock().values().for_each(|run| run.wake.notify_one());
+    }
+
+    /// Another one when a run is not as it was.
+    pub(super) fn version(&self) -> u64 {
+        self.runs.version.load(Ordering::Acquire)
+    }
+
+    /// How a connector's run is; `None`: it does not run.
+    pub(super) fn run_of(&self, name: &str) -> Option<RunView> {
+        let runs = self.runs.lock();
+        runs.get(name).map(|run| RunView {
+            failed: run.failed.clone(),
+            topic: run.topic.clone(),
+            looked: run.looked,
+        })
+    }
+
+    /// Streams of a connector that are here.
+    pub(super) fn streams(&self, name: &str) -> Vec<Arc<StreamPlan>> {
+        self.shards.streams(name).into_iter().filter(|plan| self.shards.holds(&plan.key)).collect()
+    }
+}
+
+/// Runs one connector.
+struct Runner {
+    name: String,
+    settings: Settings,
+    dependencies: Arc<Dependencies>,
+    shards: Arc<Shards>,
+    runs: Arc<Runs>,
+    cancel: CancellationToken,
+    wake: Arc<Notify>,
+}
+
+impl Runner {
+    async fn run(self: Arc<Self>) {
+        let ConnectorPlan { streams, discovery } = self.plan().await;
+        tracing::info!(connector = self.name, streams = streams.len(), discovers = discovery.is_some(), "the connector begins");
+        for plan in streams {
+            self.added(plan);
+        }
+        if let Some((conditions, context)) = discovery {
+            let (listener, wake) = (Arc::clone(&self) as Arc<dyn StreamListener>, Arc::clone(&self.wake));
+            discovery::run(self.name.clone(), conditions, context, listener, wake, self.cancel.clone()).await;
+        }
+    }
+
+    /// Tries to start until it can be done.
+    async fn plan(&self) -> ConnectorPlan {
+        let mut failures = 0;
+        loop {
+            match self.dependencies.plan(&self.settings).await {
+                Ok(plan) => {
+                    let topic = self.settings.get("topic").map(|topic| Arc::from(topic.trim()));
+                    self.runs.note(&self.name, &self.cancel, |run| (run.failed, run.topic) = (None, topic));
+                    return plan;
+                }
+                Err(reason) => {
+                    failures += 1;
+                    let delay = RETRY.delay(failures);
+                    tracing::error!(connector = self.name, reason, delay_ms = delay.as_millis() as u64,
+                        "the connector cannot be started; it is tried again");
+                    self.runs.note(&self.name, &self.cancel, |run| run.failed = Some(reason));
+                    tokio::select! {
+                        () = tokio::time::sleep(delay) => {}
+                        () = self.wake.notified() => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Hands on what is found, as long as the run is the connector's.
+impl StreamListener for Runner {
+    fn epoch(&self) -> u64 {
+        self.shards.epoch()
+    }
+
+    fn looked(&self, connector: &str, epoch: u64) {
+        self.runs.note(connector, &self.cancel, |run| run.looked = Some(epoch));
+    }
+
+    fn holds(&self, key: &OffsetKey) -> bool {
+        self.shards.holds(key)
+    }
+
+    fn streams(&self, connector: &str) -> Vec<Arc<StreamPlan>> {
+        self.shards.streams(connector)
+    }
+
+    fn is_gone(&self, key: &OffsetKey) -> bool {
+        self.shards.is_gone(key)
+    }
+
+    fn added(&self, plan: Arc<StreamPlan>) {
+        // Whoever ends the run holds this lock, and removes what was added before.
+        let _runs = self.runs.lock();
+        if !self.cancel.is_cancelled() {
+            self.shards.added(plan);
+        }
+    }
+
+    fn removed(&self, key: &OffsetKey, last_words: Option<Outgoing>) {
+        let _runs = self.runs.lock();
+        if !self.cancel.is_cancelled() {
+            self.shards.removed(key, last_words);
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! What can be asked of any worker for its whole group: connectors made, changed, paused, restarted; how they are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use serde_json::Value;
+
+use super::{Mode, Worker};
+use crate::cluster::change::{self, Change, Checked};
+use crate::cluster::status::{StatusKey, topic_record};
+use crate::cluster::{
+    ChangeError, ConfigView, ConnectorEntry, Refusal, RestartRequest, RunState, Settings, Status, TargetState, records,
+};
+use crate::config::connector::{CLASS, StreamsConfig};
+use crate::config::{Problem, check, secrets};
+use crate::shard::LogErrorKind;
+
+/// Names of connectors there may be: a bound on what any worker keeps in memory.
+const CONNECTORS_MAX: usize = 20_000;
+
+/// Why an operation was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum OperationError {
+    /// It may not be.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Kafka cannot be reached, or is not ready.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Kafka does not allow it.
+    #[error("{0}")]
+    NotAllowed(String),
+}
+
+impl From<ChangeError> for OperationError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Refused(refusal) => Self::Refused(refusal),
+            ChangeError::Log(error) if error.kind == LogErrorKind::NotAuthorized => Self::NotAllowed(error.to_string()),
+            ChangeError::Log(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+/// A task: a stream of a connector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskInfo {
+    /// Its id, which stays as long as the stream is the connector's.
+    pub id: u32,
+    /// Name or ARN of its stream, as it is configured.
+    pub stream: String,
+}
+
+/// How a connector and its tasks are.
+#[derive(Debug, Clone)]
+pub struct ConnectorStatus {
+    /// The connector.
+    pub connector: Status,
+    /// Its tasks, by id; none when it is STOPPED.
+    pub tasks: BTreeMap<u32, Status>,
+}
+
+/// How this worker is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It has not joined its group yet.
+    Starting,
+    /// It works.
+    Healthy,
+    /// It has lost touch with Kafka, with the reason.
+    Unhealthy(String),
+}
+
+impl Worker {
+    /// `host:port`, by which others know it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Id of the Kafka cluster, once it is known.
+    pub fn cluster_id(&self) -> Option<&str> {
+        self.cluster_id.get().map(String::as_str)
+    }
+
+    /// Where it takes connectors from.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// What it has measured, as Prometheus reads it.
+    pub fn render_metrics(&self) -> String {
+        self.metrics.render()
+    }
+
+    /// How the streams are that are here.
+    pub fn streams(&self) -> Vec<(crate::shard::OffsetKey, crate::connector::state::StreamStatus)> {
+        self.states.all()
+    }
+
+    /// What it logs.
+    pub fn logging(&self) -> &crate::logging::Logging {
+        &self.logging
+    }
+
+    /// How this worker is: it is healthy when its own sign of life comes back to it through Kafka.
+    pub fn health(&self) -> Health {
+        if !self.started.load(Ordering::Acquire) {
+            return Health::Starting;
+        }
+        if self.statuses.look(|view| view.lives(&self.id)) {
+            return Health::Healthy;
+        }
+        Health::Unhealthy(format!(
+            "Worker's own sign of life in topic {} is older than its session; Kafka may not be reachable.",
+            self.config.status_topic
+        ))
+    }
+
+    /// What the config log says, as far as it has been read here.
+    ///
+    /// # Errors
+    /// While the worker is starting.
+    pub fn view(&self) -> Result<Arc<ConfigView>, OperationError> {
+        if self.started.load(Ordering::Acquire) {
+            return Ok(self.configs.view());
+        }
+        Err(OperationError::Unavailable("Worker is still starting up.".to_owned()))
+    }
+
+    /// A connector.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn connector(&self, name: &str) -> Result<ConnectorEntry, OperationError> {
+        self.view()?.get(name).ok_or_else(|| Refusal::NotFound(name.to_owned()).into())
+    }
+
+    /// The tasks of a connector as they are shown: none when it is STOPPED.
+    pub fn tasks_of(entry: &ConnectorEntry) -> Vec<TaskInfo> {
+        if entry.target == TargetState::Stopped {
+            return Vec::new();
+        }
+        entry.tasks.iter().map(|(&id, stream)| TaskInfo { id, stream: stream.clone() }).collect()
+    }
+
+    /// Makes a change, on a thread where waiting is allowed.
+    async fn change<T: Send + 'static>(
+        &self,
+        decide: impl FnMut(&ConfigView) -> Result<Change<T>, Refusal> + Send + 'static,
+    ) -> Result<(T, i64), OperationError> {
+        let configs = Arc::clone(&self.configs);
+        let changed = tokio::task::spawn_blocking(move || configs.change(decide)).await;
+        Ok(changed.map_err(|error| OperationError::Unavailable(error.to_string()))??)
+    }
+
+    /// Makes a connector.
+    ///
+    /// # Errors
+    /// When there is one of that name, or its settings are wrong.
+    pub async fn create(&self, name: &str, settings: Settings, initial: TargetState) -> Result<(), OperationError> {
+        self.view()?;
+        let (name, config) = (name.to_owned(), Arc::clone(&self.config));
+        let decide = move |view: &ConfigView| {
+            bounded(view, &name)?;
+            change::create(view, &name, settings.clone(), initial, &|settings, stored| check_settings(&config, &name, settings, stored))
+        };
+        self.change(decide).await.map(|_| ())
+    }
+
+    /// Sets a connector's settings; answers whether it was made by that.
+    ///
+    /// # Errors
+    /// When its settings are wrong.
+    pub async fn put_config(&self, name: &str, settings: Settings) -> Result<bool, OperationError> {
+        let (name, config) = (name.to_owned(), Arc::clone(&self.config));
+        let check = move |name: &str, settings: Settings, stored: Option<&Settings>| check_settings(&config, name, settings, stored);
+        // What is there already needs no fence.
+        let now = change::put(&self.configs.view(), &name, settings.clone(), &|s, stored| check(&name, s, stored))?;
+        if now.records.is_empty() {
+            return Ok(now.answer);
+        }
+        let decide = move |view: &ConfigView| {
+            bounded(view, &name)?;
+            change::put(view, &name, settings.clone(), &|settings, stored| check(&name, settings, stored))
+        };
+        self.change(decide).await.map(|(made, _)| made)
+    }
+
+    /// Changes some of a connector's settings.
+    ///
+    /// # Errors
+    /// When there is none of that name, or its settings would be wrong.
+    pub async fn patch_config(
+        &self,
+        name: &str,
+        patch: BTreeMap<String, Option<String>>,
+    ) -> Result<(), OperationError> {
+        self.view()?;
+        let (name, config) = (name.to_owned(), Arc::clone(&self.config));
+        let decide = move |view: &ConfigView| {
+            change::patch(view, &name, &patch, &|settings, stored| check_settings(&config, &name, settings, stored))
+        };
+        self.change(decide).await.map(|_| ())
+    }
+
+    /// Deletes a connector. Its offsets stay.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub async fn delete(&self, name: &str) -> Result<(), OperationError> {
+        self.view()?;
+        let of = name.to_owned();
+        self.change(move |view| change::delete(view, &of)).await?;
+        for topic in self.topics(name) {
+            self.statuses.write(topic_record(name, &topic, false));
+        }
+        Ok(())
+    }
+
+    /// Sets what a connector is to do.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub async fn set_target(&self, name: &str, target: TargetState) -> Result<(), OperationError> {
+        self.connector(name)?;
+        let name = name.to_owned();
+        self.change(move |view| change::set_target(view, &name, target)).await.map(|_| ())
+    }
+
+    /// Has all workers restart something.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub async fn restart(&self, request: RestartRequest) -> Result<(), OperationError> {
+        self.connector(&request.connector)?;
+        self.change(move |view| change::restart(view, &request)).await.map(|_| ())
+    }
+
+    /// Sets a logger's level on all workers.
+    ///
+    /// # Errors
+    /// When Kafka cannot be reached.
+    pub async fn set_logger_everywhere(&self, name: &str, level: &str) -> Result<(), OperationError> {
+        self.view()?;
+        let (name, level) = (name.to_owned(), level.to_owned());
+        self.change(move |_| Ok(Change { records: vec![records::logger(&name, &level)], answer: () })).await.map(|_| ())
+    }
+
+    /// How a connector and its tasks are, wherever they run.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn status(&self, name: &str) -> Result<ConnectorStatus, OperationError> {
+        let entry = self.connector(name)?;
+        Ok(self.statuses.look(|statuses| {
+            let mut connector = statuses.get(&StatusKey::Connector(name.to_owned()));
+            if connector.worker_id.is_empty() {
+                connector.worker_id.clone_from(&self.id);
+            }
+            let tasks = Self::tasks_of(&entry).into_iter().map(|TaskInfo { id, .. }| {
+                let mut status = statuses.get(&StatusKey::Task(name.to_owned(), id));
+                if status.worker_id.is_empty() {
+                    status.worker_id.clone_from(&self.id);
+                }
+                (id, status)
+            });
+            ConnectorStatus { connector, tasks: tasks.collect() }
+        }))
+    }
+
+    /// How a task is.
+    ///
+    /// # Errors
+    /// When there is none of that name and id.
+    pub fn task_status(&self, name: &str, id: u32) -> Result<Status, OperationError> {
+        let tasks = self.status(name)?.tasks;
+        tasks.get(&id).cloned().ok_or_else(|| Refusal::TaskNotFound(name.to_owned(), id).into())
+    }
+
+    /// The release that a worker runs.
+    pub fn release_of(&self, worker_id: &str) -> String {
+        let release = self.statuses.look(|view| view.release(worker_id).map(str::to_owned));
+        release.unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned())
+    }
+
+    /// Topics that a connector has written to.
+    pub fn topics(&self, name: &str) -> std::collections::BTreeSet<String> {
+        self.statuses.look(|view| view.topics(name))
+    }
+
+    /// Forgets the topics that a connector has written to.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn reset_topics(&self, name: &str) -> Result<(), OperationError> {
+        self.connector(name)?;
+        for topic in self.topics(name) {
+            self.statuses.write(topic_record(name, &topic, false));
+        }
+        self.statuses.flush(std::time::Duration::from_secs(1));
+        Ok(())
+    }
+
+    /// How a connector and its tasks will be in a moment, when a restart is asked for.
+    pub fn restarting(mut status: ConnectorStatus, request: &RestartRequest) -> ConnectorStatus {
+        let concerned = |status: &Status| !request.only_failed || status.state == RunState::Failed;
+        if concerned(&status.connector) {
+            status.connector.state = RunState::Restarting;
+            status.connector.trace = None;
+        }
+        for task in status.tasks.values_mut().filter(|task| request.include_tasks && concerned(task)) {
+            task.state = RunState::Restarting;
+            task.trace = None;
+        }
+        status
+    }
+}
+
+fn bounded(view: &ConfigView, name: &str) -> Result<(), Refusal> {
+    if view.contains(name) || view.names().count() < CONNECTORS_MAX {
+        return Ok(());
+    }
+    Err(Refusal::Invalid(format!("there are {CONNECTORS_MAX} connectors, and no more can be made")))
+}
+
+/// What Kafka Connect says of settings that are wrong.
+pub fn invalid(problems: &[Problem]) -> Refusal {
+    let said = problems.iter().map(|problem| {
+        if problem.key.is_empty() { problem.reason.clone() } else { format!("{}: {}", problem.key, problem.reason) }
+    });
+    Refusal::Invalid(format!(
+        "Connector configuration is invalid and contains the following {} error(s):\n{}\nYou can also find the above list \
+         of errors at the endpoint `/connector-plugins/{CLASS}/config/validate`",
+        problems.len(),
+        said.collect::<Vec<_>>().join("\n")
+    ))
+}
+
+/// Settings as they are to be stored, found right on this worker.
+fn check_settings(
+    config: &crate::config::WorkerConfig,
+    name: &str,
+    mut settings: Settings,
+    stored: Option<&Settings>,
+) -> Result<Checked, Refusal> {
+    settings.entry("name".to_owned()).or_insert_with(|| name.to_owned());
+    let settings = secrets::unmasked(settings, stored);
+    let (read, _) = check::connector(Some(config), "settings", &settings).map_err(|problems| invalid(&problems))?;
+    let streams = match &read.streams {
+        StreamsConfig::Listed(streams) => Some(streams.iter().map(|stream| stream.as_str().to_owned()).collect()),
+        StreamsConfig::Discovered(_) => None,
+    };
+    Ok(Checked { settings, streams })
+}
+
+/// A JSON value as the text of a setting; `None`: it is neither text, number nor flag.
+pub fn setting_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}

@@ -1,0 +1,293 @@
+//! What a worker says of itself in the status topic, and the tasks it has found.
+//!
+//! **Contract.** What the topic says of this worker's tasks is made to be what they are: written when it differs, and
+//! written again when it got lost. A worker speaks only of shards it holds. It says that it lives as often as its
+//! session allows to miss three times.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::connectors::Connectors;
+use super::shards::{ShardListener, Shards};
+use crate::cluster::change;
+use crate::cluster::status::{StatusKey, topic_record, worker_record};
+use crate::cluster::{ConfigLog, ConfigView, RunState, Status, StatusLog, TargetState};
+use crate::connector::{StreamState, StreamStates};
+use crate::shard::{OffsetKey, ShardId};
+
+/// How often it is looked whether something is to be said.
+const TICK: Duration = Duration::from_millis(100);
+/// Without any change it is looked so often, for what got lost.
+const LOOK_ANYWAY: Duration = Duration::from_secs(3);
+/// What was written is not written again before.
+const AGAIN: Duration = Duration::from_secs(3);
+/// How long last words may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// The shard that a connector's own status belongs to is that of a stream of this name.
+const HOME: &str = "";
+
+/// Speaks for a worker.
+pub(super) struct Statuses {
+    pub(super) worker_id: String,
+    pub(super) session_timeout: Duration,
+    pub(super) configs: Arc<ConfigLog>,
+    pub(super) log: Arc<StatusLog>,
+    pub(super) shards: Arc<Shards>,
+    pub(super) connectors: Arc<Connectors>,
+    pub(super) states: Arc<StreamStates>,
+    pub(super) written: Mutex<HashMap<Vec<u8>, (Option<Vec<u8>>, Instant)>>,
+    pub(super) finding: Arc<tokio::sync::Semaphore>,
+}
+
+/// What the last look was about.
+#[derive(PartialEq, Eq, Clone, Copy)]
+struct Versions {
+    states: u64,
+    statuses: u64,
+    configs: i64,
+    shards: u64,
+    connectors: u64,
+}
+
+impl Statuses {
+    /// Speaks until it is cancelled.
+    pub(super) async fn run(self: Arc<Self>, cancel: CancellationToken) {
+        let lives_for = self.session_timeout + self.session_timeout / 2;
+        let sign_every = (self.session_timeout / 3).max(Duration::from_millis(300));
+        let (mut signed, mut looked, mut last): (Option<Instant>, Option<Instant>, _) = (None, None, None);
+        loop {
+            if signed.is_none_or(|signed| signed.elapsed() >= sign_every) {
+                self.log.write(worker_record(&self.worker_id, Some(lives_for)));
+                signed = Some(Instant::now());
+            }
+            let now = self.versions();
+            if last != Some(now) || looked.is_none_or(|looked| looked.elapsed() >= LOOK_ANYWAY) {
+                self.look();
+                (last, looked) = (Some(now), Some(Instant::now()));
+            }
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep(TICK) => {}
+            }
+        }
+    }
+
+    fn versions(&self) -> Versions {
+        Versions {
+            states: self.states.version(),
+            statuses: self.log.version(),
+            configs: self.configs.view().position,
+            shards: self.shards.held_version(),
+            connectors: self.connectors.version(),
+        }
+    }
+
+    fn look(&self) {
+        let view = self.configs.view();
+        let held = self.shards.held();
+        let wanted = self.wanted(&view, &held);
+        let (mut records, mut topics) = (Vec::new(), Vec::new());
+        self.log.look(|statuses| {
+            for (key, status) in &wanted {
+                if statuses.said(key) != Some(status) {
+                    records.push(key.record(Some(status)));
+                }
+            }
+            for (key, said) in statuses.all().filter(|(key, _)| !wanted.contains_key(key)) {
+                let mine = said.worker_id == self.worker_id;
+                let tasks = view.tasks(key.connector());
+                let exists = match key {
+                    StatusKey::Connector(name) => view.contains(name),
+                    StatusKey::Task(name, id) => {
+                        view.target(name) != TargetState::Stopped && tasks.is_some_and(|tasks| tasks.contains_key(id))
+                    }
+                };
+                if !exists && (mine || self.is_home(key.connector(), &held)) {
+                    records.push(key.record(None));
+                } else if exists && mine && said.state != RunState::Unassigned {
+                    records.push(key.record(Some(&self.status(RunState::Unassigned, None, said.generation))));
+                }
+            }
+            for name in self.states.published() {
+                if let Some(topic) = self.connectors.run_of(&name).and_then(|run| run.topic)
+                    && !statuses.topics(&name).contains(&*topic)
+                {
+                    topics.push(topic_record(&name, &topic, true));
+                }
+            }
+        });
+        self.write(records);
+        for (key, value) in topics {
+            // Its time is not to make it another one.
+            let known = (key, None);
+            if self.is_due(&known) {
+                self.log.write((known.0, value));
+            }
+        }
+        self.find_tasks(&view);
+    }
+
+    fn write(&self, records: Vec<crate::cluster::records::KeyValue>) {
+        for record in records {
+            if self.is_due(&record) {
+                self.log.write(record);
+            }
+        }
+    }
+
+    /// Whether a record is not on its way already.
+    fn is_due(&self, (key, value): &crate::cluster::records::KeyValue) -> bool {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if written.len() > 10_000 {
+            written.retain(|_, (_, when)| when.elapsed() < AGAIN);
+        }
+        let due = written.get(key).is_none_or(|(before, when)| before != value || when.elapsed() >= AGAIN);
+        if due {
+            written.insert(key.clone(), (value.clone(), Instant::now()));
+        }
+        due
+    }
+
+    fn status(&self, state: RunState, trace: Option<String>, generation: i64) -> Status {
+        Status { state, trace, worker_id: self.worker_id.clone(), generation }
+    }
+
+    fn is_home(&self, connector: &str, held: &BTreeSet<ShardId>) -> bool {
+        let key = OffsetKey { connector: connector.to_owned(), stream: HOME.to_owned() };
+        held.contains(&self.shards.shard_of(&key))
+    }
+
+    /// What the topic is to say of what is here.
+    fn wanted(&self, view: &ConfigView, held: &BTreeSet<ShardId>) -> BTreeMap<StatusKey, Status> {
+        let mut wanted = BTreeMap::new();
+        for name in view.names() {
+            let target = view.target(name);
+            let run = self.connectors.run_of(name);
+            let broken = match view.settings(name) {
+                Some(Err(reason)) => Some(reason.clone()),
+                _ => run.and_then(|run| run.failed),
+            };
+            if self.is_home(name, held) {
+                let (state, trace) = match (target, &broken) {
+                    (_, Some(reason)) => (RunState::Failed, Some(reason.clone())),
+                    (TargetState::Started, None) => (RunState::Running, None),
+                    (TargetState::Paused, None) => (RunState::Paused, None),
+                    (TargetState::Stopped, None) => (RunState::Stopped, None),
+                };
+                wanted.insert(StatusKey::Connector(name.clone()), self.status(state, trace, 0));
+            }
+            if target == TargetState::Stopped {
+                continue;
+            }
+            for (&id, stream) in view.tasks(name).into_iter().flatten() {
+                let key = OffsetKey { connector: name.clone(), stream: stream.clone() };
+                if !held.contains(&self.shards.shard_of(&key)) {
+                    continue;
+                }
+                let of_stream = |status: &crate::connector::state::StreamStatus| {
+                    let (state, trace) = match &status.state {
+                        StreamState::Failed { reason } => (RunState::Failed, Some(reason.clone())),
+                        _ => (RunState::Running, None),
+                    };
+                    self.status(state, trace, status.generation)
+                };
+                let status = match (target, &broken) {
+                    (TargetState::Paused, _) => self.status(RunState::Paused, None, 0),
+                    (_, Some(reason)) => self.status(RunState::Failed, Some(reason.clone()), 0),
+                    _ => self
+                        .states
+                        .look(&key, of_stream)
+                        .unwrap_or_else(|| self.status(RunState::Unassigned, None, 0)),
+                };
+                wanted.insert(StatusKey::Task(name.clone(), id), status);
+            }
+        }
+        wanted
+    }
+
+    /// Gives streams that were discovered here a task, and takes it from those that are no more.
+    fn find_tasks(&self, view: &ConfigView) {
+        for name in view.names() {
+            let Some(looked) = self.connectors.run_of(name).and_then(|run| run.looked) else { continue };
+            let known: BTreeSet<&String> = view.tasks(name).into_iter().flat_map(BTreeMap::values).collect();
+            let here: BTreeSet<String> =
+                self.connectors.streams(name).iter().map(|plan| plan.key.stream.clone()).collect();
+            let come: BTreeSet<String> = here.iter().filter(|stream| !known.contains(stream)).cloned().collect();
+            let held = self.shards.held();
+            let is_held = |stream: &String| {
+                let key = OffsetKey { connector: name.clone(), stream: stream.clone() };
+                held.contains(&self.shards.shard_of(&key))
+            };
+            // Only when all streams of the shards that are held now have been handed over.
+            let gone: BTreeSet<String> = if looked == self.shards.held_version() {
+                known.into_iter().filter(|stream| !here.contains(*stream) && is_held(stream)).cloned().collect()
+            } else {
+                BTreeSet::new()
+            };
+            if come.is_empty() && gone.is_empty() {
+                continue;
+            }
+            // One change at a time; what it leaves is found at the next look.
+            let Ok(turn) = Arc::clone(&self.finding).try_acquire_owned() else { return };
+            let (configs, name) = (Arc::clone(&self.configs), name.clone());
+            tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                if let Err(error) = configs.change(|view| change::found(view, &name, &come, &gone)) {
+                    tracing::warn!(connector = name, %error, "streams that were found have no task yet");
+                }
+            });
+            return;
+        }
+    }
+
+    /// The worker ends.
+    pub(super) fn leave(&self) {
+        self.log.write(worker_record(&self.worker_id, None));
+        self.log.flush(LAST_WORDS);
+    }
+}
+
+/// Hears of the shards: for connectors that look for streams, and for last words.
+pub(super) struct Speaker {
+    pub(super) statuses: Arc<Statuses>,
+    pub(super) started: Box<dyn Fn() + Send + Sync>,
+}
+
+impl ShardListener for Speaker {
+    fn assigned(&self) {
+        (self.started)();
+        self.statuses.connectors.look_now();
+    }
+
+    fn released(&self, shards: &[ShardId]) {
+        let statuses = &self.statuses;
+        let view = statuses.configs.view();
+        let of_shard = |name: &String, stream: &String| {
+            let key = OffsetKey { connector: name.clone(), stream: stream.clone() };
+            shards.contains(&statuses.shards.shard_of(&key))
+        };
+        let mut keys = Vec::new();
+        for name in view.names() {
+            if of_shard(name, &HOME.to_owned()) {
+                keys.push(StatusKey::Connector(name.clone()));
+            }
+            let tasks = view.tasks(name).into_iter().flatten();
+            keys.extend(tasks.filter(|(_, stream)| of_shard(name, stream)).map(|(&id, _)| StatusKey::Task(name.clone(), id)));
+        }
+        let mut records = Vec::new();
+        statuses.log.look(|said| {
+            for key in keys {
+                if let Some(before) = said.said(&key).filter(|before| before.worker_id == statuses.worker_id) {
+                    records.push(key.record(Some(&statuses.status(RunState::Unassigned, None, before.generation))));
+                }
+            }
+        });
+        if !records.is_empty() {
+            statuses.write(records);
+            statuses.log.flush(LAST_WORDS);
+        }
+    }
+}

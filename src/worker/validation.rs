@@ -1,0 +1,61 @@
+//! Trying a connector's connections before it is made: to the service, and to its topic.
+
+use std::time::Duration;
+
+use super::plan::Dependencies;
+use super::{OperationError, Worker};
+use crate::cluster::Settings;
+use crate::config::connector::StreamsConfig;
+use crate::config::{ConnectorConfig, Problem, check, secrets};
+
+/// So many of a connector's streams are asked for.
+const STREAMS_TRIED_MAX: usize = 5;
+/// How long the service may take to answer.
+const TRY_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Worker {
+    /// What is wrong with settings; with `connect` the service and Kafka are asked, too, where the settings are right.
+    ///
+    /// # Errors
+    /// While the worker is starting.
+    pub async fn problems(&self, settings: &Settings, connect: bool) -> Result<Vec<Problem>, OperationError> {
+        let view = self.view()?;
+        let stored = settings.get("name").and_then(|name| view.settings(name)).and_then(|stored| stored.as_ref().ok());
+        let settings = secrets::unmasked(settings.clone(), stored);
+        let (config, resolved) = match check::connector(Some(&self.config), "settings", &settings) {
+            Ok(read) => read,
+            Err(problems) => return Ok(problems),
+        };
+        let Some(dependencies) = self.dependencies.get().filter(|_| connect) else { return Ok(Vec::new()) };
+        // The topic is looked at and not made.
+        let mut problems = Vec::new();
+        if let Err(error) = dependencies.topics.partitions(&config.topic).await {
+            problems.push(Problem::new("settings", "topic", error.to_string()));
+        }
+        let tried = tokio::time::timeout(TRY_TIMEOUT, try_service(dependencies, &config)).await;
+        let said = match tried {
+            Ok(Ok(())) => None,
+            Ok(Err(said)) => Some(said),
+            Err(_) => Some(("kvs.region", format!("the service gives no answer within {} s", TRY_TIMEOUT.as_secs()))),
+        };
+        problems.extend(said.map(|(key, reason)| Problem::new("settings", key, resolved.hide(&reason))));
+        Ok(problems)
+    }
+}
+
+async fn try_service(dependencies: &Dependencies, config: &ConnectorConfig) -> Result<(), (&'static str, String)> {
+    let client = dependencies.client(config).await.map_err(|reason| ("kvs.region", reason))?;
+    match &config.streams {
+        StreamsConfig::Listed(streams) => {
+            for stream in streams.iter().take(STREAMS_TRIED_MAX) {
+                let tried = client.try_stream(stream).await;
+                tried.map_err(|error| ("kvs.streams", format!("{stream}: {error}")))?;
+            }
+        }
+        StreamsConfig::Discovered(discovery) => {
+            let listed = client.list_streams(discovery.prefix.as_deref()).await;
+            listed.map_err(|error| ("kvs.streams.prefix", error.to_string()))?;
+        }
+    }
+    Ok(())
+}
