@@ -3,7 +3,9 @@
 //! **Contract.** Exit codes are those of sysexits: 0 done, 64 wrong usage, 69 something needed cannot be had, 78 the
 //! settings are wrong. What was asked for goes to standard output, everything else to standard error.
 
+mod connector;
 mod offsets;
+mod remote;
 mod run;
 mod tail;
 mod validate;
@@ -52,7 +54,9 @@ enum Command {
     Validate(validate::Validate),
     /// Show committed fragments as they arrive, or save them as .mkv files.
     Tail(tail::Tail),
-    /// Look at the streams' places.
+    /// Make, change and look at connectors, by any worker's REST API.
+    Connector(connector::Connector),
+    /// Look at the streams' places, and alter them.
     Offsets(offsets::Offsets),
 }
 
@@ -76,6 +80,11 @@ fn parse_setting(text: &str) -> Result<(String, String), String> {
 }
 
 impl WorkerArgs {
+    /// Whether anything is.
+    fn is_given(&self) -> bool {
+        self.worker.is_some() || self.bootstrap_servers.is_some() || !self.settings.is_empty()
+    }
+
     fn load(&self) -> Result<WorkerConfig, Vec<Problem>> {
         let mut flags = self.settings.clone();
         if let Some(servers) = &self.bootstrap_servers {
@@ -116,6 +125,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.execute(),
         Command::Validate(validate) => validate.execute(),
         Command::Tail(tail) => tail.execute(),
+        Command::Connector(connector) => connector.execute(),
         Command::Offsets(offsets) => offsets.execute(),
     };
     match result {

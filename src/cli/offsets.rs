@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 
+use super::remote::{Remote, print_json, print_table};
 use super::{EXIT_UNAVAILABLE, Failure, WorkerArgs};
 use crate::config::WorkerConfig;
 use crate::kafka::KafkaLog;
@@ -16,8 +18,14 @@ use crate::worker::plan;
 /// Without progress for so long a shard's offsets are given up.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Looks at the streams' places.
+/// Looks at the streams' places, and alters them.
 #[derive(Args)]
+#[command(after_help = "\
+An offset is the last fragment that counts as published: the next one that is published is the one behind it. It can be
+altered only while the connector is stopped:
+  kvs-connect connector stop cameras --wait
+  kvs-connect offsets set cameras front-door 91343852333181432392682062607743920146150000042
+  kvs-connect connector resume cameras --wait")]
 pub(super) struct Offsets {
     #[command(subcommand)]
     command: OffsetsCommand,
@@ -27,45 +35,146 @@ pub(super) struct Offsets {
 enum OffsetsCommand {
     /// The last fragment published of each stream.
     List(List),
+    /// Go on behind another fragment; an earlier one is replayed from there.
+    Set(Set),
+    /// Forget the places of a connector's streams: they begin where its settings say.
+    Reset(Reset),
 }
 
 #[derive(Args)]
 struct List {
+    /// Of this connector; of all if left out.
+    connector: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+    /// With any of these the offsets topic is read, and no worker asked.
     #[command(flatten)]
     worker: WorkerArgs,
-    /// One JSON object a line instead of a table.
-    #[arg(long)]
-    json: bool,
 }
+
+#[derive(Args)]
+struct Set {
+    /// The connector, which has to be stopped.
+    connector: String,
+    /// The stream, as the connector's settings name it.
+    stream: String,
+    /// The last fragment that counts as published.
+    fragment_number: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Args)]
+struct Reset {
+    /// The connector, which has to be stopped.
+    connector: String,
+    /// This stream alone.
+    #[arg(long)]
+    stream: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// A row of the list: connector, stream, offset as JSON.
+type Row = (String, String, Value);
 
 impl Offsets {
     pub(super) fn execute(self) -> Result<(), Failure> {
-        let OffsetsCommand::List(list) = self.command;
-        let worker = list.worker.load().map_err(|problems| Failure::config(&problems))?;
-        let offsets = read(&worker)?;
-        if list.json {
-            for ((connector, stream), (shard, offset)) in offsets {
+        match self.command {
+            OffsetsCommand::List(list) => list.execute(),
+            OffsetsCommand::Set(Set { connector, stream, fragment_number, remote }) => {
+                let offset = json!({ "fragmentNumber": fragment_number });
+                alter(&remote, &connector, &json!([{ "partition": { "stream": stream }, "offset": offset }]))
+            }
+            OffsetsCommand::Reset(Reset { connector, stream: Some(stream), remote }) => {
+                alter(&remote, &connector, &json!([{ "partition": { "stream": stream }, "offset": null }]))
+            }
+            OffsetsCommand::Reset(Reset { connector, stream: None, remote }) => {
+                let answer = remote.connect()?.call(Method::DELETE, &["connectors", &connector, "offsets"], "", None)?;
+                told(&remote, &answer);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn alter(remote: &Remote, connector: &str, offsets: &Value) -> Result<(), Failure> {
+    let path = ["connectors", connector, "offsets"];
+    let answer = remote.connect()?.call(Method::PATCH, &path, "", Some(&json!({ "offsets": offsets })))?;
+    told(remote, &answer);
+    Ok(())
+}
+
+fn told(remote: &Remote, answer: &Value) {
+    if remote.json {
+        print_json(answer);
+    } else {
+        println!("{}", answer["message"].as_str().unwrap_or_default());
+    }
+}
+
+impl List {
+    fn execute(self) -> Result<(), Failure> {
+        let rows = if self.worker.is_given() { self.of_topic()? } else { self.of_worker()? };
+        if self.remote.json {
+            for (connector, stream, offset) in rows {
                 println!(
                     "{}",
                     json!({
                         "connector": connector,
                         "stream": stream,
-                        "shard": shard.0,
-                        "fragment_number": offset.fragment_number.as_str(),
-                        "continuation_token": offset.continuation_token,
-                        "server_timestamp_ms": offset.server_timestamp.map(kvs_mkv::Timestamp::millis),
-                        "producer_timestamp_ms": offset.producer_timestamp.map(kvs_mkv::Timestamp::millis),
+                        "shard": offset["shard"],
+                        "fragment_number": offset["fragmentNumber"],
+                        "continuation_token": offset["continuationToken"],
+                        "server_timestamp_ms": offset["serverTimestamp"],
+                        "producer_timestamp_ms": offset["producerTimestamp"],
                     })
                 );
             }
             return Ok(());
         }
-        println!("{:<24} {:<32} {:>5} {:<47} SERVER TIME", "CONNECTOR", "STREAM", "SHARD", "FRAGMENT");
-        for ((connector, stream), (shard, offset)) in offsets {
-            let time = offset.server_timestamp.map_or("-".to_owned(), |time| time.to_string());
-            println!("{connector:<24} {stream:<32} {shard:>5} {:<47} {time}", offset.fragment_number);
-        }
+        let row = |(connector, stream, offset): Row| {
+            let time = offset["serverTimestamp"].as_i64().map(kvs_mkv::Timestamp::from_millis);
+            let fragment = offset["fragmentNumber"].as_str().or(offset["error"].as_str()).unwrap_or("-");
+            vec![connector, stream, fragment.to_owned(), time.map_or("-".to_owned(), |time| time.to_string())]
+        };
+        print_table(&["CONNECTOR", "STREAM", "FRAGMENT", "SERVER TIME"], &rows.into_iter().map(row).collect::<Vec<_>>());
         Ok(())
+    }
+
+    /// Asks a worker.
+    fn of_worker(&self) -> Result<Vec<Row>, Failure> {
+        let api = self.remote.connect()?;
+        let names = match &self.connector {
+            Some(name) => vec![name.clone()],
+            None => {
+                let names = api.call(Method::GET, &["connectors"], "", None)?;
+                names.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+            }
+        };
+        let mut rows = Vec::new();
+        for name in names {
+            let answer = api.call(Method::GET, &["connectors", &name, "offsets"], "", None)?;
+            for one in answer["offsets"].as_array().into_iter().flatten() {
+                let stream = one["partition"]["stream"].as_str().unwrap_or("-").to_owned();
+                rows.push((name.clone(), stream, one["offset"].clone()));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Reads the topic.
+    fn of_topic(&self) -> Result<Vec<Row>, Failure> {
+        let worker = self.worker.load().map_err(|problems| Failure::config(&problems))?;
+        let listed = read(&worker)?.into_iter().filter(|((connector, _), _)| {
+            self.connector.as_ref().is_none_or(|wanted| wanted == connector)
+        });
+        let row = |((connector, stream), (shard, offset)): ((String, String), (ShardId, StoredOffset))| {
+            let mut json: Value = serde_json::from_slice(&offset.to_bytes()).unwrap_or_default();
+            json["shard"] = shard.0.into();
+            (connector, stream, json)
+        };
+        Ok(listed.map(row).collect())
     }
 }
 

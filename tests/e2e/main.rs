@@ -1,10 +1,13 @@
 //! The connector as a process, on a real Kafka, against the simulator.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
+mod access;
 mod basics;
+mod cli;
 mod credentials;
 mod kafka_trouble;
 mod kills;
+mod operations;
 mod recordings;
 mod refusals;
 mod rest;

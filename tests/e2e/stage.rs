@@ -147,6 +147,22 @@ impl Stage {
     }
 }
 
+/// Writes records to a topic, as another program would.
+pub fn produce(kafka: &Kafka, topic: &str, partition: i32, key: &[u8], value: &[u8]) {
+    use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+    let producer: BaseProducer =
+        rdkafka::ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).create().unwrap();
+    producer.send(BaseRecord::to(topic).partition(partition).key(key).payload(value)).unwrap();
+    producer.flush(Duration::from_secs(20)).unwrap();
+}
+
+/// Keys and values of all that a topic's partition holds, as it is on disk, in one string.
+pub fn text_of(kafka: &Kafka, topic: &str) -> String {
+    kvs_harness::topic::read_raw(kafka.bootstrap(), topic).into_iter().fold(String::new(), |text, (key, value)| {
+        format!("{text}{}={}\n", String::from_utf8_lossy(&key), String::from_utf8_lossy(&value))
+    })
+}
+
 /// Fails with what is lost, doubled or out of order.
 pub fn compare(stream: &str, held: &[Digest], seen: &[Digest]) {
     let lost = held.iter().filter(|fragment| !seen.contains(fragment)).count();

@@ -134,7 +134,10 @@ impl Connector {
         let folder = tempfile::Builder::new().prefix("kvs-connect-worker-").tempdir().expect("a temporary folder");
         let port = free_port();
         let worker_file = folder.path().join("worker.toml");
-        let worker = worker.clone().set("listeners", &format!("\"http://127.0.0.1:{port}\""));
+        // A test that has listeners of its own writes PORT where the free one goes.
+        let given = worker.lines.iter().find(|(key, _)| key == "listeners").map(|(_, value)| value.clone());
+        let listeners = given.unwrap_or_else(|| "\"http://127.0.0.1:PORT\"".to_owned());
+        let worker = worker.clone().set("listeners", &listeners.replace("PORT", &port.to_string()));
         std::fs::write(&worker_file, worker.text()).expect("a file");
         for (index, connector) in connectors.iter().enumerate() {
             let file = folder.path().join(format!("connector-{index:03}.json"));
@@ -142,6 +145,15 @@ impl Connector {
         }
         let process = launch(program, folder.path(), &environment);
         Self { process, folder, port, environment }
+    }
+
+    /// One whose connectors are those of the files alone.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_standalone(program: &Path, worker: &WorkerFile, connectors: &[ConnectorFile]) -> Self {
+        let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), (STANDALONE, "1")];
+        Self::start_with(program, worker, connectors, &keys)
     }
 
     /// The same settings in a new process.
@@ -198,6 +210,11 @@ impl Connector {
         http_get(&format!("127.0.0.1:{}", self.port), path)
     }
 
+    /// Its settings' folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
@@ -252,6 +269,9 @@ impl Connector {
     }
 }
 
+/// A variable for the launch, and not for the process.
+const STANDALONE: &str = "KVS_HARNESS_STANDALONE";
+
 /// Runs a worker with the files of its folder, whose log is added to.
 fn launch(program: &Path, folder: &Path, environment: &Environment) -> Process {
     let mut connectors: Vec<PathBuf> = std::fs::read_dir(folder)
@@ -266,6 +286,7 @@ fn launch(program: &Path, folder: &Path, environment: &Environment) -> Process {
         .arg("run")
         .arg("--worker")
         .arg(folder.join("worker.toml"))
+        .args(environment.iter().filter(|(name, _)| name == STANDALONE).map(|_| "--standalone"))
         .args(connectors)
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(std::process::Stdio::null())

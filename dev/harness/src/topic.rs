@@ -48,6 +48,16 @@ pub fn read_topic(bootstrap: &str, topic: &str, isolation: Isolation) -> Vec<See
     read_all(bootstrap, topic, isolation, decode)
 }
 
+/// Keys and values of all committed records that a topic holds; an empty value for a tombstone.
+///
+/// # Panics
+/// When it cannot be read within two minutes.
+pub fn read_raw(bootstrap: &str, topic: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+    read_all(bootstrap, topic, Isolation::Committed, |message| {
+        (message.key().unwrap_or_default().to_vec(), message.payload().unwrap_or_default().to_vec())
+    })
+}
+
 /// The notifications a topic holds: the fields of each, by name.
 ///
 /// # Panics

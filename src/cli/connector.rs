@@ -1,0 +1,361 @@
+//! `kvs-connect connector`: what REST offers, for people and scripts.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand, ValueEnum};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::remote::{Api, Remote, print_json, print_table};
+use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure};
+use crate::config::connector;
+
+/// How often it is looked while waiting.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Makes, changes and looks at connectors, by any worker's REST API.
+#[derive(Args)]
+#[command(after_help = "\
+Exit codes besides the usual ones: 66 there is no such connector; 75 not now, it is there already or Kafka is away;
+77 not allowed; 78 the settings are wrong.")]
+pub(super) struct Connector {
+    #[command(subcommand)]
+    command: ConnectorCommand,
+}
+
+#[derive(Subcommand)]
+enum ConnectorCommand {
+    /// All connectors, with their states.
+    List(Asked),
+    /// A connector's settings.
+    Get(Named),
+    /// Make a connector from a file in Connect's JSON.
+    Create(Create),
+    /// Set a connector's settings from a file; it is made if there is none.
+    Update(Update),
+    /// Delete a connector; its streams' places are kept.
+    Delete(Change),
+    /// Close a connector's sessions; its tasks stay where they are.
+    Pause(Change),
+    /// Have a connector pull again.
+    Resume(Change),
+    /// Take a connector's tasks away; only then its offsets can be altered.
+    Stop(Change),
+    /// Start a connector again, or what of it has failed.
+    Restart(Restart),
+    /// How a connector and its tasks are, and why what has failed has failed.
+    Status(Named),
+}
+
+#[derive(Args)]
+struct Asked {
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Args)]
+struct Named {
+    /// The connector.
+    name: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Args, Clone, Copy)]
+struct Wait {
+    /// Wait until it is so, with progress on standard error.
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait at most.
+    #[arg(long, value_name = "SECONDS", default_value = "120")]
+    wait_timeout_s: u64,
+}
+
+#[derive(Args)]
+struct Change {
+    /// The connector.
+    name: String,
+    #[command(flatten)]
+    wait: Wait,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum InitialState {
+    Running,
+    Paused,
+    Stopped,
+}
+
+#[derive(Args)]
+struct Create {
+    /// The connector's file.
+    file: PathBuf,
+    /// What it is to do at first.
+    #[arg(long, value_enum, default_value = "running")]
+    initial_state: InitialState,
+    #[command(flatten)]
+    wait: Wait,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Args)]
+struct Update {
+    /// The connector's file.
+    file: PathBuf,
+    #[command(flatten)]
+    wait: Wait,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Args)]
+struct Restart {
+    /// The connector.
+    name: String,
+    /// Its tasks too.
+    #[arg(long)]
+    include_tasks: bool,
+    /// Only what has failed.
+    #[arg(long)]
+    only_failed: bool,
+    /// This task alone.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["include_tasks", "only_failed"])]
+    task: Option<u32>,
+    #[command(flatten)]
+    wait: Wait,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    Running,
+    Paused,
+    Stopped,
+    Gone,
+}
+
+impl Connector {
+    pub(super) fn execute(self) -> Result<(), Failure> {
+        match self.command {
+            ConnectorCommand::List(Asked { remote }) => list(&remote),
+            ConnectorCommand::Get(Named { name, remote }) => {
+                print_json(&remote.connect()?.call(Method::GET, &["connectors", &name, "config"], "", None)?);
+                Ok(())
+            }
+            ConnectorCommand::Create(create) => create.execute(),
+            ConnectorCommand::Update(Update { file, wait, remote }) => {
+                let (name, settings) = read(&file)?;
+                let api = remote.connect()?;
+                let made = api.call(Method::PUT, &["connectors", &name, "config"], "", Some(&settings))?;
+                said(&remote, &made, &format!("connector {name}: the settings are set"));
+                wait.until(&api, &name, Until::Running)
+            }
+            ConnectorCommand::Delete(change) => {
+                let api = change.remote.connect()?;
+                api.call(Method::DELETE, &["connectors", &change.name], "", None)?;
+                said(&change.remote, &Value::Null, &format!("connector {} is deleted", change.name));
+                change.wait.until(&api, &change.name, Until::Gone)
+            }
+            ConnectorCommand::Pause(change) => change.put("pause", Until::Paused),
+            ConnectorCommand::Resume(change) => change.put("resume", Until::Running),
+            ConnectorCommand::Stop(change) => change.put("stop", Until::Stopped),
+            ConnectorCommand::Restart(restart) => restart.execute(),
+            ConnectorCommand::Status(Named { name, remote }) => status(&remote, &name),
+        }
+    }
+}
+
+fn said(remote: &Remote, json: &Value, text: &str) {
+    if !remote.json {
+        println!("{text}");
+    } else if !json.is_null() {
+        print_json(json);
+    }
+}
+
+/// Name and settings of a connector's file; what is wrong is said by the worker, which knows more.
+fn read(file: &std::path::Path) -> Result<(String, Value), Failure> {
+    let given = connector::load(file).map_err(|problems| Failure::config(&problems))?;
+    let settings = serde_json::to_value(&given.settings).map_err(|error| Failure::new(EXIT_CONFIG, error))?;
+    Ok((given.name().to_owned(), settings))
+}
+
+impl Create {
+    fn execute(self) -> Result<(), Failure> {
+        let (name, settings) = read(&self.file)?;
+        let (state, until) = match self.initial_state {
+            InitialState::Running => ("RUNNING", Until::Running),
+            InitialState::Paused => ("PAUSED", Until::Paused),
+            InitialState::Stopped => ("STOPPED", Until::Stopped),
+        };
+        let api = self.remote.connect()?;
+        let body = json!({ "name": name, "config": settings, "initial_state": state });
+        let made = api.call(Method::POST, &["connectors"], "", Some(&body))?;
+        said(&self.remote, &made, &format!("connector {name} is made"));
+        self.wait.until(&api, &name, until)
+    }
+}
+
+impl Change {
+    fn put(self, what: &str, until: Until) -> Result<(), Failure> {
+        let api = self.remote.connect()?;
+        api.call(Method::PUT, &["connectors", &self.name, what], "", None)?;
+        said(&self.remote, &Value::Null, &format!("connector {}: {what} is asked for", self.name));
+        self.wait.until(&api, &self.name, until)
+    }
+}
+
+impl Restart {
+    fn execute(self) -> Result<(), Failure> {
+        let api = self.remote.connect()?;
+        let Self { name, include_tasks, only_failed, task, wait, remote } = self;
+        let answer = match task {
+            Some(id) => {
+                api.call(Method::POST, &["connectors", &name, "tasks", &id.to_string(), "restart"], "", None)?
+            }
+            None => {
+                let query = format!("includeTasks={include_tasks}&onlyFailed={only_failed}");
+                api.call(Method::POST, &["connectors", &name, "restart"], &query, None)?
+            }
+        };
+        said(&remote, &answer, &format!("connector {name}: a restart is asked for"));
+        wait.until(&api, &name, Until::Running)
+    }
+}
+
+impl Wait {
+    /// Waits until a connector and all its tasks are as they should be, saying how far it is.
+    fn until(self, api: &Api, name: &str, until: Until) -> Result<(), Failure> {
+        if !self.wait {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let mut told = String::new();
+        loop {
+            let found = api.find(&["connectors", name, "status"])?;
+            let progress = match &found {
+                None => "it is gone".to_owned(),
+                Some(status) => summary(status),
+            };
+            if progress != told {
+                progress_line(name, began, &progress);
+                told = progress;
+            }
+            match &found {
+                None if until == Until::Gone => return Ok(()),
+                None => return Err(Failure::new(EXIT_UNAVAILABLE, format!("connector {name} was deleted meanwhile"))),
+                Some(status) => {
+                    if is(status, until) {
+                        return Ok(());
+                    }
+                    if until == Until::Running
+                        && let Some(trace) = failure(status)
+                    {
+                        return Err(Failure::new(EXIT_UNAVAILABLE, format!("connector {name} has failed: {trace}")));
+                    }
+                }
+            }
+            if began.elapsed() >= Duration::from_secs(self.wait_timeout_s) {
+                let text = format!("connector {name}: waited {} s in vain; {told}", self.wait_timeout_s);
+                return Err(Failure::new(EXIT_UNAVAILABLE, text));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
+fn progress_line(name: &str, began: Instant, progress: &str) {
+    let seconds = began.elapsed().as_secs_f64();
+    eprintln!("{seconds:6.1} s  {name}: {progress}");
+}
+
+fn states(status: &Value) -> Vec<&str> {
+    let tasks = status["tasks"].as_array().map_or(&[][..], Vec::as_slice);
+    tasks.iter().map(|task| task["state"].as_str().unwrap_or("-")).collect()
+}
+
+/// `RUNNING, 3 of 4 tasks running`.
+fn summary(status: &Value) -> String {
+    let connector = status["connector"]["state"].as_str().unwrap_or("-");
+    let states = states(status);
+    let mut counts: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    for state in &states {
+        *counts.entry(state).or_default() += 1;
+    }
+    let counts: Vec<String> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    let tasks = if states.is_empty() { "no tasks".to_owned() } else { format!("tasks: {}", counts.join(", ")) };
+    format!("{connector}, {tasks}")
+}
+
+fn is(status: &Value, until: Until) -> bool {
+    let wanted = match until {
+        Until::Running => "RUNNING",
+        Until::Paused => "PAUSED",
+        Until::Stopped => "STOPPED",
+        Until::Gone => return false,
+    };
+    status["connector"]["state"] == wanted && states(status).iter().all(|state| *state == wanted)
+}
+
+fn failure(status: &Value) -> Option<String> {
+    let tasks = status["tasks"].as_array().map_or(&[][..], Vec::as_slice);
+    let failed = std::iter::once(&status["connector"]).chain(tasks).find(|one| one["state"] == "FAILED")?;
+    Some(failed["trace"].as_str().unwrap_or("no reason is known").to_owned())
+}
+
+fn list(remote: &Remote) -> Result<(), Failure> {
+    let all = remote.connect()?.call(Method::GET, &["connectors"], "expand=status&expand=info", None)?;
+    if remote.json {
+        print_json(&all);
+        return Ok(());
+    }
+    let rows: Vec<Vec<String>> = all
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, one)| {
+            let status = &one["status"];
+            let states = states(status);
+            let running = states.iter().filter(|state| **state == "RUNNING").count();
+            let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+            vec![
+                name.clone(),
+                text(&status["connector"]["state"]),
+                format!("{running}/{}", states.len()),
+                text(&one["info"]["config"]["topic"]),
+            ]
+        })
+        .collect();
+    print_table(&["NAME", "STATE", "TASKS RUNNING", "TOPIC"], &rows);
+    Ok(())
+}
+
+fn status(remote: &Remote, name: &str) -> Result<(), Failure> {
+    let api = remote.connect()?;
+    let status = api.call(Method::GET, &["connectors", name, "status"], "", None)?;
+    if remote.json {
+        print_json(&status);
+        return Ok(());
+    }
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let tasks = api.call(Method::GET, &["connectors", name, "tasks"], "", None)?;
+    let stream_of = |id: &Value| {
+        let task = tasks.as_array().into_iter().flatten().find(|task| task["id"]["task"] == *id);
+        task.map_or("-".to_owned(), |task| text(&task["config"]["kvs.streams"]))
+    };
+    let row = |what: String, stream: String, one: &Value| {
+        vec![what, stream, text(&one["state"]), text(&one["worker_id"]), one["trace"].as_str().unwrap_or("").to_owned()]
+    };
+    let mut rows = vec![row("connector".to_owned(), "-".to_owned(), &status["connector"])];
+    for task in status["tasks"].as_array().into_iter().flatten() {
+        rows.push(row(format!("task {}", task["id"]), stream_of(&task["id"]), task));
+    }
+    print_table(&["", "STREAM", "STATE", "WORKER", "REASON"], &rows);
+    Ok(())
+}

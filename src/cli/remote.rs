@@ -1,0 +1,173 @@
+//! A worker's REST API, asked from the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::{Certificate, Client, Identity, Method, StatusCode};
+use serde_json::Value;
+
+use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
+
+/// There is no such thing.
+const EXIT_NO_INPUT: u8 = 66;
+/// Not now; later perhaps.
+const EXIT_TEMPORARY: u8 = 75;
+/// Not allowed.
+const EXIT_NO_PERMISSION: u8 = 77;
+/// A change waits for others, and for a broker that restarts.
+const TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Which worker to ask, and as whom. Any worker of a group answers for all.
+#[derive(Args, Clone)]
+pub(super) struct Remote {
+    /// Any worker's REST API.
+    #[arg(long, value_name = "URL", env = "KVS_CONNECT_URL", default_value = "http://127.0.0.1:8083")]
+    url: String,
+    /// User and password.
+    #[arg(long, value_name = "NAME:PASSWORD", env = "KVS_CONNECT_USER", hide_env_values = true)]
+    user: Option<String>,
+    /// Bearer token.
+    #[arg(long, env = "KVS_CONNECT_TOKEN", hide_env_values = true, conflicts_with = "user")]
+    token: Option<String>,
+    /// Certificates (PEM) to trust besides the system's.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Certificate and private key (PEM) to show.
+    #[arg(long, value_name = "FILE")]
+    certificate_file: Option<PathBuf>,
+    /// JSON for scripts instead of tables.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// A connection to a worker.
+pub(super) struct Api {
+    remote: Remote,
+    client: Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Remote {
+    /// Prepares asking; nobody is asked yet.
+    pub(super) fn connect(&self) -> Result<Api, Failure> {
+        let read = |file: &PathBuf| {
+            std::fs::read(file).map_err(|error| Failure::new(EXIT_CONFIG, format!("{}: {error}", file.display())))
+        };
+        let of_file = |file: &PathBuf, error: reqwest::Error| {
+            Failure::new(EXIT_CONFIG, format!("{}: {}", file.display(), causes(&error)))
+        };
+        let mut builder = Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
+        if let Some(file) = &self.ca_file {
+            let certificates = Certificate::from_pem_bundle(&read(file)?).map_err(|error| of_file(file, error))?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        if let Some(file) = &self.certificate_file {
+            builder = builder.identity(Identity::from_pem(&read(file)?).map_err(|error| of_file(file, error))?);
+        }
+        let client = builder.build().map_err(|error| Failure::new(EXIT_UNAVAILABLE, causes(&error)))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("no runtime: {error}")))?;
+        Ok(Api { remote: self.clone(), client, runtime })
+    }
+}
+
+impl Api {
+    /// A request; null when its answer has no body.
+    pub(super) fn call(&self, method: Method, path: &[&str], query: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let (status, answer) = self.ask(method, path, query, body)?;
+        if status.is_success() { Ok(answer) } else { Err(self.refused(status, &answer)) }
+    }
+
+    /// The same; `None`: there is no such thing.
+    pub(super) fn find(&self, path: &[&str]) -> Result<Option<Value>, Failure> {
+        match self.ask(Method::GET, path, "", None)? {
+            (StatusCode::NOT_FOUND, _) => Ok(None),
+            (status, answer) if status.is_success() => Ok(Some(answer)),
+            (status, answer) => Err(self.refused(status, &answer)),
+        }
+    }
+
+    fn ask(&self, method: Method, path: &[&str], query: &str, body: Option<&Value>) -> Result<(StatusCode, Value), Failure> {
+        let usage = |reason: String| Failure::new(EXIT_USAGE, format!("--url {:?}: {reason}", self.remote.url));
+        let mut url = reqwest::Url::parse(&self.remote.url).map_err(|error| usage(error.to_string()))?;
+        url.path_segments_mut().map_err(|()| usage("a URL of a worker was expected".to_owned()))?.pop_if_empty().extend(path);
+        if !query.is_empty() {
+            url.set_query(Some(query));
+        }
+        let shown = url.to_string();
+        let mut request = self.client.request(method, url);
+        if let Some(user) = &self.remote.user {
+            let (name, password) = user.split_once(':').unwrap_or((user, ""));
+            request = request.basic_auth(name, Some(password));
+        }
+        if let Some(token) = &self.remote.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let unavailable = |error: reqwest::Error| {
+            Failure::new(EXIT_UNAVAILABLE, format!("{shown}: no answer: {}; --url says which worker to ask", causes(&error)))
+        };
+        self.runtime.block_on(async {
+            let response = request.send().await.map_err(unavailable)?;
+            let status = response.status();
+            let text = response.text().await.map_err(unavailable)?;
+            if text.is_empty() {
+                return Ok((status, Value::Null));
+            }
+            let json = serde_json::from_str(&text).or_else(|error| {
+                if status.is_success() { Err(error) } else { Ok(Value::String(text.chars().take(500).collect())) }
+            });
+            let no_json = |error| Failure::new(EXIT_UNAVAILABLE, format!("{shown}: the answer is no JSON: {error}"));
+            Ok((status, json.map_err(no_json)?))
+        })
+    }
+
+    fn refused(&self, status: StatusCode, answer: &Value) -> Failure {
+        let message = answer["message"].as_str().map_or_else(|| format!("{status} {answer}"), str::to_owned);
+        let code = match status.as_u16() {
+            400 | 413 | 415 => EXIT_CONFIG,
+            401 | 403 => EXIT_NO_PERMISSION,
+            404 => EXIT_NO_INPUT,
+            409 | 503 => EXIT_TEMPORARY,
+            _ => EXIT_UNAVAILABLE,
+        };
+        let advice = if status == StatusCode::UNAUTHORIZED { "; --user or --token says who you are" } else { "" };
+        Failure::new(code, format!("{message}{advice}"))
+    }
+}
+
+/// An error with what led to it.
+fn causes(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// Rows under their titles, as wide as they have to be.
+pub(super) fn print_table(titles: &[&str], rows: &[Vec<String>]) {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([titles[column].len()]).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..titles.len()).map(width).collect();
+    let print = |cells: &mut dyn Iterator<Item = &str>| {
+        let line: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        println!("{}", line.join("  ").trim_end());
+    };
+    print(&mut titles.iter().copied());
+    for row in rows {
+        print(&mut row.iter().map(String::as_str));
+    }
+}
+
+/// JSON as people read it.
+pub(super) fn print_json(value: &Value) {
+    println!("{value:#}");
+}

@@ -1,0 +1,100 @@
+//! `kvs-connect connector` and `kvs-connect offsets`, against a worker.
+
+use std::process::Command;
+
+use kvs_harness::Kafka;
+use kvs_simulator::{Fault, FaultKind, Pace};
+use serde_json::Value;
+
+use crate::rest::bare;
+use crate::stage::{Stage, program};
+
+struct Cli(String);
+
+impl Cli {
+    /// Exit code, standard output, standard error.
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = Command::new(program()).args(arguments).env("KVS_CONNECT_URL", &self.0).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+    }
+
+    fn ok(&self, arguments: &[&str]) -> (String, String) {
+        let (code, out, err) = self.run(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {out}{err}");
+        (out, err)
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.ok(arguments).0).unwrap()
+    }
+}
+
+#[test]
+fn a_connector_is_made_looked_at_changed_and_deleted_from_the_command_line() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("cli", 2));
+    let recording = stage.recording(8, 1, 100);
+    for stream in ["a", "b"] {
+        stage.add(stream, &recording, 1, Pace::Max);
+    }
+    let worker = bare(&stage, kafka);
+    let cli = Cli(format!("http://{}", worker.address()));
+    let file = stage.folder.path().join("cameras.json");
+    let write = |connector: &kvs_harness::ConnectorFile| std::fs::write(&file, connector.text()).unwrap();
+    write(&stage.connector(&["a", "b"]));
+    let path = file.display().to_string();
+
+    let (_, progress) = cli.ok(&["connector", "create", &path, "--wait"]);
+    assert!(progress.contains("cameras: RUNNING, tasks: 2 RUNNING"), "{progress}");
+    let (code, _, said) = cli.run(&["connector", "create", &path]);
+    assert!(code == 75 && said.contains("Connector cameras already exists"), "{said}");
+    stage.expect_all(kafka, &["a", "b"]);
+    let (table, _) = cli.ok(&["connector", "list"]);
+    let row = table.lines().nth(1).unwrap();
+    assert!(table.starts_with("NAME") && row.contains("cameras") && row.contains("RUNNING") && row.contains("2/2"), "{table}");
+    let (table, _) = cli.ok(&["connector", "status", "cameras"]);
+    assert!(table.lines().count() == 4 && table.contains("task 1") && table.contains(&worker.address()), "{table}");
+    assert_eq!(cli.json(&["connector", "status", "cameras", "--json"])["tasks"][1]["state"], "RUNNING");
+    assert_eq!(cli.json(&["connector", "get", "cameras"])["kvs.streams"], "a,b");
+
+    let (_, progress) = cli.ok(&["connector", "pause", "cameras", "--wait"]);
+    assert!(progress.contains("PAUSED, tasks: 2 PAUSED"), "{progress}");
+    cli.ok(&["connector", "resume", "cameras", "--wait"]);
+    let held: Vec<String> = stage.held("a").into_iter().map(|(number, _)| number).collect();
+    let (code, _, said) = cli.run(&["offsets", "set", "cameras", "a", &held[2]]);
+    assert!(code == 78 && said.contains("STOPPED"), "{said}");
+    cli.ok(&["connector", "stop", "cameras", "--wait"]);
+    let (table, _) = cli.ok(&["offsets", "list", "cameras"]);
+    assert!(table.starts_with("CONNECTOR") && table.contains(held.last().unwrap()), "{table}");
+    cli.ok(&["offsets", "set", "cameras", "a", &held[2]]);
+    let listed = cli.ok(&["offsets", "list", "--json"]).0;
+    let first: Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
+    assert_eq!((first["stream"].as_str(), first["fragment_number"].as_str()), (Some("a"), Some(held[2].as_str())));
+    cli.ok(&["offsets", "reset", "cameras", "--stream", "b"]);
+    assert_eq!(cli.ok(&["offsets", "list", "cameras", "--json"]).0.lines().count(), 1);
+    cli.ok(&["offsets", "reset", "cameras"]);
+    assert_eq!(cli.ok(&["offsets", "list", "cameras", "--json"]).0, "");
+    cli.ok(&["connector", "resume", "cameras", "--wait"]);
+
+    // An update whose stream fails says so instead of waiting on.
+    stage.add("bad", &recording, 1, Pace::Max);
+    let kind = FaultKind::ErrorTag { after_fragments: 1, error_id: 4502, error_code: "ON_PURPOSE".to_owned() };
+    stage.simulator.add_fault(Fault::new(kind).on("bad"));
+    write(&stage.connector(&["a", "bad"]));
+    // It runs before it fails; whoever waits for the restart sees that.
+    cli.ok(&["connector", "update", &path]);
+    kvs_harness::wait_for("the stream to fail", || cli.ok(&["connector", "status", "cameras"]).0.contains("FAILED"));
+    let (code, _, said) = cli.run(&["connector", "resume", "cameras", "--wait"]);
+    assert!(code == 69 && said.contains("has failed") && said.contains("4502"), "{code}: {said}");
+    let (table, _) = cli.ok(&["connector", "status", "cameras"]);
+    assert!(table.contains("4502"), "{table}");
+    cli.ok(&["connector", "restart", "cameras", "--include-tasks", "--only-failed"]);
+    cli.ok(&["connector", "restart", "cameras", "--task", "0", "--json"]);
+
+    write(&stage.connector(&["a"]).set("kvs.region", "nowhere at all"));
+    let (code, _, said) = cli.run(&["connector", "update", &path]);
+    assert!(code == 78 && said.contains("kvs.region"), "{said}");
+    cli.ok(&["connector", "delete", "cameras", "--wait"]);
+    let (code, _, said) = cli.run(&["connector", "status", "cameras"]);
+    assert!(code == 66 && said.contains("No status found for connector cameras"), "{said}");
+}

@@ -1,0 +1,256 @@
+//! What operators do to connectors: offsets altered, secrets, restarts; and records of versions to come.
+
+use kvs_harness::{Connector, Kafka, wait_for};
+use kvs_simulator::{Fault, FaultKind, Pace};
+use serde_json::json;
+
+use crate::rest::{bare, config, state, task_states};
+use crate::stage::{Stage, produce, program, text_of};
+
+fn numbers(stage: &Stage, kafka: &Kafka, stream: &str) -> Vec<String> {
+    stage.seen(kafka).remove(stream).unwrap_or_default().into_iter().map(|(number, _)| number).collect()
+}
+
+fn stop(worker: &Connector, name: &str) {
+    assert_eq!(worker.rest("PUT", &format!("/connectors/{name}/stop"), None).0, 204);
+    wait_for("the connector to be stopped", || state(worker, name) == "STOPPED");
+}
+
+fn resume(worker: &Connector, name: &str) {
+    assert_eq!(worker.rest("PUT", &format!("/connectors/{name}/resume"), None).0, 202);
+}
+
+#[test]
+fn offsets_that_are_set_are_replayed_from_exactly_there_and_reset_ones_from_the_start_selector() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("offsets", 2));
+    let file = stage.recording(20, 2, 300);
+    for stream in ["a", "b", "other"] {
+        stage.add(stream, &file, 1, Pace::Max);
+    }
+    let held: Vec<String> = stage.held("a").into_iter().map(|(number, _)| number).collect();
+    let worker = bare(&stage, kafka);
+    // Another worker has some of the shards, and has to let its places go, too.
+    let second = bare(&stage, kafka);
+    let mut settings = config(&stage, &["a", "b"]);
+    settings["kvs.start.position"] = "FRAGMENT_NUMBER".into();
+    settings["kvs.start.fragment.number"] = held[3].as_str().into();
+    assert_eq!(worker.rest("PUT", "/connectors/c/config", Some(&settings)).0, 201);
+    // It shares the shards, and nothing of it moves.
+    assert_eq!(second.rest("PUT", "/connectors/d/config", Some(&config(&stage, &["other"]))).0, 201);
+    let published = |stream: &str, count: usize| {
+        wait_for("the fragments to be published", || numbers(&stage, kafka, stream).len() >= count);
+        numbers(&stage, kafka, stream)
+    };
+    let first = published("a", 16);
+    assert_eq!(first, held[held.len() - first.len()..]);
+    published("b", first.len());
+    published("other", 20);
+    let (_, offsets) = second.rest("GET", "/connectors/c/offsets", None);
+    let listed = offsets["offsets"].as_array().unwrap();
+    assert_eq!((listed.len(), listed[0]["offset"]["fragmentNumber"].as_str()), (2, held.last().map(String::as_str)));
+
+    // Set to an earlier fragment: the one behind it comes next.
+    stop(&worker, "c");
+    let set = |stream: &str, number: &str| {
+        json!({ "offsets": [{ "partition": { "stream": stream }, "offset": { "fragmentNumber": number } }] })
+    };
+    let (code, answer) = second.rest("PATCH", "/connectors/c/offsets", Some(&set("a", &held[9])));
+    assert_eq!((code, answer["message"].as_str()), (200, Some("The offsets for this connector have been altered successfully")));
+    let (_, offsets) = worker.rest("GET", "/connectors/c/offsets", None);
+    assert_eq!(offsets["offsets"][0]["offset"], json!({ "continuationToken": null, "fragmentNumber": held[9],
+        "serverTimestamp": null, "producerTimestamp": null }));
+    // What is wrong changes nothing, not even what stands before it.
+    let mut bad = set("a", &held[0]);
+    bad["offsets"].as_array_mut().unwrap().push(json!({ "partition": { "stream": "b" }, "offset": { "fragmentNumber": "x" } }));
+    for wrong in [&bad, &set("../a", &held[0]), &json!({ "offsets": [{ "partition": { "file": "a" }, "offset": null }] })] {
+        assert_eq!(worker.rest("PATCH", "/connectors/c/offsets", Some(wrong)).0, 400, "{wrong}");
+    }
+    assert_eq!(worker.rest("GET", "/connectors/c/offsets", None).1, offsets);
+    resume(&worker, "c");
+    let replayed = published("a", first.len() + 10);
+    assert_eq!(replayed, [&first[..], &held[10..]].concat());
+
+    // Reset: from where the settings say.
+    stop(&second, "c");
+    let (code, answer) = worker.rest("DELETE", "/connectors/c/offsets", None);
+    assert_eq!((code, answer["message"].as_str()), (200, Some("The offsets for this connector have been reset successfully")));
+    assert_eq!(worker.rest("GET", "/connectors/c/offsets", None), (200, json!({ "offsets": [] })));
+    resume(&second, "c");
+    assert_eq!(published("a", replayed.len() + first.len()), [&replayed[..], &first[..]].concat());
+    assert_eq!(published("b", 2 * first.len()), [&first[..], &first[..]].concat());
+    assert_eq!(numbers(&stage, kafka, "other"), held, "another connector's stream");
+}
+
+#[test]
+fn secrets_are_resolved_on_the_worker_and_shown_nowhere() {
+    const SECRET: &str = "the-secret-access-key-itself";
+    const CLEAR: &str = "a-secret-in-the-clear";
+    let stage = Stage::with_simulator(
+        "secrets",
+        kvs_simulator::SimulatorConfig {
+            keys: [("id-of-file", SECRET), ("id-of-clear", CLEAR)]
+                .map(|(id, secret)| kvs_simulator::AccessKey::new(id, secret, kvs_simulator::DEFAULT_ACCOUNT))
+                .to_vec(),
+            ..kvs_simulator::SimulatorConfig::default()
+        },
+    );
+    let kafka = Kafka::shared();
+    stage.add("a", &stage.recording(3, 1, 100), 1, Pace::Max);
+    let folder = stage.folder.path().join("secrets");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("aws.properties"), format!("key={SECRET}\n")).unwrap();
+    std::fs::write(folder.join("id"), "id-of-file\n").unwrap();
+    let path = folder.display().to_string();
+    let settings = stage
+        .worker(kafka)
+        .set("config.providers.file.param.allowed.paths", &format!("{path:?}"))
+        .set("config.providers.dir.param.allowed.paths", &format!("{path:?}"))
+        .set("config.providers.env.param.allowlist.pattern", "\"REGION_OF_.*\"");
+    let environment = [("REGION_OF_CAMERAS", "us-east-1"), ("RUST_LOG", "debug")];
+    let mut worker = Connector::start_with(program(), &settings, &[], &environment);
+    worker.wait_healthy();
+    let reference = format!("${{file:{path}/aws.properties:key}}");
+    let mut given = config(&stage, &["a"]);
+    given["kvs.credentials.access.key.id"] = format!("${{dir:{path}:id}}").into();
+    given["kvs.credentials.secret.access.key"] = reference.as_str().into();
+    given["kvs.region"] = "${env:REGION_OF_CAMERAS}".into();
+    let (code, made) = worker.rest("PUT", "/connectors/by-reference/config", Some(&given));
+    assert_eq!((code, &made["config"]["kvs.credentials.secret.access.key"]), (201, &json!(reference)), "{made}");
+    stage.expect_all(kafka, &["a"]);
+    // In the clear: masked, and the mask stands for it when the settings come back.
+    let mut clear = config(&stage, &["a"]);
+    clear["kvs.credentials.access.key.id"] = "id-of-clear".into();
+    clear["kvs.credentials.secret.access.key"] = CLEAR.into();
+    assert_eq!(worker.rest("PUT", "/connectors/clear/config", Some(&clear)).0, 201);
+    let (_, mut shown) = worker.rest("GET", "/connectors/clear/config", None);
+    assert_eq!(shown["kvs.credentials.secret.access.key"], "********");
+    shown["record.timestamp"] = "server".into();
+    assert_eq!(worker.rest("PUT", "/connectors/clear/config", Some(&shown)).0, 200);
+    wait_for("the stream to be pulled with the secret that is stored", || task_states(&worker, "clear") == ["RUNNING"]);
+    wait_for("its fragments", || stage.seen(kafka)["a"].len() >= 6);
+    // One that is not allowed is refused by name, and one that goes missing fails its connector alone.
+    given["kvs.proxy.url"] = "${env:PATH}".into();
+    let (code, refused) = worker.rest("PUT", "/connectors/not-allowed/config", Some(&given));
+    let message = refused["message"].as_str().unwrap();
+    assert!(code == 400 && message.contains("${env:PATH}: the variable is not allowed"), "{message}");
+    std::fs::remove_file(folder.join("aws.properties")).unwrap();
+    let restart = "/connectors/by-reference/restart?includeTasks=true";
+    assert_eq!(worker.rest("POST", restart, None).0, 202);
+    wait_for("it to be FAILED", || state(&worker, "by-reference") == "FAILED");
+    let (_, status) = worker.rest("GET", "/connectors/by-reference/status", None);
+    assert!(status.to_string().contains("it cannot be read"), "{status}");
+    std::fs::write(folder.join("aws.properties"), format!("key={SECRET}\n")).unwrap();
+    wait_for("it to run again by itself", || state(&worker, "by-reference") == "RUNNING");
+
+    let said = ["/connectors?expand=info&expand=status", "/connectors/clear/tasks", "/connectors/clear/tasks-config", "/streams"]
+        .map(|path| worker.rest("GET", path, None).1.to_string())
+        .concat();
+    let validated = worker.rest("PUT", "/connector-plugins/KinesisVideoSource/config/validate", Some(&clear)).1.to_string();
+    let configs = text_of(kafka, &format!("{}-configs", stage.group()));
+    let statuses = text_of(kafka, &format!("{}-status", stage.group()));
+    for (what, text) in
+        [("REST", &said), ("validation", &validated), ("log", &worker.log()), ("config topic", &configs), ("status topic", &statuses)]
+    {
+        assert!(!text.contains(SECRET), "the secret is in the {what}");
+        assert!(what == "config topic" || !text.contains(CLEAR), "the secret in the clear is in the {what}");
+    }
+    assert!(configs.contains(&reference));
+}
+
+#[test]
+fn what_has_failed_is_started_again_by_itself_or_by_hand() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("restarts"));
+    let file = stage.recording(6, 2, 300);
+    for (name, times) in [("soon", 2), ("by-hand", 1)] {
+        stage.add(name, &file, 1, Pace::Max);
+        let kind = FaultKind::ErrorTag { after_fragments: 2, error_id: 4502, error_code: "ON_PURPOSE".to_owned() };
+        stage.simulator.add_fault(Fault::new(kind).on(name).times(times));
+    }
+    stage.add("fine", &file, 1, Pace::Max);
+    let worker = bare(&stage, kafka);
+    assert_eq!(worker.rest("PUT", "/connectors/auto/config", Some(&config(&stage, &["soon", "fine"]))).0, 201);
+    let mut settings = config(&stage, &["by-hand"]);
+    settings["errors.retry.timeout"] = "0".into();
+    assert_eq!(worker.rest("PUT", "/connectors/hand/config", Some(&settings)).0, 201);
+    stage.expect_all(kafka, &["soon", "fine"]);
+    wait_for("all of it to run", || task_states(&worker, "auto") == ["RUNNING", "RUNNING"]);
+    assert_eq!(worker.log().matches("the stream that has failed is started again").count(), 2);
+
+    wait_for("the one that stays FAILED", || task_states(&worker, "hand") == ["FAILED"]);
+    let (_, status) = worker.rest("GET", "/connectors/hand/status", None);
+    assert!(status["tasks"][0]["trace"].as_str().unwrap().contains("4502"), "{status}");
+    assert_eq!(worker.metric("kvs_connect_streams_failed"), 1.0);
+    let (code, restarting) = worker.rest("POST", "/connectors/hand/restart?includeTasks=true&onlyFailed=true", None);
+    assert_eq!((code, &restarting["tasks"][0]["state"]), (202, &json!("RESTARTING")));
+    assert_eq!(restarting["connector"]["state"], "RUNNING", "{restarting}");
+    stage.expect_all(kafka, &["by-hand"]);
+    wait_for("it to run", || task_states(&worker, "hand") == ["RUNNING"]);
+    assert_eq!(worker.metric("kvs_connect_streams_failed"), 0.0);
+}
+
+/// A newer worker of a rolling upgrade has written what this one does not know.
+#[test]
+fn records_of_a_later_version_are_refused_with_a_message_and_all_else_goes_on() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("future", 1));
+    let file = stage.recording(4, 1, 100);
+    for stream in ["a", "b"] {
+        stage.add(stream, &file, 1, Pace::Max);
+    }
+    let mut worker = bare(&stage, kafka);
+    let topic = |what: &str| format!("{}-{what}", stage.group());
+    produce(kafka, &topic("configs"), 0, b"connector-future", br#"{"version":2,"properties":{"name":"future"}}"#);
+    produce(kafka, &topic("configs"), 0, b"connector-odd", b"not even JSON");
+    produce(kafka, &topic("configs"), 0, b"shape-of-things-to-come", br#"{"version":9}"#);
+    produce(kafka, &topic("status"), 0, b"status-task-future-0", br#"{"version":2,"state":{"is":"new"}}"#);
+    produce(kafka, &topic("status"), 0, b"status-connector-x", b"{{{");
+    for name in ["future", "odd"] {
+        wait_for("it to be FAILED", || state(&worker, name) == "FAILED");
+    }
+    let (_, status) = worker.rest("GET", "/connectors/future/status", None);
+    assert!(status["connector"]["trace"].as_str().unwrap().contains("version 2"), "{status}");
+    assert_eq!(worker.rest("PATCH", "/connectors/future/config", Some(&json!({ "topic": "t" }))).0, 400);
+
+    // An offset: its stream is FAILED, the other one of the same shard is not.
+    produce(kafka, &topic("offsets"), 0, br#"["now",{"stream":"a"}]"#, br#"{"version":3,"place":"elsewhere"}"#);
+    assert_eq!(worker.rest("PUT", "/connectors/now/config", Some(&config(&stage, &["a", "b"]))).0, 201);
+    stage.expect_all(kafka, &["b"]);
+    wait_for("the stream whose offset is of a later version", || task_states(&worker, "now") == ["FAILED", "RUNNING"]);
+    let (_, status) = worker.rest("GET", "/connectors/now/status", None);
+    assert!(status["tasks"][0]["trace"].as_str().unwrap().contains("version 3"), "{status}");
+    assert!(!stage.seen(kafka).contains_key("a"));
+    // Altered, as the message says, it goes on.
+    stop(&worker, "now");
+    let reset = json!({ "offsets": [{ "partition": { "stream": "a" }, "offset": null }] });
+    assert_eq!(worker.rest("PATCH", "/connectors/now/offsets", Some(&reset)).0, 200);
+    resume(&worker, "now");
+    stage.expect_all(kafka, &["a", "b"]);
+    // What was refused can be written anew.
+    assert_eq!(worker.rest("DELETE", "/connectors/odd", None).0, 204);
+    assert_eq!(worker.rest("PUT", "/connectors/future/config", Some(&config(&stage, &["a"]))).0, 200);
+    wait_for("it to run", || state(&worker, "future") == "RUNNING");
+    assert_eq!(worker.terminate().0, 0);
+}
+
+#[test]
+fn a_standalone_worker_has_the_connectors_of_its_files_and_keeps_no_other() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("standalone"));
+    stage.add("a", &stage.recording(3, 1, 100), 1, Pace::Max);
+    let mut worker = Connector::start_standalone(program(), &stage.worker(kafka), &[stage.connector(&["a"])]);
+    worker.wait_healthy();
+    stage.expect_all(kafka, &["a"]);
+    assert_eq!(worker.rest("PUT", "/connectors/more/config", Some(&config(&stage, &["a"]))).0, 201);
+    wait_for("the second one to run", || task_states(&worker, "more") == ["RUNNING"]);
+    stop(&worker, "more");
+    assert_eq!(worker.rest("DELETE", "/connectors/more/offsets", None).0, 200);
+    worker.restart(program());
+    worker.wait_healthy();
+    assert_eq!(worker.rest("GET", "/connectors", None).1, json!(["cameras"]));
+    assert!(!text_of(kafka, &format!("{}-configs", stage.group())).contains("connector-cameras"));
+    // In distributed mode files are put into the log, and stay there.
+    let mut first = stage.start(&stage.worker(kafka), &stage.connector(&["a"]));
+    first.wait_healthy();
+    assert_eq!(first.rest("GET", "/connectors", None).1, json!(["cameras"]));
+    drop(first);
+    let second = bare(&stage, kafka);
+    assert_eq!(second.rest("GET", "/connectors", None).1, json!(["cameras"]));
+}
