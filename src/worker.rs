@@ -165,7 +165,7 @@ impl Worker {
         let stop = CancellationToken::new();
         let _stop_at_the_end = stop.clone().drop_guard();
         connectors.apply(&self.configs.view());
-        tokio::spawn(Arc::clone(&self).follow_configs(Arc::clone(&connectors), events, stop.clone()));
+        tokio::spawn(Arc::clone(&self).follow_configs(Arc::clone(&connectors), Arc::clone(&shards), events, stop.clone()));
         tracing::info!(
             worker_id = self.id,
             connectors = self.configs.view().names().count(),
@@ -237,6 +237,7 @@ impl Worker {
     async fn follow_configs(
         self: Arc<Self>,
         connectors: Arc<Connectors>,
+        shards: Arc<Shards>,
         mut events: mpsc::UnboundedReceiver<Event>,
         stop: CancellationToken,
     ) {
@@ -258,6 +259,7 @@ impl Worker {
                         connectors.apply(&view);
                         connectors.restart(&request, &view);
                     }
+                    Some(Event::Altered(altered)) => shards.take_again(&altered),
                     Some(Event::Logger { name, level }) => _ = self.logging.set(&name, &level),
                 },
             }

@@ -2,11 +2,13 @@
 //!
 //! Connect's own: `connector-NAME`, `target-state-NAME`, `task-NAME-ID`, `restart-connector-NAME`,
 //! `logger-cluster-NAME`. Ours besides: `kvs-connect-change`, by which a worker whose commit had no clear answer learns
-//! whether it was done. A value may say its `version`; without one it is of the first.
+//! whether it was done, and `kvs-connect-altered`, which tells the owners of shards that their offsets were altered. A value may say its `version`; without one it is of the first.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+
+use crate::shard::ShardId;
 
 /// A connector's settings, as they are given.
 pub type Settings = BTreeMap<String, String>;
@@ -20,6 +22,7 @@ const TASK: &str = "task-";
 const RESTART: &str = "restart-connector-";
 const LOGGER: &str = "logger-cluster-";
 const CHANGE: &str = "kvs-connect-change";
+const ALTERED: &str = "kvs-connect-altered";
 /// The member of a task's properties that names its stream.
 const STREAM: &str = "kvs.stream";
 
@@ -88,6 +91,8 @@ pub enum ConfigRecord {
     Logger(String, String),
     /// `kvs-connect-change`: the change that was made.
     Change(String),
+    /// `kvs-connect-altered`: shards whose offsets were altered.
+    Altered(Vec<ShardId>),
     /// Somebody else's, or a later version's.
     Unknown,
 }
@@ -133,6 +138,12 @@ pub fn logger(name: &str, level: &str) -> KeyValue {
     record(format!("{LOGGER}{name}"), Some(json!({ "level": level })))
 }
 
+/// Says that offsets of these shards were altered.
+pub fn altered(shards: &[ShardId]) -> KeyValue {
+    let shards: Vec<i32> = shards.iter().map(|shard| shard.0).collect();
+    record(ALTERED.to_owned(), Some(json!({ "shards": shards })))
+}
+
 /// Says which change this transaction is.
 pub fn change(id: &str) -> KeyValue {
     record(CHANGE.to_owned(), Some(json!({ "change": id })))
@@ -174,6 +185,11 @@ pub fn read(key: &[u8], value: Option<&[u8]>) -> ConfigRecord {
         },
         (None, Some(Ok(value))) if key == CHANGE => {
             value["change"].as_str().map_or(ConfigRecord::Unknown, |id| ConfigRecord::Change(id.to_owned()))
+        }
+        (None, Some(Ok(value))) if key == ALTERED => {
+            let shards = value["shards"].as_array().into_iter().flatten();
+            let shards = shards.filter_map(Value::as_i64).filter_map(|shard| i32::try_from(shard).ok());
+            ConfigRecord::Altered(shards.map(ShardId).collect())
         }
         _ => ConfigRecord::Unknown,
     }

@@ -19,6 +19,8 @@ fn what_is_written_is_read() {
     let request = RestartRequest { connector: name, include_tasks: true, only_failed: false, task: Some(3) };
     assert_eq!(back(restart(&request)), ConfigRecord::Restart(request));
     assert_eq!(back(logger("a", "DEBUG")), ConfigRecord::Logger("a".to_owned(), "DEBUG".to_owned()));
+    let shards = vec![ShardId(3), ShardId(0)];
+    assert_eq!(back(altered(&shards)), ConfigRecord::Altered(shards));
     assert_eq!(back(change("1")), ConfigRecord::Change("1".to_owned()));
 }
 

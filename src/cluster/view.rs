@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::records::{self, ConfigRecord, RestartRequest, Settings, TargetState};
+use crate::shard::ShardId;
 
 /// So many changes are remembered: more than are under way at once.
 const CHANGES_MAX: usize = 256;
@@ -35,6 +36,8 @@ pub struct ConfigView {
 pub enum Event {
     /// A restart.
     Restart(RestartRequest),
+    /// Shards are to be taken again: their offsets were altered.
+    Altered(Vec<ShardId>),
     /// A logger's level.
     Logger {
         /// Which.
@@ -57,6 +60,7 @@ impl ConfigView {
                 put(tasks, id, stream);
             }
             ConfigRecord::Restart(request) => return Some(Event::Restart(request)),
+            ConfigRecord::Altered(shards) => return Some(Event::Altered(shards)),
             ConfigRecord::Logger(name, level) => return Some(Event::Logger { name, level }),
             ConfigRecord::Change(id) => {
                 view.changes.push_back(id);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_retry2::strategy::{ExponentialBackoff, jitter_with_bounds};
 use tokio_util::sync::CancellationToken;
 
@@ -24,12 +24,20 @@ use crate::telemetry;
 #[derive(Debug, Clone, Default)]
 pub struct Grip {
     released: CancellationToken,
+    /// What the shard's partition says was altered by somebody else.
+    altered: Arc<Notify>,
 }
 
 impl Grip {
     /// Whether the shard is still assigned to this worker.
     pub fn held(&self) -> bool {
         !self.released.is_cancelled()
+    }
+
+    /// The shard is to be taken anew: its partition does not say any more what its owner knows. An owner that writes
+    /// finds out by being fenced; one that has nothing to write has to be told.
+    pub fn take_again(&self) {
+        self.altered.notify_one();
     }
 
     /// The shard is to be let go.
@@ -146,12 +154,14 @@ pub enum Ended {
 /// Why a shard was lost.
 enum Lost {
     Released,
+    Altered,
     Failed(Failed),
 }
 
 enum Arrival {
     Fragment(Outgoing),
     Release,
+    Altered,
     /// All senders are gone.
     Closed,
     Deadline,
@@ -176,6 +186,10 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     );
                     match self.own(taken, &mut delays) {
                         Lost::Released => return Ended::Released,
+                        Lost::Altered => {
+                            tracing::info!(shard = self.shard.0, "its offsets were altered: the shard is taken again");
+                            continue;
+                        }
                         Lost::Failed(failed) => {
                             reason = failed.error.kind.reason();
                             self.lose(failed);
@@ -216,6 +230,10 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     self.sources.stop();
                     deadline = Some(Instant::now() + self.settings.release_timeout);
                     continue;
+                }
+                Arrival::Altered => {
+                    self.sources.stop();
+                    return Lost::Altered;
                 }
                 Arrival::Closed | Arrival::Deadline => {
                     self.sources.stop();
@@ -278,6 +296,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             tokio::select! {
                 biased;
                 () = self.grip.released.cancelled(), if !releasing => Arrival::Release,
+                () = self.grip.altered.notified(), if !releasing => Arrival::Altered,
                 () = passed => Arrival::Deadline,
                 next = queue.recv() => next.map_or(Arrival::Closed, Arrival::Fragment),
             }

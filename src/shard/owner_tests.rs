@@ -287,3 +287,27 @@ fn nothing_is_pulled_before_the_place_of_the_config_log_that_an_alteration_left(
     let run = Run::start(log).expect_each_once();
     assert_eq!(*run.sources.waited.lock().unwrap(), [17]);
 }
+
+/// Somebody altered the shard while its owner had nothing to write, and so could not notice.
+#[test]
+fn an_owner_that_is_told_takes_its_shard_again_and_goes_on_from_what_it_says_now() {
+    let run = Run::start(FakeLog::default());
+    run.wait("all to be published", |run| run.log.published().len() >= FRAGMENTS as usize);
+    let mut producer = run.log.intruder(SHARD);
+    producer.begin().unwrap();
+    let record = Record {
+        topic: "offsets".into(),
+        partition: SHARD.0,
+        key: key().to_bytes(),
+        value: outgoing(20).offset.map(|offset| offset.to_bytes().into()),
+        headers: vec![],
+        timestamp_ms: None,
+    };
+    producer.send(record).unwrap();
+    producer.commit().unwrap();
+    drop(producer);
+    run.grip.take_again();
+    run.wait("the rest to be published again", |run| run.log.published().len() >= FRAGMENTS as usize + 10);
+    let expected: Vec<String> = (1..=FRAGMENTS).chain(21..=FRAGMENTS).map(|number| number.to_string()).collect();
+    assert_eq!(run.log.published(), expected);
+}

@@ -1,8 +1,8 @@
 //! The places of a connector's streams: read, altered, reset.
 //!
 //! **Contract.** Offsets are altered only while their connector is STOPPED, each shard's under the shard's own fence, in
-//! one transaction with the place of the config log at which it was STOPPED: whoever owns the shard loses it, takes it
-//! again, and pulls nothing before that place is in force there ([`crate::shard::ConfigGate`]). Every offset is checked before
+//! one transaction with the place of the config log at which it was STOPPED: whoever owns the shard loses it, is told by
+//! the config log, takes it again, and pulls nothing before that place is in force there ([`crate::shard::ConfigGate`]). Every offset is checked before
 //! the first one is written.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::operations::OperationError;
 use super::{Worker, plan};
-use crate::cluster::{Refusal, TargetState};
+use crate::cluster::{Refusal, TargetState, records};
 use crate::kafka::KafkaLog;
 use crate::shard::contract::CONTRACT_KEY;
 use crate::shard::recover::{CONFIG_PLACE_KEY, RecoverError, recover};
@@ -84,12 +84,24 @@ impl Worker {
         let place = self.stopped_at(name).await?;
         let (log, contract, shards) = (Arc::clone(&self.offsets_log), plan::contract(&self.config), self.config.shards);
         let (name, topic) = (name.to_owned(), self.config.offsets_topic.clone());
-        let altered = tokio::task::spawn_blocking(move || alter(&log, &contract, shards, &name, offsets, &place));
+        let configs = Arc::clone(&self.configs);
+        let altered = tokio::task::spawn_blocking(move || {
+            let mut done = Vec::new();
+            let altered = alter(&log, &contract, shards, &name, offsets, &place, &mut done);
+            // Their owners take them again: one that has nothing to write would not notice.
+            let told = match done.is_empty() {
+                true => Ok(((), 0)),
+                false => configs.change(|_| {
+                    Ok(crate::cluster::change::Change { records: vec![records::altered(&done)], answer: () })
+                }),
+            };
+            (altered, told, done.len())
+        });
         let failed = |shard, reason, done| OffsetsError::Shard { shard, topic: topic.clone(), reason, done };
         match altered.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err((shard, error, 0))) => Err(failed(shard.0, error.to_string(), String::new())),
-            Ok(Err((shard, error, done))) => Err(failed(
+            Ok((Ok(()), told, _)) => told.map(|_| ()).map_err(|error| OperationError::from(error).into()),
+            Ok((Err((shard, error)), _, 0)) => Err(failed(shard.0, error.to_string(), String::new())),
+            Ok((Err((shard, error)), _, done)) => Err(failed(
                 shard.0,
                 error.to_string(),
                 format!("; {done} other shards were altered before: do it again when this one can be reached"),
@@ -150,8 +162,6 @@ fn read(
     Ok(offsets)
 }
 
-type Altered = Result<(), (ShardId, RecoverError, usize)>;
-
 fn alter(
     log: &KafkaLog,
     contract: &Contract,
@@ -159,26 +169,30 @@ fn alter(
     connector: &str,
     offsets: BTreeMap<String, Option<StoredOffset>>,
     place: &ConfigPlace,
-) -> Altered {
+    done: &mut Vec<ShardId>,
+) -> Result<(), (ShardId, RecoverError)> {
     let mut of_shards: BTreeMap<ShardId, Vec<(Vec<u8>, Option<Vec<u8>>)>> = BTreeMap::new();
     for (stream, offset) in offsets {
         let key = OffsetKey { connector: connector.to_owned(), stream }.to_bytes();
         let value = offset.map(|offset| offset.to_bytes());
         of_shards.entry(shards.shard_of(&key)).or_default().push((key, value));
     }
-    for (done, (shard, records)) in of_shards.into_iter().enumerate() {
+    for (shard, records) in of_shards {
         let mut attempts = 0;
         loop {
             attempts += 1;
             match alter_shard(log, contract, shard, &records, place) {
-                Ok(()) => break,
+                Ok(()) => {
+                    done.push(shard);
+                    break;
+                }
                 // Its owner was quicker in taking it again, or a broker is away for a moment.
                 Err(RecoverError::Log(LogError { kind, .. }))
                     if kind != LogErrorKind::NotAuthorized && attempts < ATTEMPTS =>
                 {
                     std::thread::sleep(Duration::from_millis(20 * attempts as u64));
                 }
-                Err(error) => return Err((shard, error, done)),
+                Err(error) => return Err((shard, error)),
             }
         }
     }

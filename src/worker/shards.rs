@@ -84,6 +84,12 @@ impl Shards {
         self.count.shard_of(&key.to_bytes())
     }
 
+    /// Takes shards again that are held, for what their partitions say was altered.
+    pub(super) fn take_again(&self, shards: &[ShardId]) {
+        let held = self.lock();
+        shards.iter().filter_map(|shard| held.get(shard)).for_each(|held| held.grip.take_again());
+    }
+
     /// Ends all streams of a connector.
     pub(super) fn remove_connector(&self, connector: &str) {
         for live in self.all_live() {
