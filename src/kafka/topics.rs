@@ -145,7 +145,7 @@ impl Topics {
                 self.wait_until_known(&plan.name).await?
             }
         };
-        Ok(TopicFacts { partitions, config: self.describe(&plan.name).await?, created })
+        Ok(TopicFacts { partitions, config: self.describe_patiently(&plan.name).await?, created })
     }
 
     async fn create(&self, plan: &TopicPlan) -> Result<(), TopicError> {
@@ -180,6 +180,25 @@ impl Topics {
             if began.elapsed() > CALL_TIMEOUT {
                 let reason = format!("it was made and is not known after {} s", CALL_TIMEOUT.as_secs());
                 return Err(TopicError::Create { name: name.to_owned(), reason });
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The broker that is asked may not have heard yet of a topic that another one knows: then it has no configuration.
+    async fn describe_patiently(&self, name: &str) -> Result<BTreeMap<String, String>, TopicError> {
+        let began = std::time::Instant::now();
+        loop {
+            let described = self.describe(name).await;
+            let unknown = match &described {
+                Ok(config) => config.is_empty(),
+                Err(TopicError::Kafka { error: KafkaError::AdminOp(code), .. }) => {
+                    matches!(code, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)
+                }
+                Err(_) => false,
+            };
+            if !unknown || began.elapsed() > CALL_TIMEOUT {
+                return described;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

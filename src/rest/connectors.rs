@@ -135,8 +135,7 @@ pub(super) async fn create(State(worker): Shared, JsonBody(creation): JsonBody<C
             ApiError::bad_request(format!("initial_state: {text:?}: RUNNING, PAUSED or STOPPED was expected"))
         })?,
     };
-    worker.create(&name, settings, initial).await?;
-    let body = info(&name, &worker.connector(&name)?);
+    let body = info(&name, &worker.create(&name, settings, initial).await?);
     Ok(made(&name, StatusCode::CREATED, body))
 }
 
@@ -162,8 +161,8 @@ pub(super) async fn put_config(
     worker.view()?;
     let mut settings = settings_of(config)?;
     one_name(&mut settings, &name)?;
-    let is_new = worker.put_config(&name, settings).await?;
-    let body = info(&name, &worker.connector(&name)?);
+    let (is_new, entry) = worker.put_config(&name, settings).await?;
+    let body = info(&name, &entry);
     Ok(if is_new { made(&name, StatusCode::CREATED, body) } else { Json(body).into_response() })
 }
 
@@ -190,8 +189,7 @@ pub(super) async fn patch_config(
             "Connector name configuration ({inner}) doesn't match connector name in the URL ({name})"
         )));
     }
-    worker.patch_config(&name, changes).await?;
-    Ok(Json(info(&name, &worker.connector(&name)?)))
+    Ok(Json(info(&name, &worker.patch_config(&name, changes).await?)))
 }
 
 pub(super) async fn status(State(worker): Shared, Path(name): Path<String>) -> Answer<Json<Value>> {

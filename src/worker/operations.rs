@@ -158,33 +158,40 @@ impl Worker {
     ///
     /// # Errors
     /// When there is one of that name, or its settings are wrong.
-    pub async fn create(&self, name: &str, settings: Settings, initial: TargetState) -> Result<(), OperationError> {
+    pub async fn create(
+        &self,
+        name: &str,
+        settings: Settings,
+        initial: TargetState,
+    ) -> Result<ConnectorEntry, OperationError> {
         self.view()?;
         let (name, config) = (name.to_owned(), Arc::clone(&self.config));
         let decide = move |view: &ConfigView| {
             bounded(view, &name)?;
-            change::create(view, &name, settings.clone(), initial, &|settings, stored| check_settings(&config, &name, settings, stored))
+            let check = |settings, stored: Option<&Settings>| check_settings(&config, &name, settings, stored);
+            changed(view, &name, change::create(view, &name, settings.clone(), initial, &check)?)
         };
-        self.change(decide).await.map(|_| ())
+        self.change(decide).await.map(|(((), entry), _)| entry)
     }
 
-    /// Sets a connector's settings; answers whether it was made by that.
+    /// Sets a connector's settings; answers whether it was made by that, and the connector as it is then.
     ///
     /// # Errors
     /// When its settings are wrong.
-    pub async fn put_config(&self, name: &str, settings: Settings) -> Result<bool, OperationError> {
+    pub async fn put_config(&self, name: &str, settings: Settings) -> Result<(bool, ConnectorEntry), OperationError> {
         let (name, config) = (name.to_owned(), Arc::clone(&self.config));
         let check = move |name: &str, settings: Settings, stored: Option<&Settings>| check_settings(&config, name, settings, stored);
         // What is there already needs no fence.
-        let now = change::put(&self.configs.view(), &name, settings.clone(), &|s, stored| check(&name, s, stored))?;
+        let view = self.configs.view();
+        let now = change::put(&view, &name, settings.clone(), &|settings, stored| check(&name, settings, stored))?;
         if now.records.is_empty() {
-            return Ok(now.answer);
+            return Ok(changed(&view, &name, now)?.answer);
         }
         let decide = move |view: &ConfigView| {
             bounded(view, &name)?;
-            change::put(view, &name, settings.clone(), &|settings, stored| check(&name, settings, stored))
+            changed(view, &name, change::put(view, &name, settings.clone(), &|settings, stored| check(&name, settings, stored))?)
         };
-        self.change(decide).await.map(|(made, _)| made)
+        self.change(decide).await.map(|(answer, _)| answer)
     }
 
     /// Changes some of a connector's settings.
@@ -195,13 +202,14 @@ impl Worker {
         &self,
         name: &str,
         patch: BTreeMap<String, Option<String>>,
-    ) -> Result<(), OperationError> {
+    ) -> Result<ConnectorEntry, OperationError> {
         self.view()?;
         let (name, config) = (name.to_owned(), Arc::clone(&self.config));
         let decide = move |view: &ConfigView| {
-            change::patch(view, &name, &patch, &|settings, stored| check_settings(&config, &name, settings, stored))
+            let check = |settings, stored: Option<&Settings>| check_settings(&config, &name, settings, stored);
+            changed(view, &name, change::patch(view, &name, &patch, &check)?)
         };
-        self.change(decide).await.map(|_| ())
+        self.change(decide).await.map(|((_, entry), _)| entry)
     }
 
     /// Deletes a connector. Its offsets stay.
@@ -315,6 +323,16 @@ impl Worker {
         }
         status
     }
+}
+
+/// A change with the connector as it is when it is made: whoever looks later may find it changed again, or gone.
+fn changed<T>(view: &ConfigView, name: &str, change: Change<T>) -> Result<Change<(T, ConnectorEntry)>, Refusal> {
+    let mut after = Arc::new(view.clone());
+    for (key, value) in &change.records {
+        ConfigView::apply(&mut after, key, value.as_deref());
+    }
+    let entry = after.get(name).ok_or_else(|| Refusal::NotFound(name.to_owned()))?;
+    Ok(Change { records: change.records, answer: (change.answer, entry) })
 }
 
 fn bounded(view: &ConfigView, name: &str) -> Result<(), Refusal> {

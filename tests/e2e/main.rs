@@ -4,6 +4,8 @@
 mod access;
 mod basics;
 mod cli;
+mod cluster;
+mod conflicts;
 mod credentials;
 mod kafka_trouble;
 mod kills;

@@ -60,7 +60,11 @@ impl Stage {
     }
 
     pub fn worker(&self, kafka: &Kafka) -> WorkerFile {
-        WorkerFile::new(kafka.bootstrap(), &self.group()).set("offset.storage.partitions", &self.shards.to_string())
+        self.worker_at(kafka.bootstrap())
+    }
+
+    fn worker_at(&self, bootstrap: &str) -> WorkerFile {
+        WorkerFile::new(bootstrap, &self.group()).set("offset.storage.partitions", &self.shards.to_string())
     }
 
     pub fn connector(&self, streams: &[&str]) -> ConnectorFile {
@@ -102,10 +106,15 @@ impl Stage {
 
     /// Waits until the offsets say that every stream is published to its end, then compares all of it.
     pub fn expect_all(&self, kafka: &Kafka, streams: &[&str]) {
+        self.expect_all_at(kafka.bootstrap(), streams);
+    }
+
+    /// The same on any Kafka.
+    pub fn expect_all_at(&self, bootstrap: &str, streams: &[&str]) {
         let expected: BTreeMap<String, Vec<Digest>> =
             streams.iter().map(|stream| ((*stream).to_owned(), self.held(stream))).collect();
-        self.wait_published(kafka, &expected);
-        let seen = self.seen(kafka);
+        self.wait_published(bootstrap, &expected);
+        let seen = by_stream(read_topic(bootstrap, &self.topic(), Isolation::Committed));
         for stream in streams {
             let (held, seen) = (&expected[*stream], seen.get(*stream).cloned().unwrap_or_default());
             compare(stream, held, &seen);
@@ -116,16 +125,16 @@ impl Stage {
     pub fn expect_numbers(&self, kafka: &Kafka, stream: &str) {
         let numbers = |digests: &[Digest]| digests.iter().map(|one| one.0.clone()).collect::<Vec<_>>();
         let held = self.held(stream);
-        self.wait_published(kafka, &BTreeMap::from([(stream.to_owned(), held.clone())]));
+        self.wait_published(kafka.bootstrap(), &BTreeMap::from([(stream.to_owned(), held.clone())]));
         assert_eq!(numbers(&self.seen(kafka)[stream]), numbers(&held));
     }
 
-    fn wait_published(&self, kafka: &Kafka, expected: &BTreeMap<String, Vec<Digest>>) {
+    fn wait_published(&self, bootstrap: &str, expected: &BTreeMap<String, Vec<Digest>>) {
         let last: BTreeMap<&str, &str> =
             expected.iter().filter_map(|(stream, held)| Some((stream.as_str(), held.last()?.0.as_str()))).collect();
         let mut listed = String::new();
         let worker = self.folder.path().join("list.toml");
-        let text: String = self.worker(kafka).lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let text: String = self.worker_at(bootstrap).lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         std::fs::write(&worker, text).unwrap();
         wait_for_within(Duration::from_secs(150), "every stream to be published to its end", || {
             let output = std::process::Command::new(program())

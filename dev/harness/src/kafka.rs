@@ -71,17 +71,55 @@ impl Kafka {
         Self { bootstrap: format!("127.0.0.1:{port}"), own: Some(Own { folder, process: None, port }) }
     }
 
+    /// One of its own that is not started yet, with more settings; PORT in them is a free port besides, whose number is
+    /// answered too. `scram` has users, `NAME=PASSWORD`.
+    ///
+    /// # Panics
+    /// When its folder cannot be written.
+    pub fn prepare_with(settings: &str, scram: &[&str]) -> (Self, u16) {
+        let kafka = Self::prepare();
+        let port = free_port();
+        let folder = kafka.folder().expect("a broker of its own");
+        std::fs::write(folder.join("extra.properties"), settings.replace("PORT", &port.to_string())).expect("a file");
+        if !scram.is_empty() {
+            std::fs::write(folder.join("scram"), scram.join("\n") + "\n").expect("a file");
+        }
+        (kafka, port)
+    }
+
+    /// The folder of its data, when it is one of its own.
+    pub fn folder(&self) -> Option<&Path> {
+        self.own.as_ref().map(|own| own.folder.path())
+    }
+
     /// Starts it, again if need be, with the data it had.
     ///
     /// # Panics
     /// When it does not answer within a minute.
     pub fn up(&mut self) {
+        self.launch();
+        self.wait_up();
+    }
+
+    /// Begins to start it.
+    ///
+    /// # Panics
+    /// When it cannot be.
+    pub fn launch(&mut self) {
         let Some(own) = &mut self.own else { return };
         let mut start = command(repository().join("dev/kafka/kafka"));
         start.arg("start").arg(own.folder.path()).arg(own.port.to_string()).stdin(std::process::Stdio::null());
         let log = std::fs::File::create(own.folder.path().join("kafka.out")).expect("a log file");
         start.stdout(log.try_clone().expect("a log file")).stderr(log);
         own.process = Some(Process::start(start));
+    }
+
+    /// Waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn wait_up(&mut self) {
+        let Some(own) = &mut self.own else { return };
         let log_file = own.folder.path().join("kafka.out");
         let mut failed = None;
         // Longer than a start takes, for the first one on a machine gets the jars.
@@ -128,6 +166,65 @@ impl Kafka {
             })
         });
     }
+}
+
+/// Three brokers that are one Kafka: what one has, two have, and one may go.
+#[derive(Debug)]
+pub struct KafkaCluster {
+    brokers: Vec<Kafka>,
+}
+
+impl KafkaCluster {
+    /// Up and running.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn start() -> Self {
+        let controllers: Vec<u16> = (0..3).map(|_| free_port()).collect();
+        let voters: Vec<String> =
+            controllers.iter().enumerate().map(|(index, port)| format!("{}@127.0.0.1:{port}", index + 1)).collect();
+        let mut brokers: Vec<Kafka> = (1..=3)
+            .map(|_| Kafka::prepare())
+            .collect();
+        for (index, (broker, controller)) in brokers.iter_mut().zip(&controllers).enumerate() {
+            let own = broker.own.as_ref().expect("a broker of its own");
+            let settings = format!(
+                "node.id={}\ncontroller.quorum.voters={}\nlisteners=PLAINTEXT://127.0.0.1:{},CONTROLLER://127.0.0.1:{controller}\n\
+                 default.replication.factor=3\nmin.insync.replicas=2\noffsets.topic.replication.factor=3\n\
+                 transaction.state.log.replication.factor=3\ntransaction.state.log.min.isr=2\n\
+                 replica.lag.time.max.ms=5000\nbroker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n",
+                index + 1,
+                voters.join(","),
+                own.port,
+            );
+            std::fs::write(own.folder.path().join("extra.properties"), settings).expect("a file");
+            broker.launch();
+        }
+        brokers.iter_mut().for_each(Kafka::wait_up);
+        Self { brokers }
+    }
+
+    /// All of them, `host:port,host:port`.
+    pub fn bootstrap(&self) -> String {
+        self.brokers.iter().map(Kafka::bootstrap).collect::<Vec<_>>().join(",")
+    }
+
+    /// A broker, from 0, by its node id minus 1.
+    pub fn broker(&mut self, index: usize) -> &mut Kafka {
+        &mut self.brokers[index]
+    }
+}
+
+/// What a tool of Kafka's own prints.
+///
+/// # Panics
+/// When it cannot be run, or fails.
+pub fn tool(arguments: &[&str]) -> String {
+    let output = std::process::Command::new(repository().join("dev/kafka/kafka")).arg("tool").args(arguments).output();
+    let output = output.expect("the tool runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    said
 }
 
 /// Runs a future of librdkafka's, which a thread of its own completes.

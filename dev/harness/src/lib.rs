@@ -10,8 +10,10 @@ pub mod kafka;
 pub mod process;
 pub mod topic;
 pub mod wait;
+pub mod watch;
 
 pub use connector::{Connector, ConnectorFile, WorkerFile};
-pub use kafka::Kafka;
+pub use kafka::{Kafka, KafkaCluster};
 pub use topic::{Isolation, Seen, read_notifications, read_topic};
 pub use wait::{wait_for, wait_for_within};
+pub use watch::Watch;

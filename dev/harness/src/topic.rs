@@ -48,6 +48,13 @@ pub fn read_topic(bootstrap: &str, topic: &str, isolation: Isolation) -> Vec<See
     read_all(bootstrap, topic, isolation, decode)
 }
 
+/// Whether a topic is there.
+pub fn exists(bootstrap: &str, topic: &str) -> bool {
+    let consumer = consumer(bootstrap, "read_committed");
+    let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(15));
+    metadata.is_ok_and(|metadata| metadata.topics().iter().all(|topic| !topic.partitions().is_empty()))
+}
+
 /// Keys and values of all committed records that a topic holds; an empty value for a tombstone.
 ///
 /// # Panics

@@ -1,0 +1,241 @@
+//! Several workers: any of them may die, sleep, come, go, be restarted; so may a broker. Every fragment once, in order.
+
+use std::time::{Duration, Instant};
+
+use kvs_harness::kafka::tool;
+use kvs_harness::{Connector, Kafka, KafkaCluster, Watch, WorkerFile, wait_for, wait_for_within};
+use kvs_simulator::Pace;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::rest::config;
+use crate::stage::{Stage, program};
+
+const STREAMS: usize = 60;
+const SESSION: Duration = Duration::from_millis(3_000);
+/// What was on its way to Kafka when something happened.
+const ON_ITS_WAY: Duration = Duration::from_millis(300);
+
+/// Sixty live streams, in one connector, on three workers with twelve shards.
+struct Cluster {
+    stage: Stage,
+    workers: Vec<Connector>,
+    streams: Vec<String>,
+    fragments: usize,
+    watch: Watch,
+    bootstrap: String,
+}
+
+impl Cluster {
+    /// `seconds`: how long the streams last, at two fragments a second.
+    fn start(name: &str, bootstrap: &str, seconds: u64, settings: impl Fn(usize, WorkerFile) -> WorkerFile) -> Self {
+        let stage = Stage::new(name);
+        let streams: Vec<String> = (0..STREAMS).map(|index| format!("cam-{index:02}")).collect();
+        let file = stage.recording(10, 2, 2_000);
+        for stream in &streams {
+            stage.add(stream, &file, seconds * 2 / 10, Pace::FragmentsPerSecond(2.0));
+        }
+        let base = |index: usize| {
+            let worker = WorkerFile::new(bootstrap, &stage.group());
+            settings(index, worker.set("session.timeout.ms", &SESSION.as_millis().to_string()))
+        };
+        let mut workers: Vec<Connector> =
+            (0..3).map(|index| Connector::start(program(), &base(index), &[])).collect();
+        workers.iter_mut().for_each(Connector::wait_healthy);
+        let names: Vec<&str> = streams.iter().map(String::as_str).collect();
+        let mut connector = config(&stage, &names);
+        connector["topic.creation.default.replication.factor"] = "-1".into();
+        assert_eq!(workers[1].rest("PUT", "/connectors/cameras/config", Some(&connector)).0, 201);
+        let mut cluster = Self {
+            watch: wait_for_topic(bootstrap, &stage.topic()),
+            stage,
+            workers,
+            streams,
+            fragments: usize::try_from(seconds).unwrap() * 2,
+            bootstrap: bootstrap.to_owned(),
+        };
+        cluster.wait_running(0);
+        cluster
+    }
+
+    fn status(&self, asked: usize) -> Vec<(String, String)> {
+        let (_, status) = self.workers[asked].rest("GET", "/connectors/cameras/status", None);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let tasks = status["tasks"].as_array().cloned().unwrap_or_default();
+        tasks.iter().map(|task| (text(&task["state"]), text(&task["worker_id"]))).collect()
+    }
+
+    /// Streams of a worker, as another one says.
+    fn streams_of(&self, asked: usize, worker: usize) -> Vec<String> {
+        let id = self.workers[worker].address();
+        // Tasks are numbered in the order of the settings.
+        let tasks = self.status(asked).into_iter().zip(&self.streams);
+        tasks.filter(|((_, owner), _)| *owner == id).map(|(_, stream)| stream.clone()).collect()
+    }
+
+    /// Waits until every task runs, by what a worker says, and each stream has been published since.
+    fn wait_running(&mut self, asked: usize) {
+        let now = Instant::now();
+        wait_for("all tasks to run", || {
+            let status = self.status(asked);
+            status.len() == STREAMS && status.iter().all(|(state, _)| state == "RUNNING")
+        });
+        wait_for("all streams to be published", || self.watch.since(&self.streams, now) == STREAMS);
+    }
+
+    /// Waits until the streams are published again after an event, and says how long that took.
+    fn back_after(&self, what: &str, streams: &[String], event: Instant, on_its_way: Duration) {
+        let mut took = None;
+        wait_for("the streams to be published again", || {
+            took = self.watch.back_after(streams, event, on_its_way);
+            took.is_some()
+        });
+        let took = took.unwrap_or_default();
+        println!("{what}: {} streams are published again after {:.1} s (session {:.1} s)",
+            streams.len(), took.as_secs_f64(), SESSION.as_secs_f64());
+    }
+
+    /// Waits for the end of all streams, and compares every fragment.
+    fn expect_all(&self) {
+        wait_for_within(Duration::from_secs(180), "all of the files to have come", || {
+            self.streams.iter().all(|stream| self.stage.held(stream).len() == self.fragments)
+        });
+        let last = Instant::now();
+        let names: Vec<&str> = self.streams.iter().map(String::as_str).collect();
+        self.stage.expect_all_at(&self.bootstrap, &names);
+        println!("{} fragments of {STREAMS} streams: each once, in order ({:.1} s after the last came)",
+            self.fragments * STREAMS, last.elapsed().as_secs_f64());
+    }
+}
+
+fn wait_for_topic(bootstrap: &str, topic: &str) -> Watch {
+    wait_for("the data topic", || kvs_harness::topic::exists(bootstrap, topic));
+    Watch::start(bootstrap, topic)
+}
+
+/// kill -9, SIGSTOP and SIGCONT, a fourth worker, a broker that restarts.
+#[test]
+fn workers_may_be_killed_put_to_sleep_and_added_and_a_broker_restarted() {
+    let mut kafka = Kafka::start();
+    let bootstrap = kafka.bootstrap().to_owned();
+    let mut cluster = Cluster::start("three", &bootstrap, 70, |_, worker| worker);
+    let owners: std::collections::BTreeSet<String> = cluster.status(0).into_iter().map(|(_, worker)| worker).collect();
+    assert_eq!(owners.len(), 3, "{owners:?}");
+
+    let victims = cluster.streams_of(1, 0);
+    assert!(!victims.is_empty());
+    let killed = Instant::now();
+    cluster.workers[0].kill();
+    let dead = cluster.workers[0].address();
+    // Nobody says of a dead worker's stream that it runs there, once its session is over.
+    wait_for("its streams to be nobody's or another's", || {
+        cluster.status(1).iter().all(|(state, worker)| *worker != dead || state != "RUNNING")
+    });
+    cluster.back_after("kill -9", &victims, killed, ON_ITS_WAY);
+    cluster.wait_running(2);
+    cluster.workers[0].restart(program());
+    cluster.workers[0].wait_healthy();
+    cluster.wait_running(0);
+
+    let sleeping = cluster.streams_of(0, 1);
+    assert!(!sleeping.is_empty());
+    let slept = Instant::now();
+    cluster.workers[1].signal(Signal::SIGSTOP);
+    cluster.back_after("SIGSTOP", &sleeping, slept, ON_ITS_WAY);
+    cluster.workers[1].signal(Signal::SIGCONT);
+    wait_for("the woken worker to have shards again", || !cluster.streams_of(0, 1).is_empty());
+    cluster.wait_running(1);
+
+    let before = Instant::now();
+    let settings = WorkerFile::new(&bootstrap, &cluster.stage.group()).set("session.timeout.ms", &SESSION.as_millis().to_string());
+    let mut fourth = Connector::start(program(), &settings, &[]);
+    fourth.wait_healthy();
+    cluster.workers.push(fourth);
+    wait_for("the fourth worker to have streams", || !cluster.streams_of(0, 3).is_empty());
+    cluster.wait_running(3);
+    println!("a fourth worker: the longest pause of a stream {:.1} s",
+        cluster.watch.longest_pause(&cluster.streams, before).as_secs_f64());
+
+    let restarted = Instant::now();
+    kafka.down();
+    kafka.up();
+    let took = restarted.elapsed();
+    cluster.back_after("a broker restarted", &cluster.streams, restarted, took);
+    cluster.wait_running(0);
+    cluster.expect_all();
+    for mut worker in cluster.workers {
+        assert_eq!(worker.terminate().0, 0, "{}", worker.log());
+    }
+}
+
+/// Workers with names of their own are restarted one after the other: nobody else's shards move.
+#[test]
+fn a_rolling_restart_with_static_membership_rebalances_nothing() {
+    let kafka = Kafka::shared();
+    let settings = |index: usize, worker: WorkerFile| {
+        // Longer than a restart takes.
+        worker.set("group.instance.id", &format!("\"worker-{index}\"")).set("session.timeout.ms", "20000")
+    };
+    let mut cluster = Cluster::start("static", kafka.bootstrap(), 30, settings);
+    // The group has settled: each has its part.
+    let assigned = |worker: &Connector| worker.log().matches("\"assigned\"").count();
+    let owners: Vec<Vec<String>> = (0..3).map(|index| cluster.streams_of(0, index)).collect();
+    assert!(owners.iter().all(|streams| !streams.is_empty()), "{owners:?}");
+    let moved = |worker: &Connector| (assigned(worker), worker.log().matches("\"revoked\"").count());
+    let began = Instant::now();
+    for index in 0..3 {
+        let others: Vec<usize> = (0..3).filter(|other| *other != index).collect();
+        let before: Vec<_> = others.iter().map(|&other| moved(&cluster.workers[other])).collect();
+        assert_eq!(cluster.workers[index].terminate().0, 0, "{}", cluster.workers[index].log());
+        cluster.workers[index].restart(program());
+        cluster.workers[index].wait_healthy();
+        cluster.wait_running(index);
+        let after: Vec<_> = others.iter().map(|&other| moved(&cluster.workers[other])).collect();
+        assert_eq!(before, after, "shards of others moved");
+        assert_eq!(cluster.streams_of(0, index), owners[index], "it has other shards than before");
+    }
+    println!("a rolling restart of three: the longest pause of a stream {:.1} s, nothing moved",
+        cluster.watch.longest_pause(&cluster.streams, began).as_secs_f64());
+    cluster.expect_all();
+}
+
+/// The broker decides who has what (KIP-848).
+#[test]
+fn workers_share_the_shards_by_the_brokers_own_protocol_too() {
+    let kafka = Kafka::shared();
+    let protocol = |_, worker: WorkerFile| worker.set("group.protocol", "\"consumer\"");
+    let mut cluster = Cluster::start("kip-848", kafka.bootstrap(), 20, protocol);
+    wait_for("each worker to have streams", || (0..3).all(|index| !cluster.streams_of(0, index).is_empty()));
+    let victims = cluster.streams_of(1, 0);
+    let killed = Instant::now();
+    assert_eq!(cluster.workers[0].terminate().0, 0);
+    cluster.back_after("SIGTERM with group.protocol=consumer", &victims, killed, ON_ITS_WAY);
+    cluster.expect_all();
+}
+
+#[test]
+fn a_cluster_of_three_brokers_may_lose_its_coordinator() {
+    let mut kafka = KafkaCluster::start();
+    let bootstrap = kafka.bootstrap();
+    let replicated = |_, worker: WorkerFile| worker.set("offset.storage.replication.factor", "-1");
+    let mut cluster = Cluster::start("brokers", &bootstrap, 60, replicated);
+    let group = cluster.stage.group();
+    let described = tool(&[
+        "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+        "--bootstrap-server", &bootstrap, "--describe", "--state", "--group", &group,
+    ]);
+    // GROUP COORDINATOR (ID) …: the id stands in brackets behind the address.
+    let id = described.lines().find(|line| line.contains(&group)).and_then(|line| line.split(['(', ')']).nth(1));
+    let coordinator: usize = id.and_then(|id| id.trim().parse().ok()).unwrap_or_else(|| panic!("{described}"));
+    let lost = Instant::now();
+    kafka.broker(coordinator - 1).down();
+    cluster.back_after("the coordinator is lost", &cluster.streams, lost, Duration::from_secs(1));
+    cluster.wait_running(0);
+    // The REST API goes on, too.
+    assert_eq!(cluster.workers[2].rest("PUT", "/connectors/cameras/pause", None).0, 202);
+    assert_eq!(cluster.workers[0].rest("PUT", "/connectors/cameras/resume", None).0, 202);
+    cluster.wait_running(1);
+    kafka.broker(coordinator - 1).up();
+    cluster.wait_running(2);
+    cluster.expect_all();
+}
