@@ -10,7 +10,7 @@ use axum::Json;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::error::{ApiError, JsonBody, Path, Query};
+use super::error::{ApiError, JsonBody, Path, Query, flag};
 use crate::cluster::{ConnectorEntry, RestartRequest, Settings, Status, TargetState};
 use crate::config::secrets;
 use crate::worker::operations::{ConnectorStatus, setting_text};
@@ -202,9 +202,9 @@ pub(super) async fn status(State(worker): Shared, Path(name): Path<String>) -> A
 /// What a restart is about.
 #[derive(Deserialize)]
 pub(super) struct RestartQuery {
-    #[serde(default, rename = "includeTasks")]
+    #[serde(default, rename = "includeTasks", deserialize_with = "flag")]
     include_tasks: bool,
-    #[serde(default, rename = "onlyFailed")]
+    #[serde(default, rename = "onlyFailed", deserialize_with = "flag")]
     only_failed: bool,
 }
 

@@ -7,7 +7,7 @@ use axum::Json;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::error::{ApiError, JsonBody, Path, Query};
+use super::error::{ApiError, JsonBody, Path, Query, flag};
 use crate::config::connector::{CLASS, CLASS_PATH, is_class};
 use crate::config::keys::{self, CONNECTOR, Key};
 use crate::config::secrets;
@@ -107,7 +107,7 @@ pub(super) async fn config(Path(plugin): Path<String>) -> Result<Json<Value>, Ap
 #[derive(Deserialize)]
 pub(super) struct Flags {
     /// Whether the service and Kafka are asked, too.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     connect: bool,
 }
 

@@ -13,6 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tower::Layer;
+use tower_http::normalize_path::NormalizePathLayer;
 
 use super::access::Peer;
 use super::tls;
@@ -149,7 +151,9 @@ async fn connection(socket: TcpStream, acceptor: Option<TlsAcceptor>, router: Ro
 }
 
 async fn serve(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, peer: Peer) {
-    let service = TowerToHyperService::new(router.layer(Extension(peer)));
+    // Some clients write a slash behind a path, and a Kafka Connect worker does not mind.
+    let router = NormalizePathLayer::trim_trailing_slash().layer(router.layer(Extension(peer)));
+    let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)

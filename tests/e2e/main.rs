@@ -4,6 +4,7 @@
 mod access;
 mod basics;
 mod cli;
+mod clients;
 mod cluster;
 mod conflicts;
 mod credentials;
