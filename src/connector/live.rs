@@ -220,6 +220,14 @@ impl Sources for ShardStreams {
         // By itself it would lose the shard again and again, and the other streams with it.
         self.live.states.fail(stream, reason, Restart::ByHand);
     }
+
+    fn fail_topic(&mut self, topic: &str, reason: String) {
+        // At once, or the shard would be lost once for each of them. They are tried again, for it may be granted or made.
+        for plan in self.live.lock().plans.values().filter(|plan| &*plan.context.topic == topic) {
+            self.live.states.begin(&plan.key, 0);
+            self.live.states.fail(&plan.key, reason.clone(), Restart::Automatic);
+        }
+    }
 }
 
 impl Drop for ShardStreams {

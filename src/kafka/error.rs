@@ -9,11 +9,15 @@ pub(super) fn to_log_error(doing: &'static str, error: &KafkaError) -> LogError 
         Some(code) => kind_of(code),
         None => LogErrorKind::Other,
     };
-    let advice = match (&kind, error.rdkafka_error_code()) {
-        (LogErrorKind::NotAuthorized, Some(code)) => advice(code),
-        _ => "",
-    };
-    LogError { kind, doing, text: format!("{error}{advice}") }
+    LogError { kind, doing, text: error.to_string() }
+}
+
+/// An error that, if something is not allowed, names what to grant.
+pub(super) fn needing(mut error: LogError, grant: &str) -> LogError {
+    if error.kind == LogErrorKind::NotAuthorized {
+        error.text = format!("{}; grant {grant}", error.text);
+    }
+    error
 }
 
 pub(super) fn timed_out(doing: &'static str, text: String) -> LogError {
@@ -37,20 +41,5 @@ fn kind_of(code: RDKafkaErrorCode) -> LogErrorKind {
         | RDKafkaErrorCode::ClusterAuthorizationFailed
         | RDKafkaErrorCode::TransactionalIdAuthorizationFailed => LogErrorKind::NotAuthorized,
         _ => LogErrorKind::Other,
-    }
-}
-
-/// Which ACL is missing.
-fn advice(code: RDKafkaErrorCode) -> &'static str {
-    match code {
-        RDKafkaErrorCode::TopicAuthorizationFailed => {
-            "; grant Read, Write and Describe on the offsets topic, and Write and Describe on the data topic"
-        }
-        RDKafkaErrorCode::GroupAuthorizationFailed => "; grant Read on the group group.id",
-        RDKafkaErrorCode::TransactionalIdAuthorizationFailed => {
-            "; grant Write and Describe on transactional ids that begin with group.id (prefixed)"
-        }
-        RDKafkaErrorCode::ClusterAuthorizationFailed => "; grant IdempotentWrite on the cluster",
-        _ => "",
     }
 }

@@ -14,7 +14,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::context;
-use super::error::to_log_error;
+use super::error::{needing, to_log_error};
 use super::settings::KafkaSettings;
 use crate::shard::{LogError, ShardId};
 
@@ -30,7 +30,15 @@ pub trait GroupListener: Send + Sync + 'static {
     fn trouble(&self, error: &LogError);
 }
 
-struct GroupContext<L>(Arc<L>);
+struct GroupContext<L> {
+    listener: Arc<L>,
+    grant: String,
+}
+
+/// What a member needs.
+fn grant(settings: &KafkaSettings) -> String {
+    format!("Read on group {}, and Describe on topic {}", settings.group_id, settings.offsets_topic)
+}
 
 fn shards(partitions: &TopicPartitionList) -> Vec<ShardId> {
     partitions.elements().iter().map(|element| ShardId(element.partition())).collect()
@@ -49,7 +57,7 @@ impl<L: GroupListener> ClientContext for GroupContext<L> {
 impl<L: GroupListener> ConsumerContext for GroupContext<L> {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         if let Rebalance::Revoke(partitions) = rebalance {
-            self.0.revoked(&shards(partitions), consumer.assignment_lost());
+            self.listener.revoked(&shards(partitions), consumer.assignment_lost());
         }
     }
 
@@ -59,9 +67,11 @@ impl<L: GroupListener> ConsumerContext for GroupContext<L> {
                 if let Err(error) = consumer.pause(partitions) {
                     tracing::debug!(%error, "cannot pause a partition; what is fetched of it is passed over");
                 }
-                self.0.assigned(&shards(partitions));
+                self.listener.assigned(&shards(partitions));
             }
-            Rebalance::Error(error) => self.0.trouble(&to_log_error("rebalancing the group", error)),
+            Rebalance::Error(error) => {
+                self.listener.trouble(&needing(to_log_error("rebalancing the group", error), &self.grant));
+            }
             Rebalance::Revoke(_) => {}
         }
     }
@@ -82,15 +92,16 @@ impl Membership {
         const DOING: &str = "joining the group";
         let consumer: BaseConsumer<GroupContext<L>> = settings
             .membership_config()
-            .create_with_context(GroupContext(Arc::clone(&listener)))
+            .create_with_context(GroupContext { listener: Arc::clone(&listener), grant: grant(settings) })
             .map_err(|error| to_log_error(DOING, &error))?;
         consumer.subscribe(&[&settings.offsets_topic]).map_err(|error| to_log_error(DOING, &error))?;
+        let grant = grant(settings);
         let is_static = settings.group_instance_id.is_some();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("membership".to_owned())
-            .spawn(move || poll(&consumer, &stopped, &*listener, is_static))
+            .spawn(move || poll(&consumer, &stopped, &*listener, is_static, &grant))
             .map_err(|error| LogError {
                 kind: crate::shard::LogErrorKind::Other,
                 doing: DOING,
@@ -115,6 +126,7 @@ fn poll<L: GroupListener>(
     stop: &AtomicBool,
     listener: &L,
     is_static: bool,
+    grant: &str,
 ) {
     let mut leaving = false;
     loop {
@@ -130,7 +142,7 @@ fn poll<L: GroupListener>(
         }
         match consumer.poll(Duration::from_millis(50)) {
             Some(Ok(_)) | None => {}
-            Some(Err(error)) => listener.trouble(&to_log_error("staying in the group", &error)),
+            Some(Err(error)) => listener.trouble(&needing(to_log_error("staying in the group", &error), grant)),
         }
         let empty = || consumer.assignment().is_ok_and(|assignment| assignment.count() == 0);
         if leaving && empty() {

@@ -3,10 +3,11 @@
 //! Waiting without spinning: delivery reports come on librdkafka's polling thread, count down and wake a condition
 //! variable. Committing with deliveries outstanding would take 102 ms whatever the size (`kafka.md`).
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
+use rdkafka::{ClientContext, Message};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -14,9 +15,12 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 use rdkafka::util::Timeout;
 
 use super::context;
-use super::error::{timed_out, to_log_error};
+use super::error::{needing, timed_out, to_log_error};
 use super::settings::KafkaSettings;
 use crate::shard::{LogError, LogErrorKind, Record, ShardId, TransactionalProducer};
+
+/// How long the reason for which records were thrown away is waited for.
+const REASON_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What has come back of the records sent.
 #[derive(Debug, Default)]
@@ -28,7 +32,20 @@ struct Deliveries {
 #[derive(Debug, Default)]
 struct DeliveryState {
     outstanding: usize,
-    failed: Option<LogError>,
+    failed: Option<Failure>,
+    /// Topics written in this transaction.
+    topics: BTreeSet<String>,
+    /// What the client has said of the transaction as a whole; only its log says it in time.
+    transaction_error: Option<String>,
+}
+
+/// Why a record was not delivered.
+#[derive(Debug)]
+struct Failure {
+    error: LogError,
+    /// It was thrown away because another one failed: that one's reason is on its way.
+    purged: bool,
+    since: Instant,
 }
 
 impl Deliveries {
@@ -41,13 +58,19 @@ impl Deliveries {
     fn wait(&self, deadline: Instant, done: impl Fn(&DeliveryState) -> bool) -> Result<bool, LogError> {
         let mut state = self.lock();
         loop {
-            if let Some(failed) = &state.failed {
-                return Err(failed.clone());
-            }
-            if done(&state) {
-                return Ok(true);
+            let mut deadline = deadline;
+            match &state.failed {
+                Some(failed) if failed.purged && state.outstanding > 0 && failed.since.elapsed() < REASON_TIMEOUT => {
+                    deadline = deadline.min(failed.since + REASON_TIMEOUT);
+                }
+                Some(failed) => return Err(failed.error.clone()),
+                None if done(&state) => return Ok(true),
+                None => {}
             }
             let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() && state.failed.is_some() {
+                continue;
+            }
             if left.is_zero() {
                 return Ok(false);
             }
@@ -61,6 +84,9 @@ struct DeliveryContext(Arc<Deliveries>);
 
 impl ClientContext for DeliveryContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if facility.contains("TXNERR") || message.contains("ransaction failed") {
+            self.0.lock().transaction_error.get_or_insert_with(|| message.to_owned());
+        }
         context::log(level, facility, message);
     }
 
@@ -77,19 +103,47 @@ impl ProducerContext for DeliveryContext {
         let mut state = self.0.lock();
         state.outstanding = state.outstanding.saturating_sub(1);
         if let Err((error, message)) = result {
-            state.failed.get_or_insert_with(|| delivery_error(error, index, message.payload_len()));
+            let purged = matches!(
+                error.rdkafka_error_code(),
+                Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
+            );
+            if state.failed.as_ref().is_none_or(|failed| failed.purged && !purged) {
+                let error = match &state.transaction_error {
+                    Some(text) if purged => transaction_error(text, &state.topics),
+                    _ => delivery_error(error, index, message.topic(), message.payload_len()),
+                };
+                let purged = purged && error.kind != LogErrorKind::NotAuthorized;
+                state.failed = Some(Failure { error, purged, since: Instant::now() });
+            }
         }
         self.0.changed.notify_all();
     }
 }
 
-fn delivery_error(error: &KafkaError, index: usize, size_bytes: usize) -> LogError {
+fn delivery_error(error: &KafkaError, index: usize, topic: &str, size_bytes: usize) -> LogError {
     const DOING: &str = "delivering a record";
-    let mut log_error = to_log_error(DOING, error);
-    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
-        log_error.kind = LogErrorKind::RecordTooLarge { index, size_bytes, limit_bytes: None };
+    let mut log_error = needing(to_log_error(DOING, error), &format!("Write on topic {topic}"));
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+            log_error.kind = LogErrorKind::RecordTooLarge { index, size_bytes, limit_bytes: None };
+        }
+        Some(
+            RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition,
+        ) => log_error.kind = LogErrorKind::TopicRefused { index, topic: topic.to_owned() },
+        _ => {}
     }
     log_error
+}
+
+/// What is known of records that were thrown away with their transaction.
+fn transaction_error(text: &str, topics: &BTreeSet<String>) -> LogError {
+    let refused = text.contains("TOPIC_AUTHORIZATION_FAILED");
+    let kind = if refused { LogErrorKind::NotAuthorized } else { LogErrorKind::Other };
+    let topics = topics.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
+    needing(LogError { kind, doing: "writing a transaction", text: text.to_owned() }, &format!("Write on topic {topics}"))
 }
 
 /// The producer of a shard.
@@ -99,6 +153,8 @@ pub struct ShardProducer {
     /// Records sent in this transaction.
     sent: usize,
     offsets_topic: String,
+    /// The transactional id.
+    id: String,
     shard: ShardId,
     message_max_bytes: usize,
     /// By when a record is delivered or given up by librdkafka.
@@ -124,11 +180,19 @@ impl ShardProducer {
             deliveries,
             sent: 0,
             offsets_topic: settings.offsets_topic.clone(),
+            id: settings.transactional_id(shard),
             shard,
             message_max_bytes: settings.message_max_bytes,
             delivery_timeout: transaction_timeout + Duration::from_secs(5),
             init_timeout: transaction_timeout + Duration::from_secs(15),
         })
+    }
+}
+
+impl ShardProducer {
+    fn error(&self, doing: &'static str, error: &KafkaError) -> LogError {
+        let grant = format!("Write and Describe on transactional id {}, or on those that begin with the group's", self.id);
+        needing(to_log_error(doing, error), &grant)
     }
 }
 
@@ -141,14 +205,15 @@ impl TransactionalProducer for ShardProducer {
         let connected = client
             .fetch_metadata(Some(topic), self.init_timeout)
             .and_then(|_| client.fetch_watermarks(topic, partition, self.init_timeout));
-        connected.map_err(|error| to_log_error("connecting a producer", &error))?;
+        connected.map_err(|error| needing(to_log_error("connecting a producer", &error), &format!("Describe on topic {topic}")))?;
         let result = self.producer.init_transactions(self.init_timeout);
-        result.map_err(|error| to_log_error("taking the transactional id", &error))
+        result.map_err(|error| self.error("taking the transactional id", &error))
     }
 
     fn begin(&mut self) -> Result<(), LogError> {
         self.sent = 0;
-        self.producer.begin_transaction().map_err(|error| to_log_error("beginning a transaction", &error))
+        self.deliveries.lock().topics.clear();
+        self.producer.begin_transaction().map_err(|error| self.error("beginning a transaction", &error))
     }
 
     fn send(&mut self, record: Record) -> Result<(), LogError> {
@@ -175,7 +240,13 @@ impl TransactionalProducer for ShardProducer {
             outgoing = outgoing.timestamp(timestamp_ms);
         }
         let deadline = Instant::now() + self.delivery_timeout;
-        self.deliveries.lock().outstanding += 1;
+        {
+            let mut state = self.deliveries.lock();
+            state.outstanding += 1;
+            if !state.topics.contains(&*record.topic) {
+                state.topics.insert(record.topic.to_string());
+            }
+        }
         loop {
             let Err((error, back)) = self.producer.send(outgoing) else { return Ok(()) };
             outgoing = back;
@@ -189,9 +260,10 @@ impl TransactionalProducer for ShardProducer {
                 }
                 code => {
                     self.deliveries.lock().outstanding -= 1;
-                    let mut log_error = to_log_error(DOING, &error);
+                    let size_bytes = record.value.as_ref().map_or(0, |value| value.len());
+                    let mut log_error = delivery_error(&error, index, &record.topic, size_bytes);
+                    log_error.doing = DOING;
                     if code == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
-                        let size_bytes = record.value.as_ref().map_or(0, |value| value.len());
                         let limit_bytes = Some(self.message_max_bytes);
                         log_error.kind = LogErrorKind::RecordTooLarge { index, size_bytes, limit_bytes };
                     }
@@ -219,6 +291,6 @@ impl TransactionalProducer for ShardProducer {
     fn commit(&mut self) -> Result<(), LogError> {
         // librdkafka bounds it by transaction.timeout.ms; a shorter wait would leave the outcome unknown.
         let result = self.producer.commit_transaction(Timeout::Never);
-        result.map_err(|error| to_log_error("committing", &error))
+        result.map_err(|error| self.error("committing", &error))
     }
 }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
 use super::context::LogContext;
-use super::error::to_log_error;
+use super::error::{needing, to_log_error};
 use super::settings::KafkaSettings;
 use crate::shard::log::{Bounds, OffsetRecord};
 use crate::shard::{LogError, LogErrorKind, OffsetReader, ShardId};
@@ -24,6 +25,7 @@ pub struct ShardReader {
     committed: BaseConsumer<LogContext>,
     uncommitted: BaseConsumer<LogContext>,
     topic: String,
+    group: String,
     partition: i32,
     start: i64,
     poll_timeout: Duration,
@@ -58,10 +60,18 @@ impl ShardReader {
             committed: consumer("read_committed")?,
             uncommitted: consumer("read_uncommitted")?,
             topic: settings.offsets_topic.clone(),
+            group: settings.group_id.clone(),
             partition: 0,
             start: 0,
             poll_timeout,
         })
+    }
+}
+
+impl ShardReader {
+    fn error(&self, doing: &'static str, error: &KafkaError) -> LogError {
+        let grant = format!("Read and Describe on topic {}, and Read on groups that begin with {}", self.topic, self.group);
+        needing(to_log_error(doing, error), &grant)
     }
 }
 
@@ -70,7 +80,7 @@ impl OffsetReader for ShardReader {
         let (start, end) = self
             .uncommitted
             .fetch_watermarks(&self.topic, shard.0, CALL_TIMEOUT)
-            .map_err(|error| to_log_error("asking for a shard's bounds", &error))?;
+            .map_err(|error| self.error("asking for a shard's bounds", &error))?;
         Ok(Bounds { start, end })
     }
 
@@ -80,7 +90,7 @@ impl OffsetReader for ShardReader {
             .add_partition_offset(&self.topic, shard.0, Offset::Offset(offset))
             .and_then(|()| self.committed.assign(&partitions));
         (self.partition, self.start) = (shard.0, offset);
-        result.map_err(|error| to_log_error("going to a shard's offsets", &error))
+        result.map_err(|error| self.error("going to a shard's offsets", &error))
     }
 
     fn poll(&mut self) -> Result<Option<OffsetRecord>, LogError> {
@@ -93,7 +103,7 @@ impl OffsetReader for ShardReader {
             // Of the shard that was read before.
             Some(Ok(_)) => Ok(None),
             Some(Err(error)) => {
-                let log_error = to_log_error("reading a shard's offsets", &error);
+                let log_error = self.error("reading a shard's offsets", &error);
                 match log_error.kind {
                     LogErrorKind::NotAuthorized => Err(log_error),
                     // librdkafka goes on by itself; the no-progress deadline bounds how long (rule 8).
@@ -104,7 +114,8 @@ impl OffsetReader for ShardReader {
     }
 
     fn position(&mut self) -> Result<i64, LogError> {
-        let positions = self.committed.position().map_err(|error| to_log_error("asking for the position", &error))?;
+        let positions = self.committed.position();
+        let positions = positions.map_err(|error| self.error("asking for the position", &error))?;
         let element = positions.find_partition(&self.topic, self.partition);
         Ok(match element.map(|element| element.offset()) {
             Some(Offset::Offset(offset)) => offset,

@@ -93,7 +93,12 @@ impl KafkaSettings {
     pub fn status_producer_config(&self) -> ClientConfig {
         let mut config = self.base(&self.producer);
         config.remove("transactional.id");
-        config.set("enable.idempotence", "true").set("linger.ms", "5").set("message.timeout.ms", "10000");
+        // Not idempotent: that fails for good while nothing may be written yet. One request at a time keeps the order.
+        config
+            .set("enable.idempotence", "false")
+            .set("max.in.flight.requests.per.connection", "1")
+            .set("linger.ms", "5")
+            .set("message.timeout.ms", "10000");
         config
     }
 

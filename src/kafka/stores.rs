@@ -8,7 +8,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 
 use super::context;
-use super::error::to_log_error;
+use super::error::{needing, to_log_error};
 use super::producer::ShardProducer;
 use super::reader::ShardReader;
 use super::settings::KafkaSettings;
@@ -61,8 +61,9 @@ impl ProducerContext for StatusContext {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            let error = to_log_error("writing a status", error);
+        if let Err((error, message)) = result {
+            let grant = format!("Write on topic {}", rdkafka::Message::topic(message));
+            let error = needing(to_log_error("writing a status", error), &grant);
             tracing::warn!(%error, "a status was not written; it is written again");
         }
     }

@@ -11,6 +11,8 @@ use super::context::LogContext;
 use super::settings::KafkaSettings;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a topic may be without any configuration: the broker that is asked hears of it later than another.
+const CONFIG_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a topic is to be like when it is made.
 #[derive(Debug, Clone)]
@@ -197,8 +199,13 @@ impl Topics {
                 }
                 Err(_) => false,
             };
-            if !unknown || began.elapsed() > CALL_TIMEOUT {
+            if !unknown {
                 return described;
+            }
+            if began.elapsed() > CONFIG_TIMEOUT {
+                // The client tells of no error when that is what is missing.
+                let (doing, grant) = ("asking for the configuration of topic", "DescribeConfigs");
+                return described.and(Err(TopicError::NotAuthorized { doing, name: name.to_owned(), grant }));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

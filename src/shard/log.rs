@@ -3,7 +3,7 @@
 use super::id::ShardId;
 use super::outgoing::Record;
 
-/// What an error of the log means to the shard. All but [`LogErrorKind::RecordTooLarge`] end in losing it.
+/// What an error of the log means to the shard. All of them end in losing it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogErrorKind {
     /// Another producer has taken the shard's id, or the broker's transaction timeout passed: they look alike.
@@ -23,11 +23,23 @@ pub enum LogErrorKind {
         /// The limit, where it is known.
         limit_bytes: Option<usize>,
     },
+    /// A topic takes no records: it is gone, or may not be written. Only the streams that write there fail.
+    TopicRefused {
+        /// Index in the transaction's records, in the order they were sent.
+        index: usize,
+        /// The topic.
+        topic: String,
+    },
     /// Anything else.
     Other,
 }
 
 impl LogErrorKind {
+    /// Whether trying again is of no use before somebody grants or makes something.
+    pub fn needs_a_grant(&self) -> bool {
+        matches!(self, Self::NotAuthorized | Self::TopicRefused { .. })
+    }
+
     /// A short name for metrics: one of a fixed set.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -36,6 +48,7 @@ impl LogErrorKind {
             Self::Timeout => "timeout",
             Self::NotAuthorized => "not_authorized",
             Self::RecordTooLarge { .. } => "record_too_large",
+            Self::TopicRefused { .. } => "topic_refused",
             Self::Other => "other",
         }
     }

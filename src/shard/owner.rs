@@ -60,6 +60,9 @@ pub trait Sources: Send {
 
     /// Gives a stream up: its place is kept, the others go on.
     fn fail(&mut self, stream: &OffsetKey, reason: String);
+
+    /// Gives up all streams that write to a topic.
+    fn fail_topic(&mut self, topic: &str, reason: String);
 }
 
 /// Where the streams of a shard are: from the recovery read, and then as fragments are written.
@@ -140,6 +143,8 @@ pub struct Owner<L: ShardLog, S: Sources> {
     pub runtime: Handle,
     /// How it is owned.
     pub settings: OwnerSettings,
+    /// Since a transaction for several topics was refused; false at first.
+    pub one_topic_at_a_time: bool,
 }
 
 /// Why the owner came to its end.
@@ -223,8 +228,13 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         let (unreadable, generation) = (recovered.unreadable, recovered.generation);
         self.sources.start(Beginning { positions: positions.clone(), unreadable, generation }, sender);
         let mut deadline = None;
+        let mut held_over = None;
         loop {
-            let first = match self.arrival(&mut queue, deadline) {
+            let arrival = match held_over.take() {
+                Some(held_over) => Arrival::Fragment(held_over),
+                None => self.arrival(&mut queue, deadline),
+            };
+            let first = match arrival {
                 Arrival::Fragment(first) => first,
                 Arrival::Release => {
                     self.sources.stop();
@@ -243,7 +253,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             let Some(first) = fresh(first, &positions) else { continue };
             let written = self.write(&mut producer, first, &mut queue, &positions, contract.as_ref());
             match written {
-                Ok(committed) => {
+                Ok((committed, next)) => {
+                    held_over = next;
                     contract = None;
                     *delays = None;
                     telemetry::committed(&committed);
@@ -267,12 +278,18 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         queue: &mut mpsc::Receiver<Outgoing>,
         positions: &SharedPositions,
         contract: Option<&Contract>,
-    ) -> Result<Vec<Committed>, Failed> {
+    ) -> Result<(Vec<Committed>, Option<Outgoing>), Failed> {
         let began = Instant::now();
         note(positions, &first);
+        let topic_of = |outgoing: &Outgoing| outgoing.records.first().map(|record| Arc::clone(&record.topic));
+        let (only, mut held_over) = (topic_of(&first).filter(|_| self.one_topic_at_a_time), None);
         let mut transaction = Transaction::begin(producer, self.settings.transaction, first)?;
         while transaction.has_room() {
             let Ok(next) = queue.try_recv() else { break };
+            if only.is_some() && topic_of(&next) != only {
+                held_over = Some(next);
+                break;
+            }
             if let Some(next) = fresh(next, positions) {
                 note(positions, &next);
                 transaction.add(next)?;
@@ -281,7 +298,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         let topic = Arc::from(self.log.offsets_topic());
         let committed = transaction.commit(&topic, self.shard, contract)?;
         telemetry::transaction_committed(began.elapsed());
-        Ok(committed)
+        Ok((committed, held_over))
     }
 
     fn arrival(&self, queue: &mut mpsc::Receiver<Outgoing>, deadline: Option<Instant>) -> Arrival {
@@ -304,7 +321,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     }
 
     fn lose(&mut self, failed: Failed) {
-        let Failed { error, stream } = failed;
+        let Failed { error, stream, topics } = failed;
         telemetry::shard_lost(error.kind.reason());
         match (&error.kind, stream) {
             (LogErrorKind::RecordTooLarge { size_bytes, limit_bytes, .. }, Some(stream)) => {
@@ -315,6 +332,19 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                      the topic, or lower kvs.fragment.max.size.bytes"
                 );
                 self.sources.fail(&stream, reason);
+            }
+            (LogErrorKind::TopicRefused { topic, .. }, Some(_)) => {
+                self.sources.fail_topic(topic, error.to_string());
+            }
+            (LogErrorKind::NotAuthorized, _) if topics.len() == 1 => {
+                for topic in &topics {
+                    self.sources.fail_topic(topic, error.to_string());
+                }
+            }
+            (LogErrorKind::NotAuthorized, _) if !topics.is_empty() => {
+                // Kafka does not say which. One at a time it shows, and nobody fails for another's topic.
+                self.one_topic_at_a_time = true;
+                tracing::warn!(shard = self.shard.0, %error, "lost the shard; from now on a transaction has one topic's fragments");
             }
             (LogErrorKind::Fenced, _) => {
                 // A take-over, or the broker's transaction timeout: they look alike (rules 5 and 7).

@@ -89,6 +89,10 @@ impl Sources for Numbers {
     fn fail(&mut self, stream: &OffsetKey, reason: String) {
         self.failed.lock().unwrap().push(format!("{}: {reason}", stream.stream));
     }
+
+    fn fail_topic(&mut self, topic: &str, reason: String) {
+        self.failed.lock().unwrap().push(format!("{topic}: {reason}"));
+    }
 }
 
 struct Run {
@@ -119,6 +123,7 @@ impl Run {
                 retake_base: Duration::from_millis(4),
                 retake_cap: Duration::from_millis(20),
             },
+            one_topic_at_a_time: false,
         };
         let thread = Some(std::thread::spawn(move || owner.run()));
         Self { log, sources, grip, thread, _runtime: runtime }
@@ -286,6 +291,16 @@ fn nothing_is_pulled_before_the_place_of_the_config_log_that_an_alteration_left(
     producer.commit().unwrap();
     let run = Run::start(log).expect_each_once();
     assert_eq!(*run.sources.waited.lock().unwrap(), [17]);
+}
+
+#[test]
+fn a_topic_that_takes_no_records_fails_the_streams_that_write_there() {
+    let log = FakeLog::default();
+    log.fail(Did::Drain, LogErrorKind::TopicRefused { index: 0, topic: "data".to_owned() });
+    let run = Run::start(log);
+    run.wait("its streams to be given up", |run| !run.sources.failed.lock().unwrap().is_empty());
+    assert!(run.sources.failed.lock().unwrap()[0].starts_with("data: "));
+    run.expect_each_once();
 }
 
 /// Somebody altered the shard while its owner had nothing to write, and so could not notice.

@@ -1,6 +1,6 @@
 //! One transaction: whole fragments, then their streams' offsets, then the commit (rule 4).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,6 +51,7 @@ pub struct Transaction<'p, P> {
     /// The fragment (by index) that each record sent belongs to.
     owners: Vec<usize>,
     offsets: HashMap<Arc<OffsetKey>, StoredOffset>,
+    topics: BTreeSet<Arc<str>>,
 }
 
 impl<'p, P: TransactionalProducer> Transaction<'p, P> {
@@ -65,6 +66,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
             size_bytes: 0,
             owners: Vec::new(),
             offsets: HashMap::new(),
+            topics: BTreeSet::new(),
         };
         transaction.add(first)?;
         Ok(transaction)
@@ -93,6 +95,9 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
         }
         for record in outgoing.records {
             self.owners.push(index);
+            if !self.topics.contains(&record.topic) {
+                self.topics.insert(Arc::clone(&record.topic));
+            }
             self.producer.send(record).map_err(|error| self.failed(error))?;
         }
         Ok(())
@@ -119,19 +124,20 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
             self.producer.send(record).map_err(|error| self.failed(error))?;
         }
         self.producer.drain().map_err(|error| self.failed(error))?;
-        self.producer.commit().map_err(Failed::of_log)?;
+        self.producer.commit().map_err(|error| self.failed(error))?;
         Ok(self.fragments)
     }
 
     /// An error together with the stream whose record it is about.
     fn failed(&self, error: LogError) -> Failed {
         let stream = match error.kind {
-            super::log::LogErrorKind::RecordTooLarge { index, .. } => {
+            super::log::LogErrorKind::RecordTooLarge { index, .. }
+            | super::log::LogErrorKind::TopicRefused { index, .. } => {
                 self.owners.get(index).map(|&owner| Arc::clone(&self.fragments[owner].key))
             }
             _ => None,
         };
-        Failed { error, stream }
+        Failed { error, stream, topics: self.topics.clone() }
     }
 }
 
@@ -140,13 +146,15 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
 pub struct Failed {
     /// How.
     pub error: LogError,
-    /// The stream whose record is too large, when it is that.
+    /// The stream whose record is too large, or whose topic takes none, when it is that.
     pub stream: Option<Arc<OffsetKey>>,
+    /// Topics that the fragments' records go to.
+    pub topics: BTreeSet<Arc<str>>,
 }
 
 impl Failed {
     fn of_log(error: LogError) -> Self {
-        Self { error, stream: None }
+        Self { error, stream: None, topics: BTreeSet::new() }
     }
 }
 

@@ -14,7 +14,6 @@ use crate::cluster::{
 };
 use crate::config::connector::{CLASS, StreamsConfig};
 use crate::config::{Problem, check, secrets};
-use crate::shard::LogErrorKind;
 
 /// Names of connectors there may be: a bound on what any worker keeps in memory.
 const CONNECTORS_MAX: usize = 20_000;
@@ -37,7 +36,7 @@ impl From<ChangeError> for OperationError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Refused(refusal) => Self::Refused(refusal),
-            ChangeError::Log(error) if error.kind == LogErrorKind::NotAuthorized => Self::NotAllowed(error.to_string()),
+            ChangeError::Log(error) if error.kind.needs_a_grant() => Self::NotAllowed(error.to_string()),
             ChangeError::Log(_) => Self::Unavailable(error.to_string()),
         }
     }

@@ -138,6 +138,7 @@ impl Shards {
             grip,
             runtime: self.runtime.clone(),
             settings: self.settings.clone(),
+            one_topic_at_a_time: false,
         };
         let refused = self.refused.clone();
         let started = std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {

@@ -6,6 +6,7 @@ use std::process::Command;
 use kvs_harness::{Connector, Kafka, WorkerFile, wait_for};
 use sha2::{Digest, Sha256};
 
+use crate::certificates::write_certificates;
 use crate::stage::{Stage, program};
 
 /// Exit code and what was said.
@@ -17,26 +18,6 @@ fn run(arguments: &[&str]) -> (i32, String) {
 
 fn quoted(path: &Path) -> String {
     format!("{:?}", path.display().to_string())
-}
-
-/// An authority, a certificate of it for the worker and two for clients.
-fn certificates(folder: &Path) {
-    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = params.self_signed(&key).unwrap();
-    std::fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
-    let issuer = Issuer::new(params, key);
-    for (name, hosts) in [("worker", vec!["127.0.0.1".to_owned()]), ("pipeline", vec![]), ("viewer", vec![])] {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(hosts).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        let certificate = params.signed_by(&key, &issuer).unwrap();
-        std::fs::write(folder.join(format!("{name}.pem")), certificate.pem()).unwrap();
-        std::fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).unwrap();
-        std::fs::write(folder.join(format!("{name}-both.pem")), certificate.pem() + &key.serialize_pem()).unwrap();
-    }
 }
 
 fn start(worker: &WorkerFile) -> Connector {
@@ -90,7 +71,7 @@ fn users_look_and_admins_change_by_password_or_token() {
 fn clients_show_certificates_over_tls() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("mtls", 2));
     let folder = stage.folder.path();
-    certificates(folder);
+    write_certificates(folder, &["worker", "pipeline", "viewer"]);
     let worker = stage
         .worker(kafka)
         .set("listeners", "\"https://127.0.0.1:PORT\"")

@@ -3,6 +3,7 @@
 
 mod access;
 mod basics;
+mod certificates;
 mod cli;
 mod clients;
 mod cluster;
@@ -14,5 +15,6 @@ mod operations;
 mod recordings;
 mod refusals;
 mod rest;
+mod security;
 mod stage;
 mod streams;

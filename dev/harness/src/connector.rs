@@ -241,8 +241,10 @@ impl Connector {
     /// When it does not become so, with the log.
     pub fn wait_healthy(&mut self) {
         let mut ended = None;
-        wait_for_within(Duration::from_secs(90), "the worker to be healthy", || {
+        let began = std::time::Instant::now();
+        wait_for_within(Duration::from_secs(120), "the worker to be healthy", || {
             ended = self.process.exit_code();
+            assert!(began.elapsed() < Duration::from_secs(90), "the worker does not become healthy: {}", self.log());
             ended.is_some() || self.get("/health").is_some_and(|(status, _)| status == 200)
         });
         if let Some(code) = ended {

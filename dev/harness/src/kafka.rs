@@ -71,20 +71,24 @@ impl Kafka {
         Self { bootstrap: format!("127.0.0.1:{port}"), own: Some(Own { folder, process: None, port }) }
     }
 
-    /// One of its own that is not started yet, with more settings; PORT in them is a free port besides, whose number is
-    /// answered too. `scram` has users, `NAME=PASSWORD`.
+    /// One of its own that is not started yet, with more settings, made from its own port, a folder for files, and as many
+    /// free ports as are asked for. `scram` has users, `NAME=PASSWORD`.
     ///
     /// # Panics
     /// When its folder cannot be written.
-    pub fn prepare_with(settings: &str, scram: &[&str]) -> (Self, u16) {
+    pub fn prepare_with<const PORTS: usize>(
+        settings: impl FnOnce(u16, &Path, &[u16; PORTS]) -> String,
+        scram: &[&str],
+    ) -> (Self, [u16; PORTS]) {
         let kafka = Self::prepare();
-        let port = free_port();
-        let folder = kafka.folder().expect("a broker of its own");
-        std::fs::write(folder.join("extra.properties"), settings.replace("PORT", &port.to_string())).expect("a file");
+        let own = kafka.own.as_ref().expect("a broker of its own");
+        let folder = own.folder.path();
+        let ports = std::array::from_fn(|_| free_port());
+        std::fs::write(folder.join("extra.properties"), settings(own.port, folder, &ports)).expect("a file");
         if !scram.is_empty() {
             std::fs::write(folder.join("scram"), scram.join("\n") + "\n").expect("a file");
         }
-        (kafka, port)
+        (kafka, ports)
     }
 
     /// The folder of its data, when it is one of its own.
