@@ -239,3 +239,40 @@ fn a_cluster_of_three_brokers_may_lose_its_coordinator() {
     cluster.wait_running(2);
     cluster.expect_all();
 }
+
+/// As Kafka Connect's own system test has it (`connect_distributed_test.py`, `test_exactly_once_source`): every worker is
+/// bounced, cleanly and with SIGKILL, twice with a rest in between and twice without; and here the connector is
+/// reconfigured meanwhile, so that work moves.
+#[test]
+fn every_worker_is_bounced_with_rest_and_without_and_the_connector_is_changed_meanwhile() {
+    let kafka = Kafka::shared();
+    let mut cluster = Cluster::start("bounced", kafka.bootstrap(), 80, |_, worker| worker.set("session.timeout.ms", "1500"));
+    let mut bounces = 0;
+    for clean in [true, false] {
+        for round in 0..4 {
+            for index in 0..3 {
+                if clean {
+                    assert_eq!(cluster.workers[index].terminate().0, 0, "{}", cluster.workers[index].log());
+                }
+                cluster.workers[index].restart(program());
+                bounces += 1;
+                if round < 2 {
+                    cluster.workers[index].wait_healthy();
+                    wait_for("the worker to have streams", || !cluster.streams_of((index + 1) % 3, index).is_empty());
+                }
+            }
+            cluster.workers.iter_mut().for_each(Connector::wait_healthy);
+            // Other streams first, and some of them not for a while; then all of them again.
+            let some = cluster.streams.iter().skip(round * 5).map(String::as_str).collect::<Vec<_>>();
+            for names in [some, cluster.streams.iter().map(String::as_str).collect()] {
+                let mut changed = config(&cluster.stage, &names);
+                changed["record.timestamp"] = if clean { "server".into() } else { "ingest".into() };
+                let (code, answer) = cluster.workers[round % 3].rest("PUT", "/connectors/cameras/config", Some(&changed));
+                assert!(code == 200, "{code}: {answer}");
+            }
+        }
+    }
+    cluster.wait_running(0);
+    println!("{bounces} bounces, {} changes of the connector", 2 * 4 * 2);
+    cluster.expect_all();
+}
