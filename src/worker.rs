@@ -129,6 +129,7 @@ impl Worker {
         let events = self.follow().await?;
         let dependencies = Arc::new(Dependencies::new(Arc::clone(&config), topics)?);
         let _ = self.dependencies.set(Arc::clone(&dependencies));
+        dependencies.share_calls(self.statuses.look(|view| view.workers().count()) + 1);
         self.put_given(given, &shutdown).await?;
 
         let (refused, mut refusals) = mpsc::channel(1);
@@ -158,6 +159,7 @@ impl Worker {
             states: Arc::clone(&self.states),
             written: Mutex::default(),
             finding: Arc::new(Semaphore::new(1)),
+            dependencies: Arc::clone(&dependencies),
         });
         let worker = Arc::clone(&self);
         let started = Box::new(move || worker.started.store(true, Ordering::Release));

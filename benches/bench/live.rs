@@ -64,7 +64,8 @@ pub fn run(table: &mut Table) {
     table.row("  resident memory", resident, "MB");
 }
 
-fn ok_calls(worker: &Connector) -> f64 {
+/// Calls of the service that were answered.
+pub fn ok_calls(worker: &Connector) -> f64 {
     let Some((200, body)) = worker.get("/metrics") else { return 0.0 };
     let ok = body
         .lines()

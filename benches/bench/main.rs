@@ -9,6 +9,7 @@ mod media;
 mod memory;
 mod peer;
 mod processes;
+mod scale;
 mod splitter;
 mod table;
 mod takeover;
@@ -18,13 +19,14 @@ use table::Table;
 
 type Part = (&'static str, fn(&mut Table));
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("splitter", splitter::run),
     ("throughput", throughput::run),
     ("latency", latency::run),
     ("takeover", takeover::run),
     ("memory", memory::run),
     ("live", live::run),
+    ("scale", scale::run),
 ];
 
 fn main() {

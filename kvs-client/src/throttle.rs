@@ -1,6 +1,7 @@
 //! The service's limits on calls, kept on our side.
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use governor::clock::DefaultClock;
@@ -9,6 +10,9 @@ use governor::{Quota, RateLimiter};
 use kvs_api::Operation;
 
 use crate::stream_ref::StreamRef;
+
+/// More than so many processes do not wait longer: a call would take seconds.
+const SHARERS_MAX: u32 = 1_000;
 
 type Keyed<K> = RateLimiter<K, HashMapStateStore<K>, DefaultClock>;
 
@@ -25,6 +29,8 @@ pub struct CallLimits {
     often: Keyed<Operation>,
     /// 50 a second for those.
     seldom: Keyed<Operation>,
+    /// So many processes call for one account.
+    sharers: AtomicU32,
 }
 
 impl Default for CallLimits {
@@ -34,6 +40,7 @@ impl Default for CallLimits {
             by_stream: RateLimiter::hashmap(every(Duration::from_millis(220))),
             often: RateLimiter::hashmap(every(Duration::from_millis(4))),
             seldom: RateLimiter::hashmap(every(Duration::from_millis(22))),
+            sharers: AtomicU32::new(1),
         }
     }
 }
@@ -43,6 +50,19 @@ fn every(period: Duration) -> Quota {
 }
 
 impl CallLimits {
+    /// An account's limits are shared with other processes that do as this one: so many of them, this one included.
+    pub fn share_among(&self, processes: usize) {
+        let processes = u32::try_from(processes).unwrap_or(u32::MAX).clamp(1, SHARERS_MAX);
+        self.sharers.store(processes, Ordering::Relaxed);
+    }
+
+    /// Waits for as many turns as there are processes: each of them takes one in so many.
+    async fn wait_for_account(&self, limiter: &Keyed<Operation>, operation: Operation) {
+        for _ in 0..self.sharers.load(Ordering::Relaxed) {
+            limiter.until_key_ready(&operation).await;
+        }
+    }
+
     pub(crate) async fn wait(&self, operation: Operation, stream: Option<&StreamRef>) {
         if let Some(stream) = stream {
             self.by_stream.until_key_ready(&(operation, stream.clone())).await;
@@ -52,8 +72,8 @@ impl CallLimits {
             | Operation::PutMedia
             | Operation::ListFragments
             | Operation::GetMediaForFragmentList => {}
-            Operation::DescribeStream | Operation::GetDataEndpoint => self.often.until_key_ready(&operation).await,
-            _ => self.seldom.until_key_ready(&operation).await,
+            Operation::DescribeStream | Operation::GetDataEndpoint => self.wait_for_account(&self.often, operation).await,
+            _ => self.wait_for_account(&self.seldom, operation).await,
         }
     }
 
@@ -62,3 +82,7 @@ impl CallLimits {
         self.by_stream.retain_recent();
     }
 }
+
+#[cfg(test)]
+#[path = "throttle_tests.rs"]
+mod tests;

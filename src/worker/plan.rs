@@ -117,6 +117,11 @@ impl Dependencies {
         planned.map_err(|reason| resolved.hide(&reason))
     }
 
+    /// An account's limits on calls are shared with the other workers of the group.
+    pub(super) fn share_calls(&self, workers: usize) {
+        self.limits.share_among(workers);
+    }
+
     /// A client of the service, with a connector's settings.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::connectors::Connectors;
+use super::plan::Dependencies;
 use super::shards::{ShardListener, Shards};
 use crate::cluster::change;
 use crate::cluster::status::{StatusKey, topic_record, worker_record};
@@ -40,6 +41,7 @@ pub(super) struct Statuses {
     pub(super) states: Arc<StreamStates>,
     pub(super) written: Mutex<HashMap<Vec<u8>, (Option<Vec<u8>>, Instant)>>,
     pub(super) finding: Arc<tokio::sync::Semaphore>,
+    pub(super) dependencies: Arc<Dependencies>,
 }
 
 /// What the last look was about.
@@ -63,6 +65,7 @@ impl Statuses {
                 self.log.write(worker_record(&self.worker_id, Some(lives_for)));
                 signed = Some(Instant::now());
             }
+            self.dependencies.share_calls(self.log.look(|view| view.workers().count()));
             let now = self.versions();
             if last != Some(now) || looked.is_none_or(|looked| looked.elapsed() >= LOOK_ANYWAY) {
                 self.look();
