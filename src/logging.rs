@@ -74,7 +74,8 @@ pub fn start() -> Logging {
 impl Logging {
     fn new(text: &str, reload: Reload) -> Self {
         let targets: Targets = text.parse().unwrap_or_default();
-        let mut levels = BTreeMap::from([(ROOT.to_owned(), (targets.default_level().unwrap_or(LevelFilter::ERROR), None))]);
+        let mut levels =
+            BTreeMap::from([(ROOT.to_owned(), (targets.default_level().unwrap_or(LevelFilter::ERROR), None))]);
         levels.extend(targets.iter().map(|(target, level)| (target.to_owned(), (level, None))));
         Self(Arc::new(Inner { levels: Mutex::new(levels), reload }))
     }
@@ -88,7 +89,12 @@ impl Logging {
     pub fn all(&self) -> BTreeMap<String, LoggerLevel> {
         let levels = self.lock();
         let names = KNOWN.iter().map(|name| (*name).to_owned()).chain(levels.keys().cloned());
-        names.map(|name| { let level = level_of(&levels, &name); (name, level) }).collect()
+        names
+            .map(|name| {
+                let level = level_of(&levels, &name);
+                (name, level)
+            })
+            .collect()
     }
 
     /// One logger; `None`: it is not known.

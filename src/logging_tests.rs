@@ -15,7 +15,10 @@ fn logging() -> (Logging, Arc<Mutex<String>>) {
 #[test]
 fn a_level_is_set_for_a_logger_and_all_within_it() {
     let (logging, filter) = logging();
-    assert_eq!(logging.get("kvs_connect.shard").unwrap(), LoggerLevel { level: "INFO".to_owned(), last_modified_ms: None });
+    assert_eq!(
+        logging.get("kvs_connect.shard").unwrap(),
+        LoggerLevel { level: "INFO".to_owned(), last_modified_ms: None }
+    );
     assert_eq!(logging.get("aws_config").unwrap().level, "ERROR");
     let set = logging.set("kvs_connect", "debug").unwrap();
     assert!(set.contains(&"kvs_connect::shard".to_owned()) && !set.contains(&"kvs_client".to_owned()), "{set:?}");

@@ -27,8 +27,8 @@ use crate::config::WorkerConfig;
 use crate::config::connector::Given;
 use crate::connector::StreamStates;
 use crate::kafka::{KafkaConfigStore, KafkaLog, KafkaSettings, KafkaStatusStore, Membership, Topics};
-use crate::shard::ConfigGate;
 use crate::logging::Logging;
+use crate::shard::ConfigGate;
 
 use connectors::Connectors;
 use plan::Dependencies;
@@ -167,7 +167,12 @@ impl Worker {
         let stop = CancellationToken::new();
         let _stop_at_the_end = stop.clone().drop_guard();
         connectors.apply(&self.configs.view());
-        tokio::spawn(Arc::clone(&self).follow_configs(Arc::clone(&connectors), Arc::clone(&shards), events, stop.clone()));
+        tokio::spawn(Arc::clone(&self).follow_configs(
+            Arc::clone(&connectors),
+            Arc::clone(&shards),
+            events,
+            stop.clone(),
+        ));
         tracing::info!(
             worker_id = self.id,
             connectors = self.configs.view().names().count(),

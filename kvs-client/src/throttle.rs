@@ -72,7 +72,9 @@ impl CallLimits {
             | Operation::PutMedia
             | Operation::ListFragments
             | Operation::GetMediaForFragmentList => {}
-            Operation::DescribeStream | Operation::GetDataEndpoint => self.wait_for_account(&self.often, operation).await,
+            Operation::DescribeStream | Operation::GetDataEndpoint => {
+                self.wait_for_account(&self.often, operation).await
+            }
             _ => self.wait_for_account(&self.seldom, operation).await,
         }
     }

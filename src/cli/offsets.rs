@@ -90,7 +90,8 @@ impl Offsets {
                 alter(&remote, &connector, &json!([{ "partition": { "stream": stream }, "offset": null }]))
             }
             OffsetsCommand::Reset(Reset { connector, stream: None, remote }) => {
-                let answer = remote.connect()?.call(Method::DELETE, &["connectors", &connector, "offsets"], "", None)?;
+                let answer =
+                    remote.connect()?.call(Method::DELETE, &["connectors", &connector, "offsets"], "", None)?;
                 told(&remote, &answer);
                 Ok(())
             }
@@ -138,7 +139,10 @@ impl List {
             let fragment = offset["fragmentNumber"].as_str().or(offset["error"].as_str()).unwrap_or("-");
             vec![connector, stream, fragment.to_owned(), time.map_or("-".to_owned(), |time| time.to_string())]
         };
-        print_table(&["CONNECTOR", "STREAM", "FRAGMENT", "SERVER TIME"], &rows.into_iter().map(row).collect::<Vec<_>>());
+        print_table(
+            &["CONNECTOR", "STREAM", "FRAGMENT", "SERVER TIME"],
+            &rows.into_iter().map(row).collect::<Vec<_>>(),
+        );
         Ok(())
     }
 
@@ -166,9 +170,9 @@ impl List {
     /// Reads the topic.
     fn of_topic(&self) -> Result<Vec<Row>, Failure> {
         let worker = self.worker.load().map_err(|problems| Failure::config(&problems))?;
-        let listed = read(&worker)?.into_iter().filter(|((connector, _), _)| {
-            self.connector.as_ref().is_none_or(|wanted| wanted == connector)
-        });
+        let listed = read(&worker)?
+            .into_iter()
+            .filter(|((connector, _), _)| self.connector.as_ref().is_none_or(|wanted| wanted == connector));
         let row = |((connector, stream), (shard, offset)): ((String, String), (ShardId, StoredOffset))| {
             let mut json: Value = serde_json::from_slice(&offset.to_bytes()).unwrap_or_default();
             json["shard"] = shard.0.into();

@@ -74,7 +74,13 @@ impl Remote {
 
 impl Api {
     /// A request; null when its answer has no body.
-    pub(super) fn call(&self, method: Method, path: &[&str], query: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    pub(super) fn call(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
         let (status, answer) = self.ask(method, path, query, body)?;
         if status.is_success() { Ok(answer) } else { Err(self.refused(status, &answer)) }
     }
@@ -88,10 +94,19 @@ impl Api {
         }
     }
 
-    fn ask(&self, method: Method, path: &[&str], query: &str, body: Option<&Value>) -> Result<(StatusCode, Value), Failure> {
+    fn ask(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Value), Failure> {
         let usage = |reason: String| Failure::new(EXIT_USAGE, format!("--url {:?}: {reason}", self.remote.url));
         let mut url = reqwest::Url::parse(&self.remote.url).map_err(|error| usage(error.to_string()))?;
-        url.path_segments_mut().map_err(|()| usage("a URL of a worker was expected".to_owned()))?.pop_if_empty().extend(path);
+        url.path_segments_mut()
+            .map_err(|()| usage("a URL of a worker was expected".to_owned()))?
+            .pop_if_empty()
+            .extend(path);
         if !query.is_empty() {
             url.set_query(Some(query));
         }
@@ -108,7 +123,10 @@ impl Api {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
         let unavailable = |error: reqwest::Error| {
-            Failure::new(EXIT_UNAVAILABLE, format!("{shown}: no answer: {}; --url says which worker to ask", causes(&error)))
+            Failure::new(
+                EXIT_UNAVAILABLE,
+                format!("{shown}: no answer: {}; --url says which worker to ask", causes(&error)),
+            )
         };
         self.runtime.block_on(async {
             let response = request.send().await.map_err(unavailable)?;

@@ -234,7 +234,11 @@ impl ConfigLog {
 }
 
 fn timed_out(doing: &'static str) -> LogError {
-    LogError { kind: LogErrorKind::Timeout, doing, text: "it takes too long; a transaction may be open on it".to_owned() }
+    LogError {
+        kind: LogErrorKind::Timeout,
+        doing,
+        text: "it takes too long; a transaction may be open on it".to_owned(),
+    }
 }
 
 fn other(doing: &'static str, text: String) -> LogError {

@@ -35,7 +35,8 @@ fn workers_that_change_at_the_same_moment_are_put_in_order() {
                 let (log, _heard) = following(Arc::new(store.clone()));
                 for round in 0..ROUNDS {
                     let name = format!("c{round}");
-                    let created = log.change(|view| change::create(view, &name, settings("t"), TargetState::Started, &check));
+                    let created =
+                        log.change(|view| change::create(view, &name, settings("t"), TargetState::Started, &check));
                     match created {
                         Ok(_) => _ = made.fetch_add(1, Ordering::Relaxed),
                         Err(ChangeError::Refused(Refusal::AlreadyExists(_))) => {}
@@ -117,8 +118,12 @@ fn what_was_asked_for_before_is_not_done_again_by_a_worker_that_starts() {
     let store = MemoryLog::default();
     let (first, mut heard) = following(Arc::new(store.clone()));
     first.change(|view| change::put(view, "c", settings("t"), &check)).unwrap();
-    let request =
-        crate::cluster::RestartRequest { connector: "c".to_owned(), include_tasks: true, only_failed: false, task: None };
+    let request = crate::cluster::RestartRequest {
+        connector: "c".to_owned(),
+        include_tasks: true,
+        only_failed: false,
+        task: None,
+    };
     first.change(|view| change::restart(view, &request)).unwrap();
     assert_eq!(heard.blocking_recv().unwrap(), Event::Restart(request.clone()));
     let (second, mut heard) = following(Arc::new(store));

@@ -48,8 +48,7 @@ impl RunState {
     }
 
     fn from_name(text: &str) -> Option<Self> {
-        let all =
-            [Self::Running, Self::Paused, Self::Stopped, Self::Failed, Self::Restarting, Self::Unassigned];
+        let all = [Self::Running, Self::Paused, Self::Stopped, Self::Failed, Self::Restarting, Self::Unassigned];
         all.into_iter().find(|state| state.name() == text)
     }
 }
@@ -153,8 +152,7 @@ impl StatusView {
                 Some(value) => self.sign(worker_id, &value, live),
                 None => _ = self.workers.remove(worker_id),
             }
-        } else if let Some((topic, connector)) =
-            key.strip_prefix(TOPIC).and_then(|rest| rest.split_once(OF_CONNECTOR))
+        } else if let Some((topic, connector)) = key.strip_prefix(TOPIC).and_then(|rest| rest.split_once(OF_CONNECTOR))
         {
             let topics = self.topics.entry(connector.to_owned()).or_default();
             match value {

@@ -78,7 +78,10 @@ pub fn connector(
     })?;
     let hide = |mut problem: Problem| {
         problem.reason = resolved.hide(&problem.reason);
-        if secrets::is_secret(&problem.key) && let Some(value) = resolved.settings.get(&problem.key) && !value.is_empty() {
+        if secrets::is_secret(&problem.key)
+            && let Some(value) = resolved.settings.get(&problem.key)
+            && !value.is_empty()
+        {
             problem.reason = problem.reason.replace(value.as_str(), secrets::MASK);
         }
         problem

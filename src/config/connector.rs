@@ -11,8 +11,8 @@ use std::path::Path;
 use kvs_client::{ArchiveRange, ClientConfig, IdlePolicy, Limits, PositionLost, PullerConfig};
 use serde_json::Value;
 
-use super::{Problem, check, keys};
 use super::restart::RestartPolicy;
+use super::{Problem, check, keys};
 use crate::record::{HEADROOM_BYTES, KeyFormat, RecordTimestamp};
 
 use reader::Reader;

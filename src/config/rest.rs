@@ -70,15 +70,13 @@ impl Reader<'_> {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key, client_ca: client_ca.clone() }),
             (None, None) if !any_tls && client_ca.is_none() => None,
             (certificate, _) => {
-                let missing =
-                    if certificate.is_none() { "rest.tls.certificate.file" } else { "rest.tls.key.file" };
+                let missing = if certificate.is_none() { "rest.tls.certificate.file" } else { "rest.tls.key.file" };
                 self.problem(missing, "is required for https:// listeners");
                 None
             }
         };
-        let authenticates = |listener: &Listener| {
-            htpasswd.is_some() || tokens.is_some() || (listener.tls && client_ca.is_some())
-        };
+        let authenticates =
+            |listener: &Listener| htpasswd.is_some() || tokens.is_some() || (listener.tls && client_ca.is_some());
         for listener in listeners.iter().flatten() {
             if !listener.address.ip().is_loopback() && !authenticates(listener) && insecure == Some(false) {
                 let reason = format!(
@@ -108,7 +106,8 @@ impl Reader<'_> {
         let text = self.text(KEY, Some("http://127.0.0.1:8083"))?;
         let read: Vec<Option<Listener>> = text.split(',').map(|one| listener(one.trim())).collect();
         if read.contains(&None) {
-            let reason = format!("{text:?}: http://ADDRESS:PORT or https://ADDRESS:PORT was expected, with a numeric address");
+            let reason =
+                format!("{text:?}: http://ADDRESS:PORT or https://ADDRESS:PORT was expected, with a numeric address");
             self.problem(KEY, reason);
         }
         read.into_iter().collect()

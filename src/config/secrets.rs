@@ -115,7 +115,10 @@ impl Providers {
             let mut text = value.clone();
             for (whole, inner) in references(value) {
                 if SHARED.contains(&key.as_str()) || key.starts_with(SHARED_PREFIX) {
-                    problems.push((key.clone(), format!("{whole}: has to be the same on all workers, so no reference can stand here")));
+                    problems.push((
+                        key.clone(),
+                        format!("{whole}: has to be the same on all workers, so no reference can stand here"),
+                    ));
                     continue;
                 }
                 match self.value(inner) {
@@ -139,9 +142,8 @@ impl Providers {
         match inner.split_once(':') {
             Some(("env", name)) => self.variable(name),
             Some((provider, rest)) => {
-                let (path, key) = rest
-                    .rsplit_once(':')
-                    .ok_or_else(|| format!("${{{provider}:/path:name}} was expected"))?;
+                let (path, key) =
+                    rest.rsplit_once(':').ok_or_else(|| format!("${{{provider}:/path:name}} was expected"))?;
                 if provider == "file" { self.property(path, key) } else { self.file_of_folder(path, key) }
             }
             None => Err("no provider is named".to_owned()),
@@ -182,9 +184,8 @@ impl Providers {
 fn allowed(path: &Path, paths: &[PathBuf], setting: &str) -> Result<PathBuf, String> {
     // Said before it is looked at, so that nobody learns what there is elsewhere.
     let refused = || format!("the path is not allowed; the worker's {setting} has to name it, or a folder above it");
-    let within = |path: &Path| {
-        paths.iter().any(|allowed| allowed.canonicalize().is_ok_and(|allowed| path.starts_with(allowed)))
-    };
+    let within =
+        |path: &Path| paths.iter().any(|allowed| allowed.canonicalize().is_ok_and(|allowed| path.starts_with(allowed)));
     let real = path.canonicalize().map_err(|error| {
         if paths.iter().any(|allowed| path.starts_with(allowed)) {
             format!("it cannot be read: {error}")

@@ -25,7 +25,11 @@ fn nothing_is_resolved_that_is_not_allowed() {
     let inner = folder.path().join("inner");
     std::fs::create_dir(&inner).unwrap();
     std::os::unix::fs::symlink(&file, inner.join("link")).unwrap();
-    let some = Providers { env: Some(Regex::new("^KVS_.*$").unwrap()), files: vec![inner.clone()], folders: vec![inner.clone()] };
+    let some = Providers {
+        env: Some(Regex::new("^KVS_.*$").unwrap()),
+        files: vec![inner.clone()],
+        folders: vec![inner.clone()],
+    };
     assert!(reason(&some, "${env:PATH}").contains("not allowed"));
     // Neither .. nor a link leads out.
     for path in [format!("{}/../secrets.properties", inner.display()), inner.join("link").display().to_string()] {

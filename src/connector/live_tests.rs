@@ -8,7 +8,8 @@ use super::*;
 #[tokio::test]
 async fn an_owner_stops_only_what_it_has_started() {
     let live = Arc::new(LiveStreams::new(Arc::default(), Handle::current()));
-    let (mut first, mut second) = (ShardStreams::new(Arc::clone(&live), Arc::default()), ShardStreams::new(Arc::clone(&live), Arc::default()));
+    let (mut first, mut second) =
+        (ShardStreams::new(Arc::clone(&live), Arc::default()), ShardStreams::new(Arc::clone(&live), Arc::default()));
     let (first_queue, mut first_end) = mpsc::channel(1);
     first.start(Beginning::default(), first_queue);
     assert_eq!(first_end.try_recv().unwrap_err(), TryRecvError::Empty);

@@ -256,8 +256,7 @@ impl StreamStates {
         let failing = self.lock().get(key)?.failing?;
         let until = failing.last + policy.delay(failing.times);
         let in_time = policy.timeout.is_none_or(|timeout| until.duration_since(failing.since) <= timeout);
-        (failing.restart == Restart::Automatic && in_time)
-            .then(|| until.saturating_duration_since(Instant::now()))
+        (failing.restart == Restart::Automatic && in_time).then(|| until.saturating_duration_since(Instant::now()))
     }
 
     /// A stream that has failed is started again; by hand nothing of its failures is remembered.

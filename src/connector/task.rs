@@ -117,7 +117,7 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
             states.count_error(key, error.code());
             let request_id = error.request_id();
             let error = plan.context.shown(&error);
-                tracing::warn!(%stream, error, request_id, delay_ms = delay.as_millis() as u64, "trying again");
+            tracing::warn!(%stream, error, request_id, delay_ms = delay.as_millis() as u64, "trying again");
             states.set(key, StreamState::Retrying { reason: error });
         }
         _ => {}

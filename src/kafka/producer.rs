@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::{ClientContext, Message};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::util::Timeout;
+use rdkafka::{ClientContext, Message};
 
 use super::context;
 use super::error::{needing, timed_out, to_log_error};
@@ -143,7 +143,10 @@ fn transaction_error(text: &str, topics: &BTreeSet<String>) -> LogError {
     let refused = text.contains("TOPIC_AUTHORIZATION_FAILED");
     let kind = if refused { LogErrorKind::NotAuthorized } else { LogErrorKind::Other };
     let topics = topics.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
-    needing(LogError { kind, doing: "writing a transaction", text: text.to_owned() }, &format!("Write on topic {topics}"))
+    needing(
+        LogError { kind, doing: "writing a transaction", text: text.to_owned() },
+        &format!("Write on topic {topics}"),
+    )
 }
 
 /// The producer of a shard.
@@ -191,7 +194,8 @@ impl ShardProducer {
 
 impl ShardProducer {
     fn error(&self, doing: &'static str, error: &KafkaError) -> LogError {
-        let grant = format!("Write and Describe on transactional id {}, or on those that begin with the group's", self.id);
+        let grant =
+            format!("Write and Describe on transactional id {}, or on those that begin with the group's", self.id);
         needing(to_log_error(doing, error), &grant)
     }
 }
@@ -205,7 +209,9 @@ impl TransactionalProducer for ShardProducer {
         let connected = client
             .fetch_metadata(Some(topic), self.init_timeout)
             .and_then(|_| client.fetch_watermarks(topic, partition, self.init_timeout));
-        connected.map_err(|error| needing(to_log_error("connecting a producer", &error), &format!("Describe on topic {topic}")))?;
+        connected.map_err(|error| {
+            needing(to_log_error("connecting a producer", &error), &format!("Describe on topic {topic}"))
+        })?;
         let result = self.producer.init_transactions(self.init_timeout);
         result.map_err(|error| self.error("taking the transactional id", &error))
     }

@@ -70,7 +70,8 @@ impl ShardReader {
 
 impl ShardReader {
     fn error(&self, doing: &'static str, error: &KafkaError) -> LogError {
-        let grant = format!("Read and Describe on topic {}, and Read on groups that begin with {}", self.topic, self.group);
+        let grant =
+            format!("Read and Describe on topic {}, and Read on groups that begin with {}", self.topic, self.group);
         needing(to_log_error(doing, error), &grant)
     }
 }

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::PasswordVerifier;
+use argon2::password_hash::phc::PasswordHash;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -176,7 +176,7 @@ fn matches(hash: &str, password: &str) -> bool {
 }
 
 /// Lines that are no comment, with their numbers.
-fn lines<'t>(text: &'t str) -> impl Iterator<Item = (usize, &'t str)> {
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let numbered = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     numbered.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
 }
@@ -190,7 +190,8 @@ fn passwords(file: &Path) -> Result<HashMap<String, String>, AccessError> {
     const SETTING: &str = "rest.auth.htpasswd.file";
     let mut all = HashMap::new();
     for (number, line) in lines(&read(SETTING, file)?) {
-        let bad = |reason: &str| AccessError { setting: SETTING, reason: format!("{}:{number}: {reason}", file.display()) };
+        let bad =
+            |reason: &str| AccessError { setting: SETTING, reason: format!("{}:{number}: {reason}", file.display()) };
         let (name, hash) = line.split_once(':').ok_or_else(|| bad("NAME:HASH was expected"))?;
         let is_bcrypt = ["$2y$", "$2b$", "$2a$"].iter().any(|prefix| hash.starts_with(prefix)) && hash.len() == 60;
         let is_argon2 = hash.starts_with("$argon2") && PasswordHash::new(hash).is_ok();
@@ -208,7 +209,8 @@ fn tokens(file: &Path) -> Result<HashMap<[u8; 32], String>, AccessError> {
     const SETTING: &str = "rest.auth.tokens.file";
     let mut all = HashMap::new();
     for (number, line) in lines(&read(SETTING, file)?) {
-        let bad = |reason: &str| AccessError { setting: SETTING, reason: format!("{}:{number}: {reason}", file.display()) };
+        let bad =
+            |reason: &str| AccessError { setting: SETTING, reason: format!("{}:{number}: {reason}", file.display()) };
         let expected = "NAME:SHA256 was expected, the token's SHA-256 as 64 hex digits (printf %s TOKEN | sha256sum)";
         let (name, hex) = line.split_once(':').ok_or_else(|| bad(expected))?;
         let digest = digest_of(hex.trim()).ok_or_else(|| bad(expected))?;

@@ -44,7 +44,14 @@ async fn passwords_tokens_and_certificates_say_who_somebody_is() {
         assert_eq!(caller(&access, &basic("anna:right:one")).await, Caller::Admin);
         assert_eq!(caller(&access, &basic("bert:password")).await, Caller::User);
         assert_eq!(caller(&access, &format!("Bearer {token}")).await, Caller::Admin);
-        for wrong in [basic("anna:wrong"), basic("anna"), basic("carl:x"), "Bearer x".to_owned(), "Digest x".to_owned(), "x".to_owned()] {
+        for wrong in [
+            basic("anna:wrong"),
+            basic("anna"),
+            basic("carl:x"),
+            "Bearer x".to_owned(),
+            "Digest x".to_owned(),
+            "x".to_owned(),
+        ] {
             assert_eq!(caller(&access, &wrong).await, Caller::Unknown, "{wrong}");
         }
     }
@@ -65,7 +72,10 @@ fn files_of_users_are_refused_with_the_line() {
 #[test]
 fn a_page_of_another_origin_is_foreign() {
     let headers = |origin: &str| {
-        HeaderMap::from_iter([(header::ORIGIN, origin.parse().unwrap()), (header::HOST, "127.0.0.1:8083".parse().unwrap())])
+        HeaderMap::from_iter([
+            (header::ORIGIN, origin.parse().unwrap()),
+            (header::HOST, "127.0.0.1:8083".parse().unwrap()),
+        ])
     };
     assert!(is_foreign(&headers("http://evil.example")) && is_foreign(&headers("null")));
     assert!(!is_foreign(&headers("http://127.0.0.1:8083")) && !is_foreign(&HeaderMap::new()));

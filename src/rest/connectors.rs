@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -56,8 +56,7 @@ fn whole_status(worker: &Worker, name: &str, status: &ConnectorStatus) -> Value 
 pub(super) async fn list(State(worker): Shared, uri: Uri) -> Answer<Json<Value>> {
     let query = uri.query().unwrap_or_default();
     let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let expand: Vec<&str> =
-        pairs.iter().filter(|(key, _)| key == "expand").map(|(_, value)| value.as_str()).collect();
+    let expand: Vec<&str> = pairs.iter().filter(|(key, _)| key == "expand").map(|(_, value)| value.as_str()).collect();
     let view = worker.view()?;
     if expand.is_empty() {
         return Ok(Json(view.names().cloned().collect()));
@@ -251,9 +250,9 @@ fn task_settings(entry: &ConnectorEntry, task: &TaskInfo) -> Settings {
 
 pub(super) async fn tasks(State(worker): Shared, Path(name): Path<String>) -> Answer<Json<Value>> {
     let entry = worker.connector(&name)?;
-    let tasks = Worker::tasks_of(&entry).into_iter().map(
-        |task| json!({ "id": { "connector": name, "task": task.id }, "config": task_settings(&entry, &task) }),
-    );
+    let tasks = Worker::tasks_of(&entry)
+        .into_iter()
+        .map(|task| json!({ "id": { "connector": name, "task": task.id }, "config": task_settings(&entry, &task) }));
     Ok(Json(tasks.collect()))
 }
 
@@ -272,10 +271,7 @@ pub(super) async fn task_status(State(worker): Shared, Path((name, task)): Path<
     Ok(Json(task_json(&worker, task, &status)))
 }
 
-pub(super) async fn restart_task(
-    State(worker): Shared,
-    Path((name, task)): Path<(String, u32)>,
-) -> Answer<StatusCode> {
+pub(super) async fn restart_task(State(worker): Shared, Path((name, task)): Path<(String, u32)>) -> Answer<StatusCode> {
     let request = RestartRequest { connector: name, include_tasks: false, only_failed: false, task: Some(task) };
     worker.restart(request).await?;
     Ok(StatusCode::NO_CONTENT)

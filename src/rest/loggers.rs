@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -47,17 +47,20 @@ pub(super) async fn put(
     Query(Scope { scope }): Query<Scope>,
     JsonBody(Level { level }): JsonBody<Level>,
 ) -> Result<Response, ApiError> {
-    let level = level.ok_or_else(|| ApiError::bad_request("Desired 'level' parameter was not specified in request."))?;
+    let level =
+        level.ok_or_else(|| ApiError::bad_request("Desired 'level' parameter was not specified in request."))?;
     match scope.as_deref() {
         None | Some("worker") => {
             let set = worker.logging().set(&name, &level);
-            let set = set.map_err(|reason| ApiError::not_found(format!("invalid log level '{level}' for '{name}': {reason}")))?;
+            let set = set
+                .map_err(|reason| ApiError::not_found(format!("invalid log level '{level}' for '{name}': {reason}")))?;
             Ok(Json(set).into_response())
         }
         Some("cluster") => {
             // What would be refused everywhere is refused here.
             let refused = worker.logging().check(&name, &level);
-            refused.map_err(|reason| ApiError::not_found(format!("invalid log level '{level}' for '{name}': {reason}")))?;
+            refused
+                .map_err(|reason| ApiError::not_found(format!("invalid log level '{level}' for '{name}': {reason}")))?;
             worker.set_logger_everywhere(&name, &level).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::Json;
+use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -90,7 +90,11 @@ fn stored(offset: Offset) -> Result<StoredOffset, String> {
     }
     let time = |millis: i64| {
         let valid = (0..9_000_000_000_000_000).contains(&millis);
-        if valid { Ok(kvs_client::Timestamp::from_millis(millis)) } else { Err(format!("{millis} are no milliseconds since 1970")) }
+        if valid {
+            Ok(kvs_client::Timestamp::from_millis(millis))
+        } else {
+            Err(format!("{millis} are no milliseconds since 1970"))
+        }
     };
     Ok(StoredOffset {
         continuation_token,

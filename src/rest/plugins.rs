@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::Json;
+use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -148,7 +148,8 @@ pub(super) async fn validate(
         .enumerate()
         .map(|(index, key)| {
             let definition = definition(key, index + 1);
-            let value = shown.get(key.name).map_or_else(|| definition["default_value"].clone(), |text| text.as_str().into());
+            let value =
+                shown.get(key.name).map_or_else(|| definition["default_value"].clone(), |text| text.as_str().into());
             json!({
                 "definition": definition,
                 "value": {
@@ -163,13 +164,17 @@ pub(super) async fn validate(
         .collect();
     // What is not defined is told of all the same.
     let defined = |name: &str| CONNECTOR.iter().any(|key| key.name == name);
-    let others = shown.iter().filter(|(name, _)| !defined(name)).map(|(name, value)| (name.clone(), Some(value.clone())));
+    let others =
+        shown.iter().filter(|(name, _)| !defined(name)).map(|(name, value)| (name.clone(), Some(value.clone())));
     let unnamed = wrong.iter().map(|(name, _)| name).filter(|name| !defined(name) && !shown.contains_key(*name));
     let unnamed: std::collections::BTreeSet<&String> = unnamed.collect();
     for (name, value) in others.chain(unnamed.into_iter().map(|name| (name.clone(), None))).collect::<Vec<_>>() {
         let errors = errors_of(&name);
         let definition = if keys::is_connector_key(&name) {
-            definition(&Key { name: keys::TOPIC_CREATION_PREFIX, default: "", doc: "Configuration of the data topic." }, 0)
+            definition(
+                &Key { name: keys::TOPIC_CREATION_PREFIX, default: "", doc: "Configuration of the data topic." },
+                0,
+            )
         } else {
             Value::Null
         };

@@ -60,7 +60,11 @@ impl ConfigGate {
         let mut applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
         while *applied < position && held() {
             if began.elapsed() > WAIT_MAX {
-                tracing::warn!(topic = place.topic, position, "the config topic does not come to this place; was it made anew? Going on");
+                tracing::warn!(
+                    topic = place.topic,
+                    position,
+                    "the config topic does not come to this place; was it made anew? Going on"
+                );
                 return;
             }
             applied = self.moved.wait_timeout(applied, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0;

@@ -100,7 +100,9 @@ impl StoredOffset {
         }
         let Version { version } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if version > VERSION {
-            return Err(format!("it is of version {version} and this worker knows up to {VERSION}: run a newer worker"));
+            return Err(format!(
+                "it is of version {version} and this worker knows up to {VERSION}: run a newer worker"
+            ));
         }
         let wire: Wire = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         Ok(Self {

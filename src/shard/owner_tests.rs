@@ -8,8 +8,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::contract::Contract;
-use super::gate::ConfigPlace;
 use super::fake::{Did, FakeLog, FakeProducer};
+use super::gate::ConfigPlace;
 use super::id::ShardId;
 use super::log::{LogErrorKind, TransactionalProducer};
 use super::offset::{OffsetKey, StoredOffset};
@@ -65,7 +65,8 @@ impl Sources for Numbers {
     }
 
     fn start(&mut self, beginning: Beginning, queue: mpsc::Sender<Outgoing>) {
-        let after: u64 = beginning.positions.get(&key()).map_or(0, |offset| offset.fragment_number.as_str().parse().unwrap());
+        let after: u64 =
+            beginning.positions.get(&key()).map_or(0, |offset| offset.fragment_number.as_str().parse().unwrap());
         self.started.lock().unwrap().push(after);
         let (stop, stopped) = std::sync::mpsc::channel();
         *self.running.lock().unwrap() = Some(stop);

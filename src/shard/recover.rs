@@ -88,7 +88,8 @@ pub fn recover(
     held: &dyn Fn() -> bool,
 ) -> Result<Recovered, RecoverError> {
     let mut recovered = Recovered::default();
-    let end = read_to_end(reader, shard, stall_timeout, held, |key, value| apply(&mut recovered, contract, key, value))?;
+    let end =
+        read_to_end(reader, shard, stall_timeout, held, |key, value| apply(&mut recovered, contract, key, value))?;
     recovered.generation = end;
     Ok(recovered)
 }

@@ -21,11 +21,8 @@ use crate::connector::discovery::{self, StreamListener};
 use crate::shard::{ConfigGate, OffsetKey, Outgoing};
 
 /// A connector that cannot start is tried again so.
-const RETRY: RestartPolicy = RestartPolicy {
-    timeout: None,
-    base: std::time::Duration::from_secs(1),
-    cap: std::time::Duration::from_secs(60),
-};
+const RETRY: RestartPolicy =
+    RestartPolicy { timeout: None, base: std::time::Duration::from_secs(1), cap: std::time::Duration::from_secs(60) };
 
 /// The connectors of a worker.
 pub(super) struct Connectors {
@@ -183,11 +180,7 @@ impl Connectors {
     /// How a connector's run is; `None`: it does not run.
     pub(super) fn run_of(&self, name: &str) -> Option<RunView> {
         let runs = self.runs.lock();
-        runs.get(name).map(|run| RunView {
-            failed: run.failed.clone(),
-            topic: run.topic.clone(),
-            looked: run.looked,
-        })
+        runs.get(name).map(|run| RunView { failed: run.failed.clone(), topic: run.topic.clone(), looked: run.looked })
     }
 
     /// Streams of a connector that are here.
@@ -210,7 +203,12 @@ struct Runner {
 impl Runner {
     async fn run(self: Arc<Self>) {
         let ConnectorPlan { streams, discovery } = self.plan().await;
-        tracing::info!(connector = self.name, streams = streams.len(), discovers = discovery.is_some(), "the connector begins");
+        tracing::info!(
+            connector = self.name,
+            streams = streams.len(),
+            discovers = discovery.is_some(),
+            "the connector begins"
+        );
         for plan in streams {
             self.added(plan);
         }
@@ -233,8 +231,12 @@ impl Runner {
                 Err(reason) => {
                     failures += 1;
                     let delay = RETRY.delay(failures);
-                    tracing::error!(connector = self.name, reason, delay_ms = delay.as_millis() as u64,
-                        "the connector cannot be started; it is tried again");
+                    tracing::error!(
+                        connector = self.name,
+                        reason,
+                        delay_ms = delay.as_millis() as u64,
+                        "the connector cannot be started; it is tried again"
+                    );
                     self.runs.note(&self.name, &self.cancel, |run| run.failed = Some(reason));
                     tokio::select! {
                         () = tokio::time::sleep(delay) => {}

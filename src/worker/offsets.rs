@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use super::operations::OperationError;
 use super::{Worker, plan};
+use crate::cluster::records::KeyValue;
 use crate::cluster::{Refusal, TargetState, records};
 use crate::kafka::KafkaLog;
 use crate::shard::contract::CONTRACT_KEY;
 use crate::shard::recover::{CONFIG_PLACE_KEY, RecoverError, recover};
 use crate::shard::{
-    ConfigPlace, Contract, Grip, LogError, LogErrorKind, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset,
-    TransactionalProducer,
+    ConfigPlace, Contract, Grip, LogError, LogErrorKind, OffsetKey, Record, ShardCount, ShardId, ShardLog,
+    StoredOffset, TransactionalProducer,
 };
 
 /// Without progress for so long a shard's offsets are given up.
@@ -62,7 +63,8 @@ impl Worker {
         let (log, contract, shards) = (Arc::clone(&self.offsets_log), plan::contract(&self.config), self.config.shards);
         let (name, topic) = (name.to_owned(), self.config.offsets_topic.clone());
         let read = tokio::task::spawn_blocking(move || read(&log, &contract, shards, &name));
-        let failed = |reason: String| OffsetsError::Shard { shard: 0, topic: topic.clone(), reason, done: String::new() };
+        let failed =
+            |reason: String| OffsetsError::Shard { shard: 0, topic: topic.clone(), reason, done: String::new() };
         read.await.map_err(|error| failed(error.to_string()))?.map_err(|(shard, error)| OffsetsError::Shard {
             shard: shard.0,
             topic: topic.clone(),
@@ -171,7 +173,7 @@ fn alter(
     place: &ConfigPlace,
     done: &mut Vec<ShardId>,
 ) -> Result<(), (ShardId, RecoverError)> {
-    let mut of_shards: BTreeMap<ShardId, Vec<(Vec<u8>, Option<Vec<u8>>)>> = BTreeMap::new();
+    let mut of_shards: BTreeMap<ShardId, Vec<KeyValue>> = BTreeMap::new();
     for (stream, offset) in offsets {
         let key = OffsetKey { connector: connector.to_owned(), stream }.to_bytes();
         let value = offset.map(|offset| offset.to_bytes());
@@ -204,7 +206,7 @@ fn alter_shard(
     log: &KafkaLog,
     contract: &Contract,
     shard: ShardId,
-    records: &[(Vec<u8>, Option<Vec<u8>>)],
+    records: &[KeyValue],
     place: &ConfigPlace,
 ) -> Result<(), RecoverError> {
     let taken = crate::shard::take::take(log, shard, contract, &Grip::default(), STALL_TIMEOUT)?;

@@ -179,7 +179,9 @@ impl Worker {
     /// When its settings are wrong.
     pub async fn put_config(&self, name: &str, settings: Settings) -> Result<(bool, ConnectorEntry), OperationError> {
         let (name, config) = (name.to_owned(), Arc::clone(&self.config));
-        let check = move |name: &str, settings: Settings, stored: Option<&Settings>| check_settings(&config, name, settings, stored);
+        let check = move |name: &str, settings: Settings, stored: Option<&Settings>| {
+            check_settings(&config, name, settings, stored)
+        };
         // What is there already needs no fence.
         let view = self.configs.view();
         let now = change::put(&view, &name, settings.clone(), &|settings, stored| check(&name, settings, stored))?;
@@ -188,7 +190,11 @@ impl Worker {
         }
         let decide = move |view: &ConfigView| {
             bounded(view, &name)?;
-            changed(view, &name, change::put(view, &name, settings.clone(), &|settings, stored| check(&name, settings, stored))?)
+            changed(
+                view,
+                &name,
+                change::put(view, &name, settings.clone(), &|settings, stored| check(&name, settings, stored))?,
+            )
         };
         self.change(decide).await.map(|(answer, _)| answer)
     }

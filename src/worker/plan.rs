@@ -8,8 +8,8 @@ use kvs_client::{CallLimits, Client, MemoryBudget, StreamRef};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::WorkerError;
-use crate::config::connector::{Discovery, StreamsConfig};
 use crate::cluster::Settings;
+use crate::config::connector::{Discovery, StreamsConfig};
 use crate::config::secrets::Resolved;
 use crate::config::{ConnectorConfig, WorkerConfig, check};
 use crate::connector::{ConnectorContext, StreamPlan};

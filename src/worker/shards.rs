@@ -13,7 +13,9 @@ use crate::connector::discovery::StreamListener;
 use crate::connector::{LiveStreams, ShardStreams, StreamPlan, StreamStates};
 use crate::kafka::{GroupListener, KafkaLog};
 use crate::shard::owner::Ended;
-use crate::shard::{ConfigGate, Contract, Grip, LogError, OffsetKey, Outgoing, Owner, OwnerSettings, ShardCount, ShardId};
+use crate::shard::{
+    ConfigGate, Contract, Grip, LogError, OffsetKey, Outgoing, Owner, OwnerSettings, ShardCount, ShardId,
+};
 
 /// The shards of a worker.
 pub(super) struct Shards {

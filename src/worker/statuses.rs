@@ -14,6 +14,7 @@ use super::connectors::Connectors;
 use super::plan::Dependencies;
 use super::shards::{ShardListener, Shards};
 use crate::cluster::change;
+use crate::cluster::records::KeyValue;
 use crate::cluster::status::{StatusKey, topic_record, worker_record};
 use crate::cluster::{ConfigLog, ConfigView, RunState, Status, StatusLog, TargetState};
 use crate::connector::{StreamState, StreamStates};
@@ -39,10 +40,13 @@ pub(super) struct Statuses {
     pub(super) shards: Arc<Shards>,
     pub(super) connectors: Arc<Connectors>,
     pub(super) states: Arc<StreamStates>,
-    pub(super) written: Mutex<HashMap<Vec<u8>, (Option<Vec<u8>>, Instant)>>,
+    pub(super) written: Mutex<Written>,
     pub(super) finding: Arc<tokio::sync::Semaphore>,
     pub(super) dependencies: Arc<Dependencies>,
 }
+
+/// Keys and values that were written, and when.
+pub(super) type Written = HashMap<Vec<u8>, (Option<Vec<u8>>, Instant)>;
 
 /// What the last look was about.
 #[derive(PartialEq, Eq, Clone, Copy)]
@@ -133,7 +137,7 @@ impl Statuses {
         self.find_tasks(&view);
     }
 
-    fn write(&self, records: Vec<crate::cluster::records::KeyValue>) {
+    fn write(&self, records: Vec<KeyValue>) {
         for record in records {
             if self.is_due(&record) {
                 self.log.write(record);
@@ -142,7 +146,7 @@ impl Statuses {
     }
 
     /// Whether a record is not on its way already.
-    fn is_due(&self, (key, value): &crate::cluster::records::KeyValue) -> bool {
+    fn is_due(&self, (key, value): &KeyValue) -> bool {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         if written.len() > 10_000 {
             written.retain(|_, (_, when)| when.elapsed() < AGAIN);
@@ -200,10 +204,9 @@ impl Statuses {
                 let status = match (target, &broken) {
                     (TargetState::Paused, _) => self.status(RunState::Paused, None, 0),
                     (_, Some(reason)) => self.status(RunState::Failed, Some(reason.clone()), 0),
-                    _ => self
-                        .states
-                        .look(&key, of_stream)
-                        .unwrap_or_else(|| self.status(RunState::Unassigned, None, 0)),
+                    _ => {
+                        self.states.look(&key, of_stream).unwrap_or_else(|| self.status(RunState::Unassigned, None, 0))
+                    }
                 };
                 wanted.insert(StatusKey::Task(name.clone(), id), status);
             }
@@ -278,7 +281,9 @@ impl ShardListener for Speaker {
                 keys.push(StatusKey::Connector(name.clone()));
             }
             let tasks = view.tasks(name).into_iter().flatten();
-            keys.extend(tasks.filter(|(_, stream)| of_shard(name, stream)).map(|(&id, _)| StatusKey::Task(name.clone(), id)));
+            keys.extend(
+                tasks.filter(|(_, stream)| of_shard(name, stream)).map(|(&id, _)| StatusKey::Task(name.clone(), id)),
+            );
         }
         let mut records = Vec::new();
         statuses.log.look(|said| {

@@ -31,7 +31,11 @@ fn users_look_and_admins_change_by_password_or_token() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("users", 2));
     let folder = stage.folder.path();
     let hash = |password: &str| bcrypt::hash(password, 4).unwrap();
-    std::fs::write(folder.join("users"), format!("anna:{}\nvera:{}\n", hash("admin-password"), hash("viewer-password"))).unwrap();
+    std::fs::write(
+        folder.join("users"),
+        format!("anna:{}\nvera:{}\n", hash("admin-password"), hash("viewer-password")),
+    )
+    .unwrap();
     let digest: String = Sha256::digest("robot-token").iter().map(|byte| format!("{byte:02x}")).collect();
     std::fs::write(folder.join("tokens"), format!("robot:{digest}\n")).unwrap();
     let worker = stage

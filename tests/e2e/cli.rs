@@ -51,7 +51,10 @@ fn a_connector_is_made_looked_at_changed_and_deleted_from_the_command_line() {
     stage.expect_all(kafka, &["a", "b"]);
     let (table, _) = cli.ok(&["connector", "list"]);
     let row = table.lines().nth(1).unwrap();
-    assert!(table.starts_with("NAME") && row.contains("cameras") && row.contains("RUNNING") && row.contains("2/2"), "{table}");
+    assert!(
+        table.starts_with("NAME") && row.contains("cameras") && row.contains("RUNNING") && row.contains("2/2"),
+        "{table}"
+    );
     let (table, _) = cli.ok(&["connector", "status", "cameras"]);
     assert!(table.lines().count() == 4 && table.contains("task 1") && table.contains(&worker.address()), "{table}");
     assert_eq!(cli.json(&["connector", "status", "cameras", "--json"])["tasks"][1]["state"], "RUNNING");

@@ -39,8 +39,16 @@ fn conflicting_changes_at_the_same_moment_have_one_outcome() {
         let (what, one, other): (&str, Asked, Asked) = match round % 5 {
             0 => ("create and create", create(&name, "1"), create(&name, "2")),
             1 => ("put and put", put(&name, "3"), put(&name, "4")),
-            2 => ("patch and patch", patch(&name, "record.timestamp", "server"), patch(&name, "kvs.position.lost", "now")),
-            3 => ("pause and stop", ("PUT", format!("/connectors/{name}/pause"), None), ("PUT", format!("/connectors/{name}/stop"), None)),
+            2 => (
+                "patch and patch",
+                patch(&name, "record.timestamp", "server"),
+                patch(&name, "kvs.position.lost", "now"),
+            ),
+            3 => (
+                "pause and stop",
+                ("PUT", format!("/connectors/{name}/pause"), None),
+                ("PUT", format!("/connectors/{name}/stop"), None),
+            ),
             _ => ("put and delete", put(&name, "5"), delete(&name)),
         };
         let barrier = Barrier::new(2);
@@ -77,7 +85,11 @@ fn conflicting_changes_at_the_same_moment_have_one_outcome() {
             2 => {
                 assert_eq!((first, second), (200, 200));
                 let config = &info["config"];
-                assert_eq!((&config["record.timestamp"], &config["kvs.position.lost"]), (&json!("server"), &json!("now")), "one is lost");
+                assert_eq!(
+                    (&config["record.timestamp"], &config["kvs.position.lost"]),
+                    (&json!("server"), &json!("now")),
+                    "one is lost"
+                );
             }
             3 => assert_eq!((first, second), (202, 204)),
             _ => {
@@ -95,5 +107,7 @@ fn conflicting_changes_at_the_same_moment_have_one_outcome() {
         println!("{what}: {first} and {second}, {count} times");
     }
     assert_eq!(codes.values().sum::<usize>(), ROUNDS);
-    wait_for("nothing to be left", || workers.iter().all(|worker| worker.rest("GET", "/connectors", None).1 == json!([])));
+    wait_for("nothing to be left", || {
+        workers.iter().all(|worker| worker.rest("GET", "/connectors", None).1 == json!([]))
+    });
 }

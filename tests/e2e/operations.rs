@@ -51,18 +51,27 @@ fn offsets_that_are_set_are_replayed_from_exactly_there_and_reset_ones_from_the_
 
     // Set to an earlier fragment: the one behind it comes next.
     stop(&worker, "c");
-    let set = |stream: &str, number: &str| {
-        json!({ "offsets": [{ "partition": { "stream": stream }, "offset": { "fragmentNumber": number } }] })
-    };
+    let set = |stream: &str, number: &str| json!({ "offsets": [{ "partition": { "stream": stream }, "offset": { "fragmentNumber": number } }] });
     let (code, answer) = second.rest("PATCH", "/connectors/c/offsets", Some(&set("a", &held[9])));
-    assert_eq!((code, answer["message"].as_str()), (200, Some("The offsets for this connector have been altered successfully")));
+    assert_eq!(
+        (code, answer["message"].as_str()),
+        (200, Some("The offsets for this connector have been altered successfully"))
+    );
     let (_, offsets) = worker.rest("GET", "/connectors/c/offsets", None);
-    assert_eq!(offsets["offsets"][0]["offset"], json!({ "continuationToken": null, "fragmentNumber": held[9],
-        "serverTimestamp": null, "producerTimestamp": null }));
+    assert_eq!(
+        offsets["offsets"][0]["offset"],
+        json!({ "continuationToken": null, "fragmentNumber": held[9],
+        "serverTimestamp": null, "producerTimestamp": null })
+    );
     // What is wrong changes nothing, not even what stands before it.
     let mut bad = set("a", &held[0]);
-    bad["offsets"].as_array_mut().unwrap().push(json!({ "partition": { "stream": "b" }, "offset": { "fragmentNumber": "x" } }));
-    for wrong in [&bad, &set("../a", &held[0]), &json!({ "offsets": [{ "partition": { "file": "a" }, "offset": null }] })] {
+    bad["offsets"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "partition": { "stream": "b" }, "offset": { "fragmentNumber": "x" } }));
+    for wrong in
+        [&bad, &set("../a", &held[0]), &json!({ "offsets": [{ "partition": { "file": "a" }, "offset": null }] })]
+    {
         assert_eq!(worker.rest("PATCH", "/connectors/c/offsets", Some(wrong)).0, 400, "{wrong}");
     }
     assert_eq!(worker.rest("GET", "/connectors/c/offsets", None).1, offsets);
@@ -73,7 +82,10 @@ fn offsets_that_are_set_are_replayed_from_exactly_there_and_reset_ones_from_the_
     // Reset: from where the settings say.
     stop(&second, "c");
     let (code, answer) = worker.rest("DELETE", "/connectors/c/offsets", None);
-    assert_eq!((code, answer["message"].as_str()), (200, Some("The offsets for this connector have been reset successfully")));
+    assert_eq!(
+        (code, answer["message"].as_str()),
+        (200, Some("The offsets for this connector have been reset successfully"))
+    );
     assert_eq!(worker.rest("GET", "/connectors/c/offsets", None), (200, json!({ "offsets": [] })));
     resume(&second, "c");
     assert_eq!(published("a", replayed.len() + first.len()), [&replayed[..], &first[..]].concat());
@@ -142,15 +154,25 @@ fn secrets_are_resolved_on_the_worker_and_shown_nowhere() {
     std::fs::write(folder.join("aws.properties"), format!("key={SECRET}\n")).unwrap();
     wait_for("it to run again by itself", || state(&worker, "by-reference") == "RUNNING");
 
-    let said = ["/connectors?expand=info&expand=status", "/connectors/clear/tasks", "/connectors/clear/tasks-config", "/streams"]
-        .map(|path| worker.rest("GET", path, None).1.to_string())
-        .concat();
-    let validated = worker.rest("PUT", "/connector-plugins/KinesisVideoSource/config/validate", Some(&clear)).1.to_string();
+    let said = [
+        "/connectors?expand=info&expand=status",
+        "/connectors/clear/tasks",
+        "/connectors/clear/tasks-config",
+        "/streams",
+    ]
+    .map(|path| worker.rest("GET", path, None).1.to_string())
+    .concat();
+    let validated =
+        worker.rest("PUT", "/connector-plugins/KinesisVideoSource/config/validate", Some(&clear)).1.to_string();
     let configs = text_of(kafka, &format!("{}-configs", stage.group()));
     let statuses = text_of(kafka, &format!("{}-status", stage.group()));
-    for (what, text) in
-        [("REST", &said), ("validation", &validated), ("log", &worker.log()), ("config topic", &configs), ("status topic", &statuses)]
-    {
+    for (what, text) in [
+        ("REST", &said),
+        ("validation", &validated),
+        ("log", &worker.log()),
+        ("config topic", &configs),
+        ("status topic", &statuses),
+    ] {
         assert!(!text.contains(SECRET), "the secret is in the {what}");
         assert!(what == "config topic" || !text.contains(CLEAR), "the secret in the clear is in the {what}");
     }

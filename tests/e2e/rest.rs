@@ -69,12 +69,17 @@ fn a_connectors_life_is_answered_as_kafka_connect_answers_it() {
     let version = env!("CARGO_PKG_VERSION");
     let one = |state: &str| json!({ "state": state, "worker_id": id, "version": version });
     let task = |number: u32, state: &str| json!({ "id": number, "state": state, "worker_id": id, "version": version });
-    let status =
-        json!({ "name": "f1", "connector": one("RUNNING"), "tasks": [task(0, "RUNNING"), task(1, "RUNNING")], "type": "source" });
+    let status = json!({ "name": "f1", "connector": one("RUNNING"), "tasks": [task(0, "RUNNING"), task(1, "RUNNING")], "type": "source" });
     assert_eq!(get("/connectors/f1/status"), (200, status.clone()));
-    assert_eq!(get("/connectors?expand=status&expand=info"), (200, json!({ "f1": { "status": status, "info": info } })));
+    assert_eq!(
+        get("/connectors?expand=status&expand=info"),
+        (200, json!({ "f1": { "status": status, "info": info } }))
+    );
     let (_, listed) = get("/connectors/f1/tasks");
-    assert_eq!((&listed[1]["id"], &listed[1]["config"]["kvs.streams"]), (&json!({ "connector": "f1", "task": 1 }), &json!("b")));
+    assert_eq!(
+        (&listed[1]["id"], &listed[1]["config"]["kvs.streams"]),
+        (&json!({ "connector": "f1", "task": 1 }), &json!("b"))
+    );
     assert_eq!(get("/connectors/f1/tasks/0/status"), (200, task(0, "RUNNING")));
     wait_for("the topic to be known", || {
         get("/connectors/f1/topics") == (200, json!({ "f1": { "topics": [stage.topic()] } }))
@@ -210,7 +215,8 @@ fn wrong_requests_get_connects_error_and_change_nothing() {
         ("GET", "/nowhere", None, 404),
     ];
     for (method, path, body, expected) in &cases {
-        let (code, answer) = kvs_harness::connector::http_call(&worker.address(), method, path, body.as_deref()).unwrap();
+        let (code, answer) =
+            kvs_harness::connector::http_call(&worker.address(), method, path, body.as_deref()).unwrap();
         let shown: String = body.as_deref().unwrap_or_default().chars().take(120).collect();
         assert_eq!(code, *expected, "{method} {path} {shown}: {answer}");
         let error: Value = serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{method} {path}: {answer}"));
@@ -235,15 +241,9 @@ fn wrong_requests_get_connects_error_and_change_nothing() {
             socket
         })
         .collect();
-    wait_for("the first of them to be hung up on", || {
-        let first = &mut drips[0];
-        first.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-        let mut byte = [0; 512];
-        matches!(first.read(&mut byte), Ok(_) | Err(_)) && first.take_error().unwrap().is_none() && {
-            let read = first.read(&mut byte);
-            !matches!(&read, Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut))
-        }
-    });
+    drips[0].set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    // It is answered or hung up on when its time is over, and not when we get tired of it.
+    assert!(drips[0].read(&mut [0; 512]).is_ok());
     wait_for("somebody else to be answered", || worker.get("/health").is_some_and(|(code, _)| code == 200));
     let grown = kvs_harness::process::resident_bytes(worker.pid()).saturating_sub(resident_before);
     println!("wrong requests: the worker grew by {} MB", grown >> 20);

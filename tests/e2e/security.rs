@@ -42,8 +42,7 @@ impl Secure {
             ]
             .join("\n") + "\n"
         };
-        let (mut kafka, [_, sasl, mtls]) =
-            Kafka::prepare_with(settings, &["scram=scram-secret", "kvs=kvs-secret"]);
+        let (mut kafka, [_, sasl, mtls]) = Kafka::prepare_with(settings, &["scram=scram-secret", "kvs=kvs-secret"]);
         kafka.up();
         Self { kafka, sasl: format!("127.0.0.1:{sasl}"), mtls: format!("127.0.0.1:{mtls}") }
     }
@@ -61,7 +60,15 @@ impl Secure {
     }
 
     fn allow(&self, arguments: &[&str]) {
-        let fixed = ["org.apache.kafka.tools.AclCommand", "--bootstrap-server", self.kafka.bootstrap(), "--add", "--force", "--allow-principal", "User:kvs"];
+        let fixed = [
+            "org.apache.kafka.tools.AclCommand",
+            "--bootstrap-server",
+            self.kafka.bootstrap(),
+            "--add",
+            "--force",
+            "--allow-principal",
+            "User:kvs",
+        ];
         tool(&[&fixed[..], arguments].concat());
     }
 }
@@ -78,10 +85,11 @@ fn every_mechanism(secure: &Secure) {
         worker.set("sasl.username", &format!("{name:?}")).set("sasl.password", &format!("\"{name}-secret\""))
     };
     let unsecured = |worker: WorkerFile| {
-        ["producer", "consumer", "admin"].into_iter().fold(
-            worker.set("sasl.oauthbearer.config", "\"principal=oauth\""),
-            |worker, kind| worker.set(&format!("{kind}.enable.sasl.oauthbearer.unsecure.jwt"), "true"),
-        )
+        ["producer", "consumer", "admin"]
+            .into_iter()
+            .fold(worker.set("sasl.oauthbearer.config", "\"principal=oauth\""), |worker, kind| {
+                worker.set(&format!("{kind}.enable.sasl.oauthbearer.unsecure.jwt"), "true")
+            })
     };
     for mechanism in ["SCRAM-SHA-512", "PLAIN", "OAUTHBEARER", "certificate"] {
         let stage = Stage::with_shards(&format!("sasl-{}", mechanism.to_lowercase()), 2);
@@ -112,7 +120,8 @@ fn one_acl_after_the_other(secure: &Secure) {
     stage.add("a", &stage.recording(3, 1, 100), 1, Pace::Max);
     let group = stage.group();
     let topic = |what: &str| format!("{group}-{what}");
-    let (offsets, configs, statuses, notifications) = (topic("offsets"), topic("configs"), topic("status"), topic("notifications"));
+    let (offsets, configs, statuses, notifications) =
+        (topic("offsets"), topic("configs"), topic("status"), topic("notifications"));
     let settings = secure
         .sasl(stage.worker(&secure.kafka), "SCRAM-SHA-512")
         .set("sasl.username", "\"kvs\"")
@@ -130,7 +139,16 @@ fn one_acl_after_the_other(secure: &Secure) {
     refused(&format!("grant DescribeConfigs on topic {offsets}"));
     secure.allow(&["--operation", "DescribeConfigs", "--topic", &offsets]);
     for name in [&configs, &statuses] {
-        secure.allow(&["--operation", "Describe", "--operation", "Create", "--operation", "DescribeConfigs", "--topic", name]);
+        secure.allow(&[
+            "--operation",
+            "Describe",
+            "--operation",
+            "Create",
+            "--operation",
+            "DescribeConfigs",
+            "--topic",
+            name,
+        ]);
     }
     // The topic is empty: whether it may be read shows when the group is there and it is followed.
     secure.allow(&["--operation", "Read", "--topic", &offsets]);
@@ -161,7 +179,16 @@ fn one_acl_after_the_other(secure: &Secure) {
     };
     let (code, message) = put(&worker);
     assert!(code == 500 && message.contains(&format!("on transactional id {group}-{configs}-0")), "{code}: {message}");
-    secure.allow(&["--operation", "Write", "--operation", "Describe", "--transactional-id", &group, "--resource-pattern-type", "prefixed"]);
+    secure.allow(&[
+        "--operation",
+        "Write",
+        "--operation",
+        "Describe",
+        "--transactional-id",
+        &group,
+        "--resource-pattern-type",
+        "prefixed",
+    ]);
     let (code, message) = put(&worker);
     assert!(code == 500 && message.contains(&format!("Write on topic {configs}")), "{code}: {message}");
     secure.allow(&["--operation", "Write", "--topic", &configs]);
@@ -172,7 +199,16 @@ fn one_acl_after_the_other(secure: &Secure) {
     };
     trace(&format!("topic {notifications}"));
     for name in [&notifications, &stage.topic()] {
-        secure.allow(&["--operation", "Describe", "--operation", "Create", "--operation", "DescribeConfigs", "--topic", name]);
+        secure.allow(&[
+            "--operation",
+            "Describe",
+            "--operation",
+            "Create",
+            "--operation",
+            "DescribeConfigs",
+            "--topic",
+            name,
+        ]);
     }
     trace(&format!("grant Write on topic {}", stage.topic()));
     secure.allow(&["--operation", "Write", "--topic", &stage.topic()]);

@@ -134,7 +134,8 @@ impl Stage {
             expected.iter().filter_map(|(stream, held)| Some((stream.as_str(), held.last()?.0.as_str()))).collect();
         let mut listed = String::new();
         let worker = self.folder.path().join("list.toml");
-        let text: String = self.worker_at(bootstrap).lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let text: String =
+            self.worker_at(bootstrap).lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         std::fs::write(&worker, text).unwrap();
         wait_for_within(Duration::from_secs(150), "every stream to be published to its end", || {
             let output = std::process::Command::new(program())

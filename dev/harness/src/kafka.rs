@@ -187,9 +187,7 @@ impl KafkaCluster {
         let controllers: Vec<u16> = (0..3).map(|_| free_port()).collect();
         let voters: Vec<String> =
             controllers.iter().enumerate().map(|(index, port)| format!("{}@127.0.0.1:{port}", index + 1)).collect();
-        let mut brokers: Vec<Kafka> = (1..=3)
-            .map(|_| Kafka::prepare())
-            .collect();
+        let mut brokers: Vec<Kafka> = (1..=3).map(|_| Kafka::prepare()).collect();
         for (index, (broker, controller)) in brokers.iter_mut().zip(&controllers).enumerate() {
             let own = broker.own.as_ref().expect("a broker of its own");
             let settings = format!(

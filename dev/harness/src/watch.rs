@@ -52,7 +52,8 @@ impl Watch {
     /// Of the streams given those that have been published since.
     pub fn since(&self, streams: &[String], when: Instant) -> usize {
         let arrivals = self.arrivals.lock().expect("the arrivals");
-        let published = |stream: &&String| arrivals.get(*stream).and_then(|all| all.last()).is_some_and(|last| *last > when);
+        let published =
+            |stream: &&String| arrivals.get(*stream).and_then(|all| all.last()).is_some_and(|last| *last > when);
         streams.iter().filter(published).count()
     }
 
