@@ -165,12 +165,12 @@ fn tasks(view: &ConfigView, name: &str, streams: Option<&[String]>) -> Vec<KeyVa
     let Some(streams) = streams else { return Vec::new() };
     let wanted: BTreeSet<&String> = streams.iter().collect();
     let mut records = Vec::new();
-    let (mut taken, mut known) = (BTreeSet::new(), BTreeSet::new());
+    let (mut taken, mut known, mut freed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (&id, stream) in view.tasks(name).into_iter().flatten() {
         if wanted.contains(stream) && known.insert(stream) {
             taken.insert(id);
         } else {
-            records.push(records::task(name, id, None));
+            freed.insert(id);
         }
     }
     let mut free = (0_u32..).filter(|id| !taken.contains(id));
@@ -179,11 +179,11 @@ fn tasks(view: &ConfigView, name: &str, streams: Option<&[String]>) -> Vec<KeyVa
             && let Some(id) = free.next()
         {
             // An id that goes and comes again in one change is written once.
-            let record = records::task(name, id, Some(stream));
-            records.retain(|(key, _)| *key != record.0);
-            records.push(record);
+            freed.remove(&id);
+            records.push(records::task(name, id, Some(stream)));
         }
     }
+    records.extend(freed.into_iter().map(|id| records::task(name, id, None)));
     records
 }
 

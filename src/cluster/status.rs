@@ -66,6 +66,11 @@ pub struct Status {
     pub generation: i64,
 }
 
+/// Whether a record's key is that of a worker's sign of life.
+pub(super) fn is_sign(key: &[u8]) -> bool {
+    key.starts_with(WORKER.as_bytes())
+}
+
 /// Whose status it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum StatusKey {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::follow::{Follower, Listener, PARTITION};
 use super::records::KeyValue;
-use super::status::StatusView;
+use super::status::{self, StatusView};
 use crate::shard::log::OffsetRecord;
 use crate::shard::{LogError, LogErrorKind, OffsetReader};
 
@@ -123,7 +123,10 @@ impl Listener for Reading {
     fn read(&mut self, record: Option<OffsetRecord>, position: i64) {
         if let Some(record) = record {
             self.shared.lock().apply(&record.key, record.value.as_deref(), position > self.old_until);
-            self.shared.version.fetch_add(1, Ordering::AcqRel);
+            // Signs of life come all the time and change nothing that is to be answered.
+            if !status::is_sign(&record.key) {
+                self.shared.version.fetch_add(1, Ordering::AcqRel);
+            }
         }
         self.shared.position.fetch_max(position, Ordering::AcqRel);
     }

@@ -94,7 +94,7 @@ impl Connectors {
     pub(super) fn apply(&self, view: &ConfigView) {
         let mut runs = self.runs.lock();
         let runs_on = |name: &String, settings: &Settings| {
-            view.target(name) == TargetState::Started && view.settings(name) == Some(&Ok(settings.clone()))
+            view.target(name) == TargetState::Started && matches!(view.settings(name), Some(Ok(now)) if now == settings)
         };
         runs.retain(|name, run| {
             let stays = runs_on(name, &run.settings);

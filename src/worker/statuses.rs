@@ -26,6 +26,8 @@ const TICK: Duration = Duration::from_millis(100);
 const LOOK_ANYWAY: Duration = Duration::from_secs(3);
 /// What was written is not written again before.
 const AGAIN: Duration = Duration::from_secs(3);
+/// So many are written at once: a sign of life is not to wait behind more.
+const WRITTEN_MAX: usize = 5_000;
 /// How long last words may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The shard that a connector's own status belongs to is that of a stream of this name.
@@ -63,6 +65,7 @@ impl Statuses {
     pub(super) async fn run(self: Arc<Self>, cancel: CancellationToken) {
         let lives_for = self.session_timeout + self.session_timeout / 2;
         let sign_every = (self.session_timeout / 3).max(Duration::from_millis(300));
+        let mut pause = TICK;
         let (mut signed, mut looked, mut last): (Option<Instant>, Option<Instant>, _) = (None, None, None);
         loop {
             if signed.is_none_or(|signed| signed.elapsed() >= sign_every) {
@@ -72,12 +75,15 @@ impl Statuses {
             self.dependencies.share_calls(self.log.look(|view| view.workers().count()));
             let now = self.versions();
             if last != Some(now) || looked.is_none_or(|looked| looked.elapsed() >= LOOK_ANYWAY) {
+                let began = Instant::now();
                 self.look();
                 (last, looked) = (Some(now), Some(Instant::now()));
+                // Where there is much to look at it is looked at less often.
+                pause = TICK.max(5 * began.elapsed());
             }
             tokio::select! {
                 () = cancel.cancelled() => return,
-                () = tokio::time::sleep(TICK) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }
@@ -138,19 +144,15 @@ impl Statuses {
     }
 
     fn write(&self, records: Vec<KeyValue>) {
-        for record in records {
-            if self.is_due(&record) {
-                self.log.write(record);
-            }
-        }
+        let lock = || self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        lock().retain(|_, (_, when)| when.elapsed() < AGAIN);
+        let due = records.into_iter().filter(|record| self.is_due(record));
+        due.take(WRITTEN_MAX).for_each(|record| self.log.write(record));
     }
 
     /// Whether a record is not on its way already.
     fn is_due(&self, (key, value): &KeyValue) -> bool {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if written.len() > 10_000 {
-            written.retain(|_, (_, when)| when.elapsed() < AGAIN);
-        }
         let due = written.get(key).is_none_or(|(before, when)| before != value || when.elapsed() >= AGAIN);
         if due {
             written.insert(key.clone(), (value.clone(), Instant::now()));
