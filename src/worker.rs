@@ -91,7 +91,7 @@ impl Worker {
         let statuses = KafkaStatusStore::new(&kafka, &config.status_topic);
         Self {
             gate: Arc::new(ConfigGate::new(configs.topic())),
-            configs: Arc::new(ConfigLog::new(configs)),
+            configs: Arc::new(ConfigLog::new(configs, &config.group_id)),
             statuses: Arc::new(StatusLog::new(Arc::new(statuses))),
             offsets_log: Arc::new(KafkaLog::new(kafka.clone())),
             config: Arc::new(config),
@@ -220,6 +220,9 @@ impl Worker {
         });
         let followed = followed.await.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
         followed.map_err(startup::unavailable)?;
+        if let Err(refusal) = self.configs.check_group(&self.configs.view()) {
+            return Err(WorkerError::Config(format!("topic {}: {refusal}", self.configs.topic())));
+        }
         Ok(events)
     }
 

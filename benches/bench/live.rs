@@ -42,7 +42,7 @@ pub fn run(table: &mut Table) {
     std::thread::sleep(MEASURED);
     let cores = (cpu_seconds(worker.pid()) - cpu_before) / at.elapsed().as_secs_f64();
     let fragments = worker.metric("kvs_connect_fragments_total") - fragments_before;
-    let refused = worker.metric("kvs_connect_api_calls_total") - ok_calls(&worker);
+    let refused = failed_calls(&worker);
     let resident = status_mb(worker.pid(), "VmRSS");
     drop(worker);
     match curls(&simulator.url, &certificate) {
@@ -64,13 +64,12 @@ pub fn run(table: &mut Table) {
     table.row("  resident memory", resident, "MB");
 }
 
-/// Calls of the service that were answered.
-pub fn ok_calls(worker: &Connector) -> f64 {
+/// Calls of the service that were refused or failed.
+pub fn failed_calls(worker: &Connector) -> f64 {
     let Some((200, body)) = worker.get("/metrics") else { return 0.0 };
-    let ok = body
-        .lines()
-        .filter(|line| line.starts_with("kvs_connect_api_calls_total{") && line.contains(r#"outcome="ok""#));
-    ok.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    let calls = body.lines().filter(|line| line.starts_with("kvs_connect_api_calls_total{"));
+    let failed = calls.filter(|line| !line.contains(r#"outcome="ok""#));
+    failed.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
 /// Processor time of as many curls that read the same streams and throw them away; `None`: there is no curl.

@@ -102,8 +102,7 @@ fn measure(kafka: &Kafka, simulator: &Simulator, streams: &[(String, std::path::
     let resident_mb = workers.iter().map(|worker| status_mb(worker.pid(), "VmRSS")).sum();
     let threads = workers.iter().map(|worker| worker.threads().len() as f64).sum();
     let open_sockets = workers.iter().map(|worker| sockets(worker.pid())).sum();
-    let failed = |worker: &Connector| worker.metric("kvs_connect_api_calls_total") - crate::live::ok_calls(worker);
-    let refused = workers.iter().map(failed).sum();
+    let refused = workers.iter().map(crate::live::failed_calls).sum();
     Used {
         cores,
         resident_mb,

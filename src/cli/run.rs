@@ -50,6 +50,7 @@ impl Run {
         let Some(config) = worker.filter(|_| problems.is_empty()) else { return Err(Failure::config(&problems)) };
         let access = Access::load(&config.rest).map_err(|error| Failure::new(EXIT_CONFIG, error))?;
         keep_large_blocks_apart();
+        let files_max = allow_open_files();
         let logging = logging::start();
         let metrics = telemetry::install().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -65,7 +66,7 @@ impl Run {
                 Failure::new(code, error)
             })?;
             let (id, urls) = (bound.worker_id(&config.rest), bound.urls());
-            tracing::info!(urls = urls.join(","), worker_id = id, "listening");
+            tracing::info!(urls = urls.join(","), worker_id = id, files_max, "listening");
             let worker = Arc::new(Worker::new(config, mode, id, metrics, logging));
             let stop_rest = CancellationToken::new();
             let _stop_rest_at_the_end = stop_rest.clone().drop_guard();
@@ -99,6 +100,15 @@ fn keep_large_blocks_apart() {
     let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(SETTING, "131072").exec();
     // It only comes back when it could not be done; then memory is all that is lost.
     eprintln!("kvs-connect: cannot set {SETTING}: {error}");
+}
+
+/// As many open files as may be had: each stream is a socket, and 1,024, which many shells start with, are soon used up.
+/// Answers how many they are; `None`: the system does not say.
+fn allow_open_files() -> Option<u64> {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    // It stays as it is where it cannot be changed.
+    Some(if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft })
 }
 
 /// The first signal shuts down, with a bound; the second exits at once.

@@ -24,6 +24,17 @@ pub enum Refusal {
     /// Its settings are wrong.
     #[error("{0}")]
     Invalid(String),
+    /// The log is another group's: under two fences changes would get lost.
+    #[error(
+        "the config topic belongs to the group {theirs:?} and this worker's group.id is {ours:?}: use another \
+         config.storage.topic, or the same group.id"
+    )]
+    OtherGroup {
+        /// In the log.
+        theirs: String,
+        /// In force here.
+        ours: String,
+    },
     /// Its offsets cannot be altered now.
     #[error(
         "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the \

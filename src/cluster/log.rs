@@ -85,6 +85,7 @@ impl Shared {
 
 /// The config log of a group, as this worker has read it.
 pub struct ConfigLog {
+    group_id: String,
     store: Arc<dyn ConfigStore>,
     shared: Arc<Shared>,
     /// One change at a time in a worker: they would only fence each other. With it the reader that asks for the end.
@@ -93,15 +94,21 @@ pub struct ConfigLog {
 }
 
 impl ConfigLog {
-    /// Nothing is read before it is followed.
-    pub fn new(store: Arc<dyn ConfigStore>) -> Self {
+    /// The log of a group. Nothing is read before it is followed.
+    pub fn new(store: Arc<dyn ConfigStore>, group_id: &str) -> Self {
         let shared = Shared {
             view: Mutex::default(),
             moved: Condvar::new(),
             position: watch::Sender::new(0),
             stop: AtomicBool::new(false),
         };
-        Self { store, shared: Arc::new(shared), changing: Mutex::default(), follower: Mutex::default() }
+        Self {
+            group_id: group_id.to_owned(),
+            store,
+            shared: Arc::new(shared),
+            changing: Mutex::default(),
+            follower: Mutex::default(),
+        }
     }
 
     /// Its topic.
@@ -195,9 +202,13 @@ impl ConfigLog {
         {
             return Ok((answer, end));
         }
-        let Change { records, answer } = decide(&view)?;
+        self.check_group(&view)?;
+        let Change { mut records, answer } = decide(&view)?;
         if records.is_empty() {
             return Ok((answer, end));
+        }
+        if view.group().is_none() {
+            records.insert(0, records::group(&self.group_id));
         }
         let topic: Arc<str> = self.store.topic().into();
         producer.begin()?;
@@ -220,6 +231,19 @@ impl ConfigLog {
         match unclear.take() {
             Some(answer) => Ok((answer, end)),
             None => Err(other("changing the config topic", "its answer is gone".to_owned()).into()),
+        }
+    }
+
+    /// Whether the log is this group's, as far as it has been read.
+    ///
+    /// # Errors
+    /// When it is another's.
+    pub fn check_group(&self, view: &ConfigView) -> Result<(), Refusal> {
+        match view.group() {
+            Some(theirs) if theirs != self.group_id => {
+                Err(Refusal::OtherGroup { theirs: theirs.to_owned(), ours: self.group_id.clone() })
+            }
+            _ => Ok(()),
         }
     }
 

@@ -13,7 +13,7 @@ fn check(settings: Settings, _stored: Option<&Settings>) -> Result<Checked, Refu
 
 fn following(store: Arc<dyn ConfigStore>) -> (ConfigLog, mpsc::UnboundedReceiver<Event>) {
     let (events, heard) = mpsc::unbounded_channel();
-    let log = ConfigLog::new(store);
+    let log = ConfigLog::new(store, "group");
     log.follow(events).unwrap();
     (log, heard)
 }
@@ -132,4 +132,20 @@ fn what_was_asked_for_before_is_not_done_again_by_a_worker_that_starts() {
     assert_eq!(heard.blocking_recv().unwrap(), Event::Restart(request));
     first.stop();
     second.stop();
+}
+
+/// Under two fences each of two groups would write what the other one has not seen.
+#[test]
+fn a_log_of_another_group_is_not_changed() {
+    let store = MemoryLog::default();
+    let (first, _heard) = following(Arc::new(store.clone()));
+    first.change(|view| change::put(view, "c", settings("t"), &check)).unwrap();
+    let (events, _heard) = mpsc::unbounded_channel();
+    let other = ConfigLog::new(Arc::new(store), "another");
+    other.follow(events).unwrap();
+    let refused = other.change(|view| change::put(view, "d", settings("t"), &check)).unwrap_err();
+    assert!(refused.to_string().contains("belongs to the group \"group\""), "{refused}");
+    assert!(other.check_group(&other.view()).is_err());
+    first.stop();
+    other.stop();
 }

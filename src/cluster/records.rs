@@ -2,7 +2,8 @@
 //!
 //! Connect's own: `connector-NAME`, `target-state-NAME`, `task-NAME-ID`, `restart-connector-NAME`,
 //! `logger-cluster-NAME`. Ours besides: `kvs-connect-change`, by which a worker whose commit had no clear answer learns
-//! whether it was done, and `kvs-connect-altered`, which tells the owners of shards that their offsets were altered. A value may say its `version`; without one it is of the first.
+//! whether it was done; `kvs-connect-altered`, which tells the owners of shards that their offsets were altered; and
+//! `kvs-connect-group`, the group whose log it is. A value may say its `version`; without one it is of the first.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ const RESTART: &str = "restart-connector-";
 const LOGGER: &str = "logger-cluster-";
 const CHANGE: &str = "kvs-connect-change";
 const ALTERED: &str = "kvs-connect-altered";
+const GROUP: &str = "kvs-connect-group";
 /// The member of a task's properties that names its stream.
 const STREAM: &str = "kvs.stream";
 
@@ -91,6 +93,8 @@ pub enum ConfigRecord {
     Logger(String, String),
     /// `kvs-connect-change`: the change that was made.
     Change(String),
+    /// `kvs-connect-group`: whose log it is.
+    Group(String),
     /// `kvs-connect-altered`: shards whose offsets were altered.
     Altered(Vec<ShardId>),
     /// Somebody else's, or a later version's.
@@ -144,6 +148,11 @@ pub fn altered(shards: &[ShardId]) -> KeyValue {
     record(ALTERED.to_owned(), Some(json!({ "shards": shards })))
 }
 
+/// Says whose log it is.
+pub fn group(group_id: &str) -> KeyValue {
+    record(GROUP.to_owned(), Some(json!({ "groupId": group_id })))
+}
+
 /// Says which change this transaction is.
 pub fn change(id: &str) -> KeyValue {
     record(CHANGE.to_owned(), Some(json!({ "change": id })))
@@ -185,6 +194,9 @@ pub fn read(key: &[u8], value: Option<&[u8]>) -> ConfigRecord {
         },
         (None, Some(Ok(value))) if key == CHANGE => {
             value["change"].as_str().map_or(ConfigRecord::Unknown, |id| ConfigRecord::Change(id.to_owned()))
+        }
+        (None, Some(Ok(value))) if key == GROUP => {
+            value["groupId"].as_str().map_or(ConfigRecord::Unknown, |id| ConfigRecord::Group(id.to_owned()))
         }
         (None, Some(Ok(value))) if key == ALTERED => {
             let shards = value["shards"].as_array().into_iter().flatten();

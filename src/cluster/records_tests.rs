@@ -21,6 +21,7 @@ fn what_is_written_is_read() {
     assert_eq!(back(logger("a", "DEBUG")), ConfigRecord::Logger("a".to_owned(), "DEBUG".to_owned()));
     let shards = vec![ShardId(3), ShardId(0)];
     assert_eq!(back(altered(&shards)), ConfigRecord::Altered(shards));
+    assert_eq!(back(group("g")), ConfigRecord::Group("g".to_owned()));
     assert_eq!(back(change("1")), ConfigRecord::Change("1".to_owned()));
 }
 

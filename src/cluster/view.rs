@@ -29,6 +29,7 @@ pub struct ConfigView {
     targets: BTreeMap<String, Result<TargetState, String>>,
     tasks: BTreeMap<String, BTreeMap<u32, String>>,
     changes: VecDeque<String>,
+    group: Option<String>,
 }
 
 /// Something that is asked for once, when it is read.
@@ -60,6 +61,7 @@ impl ConfigView {
                 put(tasks, id, stream);
             }
             ConfigRecord::Restart(request) => return Some(Event::Restart(request)),
+            ConfigRecord::Group(group) => view.group = Some(group),
             ConfigRecord::Altered(shards) => return Some(Event::Altered(shards)),
             ConfigRecord::Logger(name, level) => return Some(Event::Logger { name, level }),
             ConfigRecord::Change(id) => {
@@ -74,6 +76,11 @@ impl ConfigView {
             }
         }
         None
+    }
+
+    /// The group whose log it is, once something has been written.
+    pub fn group(&self) -> Option<&str> {
+        self.group.as_deref()
     }
 
     /// Whether a change has been made, of those of late.

@@ -76,7 +76,11 @@ impl Statuses {
             let now = self.versions();
             if last != Some(now) || looked.is_none_or(|looked| looked.elapsed() >= LOOK_ANYWAY) {
                 let began = Instant::now();
-                self.look();
+                let speaker = Arc::clone(&self);
+                // Of many tasks it takes a while: others are not to wait for it.
+                if tokio::task::spawn_blocking(move || speaker.look()).await.is_err() {
+                    tracing::error!("looking at the statuses panicked");
+                }
                 (last, looked) = (Some(now), Some(Instant::now()));
                 // Where there is much to look at it is looked at less often.
                 pause = TICK.max(5 * began.elapsed());
