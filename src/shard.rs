@@ -43,6 +43,8 @@ mod fake;
 mod owner_tests;
 #[cfg(test)]
 mod take_tests;
+#[cfg(test)]
+mod topics_tests;
 
 pub use contract::Contract;
 pub use gate::{ConfigGate, ConfigPlace};

@@ -47,6 +47,8 @@ struct State {
     after_init: Option<Box<dyn FnMut() + Send>>,
     /// Open transactions, and the shard whose id began them.
     producers: HashMap<u64, ShardId>,
+    /// A topic that may not be written.
+    refused_topic: Option<String>,
 }
 
 /// The log.
@@ -58,6 +60,8 @@ pub(super) struct FakeProducer {
     shard: ShardId,
     epoch: u64,
     transaction: Option<u64>,
+    /// A record of the transaction went to a topic that may not be written.
+    refused: bool,
 }
 
 pub(super) struct FakeReader {
@@ -84,6 +88,11 @@ impl FakeLog {
     /// The next time this step is made, it fails.
     pub(super) fn fail(&self, at: Did, kind: LogErrorKind) {
         self.state().faults.push((at, kind));
+    }
+
+    /// Transactions with a record for this topic are refused as a whole; it is not said for which topic.
+    pub(super) fn refuse_topic(&self, topic: &str) {
+        self.state().refused_topic = Some(topic.to_owned());
     }
 
     pub(super) fn truncate_to(&self, offset: usize) {
@@ -142,7 +151,7 @@ impl ShardLog for FakeLog {
 
     fn open_producer(&self, shard: ShardId) -> Result<FakeProducer, LogError> {
         self.step(Did::Open)?;
-        Ok(FakeProducer { log: self.clone(), shard, epoch: 0, transaction: None })
+        Ok(FakeProducer { log: self.clone(), shard, epoch: 0, transaction: None, refused: false })
     }
 
     fn open_reader(&self) -> Result<FakeReader, LogError> {
@@ -216,6 +225,7 @@ impl TransactionalProducer for FakeProducer {
         self.fenced()?;
         let transaction = self.transaction.expect("a transaction is open");
         let mut state = self.log.state();
+        self.refused |= state.refused_topic.as_deref() == Some(&*record.topic);
         if offsets {
             let value = record.value.as_deref().map(<[u8]>::to_vec);
             let entry = Entry::Record { key: record.key, value, transaction };
@@ -229,6 +239,9 @@ impl TransactionalProducer for FakeProducer {
 
     fn drain(&mut self) -> Result<(), LogError> {
         self.log.step(Did::Drain)?;
+        if self.refused {
+            return Err(error(LogErrorKind::NotAuthorized));
+        }
         self.fenced()
     }
 

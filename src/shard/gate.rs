@@ -71,3 +71,7 @@ impl ConfigGate {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "gate_tests.rs"]
+mod tests;
