@@ -34,8 +34,8 @@ const CHECKS_MAX: usize = 2;
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// So many are remembered.
 const REMEMBERED_MAX: usize = 1_000;
-/// A hash that nothing matches, for users there are not: they take as long as others.
-const NOBODY: &str = "$2b$10$abcdefghijklmnopqrstuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu";
+/// What the hash for users there are not costs: as much as most others.
+const NOBODY_COST: u32 = 10;
 
 /// Why users cannot be known.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,8 @@ impl Caller {
 pub struct Access {
     /// Name and hash.
     passwords: HashMap<String, String>,
+    /// A hash of nobody knows what, for users there are not: they are not told apart by the time it takes.
+    nobody: String,
     /// SHA-256 of the token, and name.
     tokens: HashMap<[u8; 32], String>,
     admins: HashSet<String>,
@@ -99,8 +101,13 @@ impl Access {
             Some(file) => tokens(file)?,
         };
         let client_certificates = config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        let secret: [u8; 16] = rand::random();
+        let nobody = if passwords.is_empty() { Ok(String::new()) } else { bcrypt::hash(secret, NOBODY_COST) };
+        let nobody =
+            nobody.map_err(|error| AccessError { setting: "rest.auth.htpasswd.file", reason: error.to_string() })?;
         Ok(Self {
             passwords,
+            nobody,
             tokens,
             admins: config.admins.iter().cloned().collect(),
             everybody_is_admin: config.admins.iter().any(|name| name == "*"),
@@ -151,7 +158,7 @@ impl Access {
         let Ok(_turn) = self.checks.acquire().await else { return false };
         let (hash, known) = match self.passwords.get(name) {
             Some(hash) => (hash.clone(), true),
-            None => (NOBODY.to_owned(), false),
+            None => (self.nobody.clone(), false),
         };
         let password = password.to_owned();
         let matches = tokio::task::spawn_blocking(move || matches(&hash, &password)).await.unwrap_or(false);

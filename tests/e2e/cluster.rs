@@ -75,10 +75,15 @@ impl Cluster {
     /// Waits until every task runs, by what a worker says, and each stream has been published since.
     fn wait_running(&mut self, asked: usize) {
         let now = Instant::now();
-        wait_for("all tasks to run", || {
-            let status = self.status(asked);
-            status.len() == STREAMS && status.iter().all(|(state, _)| state == "RUNNING")
-        });
+        let mut status = Vec::new();
+        while status.len() != STREAMS || status.iter().any(|(state, _)| state != "RUNNING") {
+            status = self.status(asked);
+            if now.elapsed() > Duration::from_secs(90) {
+                let logs: Vec<String> = self.workers.iter().map(Connector::log).collect();
+                panic!("not all tasks run, says worker {asked}: {status:?}\n{}", logs.join("\n\n"));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
         wait_for("all streams to be published", || self.watch.since(&self.streams, now) == STREAMS);
     }
 

@@ -238,6 +238,9 @@ fn fips_by_awss_variable_and_an_endpoint_do_not_go_together() {
     let environment = [("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
     let connector = stage.connector(&["s"]);
     let mut worker = Connector::start_with(program(), &stage.worker(kafka), &[connector], &environment);
-    assert_eq!(worker.wait_exit(), 78, "{}", worker.log());
-    assert!(worker.log().contains("FIPS endpoints and the endpoint"), "{}", worker.log());
+    worker.wait_healthy();
+    wait_for("the connector to say so", || {
+        let (_, status) = worker.rest("GET", "/connectors/cameras/status", None);
+        status["connector"]["state"] == "FAILED" && status.to_string().contains("FIPS endpoints and the endpoint")
+    });
 }

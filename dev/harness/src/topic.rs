@@ -13,6 +13,7 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use sha2::{Digest, Sha256};
 
 use crate::kafka::consumer;
+use crate::wait::wait_for;
 
 /// How a consumer takes transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +105,13 @@ fn read_all<T>(
     let mut partitions = TopicPartitionList::new();
     let mut ends = HashMap::new();
     for partition in metadata.topics()[0].partitions() {
-        let (start, end) = consumer.fetch_watermarks(topic, partition.id(), Duration::from_secs(15)).expect("bounds");
+        // The leader of a topic that was made just now may not know of it yet.
+        let mut bounds = None;
+        wait_for("the bounds of a partition", || {
+            bounds = consumer.fetch_watermarks(topic, partition.id(), Duration::from_secs(15)).ok();
+            bounds.is_some()
+        });
+        let (start, end) = bounds.expect("bounds");
         partitions.add_partition_offset(topic, partition.id(), Offset::Offset(start)).expect("a partition");
         if start < end {
             ends.insert(partition.id(), end);
