@@ -12,6 +12,7 @@ mod validate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -136,5 +137,16 @@ pub fn main() -> ExitCode {
             }
             ExitCode::from(code)
         }
+    }
+}
+
+/// Milliseconds since 1970 as text; a producer that counts from zero is shown as it counts.
+fn time_text(millis: i64) -> String {
+    match u64::try_from(millis) {
+        // Up to the year 9999, which is as far as the format goes.
+        Ok(millis) if millis < 253_402_300_800_000 => {
+            humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(millis)).to_string()
+        }
+        _ => format!("{millis} ms"),
     }
 }

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::remote::{Remote, print_json, print_table};
-use super::{EXIT_UNAVAILABLE, Failure, WorkerArgs};
+use super::{EXIT_UNAVAILABLE, Failure, WorkerArgs, time_text};
 use crate::config::WorkerConfig;
 use crate::kafka::KafkaLog;
 use crate::shard::recover::recover;
@@ -135,9 +135,9 @@ impl List {
             return Ok(());
         }
         let row = |(connector, stream, offset): Row| {
-            let time = offset["serverTimestamp"].as_i64().map(kvs_mkv::Timestamp::from_millis);
+            let time = offset["serverTimestamp"].as_i64().map(time_text);
             let fragment = offset["fragmentNumber"].as_str().or(offset["error"].as_str()).unwrap_or("-");
-            vec![connector, stream, fragment.to_owned(), time.map_or("-".to_owned(), |time| time.to_string())]
+            vec![connector, stream, fragment.to_owned(), time.unwrap_or_else(|| "-".to_owned())]
         };
         print_table(
             &["CONNECTOR", "STREAM", "FRAGMENT", "SERVER TIME"],

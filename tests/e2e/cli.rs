@@ -68,7 +68,10 @@ fn a_connector_is_made_looked_at_changed_and_deleted_from_the_command_line() {
     assert!(code == 78 && said.contains("STOPPED"), "{said}");
     cli.ok(&["connector", "stop", "cameras", "--wait"]);
     let (table, _) = cli.ok(&["offsets", "list", "cameras"]);
-    assert!(table.starts_with("CONNECTOR") && table.contains(held.last().unwrap()), "{table}");
+    assert!(
+        table.starts_with("CONNECTOR") && table.contains(held.last().unwrap()) && table.contains("2017-11-28T"),
+        "{table}"
+    );
     cli.ok(&["offsets", "set", "cameras", "a", &held[2]]);
     let listed = cli.ok(&["offsets", "list", "--json"]).0;
     let first: Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();

@@ -2,11 +2,12 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
 use super::decode::Decoded;
+use crate::cli::time_text;
 
 /// A table's head is printed again after so many rows.
 const HEAD_EVERY: u64 = 40;
@@ -51,7 +52,7 @@ impl Printer {
         text + &format!(
             "{stream:<20} {:<47} {:<24} {:>8.3} {:>6} {:>9.1} {lag:>8} {rate:>9.2}{}",
             fragment.number,
-            fragment.producer_ms.map_or("-".to_owned(), time),
+            fragment.producer_ms.map_or("-".to_owned(), time_text),
             fragment.duration_ns as f64 / 1e9,
             fragment.frames,
             fragment.payload.len() as f64 / 1e3,
@@ -83,17 +84,6 @@ fn json_line(fragment: &Decoded, partition: i32, offset: i64, timestamp_ms: Opti
         "record_timestamp_ms": timestamp_ms,
     })
     .to_string()
-}
-
-/// Milliseconds since 1970 as text; a producer that counts from zero is shown as it counts.
-fn time(millis: i64) -> String {
-    match u64::try_from(millis) {
-        // Up to the year 9999, which is as far as the format goes.
-        Ok(millis) if millis < 253_402_300_800_000 => {
-            humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(millis)).to_string()
-        }
-        _ => format!("{millis} ms"),
-    }
 }
 
 fn now_ms() -> i64 {
