@@ -102,7 +102,8 @@ fn measure(kafka: &Kafka, simulator: &Simulator, streams: &[(String, std::path::
     let resident_mb = workers.iter().map(|worker| status_mb(worker.pid(), "VmRSS")).sum();
     let threads = workers.iter().map(|worker| worker.threads().len() as f64).sum();
     let open_sockets = workers.iter().map(|worker| sockets(worker.pid())).sum();
-    let refused = workers.iter().map(crate::live::failed_calls).sum();
+    // Of nothing the sum would be -0.
+    let refused = workers.iter().map(crate::live::failed_calls).fold(0.0, |sum, calls| sum + calls.abs());
     Used {
         cores,
         resident_mb,

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, Uri, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -77,13 +77,11 @@ impl From<OffsetsError> for ApiError {
     }
 }
 
-pub(super) async fn no_such_path(uri: Uri) -> ApiError {
-    let _ = uri;
+pub(super) async fn no_such_path() -> ApiError {
     ApiError::not_found("HTTP 404 Not Found")
 }
 
-pub(super) async fn no_such_method(method: Method) -> ApiError {
-    let _ = method;
+pub(super) async fn no_such_method() -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed")
 }
 
