@@ -174,7 +174,8 @@ fn workers_may_be_killed_put_to_sleep_and_added_and_a_broker_restarted() {
     kafka.down();
     kafka.up();
     let took = restarted.elapsed();
-    cluster.back_after("a broker restarted", &cluster.streams, restarted, took);
+    let what = format!("a broker restarted, which was away for {:.1} s of it", took.as_secs_f64());
+    cluster.back_after(&what, &cluster.streams, restarted, took);
     cluster.wait_running(0);
     cluster.expect_all();
     for mut worker in cluster.workers {
