@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use super::records::{self, KeyValue, RestartRequest, Settings, TargetState};
 use super::view::ConfigView;
+use crate::shard::ShardId;
 
 /// Why a change is not made. The texts are Kafka Connect's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -145,6 +146,25 @@ pub fn restart(view: &ConfigView, request: &RestartRequest) -> Result<Change<()>
         return Err(Refusal::TaskNotFound(request.connector.clone(), id));
     }
     Ok(Change { records: vec![records::restart(request)], answer: () })
+}
+
+/// Changes nothing: a connector's offsets may be altered where this is decided.
+pub fn stopped(view: &ConfigView, name: &str) -> Result<Change<()>, Refusal> {
+    exists(view, name)?;
+    match view.target(name) {
+        TargetState::Stopped => Ok(Change { records: Vec::new(), answer: () }),
+        _ => Err(Refusal::NotStopped(name.to_owned())),
+    }
+}
+
+/// Tells the owners of shards that their offsets were altered.
+pub fn altered(shards: &[ShardId]) -> Change<()> {
+    Change { records: vec![records::altered(shards)], answer: () }
+}
+
+/// Sets a logger's level on all workers.
+pub fn logger(name: &str, level: &str) -> Change<()> {
+    Change { records: vec![records::logger(name, level)], answer: () }
 }
 
 /// Tasks for streams that discovery has found, and none for those that are no more.

@@ -138,19 +138,22 @@ impl Given {
     }
 }
 
+/// A JSON value as the text of a setting; `None`: it is neither text, number nor flag. Connect takes those for text, too.
+pub fn setting_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
 /// A JSON object's members as text.
-pub fn flat(
-    place: &str,
-    config: serde_json::Map<String, Value>,
-    problems: &mut Vec<Problem>,
-) -> BTreeMap<String, String> {
+fn flat(place: &str, config: serde_json::Map<String, Value>, problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
     for (key, value) in config {
-        match value {
-            Value::String(text) => _ = settings.insert(key, text),
-            // Connect takes these for strings too.
-            Value::Number(_) | Value::Bool(_) => _ = settings.insert(key, value.to_string()),
-            _ => problems.push(Problem::new(place, &key, "a string was expected")),
+        match setting_text(&value) {
+            Some(text) => _ = settings.insert(key, text),
+            None => problems.push(Problem::new(place, &key, "a string was expected")),
         }
     }
     settings

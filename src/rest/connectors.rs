@@ -12,8 +12,9 @@ use serde_json::{Map, Value, json};
 
 use super::error::{ApiError, JsonBody, Path, Query, flag};
 use crate::cluster::{ConnectorEntry, RestartRequest, Settings, Status, TargetState};
+use crate::config::connector::setting_text;
 use crate::config::secrets;
-use crate::worker::operations::{ConnectorStatus, setting_text};
+use crate::worker::operations::ConnectorStatus;
 use crate::worker::{TaskInfo, Worker};
 
 type Shared = State<Arc<Worker>>;

@@ -8,11 +8,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::error::{ApiError, JsonBody, Path, Query, flag};
-use crate::config::connector::{CLASS, CLASS_PATH, is_class};
+use crate::config::connector::{CLASS, CLASS_PATH, is_class, setting_text};
 use crate::config::keys::{self, CONNECTOR, Key};
 use crate::config::secrets;
 use crate::worker::Worker;
-use crate::worker::operations::setting_text;
 
 /// A label is as wide as this says; Connect's user interfaces ask for it.
 const WIDTH: &str = "MEDIUM";

@@ -251,7 +251,7 @@ impl Runner {
 /// Hands on what is found, as long as the run is the connector's.
 impl StreamListener for Runner {
     fn epoch(&self) -> u64 {
-        self.shards.epoch()
+        self.shards.held_version()
     }
 
     fn looked(&self, connector: &str, epoch: u64) {

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::operations::OperationError;
 use super::{Worker, plan};
+use crate::cluster::change;
 use crate::cluster::records::KeyValue;
-use crate::cluster::{Refusal, TargetState, records};
 use crate::kafka::KafkaLog;
 use crate::shard::contract::CONTRACT_KEY;
 use crate::shard::recover::{CONFIG_PLACE_KEY, RecoverError, recover};
@@ -84,6 +84,15 @@ impl Worker {
     ) -> Result<(), OffsetsError> {
         let _turn = self.altering.lock().await;
         let place = self.stopped_at(name).await?;
+        self.alter_at(name, offsets, place).await
+    }
+
+    async fn alter_at(
+        &self,
+        name: &str,
+        offsets: BTreeMap<String, Option<StoredOffset>>,
+        place: ConfigPlace,
+    ) -> Result<(), OffsetsError> {
         let (log, contract, shards) = (Arc::clone(&self.offsets_log), plan::contract(&self.config), self.config.shards);
         let (name, topic) = (name.to_owned(), self.config.offsets_topic.clone());
         let configs = Arc::clone(&self.configs);
@@ -93,9 +102,7 @@ impl Worker {
             // Their owners take them again: one that has nothing to write would not notice.
             let told = match done.is_empty() {
                 true => Ok(((), 0)),
-                false => configs.change(|_| {
-                    Ok(crate::cluster::change::Change { records: vec![records::altered(&done)], answer: () })
-                }),
+                false => configs.change(|_| Ok(change::altered(&done))),
             };
             (altered, told, done.len())
         });
@@ -117,28 +124,17 @@ impl Worker {
     /// # Errors
     /// When the connector is not STOPPED, or a shard cannot be written.
     pub async fn reset_offsets(&self, name: &str) -> Result<(), OffsetsError> {
-        self.stopped_at(name).await?;
+        let _turn = self.altering.lock().await;
+        let place = self.stopped_at(name).await?;
         let offsets = self.read_offsets(name).await?.into_keys().map(|stream| (stream, None)).collect();
-        self.alter_offsets(name, offsets).await
+        self.alter_at(name, offsets, place).await
     }
 
     /// The place of the config log at which the connector is STOPPED, read under the log's fence.
     async fn stopped_at(&self, name: &str) -> Result<ConfigPlace, OffsetsError> {
         self.connector(name)?;
-        let (configs, name) = (Arc::clone(&self.configs), name.to_owned());
-        let asked = tokio::task::spawn_blocking(move || {
-            configs.change(|view| {
-                if !view.contains(&name) {
-                    return Err(Refusal::NotFound(name.clone()));
-                }
-                if view.target(&name) != TargetState::Stopped {
-                    return Err(Refusal::NotStopped(name.clone()));
-                }
-                Ok(crate::cluster::change::Change { records: Vec::new(), answer: () })
-            })
-        });
-        let asked = asked.await.map_err(|error| OperationError::Unavailable(error.to_string()))?;
-        let ((), position) = asked.map_err(OperationError::from)?;
+        let name = name.to_owned();
+        let ((), position) = self.change(move |view| change::stopped(view, &name)).await?;
         Ok(ConfigPlace { topic: self.configs.topic().to_owned(), position })
     }
 }

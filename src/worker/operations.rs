@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use serde_json::Value;
-
 use super::{Mode, Worker};
 use crate::cluster::change::{self, Change, Checked};
 use crate::cluster::status::{StatusKey, topic_record};
 use crate::cluster::{
-    ChangeError, ConfigView, ConnectorEntry, Refusal, RestartRequest, RunState, Settings, Status, TargetState, records,
+    ChangeError, ConfigView, ConnectorEntry, Refusal, RestartRequest, RunState, Settings, Status, TargetState,
 };
 use crate::config::connector::{CLASS, StreamsConfig};
 use crate::config::{Problem, check, secrets};
@@ -144,7 +142,7 @@ impl Worker {
     }
 
     /// Makes a change, on a thread where waiting is allowed.
-    async fn change<T: Send + 'static>(
+    pub(super) async fn change<T: Send + 'static>(
         &self,
         decide: impl FnMut(&ConfigView) -> Result<Change<T>, Refusal> + Send + 'static,
     ) -> Result<(T, i64), OperationError> {
@@ -257,7 +255,7 @@ impl Worker {
     pub async fn set_logger_everywhere(&self, name: &str, level: &str) -> Result<(), OperationError> {
         self.view()?;
         let (name, level) = (name.to_owned(), level.to_owned());
-        self.change(move |_| Ok(Change { records: vec![records::logger(&name, &level)], answer: () })).await.map(|_| ())
+        self.change(move |_| Ok(change::logger(&name, &level))).await.map(|_| ())
     }
 
     /// How a connector and its tasks are, wherever they run.
@@ -375,13 +373,4 @@ fn check_settings(
         StreamsConfig::Discovered(_) => None,
     };
     Ok(Checked { settings, streams })
-}
-
-/// A JSON value as the text of a setting; `None`: it is neither text, number nor flag.
-pub fn setting_text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
-        _ => None,
-    }
 }

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::connector::discovery::StreamListener;
 use crate::connector::{LiveStreams, ShardStreams, StreamPlan, StreamStates};
 use crate::kafka::{GroupListener, KafkaLog};
 use crate::shard::owner::Ended;
@@ -159,27 +158,21 @@ impl Shards {
     }
 }
 
-impl StreamListener for Shards {
-    fn epoch(&self) -> u64 {
-        self.held_version()
-    }
-
-    /// Whoever runs the connector hears it.
-    fn looked(&self, _connector: &str, _epoch: u64) {}
-
-    fn holds(&self, key: &OffsetKey) -> bool {
+/// What discovery asks for, by way of the connector's run.
+impl Shards {
+    pub(super) fn holds(&self, key: &OffsetKey) -> bool {
         self.lock().contains_key(&self.shard_of(key))
     }
 
-    fn streams(&self, connector: &str) -> Vec<Arc<StreamPlan>> {
+    pub(super) fn streams(&self, connector: &str) -> Vec<Arc<StreamPlan>> {
         self.all_live().iter().flat_map(|live| live.of_connector(connector)).collect()
     }
 
-    fn is_gone(&self, key: &OffsetKey) -> bool {
+    pub(super) fn is_gone(&self, key: &OffsetKey) -> bool {
         self.states.is_gone(key)
     }
 
-    fn added(&self, plan: Arc<StreamPlan>) {
+    pub(super) fn added(&self, plan: Arc<StreamPlan>) {
         let shard = self.shard_of(&plan.key);
         let live = self.live(shard);
         let mut held = self.lock();
@@ -192,7 +185,7 @@ impl StreamListener for Shards {
         }
     }
 
-    fn removed(&self, key: &OffsetKey, last_words: Option<Outgoing>) {
+    pub(super) fn removed(&self, key: &OffsetKey, last_words: Option<Outgoing>) {
         self.live(self.shard_of(key)).remove(key, last_words);
     }
 }
