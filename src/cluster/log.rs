@@ -16,7 +16,7 @@ use super::change::{Change, Refusal};
 use super::follow::{Follower, Listener, PARTITION};
 use super::records;
 use super::view::{ConfigView, Event};
-use crate::shard::log::OffsetRecord;
+use crate::shard::log::{OffsetRecord, write_transaction};
 use crate::shard::{LogError, LogErrorKind, OffsetReader, Record, TransactionalProducer};
 
 /// A change is tried for so long, through fences and brokers that restart.
@@ -211,20 +211,10 @@ impl ConfigLog {
             records.insert(0, records::group(&self.group_id));
         }
         let topic: Arc<str> = self.store.topic().into();
-        producer.begin()?;
-        for (key, value) in records.into_iter().chain([records::change(id)]) {
-            producer.send(Record {
-                topic: Arc::clone(&topic),
-                partition: PARTITION.0,
-                key,
-                value: value.map(Into::into),
-                headers: Vec::new(),
-                timestamp_ms: None,
-            })?;
-        }
-        producer.drain()?;
+        let records = records.into_iter().chain([records::change(id)]);
+        // Remembered before it is written: without a clear answer the log says whether it was.
         *unclear = Some(answer);
-        producer.commit()?;
+        write_transaction(&mut *producer, records.map(|(key, value)| Record::of_log(&topic, PARTITION, key, value)))?;
         // Whoever asks this worker next is answered with the change in it.
         let end = self.end(reader)?;
         self.shared.wait(end, READ_TIMEOUT).ok_or_else(|| timed_out("reading what was written"))?;

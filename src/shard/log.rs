@@ -127,6 +127,22 @@ pub trait TransactionalProducer: Send {
     fn commit(&mut self) -> Result<(), LogError>;
 }
 
+/// Writes records that are all there in one transaction.
+///
+/// # Errors
+/// When it is not known to have been done.
+pub fn write_transaction(
+    producer: &mut (impl TransactionalProducer + ?Sized),
+    records: impl IntoIterator<Item = Record>,
+) -> Result<(), LogError> {
+    producer.begin()?;
+    for record in records {
+        producer.send(record)?;
+    }
+    producer.drain()?;
+    producer.commit()
+}
+
 /// First and end offset of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {

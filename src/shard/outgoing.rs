@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use kvs_mkv::Payload;
 
+use super::id::ShardId;
 use super::offset::{OffsetKey, StoredOffset};
 
 /// One Kafka record.
@@ -23,6 +24,14 @@ pub struct Record {
     pub headers: Vec<(&'static str, String)>,
     /// Kafka's timestamp in milliseconds; `None`: when it is sent.
     pub timestamp_ms: Option<i64>,
+}
+
+impl Record {
+    /// One of a log that is a shard, or is taken as one: key and value, `None` for a tombstone.
+    pub fn of_log(topic: &Arc<str>, shard: ShardId, key: Vec<u8>, value: Option<Vec<u8>>) -> Self {
+        let value = value.map(Into::into);
+        Self { topic: Arc::clone(topic), partition: shard.0, key, value, headers: Vec::new(), timestamp_ms: None }
+    }
 }
 
 /// A whole fragment, encoded, with what it does to its stream's offset; or records that move no offset.

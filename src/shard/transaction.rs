@@ -110,14 +110,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
         shard: ShardId,
         contract: Option<&Contract>,
     ) -> Result<Vec<Committed>, Failed> {
-        let record = |key: Vec<u8>, value: Vec<u8>| Record {
-            topic: Arc::clone(offsets_topic),
-            partition: shard.0,
-            key,
-            value: Some(value.into()),
-            headers: Vec::new(),
-            timestamp_ms: None,
-        };
+        let record = |key, value| Record::of_log(offsets_topic, shard, key, Some(value));
         let contract = contract.map(|contract| record(CONTRACT_KEY.to_vec(), contract.to_bytes()));
         let offsets = self.offsets.iter().map(|(key, offset)| record(key.to_bytes(), offset.to_bytes()));
         for record in contract.into_iter().chain(offsets) {

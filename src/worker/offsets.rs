@@ -15,10 +15,10 @@ use crate::cluster::change;
 use crate::cluster::records::KeyValue;
 use crate::kafka::KafkaLog;
 use crate::shard::contract::CONTRACT_KEY;
+use crate::shard::log::write_transaction;
 use crate::shard::recover::{CONFIG_PLACE_KEY, RecoverError, recover};
 use crate::shard::{
-    ConfigPlace, Contract, Grip, LogError, LogErrorKind, OffsetKey, Record, ShardCount, ShardId, ShardLog,
-    StoredOffset, TransactionalProducer,
+    ConfigPlace, Contract, Grip, LogError, LogErrorKind, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset,
 };
 
 /// Without progress for so long a shard's offsets are given up.
@@ -212,18 +212,7 @@ fn alter_shard(
     if !taken.recovered.has_contract {
         own.insert(0, (CONTRACT_KEY.to_vec(), Some(contract.to_bytes())));
     }
-    producer.begin()?;
-    for (key, value) in own.iter().chain(records) {
-        producer.send(Record {
-            topic: Arc::clone(&topic),
-            partition: shard.0,
-            key: key.clone(),
-            value: value.clone().map(Into::into),
-            headers: Vec::new(),
-            timestamp_ms: None,
-        })?;
-    }
-    producer.drain()?;
-    producer.commit()?;
+    let records = own.into_iter().chain(records.iter().cloned());
+    write_transaction(&mut producer, records.map(|(key, value)| Record::of_log(&topic, shard, key, value)))?;
     Ok(())
 }
