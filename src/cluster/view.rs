@@ -95,17 +95,18 @@ impl ConfigView {
 
     /// A connector.
     pub fn get(&self, name: &str) -> Option<ConnectorEntry> {
-        let mut settings = self.settings.get(name)?.clone();
-        let target = match self.targets.get(name) {
-            Some(Ok(target)) => *target,
-            None => TargetState::Started,
-            // Not to be started by a worker that does not know what is wanted.
-            Some(Err(reason)) => {
-                settings = settings.and(Err(reason.clone()));
-                TargetState::Stopped
-            }
+        let settings = match (self.settings.get(name)?, self.refused(name)) {
+            (_, Some(reason)) => Err(reason.clone()),
+            (settings, None) => settings.clone(),
         };
-        Some(ConnectorEntry { settings, target, tasks: self.tasks(name).cloned().unwrap_or_default() })
+        let tasks = self.tasks(name).cloned().unwrap_or_default();
+        Some(ConnectorEntry { settings, target: self.target(name), tasks })
+    }
+
+    /// Why a connector's settings, or what it is to do, cannot be read.
+    pub fn refused(&self, name: &str) -> Option<&String> {
+        let settings = self.settings.get(name).and_then(|settings| settings.as_ref().err());
+        settings.or_else(|| self.targets.get(name).and_then(|target| target.as_ref().err()))
     }
 
     /// What a connector is to do.
@@ -113,6 +114,7 @@ impl ConfigView {
         match self.targets.get(name) {
             Some(Ok(target)) => *target,
             None => TargetState::Started,
+            // Not to be started by a worker that does not know what is wanted.
             Some(Err(_)) => TargetState::Stopped,
         }
     }

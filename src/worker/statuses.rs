@@ -179,10 +179,7 @@ impl Statuses {
         for name in view.names() {
             let target = view.target(name);
             let run = self.connectors.run_of(name);
-            let broken = match view.settings(name) {
-                Some(Err(reason)) => Some(reason.clone()),
-                _ => run.and_then(|run| run.failed),
-            };
+            let broken = view.refused(name).cloned().or_else(|| run.and_then(|run| run.failed));
             if self.is_home(name, held) {
                 let (state, trace) = match (target, &broken) {
                     (_, Some(reason)) => (RunState::Failed, Some(reason.clone())),

@@ -225,11 +225,17 @@ fn records_of_a_later_version_are_refused_with_a_message_and_all_else_goes_on() 
     produce(kafka, &topic("configs"), 0, b"shape-of-things-to-come", br#"{"version":9}"#);
     produce(kafka, &topic("status"), 0, b"status-task-future-0", br#"{"version":2,"state":{"is":"new"}}"#);
     produce(kafka, &topic("status"), 0, b"status-connector-x", b"{{{");
-    for name in ["future", "odd"] {
+    // Of a connector that is there, what it is to do: nobody here knows what DREAMING would be.
+    assert_eq!(worker.rest("PUT", "/connectors/dreaming/config", Some(&config(&stage, &["a"]))).0, 201);
+    produce(kafka, &topic("configs"), 0, b"target-state-dreaming", br#"{"state":"PAUSED","state.v2":"DREAMING"}"#);
+    for name in ["future", "odd", "dreaming"] {
         wait_for("it to be FAILED", || state(&worker, name) == "FAILED");
     }
     let (_, status) = worker.rest("GET", "/connectors/future/status", None);
     assert!(status["connector"]["trace"].as_str().unwrap().contains("version 2"), "{status}");
+    let (_, status) = worker.rest("GET", "/connectors/dreaming/status", None);
+    assert!(status["connector"]["trace"].as_str().unwrap().contains("DREAMING"), "{status}");
+    assert_eq!(worker.rest("DELETE", "/connectors/dreaming", None).0, 204);
     assert_eq!(worker.rest("PATCH", "/connectors/future/config", Some(&json!({ "topic": "t" }))).0, 400);
 
     // An offset: its stream is FAILED, the other one of the same shard is not.
