@@ -16,6 +16,7 @@ mod status_log;
 pub mod view;
 
 pub use change::Refusal;
+pub use follow::FollowerEnded;
 pub use log::{ChangeError, ConfigLog, ConfigStore};
 pub use memory::MemoryLog;
 pub use records::{RestartRequest, Settings, TargetState};

@@ -13,7 +13,7 @@ pub mod stores;
 pub mod topics;
 
 pub use log::KafkaLog;
-pub use membership::{GroupListener, Membership};
+pub use membership::{GroupListener, Membership, MembershipEnd};
 pub use settings::KafkaSettings;
 pub use stores::{KafkaConfigStore, KafkaStatusStore};
 pub use topics::{TopicError, TopicFacts, Topics};

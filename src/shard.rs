@@ -25,6 +25,8 @@
 //! | 11 | commit markers take offsets: positions are compared, records not waited for | [`recover`] |
 //! | 12 | expired ids are rule 5 | [`log::LogErrorKind`], [`owner`] |
 //! | 13 | no connector writes to the offsets, config or status topic | `crate::config::check` |
+//! | 15 | a view of a log is a function of the log: no clock decides which record counts | `crate::cluster::status` |
+//! | 16 | ownership ends with membership: a consumer that is fatal, or unheard of for a session, releases all | `crate::kafka::membership` |
 
 pub mod contract;
 mod gate;
@@ -34,6 +36,7 @@ pub mod offset;
 pub mod outgoing;
 pub mod owner;
 pub mod recover;
+mod report;
 pub mod take;
 pub mod transaction;
 
@@ -54,3 +57,4 @@ pub use offset::{OffsetKey, StoredOffset};
 pub use outgoing::{Outgoing, Record};
 pub use owner::{Beginning, Grip, Owner, OwnerSettings, SharedPositions, Sources};
 pub use recover::Positions;
+pub use report::OwnerReport;

@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::shard::OffsetKey;
 use crate::shard::transaction::Committed;
+use crate::supervision::Part;
 
 const FRAGMENTS: &str = "kvs_connect_fragments_total";
 const BYTES: &str = "kvs_connect_fragment_bytes_total";
@@ -31,6 +32,7 @@ const CAUGHT_UP: &str = "kvs_connect_stream_caught_up";
 const AT_RATE_LIMIT: &str = "kvs_connect_stream_at_rate_limit_total";
 const BACKFILL: &str = "kvs_connect_backfill_progress_ratio";
 const STREAMS_FAILED: &str = "kvs_connect_streams_failed";
+const PANICS: &str = "kvs_connect_panics_total";
 const BUDGET_USED: &str = "kvs_connect_memory_budget_used_bytes";
 
 /// Installs the recorder; answers what renders it.
@@ -69,6 +71,7 @@ pub fn install() -> Result<PrometheusHandle, String> {
     describe_counter!(AT_RATE_LIMIT, "Times a stream fell behind at the service's rate of a session");
     describe_gauge!(BACKFILL, "How much of its range a backfill has done, 0 to 1");
     describe_gauge!(STREAMS_FAILED, "Streams that are given up until a restart");
+    describe_counter!(PANICS, "Panics that were caught, by the part that panicked");
     describe_gauge!(BUDGET_USED, "Bytes of the memory budget in use");
     Ok(handle)
 }
@@ -173,6 +176,10 @@ impl CallObserver for CallMetrics {
         // By operation only: a histogram a stream would be thirteen series each.
         histogram!(CALL_DURATION, "api" => api).record(report.duration);
     }
+}
+
+pub(crate) fn panicked(part: Part) {
+    counter!(PANICS, "part" => part.name()).increment(1);
 }
 
 pub(crate) fn budget_used(bytes: usize) {

@@ -15,20 +15,23 @@ mod validation;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::{ConfigLog, ConfigStore, Event, MemoryLog, StatusLog};
+use crate::cluster::status::Reporter;
+use crate::cluster::{ConfigLog, ConfigStore, Event, FollowerEnded, MemoryLog, StatusLog};
 use crate::config::WorkerConfig;
 use crate::config::connector::Given;
 use crate::connector::StreamStates;
 use crate::kafka::{KafkaConfigStore, KafkaLog, KafkaSettings, KafkaStatusStore, Membership, Topics};
 use crate::logging::Logging;
 use crate::shard::ConfigGate;
+use crate::supervision::{Panicked, Part, catch_async, fault_point};
 
 use connectors::Connectors;
 use plan::Dependencies;
@@ -37,6 +40,9 @@ use statuses::{Speaker, Statuses};
 
 pub use offsets::OffsetsError;
 pub use operations::{OperationError, TaskInfo};
+
+/// Reasons to end that wait to be heard: one is enough.
+const ENDINGS_MAX: usize = 16;
 
 /// Why a worker ended without being told to.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +53,10 @@ pub enum WorkerError {
     /// Something that is needed cannot be had: exit code 69.
     #[error("{0}")]
     Unavailable(String),
+    /// A part of it has panicked, and it cannot go on without: exit code 70, upon which systemd or Kubernetes starts it
+    /// again.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
 }
 
 /// Where connectors come from.
@@ -62,8 +72,8 @@ pub enum Mode {
 pub struct Worker {
     config: Arc<WorkerConfig>,
     mode: Mode,
-    /// `host:port`, by which others know it.
-    id: String,
+    /// By which others know it.
+    reporter: Reporter,
     kafka: KafkaSettings,
     configs: Arc<ConfigLog>,
     statuses: Arc<StatusLog>,
@@ -76,6 +86,7 @@ pub struct Worker {
     started: AtomicBool,
     cluster_id: OnceLock<String>,
     dependencies: OnceLock<Arc<Dependencies>>,
+    shards: OnceLock<Arc<Shards>>,
     metrics: PrometheusHandle,
     logging: Logging,
 }
@@ -96,23 +107,29 @@ impl Worker {
             offsets_log: Arc::new(KafkaLog::new(kafka.clone())),
             config: Arc::new(config),
             mode,
-            id,
+            reporter: Reporter::new(&id),
             kafka,
             states: Arc::default(),
             altering: tokio::sync::Mutex::default(),
             started: AtomicBool::new(false),
             cluster_id: OnceLock::new(),
             dependencies: OnceLock::new(),
+            shards: OnceLock::new(),
             metrics,
             logging,
         }
     }
 
-    /// Runs until `shutdown`.
+    /// Runs until `shutdown`, or until a part that it cannot do without has ended; `rest_ends` says that of its REST API.
     ///
     /// # Errors
     /// When it cannot start, or may not go on.
-    pub async fn run(self: Arc<Self>, given: Vec<Given>, shutdown: CancellationToken) -> Result<(), WorkerError> {
+    pub async fn run(
+        self: Arc<Self>,
+        given: Vec<Given>,
+        shutdown: CancellationToken,
+        mut rest_ends: mpsc::Receiver<Panicked>,
+    ) -> Result<(), WorkerError> {
         let config = Arc::clone(&self.config);
         let topics = Topics::new(&self.kafka)
             .map_err(|error| WorkerError::Config(format!("Kafka's client does not take the settings: {error}")))?;
@@ -126,13 +143,13 @@ impl Worker {
         startup::storage_topics(&topics, &config).await?;
         let log = Arc::new(KafkaLog::new(self.kafka.clone()));
         startup::check_contract(Arc::clone(&log), contract.clone(), config.shards).await?;
-        let events = self.follow().await?;
+        let (endings, mut ends) = mpsc::channel(ENDINGS_MAX);
+        let events = self.follow(&endings).await?;
         let dependencies = Arc::new(Dependencies::new(Arc::clone(&config), topics)?);
         let _ = self.dependencies.set(Arc::clone(&dependencies));
-        dependencies.share_calls(self.statuses.look(|view| view.workers().count()) + 1);
+        dependencies.share_calls(self.statuses.look(|view| view.workers(Instant::now()).count()) + 1);
         self.put_given(given, &shutdown).await?;
 
-        let (refused, mut refusals) = mpsc::channel(1);
         let shards = Arc::new(Shards::new(
             config.shards,
             contract,
@@ -140,9 +157,10 @@ impl Worker {
             plan::owner_settings(&config),
             Arc::clone(&self.states),
             Handle::current(),
-            refused,
+            endings.clone(),
             Arc::clone(&self.gate),
         ));
+        let _ = self.shards.set(Arc::clone(&shards));
         let connectors = Arc::new(Connectors::new(
             Arc::clone(&dependencies),
             Arc::clone(&shards),
@@ -150,7 +168,7 @@ impl Worker {
             Handle::current(),
         ));
         let statuses = Arc::new(Statuses {
-            worker_id: self.id.clone(),
+            reporter: self.reporter.clone(),
             session_timeout: Duration::from_millis(config.session_timeout_ms),
             configs: Arc::clone(&self.configs),
             log: Arc::clone(&self.statuses),
@@ -167,14 +185,10 @@ impl Worker {
         let stop = CancellationToken::new();
         let _stop_at_the_end = stop.clone().drop_guard();
         connectors.apply(&self.configs.view());
-        tokio::spawn(Arc::clone(&self).follow_configs(
-            Arc::clone(&connectors),
-            Arc::clone(&shards),
-            events,
-            stop.clone(),
-        ));
+        let following = Arc::clone(&self).follow_configs(Arc::clone(&connectors), Arc::clone(&shards), events, stop.clone());
+        supervise(Part::Configs, following, &endings);
         tracing::info!(
-            worker_id = self.id,
+            worker_id = self.reporter.worker_id,
             connectors = self.configs.view().names().count(),
             shards = config.shards.get(),
             mode = ?self.mode,
@@ -185,16 +199,17 @@ impl Worker {
         }
         let membership = Membership::join(&self.kafka, Arc::clone(&shards))
             .map_err(|error| WorkerError::Unavailable(error.to_string()))?;
-        let speaking = tokio::spawn(Arc::clone(&statuses).run(stop.clone()));
+        let reporting = supervise(Part::Statuses, Arc::clone(&statuses).run(stop.clone()), &endings);
         let result = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
-            refusal = refusals.recv() => {
-                let reason = refusal.unwrap_or_default();
-                Err(WorkerError::Config(format!("topic {}: {reason}", config.offsets_topic)))
-            }
+            Some(error) = ends.recv() => Err(error),
+            Some(panicked) = rest_ends.recv() => Err(panicked.into()),
         };
+        if let Err(error) = &result {
+            tracing::error!(%error, "the worker cannot go on and ends");
+        }
         tracing::info!("stopping: committing what is whole, leaving the group");
-        speaking.abort();
+        reporting.abort();
         // Leaving blocks until the shards are let go.
         let configs = Arc::clone(&self.configs);
         let left = tokio::task::spawn_blocking(move || {
@@ -211,12 +226,14 @@ impl Worker {
     }
 
     /// Begins to follow the two logs.
-    async fn follow(&self) -> Result<mpsc::UnboundedReceiver<Event>, WorkerError> {
+    async fn follow(&self, endings: &mpsc::Sender<WorkerError>) -> Result<mpsc::UnboundedReceiver<Event>, WorkerError> {
         let (sender, events) = mpsc::unbounded_channel();
         let (configs, statuses) = (Arc::clone(&self.configs), Arc::clone(&self.statuses));
+        let endings = endings.clone();
+        let ended: FollowerEnded = Arc::new(move |panicked| _ = endings.try_send(WorkerError::Panicked(panicked)));
         let followed = tokio::task::spawn_blocking(move || {
-            startup::patiently(|| configs.follow(sender.clone()))?;
-            startup::patiently(|| statuses.follow())
+            startup::patiently(|| configs.follow(sender.clone(), &ended))?;
+            startup::patiently(|| statuses.follow(&ended))
         });
         let followed = followed.await.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
         followed.map_err(startup::unavailable)?;
@@ -253,6 +270,7 @@ impl Worker {
     ) {
         let mut moved = self.configs.watch();
         loop {
+            fault_point(Part::Configs);
             tokio::select! {
                 () = stop.cancelled() => return,
                 changed = moved.changed() => {
@@ -275,4 +293,18 @@ impl Worker {
             }
         }
     }
+}
+
+/// Runs a part that the worker cannot do without, and ends the worker when it panics.
+fn supervise(
+    part: Part,
+    run: impl Future<Output = ()> + Send + 'static,
+    endings: &mpsc::Sender<WorkerError>,
+) -> JoinHandle<()> {
+    let endings = endings.clone();
+    tokio::spawn(async move {
+        if let Err(panicked) = catch_async(part, run).await {
+            let _ = endings.send(WorkerError::Panicked(panicked)).await;
+        }
+    })
 }

@@ -13,11 +13,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_retry2::strategy::{ExponentialBackoff, jitter};
 
 use super::change::{Change, Refusal};
-use super::follow::{Follower, Listener, PARTITION};
+use super::follow::{Follower, FollowerEnded, Listener, PARTITION};
 use super::records;
 use super::view::{ConfigView, Event};
 use crate::shard::log::{OffsetRecord, write_transaction};
 use crate::shard::{LogError, LogErrorKind, OffsetReader, Record, TransactionalProducer};
+use crate::supervision::Part;
 
 /// A change is tried for so long, through fences and brokers that restart.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -127,15 +128,15 @@ impl ConfigLog {
     }
 
     /// Begins to follow the log, and reads it to the end it has now. What is asked for in it from then on comes as
-    /// events. Blocks.
+    /// events. `ended` hears it if that panics again and again. Blocks.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn follow(&self, events: mpsc::UnboundedSender<Event>) -> Result<(), LogError> {
+    pub fn follow(&self, events: mpsc::UnboundedSender<Event>, ended: &FollowerEnded) -> Result<(), LogError> {
         let end = self.end(&mut self.lock_changing())?;
         let store = Arc::clone(&self.store);
         let reading = Reading { shared: Arc::clone(&self.shared), silent_until: end, events };
-        let follower = Follower::start("config-log", move || store.reader(), reading)?;
+        let follower = Follower::start(Part::ConfigLog, move || store.reader(), reading, ended)?;
         *self.follower.lock().unwrap_or_else(PoisonError::into_inner) = Some(follower);
         let read = self.shared.wait(end, READ_TIMEOUT.saturating_mul(3));
         read.map(|_| ()).ok_or_else(|| timed_out("reading the config topic to its end"))

@@ -7,6 +7,11 @@ use super::*;
 use crate::cluster::change::{self, Checked};
 use crate::cluster::{MemoryLog, Settings, TargetState};
 
+/// No follower is given up.
+fn never() -> FollowerEnded {
+    Arc::new(|panicked| panic!("{panicked}"))
+}
+
 fn check(settings: Settings, _stored: Option<&Settings>) -> Result<Checked, Refusal> {
     Ok(Checked { settings, streams: Some(Vec::new()) })
 }
@@ -14,7 +19,7 @@ fn check(settings: Settings, _stored: Option<&Settings>) -> Result<Checked, Refu
 fn following(store: Arc<dyn ConfigStore>) -> (ConfigLog, mpsc::UnboundedReceiver<Event>) {
     let (events, heard) = mpsc::unbounded_channel();
     let log = ConfigLog::new(store, "group");
-    log.follow(events).unwrap();
+    log.follow(events, &never()).unwrap();
     (log, heard)
 }
 
@@ -142,7 +147,7 @@ fn a_log_of_another_group_is_not_changed() {
     first.change(|view| change::put(view, "c", settings("t"), &check)).unwrap();
     let (events, _heard) = mpsc::unbounded_channel();
     let other = ConfigLog::new(Arc::new(store), "another");
-    other.follow(events).unwrap();
+    other.follow(events, &never()).unwrap();
     let refused = other.change(|view| change::put(view, "d", settings("t"), &check)).unwrap_err();
     assert!(refused.to_string().contains("belongs to the group \"group\""), "{refused}");
     assert!(other.check_group(&other.view()).is_err());

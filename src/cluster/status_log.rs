@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::follow::{Follower, Listener, PARTITION};
+use super::follow::{Follower, FollowerEnded, Listener, PARTITION};
 use super::records::KeyValue;
 use super::status::{self, StatusView};
 use crate::shard::log::OffsetRecord;
 use crate::shard::{LogError, LogErrorKind, OffsetReader};
+use crate::supervision::Part;
 
 /// The topic is read to its end within so long.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
@@ -59,15 +60,16 @@ impl StatusLog {
         Self { store, shared: Arc::default(), follower: Mutex::default() }
     }
 
-    /// Begins to follow, and reads the topic to the end it has now. Blocks.
+    /// Begins to follow, and reads the topic to the end it has now. `ended` hears it if that panics again and
+    /// again. Blocks.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn follow(&self) -> Result<(), LogError> {
+    pub fn follow(&self, ended: &FollowerEnded) -> Result<(), LogError> {
         let end = self.store.reader()?.bounds(PARTITION)?.end;
         let store = Arc::clone(&self.store);
         let reading = Reading { shared: Arc::clone(&self.shared), old_until: end };
-        let follower = Follower::start("status-log", move || store.reader(), reading)?;
+        let follower = Follower::start(Part::StatusLog, move || store.reader(), reading, ended)?;
         *self.follower.lock().unwrap_or_else(PoisonError::into_inner) = Some(follower);
         let began = Instant::now();
         while self.shared.position.load(Ordering::Acquire) < end {
@@ -122,9 +124,9 @@ impl Listener for Reading {
 
     fn read(&mut self, record: Option<OffsetRecord>, position: i64) {
         if let Some(record) = record {
-            self.shared.lock().apply(&record.key, record.value.as_deref(), position > self.old_until);
-            // Signs of life come all the time and change nothing that is to be answered.
-            if !status::is_sign(&record.key) {
+            self.shared.lock().apply(&record.key, record.value.as_deref(), position > self.old_until, Instant::now());
+            // Heartbeats come all the time and change nothing that is to be answered.
+            if !status::is_heartbeat(&record.key) {
                 self.shared.version.fetch_add(1, Ordering::AcqRel);
             }
         }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::state::{Restart, StreamStates};
 use super::{StreamPlan, backfill, task};
 use crate::shard::{Beginning, ConfigGate, ConfigPlace, OffsetKey, Outgoing, SharedPositions, Sources};
+use crate::supervision::{Part, catch_async};
 
 /// The streams of a shard. Started at each taking of the shard and stopped at each loss; streams may be added and
 /// removed at any time.
@@ -126,7 +127,7 @@ impl LiveStreams {
             // Dropping the task closes its session; what it had of a fragment is pulled again.
             tokio::select! {
                 () = cancel.cancelled() => {}
-                () = pull(plan, positions, states, queue) => {}
+                () = pull_supervised(plan, positions, states, queue) => {}
             }
         });
     }
@@ -154,6 +155,23 @@ impl LiveStreams {
         }
         for key in inner.plans.keys() {
             self.states.forget(key);
+        }
+    }
+}
+
+/// Pulls a stream; a panic is a failure like any other.
+async fn pull_supervised(
+    plan: Arc<StreamPlan>,
+    positions: SharedPositions,
+    states: Arc<StreamStates>,
+    queue: mpsc::Sender<Outgoing>,
+) {
+    let again = || pull(Arc::clone(&plan), positions.clone(), Arc::clone(&states), queue.clone());
+    while let Err(panicked) = catch_async(Part::Stream, again()).await {
+        states.fail(&plan.key, panicked.to_string(), Restart::Automatic);
+        // It is another's now.
+        if !states.is_failed(&plan.key) {
+            return;
         }
     }
 }

@@ -10,6 +10,7 @@ use super::publish::{Publisher, to_position};
 use super::state::{Restart, StreamState, StreamStates};
 use crate::record::Notification;
 use crate::shard::{Outgoing, Record, StoredOffset};
+use crate::supervision::{Part, fault_point};
 use crate::telemetry;
 
 /// Runs until the queue is closed, the stream fails, or the future is dropped.
@@ -34,6 +35,7 @@ pub(super) async fn run(
     // What is to be told together with the next fragment: in its transaction.
     let mut notifications: Vec<Record> = Vec::new();
     loop {
+        fault_point(Part::Stream);
         match puller.next().await {
             Ok(Pulled::Fragment(pulled)) => {
                 let millis_behind_now = pulled.fragment.millis_behind_now;

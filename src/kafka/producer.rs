@@ -18,6 +18,7 @@ use super::context;
 use super::error::{needing, timed_out, to_log_error};
 use super::settings::KafkaSettings;
 use crate::shard::{LogError, LogErrorKind, Record, ShardId, TransactionalProducer};
+use crate::supervision::{Part, catch, fault_point};
 
 /// How long the reason for which records were thrown away is waited for.
 const REASON_TIMEOUT: Duration = Duration::from_secs(1);
@@ -100,7 +101,24 @@ impl ProducerContext for DeliveryContext {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, index: usize) {
-        let mut state = self.0.lock();
+        // A panic would end the client's polling thread, and the shard would wait for reports that never come.
+        if let Err(panicked) = catch(Part::Callback, || self.0.note(result, index)) {
+            let error = LogError {
+                kind: LogErrorKind::Other,
+                doing: "hearing of a delivery",
+                text: panicked.to_string(),
+            };
+            self.0.lock().failed = Some(Failure { error, purged: false, since: Instant::now() });
+        }
+        self.0.changed.notify_all();
+    }
+}
+
+impl Deliveries {
+    /// Counts a delivery report.
+    fn note(&self, result: &DeliveryResult<'_>, index: usize) {
+        fault_point(Part::Callback);
+        let mut state = self.lock();
         state.outstanding = state.outstanding.saturating_sub(1);
         if let Err((error, message)) = result {
             let purged = matches!(
@@ -116,7 +134,6 @@ impl ProducerContext for DeliveryContext {
                 state.failed = Some(Failure { error, purged, since: Instant::now() });
             }
         }
-        self.0.changed.notify_all();
     }
 }
 

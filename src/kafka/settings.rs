@@ -146,7 +146,9 @@ impl KafkaSettings {
             .set("group.id", &self.group_id)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "latest");
+            .set("auto.offset.reset", "latest")
+            // They say whether the coordinator is heard.
+            .set("statistics.interval.ms", "1000");
         config
     }
 

@@ -15,6 +15,7 @@ use super::settings::KafkaSettings;
 use crate::cluster::records::KeyValue;
 use crate::cluster::{ConfigStore, StatusStore};
 use crate::shard::{LogError, OffsetReader, ShardId, TransactionalProducer};
+use crate::supervision::catch_callback;
 
 /// Both topics have one partition.
 const PARTITION: i32 = 0;
@@ -61,11 +62,12 @@ impl ProducerContext for StatusContext {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, message)) = result {
+        let _ = catch_callback(|| {
+            let Err((error, message)) = result else { return };
             let grant = format!("Write on topic {}", rdkafka::Message::topic(message));
             let error = needing(to_log_error("writing a status", error), &grant);
             tracing::warn!(%error, "a status was not written; it is written again");
-        }
+        });
     }
 }
 

@@ -28,7 +28,10 @@ pub(super) async fn health(
     Extension(caller): Extension<Caller>,
 ) -> (StatusCode, Json<Value>) {
     let (code, status, message) = match worker.health() {
-        Health::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting", "Worker is still starting up.".to_owned()),
+        Health::Starting(reason) => {
+            let reason = reason.map(|reason| format!(" {reason}")).unwrap_or_default();
+            (StatusCode::SERVICE_UNAVAILABLE, "starting", format!("Worker is still starting up.{reason}"))
+        }
         Health::Unhealthy(reason) => (StatusCode::INTERNAL_SERVER_ERROR, "unhealthy", reason),
         Health::Healthy => {
             (StatusCode::OK, "healthy", "Worker has completed startup and is ready to handle requests.".to_owned())

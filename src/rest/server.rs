@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::Layer;
@@ -19,6 +19,7 @@ use tower_http::normalize_path::NormalizePathLayer;
 use super::access::Peer;
 use super::tls;
 use crate::config::rest::RestConfig;
+use crate::supervision::{Panicked, Part, catch_async, fault_point};
 
 /// Connections of a worker at most; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 256;
@@ -91,12 +92,21 @@ impl Bound {
         format!("{}:{port}", host.unwrap_or_else(|| "localhost".to_owned()))
     }
 
-    /// Answers until it is stopped.
-    pub fn serve(self, router: Router, stop: &CancellationToken) {
+    /// Answers until it is stopped. What is returned comes to its end, with the reason, when a listener panics: without
+    /// one the worker cannot be asked anything.
+    pub fn serve(self, router: Router, stop: &CancellationToken) -> mpsc::Receiver<Panicked> {
         let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let (ended, ends) = mpsc::channel(self.listeners.len().max(1));
         for (listener, acceptor) in self.listeners {
-            tokio::spawn(accept(listener, acceptor, router.clone(), Arc::clone(&room), stop.clone()));
+            let accepting = accept(listener, acceptor, router.clone(), Arc::clone(&room), stop.clone());
+            let ended = ended.clone();
+            tokio::spawn(async move {
+                if let Err(panicked) = catch_async(Part::Rest, accepting).await {
+                    let _ = ended.try_send(panicked);
+                }
+            });
         }
+        ends
     }
 }
 
@@ -108,6 +118,7 @@ async fn accept(
     stop: CancellationToken,
 ) {
     loop {
+        fault_point(Part::Rest);
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
         let accepted = tokio::select! {
             () = stop.cancelled() => return,

@@ -16,8 +16,10 @@ use super::log::{LogErrorKind, ShardLog};
 use super::offset::{OffsetKey, StoredOffset};
 use super::outgoing::Outgoing;
 use super::recover::{Positions, RecoverError};
+use super::report::OwnerReport;
 use super::take::{Taken, take};
 use super::transaction::{Committed, Failed, Transaction, TransactionLimits};
+use crate::supervision::{Part, fault_point};
 use crate::telemetry;
 
 /// Whether a shard is still ours. Released once and for all; a shard that comes back is held by a new grip.
@@ -143,6 +145,8 @@ pub struct Owner<L: ShardLog, S: Sources> {
     pub runtime: Handle,
     /// How it is owned.
     pub settings: OwnerSettings,
+    /// What it reports of itself.
+    pub report: OwnerReport,
     /// Since a transaction for several topics was refused; false at first.
     pub one_topic_at_a_time: bool,
 }
@@ -182,6 +186,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             match take(&*self.log, self.shard, &self.contract, &self.grip, self.settings.stall_timeout) {
                 Ok(taken) => {
                     let took = began.elapsed();
+                    self.report.acquired();
                     telemetry::shard_taken(took);
                     tracing::info!(
                         shard = self.shard.0,
@@ -197,6 +202,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                         }
                         Lost::Failed(failed) => {
                             reason = failed.error.kind.reason();
+                            self.report.lost(failed.error.to_string());
                             self.lose(failed);
                         }
                     }
@@ -205,6 +211,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 Err(error @ RecoverError::Contract(_)) => return Ended::Refused(error),
                 Err(error) => {
                     reason = error.reason();
+                    self.report.lost(error.to_string());
                     telemetry::shard_lost(reason);
                     tracing::warn!(shard = self.shard.0, %error, "could not take the shard and will try again");
                 }
@@ -230,6 +237,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         let mut deadline = None;
         let mut held_over = None;
         loop {
+            fault_point(Part::Shard);
             let arrival = match held_over.take() {
                 Some(held_over) => Arrival::Fragment(held_over),
                 None => self.arrival(&mut queue, deadline),
@@ -257,6 +265,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     held_over = next;
                     contract = None;
                     *delays = None;
+                    self.report.committed();
                     telemetry::committed(&committed);
                 }
                 Err(failed) => {

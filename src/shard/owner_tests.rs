@@ -124,6 +124,7 @@ impl Run {
                 retake_base: Duration::from_millis(4),
                 retake_cap: Duration::from_millis(20),
             },
+            report: super::OwnerReport::default(),
             one_topic_at_a_time: false,
         };
         let thread = Some(std::thread::spawn(move || owner.run()));

@@ -102,7 +102,8 @@ fn only_the_streams_of_the_topic_that_takes_nothing_fail() {
             release_timeout: Duration::from_millis(100),
             ..OwnerSettings::default()
         },
-        one_topic_at_a_time: false,
+        report: super::OwnerReport::default(),
+            one_topic_at_a_time: false,
     };
     let thread = std::thread::spawn(move || owner.run());
     let began = Instant::now();

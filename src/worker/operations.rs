@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::{Mode, Worker};
 use crate::cluster::change::{self, Change, Checked};
@@ -61,8 +62,8 @@ pub struct ConnectorStatus {
 /// How this worker is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// It has not joined its group yet.
-    Starting,
+    /// It has not joined its group yet; with the reason, where it is known.
+    Starting(Option<String>),
     /// It works.
     Healthy,
     /// It has lost touch with Kafka, with the reason.
@@ -72,7 +73,7 @@ pub enum Health {
 impl Worker {
     /// `host:port`, by which others know it.
     pub fn id(&self) -> &str {
-        &self.id
+        &self.reporter.worker_id
     }
 
     /// Id of the Kafka cluster, once it is known.
@@ -100,16 +101,20 @@ impl Worker {
         &self.logging
     }
 
-    /// How this worker is: it is healthy when its own sign of life comes back to it through Kafka.
+    /// How this worker is: it is healthy when its own heartbeat comes back to it through Kafka, and every shard it holds has
+    /// an owner that gets on.
     pub fn health(&self) -> Health {
         if !self.started.load(Ordering::Acquire) {
-            return Health::Starting;
+            return Health::Starting(self.shards.get().and_then(|shards| shards.apart()));
         }
-        if self.statuses.look(|view| view.lives(&self.id)) {
-            return Health::Healthy;
+        if self.statuses.look(|view| view.is_alive(self.id(), Instant::now())) {
+            return match self.shards.get().and_then(|shards| shards.standing_still()) {
+                Some(reason) => Health::Unhealthy(reason),
+                None => Health::Healthy,
+            };
         }
         Health::Unhealthy(format!(
-            "Worker's own sign of life in topic {} is older than its session; Kafka may not be reachable.",
+            "Worker's own heartbeat in topic {} is older than its session; Kafka may not be reachable.",
             self.config.status_topic
         ))
     }
@@ -265,14 +270,15 @@ impl Worker {
     pub fn status(&self, name: &str) -> Result<ConnectorStatus, OperationError> {
         let entry = self.connector(name)?;
         Ok(self.statuses.look(|statuses| {
-            let mut connector = statuses.get(&StatusKey::Connector(name.to_owned()));
-            if connector.worker_id.is_empty() {
-                connector.worker_id.clone_from(&self.id);
+            let now = Instant::now();
+            let mut connector = statuses.get(&StatusKey::Connector(name.to_owned()), now);
+            if connector.reporter.worker_id.is_empty() {
+                connector.reporter.worker_id.clone_from(&self.reporter.worker_id);
             }
             let tasks = Self::tasks_of(&entry).into_iter().map(|TaskInfo { id, .. }| {
-                let mut status = statuses.get(&StatusKey::Task(name.to_owned(), id));
-                if status.worker_id.is_empty() {
-                    status.worker_id.clone_from(&self.id);
+                let mut status = statuses.get(&StatusKey::Task(name.to_owned(), id), now);
+                if status.reporter.worker_id.is_empty() {
+                    status.reporter.worker_id.clone_from(&self.reporter.worker_id);
                 }
                 (id, status)
             });
