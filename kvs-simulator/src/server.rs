@@ -126,6 +126,13 @@ impl Simulator {
         stream.map(|stream| self.shared.store.remove(&stream)).is_some()
     }
 
+    /// Ends what is played into a stream of the first key's account, which stays with what it holds; `false`: there is none
+    /// of that name.
+    pub fn end_playback(&self, name: &str) -> bool {
+        let stream = self.shared.store.get(&self.shared.default_account, name);
+        stream.map(|stream| stream.end_playback()).is_some()
+    }
+
     /// Sets a tag of a stream of the first key's account, as TagStream does; `false`: there is none of that name.
     pub fn tag_stream(&self, name: &str, key: &str, value: &str) -> bool {
         let stream = self.shared.store.get(&self.shared.default_account, name);

@@ -137,6 +137,12 @@ impl Stream {
         format!("{:016x}", number::mix(&self.identity.name, self.settings().changes))
     }
 
+    /// No more of its file is played. What was due by now is held.
+    pub(crate) fn end_playback(&self) {
+        self.snapshot();
+        self.playback.end();
+    }
+
     pub(crate) fn not_whole(&self) -> &[NotWhole] {
         self.playback.not_whole()
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use apache_avro::types::Value;
-use kvs_harness::{Connector, ConnectorFile, Kafka, read_notifications, wait_for, wait_for_within};
+use kvs_harness::{Connector, ConnectorFile, Kafka, read_notifications, wait_for};
 use kvs_simulator::{CutHow, Fault, FaultKind, Pace};
 
 use crate::stage::{Stage, program};
@@ -113,7 +113,7 @@ fn a_backfill_publishes_its_range_once_and_in_order_through_a_kill_and_is_done()
     wait_for("the job to be on its way", || worker.metric("kvs_connect_fragments_total") > 50.0);
     worker.restart(program());
     worker.wait_healthy();
-    wait_for_within(Duration::from_secs(60), "the job to be done", || {
+    wait_for("the job to be done", || {
         status(&worker).get("s").is_some_and(|row| row["state"] == "COMPLETED")
     });
     let row = &status(&worker)["s"];

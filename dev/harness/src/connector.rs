@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::kafka::free_port;
 use crate::process::{Process, command};
-use crate::wait::{wait_for, wait_for_within};
+use crate::wait::wait_for;
 
 /// Settings of a worker.
 #[derive(Debug, Clone)]
@@ -242,7 +242,7 @@ impl Connector {
     pub fn wait_healthy(&mut self) {
         let mut ended = None;
         let began = std::time::Instant::now();
-        wait_for_within(Duration::from_secs(120), "the worker to be healthy", || {
+        wait_for("the worker to be healthy", || {
             ended = self.process.exit_code();
             assert!(began.elapsed() < Duration::from_secs(90), "the worker does not become healthy: {}", self.log());
             ended.is_some() || self.get("/health").is_some_and(|(status, _)| status == 200)

@@ -1,5 +1,6 @@
 //! A file that is played into a stream: which fragment comes when.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -19,11 +20,13 @@ pub(crate) struct Playback {
     repeat: Repeat,
     pace: Pace,
     started: Instant,
+    /// No more of it comes.
+    ended: AtomicBool,
 }
 
 impl Playback {
     pub(crate) fn new(stream: &str, media: Media, repeat: Repeat, pace: Pace) -> Self {
-        Self { stream: stream.to_owned(), media, repeat, pace, started: Instant::now() }
+        Self { stream: stream.to_owned(), media, repeat, pace, started: Instant::now(), ended: AtomicBool::new(false) }
     }
 
     pub(crate) fn not_whole(&self) -> &[NotWhole] {
@@ -35,8 +38,16 @@ impl Playback {
         self.repeat == Repeat::Forever && self.pace == Pace::Max
     }
 
+    /// Ends it: no more fragments come, as if the file were played to its end.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
     /// When the fragment of this index is due; `None`: there is none.
     pub(crate) fn due(&self, index: u64) -> Option<Instant> {
+        if self.ended.load(Ordering::Acquire) {
+            return None;
+        }
         let per_play = self.media.chunks.len() as u64;
         let play = index.checked_div(per_play)?;
         if let Repeat::Times(times) = self.repeat
