@@ -145,6 +145,9 @@ impl Worker {
         startup::check_contract(Arc::clone(&log), contract.clone(), config.shards).await?;
         let (endings, mut ends) = mpsc::channel(ENDINGS_MAX);
         let events = self.follow(&endings).await?;
+        if !startup::refuse_namesake(&self.statuses, &config, &self.reporter, &shutdown).await? {
+            return Ok(());
+        }
         let dependencies = Arc::new(Dependencies::new(Arc::clone(&config), topics)?);
         let _ = self.dependencies.set(Arc::clone(&dependencies));
         dependencies.share_calls(self.statuses.look(|view| view.workers(Instant::now()).count()) + 1);
@@ -169,6 +172,7 @@ impl Worker {
         ));
         let statuses = Arc::new(Statuses {
             reporter: self.reporter.clone(),
+            group_instance_id: config.group_instance_id.clone(),
             session_timeout: Duration::from_millis(config.session_timeout_ms),
             configs: Arc::clone(&self.configs),
             log: Arc::clone(&self.statuses),
@@ -185,7 +189,8 @@ impl Worker {
         let stop = CancellationToken::new();
         let _stop_at_the_end = stop.clone().drop_guard();
         connectors.apply(&self.configs.view());
-        let following = Arc::clone(&self).follow_configs(Arc::clone(&connectors), Arc::clone(&shards), events, stop.clone());
+        let following =
+            Arc::clone(&self).follow_configs(Arc::clone(&connectors), Arc::clone(&shards), events, stop.clone());
         supervise(Part::Configs, following, &endings);
         tracing::info!(
             worker_id = self.reporter.worker_id,

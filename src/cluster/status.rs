@@ -138,13 +138,14 @@ pub fn topic_record(connector: &str, topic: &str, used: bool) -> KeyValue {
 }
 
 /// A worker's heartbeat, which says for how long it is alive; `None`: it leaves.
-pub fn worker_record(reporter: &Reporter, alive_for: Option<Duration>) -> KeyValue {
+pub fn worker_record(reporter: &Reporter, group_instance_id: Option<&str>, alive_for: Option<Duration>) -> KeyValue {
     let value = alive_for.map(|duration| {
         json!({
             "time_ms": now_ms(),
             "lives_for_ms": duration.as_millis() as u64,
             "release": env!("CARGO_PKG_VERSION"),
             "started_ms": reporter.started_ms,
+            "group_instance_id": group_instance_id,
         })
     });
     (format!("{WORKER}{}", reporter.worker_id).into_bytes(), value.map(|value| value.to_string().into_bytes()))
@@ -159,6 +160,7 @@ fn now_ms() -> i64 {
 struct Heartbeat {
     alive_until: Instant,
     started_ms: i64,
+    group_instance_id: Option<String>,
     release: String,
 }
 
@@ -234,7 +236,9 @@ impl StatusView {
         let left = alive_for.saturating_sub(Duration::from_millis(age_ms));
         let release = value["release"].as_str().unwrap_or_default().to_owned();
         let started_ms = value["started_ms"].as_i64().unwrap_or_default();
-        self.workers.insert(worker_id.to_owned(), Heartbeat { alive_until: now + left, started_ms, release });
+        let group_instance_id = value["group_instance_id"].as_str().map(str::to_owned);
+        let heartbeat = Heartbeat { alive_until: now + left, started_ms, group_instance_id, release };
+        self.workers.insert(worker_id.to_owned(), heartbeat);
     }
 
     /// Returns whether a worker's heartbeat has not run out at `now`.
@@ -252,6 +256,17 @@ impl StatusView {
     /// Returns when the run of a worker that sent the last heartbeat under this address was started, if one did.
     pub fn started_ms(&self, worker_id: &str) -> Option<i64> {
         self.workers.get(worker_id).map(|heartbeat| heartbeat.started_ms)
+    }
+
+    /// Returns another worker that is alive at `now` under this `group.instance.id`, and until when its heartbeat is good.
+    pub fn namesake(&self, group_instance_id: &str, own: &Reporter, now: Instant) -> Option<(&str, Instant)> {
+        let is_namesake = |(worker_id, heartbeat): &(&String, &Heartbeat)| {
+            **worker_id != own.worker_id
+                && now < heartbeat.alive_until
+                && heartbeat.group_instance_id.as_deref() == Some(group_instance_id)
+        };
+        let found = self.workers.iter().find(is_namesake);
+        found.map(|(worker_id, heartbeat)| (worker_id.as_str(), heartbeat.alive_until))
     }
 
     /// The release that a worker runs.
@@ -300,7 +315,8 @@ impl StatusView {
     /// Returns how something is at `now`: UNASSIGNED when nobody who is alive reports of it.
     pub fn get(&self, key: &StatusKey, now: Instant) -> Status {
         self.counting(key, now).cloned().unwrap_or_else(|| {
-            let highest = self.reports.get(key).and_then(|known| known.0.iter().max_by_key(|report| report.lease_epoch));
+            let highest =
+                self.reports.get(key).and_then(|known| known.0.iter().max_by_key(|report| report.lease_epoch));
             Status {
                 state: RunState::Unassigned,
                 trace: None,

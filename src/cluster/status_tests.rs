@@ -17,7 +17,7 @@ fn reports(view: &mut StatusView, worker_id: &str, state: RunState, lease_epoch:
 }
 
 fn heartbeat(view: &mut StatusView, worker_id: &str, duration: Option<Duration>) {
-    let (key, value) = worker_record(&reporter(worker_id), duration);
+    let (key, value) = worker_record(&reporter(worker_id), None, duration);
     view.apply(&key, value.as_deref(), true, Instant::now());
 }
 
@@ -86,7 +86,7 @@ fn reports_of_an_earlier_run_of_a_worker_count_no_more() {
     heartbeat(&mut view, "a", LONG);
     reports(&mut view, "a", RunState::Running, 10);
     let again = Reporter { worker_id: "a".to_owned(), started_ms: 2 };
-    let (worker, value) = worker_record(&again, LONG);
+    let (worker, value) = worker_record(&again, None, LONG);
     view.apply(&worker, value.as_deref(), true, Instant::now());
     assert_eq!(state(&view), RunState::Unassigned);
     // A version that does not say which run reports is believed.
@@ -104,7 +104,7 @@ fn a_late_heartbeat_changes_no_view_for_ever() {
     let later = began + Duration::from_secs(30);
     for (view, read_at) in [(&mut heard, began), (&mut unheard, later)] {
         // A sleeper's heartbeat, good for ten seconds, which the second view reads when it is over.
-        let (worker, value) = worker_record(&reporter("sleeper"), Some(Duration::from_secs(10)));
+        let (worker, value) = worker_record(&reporter("sleeper"), None, Some(Duration::from_secs(10)));
         view.apply(&worker, value.as_deref(), true, began);
         for (worker_id, state, lease_epoch) in
             [("w", RunState::Running, 12), ("sleeper", RunState::Unassigned, 10), ("w", RunState::Running, 12)]
@@ -113,7 +113,7 @@ fn a_late_heartbeat_changes_no_view_for_ever() {
             let (status_key, value) = key().record(Some(&status));
             view.apply(&status_key, value.as_deref(), true, read_at);
         }
-        let (worker, value) = worker_record(&reporter("w"), LONG);
+        let (worker, value) = worker_record(&reporter("w"), None, LONG);
         view.apply(&worker, value.as_deref(), true, later);
     }
     assert_eq!(heard.get(&key(), later), unheard.get(&key(), later));
@@ -160,16 +160,16 @@ proptest! {
                     key().record(Some(&status))
                 }
                 Written::Heartbeat(worker, seconds) => {
-                    worker_record(&reporter(&name(*worker)), Some(Duration::from_secs(*seconds)))
+                    worker_record(&reporter(&name(*worker)), None, Some(Duration::from_secs(*seconds)))
                 }
-                Written::Left(worker) => worker_record(&reporter(&name(*worker)), None),
+                Written::Left(worker) => worker_record(&reporter(&name(*worker)), None, None),
             };
             one.apply(&record_key, value.as_deref(), true, one_at);
             other.apply(&record_key, value.as_deref(), true, other_at);
         }
         let asked = one_at.max(other_at) + Duration::from_secs(30);
         for (worker, alive) in (0u8..).zip(&alive) {
-            let (record_key, value) = worker_record(&reporter(&name(worker)), alive.then_some(Duration::from_secs(60)));
+            let (record_key, value) = worker_record(&reporter(&name(worker)), None, alive.then_some(Duration::from_secs(60)));
             one.apply(&record_key, value.as_deref(), true, asked);
             other.apply(&record_key, value.as_deref(), true, asked);
         }
@@ -207,7 +207,9 @@ fn a_status_of_a_later_version_is_passed_over() {
     heartbeat(&mut view, "a", LONG);
     reports(&mut view, "a", RunState::Running, 1);
     let (record_key, _) = key().record(None);
-    for value in [&br#"{"version":2,"state":"RUNNING","worker_id":"a"}"#[..], br#"{"state":"DREAMING","worker_id":"a"}"#, b"{"] {
+    for value in
+        [&br#"{"version":2,"state":"RUNNING","worker_id":"a"}"#[..], br#"{"state":"DREAMING","worker_id":"a"}"#, b"{"]
+    {
         view.apply(&record_key, Some(value), true, Instant::now());
     }
     assert_eq!(state(&view), RunState::Running);

@@ -196,9 +196,10 @@ impl Membership {
                 listener.ended(panicked.into());
             }
         };
-        let thread = std::thread::Builder::new().name("membership".to_owned()).spawn(run).map_err(|error| {
-            LogError { kind: LogErrorKind::Other, doing: JOINING, text: error.to_string() }
-        })?;
+        let thread = std::thread::Builder::new()
+            .name("membership".to_owned())
+            .spawn(run)
+            .map_err(|error| LogError { kind: LogErrorKind::Other, doing: JOINING, text: error.to_string() })?;
         Ok(Self { stop, thread: Some(thread) })
     }
 

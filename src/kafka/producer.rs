@@ -103,11 +103,8 @@ impl ProducerContext for DeliveryContext {
     fn delivery(&self, result: &DeliveryResult<'_>, index: usize) {
         // A panic would end the client's polling thread, and the shard would wait for reports that never come.
         if let Err(panicked) = catch(Part::Callback, || self.0.note(result, index)) {
-            let error = LogError {
-                kind: LogErrorKind::Other,
-                doing: "hearing of a delivery",
-                text: panicked.to_string(),
-            };
+            let error =
+                LogError { kind: LogErrorKind::Other, doing: "hearing of a delivery", text: panicked.to_string() };
             self.0.lock().failed = Some(Failure { error, purged: false, since: Instant::now() });
         }
         self.0.changed.notify_all();

@@ -19,6 +19,8 @@ pub struct OwnerReport(Arc<Mutex<State>>);
 struct State {
     /// Since when there is no owner; `None`: there is one.
     unowned_since: Option<Instant>,
+    /// The last owner's thread has panicked, and there is none yet.
+    died: bool,
     /// Losses with nothing committed in between.
     losses: Option<Losses>,
 }
@@ -32,7 +34,7 @@ struct Losses {
 
 impl Default for OwnerReport {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(State { unowned_since: Some(Instant::now()), losses: None })))
+        Self(Arc::new(Mutex::new(State { unowned_since: Some(Instant::now()), died: false, losses: None })))
     }
 }
 
@@ -44,7 +46,8 @@ impl OwnerReport {
 
     /// The shard has been acquired.
     pub fn acquired(&self) {
-        self.lock().unowned_since = None;
+        let mut state = self.lock();
+        (state.unowned_since, state.died) = (None, false);
     }
 
     /// A transaction has been committed: what went wrong before is over.
@@ -52,10 +55,20 @@ impl OwnerReport {
         self.lock().losses = None;
     }
 
+    /// The owner's thread has panicked: nobody tries to acquire the shard until it is started again.
+    pub fn died(&self, reason: String) {
+        self.lose(reason, true);
+    }
+
     /// The shard is lost, or could not be acquired.
     pub fn lost(&self, reason: String) {
+        self.lose(reason, false);
+    }
+
+    fn lose(&self, reason: String, died: bool) {
         let now = Instant::now();
         let mut state = self.lock();
+        state.died |= died;
         state.unowned_since.get_or_insert(now);
         let first = state.losses.as_ref().map_or(now, |losses| losses.first);
         state.losses = Some(Losses { first, last: now, reason });
@@ -69,7 +82,8 @@ impl OwnerReport {
             .then(|| format!("its shard is lost, or cannot be acquired: {}", losses.reason))
     }
 
-    /// Returns for how long the shard has stood still, with the reason, once that is longer than a take-over takes.
+    /// Returns for how long the shard has stood still, with the reason, once that is longer than a take-over takes; at once
+    /// when its owner has died.
     pub fn standing_still(&self) -> Option<(Duration, String)> {
         let state = self.lock();
         let reason = || match &state.losses {
@@ -83,7 +97,7 @@ impl OwnerReport {
             .filter(|losses| losses.last.elapsed() < STANDING_STILL_AFTER)
             .map(|losses| losses.first.elapsed());
         let longest = unowned.max(flapping)?;
-        (longest >= STANDING_STILL_AFTER).then(|| (longest, reason()))
+        (state.died || longest >= STANDING_STILL_AFTER).then(|| (longest, reason()))
     }
 }
 

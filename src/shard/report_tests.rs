@@ -39,3 +39,13 @@ fn one_that_has_no_owner_or_loses_it_again_and_again_stands_still() {
     report.committed();
     assert_eq!(report.standing_still(), None);
 }
+
+#[test]
+fn one_whose_owner_has_died_stands_still_at_once() {
+    let report = OwnerReport::default();
+    report.acquired();
+    report.died("shard panicked".to_owned());
+    assert!(report.standing_still().unwrap().1.contains("panicked"));
+    report.acquired();
+    assert_eq!(report.standing_still(), None);
+}

@@ -103,7 +103,7 @@ fn only_the_streams_of_the_topic_that_takes_nothing_fail() {
             ..OwnerSettings::default()
         },
         report: super::OwnerReport::default(),
-            one_topic_at_a_time: false,
+        one_topic_at_a_time: false,
     };
     let thread = std::thread::spawn(move || owner.run());
     let began = Instant::now();

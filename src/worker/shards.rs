@@ -188,7 +188,7 @@ impl Shards {
                 };
                 panics = if began.elapsed() >= BEGUN_WELL_AFTER { 1 } else { panics + 1 };
                 telemetry::shard_lost("panic");
-                report.lost(panicked.to_string());
+                report.died(panicked.to_string());
                 if panics >= PANICS_MAX {
                     let _ = endings.try_send(WorkerError::Panicked(panicked));
                     return;

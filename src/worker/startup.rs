@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::WorkerError;
+use crate::cluster::StatusLog;
+use crate::cluster::status::Reporter;
 use crate::config::WorkerConfig;
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{KafkaLog, TopicError, Topics};
@@ -120,6 +122,44 @@ async fn storage_topic(topics: &Topics, topic: &StorageTopic<'_>) -> Result<(), 
         )));
     }
     Ok(())
+}
+
+/// Waits for an earlier worker of this one's `group.instance.id` to be over, and refuses to join beside one that is alive:
+/// the two would throw each other out of the group. `false`: shut down meanwhile.
+pub(super) async fn refuse_namesake(
+    statuses: &StatusLog,
+    config: &WorkerConfig,
+    own: &Reporter,
+    shutdown: &CancellationToken,
+) -> Result<bool, WorkerError> {
+    let Some(instance_id) = &config.group_instance_id else { return Ok(true) };
+    let mut known: Option<Instant> = None;
+    loop {
+        let namesake = statuses.look(|view| {
+            view.namesake(instance_id, own, Instant::now()).map(|(worker_id, until)| (worker_id.to_owned(), until))
+        });
+        let Some((worker_id, until)) = namesake else { return Ok(true) };
+        match known {
+            None => tracing::warn!(
+                worker_id,
+                group_instance_id = instance_id,
+                left_ms = until.saturating_duration_since(Instant::now()).as_millis() as u64,
+                "a worker of this group.instance.id was alive a moment ago: waiting until its session is over"
+            ),
+            Some(known) if until > known => {
+                return Err(WorkerError::Config(format!(
+                    "worker {worker_id} is running with the group.instance.id {instance_id:?} of this one, and the two would \
+                     throw each other out of the group: give every worker a name of its own, or stop the other one"
+                )));
+            }
+            Some(_) => {}
+        }
+        known.get_or_insert(until);
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(false),
+            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+        }
+    }
 }
 
 /// Refuses a topic that is bound to something else (rule 9). Each shard's taking checks again, after init.

@@ -45,6 +45,7 @@ const HOME: &str = "";
 /// Speaks for a worker.
 pub(super) struct Statuses {
     pub(super) reporter: Reporter,
+    pub(super) group_instance_id: Option<String>,
     pub(super) session_timeout: Duration,
     pub(super) configs: Arc<ConfigLog>,
     pub(super) log: Arc<StatusLog>,
@@ -80,7 +81,7 @@ impl Statuses {
         loop {
             fault_point(Part::Statuses);
             if beaten.is_none_or(|beaten| beaten.elapsed() >= heartbeat_every) {
-                self.log.write(worker_record(&self.reporter, Some(alive_for)));
+                self.log.write(self.heartbeat(Some(alive_for)));
                 beaten = Some(Instant::now());
             }
             self.dependencies.share_calls(self.log.look(|view| view.workers(Instant::now()).count()));
@@ -108,6 +109,10 @@ impl Statuses {
                 () = tokio::time::sleep(pause) => {}
             }
         }
+    }
+
+    fn heartbeat(&self, alive_for: Option<Duration>) -> KeyValue {
+        worker_record(&self.reporter, self.group_instance_id.as_deref(), alive_for)
     }
 
     fn versions(&self) -> Versions {
@@ -178,7 +183,7 @@ impl Statuses {
             }
             if self.is_home(HOME, &held) {
                 let dead = statuses.long_dead(now, FORGET_AFTER);
-                records.extend(dead.map(|worker_id| worker_record(&Reporter::unknown(worker_id), None)));
+                records.extend(dead.map(|worker_id| worker_record(&Reporter::unknown(worker_id), None, None)));
             }
         });
         self.write(records);
@@ -310,7 +315,7 @@ impl Statuses {
 
     /// The worker ends.
     pub(super) fn leave(&self) {
-        self.log.write(worker_record(&self.reporter, None));
+        self.log.write(self.heartbeat(None));
         self.log.flush(LAST_WORDS);
     }
 }

@@ -18,3 +18,4 @@ mod rest;
 mod security;
 mod stage;
 mod streams;
+mod supervision;
