@@ -34,6 +34,7 @@ pub mod offset;
 pub mod outgoing;
 pub mod owner;
 pub mod recover;
+pub mod sequence;
 pub mod take;
 pub mod transaction;
 
@@ -41,6 +42,8 @@ pub mod transaction;
 mod fake;
 #[cfg(test)]
 mod owner_tests;
+#[cfg(test)]
+mod sequence_owner_tests;
 #[cfg(test)]
 mod take_tests;
 #[cfg(test)]
@@ -54,3 +57,4 @@ pub use offset::{OffsetKey, StoredOffset};
 pub use outgoing::{Outgoing, Record};
 pub use owner::{Beginning, Grip, Owner, OwnerSettings, SharedPositions, Sources};
 pub use recover::Positions;
+pub use sequence::SequencePrefix;
