@@ -37,4 +37,12 @@ fn every_schema_of_a_value_has_a_header_of_its_own() {
         let parsed = Schema::parse_str(schema).unwrap();
         assert_eq!(RabinFingerprintHeader::from_schema(&parsed).build_header()[2..], fingerprint);
     }
+    // That of notifications, whose schema is as it was; docs/RECORDS.md names both.
+    let parsed = Schema::parse_str(NOTIFICATION_SCHEMA).unwrap();
+    let header = RabinFingerprintHeader::from_schema(&parsed).build_header();
+    let earlier: String = header[2..].iter().map(|byte| format!("{byte:02x}")).collect();
+    let docs = include_str!("../../docs/RECORDS.md");
+    for fingerprint in [&earlier, &hex(VALUE_SCHEMA)[4..], &hex(KEY_SCHEMA)[4..], &hex(NOTIFICATION_SCHEMA)[4..]] {
+        assert!(docs.contains(fingerprint), "{fingerprint} is not in docs/RECORDS.md");
+    }
 }

@@ -74,7 +74,9 @@ pub fn read_raw(bootstrap: &str, topic: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
 /// When it cannot be read within two minutes.
 pub fn read_notifications(bootstrap: &str, topic: &str) -> Vec<HashMap<String, Value>> {
     static READERS: OnceLock<Readers> = OnceLock::new();
-    let readers = readers(&READERS, &[("9f029d41273bd21f", include_str!("../../../schemas/notification.avsc"))]);
+    let schema = include_str!("../../../schemas/notification.avsc");
+    // The second is what earlier versions wrote with the same schema.
+    let readers = readers(&READERS, &[("9f029d41273bd21f", schema), ("6c0edc2af111423f", schema)]);
     read_all(bootstrap, topic, Isolation::Committed, |message| {
         read_fields(readers, message.payload().expect("a value")).into_iter().collect()
     })
