@@ -22,7 +22,7 @@ demo: tools ## Cameras to Kafka on this machine, with a kill -9 on the way; ARGS
 test: tools ## All tests, against a real Kafka and by AWS's SDKs; KVS_RECORDINGS=FOLDER adds those on real recordings
 	@mkdir -p target && rm -f $(WAITS) && date +%s >target/test-began
 	dev/kafka/kafka fetch >/dev/null
-	for sdk in python node java clients; do dev/sdks $$sdk >/dev/null || exit; done
+	for sdk in python node java clients avro-java avro-python; do dev/sdks $$sdk >/dev/null || exit; done
 	KVS_CONNECT_WAITS=$(WAITS) $(CARGO) test --workspace --bins --lib --tests
 	@dev/kafka/kafka sweep
 	$(CARGO) test --workspace --doc

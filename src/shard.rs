@@ -37,6 +37,7 @@ pub mod outgoing;
 pub mod owner;
 pub mod recover;
 mod report;
+pub mod sequence;
 pub mod take;
 pub mod transaction;
 
@@ -44,6 +45,8 @@ pub mod transaction;
 mod fake;
 #[cfg(test)]
 mod owner_tests;
+#[cfg(test)]
+mod sequence_owner_tests;
 #[cfg(test)]
 mod take_tests;
 #[cfg(test)]
@@ -58,3 +61,4 @@ pub use outgoing::{Outgoing, Record};
 pub use owner::{Beginning, Grip, Owner, OwnerSettings, SharedPositions, Sources};
 pub use recover::Positions;
 pub use report::OwnerReport;
+pub use sequence::SequencePrefix;

@@ -114,7 +114,8 @@ impl LiveStreams {
 
     fn spawn(&self, running: &mut Running, plan: &Arc<StreamPlan>) {
         self.states.begin(&plan.key, running.beginning.generation);
-        if let Some(reason) = running.beginning.unreadable.get(&*plan.key) {
+        let Beginning { unreadable, refused, .. } = &running.beginning;
+        if let Some(reason) = refused.as_ref().or_else(|| unreadable.get(&*plan.key)) {
             self.states.fail(&plan.key, reason.clone(), Restart::ByHand);
         }
         let cancel = running.all.child_token();

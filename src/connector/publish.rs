@@ -121,6 +121,7 @@ impl<'a> Publisher<'a> {
             fragment_number: fragment.number.clone(),
             server_timestamp: fragment.server_timestamp,
             producer_timestamp: fragment.producer_timestamp,
+            sequence: None,
         };
         let built = self.builder.build(fragment, content_type.as_deref(), now_ms());
         let records = built.map_err(|error| error.to_string())?;

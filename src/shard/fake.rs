@@ -36,9 +36,9 @@ struct State {
     entries: HashMap<ShardId, Vec<Entry>>,
     transactions: u64,
     decided: HashMap<u64, bool>,
-    /// Committed records of other topics.
-    published: Vec<String>,
-    pending: HashMap<u64, Vec<String>>,
+    /// Committed records of other topics: keys and values.
+    published: Vec<(String, String)>,
+    pending: HashMap<u64, Vec<(String, String)>>,
     /// Errors to come: at this step, this kind.
     faults: Vec<(Did, LogErrorKind)>,
     /// An offset to which the log is cut once reading has begun.
@@ -82,7 +82,11 @@ impl FakeLog {
     }
 
     pub(super) fn published(&self) -> Vec<String> {
-        self.state().published.clone()
+        self.state().published.iter().map(|(key, _)| key.clone()).collect()
+    }
+
+    pub(super) fn published_values(&self) -> Vec<String> {
+        self.state().published.iter().map(|(_, value)| value.clone()).collect()
     }
 
     /// The next time this step is made, it fails.
@@ -232,7 +236,8 @@ impl TransactionalProducer for FakeProducer {
             state.entries.entry(ShardId(record.partition)).or_default().push(entry);
         } else {
             let key = String::from_utf8(record.key).unwrap();
-            state.pending.entry(transaction).or_default().push(key);
+            let value = String::from_utf8(record.value.unwrap_or_default().to_vec()).unwrap();
+            state.pending.entry(transaction).or_default().push((key, value));
         }
         Ok(())
     }

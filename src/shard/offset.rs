@@ -4,6 +4,8 @@ use kvs_mkv::{FragmentNumber, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::sequence;
+
 /// Whose offset it is, as Kafka Connect writes keys: `["connector",{"stream":"name or ARN"}]`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OffsetKey {
@@ -45,6 +47,8 @@ pub struct StoredOffset {
     pub server_timestamp: Option<Timestamp>,
     /// Its producer timestamp.
     pub producer_timestamp: Option<Timestamp>,
+    /// Its sequence ([`super::sequence`]); none when an earlier version published it.
+    pub sequence: Option<i64>,
 }
 
 /// The form of the value that this version writes and understands. A later one that older workers must not take for
@@ -71,6 +75,8 @@ struct Wire {
     server_timestamp: Option<i64>,
     #[serde(default)]
     producer_timestamp: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sequence: Option<i64>,
 }
 
 impl StoredOffset {
@@ -82,6 +88,7 @@ impl StoredOffset {
             fragment_number: self.fragment_number.as_str().to_owned(),
             server_timestamp: self.server_timestamp.map(Timestamp::millis),
             producer_timestamp: self.producer_timestamp.map(Timestamp::millis),
+            sequence: self.sequence,
         };
         // Strings and numbers always serialise.
         serde_json::to_vec(&wire).unwrap_or_default()
@@ -110,6 +117,7 @@ impl StoredOffset {
             continuation_token: wire.continuation_token,
             server_timestamp: wire.server_timestamp.map(Timestamp::from_millis),
             producer_timestamp: wire.producer_timestamp.map(Timestamp::from_millis),
+            sequence: wire.sequence.map(sequence::checked).transpose()?,
         })
     }
 }

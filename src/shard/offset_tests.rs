@@ -21,6 +21,7 @@ fn values_are_read_tolerantly_and_refused_clearly() {
         fragment_number: "91343852333181432392682062607743920146159169392".parse().unwrap(),
         server_timestamp: Some(Timestamp::from_millis(5)),
         producer_timestamp: None,
+        sequence: None,
     };
     let bytes = offset.to_bytes();
     assert_eq!(StoredOffset::from_bytes(&bytes), Ok(offset));

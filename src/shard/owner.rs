@@ -17,6 +17,7 @@ use super::offset::{OffsetKey, StoredOffset};
 use super::outgoing::Outgoing;
 use super::recover::{Positions, RecoverError};
 use super::report::OwnerReport;
+use super::sequence::Sequences;
 use super::take::{Taken, take};
 use super::transaction::{Committed, Failed, Transaction, TransactionLimits};
 use crate::supervision::{Part, fault_point};
@@ -95,6 +96,8 @@ pub struct Beginning {
     pub positions: SharedPositions,
     /// Streams that cannot be pulled, with the reason.
     pub unreadable: HashMap<OffsetKey, String>,
+    /// Why none of its streams can be pulled.
+    pub refused: Option<String>,
     /// Orders the takings of a shard.
     pub generation: i64,
 }
@@ -227,13 +230,22 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         // Each take has a queue of its own, so that what was pulled before a loss cannot come after it.
         let (sender, mut queue) = mpsc::channel(self.settings.queue_fragments);
         let mut contract = (!recovered.has_contract).then(|| self.contract.clone());
-        if let Some(place) = &recovered.config_place {
-            let grip = self.grip.clone();
-            self.sources.wait_for_config(place, &move || grip.held());
-        }
+        let refused = match &recovered.config_place {
+            Some(Ok(place)) => {
+                let grip = self.grip.clone();
+                self.sources.wait_for_config(place, &move || grip.held());
+                None
+            }
+            Some(Err(reason)) => {
+                tracing::error!(shard = self.shard.0, reason, "nothing of the shard is pulled");
+                Some(reason.clone())
+            }
+            None => None,
+        };
         let positions = SharedPositions::new(recovered.positions);
+        let mut sequences = recovered.sequences;
         let (unreadable, generation) = (recovered.unreadable, recovered.generation);
-        self.sources.start(Beginning { positions: positions.clone(), unreadable, generation }, sender);
+        self.sources.start(Beginning { positions: positions.clone(), unreadable, refused, generation }, sender);
         let mut deadline = None;
         let mut held_over = None;
         loop {
@@ -259,7 +271,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 }
             };
             let Some(first) = fresh(first, &positions) else { continue };
-            let written = self.write(&mut producer, first, &mut queue, &positions, contract.as_ref());
+            let written = self.write(&mut producer, first, &mut queue, &positions, &mut sequences, contract.as_ref());
             match written {
                 Ok((committed, next)) => {
                     held_over = next;
@@ -286,10 +298,11 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         first: Outgoing,
         queue: &mut mpsc::Receiver<Outgoing>,
         positions: &SharedPositions,
+        sequences: &mut Sequences,
         contract: Option<&Contract>,
     ) -> Result<(Vec<Committed>, Option<Outgoing>), Failed> {
         let began = Instant::now();
-        note(positions, &first);
+        let first = admit(first, positions, sequences);
         let topic_of = |outgoing: &Outgoing| outgoing.records.first().map(|record| Arc::clone(&record.topic));
         let (only, mut held_over) = (topic_of(&first).filter(|_| self.one_topic_at_a_time), None);
         let mut transaction = Transaction::begin(producer, self.settings.transaction, first)?;
@@ -300,8 +313,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 break;
             }
             if let Some(next) = fresh(next, positions) {
-                note(positions, &next);
-                transaction.add(next)?;
+                transaction.add(admit(next, positions, sequences))?;
             }
         }
         let topic = Arc::from(self.log.offsets_topic());
@@ -394,9 +406,14 @@ fn fresh(outgoing: Outgoing, positions: &SharedPositions) -> Option<Outgoing> {
     None
 }
 
-/// What is being written counts as the stream's last from now on; if it fails, all is read anew.
-fn note(positions: &SharedPositions, outgoing: &Outgoing) {
+/// Gives a fragment its sequence. What is being written counts as the stream's last from now on; if it fails, all is
+/// read anew.
+fn admit(mut outgoing: Outgoing, positions: &SharedPositions, sequences: &mut Sequences) -> Outgoing {
+    let key = &outgoing.key;
+    let sequence = if outgoing.has_sequence() { Some(sequences.next(key)) } else { sequences.last(key) };
+    outgoing.set_sequence(sequence);
     if let Some(offset) = &outgoing.offset {
         positions.lock().insert((*outgoing.key).clone(), offset.clone());
     }
+    outgoing
 }

@@ -8,6 +8,7 @@ use super::gate::ConfigPlace;
 use super::id::ShardId;
 use super::log::{LogError, OffsetReader};
 use super::offset::{OffsetKey, StoredOffset};
+use super::sequence::{self, Sequences};
 
 /// The offsets of a shard's streams.
 pub type Positions = HashMap<OffsetKey, StoredOffset>;
@@ -25,8 +26,11 @@ pub struct Recovered {
     pub has_contract: bool,
     /// Streams whose offsets cannot be read, with the reason: taking them for none would publish the streams again.
     pub unreadable: HashMap<OffsetKey, String>,
-    /// The place of the config log that has to be applied before anything is pulled.
-    pub config_place: Option<ConfigPlace>,
+    /// The sequence of each stream's last fragment, of streams without an offset too.
+    pub sequences: Sequences,
+    /// The place of the config log that has to be applied before anything is pulled. When it cannot be read, the reason:
+    /// taking it for none would let an owner that has not heard of a change undo it.
+    pub config_place: Option<Result<ConfigPlace, String>>,
     /// The end of the partition when it was read: it grows from take to take, and so orders them.
     pub generation: i64,
 }
@@ -88,10 +92,43 @@ pub fn recover(
     held: &dyn Fn() -> bool,
 ) -> Result<Recovered, RecoverError> {
     let mut recovered = Recovered::default();
-    let end =
-        read_to_end(reader, shard, stall_timeout, held, |key, value| apply(&mut recovered, contract, key, value))?;
+    let mut unreadable_sequences = HashMap::new();
+    let end = read_to_end(reader, shard, stall_timeout, held, |key, value| match sequence::key_from_bytes(key) {
+        Some(key) => {
+            apply_sequence(&mut recovered.sequences, &mut unreadable_sequences, key, value);
+            Ok(())
+        }
+        None => apply(&mut recovered, contract, key, value),
+    })?;
     recovered.generation = end;
+    // One that an earlier version wrote has none, although the stream may have one already.
+    for (key, offset) in &mut recovered.positions {
+        offset.sequence = recovered.sequences.last(key);
+    }
+    recovered.unreadable.extend(unreadable_sequences);
     Ok(recovered)
+}
+
+fn apply_sequence(
+    sequences: &mut Sequences,
+    unreadable: &mut HashMap<OffsetKey, String>,
+    key: OffsetKey,
+    value: Option<&[u8]>,
+) {
+    unreadable.remove(&key);
+    match value.map(sequence::value_from_bytes) {
+        // It stands in the offset again.
+        None => {}
+        Some(Ok(found)) => sequences.found(&key, found),
+        Some(Err(reason)) => {
+            let reason = format!(
+                "the sequence of stream {} of connector {} cannot be read ({reason}): alter the stream's offset, or reset \
+                 it, and it is written anew",
+                key.stream, key.connector
+            );
+            unreadable.insert(key, reason);
+        }
+    }
 }
 
 /// Reads a partition from its start to the end it has now; answers that end.
@@ -146,7 +183,15 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
         return Ok(());
     }
     if key == CONFIG_PLACE_KEY {
-        recovered.config_place = value.and_then(|value| serde_json::from_slice(value).ok());
+        recovered.config_place = value.map(|value| {
+            serde_json::from_slice(value).map_err(|error| {
+                format!(
+                    "the place of the config log that its shard waits for cannot be read ({error}); it was written by \
+                     something else, or by a later version: stop the connector, and set or reset the offset of this \
+                     stream, which writes it anew"
+                )
+            })
+        });
         return Ok(());
     }
     let Some(offset_key) = OffsetKey::from_bytes(key) else {
@@ -158,8 +203,17 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
     recovered.positions.remove(&offset_key);
     match value.map(StoredOffset::from_bytes) {
         None => {}
-        Some(Ok(offset)) => _ = recovered.positions.insert(offset_key, offset),
+        Some(Ok(offset)) => {
+            if let Some(sequence) = offset.sequence {
+                recovered.sequences.found(&offset_key, sequence);
+            }
+            recovered.positions.insert(offset_key, offset);
+        }
         Some(Err(reason)) => {
+            // Whoever alters it goes on counting.
+            if let Some(Ok(sequence)) = value.map(sequence::value_from_bytes) {
+                recovered.sequences.found(&offset_key, sequence);
+            }
             let reason = format!(
                 "the offset of {} cannot be read ({reason}): alter it, or delete it to start anew",
                 String::from_utf8_lossy(key)

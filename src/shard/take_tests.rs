@@ -29,6 +29,7 @@ fn offset(number: &str) -> StoredOffset {
         fragment_number: number.parse().unwrap(),
         server_timestamp: None,
         producer_timestamp: None,
+        sequence: None,
     }
 }
 
@@ -40,6 +41,7 @@ fn record(key: Vec<u8>, value: Option<Vec<u8>>) -> Record {
         value: value.map(Into::into),
         headers: vec![],
         timestamp_ms: None,
+        sequence: None,
     }
 }
 

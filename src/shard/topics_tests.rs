@@ -28,6 +28,7 @@ fn outgoing(topic: &str, number: u64) -> Outgoing {
         fragment_number: number.to_string().parse().unwrap(),
         server_timestamp: None,
         producer_timestamp: None,
+        sequence: None,
     };
     let record = Record {
         topic: topic.into(),
@@ -36,6 +37,7 @@ fn outgoing(topic: &str, number: u64) -> Outgoing {
         value: Some(vec![7; 10].into()),
         headers: vec![],
         timestamp_ms: None,
+        sequence: None,
     };
     Outgoing {
         key: Arc::new(OffsetKey { connector: "c".to_owned(), stream: topic.to_owned() }),

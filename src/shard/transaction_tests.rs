@@ -10,6 +10,7 @@ fn outgoing(number: Option<u64>) -> Outgoing {
         fragment_number: number.to_string().parse().unwrap(),
         server_timestamp: None,
         producer_timestamp: None,
+        sequence: None,
     });
     let record = Record {
         topic: if number.is_some() { "data" } else { "notifications" }.into(),
@@ -18,6 +19,7 @@ fn outgoing(number: Option<u64>) -> Outgoing {
         value: Some(vec![1].into()),
         headers: Vec::new(),
         timestamp_ms: None,
+        sequence: None,
     };
     let key = OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() };
     Outgoing {

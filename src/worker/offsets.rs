@@ -16,7 +16,8 @@ use crate::cluster::records::KeyValue;
 use crate::kafka::KafkaLog;
 use crate::shard::contract::CONTRACT_KEY;
 use crate::shard::log::write_transaction;
-use crate::shard::recover::{CONFIG_PLACE_KEY, RecoverError, recover};
+use crate::shard::recover::{CONFIG_PLACE_KEY, RecoverError, Recovered, recover};
+use crate::shard::sequence;
 use crate::shard::{
     ConfigPlace, Contract, Grip, LogError, LogErrorKind, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset,
 };
@@ -169,17 +170,16 @@ fn alter(
     place: &ConfigPlace,
     done: &mut Vec<ShardId>,
 ) -> Result<(), (ShardId, RecoverError)> {
-    let mut of_shards: BTreeMap<ShardId, Vec<KeyValue>> = BTreeMap::new();
+    let mut of_shards: BTreeMap<ShardId, Vec<(OffsetKey, Option<StoredOffset>)>> = BTreeMap::new();
     for (stream, offset) in offsets {
-        let key = OffsetKey { connector: connector.to_owned(), stream }.to_bytes();
-        let value = offset.map(|offset| offset.to_bytes());
-        of_shards.entry(shards.shard_of(&key)).or_default().push((key, value));
+        let key = OffsetKey { connector: connector.to_owned(), stream };
+        of_shards.entry(shards.shard_of(&key.to_bytes())).or_default().push((key, offset));
     }
-    for (shard, records) in of_shards {
+    for (shard, offsets) in of_shards {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            match alter_shard(log, contract, shard, &records, place) {
+            match alter_shard(log, contract, shard, &offsets, place) {
                 Ok(()) => {
                     done.push(shard);
                     break;
@@ -202,7 +202,7 @@ fn alter_shard(
     log: &KafkaLog,
     contract: &Contract,
     shard: ShardId,
-    records: &[KeyValue],
+    offsets: &[(OffsetKey, Option<StoredOffset>)],
     place: &ConfigPlace,
 ) -> Result<(), RecoverError> {
     let taken = crate::shard::take::take(log, shard, contract, &Grip::default(), STALL_TIMEOUT)?;
@@ -212,7 +212,22 @@ fn alter_shard(
     if !taken.recovered.has_contract {
         own.insert(0, (CONTRACT_KEY.to_vec(), Some(contract.to_bytes())));
     }
-    let records = own.into_iter().chain(records.iter().cloned());
+    let altered = offsets.iter().flat_map(|(key, offset)| altered(&taken.recovered, key, offset.clone()));
+    let records = own.into_iter().chain(altered);
     write_transaction(&mut producer, records.map(|(key, value)| Record::of_log(&topic, shard, key, value)))?;
     Ok(())
 }
+
+/// The records that alter a stream's offset. Its sequence goes on from where it is: in the offset, or on its own where
+/// there is no offset any more.
+fn altered(recovered: &Recovered, key: &OffsetKey, offset: Option<StoredOffset>) -> [KeyValue; 2] {
+    let known = recovered.sequences.last(key);
+    let sequence = offset.as_ref().and_then(|offset| offset.sequence).max(known);
+    let alone = if offset.is_none() { sequence } else { None };
+    let offset = offset.map(|offset| StoredOffset { sequence, ..offset }.to_bytes());
+    [(sequence::key_bytes(key), alone.map(sequence::value_bytes)), (key.to_bytes(), offset)]
+}
+
+#[cfg(test)]
+#[path = "offsets_tests.rs"]
+mod tests;

@@ -126,7 +126,11 @@ impl Stage {
         let expected: BTreeMap<String, Vec<Digest>> =
             streams.iter().map(|stream| ((*stream).to_owned(), self.held(stream))).collect();
         self.wait_published(bootstrap, &expected);
-        let seen = by_stream(read_topic(bootstrap, &self.topic(), Isolation::Committed));
+        let seen = read_topic(bootstrap, &self.topic(), Isolation::Committed);
+        for stream in streams {
+            expect_sequence(&seen, stream);
+        }
+        let seen = by_stream(seen);
         for stream in streams {
             let (held, seen) = (&expected[*stream], seen.get(*stream).cloned().unwrap_or_default());
             compare(stream, held, &seen);
@@ -138,7 +142,9 @@ impl Stage {
         let numbers = |digests: &[Digest]| digests.iter().map(|one| one.0.clone()).collect::<Vec<_>>();
         let held = self.held(stream);
         self.wait_published(kafka.bootstrap(), &BTreeMap::from([(stream.to_owned(), held.clone())]));
-        assert_eq!(numbers(&self.seen(kafka)[stream]), numbers(&held));
+        let seen = read_topic(kafka.bootstrap(), &self.topic(), Isolation::Committed);
+        expect_sequence(&seen, stream);
+        assert_eq!(numbers(&by_stream(seen)[stream]), numbers(&held));
     }
 
     fn wait_published(&self, bootstrap: &str, expected: &BTreeMap<String, Vec<Digest>>) {
@@ -198,6 +204,14 @@ pub fn compare(stream: &str, held: &[Digest], seen: &[Digest]) {
         held.len(),
         seen.len()
     );
+}
+
+/// The sequence of a stream is 0, 1, 2, … without a hole and without repetition, whatever has happened.
+pub fn expect_sequence(seen: &[Seen], stream: &str) {
+    let sequences: Vec<Option<i64>> =
+        seen.iter().filter(|fragment| fragment.stream == stream).map(|fragment| fragment.sequence).collect();
+    let expected: Vec<Option<i64>> = (0..sequences.len() as i64).map(Some).collect();
+    assert!(sequences == expected, "stream {stream}: the sequence has holes or repeats: {sequences:?}");
 }
 
 pub fn by_stream(seen: Vec<Seen>) -> BTreeMap<String, Vec<Digest>> {
