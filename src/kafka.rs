@@ -3,6 +3,7 @@
 //! **Contract.** No decision about what is published is taken here; this is how `crate::shard` reaches a cluster.
 
 pub mod context;
+pub mod data_topics;
 mod error;
 pub mod log;
 pub mod membership;
@@ -12,6 +13,7 @@ pub mod settings;
 pub mod stores;
 pub mod topics;
 
+pub use data_topics::{DataTopic, DataTopics};
 pub use log::KafkaLog;
 pub use membership::{GroupListener, Membership};
 pub use settings::KafkaSettings;

@@ -25,11 +25,14 @@
 //! | 11 | commit markers take offsets: positions are compared, records not waited for | [`recover`] |
 //! | 12 | expired ids are rule 5 | [`log::LogErrorKind`], [`owner`] |
 //! | 13 | no connector writes to the offsets, config or status topic | `crate::config::check` |
+//! | 14 | workers agree before they write (group, the three topics, shard count, a stream's data partition); a topic made anew under a worker ends it | [`contract`], [`offset::DataPartition`], `crate::kafka::claim`, `crate::kafka::watch`, `crate::cluster::contracts` |
 
 pub mod contract;
 mod gate;
 pub mod id;
 pub mod log;
+pub mod losing;
+pub mod notifications;
 pub mod offset;
 pub mod outgoing;
 pub mod owner;
@@ -50,7 +53,9 @@ pub use contract::Contract;
 pub use gate::{ConfigGate, ConfigPlace};
 pub use id::{ShardCount, ShardId, partition_for};
 pub use log::{LogError, LogErrorKind, OffsetReader, ShardLog, TransactionalProducer};
-pub use offset::{OffsetKey, StoredOffset};
+pub use losing::Losing;
+pub use notifications::Notifications;
+pub use offset::{DataPartition, OffsetKey, StoredOffset};
 pub use outgoing::{Outgoing, Record};
 pub use owner::{Beginning, Grip, Owner, OwnerSettings, SharedPositions, Sources};
 pub use recover::Positions;

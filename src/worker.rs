@@ -12,6 +12,7 @@ mod shards;
 mod startup;
 mod statuses;
 mod validation;
+mod watch;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -26,7 +27,7 @@ use crate::cluster::{ConfigLog, ConfigStore, Event, MemoryLog, StatusLog};
 use crate::config::WorkerConfig;
 use crate::config::connector::Given;
 use crate::connector::StreamStates;
-use crate::kafka::{KafkaConfigStore, KafkaLog, KafkaSettings, KafkaStatusStore, Membership, Topics};
+use crate::kafka::{DataTopics, KafkaConfigStore, KafkaLog, KafkaSettings, KafkaStatusStore, Membership, Topics};
 use crate::logging::Logging;
 use crate::shard::ConfigGate;
 
@@ -114,8 +115,7 @@ impl Worker {
     /// When it cannot start, or may not go on.
     pub async fn run(self: Arc<Self>, given: Vec<Given>, shutdown: CancellationToken) -> Result<(), WorkerError> {
         let config = Arc::clone(&self.config);
-        let topics = Topics::new(&self.kafka)
-            .map_err(|error| WorkerError::Config(format!("Kafka's client does not take the settings: {error}")))?;
+        let topics = Topics::new(&self.kafka).map_err(startup::refused_settings)?;
         if !startup::wait_for_kafka(&topics, &self.kafka.bootstrap_servers, &shutdown).await {
             return Ok(());
         }
@@ -124,10 +124,11 @@ impl Worker {
         }
         let contract = plan::contract(&config);
         startup::storage_topics(&topics, &config).await?;
-        let log = Arc::new(KafkaLog::new(self.kafka.clone()));
+        let data_topics = Arc::new(DataTopics::new(&self.kafka).map_err(startup::refused_settings)?);
+        let log = Arc::new(KafkaLog::new(self.kafka.clone()).with_data_topics(Arc::clone(&data_topics)));
         startup::check_contract(Arc::clone(&log), contract.clone(), config.shards).await?;
         let events = self.follow().await?;
-        let dependencies = Arc::new(Dependencies::new(Arc::clone(&config), topics)?);
+        let dependencies = Arc::new(Dependencies::new(Arc::clone(&config), topics, Arc::clone(&data_topics))?);
         let _ = self.dependencies.set(Arc::clone(&dependencies));
         dependencies.share_calls(self.statuses.look(|view| view.workers().count()) + 1);
         self.put_given(given, &shutdown).await?;
@@ -166,6 +167,7 @@ impl Worker {
         shards.listen(Box::new(Speaker { statuses: Arc::clone(&statuses), started }));
         let stop = CancellationToken::new();
         let _stop_at_the_end = stop.clone().drop_guard();
+        tokio::spawn(watch::data_topics(data_topics, stop.clone()));
         connectors.apply(&self.configs.view());
         tokio::spawn(Arc::clone(&self).follow_configs(
             Arc::clone(&connectors),

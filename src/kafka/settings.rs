@@ -68,6 +68,8 @@ impl KafkaSettings {
     /// For the one producer of a shard.
     pub fn producer_config(&self, shard: ShardId) -> ClientConfig {
         let defaults = BTreeMap::from([
+            // Shorter than message.timeout.ms, or a topic that is gone is told of as a timeout that names no topic.
+            ("topic.metadata.propagation.max.ms", "3000".to_owned()),
             ("linger.ms", "0".to_owned()),
             // A few of the largest records, or a second of what a shard writes.
             ("queue.buffering.max.kbytes", (self.message_max_bytes.max(64 << 20) / 1024 * 2).to_string()),

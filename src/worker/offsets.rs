@@ -12,7 +12,6 @@ use std::time::Duration;
 use super::operations::OperationError;
 use super::{Worker, plan};
 use crate::cluster::change;
-use crate::cluster::records::KeyValue;
 use crate::kafka::KafkaLog;
 use crate::shard::contract::CONTRACT_KEY;
 use crate::shard::log::write_transaction;
@@ -169,11 +168,10 @@ fn alter(
     place: &ConfigPlace,
     done: &mut Vec<ShardId>,
 ) -> Result<(), (ShardId, RecoverError)> {
-    let mut of_shards: BTreeMap<ShardId, Vec<KeyValue>> = BTreeMap::new();
+    let mut of_shards: BTreeMap<ShardId, Vec<(Vec<u8>, Option<StoredOffset>)>> = BTreeMap::new();
     for (stream, offset) in offsets {
         let key = OffsetKey { connector: connector.to_owned(), stream }.to_bytes();
-        let value = offset.map(|offset| offset.to_bytes());
-        of_shards.entry(shards.shard_of(&key)).or_default().push((key, value));
+        of_shards.entry(shards.shard_of(&key)).or_default().push((key, offset));
     }
     for (shard, records) in of_shards {
         let mut attempts = 0;
@@ -202,7 +200,7 @@ fn alter_shard(
     log: &KafkaLog,
     contract: &Contract,
     shard: ShardId,
-    records: &[KeyValue],
+    records: &[(Vec<u8>, Option<StoredOffset>)],
     place: &ConfigPlace,
 ) -> Result<(), RecoverError> {
     let taken = crate::shard::take::take(log, shard, contract, &Grip::default(), STALL_TIMEOUT)?;
@@ -212,7 +210,18 @@ fn alter_shard(
     if !taken.recovered.has_contract {
         own.insert(0, (CONTRACT_KEY.to_vec(), Some(contract.to_bytes())));
     }
-    let records = own.into_iter().chain(records.iter().cloned());
+    let kept = |key: &[u8]| {
+        let before = taken.recovered.positions.get(&OffsetKey::from_bytes(key)?)?;
+        before.data_partition.clone()
+    };
+    let records = records.iter().map(|(key, offset)| {
+        // A stream stays in the partition that its records are in, wherever it goes on.
+        let offset = offset
+            .clone()
+            .map(|offset| StoredOffset { data_partition: offset.data_partition.or_else(|| kept(key)), ..offset });
+        (key.clone(), offset.map(|offset| offset.to_bytes()))
+    });
+    let records = own.into_iter().chain(records);
     write_transaction(&mut producer, records.map(|(key, value)| Record::of_log(&topic, shard, key, value)))?;
     Ok(())
 }

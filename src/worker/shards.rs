@@ -13,7 +13,8 @@ use crate::connector::{LiveStreams, ShardStreams, StreamPlan, StreamStates};
 use crate::kafka::{GroupListener, KafkaLog};
 use crate::shard::owner::Ended;
 use crate::shard::{
-    ConfigGate, Contract, Grip, LogError, OffsetKey, Outgoing, Owner, OwnerSettings, ShardCount, ShardId,
+    ConfigGate, Contract, Grip, LogError, Losing, Notifications, OffsetKey, Outgoing, Owner, OwnerSettings, ShardCount,
+    ShardId,
 };
 
 /// The shards of a worker.
@@ -139,7 +140,8 @@ impl Shards {
             grip,
             runtime: self.runtime.clone(),
             settings: self.settings.clone(),
-            one_topic_at_a_time: false,
+            losing: Losing::default(),
+            notifications: Notifications::default(),
         };
         let refused = self.refused.clone();
         let started = std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {

@@ -37,6 +37,10 @@ pub(super) async fn wait_for_kafka(topics: &Topics, bootstrap_servers: &str, shu
     }
 }
 
+pub(super) fn refused_settings(error: rdkafka::error::KafkaError) -> WorkerError {
+    WorkerError::Config(format!("Kafka's client does not take the settings: {error}"))
+}
+
 pub(super) fn topic_error(error: TopicError) -> WorkerError {
     match error {
         TopicError::Kafka { .. } => WorkerError::Unavailable(error.to_string()),
@@ -133,9 +137,10 @@ pub(super) async fn check_contract(
         let mut reader = log.open_reader().map_err(unavailable)?;
         let checked = (0..shards.get()).map(ShardId).try_for_each(|shard| {
             match patiently(|| first_contract(&mut reader, shard)).map_err(unavailable)? {
-                Some(found) => {
-                    contract.check(&found).map_err(|error| WorkerError::Config(format!("topic {topic}: {error}")))
-                }
+                Some(found) => contract
+                    .check(&found)
+                    .map(|_| ())
+                    .map_err(|error| WorkerError::Config(format!("topic {topic}: {error}"))),
                 None => Ok(()),
             }
         });
