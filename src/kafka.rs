@@ -2,6 +2,7 @@
 //!
 //! **Contract.** No decision about what is published is taken here; this is how `crate::shard` reaches a cluster.
 
+pub mod claim;
 pub mod context;
 pub mod data_topics;
 mod error;
@@ -12,6 +13,7 @@ pub mod reader;
 pub mod settings;
 pub mod stores;
 pub mod topics;
+pub mod watch;
 
 pub use data_topics::{DataTopic, DataTopics};
 pub use log::KafkaLog;

@@ -4,6 +4,7 @@
 //! owns what it is given until it is told to stop or the topics turn out not to be its own. Nothing is pulled for a shard
 //! that is not assigned. Any worker answers for all of its group, and makes changes for all of it ([`operations`]).
 
+mod agreement;
 mod connectors;
 pub mod offsets;
 pub mod operations;
@@ -29,7 +30,7 @@ use crate::config::connector::Given;
 use crate::connector::StreamStates;
 use crate::kafka::{DataTopics, KafkaConfigStore, KafkaLog, KafkaSettings, KafkaStatusStore, Membership, Topics};
 use crate::logging::Logging;
-use crate::shard::ConfigGate;
+use crate::shard::{ConfigGate, Contract};
 
 use connectors::Connectors;
 use plan::Dependencies;
@@ -63,6 +64,8 @@ pub enum Mode {
 pub struct Worker {
     config: Arc<WorkerConfig>,
     mode: Mode,
+    /// What its group has agreed on, as it has it.
+    contract: Contract,
     /// `host:port`, by which others know it.
     id: String,
     kafka: KafkaSettings,
@@ -89,14 +92,19 @@ impl Worker {
             Mode::Distributed => Arc::new(KafkaConfigStore::new(&kafka, &config.config_topic)),
             Mode::Standalone => Arc::new(MemoryLog::default()),
         };
+        let mut contract = plan::contract(&config);
+        if mode == Mode::Standalone {
+            contract.config_topic = None;
+        }
         let statuses = KafkaStatusStore::new(&kafka, &config.status_topic);
         Self {
             gate: Arc::new(ConfigGate::new(configs.topic())),
-            configs: Arc::new(ConfigLog::new(configs, &config.group_id)),
+            configs: Arc::new(ConfigLog::new(configs, contract.clone())),
             statuses: Arc::new(StatusLog::new(Arc::new(statuses))),
             offsets_log: Arc::new(KafkaLog::new(kafka.clone())),
             config: Arc::new(config),
             mode,
+            contract,
             id,
             kafka,
             states: Arc::default(),
@@ -122,12 +130,15 @@ impl Worker {
         if let Some(id) = topics.cluster_id().await {
             let _ = self.cluster_id.set(id);
         }
-        let contract = plan::contract(&config);
+        let contract = self.contract.clone();
+        let group = self.ask_group().await?;
         startup::storage_topics(&topics, &config).await?;
         let data_topics = Arc::new(DataTopics::new(&self.kafka).map_err(startup::refused_settings)?);
         let log = Arc::new(KafkaLog::new(self.kafka.clone()).with_data_topics(Arc::clone(&data_topics)));
-        startup::check_contract(Arc::clone(&log), contract.clone(), config.shards).await?;
+        let offsets_begun = startup::check_contract(Arc::clone(&log), contract.clone(), config.shards).await?;
         let events = self.follow().await?;
+        let names = given.iter().filter_map(|given| given.settings.get("name").cloned()).collect();
+        let joining = self.agree(group, offsets_begun, names).await?;
         let dependencies = Arc::new(Dependencies::new(Arc::clone(&config), topics, Arc::clone(&data_topics))?);
         let _ = self.dependencies.set(Arc::clone(&dependencies));
         dependencies.share_calls(self.statuses.look(|view| view.workers().count()) + 1);
@@ -185,8 +196,10 @@ impl Worker {
         if config.group_protocol == crate::kafka::settings::GroupProtocol::Consumer {
             tracing::info!("group.protocol=consumer: the session timeout is the broker's, or the group's own");
         }
-        let membership = Membership::join(&self.kafka, Arc::clone(&shards))
+        let membership = Membership::join(&joining, Arc::clone(&shards))
             .map_err(|error| WorkerError::Unavailable(error.to_string()))?;
+        let (changed, mut changes) = mpsc::channel(1);
+        tokio::spawn(self.watch_storage_topics(Arc::clone(&shards), changed, stop.clone())?);
         let speaking = tokio::spawn(Arc::clone(&statuses).run(stop.clone()));
         let result = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
@@ -194,6 +207,7 @@ impl Worker {
                 let reason = refusal.unwrap_or_default();
                 Err(WorkerError::Config(format!("topic {}: {reason}", config.offsets_topic)))
             }
+            Some(reason) = changes.recv() => Err(WorkerError::Config(reason)),
         };
         tracing::info!("stopping: committing what is whole, leaving the group");
         speaking.abort();
@@ -222,7 +236,7 @@ impl Worker {
         });
         let followed = followed.await.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
         followed.map_err(startup::unavailable)?;
-        if let Err(refusal) = self.configs.check_group(&self.configs.view()) {
+        if let Err(refusal) = self.configs.check_contract(&self.configs.view()) {
             return Err(WorkerError::Config(format!("topic {}: {refusal}", self.configs.topic())));
         }
         Ok(events)

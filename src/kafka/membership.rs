@@ -9,10 +9,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
 use rdkafka::{ClientContext, TopicPartitionList};
 
+use super::claim::Claim;
 use super::context;
 use super::error::{needing, to_log_error};
 use super::settings::KafkaSettings;
@@ -33,6 +34,8 @@ pub trait GroupListener: Send + Sync + 'static {
 struct GroupContext<L> {
     listener: Arc<L>,
     grant: String,
+    /// The group's claim, and the topic it is on, where it has none yet.
+    claim: Option<(Claim, String)>,
 }
 
 /// What a member needs.
@@ -68,6 +71,12 @@ impl<L: GroupListener> ConsumerContext for GroupContext<L> {
                     tracing::debug!(%error, "cannot pause a partition; what is fetched of it is passed over");
                 }
                 self.listener.assigned(&shards(partitions));
+                if let Some((claim, topic)) = &self.claim
+                    && let Err(error) =
+                        claim.to_commit(topic).and_then(|list| consumer.commit(&list, CommitMode::Async))
+                {
+                    tracing::debug!(%error, "the group's claim is committed again with the next assignment");
+                }
             }
             Rebalance::Error(error) => {
                 self.listener.trouble(&needing(to_log_error("rebalancing the group", error), &self.grant));
@@ -90,9 +99,10 @@ impl Membership {
     /// When librdkafka does not take the settings, or no thread can be started.
     pub fn join<L: GroupListener>(settings: &KafkaSettings, listener: Arc<L>) -> Result<Self, LogError> {
         const DOING: &str = "joining the group";
+        let claim = settings.claim.clone().map(|claim| (claim, settings.offsets_topic.clone()));
         let consumer: BaseConsumer<GroupContext<L>> = settings
             .membership_config()
-            .create_with_context(GroupContext { listener: Arc::clone(&listener), grant: grant(settings) })
+            .create_with_context(GroupContext { listener: Arc::clone(&listener), grant: grant(settings), claim })
             .map_err(|error| to_log_error(DOING, &error))?;
         consumer.subscribe(&[&settings.offsets_topic]).map_err(|error| to_log_error(DOING, &error))?;
         let grant = grant(settings);

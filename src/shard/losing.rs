@@ -69,16 +69,16 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     /// Says why the shard was lost, and gives up whose fault it is.
     pub(super) fn lose(&mut self, failed: Failed) {
         let topics = failed.topics().into_iter().cloned().collect::<BTreeSet<_>>();
-        let Failed { error, stream, is_notification, has_notifications, partitions } = failed;
+        let Failed { error, stream, is_notification, has_notifications, last_words, partitions } = failed;
         self.losing.partitions = partitions;
         telemetry::shard_lost(error.kind.reason());
         if is_notification {
-            return self.notifications.refused(&error.to_string());
+            return self.notifications.refused(&error.to_string(), &last_words);
         }
         match (&error.kind, stream) {
             (LogErrorKind::NotAuthorized, _) if has_notifications => {
                 // Kafka does not say for which topic. Without them it shows whether it was for theirs.
-                self.notifications.refused(&error.to_string());
+                self.notifications.refused(&error.to_string(), &last_words);
             }
             (LogErrorKind::RecordTooLarge { size_bytes, limit_bytes, .. }, Some(stream)) => {
                 let limit =

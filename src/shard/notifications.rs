@@ -1,8 +1,10 @@
 //! Notifications that cannot be written are dropped: a fragment never waits for one.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::log::ShardLog;
+use super::offset::OffsetKey;
 use super::outgoing::Outgoing;
 use crate::telemetry;
 
@@ -25,11 +27,13 @@ struct Refused {
 }
 
 impl Notifications {
-    /// Their topic has refused one, and with it a transaction: for a while none is written.
-    pub(super) fn refused(&mut self, reason: &str) {
+    /// Their topic has refused one, and with it a transaction: for a while none is written. What went with a fragment comes
+    /// again with it; the others are dropped with this transaction.
+    pub(super) fn refused(&mut self, reason: &str, dropped: &[Arc<OffsetKey>]) {
+        dropped.iter().for_each(|key| telemetry::notifications_dropped(key, 1));
         let before = self.refused.take();
         let pause = before.as_ref().map_or(FIRST_PAUSE, |before| (before.pause * 2).min(PAUSE_MAX));
-        let dropped = before.map_or(0, |before| before.dropped);
+        let dropped = before.map_or(0, |before| before.dropped).saturating_add(dropped.len() as u64);
         tracing::warn!(
             reason,
             pause_s = pause.as_secs(),

@@ -141,7 +141,8 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
         let is_notification = sent.is_some_and(|sent| sent.is_notification);
         let stream = sent.filter(|_| !is_notification).map(|sent| Arc::clone(&self.fragments[sent.fragment].key));
         let has_notifications = self.owners.iter().any(|sent| sent.is_notification);
-        Failed { error, stream, is_notification, has_notifications, partitions: self.partitions.clone() }
+        let last_words = self.fragments.iter().filter(|one| !one.is_fragment).map(|one| Arc::clone(&one.key)).collect();
+        Failed { error, stream, is_notification, has_notifications, last_words, partitions: self.partitions.clone() }
     }
 }
 
@@ -156,13 +157,22 @@ pub struct Failed {
     pub is_notification: bool,
     /// Whether there were notifications in it.
     pub has_notifications: bool,
+    /// Whose notifications were in it that go with no fragment: they do not come again.
+    pub last_words: Vec<Arc<OffsetKey>>,
     /// Topics and partitions of its records, but for the offsets'.
     pub partitions: BTreeSet<(Arc<str>, i32)>,
 }
 
 impl Failed {
     fn of_log(error: LogError) -> Self {
-        Self { error, stream: None, is_notification: false, has_notifications: false, partitions: BTreeSet::new() }
+        Self {
+            error,
+            stream: None,
+            is_notification: false,
+            has_notifications: false,
+            last_words: Vec::new(),
+            partitions: BTreeSet::new(),
+        }
     }
 
     /// Returns the topics of its records, but for the offsets'.

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Worker;
 use super::operations::OperationError;
-use super::{Worker, plan};
 use crate::cluster::change;
 use crate::kafka::KafkaLog;
 use crate::shard::contract::CONTRACT_KEY;
@@ -59,7 +59,7 @@ impl Worker {
     }
 
     async fn read_offsets(&self, name: &str) -> Result<Offsets, OffsetsError> {
-        let (log, contract, shards) = (Arc::clone(&self.offsets_log), plan::contract(&self.config), self.config.shards);
+        let (log, contract, shards) = (Arc::clone(&self.offsets_log), self.contract.clone(), self.config.shards);
         let (name, topic) = (name.to_owned(), self.config.offsets_topic.clone());
         let read = tokio::task::spawn_blocking(move || read(&log, &contract, shards, &name));
         let failed =
@@ -92,7 +92,7 @@ impl Worker {
         offsets: BTreeMap<String, Option<StoredOffset>>,
         place: ConfigPlace,
     ) -> Result<(), OffsetsError> {
-        let (log, contract, shards) = (Arc::clone(&self.offsets_log), plan::contract(&self.config), self.config.shards);
+        let (log, contract, shards) = (Arc::clone(&self.offsets_log), self.contract.clone(), self.config.shards);
         let (name, topic) = (name.to_owned(), self.config.offsets_topic.clone());
         let configs = Arc::clone(&self.configs);
         let altered = tokio::task::spawn_blocking(move || {

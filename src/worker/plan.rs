@@ -47,6 +47,7 @@ pub(crate) fn kafka_settings(config: &WorkerConfig) -> KafkaSettings {
         group_protocol: config.group_protocol,
         transaction_timeout_ms: config.transaction_timeout_ms,
         message_max_bytes: (config.memory_budget_size_bytes + RECORD_OVERHEAD_BYTES).min(MESSAGE_MAX_BYTES),
+        claim: None,
     }
 }
 

@@ -177,6 +177,11 @@ impl Connector {
         self.process.kill();
     }
 
+    /// Its exit code, if it has ended.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.process.exit_code()
+    }
+
     /// Waits until it ends; answers its exit code.
     pub fn wait_exit(&mut self) -> i32 {
         let mut code = None;
