@@ -19,7 +19,7 @@ pub use notification::{Notification, NotificationTopic};
 pub use schema::{CONTENT_TYPE, KEY_SCHEMA, NOTIFICATION_SCHEMA, VALUE_SCHEMA, value_schemas};
 pub use timestamp::{RecordTimestamp, TimestampPolicy};
 
-use crate::shard::{OffsetKey, Record, SequencePrefix, partition_for};
+use crate::shard::{OffsetKey, Record, SequencePrefix};
 use crate::telemetry;
 
 /// What GetMedia sends when it does not say.
@@ -45,8 +45,8 @@ pub struct RecordBuilder {
     pub stream_arn: Option<String>,
     /// Data topic.
     pub topic: Arc<str>,
-    /// How many partitions it has.
-    pub topic_partitions: i32,
+    /// The partition of it that the stream's records go to.
+    pub partition: i32,
     /// How keys are written.
     pub key_format: KeyFormat,
     /// How values are written.
@@ -82,7 +82,7 @@ impl RecordBuilder {
         };
         Ok(vec![Record {
             topic: Arc::clone(&self.topic),
-            partition: partition_for(self.stream_name.as_bytes(), self.topic_partitions),
+            partition: self.partition,
             key,
             value: Some(value),
             headers: vec![

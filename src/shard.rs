@@ -25,6 +25,7 @@
 //! | 11 | commit markers take offsets: positions are compared, records not waited for | [`recover`] |
 //! | 12 | expired ids are rule 5 | [`log::LogErrorKind`], [`owner`] |
 //! | 13 | no connector writes to the offsets, config or status topic | `crate::config::check` |
+//! | 14 | workers agree before they write (group, the three topics, shard count, a stream's data partition); a topic made anew under a worker ends it | [`contract`], [`offset::DataPartition`], `crate::kafka::claim`, `crate::kafka::watch`, `crate::cluster::contracts` |
 //! | 15 | a view of a log is a function of the log: no clock decides which record counts | `crate::cluster::status` |
 //! | 16 | ownership ends with membership: a consumer that is fatal, or unheard of for a session, releases all | `crate::kafka::membership` |
 
@@ -32,6 +33,8 @@ pub mod contract;
 mod gate;
 pub mod id;
 pub mod log;
+pub mod losing;
+pub mod notifications;
 pub mod offset;
 pub mod outgoing;
 pub mod owner;
@@ -56,7 +59,9 @@ pub use contract::Contract;
 pub use gate::{ConfigGate, ConfigPlace};
 pub use id::{ShardCount, ShardId, partition_for};
 pub use log::{LogError, LogErrorKind, OffsetReader, ShardLog, TransactionalProducer};
-pub use offset::{OffsetKey, StoredOffset};
+pub use losing::Losing;
+pub use notifications::Notifications;
+pub use offset::{DataPartition, OffsetKey, StoredOffset};
 pub use outgoing::{Outgoing, Record};
 pub use owner::{Beginning, Grip, Owner, OwnerSettings, SharedPositions, Sources};
 pub use recover::Positions;

@@ -36,6 +36,10 @@ pub enum Part {
     StatusLog,
     /// The thread of the membership in the group.
     Membership,
+    /// What looks after the topics in which the worker keeps something.
+    StorageTopics,
+    /// What asks for the partitions of the data topics.
+    DataTopics,
     /// The listeners of the REST API.
     Rest,
     /// A callback that Kafka's client calls.
@@ -44,7 +48,7 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Shard,
         Self::Stream,
         Self::Connector,
@@ -53,6 +57,8 @@ impl Part {
         Self::ConfigLog,
         Self::StatusLog,
         Self::Membership,
+        Self::StorageTopics,
+        Self::DataTopics,
         Self::Rest,
         Self::Callback,
     ];
@@ -68,6 +74,8 @@ impl Part {
             Self::ConfigLog => "config_log",
             Self::StatusLog => "status_log",
             Self::Membership => "membership",
+            Self::StorageTopics => "storage_topics",
+            Self::DataTopics => "data_topics",
             Self::Rest => "rest",
             Self::Callback => "callback",
         }

@@ -33,6 +33,7 @@ const AT_RATE_LIMIT: &str = "kvs_connect_stream_at_rate_limit_total";
 const BACKFILL: &str = "kvs_connect_backfill_progress_ratio";
 const STREAMS_FAILED: &str = "kvs_connect_streams_failed";
 const PANICS: &str = "kvs_connect_panics_total";
+const NOTIFICATIONS_DROPPED: &str = "kvs_connect_notifications_dropped_total";
 const BUDGET_USED: &str = "kvs_connect_memory_budget_used_bytes";
 
 /// Installs the recorder; answers what renders it.
@@ -72,6 +73,7 @@ pub fn install() -> Result<PrometheusHandle, String> {
     describe_gauge!(BACKFILL, "How much of its range a backfill has done, 0 to 1");
     describe_gauge!(STREAMS_FAILED, "Streams that are given up until a restart");
     describe_counter!(PANICS, "Panics that were caught, by the part that panicked");
+    describe_counter!(NOTIFICATIONS_DROPPED, "Notifications that could not be written");
     describe_gauge!(BUDGET_USED, "Bytes of the memory budget in use");
     Ok(handle)
 }
@@ -140,6 +142,10 @@ pub(crate) fn timestamp_replaced(key: &OffsetKey, reason: &'static str) {
 /// A stream has failed, or one that had is no more.
 pub(crate) fn stream_failed(failed: bool) {
     gauge!(STREAMS_FAILED).increment(if failed { 1.0 } else { -1.0 });
+}
+
+pub(crate) fn notifications_dropped(key: &OffsetKey, count: u64) {
+    counter!(NOTIFICATIONS_DROPPED, &labels(key)).increment(count);
 }
 
 pub(crate) fn position_lost(key: &OffsetKey) {

@@ -4,6 +4,7 @@
 //! owns what it is given until it is told to stop or the topics turn out not to be its own. Nothing is pulled for a shard
 //! that is not assigned. Any worker answers for all of its group, and makes changes for all of it ([`operations`]).
 
+mod agreement;
 mod connectors;
 pub mod offsets;
 pub mod operations;
@@ -12,6 +13,7 @@ mod shards;
 mod startup;
 mod statuses;
 mod validation;
+mod watch;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -28,9 +30,9 @@ use crate::cluster::{ConfigLog, ConfigStore, Event, FollowerEnded, MemoryLog, St
 use crate::config::WorkerConfig;
 use crate::config::connector::Given;
 use crate::connector::StreamStates;
-use crate::kafka::{KafkaConfigStore, KafkaLog, KafkaSettings, KafkaStatusStore, Membership, Topics};
+use crate::kafka::{DataTopics, KafkaConfigStore, KafkaLog, KafkaSettings, KafkaStatusStore, Membership, Topics};
 use crate::logging::Logging;
-use crate::shard::ConfigGate;
+use crate::shard::{ConfigGate, Contract};
 use crate::supervision::{Panicked, Part, catch_async, fault_point};
 
 use connectors::Connectors;
@@ -72,6 +74,8 @@ pub enum Mode {
 pub struct Worker {
     config: Arc<WorkerConfig>,
     mode: Mode,
+    /// What its group has agreed on, as it has it.
+    contract: Contract,
     /// By which others know it.
     reporter: Reporter,
     kafka: KafkaSettings,
@@ -99,14 +103,19 @@ impl Worker {
             Mode::Distributed => Arc::new(KafkaConfigStore::new(&kafka, &config.config_topic)),
             Mode::Standalone => Arc::new(MemoryLog::default()),
         };
+        let mut contract = plan::contract(&config);
+        if mode == Mode::Standalone {
+            contract.config_topic = None;
+        }
         let statuses = KafkaStatusStore::new(&kafka, &config.status_topic);
         Self {
             gate: Arc::new(ConfigGate::new(configs.topic())),
-            configs: Arc::new(ConfigLog::new(configs, &config.group_id)),
+            configs: Arc::new(ConfigLog::new(configs, contract.clone())),
             statuses: Arc::new(StatusLog::new(Arc::new(statuses))),
             offsets_log: Arc::new(KafkaLog::new(kafka.clone())),
             config: Arc::new(config),
             mode,
+            contract,
             reporter: Reporter::new(&id),
             kafka,
             states: Arc::default(),
@@ -131,24 +140,27 @@ impl Worker {
         mut rest_ends: mpsc::Receiver<Panicked>,
     ) -> Result<(), WorkerError> {
         let config = Arc::clone(&self.config);
-        let topics = Topics::new(&self.kafka)
-            .map_err(|error| WorkerError::Config(format!("Kafka's client does not take the settings: {error}")))?;
+        let topics = Topics::new(&self.kafka).map_err(startup::refused_settings)?;
         if !startup::wait_for_kafka(&topics, &self.kafka.bootstrap_servers, &shutdown).await {
             return Ok(());
         }
         if let Some(id) = topics.cluster_id().await {
             let _ = self.cluster_id.set(id);
         }
-        let contract = plan::contract(&config);
+        let contract = self.contract.clone();
+        let group = self.ask_group().await?;
         startup::storage_topics(&topics, &config).await?;
-        let log = Arc::new(KafkaLog::new(self.kafka.clone()));
-        startup::check_contract(Arc::clone(&log), contract.clone(), config.shards).await?;
+        let data_topics = Arc::new(DataTopics::new(&self.kafka).map_err(startup::refused_settings)?);
+        let log = Arc::new(KafkaLog::new(self.kafka.clone()).with_data_topics(Arc::clone(&data_topics)));
+        let offsets_begun = startup::check_contract(Arc::clone(&log), contract.clone(), config.shards).await?;
         let (endings, mut ends) = mpsc::channel(ENDINGS_MAX);
         let events = self.follow(&endings).await?;
         if !startup::refuse_namesake(&self.statuses, &config, &self.reporter, &shutdown).await? {
             return Ok(());
         }
-        let dependencies = Arc::new(Dependencies::new(Arc::clone(&config), topics)?);
+        let names = given.iter().filter_map(|given| given.settings.get("name").cloned()).collect();
+        let joining = self.agree(group, offsets_begun, names).await?;
+        let dependencies = Arc::new(Dependencies::new(Arc::clone(&config), topics, Arc::clone(&data_topics))?);
         let _ = self.dependencies.set(Arc::clone(&dependencies));
         dependencies.share_calls(self.statuses.look(|view| view.workers(Instant::now()).count()) + 1);
         self.put_given(given, &shutdown).await?;
@@ -188,6 +200,7 @@ impl Worker {
         shards.listen(Box::new(Speaker { statuses: Arc::clone(&statuses), started }));
         let stop = CancellationToken::new();
         let _stop_at_the_end = stop.clone().drop_guard();
+        supervise(Part::DataTopics, watch::data_topics(data_topics, stop.clone()), &endings);
         connectors.apply(&self.configs.view());
         let following =
             Arc::clone(&self).follow_configs(Arc::clone(&connectors), Arc::clone(&shards), events, stop.clone());
@@ -202,8 +215,10 @@ impl Worker {
         if config.group_protocol == crate::kafka::settings::GroupProtocol::Consumer {
             tracing::info!("group.protocol=consumer: the session timeout is the broker's, or the group's own");
         }
-        let membership = Membership::join(&self.kafka, Arc::clone(&shards))
+        let membership = Membership::join(&joining, Arc::clone(&shards))
             .map_err(|error| WorkerError::Unavailable(error.to_string()))?;
+        let watching = self.watch_storage_topics(Arc::clone(&shards), endings.clone(), stop.clone())?;
+        supervise(Part::StorageTopics, watching, &endings);
         let reporting = supervise(Part::Statuses, Arc::clone(&statuses).run(stop.clone()), &endings);
         let result = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
@@ -242,7 +257,7 @@ impl Worker {
         });
         let followed = followed.await.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
         followed.map_err(startup::unavailable)?;
-        if let Err(refusal) = self.configs.check_group(&self.configs.view()) {
+        if let Err(refusal) = self.configs.check_contract(&self.configs.view()) {
             return Err(WorkerError::Config(format!("topic {}: {refusal}", self.configs.topic())));
         }
         Ok(events)

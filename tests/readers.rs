@@ -79,14 +79,22 @@ fn published(sequence: i64) -> Record {
         stream_name: "door".to_owned(),
         stream_arn: None,
         topic: "t".into(),
-        topic_partitions: 1,
+        partition: 0,
         key_format: KeyFormat::Avro,
         encoder: Arc::new(AvroValue::new().unwrap()),
         timestamps,
     };
     let records = builder.build(fragment(), Some("video/webm"), 9).unwrap();
     let received = std::time::Instant::now();
-    let mut outgoing = Outgoing { key, offset: None, records, size_bytes: 0, received, permit: Box::new(()) };
+    let mut outgoing = Outgoing {
+        key,
+        offset: None,
+        records,
+        notifications: Vec::new(),
+        size_bytes: 0,
+        received,
+        permit: Box::new(()),
+    };
     outgoing.set_sequence(Some(sequence));
     outgoing.records.remove(0)
 }

@@ -93,7 +93,13 @@ fn follow(
 ) -> Result<(), LogError> {
     let mut reader = open()?;
     let bounds = reader.bounds(PARTITION)?;
-    reader.seek(PARTITION, listener.position().max(bounds.start))?;
+    let position = listener.position();
+    if bounds.end < position {
+        let text =
+            format!("it ends at {} and was read up to {position}: truncated, or deleted and made anew", bounds.end);
+        return Err(LogError { kind: LogErrorKind::Other, doing: "going on reading", text });
+    }
+    reader.seek(PARTITION, position.max(bounds.start))?;
     while !stopped.load(Ordering::Acquire) {
         fault_point(part);
         let record = reader.poll()?;

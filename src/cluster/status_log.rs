@@ -4,15 +4,31 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::contracts::{self, Contracts};
 use super::follow::{Follower, FollowerEnded, Listener, PARTITION};
 use super::records::KeyValue;
 use super::status::{self, StatusView};
+use crate::shard::contract::ContractError;
 use crate::shard::log::OffsetRecord;
-use crate::shard::{LogError, LogErrorKind, OffsetReader};
+use crate::shard::{Contract, LogError, LogErrorKind, OffsetReader};
 use crate::supervision::Part;
 
 /// The topic is read to its end within so long.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What was written to claim the topic comes back within so long.
+const CLAIM_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Why the status topic is not this group's.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusClaimError {
+    /// It says something else.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+    /// It cannot be written or read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
 
 /// Where statuses live.
 pub trait StatusStore: Send + Sync + 'static {
@@ -35,6 +51,7 @@ pub trait StatusStore: Send + Sync + 'static {
 #[derive(Default)]
 struct Shared {
     view: Mutex<StatusView>,
+    contracts: Mutex<Contracts>,
     position: AtomicI64,
     /// Counts what has been read.
     version: AtomicU64,
@@ -82,6 +99,38 @@ impl StatusLog {
         Ok(())
     }
 
+    /// Leaves in the topic what this group has agreed on, unless it says so. Blocks.
+    ///
+    /// The topic is written without a fence, so others may do the same at this moment: the first record in the log has it,
+    /// and this one is read back before that is looked at.
+    ///
+    /// # Errors
+    /// When it says something else, or cannot be written.
+    pub fn claim(&self, contract: &Contract) -> Result<(), StatusClaimError> {
+        const SETTING: &str = "status.storage.topic";
+        if self.contracts().check(contract, SETTING)? {
+            return Ok(());
+        }
+        let id = contracts::new_id();
+        let began = Instant::now();
+        self.store.write(contracts::record(&id, contract))?;
+        self.store.flush(CLAIM_TIMEOUT);
+        while !self.contracts().contains(&id) {
+            if began.elapsed() > CLAIM_TIMEOUT {
+                let text = "what was written does not come back; look whether it may be written".to_owned();
+                return Err(LogError { kind: LogErrorKind::Timeout, doing: "claiming the status topic", text }.into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.contracts().check(contract, SETTING)?;
+        Ok(())
+    }
+
+    fn contracts(&self) -> MutexGuard<'_, Contracts> {
+        // Nothing panics while it is held, and records are taken in one by one.
+        self.shared.contracts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Stops following. Blocks.
     pub fn stop(&self) {
         if let Some(mut follower) = self.follower.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -124,6 +173,10 @@ impl Listener for Reading {
 
     fn read(&mut self, record: Option<OffsetRecord>, position: i64) {
         if let Some(record) = record {
+            if let Some(id) = contracts::id_of(&record.key) {
+                let mut contracts = self.shared.contracts.lock().unwrap_or_else(PoisonError::into_inner);
+                contracts.apply(id, record.value.as_deref().map(Contract::read));
+            }
             self.shared.lock().apply(&record.key, record.value.as_deref(), position > self.old_until, Instant::now());
             // Heartbeats come all the time and change nothing that is to be answered.
             if !status::is_heartbeat(&record.key) {

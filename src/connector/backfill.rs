@@ -25,11 +25,15 @@ pub(super) async fn run(
     queue: mpsc::Sender<Outgoing>,
 ) {
     let (context, stream) = (&plan.context, &plan.stream);
+    let partition = match plan.data_partition(position.as_ref()) {
+        Ok(partition) => partition,
+        Err(reason) => return states.fail(&plan.key, reason, Restart::Automatic),
+    };
     let position = position.map(to_position);
     let place = position.as_ref().map_or("none", |position| position.fragment_number.as_str());
     tracing::info!(connector = %plan.key.connector, %stream, from = %range.from, to = %range.to,
         after_fragment_number = place, "backfilling");
-    let publisher = Publisher::new(&plan).await;
+    let publisher = Publisher::new(&plan, partition).await;
     let mut puller = ArchivePuller::new(
         Arc::clone(&context.client),
         stream.clone(),

@@ -25,6 +25,8 @@ pub struct LiveStreams {
 struct Inner {
     plans: BTreeMap<OffsetKey, Arc<StreamPlan>>,
     running: Option<Running>,
+    /// Streams that were given up because the shard could not be taken.
+    blocked: Vec<OffsetKey>,
 }
 
 /// What belongs to one taking of the shard.
@@ -64,7 +66,7 @@ impl LiveStreams {
     /// Starts streams again, in the shard as it is held: those of a connector that pass.
     pub fn restart(&self, connector: &str, passes: &dyn Fn(&StreamPlan, bool) -> bool) {
         let mut inner = self.lock();
-        let Inner { plans, running } = &mut *inner;
+        let Inner { plans, running, .. } = &mut *inner;
         for plan in plans.values().filter(|plan| plan.key.connector == connector) {
             if !passes(plan, self.states.is_failed(&plan.key)) {
                 continue;
@@ -137,6 +139,9 @@ impl LiveStreams {
         let mut inner = self.lock();
         if let Some(before) = inner.running.take() {
             before.all.cancel();
+        }
+        for key in inner.blocked.drain(..) {
+            self.states.restarted(&key, Restart::ByHand);
         }
         let all = CancellationToken::new();
         let mut running = Running { owner, beginning, queue, tasks: HashMap::new(), all };
@@ -233,6 +238,10 @@ impl Sources for ShardStreams {
         self.live.stop(self.owner);
     }
 
+    fn blocked(&mut self, reason: String, lease_end: i64) {
+        self.live.block(&reason, lease_end);
+    }
+
     fn fail(&mut self, stream: &OffsetKey, reason: String) {
         // The shard is lost by it, and the streams with it: this is said all the same.
         self.live.states.begin(stream, 0);
@@ -245,6 +254,19 @@ impl Sources for ShardStreams {
         for plan in self.live.lock().plans.values().filter(|plan| &*plan.context.topic == topic) {
             self.live.states.begin(&plan.key, 0);
             self.live.states.fail(&plan.key, reason.clone(), Restart::Automatic);
+        }
+    }
+}
+
+impl LiveStreams {
+    /// The shard cannot be taken: all its streams say so, until it is.
+    fn block(&self, reason: &str, lease_end: i64) {
+        let mut inner = self.lock();
+        let Inner { plans, blocked, .. } = &mut *inner;
+        for key in plans.values().map(|plan| &plan.key).filter(|key| !self.states.is_failed(key)) {
+            self.states.begin(key, lease_end);
+            self.states.fail(key, reason.to_owned(), Restart::Automatic);
+            blocked.push((**key).clone());
         }
     }
 }

@@ -21,10 +21,14 @@ pub(super) async fn run(
     queue: mpsc::Sender<Outgoing>,
 ) {
     let context = &plan.context;
+    let partition = match plan.data_partition(position.as_ref()) {
+        Ok(partition) => partition,
+        Err(reason) => return states.fail(&plan.key, reason, Restart::Automatic),
+    };
     let position = position.map(to_position);
     let place = position.as_ref().map_or("none", |position| position.fragment_number.as_str());
     tracing::info!(connector = %plan.key.connector, stream = %plan.key.stream, after_fragment_number = place, "pulling");
-    let publisher = Publisher::new(&plan).await;
+    let publisher = Publisher::new(&plan, partition).await;
     let mut puller = Puller::new(
         Arc::clone(&context.client),
         plan.stream.clone(),

@@ -1,7 +1,8 @@
 //! Shards in Kafka.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::data_topics::DataTopics;
 use super::producer::ShardProducer;
 use super::reader::ShardReader;
 use super::settings::KafkaSettings;
@@ -13,6 +14,7 @@ const READERS_MAX: usize = 3;
 /// Where the shards of a worker live.
 pub struct KafkaLog {
     settings: KafkaSettings,
+    data_topics: Option<Arc<DataTopics>>,
     readers: Mutex<Readers>,
     /// A reader has been given back, or is gone.
     returned: Condvar,
@@ -27,7 +29,13 @@ struct Readers {
 impl KafkaLog {
     /// Shards of the settings' offsets topic.
     pub fn new(settings: KafkaSettings) -> Self {
-        Self { settings, readers: Mutex::default(), returned: Condvar::new() }
+        Self { settings, data_topics: None, readers: Mutex::default(), returned: Condvar::new() }
+    }
+
+    /// The same, knowing which partitions of the data topics take records.
+    #[must_use]
+    pub fn with_data_topics(self, data_topics: Arc<DataTopics>) -> Self {
+        Self { data_topics: Some(data_topics), ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, Readers> {
@@ -70,5 +78,9 @@ impl ShardLog for KafkaLog {
 
     fn offsets_topic(&self) -> &str {
         &self.settings.offsets_topic
+    }
+
+    fn unavailable(&self, topic: &str, partition: i32) -> Option<String> {
+        self.data_topics.as_ref()?.unavailable(topic, partition)
     }
 }

@@ -13,11 +13,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::{ClientContext, TopicPartitionList};
 
+use super::claim::Claim;
 use super::context;
 use super::error::{needing, to_log_error};
 use super::settings::{GroupProtocol, KafkaSettings};
@@ -87,12 +88,15 @@ struct GroupContext<L> {
     member: Mutex<Member>,
     /// The consumer is given up: what its end brings is no news any more.
     retired: AtomicBool,
+    /// The group's claim, and the topic it is on, where it has none yet.
+    claim: Option<(Claim, String)>,
 }
 
 impl<L> GroupContext<L> {
-    fn new(listener: Arc<L>, grant: String) -> Self {
+    fn new(settings: &KafkaSettings, listener: Arc<L>) -> Self {
         let member = Member { held: BTreeSet::new(), responses: 0, heard: Instant::now() };
-        Self { listener, grant, member: Mutex::new(member), retired: AtomicBool::new(false) }
+        let claim = settings.claim.clone().map(|claim| (claim, settings.offsets_topic.clone()));
+        Self { listener, grant: grant(settings), member: Mutex::new(member), retired: AtomicBool::new(false), claim }
     }
 
     fn lock(&self) -> MutexGuard<'_, Member> {
@@ -158,6 +162,12 @@ impl<L: GroupListener> ConsumerContext for GroupContext<L> {
                 }
                 self.listener.trouble(None);
                 self.listener.assigned(&assigned);
+                if let Some((claim, topic)) = &self.claim
+                    && let Err(error) =
+                        claim.to_commit(topic).and_then(|list| consumer.commit(&list, CommitMode::Async))
+                {
+                    tracing::debug!(%error, "the group's claim is committed again with the next assignment");
+                }
             }
             Rebalance::Error(error) => {
                 self.listener.trouble(Some(&needing(to_log_error("rebalancing the group", error), &self.grant)));
@@ -219,7 +229,7 @@ const JOINING: &str = "joining the group";
 fn consumer<L: GroupListener>(settings: &KafkaSettings, listener: &Arc<L>) -> Result<Group<L>, LogError> {
     let consumer: Group<L> = settings
         .membership_config()
-        .create_with_context(GroupContext::new(Arc::clone(listener), grant(settings)))
+        .create_with_context(GroupContext::new(settings, Arc::clone(listener)))
         .map_err(|error| to_log_error(JOINING, &error))?;
     consumer.subscribe(&[&settings.offsets_topic]).map_err(|error| to_log_error(JOINING, &error))?;
     Ok(consumer)

@@ -44,6 +44,8 @@ pub struct KafkaSettings {
     pub transaction_timeout_ms: u64,
     /// The largest record.
     pub message_max_bytes: usize,
+    /// What a member commits for the group, where nobody has before it joined.
+    pub claim: Option<super::claim::Claim>,
 }
 
 impl KafkaSettings {
@@ -68,6 +70,8 @@ impl KafkaSettings {
     /// For the one producer of a shard.
     pub fn producer_config(&self, shard: ShardId) -> ClientConfig {
         let defaults = BTreeMap::from([
+            // Shorter than message.timeout.ms, or a topic that is gone is told of as a timeout that names no topic.
+            ("topic.metadata.propagation.max.ms", "3000".to_owned()),
             ("linger.ms", "0".to_owned()),
             // A few of the largest records, or a second of what a shard writes.
             ("queue.buffering.max.kbytes", (self.message_max_bytes.max(64 << 20) / 1024 * 2).to_string()),
@@ -114,6 +118,17 @@ impl KafkaSettings {
             // Markers at the end bring no record: the broker is not to wait for one.
             .set("fetch.wait.max.ms", "10")
             .set("fetch.error.backoff.ms", "10");
+        config
+    }
+
+    /// For what is asked of the group, and committed, from outside.
+    pub fn claim_config(&self) -> ClientConfig {
+        let mut config = self.base(&self.consumer);
+        config.remove("group.instance.id");
+        config
+            .set("group.id", &self.group_id)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false");
         config
     }
 

@@ -15,6 +15,7 @@ fn settings() -> KafkaSettings {
         group_protocol: GroupProtocol::Classic,
         transaction_timeout_ms: 15_000,
         message_max_bytes: 1 << 20,
+        claim: None,
     }
 }
 

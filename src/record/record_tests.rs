@@ -33,7 +33,7 @@ fn builder(key_format: KeyFormat, wanted: RecordTimestamp) -> RecordBuilder {
         stream_name: "s".to_owned(),
         stream_arn: Some("arn".to_owned()),
         topic: "t".into(),
-        topic_partitions: 6,
+        partition: 5,
         key_format,
         encoder: Arc::new(AvroValue::new().unwrap()),
         timestamps: TimestampPolicy {

@@ -52,7 +52,7 @@ impl From<Refusal> for ApiError {
         let status = match refusal {
             Refusal::NotFound(_) | Refusal::TaskNotFound(..) => StatusCode::NOT_FOUND,
             Refusal::AlreadyExists(_) => StatusCode::CONFLICT,
-            Refusal::Invalid(_) | Refusal::NotStopped(_) | Refusal::OtherGroup { .. } => StatusCode::BAD_REQUEST,
+            Refusal::Invalid(_) | Refusal::NotStopped(_) | Refusal::Contract(_) => StatusCode::BAD_REQUEST,
         };
         Self::new(status, refusal.to_string())
     }

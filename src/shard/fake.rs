@@ -49,6 +49,12 @@ struct State {
     producers: HashMap<u64, ShardId>,
     /// A topic that may not be written.
     refused_topic: Option<String>,
+    /// The refusal names the record.
+    refused_by_name: bool,
+    /// Topics without a leader.
+    offline: Vec<String>,
+    /// Topics of all records sent, committed or not.
+    sent_to: Vec<String>,
 }
 
 /// The log.
@@ -60,8 +66,9 @@ pub(super) struct FakeProducer {
     shard: ShardId,
     epoch: u64,
     transaction: Option<u64>,
-    /// A record of the transaction went to a topic that may not be written.
-    refused: bool,
+    /// Index of the record of the transaction that went to a topic that may not be written.
+    refused: Option<usize>,
+    sent: usize,
 }
 
 pub(super) struct FakeReader {
@@ -97,6 +104,24 @@ impl FakeLog {
     /// Transactions with a record for this topic are refused as a whole; it is not said for which topic.
     pub(super) fn refuse_topic(&self, topic: &str) {
         self.state().refused_topic = Some(topic.to_owned());
+    }
+
+    /// The record of a transaction that goes to this topic is refused by its index.
+    pub(super) fn refuse_records_of(&self, topic: &str) {
+        let mut state = self.state();
+        (state.refused_topic, state.refused_by_name) = (Some(topic.to_owned()), true);
+    }
+
+    pub(super) fn sent_to(&self, topic: &str) -> bool {
+        self.state().sent_to.iter().any(|known| known == topic)
+    }
+
+    pub(super) fn set_offline(&self, topic: &str, offline: bool) {
+        let mut state = self.state();
+        state.offline.retain(|known| known != topic);
+        if offline {
+            state.offline.push(topic.to_owned());
+        }
     }
 
     pub(super) fn truncate_to(&self, offset: usize) {
@@ -155,7 +180,7 @@ impl ShardLog for FakeLog {
 
     fn open_producer(&self, shard: ShardId) -> Result<FakeProducer, LogError> {
         self.step(Did::Open)?;
-        Ok(FakeProducer { log: self.clone(), shard, epoch: 0, transaction: None, refused: false })
+        Ok(FakeProducer { log: self.clone(), shard, epoch: 0, transaction: None, refused: None, sent: 0 })
     }
 
     fn open_reader(&self) -> Result<FakeReader, LogError> {
@@ -166,6 +191,10 @@ impl ShardLog for FakeLog {
 
     fn offsets_topic(&self) -> &str {
         OFFSETS
+    }
+
+    fn unavailable(&self, topic: &str, _partition: i32) -> Option<String> {
+        self.state().offline.iter().any(|offline| offline == topic).then(|| format!("topic {topic} is offline"))
     }
 }
 
@@ -219,6 +248,7 @@ impl TransactionalProducer for FakeProducer {
         state.transactions += 1;
         self.transaction = Some(state.transactions);
         let (transaction, shard) = (state.transactions, self.shard);
+        (self.sent, self.refused) = (0, None);
         state.producers.insert(transaction, shard);
         Ok(())
     }
@@ -229,7 +259,11 @@ impl TransactionalProducer for FakeProducer {
         self.fenced()?;
         let transaction = self.transaction.expect("a transaction is open");
         let mut state = self.log.state();
-        self.refused |= state.refused_topic.as_deref() == Some(&*record.topic);
+        if state.refused_topic.as_deref() == Some(&*record.topic) {
+            self.refused.get_or_insert(self.sent);
+        }
+        self.sent += 1;
+        state.sent_to.push(record.topic.to_string());
         if offsets {
             let value = record.value.as_deref().map(<[u8]>::to_vec);
             let entry = Entry::Record { key: record.key, value, transaction };
@@ -244,8 +278,13 @@ impl TransactionalProducer for FakeProducer {
 
     fn drain(&mut self) -> Result<(), LogError> {
         self.log.step(Did::Drain)?;
-        if self.refused {
-            return Err(error(LogErrorKind::NotAuthorized));
+        if let Some(index) = self.refused {
+            let state = self.log.state();
+            let topic = state.refused_topic.clone().unwrap_or_default();
+            return Err(error(match state.refused_by_name {
+                true => LogErrorKind::TopicRefused { index, topic },
+                false => LogErrorKind::NotAuthorized,
+            }));
         }
         self.fenced()
     }

@@ -91,6 +91,10 @@ pub trait ShardLog: Send + Sync + 'static {
 
     /// Name of the offsets topic.
     fn offsets_topic(&self) -> &str;
+
+    /// Returns why a partition takes no records at the moment, as far as is known without asking; `None`: it does. Asked
+    /// before a record goes into a transaction, for one that has a partition without a leader cannot be completed.
+    fn unavailable(&self, topic: &str, partition: i32) -> Option<String>;
 }
 
 /// One producer of one shard. All calls block: they belong on the shard's own thread. After any error it is

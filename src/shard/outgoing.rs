@@ -52,8 +52,10 @@ pub struct Outgoing {
     pub key: Arc<OffsetKey>,
     /// The stream's offset once it is published; `None`: what is published is no fragment.
     pub offset: Option<StoredOffset>,
-    /// Its records: the fragment's own, and notifications about it.
+    /// The fragment's own records.
     pub records: Vec<Record>,
+    /// What is to be told along with them. A fragment never waits for these: where they cannot be written they are dropped.
+    pub notifications: Vec<Record>,
     /// Size of the fragment's payload.
     pub size_bytes: usize,
     /// When its last byte was received.

@@ -12,6 +12,8 @@ use super::fake::{Did, FakeLog, FakeProducer};
 use super::gate::ConfigPlace;
 use super::id::ShardId;
 use super::log::{LogErrorKind, TransactionalProducer};
+use super::losing::Losing;
+use super::notifications::Notifications;
 use super::offset::{OffsetKey, StoredOffset};
 use super::outgoing::{Outgoing, Record};
 use super::owner::{Beginning, Ended, Grip, Owner, OwnerSettings, Sources};
@@ -43,6 +45,7 @@ pub(super) fn outgoing(number: u64) -> Outgoing {
         server_timestamp: None,
         producer_timestamp: None,
         sequence: None,
+        data_partition: None,
     };
     let record = Record {
         topic: "data".into(),
@@ -57,6 +60,7 @@ pub(super) fn outgoing(number: u64) -> Outgoing {
         key: Arc::new(key()),
         offset: Some(offset),
         records: vec![record],
+        notifications: Vec::new(),
         size_bytes: 10,
         received: Instant::now(),
         permit: Box::new(()),
@@ -114,6 +118,8 @@ impl Sources for Numbers {
         self.failed.lock().unwrap().push(format!("{}: {reason}", stream.stream));
     }
 
+    fn blocked(&mut self, _reason: String, _lease_end: i64) {}
+
     fn fail_topic(&mut self, topic: &str, reason: String) {
         self.failed.lock().unwrap().push(format!("{topic}: {reason}"));
     }
@@ -133,7 +139,7 @@ impl Run {
         let (sources, grip) = (Numbers::default(), Grip::default());
         let owner = Owner {
             shard: SHARD,
-            contract: Contract { partitions: 25, group_id: "group".to_owned() },
+            contract: Contract::of_group("group", 25),
             log: Arc::new(log.clone()),
             sources: sources.clone(),
             grip: grip.clone(),
@@ -146,9 +152,11 @@ impl Run {
                 release_timeout: Duration::from_secs(60),
                 retake_base: Duration::from_millis(4),
                 retake_cap: Duration::from_millis(20),
+                ..OwnerSettings::default()
             },
             report: super::OwnerReport::default(),
-            one_topic_at_a_time: false,
+            losing: Losing::default(),
+            notifications: Notifications::default(),
         };
         let thread = Some(std::thread::spawn(move || owner.run()));
         Self { log, sources, grip, thread, _runtime: runtime }
@@ -273,7 +281,7 @@ fn rule_9_a_topic_of_another_group_ends_the_owner() {
     let log = FakeLog::default();
     let mut other = log.intruder(SHARD);
     other.begin().unwrap();
-    let value = Contract { partitions: 25, group_id: "other".to_owned() }.to_bytes();
+    let value = Contract::of_group("other", 25).to_bytes();
     let key = super::contract::CONTRACT_KEY.to_vec();
     let record = Record {
         topic: "offsets".into(),

@@ -22,7 +22,7 @@ pub const CONFIG_PLACE_KEY: &[u8] = br#"["kvs-connect-config-place"]"#;
 pub struct Recovered {
     /// The streams' offsets.
     pub positions: Positions,
-    /// Whether the topic's contract is there.
+    /// Whether the topic's contract is there, and says all that is known here.
     pub has_contract: bool,
     /// Streams whose offsets cannot be read, with the reason: taking them for none would publish the streams again.
     pub unreadable: HashMap<OffsetKey, String>,
@@ -176,10 +176,7 @@ pub fn read_to_end(
 
 fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Option<&[u8]>) -> Result<(), RecoverError> {
     if key == CONTRACT_KEY {
-        if let Some(value) = value {
-            contract.check(value)?;
-        }
-        recovered.has_contract = value.is_some();
+        recovered.has_contract = value.map(|value| contract.check(value)).transpose()?.unwrap_or_default();
         return Ok(());
     }
     if key == CONFIG_PLACE_KEY {

@@ -74,7 +74,7 @@ fn a_fragment_that_is_passed_over_has_no_number_and_keeps_the_last_one() {
 fn a_sequence_that_cannot_be_read_is_not_taken_for_none() {
     let log = FakeLog::default();
     commit(&log, vec![(sequence::key_bytes(&key()), Some(b"{}".to_vec()))]);
-    let contract = super::Contract { partitions: 25, group_id: "group".to_owned() };
+    let contract = super::Contract::of_group("group", 25);
     let read = || {
         let grip = super::Grip::default();
         super::take::take(&log, SHARD, &contract, &grip, std::time::Duration::from_secs(1)).unwrap().recovered

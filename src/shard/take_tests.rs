@@ -16,7 +16,7 @@ const SHARD: ShardId = ShardId(3);
 const STALL: Duration = Duration::from_millis(30);
 
 fn contract() -> Contract {
-    Contract { partitions: 25, group_id: "group".to_owned() }
+    Contract::of_group("group", 25)
 }
 
 fn key(stream: &str) -> OffsetKey {
@@ -30,6 +30,7 @@ fn offset(number: &str) -> StoredOffset {
         server_timestamp: None,
         producer_timestamp: None,
         sequence: None,
+        data_partition: None,
     }
 }
 
@@ -134,7 +135,7 @@ fn rule_9_another_group_or_count_is_refused() {
     assert!(with(&contract().to_bytes()).unwrap().recovered.has_contract);
     let other = Contract { group_id: "other".to_owned(), ..contract() };
     assert!(matches!(with(&other.to_bytes()).err(), Some(RecoverError::Contract(ContractError::Group { .. }))));
-    let other = Contract { partitions: 50, ..contract() };
+    let other = Contract { partitions: Some(50), ..contract() };
     assert!(matches!(with(&other.to_bytes()).err(), Some(RecoverError::Contract(ContractError::Partitions { .. }))));
     assert!(matches!(with(b"{").err(), Some(RecoverError::Contract(ContractError::Unreadable { .. }))));
 }

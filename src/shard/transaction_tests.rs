@@ -11,6 +11,7 @@ fn outgoing(number: Option<u64>) -> Outgoing {
         server_timestamp: None,
         producer_timestamp: None,
         sequence: None,
+        data_partition: None,
     });
     let record = Record {
         topic: if number.is_some() { "data" } else { "notifications" }.into(),
@@ -21,11 +22,13 @@ fn outgoing(number: Option<u64>) -> Outgoing {
         timestamp_ms: None,
         sequence: None,
     };
+    let (records, notifications) = if number.is_some() { (vec![record], vec![]) } else { (vec![], vec![record]) };
     let key = OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() };
     Outgoing {
         key: Arc::new(key),
         offset,
-        records: vec![record],
+        records,
+        notifications,
         size_bytes: 1,
         received: Instant::now(),
         permit: Box::new(()),

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Worker;
 use super::operations::OperationError;
-use super::{Worker, plan};
 use crate::cluster::change;
 use crate::cluster::records::KeyValue;
 use crate::kafka::KafkaLog;
@@ -61,7 +61,7 @@ impl Worker {
     }
 
     async fn read_offsets(&self, name: &str) -> Result<Offsets, OffsetsError> {
-        let (log, contract, shards) = (Arc::clone(&self.offsets_log), plan::contract(&self.config), self.config.shards);
+        let (log, contract, shards) = (Arc::clone(&self.offsets_log), self.contract.clone(), self.config.shards);
         let (name, topic) = (name.to_owned(), self.config.offsets_topic.clone());
         let read = tokio::task::spawn_blocking(move || read(&log, &contract, shards, &name));
         let failed =
@@ -94,7 +94,7 @@ impl Worker {
         offsets: BTreeMap<String, Option<StoredOffset>>,
         place: ConfigPlace,
     ) -> Result<(), OffsetsError> {
-        let (log, contract, shards) = (Arc::clone(&self.offsets_log), plan::contract(&self.config), self.config.shards);
+        let (log, contract, shards) = (Arc::clone(&self.offsets_log), self.contract.clone(), self.config.shards);
         let (name, topic) = (name.to_owned(), self.config.offsets_topic.clone());
         let configs = Arc::clone(&self.configs);
         let altered = tokio::task::spawn_blocking(move || {
@@ -224,7 +224,12 @@ fn altered(recovered: &Recovered, key: &OffsetKey, offset: Option<StoredOffset>)
     let known = recovered.sequences.last(key);
     let sequence = offset.as_ref().and_then(|offset| offset.sequence).max(known);
     let alone = if offset.is_none() { sequence } else { None };
-    let offset = offset.map(|offset| StoredOffset { sequence, ..offset }.to_bytes());
+    let offset = offset.map(|offset| {
+        // A stream stays in the partition that its records are in, wherever it goes on.
+        let kept = || recovered.positions.get(key)?.data_partition.clone();
+        let data_partition = offset.data_partition.clone().or_else(kept);
+        StoredOffset { sequence, data_partition, ..offset }.to_bytes()
+    });
     [(sequence::key_bytes(key), alone.map(sequence::value_bytes)), (key.to_bytes(), offset)]
 }
 

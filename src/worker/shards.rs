@@ -14,8 +14,8 @@ use crate::connector::{LiveStreams, ShardStreams, StreamPlan, StreamStates};
 use crate::kafka::{GroupListener, KafkaLog, MembershipEnd};
 use crate::shard::owner::Ended;
 use crate::shard::{
-    ConfigGate, Contract, Grip, LogError, OffsetKey, Outgoing, Owner, OwnerReport, OwnerSettings, ShardCount, ShardId,
-    ShardLog,
+    ConfigGate, Contract, Grip, LogError, Losing, Notifications, OffsetKey, Outgoing, Owner, OwnerReport,
+    OwnerSettings, ShardCount, ShardId, ShardLog,
 };
 use crate::supervision::{Part, catch};
 use crate::telemetry;
@@ -170,7 +170,8 @@ impl Shards {
                 runtime: runtime.clone(),
                 settings: settings.clone(),
                 report: report.clone(),
-                one_topic_at_a_time: false,
+                losing: Losing::default(),
+                notifications: Notifications::default(),
             }
         };
         let run = move || {

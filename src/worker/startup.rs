@@ -39,6 +39,10 @@ pub(super) async fn wait_for_kafka(topics: &Topics, bootstrap_servers: &str, shu
     }
 }
 
+pub(super) fn refused_settings(error: rdkafka::error::KafkaError) -> WorkerError {
+    WorkerError::Config(format!("Kafka's client does not take the settings: {error}"))
+}
+
 pub(super) fn topic_error(error: TopicError) -> WorkerError {
     match error {
         TopicError::Kafka { .. } => WorkerError::Unavailable(error.to_string()),
@@ -162,22 +166,23 @@ pub(super) async fn refuse_namesake(
     }
 }
 
-/// Refuses a topic that is bound to something else (rule 9). Each shard's taking checks again, after init.
+/// Refuses a topic that is bound to something else (rule 9). Each shard's taking checks again, after init. Returns whether
+/// anything was ever written to it.
 pub(super) async fn check_contract(
     log: Arc<KafkaLog>,
     contract: Contract,
     shards: ShardCount,
-) -> Result<(), WorkerError> {
+) -> Result<bool, WorkerError> {
     let topic = log.offsets_topic().to_owned();
     let checked = tokio::task::spawn_blocking(move || {
         let mut reader = log.open_reader().map_err(unavailable)?;
-        let checked = (0..shards.get()).map(ShardId).try_for_each(|shard| {
-            match patiently(|| first_contract(&mut reader, shard)).map_err(unavailable)? {
-                Some(found) => {
-                    contract.check(&found).map_err(|error| WorkerError::Config(format!("topic {topic}: {error}")))
-                }
-                None => Ok(()),
+        let checked = (0..shards.get()).map(ShardId).try_fold(false, |begun, shard| {
+            let (end, found) = patiently(|| first_contract(&mut reader, shard)).map_err(unavailable)?;
+            if let Some(found) = found {
+                let checked = contract.check(&found);
+                checked.map_err(|error| WorkerError::Config(format!("topic {topic}: {error}")))?;
             }
+            Ok(begun || end > 0)
         });
         log.give_back(checked.is_ok().then_some(reader));
         checked
@@ -205,19 +210,22 @@ pub(super) fn unavailable(error: LogError) -> WorkerError {
     }
 }
 
-/// The contract in a shard's first committed record, where the shard's first transaction left it.
-fn first_contract(reader: &mut impl OffsetReader, shard: ShardId) -> Result<Option<Vec<u8>>, LogError> {
+/// The end of a shard, and the first contract in it: its first transaction left one, and one that said less was written
+/// again later.
+fn first_contract(reader: &mut impl OffsetReader, shard: ShardId) -> Result<(i64, Option<Vec<u8>>), LogError> {
     let bounds = reader.bounds(shard)?;
     if bounds.start >= bounds.end {
-        return Ok(None);
+        return Ok((bounds.end, None));
     }
     reader.seek(shard, bounds.start)?;
     let began = Instant::now();
     // A transaction may be open on the shard: then its taking checks.
     while reader.position()? < bounds.end && began.elapsed() < FIRST_RECORD_TIMEOUT {
-        if let Some(record) = reader.poll()? {
-            return Ok(record.value.filter(|_| record.key == CONTRACT_KEY));
+        if let Some(record) = reader.poll()?
+            && record.key == CONTRACT_KEY
+        {
+            return Ok((bounds.end, record.value));
         }
     }
-    Ok(None)
+    Ok((bounds.end, None))
 }
