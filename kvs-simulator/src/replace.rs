@@ -19,7 +19,7 @@ pub(crate) fn replacement(fault: Option<&FaultKind>, held: &Held) -> Option<Byte
 
 /// Overwrites the value of a tag, wherever it is as long as `value`. By its bytes: what they are in may be no EBML.
 fn put_in(bytes: &mut [u8], tag: kvs_mkv::AwsTag, value: &str) {
-    // A SimpleTag's name, then TagString (0x4487) with a size field of one byte or, rarely, none that is known here.
+    // A SimpleTag's name, then TagString (0x4487) with a size field of one byte.
     let Ok(length) = u8::try_from(value.len()) else { return };
     let before = [tag.name().as_bytes(), &[0x44, 0x87, 0x80 | length]].concat();
     let mut at = 0;
