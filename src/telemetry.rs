@@ -31,6 +31,8 @@ const CAUGHT_UP: &str = "kvs_connect_stream_caught_up";
 const AT_RATE_LIMIT: &str = "kvs_connect_stream_at_rate_limit_total";
 const BACKFILL: &str = "kvs_connect_backfill_progress_ratio";
 const STREAMS_FAILED: &str = "kvs_connect_streams_failed";
+const REST_PANICS: &str = "kvs_connect_rest_panics_total";
+const REST_CONNECTIONS_CLOSED: &str = "kvs_connect_rest_connections_closed_total";
 const BUDGET_USED: &str = "kvs_connect_memory_budget_used_bytes";
 
 /// Installs the recorder; answers what renders it.
@@ -69,6 +71,11 @@ pub fn install() -> Result<PrometheusHandle, String> {
     describe_counter!(AT_RATE_LIMIT, "Times a stream fell behind at the service's rate of a session");
     describe_gauge!(BACKFILL, "How much of its range a backfill has done, 0 to 1");
     describe_gauge!(STREAMS_FAILED, "Streams that are given up until a restart");
+    describe_counter!(REST_PANICS, "Requests of the REST API that ended in a panic");
+    describe_counter!(
+        REST_CONNECTIONS_CLOSED,
+        "Connections to the REST API that were closed for others, or not accepted, by reason"
+    );
     describe_gauge!(BUDGET_USED, "Bytes of the memory budget in use");
     Ok(handle)
 }
@@ -87,6 +94,14 @@ pub(crate) fn committed(fragments: &[Committed]) {
         counter!(BYTES, &labels).increment(fragment.size_bytes as u64);
         histogram!(COMMIT_LATENCY).record(fragment.received.elapsed());
     }
+}
+
+pub(crate) fn rest_panicked() {
+    counter!(REST_PANICS).increment(1);
+}
+
+pub(crate) fn rest_connection_closed(reason: &'static str) {
+    counter!(REST_CONNECTIONS_CLOSED, "reason" => reason).increment(1);
 }
 
 pub(crate) fn transaction_committed(took: Duration) {

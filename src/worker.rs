@@ -8,9 +8,11 @@ mod connectors;
 pub mod offsets;
 pub mod operations;
 pub(crate) mod plan;
+mod settings;
 mod shards;
 mod startup;
 mod statuses;
+pub(crate) mod turns;
 mod validation;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +36,7 @@ use connectors::Connectors;
 use plan::Dependencies;
 use shards::Shards;
 use statuses::{Speaker, Statuses};
+use turns::Turns;
 
 pub use offsets::OffsetsError;
 pub use operations::{OperationError, TaskInfo};
@@ -71,7 +74,10 @@ pub struct Worker {
     gate: Arc<ConfigGate>,
     /// For questions about offsets, which are not to keep shards from being taken.
     offsets_log: Arc<KafkaLog>,
-    altering: tokio::sync::Mutex<()>,
+    changes: Arc<Turns>,
+    alterations: Turns,
+    readings: Turns,
+    errands: Turns,
     /// Whether it has joined the group.
     started: AtomicBool,
     cluster_id: OnceLock<String>,
@@ -99,7 +105,10 @@ impl Worker {
             id,
             kafka,
             states: Arc::default(),
-            altering: tokio::sync::Mutex::default(),
+            changes: Arc::new(Turns::new(turns::CHANGES)),
+            alterations: Turns::new(turns::ALTERATIONS),
+            readings: Turns::new(turns::READINGS),
+            errands: Turns::new(turns::ERRANDS),
             started: AtomicBool::new(false),
             cluster_id: OnceLock::new(),
             dependencies: OnceLock::new(),
@@ -159,6 +168,7 @@ impl Worker {
             states: Arc::clone(&self.states),
             written: Mutex::default(),
             finding: Arc::new(Semaphore::new(1)),
+            changes: Arc::clone(&self.changes),
             dependencies: Arc::clone(&dependencies),
         });
         let worker = Arc::clone(&self);

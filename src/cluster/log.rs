@@ -210,6 +210,8 @@ impl ConfigLog {
         if view.group().is_none() {
             records.insert(0, records::group(&self.group_id));
         }
+        // Whoever holds it while records are read makes the reader copy all of it.
+        drop(view);
         let topic: Arc<str> = self.store.topic().into();
         let records = records.into_iter().chain([records::change(id)]);
         // Remembered before it is written: without a clear answer the log says whether it was.

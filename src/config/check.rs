@@ -37,16 +37,31 @@ pub fn topic_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a connector's name can be used: any text, as Connect takes it, that a person can read in one line.
+/// Whether a connector's name can be used: any text, as Connect takes it, that a person can read in one line, and that stays
+/// one part of a path, which `.` and `..` do not.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn connector_name(name: &str) -> Result<(), String> {
-    if name.trim().is_empty() || name.chars().count() > 256 || name.chars().any(char::is_control) {
-        let shown: String = name.chars().take(300).collect();
-        return Err(format!("{shown:?}: 1 to 256 characters without control characters were expected"));
+    let shown = || name.chars().take(300).collect::<String>();
+    if matches!(name.trim(), "." | "..") {
+        return Err(format!("{:?} is no name: in a path it stands for another place", shown()));
+    }
+    if name.trim().is_empty() || name.chars().count() > 256 || name.chars().any(|one| one.is_control() || misleads(one))
+    {
+        return Err(format!(
+            "{:?}: 1 to 256 characters were expected, none of which controls a terminal or the direction of writing",
+            shown()
+        ));
     }
     Ok(())
+}
+
+/// Whether a character that is not seen makes others be seen elsewhere: those that turn the direction of writing, and ends of
+/// lines.
+fn misleads(character: char) -> bool {
+    matches!(character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether two of the connectors that are given have one name.
