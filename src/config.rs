@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod connector;
+mod discreet;
 pub mod json;
 pub mod keys;
 pub mod rest;

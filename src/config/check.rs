@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::connector::Given;
-use super::secrets::{self, Providers, Resolved};
+use super::discreet::Discreet;
+use super::secrets::{Providers, Resolved};
 use super::{ConnectorConfig, Problem, WorkerConfig};
 
 /// A whole number within a range.
@@ -91,19 +92,10 @@ pub fn connector(
     let resolved = providers.resolve(settings).map_err(|problems| {
         problems.into_iter().map(|(key, reason)| Problem::new(place, &key, reason)).collect::<Vec<_>>()
     })?;
-    let hide = |mut problem: Problem| {
-        problem.reason = resolved.hide(&problem.reason);
-        if secrets::is_secret(&problem.key)
-            && let Some(value) = resolved.settings.get(&problem.key)
-            && !value.is_empty()
-        {
-            problem.reason = problem.reason.replace(value.as_str(), secrets::MASK);
-        }
-        problem
-    };
+    let discreet = Discreet::new(place, settings, &resolved.settings);
     let read = super::connector::from_settings(place, &resolved.settings);
-    let read = read.map_err(|problems| problems.into_iter().map(hide).collect::<Vec<_>>())?;
-    let problems = worker.map_or_else(Vec::new, |worker| with_worker(worker, &read));
+    let read = read.map_err(|problems| discreet.problems(problems))?;
+    let problems = worker.map_or_else(Vec::new, |worker| discreet.own_problems(with_worker(worker, &read)));
     if problems.is_empty() { Ok((read, resolved)) } else { Err(problems) }
 }
 
