@@ -7,6 +7,7 @@
 //! what is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use regex::Regex;
@@ -89,12 +90,19 @@ pub struct Providers {
 }
 
 /// Settings with their references resolved.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Resolved {
     /// The settings, to be used and never shown.
     pub settings: BTreeMap<String, String>,
     /// Values in all forms, and the references they came from, longest first.
     hidden: Vec<(String, String)>,
+}
+
+/// Says nothing of the values.
+impl fmt::Debug for Resolved {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Resolved").finish_non_exhaustive()
+    }
 }
 
 impl Resolved {

@@ -5,18 +5,22 @@ use axum::body::Body;
 use super::*;
 
 fn origins(hosts: &[&str], allowed: &[&str]) -> Origins {
+    Origins::of(&config(None, hosts, allowed))
+}
+
+fn config(tls: Option<crate::config::rest::TlsFiles>, hosts: &[&str], allowed: &[&str]) -> RestConfig {
     let text = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
-    Origins::of(&RestConfig {
+    RestConfig {
         listeners: Vec::new(),
         advertised_host: Some("Worker-7.Example.com".to_owned()),
         advertised_port: None,
-        tls: None,
+        tls,
         htpasswd: None,
         tokens: None,
         admins: Vec::new(),
         allowed_hosts: text(hosts),
         allowed_origins: text(allowed),
-    })
+    }
 }
 
 fn request(host: &str) -> Request {
@@ -62,6 +66,25 @@ fn only_the_workers_own_hosts_are_served() {
         assert_eq!(own.check_host(&request(&name)), Ok(()));
     }
     assert_eq!(origins(&["*"], &[]).check_host(&request("evil.example")), Ok(()));
+}
+
+/// Who has a certificate for a name is known by it.
+#[test]
+fn names_of_the_certificate_are_own_hosts() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let names = ["connect.example", "*.pool.example", "127.0.0.1"].map(str::to_owned);
+    let certificate = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+    let file = folder.path().join("worker.pem");
+    std::fs::write(&file, certificate.pem()).unwrap();
+    let files = crate::config::rest::TlsFiles { key: file.clone(), certificate: file, client_ca: None };
+    let own = Origins::of(&config(Some(files), &[], &[]));
+    for host in ["connect.example", "one.pool.example:8443"] {
+        assert_eq!(own.check_host(&request(host)), Ok(()), "{host}");
+    }
+    for host in ["pool.example", "other.example", "a.connect.example"] {
+        assert!(own.check_host(&request(host)).is_err(), "{host}");
+    }
 }
 
 #[test]
