@@ -12,9 +12,12 @@ fn turns() -> Arc<Turns> {
 
 /// Waits until so many wait for a turn.
 async fn until_waiting(turns: &Turns, count: usize) {
-    while COUNT - turns.waiting.available_permits() != count {
-        tokio::task::yield_now().await;
-    }
+    let waits = async {
+        while COUNT - turns.waiting.available_permits() != count {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waits).await.unwrap();
 }
 
 #[tokio::test]
