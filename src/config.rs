@@ -5,6 +5,8 @@
 
 pub mod check;
 pub mod connector;
+mod discreet;
+pub mod json;
 pub mod keys;
 pub mod rest;
 pub mod restart;

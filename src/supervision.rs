@@ -42,13 +42,15 @@ pub enum Part {
     DataTopics,
     /// The listeners of the REST API.
     Rest,
+    /// A request of the REST API.
+    Request,
     /// A callback that Kafka's client calls.
     Callback,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Shard,
         Self::Stream,
         Self::Connector,
@@ -60,6 +62,7 @@ impl Part {
         Self::StorageTopics,
         Self::DataTopics,
         Self::Rest,
+        Self::Request,
         Self::Callback,
     ];
 
@@ -77,6 +80,7 @@ impl Part {
             Self::StorageTopics => "storage_topics",
             Self::DataTopics => "data_topics",
             Self::Rest => "rest",
+            Self::Request => "request",
             Self::Callback => "callback",
         }
     }
@@ -136,7 +140,8 @@ pub(crate) fn catch_callback<T>(run: impl FnOnce() -> T) -> Option<T> {
     catch(Part::Callback, run).ok()
 }
 
-fn caught(part: Part, payload: &(dyn Any + Send)) -> Panicked {
+/// Counts a panic that somebody else has caught, and returns what is known of it. On the thread that panicked.
+pub(crate) fn caught(part: Part, payload: &(dyn Any + Send)) -> Panicked {
     let place = PLACE.with(|last| last.borrow_mut().take());
     let place = place.unwrap_or_else(|| "an unknown place".to_owned());
     telemetry::panicked(part);

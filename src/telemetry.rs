@@ -34,6 +34,7 @@ const BACKFILL: &str = "kvs_connect_backfill_progress_ratio";
 const STREAMS_FAILED: &str = "kvs_connect_streams_failed";
 const PANICS: &str = "kvs_connect_panics_total";
 const NOTIFICATIONS_DROPPED: &str = "kvs_connect_notifications_dropped_total";
+const REST_CONNECTIONS_CLOSED: &str = "kvs_connect_rest_connections_closed_total";
 const BUDGET_USED: &str = "kvs_connect_memory_budget_used_bytes";
 
 /// Installs the recorder; answers what renders it.
@@ -74,6 +75,10 @@ pub fn install() -> Result<PrometheusHandle, String> {
     describe_gauge!(STREAMS_FAILED, "Streams that are given up until a restart");
     describe_counter!(PANICS, "Panics that were caught, by the part that panicked");
     describe_counter!(NOTIFICATIONS_DROPPED, "Notifications that could not be written");
+    describe_counter!(
+        REST_CONNECTIONS_CLOSED,
+        "Connections to the REST API that were closed for others, or not accepted, by reason"
+    );
     describe_gauge!(BUDGET_USED, "Bytes of the memory budget in use");
     Ok(handle)
 }
@@ -92,6 +97,10 @@ pub(crate) fn committed(fragments: &[Committed]) {
         counter!(BYTES, &labels).increment(fragment.size_bytes as u64);
         histogram!(COMMIT_LATENCY).record(fragment.received.elapsed());
     }
+}
+
+pub(crate) fn rest_connection_closed(reason: &'static str) {
+    counter!(REST_CONNECTIONS_CLOSED, "reason" => reason).increment(1);
 }
 
 pub(crate) fn transaction_committed(took: Duration) {

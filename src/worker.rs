@@ -9,9 +9,11 @@ mod connectors;
 pub mod offsets;
 pub mod operations;
 pub(crate) mod plan;
+mod settings;
 mod shards;
 mod startup;
 mod statuses;
+pub(crate) mod turns;
 mod validation;
 mod watch;
 
@@ -39,6 +41,7 @@ use connectors::Connectors;
 use plan::Dependencies;
 use shards::Shards;
 use statuses::{Speaker, Statuses};
+use turns::Turns;
 
 pub use offsets::OffsetsError;
 pub use operations::{OperationError, TaskInfo};
@@ -85,7 +88,10 @@ pub struct Worker {
     gate: Arc<ConfigGate>,
     /// For questions about offsets, which are not to keep shards from being taken.
     offsets_log: Arc<KafkaLog>,
-    altering: tokio::sync::Mutex<()>,
+    changes: Arc<Turns>,
+    alterations: Turns,
+    readings: Turns,
+    errands: Turns,
     /// Whether it has joined the group.
     started: AtomicBool,
     cluster_id: OnceLock<String>,
@@ -119,7 +125,10 @@ impl Worker {
             reporter: Reporter::new(&id),
             kafka,
             states: Arc::default(),
-            altering: tokio::sync::Mutex::default(),
+            changes: Arc::new(Turns::new(turns::CHANGES)),
+            alterations: Turns::new(turns::ALTERATIONS),
+            readings: Turns::new(turns::READINGS),
+            errands: Turns::new(turns::ERRANDS),
             started: AtomicBool::new(false),
             cluster_id: OnceLock::new(),
             dependencies: OnceLock::new(),
@@ -193,6 +202,7 @@ impl Worker {
             states: Arc::clone(&self.states),
             written: Mutex::default(),
             finding: Arc::new(Semaphore::new(1)),
+            changes: Arc::clone(&self.changes),
             dependencies: Arc::clone(&dependencies),
         });
         let worker = Arc::clone(&self);

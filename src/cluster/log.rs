@@ -209,6 +209,8 @@ impl ConfigLog {
             records.insert(0, contracts::record(&contracts::new_id(), &self.contract));
             records.insert(1, records::group(&self.contract.group_id));
         }
+        // Whoever holds it while records are read makes the reader copy all of it.
+        drop(view);
         let topic: Arc<str> = self.store.topic().into();
         let records = records.into_iter().chain([records::change(id)]);
         // Remembered before it is written: without a clear answer the log says whether it was.

@@ -205,3 +205,27 @@ fn the_log_carries_what_its_group_has_agreed_on() {
     first.stop();
     other.stop();
 }
+
+/// A log of thousands of connectors is not copied to change one, neither to read the change nor to answer with it.
+#[test]
+fn a_change_copies_nothing_of_the_log() {
+    let (log, _heard) = following(Arc::new(MemoryLog::default()));
+    log.change(|view| change::put(view, "c", settings("t"), &check)).unwrap();
+    let place = Arc::as_ptr(&log.view());
+    for value in ["u", "v"] {
+        let ((), position) = log
+            .change(|view| {
+                let Change { records, .. } = change::put(view, "c", settings(value), &check)?;
+                // As it will be is as it is then.
+                let entry = view.entry_after("c", &records).unwrap();
+                assert_eq!(entry.settings.unwrap()["topic"], value);
+                assert!(view.entry_after("d", &records).is_none());
+                Ok(Change { records, answer: () })
+            })
+            .unwrap();
+        assert!(log.view().position >= position);
+        assert_eq!(log.view().settings("c").unwrap().as_ref().unwrap()["topic"], value);
+    }
+    assert_eq!(Arc::as_ptr(&log.view()), place);
+    log.stop();
+}

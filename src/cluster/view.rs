@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::contracts::{self, Contracts};
-use super::records::{self, ConfigRecord, RestartRequest, Settings, TargetState};
+use super::records::{self, ConfigRecord, KeyValue, RestartRequest, Settings, TargetState};
 use crate::shard::{Contract, ShardId};
 
 /// So many changes are remembered: more than are under way at once.
@@ -106,6 +106,19 @@ impl ConfigView {
         };
         let tasks = self.tasks(name).cloned().unwrap_or_default();
         Some(ConnectorEntry { settings, target: self.target(name), tasks })
+    }
+
+    /// A connector as it is when these records of it are in the log, too. Nothing of the others is looked at or copied.
+    pub fn entry_after(&self, name: &str, records: &[KeyValue]) -> Option<ConnectorEntry> {
+        fn one<V: Clone>(map: &BTreeMap<String, V>, name: &str) -> BTreeMap<String, V> {
+            map.get_key_value(name).map(|(name, value)| (name.clone(), value.clone())).into_iter().collect()
+        }
+        let (settings, targets, tasks) = (one(&self.settings, name), one(&self.targets, name), one(&self.tasks, name));
+        let mut after = Arc::new(Self { settings, targets, tasks, ..Self::default() });
+        for (key, value) in records {
+            Self::apply(&mut after, key, value.as_deref());
+        }
+        after.get(name)
     }
 
     /// Why a connector's settings, or what it is to do, cannot be read.

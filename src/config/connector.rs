@@ -12,7 +12,7 @@ use kvs_client::{ArchiveRange, ClientConfig, IdlePolicy, Limits, PositionLost, P
 use serde_json::Value;
 
 use super::restart::RestartPolicy;
-use super::{Problem, check, keys};
+use super::{Problem, check, json, keys};
 use crate::record::{HEADROOM_BYTES, KeyFormat, RecordTimestamp};
 
 use reader::Reader;
@@ -84,7 +84,7 @@ pub fn load(file: &Path) -> Result<Given, Vec<Problem>> {
 /// All problems there are.
 pub fn parse(place: &str, text: &str) -> Result<Given, Vec<Problem>> {
     let whole = |reason: String| vec![Problem::new(place, "", reason)];
-    let value: Value = serde_json::from_str(text).map_err(|error| whole(format!("no JSON: {error}")))?;
+    let value: Value = json::from_slice(text.as_bytes()).map_err(|error| whole(format!("no JSON: {error}")))?;
     let Value::Object(mut document) = value else {
         return Err(whole(r#"{"name": "…", "config": {…}} was expected"#.to_owned()));
     };

@@ -152,12 +152,12 @@ async fn arn(plan: &StreamPlan) -> Option<String> {
         match plan.context.client.describe_stream(&plan.stream).await {
             Ok(info) => return Some(info.arn),
             Err(error) if matches!(error.class(), ErrorClass::Fatal | ErrorClass::RefreshCredentials) => {
-                tracing::warn!(stream = %plan.stream, %error,
+                tracing::warn!(stream = %plan.stream, error = plan.context.shown(&error),
                     "the stream's ARN cannot be asked for and is null in its records; grant kinesisvideo:DescribeStream");
                 return None;
             }
             Err(error) => {
-                tracing::warn!(stream = %plan.stream, %error, "the stream's ARN is asked for again");
+                tracing::warn!(stream = %plan.stream, error = plan.context.shown(&error), "the stream's ARN is asked for again");
                 tokio::time::sleep(DESCRIBE_RETRY).await;
             }
         }

@@ -96,8 +96,8 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
         Pulled::PositionRefused { error } => {
             telemetry::failed(key, error.code());
             states.count_error(key, error.code());
-            let request_id = error.request_id();
-            tracing::warn!(%stream, %error, request_id, "the service refused the stream's place: the next way to resume is tried");
+            let (request_id, error) = (error.request_id(), plan.context.shown(&error));
+            tracing::warn!(%stream, error, request_id, "the service refused the stream's place: the next way to resume is tried");
         }
         Pulled::CaughtUp { caught_up, millis_behind_now } => {
             telemetry::caught_up(key, caught_up);

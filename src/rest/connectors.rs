@@ -285,8 +285,6 @@ pub(super) async fn topics(State(worker): Shared, Path(name): Path<String>) -> A
 }
 
 pub(super) async fn reset_topics(State(worker): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
-    let (of, owner) = (name, Arc::clone(&worker));
-    let reset = tokio::task::spawn_blocking(move || owner.reset_topics(&of)).await;
-    reset.map_err(|error| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))??;
+    worker.reset_topics(&name).await?;
     Ok(StatusCode::ACCEPTED)
 }

@@ -11,7 +11,9 @@ use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::places::Place;
 use crate::cluster::Refusal;
+use crate::config::json;
 use crate::worker::{OffsetsError, OperationError};
 
 /// The largest body: a connector with ten thousand streams has a tenth of it.
@@ -33,6 +35,10 @@ impl ApiError {
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {
@@ -102,8 +108,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
                 ));
             }
         }
+        // While it comes, its client is waited for.
+        let waits = request.extensions().get::<Place>().map(Place::waits);
         let bytes = read(request.into_body()).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| ApiError::bad_request(format!("the body: {error}")))
+        drop(waits);
+        json::from_slice(&bytes).map(Self).map_err(|error| ApiError::bad_request(format!("the body: {error}")))
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::Worker;
 use super::operations::OperationError;
+use super::turns::{self, Turn};
 use crate::cluster::change;
 use crate::cluster::records::KeyValue;
 use crate::kafka::KafkaLog;
@@ -63,10 +64,9 @@ impl Worker {
     async fn read_offsets(&self, name: &str) -> Result<Offsets, OffsetsError> {
         let (log, contract, shards) = (Arc::clone(&self.offsets_log), self.contract.clone(), self.config.shards);
         let (name, topic) = (name.to_owned(), self.config.offsets_topic.clone());
-        let read = tokio::task::spawn_blocking(move || read(&log, &contract, shards, &name));
-        let failed =
-            |reason: String| OffsetsError::Shard { shard: 0, topic: topic.clone(), reason, done: String::new() };
-        read.await.map_err(|error| failed(error.to_string()))?.map_err(|(shard, error)| OffsetsError::Shard {
+        let turn = self.readings.turn().await?;
+        let read = turns::within(turn, move || read(&log, &contract, shards, &name));
+        read.await?.map_err(|(shard, error)| OffsetsError::Shard {
             shard: shard.0,
             topic: topic.clone(),
             reason: error.to_string(),
@@ -83,13 +83,14 @@ impl Worker {
         name: &str,
         offsets: BTreeMap<String, Option<StoredOffset>>,
     ) -> Result<(), OffsetsError> {
-        let _turn = self.altering.lock().await;
+        let turn = self.alterations.turn().await?;
         let place = self.stopped_at(name).await?;
-        self.alter_at(name, offsets, place).await
+        self.alter_at(turn, name, offsets, place).await
     }
 
     async fn alter_at(
         &self,
+        turn: Turn,
         name: &str,
         offsets: BTreeMap<String, Option<StoredOffset>>,
         place: ConfigPlace,
@@ -97,7 +98,7 @@ impl Worker {
         let (log, contract, shards) = (Arc::clone(&self.offsets_log), self.contract.clone(), self.config.shards);
         let (name, topic) = (name.to_owned(), self.config.offsets_topic.clone());
         let configs = Arc::clone(&self.configs);
-        let altered = tokio::task::spawn_blocking(move || {
+        let altered = turns::within(turn, move || {
             let mut done = Vec::new();
             let altered = alter(&log, &contract, shards, &name, offsets, &place, &mut done);
             // Their owners take them again: one that has nothing to write would not notice.
@@ -108,15 +109,14 @@ impl Worker {
             (altered, told, done.len())
         });
         let failed = |shard, reason, done| OffsetsError::Shard { shard, topic: topic.clone(), reason, done };
-        match altered.await {
-            Ok((Ok(()), told, _)) => told.map(|_| ()).map_err(|error| OperationError::from(error).into()),
-            Ok((Err((shard, error)), _, 0)) => Err(failed(shard.0, error.to_string(), String::new())),
-            Ok((Err((shard, error)), _, done)) => Err(failed(
+        match altered.await? {
+            (Ok(()), told, _) => told.map(|_| ()).map_err(|error| OperationError::from(error).into()),
+            (Err((shard, error)), _, 0) => Err(failed(shard.0, error.to_string(), String::new())),
+            (Err((shard, error)), _, done) => Err(failed(
                 shard.0,
                 error.to_string(),
                 format!("; {done} other shards were altered before: do it again when this one can be reached"),
             )),
-            Err(error) => Err(failed(0, error.to_string(), String::new())),
         }
     }
 
@@ -125,10 +125,10 @@ impl Worker {
     /// # Errors
     /// When the connector is not STOPPED, or a shard cannot be written.
     pub async fn reset_offsets(&self, name: &str) -> Result<(), OffsetsError> {
-        let _turn = self.altering.lock().await;
+        let turn = self.alterations.turn().await?;
         let place = self.stopped_at(name).await?;
         let offsets = self.read_offsets(name).await?.into_keys().map(|stream| (stream, None)).collect();
-        self.alter_at(name, offsets, place).await
+        self.alter_at(turn, name, offsets, place).await
     }
 
     /// The place of the config log at which the connector is STOPPED, read under the log's fence.

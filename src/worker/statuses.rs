@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::connectors::Connectors;
 use super::plan::Dependencies;
 use super::shards::{ShardListener, Shards};
+use super::turns::{self, Turns};
 use crate::cluster::change;
 use crate::cluster::records::KeyValue;
 use crate::cluster::status::{Reporter, StatusKey, StatusView, topic_record, worker_record};
@@ -54,6 +55,7 @@ pub(super) struct Statuses {
     pub(super) states: Arc<StreamStates>,
     pub(super) written: Mutex<Written>,
     pub(super) finding: Arc<tokio::sync::Semaphore>,
+    pub(super) changes: Arc<Turns>,
     pub(super) dependencies: Arc<Dependencies>,
 }
 
@@ -302,12 +304,17 @@ impl Statuses {
             }
             // One change at a time; what it leaves is found at the next look.
             let Ok(turn) = Arc::clone(&self.finding).try_acquire_owned() else { return };
-            let (configs, name) = (Arc::clone(&self.configs), name.clone());
-            tokio::task::spawn_blocking(move || {
+            let (configs, changes, name) = (Arc::clone(&self.configs), Arc::clone(&self.changes), name.clone());
+            tokio::spawn(async move {
                 let _turn = turn;
-                if let Err(error) = configs.change(|view| change::found(view, &name, &come, &gone)) {
-                    tracing::warn!(connector = name, %error, "streams that were found have no task yet");
-                }
+                let Ok(place) = changes.own_turn().await else { return };
+                let found = turns::within(place, move || {
+                    if let Err(error) = configs.change(|view| change::found(view, &name, &come, &gone)) {
+                        tracing::warn!(connector = name, %error, "streams that were found have no task yet");
+                    }
+                });
+                // Only when the runtime ends is it not done.
+                let _ = found.await;
             });
             return;
         }

@@ -17,6 +17,7 @@ mod operations;
 mod recordings;
 mod refusals;
 mod rest;
+mod rest_abuse;
 mod security;
 mod stage;
 mod streams;
