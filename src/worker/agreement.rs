@@ -95,7 +95,12 @@ impl Worker {
             return Ok(());
         }
         let names = view.names().cloned().chain(given);
-        let published = self.statuses.look(|statuses| names.into_iter().find(|name| !statuses.topics(name).is_empty()));
+        let published = self.statuses.look(|statuses| {
+            // A task's status says where its shard ended when it was taken.
+            let ended =
+                |name: &String| statuses.all().any(|(key, status)| key.connector() == name && status.generation > 0);
+            names.into_iter().find(|name| !statuses.topics(name).is_empty() || ended(name))
+        });
         let Some(connector) = published else { return Ok(()) };
         Err(WorkerError::Config(format!(
             "topic {offsets} (offset.storage.topic): it is empty, and connector {connector:?} has published: it was deleted and \
