@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-use crate::shard::ShardId;
+use crate::shard::{IdScheme, ShardId};
 
 /// How members of the group agree on who has which shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,12 +61,12 @@ impl KafkaSettings {
     }
 
     /// The transactional id of a shard: the shard's alone (rule 3).
-    pub fn transactional_id(&self, shard: ShardId) -> String {
-        format!("{}-{}-{shard}", self.group_id, self.offsets_topic)
+    pub fn transactional_id(&self, shard: ShardId, scheme: IdScheme) -> String {
+        scheme.transactional_id(&self.group_id, &self.offsets_topic, shard)
     }
 
     /// For the one producer of a shard.
-    pub fn producer_config(&self, shard: ShardId) -> ClientConfig {
+    pub fn producer_config(&self, shard: ShardId, scheme: IdScheme) -> ClientConfig {
         let defaults = BTreeMap::from([
             ("linger.ms", "0".to_owned()),
             // A few of the largest records, or a second of what a shard writes.
@@ -80,7 +80,7 @@ impl KafkaSettings {
         own.extend(self.producer.clone());
         let mut config = self.base(&own);
         // Not to be changed: exactly once stands on these.
-        config.set("transactional.id", self.transactional_id(shard)).set("enable.idempotence", "true");
+        config.set("transactional.id", self.transactional_id(shard, scheme)).set("enable.idempotence", "true");
         config
     }
 

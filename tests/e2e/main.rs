@@ -13,6 +13,7 @@ mod kafka_trouble;
 mod kills;
 mod operations;
 mod recordings;
+mod recovery;
 mod refusals;
 mod rest;
 mod security;
