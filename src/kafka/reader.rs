@@ -1,6 +1,6 @@
 //! Reading a shard's partition.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -16,8 +16,6 @@ use crate::shard::{LogError, LogErrorKind, OffsetReader, ShardId};
 const POLL_TIMEOUT: Duration = Duration::from_millis(2);
 /// The same of one that follows: so long it takes at most to hear that the position moved over a marker.
 const FOLLOW_TIMEOUT: Duration = Duration::from_millis(20);
-/// How often it is looked whether the old fetch has stopped.
-const STOP_POLL: Duration = Duration::from_micros(200);
 /// How long a question to a broker may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -71,34 +69,6 @@ impl ShardReader {
 }
 
 impl ShardReader {
-    /// Waits until the position of what was read before is gone.
-    ///
-    /// A partition that is assigned again keeps its old position until librdkafka's main thread has stopped the old
-    /// fetch, which takes it away. Believed meanwhile, the old position ends a read that has read nothing. Only a poll
-    /// gives a new one, and there is none before this returns; what the old fetch had brought is passed over by its
-    /// version.
-    fn wait_for_new_fetch(&self) -> Result<(), LogError> {
-        let began = Instant::now();
-        while self.known_position()?.is_some() {
-            if began.elapsed() > CALL_TIMEOUT {
-                let text = "the client does not stop reading what it read before".to_owned();
-                return Err(LogError { kind: LogErrorKind::Timeout, doing: "going to a shard's offsets", text });
-            }
-            std::thread::sleep(STOP_POLL);
-        }
-        Ok(())
-    }
-
-    fn known_position(&self) -> Result<Option<i64>, LogError> {
-        let positions = self.committed.position();
-        let positions = positions.map_err(|error| self.error("asking for the position", &error))?;
-        let element = positions.find_partition(&self.topic, self.partition);
-        Ok(match element.map(|element| element.offset()) {
-            Some(Offset::Offset(offset)) => Some(offset),
-            _ => None,
-        })
-    }
-
     fn error(&self, doing: &'static str, error: &KafkaError) -> LogError {
         let grant =
             format!("Read and Describe on topic {}, and Read on groups that begin with {}", self.topic, self.group);
@@ -121,8 +91,7 @@ impl OffsetReader for ShardReader {
             .add_partition_offset(&self.topic, shard.0, Offset::Offset(offset))
             .and_then(|()| self.committed.assign(&partitions));
         (self.partition, self.start) = (shard.0, offset);
-        result.map_err(|error| self.error("going to a shard's offsets", &error))?;
-        self.wait_for_new_fetch()
+        result.map_err(|error| self.error("going to a shard's offsets", &error))
     }
 
     fn poll(&mut self) -> Result<Option<OffsetRecord>, LogError> {
@@ -146,7 +115,13 @@ impl OffsetReader for ShardReader {
     }
 
     fn position(&mut self) -> Result<i64, LogError> {
-        // None: nothing has been read yet.
-        Ok(self.known_position()?.unwrap_or(self.start))
+        let positions = self.committed.position();
+        let positions = positions.map_err(|error| self.error("asking for the position", &error))?;
+        let element = positions.find_partition(&self.topic, self.partition);
+        Ok(match element.map(|element| element.offset()) {
+            Some(Offset::Offset(offset)) => offset,
+            // Nothing has been read yet.
+            _ => self.start,
+        })
     }
 }

@@ -51,6 +51,8 @@ struct State {
     schemes: HashMap<ShardId, IdScheme>,
     /// A topic that may not be written.
     refused_topic: Option<String>,
+    /// So many questions for a position behind a seek are answered with this one, of a read before.
+    stale: Option<(i64, usize)>,
 }
 
 /// The log.
@@ -103,6 +105,11 @@ impl FakeLog {
     /// Transactions with a record for this topic are refused as a whole; it is not said for which topic.
     pub(super) fn refuse_topic(&self, topic: &str) {
         self.state().refused_topic = Some(topic.to_owned());
+    }
+
+    /// Seeks come into force late: positions are those of a read before, for this many questions.
+    pub(super) fn stale_positions(&self, position: i64, questions: usize) {
+        self.state().stale = Some((position, questions));
     }
 
     pub(super) fn truncate_to(&self, offset: usize) {
@@ -313,7 +320,9 @@ impl OffsetReader for FakeReader {
     }
 
     fn poll(&mut self) -> Result<Option<OffsetRecord>, LogError> {
-        let state = self.log.state();
+        let mut state = self.log.state();
+        // A poll gives the position of what it reads.
+        state.stale = None;
         let end = Self::stable_end(&state, self.shard);
         let entries = state.entries.get(&self.shard).map_or(&[][..], Vec::as_slice);
         while self.position < end.min(entries.len()) {
@@ -329,6 +338,12 @@ impl OffsetReader for FakeReader {
     }
 
     fn position(&mut self) -> Result<i64, LogError> {
+        if let Some((position, questions)) = &mut self.log.state().stale
+            && *questions > 0
+        {
+            *questions -= 1;
+            return Ok(*position);
+        }
         Ok(self.position as i64)
     }
 }

@@ -188,7 +188,8 @@ pub trait OffsetReader: Send {
     /// When reading fails.
     fn poll(&mut self) -> Result<Option<OffsetRecord>, LogError>;
 
-    /// The offset behind all that has been read or passed over; markers and aborted records are passed over.
+    /// The offset behind all that has been read or passed over; markers and aborted records are passed over. For a moment
+    /// behind a `seek` it may still be that of the read before, as long as there has been no `poll`.
     ///
     /// # Errors
     /// When it is not known.

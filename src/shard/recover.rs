@@ -7,7 +7,7 @@ use super::contract::{CONTRACT_KEY, Contract, ContractError};
 use super::gate::ConfigPlace;
 use super::id::ShardId;
 use super::id_scheme::{ID_SCHEME_KEY, IdScheme};
-use super::log::{LogError, OffsetReader};
+use super::log::{LogError, LogErrorKind, OffsetReader};
 use super::offset::{OffsetKey, StoredOffset};
 use super::sequence::{self, Sequences};
 
@@ -17,6 +17,9 @@ pub type Positions = HashMap<OffsetKey, StoredOffset>;
 /// The reserved key under which whoever alters offsets leaves the place of the config log that an owner must have
 /// applied before it pulls: an owner that has not heard yet that a connector is STOPPED would undo the change.
 pub const CONFIG_PLACE_KEY: &[u8] = br#"["kvs-connect-config-place"]"#;
+
+/// How often it is looked whether a seek is in force.
+const SEEK_LOOK_EVERY: Duration = Duration::from_micros(200);
 
 /// What a shard's partition says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -203,6 +206,7 @@ pub fn read_to_end(
         return Ok(target);
     }
     reader.seek(shard, bounds.start)?;
+    wait_for_seek(reader, bounds.start, stall_timeout, held)?;
     let mut position = bounds.start;
     let mut progressed = Instant::now();
     while position < target {
@@ -227,6 +231,34 @@ pub fn read_to_end(
         }
     }
     Ok(target)
+}
+
+/// Waits until the position of the read before is gone.
+///
+/// A partition that is assigned again keeps its old position until librdkafka's main thread has stopped the old fetch.
+/// Believed meanwhile, the old position would end a read that has read nothing. Only a poll gives a new one, and there
+/// is none before this returns; what the old fetch had brought is passed over by the client, by its version.
+fn wait_for_seek(
+    reader: &mut impl OffsetReader,
+    start: i64,
+    stall_timeout: Duration,
+    held: &dyn Fn() -> bool,
+) -> Result<(), RecoverError> {
+    let began = Instant::now();
+    loop {
+        let position = reader.position()?;
+        if position <= start {
+            return Ok(());
+        }
+        if !held() {
+            return Err(RecoverError::Released);
+        }
+        if began.elapsed() >= stall_timeout {
+            let text = format!("the client still says offset {position} of the read before");
+            return Err(LogError { kind: LogErrorKind::Timeout, doing: "going to a shard's offsets", text }.into());
+        }
+        std::thread::sleep(SEEK_LOOK_EVERY);
+    }
 }
 
 fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Option<&[u8]>) -> Result<(), RecoverError> {
