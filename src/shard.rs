@@ -14,7 +14,7 @@
 //! |---|---|---|
 //! | 1 | assigned → new producer → init → still assigned? → read_uncommitted end as target → read committed up to it → only then pull | [`take`] |
 //! | 2 | a read_committed end is no target, an end-of-partition event proves nothing | [`log::OffsetReader::bounds`], [`recover`] |
-//! | 3 | only the shard's own id writes its partition | [`log::ShardLog::open_producer`], `crate::kafka::producer` |
+//! | 3 | only the shard's own id writes its partition; which id that is, never changes | [`log::ShardLog::open_producer`], [`id_scheme`], [`take`], `crate::kafka::producer` |
 //! | 4 | offsets last; a transaction opens on a whole fragment and is short | [`transaction`] |
 //! | 5 | fenced does not mean exit: still assigned → wait with jitter → take again | [`owner`] |
 //! | 6 | after any unclear answer the producer is finished | [`owner`]: an error drops it, nothing retries with it |
@@ -32,6 +32,7 @@
 pub mod contract;
 mod gate;
 pub mod id;
+pub mod id_scheme;
 pub mod log;
 pub mod losing;
 pub mod notifications;
@@ -54,10 +55,13 @@ mod sequence_owner_tests;
 mod take_tests;
 #[cfg(test)]
 mod topics_tests;
+#[cfg(test)]
+mod upgrade_tests;
 
 pub use contract::Contract;
 pub use gate::{ConfigGate, ConfigPlace};
 pub use id::{ShardCount, ShardId, partition_for};
+pub use id_scheme::IdScheme;
 pub use log::{LogError, LogErrorKind, OffsetReader, ShardLog, TransactionalProducer};
 pub use losing::Losing;
 pub use notifications::Notifications;

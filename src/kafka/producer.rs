@@ -17,7 +17,7 @@ use rdkafka::{ClientContext, Message};
 use super::context;
 use super::error::{needing, timed_out, to_log_error};
 use super::settings::KafkaSettings;
-use crate::shard::{LogError, LogErrorKind, Record, ShardId, TransactionalProducer};
+use crate::shard::{IdScheme, LogError, LogErrorKind, Record, ShardId, TransactionalProducer};
 use crate::supervision::{Part, catch, fault_point};
 
 /// How long the reason for which records were thrown away is waited for.
@@ -184,11 +184,11 @@ impl ShardProducer {
     ///
     /// # Errors
     /// When librdkafka does not take the settings.
-    pub fn new(settings: &KafkaSettings, shard: ShardId) -> Result<Self, LogError> {
+    pub fn new(settings: &KafkaSettings, shard: ShardId, scheme: IdScheme) -> Result<Self, LogError> {
         let deliveries = Arc::new(Deliveries::default());
         let context = DeliveryContext(Arc::clone(&deliveries));
         let producer = settings
-            .producer_config(shard)
+            .producer_config(shard, scheme)
             .create_with_context(context)
             .map_err(|error| to_log_error("making a producer", &error))?;
         let transaction_timeout = Duration::from_millis(settings.transaction_timeout_ms);
@@ -197,7 +197,7 @@ impl ShardProducer {
             deliveries,
             sent: 0,
             offsets_topic: settings.offsets_topic.clone(),
-            id: settings.transactional_id(shard),
+            id: settings.transactional_id(shard, scheme),
             shard,
             message_max_bytes: settings.message_max_bytes,
             delivery_timeout: transaction_timeout + Duration::from_secs(5),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-use crate::shard::ShardId;
+use crate::shard::{IdScheme, ShardId};
 
 /// How members of the group agree on who has which shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,12 +63,12 @@ impl KafkaSettings {
     }
 
     /// The transactional id of a shard: the shard's alone (rule 3).
-    pub fn transactional_id(&self, shard: ShardId) -> String {
-        format!("{}-{}-{shard}", self.group_id, self.offsets_topic)
+    pub fn transactional_id(&self, shard: ShardId, scheme: IdScheme) -> String {
+        scheme.transactional_id(&self.group_id, &self.offsets_topic, shard)
     }
 
     /// For the one producer of a shard.
-    pub fn producer_config(&self, shard: ShardId) -> ClientConfig {
+    pub fn producer_config(&self, shard: ShardId, scheme: IdScheme) -> ClientConfig {
         let defaults = BTreeMap::from([
             // Shorter than message.timeout.ms, or a topic that is gone is told of as a timeout that names no topic.
             ("topic.metadata.propagation.max.ms", "3000".to_owned()),
@@ -84,7 +84,7 @@ impl KafkaSettings {
         own.extend(self.producer.clone());
         let mut config = self.base(&own);
         // Not to be changed: exactly once stands on these.
-        config.set("transactional.id", self.transactional_id(shard)).set("enable.idempotence", "true");
+        config.set("transactional.id", self.transactional_id(shard, scheme)).set("enable.idempotence", "true");
         config
     }
 

@@ -14,7 +14,7 @@ use super::reader::ShardReader;
 use super::settings::KafkaSettings;
 use crate::cluster::records::KeyValue;
 use crate::cluster::{ConfigStore, StatusStore};
-use crate::shard::{LogError, OffsetReader, ShardId, TransactionalProducer};
+use crate::shard::{IdScheme, LogError, OffsetReader, ShardId, TransactionalProducer};
 use crate::supervision::catch_callback;
 
 /// Both topics have one partition.
@@ -34,7 +34,9 @@ impl KafkaConfigStore {
 
 impl ConfigStore for KafkaConfigStore {
     fn producer(&self) -> Result<Box<dyn TransactionalProducer>, LogError> {
-        Ok(Box::new(ShardProducer::new(&self.settings, ShardId(PARTITION))?))
+        // Workers of every version change the log under this one id, which orders their changes. Should another group's be
+        // the same, a change of either makes one of the other be made again.
+        Ok(Box::new(ShardProducer::new(&self.settings, ShardId(PARTITION), IdScheme::Dashes)?))
     }
 
     fn reader(&self) -> Result<Box<dyn OffsetReader>, LogError> {

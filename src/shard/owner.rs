@@ -253,7 +253,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         let Taken { mut producer, recovered } = taken;
         // Each take has a queue of its own, so that what was pulled before a loss cannot come after it.
         let (sender, mut queue) = mpsc::channel(self.settings.queue_fragments);
-        let mut contract = (!recovered.has_contract).then(|| self.contract.clone());
+        let mut first_records = recovered.first_records(&self.contract);
         let refused = match &recovered.config_place {
             Some(Ok(place)) => {
                 let grip = self.grip.clone();
@@ -304,11 +304,11 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             if first.records.is_empty() && first.notifications.is_empty() && first.offset.is_none() {
                 continue;
             }
-            let written = self.write(&mut producer, first, &mut queue, &positions, &mut sequences, contract.as_ref());
+            let written = self.write(&mut producer, first, &mut queue, &positions, &mut sequences, &first_records);
             match written {
                 Ok((committed, next)) => {
                     held_over = next;
-                    contract = None;
+                    first_records.clear();
                     self.notifications.written(committed.iter().any(|committed| committed.has_notifications));
                     *delays = None;
                     self.report.committed();
@@ -333,7 +333,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         queue: &mut mpsc::Receiver<Outgoing>,
         positions: &SharedPositions,
         sequences: &mut Sequences,
-        contract: Option<&Contract>,
+        first_records: &[(Vec<u8>, Vec<u8>)],
     ) -> Result<(Vec<Committed>, Option<Outgoing>), Failed> {
         let began = Instant::now();
         let first = admit(first, positions, sequences);
@@ -356,7 +356,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             transaction.add(admit(next, positions, sequences))?;
         }
         let topic = Arc::from(self.log.offsets_topic());
-        let committed = transaction.commit(&topic, self.shard, contract)?;
+        let committed = transaction.commit(&topic, self.shard, first_records)?;
         telemetry::transaction_committed(began.elapsed());
         Ok((committed, held_over))
     }

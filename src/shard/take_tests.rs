@@ -193,3 +193,16 @@ fn an_offset_of_a_later_version_is_refused_and_another_stream_goes_on() {
     assert_eq!(recovered.positions[&key("b")], offset("1"));
     assert!(recovered.unreadable[&key("a")].contains("version 2"), "{recovered:?}");
 }
+
+/// The position of an earlier read is at the end of this one already: believed, it would end it with nothing read.
+#[test]
+fn a_position_of_the_read_before_is_not_believed() {
+    let log = FakeLog::default();
+    commit(&log, "s", "7");
+    log.stale_positions(2, 20);
+    let taken = taken(&log, &Grip::default()).unwrap();
+    assert_eq!(taken.recovered.positions[&key("s")], offset("7"));
+    // One that never goes is said.
+    log.stale_positions(2, usize::MAX);
+    assert!(refused(&log).to_string().contains("the read before"), "{}", refused(&log));
+}

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::contract::{CONTRACT_KEY, Contract};
 use super::id::ShardId;
 use super::log::{LogError, TransactionalProducer};
 use super::offset::{OffsetKey, StoredOffset};
@@ -113,17 +112,17 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
         Ok(())
     }
 
-    /// Writes the offsets, and the contract where the shard has none yet; waits for the acknowledgements; commits.
+    /// Writes the offsets, and what the shard's first transaction leaves in it; waits for the acknowledgements; commits.
     pub fn commit(
         self,
         offsets_topic: &Arc<str>,
         shard: ShardId,
-        contract: Option<&Contract>,
+        first_records: &[(Vec<u8>, Vec<u8>)],
     ) -> Result<Vec<Committed>, Failed> {
         let record = |key, value| Record::of_log(offsets_topic, shard, key, Some(value));
-        let contract = contract.map(|contract| record(CONTRACT_KEY.to_vec(), contract.to_bytes()));
+        let first = first_records.iter().cloned().map(|(key, value)| record(key, value));
         let offsets = self.offsets.iter().map(|(key, offset)| record(key.to_bytes(), offset.to_bytes()));
-        for record in contract.into_iter().chain(offsets) {
+        for record in first.chain(offsets) {
             self.producer.send(record).map_err(|error| self.failed(error))?;
         }
         self.producer.drain().map_err(|error| self.failed(error))?;

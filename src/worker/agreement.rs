@@ -98,7 +98,7 @@ impl Worker {
         let published = self.statuses.look(|statuses| {
             // A task's status says where its shard ended when it was taken.
             let ended =
-                |name: &String| statuses.all().any(|(key, status)| key.connector() == name && status.generation > 0);
+                |name: &String| statuses.keys().any(|key| key.connector() == name && statuses.highest_epoch(key) > 0);
             names.into_iter().find(|name| !statuses.topics(name).is_empty() || ended(name))
         });
         let Some(connector) = published else { return Ok(()) };

@@ -15,7 +15,6 @@ use super::turns::{self, Turn};
 use crate::cluster::change;
 use crate::cluster::records::KeyValue;
 use crate::kafka::KafkaLog;
-use crate::shard::contract::CONTRACT_KEY;
 use crate::shard::log::write_transaction;
 use crate::shard::recover::{CONFIG_PLACE_KEY, RecoverError, Recovered, recover};
 use crate::shard::sequence;
@@ -208,12 +207,10 @@ fn alter_shard(
     let taken = crate::shard::take::take(log, shard, contract, &Grip::default(), STALL_TIMEOUT)?;
     let mut producer = taken.producer;
     let topic: Arc<str> = log.offsets_topic().into();
-    let mut own = vec![(CONFIG_PLACE_KEY.to_vec(), Some(place.to_bytes()))];
-    if !taken.recovered.has_contract {
-        own.insert(0, (CONTRACT_KEY.to_vec(), Some(contract.to_bytes())));
-    }
+    let first = taken.recovered.first_records(contract).into_iter().map(|(key, value)| (key, Some(value)));
+    let own = first.chain([(CONFIG_PLACE_KEY.to_vec(), Some(place.to_bytes()))]);
     let altered = offsets.iter().flat_map(|(key, offset)| altered(&taken.recovered, key, offset.clone()));
-    let records = own.into_iter().chain(altered);
+    let records = own.chain(altered);
     write_transaction(&mut producer, records.map(|(key, value)| Record::of_log(&topic, shard, key, value)))?;
     Ok(())
 }

@@ -15,6 +15,7 @@ mod kafka_trouble;
 mod kills;
 mod operations;
 mod recordings;
+mod recovery;
 mod refusals;
 mod rest;
 mod rest_abuse;
