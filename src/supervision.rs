@@ -40,6 +40,8 @@ pub enum Part {
     StorageTopics,
     /// What asks for the partitions of the data topics.
     DataTopics,
+    /// What looks after the metrics.
+    Metrics,
     /// The listeners of the REST API.
     Rest,
     /// A request of the REST API.
@@ -50,7 +52,7 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Shard,
         Self::Stream,
         Self::Connector,
@@ -61,6 +63,7 @@ impl Part {
         Self::Membership,
         Self::StorageTopics,
         Self::DataTopics,
+        Self::Metrics,
         Self::Rest,
         Self::Request,
         Self::Callback,
@@ -79,6 +82,7 @@ impl Part {
             Self::Membership => "membership",
             Self::StorageTopics => "storage_topics",
             Self::DataTopics => "data_topics",
+            Self::Metrics => "metrics",
             Self::Rest => "rest",
             Self::Request => "request",
             Self::Callback => "callback",

@@ -1,14 +1,21 @@
-//! Metrics: every name in one place. Label sets are bounded by what is configured.
+//! Metrics: every name in one place.
+//!
+//! **Contract.** Nothing grows with time: label sets are bounded by what is configured, series go with their streams
+//! ([`series`]), and samples are drained into histograms by [`Metrics::upkeep`], whether anybody reads them or not.
 
 use std::time::Duration;
 
 use kvs_client::{CallObserver, CallReport, LogCalls};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_util::MetricKindMask;
+use series::{KeepingRecorder, Series};
 
 use crate::shard::OffsetKey;
 use crate::shard::transaction::Committed;
 use crate::supervision::Part;
+
+mod series;
 
 const FRAGMENTS: &str = "kvs_connect_fragments_total";
 const BYTES: &str = "kvs_connect_fragment_bytes_total";
@@ -37,16 +44,45 @@ const NOTIFICATIONS_DROPPED: &str = "kvs_connect_notifications_dropped_total";
 const REST_CONNECTIONS_CLOSED: &str = "kvs_connect_rest_connections_closed_total";
 const BUDGET_USED: &str = "kvs_connect_memory_budget_used_bytes";
 
+/// How often samples are drained and series looked after.
+pub(crate) const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// What has been measured.
+#[derive(Clone)]
+pub struct Metrics {
+    handle: PrometheusHandle,
+    series: Series,
+}
+
+impl Metrics {
+    /// Returns everything as Prometheus reads it.
+    pub fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// Drains samples and lets the series of streams go that `is_here` does not have, by connector and stream.
+    pub fn upkeep(&self, is_here: impl Fn(&str, &str) -> bool) {
+        self.series.keep(is_here);
+        self.handle.run_upkeep();
+        // Series expire only when they are rendered, and maybe nobody else does.
+        let _ = self.handle.render_to_write(&mut std::io::sink());
+    }
+}
+
 /// Installs the recorder; answers what renders it.
 ///
 /// # Errors
 /// When there is one already, or it cannot be made.
-pub fn install() -> Result<PrometheusHandle, String> {
+pub fn install() -> Result<Metrics, String> {
     // From 1 ms to 10 s: a commit takes a few milliseconds, a take-over up to seconds.
     const BUCKETS: [f64; 13] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
-    let handle = PrometheusBuilder::new()
+    let inner = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
-        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(|error| error.to_string())?
+        .idle_timeout(MetricKindMask::COUNTER | MetricKindMask::GAUGE, Some(series::EXPIRES_AFTER))
+        .build_recorder();
+    let metrics = Metrics { handle: inner.handle(), series: Series::default() };
+    metrics::set_global_recorder(KeepingRecorder { inner, series: metrics.series.clone() })
         .map_err(|error| error.to_string())?;
     describe_counter!(FRAGMENTS, "Fragments committed");
     describe_counter!(BYTES, "Bytes of payload of fragments committed");
@@ -80,7 +116,7 @@ pub fn install() -> Result<PrometheusHandle, String> {
         "Connections to the REST API that were closed for others, or not accepted, by reason"
     );
     describe_gauge!(BUDGET_USED, "Bytes of the memory budget in use");
-    Ok(handle)
+    Ok(metrics)
 }
 
 fn labels(key: &OffsetKey) -> [(&'static str, String); 2] {

@@ -17,11 +17,11 @@ pub(crate) mod turns;
 mod validation;
 mod watch;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
@@ -36,6 +36,7 @@ use crate::kafka::{DataTopics, KafkaConfigStore, KafkaLog, KafkaSettings, KafkaS
 use crate::logging::Logging;
 use crate::shard::{ConfigGate, Contract};
 use crate::supervision::{Panicked, Part, catch_async, fault_point};
+use crate::telemetry::{self, Metrics, UPKEEP_EVERY};
 
 use connectors::Connectors;
 use plan::Dependencies;
@@ -45,6 +46,9 @@ use turns::Turns;
 
 pub use offsets::OffsetsError;
 pub use operations::{OperationError, TaskInfo};
+
+/// Events of the config log that wait to be done: restarts, alterations, levels of loggers.
+const EVENTS_MAX: usize = 1_000;
 
 /// Reasons to end that wait to be heard: one is enough.
 const ENDINGS_MAX: usize = 16;
@@ -97,13 +101,13 @@ pub struct Worker {
     cluster_id: OnceLock<String>,
     dependencies: OnceLock<Arc<Dependencies>>,
     shards: OnceLock<Arc<Shards>>,
-    metrics: PrometheusHandle,
+    metrics: Metrics,
     logging: Logging,
 }
 
 impl Worker {
     /// Nothing runs and nobody is asked before [`Worker::run`].
-    pub fn new(config: WorkerConfig, mode: Mode, id: String, metrics: PrometheusHandle, logging: Logging) -> Self {
+    pub fn new(config: WorkerConfig, mode: Mode, id: String, metrics: Metrics, logging: Logging) -> Self {
         let kafka = plan::kafka_settings(&config);
         let configs: Arc<dyn ConfigStore> = match mode {
             Mode::Distributed => Arc::new(KafkaConfigStore::new(&kafka, &config.config_topic)),
@@ -149,6 +153,10 @@ impl Worker {
         mut rest_ends: mpsc::Receiver<Panicked>,
     ) -> Result<(), WorkerError> {
         let config = Arc::clone(&self.config);
+        let (endings, mut ends) = mpsc::channel(ENDINGS_MAX);
+        let stop = CancellationToken::new();
+        let _stop_at_the_end = stop.clone().drop_guard();
+        supervise(Part::Metrics, Arc::clone(&self).keep_metrics(stop.clone()), &endings);
         let topics = Topics::new(&self.kafka).map_err(startup::refused_settings)?;
         if !startup::wait_for_kafka(&topics, &self.kafka.bootstrap_servers, &shutdown).await {
             return Ok(());
@@ -162,7 +170,6 @@ impl Worker {
         let data_topics = Arc::new(DataTopics::new(&self.kafka).map_err(startup::refused_settings)?);
         let log = Arc::new(KafkaLog::new(self.kafka.clone()).with_data_topics(Arc::clone(&data_topics)));
         let offsets_begun = startup::check_contract(Arc::clone(&log), contract.clone(), config.shards).await?;
-        let (endings, mut ends) = mpsc::channel(ENDINGS_MAX);
         let events = self.follow(&endings).await?;
         if !startup::refuse_namesake(&self.statuses, &config, &self.reporter, &shutdown).await? {
             return Ok(());
@@ -208,8 +215,6 @@ impl Worker {
         let worker = Arc::clone(&self);
         let started = Box::new(move || worker.started.store(true, Ordering::Release));
         shards.listen(Box::new(Speaker { statuses: Arc::clone(&statuses), started }));
-        let stop = CancellationToken::new();
-        let _stop_at_the_end = stop.clone().drop_guard();
         supervise(Part::DataTopics, watch::data_topics(data_topics, stop.clone()), &endings);
         connectors.apply(&self.configs.view());
         let following =
@@ -255,9 +260,38 @@ impl Worker {
         result
     }
 
+    /// Looks after what is measured: nothing of it grows with time.
+    async fn keep_metrics(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(UPKEEP_EVERY) => {}
+            }
+            if let Some(dependencies) = self.dependencies.get() {
+                telemetry::budget_used(dependencies.budget_used_bytes());
+            }
+            let worker = Arc::clone(&self);
+            let keep = move || {
+                let here: HashSet<(String, String)> =
+                    worker.states.all().into_iter().map(|(key, _)| (key.connector, key.stream)).collect();
+                let connectors: HashSet<&str> = here.iter().map(|(connector, _)| connector.as_str()).collect();
+                worker.metrics.upkeep(|connector, stream| {
+                    // Calls that are about no stream have an empty one.
+                    let is_connectors = stream.is_empty() && connectors.contains(connector);
+                    is_connectors || here.contains(&(connector.to_owned(), stream.to_owned()))
+                });
+            };
+            if let Err(error) = tokio::task::spawn_blocking(keep).await
+                && error.is_panic()
+            {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
+    }
+
     /// Begins to follow the two logs.
-    async fn follow(&self, endings: &mpsc::Sender<WorkerError>) -> Result<mpsc::UnboundedReceiver<Event>, WorkerError> {
-        let (sender, events) = mpsc::unbounded_channel();
+    async fn follow(&self, endings: &mpsc::Sender<WorkerError>) -> Result<mpsc::Receiver<Event>, WorkerError> {
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
         let (configs, statuses) = (Arc::clone(&self.configs), Arc::clone(&self.statuses));
         let endings = endings.clone();
         let ended: FollowerEnded = Arc::new(move |panicked| _ = endings.try_send(WorkerError::Panicked(panicked)));
@@ -295,7 +329,7 @@ impl Worker {
         self: Arc<Self>,
         connectors: Arc<Connectors>,
         shards: Arc<Shards>,
-        mut events: mpsc::UnboundedReceiver<Event>,
+        mut events: mpsc::Receiver<Event>,
         stop: CancellationToken,
     ) {
         let mut moved = self.configs.watch();

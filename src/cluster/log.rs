@@ -127,7 +127,7 @@ impl ConfigLog {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn follow(&self, events: mpsc::UnboundedSender<Event>, ended: &FollowerEnded) -> Result<(), LogError> {
+    pub fn follow(&self, events: mpsc::Sender<Event>, ended: &FollowerEnded) -> Result<(), LogError> {
         let end = self.end(&mut self.lock_changing())?;
         let store = Arc::clone(&self.store);
         let reading = Reading { shared: Arc::clone(&self.shared), silent_until: end, events };
@@ -282,7 +282,7 @@ struct Reading {
     shared: Arc<Shared>,
     /// What was asked for before this place is of the past.
     silent_until: i64,
-    events: mpsc::UnboundedSender<Event>,
+    events: mpsc::Sender<Event>,
 }
 
 impl Listener for Reading {
@@ -292,18 +292,21 @@ impl Listener for Reading {
 
     fn read(&mut self, record: Option<OffsetRecord>, position: i64) {
         let mut view = self.shared.lock();
+        let mut event = None;
         if let Some(record) = record {
-            let event = ConfigView::apply(&mut view, &record.key, record.value.as_deref());
-            if let Some(event) = event.filter(|_| position > self.silent_until) {
-                // Nobody listens while the worker stops.
-                let _ = self.events.send(event);
-            }
+            event = ConfigView::apply(&mut view, &record.key, record.value.as_deref());
         }
         if position > view.position {
             Arc::make_mut(&mut view).position = position;
             drop(view);
             self.shared.moved.notify_all();
             self.shared.position.send_replace(position);
+        } else {
+            drop(view);
+        }
+        if let Some(event) = event.filter(|_| position > self.silent_until) {
+            // None is lost: when too many wait the log is read on as they are done. Nobody listens while the worker stops.
+            let _ = self.events.blocking_send(event);
         }
     }
 }

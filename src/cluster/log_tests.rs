@@ -16,8 +16,8 @@ fn check(settings: Settings, _stored: Option<&Settings>) -> Result<Checked, Refu
     Ok(Checked { settings, streams: Some(Vec::new()) })
 }
 
-fn following(store: Arc<dyn ConfigStore>) -> (ConfigLog, mpsc::UnboundedReceiver<Event>) {
-    let (events, heard) = mpsc::unbounded_channel();
+fn following(store: Arc<dyn ConfigStore>) -> (ConfigLog, mpsc::Receiver<Event>) {
+    let (events, heard) = mpsc::channel(100);
     let log = ConfigLog::new(store, Contract::of_group("group", 25));
     log.follow(events, &never()).unwrap();
     (log, heard)
@@ -145,7 +145,7 @@ fn a_log_of_another_group_is_not_changed() {
     let store = MemoryLog::default();
     let (first, _heard) = following(Arc::new(store.clone()));
     first.change(|view| change::put(view, "c", settings("t"), &check)).unwrap();
-    let (events, _heard) = mpsc::unbounded_channel();
+    let (events, _heard) = mpsc::channel(100);
     let other = ConfigLog::new(Arc::new(store), Contract::of_group("another", 25));
     other.follow(events, &never()).unwrap();
     let refused = other.change(|view| change::put(view, "d", settings("t"), &check)).unwrap_err();
@@ -179,7 +179,7 @@ fn the_log_carries_what_its_group_has_agreed_on() {
         ..Contract::of_group("group", 25)
     };
     let follow = |contract| {
-        let (events, _) = mpsc::unbounded_channel();
+        let (events, _) = mpsc::channel(100);
         let log = ConfigLog::new(Arc::new(store.clone()), contract);
         log.follow(events, &never()).unwrap();
         log

@@ -123,7 +123,6 @@ impl<'a> Publisher<'a> {
         if let Some(millis) = fragment.millis_behind_now {
             telemetry::millis_behind_now(&plan.key, millis);
         }
-        telemetry::budget_used(plan.context.budget.used_bytes());
         let offset = StoredOffset {
             continuation_token: fragment.continuation_token.as_deref().map(str::to_owned),
             fragment_number: fragment.number.clone(),

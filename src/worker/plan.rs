@@ -129,6 +129,11 @@ impl Dependencies {
         planned.map_err(|reason| resolved.hide(&reason))
     }
 
+    /// Returns how many bytes of the memory budget are in use.
+    pub(super) fn budget_used_bytes(&self) -> usize {
+        self.budget.used_bytes()
+    }
+
     /// An account's limits on calls are shared with the other workers of the group.
     pub(super) fn share_calls(&self, workers: usize) {
         self.limits.share_among(workers);
