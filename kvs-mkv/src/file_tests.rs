@@ -36,7 +36,8 @@ fn read(file: &[u8]) -> Vec<FileSegment> {
 fn heads_and_clusters_keep_their_bytes() {
     let tags = writer().tags(&[("door", "open")]);
     let attachments = written(id::ATTACHMENTS, &[0; 500]);
-    let file = [head(), written(id::SEEK_HEAD, &[0; 9]), attachments, cluster(0), open(&cluster(1_000)), cluster(3_000)];
+    let file =
+        [head(), written(id::SEEK_HEAD, &[0; 9]), attachments, cluster(0), open(&cluster(1_000)), cluster(3_000)];
     // Tags behind the clusters are the whole file's.
     let segments = read(&[file.concat(), written(id::CUES, &[0; 9]), tags.clone()].concat());
     assert_eq!(segments.len(), 1);

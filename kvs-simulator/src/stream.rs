@@ -193,7 +193,8 @@ impl Stream {
         let before = contents.latest.clone();
         let step = if arrival.first { number::SESSION_COUNTER_STEP } else { 1 };
         let before = before.as_ref().map(|before| &before.value);
-        let (number, value) = number::following(before, step, arrival.server_millis, self.clock.now_millis(), &self.identity.name)?;
+        let (number, value) =
+            number::following(before, step, arrival.server_millis, self.clock.now_millis(), &self.identity.name)?;
         let takes_millis = i64::try_from(arrival.produced.document.duration_ns() / 1_000_000).unwrap_or(i64::MAX);
         let ProducedFragment { head, tags, cluster, .. } = arrival.produced;
         let parts = [Bytes::from([head, tags].concat()), Bytes::from(cluster), Bytes::new()];

@@ -96,11 +96,14 @@ impl Playback {
         let live = self.pace != Pace::Max;
         let at_least = before.map_or(i64::MIN, |before| before.server_millis + 1);
         let period_millis = millis(self.media.period);
-        let played_millis = period_millis.saturating_mul(i64::try_from(play).ok()?).saturating_add(millis(template.begins));
+        let played_millis =
+            period_millis.saturating_mul(i64::try_from(play).ok()?).saturating_add(millis(template.begins));
         let all_millis = period_millis.saturating_mul(i64::try_from(self.repeat_count()).unwrap_or(i64::MAX));
         let server_millis = match live {
             // When it was due: nobody may have looked at the stream for a while.
-            true => self.started_millis.saturating_add(millis(self.due(index)?.saturating_duration_since(self.started))),
+            true => {
+                self.started_millis.saturating_add(millis(self.due(index)?.saturating_duration_since(self.started)))
+            }
             // As if it had been recorded up to now; what has no end goes on from now.
             false => self.started_millis.saturating_sub(all_millis).max(0).saturating_add(played_millis),
         };
