@@ -9,8 +9,11 @@ mod clients;
 mod cluster;
 mod conflicts;
 mod credentials;
+#[path = "../../kvs-simulator/tests/common/framemd5.rs"]
+mod framemd5;
 mod kafka_trouble;
 mod kills;
+mod media;
 mod operations;
 mod recordings;
 mod refusals;

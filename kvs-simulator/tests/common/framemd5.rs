@@ -41,3 +41,14 @@ pub fn compare(original: &Path, other: &Path, scratch: &Path) {
         );
     }
 }
+
+/// Whether these programs are there; says so when they are not, and fails where CI is to have them.
+pub fn are_there(programs: &[&str]) -> bool {
+    let missing: Vec<&&str> =
+        programs.iter().filter(|name| Command::new(name).arg("-version").output().is_err()).collect();
+    if !missing.is_empty() {
+        assert!(std::env::var_os("CI").is_none(), "{missing:?} not found; apt-get install ffmpeg mkvtoolnix");
+        println!("SKIPPED: {missing:?} not found (apt-get install ffmpeg mkvtoolnix), so no media are compared");
+    }
+    missing.is_empty()
+}
