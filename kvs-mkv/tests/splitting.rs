@@ -293,3 +293,19 @@ fn the_archives_own_names_of_tags_are_read() {
     assert_eq!((report.error_id, report.message.as_deref()), (Some(4500), Some("access denied")));
     assert_eq!(report.fragment_number.unwrap().as_str(), "17");
 }
+
+/// A block's time is 16 bits: what is further off begins another cluster, and keeps its time.
+#[test]
+fn no_frame_is_written_at_another_time_than_its_own() {
+    let writer = kvs_mkv::ChunkWriter::new("t");
+    let seconds = [0, 32, 33, 70, 5, 100_000, 99_980];
+    let frames: Vec<_> = seconds
+        .iter()
+        .map(|at| kvs_mkv::FrameData { track: 1, timestamp_ns: at * 1_000_000_000, key: true, data: b"data" })
+        .collect();
+    let head = writer.head(&[kvs_mkv::Track::new(1, kvs_mkv::TrackKind::Video, "V_TEST")]);
+    let file = [head, writer.cluster(0, &frames)].concat();
+    let document = kvs_mkv::Splitter::read_document(&file, kvs_mkv::Limits::default()).unwrap();
+    let times: Vec<i64> = document.frames.iter().map(|frame| frame.timestamp_ns / 1_000_000_000).collect();
+    assert_eq!(times, seconds);
+}

@@ -3,7 +3,7 @@
 //! **Contract.** Speaks the service's HTTP API: streams and their tags, data endpoints, GetMedia with every selector,
 //! PutMedia with its acknowledgements, ListFragments and GetMediaForFragmentList: same paths, shapes, limits, errors
 //! and signatures. What it serves is sent by producers, or comes from files: recordings of GetMedia, whose AWS tags are
-//! kept, or any MKV, of which each cluster becomes a fragment. Under `/simulator/` it says exactly what it holds, and
+//! kept, or any MKV, of which each cluster becomes a fragment, its bytes unaltered. Under `/simulator/` it says exactly what it holds, and
 //! takes faults.
 
 mod api;

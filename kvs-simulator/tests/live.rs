@@ -4,6 +4,8 @@
 #[path = "common/calls.rs"]
 mod calls;
 mod common;
+#[path = "common/framemd5.rs"]
+mod framemd5;
 
 use std::process::Command;
 use std::time::Duration;
@@ -249,6 +251,12 @@ async fn streams_are_kept_over_a_restart() {
     let first = simulator_with(config()).await;
     let arn = create(&first, &name, 1).await;
     control(&first).tag_stream().stream_name(&name).tags("place", "door").send().await.unwrap();
+    let update = json!({
+        "StreamName": name,
+        "CurrentVersion": control(&first).describe_stream().stream_name(&name).send().await.unwrap().stream_info.unwrap().version,
+        "StreamStorageConfiguration": { "DefaultStorageTier": "WARM" },
+    });
+    assert_eq!(call(&first, "/updateStreamStorageConfiguration", &update).await.status(), 200);
     let numbers = acknowledged(&put_all(&first, &name, producer_document(3)).await, "PERSISTED");
     let before = fragments(read(&first, &name, selector(StartSelectorType::Earliest)).await);
     first.stop().await;
@@ -258,6 +266,8 @@ async fn streams_are_kept_over_a_restart() {
     assert_eq!((info.stream_arn(), info.data_retention_in_hours()), (Some(arn.as_str()), Some(1)));
     let tags = control(&second).list_tags_for_stream().stream_name(&name).send().await.unwrap().tags.unwrap();
     assert_eq!(tags["place"], "door");
+    let storage = call(&second, "/describeStreamStorageConfiguration", &json!({ "StreamName": name })).await;
+    assert!(storage.text().await.unwrap().contains("WARM"));
     let after = fragments(read(&second, &name, selector(StartSelectorType::Earliest)).await);
     let payloads = |fragments: &[Fragment]| fragments.iter().map(|one| one.number.clone()).collect::<Vec<_>>();
     assert_eq!(payloads(&before), payloads(&after));
@@ -322,6 +332,9 @@ async fn the_sdks_for_rust_see_the_services_errors() {
 /// Video that ffmpeg makes, as a producer sends it: with clusters of known size, and of unknown size.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ffprobe_opens_what_comes_back() {
+    if !framemd5::are_there(&["ffmpeg", "ffprobe"]) {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(quick()).await;
     for (stream, live) in [("known", "0"), ("unknown", "1")] {

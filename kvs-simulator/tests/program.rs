@@ -76,3 +76,55 @@ fn what_cannot_be_is_refused() {
     let missing = serve(&["--stream", "s=/nowhere/clip.mkv"]).output().unwrap();
     assert_eq!(missing.status.code(), Some(69));
 }
+
+/// What it prints matters to nobody but its reader: closed, full or not read, it serves and ends when it is asked to.
+#[tokio::test]
+async fn it_serves_whatever_becomes_of_its_output() {
+    let client = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(60)).build().unwrap();
+    for output in ["/dev/full", "closed", "broken", "unread"] {
+        // It cannot say where it listens: a port that was free a moment ago is taken.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let redirect = match output {
+            "/dev/full" => "exec \"$0\" \"$@\" >/dev/full 2>&1",
+            "closed" => "exec \"$0\" \"$@\" >&- 2>&-",
+            _ => "exec \"$0\" \"$@\"",
+        };
+        let mut command = Command::new("bash");
+        command.args(["-c", redirect, env!("CARGO_BIN_EXE_kvs-simulator"), "serve", "--listen"]);
+        // A line for every request, so that the log fills any pipe.
+        command.arg(format!("127.0.0.1:{port}")).env("RUST_LOG", "trace").stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut program = Program(command.spawn().unwrap());
+        if output == "broken" {
+            drop((program.0.stdout.take(), program.0.stderr.take()));
+        }
+        let health = format!("http://127.0.0.1:{port}/simulator/health");
+        until_healthy(&client, &health).await;
+        // An unknown operation is logged with its path: 400 KB of it.
+        for index in 0..400 {
+            let url = format!("http://127.0.0.1:{port}/{index}/{}", "x".repeat(1_000));
+            let answered = client.post(&url).body("").send().await;
+            assert_eq!(answered.unwrap_or_else(|error| panic!("{output}: {error}")).status(), 404);
+        }
+        let pid = program.0.id().to_string();
+        assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+        let begun = std::time::Instant::now();
+        let status = loop {
+            if let Some(status) = program.0.try_wait().unwrap() {
+                break status;
+            }
+            assert!(begun.elapsed().as_secs() < 60, "{output}: it does not end");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        };
+        assert_eq!(status.code(), Some(0), "{output}");
+    }
+}
+
+async fn until_healthy(client: &reqwest::Client, url: &str) {
+    for _ in 0..600 {
+        if client.get(url).send().await.is_ok_and(|answer| answer.status() == 200) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("it does not serve: {url}");
+}

@@ -11,8 +11,11 @@ mod conflicts;
 mod contracts;
 mod credentials;
 mod data_topics;
+#[path = "../../kvs-simulator/tests/common/framemd5.rs"]
+mod framemd5;
 mod kafka_trouble;
 mod kills;
+mod media;
 mod operations;
 mod recordings;
 mod recovery;
