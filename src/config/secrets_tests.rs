@@ -142,6 +142,8 @@ fn what_others_say_is_hidden_in_the_forms_in_which_they_say_it() {
         ("https://Secret-Host.example", "no address for secret-host.example"),
         ("http://me:long-password@host:1", "proxy: long-password"),
         ("combi\u{301}ning", "combi\\u{301}ning"),
+        ("türe\"ning", "\"türe\\\"ning\""),
+        ("bell\u{7}ning", "\"bell\\u0007ning\""),
     ] {
         std::fs::write(folder.path().join("token"), value).unwrap();
         let resolved = providers.resolve(&settings(&[("kvs.endpoint", &reference)])).unwrap();
