@@ -16,14 +16,15 @@ use super::settings::KafkaSettings;
 
 /// How long an answer may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// A topic is missing when it was so as often running: a broker that has just started may not know of it yet.
-const MISSING_MIN: u32 = 2;
+/// A topic is missing, and a partition offline, when it was so as often running: a broker that has just started may not
+/// know of a topic yet, and a leader that is elected anew is there again within the second.
+const SEEN_MIN: u32 = 2;
 
 /// What was last heard of a topic.
 #[derive(Debug)]
 struct Heard {
-    /// For each partition whether it has a leader.
-    leaders: Vec<bool>,
+    /// For each partition the answers running that said that it has no leader.
+    leaderless: Vec<u32>,
     /// Answers running that said that there is no such topic.
     missing: u32,
 }
@@ -38,8 +39,8 @@ pub struct DataTopic {
 impl DataTopic {
     /// A topic with so many partitions, all of which have a leader as far as is known.
     pub fn new(name: &str, partitions: i32) -> Self {
-        let leaders = vec![true; usize::try_from(partitions).unwrap_or_default()];
-        Self { name: name.into(), heard: Mutex::new(Heard { leaders, missing: 0 }) }
+        let leaderless = vec![0; usize::try_from(partitions).unwrap_or_default()];
+        Self { name: name.into(), heard: Mutex::new(Heard { leaderless, missing: 0 }) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Heard> {
@@ -47,10 +48,17 @@ impl DataTopic {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes in an answer: for each partition whether it has a leader; `None`: there is no such topic.
     fn hear(&self, leaders: Option<Vec<bool>>) {
         let mut heard = self.lock();
         match leaders {
-            Some(leaders) => *heard = Heard { leaders, missing: 0 },
+            Some(leaders) => {
+                let before = |index| heard.leaderless.get(index).copied().unwrap_or_default();
+                let count =
+                    |(index, has_one): (usize, &bool)| if *has_one { 0 } else { before(index).saturating_add(1) };
+                let leaderless = leaders.iter().enumerate().map(count).collect();
+                *heard = Heard { leaderless, missing: 0 };
+            }
             None => heard.missing = heard.missing.saturating_add(1),
         }
     }
@@ -61,13 +69,13 @@ impl DataTopic {
     /// When there is no such topic any more.
     pub fn count(&self) -> Result<i32, String> {
         let heard = self.lock();
-        if heard.missing >= MISSING_MIN || heard.leaders.is_empty() {
+        if heard.missing >= SEEN_MIN || heard.leaderless.is_empty() {
             return Err(format!(
                 "topic {} does not exist any more; make it again, or restart the connector, which makes it",
                 self.name
             ));
         }
-        Ok(i32::try_from(heard.leaders.len()).unwrap_or(i32::MAX))
+        Ok(i32::try_from(heard.leaderless.len()).unwrap_or(i32::MAX))
     }
 
     /// Checks that a partition can take records, as far as is known.
@@ -76,9 +84,9 @@ impl DataTopic {
     /// Why it cannot, and what to do.
     pub fn available(&self, partition: i32) -> Result<(), String> {
         let count = self.count()?;
-        match self.lock().leaders.get(usize::try_from(partition).unwrap_or(usize::MAX)) {
-            Some(true) => Ok(()),
-            Some(false) => Err(format!(
+        match self.lock().leaderless.get(usize::try_from(partition).unwrap_or(usize::MAX)) {
+            Some(&times) if times < SEEN_MIN => Ok(()),
+            Some(_) => Err(format!(
                 "partition {partition} of topic {} is offline: no broker that has it is up; bring one back",
                 self.name
             )),

@@ -6,6 +6,12 @@ use super::*;
 fn a_partition_is_available_as_long_as_the_topic_is_there_and_it_has_a_leader() {
     let topic = DataTopic::new("fragments", 3);
     assert_eq!((topic.count(), topic.available(2)), (Ok(3), Ok(())));
+    // A leader is elected.
+    topic.hear(Some(vec![true, false, true, true]));
+    assert_eq!(topic.available(1), Ok(()));
+    topic.hear(Some(vec![true, true, true, true]));
+    topic.hear(Some(vec![true, false, true, true]));
+    assert_eq!(topic.available(1), Ok(()));
     topic.hear(Some(vec![true, false, true, true]));
     assert_eq!((topic.count(), topic.available(3)), (Ok(4), Ok(())));
     assert!(topic.available(1).unwrap_err().contains("partition 1 of topic fragments is offline"));

@@ -49,7 +49,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             .collect();
         let cause = if offline.is_empty() {
             format!(
-                "{error}; without an end, look whether a broker or a partition is offline, or for a transaction that hangs"
+                "{error}; if this goes on, look for a broker or a partition that is offline, and for a hanging transaction \
+                 (kafka-transactions.sh find-hanging)"
             )
         } else {
             // The coordinator cannot write its marker there, and gives the id to nobody before.

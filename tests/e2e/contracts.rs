@@ -126,6 +126,43 @@ fn of_two_that_disagree_and_start_at_one_moment_one_wins() {
     exits([of_group("c"), of_group("d")].map(|worker| Connector::start(program(), &worker, &[])));
 }
 
+/// Workers of an earlier version have left no claim, and from outside nobody may commit beside them.
+#[test]
+fn a_group_that_runs_already_gets_its_claim_from_its_members() {
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("upgraded", 4));
+    let (group, offsets) = (stage.group(), format!("{}-offsets", stage.group()));
+    kafka.create_topic(&offsets, 4, &[("cleanup.policy", "compact")]);
+    let consumer = |protocol: &str| -> BaseConsumer {
+        let mut config = rdkafka::ClientConfig::new();
+        config.set("bootstrap.servers", kafka.bootstrap()).set("group.id", &group).set("enable.auto.commit", "false");
+        config.set("partition.assignment.strategy", protocol).create().unwrap()
+    };
+    let earlier = consumer("cooperative-sticky");
+    earlier.subscribe(&[&offsets]).unwrap();
+    wait_for("a member", || {
+        earlier.poll(Duration::from_millis(50));
+        earlier.assignment().is_ok_and(|assignment| assignment.count() == 4)
+    });
+    let mut worker = Connector::start(program(), &stage.worker(kafka), &[]);
+    let outside = consumer("range");
+    let claim = || {
+        let mut list = rdkafka::TopicPartitionList::new();
+        list.add_partition(&offsets, 0);
+        let committed = outside.committed_offsets(list, Duration::from_secs(10)).unwrap();
+        committed.elements()[0].metadata().to_owned()
+    };
+    wait_for("the claim", || {
+        earlier.poll(Duration::from_millis(50));
+        claim().contains("\"settled\":true")
+    });
+    drop(earlier);
+    worker.wait_healthy();
+    let wrong = stage.worker(kafka).set("offset.storage.topic", &quoted(&format!("{}-wrong", stage.name)));
+    refused(&wrong, &["published twice"]);
+    assert_eq!(worker.terminate().0, 0);
+}
+
 #[test]
 fn a_storage_topic_that_is_deleted_ends_every_worker_and_is_never_taken_for_empty() {
     let kafka = Kafka::shared();
@@ -152,7 +189,12 @@ fn a_storage_topic_that_is_deleted_ends_every_worker_and_is_never_taken_for_empt
     // Each has looked at its topics at least once.
     std::thread::sleep(Duration::from_secs(5));
     for ((stage, _), kind) in groups.iter().zip(kinds) {
-        delete_topic(kafka, &format!("{}-{kind}", stage.group()));
+        let topic = format!("{}-{kind}", stage.group());
+        delete_topic(kafka, &topic);
+        if kind == "status" {
+            // Made anew by somebody, and written to at once.
+            kafka.create_topic(&topic, 1, &[("cleanup.policy", "compact")]);
+        }
     }
     for ((stage, workers), kind) in groups.iter_mut().zip(kinds) {
         let topic = format!("{}-{kind}", stage.group());
@@ -161,7 +203,8 @@ fn a_storage_topic_that_is_deleted_ends_every_worker_and_is_never_taken_for_empt
             let log = worker.log();
             assert_eq!(code, 78, "{kind}: {log}");
             let last = log.lines().last().unwrap_or_default();
-            assert!(last.contains(&topic) && last.contains("does not exist any more"), "{kind}: {last}");
+            let trouble = if kind == "status" { "made anew" } else { "does not exist any more" };
+            assert!(last.contains(&topic) && last.contains(trouble), "{kind}: {last}");
         }
     }
     // Started again, the topic is made anew. What it held is not taken for nothing.
