@@ -26,6 +26,7 @@
 //! | 12 | expired ids are rule 5 | [`log::LogErrorKind`], [`owner`] |
 //! | 13 | no connector writes to the offsets, config or status topic | `crate::config::check` |
 
+pub mod by_arn;
 pub mod contract;
 mod gate;
 pub mod id;

@@ -15,6 +15,7 @@ mod operations;
 mod recordings;
 mod recovery;
 mod refusals;
+mod renamed;
 mod rest;
 mod security;
 mod stage;
