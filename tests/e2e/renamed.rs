@@ -1,7 +1,9 @@
 //! A stream that is configured by name and then by ARN, or back: it goes on where it was, through kills.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use kvs_client::{CallLimits, Client, ClientConfig, CredentialsSource};
 use kvs_connect::shard::{OffsetKey, ShardCount};
 use kvs_harness::{Kafka, wait_for};
 use kvs_simulator::Pace;
@@ -11,12 +13,18 @@ use crate::rest::{bare, config};
 use crate::stage::{Stage, produce, program};
 
 fn arn(stage: &Stage, stream: &str) -> String {
-    let address = stage.simulator.address().to_string();
-    let path = format!("/simulator/streams/{stream}");
-    let (code, body) = kvs_harness::connector::http_get(&address, &path).expect("the simulator answers");
-    assert_eq!(code, 200, "{body}");
-    let described: serde_json::Value = serde_json::from_str(&body).unwrap();
-    described["arn"].as_str().unwrap_or_else(|| panic!("{body}")).to_owned()
+    let mut config = ClientConfig::new("us-east-1");
+    config.endpoint = Some(stage.simulator.url().to_owned());
+    config.credentials = CredentialsSource::Static {
+        access_key_id: "test".to_owned(),
+        secret_access_key: "test".to_owned(),
+        session_token: None,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = Client::new(config, Arc::new(CallLimits::default())).await.unwrap();
+        client.describe_stream(&stream.parse().unwrap()).await.unwrap().arn
+    })
 }
 
 #[test]
@@ -61,9 +69,7 @@ fn a_place_that_an_earlier_version_kept_under_the_arn_is_gone_on_from() {
         let key = OffsetKey { connector: "cameras".to_owned(), stream: arn.clone() }.to_bytes();
         let shard = shards.shard_of(&key);
         let place = json!({ "continuationToken": null, "fragmentNumber": held[7] }).to_string();
-        let offsets = format!("{}-offsets", stage.group());
-        let topic = worker.offsets_topic().unwrap_or(offsets);
-        produce(kafka, &topic, shard.0, &key, place.as_bytes());
+        produce(kafka, &format!("{}-offsets", stage.group()), shard.0, &key, place.as_bytes());
         let given = if by_arn_now { arn.as_str() } else { "door" };
         let (code, answer) = worker.rest("PUT", "/connectors/cameras/config", Some(&config(&stage, &[given])));
         assert_eq!(code, 201, "{answer}");
@@ -84,9 +90,7 @@ fn a_place_that_an_earlier_version_kept_under_the_arn_is_gone_on_from() {
         assert_eq!(listed["offsets"][0]["offset"]["fragmentNumber"], json!(held[19]));
         // Reset: of the place under the ARN nothing is left, or the stream would not begin anew.
         assert_eq!(worker.rest("PUT", "/connectors/cameras/stop", None).0, 204);
-        wait_for("the connector to be stopped", || {
-            worker.rest("DELETE", "/connectors/cameras/offsets", None).0 == 200
-        });
+        wait_for("the connector to be stopped", || worker.rest("DELETE", "/connectors/cameras/offsets", None).0 == 200);
         assert_eq!(worker.rest("GET", "/connectors/cameras/offsets", None).1, json!({ "offsets": [] }));
         assert_eq!(worker.rest("PUT", "/connectors/cameras/resume", None).0, 202);
         wait_for("all to be published again", || numbers().len() >= 32);
