@@ -13,6 +13,7 @@ mod task;
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use kvs_client::{ArchiveRange, Client, MemoryBudget, PullerConfig, StreamRef};
 use tokio::sync::OnceCell;
 
@@ -26,6 +27,30 @@ use crate::kafka::DataTopic;
 use crate::record::{KeyFormat, NotificationTopic, TimestampPolicy, ValueEncoder};
 use crate::shard::{OffsetKey, StoredOffset, partition_for};
 
+/// Knows where streams were before their places stood under their names.
+pub trait EarlierPlaces: Send + Sync {
+    /// Returns the place that a stream has elsewhere. `has_place`: whether it has one under its name, too.
+    ///
+    /// # Errors
+    /// When it is not known: the stream must not begin then, or it would publish again what it has published.
+    fn place_of<'a>(
+        &'a self,
+        key: &'a OffsetKey,
+        has_place: bool,
+    ) -> BoxFuture<'a, Result<Option<StoredOffset>, PlaceError>>;
+}
+
+/// Why it is not known where a stream was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    /// What is there cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// It cannot be asked for at the moment.
+    #[error("it cannot be found out where the stream was: {0}")]
+    Unavailable(String),
+}
+
 /// What the streams of a connector share.
 pub struct ConnectorContext {
     /// Calls the service.
@@ -34,6 +59,8 @@ pub struct ConnectorContext {
     pub budget: MemoryBudget,
     /// How streams are pulled.
     pub puller: PullerConfig,
+    /// Where its streams were under other keys.
+    pub earlier: Arc<dyn EarlierPlaces>,
     /// When streams that have failed are started again.
     pub restart: RestartPolicy,
     /// A range of the archive to read instead.

@@ -29,6 +29,7 @@
 //! | 15 | a view of a log is a function of the log: no clock decides which record counts | `crate::cluster::status` |
 //! | 16 | ownership ends with membership: a consumer that is fatal, or unheard of for a session, releases all | `crate::kafka::membership` |
 
+pub mod by_arn;
 pub mod contract;
 mod gate;
 pub mod id;

@@ -6,6 +6,7 @@
 
 mod agreement;
 mod connectors;
+mod earlier;
 pub mod offsets;
 pub mod operations;
 pub(crate) mod plan;

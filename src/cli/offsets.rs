@@ -194,9 +194,15 @@ fn read(worker: &WorkerConfig) -> Result<Listed, Failure> {
     let mut listed = Listed::new();
     for shard in (0..worker.shards.get()).map(ShardId) {
         let recovered = recover(&mut reader, shard, &contract, STALL_TIMEOUT, &|| true);
-        for (key, offset) in recovered.map_err(|error| unavailable(&error))?.positions {
+        let recovered = recovered.map_err(|error| unavailable(&error))?;
+        let by_arn = recovered.by_arn.into_iter().filter_map(|(key, place)| Some((key.by_name()?, place.offset)));
+        for (key, offset) in recovered.positions.into_iter().chain(by_arn) {
             let OffsetKey { connector, stream } = key;
-            listed.insert((connector, stream), (shard, offset));
+            // Of two places of a stream the higher one counts.
+            let place = listed.entry((connector, stream)).or_insert_with(|| (shard, offset.clone()));
+            if place.1.fragment_number < offset.fragment_number {
+                *place = (shard, offset);
+            }
         }
     }
     Ok(listed)

@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::state::{Restart, StreamStates};
-use super::{StreamPlan, backfill, task};
+use super::state::{Restart, StreamState, StreamStates};
+use super::{PlaceError, StreamPlan, backfill, task};
 use crate::shard::{Beginning, ConfigGate, ConfigPlace, OffsetKey, Outgoing, SharedPositions, Sources};
 use crate::supervision::{Part, catch_async};
+
+/// Where a stream was is asked again after so long.
+const EARLIER_RETRY: Duration = Duration::from_secs(2);
 
 /// The streams of a shard. Started at each taking of the shard and stopped at each loss; streams may be added and
 /// removed at any time.
@@ -199,6 +203,9 @@ async fn pull(
             tracing::info!(connector = %plan.key.connector, stream = %plan.stream, "the stream that has failed is started again");
             states.restarted(&plan.key, Restart::Automatic);
         }
+        if !adopt(&plan, &positions, &states).await {
+            continue;
+        }
         let (again, position) = (Arc::clone(&plan), positions.get(&plan.key));
         match plan.context.backfill {
             None => task::run(again, position, Arc::clone(&states), queue.clone()).await,
@@ -206,6 +213,29 @@ async fn pull(
         }
         if !states.is_failed(&plan.key) {
             return;
+        }
+    }
+}
+
+/// Takes over where the stream was under another key; `false`: it has failed.
+async fn adopt(plan: &StreamPlan, positions: &SharedPositions, states: &StreamStates) -> bool {
+    loop {
+        match plan.context.earlier.place_of(&plan.key, positions.get(&plan.key).is_some()).await {
+            Ok(None) => return true,
+            Ok(Some(place)) => {
+                positions.adopt(&plan.key, place);
+                return true;
+            }
+            Err(PlaceError::Unreadable(reason)) => {
+                states.fail(&plan.key, reason, Restart::ByHand);
+                return false;
+            }
+            Err(error @ PlaceError::Unavailable(_)) => {
+                let reason = error.to_string();
+                tracing::warn!(connector = %plan.key.connector, stream = %plan.stream, reason, "trying again");
+                states.set(&plan.key, StreamState::Retrying { reason });
+                tokio::time::sleep(EARLIER_RETRY).await;
+            }
         }
     }
 }

@@ -71,9 +71,9 @@ pub(super) async fn patch(
     }
     for One { partition: Partition { stream }, offset } in alteration.offsets {
         let in_stream = |reason: String| ApiError::bad_request(format!("offsets: stream {stream:?}: {reason}"));
-        stream.parse::<kvs_client::StreamRef>().map_err(|error| in_stream(error.to_string()))?;
+        let named = stream.parse::<kvs_client::StreamRef>().map_err(|error| in_stream(error.to_string()))?;
         let offset = offset.map(|offset| stored(offset).map_err(in_stream)).transpose()?;
-        if offsets.insert(stream.clone(), offset).is_some() {
+        if offsets.insert(named.name().to_owned(), offset).is_some() {
             return Err(ApiError::bad_request(format!("offsets: stream {stream:?} is there twice")));
         }
     }

@@ -11,7 +11,7 @@ use super::sequence;
 pub struct OffsetKey {
     /// Name of the connector.
     pub connector: String,
-    /// Name or ARN of the stream, as it is configured.
+    /// Name of the stream. Earlier versions wrote its ARN where it was configured so ([`super::by_arn`]).
     pub stream: String,
 }
 
@@ -22,6 +22,19 @@ struct Partition {
 }
 
 impl OffsetKey {
+    /// Returns the key of a stream that is given by name or by ARN: it is by name.
+    pub fn of_stream(connector: &str, stream: &str) -> Self {
+        let key = Self { connector: connector.to_owned(), stream: stream.to_owned() };
+        key.by_name().unwrap_or(key)
+    }
+
+    /// Returns the key by name of one by ARN, as earlier versions wrote them; `None`: it is by name.
+    pub fn by_name(&self) -> Option<Self> {
+        // No name has a colon or a slash.
+        let name = self.stream.strip_prefix("arn:")?.rsplit('/').nth(1)?;
+        Some(Self { connector: self.connector.clone(), stream: name.to_owned() })
+    }
+
     /// The key's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let stream = Value::from(self.stream.as_str());

@@ -89,6 +89,16 @@ impl SharedPositions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes where a stream was under another key; a place that is not above the known one changes nothing.
+    pub fn adopt(&self, key: &OffsetKey, offset: StoredOffset) {
+        let mut positions = self.lock();
+        let known = positions.get(key);
+        if known.is_none_or(|known| known.fragment_number < offset.fragment_number) {
+            let sequence = known.and_then(|known| known.sequence);
+            positions.insert(key.clone(), StoredOffset { sequence, ..offset });
+        }
+    }
+
     /// Where a stream is.
     pub fn get(&self, key: &OffsetKey) -> Option<StoredOffset> {
         self.lock().get(key).cloned()

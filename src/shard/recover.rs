@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use super::by_arn::PlaceByArn;
 use super::contract::{CONTRACT_KEY, Contract, ContractError};
 use super::gate::ConfigPlace;
 use super::id::ShardId;
@@ -32,6 +33,8 @@ pub struct Recovered {
     pub id_scheme: Option<IdScheme>,
     /// Streams whose offsets cannot be read, with the reason: taking them for none would publish the streams again.
     pub unreadable: HashMap<OffsetKey, String>,
+    /// Places under ARNs, by those keys.
+    pub by_arn: HashMap<OffsetKey, PlaceByArn>,
     /// The sequence of each stream's last fragment, of streams without an offset too.
     pub sequences: Sequences,
     /// The place of the config log that has to be applied before anything is pulled. When it cannot be read, the reason:
@@ -292,6 +295,11 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
     };
     recovered.unreadable.remove(&offset_key);
     recovered.positions.remove(&offset_key);
+    recovered.by_arn.remove(&offset_key);
+    if let (Some(_), Some(Ok(place))) = (offset_key.by_name(), value.map(PlaceByArn::from_bytes)) {
+        recovered.by_arn.insert(offset_key, place);
+        return Ok(());
+    }
     match value.map(StoredOffset::from_bytes) {
         None => {}
         Some(Ok(offset)) => {

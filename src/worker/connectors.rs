@@ -149,7 +149,7 @@ impl Connectors {
         let name = &request.connector;
         let task = request.task.map(|id| view.tasks(name).and_then(|tasks| tasks.get(&id)));
         if let Some(task) = task {
-            return self.shards.restart(name, &|plan, _| Some(&plan.key.stream) == task);
+            return self.shards.restart(name, &|plan, _| Some(plan.stream.as_str()) == task.map(String::as_str));
         }
         let mut runs = self.runs.lock();
         let Some(run) = runs.get_mut(name) else { return };

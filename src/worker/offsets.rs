@@ -15,6 +15,7 @@ use super::turns::{self, Turn};
 use crate::cluster::change;
 use crate::cluster::records::KeyValue;
 use crate::kafka::KafkaLog;
+use crate::shard::by_arn::find;
 use crate::shard::log::write_transaction;
 use crate::shard::recover::{CONFIG_PLACE_KEY, RecoverError, Recovered, recover};
 use crate::shard::sequence;
@@ -152,12 +153,26 @@ fn read(
         log.give_back(recovered.is_ok().then_some(reader));
         let recovered = recovered.map_err(|error| (shard, error))?;
         let mine = |key: &OffsetKey| key.connector == connector;
-        let positions = recovered.positions.into_iter().filter(|(key, _)| mine(key));
-        offsets.extend(positions.map(|(key, offset)| (key.stream, Ok(offset))));
-        let unreadable = recovered.unreadable.into_iter().filter(|(key, _)| mine(key));
-        offsets.extend(unreadable.map(|(key, reason)| (key.stream, Err(reason))));
+        let by_arn = recovered.by_arn.into_iter().map(|(key, place)| (key, Ok(place.offset)));
+        let positions = recovered.positions.into_iter().map(|(key, offset)| (key, Ok(offset)));
+        let unreadable = recovered.unreadable.into_iter().map(|(key, reason)| (key, Err(reason)));
+        for (key, offset) in by_arn.chain(positions).chain(unreadable).filter(|(key, _)| mine(key)) {
+            note(&mut offsets, OffsetKey::of_stream(&key.connector, &key.stream).stream, offset);
+        }
     }
     Ok(offsets)
+}
+
+/// Of two places of a stream, one under its ARN, the higher one counts; one that cannot be read is told in any case.
+fn note(offsets: &mut Offsets, stream: String, offset: Result<StoredOffset, String>) {
+    let stays = match (offsets.get(&stream), &offset) {
+        (Some(Err(_)), _) => true,
+        (Some(Ok(known)), Ok(offset)) => known.fragment_number >= offset.fragment_number,
+        _ => false,
+    };
+    if !stays {
+        offsets.insert(stream, offset);
+    }
 }
 
 fn alter(
@@ -169,12 +184,19 @@ fn alter(
     place: &ConfigPlace,
     done: &mut Vec<ShardId>,
 ) -> Result<(), (ShardId, RecoverError)> {
-    let mut of_shards: BTreeMap<ShardId, Vec<(OffsetKey, Option<StoredOffset>)>> = BTreeMap::new();
+    type Altered = BTreeMap<ShardId, Vec<(OffsetKey, Option<StoredOffset>)>>;
+    let mut of_shards = Altered::new();
+    // What is said of a stream now counts alone: what stood under its ARN goes, afterwards.
+    let mut by_arn = Altered::new();
+    let mut found = find(log, contract, shards, STALL_TIMEOUT).map_err(|error| (ShardId(0), error))?;
     for (stream, offset) in offsets {
-        let key = OffsetKey { connector: connector.to_owned(), stream };
+        let key = OffsetKey::of_stream(connector, &stream);
+        for (key, shard, _) in found.remove(&key).into_iter().flatten() {
+            by_arn.entry(shard).or_default().push((key, None));
+        }
         of_shards.entry(shards.shard_of(&key.to_bytes())).or_default().push((key, offset));
     }
-    for (shard, offsets) in of_shards {
+    for (shard, offsets) in of_shards.into_iter().chain(by_arn) {
         let mut attempts = 0;
         loop {
             attempts += 1;

@@ -8,13 +8,14 @@ use kvs_client::{CallLimits, Client, MemoryBudget, StreamRef};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::WorkerError;
+use super::earlier::PlacesByArn;
 use crate::cluster::Settings;
 use crate::config::connector::{Discovery, StreamsConfig};
 use crate::config::secrets::Resolved;
 use crate::config::{ConnectorConfig, WorkerConfig, check};
-use crate::connector::{ConnectorContext, StreamPlan};
+use crate::connector::{ConnectorContext, EarlierPlaces, StreamPlan};
 use crate::kafka::topics::TopicPlan;
-use crate::kafka::{DataTopic, DataTopics, KafkaSettings, TopicFacts, Topics};
+use crate::kafka::{DataTopic, DataTopics, KafkaLog, KafkaSettings, TopicFacts, Topics};
 use crate::record::{AvroValue, NotificationTopic, TimestampPolicy, ValueEncoder};
 use crate::shard::transaction::TransactionLimits;
 use crate::shard::{Contract, OffsetKey, OwnerSettings};
@@ -85,6 +86,7 @@ pub(super) struct Dependencies {
     encoder: Arc<dyn ValueEncoder>,
     notifications: tokio::sync::Mutex<Option<(NotificationTopic, Arc<DataTopic>)>>,
     data_topics: Arc<DataTopics>,
+    earlier: Arc<dyn EarlierPlaces>,
     /// Connectors that are being started at once.
     starting: Semaphore,
 }
@@ -104,7 +106,11 @@ impl Dependencies {
         data_topics: Arc<DataTopics>,
     ) -> Result<Self, WorkerError> {
         let encoder = AvroValue::new().map_err(|error| WorkerError::Config(error.to_string()))?;
+        // With readers of its own: a look at all shards is not to keep any from being taken.
+        let log = Arc::new(KafkaLog::new(kafka_settings(&config)));
+        let earlier = Arc::new(PlacesByArn::new(log, contract(&config), config.shards));
         Ok(Self {
+            earlier,
             budget: MemoryBudget::new(config.memory_budget_size_bytes),
             limits: Arc::default(),
             encoder: Arc::new(encoder),
@@ -187,6 +193,7 @@ impl Dependencies {
             client: Arc::new(client),
             budget: self.budget.clone(),
             puller: connector.puller.clone(),
+            earlier: Arc::clone(&self.earlier),
             restart: connector.restart,
             backfill: connector.backfill,
             discovered: matches!(connector.streams, StreamsConfig::Discovered(_)),
@@ -199,7 +206,7 @@ impl Dependencies {
             resolved,
         });
         let plan = |stream: &StreamRef| {
-            let key = OffsetKey { connector: connector.name.clone(), stream: stream.as_str().to_owned() };
+            let key = OffsetKey::of_stream(&connector.name, stream.as_str());
             let (stream, context) = (stream.clone(), Arc::clone(&context));
             Arc::new(StreamPlan { key: Arc::new(key), stream, context, arn: OnceCell::new() })
         };

@@ -253,7 +253,7 @@ impl Statuses {
                 continue;
             }
             for (&id, stream) in view.tasks(name).into_iter().flatten() {
-                let key = OffsetKey { connector: name.clone(), stream: stream.clone() };
+                let key = OffsetKey::of_stream(name, stream);
                 if !held.contains(&self.shards.shard_of(&key)) {
                     continue;
                 }
@@ -286,11 +286,11 @@ impl Statuses {
             let Some(looked) = self.connectors.run_of(name).and_then(|run| run.looked) else { continue };
             let known: BTreeSet<&String> = view.tasks(name).into_iter().flat_map(BTreeMap::values).collect();
             let here: BTreeSet<String> =
-                self.connectors.streams(name).iter().map(|plan| plan.key.stream.clone()).collect();
+                self.connectors.streams(name).iter().map(|plan| plan.stream.as_str().to_owned()).collect();
             let come: BTreeSet<String> = here.iter().filter(|stream| !known.contains(stream)).cloned().collect();
             let held = self.shards.held();
             let is_held = |stream: &String| {
-                let key = OffsetKey { connector: name.clone(), stream: stream.clone() };
+                let key = OffsetKey::of_stream(name, stream);
                 held.contains(&self.shards.shard_of(&key))
             };
             // Only when all streams of the shards that are held now have been handed over.
@@ -348,7 +348,7 @@ impl ShardListener for Speaker {
         let statuses = &self.statuses;
         let view = statuses.configs.view();
         let of_shard = |name: &String, stream: &String| {
-            let key = OffsetKey { connector: name.clone(), stream: stream.clone() };
+            let key = OffsetKey::of_stream(name, stream);
             shards.contains(&statuses.shards.shard_of(&key))
         };
         let mut keys = Vec::new();

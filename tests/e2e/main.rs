@@ -20,6 +20,7 @@ mod operations;
 mod recordings;
 mod recovery;
 mod refusals;
+mod renamed;
 mod rest;
 mod rest_abuse;
 mod security;

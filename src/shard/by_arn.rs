@@ -1,0 +1,127 @@
+//! Places that earlier versions kept under a stream's ARN.
+//!
+//! **Contract.** A stream's place stands under its name, however it is configured, so that a stream which was configured by
+//! name and is now by ARN goes on where it was. Until November 2026 it stood under what was configured; a key by ARN lies
+//! in another shard than that by name, which may be another worker's. Before a stream is pulled that has such a place,
+//! the place is *moved*: under the fence of the shard it lies in, so that whoever published under it has stopped for good
+//! and all that was published is seen, it is written there in a form that earlier versions refuse (`version` 2), and that no
+//! version changes any more. From then on anybody may read it, as often as need be: of two places of a stream the higher one
+//! counts. The shard of the name is written by nobody but its owner (rule 3).
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::contract::Contract;
+use super::id::{ShardCount, ShardId};
+use super::log::{ShardLog, write_transaction};
+use super::offset::{OffsetKey, StoredOffset};
+use super::outgoing::Record;
+use super::owner::Grip;
+use super::recover::{RecoverError, recover};
+use super::take::{Taken, take};
+
+/// A place under an ARN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceByArn {
+    /// The last fragment that was published under it.
+    pub offset: StoredOffset,
+    /// Whether nobody publishes under it any more.
+    pub moved: bool,
+}
+
+/// What earlier versions refuse to read as an offset, and this one no longer writes otherwise.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Moved {
+    version: u32,
+    moved_to: String,
+    offset: serde_json::Value,
+}
+
+const MOVED_VERSION: u32 = 2;
+
+impl PlaceByArn {
+    /// Reads the value of a key by ARN.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        match serde_json::from_slice::<Moved>(bytes) {
+            Ok(Moved { version: MOVED_VERSION, offset, .. }) => {
+                let offset = serde_json::to_vec(&offset).map_err(|error| error.to_string())?;
+                Ok(Self { offset: StoredOffset::from_bytes(&offset)?, moved: true })
+            }
+            _ => Ok(Self { offset: StoredOffset::from_bytes(bytes)?, moved: false }),
+        }
+    }
+}
+
+/// Returns the value that says that a place is moved to the key of this name.
+pub fn moved_bytes(offset: &StoredOffset, name: &str) -> Vec<u8> {
+    let offset = serde_json::from_slice(&offset.to_bytes()).unwrap_or_default();
+    let moved = Moved { version: MOVED_VERSION, moved_to: name.to_owned(), offset };
+    // A number, a string and JSON always serialise.
+    serde_json::to_vec(&moved).unwrap_or_default()
+}
+
+/// A place under an ARN that was found, or why it cannot be read.
+pub type FoundByArn = (OffsetKey, ShardId, Result<PlaceByArn, String>);
+
+/// Looks through all shards for places under ARNs; by the key that they are to have.
+///
+/// # Errors
+/// As those of [`recover`].
+pub fn find<L: ShardLog>(
+    log: &L,
+    contract: &Contract,
+    shards: ShardCount,
+    stall_timeout: Duration,
+) -> Result<HashMap<OffsetKey, Vec<FoundByArn>>, RecoverError> {
+    let mut found: HashMap<OffsetKey, Vec<FoundByArn>> = HashMap::new();
+    for shard in (0..shards.get()).map(ShardId) {
+        let mut reader = log.open_reader()?;
+        let recovered = recover(&mut reader, shard, contract, stall_timeout, &|| true);
+        log.give_back(recovered.is_ok().then_some(reader));
+        let recovered = recovered?;
+        let readable = recovered.by_arn.into_iter().map(|(key, place)| (key, Ok(place)));
+        let unreadable = recovered.unreadable.into_iter().map(|(key, reason)| (key, Err(reason)));
+        for (key, place) in readable.chain(unreadable) {
+            if let Some(by_name) = key.by_name() {
+                found.entry(by_name).or_default().push((key, shard, place));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Moves the places under ARNs that lie in a shard: takes it as its owner does, which fences that.
+///
+/// # Errors
+/// When the shard cannot be taken, or another one took it meanwhile.
+pub fn move_places<L: ShardLog>(
+    log: &L,
+    contract: &Contract,
+    shard: ShardId,
+    stall_timeout: Duration,
+) -> Result<(), RecoverError> {
+    let Taken { mut producer, recovered } = take(log, shard, contract, &Grip::default(), stall_timeout)?;
+    let still: Vec<_> = recovered.by_arn.iter().filter(|(_, place)| !place.moved).collect();
+    if still.is_empty() {
+        return Ok(());
+    }
+    let topic = log.offsets_topic().into();
+    let first = recovered.first_records(contract).into_iter();
+    let moved = still.into_iter().filter_map(|(key, place)| {
+        let name = key.by_name()?.stream;
+        Some((key.to_bytes(), moved_bytes(&place.offset, &name)))
+    });
+    let records = first.chain(moved).map(|(key, value)| Record::of_log(&topic, shard, key, Some(value)));
+    write_transaction(&mut producer, records)?;
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "by_arn_tests.rs"]
+mod tests;

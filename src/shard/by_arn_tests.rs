@@ -1,0 +1,103 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::super::fake::{FakeLog, FakeProducer};
+use super::super::log::{LogErrorKind, TransactionalProducer};
+use super::*;
+
+const STALL: Duration = Duration::from_millis(50);
+const ARN: &str = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1511852109126";
+
+fn shards() -> ShardCount {
+    ShardCount::new(7).unwrap()
+}
+
+fn contract() -> Contract {
+    Contract::of_group("group", 7)
+}
+
+fn by_arn() -> OffsetKey {
+    OffsetKey { connector: "c".to_owned(), stream: ARN.to_owned() }
+}
+
+fn shard() -> ShardId {
+    shards().shard_of(&by_arn().to_bytes())
+}
+
+fn offset(number: &str) -> StoredOffset {
+    StoredOffset {
+        continuation_token: Some("token".to_owned()),
+        fragment_number: number.parse().unwrap(),
+        server_timestamp: None,
+        producer_timestamp: None,
+        sequence: None,
+        data_partition: None,
+    }
+}
+
+fn send(producer: &mut FakeProducer, number: &str) {
+    let value = offset(number).to_bytes();
+    producer.send(Record::of_log(&"offsets".into(), shard(), by_arn().to_bytes(), Some(value))).unwrap();
+}
+
+/// An owner of an earlier version that publishes the stream under its ARN, and has a transaction open.
+fn publishing(log: &FakeLog) -> FakeProducer {
+    let mut owner = log.intruder(shard());
+    owner.begin().unwrap();
+    send(&mut owner, "7");
+    owner.commit().unwrap();
+    owner.begin().unwrap();
+    send(&mut owner, "8");
+    owner
+}
+
+#[test]
+fn a_streams_key_is_by_name_however_it_is_configured() {
+    let name = OffsetKey { connector: "c".to_owned(), stream: "door".to_owned() };
+    assert_eq!(OffsetKey::of_stream("c", ARN), name);
+    assert_eq!(OffsetKey::of_stream("c", "door"), name);
+    assert_eq!((by_arn().by_name(), name.by_name()), (Some(name.clone()), None));
+    assert_ne!(shards().shard_of(&name.to_bytes()), shard(), "the test is about two shards");
+}
+
+#[test]
+fn a_place_is_moved_under_the_fence_of_the_shard_it_lies_in() {
+    let log = FakeLog::default();
+    let mut earlier = publishing(&log);
+    let name = OffsetKey::of_stream("c", ARN);
+    move_places(&log, &contract(), shard(), STALL).unwrap();
+    // Whoever published under it does so no more, and what was not committed does not count.
+    assert_eq!(earlier.commit().map_err(|error| error.kind), Err(LogErrorKind::Fenced));
+    let found = find(&log, &contract(), shards(), STALL).unwrap();
+    assert_eq!(found[&name], [(by_arn(), shard(), Ok(PlaceByArn { offset: offset("7"), moved: true }))]);
+    // The shard of the name is its owner's alone.
+    assert_eq!(log.written_shards(), [shard()]);
+    // To move it again changes nothing and writes nothing.
+    let before = log.did();
+    move_places(&log, &contract(), shard(), STALL).unwrap();
+    assert!(!log.did()[before.len()..].contains(&super::super::fake::Did::Begin));
+    assert_eq!(find(&log, &contract(), shards(), STALL).unwrap(), found);
+}
+
+/// An earlier version that takes the shard again refuses the stream instead of publishing it a second time.
+#[test]
+fn an_earlier_version_does_not_read_a_moved_place_as_an_offset() {
+    let bytes = moved_bytes(&offset("7"), "door");
+    assert!(StoredOffset::from_bytes(&bytes).unwrap_err().contains("run a newer worker"));
+    assert_eq!(PlaceByArn::from_bytes(&bytes), Ok(PlaceByArn { offset: offset("7"), moved: true }));
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(text.starts_with(r#"{"version":2,"movedTo":"door""#), "{text}");
+}
+
+#[test]
+fn a_place_that_cannot_be_read_is_found_as_such() {
+    let log = FakeLog::default();
+    let mut owner = log.intruder(shard());
+    owner.begin().unwrap();
+    for value in [&b"{}"[..], br#"{"version":3}"#] {
+        let record = Record::of_log(&"offsets".into(), shard(), by_arn().to_bytes(), Some(value.to_vec()));
+        owner.send(record).unwrap();
+    }
+    owner.commit().unwrap();
+    let found = find(&log, &contract(), shards(), STALL).unwrap();
+    assert!(matches!(&found[&OffsetKey::of_stream("c", ARN)][..], [(_, _, Err(_))]), "{found:?}");
+}

@@ -1,0 +1,125 @@
+//! Where streams were before their places stood under their names.
+//!
+//! **Contract.** [`EarlierPlaces::place_of`] answers what a stream published under its ARN, when nobody does that any
+//! more ([`crate::shard::by_arn`]). A stream that has no place under its name is answered from a look at all shards that
+//! began after the question; one look answers all that asked before it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use crate::connector::{EarlierPlaces, PlaceError};
+use crate::kafka::KafkaLog;
+use crate::shard::by_arn::{FoundByArn, find, move_places};
+use crate::shard::recover::RecoverError;
+use crate::shard::{Contract, OffsetKey, ShardCount, ShardId, StoredOffset};
+
+/// Without progress for so long a shard is given up, and asked again later.
+const STALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often a shard is taken to move its places: its owner takes it again at the same time.
+const ATTEMPTS: u64 = 10;
+
+/// Looks for places in the offsets topic.
+pub(super) struct PlacesByArn {
+    log: Arc<KafkaLog>,
+    contract: Contract,
+    shards: ShardCount,
+    asked: AtomicU64,
+    looked: tokio::sync::Mutex<Looked>,
+}
+
+/// What the last look found.
+#[derive(Default)]
+struct Looked {
+    /// How many questions it answers: those that were asked before it began.
+    answers: u64,
+    found: HashMap<OffsetKey, Vec<FoundByArn>>,
+}
+
+impl PlacesByArn {
+    pub(super) fn new(log: Arc<KafkaLog>, contract: Contract, shards: ShardCount) -> Self {
+        Self { log, contract, shards, asked: AtomicU64::new(0), looked: tokio::sync::Mutex::default() }
+    }
+
+    async fn look(&self, key: &OffsetKey, has_place: bool) -> Result<Option<StoredOffset>, PlaceError> {
+        let question = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
+        let mut looked = self.looked.lock().await;
+        if looked.answers < if has_place { 1 } else { question } {
+            let answers = self.asked.load(Ordering::Acquire);
+            *looked = Looked { answers, found: self.find().await? };
+        }
+        // Others wait meanwhile: one move is enough for a shard.
+        let mut moved = false;
+        for (_, shard, place) in looked.found.get(key).into_iter().flatten() {
+            if matches!(place, Ok(place) if !place.moved) {
+                self.move_places(*shard).await?;
+                moved = true;
+            }
+        }
+        if moved {
+            looked.found = self.find().await?;
+        }
+        let mut highest: Option<StoredOffset> = None;
+        for (_, shard, place) in looked.found.get(key).into_iter().flatten() {
+            match place {
+                Err(reason) => return Err(PlaceError::Unreadable(reason.clone())),
+                Ok(place) if !place.moved => {
+                    let reason =
+                        format!("shard {shard}: a worker of an earlier version publishes the stream by its ARN");
+                    return Err(PlaceError::Unavailable(reason));
+                }
+                Ok(place) => {
+                    let above = |known: &StoredOffset| known.fragment_number < place.offset.fragment_number;
+                    if highest.as_ref().is_none_or(above) {
+                        highest = Some(place.offset.clone());
+                    }
+                }
+            }
+        }
+        Ok(highest)
+    }
+
+    async fn find(&self) -> Result<HashMap<OffsetKey, Vec<FoundByArn>>, PlaceError> {
+        let (log, contract, shards) = (Arc::clone(&self.log), self.contract.clone(), self.shards);
+        blocking(move || find(&*log, &contract, shards, STALL_TIMEOUT)).await
+    }
+
+    async fn move_places(&self, shard: ShardId) -> Result<(), PlaceError> {
+        let (log, contract) = (Arc::clone(&self.log), self.contract.clone());
+        tracing::info!(shard = shard.0, "places that stand under ARNs are moved: the shard's owner takes it again");
+        blocking(move || {
+            let mut attempts = 0;
+            loop {
+                attempts += 1;
+                match move_places(&*log, &contract, shard, STALL_TIMEOUT) {
+                    Err(RecoverError::Log(_)) if attempts < ATTEMPTS => {
+                        std::thread::sleep(Duration::from_millis(20 * attempts));
+                    }
+                    moved => return moved,
+                }
+            }
+        })
+        .await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    ask: impl FnOnce() -> Result<T, RecoverError> + Send + 'static,
+) -> Result<T, PlaceError> {
+    let asked = tokio::task::spawn_blocking(ask).await;
+    let asked = asked.map_err(|error| PlaceError::Unavailable(error.to_string()))?;
+    asked.map_err(|error| PlaceError::Unavailable(error.to_string()))
+}
+
+impl EarlierPlaces for PlacesByArn {
+    fn place_of<'a>(
+        &'a self,
+        key: &'a OffsetKey,
+        has_place: bool,
+    ) -> BoxFuture<'a, Result<Option<StoredOffset>, PlaceError>> {
+        Box::pin(self.look(key, has_place))
+    }
+}
