@@ -42,7 +42,7 @@ impl ServiceError {
     }
 
     /// The same by the name that the later operations have for it.
-    pub(crate) fn as_access_denied(self) -> Self {
+    pub(crate) fn into_access_denied(self) -> Self {
         match self.error_type.as_str() {
             "NotAuthorizedException" => Self { error_type: "AccessDeniedException".to_owned(), ..self },
             _ => self,

@@ -217,7 +217,7 @@ async fn a_file_that_cannot_be_served_says_why() {
         let file = folder.path().join(name);
         std::fs::write(&file, bytes).unwrap();
         let config = SimulatorConfig { streams: vec![source(&file, 1)], ..SimulatorConfig::default() };
-        let error = Simulator::start(config).await.err().expect(name).to_string();
+        let error = Simulator::start(config).await.expect_err(name).to_string();
         assert!(error.contains(name) && error.contains(&said), "{error}");
     }
 }

@@ -183,7 +183,7 @@ pub(super) fn update_data_retention(shared: &Shared, call: &Call) -> Answer {
 }
 
 pub(super) fn describe_stream_storage_configuration(shared: &Shared, call: &Call) -> Answer {
-    let stream = call.stream(shared).map_err(ServiceError::as_access_denied)?;
+    let stream = call.stream(shared).map_err(ServiceError::into_access_denied)?;
     Ok(answer(json!({
         "StreamName": stream.name(),
         "StreamARN": stream.identity.arn,
@@ -203,7 +203,7 @@ pub(super) fn update_stream_storage_configuration(shared: &Shared, call: &Call) 
         settings.storage = request.stream_storage_configuration;
         Ok(())
     });
-    changed.map_err(ServiceError::as_access_denied)
+    changed.map_err(ServiceError::into_access_denied)
 }
 
 pub(super) fn delete_stream(shared: &Shared, call: &Call) -> Answer {
