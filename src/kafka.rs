@@ -11,6 +11,7 @@ pub mod reader;
 pub mod settings;
 pub mod stores;
 pub mod topics;
+pub mod trial;
 
 pub use log::KafkaLog;
 pub use membership::{GroupListener, Membership};

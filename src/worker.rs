@@ -4,6 +4,7 @@
 //! owns what it is given until it is told to stop or the topics turn out not to be its own. Nothing is pulled for a shard
 //! that is not assigned. Any worker answers for all of its group, and makes changes for all of it ([`operations`]).
 
+pub mod clients;
 mod connectors;
 pub mod offsets;
 pub mod operations;

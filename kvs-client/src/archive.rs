@@ -6,6 +6,9 @@
 //! counted off, one number after the other, and what does not come is asked for again; what the service does not list
 //! any more either is reported as missing. It can go on from any position.
 
+mod bounds;
+pub(crate) mod one;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -22,6 +25,8 @@ use crate::retry::Backoff;
 use crate::session::{Session, Step, Wanted};
 use crate::stream_ref::StreamRef;
 
+pub use bounds::ArchiveBounds;
+
 /// Server time that is listed at once, at first. It grows while little is found and shrinks when there is too much.
 const WINDOW_MS: i64 = 3_600_000;
 /// The least time listed at once: so much is taken however much it is.
@@ -37,6 +42,8 @@ const BATCH_FRAGMENTS: usize = 1_000;
 const BATCH_BYTES: u64 = 64 << 20;
 /// A fragment that does not come is asked for so often before it is looked for in the list again.
 const ABSENT_TIMES_MAX: u32 = 3;
+/// What is listed around a fragment's own time, for tags and lists may round it in two ways. Numbers bound it exactly.
+const AROUND_MS: i64 = 1_000;
 
 /// A range of server time, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +69,11 @@ pub struct Progress {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Archived {
+    /// It is known which range of time the bounds are: where they are numbers of fragments, those had to be asked for.
+    Begun {
+        /// The range.
+        range: ArchiveRange,
+    },
     /// The next fragment.
     Fragment(Box<PulledFragment>),
     /// Fragments that were listed and are no more.
@@ -87,6 +99,11 @@ pub struct ArchivePuller {
     config: PullerConfig,
     budget: MemoryBudget,
     range: ArchiveRange,
+    /// What is wanted; without an end in time until the fragments that it names have been asked for.
+    bounds: ArchiveBounds,
+    begun: bool,
+    /// Fragments that the bounds name and the archive has not got.
+    gone: Vec<FragmentNumber>,
     /// Where the next window begins, in milliseconds.
     next_ms: i64,
     /// How long the next window is.
@@ -107,19 +124,27 @@ pub struct ArchivePuller {
 }
 
 impl ArchivePuller {
-    /// Reads `range` from behind `position`.
+    /// Reads what is within the bounds, a range of time for example, from behind `position`.
     pub fn new(
         client: Arc<Client>,
         stream: StreamRef,
-        range: ArchiveRange,
+        bounds: impl Into<ArchiveBounds>,
         position: Option<&StreamPosition>,
         config: PullerConfig,
         budget: MemoryBudget,
     ) -> Self {
         let behind = position.and_then(|position| position.server_timestamp).map_or(i64::MIN, Timestamp::millis);
+        let bounds = bounds.into();
+        let range = bounds.range();
+        let begun = range.is_some();
+        let range =
+            range.unwrap_or(ArchiveRange { from: Timestamp::from_millis(behind), to: Timestamp::from_millis(behind) });
         let mut puller = Self {
             client,
             stream,
+            bounds,
+            begun,
+            gone: Vec::new(),
             failures: Backoff::new(config.retry),
             config,
             budget,
@@ -153,6 +178,16 @@ impl ArchivePuller {
         loop {
             if let Some(delay) = self.delay.take() {
                 tokio::time::sleep(delay).await;
+            }
+            if !self.begun {
+                match self.begin().await {
+                    Ok(true) => return Ok(Archived::Begun { range: self.range }),
+                    Ok(false) => continue,
+                    Err(error) => return self.fail(error).await,
+                }
+            }
+            if !self.gone.is_empty() {
+                return Ok(Archived::Missing { numbers: std::mem::take(&mut self.gone) });
             }
             if self.wanted.is_empty() {
                 self.session = None;
@@ -199,6 +234,58 @@ impl ArchivePuller {
         }
     }
 
+    /// Finds out which range of time the bounds are. `false`: not yet, it is tried again.
+    async fn begin(&mut self) -> Result<bool, Error> {
+        // Behind the last fragment there is nothing to do, and nothing to ask.
+        let done = self.last.as_ref().zip(self.bounds.last.as_ref()).is_some_and(|(last, end)| last >= end);
+        if self.bounds.from.is_none() {
+            // From its place on, or from the first fragment; from the first there is, when that is gone.
+            let begin = match &self.bounds.first {
+                Some(first) if self.last.is_none() => self.time_of(first.clone(), Timestamp::from_millis(0)).await?,
+                _ => Some(Timestamp::from_millis(self.next_ms.max(0))),
+            };
+            let Some(begin) = begin else { return Ok(false) };
+            self.bounds.from = Some(Timestamp::from_millis(begin.millis().saturating_sub(AROUND_MS).max(0)));
+        }
+        if self.bounds.to.is_none() {
+            let now = Timestamp::from_system_time(SystemTime::now());
+            let end = match &self.bounds.last {
+                Some(last) if !done => self.time_of(last.clone(), now).await?,
+                _ => Some(now),
+            };
+            let Some(end) = end else { return Ok(false) };
+            self.bounds.to = Some(Timestamp::from_millis(end.millis().saturating_add(AROUND_MS)));
+        }
+        if let Some(range) = self.bounds.range() {
+            self.range = range;
+        }
+        self.next_ms = if done { i64::MAX } else { self.next_ms.max(self.range.from.millis()) };
+        self.begun = true;
+        self.note_time(self.next_ms);
+        Ok(true)
+    }
+
+    /// A fragment's server time; `or` when the archive has not got it. `None`: it is asked for again.
+    async fn time_of(&mut self, number: FragmentNumber, or: Timestamp) -> Result<Option<Timestamp>, Error> {
+        let fetched = one::fetch(&self.client, &self.stream, &number, &self.config, &self.budget).await?;
+        if let Some(timestamp) = fetched.and_then(|pulled| pulled.fragment.server_timestamp) {
+            self.absent = 0;
+            self.failures.reset();
+            return Ok(Some(timestamp));
+        }
+        self.absent += 1;
+        if self.absent < ABSENT_TIMES_MAX {
+            self.delay = Some(self.failures.next_delay());
+            return Ok(None);
+        }
+        self.absent = 0;
+        // One that was told of before the place at hand is not told of again.
+        if self.last.is_none() {
+            self.gone.push(number);
+        }
+        Ok(Some(or))
+    }
+
     /// Lists the next window, when it has settled.
     async fn list(&mut self) -> Result<(), Error> {
         let to = self.range.to.millis().min(self.next_ms.saturating_add(self.window_ms - 1));
@@ -218,7 +305,11 @@ impl ArchivePuller {
             self.window_ms = self.window_ms.saturating_mul(2);
         }
         let last = self.last.as_ref();
-        self.wanted = listed.into_iter().filter(|info| last.is_none_or(|last| info.number > *last)).collect();
+        self.wanted = listed
+            .into_iter()
+            .filter(|info| last.is_none_or(|last| info.number > *last))
+            .filter(|info| self.bounds.has(&info.number))
+            .collect();
         self.window = Some(window);
         self.next_ms = to + 1;
         self.failures.reset();

@@ -4,15 +4,16 @@ mod reader;
 mod service;
 mod start;
 mod streams;
+mod time;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use kvs_client::{ArchiveRange, ClientConfig, IdlePolicy, Limits, PositionLost, PullerConfig};
+use kvs_client::{ArchiveBounds, ClientConfig, IdlePolicy, Limits, PositionLost, PullerConfig};
 use serde_json::Value;
 
 use super::restart::RestartPolicy;
-use super::{Problem, check, keys};
+use super::{Problem, check, keys, properties};
 use crate::record::{HEADROOM_BYTES, KeyFormat, RecordTimestamp};
 
 use reader::Reader;
@@ -57,7 +58,7 @@ pub struct ConnectorConfig {
     /// `errors.tolerance`.
     pub errors_tolerance: ErrorsTolerance,
     /// `kvs.backfill.*`: a job on the archive instead of pulling.
-    pub backfill: Option<ArchiveRange>,
+    pub backfill: Option<ArchiveBounds>,
     /// `topic`.
     pub topic: String,
     /// `topic.creation.default.partitions`.
@@ -70,6 +71,10 @@ pub struct ConnectorConfig {
     pub key_format: KeyFormat,
     /// `record.timestamp`.
     pub record_timestamp: RecordTimestamp,
+    /// `offsets.storage.topic`, which has to be the worker's.
+    pub offsets_topic: Option<String>,
+    /// How settings were understood that could have been meant otherwise, for people.
+    pub notes: Vec<String>,
 }
 
 impl ConnectorConfig {
@@ -79,7 +84,8 @@ impl ConnectorConfig {
     }
 }
 
-/// Reads a file in Connect's JSON: `{"name": …, "config": {…}}`.
+/// Reads a file in Connect's JSON, `{"name": …, "config": {…}}`, or as Connect's standalone mode has it, in
+/// Java properties, by the file's name.
 ///
 /// # Errors
 /// All problems there are.
@@ -87,7 +93,18 @@ pub fn load(file: &Path) -> Result<Given, Vec<Problem>> {
     let place = file.display().to_string();
     let whole = |reason: String| vec![Problem::new(&place, "", reason)];
     let text = std::fs::read_to_string(file).map_err(|error| whole(format!("cannot be read: {error}")))?;
-    parse(&place, &text)
+    if properties::is_name(file) { parse_properties(&place, &text) } else { parse(&place, &text) }
+}
+
+/// Reads the Java properties of a connector.
+fn parse_properties(place: &str, text: &str) -> Result<Given, Vec<Problem>> {
+    let settings = properties::parse(text).map_err(|problems| {
+        problems.into_iter().map(|(key, reason)| Problem::new(place, &key, reason)).collect::<Vec<_>>()
+    })?;
+    if settings.contains_key("name") {
+        return Ok(Given { place: place.to_owned(), settings });
+    }
+    Err(from_settings(place, &settings).err().unwrap_or_default())
 }
 
 /// Reads the JSON of a connector; `place` is for problems.
@@ -96,7 +113,8 @@ pub fn load(file: &Path) -> Result<Given, Vec<Problem>> {
 /// All problems there are.
 pub fn parse(place: &str, text: &str) -> Result<Given, Vec<Problem>> {
     let whole = |reason: String| vec![Problem::new(place, "", reason)];
-    let value: Value = serde_json::from_str(text).map_err(|error| whole(format!("no JSON: {error}")))?;
+    let value: Value =
+        serde_json::from_str(text).map_err(|error| whole(format!("no JSON: {error}{}", properties::hint(text))))?;
     let Value::Object(mut document) = value else {
         return Err(whole(r#"{"name": "…", "config": {…}} was expected"#.to_owned()));
     };
@@ -183,12 +201,12 @@ pub fn from_settings(place: &str, settings: &BTreeMap<String, String>) -> Result
         Some(Err(reason)) => problems.push(Problem::new(place, "name", reason)),
         Some(Ok(())) => {}
     }
-    for key in settings.keys() {
-        if !keys::is_connector_key(key) {
-            problems.push(Problem::new(place, key, keys::unknown(key, keys::CONNECTOR)));
+    for (key, value) in settings {
+        if let Err(reason) = keys::check_connector(key, value) {
+            problems.push(Problem::new(place, key, reason));
         }
     }
-    let config = Reader { settings, place, problems: &mut problems }.read(name);
+    let config = Reader { settings, place, problems: &mut problems, notes: Vec::new() }.read(name);
     match config {
         Some(config) if problems.is_empty() => Ok(config),
         _ => Err(problems),
@@ -207,12 +225,11 @@ impl Reader<'_> {
         let restart = self.restart();
         let errors_tolerance =
             self.one_of("errors.tolerance", "none", &[("none", ErrorsTolerance::None), ("all", ErrorsTolerance::All)]);
-        let backfill = self.backfill();
+        let backfill = self.backfill(one);
         let topic = self.topic();
         let topic_partitions = self.number("topic.creation.default.partitions", 6, 1, 10_000);
         let topic_replication_factor = self.replication("topic.creation.default.replication.factor");
-        let formats = [("string", KeyFormat::Text), ("avro", KeyFormat::Avro)];
-        let key_format = self.one_of("key.converter", "string", &formats);
+        let key_format = self.key_format();
         let record_timestamp = self.one_of(
             "record.timestamp",
             "ingest",
@@ -237,6 +254,8 @@ impl Reader<'_> {
             topic_config: self.topic_config(),
             key_format: key_format?,
             record_timestamp: record_timestamp?,
+            offsets_topic: self.text("offsets.storage.topic"),
+            notes: self.notes,
         })
     }
 
@@ -253,8 +272,10 @@ impl Reader<'_> {
         let idle_cap = self.millis("kvs.idle.max.delay.ms", 2_000, 1, 3_600_000);
         let silence_fails = self.flag_or("kvs.inactivity.fails", false);
         let caught_up_ms = self.number("kvs.caught.up.max.behind.ms", 10_000, 0, 86_400_000);
+        let start = start?;
         Some(PullerConfig {
-            start: start?,
+            start: start.selector,
+            start_inclusive: start.inclusive,
             position_lost: position_lost?,
             gap_check: gap_check?,
             limits: Limits { fragment_size_bytes: usize::try_from(fragment_size_bytes?).ok()?, ..Limits::default() },
@@ -277,6 +298,26 @@ impl Reader<'_> {
         let base = self.millis("errors.retry.delay.base.ms", 10_000, 1, 3_600_000);
         let cap = self.millis("errors.retry.delay.max.ms", 60_000, 1, 86_400_000);
         Some(RestartPolicy { timeout: timeout?, base: base?, cap: cap? })
+    }
+
+    /// Connect's names of the same are taken, too.
+    fn key_format(&mut self) -> Option<KeyFormat> {
+        const KEY: &str = "key.converter";
+        let name = self.get(KEY).map(|name| name.rsplit('.').next().unwrap_or(name).to_owned());
+        match name.as_deref() {
+            Some("StringConverter") => Some(KeyFormat::Text),
+            Some(
+                "AvroConverter" | "ByteArrayConverter" | "JsonConverter" | "JsonSchemaConverter" | "ProtobufConverter",
+            ) => {
+                self.problem(
+                    KEY,
+                    "keys are the stream's name as text (string, StringConverter), or Avro in the \
+                    single-object encoding, without a schema registry (avro)",
+                );
+                None
+            }
+            _ => self.one_of(KEY, "string", &[("string", KeyFormat::Text), ("avro", KeyFormat::Avro)]),
+        }
     }
 
     fn class(&mut self) {

@@ -7,6 +7,9 @@ use rdkafka::config::RDKafkaLogLevel;
 
 use crate::shard::ShardId;
 
+/// How long a topic that the brokers do not know may just be new.
+const TOPIC_PROPAGATION_MS: &str = "3000";
+
 /// How members of the group agree on who has which shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GroupProtocol {
@@ -74,6 +77,11 @@ impl KafkaSettings {
             ("message.max.bytes", self.message_max_bytes.to_string()),
             ("transaction.timeout.ms", self.transaction_timeout_ms.to_string()),
             ("message.timeout.ms", self.transaction_timeout_ms.to_string()),
+            // For so long a topic that is not there is waited for: less than the above, or its records only ever time
+            // out, and nobody hears that it is gone. librdkafka's own 30 s are more.
+            ("topic.metadata.propagation.max.ms", TOPIC_PROPAGATION_MS.to_owned()),
+            // Asking for a topic that was deleted must not make it again, with whatever the broker's defaults are.
+            ("allow.auto.create.topics", "false".to_owned()),
         ]);
         let mut own: BTreeMap<String, String> =
             defaults.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
@@ -98,7 +106,9 @@ impl KafkaSettings {
             .set("enable.idempotence", "false")
             .set("max.in.flight.requests.per.connection", "1")
             .set("linger.ms", "5")
-            .set("message.timeout.ms", "10000");
+            .set("message.timeout.ms", "10000")
+            .set("topic.metadata.propagation.max.ms", TOPIC_PROPAGATION_MS)
+            .set("allow.auto.create.topics", "false");
         config
     }
 

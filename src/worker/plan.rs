@@ -113,6 +113,9 @@ impl Dependencies {
         let (connector, resolved) = check::connector(Some(&self.config), "settings", settings).map_err(|problems| {
             problems.iter().map(|problem| format!("{}: {}", problem.key, problem.reason)).collect::<Vec<_>>().join("; ")
         })?;
+        for note in &connector.notes {
+            tracing::info!(connector = connector.name, "{}", resolved.hide(note));
+        }
         let planned = self.plan_resolved(&connector, resolved.clone()).await;
         planned.map_err(|reason| resolved.hide(&reason))
     }
@@ -143,7 +146,7 @@ impl Dependencies {
             budget: self.budget.clone(),
             puller: connector.puller.clone(),
             restart: connector.restart,
-            backfill: connector.backfill,
+            backfill: connector.backfill.clone(),
             discovered: matches!(connector.streams, StreamsConfig::Discovered(_)),
             topic: connector.topic.as_str().into(),
             topic_partitions: facts.partitions,

@@ -258,10 +258,16 @@ fn how_the_service_is_reached() {
 
 #[test]
 fn a_backfill_has_a_begin_and_an_end() {
-    let range = with(r#", "kvs.backfill.from": "2026-11-24T00:00:00Z", "kvs.backfill.to": "1795500000.5""#);
+    let range = with(r#", "kvs.backfill.from": "2025-11-24T00:00:00Z", "kvs.backfill.to": "1795500000.5""#);
     let range = range.unwrap().backfill.unwrap();
-    assert_eq!((range.from.millis(), range.to.millis()), (1_795_478_400_000, 1_795_500_000_500));
-    assert!(problem(r#", "kvs.backfill.from": "1""#).contains("kvs.backfill.to: is required"));
+    let millis = (range.from.unwrap().millis(), range.to.unwrap().millis());
+    assert_eq!(millis, (1_763_942_400_000, 1_795_500_000_500));
+    assert!(
+        problem(r#", "kvs.backfill.from": "2099-01-01T00:00:00Z", "kvs.backfill.to": "2099-01-02T00:00:00Z""#)
+            .contains("lies in the future")
+    );
+    assert!(problem(r#", "kvs.backfill.from": "1""#).contains("kvs.backfill.to: is required, or kvs.backfill.stop"));
+    assert!(problem(r#", "kvs.backfill.to": "1""#).contains("kvs.backfill.from: is required, or kvs.backfill.start"));
     assert!(problem(r#", "kvs.backfill.from": "2", "kvs.backfill.to": "1""#).contains("lies before"));
     assert!(problem(r#", "kvs.backfill.from": "x", "kvs.backfill.to": "1""#).contains("RFC 3339"));
     let both = r#", "kvs.backfill.from": "1", "kvs.backfill.to": "2", "kvs.start.position": "NOW""#;
@@ -275,4 +281,151 @@ fn errors_are_tolerated_only_where_that_is_asked_for() {
     assert_eq!(tolerance(r#", "errors.tolerance": "none""#).unwrap(), ErrorsTolerance::None);
     assert_eq!(tolerance(r#", "errors.tolerance": "all""#).unwrap(), ErrorsTolerance::All);
     assert!(problem(r#", "errors.tolerance": "some""#).contains("one of none, all"));
+}
+
+#[test]
+fn thirteen_digits_are_milliseconds_and_nothing_starts_in_the_future() {
+    let start = |text: &str, kind: &str| {
+        with(&format!(r#", "kvs.start.position": "{kind}_TIMESTAMP", "kvs.start.timestamp": "{text}""#))
+    };
+    // As Amazon Connect hands them out.
+    let config = start("1571360125131", "SERVER").unwrap();
+    assert_eq!(config.puller.start, StartSelector::ServerTimestamp(Timestamp::from_millis(1_571_360_125_131)));
+    assert_eq!(config.notes, ["kvs.start.timestamp: 1571360125131 is taken as milliseconds: 2019-10-18T00:55:25.131Z"]);
+    assert!(start("1571360125.131", "SERVER").unwrap().notes.is_empty());
+    for text in
+        ["157136012513", "15713601251310", "1571360125131000", "1571360125131.5", "1e9", "inf", "-1", "99999999999"]
+    {
+        let said = start(text, "SERVER").unwrap_err()[0].to_string();
+        assert!(said.contains("milliseconds since 1970, as 13 digits"), "{text}: {said}");
+    }
+    let said = start("2099-01-01T00:00:00Z", "SERVER").unwrap_err()[0].to_string();
+    assert!(said.contains("lies in the future") && said.contains("2099-01-01T00:00:00.000Z"), "{said}");
+    assert!(start("9999999999", "PRODUCER").is_err() && start("4070908800000", "SERVER").is_err());
+    let ahead = |seconds: i64| format!("{}", std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64 + seconds);
+    // Clocks differ, and a producer's may be a long way off.
+    assert!(start(&ahead(60), "SERVER").is_ok() && start(&ahead(900), "SERVER").is_err());
+    assert!(start(&ahead(900), "PRODUCER").is_ok() && start(&ahead(100_000), "PRODUCER").is_err());
+    let both = r#", "kvs.backfill.from": "1571360125131", "kvs.backfill.to": "1571360125""#;
+    assert!(problem(both).contains("kvs.backfill.to: lies before kvs.backfill.from"));
+}
+
+/// A connector with one stream.
+fn with_one(settings: &str) -> Result<ConnectorConfig, Vec<Problem>> {
+    without_streams(&format!(r#", "kvs.streams": "a" {settings}"#))
+}
+
+#[test]
+fn fragment_numbers_bound_a_backfill_and_a_start_may_include_its_fragment() {
+    let (low, high) =
+        ("91343852333181432392682062607743920146159169392", "91343852333181432392682062607743920146159169393");
+    let bounds = |first: &str, last: &str| {
+        let settings = format!(
+            r#", "kvs.backfill.start.fragment.number": "{first}", "kvs.backfill.stop.fragment.number": "{last}""#
+        );
+        with_one(&settings).map(|config| config.backfill.unwrap())
+    };
+    let read = bounds(low, high).unwrap();
+    assert_eq!((read.from, read.to), (None, None));
+    assert_eq!((read.first.unwrap().as_str(), read.last.unwrap().as_str()), (low, high));
+    assert!(bounds(high, low).unwrap_err()[0].to_string().contains("stop.fragment.number: lies before"));
+    assert!(bounds("x", low).unwrap_err()[0].to_string().contains("kvs.backfill.start.fragment.number: \"x\""));
+    let mixed = format!(r#", "kvs.backfill.start.fragment.number": "{low}", "kvs.backfill.to": "1571360125""#);
+    assert!(with_one(&mixed).unwrap().backfill.unwrap().to.is_some());
+    assert!(problem(&mixed).contains("is of one stream"));
+
+    let start = |more: &str| {
+        with_one(&format!(r#", "kvs.start.position": "FRAGMENT_NUMBER", "kvs.start.fragment.number": "{low}" {more}"#))
+    };
+    assert!(!start("").unwrap().puller.start_inclusive);
+    assert!(start(r#", "kvs.start.fragment.inclusive": "true""#).unwrap().puller.start_inclusive);
+    assert!(
+        problem(r#", "kvs.start.fragment.inclusive": "true""#).contains("is for kvs.start.position=FRAGMENT_NUMBER")
+    );
+    assert!(problem(r#", "kvs.start.fragment.inclusive": "yes""#).contains("true or false"));
+    let two = format!(r#", "kvs.start.position": "FRAGMENT_NUMBER", "kvs.start.fragment.number": "{low}""#);
+    assert!(problem(&two).contains("is of one stream"));
+}
+
+#[test]
+fn a_file_of_java_properties_is_read_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cameras.properties");
+    let text = "name=cameras\nconnector.class=KinesisVideoSourceConnector\nkvs.streams=a, \\\n  b\ntopic : t\n";
+    std::fs::write(&file, text).unwrap();
+    let given = load(&file).unwrap();
+    let config = from_settings(&given.place, &given.settings).unwrap();
+    assert_eq!(
+        (config.name.as_str(), config.topic.as_str(), names(&config)),
+        ("cameras", "t", vec!["a".into(), "b".into()])
+    );
+    std::fs::write(&file, "connector.class=x\ntopic=t\ntopic=u\n").unwrap();
+    assert!(load(&file).unwrap_err()[0].to_string().contains("topic: is given twice"));
+    std::fs::write(&file, "kvs.streams=a\n").unwrap();
+    let said = format!("{:?}", load(&file).unwrap_err());
+    assert!(said.contains("\"name\"") && said.contains("\"topic\""), "{said}");
+    let other = folder.path().join("cameras.json");
+    std::fs::write(&other, "# mine\nconnector.class=x\n").unwrap();
+    assert!(load(&other).unwrap_err()[0].to_string().contains("*.properties"));
+}
+
+#[test]
+fn a_worker_is_read_from_java_properties_as_connect_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("connect-distributed.properties");
+    let text = "bootstrap.servers=localhost:9092\ngroup.id=cameras\nkey.converter=org.apache.kafka.connect.storage.StringConverter\n\
+        value.converter=org.apache.kafka.connect.converters.ByteArrayConverter\nvalue.converter.schemas.enable=false\n\
+        offset.storage.topic=connect-offsets\nconfig.storage.topic=connect-configs\nstatus.storage.topic=connect-status\n\
+        status.storage.partitions=1\noffset.flush.interval.ms=10000\nplugin.path=/usr/share/java\n\
+        security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nproducer.compression.type=zstd\nexactly.once.source.support=enabled\n";
+    std::fs::write(&file, text).unwrap();
+    let worker = super::super::worker::load(Some(&file), &[]).unwrap();
+    assert_eq!((worker.group_id.as_str(), worker.offsets_topic.as_str()), ("cameras", "connect-offsets"));
+    assert_eq!(worker.common.get("security.protocol").map(String::as_str), Some("SASL_SSL"));
+    assert_eq!(worker.producer.get("compression.type").map(String::as_str), Some("zstd"));
+    std::fs::write(&file, "sasl.jaas.config=x\nkey.converter=JsonConverter\nproducer.acks=1\nproducer.linger.ms=5\nproducer.queue.buffering.max.ms=7\n").unwrap();
+    let said: Vec<String> =
+        super::super::worker::load(Some(&file), &[]).unwrap_err().iter().map(ToString::to_string).collect();
+    let place = file.display();
+    for expected in [
+        format!(
+            "{place}: sasl.jaas.config: is a setting of the Java clients, and the clients here are librdkafka's: sasl.username"
+        ),
+        format!("{place}: key.converter: only string, StringConverter is taken"),
+        format!("{place}: producer.acks: only all, -1 is taken here"),
+        format!("{place}: producer.queue.buffering.max.ms: is another name of producer.linger.ms"),
+        format!("{place}: bootstrap.servers: is required"),
+    ] {
+        assert!(said.iter().any(|said| said.starts_with(&expected)), "{expected}: {said:#?}");
+    }
+    std::fs::write(folder.path().join("worker.toml"), text).unwrap();
+    let said = super::super::worker::load(Some(&folder.path().join("worker.toml")), &[]).unwrap_err();
+    assert!(said[0].to_string().contains("*.properties"), "{said:?}");
+}
+
+#[test]
+fn a_connectors_offsets_topic_is_its_workers() {
+    let flags = [("bootstrap.servers".to_owned(), "k:9092".to_owned())];
+    let worker = super::super::worker::load(None, &flags).unwrap();
+    let check = |topic: &str| {
+        let text = format!(
+            r#"{{"name": "c", "config": {{"connector.class": "KinesisVideoSourceConnector", "kvs.region": "us-east-1",
+            "kvs.streams": "a", "topic": "t", "offsets.storage.topic": "{topic}"}}}}"#
+        );
+        check::connector(Some(&worker), "c.json", &parse("c.json", &text).unwrap().settings).map(drop)
+    };
+    assert!(check("kvs-connect-offsets").is_ok() && check("").is_ok());
+    assert!(check("mine").unwrap_err()[0].to_string().contains("has to be the worker's offset.storage.topic"));
+}
+
+#[test]
+fn keys_are_written_as_text_or_avro_by_connects_names_too() {
+    let format = |value: &str| with(&format!(r#", "key.converter": "{value}""#)).map(|config| config.key_format);
+    assert_eq!(format("org.apache.kafka.connect.storage.StringConverter").unwrap(), KeyFormat::Text);
+    assert_eq!(format("avro").unwrap(), KeyFormat::Avro);
+    assert!(
+        format("io.confluent.connect.avro.AvroConverter").unwrap_err()[0]
+            .to_string()
+            .contains("without a schema registry")
+    );
 }
