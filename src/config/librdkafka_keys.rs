@@ -69,7 +69,7 @@ pub fn check(name: &str, value: &str, around: Around) -> Result<(), String> {
             _ => within(least, i32::MAX as u64).map_err(|reason| format!("0, or {reason}")),
         },
         Rule::UpToTransactionTimeout(least) => within(least, around.transaction_timeout_ms.saturating_sub(5_000)),
-        Rule::UpToThirdOfSession => within(1, around.session_timeout_ms / 3),
+        Rule::UpToThirdOfSession => within(50, around.session_timeout_ms / 3),
         Rule::FromLargestRecord => within(around.memory_budget_size_bytes / 1024 + 1024, i32::MAX as u64),
     }
 }

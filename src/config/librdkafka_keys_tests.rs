@@ -34,6 +34,7 @@ fn what_exactly_once_stands_on_cannot_be_set_otherwise() {
         ("linger.ms", "5000"),
         ("reconnect.backoff.max.ms", "3600000"),
         ("heartbeat.interval.ms", "5000"),
+        ("heartbeat.interval.ms", "1"),
         ("offset.store.method", "file"),
         ("allow.auto.create.topics", "true"),
         ("log_level", "0"),
@@ -125,7 +126,7 @@ fn the_documentation_has_every_rule() {
             Rule::Range(least, most) => format!("{least} to {most}"),
             Rule::ZeroOrFrom(least) => format!("0, or from {least}"),
             Rule::UpToTransactionTimeout(least) => format!("{least} to `transaction.timeout.ms` less 5000"),
-            Rule::UpToThirdOfSession => "up to a third of `session.timeout.ms`".to_owned(),
+            Rule::UpToThirdOfSession => "50 to a third of `session.timeout.ms`".to_owned(),
             Rule::FromLargestRecord => "from `memory.budget.size.bytes` / 1024 + 1024".to_owned(),
         };
         let row = format!("| `{name}` | {values} | {reason} |\n");

@@ -400,3 +400,7 @@ fn client_setting(key: &str) -> Option<(&str, &str)> {
     }
     if keys::is_common_key(key) { Some(("", key)) } else { key.split_at_checked(key.find('.')? + 1) }
 }
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

@@ -135,8 +135,10 @@ impl KafkaSettings {
             ("partition.assignment.strategy", "cooperative-sticky".to_owned()),
             ("heartbeat.interval.ms", heartbeat_ms.to_string()),
             ("session.timeout.ms", self.session_timeout_ms.to_string()),
+            // librdkafka wants it no shorter than a session; its own default is 5 minutes.
+            ("max.poll.interval.ms", self.session_timeout_ms.max(300_000).to_string()),
         ];
-        // librdkafka refuses those three with KIP-848's protocol, where the broker has them.
+        // librdkafka refuses the first three with KIP-848's protocol, where the broker has them.
         let of_protocol = match self.group_protocol {
             GroupProtocol::Classic => classic.to_vec(),
             GroupProtocol::Consumer => vec![("group.protocol", "consumer".to_owned())],

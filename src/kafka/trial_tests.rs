@@ -28,6 +28,8 @@ fn every_kind_of_client_is_made_and_says_which_setting_it_does_not_take() {
     assert_eq!(refused(&settings("", "client.id", "mine")), []);
     let consumer = KafkaSettings { group_protocol: GroupProtocol::Consumer, ..settings("", "client.id", "mine") };
     assert_eq!(refused(&consumer), []);
+    let long = KafkaSettings { session_timeout_ms: 600_000, ..settings("", "client.id", "mine") };
+    assert_eq!(refused(&long), []);
     for (prefix, key, value, said) in [
         ("producer.", "compression.type", "brotli", "Invalid value"),
         ("producer.", "batch.size", "0", "batch.size"),
