@@ -207,6 +207,7 @@ fn a_backfill_from_one_fragment_to_another_has_both_once_and_in_order_through_a_
     });
     assert_eq!(status(&worker)["s"]["backfill"]["percent"], 100.0);
     let numbers = |digests: &[(String, String)]| digests.iter().map(|one| one.0.clone()).collect::<Vec<_>>();
+    wait_for("the last fragment", || stage.seen(kafka).get("s").is_some_and(|seen| seen.len() >= 400));
     assert_eq!(numbers(&stage.seen(kafka)["s"]), numbers(&held[100..500]));
     assert!(notifications(&stage, kafka).is_empty());
 }
