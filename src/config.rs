@@ -6,6 +6,7 @@
 pub mod check;
 pub mod connect_keys;
 pub mod connector;
+mod environment;
 pub mod keys;
 pub mod librdkafka_keys;
 pub mod properties;

@@ -348,3 +348,7 @@ impl Reader<'_> {
 #[cfg(test)]
 #[path = "connector/connector_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "connector/start_tests.rs"]
+mod start_tests;

@@ -1,7 +1,6 @@
 //! A worker's settings: defaults < file < environment < flags.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,12 +11,9 @@ use regex::RegexBuilder;
 
 use super::rest::RestConfig;
 use super::secrets::Providers;
-use super::{Problem, check, connect_keys, keys, librdkafka_keys, properties};
+use super::{Problem, check, connect_keys, environment, keys, librdkafka_keys, properties};
 use crate::kafka::settings::GroupProtocol;
 use crate::shard::ShardCount;
-
-/// What Connect's images put before a setting in the environment.
-const ENVIRONMENT_PREFIX: &str = "CONNECT_";
 
 /// A worker's settings, checked.
 #[derive(Debug, Clone)]
@@ -115,7 +111,7 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerCon
             Err(error) => problems.push(Problem::new(&place, "", format!("cannot be read: {error}"))),
         }
     }
-    environment(&mut settings, std::env::vars_os(), &mut problems);
+    environment::read(&mut settings, std::env::vars_os(), &mut problems);
     for (key, value) in flags {
         settings.insert(key.clone(), ("command line".to_owned(), value.clone()));
     }
@@ -129,32 +125,6 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerCon
         Some(config) if problems.is_empty() => Ok(config),
         _ => Err(problems),
     }
-}
-
-/// `CONNECT_BOOTSTRAP_SERVERS` is `bootstrap.servers`; as Connect's images have it, `__` is an underscore and `___` a
-/// dash. Values are text as they are: a password may look like a number.
-fn environment(
-    settings: &mut BTreeMap<String, (String, String)>,
-    variables: impl Iterator<Item = (OsString, OsString)>,
-    problems: &mut Vec<Problem>,
-) {
-    for (variable, value) in variables {
-        let Some(variable) = variable.to_str() else { continue };
-        let Some((prefix, name)) = variable.split_at_checked(ENVIRONMENT_PREFIX.len()) else { continue };
-        if !prefix.eq_ignore_ascii_case(ENVIRONMENT_PREFIX) || name.is_empty() {
-            continue;
-        }
-        let (place, key) = (format!("environment ({variable})"), setting_name(name));
-        match value.into_string() {
-            Ok(value) => _ = settings.insert(key, (place, value)),
-            Err(_) => problems.push(Problem::new(&place, &key, "its value is no UTF-8")),
-        }
-    }
-}
-
-fn setting_name(variable: &str) -> String {
-    let marked = variable.to_lowercase().replace("___", "-").replace("__", "\u{0}");
-    marked.replace('_', ".").replace('\u{0}', "_")
 }
 
 fn merge(
@@ -400,7 +370,3 @@ fn client_setting(key: &str) -> Option<(&str, &str)> {
     }
     if keys::is_common_key(key) { Some(("", key)) } else { key.split_at_checked(key.find('.')? + 1) }
 }
-
-#[cfg(test)]
-#[path = "worker_tests.rs"]
-mod tests;

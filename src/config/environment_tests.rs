@@ -18,7 +18,7 @@ fn a_variable_is_a_setting_with_its_text_as_it_is_and_its_own_name() {
     let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
     let odd = [(OsString::from("CONNECT_GROUP_ID"), OsString::from_vec(vec![0xff]))];
     let (mut settings, mut problems) = (BTreeMap::new(), Vec::new());
-    environment(&mut settings, variables.chain(odd), &mut problems);
+    read(&mut settings, variables.chain(odd), &mut problems);
     let text = |key: &str| settings.get(key).map(|(_, value): &(String, String)| value.as_str());
     for (key, value) in [
         ("bootstrap.servers", "a:1,b:2"),
