@@ -21,7 +21,7 @@ const WORKERS: &str = "workers do not talk to one another: they share what they 
 const REST_TLS: &str =
     "rest.tls.certificate.file, rest.tls.key.file and rest.tls.client.ca.file (PEM) are for https:// listeners";
 const ALL_CLIENTS: &str = "say for which clients it is: producer.*, consumer.* or admin.* with it behind";
-const ORIGINS: &str = "pages of other origins have no access unless the REST API's own settings let them";
+const ORIGINS: &str = "rest.allowed.origins names the pages of other origins that may use the REST API";
 const LOGGING: &str = "RUST_LOG says what is logged, and PUT /admin/loggers changes it";
 const PROVIDERS: &str = "the providers are env, file and dir, each with Connect's own class, and with what it may read in \
     config.providers.env.param.allowlist.pattern, config.providers.file.param.allowed.paths and \
