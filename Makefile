@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 SHELL := /usr/bin/env bash
 CARGO ?= cargo
+# What tests waited for, and how long.
+WAITS := $(CURDIR)/target/waits.tsv
 .PHONY: help demo test check fuzz bench build clean tools
 
 help: ## Say what there is
@@ -18,13 +20,15 @@ demo: tools ## Cameras to Kafka on this machine, with a kill -9 on the way; ARGS
 	$(CARGO) run -q -p kvs-demo -- $(ARGS)
 
 test: tools ## All tests, against a real Kafka and by AWS's SDKs; KVS_RECORDINGS=FOLDER adds those on real recordings
+	@mkdir -p target && rm -f $(WAITS) && date +%s >target/test-began
 	dev/kafka/kafka fetch >/dev/null
-	for sdk in python node java clients; do dev/sdks $$sdk >/dev/null || exit; done
-	$(CARGO) test --workspace --bins --lib --tests
+	for sdk in python node java clients avro-java avro-python; do dev/sdks $$sdk >/dev/null || exit; done
+	KVS_CONNECT_WAITS=$(WAITS) $(CARGO) test --workspace --bins --lib --tests
 	@dev/kafka/kafka sweep
 	$(CARGO) test --workspace --doc
 	dev/fuzz 200000
 	@[ -n "$$KVS_RECORDINGS" ] || echo "make test: KVS_RECORDINGS is not set: the tests on real recordings were SKIPPED"
+	@dev/waits $(WAITS) $$(( $$(date +%s) - $$(cat target/test-began) ))
 
 check: tools ## rustfmt, clippy without warnings, cargo-deny
 	$(CARGO) fmt --all --check

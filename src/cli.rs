@@ -1,7 +1,7 @@
 //! The command line: one file a subcommand.
 //!
-//! **Contract.** Exit codes are those of sysexits: 0 done, 64 wrong usage, 69 something needed cannot be had, 78 the
-//! settings are wrong. What was asked for goes to standard output, everything else to standard error.
+//! **Contract.** Exit codes are those of sysexits: 0 done, 64 wrong usage, 69 something needed cannot be had, 70 a defect of
+//! ours, 78 the settings are wrong. What was asked for goes to standard output, everything else to standard error.
 
 mod connector;
 mod offsets;
@@ -22,6 +22,8 @@ use crate::config::{Problem, WorkerConfig, worker};
 pub const EXIT_USAGE: u8 = 64;
 /// Something that is needed cannot be had.
 pub const EXIT_UNAVAILABLE: u8 = 69;
+/// A part of the program has panicked: a defect of ours. Starting it again is right.
+pub const EXIT_SOFTWARE: u8 = 70;
 /// The settings are wrong.
 pub const EXIT_CONFIG: u8 = 78;
 
@@ -44,7 +46,8 @@ A first run, against the simulator (`make demo` does all of it):
 Worker settings come from defaults, then the file, then the environment (CONNECT_BOOTSTRAP_SERVERS is
 bootstrap.servers), then --set. docs/CONFIGURATION.md has all of them.
 
-Exit codes: 0 done; 64 wrong usage; 69 something needed cannot be had; 78 the settings are wrong.
+Exit codes: 0 done; 64 wrong usage; 69 something needed cannot be had; 70 a defect, start it again; 78 the settings
+are wrong.
 RUST_LOG sets what is logged, RUST_LOG=kvs_connect=debug for more.";
 
 #[derive(Subcommand)]

@@ -7,6 +7,7 @@
 //! ([`status`]). Records of a later version are refused one by one with a message; what they are about does not run.
 
 pub mod change;
+pub mod contracts;
 mod follow;
 pub mod log;
 pub mod memory;
@@ -16,9 +17,10 @@ mod status_log;
 pub mod view;
 
 pub use change::Refusal;
+pub use follow::FollowerEnded;
 pub use log::{ChangeError, ConfigLog, ConfigStore};
 pub use memory::MemoryLog;
 pub use records::{RestartRequest, Settings, TargetState};
 pub use status::{RunState, Status, StatusView};
-pub use status_log::{StatusLog, StatusStore};
+pub use status_log::{StatusClaimError, StatusLog, StatusStore};
 pub use view::{ConfigView, ConnectorEntry, Event};

@@ -6,7 +6,9 @@
 pub mod check;
 pub mod connect_keys;
 pub mod connector;
+mod discreet;
 mod environment;
+pub mod json;
 pub mod keys;
 pub mod librdkafka_keys;
 pub mod properties;

@@ -22,8 +22,9 @@ pub use state::{StreamState, StreamStates};
 use crate::config::RestartPolicy;
 use crate::config::secrets::Resolved;
 
+use crate::kafka::DataTopic;
 use crate::record::{KeyFormat, NotificationTopic, TimestampPolicy, ValueEncoder};
-use crate::shard::OffsetKey;
+use crate::shard::{OffsetKey, StoredOffset, partition_for};
 
 /// What the streams of a connector share.
 pub struct ConnectorContext {
@@ -41,8 +42,8 @@ pub struct ConnectorContext {
     pub discovered: bool,
     /// Data topic.
     pub topic: Arc<str>,
-    /// How many partitions it has.
-    pub topic_partitions: i32,
+    /// Its partitions, as they are now.
+    pub partitions: Arc<DataTopic>,
     /// Where notifications go.
     pub notifications: NotificationTopic,
     /// How keys are written.
@@ -72,4 +73,21 @@ pub struct StreamPlan {
     pub context: Arc<ConnectorContext>,
     /// Its ARN, once it is known; `None` in it: the connector may not ask.
     pub arn: OnceCell<Option<String>>,
+}
+
+impl StreamPlan {
+    /// Returns the partition of the data topic that the stream's records go to: the one that is kept with its offset, else
+    /// one by the number of partitions that the topic has now.
+    ///
+    /// # Errors
+    /// When the partition takes no records at the moment, with the reason and what to do.
+    pub fn data_partition(&self, position: Option<&StoredOffset>) -> Result<i32, String> {
+        let context = &self.context;
+        let kept = position.and_then(|position| position.partition_in(&context.topic));
+        let partition = match kept {
+            Some(kept) => kept,
+            None => partition_for(self.stream.name().as_bytes(), context.partitions.count()?),
+        };
+        context.partitions.available(partition).map(|()| partition)
+    }
 }

@@ -2,7 +2,9 @@
 //!
 //! **Contract.** No decision about what is published is taken here; this is how `crate::shard` reaches a cluster.
 
+pub mod claim;
 pub mod context;
+pub mod data_topics;
 mod error;
 pub mod log;
 pub mod membership;
@@ -12,9 +14,11 @@ pub mod settings;
 pub mod stores;
 pub mod topics;
 pub mod trial;
+pub mod watch;
 
+pub use data_topics::{DataTopic, DataTopics};
 pub use log::KafkaLog;
-pub use membership::{GroupListener, Membership};
+pub use membership::{GroupListener, Membership, MembershipEnd};
 pub use settings::KafkaSettings;
 pub use stores::{KafkaConfigStore, KafkaStatusStore};
 pub use topics::{TopicError, TopicFacts, Topics};

@@ -12,5 +12,6 @@ pub mod logging;
 pub mod record;
 pub mod rest;
 pub mod shard;
+pub mod supervision;
 pub mod telemetry;
 pub mod worker;

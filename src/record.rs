@@ -1,22 +1,25 @@
 //! A fragment as Kafka records.
 //!
 //! **Contract.** A fragment becomes a list of records, today one: key the fragment number, value
-//! `schemas/fragment.avsc` with the payload last, headers `kvs.stream`, `kvs.fragment.number`, `content-type`. All
-//! records of a stream go to one partition, so that it keeps its order.
+//! `schemas/fragment.avsc` with the payload last, headers `kvs.stream`, `kvs.fragment.number`, `kvs.content.type` (what
+//! the payload is) and `content-type` (what the value is). All records of a stream go to one partition, so that it keeps
+//! its order. The value lacks its sequence until the shard's owner publishes it.
 
 mod avro;
 mod notification;
+mod schema;
 mod timestamp;
 
 use std::sync::Arc;
 
 use kvs_client::Fragment;
 
-pub use avro::{AvroValue, EncodeError, HEADROOM_BYTES, KEY_SCHEMA, VALUE_SCHEMA, ValueEncoder};
-pub use notification::{NOTIFICATION_SCHEMA, Notification, NotificationTopic};
+pub use avro::{AvroValue, EncodeError, HEADROOM_BYTES, ValueEncoder};
+pub use notification::{Notification, NotificationTopic};
+pub use schema::{CONTENT_TYPE, KEY_SCHEMA, NOTIFICATION_SCHEMA, VALUE_SCHEMA, value_schemas};
 pub use timestamp::{RecordTimestamp, TimestampPolicy};
 
-use crate::shard::{OffsetKey, Record, partition_for};
+use crate::shard::{OffsetKey, Record, SequencePrefix};
 use crate::telemetry;
 
 /// What GetMedia sends when it does not say.
@@ -42,8 +45,8 @@ pub struct RecordBuilder {
     pub stream_arn: Option<String>,
     /// Data topic.
     pub topic: Arc<str>,
-    /// How many partitions it has.
-    pub topic_partitions: i32,
+    /// The partition of it that the stream's records go to.
+    pub partition: i32,
     /// How keys are written.
     pub key_format: KeyFormat,
     /// How values are written.
@@ -79,15 +82,17 @@ impl RecordBuilder {
         };
         Ok(vec![Record {
             topic: Arc::clone(&self.topic),
-            partition: partition_for(self.stream_name.as_bytes(), self.topic_partitions),
+            partition: self.partition,
             key,
             value: Some(value),
             headers: vec![
                 ("kvs.stream", self.stream_name.clone()),
                 ("kvs.fragment.number", number),
-                ("content-type", content_type.to_owned()),
+                ("kvs.content.type", content_type.to_owned()),
+                ("content-type", CONTENT_TYPE.to_owned()),
             ],
             timestamp_ms: Some(chosen.millis),
+            sequence: Some(Arc::clone(&self.encoder) as Arc<dyn SequencePrefix>),
         }])
     }
 }

@@ -1,7 +1,8 @@
 //! Kafka Connect's REST API over the worker: the same paths, codes and JSON, with what is ours besides.
 //!
 //! **Contract.** Any worker answers for all. Every error is Connect's `{"error_code", "message"}`. Bodies, headers, connections
-//! and the time they take are bounded ([`server`]); who may do what is decided in one place ([`access`]). `src/rest/openapi.json`
+//! and the time they take are bounded ([`server`], `places`); who may do what is decided in one place ([`access`]), for which
+//! hosts and pages in another (`origin`). A request that panics is answered and costs nobody else. `src/rest/openapi.json`
 //! describes all of it, and is served.
 
 pub mod access;
@@ -10,6 +11,9 @@ mod error;
 mod health;
 mod loggers;
 mod offsets;
+mod origin;
+mod panics;
+mod places;
 mod plugins;
 pub mod server;
 mod tls;
@@ -18,6 +22,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post, put};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::worker::Worker;
 
@@ -44,7 +49,7 @@ pub fn router(worker: Arc<Worker>, access: Arc<Access>) -> Router {
         .route("/topics", get(connectors::topics))
         .route("/topics/reset", put(connectors::reset_topics))
         .route("/offsets", get(offsets::get).patch(offsets::patch).delete(offsets::delete));
-    Router::new()
+    let router = Router::new()
         .route("/", get(health::root))
         .route("/health", get(health::health))
         .route("/metrics", get(health::metrics))
@@ -60,5 +65,15 @@ pub fn router(worker: Arc<Worker>, access: Arc<Access>) -> Router {
         .fallback(error::no_such_path)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(axum::middleware::from_fn_with_state(access, access::check))
-        .with_state(worker)
+        .with_state(worker);
+    guarded(router)
 }
+
+/// With what holds for all requests, whatever becomes of them.
+fn guarded(router: Router) -> Router {
+    router.layer(CatchPanicLayer::custom(panics::answer)).layer(axum::middleware::from_fn(places::note))
+}
+
+#[cfg(test)]
+#[path = "rest/rest_tests.rs"]
+mod tests;

@@ -14,7 +14,7 @@
 //! |---|---|---|
 //! | 1 | assigned → new producer → init → still assigned? → read_uncommitted end as target → read committed up to it → only then pull | [`take`] |
 //! | 2 | a read_committed end is no target, an end-of-partition event proves nothing | [`log::OffsetReader::bounds`], [`recover`] |
-//! | 3 | only the shard's own id writes its partition | [`log::ShardLog::open_producer`], `crate::kafka::producer` |
+//! | 3 | only the shard's own id writes its partition; which id that is, never changes | [`log::ShardLog::open_producer`], [`id_scheme`], [`take`], `crate::kafka::producer` |
 //! | 4 | offsets last; a transaction opens on a whole fragment and is short | [`transaction`] |
 //! | 5 | fenced does not mean exit: still assigned → wait with jitter → take again | [`owner`] |
 //! | 6 | after any unclear answer the producer is finished | [`owner`]: an error drops it, nothing retries with it |
@@ -25,15 +25,23 @@
 //! | 11 | commit markers take offsets: positions are compared, records not waited for | [`recover`] |
 //! | 12 | expired ids are rule 5 | [`log::LogErrorKind`], [`owner`] |
 //! | 13 | no connector writes to the offsets, config or status topic | `crate::config::check` |
+//! | 14 | workers agree before they write (group, the three topics, shard count, a stream's data partition); a topic made anew under a worker ends it | [`contract`], [`offset::DataPartition`], `crate::kafka::claim`, `crate::kafka::watch`, `crate::cluster::contracts` |
+//! | 15 | a view of a log is a function of the log: no clock decides which record counts | `crate::cluster::status` |
+//! | 16 | ownership ends with membership: a consumer that is fatal, or unheard of for a session, releases all | `crate::kafka::membership` |
 
 pub mod contract;
 mod gate;
 pub mod id;
+pub mod id_scheme;
 pub mod log;
+pub mod losing;
+pub mod notifications;
 pub mod offset;
 pub mod outgoing;
 pub mod owner;
 pub mod recover;
+mod report;
+pub mod sequence;
 pub mod take;
 pub mod transaction;
 
@@ -42,15 +50,24 @@ mod fake;
 #[cfg(test)]
 mod owner_tests;
 #[cfg(test)]
+mod sequence_owner_tests;
+#[cfg(test)]
 mod take_tests;
 #[cfg(test)]
 mod topics_tests;
+#[cfg(test)]
+mod upgrade_tests;
 
 pub use contract::Contract;
 pub use gate::{ConfigGate, ConfigPlace};
 pub use id::{ShardCount, ShardId, partition_for};
+pub use id_scheme::IdScheme;
 pub use log::{LogError, LogErrorKind, OffsetReader, ShardLog, TransactionalProducer};
-pub use offset::{OffsetKey, StoredOffset};
+pub use losing::Losing;
+pub use notifications::Notifications;
+pub use offset::{DataPartition, OffsetKey, StoredOffset};
 pub use outgoing::{Outgoing, Record};
 pub use owner::{Beginning, Grip, Owner, OwnerSettings, SharedPositions, Sources};
 pub use recover::Positions;
+pub use report::OwnerReport;
+pub use sequence::SequencePrefix;

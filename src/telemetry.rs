@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::shard::OffsetKey;
 use crate::shard::transaction::Committed;
+use crate::supervision::Part;
 
 const FRAGMENTS: &str = "kvs_connect_fragments_total";
 const BYTES: &str = "kvs_connect_fragment_bytes_total";
@@ -31,6 +32,9 @@ const CAUGHT_UP: &str = "kvs_connect_stream_caught_up";
 const AT_RATE_LIMIT: &str = "kvs_connect_stream_at_rate_limit_total";
 const BACKFILL: &str = "kvs_connect_backfill_progress_ratio";
 const STREAMS_FAILED: &str = "kvs_connect_streams_failed";
+const PANICS: &str = "kvs_connect_panics_total";
+const NOTIFICATIONS_DROPPED: &str = "kvs_connect_notifications_dropped_total";
+const REST_CONNECTIONS_CLOSED: &str = "kvs_connect_rest_connections_closed_total";
 const BUDGET_USED: &str = "kvs_connect_memory_budget_used_bytes";
 
 /// Installs the recorder; answers what renders it.
@@ -69,6 +73,12 @@ pub fn install() -> Result<PrometheusHandle, String> {
     describe_counter!(AT_RATE_LIMIT, "Times a stream fell behind at the service's rate of a session");
     describe_gauge!(BACKFILL, "How much of its range a backfill has done, 0 to 1");
     describe_gauge!(STREAMS_FAILED, "Streams that are given up until a restart");
+    describe_counter!(PANICS, "Panics that were caught, by the part that panicked");
+    describe_counter!(NOTIFICATIONS_DROPPED, "Notifications that could not be written");
+    describe_counter!(
+        REST_CONNECTIONS_CLOSED,
+        "Connections to the REST API that were closed for others, or not accepted, by reason"
+    );
     describe_gauge!(BUDGET_USED, "Bytes of the memory budget in use");
     Ok(handle)
 }
@@ -87,6 +97,10 @@ pub(crate) fn committed(fragments: &[Committed]) {
         counter!(BYTES, &labels).increment(fragment.size_bytes as u64);
         histogram!(COMMIT_LATENCY).record(fragment.received.elapsed());
     }
+}
+
+pub(crate) fn rest_connection_closed(reason: &'static str) {
+    counter!(REST_CONNECTIONS_CLOSED, "reason" => reason).increment(1);
 }
 
 pub(crate) fn transaction_committed(took: Duration) {
@@ -139,6 +153,10 @@ pub(crate) fn stream_failed(failed: bool) {
     gauge!(STREAMS_FAILED).increment(if failed { 1.0 } else { -1.0 });
 }
 
+pub(crate) fn notifications_dropped(key: &OffsetKey, count: u64) {
+    counter!(NOTIFICATIONS_DROPPED, &labels(key)).increment(count);
+}
+
 pub(crate) fn position_lost(key: &OffsetKey) {
     counter!(POSITIONS_LOST, &labels(key)).increment(1);
 }
@@ -173,6 +191,10 @@ impl CallObserver for CallMetrics {
         // By operation only: a histogram a stream would be thirteen series each.
         histogram!(CALL_DURATION, "api" => api).record(report.duration);
     }
+}
+
+pub(crate) fn panicked(part: Part) {
+    counter!(PANICS, "part" => part.name()).increment(1);
 }
 
 pub(crate) fn budget_used(bytes: usize) {

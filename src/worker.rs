@@ -4,40 +4,51 @@
 //! owns what it is given until it is told to stop or the topics turn out not to be its own. Nothing is pulled for a shard
 //! that is not assigned. Any worker answers for all of its group, and makes changes for all of it ([`operations`]).
 
+mod agreement;
 pub mod clients;
 mod connectors;
 pub mod offsets;
 pub mod operations;
 pub(crate) mod plan;
+mod settings;
 mod shards;
 mod startup;
 mod statuses;
+pub(crate) mod turns;
 mod validation;
+mod watch;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::{ConfigLog, ConfigStore, Event, MemoryLog, StatusLog};
+use crate::cluster::status::Reporter;
+use crate::cluster::{ConfigLog, ConfigStore, Event, FollowerEnded, MemoryLog, StatusLog};
 use crate::config::WorkerConfig;
 use crate::config::connector::Given;
 use crate::connector::StreamStates;
-use crate::kafka::{KafkaConfigStore, KafkaLog, KafkaSettings, KafkaStatusStore, Membership, Topics};
+use crate::kafka::{DataTopics, KafkaConfigStore, KafkaLog, KafkaSettings, KafkaStatusStore, Membership, Topics};
 use crate::logging::Logging;
-use crate::shard::ConfigGate;
+use crate::shard::{ConfigGate, Contract};
+use crate::supervision::{Panicked, Part, catch_async, fault_point};
 
 use connectors::Connectors;
 use plan::Dependencies;
 use shards::Shards;
 use statuses::{Speaker, Statuses};
+use turns::Turns;
 
 pub use offsets::OffsetsError;
 pub use operations::{OperationError, TaskInfo};
+
+/// Reasons to end that wait to be heard: one is enough.
+const ENDINGS_MAX: usize = 16;
 
 /// Why a worker ended without being told to.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +59,10 @@ pub enum WorkerError {
     /// Something that is needed cannot be had: exit code 69.
     #[error("{0}")]
     Unavailable(String),
+    /// A part of it has panicked, and it cannot go on without: exit code 70, upon which systemd or Kubernetes starts it
+    /// again.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
 }
 
 /// Where connectors come from.
@@ -63,8 +78,10 @@ pub enum Mode {
 pub struct Worker {
     config: Arc<WorkerConfig>,
     mode: Mode,
-    /// `host:port`, by which others know it.
-    id: String,
+    /// What its group has agreed on, as it has it.
+    contract: Contract,
+    /// By which others know it.
+    reporter: Reporter,
     kafka: KafkaSettings,
     configs: Arc<ConfigLog>,
     statuses: Arc<StatusLog>,
@@ -72,11 +89,15 @@ pub struct Worker {
     gate: Arc<ConfigGate>,
     /// For questions about offsets, which are not to keep shards from being taken.
     offsets_log: Arc<KafkaLog>,
-    altering: tokio::sync::Mutex<()>,
+    changes: Arc<Turns>,
+    alterations: Turns,
+    readings: Turns,
+    errands: Turns,
     /// Whether it has joined the group.
     started: AtomicBool,
     cluster_id: OnceLock<String>,
     dependencies: OnceLock<Arc<Dependencies>>,
+    shards: OnceLock<Arc<Shards>>,
     metrics: PrometheusHandle,
     logging: Logging,
 }
@@ -89,51 +110,71 @@ impl Worker {
             Mode::Distributed => Arc::new(KafkaConfigStore::new(&kafka, &config.config_topic)),
             Mode::Standalone => Arc::new(MemoryLog::default()),
         };
+        let mut contract = plan::contract(&config);
+        if mode == Mode::Standalone {
+            contract.config_topic = None;
+        }
         let statuses = KafkaStatusStore::new(&kafka, &config.status_topic);
         Self {
             gate: Arc::new(ConfigGate::new(configs.topic())),
-            configs: Arc::new(ConfigLog::new(configs, &config.group_id)),
+            configs: Arc::new(ConfigLog::new(configs, contract.clone())),
             statuses: Arc::new(StatusLog::new(Arc::new(statuses))),
             offsets_log: Arc::new(KafkaLog::new(kafka.clone())),
             config: Arc::new(config),
             mode,
-            id,
+            contract,
+            reporter: Reporter::new(&id),
             kafka,
             states: Arc::default(),
-            altering: tokio::sync::Mutex::default(),
+            changes: Arc::new(Turns::new(turns::CHANGES)),
+            alterations: Turns::new(turns::ALTERATIONS),
+            readings: Turns::new(turns::READINGS),
+            errands: Turns::new(turns::ERRANDS),
             started: AtomicBool::new(false),
             cluster_id: OnceLock::new(),
             dependencies: OnceLock::new(),
+            shards: OnceLock::new(),
             metrics,
             logging,
         }
     }
 
-    /// Runs until `shutdown`.
+    /// Runs until `shutdown`, or until a part that it cannot do without has ended; `rest_ends` says that of its REST API.
     ///
     /// # Errors
     /// When it cannot start, or may not go on.
-    pub async fn run(self: Arc<Self>, given: Vec<Given>, shutdown: CancellationToken) -> Result<(), WorkerError> {
+    pub async fn run(
+        self: Arc<Self>,
+        given: Vec<Given>,
+        shutdown: CancellationToken,
+        mut rest_ends: mpsc::Receiver<Panicked>,
+    ) -> Result<(), WorkerError> {
         let config = Arc::clone(&self.config);
-        let topics = Topics::new(&self.kafka)
-            .map_err(|error| WorkerError::Config(format!("Kafka's client does not take the settings: {error}")))?;
+        let topics = Topics::new(&self.kafka).map_err(startup::refused_settings)?;
         if !startup::wait_for_kafka(&topics, &self.kafka.bootstrap_servers, &shutdown).await {
             return Ok(());
         }
         if let Some(id) = topics.cluster_id().await {
             let _ = self.cluster_id.set(id);
         }
-        let contract = plan::contract(&config);
+        let contract = self.contract.clone();
+        let group = self.ask_group().await?;
         startup::storage_topics(&topics, &config).await?;
-        let log = Arc::new(KafkaLog::new(self.kafka.clone()));
-        startup::check_contract(Arc::clone(&log), contract.clone(), config.shards).await?;
-        let events = self.follow().await?;
-        let dependencies = Arc::new(Dependencies::new(Arc::clone(&config), topics)?);
+        let data_topics = Arc::new(DataTopics::new(&self.kafka).map_err(startup::refused_settings)?);
+        let log = Arc::new(KafkaLog::new(self.kafka.clone()).with_data_topics(Arc::clone(&data_topics)));
+        let offsets_begun = startup::check_contract(Arc::clone(&log), contract.clone(), config.shards).await?;
+        let (endings, mut ends) = mpsc::channel(ENDINGS_MAX);
+        let events = self.follow(&endings).await?;
+        if !startup::refuse_namesake(&self.statuses, &config, &self.reporter, &shutdown).await? {
+            return Ok(());
+        }
+        let names = given.iter().filter_map(|given| given.settings.get("name").cloned()).collect();
+        let joining = self.agree(group, offsets_begun, names).await?;
+        let dependencies = Arc::new(Dependencies::new(Arc::clone(&config), topics, Arc::clone(&data_topics))?);
         let _ = self.dependencies.set(Arc::clone(&dependencies));
-        dependencies.share_calls(self.statuses.look(|view| view.workers().count()) + 1);
+        dependencies.share_calls(self.statuses.look(|view| view.workers(Instant::now()).count()) + 1);
         self.put_given(given, &shutdown).await?;
 
-        let (refused, mut refusals) = mpsc::channel(1);
         let shards = Arc::new(Shards::new(
             config.shards,
             contract,
@@ -141,9 +182,10 @@ impl Worker {
             plan::owner_settings(&config),
             Arc::clone(&self.states),
             Handle::current(),
-            refused,
+            endings.clone(),
             Arc::clone(&self.gate),
         ));
+        let _ = self.shards.set(Arc::clone(&shards));
         let connectors = Arc::new(Connectors::new(
             Arc::clone(&dependencies),
             Arc::clone(&shards),
@@ -151,7 +193,8 @@ impl Worker {
             Handle::current(),
         ));
         let statuses = Arc::new(Statuses {
-            worker_id: self.id.clone(),
+            reporter: self.reporter.clone(),
+            group_instance_id: config.group_instance_id.clone(),
             session_timeout: Duration::from_millis(config.session_timeout_ms),
             configs: Arc::clone(&self.configs),
             log: Arc::clone(&self.statuses),
@@ -160,6 +203,7 @@ impl Worker {
             states: Arc::clone(&self.states),
             written: Mutex::default(),
             finding: Arc::new(Semaphore::new(1)),
+            changes: Arc::clone(&self.changes),
             dependencies: Arc::clone(&dependencies),
         });
         let worker = Arc::clone(&self);
@@ -167,15 +211,13 @@ impl Worker {
         shards.listen(Box::new(Speaker { statuses: Arc::clone(&statuses), started }));
         let stop = CancellationToken::new();
         let _stop_at_the_end = stop.clone().drop_guard();
+        supervise(Part::DataTopics, watch::data_topics(data_topics, stop.clone()), &endings);
         connectors.apply(&self.configs.view());
-        tokio::spawn(Arc::clone(&self).follow_configs(
-            Arc::clone(&connectors),
-            Arc::clone(&shards),
-            events,
-            stop.clone(),
-        ));
+        let following =
+            Arc::clone(&self).follow_configs(Arc::clone(&connectors), Arc::clone(&shards), events, stop.clone());
+        supervise(Part::Configs, following, &endings);
         tracing::info!(
-            worker_id = self.id,
+            worker_id = self.reporter.worker_id,
             connectors = self.configs.view().names().count(),
             shards = config.shards.get(),
             mode = ?self.mode,
@@ -184,18 +226,21 @@ impl Worker {
         if config.group_protocol == crate::kafka::settings::GroupProtocol::Consumer {
             tracing::info!("group.protocol=consumer: the session timeout is the broker's, or the group's own");
         }
-        let membership = Membership::join(&self.kafka, Arc::clone(&shards))
+        let membership = Membership::join(&joining, Arc::clone(&shards))
             .map_err(|error| WorkerError::Unavailable(error.to_string()))?;
-        let speaking = tokio::spawn(Arc::clone(&statuses).run(stop.clone()));
+        let watching = self.watch_storage_topics(Arc::clone(&shards), endings.clone(), stop.clone())?;
+        supervise(Part::StorageTopics, watching, &endings);
+        let reporting = supervise(Part::Statuses, Arc::clone(&statuses).run(stop.clone()), &endings);
         let result = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
-            refusal = refusals.recv() => {
-                let reason = refusal.unwrap_or_default();
-                Err(WorkerError::Config(format!("topic {}: {reason}", config.offsets_topic)))
-            }
+            Some(error) = ends.recv() => Err(error),
+            Some(panicked) = rest_ends.recv() => Err(panicked.into()),
         };
+        if let Err(error) = &result {
+            tracing::error!(%error, "the worker cannot go on and ends");
+        }
         tracing::info!("stopping: committing what is whole, leaving the group");
-        speaking.abort();
+        reporting.abort();
         // Leaving blocks until the shards are let go.
         let configs = Arc::clone(&self.configs);
         let left = tokio::task::spawn_blocking(move || {
@@ -212,16 +257,18 @@ impl Worker {
     }
 
     /// Begins to follow the two logs.
-    async fn follow(&self) -> Result<mpsc::UnboundedReceiver<Event>, WorkerError> {
+    async fn follow(&self, endings: &mpsc::Sender<WorkerError>) -> Result<mpsc::UnboundedReceiver<Event>, WorkerError> {
         let (sender, events) = mpsc::unbounded_channel();
         let (configs, statuses) = (Arc::clone(&self.configs), Arc::clone(&self.statuses));
+        let endings = endings.clone();
+        let ended: FollowerEnded = Arc::new(move |panicked| _ = endings.try_send(WorkerError::Panicked(panicked)));
         let followed = tokio::task::spawn_blocking(move || {
-            startup::patiently(|| configs.follow(sender.clone()))?;
-            startup::patiently(|| statuses.follow())
+            startup::patiently(|| configs.follow(sender.clone(), &ended))?;
+            startup::patiently(|| statuses.follow(&ended))
         });
         let followed = followed.await.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
         followed.map_err(startup::unavailable)?;
-        if let Err(refusal) = self.configs.check_group(&self.configs.view()) {
+        if let Err(refusal) = self.configs.check_contract(&self.configs.view()) {
             return Err(WorkerError::Config(format!("topic {}: {refusal}", self.configs.topic())));
         }
         Ok(events)
@@ -254,6 +301,7 @@ impl Worker {
     ) {
         let mut moved = self.configs.watch();
         loop {
+            fault_point(Part::Configs);
             tokio::select! {
                 () = stop.cancelled() => return,
                 changed = moved.changed() => {
@@ -276,4 +324,18 @@ impl Worker {
             }
         }
     }
+}
+
+/// Runs a part that the worker cannot do without, and ends the worker when it panics.
+fn supervise(
+    part: Part,
+    run: impl Future<Output = ()> + Send + 'static,
+    endings: &mpsc::Sender<WorkerError>,
+) -> JoinHandle<()> {
+    let endings = endings.clone();
+    tokio::spawn(async move {
+        if let Err(panicked) = catch_async(part, run).await {
+            let _ = endings.send(WorkerError::Panicked(panicked)).await;
+        }
+    })
 }

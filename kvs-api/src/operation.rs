@@ -15,6 +15,10 @@ pub enum Operation {
     UpdateStream,
     /// Changes how long a stream keeps its data.
     UpdateDataRetention,
+    /// Says on which storage tier a stream's data is kept.
+    DescribeStreamStorageConfiguration,
+    /// Changes on which storage tier a stream's data is kept.
+    UpdateStreamStorageConfiguration,
     /// Removes a stream.
     DeleteStream,
     /// Sets tags of a stream.
@@ -37,12 +41,14 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::CreateStream,
         Self::DescribeStream,
         Self::ListStreams,
         Self::UpdateStream,
         Self::UpdateDataRetention,
+        Self::DescribeStreamStorageConfiguration,
+        Self::UpdateStreamStorageConfiguration,
         Self::DeleteStream,
         Self::TagStream,
         Self::UntagStream,
@@ -62,6 +68,8 @@ impl Operation {
             Self::ListStreams => "ListStreams",
             Self::UpdateStream => "UpdateStream",
             Self::UpdateDataRetention => "UpdateDataRetention",
+            Self::DescribeStreamStorageConfiguration => "DescribeStreamStorageConfiguration",
+            Self::UpdateStreamStorageConfiguration => "UpdateStreamStorageConfiguration",
             Self::DeleteStream => "DeleteStream",
             Self::TagStream => "TagStream",
             Self::UntagStream => "UntagStream",
@@ -82,6 +90,8 @@ impl Operation {
             Self::ListStreams => "/listStreams",
             Self::UpdateStream => "/updateStream",
             Self::UpdateDataRetention => "/updateDataRetention",
+            Self::DescribeStreamStorageConfiguration => "/describeStreamStorageConfiguration",
+            Self::UpdateStreamStorageConfiguration => "/updateStreamStorageConfiguration",
             Self::DeleteStream => "/deleteStream",
             Self::TagStream => "/tagStream",
             Self::UntagStream => "/untagStream",
@@ -133,10 +143,11 @@ impl Operation {
     pub(crate) fn members(self) -> &'static [Member] {
         match self {
             Self::CreateStream => shape::CREATE_STREAM,
-            Self::DescribeStream => shape::STREAM,
+            Self::DescribeStream | Self::DescribeStreamStorageConfiguration => shape::STREAM,
             Self::ListStreams => shape::LIST_STREAMS,
             Self::UpdateStream => shape::UPDATE_STREAM,
             Self::UpdateDataRetention => shape::UPDATE_DATA_RETENTION,
+            Self::UpdateStreamStorageConfiguration => shape::UPDATE_STORAGE,
             Self::DeleteStream => shape::DELETE_STREAM,
             Self::TagStream => shape::TAG_STREAM,
             Self::UntagStream => shape::UNTAG_STREAM,

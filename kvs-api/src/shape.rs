@@ -51,6 +51,7 @@ const FRAGMENT_NUMBER: Shape = text(1, 128, r"[0-9]+");
 const TAG_KEY: Shape = text(1, 128, r"([\p{L}\p{Z}\p{N}_.:/=+\-@]*)");
 const TAG_VALUE: Shape = text(0, 256, r"([\p{L}\p{Z}\p{N}_.:/=+\-@]*)");
 const TAGS: Shape = Shape::Map { least: 1, most: 50, key: &TAG_KEY, value: &TAG_VALUE };
+const STORAGE: Shape = Shape::Structure(&[required("DefaultStorageTier", Shape::Enum(&["HOT", "WARM"]))]);
 const HOURS: Shape = Shape::Integer { least: 0, most: i32::MAX as i64 };
 
 pub(crate) const STREAM: &[Member] = &[optional("StreamName", NAME), optional("StreamARN", ARN)];
@@ -62,10 +63,7 @@ pub(crate) const CREATE_STREAM: &[Member] = &[
     optional("KmsKeyId", text(1, 2048, r".+")),
     optional("DataRetentionInHours", HOURS),
     optional("Tags", TAGS),
-    optional(
-        "StreamStorageConfiguration",
-        Shape::Structure(&[required("DefaultStorageTier", Shape::Enum(&["HOT", "WARM"]))]),
-    ),
+    optional("StreamStorageConfiguration", STORAGE),
 ];
 
 pub(crate) const LIST_STREAMS: &[Member] = &[
@@ -94,6 +92,13 @@ pub(crate) const UPDATE_DATA_RETENTION: &[Member] = &[
     required("CurrentVersion", VERSION),
     required("Operation", Shape::Enum(&["INCREASE_DATA_RETENTION", "DECREASE_DATA_RETENTION"])),
     required("DataRetentionChangeInHours", Shape::Integer { least: 1, most: i32::MAX as i64 }),
+];
+
+pub(crate) const UPDATE_STORAGE: &[Member] = &[
+    optional("StreamName", NAME),
+    optional("StreamARN", ARN),
+    required("CurrentVersion", VERSION),
+    required("StreamStorageConfiguration", STORAGE),
 ];
 
 pub(crate) const DELETE_STREAM: &[Member] = &[required("StreamARN", ARN), optional("CurrentVersion", VERSION)];

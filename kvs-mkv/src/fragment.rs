@@ -70,6 +70,11 @@ impl Document {
         self.tags.iter().map(|span| span.read(&self.bytes))
     }
 
+    /// From the earliest frame to the end of the latest, in nanoseconds; 0 without frames.
+    pub fn duration_ns(&self) -> u64 {
+        span_ns(&self.tracks, &self.frames).map_or(0, |(start, end)| end.saturating_sub(start).unsigned_abs())
+    }
+
     /// The frames of a cluster, by its index in [`Document::clusters`], with their data.
     pub fn cluster_frames(&self, index: usize) -> impl Iterator<Item = (&Frame, &[u8])> {
         let first = self.clusters.get(index).map_or(self.frames.len(), |cluster| cluster.first_frame);
@@ -117,31 +122,34 @@ impl Fragment {
     /// How long the last frame takes is what its block says, else what its track says, else the step between the
     /// track's last two frames.
     pub fn duration_ns(&self) -> u64 {
-        let Some(start) = self.start_ns() else { return 0 };
-        let end = self.tracks.iter().filter_map(|track| self.track_end_ns(track.number)).max();
-        let last = self.frames.iter().map(|frame| frame.timestamp_ns).max();
-        let end = end.max(last).unwrap_or(start);
-        end.saturating_sub(start).unsigned_abs()
+        span_ns(&self.tracks, &self.frames).map_or(0, |(start, end)| end.saturating_sub(start).unsigned_abs())
     }
+}
 
-    fn track_end_ns(&self, number: u64) -> Option<i64> {
-        let mut last: Option<&Frame> = None;
-        let mut before_last_ns = None;
-        for frame in self.frames.iter().filter(|frame| frame.track == number) {
-            match last {
-                Some(latest) if frame.timestamp_ns <= latest.timestamp_ns => {
-                    before_last_ns = before_last_ns.max(Some(frame.timestamp_ns));
-                }
-                _ => {
-                    before_last_ns = last.map(|latest| latest.timestamp_ns);
-                    last = Some(frame);
-                }
+/// When the earliest of the frames begins, and when the latest is over; see [`Fragment::duration_ns`].
+pub(crate) fn span_ns(tracks: &[Track], frames: &[Frame]) -> Option<(i64, i64)> {
+    let start = frames.iter().map(|frame| frame.timestamp_ns).min()?;
+    let end = tracks.iter().filter_map(|track| track_end_ns(track, frames)).max();
+    let last = frames.iter().map(|frame| frame.timestamp_ns).max();
+    Some((start, end.max(last).unwrap_or(start)))
+}
+
+fn track_end_ns(track: &Track, frames: &[Frame]) -> Option<i64> {
+    let mut last: Option<&Frame> = None;
+    let mut before_last_ns = None;
+    for frame in frames.iter().filter(|frame| frame.track == track.number) {
+        match last {
+            Some(latest) if frame.timestamp_ns <= latest.timestamp_ns => {
+                before_last_ns = before_last_ns.max(Some(frame.timestamp_ns));
+            }
+            _ => {
+                before_last_ns = last.map(|latest| latest.timestamp_ns);
+                last = Some(frame);
             }
         }
-        let last = last?;
-        let track_default = self.tracks.iter().find(|track| track.number == number)?.default_duration_ns;
-        let step = before_last_ns.map(|before| last.timestamp_ns.saturating_sub(before).unsigned_abs());
-        let length = last.duration_ns.or(track_default).or(step).unwrap_or(0);
-        Some(last.timestamp_ns.saturating_add_unsigned(length))
     }
+    let last = last?;
+    let step = before_last_ns.map(|before| last.timestamp_ns.saturating_sub(before).unsigned_abs());
+    let length = last.duration_ns.or(track.default_duration_ns).or(step).unwrap_or(0);
+    Some(last.timestamp_ns.saturating_add_unsigned(length))
 }

@@ -27,6 +27,7 @@
 mod block;
 mod ebml;
 mod error;
+mod file;
 mod fragment;
 mod limits;
 mod number;
@@ -40,6 +41,7 @@ mod writer;
 
 pub use block::Frame;
 pub use error::{Error, ErrorKind};
+pub use file::{FileCluster, FileSegment};
 pub use fragment::{Cluster, Document, ErrorReport, Fragment};
 pub use limits::Limits;
 pub use number::{BadFragmentNumber, FragmentNumber};

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::ops::Deref;
 
+/// Room that a payload which had to be moved gets in front of it.
+const PREFIX_ROOM_BYTES: usize = 64;
+
 /// The bytes of a chunk, contiguous, from the EBML header to its last byte.
 ///
 /// There can be room in front of them (see [`crate::Splitter::with_headroom`]), so that a record's head can be put
@@ -38,10 +41,11 @@ impl Payload {
             self.buffer[start..self.start].copy_from_slice(prefix);
             return Self { buffer: self.buffer, start };
         }
-        let mut buffer = Vec::with_capacity(prefix.len() + self.len());
-        buffer.extend_from_slice(prefix);
-        buffer.extend_from_slice(&self);
-        Self { buffer, start: 0 }
+        // The next prefix is not to move it again.
+        let mut moved = Self::with_capacity(PREFIX_ROOM_BYTES, prefix.len() + self.len());
+        moved.append(prefix);
+        moved.append(&self);
+        moved
     }
 }
 

@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::fragment::Document;
 use crate::limits::Limits;
 use crate::splitter::Splitter;
+use crate::writer::{cluster_of, unknown_size};
 
 /// A cluster as a producer sent it.
 #[derive(Debug)]
@@ -47,9 +48,6 @@ enum Place {
     InSegment,
     InOpenCluster { content_at: usize },
 }
-
-/// The Segment's header as it is handed on: of unknown size, for the fragment holds another one.
-const SEGMENT_UNKNOWN_SIZE: [u8; 12] = [0x18, 0x53, 0x80, 0x67, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
 
 impl ProducerSplitter {
     /// A splitter at the beginning of a document.
@@ -101,7 +99,8 @@ impl ProducerSplitter {
                     }
                     // Its size is not trusted: what a producer sends live has none.
                     self.drop_front(header.length_bytes);
-                    self.head.extend(SEGMENT_UNKNOWN_SIZE);
+                    // The fragment holds another one.
+                    unknown_size(&mut self.head, id::SEGMENT);
                     self.place = Place::InSegment;
                 }
                 Place::InSegment => {
@@ -200,11 +199,8 @@ impl ProducerSplitter {
         let rest = self.buffer.split_off(self.child_at);
         self.offset += self.child_at as u64;
         let content = std::mem::replace(&mut self.buffer, rest).split_off(content_at);
-        let mut cluster = id::CLUSTER.to_be_bytes().to_vec();
-        cluster.extend((content.len() as u64 | 1 << 56).to_be_bytes());
-        cluster.extend(content);
         self.place = Place::InSegment;
-        self.fragment(cluster)
+        self.fragment(cluster_of(&content))
     }
 
     fn fragment(&mut self, cluster: Vec<u8>) -> Result<ProducedFragment, Error> {

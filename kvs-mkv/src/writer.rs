@@ -42,7 +42,7 @@ pub struct TrailingTags {
 pub struct FrameData<'a> {
     /// Number of its track.
     pub track: u64,
-    /// Presentation time in nanoseconds; written in milliseconds, at most 32 s from the cluster's.
+    /// Presentation time in nanoseconds; written in milliseconds.
     pub timestamp_ns: i64,
     /// Whether a decoder can begin here.
     pub key: bool,
@@ -92,8 +92,7 @@ impl ChunkWriter {
         }
         let mut head = Vec::new();
         element(&mut head, id::EBML, &ebml);
-        write_id(&mut head, id::SEGMENT);
-        head.extend([0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]);
+        unknown_size(&mut head, id::SEGMENT);
         element(&mut head, id::INFO, &info);
         element(&mut head, id::TRACKS, &entries);
         head
@@ -144,7 +143,23 @@ impl ChunkWriter {
         chunk
     }
 
-    /// A chunk in which GetMediaForFragmentList reports an error about a fragment.
+    /// A chunk in which GetMediaForFragmentList reports an error about a fragment, as the service has been seen to
+    /// send it: no Info, no Tracks, and the fragment's number last.
+    pub fn archive_error_chunk(&self, number: &FragmentNumber, error_id: u32, error_code: &str) -> Vec<u8> {
+        let mut ebml = Vec::new();
+        element(&mut ebml, id::DOC_TYPE, b"matroska");
+        let mut chunk = Vec::new();
+        element(&mut chunk, id::EBML, &ebml);
+        unknown_size(&mut chunk, id::SEGMENT);
+        chunk.extend(self.tags(&[
+            (AwsTag::ErrorCode.name(), error_code),
+            (AwsTag::ErrorId.name(), &error_id.to_string()),
+            (AwsTag::FragmentNumber.name(), number.as_str()),
+        ]));
+        chunk
+    }
+
+    /// A chunk in which GetMediaForFragmentList reports an error about a fragment, with the names of its reference.
     pub fn exception_chunk(&self, number: &FragmentNumber, error_id: u32, message: &str) -> Vec<u8> {
         let mut chunk = self.head(&[]);
         chunk.extend(self.tags(&[
@@ -155,15 +170,26 @@ impl ChunkWriter {
         chunk
     }
 
-    /// A Cluster of SimpleBlocks. Timestamps out of a block's range of 16 bits are put to its end.
+    /// A Cluster of SimpleBlocks, and another one wherever a frame is too far from the Cluster's time for the 16 bits
+    /// that its block has.
+    ///
+    /// Matroska has no time before -32.768 s: what lies there is put at it.
     pub fn cluster(&self, timestamp_ns: i64, frames: &[FrameData<'_>]) -> Vec<u8> {
         let data_bytes: usize = frames.iter().map(|frame| frame.data.len() + 32).sum();
+        let mut written = Vec::with_capacity(data_bytes + 32);
         let mut content = Vec::with_capacity(data_bytes + 16);
-        let cluster_units = timestamp_ns / TIMESTAMP_SCALE_NS;
-        uint(&mut content, id::CLUSTER_TIMESTAMP, cluster_units.max(0).unsigned_abs());
+        let mut cluster_units = begin_cluster(&mut content, timestamp_ns / TIMESTAMP_SCALE_NS);
         for frame in frames {
-            let units = frame.timestamp_ns / TIMESTAMP_SCALE_NS - cluster_units.max(0);
-            let relative = i16::try_from(units).unwrap_or(if units < 0 { i16::MIN } else { i16::MAX });
+            let units = frame.timestamp_ns / TIMESTAMP_SCALE_NS;
+            let relative = match i16::try_from(units - cluster_units) {
+                Ok(relative) => relative,
+                Err(_) => {
+                    element(&mut written, id::CLUSTER, &content);
+                    content.clear();
+                    cluster_units = begin_cluster(&mut content, units);
+                    i16::try_from(units - cluster_units).unwrap_or(i16::MIN)
+                }
+            };
             let mut head = Vec::with_capacity(12);
             write_vint(&mut head, frame.track);
             head.extend(relative.to_be_bytes());
@@ -173,10 +199,24 @@ impl ChunkWriter {
             content.extend(head);
             content.extend(frame.data);
         }
-        let mut cluster = Vec::with_capacity(content.len() + 12);
-        element(&mut cluster, id::CLUSTER, &content);
-        cluster
+        element(&mut written, id::CLUSTER, &content);
+        written
     }
+}
+
+/// Writes a Cluster's Timestamp, which cannot be negative; answers it.
+fn begin_cluster(content: &mut Vec<u8>, units: i64) -> i64 {
+    let units = units.max(0);
+    uint(content, id::CLUSTER_TIMESTAMP, units.unsigned_abs());
+    units
+}
+
+/// A Cluster of this content, its size in eight bytes.
+pub(crate) fn cluster_of(content: &[u8]) -> Vec<u8> {
+    let mut cluster = id::CLUSTER.to_be_bytes().to_vec();
+    cluster.extend((content.len() as u64 | 1 << 56).to_be_bytes());
+    cluster.extend(content);
+    cluster
 }
 
 fn track_entry(track: &Track) -> Vec<u8> {
@@ -212,10 +252,15 @@ fn track_entry(track: &Track) -> Vec<u8> {
     entry
 }
 
-fn element(out: &mut Vec<u8>, id: u32, content: &[u8]) {
+pub(crate) fn element(out: &mut Vec<u8>, id: u32, content: &[u8]) {
     write_id(out, id);
     write_vint(out, content.len() as u64);
     out.extend(content);
+}
+
+pub(crate) fn unknown_size(out: &mut Vec<u8>, id: u32) {
+    write_id(out, id);
+    out.extend([0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]);
 }
 
 fn uint(out: &mut Vec<u8>, id: u32, value: u64) {

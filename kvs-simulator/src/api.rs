@@ -161,6 +161,8 @@ async fn dispatch(
         Operation::ListStreams => control::list_streams(shared, &call),
         Operation::UpdateStream => control::update_stream(shared, &call),
         Operation::UpdateDataRetention => control::update_data_retention(shared, &call),
+        Operation::DescribeStreamStorageConfiguration => control::describe_stream_storage_configuration(shared, &call),
+        Operation::UpdateStreamStorageConfiguration => control::update_stream_storage_configuration(shared, &call),
         Operation::DeleteStream => control::delete_stream(shared, &call),
         Operation::GetDataEndpoint => control::get_data_endpoint(shared, &call),
         Operation::TagStream => tags::tag_stream(shared, &call),

@@ -41,6 +41,14 @@ impl ServiceError {
         Self::new(401, "NotAuthorizedException", message)
     }
 
+    /// The same by the name that the later operations have for it.
+    pub(crate) fn as_access_denied(self) -> Self {
+        match self.error_type.as_str() {
+            "NotAuthorizedException" => Self { error_type: "AccessDeniedException".to_owned(), ..self },
+            _ => self,
+        }
+    }
+
     pub(crate) fn too_many_tags() -> Self {
         Self::new(400, "TagsPerResourceExceededLimitException", "A stream can have up to 50 tags.")
     }

@@ -1,5 +1,7 @@
 //! The simulator as a program.
 
+mod output;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use kvs_simulator::{
     AccessKey, DEFAULT_ACCOUNT, Fault, Limits, Pace, Repeat, Simulator, SimulatorConfig, StreamSource, Tls,
 };
+use output::Output;
 
 /// A local Amazon Kinesis Video Streams.
 #[derive(Parser)]
@@ -94,8 +97,9 @@ struct Serve {
     seed: u64,
     /// A fault as JSON, for example {"stream":"a","kind":"cut","at_byte":1000,"how":"reset"}, or
     /// {"api":"*","probability":0.1,"count":0,"kind":"refuse","status":500,"error_type":"InternalFailure"}; kinds are
-    /// refuse, respond, delay, cut, stall, drip, error_tag, end_session, serve_incomplete, omit, leave_out; from_ms and until_ms
-    /// are a window of time since the start. May be given many times, and posted to /simulator/faults.
+    /// refuse, respond, delay, cut, stall, drip, error_tag, fragment_error, replace, end_session, serve_incomplete, omit,
+    /// leave_out; from_ms and until_ms are a window of time since the start. May be given many times, and posted to
+    /// /simulator/faults.
     #[arg(long = "fault", value_name = "JSON", value_parser = parse_fault)]
     faults: Vec<Fault>,
 }
@@ -150,12 +154,19 @@ fn parse_fault(text: &str) -> Result<Fault, String> {
     Ok(fault)
 }
 
+/// How long the end of the program waits for those who read what it writes.
+const FLUSHED_FOR: Duration = Duration::from_secs(1);
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let Command::Serve(serve) = Cli::parse().command;
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,kvs_simulator=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let (Ok(stdout), Ok(stderr)) = (Output::to(std::io::stdout()), Output::to(std::io::stderr())) else {
+        return ExitCode::from(71);
+    };
+    // Its own complaint about a line that cannot be written is a line that cannot be written, and panics.
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr.clone()).log_internal_errors(false).init();
     let pace = match (serve.fragments_per_second, serve.pace, serve.repeat) {
         (Some(rate), _, _) => Pace::FragmentsPerSecond(rate),
         (None, Some(PaceArg::Realtime), _) | (None, None, Repeat::Forever) => Pace::Realtime,
@@ -193,13 +204,16 @@ async fn main() -> ExitCode {
     let simulator = match Simulator::start(config).await {
         Ok(simulator) => simulator,
         Err(error) => {
-            eprintln!("kvs-simulator: {error}");
+            stderr.line(&format!("kvs-simulator: {error}"));
+            stderr.flush(FLUSHED_FOR);
             return ExitCode::from(69);
         }
     };
-    println!("listening on {}", simulator.url());
+    stdout.line(&format!("listening on {}", simulator.url()));
     wait_for_signal().await;
     simulator.stop().await;
+    stdout.flush(FLUSHED_FOR);
+    stderr.flush(FLUSHED_FOR);
     ExitCode::SUCCESS
 }
 
@@ -214,7 +228,7 @@ async fn wait_for_signal() {
     let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(terminate) => terminate,
         Err(error) => {
-            eprintln!("kvs-simulator: cannot listen for SIGTERM: {error}");
+            tracing::error!(%error, "cannot listen for SIGTERM");
             return;
         }
     };

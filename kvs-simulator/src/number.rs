@@ -37,14 +37,15 @@ pub(crate) fn mix(name: &str, index: u64) -> u64 {
 pub(crate) const SESSION_COUNTER_STEP: u64 = 1_000;
 
 /// The number that follows `before` by `step` counts; `None` before: the first of a stream, or of its time after a
-/// restart, whose counter is the time, so that it lies above what came before.
+/// restart, whose counter is the time it is now, so that it lies above what came before.
 pub(crate) fn following(
     before: Option<&BigUint>,
     step: u64,
     server_millis: i64,
+    now_millis: i64,
     stream: &str,
 ) -> Option<(FragmentNumber, BigUint)> {
-    let counter = before.map_or(server_millis.unsigned_abs(), |before| counter_of(before) + step);
+    let counter = before.map_or(now_millis.unsigned_abs(), |before| counter_of(before) + step);
     let other = (mix(stream, counter) & 0x0FFF_FFFF) as u32;
     let value = compose(counter, server_millis.unsigned_abs(), other);
     Some((to_number(&value)?, value))

@@ -126,6 +126,13 @@ impl Simulator {
         stream.map(|stream| self.shared.store.remove(&stream)).is_some()
     }
 
+    /// Ends what is played into a stream of the first key's account, which stays with what it holds; `false`: there is none
+    /// of that name.
+    pub fn end_playback(&self, name: &str) -> bool {
+        let stream = self.shared.store.get(&self.shared.default_account, name);
+        stream.map(|stream| stream.end_playback()).is_some()
+    }
+
     /// Sets a tag of a stream of the first key's account, as TagStream does; `false`: there is none of that name.
     pub fn tag_stream(&self, name: &str, key: &str, value: &str) -> bool {
         let stream = self.shared.store.get(&self.shared.default_account, name);
@@ -165,7 +172,7 @@ fn restore(shared: &Shared) -> std::io::Result<()> {
     })?;
     for Kept { identity, settings, fragments } in kept {
         let (name, count) = (identity.name.clone(), fragments.len());
-        let playback = Playback::new(&name, Media::default(), Repeat::Times(1), Pace::Max);
+        let playback = Playback::new(&name, Media::default(), Repeat::Times(1), Pace::Max, shared.clock);
         let stream = Stream::new(identity, settings, playback, shared.clock, &shared.limits);
         fragments.into_iter().for_each(|held| stream.restore(held));
         shared.store.add(stream);
@@ -192,7 +199,7 @@ fn add_stream(shared: &Shared, source: &StreamSource) -> Result<(), ServeError> 
     let arn = store::arn(&shared.region, &account, name, created_millis);
     let identity = Identity { account, name: name.clone(), arn, created_millis };
     let settings = Settings { retention_hours: 24, ..Settings::default() };
-    let playback = Playback::new(name, media, source.repeat, source.pace);
+    let playback = Playback::new(name, media, source.repeat, source.pace, shared.clock);
     let stream = Stream::new(identity, settings, playback, shared.clock, &shared.limits);
     if shared.store.add(stream).is_none() {
         return Err(ServeError::Twice { name: name.clone() });

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kvs_mkv::{ChunkWriter, Completion, End, Event, Fragment, FragmentNumber, FrameData, Limits, Splitter, TagValue};
+use kvs_mkv::{
+    ChunkWriter, Completion, End, Event, FileCluster, FileSegment, Fragment, FragmentNumber, Limits, Splitter,
+};
 
 /// How often a file is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,12 @@ pub enum SourceError {
         file: PathBuf,
         /// Why.
         error: kvs_mkv::Error,
+    },
+    /// There is nothing to play.
+    #[error("{file}: it holds no Cluster, so there is nothing to play")]
+    NoMedia {
+        /// The file.
+        file: PathBuf,
     },
 }
 
@@ -124,29 +132,36 @@ impl Media {
         let recording = Self::from_recording(&Bytes::from(bytes.clone()));
         let media = match recording {
             Ok(Some(media)) => Ok(media),
-            // Not a recording: no chunk of it has the service's tags.
-            Ok(None) | Err(_) => Self::from_mkv(&bytes),
+            // Not a recording: its first chunk has not the service's tags, or not where the service puts them.
+            Ok(None) => Self::from_mkv(&bytes),
+            Err(error) => Err(error),
         };
-        media.map_err(|error| SourceError::Media { file: file.to_owned(), error })
+        let media = media.map_err(|error| SourceError::Media { file: file.to_owned(), error })?;
+        if media.chunks.is_empty() && media.not_whole.is_empty() {
+            return Err(SourceError::NoMedia { file: file.to_owned() });
+        }
+        Ok(media)
     }
 
-    /// `None`: no chunk has a fragment number.
+    /// `None`: the first chunk is none of a recording.
     pub(crate) fn from_recording(bytes: &Bytes) -> Result<Option<Self>, kvs_mkv::Error> {
         let mut splitter = Splitter::new(Limits::default(), Completion::Token);
         let mut rest: &[u8] = bytes;
         let mut media = Self::default();
         let mut recorded = Vec::new();
         loop {
-            match splitter.push(&mut rest)? {
-                Some(Event::Fragment(fragment)) => recorded.push(fragment),
-                Some(Event::Unfinished(fragment)) => media
+            match splitter.push(&mut rest) {
+                Ok(Some(Event::Fragment(fragment))) => recorded.push(fragment),
+                Ok(Some(Event::Unfinished(fragment))) => media
                     .not_whole
                     .push(NotWhole { number: Some(fragment.number), bytes: Bytes::copy_from_slice(&fragment.payload) }),
-                Some(Event::Error(_)) => {}
-                None => break,
+                Ok(Some(Event::Error(_))) => {}
+                Ok(None) => break,
+                Err(_) if recorded.is_empty() => return Ok(None),
+                Err(error) => return Err(error),
             }
         }
-        if let End::Cut { number: Some(number), received_bytes } = splitter.finish()? {
+        if let Ok(End::Cut { number: Some(number), received_bytes }) = splitter.finish() {
             let bytes = bytes.slice(bytes.len() - received_bytes..);
             media.not_whole.push(NotWhole { number: Some(number), bytes });
         }
@@ -163,63 +178,38 @@ impl Media {
         Ok(Some(media))
     }
 
+    /// Any other file: each of its clusters as it is, under the head of its Segment.
     fn from_mkv(bytes: &[u8]) -> Result<Self, kvs_mkv::Error> {
         // A file of the user's own: as large as it is.
         let limits = Limits {
-            fragment_size_bytes: bytes.len(),
+            fragment_size_bytes: usize::MAX,
             header_size_bytes: bytes.len(),
             frames: bytes.len(),
+            tags: bytes.len(),
+            tracks: bytes.len(),
             ..Limits::default()
         };
-        let document = Splitter::read_document(bytes, limits)?;
-        let writer = writer();
-        let mut head = writer.head(&document.tracks);
-        let tags: Vec<_> = document
-            .tags()
-            .filter_map(|tag| match tag.value {
-                TagValue::Text(value) if tag.track_uid.is_none() => Some((tag.name.into_owned(), value.into_owned())),
-                _ => None,
-            })
-            .collect();
-        if !tags.is_empty() {
-            let tags: Vec<_> = tags.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            head.extend(writer.tags(&tags));
-        }
-        let head = Bytes::from(head);
-        let mut starts: Vec<i64> = document.clusters.iter().map(|cluster| cluster.timestamp_ns).collect();
-        let ends = document.frames.iter().map(|frame| frame.timestamp_ns).max().unwrap_or(0);
-        let frame_step = last_step(&document.frames.iter().map(|frame| frame.timestamp_ns).collect::<Vec<_>>());
-        starts.push(ends.saturating_add(frame_step));
-        let first = starts[0];
-        let since_first = |at: i64| Duration::from_nanos(u64::try_from(at.saturating_sub(first)).unwrap_or(0));
         let mut media = Self::default();
-        for (index, cluster) in document.clusters.iter().enumerate() {
-            let frames: Vec<_> = document
-                .cluster_frames(index)
-                .map(|(frame, data)| FrameData {
-                    track: frame.track,
-                    timestamp_ns: frame.timestamp_ns,
-                    key: frame.key,
-                    data,
-                })
-                .collect();
-            let written = Bytes::from(writer.cluster(cluster.timestamp_ns, &frames));
-            let begins = since_first(starts[index]);
-            let takes = since_first(starts[index + 1]).saturating_sub(begins);
-            let parts = [head.clone(), written, Bytes::new()];
-            media.chunks.push(Arc::new(Template { parts, begins, takes, recorded: None }));
+        for segment in FileSegment::read_all(bytes, limits)? {
+            let head = Bytes::from(segment.head);
+            let mut clusters = segment.clusters.into_iter().peekable();
+            while let Some(cluster) = clusters.next() {
+                let takes = takes(&cluster, clusters.peek());
+                let parts = [head.clone(), Bytes::from(cluster.bytes), Bytes::new()];
+                media.chunks.push(Arc::new(Template { parts, begins: media.period, takes, recorded: None }));
+                media.period += takes;
+            }
         }
-        media.period = since_first(starts[document.clusters.len()]);
         Ok(media)
     }
 }
 
-/// The step between the two latest of some times; 0 when there are none.
-fn last_step(times: &[i64]) -> i64 {
-    let mut sorted = times.to_vec();
-    sorted.sort_unstable();
-    sorted.dedup();
-    sorted.windows(2).last().map_or(0, |pair| pair[1] - pair[0])
+/// How long it is from a cluster to the next one, or to its own end where none follows or time goes back.
+fn takes(cluster: &FileCluster, next: Option<&FileCluster>) -> Duration {
+    let until = |end_ns: i64| u64::try_from(end_ns.saturating_sub(cluster.timestamp_ns)).unwrap_or(0);
+    let to_next = next.map_or(0, |next| until(next.timestamp_ns));
+    let to_end = || cluster.span_ns.map_or(0, |(_, end_ns)| until(end_ns));
+    Duration::from_nanos(if to_next > 0 { to_next } else { to_end() })
 }
 
 fn recorded_template(fragment: Fragment, begins: Duration, takes: Duration) -> Template {

@@ -57,6 +57,24 @@ pub(crate) struct Settings {
     pub(crate) device_name: Option<String>,
     pub(crate) kms_key_id: Option<String>,
     pub(crate) tags: BTreeMap<String, String>,
+    /// Streams that were kept by an earlier version have none: it is the default.
+    #[serde(default)]
+    pub(crate) storage: Storage,
+}
+
+/// How a stream's data is stored; the request's `StreamStorageConfiguration`. Nothing here depends on it.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Storage {
+    default_storage_tier: StorageTier,
+}
+
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum StorageTier {
+    #[default]
+    Hot,
+    Warm,
 }
 
 #[derive(Debug, Default)]
@@ -137,6 +155,12 @@ impl Stream {
         format!("{:016x}", number::mix(&self.identity.name, self.settings().changes))
     }
 
+    /// No more of its file is played. What was due by now is held.
+    pub(crate) fn end_playback(&self) {
+        self.snapshot();
+        self.playback.end();
+    }
+
     pub(crate) fn not_whole(&self) -> &[NotWhole] {
         self.playback.not_whole()
     }
@@ -175,8 +199,9 @@ impl Stream {
         let before = contents.latest.clone();
         let step = if arrival.first { number::SESSION_COUNTER_STEP } else { 1 };
         let before = before.as_ref().map(|before| &before.value);
-        let (number, value) = number::following(before, step, arrival.server_millis, &self.identity.name)?;
-        let takes_millis = duration_millis(&arrival.produced);
+        let (number, value) =
+            number::following(before, step, arrival.server_millis, self.clock.now_millis(), &self.identity.name)?;
+        let takes_millis = i64::try_from(arrival.produced.document.duration_ns() / 1_000_000).unwrap_or(i64::MAX);
         let ProducedFragment { head, tags, cluster, .. } = arrival.produced;
         let parts = [Bytes::from([head, tags].concat()), Bytes::from(cluster), Bytes::new()];
         let held = Arc::new(Held {
@@ -272,15 +297,4 @@ impl Stream {
             })
             .collect()
     }
-}
-
-/// How long a fragment's media is: from its first frame to the end of its last one, whose length is that of the step
-/// before it.
-fn duration_millis(produced: &ProducedFragment) -> i64 {
-    let mut times: Vec<i64> = produced.document.frames.iter().map(|frame| frame.timestamp_ns).collect();
-    times.sort_unstable();
-    times.dedup();
-    let (Some(first), Some(last)) = (times.first(), times.last()) else { return 0 };
-    let step = times.windows(2).last().map_or(0, |pair| pair[1] - pair[0]);
-    (last - first + step) / 1_000_000
 }

@@ -62,7 +62,7 @@ async fn boto3(tls: bool) {
     command.arg(here("python/operations.py")).arg(simulator.url()).arg(media).arg("live");
     command.arg(if tls { certificate.as_os_str() } else { "-".as_ref() });
     let printed = run(command).await;
-    assert_eq!(printed.lines().filter(|line| line.starts_with("ok ")).count(), 14, "{printed}");
+    assert_eq!(printed.lines().filter(|line| line.starts_with("ok ")).count(), 16, "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

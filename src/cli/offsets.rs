@@ -129,6 +129,7 @@ impl List {
                         "continuation_token": offset["continuationToken"],
                         "server_timestamp_ms": offset["serverTimestamp"],
                         "producer_timestamp_ms": offset["producerTimestamp"],
+                        "sequence": offset["sequence"],
                     })
                 );
             }

@@ -9,10 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::validate::{check_all, load_all};
-use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure, WorkerArgs};
+use super::{EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, Failure, WorkerArgs};
 use crate::rest::{self, Access, ListenError};
 use crate::worker::{Mode, Worker, WorkerError, clients};
-use crate::{logging, telemetry};
+use crate::{logging, supervision, telemetry};
 
 /// A shutdown that is not done by then is cut short: nothing is lost by it, it is pulled again.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(9_700);
@@ -56,6 +56,7 @@ impl Run {
         }
         let files_max = allow_open_files();
         let logging = logging::start();
+        supervision::install();
         let metrics = telemetry::install().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -74,11 +75,12 @@ impl Run {
             let worker = Arc::new(Worker::new(config, mode, id, metrics, logging));
             let stop_rest = CancellationToken::new();
             let _stop_rest_at_the_end = stop_rest.clone().drop_guard();
-            bound.serve(rest::router(Arc::clone(&worker), Arc::new(access)), &stop_rest);
-            worker.run(connectors, shutdown).await.map_err(|error| {
+            let rest_ends = bound.serve(rest::router(Arc::clone(&worker), Arc::new(access)), &stop_rest);
+            worker.run(connectors, shutdown, rest_ends).await.map_err(|error| {
                 let code = match error {
                     WorkerError::Config(_) => EXIT_CONFIG,
                     WorkerError::Unavailable(_) => EXIT_UNAVAILABLE,
+                    WorkerError::Panicked(_) => EXIT_SOFTWARE,
                 };
                 Failure::new(code, error)
             })

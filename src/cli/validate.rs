@@ -60,9 +60,9 @@ impl Validate {
             return Err(Failure::config(&problems));
         }
         for given in connectors {
-            let (connector, _) = check::connector(worker.as_ref(), &given.place, &given.settings)
+            let (connector, resolved) = check::connector(worker.as_ref(), &given.place, &given.settings)
                 .map_err(|problems| Failure::config(&problems))?;
-            for note in &connector.notes {
+            for note in connector.notes.iter().filter(|_| resolved.settings == given.settings) {
                 println!("{}: {note}", connector.place);
             }
             println!(

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use super::records::{self, KeyValue, RestartRequest, Settings, TargetState};
 use super::view::ConfigView;
 use crate::shard::ShardId;
+use crate::shard::contract::ContractError;
 
 /// Why a change is not made. The texts are Kafka Connect's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,17 +26,9 @@ pub enum Refusal {
     /// Its settings are wrong.
     #[error("{0}")]
     Invalid(String),
-    /// The log is another group's: under two fences changes would get lost.
-    #[error(
-        "the config topic belongs to the group {theirs:?} and this worker's group.id is {ours:?}: use another \
-         config.storage.topic, or the same group.id"
-    )]
-    OtherGroup {
-        /// In the log.
-        theirs: String,
-        /// In force here.
-        ours: String,
-    },
+    /// The log is another group's, or its group has agreed on something else: under two fences changes would get lost.
+    #[error("the config topic: {0}")]
+    Contract(#[from] ContractError),
     /// Its offsets cannot be altered now.
     #[error(
         "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the \

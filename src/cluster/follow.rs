@@ -7,11 +7,18 @@ use std::time::Duration;
 
 use crate::shard::log::OffsetRecord;
 use crate::shard::{LogError, LogErrorKind, OffsetReader, ShardId};
+use crate::supervision::{Panicked, Part, catch, fault_point};
 
 /// The topics that are followed have one partition.
 pub(super) const PARTITION: ShardId = ShardId(0);
 /// A reader that fails is made anew after so long.
 const READER_PAUSE: Duration = Duration::from_secs(1);
+
+/// A follower that panics this often at one place of its log is given up.
+const PANICS_MAX: u32 = 5;
+
+/// Hears that a follower has been given up.
+pub type FollowerEnded = Arc<dyn Fn(Panicked) + Send + Sync>;
 
 /// Hears what is read.
 pub(super) trait Listener: Send + 'static {
@@ -30,17 +37,33 @@ pub(super) struct Follower {
 impl Follower {
     /// Begins.
     pub(super) fn start(
-        name: &'static str,
+        part: Part,
         open: impl Fn() -> Result<Box<dyn OffsetReader>, LogError> + Send + 'static,
         mut listener: impl Listener,
+        ended: &FollowerEnded,
     ) -> Result<Self, LogError> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let (name, ended) = (part.name(), Arc::clone(ended));
         let run = move || {
+            let (mut panics, mut at) = (0, 0);
             while !stopped.load(Ordering::Acquire) {
-                if let Err(error) = follow(&open, &mut listener, &stopped) {
-                    tracing::warn!(%error, "topic of the {name} cannot be read; trying again");
-                    std::thread::sleep(READER_PAUSE);
+                match catch(part, || follow(part, &open, &mut listener, &stopped)) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
+                        tracing::warn!(%error, log = name, "the topic of a log cannot be read; trying again");
+                        std::thread::sleep(READER_PAUSE);
+                    }
+                    Err(panicked) => {
+                        // A record is taken in again from the same offset: one that always panics is not got past.
+                        panics = if listener.position() > at { 1 } else { panics + 1 };
+                        at = listener.position();
+                        if panics >= PANICS_MAX {
+                            return ended(panicked);
+                        }
+                        tracing::error!(%panicked, log = name, "the thread that follows a log panicked; it reads on");
+                        std::thread::sleep(READER_PAUSE);
+                    }
                 }
             }
         };
@@ -63,14 +86,22 @@ impl Follower {
 }
 
 fn follow(
+    part: Part,
     open: &dyn Fn() -> Result<Box<dyn OffsetReader>, LogError>,
     listener: &mut impl Listener,
     stopped: &AtomicBool,
 ) -> Result<(), LogError> {
     let mut reader = open()?;
     let bounds = reader.bounds(PARTITION)?;
-    reader.seek(PARTITION, listener.position().max(bounds.start))?;
+    let position = listener.position();
+    if bounds.end < position {
+        let text =
+            format!("it ends at {} and was read up to {position}: truncated, or deleted and made anew", bounds.end);
+        return Err(LogError { kind: LogErrorKind::Other, doing: "going on reading", text });
+    }
+    reader.seek(PARTITION, position.max(bounds.start))?;
     while !stopped.load(Ordering::Acquire) {
+        fault_point(part);
         let record = reader.poll()?;
         let position = reader.position()?;
         listener.read(record, position);

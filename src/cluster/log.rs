@@ -13,11 +13,13 @@ use tokio::sync::{mpsc, watch};
 use tokio_retry2::strategy::{ExponentialBackoff, jitter};
 
 use super::change::{Change, Refusal};
-use super::follow::{Follower, Listener, PARTITION};
+use super::contracts;
+use super::follow::{Follower, FollowerEnded, Listener, PARTITION};
 use super::records;
 use super::view::{ConfigView, Event};
 use crate::shard::log::{OffsetRecord, write_transaction};
-use crate::shard::{LogError, LogErrorKind, OffsetReader, Record, TransactionalProducer};
+use crate::shard::{Contract, LogError, LogErrorKind, OffsetReader, Record, TransactionalProducer};
+use crate::supervision::Part;
 
 /// A change is tried for so long, through fences and brokers that restart.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -85,7 +87,7 @@ impl Shared {
 
 /// The config log of a group, as this worker has read it.
 pub struct ConfigLog {
-    group_id: String,
+    contract: Contract,
     store: Arc<dyn ConfigStore>,
     shared: Arc<Shared>,
     /// One change at a time in a worker: they would only fence each other. With it the reader that asks for the end.
@@ -95,20 +97,14 @@ pub struct ConfigLog {
 
 impl ConfigLog {
     /// The log of a group. Nothing is read before it is followed.
-    pub fn new(store: Arc<dyn ConfigStore>, group_id: &str) -> Self {
+    pub fn new(store: Arc<dyn ConfigStore>, contract: Contract) -> Self {
         let shared = Shared {
             view: Mutex::default(),
             moved: Condvar::new(),
             position: watch::Sender::new(0),
             stop: AtomicBool::new(false),
         };
-        Self {
-            group_id: group_id.to_owned(),
-            store,
-            shared: Arc::new(shared),
-            changing: Mutex::default(),
-            follower: Mutex::default(),
-        }
+        Self { contract, store, shared: Arc::new(shared), changing: Mutex::default(), follower: Mutex::default() }
     }
 
     /// Its topic.
@@ -127,15 +123,15 @@ impl ConfigLog {
     }
 
     /// Begins to follow the log, and reads it to the end it has now. What is asked for in it from then on comes as
-    /// events. Blocks.
+    /// events. `ended` hears it if that panics again and again. Blocks.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn follow(&self, events: mpsc::UnboundedSender<Event>) -> Result<(), LogError> {
+    pub fn follow(&self, events: mpsc::UnboundedSender<Event>, ended: &FollowerEnded) -> Result<(), LogError> {
         let end = self.end(&mut self.lock_changing())?;
         let store = Arc::clone(&self.store);
         let reading = Reading { shared: Arc::clone(&self.shared), silent_until: end, events };
-        let follower = Follower::start("config-log", move || store.reader(), reading)?;
+        let follower = Follower::start(Part::ConfigLog, move || store.reader(), reading, ended)?;
         *self.follower.lock().unwrap_or_else(PoisonError::into_inner) = Some(follower);
         let read = self.shared.wait(end, READ_TIMEOUT.saturating_mul(3));
         read.map(|_| ()).ok_or_else(|| timed_out("reading the config topic to its end"))
@@ -195,6 +191,7 @@ impl ConfigLog {
         producer.init()?;
         // From here on nobody writes without our noticing; what was written before is read first.
         let end = self.end(reader)?;
+        self.check_end(end)?;
         let view =
             self.shared.wait(end, READ_TIMEOUT).ok_or_else(|| timed_out("reading the config topic to its end"))?;
         if view.has_change(id)
@@ -202,14 +199,18 @@ impl ConfigLog {
         {
             return Ok((answer, end));
         }
-        self.check_group(&view)?;
+        let is_said = self.check_contract(&view)?;
         let Change { mut records, answer } = decide(&view)?;
-        if records.is_empty() {
+        if records.is_empty() && is_said {
             return Ok((answer, end));
         }
-        if view.group().is_none() {
-            records.insert(0, records::group(&self.group_id));
+        if !is_said {
+            // First, and for versions that know only the group.
+            records.insert(0, contracts::record(&contracts::new_id(), &self.contract));
+            records.insert(1, records::group(&self.contract.group_id));
         }
+        // Whoever holds it while records are read makes the reader copy all of it.
+        drop(view);
         let topic: Arc<str> = self.store.topic().into();
         let records = records.into_iter().chain([records::change(id)]);
         // Remembered before it is written: without a clear answer the log says whether it was.
@@ -224,17 +225,34 @@ impl ConfigLog {
         }
     }
 
-    /// Whether the log is this group's, as far as it has been read.
+    /// Leaves in the log what this group has agreed on, unless it says so. Blocks.
     ///
     /// # Errors
-    /// When it is another's.
-    pub fn check_group(&self, view: &ConfigView) -> Result<(), Refusal> {
-        match view.group() {
-            Some(theirs) if theirs != self.group_id => {
-                Err(Refusal::OtherGroup { theirs: theirs.to_owned(), ours: self.group_id.clone() })
-            }
-            _ => Ok(()),
+    /// When it says something else, or cannot be written.
+    pub fn claim(&self) -> Result<(), ChangeError> {
+        self.change(|_| Ok(Change { records: Vec::new(), answer: () }))?;
+        // Another group has another fence, and may have written at the same moment: the first one in the log has it.
+        self.check_contract(&self.view())?;
+        Ok(())
+    }
+
+    /// Whether the log is this group's, as far as it has been read, and says all that is known here.
+    ///
+    /// # Errors
+    /// When it is another's, or says something else.
+    pub fn check_contract(&self, view: &ConfigView) -> Result<bool, Refusal> {
+        Ok(view.contracts().check(&self.contract, "config.storage.topic")?)
+    }
+
+    /// A log that ends before what has been read of it is another one.
+    fn check_end(&self, end: i64) -> Result<(), LogError> {
+        let position = self.shared.lock().position;
+        if end >= position {
+            return Ok(());
         }
+        let text =
+            format!("it ends at {end} and was read up to {position}: it was truncated, or deleted and made anew");
+        Err(other("looking for the end of the config topic", text))
     }
 
     /// The end of the log as it is now, decided or not.

@@ -7,14 +7,19 @@ use super::*;
 use crate::cluster::change::{self, Checked};
 use crate::cluster::{MemoryLog, Settings, TargetState};
 
+/// No follower is given up.
+fn never() -> FollowerEnded {
+    Arc::new(|panicked| panic!("{panicked}"))
+}
+
 fn check(settings: Settings, _stored: Option<&Settings>) -> Result<Checked, Refusal> {
     Ok(Checked { settings, streams: Some(Vec::new()) })
 }
 
 fn following(store: Arc<dyn ConfigStore>) -> (ConfigLog, mpsc::UnboundedReceiver<Event>) {
     let (events, heard) = mpsc::unbounded_channel();
-    let log = ConfigLog::new(store, "group");
-    log.follow(events).unwrap();
+    let log = ConfigLog::new(store, Contract::of_group("group", 25));
+    log.follow(events, &never()).unwrap();
     (log, heard)
 }
 
@@ -141,11 +146,86 @@ fn a_log_of_another_group_is_not_changed() {
     let (first, _heard) = following(Arc::new(store.clone()));
     first.change(|view| change::put(view, "c", settings("t"), &check)).unwrap();
     let (events, _heard) = mpsc::unbounded_channel();
-    let other = ConfigLog::new(Arc::new(store), "another");
-    other.follow(events).unwrap();
+    let other = ConfigLog::new(Arc::new(store), Contract::of_group("another", 25));
+    other.follow(events, &never()).unwrap();
     let refused = other.change(|view| change::put(view, "d", settings("t"), &check)).unwrap_err();
-    assert!(refused.to_string().contains("belongs to the group \"group\""), "{refused}");
-    assert!(other.check_group(&other.view()).is_err());
+    assert!(
+        refused.to_string().contains("belongs to the group \"group\"") && refused.to_string().contains("\"another\""),
+        "{refused}"
+    );
+    assert!(other.check_contract(&other.view()).is_err());
     first.stop();
     other.stop();
+}
+
+/// Each field of it, both values said; what was written by a version that knew only the group is filled in, by the first change or claim.
+#[test]
+fn the_log_carries_what_its_group_has_agreed_on() {
+    let store = MemoryLog::default();
+    let (earlier, _heard) = following(Arc::new(store.clone()));
+    let of_group = crate::shard::log::write_transaction(
+        &mut *{
+            let mut producer = store.producer().unwrap();
+            producer.init().unwrap();
+            producer
+        },
+        [records::group("group")].map(|(key, value)| Record::of_log(&Arc::from("t"), PARTITION, key, value)),
+    );
+    of_group.unwrap();
+    earlier.stop();
+    let full = |status: &str| Contract {
+        offsets_topic: Some("offsets".to_owned()),
+        status_topic: Some(status.to_owned()),
+        ..Contract::of_group("group", 25)
+    };
+    let follow = |contract| {
+        let (events, _) = mpsc::unbounded_channel();
+        let log = ConfigLog::new(Arc::new(store.clone()), contract);
+        log.follow(events, &never()).unwrap();
+        log
+    };
+    let first = follow(full("status"));
+    assert_eq!(first.check_contract(&first.view()), Ok(false));
+    first.claim().unwrap();
+    assert_eq!(first.check_contract(&first.view()), Ok(true));
+    let end = first.view().position;
+    first.claim().unwrap();
+    assert_eq!(first.view().position, end, "it is written again");
+    let other = follow(full("another"));
+    for refused in
+        [other.claim().unwrap_err(), other.change(|view| change::put(view, "c", settings("t"), &check)).unwrap_err()]
+    {
+        let said = refused.to_string();
+        assert!(
+            said.contains("status.storage.topic=status") && said.contains("status.storage.topic=another"),
+            "{said}"
+        );
+    }
+    assert_eq!(first.view().position, end);
+    first.stop();
+    other.stop();
+}
+
+/// A log of thousands of connectors is not copied to change one, neither to read the change nor to answer with it.
+#[test]
+fn a_change_copies_nothing_of_the_log() {
+    let (log, _heard) = following(Arc::new(MemoryLog::default()));
+    log.change(|view| change::put(view, "c", settings("t"), &check)).unwrap();
+    let place = Arc::as_ptr(&log.view());
+    for value in ["u", "v"] {
+        let ((), position) = log
+            .change(|view| {
+                let Change { records, .. } = change::put(view, "c", settings(value), &check)?;
+                // As it will be is as it is then.
+                let entry = view.entry_after("c", &records).unwrap();
+                assert_eq!(entry.settings.unwrap()["topic"], value);
+                assert!(view.entry_after("d", &records).is_none());
+                Ok(Change { records, answer: () })
+            })
+            .unwrap();
+        assert!(log.view().position >= position);
+        assert_eq!(log.view().settings("c").unwrap().as_ref().unwrap()["topic"], value);
+    }
+    assert_eq!(Arc::as_ptr(&log.view()), place);
+    log.stop();
 }

@@ -31,20 +31,32 @@ impl Shared {
 }
 
 /// A log in memory.
-#[derive(Debug, Clone, Default)]
-pub struct MemoryLog(Arc<Shared>);
+#[derive(Debug, Clone)]
+pub struct MemoryLog {
+    shared: Arc<Shared>,
+    /// A name that no other log has: a place of this one, which may outlive it in a shard, says nothing to another.
+    name: Arc<str>,
+}
+
+impl Default for MemoryLog {
+    fn default() -> Self {
+        // Topics of Kafka have no blanks in their names.
+        let name = format!("in memory {:032x}", rand::random::<u128>());
+        Self { shared: Arc::default(), name: name.into() }
+    }
+}
 
 impl ConfigStore for MemoryLog {
     fn producer(&self) -> Result<Box<dyn TransactionalProducer>, LogError> {
-        Ok(Box::new(MemoryProducer { shared: Arc::clone(&self.0), epoch: 0, records: Vec::new() }))
+        Ok(Box::new(MemoryProducer { shared: Arc::clone(&self.shared), epoch: 0, records: Vec::new() }))
     }
 
     fn reader(&self) -> Result<Box<dyn OffsetReader>, LogError> {
-        Ok(Box::new(MemoryReader { shared: Arc::clone(&self.0), position: 0 }))
+        Ok(Box::new(MemoryReader { shared: Arc::clone(&self.shared), position: 0 }))
     }
 
     fn topic(&self) -> &str {
-        "in memory"
+        &self.name
     }
 }
 

@@ -3,13 +3,16 @@
 //! Connect's own: `connector-NAME`, `target-state-NAME`, `task-NAME-ID`, `restart-connector-NAME`,
 //! `logger-cluster-NAME`. Ours besides: `kvs-connect-change`, by which a worker whose commit had no clear answer learns
 //! whether it was done; `kvs-connect-altered`, which tells the owners of shards that their offsets were altered; and
-//! `kvs-connect-group`, the group whose log it is. A value may say its `version`; without one it is of the first.
+//! `kvs-connect-contract-ID`, what the group has agreed on (`super::contracts`), and `kvs-connect-group`, the group alone, for
+//! versions that know only that. A value may say its `version`; without one it is of the first.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::shard::ShardId;
+use super::contracts;
+use crate::shard::contract::ContractError;
+use crate::shard::{Contract, ShardId};
 
 /// A connector's settings, as they are given.
 pub type Settings = BTreeMap<String, String>;
@@ -95,6 +98,8 @@ pub enum ConfigRecord {
     Change(String),
     /// `kvs-connect-group`: whose log it is.
     Group(String),
+    /// `kvs-connect-contract-ID`: what the group has agreed on.
+    Contract(String, Option<Result<Contract, ContractError>>),
     /// `kvs-connect-altered`: shards whose offsets were altered.
     Altered(Vec<ShardId>),
     /// Somebody else's, or a later version's.
@@ -160,6 +165,9 @@ pub fn change(id: &str) -> KeyValue {
 
 /// Reads a record.
 pub fn read(key: &[u8], value: Option<&[u8]>) -> ConfigRecord {
+    if let Some(id) = contracts::id_of(key) {
+        return ConfigRecord::Contract(id.to_owned(), value.map(Contract::read));
+    }
     let Ok(key) = std::str::from_utf8(key) else { return ConfigRecord::Unknown };
     let value = value.map(parse);
     if let Some(name) = key.strip_prefix(TARGET_STATE) {

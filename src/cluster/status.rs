@@ -1,8 +1,8 @@
 //! How connectors and tasks are, as the status topic says it.
 //!
 //! Keys and values are Kafka Connect's: `status-connector-NAME`, `status-task-NAME-ID`, `status-topic-TOPIC:connector-NAME`;
-//! ours besides is `kvs-connect-worker-ID`, by which a worker says again and again that it lives. What a dead worker
-//! has said of itself counts no more: its tasks are UNASSIGNED until another one has them.
+//! ours besides is `kvs-connect-worker-ID`, a worker's heartbeat. What a dead worker has reported counts no more: its tasks
+//! are UNASSIGNED until another one has them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,6 +16,8 @@ const TASK: &str = "status-task-";
 const TOPIC: &str = "status-topic-";
 const OF_CONNECTOR: &str = ":connector-";
 const WORKER: &str = "kvs-connect-worker-";
+/// Workers at most whose reports of one thing are kept: those of the highest lease epochs.
+const REPORTS_MAX: usize = 8;
 
 /// A state, as Connect names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,21 +55,42 @@ impl RunState {
     }
 }
 
-/// How a connector or a task is.
+/// How a connector or a task is, as one worker reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// Its state.
     pub state: RunState,
-    /// Why it has failed.
+    /// Why it has failed, or why it does not move.
     pub trace: Option<String>,
-    /// Who says so.
-    pub worker_id: String,
-    /// Which taking of the shard it is of; a later one counts more.
-    pub generation: i64,
+    /// The worker that reports it.
+    pub reporter: Reporter,
+    /// Which acquisition of the task's shard it belongs to: it grows from owner to owner.
+    pub lease_epoch: i64,
 }
 
-/// Whether a record's key is that of a worker's sign of life.
-pub(super) fn is_sign(key: &[u8]) -> bool {
+/// One run of a worker: a worker that is started again under its address is another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reporter {
+    /// `host:port`, by which others know the worker.
+    pub worker_id: String,
+    /// When its process started, in milliseconds since 1970; 0 where an older version reports, which says nothing of it.
+    pub started_ms: i64,
+}
+
+impl Reporter {
+    /// Returns the worker of this address as it starts now.
+    pub fn new(worker_id: &str) -> Self {
+        Self { worker_id: worker_id.to_owned(), started_ms: now_ms() }
+    }
+
+    /// Returns a worker of which nothing but its address is known.
+    pub fn unknown(worker_id: &str) -> Self {
+        Self { worker_id: worker_id.to_owned(), started_ms: 0 }
+    }
+}
+
+/// Returns whether a record's key is that of a worker's heartbeat.
+pub(super) fn is_heartbeat(key: &[u8]) -> bool {
     key.starts_with(WORKER.as_bytes())
 }
 
@@ -98,8 +121,9 @@ impl StatusKey {
             json!({
                 "state": status.state.name(),
                 "trace": status.trace,
-                "worker_id": status.worker_id,
-                "generation": status.generation,
+                "worker_id": status.reporter.worker_id,
+                "started_ms": status.reporter.started_ms,
+                "generation": status.lease_epoch,
             })
         });
         (key.into_bytes(), value.map(|value| value.to_string().into_bytes()))
@@ -113,36 +137,67 @@ pub fn topic_record(connector: &str, topic: &str, used: bool) -> KeyValue {
     (key.into_bytes(), used.then(|| value.to_string().into_bytes()))
 }
 
-/// A record that says that a worker lives, for so long; `None`: it leaves.
-pub fn worker_record(worker_id: &str, lives_for: Option<Duration>) -> KeyValue {
-    let value = lives_for.map(|duration| {
-        json!({ "time_ms": now_ms(), "lives_for_ms": duration.as_millis() as u64, "release": env!("CARGO_PKG_VERSION") })
+/// A worker's heartbeat, which says for how long it is alive; `None`: it leaves.
+pub fn worker_record(reporter: &Reporter, group_instance_id: Option<&str>, alive_for: Option<Duration>) -> KeyValue {
+    let value = alive_for.map(|duration| {
+        json!({
+            "time_ms": now_ms(),
+            "lives_for_ms": duration.as_millis() as u64,
+            "release": env!("CARGO_PKG_VERSION"),
+            "started_ms": reporter.started_ms,
+            "group_instance_id": group_instance_id,
+        })
     });
-    (format!("{WORKER}{worker_id}").into_bytes(), value.map(|value| value.to_string().into_bytes()))
+    (format!("{WORKER}{}", reporter.worker_id).into_bytes(), value.map(|value| value.to_string().into_bytes()))
 }
 
 fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as i64)
 }
 
-/// What is known of a worker.
+/// A worker's last heartbeat.
 #[derive(Debug, Clone)]
-struct Sign {
-    dead_from: Instant,
+struct Heartbeat {
+    alive_until: Instant,
+    started_ms: i64,
+    group_instance_id: Option<String>,
     release: String,
 }
 
+/// What the workers have last reported of one thing, in the order of the log; never empty.
+#[derive(Debug, Clone, Default)]
+struct Reports(Vec<Status>);
+
+impl Reports {
+    /// Takes a report in, in the place of what the same worker reported before.
+    fn put(&mut self, status: Status) {
+        self.0.retain(|known| known.reporter.worker_id != status.reporter.worker_id);
+        self.0.push(status);
+        if self.0.len() > REPORTS_MAX {
+            // The oldest owner's; the last one in the log is never it, for that is compared with what is to be there.
+            let others = &self.0[..REPORTS_MAX];
+            let oldest = others.iter().enumerate().min_by_key(|(_, report)| report.lease_epoch).map(|(index, _)| index);
+            self.0.remove(oldest.unwrap_or_default());
+        }
+    }
+}
+
 /// What the status topic says.
+///
+/// **Contract.** What is kept is a function of the records alone, in their order: two workers that have read the same
+/// records keep the same, whenever they read them. The clock is asked when a question is answered
+/// ([`StatusView::get`]): of what workers report that are alive, the highest lease epoch counts, and of equal ones the
+/// last in the log.
 #[derive(Debug, Clone, Default)]
 pub struct StatusView {
-    statuses: BTreeMap<StatusKey, Status>,
+    reports: BTreeMap<StatusKey, Reports>,
     topics: BTreeMap<String, BTreeSet<String>>,
-    workers: HashMap<String, Sign>,
+    workers: HashMap<String, Heartbeat>,
 }
 
 impl StatusView {
-    /// Takes a record in. `live`: it has just been written; else its own time says how old it is.
-    pub fn apply(&mut self, key: &[u8], value: Option<&[u8]>, live: bool) {
+    /// Takes a record in that is read at `now`. `live`: it has just been written; else its own time says how old it is.
+    pub fn apply(&mut self, key: &[u8], value: Option<&[u8]>, live: bool, now: Instant) {
         let Ok(key) = std::str::from_utf8(key) else { return };
         let value = match value.map(serde_json::from_slice::<Value>) {
             None => None,
@@ -154,7 +209,7 @@ impl StatusView {
         };
         if let Some(worker_id) = key.strip_prefix(WORKER) {
             match value {
-                Some(value) => self.sign(worker_id, &value, live),
+                Some(value) => self.heartbeat(worker_id, &value, live, now),
                 None => _ = self.workers.remove(worker_id),
             }
         } else if let Some((topic, connector)) = key.strip_prefix(TOPIC).and_then(|rest| rest.split_once(OF_CONNECTOR))
@@ -166,68 +221,109 @@ impl StatusView {
             }
         } else if let Some(status_key) = status_key(key) {
             match value.as_ref().map(read) {
-                None => _ = self.statuses.remove(&status_key),
-                Some(Some(status)) => self.put(status_key, status),
+                None => _ = self.reports.remove(&status_key),
+                Some(Some(status)) => self.reports.entry(status_key).or_default().put(status),
                 Some(None) => tracing::warn!(key, "a status is not known to this worker and passed over"),
             }
         }
     }
 
-    fn sign(&mut self, worker_id: &str, value: &Value, live: bool) {
-        let lives_for = Duration::from_millis(value["lives_for_ms"].as_u64().unwrap_or_default().min(3_600_000));
-        let age_ms = if live { 0 } else { (now_ms() - value["time_ms"].as_i64().unwrap_or_default()).max(0) };
-        let left = lives_for.saturating_sub(Duration::from_millis(age_ms.unsigned_abs()));
+    fn heartbeat(&mut self, worker_id: &str, value: &Value, live: bool, now: Instant) {
+        let alive_for = Duration::from_millis(value["lives_for_ms"].as_u64().unwrap_or_default().min(3_600_000));
+        let written_ms = value["time_ms"].as_i64().unwrap_or_default();
+        // Without an age where the writer's clock is ahead of ours.
+        let age_ms = if live { 0 } else { u64::try_from(now_ms().saturating_sub(written_ms)).unwrap_or_default() };
+        let left = alive_for.saturating_sub(Duration::from_millis(age_ms));
         let release = value["release"].as_str().unwrap_or_default().to_owned();
-        self.workers.insert(worker_id.to_owned(), Sign { dead_from: Instant::now() + left, release });
+        let started_ms = value["started_ms"].as_i64().unwrap_or_default();
+        let group_instance_id = value["group_instance_id"].as_str().map(str::to_owned);
+        let heartbeat = Heartbeat { alive_until: now + left, started_ms, group_instance_id, release };
+        self.workers.insert(worker_id.to_owned(), heartbeat);
     }
 
-    /// Of two workers that say something of one task, the one that has taken its shard later is heard, and if they
-    /// have no order, the one that spoke last.
-    fn put(&mut self, key: StatusKey, status: Status) {
-        let stale = self.statuses.get(&key).is_some_and(|known| {
-            known.worker_id != status.worker_id && known.generation > status.generation && self.lives(&known.worker_id)
-        });
-        if !stale {
-            self.statuses.insert(key, status);
-        }
+    /// Returns whether a worker's heartbeat has not run out at `now`.
+    pub fn is_alive(&self, worker_id: &str, now: Instant) -> bool {
+        self.workers.get(worker_id).is_some_and(|heartbeat| now < heartbeat.alive_until)
     }
 
-    /// Whether a worker has been heard of within its time.
-    pub fn lives(&self, worker_id: &str) -> bool {
-        self.workers.get(worker_id).is_some_and(|sign| Instant::now() < sign.dead_from)
+    /// Returns whether this run of a worker is alive at `now`, and not an earlier or later one under its address.
+    pub fn is_reporting(&self, reporter: &Reporter, now: Instant) -> bool {
+        self.workers.get(&reporter.worker_id).is_some_and(|heartbeat| {
+            now < heartbeat.alive_until && (reporter.started_ms == 0 || reporter.started_ms == heartbeat.started_ms)
+        })
+    }
+
+    /// Returns when the run of a worker that sent the last heartbeat under this address was started, if one did.
+    pub fn started_ms(&self, worker_id: &str) -> Option<i64> {
+        self.workers.get(worker_id).map(|heartbeat| heartbeat.started_ms)
+    }
+
+    /// Returns another worker that is alive at `now` under this `group.instance.id`, and until when its heartbeat is good.
+    pub fn namesake(&self, group_instance_id: &str, own: &Reporter, now: Instant) -> Option<(&str, Instant)> {
+        let is_namesake = |(worker_id, heartbeat): &(&String, &Heartbeat)| {
+            **worker_id != own.worker_id
+                && now < heartbeat.alive_until
+                && heartbeat.group_instance_id.as_deref() == Some(group_instance_id)
+        };
+        let found = self.workers.iter().find(is_namesake);
+        found.map(|(worker_id, heartbeat)| (worker_id.as_str(), heartbeat.alive_until))
     }
 
     /// The release that a worker runs.
     pub fn release(&self, worker_id: &str) -> Option<&str> {
-        self.workers.get(worker_id).map(|sign| sign.release.as_str()).filter(|release| !release.is_empty())
+        self.workers.get(worker_id).map(|worker| worker.release.as_str()).filter(|release| !release.is_empty())
     }
 
-    /// Workers that live.
-    pub fn workers(&self) -> impl Iterator<Item = &String> {
-        self.workers.keys().filter(|worker_id| self.lives(worker_id))
+    /// Returns the workers that are alive at `now`.
+    pub fn workers(&self, now: Instant) -> impl Iterator<Item = &String> {
+        self.workers.keys().filter(move |worker_id| self.is_alive(worker_id, now))
     }
 
-    /// What was last said, whoever said it.
-    pub fn said(&self, key: &StatusKey) -> Option<&Status> {
-        self.statuses.get(key)
+    /// Returns the workers whose heartbeats ran out this long before `now`, and that have not said that they leave.
+    pub fn long_dead(&self, now: Instant, dead_for: Duration) -> impl Iterator<Item = &String> {
+        let ended = move |heartbeat: &Heartbeat| now.saturating_duration_since(heartbeat.alive_until) >= dead_for;
+        self.workers.iter().filter(move |(_, heartbeat)| ended(heartbeat)).map(|(worker_id, _)| worker_id)
     }
 
-    /// All that was last said.
-    pub fn all(&self) -> impl Iterator<Item = (&StatusKey, &Status)> {
-        self.statuses.iter()
+    /// Returns what stands last in the log, whoever reports it.
+    pub fn last_reported(&self, key: &StatusKey) -> Option<&Status> {
+        self.reports.get(key).and_then(|reports| reports.0.last())
     }
 
-    /// How something is: UNASSIGNED when nobody who lives says anything.
-    pub fn get(&self, key: &StatusKey) -> Status {
-        match self.statuses.get(key) {
-            Some(status) if status.state == RunState::Unassigned || self.lives(&status.worker_id) => status.clone(),
-            known => Status {
+    /// Returns what a worker has last reported.
+    pub fn reported_by(&self, key: &StatusKey, worker_id: &str) -> Option<&Status> {
+        self.reports.get(key)?.0.iter().find(|report| report.reporter.worker_id == worker_id)
+    }
+
+    /// Returns the highest lease epoch that anybody has reported.
+    pub fn highest_epoch(&self, key: &StatusKey) -> i64 {
+        self.reports.get(key).and_then(|reports| reports.0.iter().map(|report| report.lease_epoch).max()).unwrap_or(0)
+    }
+
+    /// Returns everything that is reported of.
+    pub fn keys(&self) -> impl Iterator<Item = &StatusKey> {
+        self.reports.keys()
+    }
+
+    /// Returns the report that counts at `now`: the one of the highest lease epoch by a worker that is alive.
+    pub fn counting(&self, key: &StatusKey, now: Instant) -> Option<&Status> {
+        let reports = self.reports.get(key)?.0.iter();
+        // Of equal epochs it is the last one.
+        reports.filter(|report| self.is_reporting(&report.reporter, now)).max_by_key(|report| report.lease_epoch)
+    }
+
+    /// Returns how something is at `now`: UNASSIGNED when nobody who is alive reports of it.
+    pub fn get(&self, key: &StatusKey, now: Instant) -> Status {
+        self.counting(key, now).cloned().unwrap_or_else(|| {
+            let highest =
+                self.reports.get(key).and_then(|known| known.0.iter().max_by_key(|report| report.lease_epoch));
+            Status {
                 state: RunState::Unassigned,
                 trace: None,
-                worker_id: known.map_or_else(String::new, |status| status.worker_id.clone()),
-                generation: known.map_or(0, |status| status.generation),
-            },
-        }
+                reporter: highest.map_or_else(|| Reporter::unknown(""), |report| report.reporter.clone()),
+                lease_epoch: highest.map_or(0, |report| report.lease_epoch),
+            }
+        })
     }
 
     /// Topics that a connector has written to.
@@ -248,8 +344,11 @@ fn read(value: &Value) -> Option<Status> {
     Some(Status {
         state: RunState::from_name(value["state"].as_str()?)?,
         trace: value["trace"].as_str().map(str::to_owned),
-        worker_id: value["worker_id"].as_str()?.to_owned(),
-        generation: value["generation"].as_i64().unwrap_or_default(),
+        reporter: Reporter {
+            worker_id: value["worker_id"].as_str()?.to_owned(),
+            started_ms: value["started_ms"].as_i64().unwrap_or_default(),
+        },
+        lease_epoch: value["generation"].as_i64().unwrap_or_default(),
     })
 }
 

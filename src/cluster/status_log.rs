@@ -4,14 +4,31 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::follow::{Follower, Listener, PARTITION};
+use super::contracts::{self, Contracts};
+use super::follow::{Follower, FollowerEnded, Listener, PARTITION};
 use super::records::KeyValue;
 use super::status::{self, StatusView};
+use crate::shard::contract::ContractError;
 use crate::shard::log::OffsetRecord;
-use crate::shard::{LogError, LogErrorKind, OffsetReader};
+use crate::shard::{Contract, LogError, LogErrorKind, OffsetReader};
+use crate::supervision::Part;
 
 /// The topic is read to its end within so long.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What was written to claim the topic comes back within so long.
+const CLAIM_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Why the status topic is not this group's.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusClaimError {
+    /// It says something else.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+    /// It cannot be written or read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
 
 /// Where statuses live.
 pub trait StatusStore: Send + Sync + 'static {
@@ -34,6 +51,7 @@ pub trait StatusStore: Send + Sync + 'static {
 #[derive(Default)]
 struct Shared {
     view: Mutex<StatusView>,
+    contracts: Mutex<Contracts>,
     position: AtomicI64,
     /// Counts what has been read.
     version: AtomicU64,
@@ -59,15 +77,16 @@ impl StatusLog {
         Self { store, shared: Arc::default(), follower: Mutex::default() }
     }
 
-    /// Begins to follow, and reads the topic to the end it has now. Blocks.
+    /// Begins to follow, and reads the topic to the end it has now. `ended` hears it if that panics again and
+    /// again. Blocks.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn follow(&self) -> Result<(), LogError> {
+    pub fn follow(&self, ended: &FollowerEnded) -> Result<(), LogError> {
         let end = self.store.reader()?.bounds(PARTITION)?.end;
         let store = Arc::clone(&self.store);
         let reading = Reading { shared: Arc::clone(&self.shared), old_until: end };
-        let follower = Follower::start("status-log", move || store.reader(), reading)?;
+        let follower = Follower::start(Part::StatusLog, move || store.reader(), reading, ended)?;
         *self.follower.lock().unwrap_or_else(PoisonError::into_inner) = Some(follower);
         let began = Instant::now();
         while self.shared.position.load(Ordering::Acquire) < end {
@@ -78,6 +97,38 @@ impl StatusLog {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(())
+    }
+
+    /// Leaves in the topic what this group has agreed on, unless it says so. Blocks.
+    ///
+    /// The topic is written without a fence, so others may do the same at this moment: the first record in the log has it,
+    /// and this one is read back before that is looked at.
+    ///
+    /// # Errors
+    /// When it says something else, or cannot be written.
+    pub fn claim(&self, contract: &Contract) -> Result<(), StatusClaimError> {
+        const SETTING: &str = "status.storage.topic";
+        if self.contracts().check(contract, SETTING)? {
+            return Ok(());
+        }
+        let id = contracts::new_id();
+        let began = Instant::now();
+        self.store.write(contracts::record(&id, contract))?;
+        self.store.flush(CLAIM_TIMEOUT);
+        while !self.contracts().contains(&id) {
+            if began.elapsed() > CLAIM_TIMEOUT {
+                let text = "what was written does not come back; look whether it may be written".to_owned();
+                return Err(LogError { kind: LogErrorKind::Timeout, doing: "claiming the status topic", text }.into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.contracts().check(contract, SETTING)?;
+        Ok(())
+    }
+
+    fn contracts(&self) -> MutexGuard<'_, Contracts> {
+        // Nothing panics while it is held, and records are taken in one by one.
+        self.shared.contracts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stops following. Blocks.
@@ -122,9 +173,13 @@ impl Listener for Reading {
 
     fn read(&mut self, record: Option<OffsetRecord>, position: i64) {
         if let Some(record) = record {
-            self.shared.lock().apply(&record.key, record.value.as_deref(), position > self.old_until);
-            // Signs of life come all the time and change nothing that is to be answered.
-            if !status::is_sign(&record.key) {
+            if let Some(id) = contracts::id_of(&record.key) {
+                let mut contracts = self.shared.contracts.lock().unwrap_or_else(PoisonError::into_inner);
+                contracts.apply(id, record.value.as_deref().map(Contract::read));
+            }
+            self.shared.lock().apply(&record.key, record.value.as_deref(), position > self.old_until, Instant::now());
+            // Heartbeats come all the time and change nothing that is to be answered.
+            if !status::is_heartbeat(&record.key) {
                 self.shared.version.fetch_add(1, Ordering::AcqRel);
             }
         }

@@ -1,18 +1,28 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn key() -> StatusKey {
     StatusKey::Task("c-1".to_owned(), 4)
 }
 
-fn says(view: &mut StatusView, worker_id: &str, state: RunState, generation: i64) {
-    let status = Status { state, trace: None, worker_id: worker_id.to_owned(), generation };
-    let (key, value) = key().record(Some(&status));
-    view.apply(&key, value.as_deref(), true);
+fn reporter(worker_id: &str) -> Reporter {
+    Reporter { worker_id: worker_id.to_owned(), started_ms: 1 }
 }
 
-fn lives(view: &mut StatusView, worker_id: &str, duration: Option<Duration>) {
-    let (key, value) = worker_record(worker_id, duration);
-    view.apply(&key, value.as_deref(), true);
+fn reports(view: &mut StatusView, worker_id: &str, state: RunState, lease_epoch: i64) {
+    let status = Status { state, trace: None, reporter: reporter(worker_id), lease_epoch };
+    let (key, value) = key().record(Some(&status));
+    view.apply(&key, value.as_deref(), true, Instant::now());
+}
+
+fn heartbeat(view: &mut StatusView, worker_id: &str, duration: Option<Duration>) {
+    let (key, value) = worker_record(&reporter(worker_id), None, duration);
+    view.apply(&key, value.as_deref(), true, Instant::now());
+}
+
+fn state(view: &StatusView) -> RunState {
+    view.get(&key(), Instant::now()).state
 }
 
 const LONG: Option<Duration> = Some(Duration::from_secs(60));
@@ -20,57 +30,189 @@ const LONG: Option<Duration> = Some(Duration::from_secs(60));
 #[test]
 fn what_a_dead_worker_said_is_unassigned_and_never_running() {
     let mut view = StatusView::default();
-    assert_eq!(view.get(&key()).state, RunState::Unassigned);
-    says(&mut view, "a", RunState::Running, 1);
-    assert_eq!(view.get(&key()).state, RunState::Unassigned, "nobody has heard of the worker");
-    lives(&mut view, "a", LONG);
-    assert_eq!(view.get(&key()).state, RunState::Running);
-    lives(&mut view, "a", Some(Duration::ZERO));
-    assert_eq!(view.get(&key()).state, RunState::Unassigned);
-    lives(&mut view, "a", LONG);
-    lives(&mut view, "a", None);
-    assert_eq!(view.get(&key()).state, RunState::Unassigned, "it has left");
+    assert_eq!(state(&view), RunState::Unassigned);
+    reports(&mut view, "a", RunState::Running, 1);
+    assert_eq!(state(&view), RunState::Unassigned, "nobody has heard of the worker");
+    heartbeat(&mut view, "a", LONG);
+    assert_eq!(state(&view), RunState::Running);
+    heartbeat(&mut view, "a", Some(Duration::ZERO));
+    assert_eq!(state(&view), RunState::Unassigned);
+    heartbeat(&mut view, "a", LONG);
+    heartbeat(&mut view, "a", None);
+    assert_eq!(state(&view), RunState::Unassigned, "it has left");
 }
 
 /// A worker that reads the topic from its beginning takes nobody for alive who was alive then.
 #[test]
-fn a_sign_of_life_of_the_past_is_as_old_as_it_says() {
+fn a_heartbeat_of_the_past_is_as_old_as_it_says() {
     let mut view = StatusView::default();
-    says(&mut view, "a", RunState::Running, 1);
-    let old = json!({ "time_ms": now_ms() - 20_000, "lives_for_ms": 15_000 }).to_string();
-    view.apply(b"kvs-connect-worker-a", Some(old.as_bytes()), false);
-    assert_eq!(view.get(&key()).state, RunState::Unassigned);
-    let young = json!({ "time_ms": now_ms() - 2_000, "lives_for_ms": 15_000 }).to_string();
-    view.apply(b"kvs-connect-worker-a", Some(young.as_bytes()), false);
-    assert_eq!(view.get(&key()).state, RunState::Running);
+    reports(&mut view, "a", RunState::Running, 1);
+    let old = json!({ "time_ms": now_ms() - 20_000, "lives_for_ms": 15_000, "started_ms": 1 }).to_string();
+    view.apply(b"kvs-connect-worker-a", Some(old.as_bytes()), false, Instant::now());
+    assert_eq!(state(&view), RunState::Unassigned);
+    let young = json!({ "time_ms": now_ms() - 2_000, "lives_for_ms": 15_000, "started_ms": 1 }).to_string();
+    view.apply(b"kvs-connect-worker-a", Some(young.as_bytes()), false, Instant::now());
+    assert_eq!(state(&view), RunState::Running);
+    // Numbers that nobody would write are no reason to panic.
+    for time_ms in [i64::MIN, i64::MAX] {
+        let foreign = json!({ "time_ms": time_ms, "lives_for_ms": u64::MAX, "started_ms": 1 }).to_string();
+        view.apply(b"kvs-connect-worker-a", Some(foreign.as_bytes()), false, Instant::now());
+    }
 }
 
 #[test]
-fn the_worker_that_took_the_shard_later_is_heard() {
+fn the_worker_of_the_later_lease_counts() {
     let mut view = StatusView::default();
-    lives(&mut view, "old", LONG);
-    lives(&mut view, "new", LONG);
-    says(&mut view, "old", RunState::Running, 10);
-    says(&mut view, "new", RunState::Paused, 12);
+    heartbeat(&mut view, "old", LONG);
+    heartbeat(&mut view, "new", LONG);
+    reports(&mut view, "old", RunState::Running, 10);
+    reports(&mut view, "new", RunState::Paused, 12);
     // It was asleep and does not know yet that its shard is another's.
-    says(&mut view, "old", RunState::Failed, 10);
-    assert_eq!((view.get(&key()).state, view.get(&key()).worker_id.as_str()), (RunState::Paused, "new"));
+    reports(&mut view, "old", RunState::Failed, 10);
+    let counting = view.get(&key(), Instant::now());
+    assert_eq!((counting.state, counting.reporter.worker_id.as_str()), (RunState::Paused, "new"));
+    // Its report stands last in the log, which the new owner mends: who reads the compacted topic has nothing else.
+    assert_eq!(view.last_reported(&key()).unwrap().reporter.worker_id, "old");
     // The new one is dead, and the old one has it again.
-    lives(&mut view, "new", None);
-    says(&mut view, "old", RunState::Running, 10);
-    assert_eq!(view.get(&key()).state, RunState::Running);
+    heartbeat(&mut view, "new", None);
+    reports(&mut view, "old", RunState::Running, 10);
+    assert_eq!(state(&view), RunState::Running);
+}
+
+/// What an earlier run of a worker has reported is not what the present one does.
+#[test]
+fn reports_of_an_earlier_run_of_a_worker_count_no_more() {
+    let mut view = StatusView::default();
+    heartbeat(&mut view, "a", LONG);
+    reports(&mut view, "a", RunState::Running, 10);
+    let again = Reporter { worker_id: "a".to_owned(), started_ms: 2 };
+    let (worker, value) = worker_record(&again, None, LONG);
+    view.apply(&worker, value.as_deref(), true, Instant::now());
+    assert_eq!(state(&view), RunState::Unassigned);
+    // A version that does not say which run reports is believed.
+    let (status, _) = key().record(None);
+    view.apply(&status, Some(br#"{"state":"RUNNING","worker_id":"a","generation":3}"#), true, Instant::now());
+    assert_eq!(state(&view), RunState::Running);
+}
+
+/// The failure of `cluster::workers_may_be_killed…`: a late heartbeat of a sleeper, heard by one view and not by the
+/// other, decided for ever which report they believed.
+#[test]
+fn a_late_heartbeat_changes_no_view_for_ever() {
+    let (mut heard, mut unheard) = (StatusView::default(), StatusView::default());
+    let began = Instant::now();
+    let later = began + Duration::from_secs(30);
+    for (view, read_at) in [(&mut heard, began), (&mut unheard, later)] {
+        // A sleeper's heartbeat, good for ten seconds, which the second view reads when it is over.
+        let (worker, value) = worker_record(&reporter("sleeper"), None, Some(Duration::from_secs(10)));
+        view.apply(&worker, value.as_deref(), true, began);
+        for (worker_id, state, lease_epoch) in
+            [("w", RunState::Running, 12), ("sleeper", RunState::Unassigned, 10), ("w", RunState::Running, 12)]
+        {
+            let status = Status { state, trace: None, reporter: reporter(worker_id), lease_epoch };
+            let (status_key, value) = key().record(Some(&status));
+            view.apply(&status_key, value.as_deref(), true, read_at);
+        }
+        let (worker, value) = worker_record(&reporter("w"), None, LONG);
+        view.apply(&worker, value.as_deref(), true, later);
+    }
+    assert_eq!(heard.get(&key(), later), unheard.get(&key(), later));
+    assert_eq!(heard.get(&key(), later).state, RunState::Running);
+}
+
+/// One record of the topic: a report of one of three workers, or a heartbeat.
+#[derive(Debug, Clone)]
+enum Written {
+    Report(u8, RunState, i64),
+    Heartbeat(u8, u64),
+    Left(u8),
+}
+
+fn written() -> impl Strategy<Value = Written> {
+    let state = prop_oneof![Just(RunState::Running), Just(RunState::Unassigned), Just(RunState::Failed)];
+    prop_oneof![
+        3 => (0u8..3, state, 0i64..6).prop_map(|(worker, state, epoch)| Written::Report(worker, state, epoch)),
+        2 => (0u8..3, 1u64..20).prop_map(|(worker, seconds)| Written::Heartbeat(worker, seconds)),
+        1 => (0u8..3).prop_map(Written::Left),
+    ]
+}
+
+proptest! {
+    /// Two workers that have read the same records at different times, in whatever rhythm, answer the same as soon as
+    /// they agree on who is alive.
+    #[test]
+    fn views_that_read_the_same_at_different_times_are_the_same(
+        records in prop::collection::vec((written(), 0u64..30, 0u64..30), 0..40),
+        alive in prop::collection::vec(any::<bool>(), 3),
+    ) {
+        let began = Instant::now();
+        let (mut one, mut other) = (StatusView::default(), StatusView::default());
+        let (mut one_at, mut other_at) = (began, began);
+        let name = |worker: u8| format!("w{worker}");
+        for (record, one_pause, other_pause) in &records {
+            one_at += Duration::from_secs(*one_pause);
+            other_at += Duration::from_secs(*other_pause);
+            let (record_key, value) = match record {
+                Written::Report(worker, state, lease_epoch) => {
+                    let status = Status {
+                        state: *state, trace: None, reporter: reporter(&name(*worker)), lease_epoch: *lease_epoch,
+                    };
+                    key().record(Some(&status))
+                }
+                Written::Heartbeat(worker, seconds) => {
+                    worker_record(&reporter(&name(*worker)), None, Some(Duration::from_secs(*seconds)))
+                }
+                Written::Left(worker) => worker_record(&reporter(&name(*worker)), None, None),
+            };
+            one.apply(&record_key, value.as_deref(), true, one_at);
+            other.apply(&record_key, value.as_deref(), true, other_at);
+        }
+        let asked = one_at.max(other_at) + Duration::from_secs(30);
+        for (worker, alive) in (0u8..).zip(&alive) {
+            let (record_key, value) = worker_record(&reporter(&name(worker)), None, alive.then_some(Duration::from_secs(60)));
+            one.apply(&record_key, value.as_deref(), true, asked);
+            other.apply(&record_key, value.as_deref(), true, asked);
+        }
+        prop_assert_eq!(one.get(&key(), asked), other.get(&key(), asked));
+        prop_assert_eq!(one.last_reported(&key()), other.last_reported(&key()));
+    }
+}
+
+#[test]
+fn a_bounded_number_of_reports_is_kept_and_the_latest_lease_among_them() {
+    let mut view = StatusView::default();
+    for worker in 0..40 {
+        let name = format!("w{worker}");
+        heartbeat(&mut view, &name, LONG);
+        reports(&mut view, &name, RunState::Running, if worker == 20 { 99 } else { i64::from(worker) });
+    }
+    assert_eq!(view.reports[&key()].0.len(), REPORTS_MAX);
+    assert_eq!(view.get(&key(), Instant::now()).reporter.worker_id, "w20");
+    assert_eq!(view.last_reported(&key()).unwrap().reporter.worker_id, "w39");
+}
+
+#[test]
+fn workers_that_have_been_dead_for_long_are_named() {
+    let mut view = StatusView::default();
+    heartbeat(&mut view, "a", Some(Duration::ZERO));
+    heartbeat(&mut view, "b", LONG);
+    let later = Instant::now() + Duration::from_secs(30);
+    assert_eq!(view.long_dead(later, Duration::from_secs(20)).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(view.long_dead(later, Duration::from_secs(40)).count(), 0);
 }
 
 #[test]
 fn a_status_of_a_later_version_is_passed_over() {
     let mut view = StatusView::default();
-    lives(&mut view, "a", LONG);
-    says(&mut view, "a", RunState::Running, 1);
+    heartbeat(&mut view, "a", LONG);
+    reports(&mut view, "a", RunState::Running, 1);
     let (record_key, _) = key().record(None);
-    view.apply(&record_key, Some(br#"{"version":2,"state":"RUNNING","worker_id":"a"}"#), true);
-    view.apply(&record_key, Some(br#"{"state":"DREAMING","worker_id":"a"}"#), true);
-    view.apply(&record_key, Some(b"{"), true);
-    assert_eq!(view.get(&key()).state, RunState::Running);
+    for value in
+        [&br#"{"version":2,"state":"RUNNING","worker_id":"a"}"#[..], br#"{"state":"DREAMING","worker_id":"a"}"#, b"{"]
+    {
+        view.apply(&record_key, Some(value), true, Instant::now());
+    }
+    assert_eq!(state(&view), RunState::Running);
 }
 
 #[test]
@@ -78,7 +220,7 @@ fn topics_are_remembered_until_they_are_taken_away() {
     let mut view = StatusView::default();
     for used in [true, false] {
         let (key, value) = topic_record("c", "a.topic", used);
-        view.apply(&key, value.as_deref(), true);
+        view.apply(&key, value.as_deref(), true, Instant::now());
         assert_eq!(view.topics("c").contains("a.topic"), used);
     }
 }

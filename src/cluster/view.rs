@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::records::{self, ConfigRecord, RestartRequest, Settings, TargetState};
-use crate::shard::ShardId;
+use super::contracts::{self, Contracts};
+use super::records::{self, ConfigRecord, KeyValue, RestartRequest, Settings, TargetState};
+use crate::shard::{Contract, ShardId};
 
 /// So many changes are remembered: more than are under way at once.
 const CHANGES_MAX: usize = 256;
@@ -29,7 +30,7 @@ pub struct ConfigView {
     targets: BTreeMap<String, Result<TargetState, String>>,
     tasks: BTreeMap<String, BTreeMap<u32, String>>,
     changes: VecDeque<String>,
-    group: Option<String>,
+    contracts: Contracts,
 }
 
 /// Something that is asked for once, when it is read.
@@ -61,7 +62,11 @@ impl ConfigView {
                 put(tasks, id, stream);
             }
             ConfigRecord::Restart(request) => return Some(Event::Restart(request)),
-            ConfigRecord::Group(group) => view.group = Some(group),
+            ConfigRecord::Group(group) => {
+                let contract = Contract { partitions: None, ..Contract::of_group(&group, 0) };
+                view.contracts.apply(contracts::OF_GROUP, Some(Ok(contract)));
+            }
+            ConfigRecord::Contract(id, contract) => view.contracts.apply(&id, contract),
             ConfigRecord::Altered(shards) => return Some(Event::Altered(shards)),
             ConfigRecord::Logger(name, level) => return Some(Event::Logger { name, level }),
             ConfigRecord::Change(id) => {
@@ -78,9 +83,9 @@ impl ConfigView {
         None
     }
 
-    /// The group whose log it is, once something has been written.
-    pub fn group(&self) -> Option<&str> {
-        self.group.as_deref()
+    /// What the log says that its group has agreed on.
+    pub fn contracts(&self) -> &Contracts {
+        &self.contracts
     }
 
     /// Whether a change has been made, of those of late.
@@ -101,6 +106,19 @@ impl ConfigView {
         };
         let tasks = self.tasks(name).cloned().unwrap_or_default();
         Some(ConnectorEntry { settings, target: self.target(name), tasks })
+    }
+
+    /// A connector as it is when these records of it are in the log, too. Nothing of the others is looked at or copied.
+    pub fn entry_after(&self, name: &str, records: &[KeyValue]) -> Option<ConnectorEntry> {
+        fn one<V: Clone>(map: &BTreeMap<String, V>, name: &str) -> BTreeMap<String, V> {
+            map.get_key_value(name).map(|(name, value)| (name.clone(), value.clone())).into_iter().collect()
+        }
+        let (settings, targets, tasks) = (one(&self.settings, name), one(&self.targets, name), one(&self.tasks, name));
+        let mut after = Arc::new(Self { settings, targets, tasks, ..Self::default() });
+        for (key, value) in records {
+            Self::apply(&mut after, key, value.as_deref());
+        }
+        after.get(name)
     }
 
     /// Why a connector's settings, or what it is to do, cannot be read.

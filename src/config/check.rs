@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::connector::Given;
-use super::secrets::{self, Providers, Resolved};
+use super::discreet::Discreet;
+use super::secrets::{Providers, Resolved};
 use super::{ConnectorConfig, Problem, WorkerConfig};
 
 /// A whole number within a range.
@@ -37,16 +38,31 @@ pub fn topic_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a connector's name can be used: any text, as Connect takes it, that a person can read in one line.
+/// Whether a connector's name can be used: any text, as Connect takes it, that a person can read in one line, and that stays
+/// one part of a path, which `.` and `..` do not.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn connector_name(name: &str) -> Result<(), String> {
-    if name.trim().is_empty() || name.chars().count() > 256 || name.chars().any(char::is_control) {
-        let shown: String = name.chars().take(300).collect();
-        return Err(format!("{shown:?}: 1 to 256 characters without control characters were expected"));
+    let shown = || name.chars().take(300).collect::<String>();
+    if matches!(name.trim(), "." | "..") {
+        return Err(format!("{:?} is no name: in a path it stands for another place", shown()));
+    }
+    if name.trim().is_empty() || name.chars().count() > 256 || name.chars().any(|one| one.is_control() || misleads(one))
+    {
+        return Err(format!(
+            "{:?}: 1 to 256 characters were expected, none of which controls a terminal or the direction of writing",
+            shown()
+        ));
     }
     Ok(())
+}
+
+/// Whether a character that is not seen makes others be seen elsewhere: those that turn the direction of writing, and ends of
+/// lines.
+fn misleads(character: char) -> bool {
+    matches!(character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether two of the connectors that are given have one name.
@@ -76,19 +92,10 @@ pub fn connector(
     let resolved = providers.resolve(settings).map_err(|problems| {
         problems.into_iter().map(|(key, reason)| Problem::new(place, &key, reason)).collect::<Vec<_>>()
     })?;
-    let hide = |mut problem: Problem| {
-        problem.reason = resolved.hide(&problem.reason);
-        if secrets::is_secret(&problem.key)
-            && let Some(value) = resolved.settings.get(&problem.key)
-            && !value.is_empty()
-        {
-            problem.reason = problem.reason.replace(value.as_str(), secrets::MASK);
-        }
-        problem
-    };
+    let discreet = Discreet::new(place, settings, &resolved.settings);
     let read = super::connector::from_settings(place, &resolved.settings);
-    let read = read.map_err(|problems| problems.into_iter().map(hide).collect::<Vec<_>>())?;
-    let problems = worker.map_or_else(Vec::new, |worker| with_worker(worker, &read));
+    let read = read.map_err(|problems| discreet.problems(problems))?;
+    let problems = worker.map_or_else(Vec::new, |worker| discreet.own_problems(with_worker(worker, &read)));
     if problems.is_empty() { Ok((read, resolved)) } else { Err(problems) }
 }
 

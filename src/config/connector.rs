@@ -13,7 +13,7 @@ use kvs_client::{ArchiveBounds, ClientConfig, IdlePolicy, Limits, PositionLost, 
 use serde_json::Value;
 
 use super::restart::RestartPolicy;
-use super::{Problem, check, keys, properties};
+use super::{Problem, check, json, keys, properties};
 use crate::record::{HEADROOM_BYTES, KeyFormat, RecordTimestamp};
 
 use reader::Reader;
@@ -113,8 +113,8 @@ fn parse_properties(place: &str, text: &str) -> Result<Given, Vec<Problem>> {
 /// All problems there are.
 pub fn parse(place: &str, text: &str) -> Result<Given, Vec<Problem>> {
     let whole = |reason: String| vec![Problem::new(place, "", reason)];
-    let value: Value =
-        serde_json::from_str(text).map_err(|error| whole(format!("no JSON: {error}{}", properties::hint(text))))?;
+    let value: Value = json::from_slice(text.as_bytes())
+        .map_err(|error| whole(format!("no JSON: {error}{}", properties::hint(text))))?;
     let Value::Object(mut document) = value else {
         return Err(whole(r#"{"name": "…", "config": {…}} was expected"#.to_owned()));
     };

@@ -72,6 +72,16 @@ pub const WORKER: &[Key] = &[
     key("rest.auth.tokens.file", "", "Bearer tokens: NAME:SHA256 a line, the SHA-256 of the token in hex."),
     key("rest.auth.admins", "", "Users who may change things, with commas between, * for all; the others may look."),
     key(
+        "rest.allowed.hosts",
+        "",
+        "Names by which this worker may be asked besides localhost, its own, rest.advertised.host.name and its certificate's, with commas between; *.example.com for all below one, * for any. Addresses always may.",
+    ),
+    key(
+        "rest.allowed.origins",
+        "",
+        "Origins whose pages may change things, https://ui.example, with commas between; for user interfaces behind a proxy that rewrites Host, where the browser sends no Sec-Fetch-Site.",
+    ),
+    key(
         "config.providers.env.param.allowlist.pattern",
         "",
         "Which variables ${env:NAME} may name: a regular expression of whole names.",

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use super::worker::Reader;
 
+/// Any host, or any origin.
+const ALL: &str = "*";
+
 /// `listeners` and `rest.*`.
 #[derive(Debug, Clone)]
 pub struct RestConfig {
@@ -22,6 +25,10 @@ pub struct RestConfig {
     pub tokens: Option<PathBuf>,
     /// `rest.auth.admins`.
     pub admins: Vec<String>,
+    /// `rest.allowed.hosts`.
+    pub allowed_hosts: Vec<String>,
+    /// `rest.allowed.origins`.
+    pub allowed_origins: Vec<String>,
 }
 
 /// A place to listen.
@@ -90,6 +97,16 @@ impl Reader<'_> {
         if (htpasswd.is_some() || tokens.is_some() || client_ca.is_some()) && admins.is_empty() {
             self.problem("rest.auth.admins", "is required with authentication: nobody could change anything; * is all");
         }
+        let (allowed_hosts, allowed_origins) = (self.list("rest.allowed.hosts"), self.list("rest.allowed.origins"));
+        for host in allowed_hosts.iter().filter(|host| !is_host(host)) {
+            let reason =
+                format!("{host:?}: a host's name without port, *.example.com for all below one, or * was expected");
+            self.problem("rest.allowed.hosts", reason);
+        }
+        for origin in allowed_origins.iter().filter(|origin| !is_origin(origin)) {
+            let reason = format!("{origin:?}: http://HOST or https://HOST, with a port or without, or * was expected");
+            self.problem("rest.allowed.origins", reason);
+        }
         Some(RestConfig {
             listeners: listeners?,
             advertised_host: self.optional("rest.advertised.host.name"),
@@ -98,6 +115,8 @@ impl Reader<'_> {
             htpasswd,
             tokens,
             admins,
+            allowed_hosts,
+            allowed_origins,
         })
     }
 
@@ -112,6 +131,20 @@ impl Reader<'_> {
         }
         read.into_iter().collect()
     }
+}
+
+/// Whether a host can be allowed.
+fn is_host(text: &str) -> bool {
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    text == ALL || (!name.is_empty() && !name.starts_with('.') && name.bytes().all(valid))
+}
+
+/// Whether an origin can be allowed: scheme and host, with a port or without, and nothing behind it.
+fn is_origin(text: &str) -> bool {
+    let Ok(url) = url::Url::parse(text) else { return text == ALL };
+    let alone = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    matches!(url.scheme(), "http" | "https") && alone && url.username().is_empty() && url.password().is_none()
 }
 
 fn listener(text: &str) -> Option<Listener> {

@@ -6,8 +6,9 @@
 //! are secrets by nature are shown as [`MASK`] when they are given in the clear, and the mask, sent back, stands for
 //! what is stored.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
 
 use regex::Regex;
 
@@ -89,19 +90,55 @@ pub struct Providers {
 }
 
 /// Settings with their references resolved.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Resolved {
     /// The settings, to be used and never shown.
     pub settings: BTreeMap<String, String>,
-    /// Values and the references they came from, longest first.
+    /// Values in all forms, and the references they came from, longest first.
     hidden: Vec<(String, String)>,
 }
 
+/// Says nothing of the values.
+impl fmt::Debug for Resolved {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Resolved").finish_non_exhaustive()
+    }
+}
+
 impl Resolved {
-    /// A text with references in the place of what they were resolved to.
+    /// A text of others, of the service or of Kafka, with references in the place of what they were resolved to, in whatever
+    /// form it is likely to stand there. Our own words are made without it (`super::discreet`).
     pub fn hide(&self, text: &str) -> String {
         self.hidden.iter().fold(text.to_owned(), |text, (value, reference)| text.replace(value, reference))
     }
+}
+
+/// A shorter value would be found where it is not meant; it hides nothing either.
+const VALUE_MIN_BYTES: usize = 3;
+/// The same for a part of a value.
+const PART_MIN_BYTES: usize = 6;
+
+/// Forms in which a value, or a part of it, comes into texts.
+fn forms(value: &str) -> BTreeSet<String> {
+    let mut parts = BTreeSet::from([value.to_owned(), value.trim().to_owned()]);
+    parts.extend(value.lines().map(str::trim).filter(|line| line.len() >= PART_MIN_BYTES).map(str::to_owned));
+    if let Ok(url) = url::Url::parse(value.trim()) {
+        let of_url = [Some(url.as_str()), url.host_str(), url.password(), Some(url.username()), Some(url.path())];
+        let of_url = of_url.into_iter().flatten().filter(|part| part.len() >= PART_MIN_BYTES);
+        parts.extend(of_url.map(str::to_owned));
+    }
+    let mut forms = BTreeSet::new();
+    for part in parts.into_iter().filter(|part| part.len() >= VALUE_MIN_BYTES) {
+        let quoted = [format!("{part:?}"), serde_json::Value::from(part.as_str()).to_string()];
+        forms.extend(quoted.iter().filter_map(|text| text.get(1..text.len() - 1)).map(str::to_owned));
+        forms.insert(part.escape_default().to_string());
+        let percent: String = url::form_urlencoded::byte_serialize(part.as_bytes()).collect();
+        forms.insert(percent.replace('+', "%20"));
+        forms.insert(percent);
+        forms.insert(part.to_lowercase());
+        forms.insert(part);
+    }
+    forms
 }
 
 impl Providers {
@@ -124,10 +161,7 @@ impl Providers {
                 match self.value(inner) {
                     Ok(found) => {
                         text = text.replacen(whole, &found, 1);
-                        // A short value would be found where it is not meant; it hides nothing either.
-                        if found.len() >= 3 {
-                            resolved.hidden.push((found, whole.to_owned()));
-                        }
+                        resolved.hidden.extend(forms(&found).into_iter().map(|form| (form, whole.to_owned())));
                     }
                     Err(reason) => problems.push((key.clone(), format!("{whole}: {reason}"))),
                 }
@@ -180,20 +214,50 @@ impl Providers {
     }
 }
 
-/// The file, if it really lies in one of the folders, or is one of them: links and `..` are followed first.
+/// The file, if it lies in one of the folders, or is one of them, by its name and in truth: `..` counts in the name, and links
+/// are followed.
 fn allowed(path: &Path, paths: &[PathBuf], setting: &str) -> Result<PathBuf, String> {
-    // Said before it is looked at, so that nobody learns what there is elsewhere.
+    // One answer for all that lies elsewhere, whether it is there or not.
     let refused = || format!("the path is not allowed; the worker's {setting} has to name it, or a folder above it");
-    let within =
-        |path: &Path| paths.iter().any(|allowed| allowed.canonicalize().is_ok_and(|allowed| path.starts_with(allowed)));
-    let real = path.canonicalize().map_err(|error| {
-        if paths.iter().any(|allowed| path.starts_with(allowed)) {
-            format!("it cannot be read: {error}")
-        } else {
-            refused()
+    let path = plain(path).ok_or_else(refused)?;
+    let real_paths: Vec<PathBuf> = paths.iter().filter_map(|allowed| allowed.canonicalize().ok()).collect();
+    let lies_in = |path: &Path, paths: &[PathBuf]| paths.iter().any(|allowed| path.starts_with(allowed));
+    let named: Vec<PathBuf> = paths.iter().filter_map(|allowed| plain(allowed)).collect();
+    if !lies_in(&path, &named) && !lies_in(&path, &real_paths) {
+        return Err(refused());
+    }
+    match path.canonicalize() {
+        Ok(real) if lies_in(&real, &real_paths) => Ok(real),
+        Ok(_) => Err(refused()),
+        // A link may lead elsewhere, to what is there or not.
+        Err(error) if leads_nowhere_else(&path, &real_paths) => Err(format!("it cannot be read: {error}")),
+        Err(_) => Err(refused()),
+    }
+}
+
+/// An absolute path whose `.` and `..` are resolved by name.
+fn plain(path: &Path) -> Option<PathBuf> {
+    let mut plain = PathBuf::new();
+    for part in std::path::absolute(path).ok()?.components() {
+        match part {
+            Component::ParentDir => _ = plain.pop(),
+            part => plain.push(part),
         }
-    })?;
-    if within(&real) { Ok(real) } else { Err(refused()) }
+    }
+    Some(plain)
+}
+
+/// Whether a path that cannot be followed to its end stays in the folders as far as it can, and no link is where it stops.
+fn leads_nowhere_else(path: &Path, real_paths: &[PathBuf]) -> bool {
+    let mut stops = path;
+    while let Some(above) = stops.parent() {
+        if let Ok(real) = above.canonicalize() {
+            let is_link = std::fs::symlink_metadata(stops).is_ok_and(|found| found.is_symlink());
+            return !is_link && real_paths.iter().any(|allowed| real.starts_with(allowed));
+        }
+        stops = above;
+    }
+    false
 }
 
 fn read(file: &Path) -> Result<String, String> {

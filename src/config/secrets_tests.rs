@@ -81,3 +81,74 @@ fn a_secret_in_the_clear_is_masked_and_the_mask_stands_for_it() {
     // Half a reference is none.
     assert_eq!(masked(&settings(&[(KEY, "clear${env:X}")]))[KEY], MASK);
 }
+
+/// Who may set a connector's settings learns nothing of files elsewhere: neither by `..`, nor by a link, nor by an error.
+#[test]
+fn what_lies_elsewhere_has_one_answer_whether_it_is_there_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (inner, outer) = (folder.path().join("inner"), folder.path().join("outer"));
+    for one in [&inner, &outer] {
+        std::fs::create_dir(one).unwrap();
+        std::fs::write(one.join("there"), "key=value").unwrap();
+    }
+    for (name, target) in [("link", "there"), ("dangling", "not-there"), ("folder", "")] {
+        std::os::unix::fs::symlink(outer.join(target), inner.join(name)).unwrap();
+    }
+    let providers = Providers { env: None, files: vec![inner.clone()], folders: Vec::new() };
+    let said = |path: &str| {
+        reason(&providers, &format!("${{file:{}/{path}:key}}", inner.display())).split_once(": ").unwrap().1.to_owned()
+    };
+    let refused = said("../outer/there");
+    assert!(refused.contains("not allowed"), "{refused}");
+    for elsewhere in [
+        "../outer/not-there",
+        "../../../../../../../etc/passwd",
+        "../../../../../../../etc/not-there",
+        "x/../../outer/there",
+        "x/../../outer/not-there",
+        "there/../../outer/not-there",
+        "link",
+        "dangling",
+        "folder/there",
+        "folder/not-there",
+        "folder/../../outer/there",
+    ] {
+        assert_eq!(said(elsewhere), refused, "{elsewhere}");
+    }
+    // What lies here is told of.
+    for here in ["not-there", "x/../not-there", "no-folder/not-there", "../inner/not-there"] {
+        assert!(said(here).contains("cannot be read"), "{here}: {}", said(here));
+    }
+    let found =
+        |path: String| providers.resolve(&settings(&[("kvs.region", &format!("${{file:{path}:key}}"))])).unwrap();
+    for here in ["there", "./there", "folder/../there", "../inner/there"] {
+        assert_eq!(found(format!("{}/{here}", inner.display())).settings["kvs.region"], "value", "{here}");
+    }
+}
+
+#[test]
+fn what_others_say_is_hidden_in_the_forms_in_which_they_say_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let providers = Providers { env: None, files: Vec::new(), folders: vec![folder.path().to_owned()] };
+    let reference = format!("${{dir:{}:token}}", folder.path().display());
+    for (value, said) in [
+        ("qu\"o\\te", "\"qu\\\"o\\\\te\""),
+        ("tab\tand\nline", "tab\\tand\\nline"),
+        ("  outer blanks ", "<outer blanks>"),
+        ("a b/c", "https://host/a%20b%2Fc"),
+        ("a b/c", "a+b%2Fc"),
+        ("first line\nsecond line", "at second line"),
+        ("https://Secret-Host.example:443/path", "https://secret-host.example/path"),
+        ("https://Secret-Host.example", "no address for secret-host.example"),
+        ("http://me:long-password@host:1", "proxy: long-password"),
+        ("combi\u{301}ning", "combi\\u{301}ning"),
+    ] {
+        std::fs::write(folder.path().join("token"), value).unwrap();
+        let resolved = providers.resolve(&settings(&[("kvs.endpoint", &reference)])).unwrap();
+        let hidden = resolved.hide(said);
+        assert!(hidden.contains(&reference), "{value:?}: {said} → {hidden}");
+        for trace in ["te", "line", "outer", "b%2F", "second", "ecret", "long", "ning"] {
+            assert!(!hidden.replace(&reference, "").contains(trace), "{value:?}: {said} → {hidden}");
+        }
+    }
+}

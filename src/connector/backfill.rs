@@ -25,13 +25,17 @@ pub(super) async fn run(
     queue: mpsc::Sender<Outgoing>,
 ) {
     let (context, stream) = (&plan.context, &plan.stream);
+    let partition = match plan.data_partition(position.as_ref()) {
+        Ok(partition) => partition,
+        Err(reason) => return states.fail(&plan.key, reason, Restart::Automatic),
+    };
     let position = position.map(to_position);
     let place = position.as_ref().map_or("none", |position| position.fragment_number.as_str());
     let number = |number: &Option<FragmentNumber>| number.as_ref().map(|number| number.as_str().to_owned());
     tracing::info!(connector = %plan.key.connector, %stream, from = bounds.from.map(|from| from.to_string()),
         to = bounds.to.map(|to| to.to_string()), first = number(&bounds.first), last = number(&bounds.last),
         after_fragment_number = place, "backfilling");
-    let publisher = Publisher::new(&plan).await;
+    let publisher = Publisher::new(&plan, partition).await;
     let mut puller = ArchivePuller::new(
         Arc::clone(&context.client),
         stream.clone(),

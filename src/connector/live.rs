@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::state::{Restart, StreamStates};
 use super::{StreamPlan, backfill, task};
 use crate::shard::{Beginning, ConfigGate, ConfigPlace, OffsetKey, Outgoing, SharedPositions, Sources};
+use crate::supervision::{Part, catch_async};
 
 /// The streams of a shard. Started at each taking of the shard and stopped at each loss; streams may be added and
 /// removed at any time.
@@ -24,6 +25,8 @@ pub struct LiveStreams {
 struct Inner {
     plans: BTreeMap<OffsetKey, Arc<StreamPlan>>,
     running: Option<Running>,
+    /// Streams that were given up because the shard could not be taken.
+    blocked: Vec<OffsetKey>,
 }
 
 /// What belongs to one taking of the shard.
@@ -63,7 +66,7 @@ impl LiveStreams {
     /// Starts streams again, in the shard as it is held: those of a connector that pass.
     pub fn restart(&self, connector: &str, passes: &dyn Fn(&StreamPlan, bool) -> bool) {
         let mut inner = self.lock();
-        let Inner { plans, running } = &mut *inner;
+        let Inner { plans, running, .. } = &mut *inner;
         for plan in plans.values().filter(|plan| plan.key.connector == connector) {
             if !passes(plan, self.states.is_failed(&plan.key)) {
                 continue;
@@ -113,7 +116,8 @@ impl LiveStreams {
 
     fn spawn(&self, running: &mut Running, plan: &Arc<StreamPlan>) {
         self.states.begin(&plan.key, running.beginning.generation);
-        if let Some(reason) = running.beginning.unreadable.get(&*plan.key) {
+        let Beginning { unreadable, refused, .. } = &running.beginning;
+        if let Some(reason) = refused.as_ref().or_else(|| unreadable.get(&*plan.key)) {
             self.states.fail(&plan.key, reason.clone(), Restart::ByHand);
         }
         let cancel = running.all.child_token();
@@ -126,7 +130,7 @@ impl LiveStreams {
             // Dropping the task closes its session; what it had of a fragment is pulled again.
             tokio::select! {
                 () = cancel.cancelled() => {}
-                () = pull(plan, positions, states, queue) => {}
+                () = pull_supervised(plan, positions, states, queue) => {}
             }
         });
     }
@@ -135,6 +139,9 @@ impl LiveStreams {
         let mut inner = self.lock();
         if let Some(before) = inner.running.take() {
             before.all.cancel();
+        }
+        for key in inner.blocked.drain(..) {
+            self.states.restarted(&key, Restart::ByHand);
         }
         let all = CancellationToken::new();
         let mut running = Running { owner, beginning, queue, tasks: HashMap::new(), all };
@@ -154,6 +161,23 @@ impl LiveStreams {
         }
         for key in inner.plans.keys() {
             self.states.forget(key);
+        }
+    }
+}
+
+/// Pulls a stream; a panic is a failure like any other.
+async fn pull_supervised(
+    plan: Arc<StreamPlan>,
+    positions: SharedPositions,
+    states: Arc<StreamStates>,
+    queue: mpsc::Sender<Outgoing>,
+) {
+    let again = || pull(Arc::clone(&plan), positions.clone(), Arc::clone(&states), queue.clone());
+    while let Err(panicked) = catch_async(Part::Stream, again()).await {
+        states.fail(&plan.key, panicked.to_string(), Restart::Automatic);
+        // It is another's now.
+        if !states.is_failed(&plan.key) {
+            return;
         }
     }
 }
@@ -214,6 +238,10 @@ impl Sources for ShardStreams {
         self.live.stop(self.owner);
     }
 
+    fn blocked(&mut self, reason: String, lease_end: i64) {
+        self.live.block(&reason, lease_end);
+    }
+
     fn fail(&mut self, stream: &OffsetKey, reason: String) {
         // The shard is lost by it, and the streams with it: this is said all the same.
         self.live.states.begin(stream, 0);
@@ -226,6 +254,19 @@ impl Sources for ShardStreams {
         for plan in self.live.lock().plans.values().filter(|plan| &*plan.context.topic == topic) {
             self.live.states.begin(&plan.key, 0);
             self.live.states.fail(&plan.key, reason.clone(), Restart::Automatic);
+        }
+    }
+}
+
+impl LiveStreams {
+    /// The shard cannot be taken: all its streams say so, until it is.
+    fn block(&self, reason: &str, lease_end: i64) {
+        let mut inner = self.lock();
+        let Inner { plans, blocked, .. } = &mut *inner;
+        for key in plans.values().map(|plan| &plan.key).filter(|key| !self.states.is_failed(key)) {
+            self.states.begin(key, lease_end);
+            self.states.fail(key, reason.to_owned(), Restart::Automatic);
+            blocked.push((**key).clone());
         }
     }
 }

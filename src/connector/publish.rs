@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::StreamPlan;
 use super::state::{Restart, StreamStates};
 use crate::record::{Notification, RecordBuilder};
-use crate::shard::{Outgoing, Record, StoredOffset};
+use crate::shard::{DataPartition, Outgoing, Record, StoredOffset};
 use crate::telemetry;
 
 /// After a failure to ask for a stream's ARN it is asked for again after so long.
@@ -39,10 +39,18 @@ pub(super) fn last_words(plan: &StreamPlan, notification: &Notification<'_>) -> 
     Some(without_fragment(plan, vec![notification_record(plan, notification)?]))
 }
 
-/// Records that have no fragment to go with.
-pub(super) fn without_fragment(plan: &StreamPlan, records: Vec<Record>) -> Outgoing {
-    let key = Arc::clone(&plan.key);
-    Outgoing { key, offset: None, records, size_bytes: 0, received: Instant::now(), permit: Box::new(()) }
+/// Notifications that have no fragment to go with.
+pub(super) fn without_fragment(plan: &StreamPlan, notifications: Vec<Record>) -> Outgoing {
+    let (key, records) = (Arc::clone(&plan.key), Vec::new());
+    Outgoing {
+        key,
+        offset: None,
+        records,
+        notifications,
+        size_bytes: 0,
+        received: Instant::now(),
+        permit: Box::new(()),
+    }
 }
 
 fn notification_record(plan: &StreamPlan, notification: &Notification<'_>) -> Option<Record> {
@@ -59,15 +67,15 @@ fn notification_record(plan: &StreamPlan, notification: &Notification<'_>) -> Op
 }
 
 impl<'a> Publisher<'a> {
-    /// Asks for the stream's ARN first, if that is not known.
-    pub(super) async fn new(plan: &'a StreamPlan) -> Self {
+    /// Asks for the stream's ARN first, if that is not known. The records go to this partition of the data topic.
+    pub(super) async fn new(plan: &'a StreamPlan, partition: i32) -> Self {
         let context = &plan.context;
         let builder = RecordBuilder {
             key: Arc::clone(&plan.key),
             stream_name: plan.stream.name().to_owned(),
             stream_arn: plan.arn.get_or_init(|| arn(plan)).await.clone(),
             topic: Arc::clone(&context.topic),
-            topic_partitions: context.topic_partitions,
+            partition,
             key_format: context.key_format,
             encoder: Arc::clone(&context.encoder),
             timestamps: context.timestamps,
@@ -90,7 +98,7 @@ impl<'a> Publisher<'a> {
     ) -> bool {
         match self.fragment(pulled) {
             Ok(mut outgoing) => {
-                outgoing.records.append(notifications);
+                outgoing.notifications.append(notifications);
                 queue.send(outgoing).await.is_ok()
             }
             Err(reason) => {
@@ -121,11 +129,17 @@ impl<'a> Publisher<'a> {
             fragment_number: fragment.number.clone(),
             server_timestamp: fragment.server_timestamp,
             producer_timestamp: fragment.producer_timestamp,
+            sequence: None,
+            data_partition: Some(DataPartition {
+                topic: self.builder.topic.to_string(),
+                partition: self.builder.partition,
+            }),
         };
         let built = self.builder.build(fragment, content_type.as_deref(), now_ms());
         let records = built.map_err(|error| error.to_string())?;
         let key = Arc::clone(&plan.key);
-        Ok(Outgoing { key, offset: Some(offset), records, size_bytes, received, permit: Box::new(permit) })
+        let (offset, notifications) = (Some(offset), Vec::new());
+        Ok(Outgoing { key, offset, records, notifications, size_bytes, received, permit: Box::new(permit) })
     }
 }
 
@@ -138,12 +152,12 @@ async fn arn(plan: &StreamPlan) -> Option<String> {
         match plan.context.client.describe_stream(&plan.stream).await {
             Ok(info) => return Some(info.arn),
             Err(error) if matches!(error.class(), ErrorClass::Fatal | ErrorClass::RefreshCredentials) => {
-                tracing::warn!(stream = %plan.stream, %error,
+                tracing::warn!(stream = %plan.stream, error = plan.context.shown(&error),
                     "the stream's ARN cannot be asked for and is null in its records; grant kinesisvideo:DescribeStream");
                 return None;
             }
             Err(error) => {
-                tracing::warn!(stream = %plan.stream, %error, "the stream's ARN is asked for again");
+                tracing::warn!(stream = %plan.stream, error = plan.context.shown(&error), "the stream's ARN is asked for again");
                 tokio::time::sleep(DESCRIBE_RETRY).await;
             }
         }

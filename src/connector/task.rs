@@ -10,6 +10,7 @@ use super::publish::{Publisher, to_position};
 use super::state::{Restart, StreamState, StreamStates};
 use crate::record::Notification;
 use crate::shard::{Outgoing, Record, StoredOffset};
+use crate::supervision::{Part, fault_point};
 use crate::telemetry;
 
 /// Runs until the queue is closed, the stream fails, or the future is dropped.
@@ -20,11 +21,15 @@ pub(super) async fn run(
     queue: mpsc::Sender<Outgoing>,
 ) {
     let context = &plan.context;
+    let partition = match plan.data_partition(position.as_ref()) {
+        Ok(partition) => partition,
+        Err(reason) => return states.fail(&plan.key, reason, Restart::Automatic),
+    };
     let position = position.map(to_position);
     let place = position.as_ref().map_or("none", |position| position.fragment_number.as_str());
     let start = position.is_none().then(|| context.puller.start.to_string());
     tracing::info!(connector = %plan.key.connector, stream = %plan.key.stream, after_fragment_number = place, start, "pulling");
-    let publisher = Publisher::new(&plan).await;
+    let publisher = Publisher::new(&plan, partition).await;
     let mut puller = Puller::new(
         Arc::clone(&context.client),
         plan.stream.clone(),
@@ -35,6 +40,7 @@ pub(super) async fn run(
     // What is to be told together with the next fragment: in its transaction.
     let mut notifications: Vec<Record> = Vec::new();
     loop {
+        fault_point(Part::Stream);
         match puller.next().await {
             Ok(Pulled::Fragment(pulled)) => {
                 let millis_behind_now = pulled.fragment.millis_behind_now;
@@ -91,8 +97,8 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
         Pulled::PositionRefused { error } => {
             telemetry::failed(key, error.code());
             states.count_error(key, error.code());
-            let request_id = error.request_id();
-            tracing::warn!(%stream, %error, request_id, "the service refused the stream's place: the next way to resume is tried");
+            let (request_id, error) = (error.request_id(), plan.context.shown(&error));
+            tracing::warn!(%stream, error, request_id, "the service refused the stream's place: the next way to resume is tried");
         }
         Pulled::CaughtUp { caught_up, millis_behind_now } => {
             telemetry::caught_up(key, caught_up);

@@ -4,6 +4,8 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
+use crate::supervision::catch_callback;
+
 /// A context that logs with tracing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogContext;
@@ -20,7 +22,12 @@ impl ClientContext for LogContext {
 
 impl rdkafka::consumer::ConsumerContext for LogContext {}
 
+/// Writes a line of Kafka's client. It is called from C, where a panic would end the process.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    let _ = catch_callback(|| write(level, facility, message));
+}
+
+fn write(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             tracing::error!(target: "librdkafka", facility, "{message}");
@@ -34,5 +41,5 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 }
 
 pub(super) fn log_error(error: &KafkaError, reason: &str) {
-    tracing::debug!(target: "librdkafka", %error, "{reason}");
+    let _ = catch_callback(|| tracing::debug!(target: "librdkafka", %error, "{reason}"));
 }

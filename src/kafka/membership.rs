@@ -1,22 +1,62 @@
 //! Membership in the consumer group on the offsets topic: who owns which shard.
 //!
-//! The group is the cluster manager; nothing is read through it. A partition that is revoked is acknowledged only
-//! after its shard has been let go (rule 10): the listener blocks as long as that takes, within its bound.
+//! **Contract.** The group is the cluster manager; nothing is read through it. A partition that is revoked is acknowledged
+//! only after its shard has been let go (rule 10): the listener blocks as long as that takes, within its bound. Ownership
+//! ends with membership (rule 16): when the consumer is fatal, which Kafka's client never recovers from, or the group's
+//! coordinator has not been heard for a session, every shard is revoked at once, and a new consumer joins; unless another
+//! worker has taken this one's `group.instance.id`, which ends this worker ([`GroupListener::ended`]).
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::statistics::Statistics;
 use rdkafka::{ClientContext, TopicPartitionList};
 
+use super::claim::Claim;
 use super::context;
 use super::error::{needing, to_log_error};
-use super::settings::KafkaSettings;
-use crate::shard::{LogError, ShardId};
+use super::settings::{GroupProtocol, KafkaSettings};
+use crate::shard::{LogError, LogErrorKind, ShardId};
+use crate::supervision::{Panicked, Part, catch, fault_point};
+
+/// How Kafka's client names the group's coordinator in its statistics.
+const COORDINATOR: &str = "GroupCoordinator";
+/// The session of a group with `group.protocol=consumer`, unless the broker or the group has another one.
+const BROKERS_SESSION: Duration = Duration::from_secs(45);
+/// The longest pause before a new consumer joins.
+const REJOIN_CAP: Duration = Duration::from_secs(5);
+/// An earlier run of a static member is waited for at most this long: several sessions of the broker's default.
+const UNRELEASED_MAX: Duration = Duration::from_secs(180);
+/// Consumers that are being closed at most; more wait.
+const CLOSING_MAX: usize = 4;
+
+/// Why a member does not join again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MembershipEnd {
+    /// Another worker has the same `group.instance.id`.
+    #[error(
+        "another worker has the group.instance.id {instance_id:?} of this one ({reason}), and each would throw the other \
+         out: give every worker a name of its own, or stop the other one"
+    )]
+    Namesake {
+        /// The name.
+        instance_id: String,
+        /// What Kafka says.
+        reason: String,
+    },
+    /// Its thread has panicked.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+    /// No consumer can be made any more.
+    #[error(transparent)]
+    Refused(LogError),
+}
 
 /// Hears of shards that come and go. Called on the membership's own thread, where blocking is allowed.
 pub trait GroupListener: Send + Sync + 'static {
@@ -26,13 +66,43 @@ pub trait GroupListener: Send + Sync + 'static {
     /// These shards are to be let go. The group goes on when this returns. `lost`: they may be another's already.
     fn revoked(&self, shards: &[ShardId], lost: bool);
 
-    /// Joining or staying in the group fails; it is tried again.
-    fn trouble(&self, error: &LogError);
+    /// Joining or staying in the group fails; it is tried again. `None`: the group has been heard again.
+    fn trouble(&self, error: Option<&LogError>);
+
+    /// The worker is no member any more and does not become one: all shards have been revoked.
+    fn ended(&self, end: MembershipEnd);
+}
+
+/// What is known of the membership, shared by its thread and the client's callbacks.
+struct Member {
+    /// Shards that were assigned and not revoked.
+    held: BTreeSet<ShardId>,
+    /// How many responses of the coordinator have been counted, and when the last one was.
+    responses: u64,
+    heard: Instant,
 }
 
 struct GroupContext<L> {
     listener: Arc<L>,
     grant: String,
+    member: Mutex<Member>,
+    /// The consumer is given up: what its end brings is no news any more.
+    retired: AtomicBool,
+    /// The group's claim, and the topic it is on, where it has none yet.
+    claim: Option<(Claim, String)>,
+}
+
+impl<L> GroupContext<L> {
+    fn new(settings: &KafkaSettings, listener: Arc<L>) -> Self {
+        let member = Member { held: BTreeSet::new(), responses: 0, heard: Instant::now() };
+        let claim = settings.claim.clone().map(|claim| (claim, settings.offsets_topic.clone()));
+        Self { listener, grant: grant(settings), member: Mutex::new(member), retired: AtomicBool::new(false), claim }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Member> {
+        // Nothing panics while it is held, and its parts are changed one by one.
+        self.member.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What a member needs.
@@ -52,25 +122,55 @@ impl<L: GroupListener> ClientContext for GroupContext<L> {
     fn error(&self, error: KafkaError, reason: &str) {
         context::log_error(&error, reason);
     }
+
+    fn stats(&self, statistics: Statistics) {
+        // Any response: a coordinator that refuses a heartbeat is heard, and says itself what has become of the member.
+        let responses = statistics.brokers.get(COORDINATOR).map(|coordinator| coordinator.rx);
+        let mut member = self.lock();
+        if let Some(responses) = responses.filter(|&responses| responses != member.responses) {
+            (member.responses, member.heard) = (responses, Instant::now());
+        }
+    }
 }
 
 impl<L: GroupListener> ConsumerContext for GroupContext<L> {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if self.retired.load(Ordering::Acquire) {
+            return;
+        }
         if let Rebalance::Revoke(partitions) = rebalance {
-            self.listener.revoked(&shards(partitions), consumer.assignment_lost());
+            let revoked = shards(partitions);
+            self.listener.revoked(&revoked, consumer.assignment_lost());
+            self.lock().held.retain(|shard| !revoked.contains(shard));
         }
     }
 
     fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if self.retired.load(Ordering::Acquire) {
+            return;
+        }
         match rebalance {
             Rebalance::Assign(partitions) => {
                 if let Err(error) = consumer.pause(partitions) {
                     tracing::debug!(%error, "cannot pause a partition; what is fetched of it is passed over");
                 }
-                self.listener.assigned(&shards(partitions));
+                let assigned = shards(partitions);
+                {
+                    let mut member = self.lock();
+                    member.held.extend(&assigned);
+                    member.heard = Instant::now();
+                }
+                self.listener.trouble(None);
+                self.listener.assigned(&assigned);
+                if let Some((claim, topic)) = &self.claim
+                    && let Err(error) =
+                        claim.to_commit(topic).and_then(|list| consumer.commit(&list, CommitMode::Async))
+                {
+                    tracing::debug!(%error, "the group's claim is committed again with the next assignment");
+                }
             }
             Rebalance::Error(error) => {
-                self.listener.trouble(&needing(to_log_error("rebalancing the group", error), &self.grant));
+                self.listener.trouble(Some(&needing(to_log_error("rebalancing the group", error), &self.grant)));
             }
             Rebalance::Revoke(_) => {}
         }
@@ -83,30 +183,33 @@ pub struct Membership {
     thread: Option<JoinHandle<()>>,
 }
 
+type Group<L> = BaseConsumer<GroupContext<L>>;
+
 impl Membership {
-    /// Joins the group.
+    /// Joins the group, and again after each consumer that has come to its end.
     ///
     /// # Errors
     /// When librdkafka does not take the settings, or no thread can be started.
     pub fn join<L: GroupListener>(settings: &KafkaSettings, listener: Arc<L>) -> Result<Self, LogError> {
-        const DOING: &str = "joining the group";
-        let consumer: BaseConsumer<GroupContext<L>> = settings
-            .membership_config()
-            .create_with_context(GroupContext { listener: Arc::clone(&listener), grant: grant(settings) })
-            .map_err(|error| to_log_error(DOING, &error))?;
-        consumer.subscribe(&[&settings.offsets_topic]).map_err(|error| to_log_error(DOING, &error))?;
-        let grant = grant(settings);
-        let is_static = settings.group_instance_id.is_some();
+        let first = consumer(settings, &listener)?;
         let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
+        let (stopped, settings) = (Arc::clone(&stop), settings.clone());
+        let run = move || {
+            let joining = Joining {
+                unheard_after: unheard_after(&settings),
+                settings,
+                listener: Arc::clone(&listener),
+                stop: stopped,
+                closing: Vec::new(),
+            };
+            if let Err(panicked) = catch(Part::Membership, move || joining.run(first)) {
+                listener.ended(panicked.into());
+            }
+        };
         let thread = std::thread::Builder::new()
             .name("membership".to_owned())
-            .spawn(move || poll(&consumer, &stopped, &*listener, is_static, &grant))
-            .map_err(|error| LogError {
-                kind: crate::shard::LogErrorKind::Other,
-                doing: DOING,
-                text: error.to_string(),
-            })?;
+            .spawn(run)
+            .map_err(|error| LogError { kind: LogErrorKind::Other, doing: JOINING, text: error.to_string() })?;
         Ok(Self { stop, thread: Some(thread) })
     }
 
@@ -121,33 +224,181 @@ impl Membership {
     }
 }
 
-fn poll<L: GroupListener>(
-    consumer: &BaseConsumer<GroupContext<L>>,
-    stop: &AtomicBool,
-    listener: &L,
-    is_static: bool,
-    grant: &str,
-) {
-    let mut leaving = false;
-    loop {
-        // A static member closes without leaving: its shards wait for it until its session is over. They are let go
-        // through the context while the consumer is dropped.
-        if is_static && stop.load(Ordering::Acquire) {
-            return;
+const JOINING: &str = "joining the group";
+
+fn consumer<L: GroupListener>(settings: &KafkaSettings, listener: &Arc<L>) -> Result<Group<L>, LogError> {
+    let consumer: Group<L> = settings
+        .membership_config()
+        .create_with_context(GroupContext::new(settings, Arc::clone(listener)))
+        .map_err(|error| to_log_error(JOINING, &error))?;
+    consumer.subscribe(&[&settings.offsets_topic]).map_err(|error| to_log_error(JOINING, &error))?;
+    Ok(consumer)
+}
+
+/// Returns for how long the coordinator may be silent while shards are held. With the classic protocol Kafka's client
+/// gives them up by itself after a session; this is for when it does not, and so is longer.
+fn unheard_after(settings: &KafkaSettings) -> Duration {
+    match settings.group_protocol {
+        GroupProtocol::Classic => Duration::from_millis(settings.session_timeout_ms.saturating_mul(3) / 2),
+        GroupProtocol::Consumer => BROKERS_SESSION,
+    }
+}
+
+/// Why a consumer is given up.
+enum ConsumerEnd {
+    /// The worker stops.
+    Stopped,
+    /// Kafka's client says that the consumer is fatal.
+    Fatal(RDKafkaErrorCode, String),
+    /// The coordinator has not been heard.
+    Unheard(Duration),
+}
+
+/// The life of a member: one consumer after the other.
+struct Joining<L: GroupListener> {
+    settings: KafkaSettings,
+    listener: Arc<L>,
+    stop: Arc<AtomicBool>,
+    unheard_after: Duration,
+    closing: Vec<JoinHandle<()>>,
+}
+
+impl<L: GroupListener> Joining<L> {
+    fn run(mut self, first: Group<L>) {
+        let mut next = Some(first);
+        // Since when no consumer has held anything, and how often one was made in that time.
+        let (mut futile_since, mut attempts): (Option<Instant>, u32) = (None, 0);
+        while !self.stop.load(Ordering::Acquire) {
+            let made = next.take().map_or_else(|| consumer(&self.settings, &self.listener), Ok);
+            let consumer = match made {
+                Ok(consumer) => consumer,
+                Err(error) => return self.listener.ended(MembershipEnd::Refused(error)),
+            };
+            let polled = catch(Part::Membership, || self.poll(&consumer));
+            let end = match polled {
+                Ok(ConsumerEnd::Stopped) => return,
+                Ok(end) => end,
+                Err(panicked) => {
+                    self.retire(consumer);
+                    return self.listener.ended(panicked.into());
+                }
+            };
+            if !consumer.context().lock().held.is_empty() {
+                (futile_since, attempts) = (None, 0);
+            }
+            self.retire(consumer);
+            let (since, now) = (*futile_since.get_or_insert_with(Instant::now), Instant::now());
+            if let Some(end) = self.is_over(&end, now.saturating_duration_since(since)) {
+                return self.listener.ended(end);
+            }
+            attempts = attempts.saturating_add(1);
+            self.pause(attempts);
         }
-        if stop.load(Ordering::Acquire) && !leaving {
-            leaving = true;
-            // Revokes through the context, on this thread, in the polls that follow.
-            consumer.unsubscribe();
+    }
+
+    /// Polls until the consumer has come to its end, or the worker stops; then it has left the group.
+    fn poll(&self, consumer: &Group<L>) -> ConsumerEnd {
+        let grant = grant(&self.settings);
+        let mut leaving = false;
+        loop {
+            fault_point(Part::Membership);
+            let stopping = self.stop.load(Ordering::Acquire);
+            // A static member closes without leaving: its shards wait for it until its session is over. They are let go
+            // through the context while the consumer is dropped.
+            if self.settings.group_instance_id.is_some() && stopping {
+                return ConsumerEnd::Stopped;
+            }
+            if stopping && !leaving {
+                leaving = true;
+                // Revokes through the context, on this thread, in the polls that follow.
+                consumer.unsubscribe();
+            }
+            match consumer.poll(Duration::from_millis(50)) {
+                Some(Ok(_)) | None => {}
+                Some(Err(error)) => {
+                    let error = needing(to_log_error("staying in the group", &error), &grant);
+                    self.listener.trouble(Some(&error));
+                }
+            }
+            if let Some((code, reason)) = consumer.client().fatal_error() {
+                return ConsumerEnd::Fatal(code, reason);
+            }
+            let (silent, holds) = {
+                let member = consumer.context().lock();
+                (member.heard.elapsed(), !member.held.is_empty())
+            };
+            if holds && silent > self.unheard_after {
+                return ConsumerEnd::Unheard(silent);
+            }
+            let empty = || consumer.assignment().is_ok_and(|assignment| assignment.count() == 0);
+            if leaving && empty() {
+                // Dropping the consumer closes it, which tells the group.
+                return ConsumerEnd::Stopped;
+            }
         }
-        match consumer.poll(Duration::from_millis(50)) {
-            Some(Ok(_)) | None => {}
-            Some(Err(error)) => listener.trouble(&needing(to_log_error("staying in the group", &error), grant)),
+    }
+
+    /// Revokes what a consumer holds and gives it up; it is closed on a thread of its own, for that may take long.
+    fn retire(&mut self, consumer: Group<L>) {
+        consumer.context().retired.store(true, Ordering::Release);
+        let held: Vec<ShardId> = std::mem::take(&mut consumer.context().lock().held).into_iter().collect();
+        if !held.is_empty() {
+            self.listener.revoked(&held, true);
         }
-        let empty = || consumer.assignment().is_ok_and(|assignment| assignment.count() == 0);
-        if leaving && empty() {
-            // Dropping the consumer closes it, which tells the group.
-            return;
+        self.closing.retain(|closing| !closing.is_finished());
+        while self.closing.len() >= CLOSING_MAX && !self.stop.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(100));
+            self.closing.retain(|closing| !closing.is_finished());
+        }
+        let closer = std::thread::Builder::new().name("membership-end".to_owned());
+        match closer.spawn(move || drop(consumer)) {
+            Ok(closing) => self.closing.push(closing),
+            // The consumer has been dropped all the same, here.
+            Err(error) => tracing::warn!(%error, "no thread can be started to close a consumer"),
+        }
+    }
+
+    /// Returns why no new consumer is to join, or says why one does.
+    fn is_over(&self, end: &ConsumerEnd, futile_for: Duration) -> Option<MembershipEnd> {
+        let instance_id = self.settings.group_instance_id.clone().unwrap_or_default();
+        match end {
+            ConsumerEnd::Fatal(RDKafkaErrorCode::FencedInstanceId, reason) => {
+                return Some(MembershipEnd::Namesake { instance_id, reason: reason.clone() });
+            }
+            ConsumerEnd::Fatal(RDKafkaErrorCode::UnreleasedInstanceId, reason) if futile_for > UNRELEASED_MAX => {
+                return Some(MembershipEnd::Namesake { instance_id, reason: reason.clone() });
+            }
+            ConsumerEnd::Fatal(RDKafkaErrorCode::UnreleasedInstanceId, reason) => {
+                let text = format!(
+                    "{reason}; the broker keeps the shards for an earlier run of {instance_id:?} until its session is over                      (group.consumer.session.timeout.ms of the broker, 45 s by default, or consumer.session.timeout.ms of                      the group)"
+                );
+                let error = LogError { kind: LogErrorKind::Other, doing: JOINING, text };
+                self.listener.trouble(Some(&error));
+            }
+            ConsumerEnd::Fatal(code, reason) => {
+                let text = format!("{reason} ({code}); a new consumer joins the group");
+                let error = LogError { kind: LogErrorKind::Other, doing: "staying in the group", text };
+                self.listener.trouble(Some(&error));
+            }
+            ConsumerEnd::Unheard(silent) => {
+                let text = format!(
+                    "the group's coordinator has not been heard for {} ms, longer than a session: all shards are let go, and a                      new consumer joins",
+                    silent.as_millis()
+                );
+                let error = LogError { kind: LogErrorKind::Timeout, doing: "staying in the group", text };
+                self.listener.trouble(Some(&error));
+            }
+            ConsumerEnd::Stopped => {}
+        }
+        None
+    }
+
+    /// Waits before the next consumer, unless the worker stops.
+    fn pause(&self, attempts: u32) {
+        let pause = Duration::from_millis(100).saturating_mul(1 << attempts.min(6)).min(REJOIN_CAP);
+        let until = Instant::now() + pause;
+        while Instant::now() < until && !self.stop.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 }

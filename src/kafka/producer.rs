@@ -17,7 +17,8 @@ use rdkafka::{ClientContext, Message};
 use super::context;
 use super::error::{needing, timed_out, to_log_error};
 use super::settings::KafkaSettings;
-use crate::shard::{LogError, LogErrorKind, Record, ShardId, TransactionalProducer};
+use crate::shard::{IdScheme, LogError, LogErrorKind, Record, ShardId, TransactionalProducer};
+use crate::supervision::{Part, catch, fault_point};
 
 /// How long the reason for which records were thrown away is waited for.
 const REASON_TIMEOUT: Duration = Duration::from_secs(1);
@@ -100,7 +101,21 @@ impl ProducerContext for DeliveryContext {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, index: usize) {
-        let mut state = self.0.lock();
+        // A panic would end the client's polling thread, and the shard would wait for reports that never come.
+        if let Err(panicked) = catch(Part::Callback, || self.0.note(result, index)) {
+            let error =
+                LogError { kind: LogErrorKind::Other, doing: "hearing of a delivery", text: panicked.to_string() };
+            self.0.lock().failed = Some(Failure { error, purged: false, since: Instant::now() });
+        }
+        self.0.changed.notify_all();
+    }
+}
+
+impl Deliveries {
+    /// Counts a delivery report.
+    fn note(&self, result: &DeliveryResult<'_>, index: usize) {
+        fault_point(Part::Callback);
+        let mut state = self.lock();
         state.outstanding = state.outstanding.saturating_sub(1);
         if let Err((error, message)) = result {
             let purged = matches!(
@@ -116,7 +131,6 @@ impl ProducerContext for DeliveryContext {
                 state.failed = Some(Failure { error, purged, since: Instant::now() });
             }
         }
-        self.0.changed.notify_all();
     }
 }
 
@@ -170,11 +184,11 @@ impl ShardProducer {
     ///
     /// # Errors
     /// When librdkafka does not take the settings.
-    pub fn new(settings: &KafkaSettings, shard: ShardId) -> Result<Self, LogError> {
+    pub fn new(settings: &KafkaSettings, shard: ShardId, scheme: IdScheme) -> Result<Self, LogError> {
         let deliveries = Arc::new(Deliveries::default());
         let context = DeliveryContext(Arc::clone(&deliveries));
         let producer = settings
-            .producer_config(shard)
+            .producer_config(shard, scheme)
             .create_with_context(context)
             .map_err(|error| to_log_error("making a producer", &error))?;
         let transaction_timeout = Duration::from_millis(settings.transaction_timeout_ms);
@@ -183,7 +197,7 @@ impl ShardProducer {
             deliveries,
             sent: 0,
             offsets_topic: settings.offsets_topic.clone(),
-            id: settings.transactional_id(shard),
+            id: settings.transactional_id(shard, scheme),
             shard,
             message_max_bytes: settings.message_max_bytes,
             delivery_timeout: transaction_timeout + Duration::from_secs(5),

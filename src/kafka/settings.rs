@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-use crate::shard::ShardId;
+use crate::shard::{IdScheme, ShardId};
 
 /// How long a topic that the brokers do not know may just be new.
 const TOPIC_PROPAGATION_MS: &str = "3000";
@@ -47,6 +47,8 @@ pub struct KafkaSettings {
     pub transaction_timeout_ms: u64,
     /// The largest record.
     pub message_max_bytes: usize,
+    /// What a member commits for the group, where nobody has before it joined.
+    pub claim: Option<super::claim::Claim>,
 }
 
 impl KafkaSettings {
@@ -64,12 +66,12 @@ impl KafkaSettings {
     }
 
     /// The transactional id of a shard: the shard's alone (rule 3).
-    pub fn transactional_id(&self, shard: ShardId) -> String {
-        format!("{}-{}-{shard}", self.group_id, self.offsets_topic)
+    pub fn transactional_id(&self, shard: ShardId, scheme: IdScheme) -> String {
+        scheme.transactional_id(&self.group_id, &self.offsets_topic, shard)
     }
 
     /// For the one producer of a shard.
-    pub fn producer_config(&self, shard: ShardId) -> ClientConfig {
+    pub fn producer_config(&self, shard: ShardId, scheme: IdScheme) -> ClientConfig {
         let defaults = BTreeMap::from([
             ("linger.ms", "0".to_owned()),
             // A few of the largest records, or a second of what a shard writes.
@@ -88,7 +90,7 @@ impl KafkaSettings {
         own.extend(self.producer.clone());
         let mut config = self.base(&own);
         // Not to be changed: exactly once stands on these.
-        config.set("transactional.id", self.transactional_id(shard)).set("enable.idempotence", "true");
+        config.set("transactional.id", self.transactional_id(shard, scheme)).set("enable.idempotence", "true");
         config
     }
 
@@ -127,6 +129,17 @@ impl KafkaSettings {
         config
     }
 
+    /// For what is asked of the group, and committed, from outside.
+    pub fn claim_config(&self) -> ClientConfig {
+        let mut config = self.base(&self.consumer);
+        config.remove("group.instance.id");
+        config
+            .set("group.id", &self.group_id)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false");
+        config
+    }
+
     /// For membership in the group, which reads nothing.
     pub fn membership_config(&self) -> ClientConfig {
         // Often enough that members learn of a rebalance well within the second after a session timed out.
@@ -158,7 +171,9 @@ impl KafkaSettings {
             .set("group.id", &self.group_id)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "latest");
+            .set("auto.offset.reset", "latest")
+            // They say whether the coordinator is heard.
+            .set("statistics.interval.ms", "1000");
         config
     }
 

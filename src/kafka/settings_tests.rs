@@ -15,6 +15,7 @@ fn settings() -> KafkaSettings {
         group_protocol: GroupProtocol::Classic,
         transaction_timeout_ms: 15_000,
         message_max_bytes: 1 << 20,
+        claim: None,
     }
 }
 
@@ -22,10 +23,13 @@ fn settings() -> KafkaSettings {
 fn rule_3_a_shards_transactional_id_is_the_shards_alone_and_no_setting_changes_it() {
     let mut settings = settings();
     settings.producer.insert("enable.idempotence".to_owned(), "false".to_owned());
-    let id = |shard| settings.producer_config(ShardId(shard)).get("transactional.id").map(str::to_owned);
-    assert_eq!(id(3).as_deref(), Some("group-offsets-3"));
+    let with =
+        |shard, scheme| settings.producer_config(ShardId(shard), scheme).get("transactional.id").map(str::to_owned);
+    let id = |shard| with(shard, IdScheme::Colons);
+    assert_eq!(id(3).as_deref(), Some("group:offsets:3"));
+    assert_eq!(with(3, IdScheme::Dashes).as_deref(), Some("group-offsets-3"));
     assert_ne!(id(3), id(4));
-    assert_eq!(settings.producer_config(ShardId(3)).get("enable.idempotence"), Some("true"));
+    assert_eq!(settings.producer_config(ShardId(3), IdScheme::Colons).get("enable.idempotence"), Some("true"));
 }
 
 #[test]
@@ -37,7 +41,9 @@ fn no_setting_changes_what_a_recovery_reads() {
 #[test]
 fn settings_for_all_clients_reach_all_clients() {
     let settings = settings();
-    for config in [settings.admin_config(), settings.membership_config(), settings.producer_config(ShardId(0))] {
+    for config in
+        [settings.admin_config(), settings.membership_config(), settings.producer_config(ShardId(0), IdScheme::Colons)]
+    {
         assert_eq!(config.get("security.protocol"), Some("plaintext"));
     }
 }

@@ -14,7 +14,8 @@ use super::reader::ShardReader;
 use super::settings::KafkaSettings;
 use crate::cluster::records::KeyValue;
 use crate::cluster::{ConfigStore, StatusStore};
-use crate::shard::{LogError, OffsetReader, ShardId, TransactionalProducer};
+use crate::shard::{IdScheme, LogError, OffsetReader, ShardId, TransactionalProducer};
+use crate::supervision::catch_callback;
 
 /// Both topics have one partition.
 const PARTITION: i32 = 0;
@@ -33,7 +34,9 @@ impl KafkaConfigStore {
 
 impl ConfigStore for KafkaConfigStore {
     fn producer(&self) -> Result<Box<dyn TransactionalProducer>, LogError> {
-        Ok(Box::new(ShardProducer::new(&self.settings, ShardId(PARTITION))?))
+        // Workers of every version change the log under this one id, which orders their changes. Should another group's be
+        // the same, a change of either makes one of the other be made again.
+        Ok(Box::new(ShardProducer::new(&self.settings, ShardId(PARTITION), IdScheme::Dashes)?))
     }
 
     fn reader(&self) -> Result<Box<dyn OffsetReader>, LogError> {
@@ -61,11 +64,12 @@ impl ProducerContext for StatusContext {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, message)) = result {
+        let _ = catch_callback(|| {
+            let Err((error, message)) = result else { return };
             let grant = format!("Write on topic {}", rdkafka::Message::topic(message));
             let error = needing(to_log_error("writing a status", error), &grant);
             tracing::warn!(%error, "a status was not written; it is written again");
-        }
+        });
     }
 }
 

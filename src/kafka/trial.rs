@@ -8,7 +8,7 @@ use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
 
 use super::context::LogContext;
 use super::settings::KafkaSettings;
-use crate::shard::ShardId;
+use crate::shard::{IdScheme, ShardId};
 
 impl ProducerContext for LogContext {
     type DeliveryOpaque = ();
@@ -30,8 +30,8 @@ pub struct Refused {
 
 /// Makes a client of every kind with the settings that are in force, and asks no broker.
 pub fn refused(settings: &KafkaSettings) -> Vec<Refused> {
-    let consumers = [settings.membership_config(), settings.reader_config("read_committed")];
-    let producers = [settings.producer_config(ShardId(0)), settings.status_producer_config()];
+    let consumers = [settings.membership_config(), settings.reader_config("read_committed"), settings.claim_config()];
+    let producers = [settings.producer_config(ShardId(0), IdScheme::default()), settings.status_producer_config()];
     let mut refused = Vec::new();
     let mut note = |prefix, made: Result<(), KafkaError>| {
         if let Err(error) = made {

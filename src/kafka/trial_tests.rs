@@ -20,6 +20,7 @@ fn settings(prefix: &str, key: &str, value: &str) -> KafkaSettings {
         group_protocol: GroupProtocol::Classic,
         transaction_timeout_ms: 15_000,
         message_max_bytes: 300 << 20,
+        claim: None,
     }
 }
 
@@ -59,7 +60,7 @@ fn the_status_producer_is_what_it_has_to_be_whatever_is_set() {
     let config = settings("producer.", "acks", "all").status_producer_config();
     assert_eq!(config.get("enable.idempotence"), Some("false"));
     // A topic that is gone shows before its records' time is over, whatever producer it is.
-    for config in [config, settings("", "client.id", "x").producer_config(ShardId(0))] {
+    for config in [config, settings("", "client.id", "x").producer_config(ShardId(0), IdScheme::default())] {
         let value = |key: &str| config.get(key).unwrap().parse::<u64>().unwrap();
         assert!(value("topic.metadata.propagation.max.ms") < value("message.timeout.ms"));
         assert_eq!(config.get("allow.auto.create.topics"), Some("false"));

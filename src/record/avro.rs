@@ -1,18 +1,17 @@
-//! Avro: the value's fields but the last by the library, the payload appended as its length and itself.
+//! Avro: the value's fields but the first and the last by the library. The payload, which is last, is appended as its
+//! length and itself; the sequence, which is first, is known only to the shard's owner and put in front there.
 
+use std::fmt;
 use std::sync::OnceLock;
 
 use apache_avro::Schema;
-use apache_avro::headers::{HeaderBuilder, RabinFingerprintHeader};
 use apache_avro::writer::datum::GenericDatumWriter;
 use kvs_client::{Fragment, Track};
 use kvs_mkv::TagValue;
 use serde::Serialize;
 
-/// The value's schema.
-pub const VALUE_SCHEMA: &str = include_str!("../../schemas/fragment.avsc");
-/// The key's schema, for `key.converter=avro`.
-pub const KEY_SCHEMA: &str = include_str!("../../schemas/fragment-key.avsc");
+use super::schema::{KEY_SCHEMA, VALUE_SCHEMA, single_object_header};
+use crate::shard::SequencePrefix;
 
 /// Room in front of payloads that a value's head nearly always fits into: about 15 bytes a frame, and the tracks.
 pub const HEADROOM_BYTES: usize = 4 << 10;
@@ -23,8 +22,8 @@ pub const HEADROOM_BYTES: usize = 4 << 10;
 pub struct EncodeError(pub(super) String);
 
 /// Writes values. A schema registry comes in here later.
-pub trait ValueEncoder: Send + Sync {
-    /// All of the value that comes before the bytes of the payload.
+pub trait ValueEncoder: SequencePrefix {
+    /// All of the value that comes behind the sequence and before the bytes of the payload.
     ///
     /// # Errors
     /// When a field does not fit the schema.
@@ -38,6 +37,7 @@ pub trait ValueEncoder: Send + Sync {
 }
 
 /// Avro single-object encoding: a marker, the schema's fingerprint, the datum.
+#[derive(Clone)]
 pub struct AvroValue {
     header: Vec<u8>,
     writer: &'static GenericDatumWriter<'static>,
@@ -58,10 +58,14 @@ fn compiled() -> Result<&'static Compiled, EncodeError> {
 
 fn compile() -> Result<Compiled, String> {
     let text = |error: apache_avro::Error| error.to_string();
-    let value_schema = Schema::parse_str(VALUE_SCHEMA).map_err(text)?;
     let mut head: serde_json::Value = serde_json::from_str(VALUE_SCHEMA).map_err(|error| error.to_string())?;
-    let last = head["fields"].as_array_mut().and_then(Vec::pop);
-    if last.is_none_or(|field| field["name"] != "payload" || field["type"] != "bytes") {
+    let is = |field: &serde_json::Value, name: &str, kind| field["name"] == name && field["type"] == kind;
+    let fields =
+        head["fields"].as_array_mut().filter(|fields| fields.len() > 2).ok_or("fragment.avsc has no fields")?;
+    if !is(&fields.remove(0), "sequence", serde_json::json!(["null", "long"])) {
+        return Err("the first field of fragment.avsc is not the sequence".to_owned());
+    }
+    if fields.pop().is_none_or(|field| !is(&field, "payload", "bytes".into())) {
         return Err("the last field of fragment.avsc is not the payload".to_owned());
     }
     // Once a process: the writers borrow them for ever.
@@ -69,9 +73,9 @@ fn compile() -> Result<Compiled, String> {
     let key_schema: &'static Schema = Box::leak(Box::new(Schema::parse_str(KEY_SCHEMA).map_err(text)?));
     let writer = |schema| GenericDatumWriter::builder(schema).human_readable(false).build().map_err(text);
     Ok(Compiled {
-        value_header: RabinFingerprintHeader::from_schema(&value_schema).build_header(),
+        value_header: single_object_header(VALUE_SCHEMA)?,
         head_writer: writer(head_schema)?,
-        key_header: RabinFingerprintHeader::from_schema(key_schema).build_header(),
+        key_header: single_object_header(KEY_SCHEMA)?,
         key_writer: writer(key_schema)?,
     })
 }
@@ -103,17 +107,32 @@ impl ValueEncoder for AvroValue {
         fragment: &Fragment,
     ) -> Result<Vec<u8>, EncodeError> {
         let mut head = Vec::with_capacity(HEADROOM_BYTES);
-        head.extend_from_slice(&self.header);
         let fields = HeadFields::of(stream_name, stream_arn, content_type, fragment);
         self.writer.write_ser(&mut head, &fields).map_err(|error| EncodeError(error.to_string()))?;
-        write_length(&mut head, fragment.payload.len());
+        write_long(&mut head, long(fragment.payload.len() as u64));
         Ok(head)
     }
 }
 
-/// Length of a bytes field: zig-zag, seven bits at a time (Avro specification, "Binary encoding").
-fn write_length(out: &mut Vec<u8>, length: usize) {
-    let mut rest = (length as u64) << 1;
+impl fmt::Debug for AvroValue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("AvroValue")
+    }
+}
+
+impl SequencePrefix for AvroValue {
+    fn prefix(&self, sequence: i64) -> Vec<u8> {
+        let mut prefix = self.header.clone();
+        // Which branch of the union, then the number.
+        write_long(&mut prefix, 1);
+        write_long(&mut prefix, sequence);
+        prefix
+    }
+}
+
+/// A long: zig-zag, seven bits at a time (Avro specification, "Binary encoding").
+fn write_long(out: &mut Vec<u8>, value: i64) {
+    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
     while rest >= 0x80 {
         out.push(rest as u8 | 0x80);
         rest >>= 7;

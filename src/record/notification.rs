@@ -3,16 +3,14 @@
 use std::sync::{Arc, OnceLock};
 
 use apache_avro::Schema;
-use apache_avro::headers::{HeaderBuilder, RabinFingerprintHeader};
 use apache_avro::writer::datum::GenericDatumWriter;
 use kvs_client::{FragmentNumber, StreamPosition, Timestamp};
 use serde::Serialize;
 
 use super::EncodeError;
+use super::schema::{CONTENT_TYPE, NOTIFICATION_SCHEMA, single_object_header};
 use crate::shard::{OffsetKey, Record, partition_for};
 
-/// The schema.
-pub const NOTIFICATION_SCHEMA: &str = include_str!("../../schemas/notification.avsc");
 /// So many numbers are named in one record.
 const NUMBERS_MAX: usize = 1_000;
 
@@ -76,7 +74,7 @@ fn compiled() -> Result<&'static Compiled, EncodeError> {
         let text = |error: apache_avro::Error| error.to_string();
         // Once a process: the writer borrows it for ever.
         let schema: &'static Schema = Box::leak(Box::new(Schema::parse_str(NOTIFICATION_SCHEMA).map_err(text)?));
-        let header = RabinFingerprintHeader::from_schema(schema).build_header();
+        let header = single_object_header(NOTIFICATION_SCHEMA)?;
         let writer = GenericDatumWriter::builder(schema).human_readable(false).build().map_err(text)?;
         Ok(Compiled { header, writer })
     };
@@ -136,8 +134,13 @@ impl NotificationTopic {
             partition: partition_for(stream_name.as_bytes(), self.partitions),
             key: stream_name.as_bytes().to_vec(),
             value: Some(value.into()),
-            headers: vec![("kvs.stream", stream_name.to_owned()), ("kvs.notification", kind.to_owned())],
+            headers: vec![
+                ("kvs.stream", stream_name.to_owned()),
+                ("kvs.notification", kind.to_owned()),
+                ("content-type", CONTENT_TYPE.to_owned()),
+            ],
             timestamp_ms: Some(now_ms),
+            sequence: None,
         })
     }
 }

@@ -19,7 +19,8 @@ fn read(notification: &Notification<'_>) -> (Record, Vec<(String, Value)>) {
     let key = OffsetKey { connector: "cameras".to_owned(), stream: "door".to_owned() };
     let record = topic.record(&key, "door", Some("arn"), 1_700_000_000_123, notification).unwrap();
     let schema = Schema::parse_str(NOTIFICATION_SCHEMA).unwrap();
-    let reader = GenericSingleObjectReader::builder().schema(schema).build().unwrap();
+    let header = single_object_header(NOTIFICATION_SCHEMA).unwrap();
+    let reader = GenericSingleObjectReader::builder().schema(schema).header(header).build().unwrap();
     let bytes = record.value.as_ref().unwrap().to_vec();
     let Value::Record(fields) = reader.read_value(&mut bytes.as_slice()).unwrap() else { panic!("no record") };
     (record, fields)

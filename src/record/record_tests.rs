@@ -4,6 +4,7 @@ use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::types::Value;
 use kvs_mkv::{ChunkWriter, Event, FrameData, LeadingTags, Splitter, Timestamp, TrackKind, TrailingTags};
 
+use super::schema::single_object_header;
 use super::*;
 
 fn fragment(producer_ms: i64) -> Fragment {
@@ -32,7 +33,7 @@ fn builder(key_format: KeyFormat, wanted: RecordTimestamp) -> RecordBuilder {
         stream_name: "s".to_owned(),
         stream_arn: Some("arn".to_owned()),
         topic: "t".into(),
-        topic_partitions: 6,
+        partition: 5,
         key_format,
         encoder: Arc::new(AvroValue::new().unwrap()),
         timestamps: TimestampPolicy {
@@ -42,6 +43,12 @@ fn builder(key_format: KeyFormat, wanted: RecordTimestamp) -> RecordBuilder {
             after_max_ms: 3_600_000,
         },
     }
+}
+
+/// The value as the shard's owner completes it.
+fn published(record: &Record, sequence: i64) -> Vec<u8> {
+    let lacking = record.sequence.as_ref().expect("it lacks its sequence");
+    [&lacking.prefix(sequence), record.value.as_deref().unwrap()].concat()
 }
 
 fn field<'v>(value: &'v Value, name: &str) -> &'v Value {
@@ -58,10 +65,14 @@ fn an_independent_reading_agrees() {
     assert_eq!(record.key, b"91343852333181432392682062607743920146159169392");
     assert_eq!(record.timestamp_ms, Some(9));
     let schema = apache_avro::Schema::parse_str(VALUE_SCHEMA).unwrap();
-    let reader = GenericSingleObjectReader::builder().schema(schema).build().unwrap();
-    let mut bytes: &[u8] = record.value.as_deref().unwrap();
+    // What another reader computes too is in schema_tests and in tests/readers.
+    let header = single_object_header(VALUE_SCHEMA).unwrap();
+    let reader = GenericSingleObjectReader::builder().schema(schema).header(header).build().unwrap();
+    let bytes = published(record, 77);
+    let mut bytes = bytes.as_slice();
     let value = reader.read_value(&mut bytes).unwrap();
     assert!(bytes.is_empty(), "{} bytes are left over", bytes.len());
+    assert_eq!(field(&value, "sequence"), &Value::Union(1, Box::new(Value::Long(77))));
     assert_eq!(field(&value, "payload"), &Value::Bytes(payload.clone()));
     assert_eq!(field(&value, "producer_timestamp"), &Value::Union(1, Box::new(Value::TimestampMillis(5))));
     let Value::Array(tracks) = field(&value, "tracks") else { panic!() };
@@ -85,6 +96,19 @@ fn the_payload_is_not_moved() {
     let records = builder(KeyFormat::Text, RecordTimestamp::Ingest).build(fragment, None, 9).unwrap();
     let value = records[0].value.as_ref().unwrap();
     assert_eq!(value[value.len() - size..].as_ptr(), address);
+    // Nor by the sequence.
+    let prefix = records[0].sequence.as_ref().unwrap().prefix(i64::MAX);
+    let value = records.into_iter().next().unwrap().value.unwrap().into_prefixed(&prefix);
+    assert_eq!(value[value.len() - size..].as_ptr(), address);
+}
+
+#[test]
+fn headers_say_what_the_payload_is_and_what_the_value_is() {
+    let records = builder(KeyFormat::Text, RecordTimestamp::Ingest).build(fragment(5), Some("video/webm"), 9).unwrap();
+    let header = |name| records[0].headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str());
+    assert_eq!(header("kvs.content.type"), Some("video/webm"));
+    assert_eq!(header("content-type"), Some("avro/binary"));
+    assert_eq!(header("kvs.stream"), Some("s"));
 }
 
 #[test]

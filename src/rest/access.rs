@@ -2,9 +2,9 @@
 //!
 //! **Contract.** Without users and without client certificates everybody is an admin, and the listener is on loopback or
 //! was declared insecure (`crate::config::rest`). With them a request says who it is by password, token or certificate,
-//! or is refused with 401; one that changes something and is no admin's with 403. A browser's page of another origin
-//! changes nothing, whatever the listener. Passwords are checked off the runtime, a few at a time, and the answer is
-//! remembered for a minute.
+//! or is refused with 401; one that changes something and is no admin's with 403. A browser's page of another site neither
+//! reads nor changes anything, whatever the listener ([`super::origin`]); trying settings out changes nothing. Passwords are
+//! checked off the runtime, a few at a time, and the answer is remembered for a minute.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -24,12 +24,17 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use super::error::ApiError;
+use super::origin::{ForeignHost, Origins};
 use crate::config::rest::RestConfig;
 
 /// The path that everybody may look at.
 const OPEN: &str = "/health";
 /// Passwords that are checked at once: each takes some ten milliseconds of a core.
 const CHECKS_MAX: usize = 2;
+/// Passwords that wait for it; with more than these a request is refused for the moment.
+const CHECKS_WAITING_MAX: usize = 16;
+/// Requests that are about a password at once.
+pub(super) const CHECKS_AT_ONCE_MAX: usize = CHECKS_MAX + CHECKS_WAITING_MAX;
 /// How long a password that was right is not checked again.
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// So many are remembered.
@@ -57,6 +62,8 @@ pub struct Peer {
 pub(super) enum Caller {
     /// Nobody who is known.
     Unknown,
+    /// Somebody whose password cannot be checked now: too many are.
+    Unchecked,
     /// May look.
     User,
     /// May change.
@@ -65,7 +72,7 @@ pub(super) enum Caller {
 
 impl Caller {
     pub(super) fn may_look(&self) -> bool {
-        *self != Self::Unknown
+        matches!(self, Self::User | Self::Admin)
     }
 }
 
@@ -84,6 +91,8 @@ pub struct Access {
     remembered: Mutex<HashMap<[u8; 32], Instant>>,
     salt: [u8; 16],
     checks: Semaphore,
+    checks_waiting: Semaphore,
+    origins: Origins,
 }
 
 impl Access {
@@ -115,6 +124,8 @@ impl Access {
             remembered: Mutex::default(),
             salt: rand::random(),
             checks: Semaphore::new(CHECKS_MAX),
+            checks_waiting: Semaphore::new(CHECKS_WAITING_MAX),
+            origins: Origins::of(config),
         })
     }
 
@@ -134,9 +145,13 @@ impl Access {
             }
             Some((scheme, text)) if scheme.eq_ignore_ascii_case("basic") => {
                 let decoded = BASE64_STANDARD.decode(text.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-                match decoded.as_deref().and_then(|text| text.split_once(':')) {
-                    Some((name, password)) if self.is_right(name, password).await => self.role(name),
-                    _ => Caller::Unknown,
+                let Some((name, password)) = decoded.as_deref().and_then(|text| text.split_once(':')) else {
+                    return Caller::Unknown;
+                };
+                match self.is_right(name, password).await {
+                    Some(true) => self.role(name),
+                    Some(false) => Caller::Unknown,
+                    None => Caller::Unchecked,
                 }
             }
             Some(_) => Caller::Unknown,
@@ -144,7 +159,8 @@ impl Access {
         }
     }
 
-    async fn is_right(&self, name: &str, password: &str) -> bool {
+    /// `None`: too many passwords wait to be checked.
+    async fn is_right(&self, name: &str, password: &str) -> Option<bool> {
         let mut hasher = Sha256::new();
         hasher.update(self.salt);
         hasher.update((name.len() as u64).to_be_bytes());
@@ -153,24 +169,27 @@ impl Access {
         let digest: [u8; 32] = hasher.finalize().into();
         let lock = || self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if lock().get(&digest).is_some_and(|when| when.elapsed() < REMEMBERED) {
-            return true;
+            return Some(true);
         }
-        let Ok(_turn) = self.checks.acquire().await else { return false };
+        let waits = self.checks_waiting.try_acquire().ok()?;
+        let turn = self.checks.acquire().await.ok()?;
+        drop(waits);
         let (hash, known) = match self.passwords.get(name) {
             Some(hash) => (hash.clone(), true),
             None => (self.nobody.clone(), false),
         };
         let password = password.to_owned();
         let matches = tokio::task::spawn_blocking(move || matches(&hash, &password)).await.unwrap_or(false);
+        drop(turn);
         if !(matches && known) {
-            return false;
+            return Some(false);
         }
         let mut remembered = lock();
         if remembered.len() >= REMEMBERED_MAX {
             remembered.clear();
         }
         remembered.insert(digest, Instant::now());
-        true
+        Some(true)
     }
 }
 
@@ -237,26 +256,66 @@ fn digest_of(hex: &str) -> Option<[u8; 32]> {
     Some(digest)
 }
 
-/// Whether a page of another origin sent this: its own scripts may not read the answer, but it would be done.
-fn is_foreign(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(origin) = headers.get(header::ORIGIN) else { return false };
-    let host = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
-    host.is_none() || host != text(header::HOST)
+/// Whether a request only looks, or tries out what changes nothing: settings, without asking anybody about them.
+fn only_looks(request: &Request) -> bool {
+    match *request.method() {
+        Method::GET | Method::HEAD => true,
+        // `connect=true` has the worker call others, with its own credentials.
+        Method::PUT => {
+            let query = request.uri().query().unwrap_or_default();
+            let connects = url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "connect");
+            is_validation(request.uri().path()) && !connects
+        }
+        _ => false,
+    }
+}
+
+/// `/connector-plugins/{plugin}/config/validate`.
+fn is_validation(path: &str) -> bool {
+    let plugin = path.strip_prefix("/connector-plugins/").and_then(|rest| rest.strip_suffix("/config/validate"));
+    plugin.is_some_and(|plugin| !plugin.is_empty() && !plugin.contains('/'))
 }
 
 /// Lets a request through, or not.
 pub(super) async fn check(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
+    let looks = only_looks(&request);
+    let open = matches!(*request.method(), Method::GET | Method::HEAD) && request.uri().path() == OPEN;
+    match access.origins.check_host(&request) {
+        Ok(()) => {}
+        // A balancer may ask by any name; it learns what those learn who are not known.
+        Err(ForeignHost::Unknown(_)) if open => {
+            request.extensions_mut().insert(Caller::Unknown);
+            return next.run(request).await;
+        }
+        Err(ForeignHost::Unknown(host)) => {
+            let message = format!(
+                "This worker is not known as {host:?}, so a page that only pretends to be of that host may have sent this: \
+                 ask by its address, or name the host in the worker's rest.allowed.hosts."
+            );
+            return ApiError::new(StatusCode::FORBIDDEN, message).into_response();
+        }
+        Err(ForeignHost::Malformed) => {
+            return ApiError::bad_request("Host: one header with the worker's host was expected").into_response();
+        }
+    }
     let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
     let caller = access.caller(request.headers(), &peer).await;
-    let looks = matches!(*request.method(), Method::GET | Method::HEAD);
-    let open = looks && request.uri().path() == OPEN;
-    if caller == Caller::Unknown && !open {
-        let error = ApiError::new(StatusCode::UNAUTHORIZED, "User cannot access the resource.");
-        return ([(header::WWW_AUTHENTICATE, "Basic realm=\"kvs-connect\"")], error).into_response();
+    match caller {
+        Caller::Unchecked if !open => {
+            return ApiError::unavailable("Too many passwords are being checked; try again in a moment.")
+                .into_response();
+        }
+        Caller::Unknown if !open => {
+            let error = ApiError::new(StatusCode::UNAUTHORIZED, "User cannot access the resource.");
+            return ([(header::WWW_AUTHENTICATE, "Basic realm=\"kvs-connect\"")], error).into_response();
+        }
+        _ => {}
     }
-    if !looks && is_foreign(request.headers()) {
-        let message = "This was sent by a page of another origin, and pages of other origins may change nothing.";
+    if !looks && let Some(origin) = access.origins.foreign(request.headers()) {
+        let message = format!(
+            "This was sent by a page of another origin, {origin:?}, and those may change nothing: the worker's \
+             rest.allowed.origins names those that may."
+        );
         return ApiError::new(StatusCode::FORBIDDEN, message).into_response();
     }
     if !looks && caller != Caller::Admin {

@@ -22,6 +22,8 @@ fn access(htpasswd: &str, tokens: &str, admins: &[&str]) -> Result<Access, Acces
         htpasswd: Some(users),
         tokens: Some(all),
         admins: admins.iter().map(|name| (*name).to_owned()).collect(),
+        allowed_hosts: Vec::new(),
+        allowed_origins: Vec::new(),
     })
 }
 
@@ -69,14 +71,22 @@ fn files_of_users_are_refused_with_the_line() {
     assert!(said("", "robot:123").contains("tokens:1: NAME:SHA256"));
 }
 
+/// Neither a page nor somebody who may only look has the worker call others.
 #[test]
-fn a_page_of_another_origin_is_foreign() {
-    let headers = |origin: &str| {
-        HeaderMap::from_iter([
-            (header::ORIGIN, origin.parse().unwrap()),
-            (header::HOST, "127.0.0.1:8083".parse().unwrap()),
-        ])
-    };
-    assert!(is_foreign(&headers("http://evil.example")) && is_foreign(&headers("null")));
-    assert!(!is_foreign(&headers("http://127.0.0.1:8083")) && !is_foreign(&HeaderMap::new()));
+fn settings_may_be_tried_out_by_those_who_look_and_connections_may_not() {
+    let request =
+        |method: Method, uri: &str| Request::builder().method(method).uri(uri).body(axum::body::Body::empty()).unwrap();
+    let looks = |method, uri| only_looks(&request(method, uri));
+    assert!(looks(Method::GET, "/connectors") && looks(Method::HEAD, "/health"));
+    assert!(looks(Method::PUT, "/connector-plugins/KinesisVideoSource/config/validate"));
+    for uri in [
+        "/connector-plugins/KinesisVideoSource/config/validate?connect=true",
+        "/connector-plugins/KinesisVideoSource/config/validate?%63onnect=true",
+        "/connector-plugins/a/b/config/validate",
+        "/connectors/x/config",
+        "/connectors/connector-plugins/x/config/validate",
+    ] {
+        assert!(!looks(Method::PUT, uri), "{uri}");
+    }
+    assert!(!looks(Method::POST, "/connector-plugins/KinesisVideoSource/config/validate"));
 }

@@ -33,8 +33,8 @@ fn info(name: &str, entry: &ConnectorEntry) -> Value {
 fn status_json(worker: &Worker, status: &Status) -> Map<String, Value> {
     let mut json = Map::from_iter([
         ("state".to_owned(), status.state.name().into()),
-        ("worker_id".to_owned(), status.worker_id.as_str().into()),
-        ("version".to_owned(), worker.release_of(&status.worker_id).into()),
+        ("worker_id".to_owned(), status.reporter.worker_id.as_str().into()),
+        ("version".to_owned(), worker.release_of(&status.reporter.worker_id).into()),
     ]);
     if let Some(trace) = &status.trace {
         json.insert("trace".to_owned(), trace.as_str().into());
@@ -285,8 +285,6 @@ pub(super) async fn topics(State(worker): Shared, Path(name): Path<String>) -> A
 }
 
 pub(super) async fn reset_topics(State(worker): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
-    let (of, owner) = (name, Arc::clone(&worker));
-    let reset = tokio::task::spawn_blocking(move || owner.reset_topics(&of)).await;
-    reset.map_err(|error| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))??;
+    worker.reset_topics(&name).await?;
     Ok(StatusCode::ACCEPTED)
 }

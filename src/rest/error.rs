@@ -11,7 +11,9 @@ use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::places::Place;
 use crate::cluster::Refusal;
+use crate::config::json;
 use crate::worker::{OffsetsError, OperationError};
 
 /// The largest body: a connector with ten thousand streams has a tenth of it.
@@ -35,6 +37,10 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)
     }
@@ -52,7 +58,7 @@ impl From<Refusal> for ApiError {
         let status = match refusal {
             Refusal::NotFound(_) | Refusal::TaskNotFound(..) => StatusCode::NOT_FOUND,
             Refusal::AlreadyExists(_) => StatusCode::CONFLICT,
-            Refusal::Invalid(_) | Refusal::NotStopped(_) | Refusal::OtherGroup { .. } => StatusCode::BAD_REQUEST,
+            Refusal::Invalid(_) | Refusal::NotStopped(_) | Refusal::Contract(_) => StatusCode::BAD_REQUEST,
         };
         Self::new(status, refusal.to_string())
     }
@@ -102,8 +108,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
                 ));
             }
         }
+        // While it comes, its client is waited for.
+        let waits = request.extensions().get::<Place>().map(Place::waits);
         let bytes = read(request.into_body()).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| ApiError::bad_request(format!("the body: {error}")))
+        drop(waits);
+        json::from_slice(&bytes).map(Self).map_err(|error| ApiError::bad_request(format!("the body: {error}")))
     }
 }
 

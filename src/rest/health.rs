@@ -13,10 +13,14 @@ use crate::connector::StreamState;
 use crate::worker::Worker;
 use crate::worker::operations::Health;
 
-/// Version and cluster.
+/// The version of Kafka Connect whose REST API this is: its clients decide by it what they may ask for.
+const CONNECT_VERSION: &str = "4.1.0";
+
+/// Versions and cluster.
 pub(super) async fn root(State(worker): State<Arc<Worker>>) -> Json<Value> {
     Json(json!({
-        "version": env!("CARGO_PKG_VERSION"),
+        "version": CONNECT_VERSION,
+        "kvs_connect_version": env!("CARGO_PKG_VERSION"),
         "commit": option_env!("KVS_CONNECT_COMMIT").unwrap_or("unknown"),
         "kafka_cluster_id": worker.cluster_id(),
     }))
@@ -28,7 +32,10 @@ pub(super) async fn health(
     Extension(caller): Extension<Caller>,
 ) -> (StatusCode, Json<Value>) {
     let (code, status, message) = match worker.health() {
-        Health::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting", "Worker is still starting up.".to_owned()),
+        Health::Starting(reason) => {
+            let reason = reason.map(|reason| format!(" {reason}")).unwrap_or_default();
+            (StatusCode::SERVICE_UNAVAILABLE, "starting", format!("Worker is still starting up.{reason}"))
+        }
         Health::Unhealthy(reason) => (StatusCode::INTERNAL_SERVER_ERROR, "unhealthy", reason),
         Health::Healthy => {
             (StatusCode::OK, "healthy", "Worker has completed startup and is ready to handle requests.".to_owned())

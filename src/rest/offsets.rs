@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::{ApiError, JsonBody, Path};
-use crate::shard::StoredOffset;
+use crate::shard::{DataPartition, StoredOffset};
 use crate::worker::Worker;
 
 type Shared = State<Arc<Worker>>;
@@ -42,6 +42,9 @@ struct Offset {
     continuation_token: Option<String>,
     server_timestamp: Option<i64>,
     producer_timestamp: Option<i64>,
+    sequence: Option<i64>,
+    /// As GET shows it; without it the stream stays where its records are.
+    data_partition: Option<DataPartition>,
 }
 
 pub(super) async fn get(State(worker): Shared, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
@@ -79,7 +82,8 @@ pub(super) async fn patch(
 }
 
 fn stored(offset: Offset) -> Result<StoredOffset, String> {
-    let Offset { fragment_number, continuation_token, server_timestamp, producer_timestamp } = offset;
+    let Offset { fragment_number, continuation_token, server_timestamp, producer_timestamp, sequence, data_partition } =
+        offset;
     let fragment_number = fragment_number.parse().map_err(|error| format!("fragmentNumber: {error}"))?;
     let token_is_valid = |token: &String| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
@@ -101,6 +105,8 @@ fn stored(offset: Offset) -> Result<StoredOffset, String> {
         fragment_number,
         server_timestamp: server_timestamp.map(time).transpose()?,
         producer_timestamp: producer_timestamp.map(time).transpose()?,
+        sequence: sequence.map(crate::shard::sequence::checked).transpose()?,
+        data_partition,
     })
 }
 

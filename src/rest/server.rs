@@ -1,4 +1,5 @@
-//! Listening, and one task a connection, all of it bounded: connections, the time for handshakes and headers, their size.
+//! Listening, and one task a connection, all of it bounded: connections and those of a peer ([`super::places`]), the time
+//! for handshakes and headers, their size, and how long an answer may go unread.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,22 +11,33 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::Layer;
 use tower_http::normalize_path::NormalizePathLayer;
 
-use super::access::Peer;
-use super::tls;
+use super::access::{self, Peer};
+use super::places::Places;
+use super::{origin, tls};
 use crate::config::rest::RestConfig;
+use crate::supervision::{Panicked, Part, catch_async, fault_point};
+use crate::telemetry;
+use crate::worker::turns::AT_WORK_MAX;
 
-/// Connections of a worker at most; more wait to be accepted.
+/// Connections of a worker at most.
 const CONNECTIONS_MAX: usize = 256;
+/// Of these one peer's at most; all clients behind a proxy are one.
+const CONNECTIONS_OF_PEER_MAX: usize = 128;
+// Whatever one peer asks for, some of its connections wait for it and can make room for its next one.
+const _: () = assert!(AT_WORK_MAX + access::CHECKS_AT_ONCE_MAX < CONNECTIONS_OF_PEER_MAX);
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the head of a request may take; so long an idle connection is kept, too.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a client may read nothing of what is written to it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 /// What a connection buffers at most, the head of a request with it.
 const BUFFER_MAX_BYTES: usize = 64 << 10;
 /// Headers of a request at most.
@@ -84,19 +96,27 @@ impl Bound {
             if !ip.is_unspecified() {
                 return Some(if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
             }
-            let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-            Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+            origin::machine_name()
         });
         let port = config.advertised_port.or(address.map(|address| address.port())).unwrap_or_default();
         format!("{}:{port}", host.unwrap_or_else(|| "localhost".to_owned()))
     }
 
-    /// Answers until it is stopped.
-    pub fn serve(self, router: Router, stop: &CancellationToken) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    /// Answers until it is stopped. What is returned comes to its end, with the reason, when a listener panics: without
+    /// one the worker cannot be asked anything.
+    pub fn serve(self, router: Router, stop: &CancellationToken) -> mpsc::Receiver<Panicked> {
+        let places = Places::new(CONNECTIONS_MAX, CONNECTIONS_OF_PEER_MAX);
+        let (ended, ends) = mpsc::channel(self.listeners.len().max(1));
         for (listener, acceptor) in self.listeners {
-            tokio::spawn(accept(listener, acceptor, router.clone(), Arc::clone(&room), stop.clone()));
+            let accepting = accept(listener, acceptor, router.clone(), Arc::clone(&places), stop.clone());
+            let ended = ended.clone();
+            tokio::spawn(async move {
+                if let Err(panicked) = catch_async(Part::Rest, accepting).await {
+                    let _ = ended.try_send(panicked);
+                }
+            });
         }
+        ends
     }
 }
 
@@ -104,30 +124,43 @@ async fn accept(
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
     router: Router,
-    room: Arc<Semaphore>,
+    places: Arc<Places>,
     stop: CancellationToken,
 ) {
+    // What goes on is said once.
+    let (mut fails, mut is_full) = (false, false);
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        fault_point(Part::Rest);
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        let socket = match accepted {
-            Ok((socket, _)) => socket,
+        let (socket, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // No more files to be had, or a connection that was gone at once.
-                tracing::warn!(%error, "a connection cannot be accepted");
+                if !std::mem::replace(&mut fails, true) {
+                    tracing::warn!(%error, "a connection to the REST API cannot be accepted; trying again");
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
+        fails = false;
+        let Some((place, close)) = places.take(peer.ip()) else {
+            telemetry::rest_connection_closed("no_place");
+            if !std::mem::replace(&mut is_full, true) {
+                tracing::warn!(%peer, "all connections to the REST API are at work, and no more are accepted for now");
+            }
+            continue;
+        };
+        is_full = false;
         let (router, acceptor, stop) = (router.clone(), acceptor.clone(), stop.clone());
         tokio::spawn(async move {
-            let _place = place;
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = connection(socket, acceptor, router) => {}
+                () = close.cancelled() => {}
+                () = connection(socket, acceptor, router.layer(Extension(place))) => {}
             }
         });
     }
@@ -135,6 +168,9 @@ async fn accept(
 
 async fn connection(socket: TcpStream, acceptor: Option<TlsAcceptor>, router: Router) {
     let _ = socket.set_nodelay(true);
+    let mut socket = TimeoutStream::new(socket);
+    socket.set_write_timeout(Some(WRITE_TIMEOUT));
+    let socket = Box::pin(socket);
     let Some(acceptor) = acceptor else { return serve(socket, router, Peer::default()).await };
     match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket)).await {
         Ok(Ok(stream)) => {

@@ -8,7 +8,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::config::rest::TlsFiles;
 
@@ -46,6 +46,19 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let read: Result<Vec<_>, _> = read.collect();
     let read = read.map_err(|error| in_file(error.to_string()))?;
     if read.is_empty() { Err(in_file("there is no certificate in it".to_owned())) } else { Ok(read) }
+}
+
+/// Names of hosts that a certificate is for; none when it cannot be read, which [`acceptor`] says.
+pub(super) fn names(file: &Path) -> Vec<String> {
+    let chain = certificates(file).unwrap_or_default();
+    let Some(first) = chain.first() else { return Vec::new() };
+    let Ok((_, certificate)) = X509Certificate::from_der(first) else { return Vec::new() };
+    let Ok(Some(names)) = certificate.subject_alternative_name() else { return Vec::new() };
+    let dns_name = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _ => None,
+    };
+    names.value.general_names.iter().filter_map(dns_name).collect()
 }
 
 /// The common name of a certificate's subject.

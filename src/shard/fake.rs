@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use super::id::ShardId;
+use super::id_scheme::IdScheme;
 use super::log::{Bounds, LogError, LogErrorKind, OffsetReader, OffsetRecord, ShardLog, TransactionalProducer};
 use super::outgoing::Record;
 
@@ -32,13 +33,13 @@ enum Entry {
 struct State {
     did: Vec<Did>,
     /// Whoever inits gets the next epoch; who has an older one is fenced.
-    epochs: HashMap<ShardId, u64>,
+    epochs: HashMap<Id, u64>,
     entries: HashMap<ShardId, Vec<Entry>>,
     transactions: u64,
     decided: HashMap<u64, bool>,
-    /// Committed records of other topics.
-    published: Vec<String>,
-    pending: HashMap<u64, Vec<String>>,
+    /// Committed records of other topics: keys and values.
+    published: Vec<(String, String)>,
+    pending: HashMap<u64, Vec<(String, String)>>,
     /// Errors to come: at this step, this kind.
     faults: Vec<(Did, LogErrorKind)>,
     /// An offset to which the log is cut once reading has begun.
@@ -46,22 +47,36 @@ struct State {
     /// Called after each init.
     after_init: Option<Box<dyn FnMut() + Send>>,
     /// Open transactions, and the shard whose id began them.
-    producers: HashMap<u64, ShardId>,
+    producers: HashMap<u64, Id>,
+    schemes: HashMap<ShardId, IdScheme>,
     /// A topic that may not be written.
     refused_topic: Option<String>,
+    /// The refusal names the record.
+    refused_by_name: bool,
+    /// Topics without a leader.
+    offline: Vec<String>,
+    /// Topics of all records sent, committed or not.
+    sent_to: Vec<String>,
+    /// So many questions for a position behind a seek are answered with this one, of a read before.
+    stale: Option<(i64, usize)>,
 }
 
 /// The log.
 #[derive(Clone, Default)]
 pub(super) struct FakeLog(Arc<Mutex<State>>);
 
+/// A transactional id.
+type Id = (ShardId, IdScheme);
+
 pub(super) struct FakeProducer {
     log: FakeLog,
     shard: ShardId,
+    id: Id,
     epoch: u64,
     transaction: Option<u64>,
-    /// A record of the transaction went to a topic that may not be written.
-    refused: bool,
+    /// Index of the record of the transaction that went to a topic that may not be written.
+    refused: Option<usize>,
+    sent: usize,
 }
 
 pub(super) struct FakeReader {
@@ -82,7 +97,11 @@ impl FakeLog {
     }
 
     pub(super) fn published(&self) -> Vec<String> {
-        self.state().published.clone()
+        self.state().published.iter().map(|(key, _)| key.clone()).collect()
+    }
+
+    pub(super) fn published_values(&self) -> Vec<String> {
+        self.state().published.iter().map(|(_, value)| value.clone()).collect()
     }
 
     /// The next time this step is made, it fails.
@@ -95,6 +114,29 @@ impl FakeLog {
         self.state().refused_topic = Some(topic.to_owned());
     }
 
+    /// The record of a transaction that goes to this topic is refused by its index.
+    pub(super) fn refuse_records_of(&self, topic: &str) {
+        let mut state = self.state();
+        (state.refused_topic, state.refused_by_name) = (Some(topic.to_owned()), true);
+    }
+
+    pub(super) fn sent_to(&self, topic: &str) -> bool {
+        self.state().sent_to.iter().any(|known| known == topic)
+    }
+
+    pub(super) fn set_offline(&self, topic: &str, offline: bool) {
+        let mut state = self.state();
+        state.offline.retain(|known| known != topic);
+        if offline {
+            state.offline.push(topic.to_owned());
+        }
+    }
+
+    /// Seeks come into force late: positions are those of a read before, for this many questions.
+    pub(super) fn stale_positions(&self, position: i64, questions: usize) {
+        self.state().stale = Some((position, questions));
+    }
+
     pub(super) fn truncate_to(&self, offset: usize) {
         self.state().truncate_to = Some(offset);
     }
@@ -105,14 +147,22 @@ impl FakeLog {
 
     /// Another owner of the shard's id, as a process of its own would be.
     pub(super) fn intruder(&self, shard: ShardId) -> FakeProducer {
-        let mut intruder = self.open_producer(shard).unwrap();
+        self.intruder_as(shard, IdScheme::default())
+    }
+
+    pub(super) fn intruder_as(&self, shard: ShardId, scheme: IdScheme) -> FakeProducer {
+        let mut intruder = self.open_producer(shard, scheme).unwrap();
         intruder.init().unwrap();
         intruder
     }
 
     /// The epoch of a shard that nobody has asked for.
     pub(super) fn epoch(&self, shard: ShardId) -> u64 {
-        self.state().epochs.get(&shard).copied().unwrap_or(0)
+        self.epoch_of((shard, IdScheme::default()))
+    }
+
+    pub(super) fn epoch_of(&self, id: Id) -> u64 {
+        self.state().epochs.get(&id).copied().unwrap_or(0)
     }
 
     /// Partitions of the offsets topic that hold anything.
@@ -149,9 +199,18 @@ impl ShardLog for FakeLog {
     type Producer = FakeProducer;
     type Reader = FakeReader;
 
-    fn open_producer(&self, shard: ShardId) -> Result<FakeProducer, LogError> {
+    fn id_scheme(&self, shard: ShardId) -> IdScheme {
+        self.state().schemes.get(&shard).copied().unwrap_or_default()
+    }
+
+    fn note_id_scheme(&self, shard: ShardId, scheme: IdScheme) {
+        self.state().schemes.insert(shard, scheme);
+    }
+
+    fn open_producer(&self, shard: ShardId, scheme: IdScheme) -> Result<FakeProducer, LogError> {
         self.step(Did::Open)?;
-        Ok(FakeProducer { log: self.clone(), shard, epoch: 0, transaction: None, refused: false })
+        let id = (shard, scheme);
+        Ok(FakeProducer { log: self.clone(), shard, id, epoch: 0, transaction: None, refused: None, sent: 0 })
     }
 
     fn open_reader(&self) -> Result<FakeReader, LogError> {
@@ -163,11 +222,15 @@ impl ShardLog for FakeLog {
     fn offsets_topic(&self) -> &str {
         OFFSETS
     }
+
+    fn unavailable(&self, topic: &str, _partition: i32) -> Option<String> {
+        self.state().offline.iter().any(|offline| offline == topic).then(|| format!("topic {topic} is offline"))
+    }
 }
 
 impl FakeProducer {
     fn fenced(&self) -> Result<(), LogError> {
-        let current = self.log.epoch(self.shard);
+        let current = self.log.epoch_of(self.id);
         if self.epoch == current { Ok(()) } else { Err(error(LogErrorKind::Fenced)) }
     }
 
@@ -191,12 +254,11 @@ impl TransactionalProducer for FakeProducer {
     fn init(&mut self) -> Result<(), LogError> {
         self.log.step(Did::Init)?;
         let mut state = self.log.state();
-        let epoch = state.epochs.entry(self.shard).or_default();
+        let epoch = state.epochs.entry(self.id).or_default();
         *epoch += 1;
         self.epoch = *epoch;
         // Whatever the predecessor had begun is aborted.
-        let open: Vec<u64> =
-            state.producers.iter().filter(|(_, shard)| **shard == self.shard).map(|(open, _)| *open).collect();
+        let open: Vec<u64> = state.producers.iter().filter(|(_, id)| **id == self.id).map(|(open, _)| *open).collect();
         for transaction in open {
             decide(&mut state, self.shard, transaction, false);
         }
@@ -214,8 +276,9 @@ impl TransactionalProducer for FakeProducer {
         let mut state = self.log.state();
         state.transactions += 1;
         self.transaction = Some(state.transactions);
-        let (transaction, shard) = (state.transactions, self.shard);
-        state.producers.insert(transaction, shard);
+        let (transaction, id) = (state.transactions, self.id);
+        (self.sent, self.refused) = (0, None);
+        state.producers.insert(transaction, id);
         Ok(())
     }
 
@@ -225,22 +288,32 @@ impl TransactionalProducer for FakeProducer {
         self.fenced()?;
         let transaction = self.transaction.expect("a transaction is open");
         let mut state = self.log.state();
-        self.refused |= state.refused_topic.as_deref() == Some(&*record.topic);
+        if state.refused_topic.as_deref() == Some(&*record.topic) {
+            self.refused.get_or_insert(self.sent);
+        }
+        self.sent += 1;
+        state.sent_to.push(record.topic.to_string());
         if offsets {
             let value = record.value.as_deref().map(<[u8]>::to_vec);
             let entry = Entry::Record { key: record.key, value, transaction };
             state.entries.entry(ShardId(record.partition)).or_default().push(entry);
         } else {
             let key = String::from_utf8(record.key).unwrap();
-            state.pending.entry(transaction).or_default().push(key);
+            let value = String::from_utf8(record.value.unwrap_or_default().to_vec()).unwrap();
+            state.pending.entry(transaction).or_default().push((key, value));
         }
         Ok(())
     }
 
     fn drain(&mut self) -> Result<(), LogError> {
         self.log.step(Did::Drain)?;
-        if self.refused {
-            return Err(error(LogErrorKind::NotAuthorized));
+        if let Some(index) = self.refused {
+            let state = self.log.state();
+            let topic = state.refused_topic.clone().unwrap_or_default();
+            return Err(error(match state.refused_by_name {
+                true => LogErrorKind::TopicRefused { index, topic },
+                false => LogErrorKind::NotAuthorized,
+            }));
         }
         self.fenced()
     }
@@ -287,7 +360,9 @@ impl OffsetReader for FakeReader {
     }
 
     fn poll(&mut self) -> Result<Option<OffsetRecord>, LogError> {
-        let state = self.log.state();
+        let mut state = self.log.state();
+        // A poll gives the position of what it reads.
+        state.stale = None;
         let end = Self::stable_end(&state, self.shard);
         let entries = state.entries.get(&self.shard).map_or(&[][..], Vec::as_slice);
         while self.position < end.min(entries.len()) {
@@ -303,6 +378,12 @@ impl OffsetReader for FakeReader {
     }
 
     fn position(&mut self) -> Result<i64, LogError> {
+        if let Some((position, questions)) = &mut self.log.state().stale
+            && *questions > 0
+        {
+            *questions -= 1;
+            return Ok(*position);
+        }
         Ok(self.position as i64)
     }
 }

@@ -1,6 +1,7 @@
 //! What the shard's code asks of Kafka: narrow, so that another client can keep it.
 
 use super::id::ShardId;
+use super::id_scheme::IdScheme;
 use super::outgoing::Record;
 
 /// What an error of the log means to the shard. All of them end in losing it.
@@ -77,7 +78,13 @@ pub trait ShardLog: Send + Sync + 'static {
     ///
     /// # Errors
     /// When it cannot be made.
-    fn open_producer(&self, shard: ShardId) -> Result<Self::Producer, LogError>;
+    fn open_producer(&self, shard: ShardId, scheme: IdScheme) -> Result<Self::Producer, LogError>;
+
+    /// The form of the shard's transactional id, as far as this process knows; a guess is corrected by what the shard says.
+    fn id_scheme(&self, shard: ShardId) -> IdScheme;
+
+    /// Remembers the form that the shard says.
+    fn note_id_scheme(&self, shard: ShardId, scheme: IdScheme);
 
     /// A reader, which may be one that another shard has given back. Waits while there are as many as there may be;
     /// whoever gets one gives it back.
@@ -91,6 +98,10 @@ pub trait ShardLog: Send + Sync + 'static {
 
     /// Name of the offsets topic.
     fn offsets_topic(&self) -> &str;
+
+    /// Returns why a partition takes no records at the moment, as far as is known without asking; `None`: it does. Asked
+    /// before a record goes into a transaction, for one that has a partition without a leader cannot be completed.
+    fn unavailable(&self, topic: &str, partition: i32) -> Option<String>;
 }
 
 /// One producer of one shard. All calls block: they belong on the shard's own thread. After any error it is
@@ -181,7 +192,8 @@ pub trait OffsetReader: Send {
     /// When reading fails.
     fn poll(&mut self) -> Result<Option<OffsetRecord>, LogError>;
 
-    /// The offset behind all that has been read or passed over; markers and aborted records are passed over.
+    /// The offset behind all that has been read or passed over; markers and aborted records are passed over. For a moment
+    /// behind a `seek` it may still be that of the read before, as long as there has been no `poll`.
     ///
     /// # Errors
     /// When it is not known.

@@ -4,6 +4,8 @@ use kvs_mkv::{FragmentNumber, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::sequence;
+
 /// Whose offset it is, as Kafka Connect writes keys: `["connector",{"stream":"name or ARN"}]`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OffsetKey {
@@ -34,6 +36,16 @@ impl OffsetKey {
     }
 }
 
+/// The partition of a data topic that a stream's records are in. It is kept with the offset: partitions that are added
+/// later must not split a stream, which has its order in one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataPartition {
+    /// The topic: in another one the stream begins with a partition of its own.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+}
+
 /// The last fragment of a stream that was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOffset {
@@ -45,6 +57,10 @@ pub struct StoredOffset {
     pub server_timestamp: Option<Timestamp>,
     /// Its producer timestamp.
     pub producer_timestamp: Option<Timestamp>,
+    /// Its sequence ([`super::sequence`]); none when an earlier version published it.
+    pub sequence: Option<i64>,
+    /// Where the stream's records are; unknown in offsets that were written before it was kept, or by hand.
+    pub data_partition: Option<DataPartition>,
 }
 
 /// The form of the value that this version writes and understands. A later one that older workers must not take for
@@ -71,9 +87,17 @@ struct Wire {
     server_timestamp: Option<i64>,
     #[serde(default)]
     producer_timestamp: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sequence: Option<i64>,
+    data_partition: Option<DataPartition>,
 }
 
 impl StoredOffset {
+    /// Returns the partition of this topic that the stream's records are in, where it is known.
+    pub fn partition_in(&self, topic: &str) -> Option<i32> {
+        self.data_partition.as_ref().filter(|kept| kept.topic == topic).map(|kept| kept.partition)
+    }
+
     /// The value's bytes; timestamps are milliseconds.
     pub fn to_bytes(&self) -> Vec<u8> {
         let wire = Wire {
@@ -82,6 +106,8 @@ impl StoredOffset {
             fragment_number: self.fragment_number.as_str().to_owned(),
             server_timestamp: self.server_timestamp.map(Timestamp::millis),
             producer_timestamp: self.producer_timestamp.map(Timestamp::millis),
+            sequence: self.sequence,
+            data_partition: self.data_partition.clone(),
         };
         // Strings and numbers always serialise.
         serde_json::to_vec(&wire).unwrap_or_default()
@@ -110,6 +136,8 @@ impl StoredOffset {
             continuation_token: wire.continuation_token,
             server_timestamp: wire.server_timestamp.map(Timestamp::from_millis),
             producer_timestamp: wire.producer_timestamp.map(Timestamp::from_millis),
+            sequence: wire.sequence.map(sequence::checked).transpose()?,
+            data_partition: wire.data_partition,
         })
     }
 }

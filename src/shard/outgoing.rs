@@ -8,6 +8,7 @@ use kvs_mkv::Payload;
 
 use super::id::ShardId;
 use super::offset::{OffsetKey, StoredOffset};
+use super::sequence::SequencePrefix;
 
 /// One Kafka record.
 #[derive(Debug)]
@@ -24,13 +25,23 @@ pub struct Record {
     pub headers: Vec<(&'static str, String)>,
     /// Kafka's timestamp in milliseconds; `None`: when it is sent.
     pub timestamp_ms: Option<i64>,
+    /// What the value still lacks in front: the fragment's sequence. `None`: it lacks nothing.
+    pub sequence: Option<Arc<dyn SequencePrefix>>,
 }
 
 impl Record {
     /// One of a log that is a shard, or is taken as one: key and value, `None` for a tombstone.
     pub fn of_log(topic: &Arc<str>, shard: ShardId, key: Vec<u8>, value: Option<Vec<u8>>) -> Self {
         let value = value.map(Into::into);
-        Self { topic: Arc::clone(topic), partition: shard.0, key, value, headers: Vec::new(), timestamp_ms: None }
+        Self {
+            topic: Arc::clone(topic),
+            partition: shard.0,
+            key,
+            value,
+            headers: Vec::new(),
+            timestamp_ms: None,
+            sequence: None,
+        }
     }
 }
 
@@ -41,12 +52,34 @@ pub struct Outgoing {
     pub key: Arc<OffsetKey>,
     /// The stream's offset once it is published; `None`: what is published is no fragment.
     pub offset: Option<StoredOffset>,
-    /// Its records: the fragment's own, and notifications about it.
+    /// The fragment's own records.
     pub records: Vec<Record>,
+    /// What is to be told along with them. A fragment never waits for these: where they cannot be written they are dropped.
+    pub notifications: Vec<Record>,
     /// Size of the fragment's payload.
     pub size_bytes: usize,
     /// When its last byte was received.
     pub received: Instant,
     /// Dropped after the commit: the memory it takes.
     pub permit: Box<dyn Any + Send>,
+}
+
+impl Outgoing {
+    /// Whether a fragment is published by it; one that is passed over moves the offset and has no sequence.
+    pub fn has_sequence(&self) -> bool {
+        self.records.iter().any(|record| record.sequence.is_some())
+    }
+
+    /// Writes the sequence into the records that lack it, and into the offset.
+    pub fn set_sequence(&mut self, sequence: Option<i64>) {
+        if let Some(offset) = &mut self.offset {
+            offset.sequence = sequence;
+        }
+        for record in &mut self.records {
+            if let (Some(lacking), Some(sequence)) = (record.sequence.take(), sequence) {
+                let value = record.value.take().unwrap_or_default();
+                record.value = Some(value.into_prefixed(&lacking.prefix(sequence)));
+            }
+        }
+    }
 }

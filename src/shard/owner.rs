@@ -6,24 +6,29 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
-use tokio_retry2::strategy::{ExponentialBackoff, jitter_with_bounds};
+use tokio_retry2::strategy::ExponentialBackoff;
 use tokio_util::sync::CancellationToken;
 
 use super::contract::Contract;
 use super::gate::ConfigPlace;
 use super::id::ShardId;
-use super::log::{LogErrorKind, ShardLog};
-use super::offset::{OffsetKey, StoredOffset};
+use super::log::ShardLog;
+use super::losing::{BLOCKED_AFTER, Losing};
+use super::notifications::Notifications;
+use super::offset::{DataPartition, OffsetKey, StoredOffset};
 use super::outgoing::Outgoing;
 use super::recover::{Positions, RecoverError};
+use super::report::OwnerReport;
+use super::sequence::Sequences;
 use super::take::{Taken, take};
 use super::transaction::{Committed, Failed, Transaction, TransactionLimits};
+use crate::supervision::{Part, fault_point};
 use crate::telemetry;
 
 /// Whether a shard is still ours. Released once and for all; a shard that comes back is held by a new grip.
 #[derive(Debug, Clone, Default)]
 pub struct Grip {
-    released: CancellationToken,
+    pub(super) released: CancellationToken,
     /// What the shard's partition says was altered by somebody else.
     altered: Arc<Notify>,
 }
@@ -63,6 +68,10 @@ pub trait Sources: Send {
 
     /// Gives up all streams that write to a topic.
     fn fail_topic(&mut self, topic: &str, reason: String);
+
+    /// Says of all streams that the shard cannot be taken, for so long that somebody should know. They go on by themselves
+    /// when it is. `lease_end`: the end that its partition has now, which orders what is said of it.
+    fn blocked(&mut self, reason: String, lease_end: i64);
 }
 
 /// Where the streams of a shard are: from the recovery read, and then as fragments are written.
@@ -93,6 +102,8 @@ pub struct Beginning {
     pub positions: SharedPositions,
     /// Streams that cannot be pulled, with the reason.
     pub unreadable: HashMap<OffsetKey, String>,
+    /// Why none of its streams can be pulled.
+    pub refused: Option<String>,
     /// Orders the takings of a shard.
     pub generation: i64,
 }
@@ -112,6 +123,8 @@ pub struct OwnerSettings {
     pub retake_base: Duration,
     /// The longest delay of all.
     pub retake_cap: Duration,
+    /// A shard that could not be taken for so long is spoken of in its streams' states.
+    pub blocked_after: Duration,
 }
 
 impl Default for OwnerSettings {
@@ -123,6 +136,7 @@ impl Default for OwnerSettings {
             release_timeout: Duration::from_secs(5),
             retake_base: Duration::from_millis(200),
             retake_cap: Duration::from_secs(10),
+            blocked_after: BLOCKED_AFTER,
         }
     }
 }
@@ -143,8 +157,12 @@ pub struct Owner<L: ShardLog, S: Sources> {
     pub runtime: Handle,
     /// How it is owned.
     pub settings: OwnerSettings,
-    /// Since a transaction for several topics was refused; false at first.
-    pub one_topic_at_a_time: bool,
+    /// What it reports of itself.
+    pub report: OwnerReport,
+    /// What it has learned from losing the shard; nothing at first.
+    pub losing: Losing,
+    /// Whether notifications can be written; so it seems at first.
+    pub notifications: Notifications,
 }
 
 /// Why the owner came to its end.
@@ -160,6 +178,8 @@ pub enum Ended {
 enum Lost {
     Released,
     Altered,
+    /// A partition takes no records at the moment: its streams find out when they are started again.
+    Unavailable(String),
     Failed(Failed),
 }
 
@@ -182,7 +202,9 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             match take(&*self.log, self.shard, &self.contract, &self.grip, self.settings.stall_timeout) {
                 Ok(taken) => {
                     let took = began.elapsed();
+                    self.report.acquired();
                     telemetry::shard_taken(took);
+                    self.losing.taken();
                     tracing::info!(
                         shard = self.shard.0,
                         took_ms = took.as_millis() as u64,
@@ -195,8 +217,18 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                             tracing::info!(shard = self.shard.0, "its offsets were altered: the shard is taken again");
                             continue;
                         }
+                        Lost::Unavailable(why) => {
+                            reason = "partition_unavailable";
+                            telemetry::shard_lost(reason);
+                            tracing::warn!(
+                                shard = self.shard.0,
+                                why,
+                                "streams are set aside; the shard is taken again for the others"
+                            );
+                        }
                         Lost::Failed(failed) => {
                             reason = failed.error.kind.reason();
+                            self.report.lost(failed.error.to_string());
                             self.lose(failed);
                         }
                     }
@@ -205,8 +237,10 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 Err(error @ RecoverError::Contract(_)) => return Ended::Refused(error),
                 Err(error) => {
                     reason = error.reason();
+                    self.report.lost(error.to_string());
                     telemetry::shard_lost(reason);
                     tracing::warn!(shard = self.shard.0, %error, "could not take the shard and will try again");
+                    self.not_taken(began, &error);
                 }
             }
             self.wait_before_retaking(&mut delays, reason);
@@ -219,17 +253,27 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         let Taken { mut producer, recovered } = taken;
         // Each take has a queue of its own, so that what was pulled before a loss cannot come after it.
         let (sender, mut queue) = mpsc::channel(self.settings.queue_fragments);
-        let mut contract = (!recovered.has_contract).then(|| self.contract.clone());
-        if let Some(place) = &recovered.config_place {
-            let grip = self.grip.clone();
-            self.sources.wait_for_config(place, &move || grip.held());
-        }
+        let mut first_records = recovered.first_records(&self.contract);
+        let refused = match &recovered.config_place {
+            Some(Ok(place)) => {
+                let grip = self.grip.clone();
+                self.sources.wait_for_config(place, &move || grip.held());
+                None
+            }
+            Some(Err(reason)) => {
+                tracing::error!(shard = self.shard.0, reason, "nothing of the shard is pulled");
+                Some(reason.clone())
+            }
+            None => None,
+        };
         let positions = SharedPositions::new(recovered.positions);
+        let mut sequences = recovered.sequences;
         let (unreadable, generation) = (recovered.unreadable, recovered.generation);
-        self.sources.start(Beginning { positions: positions.clone(), unreadable, generation }, sender);
+        self.sources.start(Beginning { positions: positions.clone(), unreadable, refused, generation }, sender);
         let mut deadline = None;
         let mut held_over = None;
         loop {
+            fault_point(Part::Shard);
             let arrival = match held_over.take() {
                 Some(held_over) => Arrival::Fragment(held_over),
                 None => self.arrival(&mut queue, deadline),
@@ -250,13 +294,24 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     return Lost::Released;
                 }
             };
-            let Some(first) = fresh(first, &positions) else { continue };
-            let written = self.write(&mut producer, first, &mut queue, &positions, contract.as_ref());
+            let Some(mut first) = fresh(first, &positions) else { continue };
+            keep_partition(&mut first, &positions);
+            if let Some(reason) = self.unavailable(&first) {
+                self.sources.stop();
+                return Lost::Unavailable(reason);
+            }
+            self.notifications.pass(&mut first, &*self.log);
+            if first.records.is_empty() && first.notifications.is_empty() && first.offset.is_none() {
+                continue;
+            }
+            let written = self.write(&mut producer, first, &mut queue, &positions, &mut sequences, &first_records);
             match written {
                 Ok((committed, next)) => {
                     held_over = next;
-                    contract = None;
+                    first_records.clear();
+                    self.notifications.written(committed.iter().any(|committed| committed.has_notifications));
                     *delays = None;
+                    self.report.committed();
                     telemetry::committed(&committed);
                 }
                 Err(failed) => {
@@ -272,17 +327,18 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
 
     /// One transaction: the fragment at hand and what else is there.
     fn write(
-        &self,
+        &mut self,
         producer: &mut L::Producer,
         first: Outgoing,
         queue: &mut mpsc::Receiver<Outgoing>,
         positions: &SharedPositions,
-        contract: Option<&Contract>,
+        sequences: &mut Sequences,
+        first_records: &[(Vec<u8>, Vec<u8>)],
     ) -> Result<(Vec<Committed>, Option<Outgoing>), Failed> {
         let began = Instant::now();
-        note(positions, &first);
+        let first = admit(first, positions, sequences);
         let topic_of = |outgoing: &Outgoing| outgoing.records.first().map(|record| Arc::clone(&record.topic));
-        let (only, mut held_over) = (topic_of(&first).filter(|_| self.one_topic_at_a_time), None);
+        let (only, mut held_over) = (topic_of(&first).filter(|_| self.losing.one_topic_at_a_time), None);
         let mut transaction = Transaction::begin(producer, self.settings.transaction, first)?;
         while transaction.has_room() {
             let Ok(next) = queue.try_recv() else { break };
@@ -290,15 +346,24 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 held_over = Some(next);
                 break;
             }
-            if let Some(next) = fresh(next, positions) {
-                note(positions, &next);
-                transaction.add(next)?;
+            let Some(mut next) = fresh(next, positions) else { continue };
+            keep_partition(&mut next, positions);
+            if unavailable(&*self.log, &next).is_some() {
+                held_over = Some(next);
+                break;
             }
+            self.notifications.pass(&mut next, &*self.log);
+            transaction.add(admit(next, positions, sequences))?;
         }
         let topic = Arc::from(self.log.offsets_topic());
-        let committed = transaction.commit(&topic, self.shard, contract)?;
+        let committed = transaction.commit(&topic, self.shard, first_records)?;
         telemetry::transaction_committed(began.elapsed());
         Ok((committed, held_over))
+    }
+
+    /// Why a fragment cannot be written now.
+    fn unavailable(&self, outgoing: &Outgoing) -> Option<String> {
+        unavailable(&*self.log, outgoing)
     }
 
     fn arrival(&self, queue: &mut mpsc::Receiver<Outgoing>, deadline: Option<Instant>) -> Arrival {
@@ -319,59 +384,6 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             }
         })
     }
-
-    fn lose(&mut self, failed: Failed) {
-        let Failed { error, stream, topics } = failed;
-        telemetry::shard_lost(error.kind.reason());
-        match (&error.kind, stream) {
-            (LogErrorKind::RecordTooLarge { size_bytes, limit_bytes, .. }, Some(stream)) => {
-                let limit =
-                    limit_bytes.map_or("the topic's max.message.bytes".to_owned(), |limit| format!("{limit} bytes"));
-                let reason = format!(
-                    "a record of {size_bytes} bytes is larger than its topic takes ({limit}); raise max.message.bytes of \
-                     the topic, or lower kvs.fragment.max.size.bytes"
-                );
-                self.sources.fail(&stream, reason);
-            }
-            (LogErrorKind::TopicRefused { topic, .. }, Some(_)) => {
-                self.sources.fail_topic(topic, error.to_string());
-            }
-            (LogErrorKind::NotAuthorized, _) if topics.len() == 1 => {
-                for topic in &topics {
-                    self.sources.fail_topic(topic, error.to_string());
-                }
-            }
-            (LogErrorKind::NotAuthorized, _) if !topics.is_empty() => {
-                // Kafka does not say which. One at a time it shows, and nobody fails for another's topic.
-                self.one_topic_at_a_time = true;
-                tracing::warn!(shard = self.shard.0, %error, "lost the shard; from now on a transaction has one topic's fragments");
-            }
-            (LogErrorKind::Fenced, _) => {
-                // A take-over, or the broker's transaction timeout: they look alike (rules 5 and 7).
-                tracing::warn!(shard = self.shard.0, %error, "fenced; the shard is taken again if it is still ours");
-            }
-            _ => tracing::warn!(shard = self.shard.0, %error, "lost the shard; it is taken again if it is still ours"),
-        }
-    }
-
-    /// Waits with full jitter, unless the shard is released meanwhile.
-    fn wait_before_retaking(&self, delays: &mut Option<ExponentialBackoff>, reason: &'static str) {
-        let delays = delays.get_or_insert_with(|| {
-            let base_ms = u64::try_from(self.settings.retake_base.as_millis()).unwrap_or(u64::MAX);
-            ExponentialBackoff::from_millis(2).factor(base_ms.div_ceil(2)).max_delay(self.settings.retake_cap)
-        });
-        let longest = delays.next().unwrap_or(self.settings.retake_cap);
-        let delay = jitter_with_bounds(0.25, 1.0)(longest);
-        self.runtime.block_on(async {
-            tokio::select! {
-                () = tokio::time::sleep(delay) => {}
-                () = self.grip.released.cancelled() => {}
-            }
-        });
-        if self.grip.held() {
-            telemetry::shard_retaken(reason);
-        }
-    }
 }
 
 /// The fragment, if it is above the last one of its stream; what is not was published before.
@@ -385,8 +397,40 @@ fn fresh(outgoing: Outgoing, positions: &SharedPositions) -> Option<Outgoing> {
     None
 }
 
+/// Gives a fragment its sequence. What is being written counts as the stream's last from now on; if it fails, all is
+/// read anew.
+fn admit(mut outgoing: Outgoing, positions: &SharedPositions, sequences: &mut Sequences) -> Outgoing {
+    let key = &outgoing.key;
+    let sequence = if outgoing.has_sequence() { Some(sequences.next(key)) } else { sequences.last(key) };
+    outgoing.set_sequence(sequence);
+    note(positions, &outgoing);
+    outgoing
+}
+
+fn unavailable(log: &impl ShardLog, outgoing: &Outgoing) -> Option<String> {
+    outgoing.records.iter().find_map(|record| log.unavailable(&record.topic, record.partition))
+}
+
+/// A stream stays in the partition that its last fragment went to: a task that was started again before that fragment was
+/// written may have counted other partitions.
+pub(super) fn keep_partition(outgoing: &mut Outgoing, positions: &SharedPositions) {
+    let Some(DataPartition { topic, partition }) = positions.get(&outgoing.key).and_then(|last| last.data_partition)
+    else {
+        return;
+    };
+    let Some(now) = outgoing.offset.as_mut().and_then(|offset| offset.data_partition.as_mut()) else { return };
+    if now.topic == topic && now.partition != partition {
+        now.partition = partition;
+        outgoing
+            .records
+            .iter_mut()
+            .filter(|record| *record.topic == *topic)
+            .for_each(|record| record.partition = partition);
+    }
+}
+
 /// What is being written counts as the stream's last from now on; if it fails, all is read anew.
-fn note(positions: &SharedPositions, outgoing: &Outgoing) {
+pub(super) fn note(positions: &SharedPositions, outgoing: &Outgoing) {
     if let Some(offset) = &outgoing.offset {
         positions.lock().insert((*outgoing.key).clone(), offset.clone());
     }

@@ -12,38 +12,55 @@ use super::fake::{Did, FakeLog, FakeProducer};
 use super::gate::ConfigPlace;
 use super::id::ShardId;
 use super::log::{LogErrorKind, TransactionalProducer};
+use super::losing::Losing;
+use super::notifications::Notifications;
 use super::offset::{OffsetKey, StoredOffset};
 use super::outgoing::{Outgoing, Record};
 use super::owner::{Beginning, Ended, Grip, Owner, OwnerSettings, Sources};
 use super::recover::CONFIG_PLACE_KEY;
+use super::sequence::SequencePrefix;
 use super::transaction::TransactionLimits;
 
-const SHARD: ShardId = ShardId(3);
-const FRAGMENTS: u64 = 30;
+pub(super) const SHARD: ShardId = ShardId(3);
+pub(super) const FRAGMENTS: u64 = 30;
 
-fn key() -> OffsetKey {
+/// Writes the sequence as text, with a colon behind it.
+#[derive(Debug)]
+struct TextPrefix;
+
+impl SequencePrefix for TextPrefix {
+    fn prefix(&self, sequence: i64) -> Vec<u8> {
+        format!("{sequence}:").into_bytes()
+    }
+}
+
+pub(super) fn key() -> OffsetKey {
     OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() }
 }
 
-fn outgoing(number: u64) -> Outgoing {
+pub(super) fn outgoing(number: u64) -> Outgoing {
     let offset = StoredOffset {
         continuation_token: None,
         fragment_number: number.to_string().parse().unwrap(),
         server_timestamp: None,
         producer_timestamp: None,
+        sequence: None,
+        data_partition: None,
     };
     let record = Record {
         topic: "data".into(),
         partition: 0,
         key: number.to_string().into_bytes(),
-        value: Some(vec![7; 10].into()),
+        value: Some(b"0123456789".to_vec().into()),
         headers: vec![],
         timestamp_ms: None,
+        sequence: Some(Arc::new(TextPrefix)),
     };
     Outgoing {
         key: Arc::new(key()),
         offset: Some(offset),
         records: vec![record],
+        notifications: Vec::new(),
         size_bytes: 10,
         received: Instant::now(),
         permit: Box::new(()),
@@ -52,11 +69,15 @@ fn outgoing(number: u64) -> Outgoing {
 
 /// A stream of numbers that starts behind its position; sends the first one again, as a service may.
 #[derive(Clone, Default)]
-struct Numbers {
-    started: Arc<Mutex<Vec<u64>>>,
+pub(super) struct Numbers {
+    pub(super) started: Arc<Mutex<Vec<u64>>>,
+    /// Why nothing may be pulled, at each start.
+    pub(super) refused: Arc<Mutex<Vec<Option<String>>>>,
     failed: Arc<Mutex<Vec<String>>>,
     waited: Arc<Mutex<Vec<i64>>>,
     running: Arc<Mutex<Option<std::sync::mpsc::Sender<()>>>>,
+    /// Of a shard whose streams may not be pulled.
+    idle: Arc<Mutex<Option<mpsc::Sender<Outgoing>>>>,
 }
 
 impl Sources for Numbers {
@@ -68,6 +89,11 @@ impl Sources for Numbers {
         let after: u64 =
             beginning.positions.get(&key()).map_or(0, |offset| offset.fragment_number.as_str().parse().unwrap());
         self.started.lock().unwrap().push(after);
+        self.refused.lock().unwrap().push(beginning.refused.clone());
+        if beginning.refused.is_some() {
+            *self.idle.lock().unwrap() = Some(queue);
+            return;
+        }
         let (stop, stopped) = std::sync::mpsc::channel();
         *self.running.lock().unwrap() = Some(stop);
         std::thread::spawn(move || {
@@ -85,32 +111,35 @@ impl Sources for Numbers {
 
     fn stop(&mut self) {
         self.running.lock().unwrap().take();
+        self.idle.lock().unwrap().take();
     }
 
     fn fail(&mut self, stream: &OffsetKey, reason: String) {
         self.failed.lock().unwrap().push(format!("{}: {reason}", stream.stream));
     }
 
+    fn blocked(&mut self, _reason: String, _lease_end: i64) {}
+
     fn fail_topic(&mut self, topic: &str, reason: String) {
         self.failed.lock().unwrap().push(format!("{topic}: {reason}"));
     }
 }
 
-struct Run {
-    log: FakeLog,
-    sources: Numbers,
-    grip: Grip,
+pub(super) struct Run {
+    pub(super) log: FakeLog,
+    pub(super) sources: Numbers,
+    pub(super) grip: Grip,
     thread: Option<JoinHandle<Ended>>,
     _runtime: Runtime,
 }
 
 impl Run {
-    fn start(log: FakeLog) -> Self {
+    pub(super) fn start(log: FakeLog) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (sources, grip) = (Numbers::default(), Grip::default());
         let owner = Owner {
             shard: SHARD,
-            contract: Contract { partitions: 25, group_id: "group".to_owned() },
+            contract: Contract::of_group("group", 25),
             log: Arc::new(log.clone()),
             sources: sources.clone(),
             grip: grip.clone(),
@@ -123,14 +152,17 @@ impl Run {
                 release_timeout: Duration::from_secs(60),
                 retake_base: Duration::from_millis(4),
                 retake_cap: Duration::from_millis(20),
+                ..OwnerSettings::default()
             },
-            one_topic_at_a_time: false,
+            report: super::OwnerReport::default(),
+            losing: Losing::default(),
+            notifications: Notifications::default(),
         };
         let thread = Some(std::thread::spawn(move || owner.run()));
         Self { log, sources, grip, thread, _runtime: runtime }
     }
 
-    fn wait(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+    pub(super) fn wait(&self, what: &str, condition: impl Fn(&Self) -> bool) {
         let began = Instant::now();
         while !condition(self) {
             assert!(began.elapsed() < Duration::from_secs(20), "waited in vain for {what}: {:?}", self.log.did());
@@ -139,18 +171,20 @@ impl Run {
     }
 
     /// Releases the shard and waits until its owner has ended.
-    fn release(&mut self) -> Ended {
+    pub(super) fn release(&mut self) -> Ended {
         self.grip.release();
         self.wait("the owner to end", |run| run.thread.as_ref().is_some_and(JoinHandle::is_finished));
         self.thread.take().unwrap().join().unwrap()
     }
 
     /// Waits for the last number, releases the shard, and looks at what came out.
-    fn expect_each_once(mut self) -> Self {
+    pub(super) fn expect_each_once(mut self) -> Self {
         self.wait("the last fragment", |run| run.log.published().len() >= FRAGMENTS as usize);
         assert_eq!(self.release(), Ended::Released);
         let expected: Vec<String> = (1..=FRAGMENTS).map(|number| number.to_string()).collect();
         assert_eq!(self.log.published(), expected);
+        let numbered: Vec<String> = (0..FRAGMENTS).map(|sequence| format!("{sequence}:0123456789")).collect();
+        assert_eq!(self.log.published_values(), numbered, "the sequence has a hole, or repeats");
         self
     }
 }
@@ -247,7 +281,7 @@ fn rule_9_a_topic_of_another_group_ends_the_owner() {
     let log = FakeLog::default();
     let mut other = log.intruder(SHARD);
     other.begin().unwrap();
-    let value = Contract { partitions: 25, group_id: "other".to_owned() }.to_bytes();
+    let value = Contract::of_group("other", 25).to_bytes();
     let key = super::contract::CONTRACT_KEY.to_vec();
     let record = Record {
         topic: "offsets".into(),
@@ -256,6 +290,7 @@ fn rule_9_a_topic_of_another_group_ends_the_owner() {
         value: Some(value.into()),
         headers: vec![],
         timestamp_ms: None,
+        sequence: None,
     };
     other.send(record).unwrap();
     other.commit().unwrap();
@@ -287,6 +322,7 @@ fn nothing_is_pulled_before_the_place_of_the_config_log_that_an_alteration_left(
         value: Some(place.to_bytes().into()),
         headers: vec![],
         timestamp_ms: None,
+        sequence: None,
     };
     producer.send(record).unwrap();
     producer.commit().unwrap();
@@ -318,6 +354,7 @@ fn an_owner_that_is_told_takes_its_shard_again_and_goes_on_from_what_it_says_now
         value: outgoing(20).offset.map(|offset| offset.to_bytes().into()),
         headers: vec![],
         timestamp_ms: None,
+        sequence: None,
     };
     producer.send(record).unwrap();
     producer.commit().unwrap();
@@ -326,4 +363,7 @@ fn an_owner_that_is_told_takes_its_shard_again_and_goes_on_from_what_it_says_now
     run.wait("the rest to be published again", |run| run.log.published().len() >= FRAGMENTS as usize + 10);
     let expected: Vec<String> = (1..=FRAGMENTS).chain(21..=FRAGMENTS).map(|number| number.to_string()).collect();
     assert_eq!(run.log.published(), expected);
+    // What is published again is counted on.
+    let numbered: Vec<String> = (0..FRAGMENTS + 10).map(|sequence| format!("{sequence}:0123456789")).collect();
+    assert_eq!(run.log.published_values(), numbered);
 }

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use super::contract::{CONTRACT_KEY, Contract, ContractError};
 use super::gate::ConfigPlace;
 use super::id::ShardId;
-use super::log::{LogError, OffsetReader};
+use super::id_scheme::{ID_SCHEME_KEY, IdScheme};
+use super::log::{LogError, LogErrorKind, OffsetReader};
 use super::offset::{OffsetKey, StoredOffset};
+use super::sequence::{self, Sequences};
 
 /// The offsets of a shard's streams.
 pub type Positions = HashMap<OffsetKey, StoredOffset>;
@@ -16,19 +18,48 @@ pub type Positions = HashMap<OffsetKey, StoredOffset>;
 /// applied before it pulls: an owner that has not heard yet that a connector is STOPPED would undo the change.
 pub const CONFIG_PLACE_KEY: &[u8] = br#"["kvs-connect-config-place"]"#;
 
+/// How often it is looked whether a seek is in force.
+const SEEK_LOOK_EVERY: Duration = Duration::from_micros(200);
+
 /// What a shard's partition says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// The streams' offsets.
     pub positions: Positions,
-    /// Whether the topic's contract is there.
+    /// Whether the topic's contract is there, and says all that is known here.
     pub has_contract: bool,
+    /// The form of the shard's transactional id, where its first transaction said it.
+    pub id_scheme: Option<IdScheme>,
     /// Streams whose offsets cannot be read, with the reason: taking them for none would publish the streams again.
     pub unreadable: HashMap<OffsetKey, String>,
-    /// The place of the config log that has to be applied before anything is pulled.
-    pub config_place: Option<ConfigPlace>,
+    /// The sequence of each stream's last fragment, of streams without an offset too.
+    pub sequences: Sequences,
+    /// The place of the config log that has to be applied before anything is pulled. When it cannot be read, the reason:
+    /// taking it for none would let an owner that has not heard of a change undo it.
+    pub config_place: Option<Result<ConfigPlace, String>>,
     /// The end of the partition when it was read: it grows from take to take, and so orders them.
     pub generation: i64,
+}
+
+impl Recovered {
+    /// Returns the form of the transactional id that the shard is written under. One that nothing was written to has the
+    /// form of this version.
+    pub fn id_scheme(&self) -> IdScheme {
+        match self.id_scheme {
+            Some(scheme) => scheme,
+            None if self.has_contract => IdScheme::Dashes,
+            None => IdScheme::default(),
+        }
+    }
+
+    /// Returns what the shard's first transaction has to leave in it and what is not there yet: keys and values.
+    pub fn first_records(&self, contract: &Contract) -> Vec<(Vec<u8>, Vec<u8>)> {
+        if self.has_contract {
+            return Vec::new();
+        }
+        let scheme = self.id_scheme();
+        vec![(ID_SCHEME_KEY.to_vec(), scheme.to_bytes()), (CONTRACT_KEY.to_vec(), contract.to_bytes())]
+    }
 }
 
 /// Why a shard cannot be read.
@@ -68,6 +99,9 @@ pub enum RecoverError {
         /// Where the log ended.
         target: i64,
     },
+    /// The shard is written under a transactional id of another form than the one it was taken with.
+    #[error("the shard is written under a transactional id of another form")]
+    IdScheme(IdScheme),
     /// The shard was released meanwhile.
     #[error("the shard was released")]
     Released,
@@ -87,11 +121,72 @@ pub fn recover(
     stall_timeout: Duration,
     held: &dyn Fn() -> bool,
 ) -> Result<Recovered, RecoverError> {
+    recover_as(reader, shard, contract, stall_timeout, held, None)
+}
+
+/// Reads a shard that was taken with a transactional id of this form. Another one is told at once: a transaction that is
+/// open under that other id was not decided by the taking, and would hold up the read.
+pub(super) fn recover_as(
+    reader: &mut impl OffsetReader,
+    shard: ShardId,
+    contract: &Contract,
+    stall_timeout: Duration,
+    held: &dyn Fn() -> bool,
+    scheme: Option<IdScheme>,
+) -> Result<Recovered, RecoverError> {
     let mut recovered = Recovered::default();
-    let end =
-        read_to_end(reader, shard, stall_timeout, held, |key, value| apply(&mut recovered, contract, key, value))?;
+    let mut unreadable_sequences = HashMap::new();
+    let end = read_to_end(reader, shard, stall_timeout, held, |key, value| match sequence::key_from_bytes(key) {
+        Some(key) => {
+            apply_sequence(&mut recovered.sequences, &mut unreadable_sequences, key, value);
+            Ok(())
+        }
+        None => {
+            apply(&mut recovered, contract, key, value)?;
+            // The form stands in front of the contract, so with the contract it is decided.
+            match scheme {
+                Some(scheme) if recovered.has_contract && recovered.id_scheme() != scheme => {
+                    Err(RecoverError::IdScheme(recovered.id_scheme()))
+                }
+                _ => Ok(()),
+            }
+        }
+    })?;
     recovered.generation = end;
+    // A shard without a contract is to be begun under the id of this version, even if it was another's before.
+    if let Some(scheme) = scheme
+        && recovered.id_scheme() != scheme
+    {
+        return Err(RecoverError::IdScheme(recovered.id_scheme()));
+    }
+    // One that an earlier version wrote has none, although the stream may have one already.
+    for (key, offset) in &mut recovered.positions {
+        offset.sequence = recovered.sequences.last(key);
+    }
+    recovered.unreadable.extend(unreadable_sequences);
     Ok(recovered)
+}
+
+fn apply_sequence(
+    sequences: &mut Sequences,
+    unreadable: &mut HashMap<OffsetKey, String>,
+    key: OffsetKey,
+    value: Option<&[u8]>,
+) {
+    unreadable.remove(&key);
+    match value.map(sequence::value_from_bytes) {
+        // It stands in the offset again.
+        None => {}
+        Some(Ok(found)) => sequences.found(&key, found),
+        Some(Err(reason)) => {
+            let reason = format!(
+                "the sequence of stream {} of connector {} cannot be read ({reason}): alter the stream's offset, or reset \
+                 it, and it is written anew",
+                key.stream, key.connector
+            );
+            unreadable.insert(key, reason);
+        }
+    }
 }
 
 /// Reads a partition from its start to the end it has now; answers that end.
@@ -111,6 +206,7 @@ pub fn read_to_end(
         return Ok(target);
     }
     reader.seek(shard, bounds.start)?;
+    wait_for_seek(reader, bounds.start, stall_timeout, held)?;
     let mut position = bounds.start;
     let mut progressed = Instant::now();
     while position < target {
@@ -137,16 +233,56 @@ pub fn read_to_end(
     Ok(target)
 }
 
+/// Waits until the position of the read before is gone.
+///
+/// A partition that is assigned again keeps its old position until librdkafka's main thread has stopped the old fetch.
+/// Believed meanwhile, the old position would end a read that has read nothing. Only a poll gives a new one, and there
+/// is none before this returns; what the old fetch had brought is passed over by the client, by its version.
+fn wait_for_seek(
+    reader: &mut impl OffsetReader,
+    start: i64,
+    stall_timeout: Duration,
+    held: &dyn Fn() -> bool,
+) -> Result<(), RecoverError> {
+    let began = Instant::now();
+    loop {
+        let position = reader.position()?;
+        if position <= start {
+            return Ok(());
+        }
+        if !held() {
+            return Err(RecoverError::Released);
+        }
+        if began.elapsed() >= stall_timeout {
+            let text = format!("the client still says offset {position} of the read before");
+            return Err(LogError { kind: LogErrorKind::Timeout, doing: "going to a shard's offsets", text }.into());
+        }
+        std::thread::sleep(SEEK_LOOK_EVERY);
+    }
+}
+
 fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Option<&[u8]>) -> Result<(), RecoverError> {
     if key == CONTRACT_KEY {
-        if let Some(value) = value {
-            contract.check(value)?;
-        }
-        recovered.has_contract = value.is_some();
+        recovered.has_contract = value.map(|value| contract.check(value)).transpose()?.unwrap_or_default();
+        return Ok(());
+    }
+    if key == ID_SCHEME_KEY {
+        recovered.id_scheme = match value {
+            None => None,
+            Some(value) => Some(IdScheme::from_bytes(value).map_err(|reason| ContractError::Unreadable { reason })?),
+        };
         return Ok(());
     }
     if key == CONFIG_PLACE_KEY {
-        recovered.config_place = value.and_then(|value| serde_json::from_slice(value).ok());
+        recovered.config_place = value.map(|value| {
+            serde_json::from_slice(value).map_err(|error| {
+                format!(
+                    "the place of the config log that its shard waits for cannot be read ({error}); it was written by \
+                     something else, or by a later version: stop the connector, and set or reset the offset of this \
+                     stream, which writes it anew"
+                )
+            })
+        });
         return Ok(());
     }
     let Some(offset_key) = OffsetKey::from_bytes(key) else {
@@ -158,8 +294,17 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
     recovered.positions.remove(&offset_key);
     match value.map(StoredOffset::from_bytes) {
         None => {}
-        Some(Ok(offset)) => _ = recovered.positions.insert(offset_key, offset),
+        Some(Ok(offset)) => {
+            if let Some(sequence) = offset.sequence {
+                recovered.sequences.found(&offset_key, sequence);
+            }
+            recovered.positions.insert(offset_key, offset);
+        }
         Some(Err(reason)) => {
+            // Whoever alters it goes on counting.
+            if let Some(Ok(sequence)) = value.map(sequence::value_from_bytes) {
+                recovered.sequences.found(&offset_key, sequence);
+            }
             let reason = format!(
                 "the offset of {} cannot be read ({reason}): alter it, or delete it to start anew",
                 String::from_utf8_lossy(key)

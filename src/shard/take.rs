@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::contract::Contract;
 use super::id::ShardId;
+use super::id_scheme::IdScheme;
 use super::log::{LogError, ShardLog, TransactionalProducer};
 use super::owner::Grip;
-use super::recover::{RecoverError, Recovered, recover};
+use super::recover::{RecoverError, Recovered, recover_as};
 
 /// A shard in hand.
 pub struct Taken<P> {
@@ -16,7 +17,8 @@ pub struct Taken<P> {
     pub recovered: Recovered,
 }
 
-/// Takes a shard: new producer → init → still assigned? → read to the read_uncommitted end.
+/// Takes a shard: new producer → init → still assigned? → read to the read_uncommitted end. Where the shard turns out to
+/// be written under an id of another form, all of it is done again with that ([`super::id_scheme`]).
 ///
 /// Nothing is decided from anything read before init: before it, an earlier owner may still commit; after it, nobody
 /// but this producer can, and what the earlier one had begun is decided.
@@ -30,15 +32,34 @@ pub fn take<L: ShardLog>(
     grip: &Grip,
     stall_timeout: Duration,
 ) -> Result<Taken<L::Producer>, RecoverError> {
+    let scheme = log.id_scheme(shard);
+    match take_as(log, shard, scheme, contract, grip, stall_timeout) {
+        Err(RecoverError::IdScheme(found)) => {
+            // Nothing was written under the wrong id, and nothing that was read is used: all is done anew under the right one.
+            log.note_id_scheme(shard, found);
+            take_as(log, shard, found, contract, grip, stall_timeout)
+        }
+        taken => taken,
+    }
+}
+
+fn take_as<L: ShardLog>(
+    log: &L,
+    shard: ShardId,
+    scheme: IdScheme,
+    contract: &Contract,
+    grip: &Grip,
+    stall_timeout: Duration,
+) -> Result<Taken<L::Producer>, RecoverError> {
     let began = std::time::Instant::now();
-    let mut producer = log.open_producer(shard)?;
+    let mut producer = log.open_producer(shard, scheme)?;
     producer.init()?;
     tracing::debug!(shard = shard.0, init_ms = began.elapsed().as_millis() as u64, "the shard's id is taken");
     if !grip.held() {
         return Err(RecoverError::Released);
     }
     let mut reader = log.open_reader()?;
-    let recovered = recover(&mut reader, shard, contract, stall_timeout, &|| grip.held());
+    let recovered = recover_as(&mut reader, shard, contract, stall_timeout, &|| grip.held(), Some(scheme));
     log.give_back(recovered.is_ok().then_some(reader));
     let recovered = recovered?;
     Ok(Taken { producer, recovered })
@@ -52,6 +73,7 @@ impl RecoverError {
             Self::Contract(_) => "contract",
             Self::Truncated { .. } => "truncated",
             Self::HangingTransaction { .. } => "hanging_transaction",
+            Self::IdScheme(_) => "id_scheme",
             Self::Released => "released",
         }
     }

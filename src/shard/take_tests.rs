@@ -16,7 +16,7 @@ const SHARD: ShardId = ShardId(3);
 const STALL: Duration = Duration::from_millis(30);
 
 fn contract() -> Contract {
-    Contract { partitions: 25, group_id: "group".to_owned() }
+    Contract::of_group("group", 25)
 }
 
 fn key(stream: &str) -> OffsetKey {
@@ -29,6 +29,8 @@ fn offset(number: &str) -> StoredOffset {
         fragment_number: number.parse().unwrap(),
         server_timestamp: None,
         producer_timestamp: None,
+        sequence: None,
+        data_partition: None,
     }
 }
 
@@ -40,6 +42,7 @@ fn record(key: Vec<u8>, value: Option<Vec<u8>>) -> Record {
         value: value.map(Into::into),
         headers: vec![],
         timestamp_ms: None,
+        sequence: None,
     }
 }
 
@@ -132,7 +135,7 @@ fn rule_9_another_group_or_count_is_refused() {
     assert!(with(&contract().to_bytes()).unwrap().recovered.has_contract);
     let other = Contract { group_id: "other".to_owned(), ..contract() };
     assert!(matches!(with(&other.to_bytes()).err(), Some(RecoverError::Contract(ContractError::Group { .. }))));
-    let other = Contract { partitions: 50, ..contract() };
+    let other = Contract { partitions: Some(50), ..contract() };
     assert!(matches!(with(&other.to_bytes()).err(), Some(RecoverError::Contract(ContractError::Partitions { .. }))));
     assert!(matches!(with(b"{").err(), Some(RecoverError::Contract(ContractError::Unreadable { .. }))));
 }
@@ -189,4 +192,17 @@ fn an_offset_of_a_later_version_is_refused_and_another_stream_goes_on() {
     let recovered = taken(&log, &Grip::default()).unwrap().recovered;
     assert_eq!(recovered.positions[&key("b")], offset("1"));
     assert!(recovered.unreadable[&key("a")].contains("version 2"), "{recovered:?}");
+}
+
+/// The position of an earlier read is at the end of this one already: believed, it would end it with nothing read.
+#[test]
+fn a_position_of_the_read_before_is_not_believed() {
+    let log = FakeLog::default();
+    commit(&log, "s", "7");
+    log.stale_positions(2, 20);
+    let taken = taken(&log, &Grip::default()).unwrap();
+    assert_eq!(taken.recovered.positions[&key("s")], offset("7"));
+    // One that never goes is said.
+    log.stale_positions(2, usize::MAX);
+    assert!(refused(&log).to_string().contains("the read before"), "{}", refused(&log));
 }

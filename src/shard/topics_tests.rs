@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::contract::Contract;
-use super::fake::FakeLog;
+use super::fake::{Did, FakeLog};
 use super::gate::ConfigPlace;
 use super::id::ShardId;
-use super::offset::{OffsetKey, StoredOffset};
+use super::log::{LogErrorKind, ShardLog};
+use super::losing::Losing;
+use super::notifications::Notifications;
+use super::offset::{DataPartition, OffsetKey, StoredOffset};
 use super::outgoing::{Outgoing, Record};
 use super::owner::{Beginning, Ended, Grip, Owner, OwnerSettings, Sources};
 
@@ -18,6 +21,26 @@ use super::owner::{Beginning, Ended, Grip, Owner, OwnerSettings, Sources};
 #[derive(Clone, Default)]
 struct Topics {
     failed: Arc<Mutex<BTreeSet<String>>>,
+    /// Why the shard could not be taken.
+    blocked: Arc<Mutex<Vec<String>>>,
+    /// How often it was started.
+    started: Arc<Mutex<usize>>,
+    /// Looks before it starts a stream again whether its topic takes records.
+    log: Option<FakeLog>,
+    /// Every fifth fragment of `good` has a notification.
+    tells: bool,
+}
+
+fn record(topic: &str, key: String) -> Record {
+    Record {
+        topic: topic.into(),
+        partition: 0,
+        key: key.into_bytes(),
+        value: Some(vec![7; 10].into()),
+        headers: vec![],
+        timestamp_ms: None,
+        sequence: None,
+    }
 }
 
 const FRAGMENTS: u64 = 20;
@@ -28,19 +51,15 @@ fn outgoing(topic: &str, number: u64) -> Outgoing {
         fragment_number: number.to_string().parse().unwrap(),
         server_timestamp: None,
         producer_timestamp: None,
+        sequence: None,
+        data_partition: None,
     };
-    let record = Record {
-        topic: topic.into(),
-        partition: 0,
-        key: format!("{topic} {number}").into_bytes(),
-        value: Some(vec![7; 10].into()),
-        headers: vec![],
-        timestamp_ms: None,
-    };
+    let record = record(topic, format!("{topic} {number}"));
     Outgoing {
         key: Arc::new(OffsetKey { connector: "c".to_owned(), stream: topic.to_owned() }),
         offset: Some(offset),
         records: vec![record],
+        notifications: Vec::new(),
         size_bytes: 10,
         received: Instant::now(),
         permit: Box::new(()),
@@ -52,14 +71,22 @@ impl Sources for Topics {
 
     fn start(&mut self, beginning: Beginning, queue: mpsc::Sender<Outgoing>) {
         let failed = self.failed.lock().unwrap().clone();
+        let mut started = self.started.lock().unwrap();
+        *started += 1;
+        // The first time it is not known yet.
+        let offline = |topic| *started > 1 && self.log.as_ref().is_some_and(|log| log.unavailable(topic, 0).is_some());
         // All of it is there before the first transaction begins, which then holds both topics.
         for number in 1..=FRAGMENTS {
             for topic in ["bad", "good"] {
                 let key = OffsetKey { connector: "c".to_owned(), stream: topic.to_owned() };
                 let last =
                     beginning.positions.get(&key).map_or(0, |offset| offset.fragment_number.as_str().parse().unwrap());
-                if number > last && !failed.contains(topic) {
-                    queue.try_send(outgoing(topic, number)).unwrap();
+                if number > last && !failed.contains(topic) && !offline(topic) {
+                    let mut outgoing = outgoing(topic, number);
+                    if self.tells && topic == "good" && number % 5 == 0 {
+                        outgoing.notifications.push(record("told", format!("told {number}")));
+                    }
+                    queue.try_send(outgoing).unwrap();
                 }
             }
         }
@@ -77,9 +104,70 @@ impl Sources for Topics {
         panic!("{stream:?}: {reason}");
     }
 
+    fn blocked(&mut self, reason: String, _lease_end: i64) {
+        self.blocked.lock().unwrap().push(reason);
+    }
+
     fn fail_topic(&mut self, topic: &str, _reason: String) {
         self.failed.lock().unwrap().insert(topic.to_owned());
     }
+}
+
+struct Run {
+    log: FakeLog,
+    sources: Topics,
+    grip: Grip,
+    thread: std::thread::JoinHandle<Ended>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Run {
+    fn start(log: &FakeLog, sources: &Topics, blocked_after: Duration) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let grip = Grip::default();
+        let owner = Owner {
+            shard: ShardId(0),
+            contract: Contract::of_group("group", 25),
+            log: Arc::new(log.clone()),
+            sources: sources.clone(),
+            grip: grip.clone(),
+            runtime: runtime.handle().clone(),
+            settings: OwnerSettings {
+                retake_base: Duration::from_millis(2),
+                retake_cap: Duration::from_millis(4),
+                release_timeout: Duration::from_millis(100),
+                blocked_after,
+                ..OwnerSettings::default()
+            },
+            report: super::OwnerReport::default(),
+            losing: Losing::default(),
+            notifications: Notifications::default(),
+        };
+        let thread = std::thread::spawn(move || owner.run());
+        Self { log: log.clone(), sources: sources.clone(), grip, thread, _runtime: runtime }
+    }
+
+    fn wait(&self, what: &str, condition: impl Fn(&[String]) -> bool) {
+        let began = Instant::now();
+        while !condition(&self.log.published()) {
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "{what}: {:?} {:?}",
+                self.log.published(),
+                self.sources.failed
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn release(self) {
+        self.grip.release();
+        assert_eq!(self.thread.join().unwrap(), Ended::Released);
+    }
+}
+
+fn all_of(topic: &str) -> Vec<String> {
+    (1..=FRAGMENTS).map(|number| format!("{topic} {number}")).collect()
 }
 
 /// Kafka refuses a transaction as a whole and does not say for which topic: the streams of the other one do not fail.
@@ -87,32 +175,96 @@ impl Sources for Topics {
 fn only_the_streams_of_the_topic_that_takes_nothing_fail() {
     let log = FakeLog::default();
     log.refuse_topic("bad");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let (sources, grip) = (Topics::default(), Grip::default());
-    let owner = Owner {
-        shard: ShardId(0),
-        contract: Contract { partitions: 25, group_id: "group".to_owned() },
-        log: Arc::new(log.clone()),
-        sources: sources.clone(),
-        grip: grip.clone(),
-        runtime: runtime.handle().clone(),
-        settings: OwnerSettings {
-            retake_base: Duration::from_millis(2),
-            retake_cap: Duration::from_millis(4),
-            release_timeout: Duration::from_millis(100),
-            ..OwnerSettings::default()
-        },
-        one_topic_at_a_time: false,
-    };
-    let thread = std::thread::spawn(move || owner.run());
-    let began = Instant::now();
-    while log.published().len() < FRAGMENTS as usize {
-        assert!(began.elapsed() < Duration::from_secs(20), "{:?} {:?}", log.published(), sources.failed);
-        std::thread::sleep(Duration::from_millis(1));
+    let run = Run::start(&log, &Topics::default(), Duration::from_secs(60));
+    run.wait("the good ones", |published| published.len() >= FRAGMENTS as usize);
+    assert_eq!(log.published(), all_of("good"));
+    assert_eq!(*run.sources.failed.lock().unwrap(), BTreeSet::from(["bad".to_owned()]));
+    run.release();
+}
+
+/// A transaction that has such a partition could not be completed before it is back, and would keep the whole shard.
+#[test]
+fn a_partition_without_a_leader_gets_into_no_transaction() {
+    let log = FakeLog::default();
+    log.set_offline("bad", true);
+    let sources = Topics { log: Some(log.clone()), ..Topics::default() };
+    let run = Run::start(&log, &sources, Duration::from_secs(60));
+    run.wait("the good ones", |published| published.len() >= FRAGMENTS as usize);
+    assert_eq!(log.published(), all_of("good"));
+    assert!(!log.sent_to("bad"), "a record went to the partition that has no leader");
+    assert!(sources.failed.lock().unwrap().is_empty());
+    log.set_offline("bad", false);
+    run.grip.take_again();
+    run.wait("the others", |published| published.len() >= 2 * FRAGMENTS as usize);
+    assert_eq!(log.published()[FRAGMENTS as usize..], all_of("bad"));
+    run.release();
+}
+
+/// Whether the refusal names the record, or only the transaction is refused: no fragment waits, no stream fails.
+#[test]
+fn notifications_whose_topic_takes_none_are_dropped_and_fragments_go_on() {
+    for by_name in [true, false] {
+        let log = FakeLog::default();
+        if by_name {
+            log.refuse_records_of("told")
+        } else {
+            log.refuse_topic("told")
+        }
+        let sources = Topics { tells: true, ..Topics::default() };
+        let run = Run::start(&log, &sources, Duration::from_secs(60));
+        run.wait("all of them", |published| published.len() >= 2 * FRAGMENTS as usize);
+        let published = log.published();
+        for topic in ["good", "bad"] {
+            let of_topic: Vec<String> = published.iter().filter(|key| key.starts_with(topic)).cloned().collect();
+            assert_eq!(of_topic, all_of(topic));
+        }
+        assert!(!published.iter().any(|key| key.starts_with("told")));
+        assert!(sources.failed.lock().unwrap().is_empty());
+        run.release();
     }
-    let expected: Vec<String> = (1..=FRAGMENTS).map(|number| format!("good {number}")).collect();
-    assert_eq!(log.published(), expected);
-    assert_eq!(*sources.failed.lock().unwrap(), BTreeSet::from(["bad".to_owned()]));
-    grip.release();
-    assert_eq!(thread.join().unwrap(), Ended::Released);
+}
+
+/// They are in one transaction with their fragments otherwise.
+#[test]
+fn notifications_are_written_with_their_fragments() {
+    let log = FakeLog::default();
+    let run = Run::start(&log, &Topics { tells: true, ..Topics::default() }, Duration::from_secs(60));
+    let told = FRAGMENTS as usize / 5;
+    run.wait("all of them", |published| published.len() >= 2 * FRAGMENTS as usize + told);
+    assert_eq!(log.published().iter().filter(|key| key.starts_with("told")).count(), told);
+    run.release();
+}
+
+/// Nothing stands still in silence.
+#[test]
+fn a_shard_that_cannot_be_taken_is_spoken_of_by_its_streams() {
+    let log = FakeLog::default();
+    (0..3).for_each(|_| log.fail(Did::Init, LogErrorKind::Timeout));
+    let run = Run::start(&log, &Topics::default(), Duration::ZERO);
+    run.wait("all of them", |published| published.len() >= 2 * FRAGMENTS as usize);
+    let blocked = run.sources.blocked.lock().unwrap().clone();
+    assert_eq!(blocked.len(), 3);
+    assert!(blocked[0].contains("shard 0 cannot be taken"), "{blocked:?}");
+    run.release();
+}
+
+/// A task that is started again before its last fragment was written may count other partitions than that one's.
+#[test]
+fn a_stream_stays_in_the_partition_of_its_last_fragment() {
+    let at = |topic: &str, partition| Some(DataPartition { topic: topic.to_owned(), partition });
+    let with = |topic: &str, partition| {
+        let mut outgoing = outgoing("good", 2);
+        outgoing.offset.as_mut().unwrap().data_partition = at(topic, partition);
+        outgoing.records[0].partition = partition;
+        outgoing
+    };
+    let positions = super::owner::SharedPositions::default();
+    super::owner::note(&positions, &with("good", 1));
+    let mut next = with("good", 4);
+    super::owner::keep_partition(&mut next, &positions);
+    assert_eq!((next.records[0].partition, next.offset.unwrap().data_partition), (1, at("good", 1)));
+    // Another topic is another matter.
+    let mut next = with("other", 4);
+    super::owner::keep_partition(&mut next, &positions);
+    assert_eq!(next.records[0].partition, 4);
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::contract::{CONTRACT_KEY, Contract};
 use super::id::ShardId;
 use super::log::{LogError, TransactionalProducer};
 use super::offset::{OffsetKey, StoredOffset};
@@ -38,6 +37,8 @@ pub struct Committed {
     pub received: Instant,
     /// Whether it is one, and no notification.
     pub is_fragment: bool,
+    /// Whether notifications were written with it.
+    pub has_notifications: bool,
     _permit: Box<dyn std::any::Any + Send>,
 }
 
@@ -48,10 +49,18 @@ pub struct Transaction<'p, P> {
     limits: TransactionLimits,
     fragments: Vec<Committed>,
     size_bytes: usize,
-    /// The fragment (by index) that each record sent belongs to.
-    owners: Vec<usize>,
+    /// Whose each record sent is.
+    owners: Vec<Sent>,
     offsets: HashMap<Arc<OffsetKey>, StoredOffset>,
-    topics: BTreeSet<Arc<str>>,
+    partitions: BTreeSet<(Arc<str>, i32)>,
+}
+
+/// A record that was sent.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    /// The fragment it belongs to, by index.
+    fragment: usize,
+    is_notification: bool,
 }
 
 impl<'p, P: TransactionalProducer> Transaction<'p, P> {
@@ -66,7 +75,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
             size_bytes: 0,
             owners: Vec::new(),
             offsets: HashMap::new(),
-            topics: BTreeSet::new(),
+            partitions: BTreeSet::new(),
         };
         transaction.add(first)?;
         Ok(transaction)
@@ -88,32 +97,32 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
             size_bytes: outgoing.size_bytes,
             received: outgoing.received,
             is_fragment: outgoing.offset.is_some(),
+            has_notifications: !outgoing.notifications.is_empty(),
             _permit: outgoing.permit,
         });
         if let Some(offset) = outgoing.offset {
             self.offsets.insert(outgoing.key, offset);
         }
-        for record in outgoing.records {
-            self.owners.push(index);
-            if !self.topics.contains(&record.topic) {
-                self.topics.insert(Arc::clone(&record.topic));
-            }
+        let own = outgoing.records.into_iter().map(|record| (record, false));
+        for (record, is_notification) in own.chain(outgoing.notifications.into_iter().map(|record| (record, true))) {
+            self.owners.push(Sent { fragment: index, is_notification });
+            self.partitions.insert((Arc::clone(&record.topic), record.partition));
             self.producer.send(record).map_err(|error| self.failed(error))?;
         }
         Ok(())
     }
 
-    /// Writes the offsets, and the contract where the shard has none yet; waits for the acknowledgements; commits.
+    /// Writes the offsets, and what the shard's first transaction leaves in it; waits for the acknowledgements; commits.
     pub fn commit(
         self,
         offsets_topic: &Arc<str>,
         shard: ShardId,
-        contract: Option<&Contract>,
+        first_records: &[(Vec<u8>, Vec<u8>)],
     ) -> Result<Vec<Committed>, Failed> {
         let record = |key, value| Record::of_log(offsets_topic, shard, key, Some(value));
-        let contract = contract.map(|contract| record(CONTRACT_KEY.to_vec(), contract.to_bytes()));
+        let first = first_records.iter().cloned().map(|(key, value)| record(key, value));
         let offsets = self.offsets.iter().map(|(key, offset)| record(key.to_bytes(), offset.to_bytes()));
-        for record in contract.into_iter().chain(offsets) {
+        for record in first.chain(offsets) {
             self.producer.send(record).map_err(|error| self.failed(error))?;
         }
         self.producer.drain().map_err(|error| self.failed(error))?;
@@ -123,14 +132,16 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
 
     /// An error together with the stream whose record it is about.
     fn failed(&self, error: LogError) -> Failed {
-        let stream = match error.kind {
+        let sent = match error.kind {
             super::log::LogErrorKind::RecordTooLarge { index, .. }
-            | super::log::LogErrorKind::TopicRefused { index, .. } => {
-                self.owners.get(index).map(|&owner| Arc::clone(&self.fragments[owner].key))
-            }
+            | super::log::LogErrorKind::TopicRefused { index, .. } => self.owners.get(index),
             _ => None,
         };
-        Failed { error, stream, topics: self.topics.clone() }
+        let is_notification = sent.is_some_and(|sent| sent.is_notification);
+        let stream = sent.filter(|_| !is_notification).map(|sent| Arc::clone(&self.fragments[sent.fragment].key));
+        let has_notifications = self.owners.iter().any(|sent| sent.is_notification);
+        let last_words = self.fragments.iter().filter(|one| !one.is_fragment).map(|one| Arc::clone(&one.key)).collect();
+        Failed { error, stream, is_notification, has_notifications, last_words, partitions: self.partitions.clone() }
     }
 }
 
@@ -141,13 +152,31 @@ pub struct Failed {
     pub error: LogError,
     /// The stream whose record is too large, or whose topic takes none, when it is that.
     pub stream: Option<Arc<OffsetKey>>,
-    /// Topics that the fragments' records go to.
-    pub topics: BTreeSet<Arc<str>>,
+    /// Whether it is a notification that is too large, or whose topic takes none.
+    pub is_notification: bool,
+    /// Whether there were notifications in it.
+    pub has_notifications: bool,
+    /// Whose notifications were in it that go with no fragment: they do not come again.
+    pub last_words: Vec<Arc<OffsetKey>>,
+    /// Topics and partitions of its records, but for the offsets'.
+    pub partitions: BTreeSet<(Arc<str>, i32)>,
 }
 
 impl Failed {
     fn of_log(error: LogError) -> Self {
-        Self { error, stream: None, topics: BTreeSet::new() }
+        Self {
+            error,
+            stream: None,
+            is_notification: false,
+            has_notifications: false,
+            last_words: Vec::new(),
+            partitions: BTreeSet::new(),
+        }
+    }
+
+    /// Returns the topics of its records, but for the offsets'.
+    pub fn topics(&self) -> BTreeSet<&Arc<str>> {
+        self.partitions.iter().map(|(topic, _)| topic).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::super::fake::FakeLog;
+use super::super::id_scheme::IdScheme;
 use super::super::log::ShardLog;
 use super::*;
 
@@ -10,6 +11,8 @@ fn outgoing(number: Option<u64>) -> Outgoing {
         fragment_number: number.to_string().parse().unwrap(),
         server_timestamp: None,
         producer_timestamp: None,
+        sequence: None,
+        data_partition: None,
     });
     let record = Record {
         topic: if number.is_some() { "data" } else { "notifications" }.into(),
@@ -18,12 +21,15 @@ fn outgoing(number: Option<u64>) -> Outgoing {
         value: Some(vec![1].into()),
         headers: Vec::new(),
         timestamp_ms: None,
+        sequence: None,
     };
+    let (records, notifications) = if number.is_some() { (vec![record], vec![]) } else { (vec![], vec![record]) };
     let key = OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() };
     Outgoing {
         key: Arc::new(key),
         offset,
-        records: vec![record],
+        records,
+        notifications,
         size_bytes: 1,
         received: Instant::now(),
         permit: Box::new(()),
@@ -34,17 +40,17 @@ fn outgoing(number: Option<u64>) -> Outgoing {
 #[test]
 fn what_is_no_fragment_moves_no_offset() {
     let log = FakeLog::default();
-    let mut producer = log.open_producer(ShardId(0)).unwrap();
+    let mut producer = log.open_producer(ShardId(0), IdScheme::default()).unwrap();
     producer.init().unwrap();
     let topic = Arc::from("offsets");
     let alone = Transaction::begin(&mut producer, TransactionLimits::default(), outgoing(None)).unwrap();
     assert!(alone.offsets.is_empty());
-    assert!(!alone.commit(&topic, ShardId(0), None).unwrap()[0].is_fragment);
+    assert!(!alone.commit(&topic, ShardId(0), &[]).unwrap()[0].is_fragment);
     let mut among = Transaction::begin(&mut producer, TransactionLimits::default(), outgoing(Some(7))).unwrap();
     among.add(outgoing(None)).unwrap();
     let offset = among.offsets.values().next().unwrap().clone();
     assert_eq!((among.offsets.len(), offset.fragment_number.as_str()), (1, "7"));
-    let committed = among.commit(&topic, ShardId(0), None).unwrap();
+    let committed = among.commit(&topic, ShardId(0), &[]).unwrap();
     assert_eq!(committed.iter().map(|one| one.is_fragment).collect::<Vec<_>>(), [true, false]);
     assert_eq!(log.published(), ["told", "7", "told"]);
 }

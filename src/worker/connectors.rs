@@ -19,6 +19,7 @@ use crate::config::RestartPolicy;
 use crate::connector::StreamPlan;
 use crate::connector::discovery::{self, StreamListener};
 use crate::shard::{ConfigGate, OffsetKey, Outgoing};
+use crate::supervision::{Part, catch_async, fault_point};
 
 /// A connector that cannot start is tried again so.
 const RETRY: RestartPolicy =
@@ -137,7 +138,7 @@ impl Connectors {
         self.runtime.spawn(async move {
             tokio::select! {
                 () = cancelled.cancelled() => {}
-                () = Arc::new(runner).run() => {}
+                () = Arc::new(runner).run_supervised() => {}
             }
         });
         Run { settings: settings.clone(), cancel, wake, failed: None, topic: None, looked: None }
@@ -201,6 +202,23 @@ struct Runner {
 }
 
 impl Runner {
+    /// Runs, and again when that panics: its streams go on meanwhile, and are started anew with it.
+    async fn run_supervised(self: Arc<Self>) {
+        let mut panics = 0;
+        while let Err(panicked) = catch_async(Part::Connector, Arc::clone(&self).run()).await {
+            panics += 1;
+            let delay = RETRY.delay(panics);
+            tracing::error!(
+                connector = self.name,
+                %panicked,
+                delay_ms = delay.as_millis() as u64,
+                "what runs the connector panicked; it is started again"
+            );
+            self.runs.note(&self.name, &self.cancel, |run| run.failed = Some(panicked.to_string()));
+            tokio::time::sleep(delay).await;
+        }
+    }
+
     async fn run(self: Arc<Self>) {
         let ConnectorPlan { streams, discovery } = self.plan().await;
         tracing::info!(
@@ -222,6 +240,7 @@ impl Runner {
     async fn plan(&self) -> ConnectorPlan {
         let mut failures = 0;
         loop {
+            fault_point(Part::Connector);
             match self.dependencies.plan(&self.settings).await {
                 Ok(plan) => {
                     let topic = self.settings.get("topic").map(|topic| Arc::from(topic.trim()));

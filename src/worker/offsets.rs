@@ -9,14 +9,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Worker;
 use super::operations::OperationError;
-use super::{Worker, plan};
+use super::turns::{self, Turn};
 use crate::cluster::change;
 use crate::cluster::records::KeyValue;
 use crate::kafka::KafkaLog;
-use crate::shard::contract::CONTRACT_KEY;
 use crate::shard::log::write_transaction;
-use crate::shard::recover::{CONFIG_PLACE_KEY, RecoverError, recover};
+use crate::shard::recover::{CONFIG_PLACE_KEY, RecoverError, Recovered, recover};
+use crate::shard::sequence;
 use crate::shard::{
     ConfigPlace, Contract, Grip, LogError, LogErrorKind, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset,
 };
@@ -60,12 +61,11 @@ impl Worker {
     }
 
     async fn read_offsets(&self, name: &str) -> Result<Offsets, OffsetsError> {
-        let (log, contract, shards) = (Arc::clone(&self.offsets_log), plan::contract(&self.config), self.config.shards);
+        let (log, contract, shards) = (Arc::clone(&self.offsets_log), self.contract.clone(), self.config.shards);
         let (name, topic) = (name.to_owned(), self.config.offsets_topic.clone());
-        let read = tokio::task::spawn_blocking(move || read(&log, &contract, shards, &name));
-        let failed =
-            |reason: String| OffsetsError::Shard { shard: 0, topic: topic.clone(), reason, done: String::new() };
-        read.await.map_err(|error| failed(error.to_string()))?.map_err(|(shard, error)| OffsetsError::Shard {
+        let turn = self.readings.turn().await?;
+        let read = turns::within(turn, move || read(&log, &contract, shards, &name));
+        read.await?.map_err(|(shard, error)| OffsetsError::Shard {
             shard: shard.0,
             topic: topic.clone(),
             reason: error.to_string(),
@@ -82,21 +82,22 @@ impl Worker {
         name: &str,
         offsets: BTreeMap<String, Option<StoredOffset>>,
     ) -> Result<(), OffsetsError> {
-        let _turn = self.altering.lock().await;
+        let turn = self.alterations.turn().await?;
         let place = self.stopped_at(name).await?;
-        self.alter_at(name, offsets, place).await
+        self.alter_at(turn, name, offsets, place).await
     }
 
     async fn alter_at(
         &self,
+        turn: Turn,
         name: &str,
         offsets: BTreeMap<String, Option<StoredOffset>>,
         place: ConfigPlace,
     ) -> Result<(), OffsetsError> {
-        let (log, contract, shards) = (Arc::clone(&self.offsets_log), plan::contract(&self.config), self.config.shards);
+        let (log, contract, shards) = (Arc::clone(&self.offsets_log), self.contract.clone(), self.config.shards);
         let (name, topic) = (name.to_owned(), self.config.offsets_topic.clone());
         let configs = Arc::clone(&self.configs);
-        let altered = tokio::task::spawn_blocking(move || {
+        let altered = turns::within(turn, move || {
             let mut done = Vec::new();
             let altered = alter(&log, &contract, shards, &name, offsets, &place, &mut done);
             // Their owners take them again: one that has nothing to write would not notice.
@@ -107,15 +108,14 @@ impl Worker {
             (altered, told, done.len())
         });
         let failed = |shard, reason, done| OffsetsError::Shard { shard, topic: topic.clone(), reason, done };
-        match altered.await {
-            Ok((Ok(()), told, _)) => told.map(|_| ()).map_err(|error| OperationError::from(error).into()),
-            Ok((Err((shard, error)), _, 0)) => Err(failed(shard.0, error.to_string(), String::new())),
-            Ok((Err((shard, error)), _, done)) => Err(failed(
+        match altered.await? {
+            (Ok(()), told, _) => told.map(|_| ()).map_err(|error| OperationError::from(error).into()),
+            (Err((shard, error)), _, 0) => Err(failed(shard.0, error.to_string(), String::new())),
+            (Err((shard, error)), _, done) => Err(failed(
                 shard.0,
                 error.to_string(),
                 format!("; {done} other shards were altered before: do it again when this one can be reached"),
             )),
-            Err(error) => Err(failed(0, error.to_string(), String::new())),
         }
     }
 
@@ -124,10 +124,10 @@ impl Worker {
     /// # Errors
     /// When the connector is not STOPPED, or a shard cannot be written.
     pub async fn reset_offsets(&self, name: &str) -> Result<(), OffsetsError> {
-        let _turn = self.altering.lock().await;
+        let turn = self.alterations.turn().await?;
         let place = self.stopped_at(name).await?;
         let offsets = self.read_offsets(name).await?.into_keys().map(|stream| (stream, None)).collect();
-        self.alter_at(name, offsets, place).await
+        self.alter_at(turn, name, offsets, place).await
     }
 
     /// The place of the config log at which the connector is STOPPED, read under the log's fence.
@@ -169,17 +169,16 @@ fn alter(
     place: &ConfigPlace,
     done: &mut Vec<ShardId>,
 ) -> Result<(), (ShardId, RecoverError)> {
-    let mut of_shards: BTreeMap<ShardId, Vec<KeyValue>> = BTreeMap::new();
+    let mut of_shards: BTreeMap<ShardId, Vec<(OffsetKey, Option<StoredOffset>)>> = BTreeMap::new();
     for (stream, offset) in offsets {
-        let key = OffsetKey { connector: connector.to_owned(), stream }.to_bytes();
-        let value = offset.map(|offset| offset.to_bytes());
-        of_shards.entry(shards.shard_of(&key)).or_default().push((key, value));
+        let key = OffsetKey { connector: connector.to_owned(), stream };
+        of_shards.entry(shards.shard_of(&key.to_bytes())).or_default().push((key, offset));
     }
-    for (shard, records) in of_shards {
+    for (shard, offsets) in of_shards {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            match alter_shard(log, contract, shard, &records, place) {
+            match alter_shard(log, contract, shard, &offsets, place) {
                 Ok(()) => {
                     done.push(shard);
                     break;
@@ -202,17 +201,35 @@ fn alter_shard(
     log: &KafkaLog,
     contract: &Contract,
     shard: ShardId,
-    records: &[KeyValue],
+    offsets: &[(OffsetKey, Option<StoredOffset>)],
     place: &ConfigPlace,
 ) -> Result<(), RecoverError> {
     let taken = crate::shard::take::take(log, shard, contract, &Grip::default(), STALL_TIMEOUT)?;
     let mut producer = taken.producer;
     let topic: Arc<str> = log.offsets_topic().into();
-    let mut own = vec![(CONFIG_PLACE_KEY.to_vec(), Some(place.to_bytes()))];
-    if !taken.recovered.has_contract {
-        own.insert(0, (CONTRACT_KEY.to_vec(), Some(contract.to_bytes())));
-    }
-    let records = own.into_iter().chain(records.iter().cloned());
+    let first = taken.recovered.first_records(contract).into_iter().map(|(key, value)| (key, Some(value)));
+    let own = first.chain([(CONFIG_PLACE_KEY.to_vec(), Some(place.to_bytes()))]);
+    let altered = offsets.iter().flat_map(|(key, offset)| altered(&taken.recovered, key, offset.clone()));
+    let records = own.chain(altered);
     write_transaction(&mut producer, records.map(|(key, value)| Record::of_log(&topic, shard, key, value)))?;
     Ok(())
 }
+
+/// The records that alter a stream's offset. Its sequence goes on from where it is: in the offset, or on its own where
+/// there is no offset any more.
+fn altered(recovered: &Recovered, key: &OffsetKey, offset: Option<StoredOffset>) -> [KeyValue; 2] {
+    let known = recovered.sequences.last(key);
+    let sequence = offset.as_ref().and_then(|offset| offset.sequence).max(known);
+    let alone = if offset.is_none() { sequence } else { None };
+    let offset = offset.map(|offset| {
+        // A stream stays in the partition that its records are in, wherever it goes on.
+        let kept = || recovered.positions.get(key)?.data_partition.clone();
+        let data_partition = offset.data_partition.clone().or_else(kept);
+        StoredOffset { sequence, data_partition, ..offset }.to_bytes()
+    });
+    [(sequence::key_bytes(key), alone.map(sequence::value_bytes)), (key.to_bytes(), offset)]
+}
+
+#[cfg(test)]
+#[path = "offsets_tests.rs"]
+mod tests;

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use super::{Mode, Worker};
-use crate::cluster::change::{self, Change, Checked};
+use super::settings::SettingsCheck;
+use super::{Mode, Worker, turns};
+use crate::cluster::change::{self, Change};
 use crate::cluster::status::{StatusKey, topic_record};
 use crate::cluster::{
     ChangeError, ConfigView, ConnectorEntry, Refusal, RestartRequest, RunState, Settings, Status, TargetState,
 };
-use crate::config::connector::{CLASS, StreamsConfig};
-use crate::config::{Problem, check, secrets};
+use crate::config::secrets;
 
 /// Names of connectors there may be: a bound on what any worker keeps in memory.
 const CONNECTORS_MAX: usize = 20_000;
@@ -61,8 +62,8 @@ pub struct ConnectorStatus {
 /// How this worker is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// It has not joined its group yet.
-    Starting,
+    /// It has not joined its group yet; with the reason, where it is known.
+    Starting(Option<String>),
     /// It works.
     Healthy,
     /// It has lost touch with Kafka, with the reason.
@@ -72,7 +73,7 @@ pub enum Health {
 impl Worker {
     /// `host:port`, by which others know it.
     pub fn id(&self) -> &str {
-        &self.id
+        &self.reporter.worker_id
     }
 
     /// Id of the Kafka cluster, once it is known.
@@ -100,16 +101,20 @@ impl Worker {
         &self.logging
     }
 
-    /// How this worker is: it is healthy when its own sign of life comes back to it through Kafka.
+    /// How this worker is: it is healthy when its own heartbeat comes back to it through Kafka, and every shard it holds has
+    /// an owner that gets on.
     pub fn health(&self) -> Health {
         if !self.started.load(Ordering::Acquire) {
-            return Health::Starting;
+            return Health::Starting(self.shards.get().and_then(|shards| shards.apart()));
         }
-        if self.statuses.look(|view| view.lives(&self.id)) {
-            return Health::Healthy;
+        if self.statuses.look(|view| view.is_alive(self.id(), Instant::now())) {
+            return match self.shards.get().and_then(|shards| shards.standing_still()) {
+                Some(reason) => Health::Unhealthy(reason),
+                None => Health::Healthy,
+            };
         }
         Health::Unhealthy(format!(
-            "Worker's own sign of life in topic {} is older than its session; Kafka may not be reachable.",
+            "Worker's own heartbeat in topic {} is older than its session; Kafka may not be reachable.",
             self.config.status_topic
         ))
     }
@@ -141,14 +146,35 @@ impl Worker {
         entry.tasks.iter().map(|(&id, stream)| TaskInfo { id, stream: stream.clone() }).collect()
     }
 
-    /// Makes a change, on a thread where waiting is allowed.
+    /// Makes a change when it is its turn, on a thread where waiting is allowed.
     pub(super) async fn change<T: Send + 'static>(
         &self,
         decide: impl FnMut(&ConfigView) -> Result<Change<T>, Refusal> + Send + 'static,
     ) -> Result<(T, i64), OperationError> {
+        self.change_after(|_| Ok(None), decide).await
+    }
+
+    /// The same behind what needs no fence: that refuses the change, or answers it when there is nothing to be changed.
+    /// It goes by the log as far as it has been read here.
+    async fn change_after<T: Send + 'static>(
+        &self,
+        before: impl FnOnce(&ConfigView) -> Result<Option<T>, Refusal> + Send + 'static,
+        decide: impl FnMut(&ConfigView) -> Result<Change<T>, Refusal> + Send + 'static,
+    ) -> Result<(T, i64), OperationError> {
+        let turn = self.changes.turn().await?;
         let configs = Arc::clone(&self.configs);
-        let changed = tokio::task::spawn_blocking(move || configs.change(decide)).await;
-        Ok(changed.map_err(|error| OperationError::Unavailable(error.to_string()))??)
+        let changed = turns::within(turn, move || {
+            let view = configs.view();
+            match before(&view)? {
+                Some(answer) => Ok((answer, view.position)),
+                None => {
+                    // Whoever holds it while the log is read makes the reader copy it.
+                    drop(view);
+                    configs.change(decide)
+                }
+            }
+        });
+        Ok(changed.await??)
     }
 
     /// Makes a connector.
@@ -162,13 +188,22 @@ impl Worker {
         initial: TargetState,
     ) -> Result<ConnectorEntry, OperationError> {
         self.view()?;
-        let (name, config) = (name.to_owned(), Arc::clone(&self.config));
+        let check = Arc::new(SettingsCheck::new(&self.config, name));
+        let (checks, given, of) = (Arc::clone(&check), settings.clone(), name.to_owned());
+        let before = move |view: &ConfigView| {
+            // That there is one already is said under the fence: it may be gone by now.
+            if !view.contains(&of) {
+                checks.check(given, None)?;
+            }
+            Ok(None)
+        };
+        let name = name.to_owned();
         let decide = move |view: &ConfigView| {
             bounded(view, &name)?;
-            let check = |settings, stored: Option<&Settings>| check_settings(&config, &name, settings, stored);
+            let check = |settings, stored: Option<&Settings>| check.check(settings, stored);
             changed(view, &name, change::create(view, &name, settings.clone(), initial, &check)?)
         };
-        self.change(decide).await.map(|(((), entry), _)| entry)
+        self.change_after(before, decide).await.map(|(((), entry), _)| entry)
     }
 
     /// Sets a connector's settings; answers whether it was made by that, and the connector as it is then.
@@ -176,25 +211,28 @@ impl Worker {
     /// # Errors
     /// When its settings are wrong.
     pub async fn put_config(&self, name: &str, settings: Settings) -> Result<(bool, ConnectorEntry), OperationError> {
-        let (name, config) = (name.to_owned(), Arc::clone(&self.config));
-        let check = move |name: &str, settings: Settings, stored: Option<&Settings>| {
-            check_settings(&config, name, settings, stored)
-        };
-        // What is there already needs no fence.
-        let view = self.configs.view();
-        let now = change::put(&view, &name, settings.clone(), &|settings, stored| check(&name, settings, stored))?;
-        if now.records.is_empty() {
-            return Ok(changed(&view, &name, now)?.answer);
-        }
-        let decide = move |view: &ConfigView| {
+        let check = Arc::new(SettingsCheck::new(&self.config, name));
+        let (name, given) = (name.to_owned(), settings);
+        let has_mask = given.values().any(|value| value == secrets::MASK);
+        let put = move |view: &ConfigView| {
             bounded(view, &name)?;
-            changed(
-                view,
-                &name,
-                change::put(view, &name, settings.clone(), &|settings, stored| check(&name, settings, stored))?,
-            )
+            let check = |settings, stored: Option<&Settings>| check.check(settings, stored);
+            changed(view, &name, change::put(view, &name, given.clone(), &check)?)
         };
-        self.change(decide).await.map(|(answer, _)| answer)
+        let put = Arc::new(put);
+        let before = {
+            let put = Arc::clone(&put);
+            move |view: &ConfigView| {
+                match put(view) {
+                    // What is there already needs no fence.
+                    Ok(now) => Ok(now.records.is_empty().then_some(now.answer)),
+                    // What the mask stands for may not have been read here yet.
+                    Err(_) if has_mask => Ok(None),
+                    Err(refusal) => Err(refusal),
+                }
+            }
+        };
+        self.change_after(before, move |view| put(view)).await.map(|(answer, _)| answer)
     }
 
     /// Changes some of a connector's settings.
@@ -207,12 +245,23 @@ impl Worker {
         patch: BTreeMap<String, Option<String>>,
     ) -> Result<ConnectorEntry, OperationError> {
         self.view()?;
-        let (name, config) = (name.to_owned(), Arc::clone(&self.config));
-        let decide = move |view: &ConfigView| {
-            let check = |settings, stored: Option<&Settings>| check_settings(&config, &name, settings, stored);
+        let check = SettingsCheck::new(&self.config, name);
+        let name = name.to_owned();
+        let patched = move |view: &ConfigView| {
+            let check = |settings, stored: Option<&Settings>| check.check(settings, stored);
             changed(view, &name, change::patch(view, &name, &patch, &check)?)
         };
-        self.change(decide).await.map(|((_, entry), _)| entry)
+        let patched = Arc::new(patched);
+        let before = {
+            let patched = Arc::clone(&patched);
+            move |view: &ConfigView| {
+                // For its checks alone: what is patched may be newer than what has been read here, and then they are made
+                // again.
+                let _ = patched(view);
+                Ok(None)
+            }
+        };
+        self.change_after(before, move |view| patched(view)).await.map(|((_, entry), _)| entry)
     }
 
     /// Deletes a connector. Its offsets stay.
@@ -265,14 +314,15 @@ impl Worker {
     pub fn status(&self, name: &str) -> Result<ConnectorStatus, OperationError> {
         let entry = self.connector(name)?;
         Ok(self.statuses.look(|statuses| {
-            let mut connector = statuses.get(&StatusKey::Connector(name.to_owned()));
-            if connector.worker_id.is_empty() {
-                connector.worker_id.clone_from(&self.id);
+            let now = Instant::now();
+            let mut connector = statuses.get(&StatusKey::Connector(name.to_owned()), now);
+            if connector.reporter.worker_id.is_empty() {
+                connector.reporter.worker_id.clone_from(&self.reporter.worker_id);
             }
             let tasks = Self::tasks_of(&entry).into_iter().map(|TaskInfo { id, .. }| {
-                let mut status = statuses.get(&StatusKey::Task(name.to_owned(), id));
-                if status.worker_id.is_empty() {
-                    status.worker_id.clone_from(&self.id);
+                let mut status = statuses.get(&StatusKey::Task(name.to_owned(), id), now);
+                if status.reporter.worker_id.is_empty() {
+                    status.reporter.worker_id.clone_from(&self.reporter.worker_id);
                 }
                 (id, status)
             });
@@ -304,13 +354,13 @@ impl Worker {
     ///
     /// # Errors
     /// When there is none of that name.
-    pub fn reset_topics(&self, name: &str) -> Result<(), OperationError> {
+    pub async fn reset_topics(&self, name: &str) -> Result<(), OperationError> {
         self.connector(name)?;
         for topic in self.topics(name) {
             self.statuses.write(topic_record(name, &topic, false));
         }
-        self.statuses.flush(std::time::Duration::from_secs(1));
-        Ok(())
+        let (turn, statuses) = (self.errands.turn().await?, Arc::clone(&self.statuses));
+        turns::within(turn, move || statuses.flush(std::time::Duration::from_secs(1))).await
     }
 
     /// How a connector and its tasks will be in a moment, when a restart is asked for.
@@ -330,11 +380,7 @@ impl Worker {
 
 /// A change with the connector as it is when it is made: whoever looks later may find it changed again, or gone.
 fn changed<T>(view: &ConfigView, name: &str, change: Change<T>) -> Result<Change<(T, ConnectorEntry)>, Refusal> {
-    let mut after = Arc::new(view.clone());
-    for (key, value) in &change.records {
-        ConfigView::apply(&mut after, key, value.as_deref());
-    }
-    let entry = after.get(name).ok_or_else(|| Refusal::NotFound(name.to_owned()))?;
+    let entry = view.entry_after(name, &change.records).ok_or_else(|| Refusal::NotFound(name.to_owned()))?;
     Ok(Change { records: change.records, answer: (change.answer, entry) })
 }
 
@@ -343,34 +389,4 @@ fn bounded(view: &ConfigView, name: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::Invalid(format!("there are {CONNECTORS_MAX} connectors, and no more can be made")))
-}
-
-/// What Kafka Connect says of settings that are wrong.
-pub fn invalid(problems: &[Problem]) -> Refusal {
-    let said = problems.iter().map(|problem| {
-        if problem.key.is_empty() { problem.reason.clone() } else { format!("{}: {}", problem.key, problem.reason) }
-    });
-    Refusal::Invalid(format!(
-        "Connector configuration is invalid and contains the following {} error(s):\n{}\nYou can also find the above list \
-         of errors at the endpoint `/connector-plugins/{CLASS}/config/validate`",
-        problems.len(),
-        said.collect::<Vec<_>>().join("\n")
-    ))
-}
-
-/// Settings as they are to be stored, found right on this worker.
-fn check_settings(
-    config: &crate::config::WorkerConfig,
-    name: &str,
-    mut settings: Settings,
-    stored: Option<&Settings>,
-) -> Result<Checked, Refusal> {
-    settings.entry("name".to_owned()).or_insert_with(|| name.to_owned());
-    let settings = secrets::unmasked(settings, stored);
-    let (read, _) = check::connector(Some(config), "settings", &settings).map_err(|problems| invalid(&problems))?;
-    let streams = match &read.streams {
-        StreamsConfig::Listed(streams) => Some(streams.iter().map(|stream| stream.as_str().to_owned()).collect()),
-        StreamsConfig::Discovered(_) => None,
-    };
-    Ok(Checked { settings, streams })
 }

@@ -14,7 +14,7 @@ use crate::config::secrets::Resolved;
 use crate::config::{ConnectorConfig, WorkerConfig, check};
 use crate::connector::{ConnectorContext, StreamPlan};
 use crate::kafka::topics::TopicPlan;
-use crate::kafka::{KafkaSettings, TopicFacts, Topics};
+use crate::kafka::{DataTopic, DataTopics, KafkaSettings, TopicFacts, Topics};
 use crate::record::{AvroValue, NotificationTopic, TimestampPolicy, ValueEncoder};
 use crate::shard::transaction::TransactionLimits;
 use crate::shard::{Contract, OffsetKey, OwnerSettings};
@@ -47,12 +47,18 @@ pub(crate) fn kafka_settings(config: &WorkerConfig) -> KafkaSettings {
         group_protocol: config.group_protocol,
         transaction_timeout_ms: config.transaction_timeout_ms,
         message_max_bytes: (config.memory_budget_size_bytes + RECORD_OVERHEAD_BYTES).min(MESSAGE_MAX_BYTES),
+        claim: None,
     }
 }
 
-/// What the offsets topic is bound to.
+/// What the group has agreed on, as this worker has it.
 pub(crate) fn contract(config: &WorkerConfig) -> Contract {
-    Contract { partitions: config.shards.get(), group_id: config.group_id.clone() }
+    Contract {
+        offsets_topic: Some(config.offsets_topic.clone()),
+        config_topic: Some(config.config_topic.clone()),
+        status_topic: Some(config.status_topic.clone()),
+        ..Contract::of_group(&config.group_id, config.shards.get())
+    }
 }
 
 pub(super) fn owner_settings(config: &WorkerConfig) -> OwnerSettings {
@@ -77,7 +83,8 @@ pub(super) struct Dependencies {
     budget: MemoryBudget,
     limits: Arc<CallLimits>,
     encoder: Arc<dyn ValueEncoder>,
-    notifications: OnceCell<NotificationTopic>,
+    notifications: tokio::sync::Mutex<Option<(NotificationTopic, Arc<DataTopic>)>>,
+    data_topics: Arc<DataTopics>,
     /// Connectors that are being started at once.
     starting: Semaphore,
 }
@@ -91,13 +98,18 @@ pub(super) struct ConnectorPlan {
 }
 
 impl Dependencies {
-    pub(super) fn new(config: Arc<WorkerConfig>, topics: Topics) -> Result<Self, WorkerError> {
+    pub(super) fn new(
+        config: Arc<WorkerConfig>,
+        topics: Topics,
+        data_topics: Arc<DataTopics>,
+    ) -> Result<Self, WorkerError> {
         let encoder = AvroValue::new().map_err(|error| WorkerError::Config(error.to_string()))?;
         Ok(Self {
             budget: MemoryBudget::new(config.memory_budget_size_bytes),
             limits: Arc::default(),
             encoder: Arc::new(encoder),
-            notifications: OnceCell::new(),
+            notifications: tokio::sync::Mutex::default(),
+            data_topics,
             starting: Semaphore::new(STARTING_MAX),
             config,
             topics,
@@ -113,8 +125,9 @@ impl Dependencies {
         let (connector, resolved) = check::connector(Some(&self.config), "settings", settings).map_err(|problems| {
             problems.iter().map(|problem| format!("{}: {}", problem.key, problem.reason)).collect::<Vec<_>>().join("; ")
         })?;
-        for note in &connector.notes {
-            tracing::info!(connector = connector.name, "{}", resolved.hide(note));
+        // What a reference was resolved to is not shown, nor what was made of it.
+        for note in connector.notes.iter().filter(|_| resolved.settings == *settings) {
+            tracing::info!(connector = connector.name, "{note}");
         }
         let planned = self.plan_resolved(&connector, resolved.clone()).await;
         planned.map_err(|reason| resolved.hide(&reason))
@@ -135,10 +148,38 @@ impl Dependencies {
         Ok(client.with_observer(Box::new(CallMetrics { connector: connector.name.clone() })))
     }
 
+    /// The topic of notifications; made or checked when it is first needed, and again when it is gone.
+    async fn notifications_topic(&self) -> NotificationTopic {
+        let mut known = self.notifications.lock().await;
+        if let Some((notifications, data_topic)) = &*known
+            && data_topic.count().is_ok()
+        {
+            return notifications.clone();
+        }
+        let plan = TopicPlan {
+            name: self.config.notifications_topic.clone(),
+            partitions: 1,
+            replication_factor: self.config.offsets_replication_factor,
+            config: BTreeMap::from([("retention.ms".to_owned(), NOTIFICATIONS_RETENTION_MS.to_owned())]),
+        };
+        let name: Arc<str> = plan.name.as_str().into();
+        match self.topics.ensure(&plan).await {
+            Ok(facts) => {
+                let notifications = NotificationTopic { name, partitions: facts.partitions };
+                *known = Some((notifications.clone(), self.data_topics.topic(&plan.name, facts.partitions)));
+                notifications
+            }
+            Err(error) => {
+                // No fragment waits for it.
+                tracing::warn!(%error, "notifications.topic cannot be used: what would be told there is dropped");
+                NotificationTopic { name, partitions: 1 }
+            }
+        }
+    }
+
     async fn plan_resolved(&self, connector: &ConnectorConfig, resolved: Resolved) -> Result<ConnectorPlan, String> {
         let text = |error: WorkerError| error.to_string();
-        let notifications = self.notifications.get_or_try_init(|| notifications_topic(&self.topics, &self.config));
-        let notifications = notifications.await.map_err(text)?.clone();
+        let notifications = self.notifications_topic().await;
         let facts = data_topic(&self.topics, connector).await.map_err(text)?;
         let client = self.client(connector).await?;
         let context = Arc::new(ConnectorContext {
@@ -149,7 +190,7 @@ impl Dependencies {
             backfill: connector.backfill.clone(),
             discovered: matches!(connector.streams, StreamsConfig::Discovered(_)),
             topic: connector.topic.as_str().into(),
-            topic_partitions: facts.partitions,
+            partitions: self.data_topics.topic(&connector.topic, facts.partitions),
             notifications,
             key_format: connector.key_format,
             encoder: Arc::clone(&self.encoder),
@@ -170,17 +211,6 @@ impl Dependencies {
             }
         })
     }
-}
-
-async fn notifications_topic(topics: &Topics, config: &WorkerConfig) -> Result<NotificationTopic, WorkerError> {
-    let plan = TopicPlan {
-        name: config.notifications_topic.clone(),
-        partitions: 1,
-        replication_factor: config.offsets_replication_factor,
-        config: BTreeMap::from([("retention.ms".to_owned(), NOTIFICATIONS_RETENTION_MS.to_owned())]),
-    };
-    let facts = topics.ensure(&plan).await.map_err(super::startup::topic_error)?;
-    Ok(NotificationTopic { name: config.notifications_topic.as_str().into(), partitions: facts.partitions })
 }
 
 fn timestamp_policy(connector: &ConnectorConfig, facts: &TopicFacts) -> TimestampPolicy {

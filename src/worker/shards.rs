@@ -9,12 +9,26 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use super::WorkerError;
 use crate::connector::{LiveStreams, ShardStreams, StreamPlan, StreamStates};
-use crate::kafka::{GroupListener, KafkaLog};
+use crate::kafka::{GroupListener, KafkaLog, MembershipEnd};
 use crate::shard::owner::Ended;
 use crate::shard::{
-    ConfigGate, Contract, Grip, LogError, OffsetKey, Outgoing, Owner, OwnerSettings, ShardCount, ShardId,
+    ConfigGate, Contract, Grip, LogError, Losing, Notifications, OffsetKey, Outgoing, Owner, OwnerReport,
+    OwnerSettings, ShardCount, ShardId, ShardLog,
 };
+use crate::supervision::{Part, catch};
+use crate::telemetry;
+
+/// The pause before a shard's thread that has panicked begins anew; it doubles with each time.
+const AGAIN_AFTER_PANIC: Duration = Duration::from_millis(500);
+/// A shard's thread that panics this often in a row, each time soon after it began, ends the worker.
+const PANICS_MAX: u32 = 5;
+/// A thread that ran for this long before it panicked had begun well.
+const BEGUN_WELL_AFTER: Duration = Duration::from_secs(60);
+
+/// The group may be out of reach for this long before the worker is unhealthy.
+const APART_AFTER: Duration = Duration::from_secs(30);
 
 /// The shards of a worker.
 pub(super) struct Shards {
@@ -26,13 +40,15 @@ pub(super) struct Shards {
     settings: OwnerSettings,
     states: Arc<StreamStates>,
     runtime: Handle,
-    /// Hears why a topic is refused.
-    refused: mpsc::Sender<String>,
+    /// Hears why the worker has to end.
+    endings: mpsc::Sender<WorkerError>,
     gate: Arc<ConfigGate>,
     listener: OnceLock<Box<dyn ShardListener>>,
     /// Counts assignments and revocations.
     epoch: AtomicU64,
     held: Mutex<HashMap<ShardId, Held>>,
+    /// Why the group cannot be joined or reached, while it cannot, and since when.
+    apart: Mutex<Option<(Instant, String)>>,
 }
 
 /// Hears what happens to a worker's shards.
@@ -46,6 +62,7 @@ pub(super) trait ShardListener: Send + Sync {
 /// A shard that is assigned. One without streams has no thread, no producer, no socket.
 struct Held {
     grip: Grip,
+    report: OwnerReport,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -57,12 +74,12 @@ impl Shards {
         settings: OwnerSettings,
         states: Arc<StreamStates>,
         runtime: Handle,
-        refused: mpsc::Sender<String>,
+        endings: mpsc::Sender<WorkerError>,
         gate: Arc<ConfigGate>,
     ) -> Self {
-        let (streams, held) = (Mutex::default(), Mutex::default());
+        let (streams, held, apart) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (listener, epoch) = (OnceLock::new(), AtomicU64::new(0));
-        Self { streams, count, contract, log, settings, states, runtime, refused, gate, listener, epoch, held }
+        Self { streams, count, contract, log, settings, states, runtime, endings, gate, listener, epoch, held, apart }
     }
 
     /// Who hears of what happens; only the first one is taken.
@@ -124,37 +141,111 @@ impl Shards {
     }
 
     fn hold(&self, shard: ShardId) -> Held {
-        let grip = Grip::default();
+        let (grip, report) = (Grip::default(), OwnerReport::default());
         let live = self.live(shard);
-        let thread = if live.is_empty() { None } else { self.start(shard, live, grip.clone()) };
-        Held { grip, thread }
+        let thread = if live.is_empty() { None } else { self.start(shard, live, &grip, &report) };
+        Held { grip, report, thread }
     }
 
-    fn start(&self, shard: ShardId, live: Arc<LiveStreams>, grip: Grip) -> Option<JoinHandle<()>> {
-        let owner = Owner {
-            shard,
-            contract: self.contract.clone(),
-            log: Arc::clone(&self.log),
-            sources: ShardStreams::new(live, Arc::clone(&self.gate)),
-            grip,
-            runtime: self.runtime.clone(),
-            settings: self.settings.clone(),
-            one_topic_at_a_time: false,
-        };
-        let refused = self.refused.clone();
-        let started = std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {
-            if let Ended::Refused(error) = owner.run() {
-                // One is enough to end the worker.
-                let _ = refused.try_send(error.to_string());
+    fn start(
+        &self,
+        shard: ShardId,
+        live: Arc<LiveStreams>,
+        grip: &Grip,
+        report: &OwnerReport,
+    ) -> Option<JoinHandle<()>> {
+        let (contract, log, gate) = (self.contract.clone(), Arc::clone(&self.log), Arc::clone(&self.gate));
+        let (grip, report) = (grip.clone(), report.clone());
+        let (runtime, settings) = (self.runtime.clone(), self.settings.clone());
+        let (endings, topic) = (self.endings.clone(), self.log.offsets_topic().to_owned());
+        // A new one after each panic: nothing of what it knew is used again.
+        let owner = {
+            let (grip, report) = (grip.clone(), report.clone());
+            move || Owner {
+                shard,
+                contract: contract.clone(),
+                log: Arc::clone(&log),
+                sources: ShardStreams::new(Arc::clone(&live), Arc::clone(&gate)),
+                grip: grip.clone(),
+                runtime: runtime.clone(),
+                settings: settings.clone(),
+                report: report.clone(),
+                losing: Losing::default(),
+                notifications: Notifications::default(),
             }
-        });
-        match started {
+        };
+        let run = move || {
+            let mut panics = 0;
+            while grip.held() {
+                let began = Instant::now();
+                let panicked = match catch(Part::Shard, || owner().run()) {
+                    Ok(Ended::Released) => return,
+                    Ok(Ended::Refused(error)) => {
+                        // One is enough to end the worker.
+                        let _ = endings.try_send(WorkerError::Config(format!("topic {topic}: {error}")));
+                        return;
+                    }
+                    Err(panicked) => panicked,
+                };
+                panics = if began.elapsed() >= BEGUN_WELL_AFTER { 1 } else { panics + 1 };
+                telemetry::shard_lost("panic");
+                report.died(panicked.to_string());
+                if panics >= PANICS_MAX {
+                    let _ = endings.try_send(WorkerError::Panicked(panicked));
+                    return;
+                }
+                tracing::error!(shard = shard.0, %panicked, "the shard's thread panicked: the shard is lost, and taken again");
+                wait_while_held(&grip, AGAIN_AFTER_PANIC.saturating_mul(1 << panics));
+                telemetry::shard_retaken("panic");
+            }
+        };
+        match std::thread::Builder::new().name(format!("shard-{shard}")).spawn(run) {
             Ok(thread) => Some(thread),
             Err(error) => {
-                let _ = self.refused.try_send(format!("no thread can be started for shard {shard}: {error}"));
+                let reason = format!(
+                    "no thread can be started for shard {shard}: {error}; raise the limit of threads (ulimit -u, pids.max)"
+                );
+                let _ = self.endings.try_send(WorkerError::Unavailable(reason));
                 None
             }
         }
+    }
+
+    /// Returns why a stream's shard does not get on, if it does not.
+    pub(super) fn trouble_of(&self, key: &OffsetKey) -> Option<String> {
+        self.lock().get(&self.shard_of(key)).filter(|held| held.thread.is_some())?.report.trouble()
+    }
+
+    /// Returns why this worker does not do its part for its group, if that has lasted longer than a take-over takes.
+    pub(super) fn standing_still(&self) -> Option<String> {
+        let held = self.lock();
+        let shards = held.iter().filter(|(_, held)| held.thread.is_some());
+        let worst = shards.filter_map(|(shard, held)| held.report.standing_still().map(|found| (found, shard)));
+        let ended = held.iter().find(|(_, held)| held.thread.as_ref().is_some_and(JoinHandle::is_finished));
+        if let Some((shard, _)) = ended {
+            return Some(format!("Shard {shard} is held here and its thread has ended."));
+        }
+        if let Some(((duration, reason), shard)) = worst.max_by_key(|((duration, _), _)| *duration) {
+            return Some(format!("Shard {shard} stands still, for {} s: {reason}", duration.as_secs()));
+        }
+        drop(held);
+        let apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, reason) = apart.as_ref()?;
+        let lasts = since.elapsed();
+        (lasts >= APART_AFTER).then(|| format!("The group has not been joined for {} s: {reason}", lasts.as_secs()))
+    }
+
+    /// Returns why the group has not been joined, while that is so.
+    pub(super) fn apart(&self) -> Option<String> {
+        self.apart.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(_, reason)| reason.clone())
+    }
+}
+
+/// Waits, unless the shard is released meanwhile.
+fn wait_while_held(grip: &Grip, pause: Duration) {
+    let until = Instant::now() + pause;
+    while grip.held() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -181,7 +272,9 @@ impl Shards {
         if let Some(held) = held.get_mut(&shard)
             && held.thread.is_none()
         {
-            held.thread = self.start(shard, live, held.grip.clone());
+            // Until now it needed no owner.
+            held.report = OwnerReport::default();
+            held.thread = self.start(shard, live, &held.grip, &held.report);
         }
     }
 
@@ -230,7 +323,7 @@ impl GroupListener for Shards {
                     "the shard did not finish in time and is abandoned: its next owner fences it"
                 );
             } else if thread.join().is_err() {
-                tracing::error!(shard = shard.0, "the shard's thread panicked");
+                tracing::error!(shard = shard.0, "the shard's thread panicked while it was supervised");
             }
         }
         for &shard in shards {
@@ -244,7 +337,30 @@ impl GroupListener for Shards {
         }
     }
 
-    fn trouble(&self, error: &LogError) {
+    fn trouble(&self, error: Option<&LogError>) {
+        let mut apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(error) = error else {
+            if apart.take().is_some() {
+                tracing::info!("the group is reached again");
+            }
+            return;
+        };
+        let since = apart.as_ref().map_or_else(Instant::now, |(since, _)| *since);
+        *apart = Some((since, error.to_string()));
         tracing::warn!(%error, "the group cannot be reached at the moment");
+    }
+
+    fn ended(&self, end: MembershipEnd) {
+        let error = match end {
+            MembershipEnd::Namesake { .. } => WorkerError::Config(end.to_string()),
+            MembershipEnd::Panicked(panicked) => {
+                // Its thread knew what was held; it may have been about to be told.
+                let held: Vec<ShardId> = self.lock().keys().copied().collect();
+                self.revoked(&held, true);
+                WorkerError::Panicked(panicked)
+            }
+            MembershipEnd::Refused(error) => WorkerError::Unavailable(error.to_string()),
+        };
+        let _ = self.endings.try_send(error);
     }
 }

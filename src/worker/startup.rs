@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::WorkerError;
+use crate::cluster::StatusLog;
+use crate::cluster::status::Reporter;
 use crate::config::WorkerConfig;
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{KafkaLog, TopicError, Topics};
@@ -35,6 +37,10 @@ pub(super) async fn wait_for_kafka(topics: &Topics, bootstrap_servers: &str, shu
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
     }
+}
+
+pub(super) fn refused_settings(error: rdkafka::error::KafkaError) -> WorkerError {
+    WorkerError::Config(format!("Kafka's client does not take the settings: {error}"))
 }
 
 pub(super) fn topic_error(error: TopicError) -> WorkerError {
@@ -122,22 +128,61 @@ async fn storage_topic(topics: &Topics, topic: &StorageTopic<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Refuses a topic that is bound to something else (rule 9). Each shard's taking checks again, after init.
+/// Waits for an earlier worker of this one's `group.instance.id` to be over, and refuses to join beside one that is alive:
+/// the two would throw each other out of the group. `false`: shut down meanwhile.
+pub(super) async fn refuse_namesake(
+    statuses: &StatusLog,
+    config: &WorkerConfig,
+    own: &Reporter,
+    shutdown: &CancellationToken,
+) -> Result<bool, WorkerError> {
+    let Some(instance_id) = &config.group_instance_id else { return Ok(true) };
+    let mut known: Option<Instant> = None;
+    loop {
+        let namesake = statuses.look(|view| {
+            view.namesake(instance_id, own, Instant::now()).map(|(worker_id, until)| (worker_id.to_owned(), until))
+        });
+        let Some((worker_id, until)) = namesake else { return Ok(true) };
+        match known {
+            None => tracing::warn!(
+                worker_id,
+                group_instance_id = instance_id,
+                left_ms = until.saturating_duration_since(Instant::now()).as_millis() as u64,
+                "a worker of this group.instance.id was alive a moment ago: waiting until its session is over"
+            ),
+            Some(known) if until > known => {
+                return Err(WorkerError::Config(format!(
+                    "worker {worker_id} is running with the group.instance.id {instance_id:?} of this one, and the two would \
+                     throw each other out of the group: give every worker a name of its own, or stop the other one"
+                )));
+            }
+            Some(_) => {}
+        }
+        known.get_or_insert(until);
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(false),
+            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+        }
+    }
+}
+
+/// Refuses a topic that is bound to something else (rule 9). Each shard's taking checks again, after init. Returns whether
+/// anything was ever written to it.
 pub(super) async fn check_contract(
     log: Arc<KafkaLog>,
     contract: Contract,
     shards: ShardCount,
-) -> Result<(), WorkerError> {
+) -> Result<bool, WorkerError> {
     let topic = log.offsets_topic().to_owned();
     let checked = tokio::task::spawn_blocking(move || {
         let mut reader = log.open_reader().map_err(unavailable)?;
-        let checked = (0..shards.get()).map(ShardId).try_for_each(|shard| {
-            match patiently(|| first_contract(&mut reader, shard)).map_err(unavailable)? {
-                Some(found) => {
-                    contract.check(&found).map_err(|error| WorkerError::Config(format!("topic {topic}: {error}")))
-                }
-                None => Ok(()),
+        let checked = (0..shards.get()).map(ShardId).try_fold(false, |begun, shard| {
+            let (end, found) = patiently(|| first_contract(&mut reader, shard)).map_err(unavailable)?;
+            if let Some(found) = found {
+                let checked = contract.check(&found);
+                checked.map_err(|error| WorkerError::Config(format!("topic {topic}: {error}")))?;
             }
+            Ok(begun || end > 0)
         });
         log.give_back(checked.is_ok().then_some(reader));
         checked
@@ -165,19 +210,22 @@ pub(super) fn unavailable(error: LogError) -> WorkerError {
     }
 }
 
-/// The contract in a shard's first committed record, where the shard's first transaction left it.
-fn first_contract(reader: &mut impl OffsetReader, shard: ShardId) -> Result<Option<Vec<u8>>, LogError> {
+/// The end of a shard, and the first contract in it: its first transaction left one, and one that said less was written
+/// again later.
+fn first_contract(reader: &mut impl OffsetReader, shard: ShardId) -> Result<(i64, Option<Vec<u8>>), LogError> {
     let bounds = reader.bounds(shard)?;
     if bounds.start >= bounds.end {
-        return Ok(None);
+        return Ok((bounds.end, None));
     }
     reader.seek(shard, bounds.start)?;
     let began = Instant::now();
     // A transaction may be open on the shard: then its taking checks.
     while reader.position()? < bounds.end && began.elapsed() < FIRST_RECORD_TIMEOUT {
-        if let Some(record) = reader.poll()? {
-            return Ok(record.value.filter(|_| record.key == CONTRACT_KEY));
+        if let Some(record) = reader.poll()?
+            && record.key == CONTRACT_KEY
+        {
+            return Ok((bounds.end, record.value));
         }
     }
-    Ok(None)
+    Ok((bounds.end, None))
 }

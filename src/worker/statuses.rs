@@ -1,10 +1,11 @@
 //! What a worker says of itself in the status topic, and the tasks it has found.
 //!
 //! **Contract.** What the topic says of this worker's tasks is made to be what they are: written when it differs, and
-//! written again when it got lost. A worker speaks only of shards it holds. It says that it lives as often as its
-//! session allows to miss three times.
+//! written again when it got lost. A worker reports only of shards it holds. Its heartbeat is as frequent as its session
+//! allows to miss three times.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,14 @@ use tokio_util::sync::CancellationToken;
 use super::connectors::Connectors;
 use super::plan::Dependencies;
 use super::shards::{ShardListener, Shards};
+use super::turns::{self, Turns};
 use crate::cluster::change;
 use crate::cluster::records::KeyValue;
-use crate::cluster::status::{StatusKey, topic_record, worker_record};
+use crate::cluster::status::{Reporter, StatusKey, StatusView, topic_record, worker_record};
 use crate::cluster::{ConfigLog, ConfigView, RunState, Status, StatusLog, TargetState};
 use crate::connector::{StreamState, StreamStates};
 use crate::shard::{OffsetKey, ShardId};
+use crate::supervision::{Part, fault_point};
 
 /// How often it is looked whether something is to be said.
 const TICK: Duration = Duration::from_millis(100);
@@ -26,8 +29,15 @@ const TICK: Duration = Duration::from_millis(100);
 const LOOK_ANYWAY: Duration = Duration::from_secs(3);
 /// What was written is not written again before.
 const AGAIN: Duration = Duration::from_secs(3);
-/// So many are written at once: a sign of life is not to wait behind more.
+/// So many are written at once: a heartbeat is not to wait behind more.
 const WRITTEN_MAX: usize = 5_000;
+/// The heartbeat of a worker that has been dead for this long is taken away: those of workers that never come back would
+/// be kept by everybody for ever.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
+/// Another worker under the same address is complained of again after this long.
+const COMPLAIN_AGAIN: Duration = Duration::from_secs(60);
+/// A look that panics this often in a row ends the worker.
+const PANICS_MAX: u32 = 5;
 /// How long last words may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The shard that a connector's own status belongs to is that of a stream of this name.
@@ -35,7 +45,8 @@ const HOME: &str = "";
 
 /// Speaks for a worker.
 pub(super) struct Statuses {
-    pub(super) worker_id: String,
+    pub(super) reporter: Reporter,
+    pub(super) group_instance_id: Option<String>,
     pub(super) session_timeout: Duration,
     pub(super) configs: Arc<ConfigLog>,
     pub(super) log: Arc<StatusLog>,
@@ -44,6 +55,7 @@ pub(super) struct Statuses {
     pub(super) states: Arc<StreamStates>,
     pub(super) written: Mutex<Written>,
     pub(super) finding: Arc<tokio::sync::Semaphore>,
+    pub(super) changes: Arc<Turns>,
     pub(super) dependencies: Arc<Dependencies>,
 }
 
@@ -63,23 +75,32 @@ struct Versions {
 impl Statuses {
     /// Speaks until it is cancelled.
     pub(super) async fn run(self: Arc<Self>, cancel: CancellationToken) {
-        let lives_for = self.session_timeout + self.session_timeout / 2;
-        let sign_every = (self.session_timeout / 3).max(Duration::from_millis(300));
+        let alive_for = alive_for(self.session_timeout);
+        let heartbeat_every = (self.session_timeout / 3).max(Duration::from_millis(300));
         let mut pause = TICK;
-        let (mut signed, mut looked, mut last): (Option<Instant>, Option<Instant>, _) = (None, None, None);
+        let (mut beaten, mut looked, mut last): (Option<Instant>, Option<Instant>, _) = (None, None, None);
+        let (mut complained, mut panics) = (None, 0);
         loop {
-            if signed.is_none_or(|signed| signed.elapsed() >= sign_every) {
-                self.log.write(worker_record(&self.worker_id, Some(lives_for)));
-                signed = Some(Instant::now());
+            fault_point(Part::Statuses);
+            if beaten.is_none_or(|beaten| beaten.elapsed() >= heartbeat_every) {
+                self.log.write(self.heartbeat(Some(alive_for)));
+                beaten = Some(Instant::now());
             }
-            self.dependencies.share_calls(self.log.look(|view| view.workers().count()));
+            self.dependencies.share_calls(self.log.look(|view| view.workers(Instant::now()).count()));
+            self.complain_of_a_namesake(&mut complained);
             let now = self.versions();
             if last != Some(now) || looked.is_none_or(|looked| looked.elapsed() >= LOOK_ANYWAY) {
                 let began = Instant::now();
                 let speaker = Arc::clone(&self);
                 // Of many tasks it takes a while: others are not to wait for it.
-                if tokio::task::spawn_blocking(move || speaker.look()).await.is_err() {
-                    tracing::error!("looking at the statuses panicked");
+                match tokio::task::spawn_blocking(move || speaker.look()).await {
+                    Ok(()) => panics = 0,
+                    // Heartbeats go on meanwhile; what always panics ends the worker by way of this task's own end.
+                    Err(error) if error.is_panic() && panics >= PANICS_MAX => resume_unwind(error.into_panic()),
+                    Err(error) => {
+                        panics += 1;
+                        tracing::error!(%error, "looking at what is to be reported panicked; it is done again");
+                    }
                 }
                 (last, looked) = (Some(now), Some(Instant::now()));
                 // Where there is much to look at it is looked at less often.
@@ -92,6 +113,10 @@ impl Statuses {
         }
     }
 
+    fn heartbeat(&self, alive_for: Option<Duration>) -> KeyValue {
+        worker_record(&self.reporter, self.group_instance_id.as_deref(), alive_for)
+    }
+
     fn versions(&self) -> Versions {
         Versions {
             states: self.states.version(),
@@ -102,19 +127,38 @@ impl Statuses {
         }
     }
 
+    /// Two workers of one address would take each other's reports for those of an earlier run of their own.
+    fn complain_of_a_namesake(&self, complained: &mut Option<Instant>) {
+        let worker_id = &self.reporter.worker_id;
+        let Some(started_ms) = self.log.look(|view| view.started_ms(worker_id)) else { return };
+        if started_ms > self.reporter.started_ms && complained.is_none_or(|when| when.elapsed() >= COMPLAIN_AGAIN) {
+            tracing::error!(
+                worker_id,
+                "another worker of the group, started later, has this worker's address, and their statuses are mixed up: \
+                 set rest.advertised.host.name or rest.advertised.port on one of them"
+            );
+            *complained = Some(Instant::now());
+        }
+    }
+
     fn look(&self) {
         let view = self.configs.view();
         let held = self.shards.held();
-        let wanted = self.wanted(&view, &held);
+        let now = Instant::now();
+        let wanted = self.log.look(|statuses| self.wanted(&view, &held, statuses));
         let (mut records, mut topics) = (Vec::new(), Vec::new());
         self.log.look(|statuses| {
             for (key, status) in &wanted {
-                if statuses.said(key) != Some(status) {
+                // Whoever reports of a later lease has taken the shard over, which this worker is about to hear.
+                let is_stale = statuses.counting(key, now).is_some_and(|counting| {
+                    counting.reporter != self.reporter && counting.lease_epoch > status.lease_epoch
+                });
+                if statuses.last_reported(key) != Some(status) && !is_stale {
                     records.push(key.record(Some(status)));
                 }
             }
-            for (key, said) in statuses.all().filter(|(key, _)| !wanted.contains_key(key)) {
-                let mine = said.worker_id == self.worker_id;
+            for key in statuses.keys().filter(|key| !wanted.contains_key(key)) {
+                let own = statuses.reported_by(key, &self.reporter.worker_id);
                 let tasks = view.tasks(key.connector());
                 let exists = match key {
                     StatusKey::Connector(name) => view.contains(name),
@@ -122,10 +166,14 @@ impl Statuses {
                         view.target(name) != TargetState::Stopped && tasks.is_some_and(|tasks| tasks.contains_key(id))
                     }
                 };
-                if !exists && (mine || self.is_home(key.connector(), &held)) {
+                if !exists && (own.is_some() || self.is_home(key.connector(), &held)) {
                     records.push(key.record(None));
-                } else if exists && mine && said.state != RunState::Unassigned {
-                    records.push(key.record(Some(&self.status(RunState::Unassigned, None, said.generation))));
+                } else if let Some(own) = own
+                    && exists
+                    && own.state != RunState::Unassigned
+                {
+                    // It would count again when its successor dies.
+                    records.push(key.record(Some(&self.status(RunState::Unassigned, None, own.lease_epoch))));
                 }
             }
             for name in self.states.published() {
@@ -134,6 +182,10 @@ impl Statuses {
                 {
                     topics.push(topic_record(&name, &topic, true));
                 }
+            }
+            if self.is_home(HOME, &held) {
+                let dead = statuses.long_dead(now, FORGET_AFTER);
+                records.extend(dead.map(|worker_id| worker_record(&Reporter::unknown(worker_id), None, None)));
             }
         });
         self.write(records);
@@ -164,8 +216,8 @@ impl Statuses {
         due
     }
 
-    fn status(&self, state: RunState, trace: Option<String>, generation: i64) -> Status {
-        Status { state, trace, worker_id: self.worker_id.clone(), generation }
+    fn status(&self, state: RunState, trace: Option<String>, lease_epoch: i64) -> Status {
+        Status { state, trace, reporter: self.reporter.clone(), lease_epoch }
     }
 
     fn is_home(&self, connector: &str, held: &BTreeSet<ShardId>) -> bool {
@@ -173,8 +225,14 @@ impl Statuses {
         held.contains(&self.shards.shard_of(&key))
     }
 
-    /// What the topic is to say of what is here.
-    fn wanted(&self, view: &ConfigView, held: &BTreeSet<ShardId>) -> BTreeMap<StatusKey, Status> {
+    /// What the topic is to say of what is here. What has no lease of its own, for nothing is pulled, is reported under the
+    /// highest epoch that anybody has reported: of equal epochs the last report counts.
+    fn wanted(
+        &self,
+        view: &ConfigView,
+        held: &BTreeSet<ShardId>,
+        statuses: &StatusView,
+    ) -> BTreeMap<StatusKey, Status> {
         let mut wanted = BTreeMap::new();
         for name in view.names() {
             let target = view.target(name);
@@ -187,7 +245,9 @@ impl Statuses {
                     (TargetState::Paused, None) => (RunState::Paused, None),
                     (TargetState::Stopped, None) => (RunState::Stopped, None),
                 };
-                wanted.insert(StatusKey::Connector(name.clone()), self.status(state, trace, 0));
+                let status_key = StatusKey::Connector(name.clone());
+                let status = self.status(state, trace, statuses.highest_epoch(&status_key));
+                wanted.insert(status_key, status);
             }
             if target == TargetState::Stopped {
                 continue;
@@ -204,14 +264,17 @@ impl Statuses {
                     };
                     self.status(state, trace, status.generation)
                 };
+                let status_key = StatusKey::Task(name.clone(), id);
+                let unleased = |state, trace| self.status(state, trace, statuses.highest_epoch(&status_key));
                 let status = match (target, &broken) {
-                    (TargetState::Paused, _) => self.status(RunState::Paused, None, 0),
-                    (_, Some(reason)) => self.status(RunState::Failed, Some(reason.clone()), 0),
-                    _ => {
-                        self.states.look(&key, of_stream).unwrap_or_else(|| self.status(RunState::Unassigned, None, 0))
-                    }
+                    (TargetState::Paused, _) => unleased(RunState::Paused, None),
+                    (_, Some(reason)) => unleased(RunState::Failed, Some(reason.clone())),
+                    _ => self
+                        .states
+                        .look(&key, of_stream)
+                        .unwrap_or_else(|| unleased(RunState::Unassigned, self.shards.trouble_of(&key))),
                 };
-                wanted.insert(StatusKey::Task(name.clone(), id), status);
+                wanted.insert(status_key, status);
             }
         }
         wanted
@@ -241,12 +304,17 @@ impl Statuses {
             }
             // One change at a time; what it leaves is found at the next look.
             let Ok(turn) = Arc::clone(&self.finding).try_acquire_owned() else { return };
-            let (configs, name) = (Arc::clone(&self.configs), name.clone());
-            tokio::task::spawn_blocking(move || {
+            let (configs, changes, name) = (Arc::clone(&self.configs), Arc::clone(&self.changes), name.clone());
+            tokio::spawn(async move {
                 let _turn = turn;
-                if let Err(error) = configs.change(|view| change::found(view, &name, &come, &gone)) {
-                    tracing::warn!(connector = name, %error, "streams that were found have no task yet");
-                }
+                let Ok(place) = changes.own_turn().await else { return };
+                let found = turns::within(place, move || {
+                    if let Err(error) = configs.change(|view| change::found(view, &name, &come, &gone)) {
+                        tracing::warn!(connector = name, %error, "streams that were found have no task yet");
+                    }
+                });
+                // Only when the runtime ends is it not done.
+                let _ = found.await;
             });
             return;
         }
@@ -254,9 +322,14 @@ impl Statuses {
 
     /// The worker ends.
     pub(super) fn leave(&self) {
-        self.log.write(worker_record(&self.worker_id, None));
+        self.log.write(self.heartbeat(None));
         self.log.flush(LAST_WORDS);
     }
+}
+
+/// Returns for how long a heartbeat is good: a session, and half of one for it to be written and read.
+pub(super) fn alive_for(session_timeout: Duration) -> Duration {
+    session_timeout.saturating_add(session_timeout / 2)
 }
 
 /// Hears of the shards: for connectors that look for streams, and for last words.
@@ -291,8 +364,8 @@ impl ShardListener for Speaker {
         let mut records = Vec::new();
         statuses.log.look(|said| {
             for key in keys {
-                if let Some(before) = said.said(&key).filter(|before| before.worker_id == statuses.worker_id) {
-                    records.push(key.record(Some(&statuses.status(RunState::Unassigned, None, before.generation))));
+                if let Some(before) = said.reported_by(&key, &statuses.reporter.worker_id) {
+                    records.push(key.record(Some(&statuses.status(RunState::Unassigned, None, before.lease_epoch))));
                 }
             }
         });

@@ -1,9 +1,10 @@
 //! Trying a connector's connections before it is made: to the service, and to its topic.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::plan::Dependencies;
-use super::{OperationError, Worker};
+use super::{OperationError, Worker, turns};
 use crate::cluster::Settings;
 use crate::config::connector::StreamsConfig;
 use crate::config::{ConnectorConfig, Problem, check, secrets};
@@ -22,11 +23,16 @@ impl Worker {
         let view = self.view()?;
         let stored = settings.get("name").and_then(|name| view.settings(name)).and_then(|stored| stored.as_ref().ok());
         let settings = secrets::unmasked(settings.clone(), stored);
-        let (config, resolved) = match check::connector(Some(&self.config), "settings", &settings) {
+        drop(view);
+        // Files of secrets are read for it.
+        let (turn, worker) = (self.errands.turn().await?, Arc::clone(&self.config));
+        let checked = turns::within(turn, move || check::connector(Some(&worker), "settings", &settings));
+        let (config, resolved) = match checked.await? {
             Ok(read) => read,
             Err(problems) => return Ok(problems),
         };
         let Some(dependencies) = self.dependencies.get().filter(|_| connect) else { return Ok(Vec::new()) };
+        let _turn = self.errands.turn().await?;
         // The topic is looked at and not made.
         let mut problems = Vec::new();
         if let Err(error) = dependencies.topics.partitions(&config.topic).await {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kvs_harness::process::{Process, command};
-use kvs_harness::{Kafka, wait_for, wait_for_within};
+use kvs_harness::{Kafka, wait_for};
 use kvs_simulator::{Fault, FaultKind, Pace};
 
 use crate::rest::{bare, config, state, task_states};
@@ -76,9 +76,7 @@ fn kafka_connect_watcher_finds_a_failed_task_and_mends_it() {
     let out = std::fs::File::create(&log).unwrap();
     start.arg("-c").arg(&file).stdout(out.try_clone().unwrap()).stderr(out);
     let _watcher = Process::start(start);
-    wait_for_within(std::time::Duration::from_secs(90), "the watcher to have mended it", || {
-        task_states(&worker, "cameras") == ["RUNNING"]
-    });
+    wait_for("the watcher to have mended it", || task_states(&worker, "cameras") == ["RUNNING"]);
     stage.expect_all(kafka, &["a"]);
     wait_for("the watcher to say so", || {
         std::fs::read_to_string(&log).unwrap().contains("Applied corrective action 'cycle' to connector cameras")

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Barrier;
 
-use kvs_harness::{Kafka, wait_for};
+use kvs_harness::{Kafka, Turn, wait_for};
 use serde_json::{Value, json};
 
 use crate::rest::{bare, config};
@@ -16,6 +16,7 @@ type Asked = (&'static str, String, Option<Value>);
 
 #[test]
 fn conflicting_changes_at_the_same_moment_have_one_outcome() {
+    let _turn = Turn::alone();
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("conflicts", 2));
     let workers = [bare(&stage, kafka), bare(&stage, kafka)];
     let settings = |mark: &str| {

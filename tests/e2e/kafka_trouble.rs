@@ -1,12 +1,13 @@
 //! Kafka that is not there, and Kafka that goes away.
 
-use kvs_harness::{Kafka, wait_for};
+use kvs_harness::{Kafka, Turn, wait_for};
 use kvs_simulator::Pace;
 
 use crate::stage::Stage;
 
 #[test]
 fn kafka_that_is_down_at_the_start_is_waited_for_and_one_that_restarts_is_survived() {
+    let _turn = Turn::alone();
     let mut kafka = Kafka::prepare();
     let stage = Stage::new("outage");
     let streams = ["a", "b", "c"];

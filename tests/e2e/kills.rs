@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kvs_harness::{Isolation, Kafka, read_topic, wait_for};
+use kvs_harness::{Isolation, Kafka, Turn, read_topic, wait_for};
 use kvs_simulator::Pace;
 use nix::sys::signal::Signal;
 use rand::{RngExt, SeedableRng};
@@ -16,6 +16,7 @@ const FRAGMENTS: usize = 1_500;
 
 #[test]
 fn twenty_times_kill_9_under_load() {
+    let _turn = Turn::alone();
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("kills", 8));
     let file = stage.recording(10, 10, 6_000);
     for stream in STREAMS {

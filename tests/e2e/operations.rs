@@ -1,11 +1,11 @@
 //! What operators do to connectors: offsets altered, secrets, restarts; and records of versions to come.
 
-use kvs_harness::{Connector, Kafka, wait_for};
+use kvs_harness::{Connector, Isolation, Kafka, read_topic, wait_for};
 use kvs_simulator::{Fault, FaultKind, Pace};
 use serde_json::json;
 
 use crate::rest::{bare, config, state, task_states};
-use crate::stage::{Stage, produce, program, text_of};
+use crate::stage::{Stage, expect_sequence, produce, program, text_of};
 
 fn numbers(stage: &Stage, kafka: &Kafka, stream: &str) -> Vec<String> {
     stage.seen(kafka).remove(stream).unwrap_or_default().into_iter().map(|(number, _)| number).collect()
@@ -61,7 +61,7 @@ fn offsets_that_are_set_are_replayed_from_exactly_there_and_reset_ones_from_the_
     assert_eq!(
         offsets["offsets"][0]["offset"],
         json!({ "continuationToken": null, "fragmentNumber": held[9],
-        "serverTimestamp": null, "producerTimestamp": null })
+        "serverTimestamp": null, "producerTimestamp": null, "sequence": first.len() - 1 })
     );
     // What is wrong changes nothing, not even what stands before it.
     let mut bad = set("a", &held[0]);
@@ -91,6 +91,11 @@ fn offsets_that_are_set_are_replayed_from_exactly_there_and_reset_ones_from_the_
     assert_eq!(published("a", replayed.len() + first.len()), [&replayed[..], &first[..]].concat());
     assert_eq!(published("b", 2 * first.len()), [&first[..], &first[..]].concat());
     assert_eq!(numbers(&stage, kafka, "other"), held, "another connector's stream");
+    // What is published again is counted on, whatever became of the offset.
+    let seen = read_topic(kafka.bootstrap(), &stage.topic(), Isolation::Committed);
+    for stream in ["a", "b", "other"] {
+        expect_sequence(&seen, stream);
+    }
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn a_topic_of_another_group_or_begun_with_another_count() {
     let other_group = stage.worker(kafka).set("group.id", "\"somebody-else\"");
     refused(&stage, &other_group, &["it belongs to the group", "somebody-else"]);
     let other_offsets = other_group.set("offset.storage.topic", &format!("{:?}", format!("{}-others", stage.group())));
-    refused(&stage, &other_offsets, &["-configs", "the config topic belongs to the group", "somebody-else"]);
+    refused(&stage, &other_offsets, &["-configs", "it belongs to the group", "somebody-else"]);
     let (code, _) = owner.terminate();
     assert_eq!(code, 0);
 

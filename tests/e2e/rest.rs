@@ -46,7 +46,8 @@ fn a_connectors_life_is_answered_as_kafka_connect_answers_it() {
     let worker = bare(&stage, kafka);
     let get = |path: &str| worker.rest("GET", path, None);
     let (code, root) = get("/");
-    assert_eq!((code, root["version"].as_str()), (200, Some(env!("CARGO_PKG_VERSION"))));
+    assert_eq!((code, root["version"].as_str()), (200, Some("4.1.0")));
+    assert_eq!(root["kvs_connect_version"], env!("CARGO_PKG_VERSION"));
     assert!(root["commit"].is_string() && root["kafka_cluster_id"].as_str().unwrap().len() > 10, "{root}");
     assert_eq!(get("/health").1["status"], "healthy");
     assert_eq!(get("/connectors"), (200, json!([])));

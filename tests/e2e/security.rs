@@ -197,7 +197,10 @@ fn one_acl_after_the_other(secure: &Secure) {
     let trace = |expected: &str| {
         wait_for(expected, || worker.rest("GET", "/connectors/cameras/status", None).1.to_string().contains(expected));
     };
-    trace(&format!("topic {notifications}"));
+    // Fragments do not wait for notifications.
+    let unusable = format!("{notifications}: not authorized");
+    wait_for("the log to name what notifications need", || worker.log().contains(&unusable));
+    trace(&format!("topic {}", stage.topic()));
     for name in [&notifications, &stage.topic()] {
         secure.allow(&[
             "--operation",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use kvs_harness::{Connector, ConnectorFile, Isolation, Kafka, Seen, WorkerFile, read_topic, wait_for_within};
+use kvs_harness::{Connector, ConnectorFile, Isolation, Kafka, Seen, Turn, WorkerFile, read_topic, wait_for};
 use kvs_mkv::{ChunkWriter, FrameData, LeadingTags, Timestamp, Track, TrackKind, TrailingTags};
 use kvs_simulator::{Limits, Pace, Repeat, Simulator, SimulatorConfig, StreamSource};
 use tempfile::TempDir;
@@ -19,6 +19,8 @@ pub fn program() -> &'static Path {
 pub type Digest = (String, String);
 
 pub struct Stage {
+    /// Tests that need the machine for themselves wait until it is gone.
+    _turn: Turn,
     /// Runs the simulator as long as the stage stands.
     _runtime: tokio::runtime::Runtime,
     pub simulator: Simulator,
@@ -45,10 +47,11 @@ impl Stage {
     pub fn with_simulator(test: &str, config: SimulatorConfig) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let turn = Turn::beside_others();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let simulator = runtime.block_on(Simulator::start(config)).unwrap();
         let name = format!("{test}-{}-{count}", std::process::id());
-        Self { _runtime: runtime, simulator, folder: tempfile::tempdir().unwrap(), name, shards: 12 }
+        Self { _turn: turn, _runtime: runtime, simulator, folder: tempfile::tempdir().unwrap(), name, shards: 12 }
     }
 
     pub fn topic(&self) -> String {
@@ -76,7 +79,16 @@ impl Stage {
     }
 
     pub fn add(&self, name: &str, file: &Path, repeat: u64, pace: Pace) {
-        let source = StreamSource { name: name.to_owned(), file: file.to_owned(), repeat: Repeat::Times(repeat), pace };
+        self.add_repeated(name, file, Repeat::Times(repeat), pace);
+    }
+
+    /// A live stream, until [`Simulator::end_playback`]: what happens to it may take as long as it takes.
+    pub fn add_live(&self, name: &str, file: &Path, fragments_per_second: f64) {
+        self.add_repeated(name, file, Repeat::Forever, Pace::FragmentsPerSecond(fragments_per_second));
+    }
+
+    fn add_repeated(&self, name: &str, file: &Path, repeat: Repeat, pace: Pace) {
+        let source = StreamSource { name: name.to_owned(), file: file.to_owned(), repeat, pace };
         self.simulator.add_stream(&source).unwrap();
     }
 
@@ -114,7 +126,11 @@ impl Stage {
         let expected: BTreeMap<String, Vec<Digest>> =
             streams.iter().map(|stream| ((*stream).to_owned(), self.held(stream))).collect();
         self.wait_published(bootstrap, &expected);
-        let seen = by_stream(read_topic(bootstrap, &self.topic(), Isolation::Committed));
+        let seen = read_topic(bootstrap, &self.topic(), Isolation::Committed);
+        for stream in streams {
+            expect_sequence(&seen, stream);
+        }
+        let seen = by_stream(seen);
         for stream in streams {
             let (held, seen) = (&expected[*stream], seen.get(*stream).cloned().unwrap_or_default());
             compare(stream, held, &seen);
@@ -126,7 +142,9 @@ impl Stage {
         let numbers = |digests: &[Digest]| digests.iter().map(|one| one.0.clone()).collect::<Vec<_>>();
         let held = self.held(stream);
         self.wait_published(kafka.bootstrap(), &BTreeMap::from([(stream.to_owned(), held.clone())]));
-        assert_eq!(numbers(&self.seen(kafka)[stream]), numbers(&held));
+        let seen = read_topic(kafka.bootstrap(), &self.topic(), Isolation::Committed);
+        expect_sequence(&seen, stream);
+        assert_eq!(numbers(&by_stream(seen)[stream]), numbers(&held));
     }
 
     fn wait_published(&self, bootstrap: &str, expected: &BTreeMap<String, Vec<Digest>>) {
@@ -137,7 +155,7 @@ impl Stage {
         let text: String =
             self.worker_at(bootstrap).lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         std::fs::write(&worker, text).unwrap();
-        wait_for_within(Duration::from_secs(150), "every stream to be published to its end", || {
+        wait_for("every stream to be published to its end", || {
             let output = std::process::Command::new(program())
                 .args(["offsets", "list", "--json", "--worker"])
                 .arg(&worker)
@@ -186,6 +204,14 @@ pub fn compare(stream: &str, held: &[Digest], seen: &[Digest]) {
         held.len(),
         seen.len()
     );
+}
+
+/// The sequence of a stream is 0, 1, 2, … without a hole and without repetition, whatever has happened.
+pub fn expect_sequence(seen: &[Seen], stream: &str) {
+    let sequences: Vec<Option<i64>> =
+        seen.iter().filter(|fragment| fragment.stream == stream).map(|fragment| fragment.sequence).collect();
+    let expected: Vec<Option<i64>> = (0..sequences.len() as i64).map(Some).collect();
+    assert!(sequences == expected, "stream {stream}: the sequence has holes or repeats: {sequences:?}");
 }
 
 pub fn by_stream(seen: Vec<Seen>) -> BTreeMap<String, Vec<Digest>> {

@@ -1,10 +1,9 @@
 //! Which streams a connector has, and what it does besides pulling them: discovery, backfills, lost places.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use apache_avro::types::Value;
-use kvs_harness::{Connector, ConnectorFile, Kafka, read_notifications, wait_for, wait_for_within};
+use kvs_harness::{Connector, ConnectorFile, Kafka, read_notifications, wait_for};
 use kvs_simulator::{CutHow, Fault, FaultKind, Pace};
 
 use crate::stage::{Stage, program};
@@ -113,9 +112,7 @@ fn a_backfill_publishes_its_range_once_and_in_order_through_a_kill_and_is_done()
     wait_for("the job to be on its way", || worker.metric("kvs_connect_fragments_total") > 50.0);
     worker.restart(program());
     worker.wait_healthy();
-    wait_for_within(Duration::from_secs(60), "the job to be done", || {
-        status(&worker).get("s").is_some_and(|row| row["state"] == "COMPLETED")
-    });
+    wait_for("the job to be done", || status(&worker).get("s").is_some_and(|row| row["state"] == "COMPLETED"));
     let row = &status(&worker)["s"];
     assert_eq!(row["backfill"]["percent"], 100.0, "{row}");
     assert!(worker.log().contains("the backfill is done"), "{}", worker.log());
@@ -202,9 +199,7 @@ fn a_backfill_from_one_fragment_to_another_has_both_once_and_in_order_through_a_
     wait_for("the job to be on its way", || worker.metric("kvs_connect_fragments_total") > 50.0);
     worker.restart(program());
     worker.wait_healthy();
-    wait_for_within(Duration::from_secs(120), "the job to be done", || {
-        status(&worker).get("s").is_some_and(|row| row["state"] == "COMPLETED")
-    });
+    wait_for("the job to be done", || status(&worker).get("s").is_some_and(|row| row["state"] == "COMPLETED"));
     assert_eq!(status(&worker)["s"]["backfill"]["percent"], 100.0);
     let numbers = |digests: &[(String, String)]| digests.iter().map(|one| one.0.clone()).collect::<Vec<_>>();
     wait_for("the last fragment", || stage.seen(kafka).get("s").is_some_and(|seen| seen.len() >= 400));

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::kafka::free_port;
 use crate::process::{Process, command};
-use crate::wait::{wait_for, wait_for_within};
+use crate::wait::{wait_for, wait_until};
 
 /// Settings of a worker.
 #[derive(Debug, Clone)]
@@ -177,6 +177,11 @@ impl Connector {
         self.process.kill();
     }
 
+    /// Its exit code, if it has ended.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.process.exit_code()
+    }
+
     /// Waits until it ends; answers its exit code.
     pub fn wait_exit(&mut self) -> i32 {
         let mut code = None;
@@ -241,12 +246,11 @@ impl Connector {
     /// When it does not become so, with the log.
     pub fn wait_healthy(&mut self) {
         let mut ended = None;
-        let began = std::time::Instant::now();
-        wait_for_within(Duration::from_secs(120), "the worker to be healthy", || {
+        let healthy = wait_until("the worker to be healthy", || {
             ended = self.process.exit_code();
-            assert!(began.elapsed() < Duration::from_secs(90), "the worker does not become healthy: {}", self.log());
             ended.is_some() || self.get("/health").is_some_and(|(status, _)| status == 200)
         });
+        assert!(healthy, "the worker does not become healthy: {}", self.log());
         if let Some(code) = ended {
             panic!("the worker ended with {code}: {}", self.log());
         }

@@ -11,7 +11,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use tempfile::TempDir;
 
 use crate::process::{Process, command};
-use crate::wait::{wait_for, wait_for_within};
+use crate::wait::wait_for;
 
 /// A broker of its own, or a running one.
 #[derive(Debug)]
@@ -127,7 +127,7 @@ impl Kafka {
         let log_file = own.folder.path().join("kafka.out");
         let mut failed = None;
         // Longer than a start takes, for the first one on a machine gets the jars.
-        wait_for_within(Duration::from_secs(240), "Kafka to answer", || {
+        wait_for("Kafka to answer", || {
             failed = own.process.as_mut().and_then(Process::exit_code);
             failed.is_some() || answers(&self.bootstrap)
         });

@@ -9,11 +9,13 @@ pub mod connector;
 pub mod kafka;
 pub mod process;
 pub mod topic;
+pub mod turn;
 pub mod wait;
 pub mod watch;
 
 pub use connector::{Connector, ConnectorFile, WorkerFile};
 pub use kafka::{Kafka, KafkaCluster};
 pub use topic::{Isolation, Seen, read_notifications, read_topic};
-pub use wait::{wait_for, wait_for_within};
+pub use turn::Turn;
+pub use wait::{wait_for, wait_for_within, wait_until};
 pub use watch::Watch;

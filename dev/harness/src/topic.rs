@@ -31,6 +31,8 @@ pub struct Seen {
     pub stream: String,
     /// The key.
     pub number: String,
+    /// How the fragment is counted among those published of the stream; none in what an earlier version wrote.
+    pub sequence: Option<i64>,
     /// Of the payload, in hex.
     pub sha256: String,
     /// Size of the payload.
@@ -71,23 +73,43 @@ pub fn read_raw(bootstrap: &str, topic: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
 /// # Panics
 /// When it cannot be read within two minutes.
 pub fn read_notifications(bootstrap: &str, topic: &str) -> Vec<HashMap<String, Value>> {
-    static READER: OnceLock<GenericSingleObjectReader> = OnceLock::new();
-    let reader = reader(&READER, include_str!("../../../schemas/notification.avsc"));
+    static READERS: OnceLock<Readers> = OnceLock::new();
+    let schema = include_str!("../../../schemas/notification.avsc");
+    // The second is what earlier versions wrote with the same schema.
+    let readers = readers(&READERS, &[("9f029d41273bd21f", schema), ("6c0edc2af111423f", schema)]);
     read_all(bootstrap, topic, Isolation::Committed, |message| {
-        let mut bytes = message.payload().expect("a value");
-        let Value::Record(fields) = reader.read_value(&mut bytes).expect("a value of the schema") else {
-            panic!("no record")
-        };
-        let inner = |value| if let Value::Union(_, inner) = value { *inner } else { value };
-        fields.into_iter().map(|(name, value)| (name, inner(value))).collect()
+        read_fields(readers, message.payload().expect("a value")).into_iter().collect()
     })
 }
 
-fn reader(cell: &'static OnceLock<GenericSingleObjectReader>, schema: &str) -> &'static GenericSingleObjectReader {
+/// Readers of single objects, each with the fingerprint that Java and Python compute of its schema, in hex.
+type Readers = Vec<(String, GenericSingleObjectReader)>;
+
+fn readers(cell: &'static OnceLock<Readers>, schemas: &[(&str, &str)]) -> &'static Readers {
     cell.get_or_init(|| {
-        let schema = Schema::parse_str(schema).expect("the schema");
-        GenericSingleObjectReader::builder().schema(schema).build().expect("a reader")
+        let reader = |(fingerprint, schema): &(&str, &str)| {
+            let schema = Schema::parse_str(schema).expect("the schema");
+            // What it begins with is looked at here.
+            let reader = GenericSingleObjectReader::builder().schema(schema).header(Vec::new()).build();
+            ((*fingerprint).to_owned(), reader.expect("a reader"))
+        };
+        schemas.iter().map(reader).collect()
     })
+}
+
+/// The fields of a single object, out of their unions.
+fn read_fields(readers: &Readers, bytes: &[u8]) -> Vec<(String, Value)> {
+    let (header, mut datum) = bytes.split_at(10);
+    assert_eq!(header[..2], [0xC3, 0x01], "no single object");
+    let fingerprint = hex(&header[2..]);
+    let reader = readers.iter().find(|(known, _)| *known == fingerprint);
+    let (_, reader) = reader.unwrap_or_else(|| panic!("the fingerprint {fingerprint} is of no published schema"));
+    let Value::Record(fields) = reader.read_value(&mut datum).expect("a value of the schema") else {
+        panic!("no record")
+    };
+    assert!(datum.is_empty(), "{} bytes are left over", datum.len());
+    let inner = |value| if let Value::Union(_, inner) = value { *inner } else { value };
+    fields.into_iter().map(|(name, value)| (name, inner(value))).collect()
 }
 
 fn read_all<T>(
@@ -138,7 +160,7 @@ fn read_all<T>(
 }
 
 fn decode(message: &BorrowedMessage<'_>) -> Seen {
-    let payload = payload(message.payload().expect("a value"));
+    let (payload, sequence) = payload(message.payload().expect("a value"));
     let header = |name: &str| {
         let headers = message.headers().expect("headers");
         let header = headers.iter().find(|header| header.key == name).unwrap_or_else(|| panic!("header {name}"));
@@ -147,9 +169,15 @@ fn decode(message: &BorrowedMessage<'_>) -> Seen {
     let number = String::from_utf8(message.key().expect("a key").to_vec()).expect("text");
     assert_eq!(header("kvs.fragment.number"), number);
     assert!(!header("content-type").is_empty());
+    if sequence.is_some() {
+        // What the payload is and what the value is are told apart since there are sequences.
+        assert_eq!(header("content-type"), "avro/binary");
+        assert!(!header("kvs.content.type").is_empty());
+    }
     Seen {
         stream: header("kvs.stream"),
         number,
+        sequence,
         sha256: hex(&Sha256::digest(&payload)),
         size_bytes: payload.len(),
         partition: message.partition(),
@@ -157,15 +185,23 @@ fn decode(message: &BorrowedMessage<'_>) -> Seen {
     }
 }
 
-/// A value's payload, read by the Avro library with the published schema.
-fn payload(mut bytes: &[u8]) -> Vec<u8> {
-    static READER: OnceLock<GenericSingleObjectReader> = OnceLock::new();
-    let reader = reader(&READER, include_str!("../../../schemas/fragment.avsc"));
-    let Value::Record(fields) = reader.read_value(&mut bytes).expect("a value of the schema") else {
-        panic!("no record")
+/// A value's payload and sequence, read by the Avro library with the published schema, or an earlier one.
+fn payload(bytes: &[u8]) -> (Vec<u8>, Option<i64>) {
+    static READERS: OnceLock<Readers> = OnceLock::new();
+    let readers = readers(
+        &READERS,
+        &[
+            ("82e08ca11dcf2b1f", include_str!("../../../schemas/fragment.avsc")),
+            ("4f4a67913c2b6703", include_str!("../../../schemas/earlier/fragment-4f4a67913c2b6703.avsc")),
+        ],
+    );
+    let fields = read_fields(readers, bytes);
+    let sequence = match fields.iter().find(|(name, _)| name == "sequence") {
+        Some((_, Value::Long(sequence))) => Some(*sequence),
+        _ => None,
     };
     match fields.into_iter().next_back() {
-        Some((_, Value::Bytes(payload))) => payload,
+        Some((_, Value::Bytes(payload))) => (payload, sequence),
         other => panic!("the last field is {other:?}"),
     }
 }

@@ -1,7 +1,7 @@
 //! Whatever bytes come, however they are cut: no panic, no loop without end, the same result, bounded memory.
 #![no_main]
 
-use kvs_mkv::{Completion, End, Error, Event, Limits, ProducerSplitter, Splitter};
+use kvs_mkv::{Completion, End, Error, Event, FileSegment, Limits, ProducerSplitter, Splitter};
 use libfuzzer_sys::fuzz_target;
 
 fn split(bytes: &[u8], piece: usize, completion: Completion) -> (Vec<Event>, Result<End, Error>) {
@@ -60,4 +60,5 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(produced(bytes, bytes.len().max(1)), produced(bytes, usize::from(cut).max(1)));
     let limits = Limits { header_size_bytes: 1 << 16, ..Limits::default() };
     let _ = Splitter::read_document(bytes, limits);
+    let _ = FileSegment::read_all(bytes, limits);
 });

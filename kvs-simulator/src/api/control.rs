@@ -12,7 +12,7 @@ use crate::error::ServiceError;
 use crate::server::Shared;
 use crate::source::{Media, Pace, Repeat};
 use crate::store;
-use crate::stream::{Identity, Playback, Settings, Stream};
+use crate::stream::{Identity, Playback, Settings, Storage, Stream};
 
 type Answer = Result<Response, ServiceError>;
 
@@ -27,6 +27,8 @@ struct CreateStream {
     data_retention_in_hours: u64,
     #[serde(default)]
     tags: std::collections::BTreeMap<String, String>,
+    #[serde(default)]
+    stream_storage_configuration: Storage,
 }
 
 pub(super) fn create_stream(shared: &Shared, call: &Call) -> Answer {
@@ -45,8 +47,9 @@ pub(super) fn create_stream(shared: &Shared, call: &Call) -> Answer {
         device_name: request.device_name,
         kms_key_id: request.kms_key_id,
         tags: request.tags,
+        storage: request.stream_storage_configuration,
     };
-    let playback = Playback::new(&name, Media::default(), Repeat::Times(1), Pace::Max);
+    let playback = Playback::new(&name, Media::default(), Repeat::Times(1), Pace::Max, shared.clock);
     let stream = Stream::new(identity, settings, playback, shared.clock, &shared.limits);
     let Some(stream) = shared.store.add(stream) else {
         return Err(ServiceError::new(400, "ResourceInUseException", format!("The stream {name} already exists.")));
@@ -177,6 +180,30 @@ pub(super) fn update_data_retention(shared: &Shared, call: &Call) -> Answer {
         settings.retention_hours = changed.ok_or_else(refused)?;
         Ok(())
     })
+}
+
+pub(super) fn describe_stream_storage_configuration(shared: &Shared, call: &Call) -> Answer {
+    let stream = call.stream(shared).map_err(ServiceError::as_access_denied)?;
+    Ok(answer(json!({
+        "StreamName": stream.name(),
+        "StreamARN": stream.identity.arn,
+        "StreamStorageConfiguration": stream.settings().storage,
+    })))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct UpdateStreamStorageConfiguration {
+    stream_storage_configuration: Storage,
+}
+
+pub(super) fn update_stream_storage_configuration(shared: &Shared, call: &Call) -> Answer {
+    let request: UpdateStreamStorageConfiguration = call.parse()?;
+    let changed = change(shared, call, |settings| {
+        settings.storage = request.stream_storage_configuration;
+        Ok(())
+    });
+    changed.map_err(ServiceError::as_access_denied)
 }
 
 pub(super) fn delete_stream(shared: &Shared, call: &Call) -> Answer {

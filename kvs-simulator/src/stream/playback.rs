@@ -1,5 +1,6 @@
 //! A file that is played into a stream: which fragment comes when.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -19,11 +20,16 @@ pub(crate) struct Playback {
     repeat: Repeat,
     pace: Pace,
     started: Instant,
+    started_millis: i64,
+    /// No more of it comes.
+    ended: AtomicBool,
 }
 
 impl Playback {
-    pub(crate) fn new(stream: &str, media: Media, repeat: Repeat, pace: Pace) -> Self {
-        Self { stream: stream.to_owned(), media, repeat, pace, started: Instant::now() }
+    pub(crate) fn new(stream: &str, media: Media, repeat: Repeat, pace: Pace, clock: Clock) -> Self {
+        let (started, started_millis) = (Instant::now(), clock.now_millis());
+        let ended = AtomicBool::new(false);
+        Self { stream: stream.to_owned(), media, repeat, pace, started, started_millis, ended }
     }
 
     pub(crate) fn not_whole(&self) -> &[NotWhole] {
@@ -35,8 +41,16 @@ impl Playback {
         self.repeat == Repeat::Forever && self.pace == Pace::Max
     }
 
+    /// Ends it: no more fragments come, as if the file were played to its end.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
     /// When the fragment of this index is due; `None`: there is none.
     pub(crate) fn due(&self, index: u64) -> Option<Instant> {
+        if self.ended.load(Ordering::Acquire) {
+            return None;
+        }
         let per_play = self.media.chunks.len() as u64;
         let play = index.checked_div(per_play)?;
         if let Repeat::Times(times) = self.repeat
@@ -46,14 +60,16 @@ impl Playback {
         }
         let after = match self.pace {
             Pace::Max => Duration::ZERO,
-            Pace::FragmentsPerSecond(rate) => Duration::from_secs_f64(index as f64 / rate),
+            Pace::FragmentsPerSecond(rate) => Duration::try_from_secs_f64(index as f64 / rate).ok()?,
             Pace::Realtime => {
                 let template = &self.media.chunks[(index % per_play) as usize];
                 // A fragment is there when its last frame has been taken.
-                self.media.period * u32::try_from(play).unwrap_or(u32::MAX) + template.begins + template.takes
+                let played = self.media.period.checked_mul(u32::try_from(play).ok()?)?;
+                played.checked_add(template.begins)?.checked_add(template.takes)?
             }
         };
-        Some(self.started + after)
+        // What is further off than time goes never comes.
+        self.started.checked_add(after)
     }
 
     /// Makes the fragment of this index, which follows `before`.
@@ -91,17 +107,28 @@ impl Playback {
         }
         let live = self.pace != Pace::Max;
         let at_least = before.map_or(i64::MIN, |before| before.server_millis + 1);
-        let server_millis = ingested_millis.max(at_least);
+        let period_millis = millis(self.media.period);
+        let played_millis =
+            period_millis.saturating_mul(i64::try_from(play).ok()?).saturating_add(millis(template.begins));
+        let all_millis = period_millis.saturating_mul(i64::try_from(self.repeat_count()).unwrap_or(i64::MAX));
+        let server_millis = match live {
+            // When it was due: nobody may have looked at the stream for a while.
+            true => {
+                self.started_millis.saturating_add(millis(self.due(index)?.saturating_duration_since(self.started)))
+            }
+            // As if it had been recorded up to now; what has no end goes on from now.
+            false => self.started_millis.saturating_sub(all_millis).max(0).saturating_add(played_millis),
+        };
+        let server_millis = server_millis.max(at_least);
         // Mostly by 1, by a hole of up to 8 at times, by about 1,000 when the file begins again.
         let hole = match number::mix(&self.stream, index) % 8 {
             0 => 2 + number::mix(&self.stream, index + 1) % 7,
             _ => 1,
         };
         let step = if index.is_multiple_of(per_play) { number::SESSION_COUNTER_STEP } else { hole };
-        let (number, value) = number::following(before.map(|before| &before.value), step, server_millis, &self.stream)?;
-        let played = self.media.period * u32::try_from(play).unwrap_or(u32::MAX) + template.begins;
-        let stored_millis =
-            millis(self.media.period) * i64::try_from(self.repeat_count()).unwrap_or(0) - millis(played);
+        let before = before.map(|before| &before.value);
+        let (number, value) = number::following(before, step, server_millis, ingested_millis, &self.stream)?;
+        let stored_millis = all_millis.saturating_sub(played_millis);
         Some(Held {
             token: number.as_str().to_owned(),
             number,

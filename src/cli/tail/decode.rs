@@ -1,13 +1,13 @@
 //! Reading a record's value.
 
-use apache_avro::Schema;
 use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::types::Value;
 
-use crate::record::VALUE_SCHEMA;
+use crate::record::value_schemas;
 
 /// What is shown of a fragment.
 pub(super) struct Decoded {
+    pub(super) sequence: Option<i64>,
     pub(super) stream: String,
     pub(super) arn: Option<String>,
     pub(super) number: String,
@@ -24,18 +24,22 @@ pub(super) struct Decoded {
     pub(super) payload: Vec<u8>,
 }
 
-/// Reads Avro single objects of our schema.
-pub(super) struct Decoder(GenericSingleObjectReader);
+/// Reads Avro single objects of our schema, and of those of earlier versions.
+pub(super) struct Decoder(Vec<(Vec<u8>, GenericSingleObjectReader)>);
 
 impl Decoder {
     pub(super) fn new() -> Result<Self, String> {
         let text = |error: apache_avro::Error| error.to_string();
-        let schema = Schema::parse_str(VALUE_SCHEMA).map_err(text)?;
-        Ok(Self(GenericSingleObjectReader::builder().schema(schema).build().map_err(text)?))
+        let readers = value_schemas()?.into_iter().map(|(header, schema)| {
+            let reader = GenericSingleObjectReader::builder().schema(schema).header(header.clone()).build();
+            Ok((header, reader.map_err(text)?))
+        });
+        readers.collect::<Result<_, String>>().map(Self)
     }
 
     pub(super) fn decode(&self, mut bytes: &[u8]) -> Result<Decoded, String> {
-        let value = self.0.read_value(&mut bytes).map_err(|error| error.to_string())?;
+        let (_, reader) = self.0.iter().find(|(header, _)| bytes.starts_with(header)).ok_or_else(|| unknown(bytes))?;
+        let value = reader.read_value(&mut bytes).map_err(|error| error.to_string())?;
         let Value::Record(fields) = value else { return Err("it is no record".to_owned()) };
         let mut fields = Fields(fields);
         let frames = fields.array("frames");
@@ -45,6 +49,7 @@ impl Decoder {
         let tags = fields.array("tags");
         let pair = |tag: &Value| Some((as_text(member(tag, "name")?)?, as_text(member(tag, "value")?)?));
         Ok(Decoded {
+            sequence: fields.long("sequence"),
             stream: fields.text("stream_name").unwrap_or_default(),
             arn: fields.text("stream_arn"),
             number: fields.text("fragment_number").unwrap_or_default(),
@@ -63,6 +68,16 @@ impl Decoder {
                 _ => return Err("it has no payload".to_owned()),
             },
         })
+    }
+}
+
+fn unknown(bytes: &[u8]) -> String {
+    match bytes {
+        [0xC3, 0x01, fingerprint @ ..] if fingerprint.len() >= 8 => {
+            let hex: String = fingerprint[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("it was written with a schema of fingerprint {hex}, which this version does not know")
+        }
+        _ => "it is no Avro single object".to_owned(),
     }
 }
 
@@ -111,3 +126,7 @@ fn as_text(value: &Value) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

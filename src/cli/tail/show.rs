@@ -42,15 +42,16 @@ impl Printer {
         let mut text = String::new();
         if self.rows.is_multiple_of(HEAD_EVERY) {
             text = format!(
-                "{:<20} {:<47} {:<24} {:>8} {:>6} {:>9} {:>8} {:>9}\n",
-                "STREAM", "FRAGMENT", "PRODUCER TIME", "SECONDS", "FRAMES", "KB", "LAG MS", "MB/S"
+                "{:<20} {:>8} {:<47} {:<24} {:>8} {:>6} {:>9} {:>8} {:>9}\n",
+                "STREAM", "SEQUENCE", "FRAGMENT", "PRODUCER TIME", "SECONDS", "FRAMES", "KB", "LAG MS", "MB/S"
             );
         }
         let lag = timestamp_ms.map_or("-".to_owned(), |millis| (now_ms() - millis).max(0).to_string());
         let rate = self.bytes as f64 / 1e6 / self.began.elapsed().as_secs_f64().max(0.001);
         let stream: String = fragment.stream.chars().take(20).collect();
         text + &format!(
-            "{stream:<20} {:<47} {:<24} {:>8.3} {:>6} {:>9.1} {lag:>8} {rate:>9.2}{}",
+            "{stream:<20} {:>8} {:<47} {:<24} {:>8.3} {:>6} {:>9.1} {lag:>8} {rate:>9.2}{}",
+            fragment.sequence.map_or("-".to_owned(), |sequence| sequence.to_string()),
             fragment.number,
             fragment.producer_ms.map_or("-".to_owned(), time_text),
             fragment.duration_ns as f64 / 1e9,
@@ -67,6 +68,7 @@ fn json_line(fragment: &Decoded, partition: i32, offset: i64, timestamp_ms: Opti
     json!({
         "stream": fragment.stream,
         "stream_arn": fragment.arn,
+        "sequence": fragment.sequence,
         "fragment_number": fragment.number,
         "server_timestamp_ms": fragment.server_ms,
         "producer_timestamp_ms": fragment.producer_ms,

@@ -100,8 +100,8 @@ pub const RULES: &[(&str, Rule, &str)] = &[
         UpToTransactionTimeout(500),
         "a topic that is gone has to show before its records' time is over",
     ),
-    ("topic.metadata.refresh.interval.ms", Range(1_000, 900_000), "leaders that change have to be heard of"),
-    ("metadata.max.age.ms", Range(3_000, 3_600_000), "leaders that change have to be heard of"),
+    ("topic.metadata.refresh.interval.ms", Range(1_000, 300_000), "leaders that change have to be heard of"),
+    ("metadata.max.age.ms", Range(3_000, 900_000), "leaders that change have to be heard of"),
     ("linger.ms", Range(0, 1_000), "a transaction ends when its last record is acknowledged, and waits for it"),
     (
         "message.max.bytes",

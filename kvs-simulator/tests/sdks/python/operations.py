@@ -136,6 +136,34 @@ refused(
 )
 ok("UpdateDataRetention")
 
+HOT, WARM = {"DefaultStorageTier": "HOT"}, {"DefaultStorageTier": "WARM"}
+pace()
+stored = control.describe_stream_storage_configuration(StreamName="boto.stream_1")
+assert (stored["StreamName"], stored["StreamARN"]) == ("boto.stream_1", arn), stored
+assert stored["StreamStorageConfiguration"] == HOT, stored
+pace()
+control.create_stream(StreamName="warm", StreamStorageConfiguration=WARM)
+assert control.describe_stream_storage_configuration(StreamName="warm")["StreamStorageConfiguration"] == WARM
+refused("ResourceNotFoundException", 404, control.describe_stream_storage_configuration, StreamName="nobody")
+foreign = arn.replace("123456789012", "999999999999")
+refused("AccessDeniedException", 401, control.describe_stream_storage_configuration, StreamARN=foreign)
+refused("InvalidArgumentException", 400, control.describe_stream_storage_configuration)
+ok("DescribeStreamStorageConfiguration")
+
+version = control.describe_stream(StreamName="boto.stream_1")["StreamInfo"]["Version"]
+update = control.update_stream_storage_configuration
+refused("VersionMismatchException", 400, update, StreamARN=arn, CurrentVersion="x1", StreamStorageConfiguration=WARM)
+update(StreamARN=arn, CurrentVersion=version, StreamStorageConfiguration=WARM)
+pace()
+assert control.describe_stream_storage_configuration(StreamARN=arn)["StreamStorageConfiguration"] == WARM
+assert control.describe_stream(StreamName="boto.stream_1")["StreamInfo"]["Version"] != version
+refused("VersionMismatchException", 400, update, StreamARN=arn, CurrentVersion=version, StreamStorageConfiguration=HOT)
+refused(
+    "InvalidArgumentException", 400, update,
+    StreamARN=arn, CurrentVersion=version, StreamStorageConfiguration={"DefaultStorageTier": "COLD"},
+)
+ok("UpdateStreamStorageConfiguration")
+
 # --- tags ----------------------------------------------------------------------------------------------------------
 assert control.list_tags_for_stream(StreamARN=arn)["Tags"] == {"Größe": "1 m", "place": "door"}
 control.tag_stream(StreamName="boto.stream_1", Tags={"place": "gate", "empty": ""})
@@ -331,7 +359,7 @@ refused("InvalidArgumentException", 400, archive.get_media_for_fragment_list, St
 ok("GetMediaForFragmentList")
 
 # --- the end -------------------------------------------------------------------------------------------------------
-version = shorter["Version"]
+version = control.describe_stream(StreamARN=arn)["StreamInfo"]["Version"]
 refused("VersionMismatchException", 400, control.delete_stream, StreamARN=arn, CurrentVersion="x1")
 control.delete_stream(StreamARN=arn, CurrentVersion=version)
 refused("ResourceNotFoundException", 404, control.delete_stream, StreamARN=arn)

@@ -1,0 +1,56 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use apache_avro::Schema;
+use apache_avro::headers::{HeaderBuilder, RabinFingerprintHeader};
+use apache_avro::types::Value as Avro;
+use apache_avro::writer::datum::GenericDatumWriter;
+
+use super::*;
+
+/// A value as version 0.1 wrote it until November 2026.
+fn earlier() -> Vec<u8> {
+    let schema = include_str!("../../../schemas/earlier/fragment-4f4a67913c2b6703.avsc");
+    let schema = Schema::parse_str(schema).unwrap();
+    let none = || Avro::Union(0, Box::new(Avro::Null));
+    let fields = [
+        ("stream_name", Avro::String("door".to_owned())),
+        ("stream_arn", none()),
+        ("fragment_number", Avro::String("913".to_owned())),
+        ("server_timestamp", none()),
+        ("producer_timestamp", none()),
+        ("millis_behind_now", none()),
+        ("continuation_token", none()),
+        ("complete", Avro::Boolean(true)),
+        ("start_ns", none()),
+        ("duration_ns", Avro::Long(5)),
+        ("tracks", Avro::Array(Vec::new())),
+        ("frames", Avro::Array(Vec::new())),
+        ("tags", Avro::Array(Vec::new())),
+        ("content_type", Avro::String("video/webm".to_owned())),
+        ("size_bytes", Avro::Long(3)),
+        ("payload", Avro::Bytes(b"mkv".to_vec())),
+    ];
+    let value = Avro::Record(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+    let mut bytes = RabinFingerprintHeader::from_schema(&schema).build_header();
+    let writer = GenericDatumWriter::builder(&schema).build().unwrap();
+    writer.write_value(&mut bytes, value).unwrap();
+    bytes
+}
+
+#[test]
+fn what_earlier_versions_wrote_is_read() {
+    let bytes = earlier();
+    assert_eq!(bytes[..10], [0xC3, 0x01, 0x4f, 0x4a, 0x67, 0x91, 0x3c, 0x2b, 0x67, 0x03]);
+    let decoded = Decoder::new().unwrap().decode(&bytes).unwrap();
+    assert_eq!((decoded.stream.as_str(), decoded.number.as_str(), decoded.sequence), ("door", "913", None));
+    assert_eq!(decoded.payload, b"mkv");
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    let decoder = Decoder::new().unwrap();
+    let said = |bytes: &[u8]| decoder.decode(bytes).err().unwrap();
+    assert!(said(&[0xC3, 0x01, 1, 2, 3, 4, 5, 6, 7, 8, 9]).contains("fingerprint 0102030405060708"));
+    assert!(said(b"{}").contains("no Avro single object"));
+    assert!(!said(&earlier()[..20]).is_empty());
+}

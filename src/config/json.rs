@@ -1,0 +1,105 @@
+//! JSON in which no object has a key twice: of two values one would be passed over without a word.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// How much of a key is repeated in an error.
+const SHOWN_MAX_CHARS: usize = 100;
+
+/// Reads JSON.
+///
+/// # Errors
+/// When it is none, is not what is wanted, or an object in it, however deep, has a key twice.
+pub fn from_slice<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
+    let Unambiguous = serde_json::from_slice(json)?;
+    serde_json::from_slice(json)
+}
+
+/// Any JSON without a key that stands twice.
+struct Unambiguous;
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Unambiguous;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Unambiguous, E> {
+        Ok(Unambiguous)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Unambiguous, E> {
+        Ok(Unambiguous)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Unambiguous, E> {
+        Ok(Unambiguous)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Unambiguous, E> {
+        Ok(Unambiguous)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Unambiguous, E> {
+        Ok(Unambiguous)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Unambiguous, E> {
+        Ok(Unambiguous)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Unambiguous, A::Error> {
+        while let Some(Unambiguous) = list.next_element()? {}
+        Ok(Unambiguous)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Unambiguous, A::Error> {
+        let mut keys = HashSet::new();
+        while let Some(key) = object.next_key::<String>()? {
+            let Unambiguous = object.next_value()?;
+            if keys.contains(&key) {
+                let shown: String = key.chars().take(SHOWN_MAX_CHARS).collect();
+                return Err(de::Error::custom(format!("the key {shown:?} is there twice")));
+            }
+            keys.insert(key);
+        }
+        Ok(Unambiguous)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::Value;
+
+    use super::from_slice;
+
+    #[test]
+    fn a_key_that_stands_twice_is_an_error_however_deep_and_however_it_is_written() {
+        let fine = r#"{"a":{"a":[{"a":1},{"a":-2.5}]},"b":[null,true,"a","a"],"A":18446744073709551615}"#;
+        assert_eq!(from_slice::<Value>(fine.as_bytes()).unwrap(), serde_json::from_str::<Value>(fine).unwrap());
+        for twice in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"b":2,"\u0061":3}"#,
+            r#"{"config":{"topic":"one","topic":"two"}}"#,
+            r#"[{"x":[{"a":1,"a":2}]}]"#,
+        ] {
+            let error = from_slice::<Value>(twice.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("is there twice at line 1 column"), "{error}");
+        }
+        assert!(from_slice::<Value>(b"{").unwrap_err().is_eof());
+        assert!(from_slice::<u64>(b"\"x\"").unwrap_err().to_string().contains("expected u64"));
+    }
+}

@@ -1,0 +1,174 @@
+//! What the cluster says of the data topics' partitions, now and again: how many there are, and which have a leader.
+//!
+//! **Contract.** Asked for, never waited for: who writes looks at what was last heard. Partitions are added to a topic, topics
+//! are deleted and brokers go while a worker runs; what is written to a partition without a leader would keep a whole
+//! transaction from its end.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::context::LogContext;
+use super::settings::KafkaSettings;
+
+/// How long an answer may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// A topic is missing when it was so as often running: a broker that has just started may not know of it yet.
+const MISSING_MIN: u32 = 2;
+
+/// What was last heard of a topic.
+#[derive(Debug)]
+struct Heard {
+    /// For each partition whether it has a leader.
+    leaders: Vec<bool>,
+    /// Answers running that said that there is no such topic.
+    missing: u32,
+}
+
+/// A topic that connectors write to.
+#[derive(Debug)]
+pub struct DataTopic {
+    name: Arc<str>,
+    heard: Mutex<Heard>,
+}
+
+impl DataTopic {
+    /// A topic with so many partitions, all of which have a leader as far as is known.
+    pub fn new(name: &str, partitions: i32) -> Self {
+        let leaders = vec![true; usize::try_from(partitions).unwrap_or_default()];
+        Self { name: name.into(), heard: Mutex::new(Heard { leaders, missing: 0 }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Heard> {
+        // Nothing panics while it is held, and its parts are changed one by one.
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&self, leaders: Option<Vec<bool>>) {
+        let mut heard = self.lock();
+        match leaders {
+            Some(leaders) => *heard = Heard { leaders, missing: 0 },
+            None => heard.missing = heard.missing.saturating_add(1),
+        }
+    }
+
+    /// Returns how many partitions the topic has now.
+    ///
+    /// # Errors
+    /// When there is no such topic any more.
+    pub fn count(&self) -> Result<i32, String> {
+        let heard = self.lock();
+        if heard.missing >= MISSING_MIN || heard.leaders.is_empty() {
+            return Err(format!(
+                "topic {} does not exist any more; make it again, or restart the connector, which makes it",
+                self.name
+            ));
+        }
+        Ok(i32::try_from(heard.leaders.len()).unwrap_or(i32::MAX))
+    }
+
+    /// Checks that a partition can take records, as far as is known.
+    ///
+    /// # Errors
+    /// Why it cannot, and what to do.
+    pub fn available(&self, partition: i32) -> Result<(), String> {
+        let count = self.count()?;
+        match self.lock().leaders.get(usize::try_from(partition).unwrap_or(usize::MAX)) {
+            Some(true) => Ok(()),
+            Some(false) => Err(format!(
+                "partition {partition} of topic {} is offline: no broker that has it is up; bring one back",
+                self.name
+            )),
+            None => Err(format!(
+                "topic {} has {count} partitions and the stream's records are in partition {partition}: it was made anew \
+                 with fewer; give it at least {}",
+                self.name,
+                partition.saturating_add(1)
+            )),
+        }
+    }
+}
+
+/// The topics that a worker's connectors write to.
+pub struct DataTopics {
+    client: BaseConsumer<LogContext>,
+    topics: Mutex<HashMap<Arc<str>, Weak<DataTopic>>>,
+}
+
+impl DataTopics {
+    /// Nothing is asked before [`DataTopics::refresh`].
+    ///
+    /// # Errors
+    /// When librdkafka does not take the settings.
+    pub fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
+        Ok(Self { client: settings.admin_config().create_with_context(LogContext)?, topics: Mutex::default() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Weak<DataTopic>>> {
+        // Nothing panics while it is held, and a map is never half changed.
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns a topic, which is asked for as long as somebody has it.
+    pub fn topic(&self, name: &str, partitions: i32) -> Arc<DataTopic> {
+        let mut topics = self.lock();
+        if let Some(known) = topics.get(name).and_then(Weak::upgrade) {
+            // It has just been asked for by other means.
+            if known.count() != Ok(partitions) {
+                known.hear(Some(vec![true; usize::try_from(partitions).unwrap_or_default()]));
+            }
+            return known;
+        }
+        let topic = Arc::new(DataTopic::new(name, partitions));
+        topics.insert(Arc::clone(&topic.name), Arc::downgrade(&topic));
+        topic
+    }
+
+    /// Returns why a partition takes no records at the moment; `None`: it does, as far as is known.
+    pub fn unavailable(&self, topic: &str, partition: i32) -> Option<String> {
+        let known = self.lock().get(topic).and_then(Weak::upgrade)?;
+        known.available(partition).err()
+    }
+
+    /// Asks for every topic. What cannot be asked for stays as it was. Blocks.
+    pub fn refresh(&self) {
+        let topics: Vec<Arc<DataTopic>> = {
+            let mut topics = self.lock();
+            topics.retain(|_, topic| topic.strong_count() > 0);
+            topics.values().filter_map(Weak::upgrade).collect()
+        };
+        for topic in topics {
+            self.ask(&topic);
+        }
+    }
+
+    fn ask(&self, topic: &DataTopic) {
+        let answer = match self.client.fetch_metadata(Some(&topic.name), CALL_TIMEOUT) {
+            Ok(answer) => answer,
+            Err(error) => return tracing::debug!(topic = &*topic.name, %error, "cannot ask for a topic's partitions"),
+        };
+        let Some(found) = answer.topics().iter().find(|found| *found.name() == *topic.name) else { return };
+        match found.error().map(RDKafkaErrorCode::from) {
+            None => {
+                let count = found.partitions().iter().map(|partition| partition.id() + 1).max().unwrap_or_default();
+                let mut leaders = vec![false; usize::try_from(count).unwrap_or_default()];
+                for partition in found.partitions() {
+                    if let Some(leader) = usize::try_from(partition.id()).ok().and_then(|index| leaders.get_mut(index))
+                    {
+                        *leader = partition.leader() >= 0;
+                    }
+                }
+                topic.hear(Some(leaders).filter(|leaders| !leaders.is_empty()));
+            }
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => topic.hear(None),
+            Some(error) => tracing::debug!(topic = &*topic.name, %error, "cannot ask for a topic's partitions"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "data_topics_tests.rs"]
+mod tests;

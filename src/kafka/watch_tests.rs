@@ -1,0 +1,26 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+#[test]
+fn what_grows_and_is_compacted_is_the_same_topic() {
+    let mut known = Known::default();
+    for (end, first) in [(5, (0, Some(100))), (9, (0, Some(100))), (9, (4, Some(130))), (50, (30, Some(900)))] {
+        assert_eq!((known.end(0, end), known.first(0, first)), (Ok(()), Ok(())));
+    }
+    assert_eq!((known.partitions(3), known.partitions(5)), (Ok(()), Ok(())));
+}
+
+#[test]
+fn what_ends_earlier_or_begins_otherwise_is_another_one() {
+    let mut known = Known::default();
+    (known.end(0, 50).unwrap(), known.first(0, (7, Some(100))).unwrap(), known.partitions(12).unwrap());
+    assert_eq!(known.end(0, 49), Err(TopicTrouble::MovedBack { partition: 0, was: 50, now: 49 }));
+    // Made anew, and grown beyond what it was in the meantime.
+    assert_eq!(known.end(0, 80), Ok(()));
+    assert!(matches!(known.first(0, (0, Some(900))), Err(TopicTrouble::MadeAnew { .. })));
+    assert!(matches!(known.first(0, (7, Some(900))), Err(TopicTrouble::MadeAnew { .. })));
+    assert_eq!(known.partitions(1), Err(TopicTrouble::Partitions { was: 12, now: 1 }));
+    // It stays another one.
+    assert!(known.first(0, (0, Some(900))).is_err());
+}

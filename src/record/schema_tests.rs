@@ -1,0 +1,48 @@
+use super::*;
+
+fn hex(schema: &str) -> String {
+    single_object_header(schema).unwrap().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Computed by Java's SchemaNormalization and by fastavro; `tests/readers.rs` has both read what is written.
+#[test]
+fn fingerprints_are_those_that_other_readers_compute() {
+    assert_eq!(hex(VALUE_SCHEMA), "c30182e08ca11dcf2b1f");
+    assert_eq!(hex(KEY_SCHEMA), "c301c70345637248018f");
+    assert_eq!(hex(NOTIFICATION_SCHEMA), "c3019f029d41273bd21f");
+    // As it was when issue 10 gave Java's fingerprint of it.
+    assert_eq!(hex(EARLIER[0].1), "c30138a434c24f242f47");
+}
+
+#[test]
+fn logical_types_are_taken_out_wherever_they_stand() {
+    let with = r#"{"type":"record","name":"R","fields":[
+        {"name":"a","type":["null",{"type":"long","logicalType":"timestamp-millis"}]},
+        {"name":"b","type":{"type":"array","items":{"type":"map","values":{"type":"int","logicalType":"date"}}}}]}"#;
+    let without = with.replace(r#","logicalType":"timestamp-millis""#, "").replace(r#","logicalType":"date""#, "");
+    assert_eq!(hex(with), hex(&without));
+    assert_ne!(hex(with), hex(&with.replace("\"int\"", "\"long\"").replace("date", "time-micros")));
+}
+
+/// What earlier versions wrote is never taken for what is written now.
+#[test]
+fn every_schema_of_a_value_has_a_header_of_its_own() {
+    let schemas = value_schemas().unwrap();
+    assert_eq!(schemas.len(), 1 + EARLIER.len());
+    for (index, (header, _)) in schemas.iter().enumerate() {
+        assert!(schemas[index + 1..].iter().all(|(other, _)| other != header));
+    }
+    for (fingerprint, schema) in EARLIER {
+        // The fingerprint that the earlier version computed: with the logical types left in.
+        let parsed = Schema::parse_str(schema).unwrap();
+        assert_eq!(RabinFingerprintHeader::from_schema(&parsed).build_header()[2..], fingerprint);
+    }
+    // That of notifications, whose schema is as it was; docs/RECORDS.md names both.
+    let parsed = Schema::parse_str(NOTIFICATION_SCHEMA).unwrap();
+    let header = RabinFingerprintHeader::from_schema(&parsed).build_header();
+    let earlier: String = header[2..].iter().map(|byte| format!("{byte:02x}")).collect();
+    let docs = include_str!("../../docs/RECORDS.md");
+    for fingerprint in [&earlier, &hex(VALUE_SCHEMA)[4..], &hex(KEY_SCHEMA)[4..], &hex(NOTIFICATION_SCHEMA)[4..]] {
+        assert!(docs.contains(fingerprint), "{fingerprint} is not in docs/RECORDS.md");
+    }
+}

@@ -1,0 +1,168 @@
+//! Which hosts and origins a request may name: a browser's page of another site neither reads nor changes anything.
+//!
+//! **Contract.** A page that has its own name point to this machine (DNS rebinding) is known by the host that its
+//! requests name: only the worker's own hosts are served. Addresses always are, for a name is what such a page needs.
+//! A page of another origin is known by what its browser says of it, `Sec-Fetch-Site` first, `Origin` otherwise; neither
+//! can be set by a page. A program that is no browser sends neither, and is believed.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use axum::extract::Request;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, Version, header};
+
+use super::tls;
+use crate::config::rest::RestConfig;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// All hosts, or all origins.
+const ALL: &str = "*";
+/// How much of a host or an origin is repeated in an error.
+const SHOWN_MAX_CHARS: usize = 100;
+
+/// Hosts by which this worker is known, and origins whose pages may change things.
+#[derive(Debug, Default)]
+pub(super) struct Origins {
+    /// Names, in lower case; `*` for all.
+    hosts: HashSet<String>,
+    /// What names of hosts may end with: `.example.com`.
+    host_suffixes: Vec<String>,
+    /// `scheme://host:port`, with the port even where it is the scheme's own; `*` for all.
+    origins: HashSet<String>,
+}
+
+/// Why a request's host is not one of this worker's.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum ForeignHost {
+    /// There is none, there are two, or it is no host.
+    Malformed,
+    /// It is another's.
+    Unknown(String),
+}
+
+/// The name of this machine, when it has one.
+pub(super) fn machine_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+impl Origins {
+    /// Loopback names, this machine's name, the advertised one, those of the certificate, and those that are allowed.
+    pub(super) fn of(config: &RestConfig) -> Self {
+        let certificate = config.tls.as_ref().map(|files| tls::names(&files.certificate)).unwrap_or_default();
+        let own = ["localhost".to_owned(), "*.localhost".to_owned()];
+        let own = own.into_iter().chain(machine_name()).chain(config.advertised_host.clone()).chain(certificate);
+        let mut origins = Self::default();
+        for host in own.chain(config.allowed_hosts.iter().cloned()) {
+            let host = plain(&host);
+            match host.strip_prefix('*') {
+                Some(suffix) if suffix.starts_with('.') => origins.host_suffixes.push(suffix.to_owned()),
+                _ => _ = origins.hosts.insert(host),
+            }
+        }
+        origins.origins = config.allowed_origins.iter().filter_map(|origin| whole(origin)).collect();
+        origins
+    }
+
+    /// Checks that a request names one of the worker's own hosts.
+    pub(super) fn check_host(&self, request: &Request) -> Result<(), ForeignHost> {
+        let mut headers = request.headers().get_all(header::HOST).iter();
+        let header = headers.next();
+        if headers.next().is_some() {
+            return Err(ForeignHost::Malformed);
+        }
+        if header.is_none() && request.uri().authority().is_none() {
+            // No browser of the last 25 years leaves it out.
+            let old = request.version() == Version::HTTP_10;
+            return if old { Ok(()) } else { Err(ForeignHost::Malformed) };
+        }
+        let header = header.map(|header| header.to_str().ok().and_then(authority).ok_or(ForeignHost::Malformed));
+        let of_uri = request.uri().authority().cloned().map(Ok);
+        for authority in [header, of_uri].into_iter().flatten() {
+            let authority = authority?;
+            if authority.as_str().contains('@') {
+                return Err(ForeignHost::Malformed);
+            }
+            if !self.is_own(authority.host()) {
+                return Err(ForeignHost::Unknown(shown(authority.host())));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_own(&self, host: &str) -> bool {
+        let host = plain(host);
+        is_address(&host)
+            || self.hosts.contains(ALL)
+            || self.hosts.contains(&host)
+            || self.host_suffixes.iter().any(|suffix| host.ends_with(suffix.as_str()))
+    }
+
+    /// The origin of a page of another site that has sent this; `None`: no page has, or one of this worker's own.
+    pub(super) fn foreign(&self, headers: &HeaderMap) -> Option<String> {
+        let mut given = headers.get_all(header::ORIGIN).iter();
+        let origin = given.next().map(|origin| origin.to_str().unwrap_or_default());
+        if given.next().is_some() {
+            return Some("several".to_owned());
+        }
+        let origin_or_none = || shown(origin.unwrap_or("unknown"));
+        if self.origins.contains(ALL) || origin.and_then(whole).is_some_and(|origin| self.origins.contains(&origin)) {
+            return None;
+        }
+        match headers.get(SEC_FETCH_SITE).map(axum::http::HeaderValue::as_bytes) {
+            Some(b"same-origin" | b"none") => None,
+            Some(_) => Some(origin_or_none()),
+            None => match origin {
+                Some(origin) if !is_of_host(origin, headers) => Some(origin_or_none()),
+                _ => None,
+            },
+        }
+    }
+}
+
+fn authority(text: &str) -> Option<Authority> {
+    text.parse().ok()
+}
+
+/// A host as it is compared: in lower case, without the brackets of an address and the dot behind a name.
+fn plain(host: &str) -> String {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+fn is_address(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok()
+}
+
+/// An origin with its port.
+fn whole(origin: &str) -> Option<String> {
+    if origin == ALL {
+        return Some(ALL.to_owned());
+    }
+    let (scheme, rest) = origin.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let authority = authority(rest.strip_suffix('/').unwrap_or(rest)).filter(|found| !found.as_str().contains('@'))?;
+    let port = authority.port_u16().or(match scheme.as_str() {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    })?;
+    Some(format!("{scheme}://{}:{port}", plain(authority.host())))
+}
+
+/// Whether an origin is the host that the request names; where that has no port, it is the origin's scheme's.
+fn is_of_host(origin: &str, headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let Some((host, (scheme, _))) = host.zip(origin.split_once("://")) else { return false };
+    let host = whole(&format!("{scheme}://{host}"));
+    host.is_some() && host == whole(origin)
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_MAX_CHARS).collect()
+}
+
+#[cfg(test)]
+#[path = "origin_tests.rs"]
+mod tests;

@@ -1,0 +1,107 @@
+//! The sequence of a stream: how many of its fragments a connector has published.
+//!
+//! **Contract.** The first fragment published of a stream has sequence 0 and each further one the next number, given by
+//! the shard's owner in the transaction that publishes it. It is kept in the stream's offset. An offset that is reset
+//! goes, so the sequence then stands in a record of its own, under a reserved key; it never goes back, whatever becomes
+//! of the offset.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::offset::OffsetKey;
+
+/// The first element of the reserved keys: `["kvs-connect-sequence","connector",{"stream":"…"}]`. No offset's, for
+/// those are arrays of two.
+const RESERVED: &str = "kvs-connect-sequence";
+
+/// The largest sequence that is taken from outside: every JSON reader has it exactly, and there is room to go on.
+pub const SEQUENCE_MAX: i64 = (1 << 53) - 1;
+
+/// The sequence of the last fragment published, of each stream that has one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sequences(HashMap<OffsetKey, i64>);
+
+impl Sequences {
+    /// Returns the sequence of the last fragment published of a stream.
+    pub fn last(&self, key: &OffsetKey) -> Option<i64> {
+        self.0.get(key).copied()
+    }
+
+    /// Takes the next sequence of a stream.
+    pub fn next(&mut self, key: &OffsetKey) -> i64 {
+        let next = self.last(key).map_or(0, |last| last.saturating_add(1));
+        self.0.insert(key.clone(), next);
+        next
+    }
+
+    /// Notes a sequence that was found; one that is below what is known already changes nothing.
+    pub fn found(&mut self, key: &OffsetKey, sequence: i64) {
+        match self.0.get_mut(key) {
+            Some(known) => *known = sequence.max(*known),
+            None => _ = self.0.insert(key.clone(), sequence),
+        }
+    }
+}
+
+/// What can be written in front of a record's value only when the fragment's sequence is known: by the shard's owner,
+/// who alone knows which fragments are published.
+pub trait SequencePrefix: fmt::Debug + Send + Sync {
+    /// Returns the bytes that go in front of the value.
+    fn prefix(&self, sequence: i64) -> Vec<u8>;
+}
+
+#[derive(Serialize, Deserialize)]
+struct Partition {
+    stream: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    sequence: i64,
+}
+
+/// Returns the reserved key under which the sequence of a stream stands while the stream has no offset.
+pub fn key_bytes(key: &OffsetKey) -> Vec<u8> {
+    let (connector, stream) = (Value::from(key.connector.as_str()), Value::from(key.stream.as_str()));
+    format!(r#"["{RESERVED}",{connector},{{"stream":{stream}}}]"#).into_bytes()
+}
+
+/// Reads a reserved key; `None`: it is none.
+pub fn key_from_bytes(bytes: &[u8]) -> Option<OffsetKey> {
+    let (reserved, connector, Partition { stream }): (String, String, Partition) =
+        serde_json::from_slice(bytes).ok()?;
+    (reserved == RESERVED).then_some(OffsetKey { connector, stream })
+}
+
+/// Returns the value of a sequence's own record.
+pub fn value_bytes(sequence: i64) -> Vec<u8> {
+    // A number always serialises.
+    serde_json::to_vec(&Wire { sequence }).unwrap_or_default()
+}
+
+/// Reads the sequence out of a value: that of its own record, or of an offset, even of one that has another form.
+///
+/// # Errors
+/// What is wrong with it: it must not be taken for "none", which would begin again at 0.
+pub fn value_from_bytes(bytes: &[u8]) -> Result<i64, String> {
+    let Wire { sequence } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    checked(sequence)
+}
+
+/// Refuses a sequence that no fragment can have.
+///
+/// # Errors
+/// When it is below 0 or above [`SEQUENCE_MAX`].
+pub fn checked(sequence: i64) -> Result<i64, String> {
+    if (0..=SEQUENCE_MAX).contains(&sequence) {
+        return Ok(sequence);
+    }
+    Err(format!("sequence: 0 to {SEQUENCE_MAX} was expected, not {sequence}"))
+}
+
+#[cfg(test)]
+#[path = "sequence_tests.rs"]
+mod tests;

@@ -1,0 +1,162 @@
+//! Panics: caught by whoever started the part that panics, counted, and logged with their place.
+//!
+//! **Contract.** Every thread and every task that has to go on runs inside [`catch`] or [`catch_async`], and whoever
+//! started it decides what a panic means: the part is started again by the one way to recover, or the worker ends with
+//! exit code 70, so that whoever supervises the process starts it again. [`install`] has each panic logged where it
+//! happens, also in parts that nobody waits for.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+
+use futures::FutureExt;
+
+use crate::telemetry;
+
+#[cfg(debug_assertions)]
+mod fault;
+
+/// What a worker consists of, as its panics are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// The thread of a shard.
+    Shard,
+    /// The task of a stream.
+    Stream,
+    /// What starts a connector and looks for its streams.
+    Connector,
+    /// What reports statuses and sends heartbeats.
+    Statuses,
+    /// What does what the config log says.
+    Configs,
+    /// The thread that follows the config topic.
+    ConfigLog,
+    /// The thread that follows the status topic.
+    StatusLog,
+    /// The thread of the membership in the group.
+    Membership,
+    /// What looks after the topics in which the worker keeps something.
+    StorageTopics,
+    /// What asks for the partitions of the data topics.
+    DataTopics,
+    /// The listeners of the REST API.
+    Rest,
+    /// A request of the REST API.
+    Request,
+    /// A callback that Kafka's client calls.
+    Callback,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Shard,
+        Self::Stream,
+        Self::Connector,
+        Self::Statuses,
+        Self::Configs,
+        Self::ConfigLog,
+        Self::StatusLog,
+        Self::Membership,
+        Self::StorageTopics,
+        Self::DataTopics,
+        Self::Rest,
+        Self::Request,
+        Self::Callback,
+    ];
+
+    /// Returns its name, as metrics and logs have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shard => "shard",
+            Self::Stream => "stream",
+            Self::Connector => "connector",
+            Self::Statuses => "statuses",
+            Self::Configs => "configs",
+            Self::ConfigLog => "config_log",
+            Self::StatusLog => "status_log",
+            Self::Membership => "membership",
+            Self::StorageTopics => "storage_topics",
+            Self::DataTopics => "data_topics",
+            Self::Rest => "rest",
+            Self::Request => "request",
+            Self::Callback => "callback",
+        }
+    }
+}
+
+/// A part has panicked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} panicked at {place}: {message}; this is a defect of kvs-connect, please report it", part.name())]
+pub struct Panicked {
+    /// Which part.
+    pub part: Part,
+    /// File and line.
+    pub place: String,
+    /// What the panic says.
+    pub message: String,
+}
+
+thread_local! {
+    /// Where this thread has last panicked: the payload that is caught does not say it.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Has panics logged, with their place, instead of printed. Once, when the program starts.
+pub fn install() {
+    std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
+        let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let thread = std::thread::current();
+        tracing::error!(place, thread = thread.name(), message = message(info.payload()), "a panic");
+        PLACE.with(|last| *last.borrow_mut() = Some(place));
+    }));
+}
+
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&'static str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+/// Runs a part; `Err`: it has panicked. What it shares with others must be in order whenever it may panic.
+///
+/// # Errors
+/// When it panics.
+pub fn catch<T>(part: Part, run: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| caught(part, &*payload))
+}
+
+/// The same of a future.
+///
+/// # Errors
+/// When it panics.
+pub async fn catch_async<T>(part: Part, run: impl Future<Output = T>) -> Result<T, Panicked> {
+    AssertUnwindSafe(run).catch_unwind().await.map_err(|payload| caught(part, &*payload))
+}
+
+/// Runs what Kafka's client calls: a panic must not go through C, where it would end the process. It is counted, and
+/// `None`.
+pub(crate) fn catch_callback<T>(run: impl FnOnce() -> T) -> Option<T> {
+    catch(Part::Callback, run).ok()
+}
+
+/// Counts a panic that somebody else has caught, and returns what is known of it. On the thread that panicked.
+pub(crate) fn caught(part: Part, payload: &(dyn Any + Send)) -> Panicked {
+    let place = PLACE.with(|last| last.borrow_mut().take());
+    let place = place.unwrap_or_else(|| "an unknown place".to_owned());
+    telemetry::panicked(part);
+    Panicked { part, place, message: message(payload).to_owned() }
+}
+
+/// Panics here when a test wants it ([`fault`]); nothing in a release.
+#[inline]
+pub(crate) fn fault_point(part: Part) {
+    #[cfg(debug_assertions)]
+    fault::point(part);
+    #[cfg(not(debug_assertions))]
+    let _ = part;
+}
+
+#[cfg(test)]
+#[path = "supervision_tests.rs"]
+mod tests;

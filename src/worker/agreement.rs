@@ -1,0 +1,145 @@
+//! Before a worker joins: what it has is what its group has agreed on (rule 14), or it is refused and disturbs nobody.
+//!
+//! What the group has agreed on is with the group itself (`crate::kafka::claim`), in the config and the status topic
+//! (`crate::cluster::contracts`) and in each shard of the offsets topic (`crate::shard::contract`).
+
+use std::sync::Arc;
+
+use super::startup::{patiently, unavailable};
+use super::{Mode, Worker, WorkerError};
+use crate::cluster::ChangeError;
+use crate::kafka::KafkaSettings;
+use crate::kafka::claim::{Claim, ClaimError, Claimed, GroupClaims};
+use crate::shard::{LogError, LogErrorKind};
+
+/// What the group itself says, from before anything else was looked at.
+pub(super) struct Group {
+    claims: Option<GroupClaims>,
+    /// The group has left its contract in the config topic.
+    config_topic_claimed: bool,
+}
+
+impl Worker {
+    /// Asks the group itself, before a topic is made.
+    pub(super) async fn ask_group(self: &Arc<Self>) -> Result<Group, WorkerError> {
+        let worker = Arc::clone(self);
+        blocking(move || {
+            let claims = GroupClaims::new(&worker.kafka).map_err(unavailable)?;
+            let found = match patiently(|| claims.read()) {
+                Ok(found) => found,
+                Err(error) if error.kind == LogErrorKind::NotAuthorized => {
+                    tracing::warn!(%error, "the group cannot be asked what it has agreed on: a worker with other topics is not noticed");
+                    return Ok(Group { claims: None, config_topic_claimed: false });
+                }
+                Err(error) => return Err(unavailable(error)),
+            };
+            for (_, claim) in found.iter().filter(|(_, claim)| claim.settled) {
+                worker.contract.agrees(&claim.contract, "group.id").map_err(|error| worker.other_group(&error))?;
+            }
+            let ours = |(topic, claim): &(String, Claim)| *topic == worker.config.offsets_topic && claim.settled;
+            let config_topic_claimed = found.iter().filter(|found| ours(found)).any(|(_, claim)| claim.config_topic_claimed);
+            Ok(Group { claims: Some(claims), config_topic_claimed })
+        })
+        .await
+    }
+
+    fn other_group(&self, error: &dyn std::fmt::Display) -> WorkerError {
+        WorkerError::Config(format!(
+            "group {}: {error}. To let the group begin anew while no worker of it runs: kafka-consumer-groups.sh --delete-offsets \
+             --group {0} --topic TOPIC, with the offsets topic it was begun with",
+            self.config.group_id
+        ))
+    }
+
+    /// Refuses logs that were made anew while nobody ran, and leaves in each what the group has agreed on. Returns how to
+    /// join.
+    pub(super) async fn agree(
+        self: &Arc<Self>,
+        group: Group,
+        offsets_begun: bool,
+        given: Vec<String>,
+    ) -> Result<KafkaSettings, WorkerError> {
+        let worker = Arc::clone(self);
+        blocking(move || {
+            worker.check_made_anew(&group, offsets_begun, given)?;
+            let config_topic_claimed = worker.claim_logs()?;
+            let Some(claims) = &group.claims else { return Ok(worker.kafka.clone()) };
+            let claim = Claim { contract: worker.contract.clone(), settled: true, config_topic_claimed };
+            match claims.settle(&worker.contract, config_topic_claimed) {
+                Ok(Claimed::Settled) => Ok(worker.kafka.clone()),
+                Ok(Claimed::ByMembers) => Ok(KafkaSettings { claim: Some(claim), ..worker.kafka.clone() }),
+                Err(ClaimError::Contract(error)) => Err(worker.other_group(&error)),
+                Err(ClaimError::Log(error)) if error.kind == LogErrorKind::NotAuthorized => {
+                    tracing::warn!(%error, "the group cannot be told what it has agreed on: a worker with other topics is not noticed");
+                    Ok(worker.kafka.clone())
+                }
+                Err(ClaimError::Log(error)) => Err(unavailable(error)),
+            }
+        })
+        .await
+    }
+
+    /// Never an empty config topic taken for "no connectors", never places lost without a word.
+    fn check_made_anew(&self, group: &Group, offsets_begun: bool, given: Vec<String>) -> Result<(), WorkerError> {
+        let view = self.configs.view();
+        let (group_id, offsets) = (&self.config.group_id, &self.config.offsets_topic);
+        if self.mode == Mode::Distributed && group.config_topic_claimed && view.contracts().is_empty() {
+            return Err(WorkerError::Config(format!(
+                "topic {} (config.storage.topic): it is empty, and group {group_id} had its connectors in it: it was deleted \
+                 and made anew. Bring it back as it was; or, if the group is to begin with no connectors and its streams are to \
+                 go on where they are: kafka-consumer-groups.sh --delete-offsets --group {group_id} --topic {offsets}",
+                self.configs.topic()
+            )));
+        }
+        if offsets_begun {
+            return Ok(());
+        }
+        let names = view.names().cloned().chain(given);
+        let published = self.statuses.look(|statuses| {
+            // A task's status says where its shard ended when it was taken.
+            let ended =
+                |name: &String| statuses.keys().any(|key| key.connector() == name && statuses.highest_epoch(key) > 0);
+            names.into_iter().find(|name| !statuses.topics(name).is_empty() || ended(name))
+        });
+        let Some(connector) = published else { return Ok(()) };
+        Err(WorkerError::Config(format!(
+            "topic {offsets} (offset.storage.topic): it is empty, and connector {connector:?} has published: it was deleted and \
+             made anew, and every stream would be published again. Bring it back as it was; or, if streams are to begin anew, \
+             delete {} (status.storage.topic), too",
+            self.config.status_topic
+        )))
+    }
+
+    /// Leaves the contract in both logs. Returns whether the config topic has it.
+    fn claim_logs(&self) -> Result<bool, WorkerError> {
+        let not_now = |error: &LogError, topic: &str| {
+            tracing::warn!(%error, topic, "what the group has agreed on cannot be written to the topic: other workers are not held against it");
+        };
+        let claimed = match self.configs.claim() {
+            Ok(()) => true,
+            Err(ChangeError::Refused(refusal)) => {
+                return Err(WorkerError::Config(format!("topic {}: {refusal}", self.configs.topic())));
+            }
+            Err(ChangeError::Log(error)) if error.kind.needs_a_grant() => {
+                not_now(&error, self.configs.topic());
+                false
+            }
+            Err(ChangeError::Log(error)) => return Err(unavailable(error)),
+        };
+        match self.statuses.claim(&self.contract) {
+            Ok(()) => {}
+            Err(crate::cluster::StatusClaimError::Contract(error)) => {
+                return Err(WorkerError::Config(format!("topic {}: {error}", self.config.status_topic)));
+            }
+            // Statuses hold nothing up.
+            Err(crate::cluster::StatusClaimError::Log(error)) => not_now(&error, &self.config.status_topic),
+        }
+        Ok(claimed)
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    ask: impl FnOnce() -> Result<T, WorkerError> + Send + 'static,
+) -> Result<T, WorkerError> {
+    tokio::task::spawn_blocking(ask).await.map_err(|error| WorkerError::Unavailable(error.to_string()))?
+}

@@ -1,0 +1,64 @@
+//! A connector's settings as they are to be stored, found right on this worker.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::cluster::change::Checked;
+use crate::cluster::{Refusal, Settings};
+use crate::config::connector::{CLASS, StreamsConfig};
+use crate::config::{Problem, WorkerConfig, check, secrets};
+
+/// Checks the settings of one change: it reads files of secrets, so it is done before the log's fence is taken, and not
+/// done again under it unless what is stored has changed in between.
+pub(super) struct SettingsCheck {
+    config: Arc<WorkerConfig>,
+    name: String,
+    /// What was checked last, and the answer.
+    last: Mutex<Option<(Settings, Result<Checked, Refusal>)>>,
+}
+
+impl SettingsCheck {
+    pub(super) fn new(config: &Arc<WorkerConfig>, name: &str) -> Self {
+        Self { config: Arc::clone(config), name: name.to_owned(), last: Mutex::default() }
+    }
+
+    /// Checks settings, given those that are stored: a masked secret stands for the one that is there.
+    pub(super) fn check(&self, mut settings: Settings, stored: Option<&Settings>) -> Result<Checked, Refusal> {
+        settings.entry("name".to_owned()).or_insert_with(|| self.name.clone());
+        let settings = secrets::unmasked(settings, stored);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((checked, answer)) = &*last
+            && *checked == settings
+        {
+            return answer.clone();
+        }
+        let answer = check_settings(&self.config, &settings);
+        *last = Some((settings, answer.clone()));
+        answer
+    }
+}
+
+fn check_settings(config: &WorkerConfig, settings: &Settings) -> Result<Checked, Refusal> {
+    let (read, _) = check::connector(Some(config), "settings", settings).map_err(|problems| invalid(&problems))?;
+    let streams = match &read.streams {
+        StreamsConfig::Listed(streams) => Some(streams.iter().map(|stream| stream.as_str().to_owned()).collect()),
+        StreamsConfig::Discovered(_) => None,
+    };
+    Ok(Checked { settings: settings.clone(), streams })
+}
+
+/// What Kafka Connect says of settings that are wrong.
+fn invalid(problems: &[Problem]) -> Refusal {
+    let said = problems.iter().map(|problem| {
+        if problem.key.is_empty() { problem.reason.clone() } else { format!("{}: {}", problem.key, problem.reason) }
+    });
+    Refusal::Invalid(format!(
+        "Connector configuration is invalid and contains the following {} error(s):\n{}\nYou can also find the above list \
+         of errors at the endpoint `/connector-plugins/{CLASS}/config/validate`",
+        problems.len(),
+        said.collect::<Vec<_>>().join("\n")
+    ))
+}
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

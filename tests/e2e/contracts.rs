@@ -1,0 +1,177 @@
+//! Workers that disagree, and topics that are deleted or made anew under them (rule 14).
+
+use std::time::Duration;
+
+use kvs_harness::kafka::tool;
+use kvs_harness::{Connector, Kafka, WorkerFile, wait_for, wait_for_within};
+use kvs_simulator::Pace;
+
+use crate::stage::{Stage, program};
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}
+
+/// Starts a worker that is refused, with these texts in its log. Returns the log.
+fn refused(worker: &WorkerFile, expected: &[&str]) -> String {
+    let mut worker = Connector::start(program(), worker, &[]);
+    let code = worker.wait_exit();
+    let log = worker.log();
+    assert_eq!(code, 78, "{log}");
+    for text in expected {
+        assert!(log.contains(text), "{text:?} is not said: {log}");
+    }
+    log
+}
+
+fn delete_topic(kafka: &Kafka, topic: &str) {
+    tool(&[
+        "org.apache.kafka.tools.TopicCommand",
+        "--bootstrap-server",
+        kafka.bootstrap(),
+        "--delete",
+        "--topic",
+        topic,
+    ]);
+}
+
+#[test]
+fn a_worker_that_disagrees_is_refused_and_disturbs_nobody() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("disagree"));
+    stage.add("s", &stage.recording(20, 2, 500), 1, Pace::FragmentsPerSecond(2.0));
+    let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["s"]));
+    worker.wait_healthy();
+    wait_for("fragments", || worker.metric("kvs_connect_fragments_total") > 1.0);
+    let moves =
+        |worker: &Connector| (worker.log().matches("assigned").count(), worker.log().matches("revoked").count());
+    let before = moves(&worker);
+    let (group, wrong) = (stage.group(), format!("{}-wrong", stage.name));
+    let with = |settings: &[(&str, &str)]| {
+        settings.iter().fold(stage.worker(kafka), |worker, (key, value)| worker.set(key, &quoted(value)))
+    };
+    // All it shares is the name of the group.
+    let others = [
+        ("offset.storage.topic", wrong.as_str()),
+        ("config.storage.topic", "disagree-c"),
+        ("status.storage.topic", "disagree-s"),
+    ];
+    let only_the_group = with(&others);
+    let both = |key: &str, ours: &str| [format!("{key}={group}-"), format!("{key}={ours}")];
+    let [theirs, ours] = both("offset.storage.topic", &wrong);
+    refused(&only_the_group, &[&theirs, &ours, "published twice"]);
+    assert!(!kvs_harness::topic::exists(kafka.bootstrap(), &wrong), "it has made its topic");
+    for (key, consequence) in
+        [("config.storage.topic", "stand still"), ("status.storage.topic", "states would be wrong")]
+    {
+        let [theirs, ours] = both(key, &wrong);
+        refused(&with(&[(key, &wrong)]), &[&theirs, &ours, consequence]);
+    }
+    // Another group on one of its topics.
+    for key in ["config.storage.topic", "status.storage.topic", "offset.storage.topic"] {
+        let mut own = vec![("group.id", wrong.as_str())];
+        let names = [
+            ("config.storage.topic", format!("{wrong}-{key}-c")),
+            ("status.storage.topic", format!("{wrong}-{key}-s")),
+            ("offset.storage.topic", format!("{wrong}-{key}-o")),
+        ];
+        own.extend(names.iter().filter(|(other, _)| *other != key).map(|(other, name)| (*other, name.as_str())));
+        refused(&with(&own), &["it belongs to the group", &group, &wrong, key]);
+    }
+    assert_eq!(moves(&worker), before, "{}", worker.log());
+    wait_for_within(Duration::from_secs(60), "the whole file", || stage.held("s").len() == 20);
+    stage.expect_all(kafka, &["s"]);
+    assert_eq!(worker.metric("kvs_connect_shards_lost_total"), 0.0);
+    assert_eq!(worker.terminate().0, 0);
+    // It holds when nobody runs, too.
+    refused(&only_the_group, &[&theirs, &ours, "--delete-offsets"]);
+    worker.restart(program());
+    worker.wait_healthy();
+    assert_eq!(worker.terminate().0, 0);
+}
+
+#[test]
+fn of_two_that_disagree_and_start_at_one_moment_one_wins() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("at-once"));
+    let exits = |mut workers: [Connector; 2]| {
+        let mut codes = [None, None];
+        wait_for_within(Duration::from_secs(120), "one to be refused and one to run", || {
+            for (code, worker) in codes.iter_mut().zip(&mut workers) {
+                *code = code.or_else(|| worker.exit_code());
+            }
+            let healthy = |worker: &Connector| worker.get("/health").is_some_and(|(status, _)| status == 200);
+            let running = workers.iter().zip(&codes).filter(|(worker, code)| code.is_none() && healthy(worker)).count();
+            assert!(codes != [Some(78), Some(78)], "{} {}", workers[0].log(), workers[1].log());
+            (running, codes.iter().flatten().count()) == (1, 1)
+        });
+        assert!(codes.contains(&Some(78)), "{codes:?}");
+    };
+    // One group, and nothing else in common.
+    let one = stage.worker(kafka);
+    let name = |kind: &str| quoted(&format!("{}-{kind}-2", stage.name));
+    let two = ["offset.storage.topic", "config.storage.topic", "status.storage.topic"]
+        .iter()
+        .fold(one.clone(), |worker, key| worker.set(key, &name(key)));
+    exits([&one, &two].map(|worker| Connector::start(program(), worker, &[])));
+    // Two groups, and a new status topic in common, which is written without a fence.
+    let status = quoted(&format!("{}-common", stage.name));
+    let of_group = |group: &str| {
+        WorkerFile::new(kafka.bootstrap(), &format!("{}-{group}", stage.name)).set("status.storage.topic", &status)
+    };
+    exits([of_group("a"), of_group("b")].map(|worker| Connector::start(program(), &worker, &[])));
+    // Likewise a config topic, where each group has a fence of its own.
+    let configs = quoted(&format!("{}-configs", stage.name));
+    let of_group = |group: &str| {
+        WorkerFile::new(kafka.bootstrap(), &format!("{}-{group}", stage.name)).set("config.storage.topic", &configs)
+    };
+    exits([of_group("c"), of_group("d")].map(|worker| Connector::start(program(), &worker, &[])));
+}
+
+#[test]
+fn a_storage_topic_that_is_deleted_ends_every_worker_and_is_never_taken_for_empty() {
+    let kafka = Kafka::shared();
+    let kinds = ["offsets", "configs", "status"];
+    let mut groups: Vec<(Stage, [Connector; 2])> = kinds
+        .iter()
+        .map(|kind| {
+            let stage = Stage::with_shards(&format!("deleted-{kind}"), 4);
+            stage.add("s", &stage.recording(10, 2, 500), 50, Pace::FragmentsPerSecond(2.0));
+            let first = stage.start(&stage.worker(kafka), &stage.connector(&["s"]));
+            let second = Connector::start(program(), &stage.worker(kafka), &[]);
+            (stage, [first, second])
+        })
+        .collect();
+    for (_, workers) in &mut groups {
+        workers.iter_mut().for_each(Connector::wait_healthy);
+        wait_for("fragments, and that it is told where they go", || {
+            !workers[0].rest("GET", "/connectors/cameras/topics", None).1["cameras"]["topics"]
+                .as_array()
+                .unwrap()
+                .is_empty()
+        });
+    }
+    // Each has looked at its topics at least once.
+    std::thread::sleep(Duration::from_secs(5));
+    for ((stage, _), kind) in groups.iter().zip(kinds) {
+        delete_topic(kafka, &format!("{}-{kind}", stage.group()));
+    }
+    for ((stage, workers), kind) in groups.iter_mut().zip(kinds) {
+        let topic = format!("{}-{kind}", stage.group());
+        for worker in workers.iter_mut() {
+            let code = worker.wait_exit();
+            let log = worker.log();
+            assert_eq!(code, 78, "{kind}: {log}");
+            let last = log.lines().last().unwrap_or_default();
+            assert!(last.contains(&topic) && last.contains("does not exist any more"), "{kind}: {last}");
+        }
+    }
+    // Started again, the topic is made anew. What it held is not taken for nothing.
+    refused(&groups[0].0.worker(kafka), &["connector \"cameras\" has published", "made anew"]);
+    refused(&groups[1].0.worker(kafka), &["had its connectors in it", "made anew"]);
+    // Statuses are written anew by whoever runs.
+    let mut again = Connector::start(program(), &groups[2].0.worker(kafka), &[]);
+    again.wait_healthy();
+    wait_for("the states", || {
+        again.rest("GET", "/connectors/cameras/status", None).1["connector"]["state"] == "RUNNING"
+    });
+    assert_eq!(again.terminate().0, 0);
+}

@@ -1,0 +1,207 @@
+//! Data topics that grow, go, come back, or are partly offline; and a notifications topic that takes nothing.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use kvs_connect::shard::partition_for;
+use kvs_harness::kafka::tool;
+use kvs_harness::{Connector, ConnectorFile, Isolation, Kafka, KafkaCluster, read_topic, wait_for, wait_for_within};
+use kvs_simulator::Pace;
+use serde_json::Value;
+
+use crate::rest::{config, task_states};
+use crate::stage::{Stage, by_stream, program};
+
+fn topics(bootstrap: &str, arguments: &[&str]) -> String {
+    let mut all = vec!["org.apache.kafka.tools.TopicCommand", "--bootstrap-server", bootstrap];
+    all.extend(arguments);
+    tool(&all)
+}
+
+fn trace(worker: &Connector, connector: &str) -> String {
+    worker.rest("GET", &format!("/connectors/{connector}/status"), None).1["tasks"][0]["trace"].to_string()
+}
+
+/// A name of a stream whose records go to this one of two partitions.
+fn named(prefix: &str, partition: i32) -> String {
+    let mut names = (0..).map(|index| format!("{prefix}-{index}"));
+    names.find(|name| partition_for(name.as_bytes(), 2) == partition).unwrap()
+}
+
+#[test]
+fn a_stream_stays_in_its_partition_when_partitions_are_added() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("grown", 4));
+    kafka.create_topic(&stage.topic(), 2, &[]);
+    let file = stage.recording(60, 2, 500);
+    let names: Vec<String> = (0..8).map(|index| format!("s{index}")).collect();
+    let streams: Vec<&str> = names.iter().map(String::as_str).collect();
+    streams.iter().for_each(|stream| stage.add(stream, &file, 1, Pace::FragmentsPerSecond(5.0)));
+    let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&streams));
+    let mut second = stage.start(&stage.worker(kafka), &stage.connector(&streams));
+    worker.wait_healthy();
+    second.wait_healthy();
+    let count = || by_stream(read_topic(kafka.bootstrap(), &stage.topic(), Isolation::Committed)).len();
+    wait_for("all streams", || count() == streams.len());
+    topics(kafka.bootstrap(), &["--alter", "--topic", &stage.topic(), "--partitions", "7"]);
+    // One that begins from nothing but what is in Kafka, and streams that move.
+    worker.restart(program());
+    worker.wait_healthy();
+    second.kill();
+    // A stream that is new goes by the number there is now.
+    let new: Vec<String> = (0..8).map(|index| format!("new{index}")).collect();
+    new.iter().for_each(|stream| stage.add(stream, &stage.recording(2, 2, 500), 1, Pace::Max));
+    let all: Vec<&str> = names.iter().chain(&new).map(String::as_str).collect();
+    assert_eq!(worker.rest("PUT", "/connectors/cameras/config", Some(&config(&stage, &all))).0, 200);
+    wait_for_within(Duration::from_secs(90), "the files", || {
+        streams.iter().all(|stream| stage.held(stream).len() == 60)
+    });
+    // Reading fails when a stream is in two partitions.
+    stage.expect_all(kafka, &all);
+    let seen = read_topic(kafka.bootstrap(), &stage.topic(), Isolation::Committed);
+    let partitions = |of: &[String]| {
+        let of_these = seen.iter().filter(|fragment| of.contains(&fragment.stream));
+        of_these.map(|fragment| fragment.partition).collect::<BTreeSet<i32>>()
+    };
+    assert_eq!(partitions(&names), BTreeSet::from([0, 1]));
+    assert!(partitions(&new).iter().any(|&partition| partition > 1), "{:?}", partitions(&new));
+    assert_eq!(worker.terminate().0, 0);
+}
+
+#[test]
+fn a_deleted_data_topic_fails_its_own_streams_and_a_refused_notification_nobody() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("gone", 1));
+    let file = stage.recording(10, 2, 500);
+    stage.add("a", &file, 20, Pace::FragmentsPerSecond(4.0));
+    stage.add("b", &file, 20, Pace::FragmentsPerSecond(4.0));
+    let (gone, notifications) = (format!("{}-gone", stage.name), format!("{}-notifications", stage.group()));
+    // Smaller than any notification, and larger than the markers of transactions.
+    kafka.create_topic(&notifications, 1, &[("max.message.bytes", "150")]);
+    let on_gone = ConnectorFile::new("on-gone", stage.simulator.url(), &["b"], &gone)
+        .set("errors.retry.delay.base.ms", "200")
+        .set("errors.retry.delay.max.ms", "1000");
+    let found = stage
+        .connector(&[])
+        .unset("kvs.streams")
+        .set("kvs.streams.prefix", "found-")
+        .set("kvs.discovery.interval.ms", "1000");
+    let found = ConnectorFile { name: "found".to_owned(), ..found };
+    stage.add("found-1", &file, 1, Pace::Max);
+    let connectors = [stage.connector(&["a"]), on_gone, found];
+    let mut worker = Connector::start(program(), &stage.worker(kafka), &connectors);
+    worker.wait_healthy();
+    let published = |worker: &Connector, stream: &str| {
+        let (_, metrics) = worker.get("/metrics").unwrap();
+        let of_stream = format!("stream=\"{stream}\"");
+        let lines =
+            metrics.lines().filter(|line| line.starts_with("kvs_connect_fragments_total") && line.contains(&of_stream));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>()
+    };
+    let go_on = |worker: &Connector, when: &str, beyond: f64| {
+        let began = std::time::Instant::now();
+        while published(worker, "a") <= beyond {
+            let waited = began.elapsed();
+            assert!(waited < Duration::from_secs(60), "the other stream stands still {when}: {}", worker.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    wait_for("all of them", || ["a", "b", "found-1"].iter().all(|stream| published(&worker, stream) > 1.0));
+
+    // What is told of a deleted stream is refused: dropped, counted, said, and nobody waits.
+    assert!(stage.simulator.remove_stream("found-1"));
+    wait_for("the notification to be dropped", || worker.metric("kvs_connect_notifications_dropped_total") > 0.0);
+    let before = published(&worker, "a");
+    go_on(&worker, "after the notification", before + 4.0);
+    assert!(worker.log().contains("notifications cannot be written"), "{}", worker.log());
+
+    topics(kafka.bootstrap(), &["--delete", "--topic", &gone]);
+    wait_for_within(Duration::from_secs(60), "its stream to be FAILED", || trace(&worker, "on-gone").contains(&gone));
+    let (before, lost) = (published(&worker, "a"), worker.metric("kvs_connect_shards_lost_total"));
+    go_on(&worker, "without the topic", before + 12.0);
+    assert_eq!(task_states(&worker, "cameras"), ["RUNNING"]);
+    // It is tried again and again, and that costs the others nothing.
+    assert_eq!(worker.metric("kvs_connect_shards_lost_total"), lost, "{}", worker.log());
+    let (_, health) = worker.rest("GET", "/health", None);
+    assert!(health["failed_streams"].to_string().contains(&gone), "{health}");
+
+    kafka.create_topic(&gone, 6, &[]);
+    wait_for_within(Duration::from_secs(60), "it to come back", || task_states(&worker, "on-gone") == ["RUNNING"]);
+    wait_for_within(Duration::from_secs(120), "the files", || {
+        ["a", "b"].iter().all(|stream| stage.held(stream).len() == 200)
+    });
+    stage.expect_all(kafka, &["a"]);
+    // What was published before was deleted with the topic; the rest is there once and in order.
+    let held = stage.held("b");
+    wait_for("the rest", || {
+        let seen = by_stream(read_topic(kafka.bootstrap(), &gone, Isolation::Committed));
+        seen.get("b").is_some_and(|seen| seen.last() == held.last() && held.ends_with(seen))
+    });
+    assert_eq!(worker.terminate().0, 0);
+}
+
+#[test]
+fn an_offline_partition_sets_its_own_streams_aside_and_what_waits_for_it_says_so() {
+    let mut kafka = KafkaCluster::start();
+    let bootstrap = kafka.bootstrap();
+    let stage = Stage::with_shards("offline", 1);
+    // Partition 0 is on the first broker alone, partition 1 on the second.
+    topics(
+        &bootstrap,
+        &["--create", "--topic", &stage.topic(), "--replica-assignment", "1,2", "--config", "min.insync.replicas=1"],
+    );
+    let (on_first, on_second) = (named("a", 0), named("b", 1));
+    let file = stage.recording(10, 2, 500);
+    stage.add(&on_first, &file, 40, Pace::FragmentsPerSecond(4.0));
+    let worker_file = kvs_harness::WorkerFile::new(&bootstrap, &stage.group())
+        .set("offset.storage.partitions", "1")
+        .set("offset.storage.replication.factor", "-1")
+        .set("transaction.timeout.ms", "10000");
+    let mut worker = Connector::start(program(), &worker_file, &[stage.connector(&[&on_first])]);
+    worker.wait_healthy();
+    let published = |worker: &Connector| worker.metric("kvs_connect_fragments_total");
+    wait_for("fragments", || published(&worker) > 4.0);
+
+    // Nothing was written to it when it went: only its own stream waits.
+    kafka.broker(1).down();
+    wait_for_within(Duration::from_secs(60), "the others to go on", || {
+        let before = published(&worker);
+        std::thread::sleep(Duration::from_secs(3));
+        published(&worker) > before + 6.0
+    });
+    stage.add(&on_second, &file, 40, Pace::FragmentsPerSecond(4.0));
+    let mut second: Value = config(&stage, &[&on_second]);
+    second["errors.retry.delay.max.ms"] = "1000".into();
+    let (code, answer) = worker.rest("PUT", "/connectors/second/config", Some(&second));
+    assert!(code == 201, "{answer}");
+    let offline = format!("partition 1 of topic {} is offline", stage.topic());
+    wait_for_within(Duration::from_secs(60), "its stream to be set aside", || {
+        trace(&worker, "second").contains(&offline)
+    });
+    let (before, lost) = (published(&worker), worker.metric("kvs_connect_shards_lost_total"));
+    wait_for("the other to go on", || published(&worker) > before + 12.0);
+    assert_eq!(task_states(&worker, "cameras"), ["RUNNING"]);
+    assert_eq!(worker.metric("kvs_connect_shards_lost_total"), lost, "{}", worker.log());
+    kafka.broker(1).up();
+    wait_for_within(Duration::from_secs(60), "it to come back", || task_states(&worker, "second") == ["RUNNING"]);
+
+    // What is written to it when it goes keeps its transaction open: the shard says what it waits for.
+    wait_for("both", || published(&worker) > before + 30.0);
+    kafka.broker(1).down();
+    wait_for_within(Duration::from_secs(120), "the streams to say what they wait for", || {
+        let told = |connector: &str| trace(&worker, connector).contains(&offline);
+        told("second")
+            && (told("cameras") || {
+                // Between two transactions there is none that is kept open.
+                let before = published(&worker);
+                std::thread::sleep(Duration::from_secs(3));
+                published(&worker) > before
+            })
+    });
+    println!("the other stream then: {} {}", task_states(&worker, "cameras")[0], trace(&worker, "cameras"));
+    let (_, health) = worker.rest("GET", "/health", None);
+    assert!(health["failed_streams"].to_string().contains(&offline), "{health}");
+    kafka.broker(1).up();
+    let all = [on_first.as_str(), on_second.as_str()];
+    wait_for_within(Duration::from_secs(180), "the files", || all.iter().all(|stream| stage.held(stream).len() == 400));
+    stage.expect_all_at(&bootstrap, &all);
+    assert_eq!(worker.terminate().0, 0);
+}

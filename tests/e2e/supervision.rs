@@ -1,0 +1,159 @@
+//! Parts of a worker that panic, and members that are none any more: noticed, said, and recovered from.
+
+use std::time::Duration;
+
+use kvs_harness::{Connector, Kafka, Turn, WorkerFile, wait_for};
+use kvs_simulator::Pace;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use crate::rest::task_states;
+use crate::stage::{Stage, program};
+
+/// A worker, parts of which panic as `fault` says (`supervision::fault`).
+fn faulty(stage: &Stage, worker: &WorkerFile, streams: &[&str], fault: &str) -> Connector {
+    let mut connector = stage.connector(streams);
+    connector.config.insert("errors.retry.delay.base.ms".to_owned(), "200".into());
+    let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("KVS_CONNECT_PANIC", fault)];
+    Connector::start_with(program(), worker, &[connector], &keys)
+}
+
+#[test]
+fn a_panic_in_a_shard_a_stream_a_connector_or_a_callback_is_a_loss_like_any_other() {
+    let kafka = Kafka::shared();
+    for fault in ["shard@3", "stream@4", "connector@1", "callback@9"] {
+        let part = fault.split('@').next().unwrap();
+        let stage = Stage::with_shards(&format!("panic-{part}"), 2);
+        let file = stage.recording(10, 2, 300);
+        for stream in ["a", "b"] {
+            stage.add(stream, &file, 2, Pace::FragmentsPerSecond(10.0));
+        }
+        let mut worker = faulty(&stage, &stage.worker(kafka), &["a", "b"], fault);
+        wait_for("the panic to be counted", || worker.metric("kvs_connect_panics_total") == 1.0);
+        wait_for("all of the files to have come", || ["a", "b"].iter().all(|stream| stage.held(stream).len() == 20));
+        stage.expect_all(kafka, &["a", "b"]);
+        wait_for("both tasks to run", || task_states(&worker, "cameras") == ["RUNNING", "RUNNING"]);
+        let log = worker.log();
+        assert!(log.contains("src/supervision/fault.rs:") && log.contains("a panic"), "{log}");
+        assert_eq!(worker.get("/health").unwrap().0, 200);
+        assert_eq!(worker.terminate().0, 0, "{log}");
+    }
+}
+
+#[test]
+fn a_worker_that_cannot_go_on_without_a_part_ends_with_70() {
+    let _turn = Turn::alone();
+    let (kafka, stage) = (Kafka::shared(), Stage::new("panics"));
+    stage.add("a", &stage.recording(5, 2, 300), 1, Pace::Max);
+    let faults =
+        ["statuses@20", "configs@1", "config_log@20+", "status_log@20+", "membership@20", "rest@3", "shard@1+"];
+    let mut workers: Vec<(&str, Connector)> = Vec::new();
+    for (index, fault) in faults.into_iter().enumerate() {
+        let worker = WorkerFile::new(kafka.bootstrap(), &format!("{}-{index}", stage.group()));
+        workers.push((fault, faulty(&stage, &worker, &["a"], fault)));
+    }
+    let mut unhealthy = None;
+    for (fault, worker) in &mut workers {
+        if *fault == "shard@1+" {
+            // It is tried several times, and says meanwhile that the shard has no owner.
+            wait_for("the worker to be unhealthy", || {
+                unhealthy = worker.get("/health").filter(|(code, _)| *code == 500);
+                unhealthy.is_some()
+            });
+        }
+        if *fault == "rest@3" {
+            while worker.get("/health").is_some() {}
+        }
+        let code = worker.wait_exit();
+        let log = worker.log();
+        assert_eq!(code, 70, "{fault}: {log}");
+        let part = fault.split('@').next().unwrap();
+        assert!(log.contains(&format!("{part} panicked at src/supervision/fault.rs:")), "{fault}: {log}");
+        assert!(log.contains("stopping"), "{fault}: it lets its shards go: {log}");
+    }
+    let (_, health) = unhealthy.unwrap();
+    assert!(health.contains("Shard ") && health.contains("panicked"), "{health}");
+}
+
+/// The newcomer fences the one that runs, as Kafka has it; they must not do so in turn for ever.
+#[test]
+fn of_two_workers_with_one_group_instance_id_one_ends_with_78_and_the_other_publishes() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("namesake", 4));
+    stage.add_live("a", &stage.recording(10, 2, 300), 5.0);
+    let settings = stage.worker(kafka).set("group.instance.id", "\"w\"");
+    let connector = stage.connector(&["a"]);
+    let mut first = stage.start(&settings, &connector);
+    first.wait_healthy();
+    wait_for("something to be published", || first.metric("kvs_connect_fragments_total") > 3.0);
+    let mut second = Connector::start(program(), &settings, &[]);
+    let code = second.wait_exit();
+    assert_eq!(code, 78, "{}", second.log());
+    assert!(second.log().contains("group.instance.id"), "{}", second.log());
+    // The one that runs is not disturbed.
+    assert_eq!(first.metric("kvs_connect_shards_lost_total"), 0.0, "{}", first.log());
+    let before = first.metric("kvs_connect_fragments_total");
+    wait_for("it to go on", || first.metric("kvs_connect_fragments_total") > before + 3.0);
+    assert!(stage.simulator.end_playback("a"));
+    stage.expect_all(kafka, &["a"]);
+
+    // One that does not look, as any program that uses the name, throws it out: it must not come back and do the same.
+    let other: BaseConsumer = rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", kafka.bootstrap())
+        .set("group.id", stage.group())
+        .set("group.instance.id", "w")
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .create()
+        .unwrap();
+    other.subscribe(&[&format!("{}-offsets", stage.group())]).unwrap();
+    let mut code = None;
+    wait_for("the worker to end", || {
+        let _ = other.poll(Duration::from_millis(10));
+        code = first.exit_code();
+        code.is_some()
+    });
+    assert_eq!(code, Some(78), "{}", first.log());
+    assert!(first.log().contains("another worker has the group.instance.id"), "{}", first.log());
+}
+
+/// With the broker's own protocol a static member that was killed is kept by the broker for a session, in which its
+/// successor is refused for good by Kafka's client: it has to come with a new consumer.
+#[test]
+fn a_static_member_that_is_killed_and_restarted_at_once_publishes_again_with_the_brokers_protocol() {
+    let _turn = Turn::alone();
+    let session = "group.consumer.session.timeout.ms=8000\ngroup.consumer.min.session.timeout.ms=8000\n\
+                   group.consumer.heartbeat.interval.ms=1000\ngroup.consumer.min.heartbeat.interval.ms=1000\n";
+    let (mut kafka, _) = Kafka::prepare_with(|_, _, _: &[u16; 0]| session.to_owned(), &[]);
+    kafka.up();
+    let stage = Stage::with_shards("static-848", 4);
+    stage.add_live("a", &stage.recording(10, 2, 300), 5.0);
+    let settings = stage.worker(&kafka).set("group.instance.id", "\"w\"").set("group.protocol", "\"consumer\"");
+    let mut worker = stage.start(&settings, &stage.connector(&["a"]));
+    worker.wait_healthy();
+    wait_for("something to be published", || worker.metric("kvs_connect_fragments_total") > 3.0);
+    worker.restart(program());
+    wait_for("the successor to say what it waits for", || worker.log().contains("until its session is over"));
+    worker.wait_healthy();
+    wait_for("it to publish again", || worker.metric("kvs_connect_fragments_total") > 3.0);
+    assert!(stage.simulator.end_playback("a"));
+    stage.expect_all(&kafka, &["a"]);
+    assert_eq!(worker.terminate().0, 0, "{}", worker.log());
+}
+
+/// A worker that Kafka does not hear any more owns nothing: whoever else has its shards is not to be written beside.
+#[test]
+fn a_group_that_is_out_of_reach_is_said_and_joined_again() {
+    let _turn = Turn::alone();
+    let mut kafka = Kafka::start();
+    let stage = Stage::with_shards("apart", 2);
+    stage.add_live("a", &stage.recording(10, 2, 300), 5.0);
+    let mut worker = stage.start(&stage.worker(&kafka), &stage.connector(&["a"]));
+    worker.wait_healthy();
+    wait_for("something to be published", || worker.metric("kvs_connect_fragments_total") > 3.0);
+    kafka.down();
+    wait_for("the worker to be unhealthy", || worker.get("/health").is_some_and(|(code, _)| code == 500));
+    wait_for("its shards to be let go", || worker.log().contains("\"revoked\""));
+    kafka.up();
+    worker.wait_healthy();
+    assert!(stage.simulator.end_playback("a"));
+    stage.expect_all(&kafka, &["a"]);
+    assert_eq!(worker.terminate().0, 0, "{}", worker.log());
+}

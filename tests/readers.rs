@@ -1,0 +1,189 @@
+//! Values read by Avro's own library for Java and by fastavro, from their registries: neither has anything of ours.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use kvs_connect::record::{
+    AvroValue, HEADROOM_BYTES, KeyFormat, Notification, NotificationTopic, RecordBuilder, RecordTimestamp,
+    TimestampPolicy,
+};
+use kvs_connect::shard::{OffsetKey, Outgoing, Record};
+use kvs_harness::topic::hex;
+use kvs_mkv::{
+    ChunkWriter, Event, Fragment, FrameData, LeadingTags, Splitter, Timestamp, Track, TrackKind, TrailingTags,
+};
+use sha2::{Digest, Sha256};
+
+const NUMBER: &str = "91343852333181432392682062607743920146159169392";
+
+fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// What `dev/sdks NAME` prints: it gets it when it is not there.
+fn sdk(name: &str) -> String {
+    let output = Command::new(here("dev/sdks")).arg(name).output().expect("dev/sdks can be run");
+    assert!(output.status.success(), "{name} cannot be had: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn run(mut command: Command, arguments: &[&str]) -> Vec<String> {
+    let output = command.args(arguments).output().expect("the reader can be run");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {out}\n{err}");
+    out.lines().map(str::to_owned).collect()
+}
+
+fn java(arguments: &[&str]) -> Vec<String> {
+    let mut command = Command::new("java");
+    command.args(["-cp", &format!("{}/*", sdk("avro-java"))]).arg(here("tests/readers/java/ReadValues.java"));
+    run(command, arguments)
+}
+
+fn python(arguments: &[&str]) -> Vec<String> {
+    let mut command = Command::new(sdk("avro-python"));
+    command.arg(here("tests/readers/python/read_values.py"));
+    run(command, arguments)
+}
+
+fn fragment() -> Fragment {
+    let mut track = Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC");
+    track.codec_private = Some(vec![1, 2, 3]);
+    let frames = [FrameData { track: 1, timestamp_ns: 33_000_000, key: true, data: &[7; 5000] }];
+    let leading = LeadingTags {
+        number: NUMBER.parse().unwrap(),
+        server_timestamp: Timestamp::from_millis(1_511_852_109_126),
+        producer_timestamp: Timestamp::from_millis(1_511_852_108_000),
+    };
+    let trailing = TrailingTags { millis_behind_now: 3, continuation_token: "token".to_owned() };
+    let bytes = ChunkWriter::new("tests").chunk(&[track], &[("place", "Tür")], &leading, 0, &frames, &trailing);
+    match Splitter::default().with_headroom(HEADROOM_BYTES).push(&mut bytes.as_slice()) {
+        Ok(Some(Event::Fragment(fragment))) => fragment,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A fragment's record as it is published: completed by the shard's owner.
+fn published(sequence: i64) -> Record {
+    let key = Arc::new(OffsetKey { connector: "c".to_owned(), stream: "door".to_owned() });
+    let timestamps = TimestampPolicy {
+        wanted: RecordTimestamp::Ingest,
+        retention_ms: None,
+        before_max_ms: i64::MAX,
+        after_max_ms: i64::MAX,
+    };
+    let builder = RecordBuilder {
+        key: Arc::clone(&key),
+        stream_name: "door".to_owned(),
+        stream_arn: None,
+        topic: "t".into(),
+        partition: 0,
+        key_format: KeyFormat::Avro,
+        encoder: Arc::new(AvroValue::new().unwrap()),
+        timestamps,
+    };
+    let records = builder.build(fragment(), Some("video/webm"), 9).unwrap();
+    let received = std::time::Instant::now();
+    let mut outgoing = Outgoing {
+        key,
+        offset: None,
+        records,
+        notifications: Vec::new(),
+        size_bytes: 0,
+        received,
+        permit: Box::new(()),
+    };
+    outgoing.set_sequence(Some(sequence));
+    outgoing.records.remove(0)
+}
+
+fn notification() -> Record {
+    let topic = NotificationTopic { name: "n".into(), partitions: 1 };
+    let key = OffsetKey { connector: "c".to_owned(), stream: "door".to_owned() };
+    let numbers = [NUMBER.parse().unwrap()];
+    topic.record(&key, "door", None, 1_700_000_000_123, &Notification::FragmentsMissing { numbers: &numbers }).unwrap()
+}
+
+/// Has both read a value; answers what each printed.
+fn read(schema: &str, value: &[u8]) -> [Vec<String>; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("value");
+    std::fs::write(&file, value).unwrap();
+    let schema = here(&format!("schemas/{schema}"));
+    let arguments = [schema.to_str().unwrap(), file.to_str().unwrap()];
+    [java(&arguments), python(&arguments)]
+}
+
+fn expect(printed: &[String], lines: &[&str]) {
+    for line in lines {
+        assert!(printed.iter().any(|printed| printed == line), "{line:?} is missing in {printed:#?}");
+    }
+}
+
+#[test]
+fn java_and_python_resolve_the_fingerprint_of_a_fragment() {
+    let payload = format!("payload {}", hex(&Sha256::digest(&*fragment().payload)));
+    for sequence in [0, 300, i64::from(i32::MAX) + 1] {
+        let record = published(sequence);
+        let counted = format!("sequence {sequence}");
+        for printed in read("fragment.avsc", record.value.as_deref().unwrap()) {
+            let number = format!("fragment_number {NUMBER}");
+            expect(&printed, &[&counted, "stream_name door", &number, "content_type video/webm", "frames 1 items"]);
+            expect(&printed, &["stream_arn null", "millis_behind_now 3", &payload]);
+        }
+    }
+}
+
+#[test]
+fn java_and_python_resolve_the_fingerprint_of_a_key() {
+    for printed in read("fragment-key.avsc", &published(0).key) {
+        expect(&printed, &[&format!("value {NUMBER}")]);
+    }
+}
+
+#[test]
+fn java_and_python_resolve_the_fingerprint_of_a_notification() {
+    for printed in read("notification.avsc", notification().value.as_deref().unwrap()) {
+        expect(&printed, &["kind FRAGMENTS_MISSING", "connector c", "fragments_missing 1", "fragment_numbers 1 items"]);
+    }
+}
+
+/// With the schema of then under the fingerprint of then, as docs/RECORDS.md says.
+#[test]
+fn java_reads_what_earlier_versions_wrote() {
+    const FINGERPRINT: &str = "4f4a67913c2b6703";
+    let value = published(5).value.unwrap();
+    // The fields are the same but for the first one: here a union's branch and a number below 64, a byte each.
+    let earlier = [&[0xC3, 0x01, 0x4f, 0x4a, 0x67, 0x91, 0x3c, 0x2b, 0x67, 0x03], &value[12..]].concat();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("value");
+    std::fs::write(&file, earlier).unwrap();
+    let (schema, before) =
+        (here("schemas/fragment.avsc"), here(&format!("schemas/earlier/fragment-{FINGERPRINT}.avsc")));
+    let printed = java(&[schema.to_str().unwrap(), file.to_str().unwrap(), before.to_str().unwrap(), FINGERPRINT]);
+    expect(&printed, &["sequence null", "stream_name door", &format!("fragment_number {NUMBER}")]);
+}
+
+/// The ways to order that docs/RECORDS.md gives, in the databases and in the language they are for.
+#[test]
+fn numbers_are_ordered_as_the_documentation_says() {
+    let docs = std::fs::read_to_string(here("docs/RECORDS.md")).unwrap();
+    let block = |language: &str| {
+        let (_, rest) = docs.split_once(&format!("```{language}\n")).expect("a block");
+        rest.split_once("```").unwrap().0.trim().to_owned()
+    };
+    let numbers =
+        ["100", "91343852333181432392682062607743920146159169392", "99", "9", "1000000000000000000000000000000"];
+    let ordered = "9 99 100 1000000000000000000000000000000 91343852333181432392682062607743920146159169392";
+    let query = block("sql");
+    let asked: Vec<&str> = ["order", &query].into_iter().chain(numbers).collect();
+    // DuckDB, then SQLite.
+    assert_eq!(python(&asked), [ordered, ordered], "{query}");
+    let source = std::fs::read_to_string(here("tests/readers/java/ReadValues.java")).unwrap();
+    let comparator = block("java");
+    assert!(source.contains(&comparator), "{comparator}");
+    let asked: Vec<&str> = ["order"].into_iter().chain(numbers).collect();
+    assert_eq!(java(&asked), [ordered]);
+}
