@@ -67,7 +67,7 @@ enum Command {
 /// Where a worker's settings come from.
 #[derive(Args)]
 pub struct WorkerArgs {
-    /// The worker's settings, in TOML.
+    /// The worker's settings, in TOML, or in Java properties (*.properties).
     #[arg(long, value_name = "FILE")]
     worker: Option<PathBuf>,
     /// Kafka brokers; the same as --set bootstrap.servers=…

@@ -5,6 +5,7 @@
 //! that is not assigned. Any worker answers for all of its group, and makes changes for all of it ([`operations`]).
 
 mod agreement;
+pub mod clients;
 mod connectors;
 mod earlier;
 pub mod offsets;

@@ -24,7 +24,7 @@ mod session;
 mod stream_ref;
 mod throttle;
 
-pub use archive::{ArchivePuller, ArchiveRange, Archived, Progress};
+pub use archive::{ArchiveBounds, ArchivePuller, ArchiveRange, Archived, Progress};
 pub use budget::{MemoryBudget, MemoryPermit};
 pub use client::{Client, FragmentInfo, StreamInfo};
 pub use config::{ClientConfig, HttpConfig, Role};

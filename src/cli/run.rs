@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::validate::{check_all, load_all};
 use super::{EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, Failure, WorkerArgs};
 use crate::rest::{self, Access, ListenError};
-use crate::worker::{Mode, Worker, WorkerError};
+use crate::worker::{Mode, Worker, WorkerError, clients};
 use crate::{logging, supervision, telemetry};
 
 /// A shutdown that is not done by then is cut short: nothing is lost by it, it is pulled again.
@@ -31,7 +31,7 @@ pub(super) struct Run {
     /// Connectors are those of the files, kept in memory; Kafka keeps the streams' places only.
     #[arg(long, requires = "connectors")]
     standalone: bool,
-    /// Connectors in Connect's JSON.
+    /// Connectors in Connect's JSON, or in Java properties (*.properties).
     #[arg(value_name = "CONNECTOR.json")]
     connectors: Vec<PathBuf>,
 }
@@ -50,6 +50,10 @@ impl Run {
         let Some(config) = worker.filter(|_| problems.is_empty()) else { return Err(Failure::config(&problems)) };
         let access = Access::load(&config.rest).map_err(|error| Failure::new(EXIT_CONFIG, error))?;
         keep_large_blocks_apart();
+        let refused = clients::problems(&config);
+        if !refused.is_empty() {
+            return Err(Failure::config(&refused));
+        }
         let files_max = allow_open_files();
         let logging = logging::start();
         supervision::install();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kvs_client::{ArchivePuller, ArchiveRange, Archived, Progress};
+use kvs_client::{ArchiveBounds, ArchivePuller, Archived, FragmentNumber, Progress};
 use tokio::sync::mpsc;
 
 use super::StreamPlan;
@@ -19,7 +19,7 @@ const LOGGED_EVERY: Duration = Duration::from_secs(10);
 /// Runs until the range is done, the queue is closed, the stream fails, or the future is dropped.
 pub(super) async fn run(
     plan: Arc<StreamPlan>,
-    range: ArchiveRange,
+    bounds: ArchiveBounds,
     position: Option<StoredOffset>,
     states: Arc<StreamStates>,
     queue: mpsc::Sender<Outgoing>,
@@ -31,19 +31,21 @@ pub(super) async fn run(
     };
     let position = position.map(to_position);
     let place = position.as_ref().map_or("none", |position| position.fragment_number.as_str());
-    tracing::info!(connector = %plan.key.connector, %stream, from = %range.from, to = %range.to,
+    let number = |number: &Option<FragmentNumber>| number.as_ref().map(|number| number.as_str().to_owned());
+    tracing::info!(connector = %plan.key.connector, %stream, from = bounds.from.map(|from| from.to_string()),
+        to = bounds.to.map(|to| to.to_string()), first = number(&bounds.first), last = number(&bounds.last),
         after_fragment_number = place, "backfilling");
     let publisher = Publisher::new(&plan, partition).await;
     let mut puller = ArchivePuller::new(
         Arc::clone(&context.client),
         stream.clone(),
-        range,
+        bounds,
         position.as_ref(),
         context.puller.clone(),
         context.budget.clone(),
     );
     let began = Instant::now();
-    let began_at = puller.progress();
+    let mut began_at = puller.progress();
     let mut logged = Instant::now();
     let mut notifications: Vec<Record> = Vec::new();
     loop {
@@ -62,6 +64,10 @@ pub(super) async fn run(
                 if !publisher.send(*pulled, &mut notifications, &states, &queue).await {
                     return;
                 }
+            }
+            Ok(Archived::Begun { range }) => {
+                began_at = puller.progress();
+                tracing::info!(%stream, from = %range.from, to = %range.to, "the fragments that bound the backfill are found");
             }
             Ok(Archived::Missing { numbers }) => {
                 notifications.extend(publisher.notification(&Notification::FragmentsMissing { numbers: &numbers }));

@@ -27,7 +27,8 @@ pub(super) async fn run(
     };
     let position = position.map(to_position);
     let place = position.as_ref().map_or("none", |position| position.fragment_number.as_str());
-    tracing::info!(connector = %plan.key.connector, stream = %plan.key.stream, after_fragment_number = place, "pulling");
+    let start = position.is_none().then(|| context.puller.start.to_string());
+    tracing::info!(connector = %plan.key.connector, stream = %plan.key.stream, after_fragment_number = place, start, "pulling");
     let publisher = Publisher::new(&plan, partition).await;
     let mut puller = Puller::new(
         Arc::clone(&context.client),

@@ -131,6 +131,10 @@ impl Dependencies {
         let (connector, resolved) = check::connector(Some(&self.config), "settings", settings).map_err(|problems| {
             problems.iter().map(|problem| format!("{}: {}", problem.key, problem.reason)).collect::<Vec<_>>().join("; ")
         })?;
+        // What a reference was resolved to is not shown, nor what was made of it.
+        for note in connector.notes.iter().filter(|_| resolved.settings == *settings) {
+            tracing::info!(connector = connector.name, "{note}");
+        }
         let planned = self.plan_resolved(&connector, resolved.clone()).await;
         planned.map_err(|reason| resolved.hide(&reason))
     }
@@ -195,7 +199,7 @@ impl Dependencies {
             puller: connector.puller.clone(),
             earlier: Arc::clone(&self.earlier),
             restart: connector.restart,
-            backfill: connector.backfill,
+            backfill: connector.backfill.clone(),
             discovered: matches!(connector.streams, StreamsConfig::Discovered(_)),
             topic: connector.topic.as_str().into(),
             partitions: self.data_topics.topic(&connector.topic, facts.partitions),

@@ -5,6 +5,7 @@ mod access;
 mod basics;
 mod certificates;
 mod cli;
+mod client_settings;
 mod clients;
 mod cluster;
 mod conflicts;
