@@ -56,7 +56,7 @@ struct List {
 struct Set {
     /// The connector, which has to be stopped.
     connector: String,
-    /// The stream, as the connector's settings name it.
+    /// The stream, by name or ARN.
     stream: String,
     /// The last fragment that counts as published.
     fragment_number: String,
