@@ -45,6 +45,9 @@ pub enum OffsetsError {
     },
 }
 
+/// A key and the offset that it gets; `None` forgets it.
+type Altered = (Vec<u8>, Option<StoredOffset>);
+
 /// The places of a connector's streams; a stream whose place cannot be read has the reason.
 pub type Offsets = BTreeMap<String, Result<StoredOffset, String>>;
 
@@ -168,7 +171,7 @@ fn alter(
     place: &ConfigPlace,
     done: &mut Vec<ShardId>,
 ) -> Result<(), (ShardId, RecoverError)> {
-    let mut of_shards: BTreeMap<ShardId, Vec<(Vec<u8>, Option<StoredOffset>)>> = BTreeMap::new();
+    let mut of_shards: BTreeMap<ShardId, Vec<Altered>> = BTreeMap::new();
     for (stream, offset) in offsets {
         let key = OffsetKey { connector: connector.to_owned(), stream }.to_bytes();
         of_shards.entry(shards.shard_of(&key)).or_default().push((key, offset));
@@ -200,7 +203,7 @@ fn alter_shard(
     log: &KafkaLog,
     contract: &Contract,
     shard: ShardId,
-    records: &[(Vec<u8>, Option<StoredOffset>)],
+    records: &[Altered],
     place: &ConfigPlace,
 ) -> Result<(), RecoverError> {
     let taken = crate::shard::take::take(log, shard, contract, &Grip::default(), STALL_TIMEOUT)?;
