@@ -164,7 +164,7 @@ enum Lost {
 }
 
 enum Arrival {
-    Fragment(Outgoing),
+    Fragment(Box<Outgoing>),
     Release,
     Altered,
     /// All senders are gone.
@@ -255,11 +255,11 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         loop {
             fault_point(Part::Shard);
             let arrival = match held_over.take() {
-                Some(held_over) => Arrival::Fragment(held_over),
+                Some(held_over) => Arrival::Fragment(Box::new(held_over)),
                 None => self.arrival(&mut queue, deadline),
             };
             let first = match arrival {
-                Arrival::Fragment(first) => first,
+                Arrival::Fragment(first) => *first,
                 Arrival::Release => {
                     self.sources.stop();
                     deadline = Some(Instant::now() + self.settings.release_timeout);
@@ -360,7 +360,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 () = self.grip.released.cancelled(), if !releasing => Arrival::Release,
                 () = self.grip.altered.notified(), if !releasing => Arrival::Altered,
                 () = passed => Arrival::Deadline,
-                next = queue.recv() => next.map_or(Arrival::Closed, Arrival::Fragment),
+                next = queue.recv() => next.map_or(Arrival::Closed, |next| Arrival::Fragment(Box::new(next))),
             }
         })
     }
