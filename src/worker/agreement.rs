@@ -10,7 +10,7 @@ use super::{Mode, Worker, WorkerError};
 use crate::cluster::ChangeError;
 use crate::kafka::KafkaSettings;
 use crate::kafka::claim::{Claim, ClaimError, Claimed, GroupClaims};
-use crate::shard::{LogError, LogErrorKind};
+use crate::shard::{LogError, LogErrorKind, OffsetReader, ShardId, ShardLog};
 
 /// What the group itself says, from before anything else was looked at.
 pub(super) struct Group {
@@ -62,7 +62,8 @@ impl Worker {
         let worker = Arc::clone(self);
         blocking(move || {
             worker.check_made_anew(&group, offsets_begun, given)?;
-            let config_topic_claimed = worker.claim_logs()?;
+            // A standalone worker's log is in its memory.
+            let config_topic_claimed = worker.claim_logs()? && worker.mode == Mode::Distributed;
             let Some(claims) = &group.claims else { return Ok(worker.kafka.clone()) };
             let claim = Claim { contract: worker.contract.clone(), settled: true, config_topic_claimed };
             match claims.settle(&worker.contract, config_topic_claimed) {
@@ -102,12 +103,25 @@ impl Worker {
             names.into_iter().find(|name| !statuses.topics(name).is_empty() || ended(name))
         });
         let Some(connector) = published else { return Ok(()) };
+        // Another worker may have begun since the topic was looked at.
+        if self.offsets_have_begun()? {
+            return Ok(());
+        }
         Err(WorkerError::Config(format!(
             "topic {offsets} (offset.storage.topic): it is empty, and connector {connector:?} has published: it was deleted and \
              made anew, and every stream would be published again. Bring it back as it was; or, if streams are to begin anew, \
              delete {} (status.storage.topic), too",
             self.config.status_topic
         )))
+    }
+
+    /// Returns whether anything is in the offsets topic by now.
+    fn offsets_have_begun(&self) -> Result<bool, WorkerError> {
+        let mut reader = self.offsets_log.open_reader().map_err(unavailable)?;
+        let ends = (0..self.config.shards.get()).map(|shard| reader.bounds(ShardId(shard)).map(|bounds| bounds.end));
+        let begun = ends.collect::<Result<Vec<i64>, LogError>>().map(|ends| ends.into_iter().any(|end| end > 0));
+        self.offsets_log.give_back(begun.is_ok().then_some(reader));
+        begun.map_err(unavailable)
     }
 
     /// Leaves the contract in both logs. Returns whether the config topic has it.
