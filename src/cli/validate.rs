@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, WorkerArgs};
+use super::{Failure, WorkerArgs, output};
 use crate::config::connector::Given;
 use crate::config::{Problem, WorkerConfig, check, connector};
 
@@ -58,10 +58,10 @@ impl Validate {
         for given in connectors {
             let (connector, _) = check::connector(worker.as_ref(), &given.place, &given.settings)
                 .map_err(|problems| Failure::config(&problems))?;
-            println!(
+            output::print(format_args!(
                 "{}: connector {:?} is valid: {} to topic {}",
                 connector.place, connector.name, connector.streams, connector.topic
-            );
+            ))?;
         }
         Ok(())
     }

@@ -80,9 +80,9 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerCon
     let mut settings = BTreeMap::new();
     let place = file.map_or("worker settings".to_owned(), |file| file.display().to_string());
     if let Some(file) = file {
-        match std::fs::read_to_string(file) {
+        match kvs_client::files::read_text(file) {
             Ok(text) => merge(&mut settings, &Figment::from(Toml::string(&text)), &place, &mut problems),
-            Err(error) => problems.push(Problem::new(&place, "", format!("cannot be read: {error}"))),
+            Err(error) => problems.push(Problem::new(&place, "", error.to_string())),
         }
     }
     merge(&mut settings, &environment(), "environment", &mut problems);
