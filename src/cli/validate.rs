@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, WorkerArgs};
+use super::{Failure, WorkerArgs, output};
 use crate::config::connector::Given;
 use crate::config::{Problem, WorkerConfig, check, connector};
 use crate::worker::clients;
@@ -63,12 +63,12 @@ impl Validate {
             let (connector, resolved) = check::connector(worker.as_ref(), &given.place, &given.settings)
                 .map_err(|problems| Failure::config(&problems))?;
             for note in connector.notes.iter().filter(|_| resolved.settings == given.settings) {
-                println!("{}: {note}", connector.place);
+                output::print(format_args!("{}: {note}", connector.place))?;
             }
-            println!(
+            output::print(format_args!(
                 "{}: connector {:?} is valid: {} to topic {}",
                 connector.place, connector.name, connector.streams, connector.topic
-            );
+            ))?;
         }
         Ok(())
     }

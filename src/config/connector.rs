@@ -9,7 +9,7 @@ mod time;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use kvs_client::{ArchiveBounds, ClientConfig, IdlePolicy, Limits, PositionLost, PullerConfig};
+use kvs_client::{ArchiveBounds, ClientConfig, IdlePolicy, Limits, PositionLost, PullerConfig, files};
 use serde_json::Value;
 
 use super::restart::RestartPolicy;
@@ -92,7 +92,7 @@ impl ConnectorConfig {
 pub fn load(file: &Path) -> Result<Given, Vec<Problem>> {
     let place = file.display().to_string();
     let whole = |reason: String| vec![Problem::new(&place, "", reason)];
-    let text = std::fs::read_to_string(file).map_err(|error| whole(format!("cannot be read: {error}")))?;
+    let text = files::read_text(file).map_err(|error| whole(error.to_string()))?;
     if properties::is_name(file) { parse_properties(&place, &text) } else { parse(&place, &text) }
 }
 

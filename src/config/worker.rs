@@ -92,7 +92,7 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerCon
     let mut settings = BTreeMap::new();
     let place = file.map_or("worker settings".to_owned(), |file| file.display().to_string());
     if let Some(file) = file {
-        match std::fs::read_to_string(file) {
+        match kvs_client::files::read_text(file) {
             Ok(text) if properties::is_name(file) => match properties::parse(&text) {
                 Ok(read) => {
                     settings.extend(read.into_iter().map(|(key, value)| (key, (place.clone(), value))));
@@ -108,7 +108,7 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerCon
                     problem.reason.push_str(properties::hint(&text));
                 }
             }
-            Err(error) => problems.push(Problem::new(&place, "", format!("cannot be read: {error}"))),
+            Err(error) => problems.push(Problem::new(&place, "", error.to_string())),
         }
     }
     environment::read(&mut settings, std::env::vars_os(), &mut problems);

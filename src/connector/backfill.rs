@@ -11,7 +11,7 @@ use super::publish::{Publisher, to_position, without_fragment};
 use super::state::{BackfillProgress, Restart, StreamState, StreamStates};
 use crate::record::Notification;
 use crate::shard::{Outgoing, Record, StoredOffset};
-use crate::telemetry;
+use crate::{open_files, telemetry};
 
 /// Progress is logged so often.
 const LOGGED_EVERY: Duration = Duration::from_secs(10);
@@ -75,9 +75,14 @@ pub(super) async fn run(
             Ok(Archived::Retrying { error, delay }) => {
                 telemetry::failed(&plan.key, error.code());
                 states.count_error(&plan.key, error.code());
-                let request_id = error.request_id();
+                let (request_id, out_of_files) = (error.request_id(), error.is_out_of_files());
                 let error = plan.context.shown(&error);
-                tracing::warn!(%stream, error, request_id, delay_ms = delay.as_millis() as u64, "trying again");
+                if out_of_files {
+                    // Said once for all streams.
+                    open_files::refused();
+                } else {
+                    tracing::warn!(%stream, error, request_id, delay_ms = delay.as_millis() as u64, "trying again");
+                }
                 states.set(&plan.key, StreamState::Retrying { reason: error });
             }
             Ok(Archived::Done) => {

@@ -128,7 +128,11 @@ impl Dependencies {
     /// Why it cannot run, in words that show no resolved reference.
     pub(super) async fn plan(&self, settings: &Settings) -> Result<ConnectorPlan, String> {
         let _turn = self.starting.acquire().await.map_err(|error| error.to_string())?;
-        let (connector, resolved) = check::connector(Some(&self.config), "settings", settings).map_err(|problems| {
+        // Files of secrets are read for it.
+        let (config, given) = (Arc::clone(&self.config), settings.clone());
+        let checked = move || check::connector(Some(&config), "settings", &given);
+        let checked = tokio::task::spawn_blocking(checked).await.map_err(|error| error.to_string())?;
+        let (connector, resolved) = checked.map_err(|problems| {
             problems.iter().map(|problem| format!("{}: {}", problem.key, problem.reason)).collect::<Vec<_>>().join("; ")
         })?;
         // What a reference was resolved to is not shown, nor what was made of it.
