@@ -13,6 +13,8 @@ mod credentials;
 mod data_topics;
 mod kafka_trouble;
 mod kills;
+mod logging;
+mod open_files;
 mod operations;
 mod recordings;
 mod recovery;
