@@ -17,6 +17,8 @@ mod framemd5;
 mod kafka_trouble;
 mod kills;
 mod media;
+mod logging;
+mod open_files;
 mod operations;
 mod recordings;
 mod recovery;
