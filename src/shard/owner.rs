@@ -15,7 +15,7 @@ use super::id::ShardId;
 use super::log::ShardLog;
 use super::losing::{BLOCKED_AFTER, Losing};
 use super::notifications::Notifications;
-use super::offset::{DataPartition, OffsetKey, StoredOffset};
+use super::offset::{OffsetKey, StoredOffset};
 use super::outgoing::Outgoing;
 use super::recover::{Positions, RecoverError};
 use super::take::{Taken, take};
@@ -275,8 +275,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 }
             };
             let Some(mut first) = fresh(first, &positions) else { continue };
-            keep_partition(&mut first, &positions);
-            if let Some(reason) = self.unavailable(&first) {
+            first.keep_partition(positions.get(&first.key).as_ref());
+            if let Some(reason) = first.unavailable(&*self.log) {
                 self.sources.stop();
                 return Lost::Unavailable(reason);
             }
@@ -325,8 +325,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 break;
             }
             let Some(mut next) = fresh(next, positions) else { continue };
-            keep_partition(&mut next, positions);
-            if unavailable(&*self.log, &next).is_some() {
+            next.keep_partition(positions.get(&next.key).as_ref());
+            if next.unavailable(&*self.log).is_some() {
                 held_over = Some(next);
                 break;
             }
@@ -338,11 +338,6 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         let committed = transaction.commit(&topic, self.shard, contract)?;
         telemetry::transaction_committed(began.elapsed());
         Ok((committed, held_over))
-    }
-
-    /// Why a fragment cannot be written now.
-    fn unavailable(&self, outgoing: &Outgoing) -> Option<String> {
-        unavailable(&*self.log, outgoing)
     }
 
     fn arrival(&self, queue: &mut mpsc::Receiver<Outgoing>, deadline: Option<Instant>) -> Arrival {
@@ -374,28 +369,6 @@ fn fresh(outgoing: Outgoing, positions: &SharedPositions) -> Option<Outgoing> {
     telemetry::duplicate_dropped(&outgoing.key);
     tracing::debug!(stream = %outgoing.key.stream, %last, "a fragment that was published before is dropped");
     None
-}
-
-fn unavailable(log: &impl ShardLog, outgoing: &Outgoing) -> Option<String> {
-    outgoing.records.iter().find_map(|record| log.unavailable(&record.topic, record.partition))
-}
-
-/// A stream stays in the partition that its last fragment went to: a task that was started again before that fragment was
-/// written may have counted other partitions.
-pub(super) fn keep_partition(outgoing: &mut Outgoing, positions: &SharedPositions) {
-    let Some(DataPartition { topic, partition }) = positions.get(&outgoing.key).and_then(|last| last.data_partition)
-    else {
-        return;
-    };
-    let Some(now) = outgoing.offset.as_mut().and_then(|offset| offset.data_partition.as_mut()) else { return };
-    if now.topic == topic && now.partition != partition {
-        now.partition = partition;
-        outgoing
-            .records
-            .iter_mut()
-            .filter(|record| *record.topic == *topic)
-            .for_each(|record| record.partition = partition);
-    }
 }
 
 /// What is being written counts as the stream's last from now on; if it fails, all is read anew.

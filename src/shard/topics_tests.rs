@@ -258,10 +258,10 @@ fn a_stream_stays_in_the_partition_of_its_last_fragment() {
     let positions = super::owner::SharedPositions::default();
     super::owner::note(&positions, &with("good", 1));
     let mut next = with("good", 4);
-    super::owner::keep_partition(&mut next, &positions);
+    next.keep_partition(positions.get(&next.key).as_ref());
     assert_eq!((next.records[0].partition, next.offset.unwrap().data_partition), (1, at("good", 1)));
     // Another topic is another matter.
     let mut next = with("other", 4);
-    super::owner::keep_partition(&mut next, &positions);
+    next.keep_partition(positions.get(&next.key).as_ref());
     assert_eq!(next.records[0].partition, 4);
 }
