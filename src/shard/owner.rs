@@ -17,7 +17,7 @@ use super::losing::{BLOCKED_AFTER, Losing};
 use super::notifications::Notifications;
 use super::offset::OffsetKey;
 use super::outgoing::Outgoing;
-use super::positions::{SharedPositions, admit, fresh, keep_partition};
+use super::positions::{SharedPositions, admit, fresh};
 use super::recover::RecoverError;
 use super::report::OwnerReport;
 use super::sequence::Sequences;
@@ -275,8 +275,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 }
             };
             let Some(mut first) = fresh(first, &positions) else { continue };
-            keep_partition(&mut first, &positions);
-            if let Some(reason) = self.unavailable(&first) {
+            first.keep_partition(positions.get(&first.key).as_ref());
+            if let Some(reason) = first.unavailable(&*self.log) {
                 self.sources.stop();
                 return Lost::Unavailable(reason);
             }
@@ -327,8 +327,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 break;
             }
             let Some(mut next) = fresh(next, positions) else { continue };
-            keep_partition(&mut next, positions);
-            if unavailable(&*self.log, &next).is_some() {
+            next.keep_partition(positions.get(&next.key).as_ref());
+            if next.unavailable(&*self.log).is_some() {
                 held_over = Some(next);
                 break;
             }
@@ -339,11 +339,6 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         let committed = transaction.commit(&topic, self.shard, first_records)?;
         telemetry::transaction_committed(began.elapsed());
         Ok((committed, held_over))
-    }
-
-    /// Why a fragment cannot be written now.
-    fn unavailable(&self, outgoing: &Outgoing) -> Option<String> {
-        unavailable(&*self.log, outgoing)
     }
 
     fn arrival(&self, queue: &mut mpsc::Receiver<Outgoing>, deadline: Option<Instant>) -> Arrival {
@@ -364,8 +359,4 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             }
         })
     }
-}
-
-fn unavailable(log: &impl ShardLog, outgoing: &Outgoing) -> Option<String> {
-    outgoing.records.iter().find_map(|record| log.unavailable(&record.topic, record.partition))
 }

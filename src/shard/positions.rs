@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::offset::{DataPartition, OffsetKey, StoredOffset};
+use super::offset::{OffsetKey, StoredOffset};
 use super::outgoing::Outgoing;
 use super::recover::Positions;
 use super::sequence::Sequences;
@@ -48,24 +48,6 @@ pub(super) fn fresh(outgoing: Outgoing, positions: &SharedPositions) -> Option<O
     telemetry::duplicate_dropped(&outgoing.key);
     tracing::debug!(stream = %outgoing.key.stream, %last, "a fragment that was published before is dropped");
     None
-}
-
-/// A stream stays in the partition that its last fragment went to: a task that was started again before that fragment was
-/// written may have counted other partitions.
-pub(super) fn keep_partition(outgoing: &mut Outgoing, positions: &SharedPositions) {
-    let Some(DataPartition { topic, partition }) = positions.get(&outgoing.key).and_then(|last| last.data_partition)
-    else {
-        return;
-    };
-    let Some(now) = outgoing.offset.as_mut().and_then(|offset| offset.data_partition.as_mut()) else { return };
-    if now.topic == topic && now.partition != partition {
-        now.partition = partition;
-        outgoing
-            .records
-            .iter_mut()
-            .filter(|record| *record.topic == *topic)
-            .for_each(|record| record.partition = partition);
-    }
 }
 
 /// Gives a fragment its sequence. What is being written counts as the stream's last from now on; if it fails, all is

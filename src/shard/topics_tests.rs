@@ -16,7 +16,7 @@ use super::notifications::Notifications;
 use super::offset::{DataPartition, OffsetKey, StoredOffset};
 use super::outgoing::{Outgoing, Record};
 use super::owner::{Beginning, Ended, Grip, Owner, OwnerSettings, Sources};
-use super::positions::{SharedPositions, admit, keep_partition};
+use super::positions::{SharedPositions, admit};
 use super::sequence::Sequences;
 
 /// One stream a topic, by the topic's name; one that was given up sends no more.
@@ -263,10 +263,10 @@ fn a_stream_stays_in_the_partition_of_its_last_fragment() {
     let positions = SharedPositions::default();
     admit(with("good", 1), &positions, &mut Sequences::default());
     let mut next = with("good", 4);
-    keep_partition(&mut next, &positions);
+    next.keep_partition(positions.get(&next.key).as_ref());
     assert_eq!((next.records[0].partition, next.offset.unwrap().data_partition), (1, at("good", 1)));
     // Another topic is another matter.
     let mut next = with("other", 4);
-    keep_partition(&mut next, &positions);
+    next.keep_partition(positions.get(&next.key).as_ref());
     assert_eq!(next.records[0].partition, 4);
 }
