@@ -29,6 +29,16 @@ pub fn is_class(name: &str) -> bool {
     name == CLASS || Some(name) == CLASS.strip_suffix("Connector")
 }
 
+/// What becomes of a stream at a fragment that cannot be parsed, however often it is pulled (`errors.tolerance`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ErrorsTolerance {
+    /// The stream's task is FAILED, and the fragment is not passed over.
+    #[default]
+    None,
+    /// The fragment is passed over, with a notification, and the stream goes on behind it.
+    All,
+}
+
 /// A connector's settings, checked.
 #[derive(Debug, Clone)]
 pub struct ConnectorConfig {
@@ -44,6 +54,8 @@ pub struct ConnectorConfig {
     pub puller: PullerConfig,
     /// `errors.retry.*`.
     pub restart: RestartPolicy,
+    /// `errors.tolerance`.
+    pub errors_tolerance: ErrorsTolerance,
     /// `kvs.backfill.*`: a job on the archive instead of pulling.
     pub backfill: Option<ArchiveRange>,
     /// `topic`.
@@ -193,6 +205,8 @@ impl Reader<'_> {
         let one = matches!(&streams, Some(StreamsConfig::Listed(streams)) if streams.len() == 1) || streams.is_none();
         let puller = self.puller(one, client.as_ref().map(|client| client.retry));
         let restart = self.restart();
+        let errors_tolerance =
+            self.one_of("errors.tolerance", "none", &[("none", ErrorsTolerance::None), ("all", ErrorsTolerance::All)]);
         let backfill = self.backfill();
         let topic = self.topic();
         let topic_partitions = self.number("topic.creation.default.partitions", 6, 1, 10_000);
@@ -215,6 +229,7 @@ impl Reader<'_> {
             client: client?,
             puller: puller?,
             restart: restart?,
+            errors_tolerance: errors_tolerance?,
             backfill: backfill?,
             topic: topic?,
             topic_partitions: i32::try_from(topic_partitions?).ok()?,

@@ -191,6 +191,11 @@ pub const CONNECTOR: &[Key] = &[
     key("kvs.role.arn", "", "Role to assume with the credentials, by STS's endpoint of the region."),
     key("kvs.role.external.id", "", "What the role's trust policy asks for."),
     key(
+        "errors.tolerance",
+        "none",
+        "What becomes of a fragment that cannot be parsed: none fails its stream, all passes it over with a notification.",
+    ),
+    key(
         "errors.retry.timeout",
         "-1",
         "How long a stream that fails is started again, in milliseconds; 0: never, -1: for ever.",

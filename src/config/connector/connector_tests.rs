@@ -267,3 +267,12 @@ fn a_backfill_has_a_begin_and_an_end() {
     let both = r#", "kvs.backfill.from": "1", "kvs.backfill.to": "2", "kvs.start.position": "NOW""#;
     assert!(problem(both).contains("kvs.start.position: does not go together"));
 }
+
+#[test]
+fn errors_are_tolerated_only_where_that_is_asked_for() {
+    let tolerance = |settings: &str| with(settings).map(|config| config.errors_tolerance);
+    assert_eq!(tolerance("").unwrap(), ErrorsTolerance::None);
+    assert_eq!(tolerance(r#", "errors.tolerance": "none""#).unwrap(), ErrorsTolerance::None);
+    assert_eq!(tolerance(r#", "errors.tolerance": "all""#).unwrap(), ErrorsTolerance::All);
+    assert!(problem(r#", "errors.tolerance": "some""#).contains("one of none, all"));
+}
