@@ -92,8 +92,7 @@ impl ChunkWriter {
         }
         let mut head = Vec::new();
         element(&mut head, id::EBML, &ebml);
-        write_id(&mut head, id::SEGMENT);
-        head.extend([0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]);
+        unknown_size(&mut head, id::SEGMENT);
         element(&mut head, id::INFO, &info);
         element(&mut head, id::TRACKS, &entries);
         head
@@ -144,7 +143,23 @@ impl ChunkWriter {
         chunk
     }
 
-    /// A chunk in which GetMediaForFragmentList reports an error about a fragment.
+    /// A chunk in which GetMediaForFragmentList reports an error about a fragment, as the service has been seen to
+    /// send it: no Info, no Tracks, and the fragment's number last.
+    pub fn archive_error_chunk(&self, number: &FragmentNumber, error_id: u32, error_code: &str) -> Vec<u8> {
+        let mut ebml = Vec::new();
+        element(&mut ebml, id::DOC_TYPE, b"matroska");
+        let mut chunk = Vec::new();
+        element(&mut chunk, id::EBML, &ebml);
+        unknown_size(&mut chunk, id::SEGMENT);
+        chunk.extend(self.tags(&[
+            (AwsTag::ErrorCode.name(), error_code),
+            (AwsTag::ErrorId.name(), &error_id.to_string()),
+            (AwsTag::FragmentNumber.name(), number.as_str()),
+        ]));
+        chunk
+    }
+
+    /// A chunk in which GetMediaForFragmentList reports an error about a fragment, with the names of its reference.
     pub fn exception_chunk(&self, number: &FragmentNumber, error_id: u32, message: &str) -> Vec<u8> {
         let mut chunk = self.head(&[]);
         chunk.extend(self.tags(&[
@@ -216,6 +231,11 @@ fn element(out: &mut Vec<u8>, id: u32, content: &[u8]) {
     write_id(out, id);
     write_vint(out, content.len() as u64);
     out.extend(content);
+}
+
+fn unknown_size(out: &mut Vec<u8>, id: u32) {
+    write_id(out, id);
+    out.extend([0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]);
 }
 
 fn uint(out: &mut Vec<u8>, id: u32, value: u64) {

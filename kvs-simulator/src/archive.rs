@@ -8,7 +8,8 @@ use bytes::Bytes;
 use futures::{Stream as FutureStream, stream};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::fault::FaultKind;
+use crate::fault::{ErrorTagNames, FaultKind};
+use crate::replace::replacement;
 use crate::source::writer;
 use crate::stream::Held;
 
@@ -41,7 +42,21 @@ impl ArchiveSession {
             self.fragments.clear();
             return Some(writer().exception_chunk(&held.number, *error_id, error_code).into());
         }
+        if let Some(FaultKind::FragmentError { fragments, error_id, error_code, tag_names, goes_on }) = &self.fault
+            && fragments.iter().any(|number| number == held.number.as_str())
+        {
+            if !goes_on {
+                self.fragments.clear();
+            }
+            return Some(match tag_names {
+                ErrorTagNames::Seen => writer().archive_error_chunk(&held.number, *error_id, error_code).into(),
+                ErrorTagNames::Documented => writer().exception_chunk(&held.number, *error_id, error_code).into(),
+            });
+        }
         self.sent += 1;
+        if let Some(bytes) = replacement(self.fault.as_ref(), &held) {
+            return Some(bytes);
+        }
         self.pieces.extend(held.archived_pieces());
         self.pieces.pop_front()
     }

@@ -169,6 +169,33 @@ pub enum FaultKind {
         /// AWS_KINESISVIDEO_ERROR_CODE, or _EXCEPTION_MESSAGE.
         error_code: String,
     },
+    /// GetMediaForFragmentList reports an error about some fragments, each in its place, although ListFragments lists
+    /// them; for GetMedia see [`FaultKind::ErrorTag`].
+    FragmentError {
+        /// Numbers of the fragments.
+        fragments: Vec<String>,
+        /// What is the matter with them; that they are gone when left out.
+        #[serde(default = "default_error_id")]
+        error_id: u32,
+        /// The same in words.
+        #[serde(default = "default_error_code")]
+        error_code: String,
+        /// Which names the tags have.
+        #[serde(default)]
+        tag_names: ErrorTagNames,
+        /// Whether what was asked for behind such a fragment still comes; the response ends with the error when not.
+        #[serde(default)]
+        goes_on: bool,
+    },
+    /// Other bytes come instead of a fragment's chunk, for GetMedia and GetMediaForFragmentList. The number and the
+    /// token that the bytes hold become the fragment's own where they are as long.
+    Replace {
+        /// Number of the fragment.
+        fragment: String,
+        /// What comes; in JSON as base64.
+        #[serde(with = "as_base64")]
+        bytes: Vec<u8>,
+    },
     /// The session ends cleanly after a time.
     EndSession {
         /// After how long, in milliseconds.
@@ -196,6 +223,42 @@ pub enum CutHow {
     Clean,
     /// The connection is reset.
     Reset,
+}
+
+/// Names of the tags with which GetMediaForFragmentList reports an error.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorTagNames {
+    /// AWS_KINESISVIDEO_ERROR_ID and _ERROR_CODE, which the service has been seen to send.
+    #[default]
+    Seen,
+    /// AWS_KINESISVIDEO_EXCEPTION_ERROR_CODE and _EXCEPTION_MESSAGE, as the API's reference has them.
+    Documented,
+}
+
+/// Bytes as base64, as the service's own API writes them.
+mod as_base64 {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// FRAGMENT_NOT_FOUND.
+fn default_error_id() -> u32 {
+    3000
+}
+
+fn default_error_code() -> String {
+    "FRAGMENT_NOT_FOUND".to_owned()
 }
 
 fn default_api() -> String {

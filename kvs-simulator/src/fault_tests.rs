@@ -53,6 +53,9 @@ fn faults_are_read_and_written_as_flat_json() {
         r#"{"kind":"drip","at_byte":1,"bytes_per_second":1}"#,
         r#"{"kind":"error_tag","after_fragments":1,"error_id":5000,"error_code":"X"}"#,
         r#"{"kind":"end_session","after_ms":1}"#,
+        r#"{"api":"GetMediaForFragmentList","kind":"fragment_error","fragments":["17"],"goes_on":true}"#,
+        r#"{"kind":"fragment_error","fragments":["17"],"error_id":1,"error_code":"X","tag_names":"documented"}"#,
+        r#"{"kind":"replace","fragment":"17","bytes":"GkXfow=="}"#,
         r#"{"kind":"serve_incomplete"}"#,
         r#"{"api":"ListFragments","kind":"omit","fragments":1}"#,
         r#"{"api":"GetMediaForFragmentList","kind":"leave_out","index":1}"#,
@@ -67,6 +70,7 @@ fn faults_are_read_and_written_as_flat_json() {
         (r#"{"kind":"explode"}"#, "explode"),
         (r#"{"kind":"delay","duration_ms":1,"durationn_ms":2}"#, "durationn_ms"),
         (r#"{"kind":"delay"}"#, "duration_ms"),
+        (r#"{"kind":"replace","fragment":"1","bytes":"?"}"#, "Invalid"),
         (r#"{"kind":"delay","duration_ms":1,"count":"many"}"#, "many"),
         ("[]", "map"),
     ] {

@@ -18,13 +18,14 @@ mod ingest;
 mod limits;
 mod media;
 mod number;
+mod replace;
 mod server;
 mod signature;
 mod source;
 mod store;
 mod stream;
 
-pub use fault::{CutHow, Fault, FaultKind};
+pub use fault::{CutHow, ErrorTagNames, Fault, FaultKind};
 pub use limits::Limits;
 pub use server::{DEFAULT_ACCOUNT, ServeError, Simulator, SimulatorConfig, Tls, TlsError};
 pub use signature::AccessKey;

@@ -94,8 +94,9 @@ struct Serve {
     seed: u64,
     /// A fault as JSON, for example {"stream":"a","kind":"cut","at_byte":1000,"how":"reset"}, or
     /// {"api":"*","probability":0.1,"count":0,"kind":"refuse","status":500,"error_type":"InternalFailure"}; kinds are
-    /// refuse, respond, delay, cut, stall, drip, error_tag, end_session, serve_incomplete, omit, leave_out; from_ms and until_ms
-    /// are a window of time since the start. May be given many times, and posted to /simulator/faults.
+    /// refuse, respond, delay, cut, stall, drip, error_tag, fragment_error, replace, end_session, serve_incomplete, omit,
+    /// leave_out; from_ms and until_ms are a window of time since the start. May be given many times, and posted to
+    /// /simulator/faults.
     #[arg(long = "fault", value_name = "JSON", value_parser = parse_fault)]
     faults: Vec<Fault>,
 }

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::fault::FaultKind;
 use crate::limits::Limits;
+use crate::replace::replacement;
 use crate::source::writer;
 use crate::stream::{Next, Stream};
 
@@ -97,7 +98,10 @@ impl Session {
             let idle_until = self.idle_since + self.limits.idle_timeout;
             let wait_until = match self.stream.next(self.index) {
                 Next::Fragment { index, held, latest_millis } => {
-                    self.pieces.extend(held.pieces(latest_millis));
+                    match replacement(self.fault.as_ref(), &held) {
+                        Some(bytes) => self.pieces.push_back(bytes),
+                        None => self.pieces.extend(held.pieces(latest_millis)),
+                    }
                     self.index = index + 1;
                     self.fragments_sent += 1;
                     self.idle_since = now;
