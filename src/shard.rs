@@ -54,3 +54,4 @@ pub use offset::{OffsetKey, StoredOffset};
 pub use outgoing::{Outgoing, Record};
 pub use owner::{Beginning, Grip, Owner, OwnerSettings, SharedPositions, Sources};
 pub use recover::Positions;
+pub use transaction::Committed;

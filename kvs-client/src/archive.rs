@@ -387,7 +387,9 @@ impl ArchivePuller {
         // Of several it is not known which one it is.
         let asked = expected.as_ref().filter(|_| self.alone);
         match self.unparsable.judge(&error, self.last.as_ref(), asked, self.config.pass_over_unparsable) {
-            Some(Verdict::PassOver(passed_over)) if Some(&passed_over.position.fragment_number) == expected.as_ref() => {
+            Some(Verdict::PassOver(passed_over))
+                if Some(&passed_over.position.fragment_number) == expected.as_ref() =>
+            {
                 return Ok(self.pass_over(passed_over));
             }
             Some(Verdict::GiveUp(given_up)) => return Err(given_up),

@@ -7,6 +7,7 @@ use kvs_client::{ArchivePuller, ArchiveRange, Archived, Progress};
 use tokio::sync::mpsc;
 
 use super::StreamPlan;
+use super::memory;
 use super::publish::{Publisher, to_position, without_fragment};
 use super::state::{BackfillProgress, Restart, StreamState, StreamStates};
 use crate::record::Notification;
@@ -29,7 +30,7 @@ pub(super) async fn run(
     let place = position.as_ref().map_or("none", |position| position.fragment_number.as_str());
     tracing::info!(connector = %plan.key.connector, %stream, from = %range.from, to = %range.to,
         after_fragment_number = place, "backfilling");
-    let publisher = Publisher::new(&plan).await;
+    let mut publisher = Publisher::new(&plan);
     let mut puller = ArchivePuller::new(
         Arc::clone(&context.client),
         stream.clone(),
@@ -38,24 +39,27 @@ pub(super) async fn run(
         context.puller.clone(),
         context.budget.clone(),
     );
+    let mut waits = puller.waits_for_memory();
     let began = Instant::now();
     let began_at = puller.progress();
     let mut logged = Instant::now();
     let mut notifications: Vec<Record> = Vec::new();
     loop {
-        match puller.next().await {
+        match memory::pulled(puller.next(), &mut waits, &plan, &states).await {
             Ok(Archived::Fragment(pulled)) => {
                 let progress = measure(puller.progress(), began_at, began);
-                states.note(&plan.key, |status| {
-                    status.progressed();
-                    status.state = StreamState::Backfilling(progress);
-                });
+                states.set(&plan.key, StreamState::Backfilling(progress));
                 telemetry::backfill(&plan.key, progress.permille);
                 if logged.elapsed() >= LOGGED_EVERY {
                     logged = Instant::now();
                     log(&plan, &progress, "backfilling");
                 }
                 if !publisher.send(*pulled, &mut notifications, &states, &queue).await {
+                    return;
+                }
+            }
+            Ok(Archived::PassedOver(passed_over)) => {
+                if !publisher.pass_over(*passed_over, &mut notifications, &queue).await {
                     return;
                 }
             }

@@ -35,6 +35,7 @@ fn builder(key_format: KeyFormat, wanted: RecordTimestamp) -> RecordBuilder {
         topic_partitions: 6,
         key_format,
         encoder: Arc::new(AvroValue::new().unwrap()),
+        ingest_time: false,
         timestamps: TimestampPolicy {
             wanted,
             retention_ms: Some(1_000),

@@ -61,6 +61,12 @@ pub trait Sources: Send {
     /// Gives a stream up: its place is kept, the others go on.
     fn fail(&mut self, stream: &OffsetKey, reason: String);
 
+    /// Hears what has been committed.
+    fn committed(&mut self, _fragments: &[Committed]) {}
+
+    /// Hears that the broker has refused a record of a stream for its time. The shard is lost; it is pulled again.
+    fn timestamp_refused(&mut self, _stream: &OffsetKey) {}
+
     /// Gives up all streams that write to a topic.
     fn fail_topic(&mut self, topic: &str, reason: String);
 }
@@ -258,6 +264,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     contract = None;
                     *delays = None;
                     telemetry::committed(&committed);
+                    self.sources.committed(&committed);
                 }
                 Err(failed) => {
                     self.sources.stop();
@@ -332,6 +339,13 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                      the topic, or lower kvs.fragment.max.size.bytes"
                 );
                 self.sources.fail(&stream, reason);
+            }
+            (LogErrorKind::TimestampRefused { .. }, Some(stream)) => {
+                tracing::warn!(shard = self.shard.0, connector = %stream.connector, stream = %stream.stream, %error,
+                    "the broker takes no record with the time that record.timestamp asks for: the stream's records get their \
+                     ingest time for an hour; see message.timestamp.before.max.ms and message.timestamp.after.max.ms of the \
+                     topic, and the clocks");
+                self.sources.timestamp_refused(&stream);
             }
             (LogErrorKind::TopicRefused { topic, .. }, Some(_)) => {
                 self.sources.fail_topic(topic, error.to_string());

@@ -38,6 +38,8 @@ pub struct Committed {
     pub received: Instant,
     /// Whether it is one, and no notification.
     pub is_fragment: bool,
+    /// Whether its stream has come on by it: also by a fragment that is passed over.
+    pub moves_offset: bool,
     _permit: Box<dyn std::any::Any + Send>,
 }
 
@@ -87,7 +89,8 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
             key: Arc::clone(&outgoing.key),
             size_bytes: outgoing.size_bytes,
             received: outgoing.received,
-            is_fragment: outgoing.offset.is_some(),
+            is_fragment: outgoing.offset.is_some() && outgoing.size_bytes > 0,
+            moves_offset: outgoing.offset.is_some(),
             _permit: outgoing.permit,
         });
         if let Some(offset) = outgoing.offset {
@@ -125,6 +128,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
     fn failed(&self, error: LogError) -> Failed {
         let stream = match error.kind {
             super::log::LogErrorKind::RecordTooLarge { index, .. }
+            | super::log::LogErrorKind::TimestampRefused { index }
             | super::log::LogErrorKind::TopicRefused { index, .. } => {
                 self.owners.get(index).map(|&owner| Arc::clone(&self.fragments[owner].key))
             }
@@ -139,7 +143,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
 pub struct Failed {
     /// How.
     pub error: LogError,
-    /// The stream whose record is too large, or whose topic takes none, when it is that.
+    /// The stream whose record is too large, or has a time that is not taken, or whose topic takes none, when it is that.
     pub stream: Option<Arc<OffsetKey>>,
     /// Topics that the fragments' records go to.
     pub topics: BTreeSet<Arc<str>>,

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvs_client::{CallLimits, Client, MemoryBudget, StreamRef};
+use kvs_client::{CallLimits, Client, MemoryBudget, PullerConfig, StreamRef};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::WorkerError;
 use crate::cluster::Settings;
-use crate::config::connector::{Discovery, StreamsConfig};
+use crate::config::connector::{Discovery, ErrorsTolerance, StreamsConfig};
 use crate::config::secrets::Resolved;
 use crate::config::{ConnectorConfig, WorkerConfig, check};
 use crate::connector::{ConnectorContext, StreamPlan};
@@ -141,7 +141,10 @@ impl Dependencies {
         let context = Arc::new(ConnectorContext {
             client: Arc::new(client),
             budget: self.budget.clone(),
-            puller: connector.puller.clone(),
+            puller: PullerConfig {
+                pass_over_unparsable: connector.errors_tolerance == ErrorsTolerance::All,
+                ..connector.puller.clone()
+            },
             restart: connector.restart,
             backfill: connector.backfill,
             discovered: matches!(connector.streams, StreamsConfig::Discovered(_)),
