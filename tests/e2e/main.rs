@@ -11,6 +11,7 @@ mod conflicts;
 mod credentials;
 mod kafka_trouble;
 mod kills;
+mod one_stream;
 mod operations;
 mod recordings;
 mod refusals;
