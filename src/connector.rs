@@ -7,6 +7,7 @@
 mod backfill;
 pub mod discovery;
 mod live;
+mod memory;
 mod publish;
 pub mod state;
 mod task;

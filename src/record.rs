@@ -17,6 +17,7 @@ use kvs_client::Fragment;
 pub use avro::{AvroValue, EncodeError, HEADROOM_BYTES, ValueEncoder};
 pub use notification::{Notification, NotificationTopic};
 pub use schema::{CONTENT_TYPE, KEY_SCHEMA, NOTIFICATION_SCHEMA, VALUE_SCHEMA, value_schemas};
+use timestamp::Chosen;
 pub use timestamp::{RecordTimestamp, TimestampPolicy};
 
 use crate::shard::{OffsetKey, Record, SequencePrefix};
@@ -53,6 +54,8 @@ pub struct RecordBuilder {
     pub encoder: Arc<dyn ValueEncoder>,
     /// Which time a record gets.
     pub timestamps: TimestampPolicy,
+    /// Whether it gets its ingest time all the same, for the broker has refused another.
+    pub ingest_time: bool,
 }
 
 impl RecordBuilder {
@@ -68,7 +71,10 @@ impl RecordBuilder {
     ) -> Result<Vec<Record>, EncodeError> {
         let content_type = content_type.unwrap_or(DEFAULT_CONTENT_TYPE);
         let number = fragment.number.as_str().to_owned();
-        let chosen = self.timestamps.choose(&fragment, now_ms);
+        let chosen = match self.ingest_time {
+            true => Chosen::ingest(now_ms),
+            false => self.timestamps.choose(&fragment, now_ms),
+        };
         if let Some(reason) = chosen.replaced {
             telemetry::timestamp_replaced(&self.key, reason);
             tracing::warn!(stream = %self.key.stream, fragment_number = %number, reason,

@@ -74,3 +74,4 @@ pub use positions::SharedPositions;
 pub use recover::Positions;
 pub use report::OwnerReport;
 pub use sequence::SequencePrefix;
+pub use transaction::Committed;

@@ -29,6 +29,7 @@ const SHARD_TAKE: &str = "kvs_connect_shard_take_duration_seconds";
 const DUPLICATES: &str = "kvs_connect_duplicates_dropped_total";
 const SESSIONS: &str = "kvs_connect_get_media_sessions_total";
 const FAILURES: &str = "kvs_connect_stream_errors_total";
+const PASSED_OVER: &str = "kvs_connect_passed_over_fragments_total";
 const INCOMPLETE: &str = "kvs_connect_incomplete_fragments_total";
 const TIMESTAMPS_REPLACED: &str = "kvs_connect_record_timestamps_replaced_total";
 const CALLS: &str = "kvs_connect_api_calls_total";
@@ -101,6 +102,7 @@ pub fn install() -> Result<Metrics, String> {
     describe_counter!(DUPLICATES, "Fragments dropped because they had been published before");
     describe_counter!(SESSIONS, "GetMedia sessions opened");
     describe_counter!(FAILURES, "Failures of GetMedia that were tried again, by reason");
+    describe_counter!(PASSED_OVER, "Fragments passed over, for they cannot be parsed");
     describe_counter!(INCOMPLETE, "Fragments published without their end, after three tries");
     describe_counter!(TIMESTAMPS_REPLACED, "Record timestamps replaced by ingest time, by reason");
     describe_counter!(CALLS, "Calls of the service, by operation, stream and outcome");
@@ -176,6 +178,10 @@ pub(crate) fn session_opened(key: &OffsetKey) {
 pub(crate) fn failed(key: &OffsetKey, reason: &'static str) {
     let [connector, stream] = labels(key);
     counter!(FAILURES, &[connector, stream, ("reason", reason.to_owned())]).increment(1);
+}
+
+pub(crate) fn passed_over(key: &OffsetKey) {
+    counter!(PASSED_OVER, &labels(key)).increment(1);
 }
 
 pub(crate) fn incomplete(key: &OffsetKey) {

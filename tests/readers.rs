@@ -83,6 +83,7 @@ fn published(sequence: i64) -> Record {
         key_format: KeyFormat::Avro,
         encoder: Arc::new(AvroValue::new().unwrap()),
         timestamps,
+        ingest_time: false,
     };
     let records = builder.build(fragment(), Some("video/webm"), 9).unwrap();
     let received = std::time::Instant::now();

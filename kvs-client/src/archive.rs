@@ -11,18 +11,20 @@ pub(crate) mod one;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use kvs_api::Operation;
 use kvs_mkv::{End, Event, Fragment, FragmentNumber, Timestamp};
+use tokio::sync::watch;
 
-use crate::budget::{MemoryBudget, MemoryPermit};
+use crate::budget::{MemoryBudget, MemoryPermit, Waits};
 use crate::client::{Client, FragmentInfo};
 use crate::error::{Error, ErrorClass};
+use crate::puller::unparsable::{PassedOver, Unparsable, Verdict};
 use crate::puller::{PulledFragment, PullerConfig, UNAUTHORIZED_TIMES_MAX};
 use crate::resume::StreamPosition;
 use crate::retry::Backoff;
-use crate::session::{Session, Step, Wanted};
+use crate::session::{Memory, Session, Step, Wanted};
 use crate::stream_ref::StreamRef;
 
 pub use bounds::ArchiveBounds;
@@ -74,7 +76,9 @@ pub enum Archived {
     },
     /// The next fragment.
     Fragment(Box<PulledFragment>),
-    /// Fragments that were listed and are no more.
+    /// A fragment that cannot be parsed is passed over.
+    PassedOver(Box<PassedOver>),
+    /// Fragments that were listed and cannot be had.
     Missing {
         /// Their numbers.
         numbers: Vec<FragmentNumber>,
@@ -118,6 +122,12 @@ pub struct ArchivePuller {
     /// How often the next fragment did not come.
     absent: u32,
     unauthorized: u32,
+    unparsable: Unparsable,
+    /// Whether the next fragment is asked for alone, for something is wrong with it.
+    alone: bool,
+    /// Memory that a fragment had when it had to give it back.
+    gave_back_bytes: usize,
+    waits: Waits,
     progress: Progress,
 }
 
@@ -156,11 +166,24 @@ impl ArchivePuller {
             delay: None,
             absent: 0,
             unauthorized: 0,
+            unparsable: Unparsable::default(),
+            alone: false,
+            gave_back_bytes: 0,
+            waits: Arc::new(watch::Sender::new(None)),
             progress: Progress::default(),
         };
         // What was done before counts: the time left goes by what this run adds.
         puller.note_time(puller.next_ms);
         puller
+    }
+
+    /// Says since when the stream waits for memory; `None`: it does not.
+    pub fn waits_for_memory(&self) -> watch::Receiver<Option<Instant>> {
+        self.waits.subscribe()
+    }
+
+    pub(crate) fn set_waits(&mut self, waits: Waits) {
+        self.waits = waits;
     }
 
     /// How far it is.
@@ -217,6 +240,11 @@ impl ArchivePuller {
                     self.session = None;
                     brought
                 }
+                // Others needed its memory: what came of the fragment comes again.
+                Ok(Step::Evicted { held_bytes, .. }) => {
+                    self.gave_back_bytes = held_bytes;
+                    continue;
+                }
                 // Cut within a fragment, or over.
                 Ok(_) => None,
                 Err(error) => return self.fail(error).await,
@@ -265,12 +293,13 @@ impl ArchivePuller {
         Ok(())
     }
 
-    async fn open(&self) -> Result<Session, Error> {
+    async fn open(&mut self) -> Result<Session, Error> {
+        let most = if self.alone { 1 } else { BATCH_FRAGMENTS };
         let mut size_bytes = 0;
         let numbers: Vec<FragmentNumber> = self
             .wanted
             .iter()
-            .take(BATCH_FRAGMENTS)
+            .take(most)
             .take_while(|info| {
                 let first = size_bytes == 0;
                 size_bytes += info.size_bytes.max(1);
@@ -279,7 +308,15 @@ impl ArchivePuller {
             .map(|info| info.number.clone())
             .collect();
         let (limits, headroom) = (self.config.limits, self.config.headroom_bytes);
-        Session::open(&self.client, &self.stream, Wanted::Fragments(&numbers), limits, headroom, &self.budget).await
+        let begins_with = match self.gave_back_bytes {
+            0 => MemoryPermit::default(),
+            had_bytes => self.budget.readmit(had_bytes, &self.waits).await,
+        };
+        let memory = Memory { budget: &self.budget, begins_with, waits: Arc::clone(&self.waits) };
+        let wanted = Wanted::Fragments(&numbers);
+        let session = Session::open(&self.client, &self.stream, wanted, limits, headroom, memory).await?;
+        self.gave_back_bytes = 0;
+        Ok(session)
     }
 
     /// Yields the fragment if it is the one whose turn it is.
@@ -287,7 +324,7 @@ impl ArchivePuller {
         let info = self.wanted.front().filter(|info| info.number == fragment.number)?.clone();
         self.wanted.pop_front();
         (self.absent, self.unauthorized) = (0, 0);
-        self.failures.reset();
+        self.come_on();
         self.last = Some(fragment.number.clone());
         // The list has them in any case.
         fragment.server_timestamp.get_or_insert(info.server_timestamp);
@@ -303,6 +340,45 @@ impl ArchivePuller {
         };
         self.session = Some(session);
         Some(Archived::Fragment(Box::new(pulled)))
+    }
+
+    /// What was wrong is behind.
+    fn come_on(&mut self) {
+        self.alone = false;
+        self.unparsable.reset();
+        self.failures.reset();
+    }
+
+    /// The fragment whose turn it is cannot be parsed: it is passed over.
+    fn pass_over(&mut self, passed_over: PassedOver) -> Archived {
+        self.come_on();
+        self.last = Some(passed_over.position.fragment_number.clone());
+        let passed_over = match self.wanted.pop_front() {
+            Some(info) => {
+                self.note_time(info.server_timestamp.millis());
+                passed_over.with_times(info.server_timestamp, info.producer_timestamp)
+            }
+            None => passed_over,
+        };
+        Archived::PassedOver(Box::new(passed_over))
+    }
+
+    /// The archive says that it does not have a fragment that it has listed. Said as often as a fragment is asked for,
+    /// that is believed, whatever the list says.
+    fn not_found(&mut self, number: Option<&FragmentNumber>) -> Option<Archived> {
+        let front = self.wanted.front().map(|info| info.number.clone())?;
+        if number.is_some_and(|number| *number != front) {
+            // Those before it have not come yet.
+            return None;
+        }
+        self.absent += 1;
+        if self.absent < ABSENT_TIMES_MAX {
+            return None;
+        }
+        self.absent = 0;
+        self.come_on();
+        self.wanted.pop_front();
+        Some(Archived::Missing { numbers: vec![front] })
     }
 
     fn note_time(&mut self, at_ms: i64) {
@@ -336,9 +412,32 @@ impl ArchivePuller {
     }
 
     async fn fail(&mut self, error: Error) -> Result<Archived, Error> {
-        let class = error.class();
+        let mut class = error.class();
         self.session = None;
         self.client.refresh_after(&self.stream, class).await;
+        if let Some(number) = error.missing_fragment()
+            && let Some(missing) = self.not_found(number)
+        {
+            return Ok(missing);
+        }
+        let expected = self.wanted.front().map(|info| info.number.clone());
+        // Of several it is not known which one it is.
+        let asked = expected.as_ref().filter(|_| self.alone);
+        match self.unparsable.judge(&error, self.last.as_ref(), asked, self.config.pass_over_unparsable) {
+            Some(Verdict::PassOver(passed_over))
+                if Some(&passed_over.position.fragment_number) == expected.as_ref() =>
+            {
+                return Ok(self.pass_over(passed_over));
+            }
+            Some(Verdict::GiveUp(given_up)) => return Err(given_up),
+            Some(_) => {
+                self.alone = true;
+                if self.config.pass_over_unparsable {
+                    class = ErrorClass::Retry;
+                }
+            }
+            None => {}
+        }
         // The service does not have the fragment: the list says whether it ought to.
         let about_a_fragment = class == ErrorClass::Position
             || (error.is_not_found() && error.operation() == Some(Operation::GetMediaForFragmentList));

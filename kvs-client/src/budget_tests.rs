@@ -1,60 +1,180 @@
-use std::time::Duration;
+#![allow(clippy::panic)]
 
 use super::*;
 
+fn budget(size_bytes: usize) -> (MemoryBudget, Waits) {
+    let budget = MemoryBudget::new(size_bytes).with_stalled_after(Duration::from_millis(100));
+    (budget, Arc::new(watch::Sender::new(None)))
+}
+
+fn claim(budget: &MemoryBudget, waits: &Waits) -> Claim {
+    Claim::new(budget, MemoryPermit::default(), Arc::clone(waits))
+}
+
+async fn is_waiting(claim: &mut Claim, count: usize) -> bool {
+    tokio::time::timeout(Duration::from_millis(20), claim.extend(count)).await.is_err()
+}
+
+async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(Duration::from_secs(20), work).await {
+        Ok(done) => done,
+        Err(_) => panic!("waited in vain for {what}"),
+    }
+}
+
 #[tokio::test]
 async fn permits_come_back() {
-    let budget = MemoryBudget::new(100);
-    let mut permit = MemoryPermit::default();
-    budget.extend(&mut permit, 60).await;
-    let whole = permit.split(50);
-    assert_eq!((permit.size_bytes(), whole.size_bytes(), budget.used_bytes()), (10, 50, 60));
+    let (budget, waits) = budget(100);
+    let mut claim = claim(&budget, &waits);
+    claim.extend(60).await;
+    let whole = claim.split(50, 10);
+    assert_eq!((claim.size_bytes(), whole.size_bytes(), budget.used_bytes()), (10, 50, 60));
     drop(whole);
     assert_eq!(budget.used_bytes(), 10);
 }
 
 #[tokio::test]
 async fn one_at_a_time_may_go_past_the_budget() {
-    let budget = MemoryBudget::new(100);
-    let mut first = MemoryPermit::default();
-    let mut second = MemoryPermit::default();
-    let mut third = MemoryPermit::default();
-    budget.extend(&mut first, 60).await;
-    budget.extend(&mut second, 40).await;
+    let (budget, waits) = budget(100);
+    let (mut first, mut second, mut third) = (claim(&budget, &waits), claim(&budget, &waits), claim(&budget, &waits));
+    first.extend(60).await;
+    second.extend(40).await;
     // Nobody is whole yet and the budget is spent: the first goes on all the same.
-    budget.extend(&mut first, 500).await;
-    budget.extend(&mut first, 500).await;
+    first.extend(500).await;
+    first.extend(500).await;
     assert_eq!(first.size_bytes(), 1060);
-    let waits = tokio::time::timeout(Duration::from_millis(20), budget.extend(&mut third, 1)).await;
-    assert!(waits.is_err());
-    let whole = first.split(1060);
+    assert!(is_waiting(&mut third, 1).await);
+    let whole = first.split(1060, 0);
     assert_eq!(first.size_bytes(), 0);
     drop(whole);
-    budget.extend(&mut third, 1).await;
+    third.extend(1).await;
     assert_eq!(budget.used_bytes(), 41);
 }
 
 #[tokio::test]
 async fn a_piece_larger_than_the_budget_is_overdrawn() {
-    let budget = MemoryBudget::new(10);
-    let mut permit = MemoryPermit::default();
-    budget.extend(&mut permit, 1000).await;
-    assert_eq!((permit.size_bytes(), budget.used_bytes()), (1000, 0));
+    let (budget, waits) = budget(10);
+    let mut claim = claim(&budget, &waits);
+    claim.extend(1000).await;
+    assert_eq!((claim.size_bytes(), budget.used_bytes()), (1000, 0));
 }
 
 #[tokio::test]
 async fn the_overdraft_ends_with_the_fragment_that_needed_it() {
-    let budget = MemoryBudget::new(100);
-    let mut permit = MemoryPermit::default();
-    budget.extend(&mut permit, 100).await;
+    let (budget, waits) = budget(100);
+    let mut claim = claim(&budget, &waits);
+    claim.extend(100).await;
     // 60 bytes past the budget, of which the fragment takes 50 and the next one has 10.
-    budget.extend(&mut permit, 60).await;
-    let whole = permit.split(150);
+    claim.extend(60).await;
+    let whole = claim.split(150, 10);
     assert_eq!(whole.size_bytes(), 150);
-    let waits = tokio::time::timeout(Duration::from_millis(20), budget.extend(&mut permit, 1)).await;
-    assert!(waits.is_err(), "the next fragment goes on past the budget");
+    assert!(is_waiting(&mut claim, 1).await, "the next fragment goes on past the budget");
     drop(whole);
-    let mut next = MemoryPermit { owed_bytes: 10, ..MemoryPermit::default() };
-    budget.extend(&mut next, 1).await;
-    assert_eq!(budget.used_bytes(), 11);
+    assert_eq!(budget.used_bytes(), 0);
+}
+
+/// 16 MiB, filled up by fragments that do not grow, and one of them on the overdraft.
+async fn full(reading: bool) -> (MemoryBudget, Waits, Vec<Claim>) {
+    let (budget, waits) = budget(16 << 20);
+    let mut claims = Vec::new();
+    while claims.len() < 15 {
+        let mut claim = claim(&budget, &waits);
+        claim.extend(1 << 20).await;
+        claim.set_reading(reading);
+        claims.push(claim);
+    }
+    assert_eq!(budget.used_bytes(), 14 << 20);
+    (budget, waits, claims)
+}
+
+#[tokio::test]
+async fn small_fragments_have_room_of_their_own_and_large_ones_their_turn() {
+    let (budget, waits, mut large) = full(false).await;
+    let mut waiting = claim(&budget, &waits);
+    let mut waits_long = std::pin::pin!(waiting.extend(1 << 20));
+    assert!(tokio::time::timeout(Duration::from_millis(20), &mut waits_long).await.is_err());
+    let mut small = claim(&budget, &waits);
+    soon("room for a small one", small.extend(200 << 10)).await;
+    // What it becomes is no small one.
+    assert!(is_waiting(&mut small, 100 << 10).await);
+    // Small ones that come later do not take what a large one has waited for: they have the eighth.
+    let mut others: Vec<Claim> = (0..7).map(|_| claim(&budget, &waits)).collect();
+    for other in &mut others {
+        soon("room for a small one", other.extend(256 << 10)).await;
+    }
+    let mut last = claim(&budget, &waits);
+    assert!(is_waiting(&mut last, 256 << 10).await);
+    drop(large.pop());
+    // That was the one on the overdraft, which the next in turn has now.
+    soon("the large one's turn", waits_long).await;
+}
+
+#[tokio::test]
+async fn what_has_not_grown_gives_its_memory_back_and_waits_behind() {
+    let (budget, _, stalled) = full(true).await;
+    let evicted = stalled.into_iter().map(|claim| {
+        tokio::spawn(async move {
+            claim.evicted().await;
+        })
+    });
+    let evicted: Vec<_> = evicted.collect();
+    let (mut healthy, healthy_waits) = (Vec::new(), Arc::new(watch::Sender::new(None)));
+    for _ in 0..4 {
+        let mut claim = claim(&budget, &healthy_waits);
+        // Larger than what is small.
+        soon("memory that others have", claim.extend(600 << 10)).await;
+        healthy.push(claim);
+    }
+    assert!(evicted.iter().any(tokio::task::JoinHandle::is_finished));
+    assert!(healthy_waits.borrow().is_none());
+    // Not more than those that waited need.
+    assert!(evicted.iter().any(|task| !task.is_finished()));
+    for task in &evicted {
+        task.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_fragment_that_grows_or_whose_reader_waits_keeps_its_memory() {
+    let (budget, waits, claims) = full(false).await;
+    let mut waiting = claim(&budget, &waits);
+    assert!(tokio::time::timeout(Duration::from_millis(500), waiting.extend(1 << 20)).await.is_err());
+    // It says so.
+    assert!(waits.borrow().is_some());
+    for claim in &claims {
+        assert!(tokio::time::timeout(Duration::ZERO, claim.evicted()).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn what_gave_its_memory_back_waits_behind_those_that_did_not() {
+    let (budget, waits, mut claims) = full(false).await;
+    let mut again = std::pin::pin!(budget.readmit(1 << 20, &waits));
+    assert!(tokio::time::timeout(Duration::from_millis(20), &mut again).await.is_err());
+    let mut healthy = claim(&budget, &waits);
+    let mut turn = std::pin::pin!(healthy.extend(1 << 20));
+    assert!(tokio::time::timeout(Duration::from_millis(20), &mut turn).await.is_err());
+    drop(claims.remove(0));
+    soon("the one that asked later", turn).await;
+    assert!(tokio::time::timeout(Duration::from_millis(20), &mut again).await.is_err());
+    claims.truncate(6);
+    let mut readmitted = Claim::new(&budget, soon("room", again).await, Arc::clone(&waits));
+    let used = budget.used_bytes();
+    // It has what it had before.
+    readmitted.extend(1 << 20).await;
+    assert_eq!(budget.used_bytes(), used);
+}
+
+#[tokio::test]
+async fn whoever_stops_waiting_holds_up_nobody() {
+    let (budget, waits, mut claims) = full(false).await;
+    let (mut gone, mut next) = (claim(&budget, &waits), claim(&budget, &waits));
+    {
+        let mut leaving = std::pin::pin!(gone.extend(8 << 20));
+        assert!(tokio::time::timeout(Duration::from_millis(20), &mut leaving).await.is_err());
+        let mut behind = std::pin::pin!(next.extend(1 << 20));
+        drop(claims.remove(0));
+        assert!(tokio::time::timeout(Duration::from_millis(20), &mut behind).await.is_err(), "its turn is not yet");
+    }
+    soon("the one behind", next.extend(1 << 20)).await;
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use kvs_api::{Operation, Violation};
-use kvs_mkv::ErrorReport;
+use kvs_mkv::{Broken, ErrorReport, FragmentNumber};
 
 use crate::selector::StartSelector;
 use crate::stream_ref::StreamRef;
@@ -109,6 +109,27 @@ pub enum Error {
         subject: Subject,
         /// What is wrong, and where.
         error: kvs_mkv::Error,
+        /// What had been read of the fragment.
+        broken: Box<Broken>,
+        /// The request's id.
+        request_id: Option<String>,
+    },
+    /// A fragment cannot be parsed, however often it is pulled.
+    #[error(
+        "{subject}: {fragment} cannot be parsed: {reason}; it came like that {times} times running. It is passed over, with a \
+         notification, if errors.tolerance is all and its number is known; else set the stream's offset behind it (request \
+         id {})",
+        or_none(request_id)
+    )]
+    Unparsable {
+        /// What it is about.
+        subject: Subject,
+        /// Which fragment, as far as that is known.
+        fragment: String,
+        /// What is wrong, and at which byte of the fragment.
+        reason: String,
+        /// How often running it came like that.
+        times: u32,
         /// The request's id.
         request_id: Option<String>,
     },
@@ -219,7 +240,7 @@ impl Error {
             }
             // A body broken by the way it came is whole the next time.
             Self::Media { .. } => ErrorClass::Retry,
-            Self::Config { .. } | Self::Parameters { .. } => ErrorClass::Fatal,
+            Self::Config { .. } | Self::Parameters { .. } | Self::Unparsable { .. } => ErrorClass::Fatal,
         }
     }
 
@@ -231,7 +252,8 @@ impl Error {
             | Self::Transport { request_id, .. }
             | Self::Silent { request_id, .. }
             | Self::BadAnswer { request_id, .. }
-            | Self::Media { request_id, .. } => request_id.as_deref(),
+            | Self::Media { request_id, .. }
+            | Self::Unparsable { request_id, .. } => request_id.as_deref(),
             Self::Credentials { .. } | Self::Config { .. } | Self::Parameters { .. } => None,
         }
     }
@@ -244,7 +266,7 @@ impl Error {
             Self::Transport { .. } => "transport",
             Self::Silent { .. } => "silent",
             Self::BadAnswer { .. } => "bad_answer",
-            Self::Media { .. } => "media",
+            Self::Media { .. } | Self::Unparsable { .. } => "media",
             Self::Credentials { .. } => "credentials",
             Self::Config { .. } => "config",
             Self::Parameters { .. } => "parameters",
@@ -264,6 +286,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::InStream { report, .. } => match report.error_id {
+                Some(3000) => "3000",
                 Some(3002) => "3002",
                 Some(4000) => "4000",
                 Some(4500) => "4500",
@@ -290,9 +313,21 @@ impl Error {
             | Self::Silent { subject, .. }
             | Self::BadAnswer { subject, .. }
             | Self::Media { subject, .. }
+            | Self::Unparsable { subject, .. }
             | Self::Parameters { subject, .. } => Some(subject.operation),
             Self::Credentials { .. } | Self::Config { .. } => None,
         }
+    }
+
+    /// The fragment that the archive says, within the media, it does not have (3000 FRAGMENT_NOT_FOUND); the number is
+    /// `None` where it is not named.
+    pub(crate) fn missing_fragment(&self) -> Option<Option<&FragmentNumber>> {
+        let Self::InStream { report, .. } = self else { return None };
+        let missing = match report.error_id {
+            Some(id) => id == 3000,
+            None => report.error_code.as_deref() == Some("FRAGMENT_NOT_FOUND"),
+        };
+        missing.then_some(report.fragment_number.as_ref())
     }
 
     /// Whether the service says that there is no such thing.

@@ -37,7 +37,7 @@ pub use error::{Error, ErrorClass, Subject};
 pub use kvs_api::{Operation, Violation};
 pub use kvs_mkv::{Fragment, FragmentNumber, Limits, Timestamp, Track};
 pub use observe::{CallObserver, CallReport, LogCalls};
-pub use puller::{IdlePolicy, Pulled, PulledFragment, Puller, PullerConfig};
+pub use puller::{IdlePolicy, PassedOver, Pulled, PulledFragment, Puller, PullerConfig};
 pub use resume::{PositionLost, StreamPosition};
 pub use retry::RetryPolicy;
 pub use selector::StartSelector;

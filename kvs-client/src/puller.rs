@@ -5,26 +5,30 @@ mod first;
 mod gap;
 mod rate;
 mod settings;
+pub(crate) mod unparsable;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use kvs_mkv::{End, Event, Fragment, FragmentNumber};
+use tokio::sync::watch;
 
 use crate::archive::ArchivePuller;
-use crate::budget::{MemoryBudget, MemoryPermit};
+use crate::budget::{MemoryBudget, MemoryPermit, Waits};
 use crate::client::Client;
 use crate::error::{Error, ErrorClass};
 use crate::resume::{Resume, StreamPosition};
 use crate::retry::{Backoff, RetryPolicy};
 use crate::selector::StartSelector;
-use crate::session::{Session, Step, Wanted};
+use crate::session::{Memory, Session, Step, Wanted};
 use crate::stream_ref::StreamRef;
 
 pub use event::{Pulled, PulledFragment};
 use gap::Lost;
 use rate::RateWatch;
 pub use settings::{IdlePolicy, PullerConfig};
+pub use unparsable::PassedOver;
+use unparsable::{Unparsable, Verdict};
 
 /// A chunk without its token that comes so often running is published as it is.
 const ODD_TIMES_MAX: u32 = 3;
@@ -52,6 +56,10 @@ pub struct Puller {
     delay: Option<Duration>,
     odd: Option<(FragmentNumber, u32)>,
     unauthorized: u32,
+    unparsable: Unparsable,
+    /// Memory that a fragment had when it had to give it back.
+    gave_back_bytes: usize,
+    waits: Waits,
     /// What is fetched from the archive after the position was lost.
     gap: Option<Box<ArchivePuller>>,
     /// The position that was lost, until it is known where the stream goes on.
@@ -95,6 +103,9 @@ impl Puller {
             delay: None,
             odd: None,
             unauthorized: 0,
+            unparsable: Unparsable::default(),
+            gave_back_bytes: 0,
+            waits: Arc::new(watch::Sender::new(None)),
             gap: None,
             lost: None,
             next: None,
@@ -148,6 +159,11 @@ impl Puller {
                 Ok(Step::Event(Event::Error(report), _) | Step::End(End::Event(Event::Error(report)))) => {
                     return self.fail(session.in_stream(report)).await;
                 }
+                Ok(Step::Evicted { number, held_bytes }) => {
+                    self.gave_back_bytes = held_bytes;
+                    let request_id = session.request_id().map(str::to_owned);
+                    return Ok(Pulled::GaveMemoryBack { number, held_bytes, request_id });
+                }
                 Ok(Step::End(End::Cut { number, received_bytes })) => {
                     self.delay = Some(self.failures.next_delay());
                     let request_id = session.request_id().map(str::to_owned);
@@ -178,7 +194,13 @@ impl Puller {
         let selector = self.resume.selector().ok_or_else(lost)?;
         let (limits, headroom) = (self.config.limits, self.config.headroom_bytes);
         let wanted = Wanted::From(&selector);
-        let session = Session::open(&self.client, &self.stream, wanted, limits, headroom, &self.budget).await?;
+        let begins_with = match self.gave_back_bytes {
+            0 => MemoryPermit::default(),
+            had_bytes => self.budget.readmit(had_bytes, &self.waits).await,
+        };
+        let memory = Memory { budget: &self.budget, begins_with, waits: Arc::clone(&self.waits) };
+        let session = Session::open(&self.client, &self.stream, wanted, limits, headroom, memory).await?;
+        self.gave_back_bytes = 0;
         let opened = Pulled::Opened { selector: selector.kind(), request_id: session.request_id().map(str::to_owned) };
         let from_now = self.config.start == StartSelector::Now && self.resume.position().is_none();
         self.live = from_now || self.caught_up == Some(true);
@@ -200,6 +222,7 @@ impl Puller {
         self.resume.advance(position);
         self.brought = true;
         self.odd = None;
+        self.unparsable.reset();
         self.failures.reset();
         self.idle.reset();
         let told = fragment.millis_behind_now.and_then(|millis| self.edge(&session, millis));
@@ -263,7 +286,19 @@ impl Puller {
     }
 
     async fn fail(&mut self, error: Error) -> Result<Pulled, Error> {
-        let class = error.class();
+        let mut class = error.class();
+        let after = self.resume.position().map(|position| position.fragment_number.clone());
+        match self.unparsable.judge(&error, after.as_ref(), None, self.config.pass_over_unparsable) {
+            Some(Verdict::PassOver(passed_over)) => {
+                self.resume.advance(passed_over.position.clone());
+                self.failures.reset();
+                return Ok(Pulled::PassedOver(Box::new(passed_over)));
+            }
+            Some(Verdict::GiveUp(given_up)) => return Err(given_up),
+            // What is past a limit once is so each time.
+            Some(Verdict::Again) if self.config.pass_over_unparsable => class = ErrorClass::Retry,
+            Some(Verdict::Again) | None => {}
+        }
         self.client.refresh_after(&self.stream, class).await;
         match class {
             ErrorClass::Fatal => return Err(error),
@@ -294,7 +329,12 @@ impl Puller {
         Ok(Pulled::Retrying { error, delay })
     }
 
-    /// The last fragment that was yielded.
+    /// Says since when the stream waits for memory; `None`: it does not.
+    pub fn waits_for_memory(&self) -> watch::Receiver<Option<Instant>> {
+        self.waits.subscribe()
+    }
+
+    /// The last fragment that was yielded or passed over.
     pub fn position(&self) -> Option<&StreamPosition> {
         self.resume.position()
     }

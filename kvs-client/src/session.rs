@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kvs_api::Operation;
 use kvs_mkv::{Completion, End, Event, FragmentNumber, Limits, Splitter};
 
-use crate::budget::{MemoryBudget, MemoryPermit, SessionPermit};
+use crate::budget::{Claim, MemoryBudget, MemoryPermit, SessionPermit, Waits};
 use crate::client::{Client, MediaResponse};
 use crate::error::{Error, Subject};
 use crate::selector::StartSelector;
@@ -26,8 +26,7 @@ pub(crate) struct Session {
     media: MediaResponse,
     splitter: Splitter,
     piece: Bytes,
-    permit: MemoryPermit,
-    budget: MemoryBudget,
+    claim: Claim,
     // Held as long as the connection is.
     _connection: Option<SessionPermit>,
     inactivity_timeout: Duration,
@@ -43,6 +42,28 @@ pub(crate) enum Step {
     Event(Event, MemoryPermit),
     /// The body is over.
     End(End),
+    /// Others needed the memory of a fragment that did not grow: the session is over.
+    Evicted {
+        /// The fragment's number, when it had come.
+        number: Option<FragmentNumber>,
+        /// How much memory it had.
+        held_bytes: usize,
+    },
+}
+
+/// What reading comes to.
+enum Read {
+    Piece(Bytes),
+    End,
+    Evicted,
+}
+
+/// What a session may take, and who hears that it waits.
+pub(crate) struct Memory<'a> {
+    pub(crate) budget: &'a MemoryBudget,
+    /// What it begins with.
+    pub(crate) begins_with: MemoryPermit,
+    pub(crate) waits: Waits,
 }
 
 impl Session {
@@ -52,14 +73,14 @@ impl Session {
         wanted: Wanted<'_>,
         limits: Limits,
         headroom_bytes: usize,
-        budget: &MemoryBudget,
+        memory: Memory<'_>,
     ) -> Result<Self, Error> {
         let (operation, completion) = match wanted {
             Wanted::From(_) => (Operation::GetMedia, Completion::Token),
             Wanted::Fragments(_) => (Operation::GetMediaForFragmentList, Completion::NextChunkOrEnd),
         };
         let subject = Subject::new(operation, Some(stream));
-        let connection = budget.session().await;
+        let connection = memory.budget.session();
         let opening = async {
             match wanted {
                 Wanted::From(selector) => client.get_media(stream, selector).await,
@@ -78,8 +99,7 @@ impl Session {
             media,
             splitter: Splitter::new(limits, completion).with_headroom(headroom_bytes),
             piece: Bytes::new(),
-            permit: MemoryPermit::default(),
-            budget: budget.clone(),
+            claim: Claim::new(memory.budget, memory.begins_with, memory.waits),
             _connection: connection,
             inactivity_timeout: client.inactivity_timeout,
             fragment_timeout: client.fragment_timeout,
@@ -90,7 +110,7 @@ impl Session {
 
     /// The memory of what came last, when the end of the body made it whole.
     pub(crate) fn take_permit(&mut self) -> MemoryPermit {
-        std::mem::take(&mut self.permit)
+        self.claim.take()
     }
 
     /// Bytes that have come.
@@ -114,35 +134,44 @@ impl Session {
     /// The next event. Not cancel safe within a piece, but nothing is lost: a session that is dropped is opened again
     /// from the last whole fragment.
     pub(crate) async fn next(&mut self) -> Result<Step, Error> {
+        self.claim.resume();
         loop {
             let mut rest: &[u8] = &self.piece;
             let pushed = self.splitter.push(&mut rest);
             let taken = self.piece.len() - rest.len();
             let _ = self.piece.split_to(taken);
-            let event = pushed.map_err(|error| self.media_error(error))?;
+            let event = match pushed {
+                Ok(event) => event,
+                Err(error) => return Err(self.media_error(error)),
+            };
             if let Some(event) = event {
                 let size_bytes = match &event {
                     Event::Fragment(fragment) | Event::Unfinished(fragment) => fragment.payload.len(),
                     Event::Error(_) => 0,
                 };
-                let permit = self.permit.split(size_bytes);
                 // What was between the chunks is held no longer.
-                let held = self.permit.size_bytes();
                 let needed = self.piece.len() + self.splitter.current_size_bytes();
-                drop(self.permit.split(held.saturating_sub(needed)));
+                let permit = self.claim.split(size_bytes, needed);
                 self.chunk_began = None;
                 return Ok(Step::Event(event, permit));
             }
             match self.read().await? {
-                Some(piece) => {
+                Read::Piece(piece) => {
                     // Only now is known how much came; the next read waits until there is room for this one.
-                    self.budget.extend(&mut self.permit, piece.len()).await;
+                    self.claim.extend(piece.len()).await;
                     self.received_bytes += piece.len() as u64;
                     self.piece = piece;
                 }
-                None => {
-                    let end = self.splitter.finish().map_err(|error| self.media_error(error))?;
-                    return Ok(Step::End(end));
+                Read::Evicted => {
+                    let number = self.splitter.current_number().cloned();
+                    let held_bytes = self.splitter.current_size_bytes();
+                    return Ok(Step::Evicted { number, held_bytes });
+                }
+                Read::End => {
+                    return match self.splitter.finish() {
+                        Ok(end) => Ok(Step::End(end)),
+                        Err(error) => Err(self.media_error(error)),
+                    };
                 }
             }
         }
@@ -153,7 +182,7 @@ impl Session {
         self.splitter.finish().ok()
     }
 
-    async fn read(&mut self) -> Result<Option<Bytes>, Error> {
+    async fn read(&mut self) -> Result<Read, Error> {
         // Dripping bytes are progress to a socket, not to a fragment.
         let within = match self.splitter.current_size_bytes() {
             0 => self.inactivity_timeout,
@@ -162,8 +191,16 @@ impl Session {
                 self.inactivity_timeout.min(self.fragment_timeout.saturating_sub(began.elapsed()))
             }
         };
-        let reason = match tokio::time::timeout(within, self.media.response.chunk()).await {
-            Ok(Ok(piece)) => return Ok(piece),
+        self.claim.set_reading(true);
+        let read = tokio::select! {
+            biased;
+            read = tokio::time::timeout(within, self.media.response.chunk()) => Some(read),
+            () = self.claim.evicted() => None,
+        };
+        self.claim.set_reading(false);
+        let Some(read) = read else { return Ok(Read::Evicted) };
+        let reason = match read {
+            Ok(Ok(piece)) => return Ok(piece.map_or(Read::End, Read::Piece)),
             Ok(Err(error)) => {
                 format!("the body broke off: {}", crate::credentials::with_causes(&error.without_url()))
             }
@@ -192,7 +229,8 @@ impl Session {
         Error::InStream { subject: self.subject.clone(), report: Box::new(report), request_id }
     }
 
-    fn media_error(&self, error: kvs_mkv::Error) -> Error {
-        Error::Media { subject: self.subject.clone(), error, request_id: self.media.request_id.clone() }
+    fn media_error(&mut self, error: kvs_mkv::Error) -> Error {
+        let broken = Box::new(self.splitter.take_broken().unwrap_or_default());
+        Error::Media { subject: self.subject.clone(), error, broken, request_id: self.media.request_id.clone() }
     }
 }

@@ -101,6 +101,19 @@ pub struct ErrorReport {
     pub message: Option<String>,
 }
 
+/// What had been read of a chunk that is not valid. See [`crate::Splitter::take_broken`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Broken {
+    /// The fragment's number, if it stands before what is not valid or in another element of the chunk's head.
+    pub number: Option<FragmentNumber>,
+    /// When the service received the fragment.
+    pub server_timestamp: Option<Timestamp>,
+    /// When the producer says it was made.
+    pub producer_timestamp: Option<Timestamp>,
+    /// Where the chunk begins, in bytes since the start of the stream.
+    pub offset: u64,
+}
+
 impl Fragment {
     /// The tags the producer sent, in the order they first came; of several with one name (about one track) the last.
     pub fn tags(&self) -> impl Iterator<Item = Tag<'_>> {

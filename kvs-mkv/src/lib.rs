@@ -42,7 +42,7 @@ mod writer;
 pub use block::Frame;
 pub use error::{Error, ErrorKind};
 pub use file::{FileCluster, FileSegment};
-pub use fragment::{Cluster, Document, ErrorReport, Fragment};
+pub use fragment::{Broken, Cluster, Document, ErrorReport, Fragment};
 pub use limits::Limits;
 pub use number::{BadFragmentNumber, FragmentNumber};
 pub use payload::Payload;

@@ -14,7 +14,7 @@ mod walk;
 
 use crate::ebml::{self, HEADER_MAX_BYTES, id};
 use crate::error::{Error, ErrorKind};
-use crate::fragment::{Document, ErrorReport, Fragment};
+use crate::fragment::{Broken, Document, ErrorReport, Fragment};
 use crate::limits::Limits;
 use crate::number::FragmentNumber;
 use crate::payload::Payload;
@@ -81,6 +81,8 @@ pub struct Splitter {
     discard_bytes: u64,
     /// Bytes thrown away since the last chunk.
     discarded_bytes: u64,
+    /// The chunk of the last error.
+    broken: Option<Broken>,
 }
 
 impl Default for Splitter {
@@ -105,6 +107,7 @@ impl Splitter {
             tracks_cache: chunk::TracksCache::default(),
             discard_bytes: 0,
             discarded_bytes: 0,
+            broken: None,
         }
     }
 
@@ -121,8 +124,10 @@ impl Splitter {
     /// When the bytes are malformed or pass a limit. What was read of the chunk is dropped, and the splitter is at
     /// the beginning of a new stream.
     pub fn push(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
+        let chunk_offset = self.chunk_offset;
         let result = self.walk(input);
         if result.is_err() {
+            self.note_broken(chunk_offset);
             self.reset();
         }
         result
@@ -133,9 +138,25 @@ impl Splitter {
     /// # Errors
     /// When the end makes a chunk whole that has no fragment number.
     pub fn finish(&mut self) -> Result<End, Error> {
+        let chunk_offset = self.chunk_offset;
         let end = self.take_end();
+        if end.is_err() {
+            self.note_broken(chunk_offset);
+        }
         self.reset();
         end
+    }
+
+    /// Returns what had been read of the chunk in which the last error was found, once.
+    pub fn take_broken(&mut self) -> Option<Broken> {
+        self.broken.take()
+    }
+
+    /// `offset` is where the chunk begins, if it is over already.
+    fn note_broken(&mut self, offset: u64) {
+        let over = self.place == Place::Between;
+        let offset = if over { offset } else { self.chunk_offset };
+        self.broken = Some(std::mem::take(&mut self.chunk).into_broken(offset));
     }
 
     /// Reads a whole file that is no recording of the service: tracks, clusters and frames.
@@ -150,6 +171,7 @@ impl Splitter {
             let offset = splitter.payload.len() as u64;
             return Err(Error::new(ErrorKind::Truncated, id::SEGMENT, offset));
         }
+        splitter.chunk.check()?;
         Ok(splitter.chunk.into_document(splitter.payload))
     }
 
@@ -180,6 +202,7 @@ impl Splitter {
             return Ok(End::Clean);
         }
         while self.leave_finished() {}
+        self.chunk.check()?;
         let whole = self.at == received_bytes && self.is_whole();
         if whole || self.chunk.is_error() {
             return match self.end_chunk(whole)? {
@@ -251,6 +274,7 @@ impl Splitter {
 
     /// Takes the chunk's event and makes ready for the next chunk. `None`: there was nothing to tell.
     fn end_chunk(&mut self, whole: bool) -> Result<Option<Event>, Error> {
+        self.chunk.check()?;
         let chunk = std::mem::take(&mut self.chunk);
         let payload = std::mem::take(&mut self.payload);
         let size_bytes = payload.len();

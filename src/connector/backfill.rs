@@ -7,6 +7,7 @@ use kvs_client::{ArchiveBounds, ArchivePuller, Archived, FragmentNumber, Progres
 use tokio::sync::mpsc;
 
 use super::StreamPlan;
+use super::memory;
 use super::publish::{Publisher, to_position, without_fragment};
 use super::state::{BackfillProgress, Restart, StreamState, StreamStates};
 use crate::record::Notification;
@@ -35,7 +36,7 @@ pub(super) async fn run(
     tracing::info!(connector = %plan.key.connector, %stream, from = bounds.from.map(|from| from.to_string()),
         to = bounds.to.map(|to| to.to_string()), first = number(&bounds.first), last = number(&bounds.last),
         after_fragment_number = place, "backfilling");
-    let publisher = Publisher::new(&plan, partition).await;
+    let mut publisher = Publisher::new(&plan, partition);
     let mut puller = ArchivePuller::new(
         Arc::clone(&context.client),
         stream.clone(),
@@ -44,24 +45,27 @@ pub(super) async fn run(
         context.puller.clone(),
         context.budget.clone(),
     );
+    let mut waits = puller.waits_for_memory();
     let began = Instant::now();
     let mut began_at = puller.progress();
     let mut logged = Instant::now();
     let mut notifications: Vec<Record> = Vec::new();
     loop {
-        match puller.next().await {
+        match memory::pulled(puller.next(), &mut waits, &plan, &states).await {
             Ok(Archived::Fragment(pulled)) => {
                 let progress = measure(puller.progress(), began_at, began);
-                states.note(&plan.key, |status| {
-                    status.progressed();
-                    status.state = StreamState::Backfilling(progress);
-                });
+                states.set(&plan.key, StreamState::Backfilling(progress));
                 telemetry::backfill(&plan.key, progress.permille);
                 if logged.elapsed() >= LOGGED_EVERY {
                     logged = Instant::now();
                     log(&plan, &progress, "backfilling");
                 }
                 if !publisher.send(*pulled, &mut notifications, &states, &queue).await {
+                    return;
+                }
+            }
+            Ok(Archived::PassedOver(passed_over)) => {
+                if !publisher.pass_over(*passed_over, &mut notifications, &queue).await {
                     return;
                 }
             }

@@ -1,21 +1,25 @@
 //! The streams of one shard: those it has now, and those that come and go while it is held.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::publish::keep_learning;
 use super::state::{Restart, StreamState, StreamStates};
 use super::{PlaceError, StreamPlan, backfill, task};
-use crate::shard::{Beginning, ConfigGate, ConfigPlace, OffsetKey, Outgoing, SharedPositions, Sources};
+use crate::shard::{Beginning, Committed, ConfigGate, ConfigPlace, OffsetKey, Outgoing, SharedPositions, Sources};
 use crate::supervision::{Part, catch_async};
 
 /// Where a stream was is asked again after so long.
 const EARLIER_RETRY: Duration = Duration::from_secs(2);
+/// A stream whose record the broker refused for its time writes ingest time for this long: what was wrong with one time is
+/// mostly wrong with the next, and each refusal costs the shard.
+const INGEST_TIME_FOR: Duration = Duration::from_secs(3_600);
 
 /// The streams of a shard. Started at each taking of the shard and stopped at each loss; streams may be added and
 /// removed at any time.
@@ -134,7 +138,8 @@ impl LiveStreams {
             // Dropping the task closes its session; what it had of a fragment is pulled again.
             tokio::select! {
                 () = cancel.cancelled() => {}
-                () = pull_supervised(plan, positions, states, queue) => {}
+                () = pull_supervised(Arc::clone(&plan), positions, states, queue) => {}
+                never = keep_learning(&plan) => match never {},
             }
         });
     }
@@ -275,8 +280,20 @@ impl Sources for ShardStreams {
     fn fail(&mut self, stream: &OffsetKey, reason: String) {
         // The shard is lost by it, and the streams with it: this is said all the same.
         self.live.states.begin(stream, 0);
-        // By itself it would lose the shard again and again, and the other streams with it.
-        self.live.states.fail(stream, reason, Restart::ByHand);
+        // Its topic may take more by then; each try that fails costs the shard's other streams a taking, so the delay grows.
+        self.live.states.fail(stream, reason, Restart::Automatic);
+    }
+
+    fn committed(&mut self, fragments: &[Committed]) {
+        let streams: BTreeSet<&OffsetKey> =
+            fragments.iter().filter(|one| one.moves_offset).map(|one| &*one.key).collect();
+        for stream in streams {
+            self.live.states.committed(stream);
+        }
+    }
+
+    fn timestamp_refused(&mut self, stream: &OffsetKey) {
+        self.live.states.refuse_timestamps(stream, Instant::now() + INGEST_TIME_FOR);
     }
 
     fn fail_topic(&mut self, topic: &str, reason: String) {

@@ -21,6 +21,8 @@ pub enum StreamState {
         /// The fragment's number, when it had come.
         fragment_number: Option<String>,
     },
+    /// It waits for memory that other streams have (`memory.budget.size.bytes`).
+    WaitingForMemory,
     /// Something fails and is tried again.
     Retrying {
         /// What.
@@ -72,8 +74,6 @@ pub struct StreamStatus {
     pub generation: i64,
     /// Whether it has published something here.
     pub published: bool,
-    /// How it fails, when it does.
-    failing: Option<Failing>,
 }
 
 /// Failures with nothing published in between.
@@ -104,7 +104,6 @@ impl Default for StreamStatus {
             errors: BTreeMap::new(),
             generation: 0,
             published: false,
-            failing: None,
         }
     }
 }
@@ -115,6 +114,7 @@ impl StreamState {
         match self {
             Self::Running => "RUNNING",
             Self::WaitingForRest { .. } => "WAITING_FOR_REST",
+            Self::WaitingForMemory => "WAITING_FOR_MEMORY",
             Self::Retrying { .. } => "RETRYING",
             Self::Backfilling(_) => "BACKFILLING",
             Self::Completed(_) => "COMPLETED",
@@ -125,13 +125,6 @@ impl StreamState {
 }
 
 impl StreamStatus {
-    /// It has published a fragment: what failed before is over.
-    pub fn progressed(&mut self) {
-        self.state = StreamState::Running;
-        self.published = true;
-        self.failing = None;
-    }
-
     /// As the status says it.
     pub fn to_json(&self, key: &OffsetKey) -> Value {
         let mut status = json!({
@@ -146,7 +139,7 @@ impl StreamStatus {
             status["at_rate_limit_bytes_per_second"] = rate.into();
         }
         match &self.state {
-            StreamState::Running => {}
+            StreamState::Running | StreamState::WaitingForMemory => {}
             StreamState::WaitingForRest { fragment_number } => {
                 status["fragment_number"] = fragment_number.as_deref().into();
             }
@@ -170,6 +163,10 @@ impl StreamStatus {
 #[derive(Debug, Default)]
 pub struct StreamStates {
     states: Mutex<BTreeMap<OffsetKey, StreamStatus>>,
+    /// How streams fail that do. Kept when their shard is lost, which may be because one has failed.
+    failing: Mutex<BTreeMap<OffsetKey, Failing>>,
+    /// Until when streams write ingest time, for the broker has refused the time that was asked for.
+    ingest_until: Mutex<BTreeMap<OffsetKey, Instant>>,
     /// Counts what others should hear of.
     version: AtomicU64,
 }
@@ -178,6 +175,41 @@ impl StreamStates {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<OffsetKey, StreamStatus>> {
         // Nothing panics while it is held, and a map is never half changed.
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failing(&self) -> MutexGuard<'_, BTreeMap<OffsetKey, Failing>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ingest_until(&self) -> MutexGuard<'_, BTreeMap<OffsetKey, Instant>> {
+        self.ingest_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that something of a stream is committed: what failed before is over.
+    pub fn committed(&self, key: &OffsetKey) {
+        self.note(key, |status| status.published = true);
+        // One that has failed meanwhile has done so after it came on: it waits as after a first failure.
+        let failed = self.is_failed(key);
+        let mut failing = self.failing();
+        match failing.get_mut(key) {
+            Some(failing) if failed => (failing.since, failing.times) = (failing.last, 1),
+            _ => _ = failing.remove(key),
+        }
+    }
+
+    /// The broker has refused a record of the stream for its time: for a while it writes ingest time.
+    pub fn refuse_timestamps(&self, key: &OffsetKey, until: Instant) {
+        self.ingest_until().insert(key.clone(), until);
+    }
+
+    /// Whether the stream writes ingest time whatever is asked for.
+    pub fn writes_ingest_time(&self, key: &OffsetKey) -> bool {
+        let mut refused = self.ingest_until();
+        let writes = refused.get(key).is_some_and(|until| Instant::now() < *until);
+        if !writes {
+            refused.remove(key);
+        }
+        writes
     }
 
     fn changed(&self) {
@@ -239,7 +271,9 @@ impl StreamStates {
                 Some(status) if !matches!(status.state, StreamState::Failed { .. }) => {
                     status.state = StreamState::Failed { reason: reason.clone() };
                     let now = Instant::now();
-                    let failing = status.failing.get_or_insert(Failing { since: now, last: now, times: 0, restart });
+                    let mut all = self.failing();
+                    let failing =
+                        all.entry(key.clone()).or_insert(Failing { since: now, last: now, times: 0, restart });
                     *failing = Failing { last: now, times: failing.times.saturating_add(1), restart, ..*failing };
                 }
                 _ => return,
@@ -253,7 +287,7 @@ impl StreamStates {
 
     /// How long a stream that has failed waits until it is started again; `None`: until somebody does it.
     pub fn restart_in(&self, key: &OffsetKey, policy: &RestartPolicy) -> Option<Duration> {
-        let failing = self.lock().get(key)?.failing?;
+        let failing = *self.failing().get(key)?;
         let until = failing.last + policy.delay(failing.times);
         let in_time = policy.timeout.is_none_or(|timeout| until.duration_since(failing.since) <= timeout);
         (failing.restart == Restart::Automatic && in_time).then(|| until.saturating_duration_since(Instant::now()))
@@ -267,10 +301,10 @@ impl StreamStates {
             if was_failed {
                 status.state = StreamState::Running;
             }
-            if by == Restart::ByHand {
-                status.failing = None;
-            }
         });
+        if by == Restart::ByHand {
+            self.failing().remove(key);
+        }
         if was_failed {
             telemetry::stream_failed(false);
         }
@@ -298,6 +332,8 @@ impl StreamStates {
     /// The stream is no longer the connector's.
     pub fn remove(&self, key: &OffsetKey) {
         let removed = self.lock().remove(key);
+        self.failing().remove(key);
+        self.ingest_until().remove(key);
         self.changed();
         if matches!(removed, Some(StreamStatus { state: StreamState::Failed { .. }, .. })) {
             telemetry::stream_failed(false);

@@ -66,3 +66,44 @@ fn the_status_says_how_far_a_backfill_is() {
     assert_eq!((&json["state"], &json["backfill"]["percent"]), (&"BACKFILLING".into(), &12.5.into()));
     assert_eq!((&json["backfill"]["eta_s"], &json["errors"]["5000"]), (&70.into(), &1.into()));
 }
+
+#[test]
+fn the_delay_grows_over_lost_shards_until_something_is_committed() {
+    let (states, second) = (StreamStates::default(), Duration::from_secs(1));
+    let policy = RestartPolicy { timeout: Some(300 * second), base: 10 * second, cap: 100 * second };
+    let delay = || states.restart_in(&key(), &policy).unwrap();
+    // A record that is too large: it is pulled, and the shard lost by it, each time.
+    for most in [10, 20, 40] {
+        states.begin(&key(), 1);
+        states.set(&key(), StreamState::Running);
+        states.forget(&key());
+        states.begin(&key(), 0);
+        states.fail(&key(), "too large".to_owned(), Restart::Automatic);
+        assert!(delay() > (most - 1) * second && delay() <= most * second, "{:?}", delay());
+        states.restarted(&key(), Restart::Automatic);
+    }
+    assert!(states.published().is_empty());
+    states.committed(&key());
+    assert_eq!(states.published().len(), 1);
+    states.fail(&key(), "again".to_owned(), Restart::Automatic);
+    assert!(delay() <= 10 * second);
+    // What was on its way before it failed is committed after that: it is started again all the same.
+    states.restarted(&key(), Restart::Automatic);
+    states.fail(&key(), "again".to_owned(), Restart::Automatic);
+    assert!(delay() > 10 * second);
+    states.committed(&key());
+    assert!(states.is_failed(&key()) && delay() <= 10 * second);
+    states.remove(&key());
+    assert_eq!(states.restart_in(&key(), &policy), None);
+}
+
+#[test]
+fn a_refused_time_counts_for_a_while() {
+    let states = StreamStates::default();
+    assert!(!states.writes_ingest_time(&key()));
+    states.refuse_timestamps(&key(), Instant::now() + Duration::from_secs(600));
+    states.forget(&key());
+    assert!(states.writes_ingest_time(&key()));
+    states.refuse_timestamps(&key(), Instant::now());
+    assert!(!states.writes_ingest_time(&key()));
+}

@@ -6,6 +6,7 @@ use kvs_client::{Pulled, Puller};
 use tokio::sync::mpsc;
 
 use super::StreamPlan;
+use super::memory;
 use super::publish::{Publisher, to_position};
 use super::state::{Restart, StreamState, StreamStates};
 use crate::record::Notification;
@@ -29,7 +30,7 @@ pub(super) async fn run(
     let place = position.as_ref().map_or("none", |position| position.fragment_number.as_str());
     let start = position.is_none().then(|| context.puller.start.to_string());
     tracing::info!(connector = %plan.key.connector, stream = %plan.key.stream, after_fragment_number = place, start, "pulling");
-    let publisher = Publisher::new(&plan, partition).await;
+    let mut publisher = Publisher::new(&plan, partition);
     let mut puller = Puller::new(
         Arc::clone(&context.client),
         plan.stream.clone(),
@@ -37,18 +38,23 @@ pub(super) async fn run(
         context.puller.clone(),
         context.budget.clone(),
     );
+    let mut waits = puller.waits_for_memory();
     // What is to be told together with the next fragment: in its transaction.
     let mut notifications: Vec<Record> = Vec::new();
     loop {
         fault_point(Part::Stream);
-        match puller.next().await {
+        match memory::pulled(puller.next(), &mut waits, &plan, &states).await {
             Ok(Pulled::Fragment(pulled)) => {
                 let millis_behind_now = pulled.fragment.millis_behind_now;
-                states.note(&plan.key, |status| {
-                    status.progressed();
-                    status.millis_behind_now = millis_behind_now;
-                });
+                states.set(&plan.key, StreamState::Running);
+                states.note(&plan.key, |status| status.millis_behind_now = millis_behind_now);
                 if !publisher.send(*pulled, &mut notifications, &states, &queue).await {
+                    return;
+                }
+            }
+            Ok(Pulled::PassedOver(passed_over)) => {
+                states.set(&plan.key, StreamState::Running);
+                if !publisher.pass_over(*passed_over, &mut notifications, &queue).await {
                     return;
                 }
             }
@@ -88,6 +94,12 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
             let fragment_number = number.map(|number| number.as_str().to_owned());
             tracing::info!(%stream, fragment_number, received_bytes, request_id,
                 "the response ended within a fragment: waiting for the rest of it");
+            states.set(key, StreamState::WaitingForRest { fragment_number });
+        }
+        Pulled::GaveMemoryBack { number, held_bytes, request_id } => {
+            let fragment_number = number.map(|number| number.as_str().to_owned());
+            tracing::info!(%stream, fragment_number, held_bytes, request_id,
+                "a fragment that does not grow gives its memory to streams that wait for some: it is pulled again");
             states.set(key, StreamState::WaitingForRest { fragment_number });
         }
         Pulled::Odd { number, times, request_id } => {

@@ -120,7 +120,12 @@ impl Deliveries {
         if let Err((error, message)) = result {
             let purged = matches!(
                 error.rdkafka_error_code(),
-                Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
+                Some(
+                    RDKafkaErrorCode::PurgeQueue
+                        | RDKafkaErrorCode::PurgeInflight
+                        // Of a batch in which another record was refused.
+                        | RDKafkaErrorCode::InvalidDifferentRecord
+                )
             );
             if state.failed.as_ref().is_none_or(|failed| failed.purged && !purged) {
                 let error = match &state.transaction_error {
@@ -141,6 +146,7 @@ fn delivery_error(error: &KafkaError, index: usize, topic: &str, size_bytes: usi
         Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
             log_error.kind = LogErrorKind::RecordTooLarge { index, size_bytes, limit_bytes: None };
         }
+        Some(RDKafkaErrorCode::InvalidTimestamp) => log_error.kind = LogErrorKind::TimestampRefused { index },
         Some(
             RDKafkaErrorCode::TopicAuthorizationFailed
             | RDKafkaErrorCode::UnknownTopicOrPartition

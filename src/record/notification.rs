@@ -37,10 +37,17 @@ pub enum Notification<'a> {
         /// Those that were listed and could not be had.
         missing: u64,
     },
-    /// Fragments of a backfill are no more.
+    /// Fragments that the archive had listed cannot be had.
     FragmentsMissing {
         /// Their numbers.
         numbers: &'a [FragmentNumber],
+    },
+    /// A fragment that cannot be parsed is passed over.
+    FragmentPassedOver {
+        /// The position behind it.
+        position: &'a StreamPosition,
+        /// What is wrong with it.
+        reason: &'a str,
     },
     /// A stream that had been discovered is no more.
     StreamDeleted,
@@ -124,6 +131,9 @@ impl NotificationTopic {
                 fields.fragments_missing = Some(count(numbers.len() as u64));
                 fields.fragment_numbers = numbers.iter().take(NUMBERS_MAX).map(FragmentNumber::as_str).collect();
             }
+            Notification::FragmentPassedOver { position, .. } => {
+                fields.fragment_numbers = vec![position.fragment_number.as_str()];
+            }
             Notification::StreamDeleted => {}
         }
         let compiled = compiled()?;
@@ -150,6 +160,7 @@ impl Notification<'_> {
         match self {
             Self::PositionLost { .. } => "POSITION_LOST",
             Self::FragmentsMissing { .. } => "FRAGMENTS_MISSING",
+            Self::FragmentPassedOver { .. } => "FRAGMENT_PASSED_OVER",
             Self::StreamDeleted => "STREAM_DELETED",
         }
     }
@@ -170,7 +181,17 @@ impl Notification<'_> {
                 )
             }
             Self::FragmentsMissing { numbers } => {
-                format!("{} fragments that the archive had listed are gone: their retention is over", numbers.len())
+                format!(
+                    "{} fragments that the archive had listed cannot be had: their retention is over, or it does not find them",
+                    numbers.len()
+                )
+            }
+            Self::FragmentPassedOver { position, reason } => {
+                format!(
+                    "fragment {} cannot be parsed, however often it is pulled, and is passed over (errors.tolerance is all): \
+                     {reason}",
+                    position.fragment_number
+                )
             }
             Self::StreamDeleted => "the stream is deleted: its place is kept, should it come back".to_owned(),
         }

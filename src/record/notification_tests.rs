@@ -46,6 +46,16 @@ fn a_lost_position_has_both() {
 }
 
 #[test]
+fn a_fragment_that_is_passed_over_is_named_with_what_is_wrong() {
+    let (record, fields) =
+        read(&Notification::FragmentPassedOver { position: &position("11", 5), reason: "byte 670: cut" });
+    assert_eq!(record.headers[1].1, "FRAGMENT_PASSED_OVER");
+    assert_eq!(field(&fields, "fragment_numbers"), &Value::Array(vec![Value::String("11".to_owned())]));
+    let Value::String(message) = field(&fields, "message") else { panic!("no text") };
+    assert!(message.contains("fragment 11") && message.contains("byte 670: cut"), "{message}");
+}
+
+#[test]
 fn missing_fragments_are_named() {
     let numbers: Vec<FragmentNumber> = (0..1_200).map(|number| number.to_string().parse().unwrap()).collect();
     let (_, fields) = read(&Notification::FragmentsMissing { numbers: &numbers });

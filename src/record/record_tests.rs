@@ -36,6 +36,7 @@ fn builder(key_format: KeyFormat, wanted: RecordTimestamp) -> RecordBuilder {
         partition: 5,
         key_format,
         encoder: Arc::new(AvroValue::new().unwrap()),
+        ingest_time: false,
         timestamps: TimestampPolicy {
             wanted,
             retention_ms: Some(1_000),
@@ -129,8 +130,22 @@ fn times_that_kafka_would_refuse_or_delete_are_replaced() {
     assert_eq!(replaced(now - 999), None);
     assert_eq!(replaced(now - 1_000), Some("older_than_retention"));
     assert_eq!(replaced(0), Some("older_than_retention"));
-    assert_eq!(replaced(now + 3_600_000), None);
-    assert_eq!(replaced(now + 3_600_001), Some("too_far_ahead"));
+    // A minute less than the broker takes, for it goes by its own clock and by a later time.
+    assert_eq!(replaced(now + 3_540_000), None);
+    assert_eq!(replaced(now + 3_540_001), Some("too_far_ahead"));
+    let limited = TimestampPolicy {
+        wanted: RecordTimestamp::Producer,
+        retention_ms: None,
+        before_max_ms: 100_000,
+        after_max_ms: 1_000,
+    };
+    assert_eq!(limited.choose(&fragment(now - 50_000), now).replaced, None);
+    assert_eq!(limited.choose(&fragment(now - 50_001), now).replaced, Some("older_than_retention"));
+    // Of a limit that is less than the margin half is left.
+    assert_eq!(limited.choose(&fragment(now + 500), now).replaced, None);
+    assert_eq!(limited.choose(&fragment(now + 501), now).replaced, Some("too_far_ahead"));
+    let for_ever = TimestampPolicy { before_max_ms: i64::MAX, after_max_ms: i64::MAX, ..limited };
+    assert_eq!(for_ever.choose(&fragment(1), now).replaced, None);
     let mut without = fragment(5);
     without.producer_timestamp = None;
     let policy = builder(KeyFormat::Text, RecordTimestamp::Producer).timestamps;

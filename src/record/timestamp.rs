@@ -2,7 +2,8 @@
 //!
 //! Event time is in the value's fields. A record stamped with an old producer time is deleted by its topic's
 //! retention at once, and one stamped over an hour ahead is refused by the broker; so ingest time is the default, and
-//! with the others both cases are caught.
+//! with the others both cases are caught. The broker goes by its own clock, and by when the record reaches it: so near to
+//! what it takes that either may differ, ingest time is written.
 
 use kvs_client::Fragment;
 
@@ -31,6 +32,14 @@ pub struct TimestampPolicy {
     pub after_max_ms: i64,
 }
 
+/// Clocks differ, and records wait for their transaction, by this much at most; by less where a topic takes little.
+const MARGIN_MS: i64 = 60_000;
+
+/// What is left of a limit after the margin: never less than half of it.
+fn within(limit_ms: i64) -> i64 {
+    limit_ms.saturating_sub(MARGIN_MS.min(limit_ms / 2).max(0))
+}
+
 /// A time, and why it is not the one asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Chosen {
@@ -38,20 +47,27 @@ pub(crate) struct Chosen {
     pub(crate) replaced: Option<&'static str>,
 }
 
+impl Chosen {
+    /// The time a fragment came in, which is what is asked for.
+    pub(crate) fn ingest(millis: i64) -> Self {
+        Self { millis, replaced: None }
+    }
+}
+
 impl TimestampPolicy {
     pub(crate) fn choose(&self, fragment: &Fragment, now_ms: i64) -> Chosen {
         let wanted = match self.wanted {
-            RecordTimestamp::Ingest => return Chosen { millis: now_ms, replaced: None },
+            RecordTimestamp::Ingest => return Chosen::ingest(now_ms),
             RecordTimestamp::Producer => fragment.producer_timestamp,
             RecordTimestamp::Server => fragment.server_timestamp,
         };
         let ingest = |reason| Chosen { millis: now_ms, replaced: Some(reason) };
         let Some(millis) = wanted.map(kvs_client::Timestamp::millis) else { return ingest("missing") };
         let age_ms = now_ms.saturating_sub(millis);
-        if self.retention_ms.is_some_and(|retention_ms| age_ms >= retention_ms) || age_ms > self.before_max_ms {
+        if self.retention_ms.is_some_and(|retention_ms| age_ms >= retention_ms) || age_ms > within(self.before_max_ms) {
             return ingest("older_than_retention");
         }
-        if -age_ms > self.after_max_ms || millis < 0 {
+        if age_ms.saturating_neg() > within(self.after_max_ms) || millis < 0 {
             return ingest("too_far_ahead");
         }
         Chosen { millis, replaced: None }

@@ -31,6 +31,11 @@ pub enum LogErrorKind {
         /// The topic.
         topic: String,
     },
+    /// The broker does not take the time of a record.
+    TimestampRefused {
+        /// Index in the transaction's records, in the order they were sent.
+        index: usize,
+    },
     /// Anything else.
     Other,
 }
@@ -50,6 +55,7 @@ impl LogErrorKind {
             Self::NotAuthorized => "not_authorized",
             Self::RecordTooLarge { .. } => "record_too_large",
             Self::TopicRefused { .. } => "topic_refused",
+            Self::TimestampRefused { .. } => "timestamp_refused",
             Self::Other => "other",
         }
     }

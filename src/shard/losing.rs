@@ -90,6 +90,13 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 );
                 self.sources.fail(&stream, reason);
             }
+            (LogErrorKind::TimestampRefused { .. }, Some(stream)) => {
+                tracing::warn!(shard = self.shard.0, connector = %stream.connector, stream = %stream.stream, %error,
+                    "the broker takes no record with the time that record.timestamp asks for: the stream's records get their \
+                     ingest time for an hour; see message.timestamp.before.max.ms and message.timestamp.after.max.ms of the \
+                     topic, and the clocks");
+                self.sources.timestamp_refused(&stream);
+            }
             (LogErrorKind::TopicRefused { topic, .. }, Some(_)) => {
                 self.sources.fail_topic(topic, error.to_string());
             }

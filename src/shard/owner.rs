@@ -67,6 +67,12 @@ pub trait Sources: Send {
     /// Gives a stream up: its place is kept, the others go on.
     fn fail(&mut self, stream: &OffsetKey, reason: String);
 
+    /// Hears what has been committed.
+    fn committed(&mut self, _fragments: &[Committed]) {}
+
+    /// Hears that the broker has refused a record of a stream for its time. The shard is lost; it is pulled again.
+    fn timestamp_refused(&mut self, _stream: &OffsetKey) {}
+
     /// Gives up all streams that write to a topic.
     fn fail_topic(&mut self, topic: &str, reason: String);
 
@@ -293,6 +299,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     *delays = None;
                     self.report.committed();
                     telemetry::committed(&committed);
+                    self.sources.committed(&committed);
                 }
                 Err(failed) => {
                     self.sources.stop();

@@ -39,6 +39,8 @@ pub struct Committed {
     pub is_fragment: bool,
     /// Whether notifications were written with it.
     pub has_notifications: bool,
+    /// Whether its stream has come on by it: also by a fragment that is passed over.
+    pub moves_offset: bool,
     _permit: Box<dyn std::any::Any + Send>,
 }
 
@@ -96,8 +98,9 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
             key: Arc::clone(&outgoing.key),
             size_bytes: outgoing.size_bytes,
             received: outgoing.received,
-            is_fragment: outgoing.offset.is_some(),
+            is_fragment: outgoing.offset.is_some() && outgoing.size_bytes > 0,
             has_notifications: !outgoing.notifications.is_empty(),
+            moves_offset: outgoing.offset.is_some(),
             _permit: outgoing.permit,
         });
         if let Some(offset) = outgoing.offset {
@@ -134,6 +137,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
     fn failed(&self, error: LogError) -> Failed {
         let sent = match error.kind {
             super::log::LogErrorKind::RecordTooLarge { index, .. }
+            | super::log::LogErrorKind::TimestampRefused { index }
             | super::log::LogErrorKind::TopicRefused { index, .. } => self.owners.get(index),
             _ => None,
         };
@@ -151,7 +155,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
 pub struct Failed {
     /// How.
     pub error: Box<LogError>,
-    /// The stream whose record is too large, or whose topic takes none, when it is that.
+    /// The stream whose record is too large, or has a time that is not taken, or whose topic takes none, when it is that.
     pub stream: Option<Arc<OffsetKey>>,
     /// Whether it is a notification that is too large, or whose topic takes none.
     pub is_notification: bool,

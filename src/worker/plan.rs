@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvs_client::{CallLimits, Client, MemoryBudget, StreamRef};
+use kvs_client::{CallLimits, Client, MemoryBudget, PullerConfig, StreamRef};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::WorkerError;
 use super::earlier::PlacesByArn;
 use crate::cluster::Settings;
-use crate::config::connector::{Discovery, StreamsConfig};
+use crate::config::connector::{Discovery, ErrorsTolerance, StreamsConfig};
 use crate::config::secrets::Resolved;
 use crate::config::{ConnectorConfig, WorkerConfig, check};
 use crate::connector::{ConnectorContext, EarlierPlaces, StreamPlan};
@@ -200,7 +200,10 @@ impl Dependencies {
         let context = Arc::new(ConnectorContext {
             client: Arc::new(client),
             budget: self.budget.clone(),
-            puller: connector.puller.clone(),
+            puller: PullerConfig {
+                pass_over_unparsable: connector.errors_tolerance == ErrorsTolerance::All,
+                ..connector.puller.clone()
+            },
             earlier: Arc::clone(&self.earlier),
             restart: connector.restart,
             backfill: connector.backfill.clone(),

@@ -23,6 +23,10 @@ use crate::connector::{StreamState, StreamStates};
 use crate::shard::{OffsetKey, ShardId};
 use crate::supervision::{Part, fault_point};
 
+/// What the trace says of a stream that gets no memory.
+const WAITS_FOR_MEMORY: &str =
+    "the stream waits for memory that other streams have: raise memory.budget.size.bytes, or run more workers";
+
 /// How often it is looked whether something is to be said.
 const TICK: Duration = Duration::from_millis(100);
 /// Without any change it is looked so often, for what got lost.
@@ -262,6 +266,7 @@ impl Statuses {
                 let of_stream = |status: &crate::connector::state::StreamStatus| {
                     let (state, trace) = match &status.state {
                         StreamState::Failed { reason } => (RunState::Failed, Some(reason.clone())),
+                        StreamState::WaitingForMemory => (RunState::Running, Some(WAITS_FOR_MEMORY.to_owned())),
                         _ => (RunState::Running, None),
                     };
                     // One that has failed by what its shard met has no lease of its own.

@@ -76,7 +76,7 @@ impl ArchivePuller {
 
     /// A fragment's server time; `or` when the archive has not got it. `None`: it is asked for again.
     async fn time_of(&mut self, number: FragmentNumber, or: Timestamp) -> Result<Option<Timestamp>, Error> {
-        let fetched = one::fetch(&self.client, &self.stream, &number, &self.config, &self.budget).await?;
+        let fetched = one::fetch(&self.client, &self.stream, &number, &self.config, &self.budget, &self.waits).await?;
         if let Some(timestamp) = fetched.and_then(|pulled| pulled.fragment.server_timestamp) {
             self.absent = 0;
             self.failures.reset();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kvs_mkv::{Fragment, FragmentNumber};
 
+use super::unparsable::PassedOver;
 use crate::budget::MemoryPermit;
 use crate::error::Error;
 use crate::resume::StreamPosition;
@@ -49,6 +50,17 @@ pub enum Pulled {
         number: FragmentNumber,
         /// How often running.
         times: u32,
+        /// Id of the request it came with.
+        request_id: Option<String>,
+    },
+    /// A fragment that cannot be parsed is passed over.
+    PassedOver(Box<PassedOver>),
+    /// Others needed the memory of a fragment that did not grow: it is pulled again when there is room for it.
+    GaveMemoryBack {
+        /// Its number, when it had come.
+        number: Option<FragmentNumber>,
+        /// How much memory it had.
+        held_bytes: usize,
         /// Id of the request it came with.
         request_id: Option<String>,
     },

@@ -14,7 +14,7 @@ impl Puller {
     /// Until its offset has been committed a stream has no place, so that one that is begun anew begins with it again.
     pub(super) async fn fetch_first(&mut self) -> Result<Option<Pulled>, Error> {
         let Some(number) = self.first.clone() else { return Ok(None) };
-        match one::fetch(&self.client, &self.stream, &number, &self.config, &self.budget).await {
+        match one::fetch(&self.client, &self.stream, &number, &self.config, &self.budget, &self.waits).await {
             Ok(Some(pulled)) => {
                 self.first = None;
                 self.failures.reset();

@@ -33,6 +33,9 @@ impl Puller {
                 self.config.clone(),
                 self.budget.clone(),
             )));
+            if let Some(gap) = &mut self.gap {
+                gap.set_waits(Arc::clone(&self.waits));
+            }
         }
         if self.lost.is_none() {
             self.lost = Some(Lost { position, fetched: 0, missing: 0, archive_asked: self.gap.is_some() });
@@ -52,6 +55,10 @@ impl Puller {
                 Ok(Some(Pulled::Fragment(pulled)))
             }
             Ok(Archived::Begun { .. }) => Ok(None),
+            Ok(Archived::PassedOver(passed_over)) => {
+                self.resume.advance(passed_over.position.clone());
+                Ok(Some(Pulled::PassedOver(passed_over)))
+            }
             Ok(Archived::Missing { numbers }) => {
                 if let Some(lost) = &mut self.lost {
                     lost.missing += numbers.len() as u64;

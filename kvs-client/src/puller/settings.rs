@@ -37,6 +37,8 @@ pub struct PullerConfig {
     pub position_lost: PositionLost,
     /// Whether the archive is asked for what was missed when the position is lost.
     pub gap_check: bool,
+    /// Whether a fragment that cannot be parsed, however often it is pulled, is passed over.
+    pub pass_over_unparsable: bool,
     /// Bounds on a fragment.
     pub limits: Limits,
     /// Room to leave in front of each payload, in bytes.
@@ -60,6 +62,7 @@ impl Default for PullerConfig {
             start_inclusive: false,
             position_lost: PositionLost::default(),
             gap_check: false,
+            pass_over_unparsable: false,
             limits: Limits::default(),
             headroom_bytes: 0,
             retry: RetryPolicy::default(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::block::Frame;
 use crate::ebml::{self, id};
 use crate::error::{Error, ErrorKind};
-use crate::fragment::{Cluster, Document, ErrorReport, Fragment};
+use crate::fragment::{Broken, Cluster, Document, ErrorReport, Fragment};
 use crate::limits::Limits;
 use crate::number::FragmentNumber;
 use crate::payload::Payload;
@@ -25,6 +25,8 @@ pub(super) struct Chunk {
     pub(super) token: Option<Box<str>>,
     /// Where a Segment of known size ends in the chunk.
     pub(super) segment_end: Option<u64>,
+    /// What is wrong with the chunk's head. Told only when the head is over, so that the fragment's number is known by then.
+    pub(super) fault: Option<Error>,
     pub(super) frames: Vec<Frame>,
     pub(super) clusters: Vec<Cluster>,
     leading_tags: Range<usize>,
@@ -55,6 +57,7 @@ impl Default for Chunk {
             number: None,
             token: None,
             segment_end: None,
+            fault: None,
             frames: Vec::new(),
             clusters: Vec::new(),
             leading_tags: 0..0,
@@ -76,6 +79,20 @@ impl Default for Chunk {
 impl Chunk {
     pub(super) fn is_error(&self) -> bool {
         self.error_id.is_some() || self.error_code.is_some()
+    }
+
+    /// Tells what is wrong with the head; an error that the service reports comes first.
+    pub(super) fn check(&mut self) -> Result<(), Error> {
+        if self.is_error() {
+            return Ok(());
+        }
+        self.fault.take().map_or(Ok(()), Err)
+    }
+
+    /// What had been read of a chunk that is not valid.
+    pub(super) fn into_broken(self, offset: u64) -> Broken {
+        let Self { number, server_timestamp, producer_timestamp, .. } = self;
+        Broken { number, server_timestamp, producer_timestamp, offset }
     }
 
     /// Default duration of a track, for the frames of a lacing.

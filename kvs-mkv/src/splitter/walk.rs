@@ -134,6 +134,7 @@ impl Splitter {
         match header.id {
             id::SEGMENT => Err(self.error(ErrorKind::NotAChunk, header)),
             id::CLUSTER => {
+                self.chunk.check()?;
                 if self.chunk.token.is_some() {
                     return Err(self.error(ErrorKind::MediaAfterToken, header));
                 }
@@ -150,13 +151,18 @@ impl Splitter {
                 let content_offset = splitter.chunk_offset + content_at as u64;
                 let element_at = splitter.at;
                 let chunk = &mut splitter.chunk;
-                match header.id {
+                let read = match header.id {
                     id::INFO => chunk.read_info(content, content_offset),
                     id::TRACKS => {
                         chunk.read_tracks(content, content_offset, &splitter.limits, &mut splitter.tracks_cache)
                     }
                     _ => chunk.read_tags(content, element_at, content_at, splitter.chunk_offset, &splitter.limits),
+                };
+                // The element's size is valid, so that the number, which stands further on, can still be read.
+                if let Err(error) = read {
+                    chunk.fault.get_or_insert(error);
                 }
+                Ok(())
             }),
             _ => self.skip(header),
         }

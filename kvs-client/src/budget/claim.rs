@@ -1,0 +1,104 @@
+//! What one session holds of the budget.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::pool::Wish;
+use super::{MemoryBudget, MemoryPermit, Waits, lock};
+
+/// The memory of the fragment that a session brings. It can be asked back while the session waits for bytes.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    budget: MemoryBudget,
+    id: u64,
+    permit: MemoryPermit,
+    /// Bytes of the permit that nothing has come for yet.
+    spare_bytes: usize,
+    waits: Waits,
+    evicted: Arc<Notify>,
+}
+
+impl Claim {
+    /// Returns a claim that has something to begin with.
+    pub(crate) fn new(budget: &MemoryBudget, begins_with: MemoryPermit, waits: Waits) -> Self {
+        let evicted = Arc::new(Notify::new());
+        let id = lock(&budget.pool).begin(Arc::clone(&evicted), Instant::now());
+        let spare_bytes = begins_with.size_bytes();
+        Self { budget: budget.clone(), id, permit: begins_with, spare_bytes, waits, evicted }
+    }
+
+    /// Adds `count` bytes to what is held, waiting until there is room.
+    pub(crate) async fn extend(&mut self, count: usize) {
+        let owed = std::mem::take(&mut self.permit.owed_bytes);
+        let spare = self.spare_bytes.min(count + owed);
+        self.spare_bytes -= spare;
+        let missing = count + owed - spare;
+        if self.permit.overdraft {
+            self.permit.overdrawn_bytes += missing;
+        } else if missing > 0 {
+            let held_bytes = self.permit.size_bytes();
+            let wish = Wish { wanted_bytes: missing, held_bytes, readmission: false };
+            let granted = self.budget.wait(wish, &self.waits).await;
+            self.permit.merge(granted);
+        }
+        self.note(count);
+    }
+
+    /// Bytes that are held.
+    #[cfg(test)]
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.permit.size_bytes()
+    }
+
+    /// Takes `count` bytes off for a fragment that has become whole; of the rest `needed` stay.
+    pub(crate) fn split(&mut self, count: usize, needed: usize) -> MemoryPermit {
+        let whole = self.permit.split(count);
+        let held = self.permit.size_bytes();
+        drop(self.permit.split(held.saturating_sub(needed)));
+        self.spare_bytes = 0;
+        self.note(0);
+        whole
+    }
+
+    /// Takes all that is held.
+    pub(crate) fn take(&mut self) -> MemoryPermit {
+        self.spare_bytes = 0;
+        let permit = std::mem::take(&mut self.permit);
+        self.note(0);
+        permit
+    }
+
+    fn note(&self, grown_bytes: usize) {
+        let (held, overdraft) = (self.permit.size_bytes(), self.permit.overdraft);
+        lock(&self.budget.pool).hold(self.id, held, overdraft, grown_bytes, Instant::now());
+    }
+
+    /// The session is read again: it has not stood still meanwhile, but its reader.
+    pub(crate) fn resume(&self) {
+        lock(&self.budget.pool).resume(self.id, Instant::now());
+    }
+
+    /// Tells whether the session waits for bytes from the service.
+    pub(crate) fn set_reading(&self, reading: bool) {
+        lock(&self.budget.pool).set_reading(self.id, reading);
+    }
+
+    /// Waits until others need the memory.
+    pub(crate) async fn evicted(&self) {
+        loop {
+            self.evicted.notified().await;
+            // It may have grown since it was asked.
+            if lock(&self.budget.pool).is_evicted(self.id) {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        lock(&self.budget.pool).end(self.id);
+    }
+}
