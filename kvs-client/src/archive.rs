@@ -236,7 +236,7 @@ impl ArchivePuller {
             .take(BATCH_FRAGMENTS)
             .take_while(|info| {
                 let first = size_bytes == 0;
-                size_bytes = info.size_bytes.max(1).saturating_add(size_bytes);
+                size_bytes = with_next(size_bytes, info.size_bytes);
                 first || size_bytes <= BATCH_BYTES
             })
             .map(|info| info.number.clone())
@@ -317,6 +317,12 @@ impl ArchivePuller {
         self.delay = Some(delay);
         Ok(Archived::Retrying { error, delay })
     }
+}
+
+/// Returns the bytes of a batch with one fragment more, whose size is as the list says, so any number. One of no size
+/// counts too.
+fn with_next(batch_bytes: u64, next_bytes: u64) -> u64 {
+    batch_bytes.saturating_add(next_bytes.max(1))
 }
 
 /// Returns how much of a range of time lies before `at_ms`, in thousandths. Times are the service's and a position's,

@@ -9,3 +9,9 @@ fn progress_is_right_for_any_times() {
     // A range of no time, and one whose end lies before its begin.
     assert_eq!((permille(5, 5, 5), permille(i64::MAX, i64::MIN, 0)), (0, 0));
 }
+
+#[test]
+fn a_fragment_of_any_size_fills_a_batch() {
+    assert_eq!((with_next(0, 0), with_next(5, 7)), (1, 12));
+    assert!(with_next(1, u64::MAX) > BATCH_BYTES);
+}
