@@ -5,6 +5,7 @@
 
 mod connector;
 mod offsets;
+mod output;
 mod remote;
 mod run;
 mod tail;
@@ -17,6 +18,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Problem, WorkerConfig, worker};
+use crate::logging;
 
 /// Wrong usage.
 pub const EXIT_USAGE: u8 = 64;
@@ -67,7 +69,7 @@ enum Command {
 /// Where a worker's settings come from.
 #[derive(Args)]
 pub struct WorkerArgs {
-    /// The worker's settings, in TOML.
+    /// The worker's settings, in TOML, or in Java properties (*.properties).
     #[arg(long, value_name = "FILE")]
     worker: Option<PathBuf>,
     /// Kafka brokers; the same as --set bootstrap.servers=…
@@ -121,8 +123,10 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are no errors.
             let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(code);
+            return match error.print() {
+                Err(error) if code == 0 => end(Err(output::failure(&error))),
+                _ => ExitCode::from(code),
+            };
         }
     };
     let result = match cli.command {
@@ -132,15 +136,20 @@ pub fn main() -> ExitCode {
         Command::Connector(connector) => connector.execute(),
         Command::Offsets(offsets) => offsets.execute(),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
+    end(result)
+}
+
+/// Says how it ended.
+fn end(result: Result<(), Failure>) -> ExitCode {
+    let code = match result {
+        Ok(()) => 0,
         Err(Failure { code, lines }) => {
-            for line in lines {
-                eprintln!("kvs-connect: {line}");
-            }
-            ExitCode::from(code)
+            lines.iter().for_each(|line| output::say(format_args!("kvs-connect: {line}")));
+            code
         }
-    }
+    };
+    logging::flush();
+    ExitCode::from(code)
 }
 
 /// Milliseconds since 1970 as text; a producer that counts from zero is shown as it counts.

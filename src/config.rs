@@ -1,13 +1,17 @@
 //! Settings of workers and connectors: read, checked, every problem said at once.
 //!
-//! **Contract.** A problem names file, key and reason; an unknown key is one, and names the nearest known key. What
+//! **Contract.** A problem names file, key and reason; an unknown key is one, and names a known key that is really near. What
 //! comes out is typed and consistent: nothing behind this module parses a setting again.
 
 pub mod check;
+pub mod connect_keys;
 pub mod connector;
 mod discreet;
+mod environment;
 pub mod json;
 pub mod keys;
+pub mod librdkafka_keys;
+pub mod properties;
 pub mod rest;
 pub mod restart;
 pub mod secrets;

@@ -14,7 +14,7 @@ mod task;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use kvs_client::{ArchiveRange, Client, MemoryBudget, PullerConfig, StreamRef};
+use kvs_client::{ArchiveBounds, Client, MemoryBudget, PullerConfig, StreamRef};
 use tokio::sync::OnceCell;
 
 pub use live::{LiveStreams, ShardStreams};
@@ -63,8 +63,8 @@ pub struct ConnectorContext {
     pub earlier: Arc<dyn EarlierPlaces>,
     /// When streams that have failed are started again.
     pub restart: RestartPolicy,
-    /// A range of the archive to read instead.
-    pub backfill: Option<ArchiveRange>,
+    /// A part of the archive to read instead.
+    pub backfill: Option<ArchiveBounds>,
     /// Whether its streams are found by discovery, which ends those that are no more.
     pub discovered: bool,
     /// Data topic.

@@ -13,6 +13,7 @@ pub mod reader;
 pub mod settings;
 pub mod stores;
 pub mod topics;
+pub mod trial;
 pub mod watch;
 
 pub use data_topics::{DataTopic, DataTopics};

@@ -1,12 +1,18 @@
 //! What is logged, and how that is changed while the worker runs (`/admin/loggers`).
+//!
+//! **Contract.** A log that cannot be written, or that nobody reads, costs its own lines and nothing else ([`writer`]).
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+
+pub(crate) mod writer;
+
+use writer::Lines;
 
 /// What is logged unless `RUST_LOG` says otherwise.
 const DEFAULT: &str = "info,aws_config=error";
@@ -28,6 +34,8 @@ const KNOWN: [&str; 13] = [
     "reqwest",
     "rustls",
 ];
+/// How long the end of the process waits for its last lines.
+const FLUSH_MAX: Duration = Duration::from_millis(200);
 /// So many loggers may be set.
 const SET_MAX: usize = 200;
 
@@ -56,8 +64,10 @@ pub fn start() -> Logging {
     let text = std::env::var("RUST_LOG").ok().filter(|text| EnvFilter::try_new(text).is_ok());
     let text = text.unwrap_or_else(|| DEFAULT.to_owned());
     let filter = EnvFilter::new(&text);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let reload: Reload = if std::io::stderr().is_terminal() {
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines::start());
+    // It would say on standard error that standard error cannot be written, and panic.
+    let builder = builder.log_internal_errors(false);
+    let reload: Reload = if is_for_people() {
         let builder = builder.with_filter_reloading();
         let handle = builder.reload_handle();
         builder.init();
@@ -69,6 +79,23 @@ pub fn start() -> Logging {
         Box::new(move |filter| handle.reload(filter).map_err(|error| error.to_string()))
     };
     Logging::new(&text, reload)
+}
+
+/// Whether somebody at a terminal reads the log.
+fn is_for_people() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Waits for the last lines before the process ends, for 200 ms at most: nobody may be reading them.
+pub fn flush() {
+    if let Some(lines) = Lines::started() {
+        lines.flush(FLUSH_MAX);
+    }
+}
+
+/// Returns how many lines have been dropped because they could not be written, or not as fast as they came.
+pub fn lines_dropped() -> u64 {
+    Lines::started().map_or(0, Lines::dropped)
 }
 
 impl Logging {
@@ -182,5 +209,5 @@ fn parse_level(text: &str) -> Result<LevelFilter, String> {
 }
 
 #[cfg(test)]
-#[path = "logging_tests.rs"]
+#[path = "logging/logging_tests.rs"]
 mod tests;

@@ -42,6 +42,8 @@ const STREAMS_FAILED: &str = "kvs_connect_streams_failed";
 const PANICS: &str = "kvs_connect_panics_total";
 const NOTIFICATIONS_DROPPED: &str = "kvs_connect_notifications_dropped_total";
 const REST_CONNECTIONS_CLOSED: &str = "kvs_connect_rest_connections_closed_total";
+const LOG_LINES_DROPPED: &str = "kvs_connect_log_lines_dropped_total";
+const OUT_OF_FILES: &str = "kvs_connect_out_of_files";
 const BUDGET_USED: &str = "kvs_connect_memory_budget_used_bytes";
 
 /// How often samples are drained and series looked after.
@@ -115,6 +117,11 @@ pub fn install() -> Result<Metrics, String> {
         REST_CONNECTIONS_CLOSED,
         "Connections to the REST API that were closed for others, or not accepted, by reason"
     );
+    describe_counter!(
+        LOG_LINES_DROPPED,
+        "Log lines dropped because they could not be written, or not as fast as they came"
+    );
+    describe_gauge!(OUT_OF_FILES, "Whether the process has no file descriptors left");
     describe_gauge!(BUDGET_USED, "Bytes of the memory budget in use");
     Ok(metrics)
 }
@@ -231,6 +238,12 @@ impl CallObserver for CallMetrics {
 
 pub(crate) fn panicked(part: Part) {
     counter!(PANICS, "part" => part.name()).increment(1);
+}
+
+/// Notes what is counted elsewhere, before the metrics are rendered.
+pub(crate) fn process(log_lines_dropped: u64, out_of_files: bool) {
+    counter!(LOG_LINES_DROPPED).absolute(log_lines_dropped);
+    gauge!(OUT_OF_FILES).set(f64::from(u8::from(out_of_files)));
 }
 
 pub(crate) fn budget_used(bytes: usize) {

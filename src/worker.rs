@@ -5,6 +5,7 @@
 //! that is not assigned. Any worker answers for all of its group, and makes changes for all of it ([`operations`]).
 
 mod agreement;
+pub mod clients;
 mod connectors;
 mod earlier;
 pub mod offsets;
@@ -166,7 +167,7 @@ impl Worker {
             let _ = self.cluster_id.set(id);
         }
         let contract = self.contract.clone();
-        let group = self.ask_group().await?;
+        let Some(group) = self.ask_group(&shutdown).await? else { return Ok(()) };
         startup::storage_topics(&topics, &config).await?;
         let data_topics = Arc::new(DataTopics::new(&self.kafka).map_err(startup::refused_settings)?);
         let log = Arc::new(KafkaLog::new(self.kafka.clone()).with_data_topics(Arc::clone(&data_topics)));

@@ -52,6 +52,63 @@ fn every_problem_of_every_file_is_said_and_is_78() {
 }
 
 #[test]
+fn what_kafkas_clients_do_not_take_is_78_with_the_key_as_it_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let connector = write(
+        folder.path(),
+        "c.json",
+        r#"{"name": "c", "config": {"connector.class": "KinesisVideoSourceConnector", "kvs.region": "us-east-1",
+            "kvs.streams": "a", "topic": "t", "kvs.start.position": "SERVER_TIMESTAMP",
+            "kvs.start.timestamp": "1571360125131"}}"#,
+    );
+    let worker = write(
+        folder.path(),
+        "worker.properties",
+        "# as Connect has it\nbootstrap.servers=127.0.0.1:1\nproducer.compression.type=brotli\nproducer.acks=1\n",
+    );
+    // Nobody listens at that address, so whatever asks a broker would wait.
+    for arguments in [&["run", "--worker", &worker, &connector][..], &["validate", "--worker", &worker, &connector]] {
+        let (code, said) = run(arguments);
+        assert_eq!(code, 78, "{said}");
+        assert!(said.contains(&format!("{worker}: producer.acks: only all, -1 is taken here: ")), "{said}");
+    }
+    let worker = write(
+        folder.path(),
+        "worker.properties",
+        "bootstrap.servers=127.0.0.1:1\nproducer.compression.type=brotli\nssl.ca.location=/no/such/file\nsecurity.protocol=SSL\n",
+    );
+    for arguments in [&["run", "--worker", &worker, &connector][..], &["validate", "--worker", &worker, &connector]] {
+        let (code, said) = run(arguments);
+        assert_eq!(code, 78, "{said}");
+        for key in ["producer.compression.type", "ssl.ca.location"] {
+            assert!(said.contains(&format!("{worker}: {key}: Kafka's client (librdkafka) refuses it: ")), "{said}");
+        }
+    }
+    let by_variable = Command::new(env!("CARGO_BIN_EXE_kvs-connect"))
+        .args(["run", "--bootstrap-servers", "127.0.0.1:1", &connector])
+        .env("CONNECT_CONSUMER_MAX_POLL_RECORDS", "500")
+        .env("CONNECT_PRODUCER_BATCH_SIZE", "0")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&by_variable.stderr).into_owned();
+    assert_eq!(by_variable.status.code(), Some(78), "{said}");
+    let expected =
+        "environment (CONNECT_CONSUMER_MAX_POLL_RECORDS): consumer.max.poll.records: is a setting of the Java clients";
+    assert!(said.contains(expected), "{said}");
+    let (code, said) =
+        run(&["run", "--bootstrap-servers", "127.0.0.1:1", "--set", "producer.batch.size=0", &connector]);
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("command line: producer.batch.size: Kafka's client (librdkafka) refuses it: "), "{said}");
+    // How a timestamp was understood is said.
+    let (code, said) = run(&["validate", &connector]);
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("kvs.start.timestamp: 1571360125131 is taken as milliseconds: 2019-10-18T00:55:25.131Z"),
+        "{said}"
+    );
+}
+
+#[test]
 fn the_ready_configurations_are_valid() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("connectors");
     let worker = folder.join("worker.toml").display().to_string();

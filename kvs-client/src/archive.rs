@@ -6,6 +6,9 @@
 //! counted off, one number after the other, and what does not come is asked for again; what the service does not list
 //! any more either is reported as missing. It can go on from any position.
 
+mod bounds;
+pub(crate) mod one;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,6 +24,8 @@ use crate::resume::StreamPosition;
 use crate::retry::Backoff;
 use crate::session::{Session, Step, Wanted};
 use crate::stream_ref::StreamRef;
+
+pub use bounds::ArchiveBounds;
 
 /// Server time that is listed at once, at first. It grows while little is found and shrinks when there is too much.
 const WINDOW_MS: i64 = 3_600_000;
@@ -62,6 +67,11 @@ pub struct Progress {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Archived {
+    /// It is known which range of time the bounds are: where they are numbers of fragments, those had to be asked for.
+    Begun {
+        /// The range.
+        range: ArchiveRange,
+    },
     /// The next fragment.
     Fragment(Box<PulledFragment>),
     /// Fragments that were listed and are no more.
@@ -87,6 +97,11 @@ pub struct ArchivePuller {
     config: PullerConfig,
     budget: MemoryBudget,
     range: ArchiveRange,
+    /// What is wanted; without an end in time until the fragments that it names have been asked for.
+    bounds: ArchiveBounds,
+    begun: bool,
+    /// Fragments that the bounds name and the archive has not got.
+    gone: Vec<FragmentNumber>,
     /// Where the next window begins, in milliseconds.
     next_ms: i64,
     /// How long the next window is.
@@ -107,19 +122,27 @@ pub struct ArchivePuller {
 }
 
 impl ArchivePuller {
-    /// Reads `range` from behind `position`.
+    /// Reads what is within the bounds, a range of time for example, from behind `position`.
     pub fn new(
         client: Arc<Client>,
         stream: StreamRef,
-        range: ArchiveRange,
+        bounds: impl Into<ArchiveBounds>,
         position: Option<&StreamPosition>,
         config: PullerConfig,
         budget: MemoryBudget,
     ) -> Self {
         let behind = position.and_then(|position| position.server_timestamp).map_or(i64::MIN, Timestamp::millis);
+        let bounds = bounds.into();
+        let range = bounds.range();
+        let begun = range.is_some();
+        let range =
+            range.unwrap_or(ArchiveRange { from: Timestamp::from_millis(behind), to: Timestamp::from_millis(behind) });
         let mut puller = Self {
             client,
             stream,
+            bounds,
+            begun,
+            gone: Vec::new(),
             failures: Backoff::new(config.retry),
             config,
             budget,
@@ -153,6 +176,16 @@ impl ArchivePuller {
         loop {
             if let Some(delay) = self.delay.take() {
                 tokio::time::sleep(delay).await;
+            }
+            if !self.begun {
+                match self.begin().await {
+                    Ok(true) => return Ok(Archived::Begun { range: self.range }),
+                    Ok(false) => continue,
+                    Err(error) => return self.fail(error).await,
+                }
+            }
+            if !self.gone.is_empty() {
+                return Ok(Archived::Missing { numbers: std::mem::take(&mut self.gone) });
             }
             if self.wanted.is_empty() {
                 self.session = None;
@@ -218,7 +251,11 @@ impl ArchivePuller {
             self.window_ms = self.window_ms.saturating_mul(2);
         }
         let last = self.last.as_ref();
-        self.wanted = listed.into_iter().filter(|info| last.is_none_or(|last| info.number > *last)).collect();
+        self.wanted = listed
+            .into_iter()
+            .filter(|info| last.is_none_or(|last| info.number > *last))
+            .filter(|info| self.bounds.has(&info.number))
+            .collect();
         self.window = Some(window);
         self.next_ms = to + 1;
         self.failures.reset();

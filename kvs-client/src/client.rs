@@ -95,7 +95,7 @@ impl Client {
         // Whether the region's own endpoint can be had is known now, not at the first call.
         place.control(&place.region)?;
         Ok(Self {
-            http: http_client::build(&config.http)?,
+            http: http_client::build_off_runtime(&config.http).await?,
             credentials: CredentialsCache::new(&config.credentials, config.role.as_ref(), &place.region, &sdk).await,
             place,
             endpoints: EndpointCache::default(),

@@ -134,6 +134,9 @@ pub enum Error {
     },
 }
 
+/// EMFILE and ENFILE, as an [`std::io::Error`] ends its text.
+const OUT_OF_FILES: [&str; 2] = ["(os error 24)", "(os error 23)"];
+
 /// A refusal.
 #[derive(Debug)]
 pub struct ServiceError {
@@ -192,6 +195,11 @@ fn advice(error_id: u32) -> &'static str {
 }
 
 impl Error {
+    /// Returns whether no connection could be made because the process, or the machine, has no file descriptors left.
+    pub fn is_out_of_files(&self) -> bool {
+        matches!(self, Self::Transport { reason, .. } if OUT_OF_FILES.iter().any(|text| reason.contains(text)))
+    }
+
     /// What to do about it.
     pub fn class(&self) -> ErrorClass {
         match self {

@@ -7,11 +7,19 @@ use reqwest::{Certificate, NoProxy, Proxy};
 use crate::config::HttpConfig;
 use crate::credentials::with_causes;
 use crate::error::Error;
+use crate::files;
 
 /// The name and version that requests carry.
 const USER_AGENT: &str = concat!("kvs-connect/", env!("CARGO_PKG_VERSION"));
 
-pub(crate) fn build(config: &HttpConfig) -> Result<reqwest::Client, Error> {
+/// Makes the client on a thread where waiting is allowed: its certificates are read from a file.
+pub(crate) async fn build_off_runtime(config: &HttpConfig) -> Result<reqwest::Client, Error> {
+    let config = config.clone();
+    let built = tokio::task::spawn_blocking(move || build(&config)).await;
+    built.map_err(|error| Error::Config { reason: format!("the HTTP client cannot be made: {error}") })?
+}
+
+fn build(config: &HttpConfig) -> Result<reqwest::Client, Error> {
     let refuse = |reason: String| Error::Config { reason };
     let mut builder = reqwest::Client::builder()
         .http1_only()
@@ -35,7 +43,7 @@ pub(crate) fn build(config: &HttpConfig) -> Result<reqwest::Client, Error> {
 
 fn certificates(file: &Path) -> Result<Vec<Certificate>, String> {
     let in_file = |reason: String| format!("the certificates in {}: {reason}", file.display());
-    let pem = std::fs::read(file).map_err(|error| in_file(error.to_string()))?;
+    let pem = files::read(file).map_err(|error| in_file(error.to_string()))?;
     let found = Certificate::from_pem_bundle(&pem).map_err(|error| in_file(with_causes(&error)))?;
     if found.is_empty() {
         return Err(in_file("there is none".to_owned()));

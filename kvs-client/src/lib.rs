@@ -5,6 +5,8 @@
 //! sessions that end, cleanly or not, in the middle of a fragment or between two, are opened again from the last
 //! whole fragment, within the service's limits on calls. It never yields a part of a fragment as a whole one. Every
 //! [`Error`] has a [`ErrorClass`] that says what to do, and the request id when there is one.
+#![warn(clippy::disallowed_methods)]
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod archive;
 mod budget;
@@ -14,6 +16,7 @@ mod config;
 mod credentials;
 mod endpoint;
 mod error;
+pub mod files;
 mod http_client;
 mod observe;
 mod puller;
@@ -24,7 +27,7 @@ mod session;
 mod stream_ref;
 mod throttle;
 
-pub use archive::{ArchivePuller, ArchiveRange, Archived, Progress};
+pub use archive::{ArchiveBounds, ArchivePuller, ArchiveRange, Archived, Progress};
 pub use budget::{MemoryBudget, MemoryPermit};
 pub use client::{Client, FragmentInfo, StreamInfo};
 pub use config::{ClientConfig, HttpConfig, Role};

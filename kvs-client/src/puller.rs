@@ -1,6 +1,7 @@
 //! Fragment after fragment of one stream, session after session.
 
 mod event;
+mod first;
 mod gap;
 mod rate;
 mod settings;
@@ -37,6 +38,9 @@ pub struct Puller {
     config: PullerConfig,
     budget: MemoryBudget,
     resume: Resume,
+    /// The fragment that the stream is to start with, until it has come.
+    first: Option<FragmentNumber>,
+    first_absent: u32,
     session: Option<Session>,
     /// Whether the session starts at the live edge.
     live: bool,
@@ -69,7 +73,15 @@ impl Puller {
         budget: MemoryBudget,
     ) -> Self {
         let idle = RetryPolicy { attempts_max: 0, base: config.idle.base, cap: config.idle.cap };
+        let first = match &config.start {
+            StartSelector::FragmentNumber(number) if config.start_inclusive && position.is_none() => {
+                Some(number.clone())
+            }
+            _ => None,
+        };
         Self {
+            first,
+            first_absent: 0,
             resume: Resume::new(config.start.clone(), position, config.position_lost),
             failures: Backoff::new(config.retry),
             idle: Backoff::new(idle),
@@ -105,6 +117,12 @@ impl Puller {
             if let Some(delay) = self.delay {
                 tokio::time::sleep(delay).await;
                 self.delay = None;
+            }
+            if self.first.is_some() {
+                match self.fetch_first().await? {
+                    Some(pulled) => return Ok(pulled),
+                    None => continue,
+                }
             }
             if self.gap.is_some() {
                 match self.fill_gap().await? {

@@ -1,5 +1,7 @@
 //! Where a session starts.
 
+use std::fmt;
+
 use kvs_mkv::{FragmentNumber, Timestamp};
 use serde_json::{Value, json};
 
@@ -45,5 +47,17 @@ impl StartSelector {
             Self::ContinuationToken(token) => selector["ContinuationToken"] = token.as_str().into(),
         }
         selector
+    }
+}
+
+impl fmt::Display for StartSelector {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.kind())?;
+        match self {
+            // A token is as good as a place, and tells nobody anything.
+            Self::Now | Self::Earliest | Self::ContinuationToken(_) => Ok(()),
+            Self::FragmentNumber(number) => write!(formatter, " {number}"),
+            Self::ProducerTimestamp(timestamp) | Self::ServerTimestamp(timestamp) => write!(formatter, " {timestamp}"),
+        }
     }
 }

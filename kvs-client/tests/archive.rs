@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use common::*;
 use kvs_client::{
-    ArchivePuller, ArchiveRange, Archived, Client, Fragment, FragmentNumber, MemoryBudget, PositionLost, Pulled,
-    PullerConfig, StreamPosition, Timestamp,
+    ArchiveBounds, ArchivePuller, ArchiveRange, Archived, Client, Fragment, FragmentNumber, MemoryBudget, PositionLost,
+    Pulled, PullerConfig, StreamPosition, Timestamp,
 };
 use kvs_simulator::{CutHow, Fault, FaultKind, Simulator};
 
@@ -20,13 +20,14 @@ fn range(from: i64, to: i64) -> ArchiveRange {
     ArchiveRange { from: at(from), to: at(to) }
 }
 
-fn archive(client: &Arc<Client>, range: ArchiveRange, position: Option<&StreamPosition>) -> ArchivePuller {
+fn archive(client: &Arc<Client>, range: impl Into<ArchiveBounds>, position: Option<&StreamPosition>) -> ArchivePuller {
     let budget = MemoryBudget::new(64 << 20);
     ArchivePuller::new(Arc::clone(client), "s".parse().unwrap(), range, position, config(), budget)
 }
 
 #[derive(Default, Debug)]
 struct Read {
+    range: Option<ArchiveRange>,
     fragments: Vec<Fragment>,
     missing: Vec<FragmentNumber>,
     errors: Vec<String>,
@@ -39,6 +40,7 @@ async fn read(puller: &mut ArchivePuller) -> Read {
             Archived::Fragment(pulled) => read.fragments.push(pulled.fragment),
             Archived::Missing { numbers } => read.missing.extend(numbers),
             Archived::Retrying { error, .. } => read.errors.push(error.to_string()),
+            Archived::Begun { range } => read.range = Some(range),
             Archived::Done => return read,
             other => panic!("{other:?}"),
         }
@@ -56,9 +58,9 @@ async fn stage(count: usize) -> (tempfile::TempDir, Simulator, Arc<Client>) {
 async fn a_range_comes_once_and_in_order() {
     let (_folder, _simulator, client) = stage(10).await;
     let mut puller = archive(&client, range(2_000, 14_000), None);
-    let Read { fragments, missing, errors } = read(&mut puller).await;
+    let Read { fragments, missing, errors, range: begun } = read(&mut puller).await;
     assert_eq!(indexes(&fragments), [1, 2, 3, 4, 5, 6, 7]);
-    assert!(missing.is_empty() && errors.is_empty());
+    assert!(missing.is_empty() && errors.is_empty() && begun.is_none());
     assert!(fragments.iter().all(|one| one.complete && one.continuation_token.is_none() && one.frames.len() == 5));
     assert_eq!((puller.progress().fragments, puller.progress().permille), (7, 1_000));
     assert!(read(&mut archive(&client, range(100_000, 200_000), None)).await.fragments.is_empty());
@@ -186,4 +188,104 @@ async fn a_gap_that_the_archive_does_not_have_is_told_with_both_positions() {
             if before.fragment_number.as_str() == number(1) && after.fragment_number.as_str() == number(8))
     });
     assert!(told, "{others:?}");
+}
+
+/// From one fragment to another, both included.
+fn numbers(first: Option<usize>, last: Option<usize>) -> ArchiveBounds {
+    let bound = |index: Option<usize>| index.map(|index| number(index).parse().unwrap());
+    ArchiveBounds { first: bound(first), last: bound(last), ..ArchiveBounds::default() }
+}
+
+#[tokio::test]
+async fn fragment_numbers_bound_a_range_with_times_or_alone() {
+    let (_folder, simulator, client) = stage(10).await;
+    let fault = FaultKind::Cut { at_byte: 300, how: CutHow::Clean };
+    simulator.add_fault(Fault::new(fault).api("GetMediaForFragmentList").times(2));
+    let mut puller = archive(&client, numbers(Some(2), Some(6)), None);
+    let Read { fragments, missing, range: begun, .. } = read(&mut puller).await;
+    assert_eq!(indexes(&fragments), [2, 3, 4, 5, 6]);
+    assert!(missing.is_empty());
+    // A second around the two, so that no rounding leaves one out.
+    assert_eq!(begun.unwrap(), range(3_000, 13_000));
+    assert_eq!(puller.progress().permille, 1_000);
+    let one = read(&mut archive(&client, numbers(Some(4), Some(4)), None)).await;
+    assert_eq!(indexes(&one.fragments), [4]);
+    for (bounds, expected) in [
+        (ArchiveBounds { to: Some(at(9_000)), ..numbers(Some(2), None) }, vec![2, 3, 4]),
+        (ArchiveBounds { from: Some(at(9_000)), ..numbers(None, Some(7)) }, vec![5, 6, 7]),
+        (ArchiveBounds { from: Some(at(5_000)), to: Some(at(60_000)), ..numbers(Some(2), Some(4)) }, vec![3, 4]),
+        (ArchiveBounds { from: Some(at(0)), to: Some(at(9_000)), ..numbers(Some(2), Some(8)) }, vec![2, 3, 4]),
+    ] {
+        assert_eq!(indexes(&read(&mut archive(&client, bounds.clone(), None)).await.fragments), expected, "{bounds:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_range_by_numbers_goes_on_from_any_fragment() {
+    let (_folder, _simulator, client) = stage(8).await;
+    for done in 0..=5 {
+        let position = (done > 0).then(|| position(done));
+        let rest = read(&mut archive(&client, numbers(Some(1), Some(5)), position.as_ref())).await;
+        assert_eq!(indexes(&rest.fragments), (done + 1..=5).collect::<Vec<_>>(), "{done}");
+    }
+}
+
+#[tokio::test]
+async fn a_bound_that_the_archive_has_not_got_is_missing_and_the_rest_comes() {
+    let (_folder, _simulator, client) = stage(4).await;
+    // Before the first, and behind the last: numbers nobody has.
+    let low = "1".parse::<FragmentNumber>().unwrap();
+    let bounds =
+        ArchiveBounds { first: Some(low.clone()), last: Some(number(99).parse().unwrap()), from: None, to: None };
+    let first = read(&mut archive(&client, bounds.clone(), None)).await;
+    assert_eq!(indexes(&first.fragments), [0, 1, 2, 3]);
+    assert_eq!(first.missing, [low, number(99).parse().unwrap()]);
+    // It was told of before this place.
+    let second = read(&mut archive(&client, bounds, Some(&position(1)))).await;
+    assert_eq!(indexes(&second.fragments), [2, 3]);
+    assert!(second.missing.is_empty());
+}
+
+fn inclusive(index: usize) -> PullerConfig {
+    let start = kvs_client::StartSelector::FragmentNumber(number(index).parse().unwrap());
+    PullerConfig { start, start_inclusive: true, ..config() }
+}
+
+#[tokio::test]
+async fn a_start_that_includes_its_fragment_has_it_first_and_once() {
+    let (_folder, simulator, client) = stage(6).await;
+    for kind in [
+        None,
+        Some(FaultKind::Cut { at_byte: 500, how: CutHow::Reset }),
+        Some(FaultKind::Omit { fragments: 1 }),
+        Some(FaultKind::ErrorTag { after_fragments: 0, error_id: 5000, error_code: "INTERNAL".to_owned() }),
+        Some(FaultKind::Refuse { status: 500, error_type: "InternalFailure".to_owned(), message: String::new() }),
+    ] {
+        if let Some(kind) = &kind {
+            simulator.add_fault(Fault::new(kind.clone()).api("GetMediaForFragmentList").times(2));
+        }
+        let (fragments, _) = pull(&mut puller(&client, "s", None, inclusive(2)), 4).await;
+        assert_eq!(indexes(&fragments), [2, 3, 4, 5], "{kind:?}");
+        assert!(fragments[0].complete);
+    }
+    // Without a place it begins again with the fragment, with one it goes on behind it.
+    let (fragments, _) = pull(&mut puller(&client, "s", Some(position(2)), inclusive(2)), 3).await;
+    assert_eq!(indexes(&fragments), [3, 4, 5]);
+    let exclusive = PullerConfig { start_inclusive: false, ..inclusive(2) };
+    let (fragments, _) = pull(&mut puller(&client, "s", None, exclusive), 3).await;
+    assert_eq!(indexes(&fragments), [3, 4, 5]);
+}
+
+#[tokio::test]
+async fn a_start_that_includes_a_fragment_nobody_has_says_so() {
+    let (_folder, _simulator, client) = stage(3).await;
+    let mut puller = puller(&client, "s", None, inclusive(77));
+    let error = loop {
+        match puller.next().await {
+            Ok(Pulled::Fragment(pulled)) => panic!("{:?}", pulled.fragment.number),
+            Ok(_) => {}
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(error.contains(&number(77)) && error.contains("kvs.start.fragment.inclusive"), "{error}");
 }

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::remote::{Api, Remote, print_json, print_table};
-use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure};
+use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure, output};
 use crate::config::connector;
 
 /// How often it is looked while waiting.
@@ -145,21 +145,20 @@ impl Connector {
         match self.command {
             ConnectorCommand::List(Asked { remote }) => list(&remote),
             ConnectorCommand::Get(Named { name, remote }) => {
-                print_json(&remote.connect()?.call(Method::GET, &["connectors", &name, "config"], "", None)?);
-                Ok(())
+                print_json(&remote.connect()?.call(Method::GET, &["connectors", &name, "config"], "", None)?)
             }
             ConnectorCommand::Create(create) => create.execute(),
             ConnectorCommand::Update(Update { file, wait, remote }) => {
                 let (name, settings) = read(&file)?;
                 let api = remote.connect()?;
                 let made = api.call(Method::PUT, &["connectors", &name, "config"], "", Some(&settings))?;
-                said(&remote, &made, &format!("connector {name}: the settings are set"));
+                said(&remote, &made, &format!("connector {name}: the settings are set"))?;
                 wait.until(&api, &name, Until::Running)
             }
             ConnectorCommand::Delete(change) => {
                 let api = change.remote.connect()?;
                 api.call(Method::DELETE, &["connectors", &change.name], "", None)?;
-                said(&change.remote, &Value::Null, &format!("connector {} is deleted", change.name));
+                said(&change.remote, &Value::Null, &format!("connector {} is deleted", change.name))?;
                 change.wait.until(&api, &change.name, Until::Gone)
             }
             ConnectorCommand::Pause(change) => change.put("pause", Until::Paused),
@@ -171,12 +170,12 @@ impl Connector {
     }
 }
 
-fn said(remote: &Remote, json: &Value, text: &str) {
+/// Says what was done; whoever waits for what follows does so although nobody reads it.
+fn said(remote: &Remote, json: &Value, text: &str) -> Result<(), Failure> {
     if !remote.json {
-        println!("{text}");
-    } else if !json.is_null() {
-        print_json(json);
+        return output::print_if_read(text);
     }
+    if json.is_null() { Ok(()) } else { output::print_if_read(format_args!("{json:#}")) }
 }
 
 /// Name and settings of a connector's file; what is wrong is said by the worker, which knows more.
@@ -197,7 +196,7 @@ impl Create {
         let api = self.remote.connect()?;
         let body = json!({ "name": name, "config": settings, "initial_state": state });
         let made = api.call(Method::POST, &["connectors"], "", Some(&body))?;
-        said(&self.remote, &made, &format!("connector {name} is made"));
+        said(&self.remote, &made, &format!("connector {name} is made"))?;
         self.wait.until(&api, &name, until)
     }
 }
@@ -206,7 +205,7 @@ impl Change {
     fn put(self, what: &str, until: Until) -> Result<(), Failure> {
         let api = self.remote.connect()?;
         api.call(Method::PUT, &["connectors", &self.name, what], "", None)?;
-        said(&self.remote, &Value::Null, &format!("connector {}: {what} is asked for", self.name));
+        said(&self.remote, &Value::Null, &format!("connector {}: {what} is asked for", self.name))?;
         self.wait.until(&api, &self.name, until)
     }
 }
@@ -224,7 +223,7 @@ impl Restart {
                 api.call(Method::POST, &["connectors", &name, "restart"], &query, None)?
             }
         };
-        said(&remote, &answer, &format!("connector {name}: a restart is asked for"));
+        said(&remote, &answer, &format!("connector {name}: a restart is asked for"))?;
         wait.until(&api, &name, Until::Running)
     }
 }
@@ -272,7 +271,7 @@ impl Wait {
 
 fn progress_line(name: &str, began: Instant, progress: &str) {
     let seconds = began.elapsed().as_secs_f64();
-    eprintln!("{seconds:6.1} s  {name}: {progress}");
+    output::say(format_args!("{seconds:6.1} s  {name}: {progress}"));
 }
 
 fn states(status: &Value) -> Vec<&str> {
@@ -312,8 +311,7 @@ fn failure(status: &Value) -> Option<String> {
 fn list(remote: &Remote) -> Result<(), Failure> {
     let all = remote.connect()?.call(Method::GET, &["connectors"], "expand=status&expand=info", None)?;
     if remote.json {
-        print_json(&all);
-        return Ok(());
+        return print_json(&all);
     }
     let rows: Vec<Vec<String>> = all
         .as_object()
@@ -332,16 +330,14 @@ fn list(remote: &Remote) -> Result<(), Failure> {
             ]
         })
         .collect();
-    print_table(&["NAME", "STATE", "TASKS RUNNING", "TOPIC"], &rows);
-    Ok(())
+    print_table(&["NAME", "STATE", "TASKS RUNNING", "TOPIC"], &rows)
 }
 
 fn status(remote: &Remote, name: &str) -> Result<(), Failure> {
     let api = remote.connect()?;
     let status = api.call(Method::GET, &["connectors", name, "status"], "", None)?;
     if remote.json {
-        print_json(&status);
-        return Ok(());
+        return print_json(&status);
     }
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let tasks = api.call(Method::GET, &["connectors", name, "tasks"], "", None)?;
@@ -356,6 +352,5 @@ fn status(remote: &Remote, name: &str) -> Result<(), Failure> {
     for task in status["tasks"].as_array().into_iter().flatten() {
         rows.push(row(format!("task {}", task["id"]), stream_of(&task["id"]), task));
     }
-    print_table(&["", "STREAM", "STATE", "WORKER", "REASON"], &rows);
-    Ok(())
+    print_table(&["", "STREAM", "STATE", "WORKER", "REASON"], &rows)
 }

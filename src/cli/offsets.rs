@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::remote::{Remote, print_json, print_table};
-use super::{EXIT_UNAVAILABLE, Failure, WorkerArgs, time_text};
+use super::{EXIT_UNAVAILABLE, Failure, WorkerArgs, output, time_text};
 use crate::config::WorkerConfig;
 use crate::kafka::KafkaLog;
 use crate::shard::recover::recover;
@@ -56,7 +56,7 @@ struct List {
 struct Set {
     /// The connector, which has to be stopped.
     connector: String,
-    /// The stream, as the connector's settings name it.
+    /// The stream, by name or ARN.
     stream: String,
     /// The last fragment that counts as published.
     fragment_number: String,
@@ -92,8 +92,7 @@ impl Offsets {
             OffsetsCommand::Reset(Reset { connector, stream: None, remote }) => {
                 let answer =
                     remote.connect()?.call(Method::DELETE, &["connectors", &connector, "offsets"], "", None)?;
-                told(&remote, &answer);
-                Ok(())
+                told(&remote, &answer)
             }
         }
     }
@@ -102,16 +101,11 @@ impl Offsets {
 fn alter(remote: &Remote, connector: &str, offsets: &Value) -> Result<(), Failure> {
     let path = ["connectors", connector, "offsets"];
     let answer = remote.connect()?.call(Method::PATCH, &path, "", Some(&json!({ "offsets": offsets })))?;
-    told(remote, &answer);
-    Ok(())
+    told(remote, &answer)
 }
 
-fn told(remote: &Remote, answer: &Value) {
-    if remote.json {
-        print_json(answer);
-    } else {
-        println!("{}", answer["message"].as_str().unwrap_or_default());
-    }
+fn told(remote: &Remote, answer: &Value) -> Result<(), Failure> {
+    if remote.json { print_json(answer) } else { output::print(answer["message"].as_str().unwrap_or_default()) }
 }
 
 impl List {
@@ -119,19 +113,16 @@ impl List {
         let rows = if self.worker.is_given() { self.of_topic()? } else { self.of_worker()? };
         if self.remote.json {
             for (connector, stream, offset) in rows {
-                println!(
-                    "{}",
-                    json!({
-                        "connector": connector,
-                        "stream": stream,
-                        "shard": offset["shard"],
-                        "fragment_number": offset["fragmentNumber"],
-                        "continuation_token": offset["continuationToken"],
-                        "server_timestamp_ms": offset["serverTimestamp"],
-                        "producer_timestamp_ms": offset["producerTimestamp"],
-                        "sequence": offset["sequence"],
-                    })
-                );
+                output::print(json!({
+                    "connector": connector,
+                    "stream": stream,
+                    "shard": offset["shard"],
+                    "fragment_number": offset["fragmentNumber"],
+                    "continuation_token": offset["continuationToken"],
+                    "server_timestamp_ms": offset["serverTimestamp"],
+                    "producer_timestamp_ms": offset["producerTimestamp"],
+                    "sequence": offset["sequence"],
+                }))?;
             }
             return Ok(());
         }
@@ -140,11 +131,7 @@ impl List {
             let fragment = offset["fragmentNumber"].as_str().or(offset["error"].as_str()).unwrap_or("-");
             vec![connector, stream, fragment.to_owned(), time.unwrap_or_else(|| "-".to_owned())]
         };
-        print_table(
-            &["CONNECTOR", "STREAM", "FRAGMENT", "SERVER TIME"],
-            &rows.into_iter().map(row).collect::<Vec<_>>(),
-        );
-        Ok(())
+        print_table(&["CONNECTOR", "STREAM", "FRAGMENT", "SERVER TIME"], &rows.into_iter().map(row).collect::<Vec<_>>())
     }
 
     /// Asks a worker.

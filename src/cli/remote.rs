@@ -7,7 +7,7 @@ use clap::Args;
 use reqwest::{Certificate, Client, Identity, Method, StatusCode};
 use serde_json::Value;
 
-use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
+use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure, output};
 
 /// There is no such thing.
 const EXIT_NO_INPUT: u8 = 66;
@@ -52,7 +52,8 @@ impl Remote {
     /// Prepares asking; nobody is asked yet.
     pub(super) fn connect(&self) -> Result<Api, Failure> {
         let read = |file: &PathBuf| {
-            std::fs::read(file).map_err(|error| Failure::new(EXIT_CONFIG, format!("{}: {error}", file.display())))
+            kvs_client::files::read(file)
+                .map_err(|error| Failure::new(EXIT_CONFIG, format!("{}: {error}", file.display())))
         };
         let of_file = |file: &PathBuf, error: reqwest::Error| {
             Failure::new(EXIT_CONFIG, format!("{}: {}", file.display(), causes(&error)))
@@ -169,7 +170,7 @@ fn causes(error: &reqwest::Error) -> String {
 }
 
 /// Rows under their titles, as wide as they have to be.
-pub(super) fn print_table(titles: &[&str], rows: &[Vec<String>]) {
+pub(super) fn print_table(titles: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain([titles[column].len()]).max().unwrap_or_default()
@@ -177,15 +178,13 @@ pub(super) fn print_table(titles: &[&str], rows: &[Vec<String>]) {
     let widths: Vec<usize> = (0..titles.len()).map(width).collect();
     let print = |cells: &mut dyn Iterator<Item = &str>| {
         let line: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        println!("{}", line.join("  ").trim_end());
+        output::print(line.join("  ").trim_end())
     };
-    print(&mut titles.iter().copied());
-    for row in rows {
-        print(&mut row.iter().map(String::as_str));
-    }
+    print(&mut titles.iter().copied())?;
+    rows.iter().try_for_each(|row| print(&mut row.iter().map(String::as_str)))
 }
 
 /// JSON as people read it.
-pub(super) fn print_json(value: &Value) {
-    println!("{value:#}");
+pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
+    output::print(format_args!("{value:#}"))
 }

@@ -9,10 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::validate::{check_all, load_all};
-use super::{EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, Failure, WorkerArgs};
+use super::{EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, Failure, WorkerArgs, output};
 use crate::rest::{self, Access, ListenError};
-use crate::worker::{Mode, Worker, WorkerError};
-use crate::{logging, supervision, telemetry};
+use crate::worker::{Mode, Worker, WorkerError, clients};
+use crate::{logging, open_files, supervision, telemetry};
 
 /// A shutdown that is not done by then is cut short: nothing is lost by it, it is pulled again.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(9_700);
@@ -31,7 +31,7 @@ pub(super) struct Run {
     /// Connectors are those of the files, kept in memory; Kafka keeps the streams' places only.
     #[arg(long, requires = "connectors")]
     standalone: bool,
-    /// Connectors in Connect's JSON.
+    /// Connectors in Connect's JSON, or in Java properties (*.properties).
     #[arg(value_name = "CONNECTOR.json")]
     connectors: Vec<PathBuf>,
 }
@@ -50,6 +50,10 @@ impl Run {
         let Some(config) = worker.filter(|_| problems.is_empty()) else { return Err(Failure::config(&problems)) };
         let access = Access::load(&config.rest).map_err(|error| Failure::new(EXIT_CONFIG, error))?;
         keep_large_blocks_apart();
+        let refused = clients::problems(&config);
+        if !refused.is_empty() {
+            return Err(Failure::config(&refused));
+        }
         let files_max = allow_open_files();
         let logging = logging::start();
         supervision::install();
@@ -69,6 +73,9 @@ impl Run {
             let (id, urls) = (bound.worker_id(&config.rest), bound.urls());
             tracing::info!(urls = urls.join(","), worker_id = id, files_max, "listening");
             let worker = Arc::new(Worker::new(config, mode, id, metrics, logging));
+            let stop_watching = CancellationToken::new();
+            let _stop_watching_at_the_end = stop_watching.clone().drop_guard();
+            tokio::spawn(open_files::watch(stop_watching));
             let stop_rest = CancellationToken::new();
             let _stop_rest_at_the_end = stop_rest.clone().drop_guard();
             let rest_ends = bound.serve(rest::router(Arc::clone(&worker), Arc::new(access)), &stop_rest);
@@ -101,7 +108,7 @@ fn keep_large_blocks_apart() {
     let Ok(program) = std::env::current_exe() else { return };
     let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(SETTING, "131072").exec();
     // It only comes back when it could not be done; then memory is all that is lost.
-    eprintln!("kvs-connect: cannot set {SETTING}: {error}");
+    output::say(format_args!("kvs-connect: cannot set {SETTING}: {error}"));
 }
 
 /// As many open files as may be had: each stream is a socket, and 1,024, which many shells start with, are soon used up.
@@ -111,6 +118,12 @@ fn allow_open_files() -> Option<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     // It stays as it is where it cannot be changed.
     Some(if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft })
+}
+
+/// Ends the process, its last lines written where they can be.
+fn exit(code: i32) {
+    logging::flush();
+    std::process::exit(code);
 }
 
 /// The first signal shuts down, with a bound; the second exits at once.
@@ -124,11 +137,11 @@ fn watch_signals(shutdown: CancellationToken) -> Result<(), Failure> {
         }
         shutdown.cancel();
         tokio::select! {
-            _ = terminate.recv() => std::process::exit(130),
-            _ = interrupt.recv() => std::process::exit(130),
+            _ = terminate.recv() => exit(130),
+            _ = interrupt.recv() => exit(130),
             () = tokio::time::sleep(SHUTDOWN_MAX) => {
                 tracing::warn!("the shutdown takes too long and is cut short; what was not committed is pulled again");
-                std::process::exit(0);
+                exit(0);
             }
         }
     });

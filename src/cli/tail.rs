@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
-use super::{EXIT_UNAVAILABLE, Failure, WorkerArgs};
+use super::{EXIT_UNAVAILABLE, Failure, WorkerArgs, output};
 use crate::kafka::context::LogContext;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -75,7 +75,7 @@ impl Tail {
             let message = match consumer.poll(Duration::from_millis(20)) {
                 None => continue,
                 Some(Err(error)) => {
-                    eprintln!("kvs-connect: reading topic {}: {error}", self.topic);
+                    output::say(format_args!("kvs-connect: reading topic {}: {error}", self.topic));
                     continue;
                 }
                 Some(Ok(message)) => message,
@@ -87,13 +87,10 @@ impl Tail {
                         show::save(folder, &fragment).map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
                     }
                     let timestamp_ms = message.timestamp().to_millis();
-                    if !printer.print(&fragment, message.partition(), message.offset(), timestamp_ms) {
-                        // Whoever read our output has enough of it.
-                        return Ok(());
-                    }
+                    printer.print(&fragment, message.partition(), message.offset(), timestamp_ms)?;
                     shown += 1;
                 }
-                Err(error) => eprintln!("kvs-connect: the record at {place} is no fragment: {error}"),
+                Err(error) => output::say(format_args!("kvs-connect: the record at {place} is no fragment: {error}")),
             }
         }
         Ok(())

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, WorkerArgs};
+use super::{Failure, WorkerArgs, output};
 use crate::config::connector::Given;
 use crate::config::{Problem, WorkerConfig, check, connector};
+use crate::worker::clients;
 
 /// Checks connectors.
 #[derive(Args)]
@@ -14,7 +15,7 @@ use crate::config::{Problem, WorkerConfig, check, connector};
 pub(super) struct Validate {
     #[command(flatten)]
     worker: WorkerArgs,
-    /// Connectors in Connect's JSON.
+    /// Connectors in Connect's JSON, or in Java properties (*.properties).
     #[arg(required = true, value_name = "CONNECTOR.json")]
     connectors: Vec<PathBuf>,
 }
@@ -44,7 +45,10 @@ impl Validate {
         let worker = match &self.worker.worker {
             None => None,
             Some(_) => match self.worker.load() {
-                Ok(worker) => Some(worker),
+                Ok(worker) => {
+                    problems.extend(clients::problems(&worker));
+                    Some(worker)
+                }
                 Err(found) => {
                     problems.extend(found);
                     None
@@ -56,12 +60,15 @@ impl Validate {
             return Err(Failure::config(&problems));
         }
         for given in connectors {
-            let (connector, _) = check::connector(worker.as_ref(), &given.place, &given.settings)
+            let (connector, resolved) = check::connector(worker.as_ref(), &given.place, &given.settings)
                 .map_err(|problems| Failure::config(&problems))?;
-            println!(
+            for note in connector.notes.iter().filter(|_| resolved.settings == given.settings) {
+                output::print(format_args!("{}: {note}", connector.place))?;
+            }
+            output::print(format_args!(
                 "{}: connector {:?} is valid: {} to topic {}",
                 connector.place, connector.name, connector.streams, connector.topic
-            );
+            ))?;
         }
         Ok(())
     }

@@ -114,6 +114,14 @@ fn with_worker(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec<Proble
             problems.push(Problem::new(&connector.place, "topic", reason));
         }
     }
+    if connector.offsets_topic.as_ref().is_some_and(|topic| *topic != worker.offsets_topic) {
+        let reason = format!(
+            "has to be the worker's offset.storage.topic, {:?}: all places are there, for they are written in the \
+             fragments' transactions",
+            worker.offsets_topic
+        );
+        problems.push(Problem::new(&connector.place, "offsets.storage.topic", reason));
+    }
     if connector.fragment_max_size_bytes() > worker.memory_budget_size_bytes {
         let reason = format!(
             "{} is more than the worker's memory.budget.size.bytes, {}",

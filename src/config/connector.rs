@@ -4,15 +4,16 @@ mod reader;
 mod service;
 mod start;
 mod streams;
+mod time;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use kvs_client::{ArchiveRange, ClientConfig, IdlePolicy, Limits, PositionLost, PullerConfig};
+use kvs_client::{ArchiveBounds, ClientConfig, IdlePolicy, Limits, PositionLost, PullerConfig, files};
 use serde_json::Value;
 
 use super::restart::RestartPolicy;
-use super::{Problem, check, json, keys};
+use super::{Problem, check, json, keys, properties};
 use crate::record::{HEADROOM_BYTES, KeyFormat, RecordTimestamp};
 
 use reader::Reader;
@@ -27,6 +28,16 @@ pub const CLASS_PATH: &str = "com.github.kvsconnect.KinesisVideoSourceConnector"
 pub fn is_class(name: &str) -> bool {
     let name = name.rsplit('.').next().unwrap_or(name);
     name == CLASS || Some(name) == CLASS.strip_suffix("Connector")
+}
+
+/// What becomes of a stream at a fragment that cannot be parsed, however often it is pulled (`errors.tolerance`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ErrorsTolerance {
+    /// The stream's task is FAILED, and the fragment is not passed over.
+    #[default]
+    None,
+    /// The fragment is passed over, with a notification, and the stream goes on behind it.
+    All,
 }
 
 /// A connector's settings, checked.
@@ -44,8 +55,10 @@ pub struct ConnectorConfig {
     pub puller: PullerConfig,
     /// `errors.retry.*`.
     pub restart: RestartPolicy,
+    /// `errors.tolerance`.
+    pub errors_tolerance: ErrorsTolerance,
     /// `kvs.backfill.*`: a job on the archive instead of pulling.
-    pub backfill: Option<ArchiveRange>,
+    pub backfill: Option<ArchiveBounds>,
     /// `topic`.
     pub topic: String,
     /// `topic.creation.default.partitions`.
@@ -58,6 +71,10 @@ pub struct ConnectorConfig {
     pub key_format: KeyFormat,
     /// `record.timestamp`.
     pub record_timestamp: RecordTimestamp,
+    /// `offsets.storage.topic`, which has to be the worker's.
+    pub offsets_topic: Option<String>,
+    /// How settings were understood that could have been meant otherwise, for people.
+    pub notes: Vec<String>,
 }
 
 impl ConnectorConfig {
@@ -67,15 +84,27 @@ impl ConnectorConfig {
     }
 }
 
-/// Reads a file in Connect's JSON: `{"name": …, "config": {…}}`.
+/// Reads a file in Connect's JSON, `{"name": …, "config": {…}}`, or as Connect's standalone mode has it, in
+/// Java properties, by the file's name.
 ///
 /// # Errors
 /// All problems there are.
 pub fn load(file: &Path) -> Result<Given, Vec<Problem>> {
     let place = file.display().to_string();
     let whole = |reason: String| vec![Problem::new(&place, "", reason)];
-    let text = std::fs::read_to_string(file).map_err(|error| whole(format!("cannot be read: {error}")))?;
-    parse(&place, &text)
+    let text = files::read_text(file).map_err(|error| whole(error.to_string()))?;
+    if properties::is_name(file) { parse_properties(&place, &text) } else { parse(&place, &text) }
+}
+
+/// Reads the Java properties of a connector.
+fn parse_properties(place: &str, text: &str) -> Result<Given, Vec<Problem>> {
+    let settings = properties::parse(text).map_err(|problems| {
+        problems.into_iter().map(|(key, reason)| Problem::new(place, &key, reason)).collect::<Vec<_>>()
+    })?;
+    if settings.contains_key("name") {
+        return Ok(Given { place: place.to_owned(), settings });
+    }
+    Err(from_settings(place, &settings).err().unwrap_or_default())
 }
 
 /// Reads the JSON of a connector; `place` is for problems.
@@ -84,7 +113,8 @@ pub fn load(file: &Path) -> Result<Given, Vec<Problem>> {
 /// All problems there are.
 pub fn parse(place: &str, text: &str) -> Result<Given, Vec<Problem>> {
     let whole = |reason: String| vec![Problem::new(place, "", reason)];
-    let value: Value = json::from_slice(text.as_bytes()).map_err(|error| whole(format!("no JSON: {error}")))?;
+    let value: Value = json::from_slice(text.as_bytes())
+        .map_err(|error| whole(format!("no JSON: {error}{}", properties::hint(text))))?;
     let Value::Object(mut document) = value else {
         return Err(whole(r#"{"name": "…", "config": {…}} was expected"#.to_owned()));
     };
@@ -171,12 +201,12 @@ pub fn from_settings(place: &str, settings: &BTreeMap<String, String>) -> Result
         Some(Err(reason)) => problems.push(Problem::new(place, "name", reason)),
         Some(Ok(())) => {}
     }
-    for key in settings.keys() {
-        if !keys::is_connector_key(key) {
-            problems.push(Problem::new(place, key, keys::unknown(key, keys::CONNECTOR)));
+    for (key, value) in settings {
+        if let Err(reason) = keys::check_connector(key, value) {
+            problems.push(Problem::new(place, key, reason));
         }
     }
-    let config = Reader { settings, place, problems: &mut problems }.read(name);
+    let config = Reader { settings, place, problems: &mut problems, notes: Vec::new() }.read(name);
     match config {
         Some(config) if problems.is_empty() => Ok(config),
         _ => Err(problems),
@@ -193,12 +223,13 @@ impl Reader<'_> {
         let one = matches!(&streams, Some(StreamsConfig::Listed(streams)) if streams.len() == 1) || streams.is_none();
         let puller = self.puller(one, client.as_ref().map(|client| client.retry));
         let restart = self.restart();
-        let backfill = self.backfill();
+        let errors_tolerance =
+            self.one_of("errors.tolerance", "none", &[("none", ErrorsTolerance::None), ("all", ErrorsTolerance::All)]);
+        let backfill = self.backfill(one);
         let topic = self.topic();
         let topic_partitions = self.number("topic.creation.default.partitions", 6, 1, 10_000);
         let topic_replication_factor = self.replication("topic.creation.default.replication.factor");
-        let formats = [("string", KeyFormat::Text), ("avro", KeyFormat::Avro)];
-        let key_format = self.one_of("key.converter", "string", &formats);
+        let key_format = self.key_format();
         let record_timestamp = self.one_of(
             "record.timestamp",
             "ingest",
@@ -215,6 +246,7 @@ impl Reader<'_> {
             client: client?,
             puller: puller?,
             restart: restart?,
+            errors_tolerance: errors_tolerance?,
             backfill: backfill?,
             topic: topic?,
             topic_partitions: i32::try_from(topic_partitions?).ok()?,
@@ -222,6 +254,8 @@ impl Reader<'_> {
             topic_config: self.topic_config(),
             key_format: key_format?,
             record_timestamp: record_timestamp?,
+            offsets_topic: self.text("offsets.storage.topic"),
+            notes: self.notes,
         })
     }
 
@@ -238,8 +272,10 @@ impl Reader<'_> {
         let idle_cap = self.millis("kvs.idle.max.delay.ms", 2_000, 1, 3_600_000);
         let silence_fails = self.flag_or("kvs.inactivity.fails", false);
         let caught_up_ms = self.number("kvs.caught.up.max.behind.ms", 10_000, 0, 86_400_000);
+        let start = start?;
         Some(PullerConfig {
-            start: start?,
+            start: start.selector,
+            start_inclusive: start.inclusive,
             position_lost: position_lost?,
             gap_check: gap_check?,
             limits: Limits { fragment_size_bytes: usize::try_from(fragment_size_bytes?).ok()?, ..Limits::default() },
@@ -262,6 +298,26 @@ impl Reader<'_> {
         let base = self.millis("errors.retry.delay.base.ms", 10_000, 1, 3_600_000);
         let cap = self.millis("errors.retry.delay.max.ms", 60_000, 1, 86_400_000);
         Some(RestartPolicy { timeout: timeout?, base: base?, cap: cap? })
+    }
+
+    /// Connect's names of the same are taken, too.
+    fn key_format(&mut self) -> Option<KeyFormat> {
+        const KEY: &str = "key.converter";
+        let name = self.get(KEY).map(|name| name.rsplit('.').next().unwrap_or(name).to_owned());
+        match name.as_deref() {
+            Some("StringConverter") => Some(KeyFormat::Text),
+            Some(
+                "AvroConverter" | "ByteArrayConverter" | "JsonConverter" | "JsonSchemaConverter" | "ProtobufConverter",
+            ) => {
+                self.problem(
+                    KEY,
+                    "keys are the stream's name as text (string, StringConverter), or Avro in the \
+                    single-object encoding, without a schema registry (avro)",
+                );
+                None
+            }
+            _ => self.one_of(KEY, "string", &[("string", KeyFormat::Text), ("avro", KeyFormat::Avro)]),
+        }
     }
 
     fn class(&mut self) {
@@ -292,3 +348,7 @@ impl Reader<'_> {
 #[cfg(test)]
 #[path = "connector/connector_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "connector/start_tests.rs"]
+mod start_tests;

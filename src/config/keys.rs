@@ -1,5 +1,7 @@
 //! The names of all settings.
 
+use super::connect_keys;
+
 /// A setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
@@ -115,6 +117,9 @@ pub const WORKER: &[Key] = &[
 /// Settings of a worker that are handed to librdkafka, by what they begin with.
 pub const WORKER_PREFIXES: &[&str] = &["producer.", "consumer.", "admin.", "ssl.", "sasl.", "security.", "client."];
 
+/// Those of them that are for one kind of client.
+const CLIENT_PREFIXES: &[&str] = &["producer.", "consumer.", "admin."];
+
 /// Settings of a connector.
 pub const CONNECTOR: &[Key] = &[
     key("name", "the file's name", "The connector's name; may be left out here, for it stands beside config."),
@@ -144,7 +149,16 @@ pub const CONNECTOR: &[Key] = &[
         "Where a stream starts that has no place yet: EARLIEST, NOW, FRAGMENT_NUMBER, PRODUCER_TIMESTAMP, SERVER_TIMESTAMP, CONTINUATION_TOKEN.",
     ),
     key("kvs.start.fragment.number", "", "For FRAGMENT_NUMBER: start after it."),
-    key("kvs.start.timestamp", "", "For PRODUCER_TIMESTAMP and SERVER_TIMESTAMP: RFC 3339, or seconds since 1970."),
+    key(
+        "kvs.start.fragment.inclusive",
+        "false",
+        "Whether the stream starts with that fragment itself, fetched from the archive, as for Amazon Connect's StartFragmentNumber.",
+    ),
+    key(
+        "kvs.start.timestamp",
+        "",
+        "For PRODUCER_TIMESTAMP and SERVER_TIMESTAMP: RFC 3339, seconds since 1970, or milliseconds (13 digits); not in the future.",
+    ),
     key("kvs.start.continuation.token", "", "For CONTINUATION_TOKEN."),
     key("kvs.position.lost", "earliest", "When the service knows a stream's place no more: earliest, now, or fail."),
     key(
@@ -155,9 +169,19 @@ pub const CONNECTOR: &[Key] = &[
     key(
         "kvs.backfill.from",
         "",
-        "Makes the connector a job: the archive's fragments from this server time on, RFC 3339 or seconds since 1970.",
+        "Makes the connector a job: the archive's fragments from this server time on, written as kvs.start.timestamp is.",
     ),
     key("kvs.backfill.to", "", "The end of that time, included."),
+    key(
+        "kvs.backfill.start.fragment.number",
+        "",
+        "The first fragment of the job, included, instead of kvs.backfill.from or besides it; for one stream.",
+    ),
+    key(
+        "kvs.backfill.stop.fragment.number",
+        "",
+        "The last fragment of the job, included, instead of kvs.backfill.to or besides it; for one stream.",
+    ),
     key("kvs.fragment.max.size.bytes", "67108864", "A larger fragment fails its stream."),
     key(
         "kvs.fragment.timeout.ms",
@@ -201,6 +225,11 @@ pub const CONNECTOR: &[Key] = &[
     key("kvs.role.arn", "", "Role to assume with the credentials, by STS's endpoint of the region."),
     key("kvs.role.external.id", "", "What the role's trust policy asks for."),
     key(
+        "errors.tolerance",
+        "none",
+        "What becomes of a fragment that cannot be parsed: none fails its stream, all passes it over with a notification.",
+    ),
+    key(
         "errors.retry.timeout",
         "-1",
         "How long a stream that fails is started again, in milliseconds; 0: never, -1: for ever.",
@@ -223,8 +252,17 @@ pub const TOPIC_CREATION_PREFIX: &str = "topic.creation.default.";
 
 /// Whether a worker's setting is known.
 pub fn is_worker_key(name: &str) -> bool {
-    WORKER.iter().any(|key| key.name == name)
-        || WORKER_PREFIXES.iter().any(|prefix| name.len() > prefix.len() && name.starts_with(prefix))
+    WORKER.iter().any(|key| key.name == name) || is_client_key(name)
+}
+
+/// Whether a setting of a worker is handed to librdkafka.
+pub fn is_client_key(name: &str) -> bool {
+    WORKER_PREFIXES.iter().any(|prefix| name.len() > prefix.len() && name.starts_with(prefix))
+}
+
+/// Whether a setting of a worker is handed to librdkafka for all clients.
+pub fn is_common_key(name: &str) -> bool {
+    is_client_key(name) && !CLIENT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Whether a connector's setting is known.
@@ -233,11 +271,54 @@ pub fn is_connector_key(name: &str) -> bool {
         || (name.len() > TOPIC_CREATION_PREFIX.len() && name.starts_with(TOPIC_CREATION_PREFIX))
 }
 
-/// What is said of an unknown key: the nearest known one.
+/// Whether there is such a setting of a connector, ours or Connect's, and it may have this value as far as can be said
+/// by itself.
+///
+/// # Errors
+/// Why not, and what to do.
+pub fn check_connector(name: &str, value: &str) -> Result<(), String> {
+    if CONNECTOR.iter().any(|key| key.name == name) {
+        return Ok(());
+    }
+    match connect_keys::check(connect_keys::CONNECTOR, name, value) {
+        // What a prefix of Connect's refuses may be ours.
+        Some(Err(_)) if is_connector_key(name) && !is_connects_own(connect_keys::CONNECTOR, name) => Ok(()),
+        Some(checked) => checked,
+        None if is_connector_key(name) => Ok(()),
+        None if is_worker_key(name) => Err("is a setting of the worker: its file, its environment or --set".to_owned()),
+        None => Err(unknown(name, CONNECTOR)),
+    }
+}
+
+/// The same for a setting of a worker.
+///
+/// # Errors
+/// Why not, and what to do.
+pub fn check_worker(name: &str, value: &str) -> Result<(), String> {
+    if WORKER.iter().any(|key| key.name == name) {
+        return Ok(());
+    }
+    match connect_keys::check(connect_keys::WORKER, name, value) {
+        Some(checked) => checked,
+        None if is_client_key(name) => Ok(()),
+        None if is_connector_key(name) => Err("is a setting of a connector".to_owned()),
+        None => Err(unknown(name, WORKER)),
+    }
+}
+
+fn is_connects_own(table: &[connect_keys::ConnectKey], name: &str) -> bool {
+    table.iter().any(|key| key.name == name)
+}
+
+/// What is said of an unknown key: a known one, where one is so near that it was probably meant.
 pub fn unknown(name: &str, known: &[Key]) -> String {
-    let distance = |key: &&Key| strsim::damerau_levenshtein(name, key.name);
-    match known.iter().min_by_key(distance) {
-        Some(nearest) => format!("unknown setting; the nearest known one is {}", nearest.name),
-        None => "unknown setting".to_owned(),
+    let distance = |key: &Key| strsim::damerau_levenshtein(name, key.name);
+    let nearest = known.iter().map(|key| (distance(key), key.name)).min();
+    match nearest {
+        // One letter in five, and one at least.
+        Some((distance, nearest)) if distance <= (name.chars().count() / 5).clamp(1, 4) => {
+            format!("unknown setting; the nearest known one is {nearest}")
+        }
+        _ => "unknown setting; docs/CONFIGURATION.md has all there are".to_owned(),
     }
 }

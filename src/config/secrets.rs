@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
+use kvs_client::files;
 use regex::Regex;
 
 /// What is shown in the place of a secret that was given in the clear.
@@ -21,9 +22,6 @@ const SECRETS: [&str; 3] = ["kvs.credentials.secret.access.key", "kvs.credential
 /// Settings that have to be the same on all workers, so that no worker's own file or environment may decide.
 const SHARED: [&str; 4] = ["name", "connector.class", "topic", "tasks.max"];
 const SHARED_PREFIX: &str = "kvs.streams";
-
-/// A file of secrets is no larger.
-const FILE_MAX_BYTES: u64 = 1 << 20;
 
 /// Whether a setting is a secret by nature.
 pub fn is_secret(key: &str) -> bool {
@@ -261,11 +259,7 @@ fn leads_nowhere_else(path: &Path, real_paths: &[PathBuf]) -> bool {
 }
 
 fn read(file: &Path) -> Result<String, String> {
-    let failed = |error: std::io::Error| format!("it cannot be read: {error}");
-    if std::fs::metadata(file).map_err(failed)?.len() > FILE_MAX_BYTES {
-        return Err(format!("the file is larger than {FILE_MAX_BYTES} bytes"));
-    }
-    std::fs::read_to_string(file).map_err(failed)
+    files::read_text(file).map_err(|error| format!("it {error}"))
 }
 
 #[cfg(test)]

@@ -5,18 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use figment::Figment;
-use figment::providers::{Env, Format, Toml};
+use figment::providers::{Format, Toml};
 use figment::value::{Dict, Value};
 use regex::RegexBuilder;
 
 use super::rest::RestConfig;
 use super::secrets::Providers;
-use super::{Problem, check, keys};
+use super::{Problem, check, connect_keys, environment, keys, librdkafka_keys, properties};
 use crate::kafka::settings::GroupProtocol;
 use crate::shard::ShardCount;
-
-/// What Connect's images put before a setting in the environment.
-const ENVIRONMENT_PREFIX: &str = "CONNECT_";
 
 /// A worker's settings, checked.
 #[derive(Debug, Clone)]
@@ -69,6 +66,21 @@ pub struct WorkerConfig {
     pub consumer: BTreeMap<String, String>,
     /// `admin.*`.
     pub admin: BTreeMap<String, String>,
+    /// Every setting that was given, with where.
+    places: BTreeMap<String, String>,
+}
+
+impl WorkerConfig {
+    /// Settings that were given for a kind of client, by what they begin with, or for all of them, and that pass by the
+    /// name that librdkafka knows them by: key and place.
+    pub fn given_for_client(&self, prefix: &str, passes: impl Fn(&str) -> bool) -> Vec<(&str, &str)> {
+        let named = |key: &str| {
+            let name = key.strip_prefix(prefix).or_else(|| keys::is_common_key(key).then_some(key));
+            name.is_some_and(|name| passes(name) || passes(librdkafka_keys::canonical(name)))
+        };
+        let given = self.places.iter().filter(|(key, _)| named(key));
+        given.map(|(key, place)| (key.as_str(), place.as_str())).collect()
+    }
 }
 
 /// Reads settings with the file they may come from and `KEY=VALUE` flags.
@@ -80,18 +92,32 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerCon
     let mut settings = BTreeMap::new();
     let place = file.map_or("worker settings".to_owned(), |file| file.display().to_string());
     if let Some(file) = file {
-        match std::fs::read_to_string(file) {
-            Ok(text) => merge(&mut settings, &Figment::from(Toml::string(&text)), &place, &mut problems),
-            Err(error) => problems.push(Problem::new(&place, "", format!("cannot be read: {error}"))),
+        match kvs_client::files::read_text(file) {
+            Ok(text) if properties::is_name(file) => match properties::parse(&text) {
+                Ok(read) => {
+                    settings.extend(read.into_iter().map(|(key, value)| (key, (place.clone(), value))));
+                }
+                Err(wrong) => {
+                    problems.extend(wrong.into_iter().map(|(key, reason)| Problem::new(&place, &key, reason)));
+                }
+            },
+            Ok(text) => {
+                let wrong = problems.len();
+                merge(&mut settings, &Figment::from(Toml::string(&text)), &place, &mut problems);
+                for problem in problems.iter_mut().skip(wrong) {
+                    problem.reason.push_str(properties::hint(&text));
+                }
+            }
+            Err(error) => problems.push(Problem::new(&place, "", error.to_string())),
         }
     }
-    merge(&mut settings, &environment(), "environment", &mut problems);
+    environment::read(&mut settings, std::env::vars_os(), &mut problems);
     for (key, value) in flags {
         settings.insert(key.clone(), ("command line".to_owned(), value.clone()));
     }
-    for (key, (place, _)) in &settings {
-        if !keys::is_worker_key(key) {
-            problems.push(Problem::new(place, key, keys::unknown(key, keys::WORKER)));
+    for (key, (place, value)) in &settings {
+        if let Err(reason) = keys::check_worker(key, value) {
+            problems.push(Problem::new(place, key, reason));
         }
     }
     let config = Reader { settings: &settings, place: &place, problems: &mut problems }.read();
@@ -99,17 +125,6 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerCon
         Some(config) if problems.is_empty() => Ok(config),
         _ => Err(problems),
     }
-}
-
-/// `CONNECT_BOOTSTRAP_SERVERS` is `bootstrap.servers`; as Connect's images have it, `__` is an underscore and `___` a
-/// dash.
-fn environment() -> Figment {
-    Figment::from(Env::prefixed(ENVIRONMENT_PREFIX).map(|name| setting_name(name.as_str()).into()).split("."))
-}
-
-fn setting_name(variable: &str) -> String {
-    let marked = variable.to_lowercase().replace("___", "-").replace("__", "\u{0}");
-    marked.replace('_', ".").replace('\u{0}', "_")
 }
 
 fn merge(
@@ -191,6 +206,11 @@ impl Reader<'_> {
         let transaction_max_duration = self.number("transaction.max.duration.ms", 1_000, 1, 5_000);
         let memory_budget_size_bytes = self.number("memory.budget.size.bytes", 256 << 20, 1 << 20, 1 << 40);
         let shutdown_timeout_ms = self.number("shutdown.timeout.ms", 8_000, 100, 9_000);
+        self.check_clients(librdkafka_keys::Around {
+            transaction_timeout_ms: transaction_timeout_ms.unwrap_or(15_000),
+            session_timeout_ms: session_timeout_ms.unwrap_or(10_000),
+            memory_budget_size_bytes: memory_budget_size_bytes.unwrap_or(256 << 20),
+        });
         Some(WorkerConfig {
             bootstrap_servers: bootstrap_servers?,
             group_id: group_id?,
@@ -212,10 +232,11 @@ impl Reader<'_> {
             transaction_max_duration: Duration::from_millis(transaction_max_duration?),
             memory_budget_size_bytes: usize::try_from(memory_budget_size_bytes?).ok()?,
             shutdown_timeout: Duration::from_millis(shutdown_timeout_ms?),
-            common: self.with_prefixes(&["ssl.", "sasl.", "security.", "client."], false),
-            producer: self.with_prefixes(&["producer."], true),
-            consumer: self.with_prefixes(&["consumer."], true),
-            admin: self.with_prefixes(&["admin."], true),
+            common: self.for_clients(""),
+            producer: self.for_clients("producer."),
+            consumer: self.for_clients("consumer."),
+            admin: self.for_clients("admin."),
+            places: self.settings.iter().map(|(key, (place, _))| (key.clone(), place.clone())).collect(),
         })
     }
 
@@ -313,15 +334,39 @@ impl Reader<'_> {
         Some(Providers { env: env?, files, folders })
     }
 
-    fn with_prefixes(&self, prefixes: &[&str], strip: bool) -> BTreeMap<String, String> {
-        let mut found = BTreeMap::new();
-        for (key, (_, value)) in self.settings {
-            for prefix in prefixes {
-                if let Some(rest) = key.strip_prefix(prefix) {
-                    found.insert(if strip { rest.to_owned() } else { key.clone() }, value.clone());
-                }
+    /// Settings of one kind of client by what they begin with, or of all of them where that is empty: by the names that
+    /// are used here, of those that mean the same.
+    fn for_clients(&self, prefix: &str) -> BTreeMap<String, String> {
+        let named =
+            |key: &str| client_setting(key).filter(|(found, _)| *found == prefix).map(|(_, name)| name.to_owned());
+        let found = self.settings.iter().filter_map(|(key, (_, value))| Some((named(key)?, value)));
+        found.map(|(name, value)| (librdkafka_keys::canonical(&name).to_owned(), value.clone())).collect()
+    }
+
+    /// What may be set of Kafka's clients, and not under two names.
+    fn check_clients(&mut self, around: librdkafka_keys::Around) {
+        let mut known: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+        for (key, (place, value)) in self.settings {
+            let Some((prefix, name)) = client_setting(key) else { continue };
+            if let Err(reason) = librdkafka_keys::check(name, value, around) {
+                self.problems.push(Problem::new(place, key, reason));
+            }
+            if let Some(other) = known.insert((prefix, librdkafka_keys::canonical(name)), key) {
+                self.problems.push(Problem::new(
+                    place,
+                    key,
+                    format!("is another name of {other}, which is given, too"),
+                ));
             }
         }
-        found
     }
+}
+
+/// A setting of Kafka's clients: for which, by what it begins with, and its name.
+fn client_setting(key: &str) -> Option<(&str, &str)> {
+    // What Connect has under such a name is judged as Connect's.
+    if !keys::is_client_key(key) || connect_keys::check(connect_keys::WORKER, key, "").is_some() {
+        return None;
+    }
+    if keys::is_common_key(key) { Some(("", key)) } else { key.split_at_checked(key.find('.')? + 1) }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kvs_client::{ArchivePuller, ArchiveRange, Archived, Progress};
+use kvs_client::{ArchiveBounds, ArchivePuller, Archived, FragmentNumber, Progress};
 use tokio::sync::mpsc;
 
 use super::StreamPlan;
@@ -11,7 +11,7 @@ use super::publish::{Publisher, to_position, without_fragment};
 use super::state::{BackfillProgress, Restart, StreamState, StreamStates};
 use crate::record::Notification;
 use crate::shard::{Outgoing, Record, StoredOffset};
-use crate::telemetry;
+use crate::{open_files, telemetry};
 
 /// Progress is logged so often.
 const LOGGED_EVERY: Duration = Duration::from_secs(10);
@@ -19,7 +19,7 @@ const LOGGED_EVERY: Duration = Duration::from_secs(10);
 /// Runs until the range is done, the queue is closed, the stream fails, or the future is dropped.
 pub(super) async fn run(
     plan: Arc<StreamPlan>,
-    range: ArchiveRange,
+    bounds: ArchiveBounds,
     position: Option<StoredOffset>,
     states: Arc<StreamStates>,
     queue: mpsc::Sender<Outgoing>,
@@ -31,19 +31,21 @@ pub(super) async fn run(
     };
     let position = position.map(to_position);
     let place = position.as_ref().map_or("none", |position| position.fragment_number.as_str());
-    tracing::info!(connector = %plan.key.connector, %stream, from = %range.from, to = %range.to,
+    let number = |number: &Option<FragmentNumber>| number.as_ref().map(|number| number.as_str().to_owned());
+    tracing::info!(connector = %plan.key.connector, %stream, from = bounds.from.map(|from| from.to_string()),
+        to = bounds.to.map(|to| to.to_string()), first = number(&bounds.first), last = number(&bounds.last),
         after_fragment_number = place, "backfilling");
     let publisher = Publisher::new(&plan, partition).await;
     let mut puller = ArchivePuller::new(
         Arc::clone(&context.client),
         stream.clone(),
-        range,
+        bounds,
         position.as_ref(),
         context.puller.clone(),
         context.budget.clone(),
     );
     let began = Instant::now();
-    let began_at = puller.progress();
+    let mut began_at = puller.progress();
     let mut logged = Instant::now();
     let mut notifications: Vec<Record> = Vec::new();
     loop {
@@ -63,15 +65,24 @@ pub(super) async fn run(
                     return;
                 }
             }
+            Ok(Archived::Begun { range }) => {
+                began_at = puller.progress();
+                tracing::info!(%stream, from = %range.from, to = %range.to, "the fragments that bound the backfill are found");
+            }
             Ok(Archived::Missing { numbers }) => {
                 notifications.extend(publisher.notification(&Notification::FragmentsMissing { numbers: &numbers }));
             }
             Ok(Archived::Retrying { error, delay }) => {
                 telemetry::failed(&plan.key, error.code());
                 states.count_error(&plan.key, error.code());
-                let request_id = error.request_id();
+                let (request_id, out_of_files) = (error.request_id(), error.is_out_of_files());
                 let error = plan.context.shown(&error);
-                tracing::warn!(%stream, error, request_id, delay_ms = delay.as_millis() as u64, "trying again");
+                if out_of_files {
+                    // Said once for all streams.
+                    open_files::refused();
+                } else {
+                    tracing::warn!(%stream, error, request_id, delay_ms = delay.as_millis() as u64, "trying again");
+                }
                 states.set(&plan.key, StreamState::Retrying { reason: error });
             }
             Ok(Archived::Done) => {

@@ -207,9 +207,9 @@ async fn pull(
             continue;
         }
         let (again, position) = (Arc::clone(&plan), positions.get(&plan.key));
-        match plan.context.backfill {
+        match plan.context.backfill.clone() {
             None => task::run(again, position, Arc::clone(&states), queue.clone()).await,
-            Some(range) => backfill::run(again, range, position, Arc::clone(&states), queue.clone()).await,
+            Some(bounds) => backfill::run(again, bounds, position, Arc::clone(&states), queue.clone()).await,
         }
         if !states.is_failed(&plan.key) {
             return;

@@ -11,7 +11,7 @@ use super::state::{Restart, StreamState, StreamStates};
 use crate::record::Notification;
 use crate::shard::{Outgoing, Record, StoredOffset};
 use crate::supervision::{Part, fault_point};
-use crate::telemetry;
+use crate::{open_files, telemetry};
 
 /// Runs until the queue is closed, the stream fails, or the future is dropped.
 pub(super) async fn run(
@@ -27,7 +27,8 @@ pub(super) async fn run(
     };
     let position = position.map(to_position);
     let place = position.as_ref().map_or("none", |position| position.fragment_number.as_str());
-    tracing::info!(connector = %plan.key.connector, stream = %plan.key.stream, after_fragment_number = place, "pulling");
+    let start = position.is_none().then(|| context.puller.start.to_string());
+    tracing::info!(connector = %plan.key.connector, stream = %plan.key.stream, after_fragment_number = place, start, "pulling");
     let publisher = Publisher::new(&plan, partition).await;
     let mut puller = Puller::new(
         Arc::clone(&context.client),
@@ -121,9 +122,14 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
         Pulled::Retrying { error, delay } => {
             telemetry::failed(key, error.code());
             states.count_error(key, error.code());
-            let request_id = error.request_id();
+            let (request_id, out_of_files) = (error.request_id(), error.is_out_of_files());
             let error = plan.context.shown(&error);
-            tracing::warn!(%stream, error, request_id, delay_ms = delay.as_millis() as u64, "trying again");
+            if out_of_files {
+                // Said once for all streams.
+                open_files::refused();
+            } else {
+                tracing::warn!(%stream, error, request_id, delay_ms = delay.as_millis() as u64, "trying again");
+            }
             states.set(key, StreamState::Retrying { reason: error });
         }
         _ => {}

@@ -20,7 +20,7 @@ use crate::shard::contract::ContractError;
 use crate::shard::{Contract, LogError, LogErrorKind};
 
 /// How long one call may take.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// A claim that is neither settled nor withdrawn within so long is of a worker that has died.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Topics that are asked about in one call.
@@ -139,7 +139,9 @@ impl GroupClaims {
     pub fn read(&self) -> Result<Vec<(String, Claim)>, LogError> {
         let metadata = self.consumer.fetch_metadata(None, CALL_TIMEOUT).map_err(|error| self.error(&error))?;
         let names = metadata.topics().iter().map(|topic| topic.name()).filter(|name| !name.starts_with("__"));
-        let names: Vec<&str> = names.collect();
+        // Its own one in any case: nobody is to go on without having heard the group.
+        let names: Vec<&str> =
+            names.filter(|name| *name != self.topic).chain(std::iter::once(self.topic.as_str())).collect();
         let mut claims = Vec::new();
         for some in names.chunks(TOPICS_AT_ONCE) {
             let mut list = TopicPartitionList::new();

@@ -4,6 +4,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
+use crate::open_files;
 use crate::supervision::catch_callback;
 
 /// A context that logs with tracing.
@@ -27,7 +28,13 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     let _ = catch_callback(|| write(level, facility, message));
 }
 
+/// What the system says when there are no descriptors left, EMFILE and ENFILE.
+const OUT_OF_FILES: [&str; 2] = ["Too many open files", "File table overflow"];
+
 fn write(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    if OUT_OF_FILES.iter().any(|text| message.contains(text)) {
+        open_files::refused();
+    }
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             tracing::error!(target: "librdkafka", facility, "{message}");

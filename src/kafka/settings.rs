@@ -7,6 +7,9 @@ use rdkafka::config::RDKafkaLogLevel;
 
 use crate::shard::{IdScheme, ShardId};
 
+/// How long a topic that the brokers do not know may just be new.
+const TOPIC_PROPAGATION_MS: &str = "3000";
+
 /// How members of the group agree on who has which shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GroupProtocol {
@@ -70,14 +73,17 @@ impl KafkaSettings {
     /// For the one producer of a shard.
     pub fn producer_config(&self, shard: ShardId, scheme: IdScheme) -> ClientConfig {
         let defaults = BTreeMap::from([
-            // Shorter than message.timeout.ms, or a topic that is gone is told of as a timeout that names no topic.
-            ("topic.metadata.propagation.max.ms", "3000".to_owned()),
             ("linger.ms", "0".to_owned()),
             // A few of the largest records, or a second of what a shard writes.
             ("queue.buffering.max.kbytes", (self.message_max_bytes.max(64 << 20) / 1024 * 2).to_string()),
             ("message.max.bytes", self.message_max_bytes.to_string()),
             ("transaction.timeout.ms", self.transaction_timeout_ms.to_string()),
             ("message.timeout.ms", self.transaction_timeout_ms.to_string()),
+            // For so long a topic that is not there is waited for: less than the above, or its records only ever time
+            // out, and nobody hears that it is gone. librdkafka's own 30 s are more.
+            ("topic.metadata.propagation.max.ms", TOPIC_PROPAGATION_MS.to_owned()),
+            // Asking for a topic that was deleted must not make it again, with whatever the broker's defaults are.
+            ("allow.auto.create.topics", "false".to_owned()),
         ]);
         let mut own: BTreeMap<String, String> =
             defaults.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
@@ -102,7 +108,9 @@ impl KafkaSettings {
             .set("enable.idempotence", "false")
             .set("max.in.flight.requests.per.connection", "1")
             .set("linger.ms", "5")
-            .set("message.timeout.ms", "10000");
+            .set("message.timeout.ms", "10000")
+            .set("topic.metadata.propagation.max.ms", TOPIC_PROPAGATION_MS)
+            .set("allow.auto.create.topics", "false");
         config
     }
 
@@ -140,8 +148,10 @@ impl KafkaSettings {
             ("partition.assignment.strategy", "cooperative-sticky".to_owned()),
             ("heartbeat.interval.ms", heartbeat_ms.to_string()),
             ("session.timeout.ms", self.session_timeout_ms.to_string()),
+            // librdkafka wants it no shorter than a session; its own default is 5 minutes.
+            ("max.poll.interval.ms", self.session_timeout_ms.max(300_000).to_string()),
         ];
-        // librdkafka refuses those three with KIP-848's protocol, where the broker has them.
+        // librdkafka refuses the first three with KIP-848's protocol, where the broker has them.
         let of_protocol = match self.group_protocol {
             GroupProtocol::Classic => classic.to_vec(),
             GroupProtocol::Consumer => vec![("group.protocol", "consumer".to_owned())],

@@ -1,6 +1,7 @@
 //! Topics: made when they are missing, checked when they exist.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
@@ -80,8 +81,11 @@ pub enum TopicError {
 
 /// Asks and makes.
 pub struct Topics {
-    admin: AdminClient<LogContext>,
-    metadata: std::sync::Arc<BaseConsumer<LogContext>>,
+    settings: KafkaSettings,
+    /// Made anew when it has waited in vain: it goes on asking the broker that was the controller when it last heard of
+    /// one, which is minutes after that broker is gone.
+    admin: Mutex<Arc<AdminClient<LogContext>>>,
+    metadata: Arc<BaseConsumer<LogContext>>,
 }
 
 impl Topics {
@@ -91,8 +95,24 @@ impl Topics {
     /// When librdkafka does not take the settings.
     pub fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
         let config = settings.admin_config();
-        let metadata = std::sync::Arc::new(config.create_with_context(LogContext)?);
-        Ok(Self { admin: config.create_with_context(LogContext)?, metadata })
+        let metadata = Arc::new(config.create_with_context(LogContext)?);
+        let admin = Mutex::new(Arc::new(config.create_with_context(LogContext)?));
+        Ok(Self { settings: settings.clone(), admin, metadata })
+    }
+
+    fn admin(&self) -> Arc<AdminClient<LogContext>> {
+        Arc::clone(&self.admin.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes another client for the next call, if an answer was waited for in vain.
+    fn renew_after(&self, error: &KafkaError) {
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::OperationTimedOut) {
+            return;
+        }
+        match self.settings.admin_config().create_with_context(LogContext) {
+            Ok(admin) => *self.admin.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(admin),
+            Err(error) => tracing::debug!(%error, "no new client for topics can be made; the one there is goes on"),
+        }
     }
 
     /// Whether the cluster answers.
@@ -100,14 +120,14 @@ impl Topics {
     /// # Errors
     /// What the client says when it does not.
     pub async fn reach(&self, timeout: Duration) -> Result<(), KafkaError> {
-        let metadata = std::sync::Arc::clone(&self.metadata);
+        let metadata = Arc::clone(&self.metadata);
         let asked = tokio::task::spawn_blocking(move || metadata.fetch_metadata(Some("__kvs-connect-probe"), timeout));
         asked.await.map_err(|_| KafkaError::Canceled)?.map(|_| ())
     }
 
     /// Id of the cluster, when it says.
     pub async fn cluster_id(&self) -> Option<String> {
-        let metadata = std::sync::Arc::clone(&self.metadata);
+        let metadata = Arc::clone(&self.metadata);
         tokio::task::spawn_blocking(move || metadata.client().fetch_cluster_id(CALL_TIMEOUT)).await.ok()?
     }
 
@@ -117,7 +137,7 @@ impl Topics {
     /// When the cluster does not answer.
     pub async fn partitions(&self, name: &str) -> Result<Option<i32>, TopicError> {
         const DOING: &str = "asking for topic";
-        let metadata = std::sync::Arc::clone(&self.metadata);
+        let metadata = Arc::clone(&self.metadata);
         let topic = name.to_owned();
         let asked = tokio::task::spawn_blocking(move || metadata.fetch_metadata(Some(&topic), CALL_TIMEOUT));
         let kafka = |error| TopicError::Kafka { doing: DOING, name: name.to_owned(), error };
@@ -159,7 +179,8 @@ impl Topics {
             .fold(NewTopic::new(name, plan.partitions, replication), |topic, (key, value)| topic.set(key, value));
         let options = AdminOptions::new().operation_timeout(Some(CALL_TIMEOUT)).request_timeout(Some(CALL_TIMEOUT));
         let kafka = |error| TopicError::Kafka { doing: "making topic", name: name.to_owned(), error };
-        let results = self.admin.create_topics(&[topic], &options).await.map_err(kafka)?;
+        let created = self.admin().create_topics(&[topic], &options).await.inspect_err(|error| self.renew_after(error));
+        let results = created.map_err(kafka)?;
         match results.into_iter().next() {
             // Another worker was quicker.
             Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
@@ -216,8 +237,9 @@ impl Topics {
         let options = AdminOptions::new().request_timeout(Some(CALL_TIMEOUT));
         let kafka = |error| TopicError::Kafka { doing: DOING, name: name.to_owned(), error };
         let resources = [ResourceSpecifier::Topic(name)];
-        let asked = self.admin.describe_configs(&resources, &options);
-        match asked.await.map_err(kafka)?.into_iter().next() {
+        let admin = self.admin();
+        let asked = admin.describe_configs(&resources, &options).await.inspect_err(|error| self.renew_after(error));
+        match asked.map_err(kafka)?.into_iter().next() {
             Some(Ok(resource)) => Ok(resource
                 .entries
                 .into_iter()

@@ -14,7 +14,9 @@ fn what_grows_and_is_compacted_is_the_same_topic() {
 #[test]
 fn what_ends_earlier_or_begins_otherwise_is_another_one() {
     let mut known = Known::default();
-    (known.end(0, 50).unwrap(), known.first(0, (7, Some(100))).unwrap(), known.partitions(12).unwrap());
+    known.end(0, 50).unwrap();
+    known.first(0, (7, Some(100))).unwrap();
+    known.partitions(12).unwrap();
     assert_eq!(known.end(0, 49), Err(TopicTrouble::MovedBack { partition: 0, was: 50, now: 49 }));
     // Made anew, and grown beyond what it was in the meantime.
     assert_eq!(known.end(0, 80), Ok(()));

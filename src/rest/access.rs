@@ -20,6 +20,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use kvs_client::files;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
@@ -208,8 +209,8 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn read(setting: &'static str, file: &Path) -> Result<String, AccessError> {
-    let failed = |error| AccessError { setting, reason: format!("{}: {error}", file.display()) };
-    std::fs::read_to_string(file).map_err(failed)
+    let failed = |error: files::FileError| AccessError { setting, reason: format!("{}: {error}", file.display()) };
+    files::read_text(file).map_err(failed)
 }
 
 fn passwords(file: &Path) -> Result<HashMap<String, String>, AccessError> {

@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::path::Path;
 
 use axum::extract::Request;
 use axum::http::uri::Authority;
@@ -43,7 +44,7 @@ pub(super) enum ForeignHost {
 
 /// The name of this machine, when it has one.
 pub(super) fn machine_name() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = kvs_client::files::read_text(Path::new("/proc/sys/kernel/hostname")).ok()?;
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 

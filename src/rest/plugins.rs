@@ -198,6 +198,7 @@ fn recommended(name: &str) -> &'static [&'static str] {
             &["EARLIEST", "NOW", "FRAGMENT_NUMBER", "PRODUCER_TIMESTAMP", "SERVER_TIMESTAMP", "CONTINUATION_TOKEN"]
         }
         "kvs.position.lost" => &["earliest", "now", "fail"],
+        "errors.tolerance" => &["none", "all"],
         "key.converter" => &["string", "avro"],
         "record.timestamp" => &["ingest", "producer", "server"],
         _ => &[],

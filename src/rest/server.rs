@@ -22,6 +22,7 @@ use super::access::{self, Peer};
 use super::places::Places;
 use super::{origin, tls};
 use crate::config::rest::RestConfig;
+use crate::open_files::{self, is_out_of_files};
 use crate::supervision::{Panicked, Part, catch_async, fault_point};
 use crate::telemetry;
 use crate::worker::turns::AT_WORK_MAX;
@@ -40,6 +41,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 /// What a connection buffers at most, the head of a request with it.
 const BUFFER_MAX_BYTES: usize = 64 << 10;
+/// How long a connection may last that was accepted when no descriptors were left but those in reserve.
+const RESERVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Headers of a request at most.
 const HEADERS_MAX: usize = 64;
 
@@ -120,6 +123,30 @@ impl Bound {
     }
 }
 
+/// Descriptors in reserve: where there are no others, one is given up for each connection, so that whoever asks for
+/// `/health` hears that there are none. There are a few, for between giving one up and accepting another thread may take it.
+#[derive(Default)]
+struct Reserve(Vec<std::fs::File>);
+
+impl Reserve {
+    const SIZE: usize = 4;
+
+    /// Takes as many as it should have; `false`: there are not so many.
+    fn fill(&mut self) -> bool {
+        while self.0.len() < Self::SIZE {
+            #[expect(clippy::disallowed_methods, reason = "no setting names it")]
+            let Ok(file) = std::fs::File::open("/dev/null") else { return false };
+            self.0.push(file);
+        }
+        true
+    }
+
+    /// `false`: all are given up.
+    fn give_up(&mut self) -> bool {
+        self.0.pop().is_some()
+    }
+}
+
 async fn accept(
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
@@ -129,6 +156,8 @@ async fn accept(
 ) {
     // What goes on is said once.
     let (mut fails, mut is_full) = (false, false);
+    let mut reserve = Reserve::default();
+    reserve.fill();
     loop {
         fault_point(Part::Rest);
         let accepted = tokio::select! {
@@ -137,8 +166,16 @@ async fn accept(
         };
         let (socket, peer) = match accepted {
             Ok(accepted) => accepted,
+            Err(error) if is_out_of_files(&error) => {
+                open_files::refused();
+                if !reserve.give_up() {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    reserve.fill();
+                }
+                continue;
+            }
             Err(error) => {
-                // No more files to be had, or a connection that was gone at once.
+                // A connection that was gone at once.
                 if !std::mem::replace(&mut fails, true) {
                     tracing::warn!(%error, "a connection to the REST API cannot be accepted; trying again");
                 }
@@ -147,6 +184,7 @@ async fn accept(
             }
         };
         fails = false;
+        let is_of_reserve = !reserve.fill();
         let Some((place, close)) = places.take(peer.ip()) else {
             telemetry::rest_connection_closed("no_place");
             if !std::mem::replace(&mut is_full, true) {
@@ -156,10 +194,13 @@ async fn accept(
         };
         is_full = false;
         let (router, acceptor, stop) = (router.clone(), acceptor.clone(), stop.clone());
+        // The last descriptors serve one request after the other: whoever got one gives it back soon.
+        let limit = if is_of_reserve { RESERVE_TIMEOUT } else { Duration::MAX };
         tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = close.cancelled() => {}
+                () = tokio::time::sleep(limit) => {}
                 () = connection(socket, acceptor, router.layer(Extension(place))) => {}
             }
         });

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use kvs_client::files;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -18,7 +19,9 @@ use crate::config::rest::TlsFiles;
 /// Which file is wrong, and how.
 pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, String> {
     let chain = certificates(&files.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| format!("{}: {error}", files.key.display()))?;
+    let in_key = |reason: String| format!("{}: {reason}", files.key.display());
+    let key = files::read(&files.key).map_err(|error| in_key(error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| in_key(error.to_string()))?;
     let provider = Arc::new(crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -42,8 +45,8 @@ pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, String> {
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let in_file = |reason: String| format!("{}: {reason}", file.display());
-    let read = CertificateDer::pem_file_iter(file).map_err(|error| in_file(error.to_string()))?;
-    let read: Result<Vec<_>, _> = read.collect();
+    let pem = files::read(file).map_err(|error| in_file(error.to_string()))?;
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let read = read.map_err(|error| in_file(error.to_string()))?;
     if read.is_empty() { Err(in_file("there is no certificate in it".to_owned())) } else { Ok(read) }
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use kvs_mkv::Payload;
 
 use super::id::ShardId;
+use super::log::ShardLog;
 use super::offset::{OffsetKey, StoredOffset};
 use super::sequence::SequencePrefix;
 
@@ -81,5 +82,22 @@ impl Outgoing {
                 record.value = Some(value.into_prefixed(&lacking.prefix(sequence)));
             }
         }
+    }
+
+    /// Puts it into the partition that the stream's last fragment went to: a task that was started again before that one was
+    /// written may have counted other partitions.
+    pub(super) fn keep_partition(&mut self, last: Option<&StoredOffset>) {
+        let Some(kept) = last.and_then(|last| last.data_partition.as_ref()) else { return };
+        let Some(now) = self.offset.as_mut().and_then(|offset| offset.data_partition.as_mut()) else { return };
+        if now.topic == kept.topic && now.partition != kept.partition {
+            now.partition = kept.partition;
+            let in_topic = self.records.iter_mut().filter(|record| *record.topic == *kept.topic);
+            in_topic.for_each(|record| record.partition = kept.partition);
+        }
+    }
+
+    /// Returns why its records cannot be written at the moment, as far as is known.
+    pub(super) fn unavailable(&self, log: &impl ShardLog) -> Option<String> {
+        self.records.iter().find_map(|record| log.unavailable(&record.topic, record.partition))
     }
 }

@@ -1,7 +1,7 @@
 //! The life of a shard in a worker: take, write, lose, take again; until it is released.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -15,9 +15,10 @@ use super::id::ShardId;
 use super::log::ShardLog;
 use super::losing::{BLOCKED_AFTER, Losing};
 use super::notifications::Notifications;
-use super::offset::{DataPartition, OffsetKey, StoredOffset};
+use super::offset::OffsetKey;
 use super::outgoing::Outgoing;
-use super::recover::{Positions, RecoverError};
+use super::positions::{SharedPositions, admit, fresh};
+use super::recover::RecoverError;
 use super::report::OwnerReport;
 use super::sequence::Sequences;
 use super::take::{Taken, take};
@@ -72,37 +73,6 @@ pub trait Sources: Send {
     /// Says of all streams that the shard cannot be taken, for so long that somebody should know. They go on by themselves
     /// when it is. `lease_end`: the end that its partition has now, which orders what is said of it.
     fn blocked(&mut self, reason: String, lease_end: i64);
-}
-
-/// Where the streams of a shard are: from the recovery read, and then as fragments are written.
-#[derive(Debug, Clone, Default)]
-pub struct SharedPositions(Arc<Mutex<Positions>>);
-
-impl SharedPositions {
-    /// As they were read.
-    pub fn new(positions: Positions) -> Self {
-        Self(Arc::new(Mutex::new(positions)))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Positions> {
-        // Nothing panics while it is held, and a map is never half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes where a stream was under another key; a place that is not above the known one changes nothing.
-    pub fn adopt(&self, key: &OffsetKey, offset: StoredOffset) {
-        let mut positions = self.lock();
-        let known = positions.get(key);
-        if known.is_none_or(|known| known.fragment_number < offset.fragment_number) {
-            let sequence = known.and_then(|known| known.sequence);
-            positions.insert(key.clone(), StoredOffset { sequence, ..offset });
-        }
-    }
-
-    /// Where a stream is.
-    pub fn get(&self, key: &OffsetKey) -> Option<StoredOffset> {
-        self.lock().get(key).cloned()
-    }
 }
 
 /// What a taking of a shard hands to its sources.
@@ -194,7 +164,7 @@ enum Lost {
 }
 
 enum Arrival {
-    Fragment(Outgoing),
+    Fragment(Box<Outgoing>),
     Release,
     Altered,
     /// All senders are gone.
@@ -285,11 +255,11 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         loop {
             fault_point(Part::Shard);
             let arrival = match held_over.take() {
-                Some(held_over) => Arrival::Fragment(held_over),
+                Some(held_over) => Arrival::Fragment(Box::new(held_over)),
                 None => self.arrival(&mut queue, deadline),
             };
             let first = match arrival {
-                Arrival::Fragment(first) => first,
+                Arrival::Fragment(first) => *first,
                 Arrival::Release => {
                     self.sources.stop();
                     deadline = Some(Instant::now() + self.settings.release_timeout);
@@ -305,8 +275,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 }
             };
             let Some(mut first) = fresh(first, &positions) else { continue };
-            keep_partition(&mut first, &positions);
-            if let Some(reason) = self.unavailable(&first) {
+            first.keep_partition(positions.get(&first.key).as_ref());
+            if let Some(reason) = first.unavailable(&*self.log) {
                 self.sources.stop();
                 return Lost::Unavailable(reason);
             }
@@ -357,8 +327,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 break;
             }
             let Some(mut next) = fresh(next, positions) else { continue };
-            keep_partition(&mut next, positions);
-            if unavailable(&*self.log, &next).is_some() {
+            next.keep_partition(positions.get(&next.key).as_ref());
+            if next.unavailable(&*self.log).is_some() {
                 held_over = Some(next);
                 break;
             }
@@ -369,11 +339,6 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         let committed = transaction.commit(&topic, self.shard, first_records)?;
         telemetry::transaction_committed(began.elapsed());
         Ok((committed, held_over))
-    }
-
-    /// Why a fragment cannot be written now.
-    fn unavailable(&self, outgoing: &Outgoing) -> Option<String> {
-        unavailable(&*self.log, outgoing)
     }
 
     fn arrival(&self, queue: &mut mpsc::Receiver<Outgoing>, deadline: Option<Instant>) -> Arrival {
@@ -390,58 +355,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 () = self.grip.released.cancelled(), if !releasing => Arrival::Release,
                 () = self.grip.altered.notified(), if !releasing => Arrival::Altered,
                 () = passed => Arrival::Deadline,
-                next = queue.recv() => next.map_or(Arrival::Closed, Arrival::Fragment),
+                next = queue.recv() => next.map_or(Arrival::Closed, |next| Arrival::Fragment(Box::new(next))),
             }
         })
-    }
-}
-
-/// The fragment, if it is above the last one of its stream; what is not was published before.
-fn fresh(outgoing: Outgoing, positions: &SharedPositions) -> Option<Outgoing> {
-    let last = match (positions.get(&outgoing.key), &outgoing.offset) {
-        (Some(last), Some(offset)) if offset.fragment_number <= last.fragment_number => last.fragment_number,
-        _ => return Some(outgoing),
-    };
-    telemetry::duplicate_dropped(&outgoing.key);
-    tracing::debug!(stream = %outgoing.key.stream, %last, "a fragment that was published before is dropped");
-    None
-}
-
-/// Gives a fragment its sequence. What is being written counts as the stream's last from now on; if it fails, all is
-/// read anew.
-fn admit(mut outgoing: Outgoing, positions: &SharedPositions, sequences: &mut Sequences) -> Outgoing {
-    let key = &outgoing.key;
-    let sequence = if outgoing.has_sequence() { Some(sequences.next(key)) } else { sequences.last(key) };
-    outgoing.set_sequence(sequence);
-    note(positions, &outgoing);
-    outgoing
-}
-
-fn unavailable(log: &impl ShardLog, outgoing: &Outgoing) -> Option<String> {
-    outgoing.records.iter().find_map(|record| log.unavailable(&record.topic, record.partition))
-}
-
-/// A stream stays in the partition that its last fragment went to: a task that was started again before that fragment was
-/// written may have counted other partitions.
-pub(super) fn keep_partition(outgoing: &mut Outgoing, positions: &SharedPositions) {
-    let Some(DataPartition { topic, partition }) = positions.get(&outgoing.key).and_then(|last| last.data_partition)
-    else {
-        return;
-    };
-    let Some(now) = outgoing.offset.as_mut().and_then(|offset| offset.data_partition.as_mut()) else { return };
-    if now.topic == topic && now.partition != partition {
-        now.partition = partition;
-        outgoing
-            .records
-            .iter_mut()
-            .filter(|record| *record.topic == *topic)
-            .for_each(|record| record.partition = partition);
-    }
-}
-
-/// What is being written counts as the stream's last from now on; if it fails, all is read anew.
-pub(super) fn note(positions: &SharedPositions, outgoing: &Outgoing) {
-    if let Some(offset) = &outgoing.offset {
-        positions.lock().insert((*outgoing.key).clone(), offset.clone());
     }
 }

@@ -16,6 +16,8 @@ use super::notifications::Notifications;
 use super::offset::{DataPartition, OffsetKey, StoredOffset};
 use super::outgoing::{Outgoing, Record};
 use super::owner::{Beginning, Ended, Grip, Owner, OwnerSettings, Sources};
+use super::positions::{SharedPositions, admit};
+use super::sequence::Sequences;
 
 /// One stream a topic, by the topic's name; one that was given up sends no more.
 #[derive(Clone, Default)]
@@ -258,13 +260,13 @@ fn a_stream_stays_in_the_partition_of_its_last_fragment() {
         outgoing.records[0].partition = partition;
         outgoing
     };
-    let positions = super::owner::SharedPositions::default();
-    super::owner::note(&positions, &with("good", 1));
+    let positions = SharedPositions::default();
+    admit(with("good", 1), &positions, &mut Sequences::default());
     let mut next = with("good", 4);
-    super::owner::keep_partition(&mut next, &positions);
+    next.keep_partition(positions.get(&next.key).as_ref());
     assert_eq!((next.records[0].partition, next.offset.unwrap().data_partition), (1, at("good", 1)));
     // Another topic is another matter.
     let mut next = with("other", 4);
-    super::owner::keep_partition(&mut next, &positions);
+    next.keep_partition(positions.get(&next.key).as_ref());
     assert_eq!(next.records[0].partition, 4);
 }

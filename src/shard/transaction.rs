@@ -141,6 +141,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
         let stream = sent.filter(|_| !is_notification).map(|sent| Arc::clone(&self.fragments[sent.fragment].key));
         let has_notifications = self.owners.iter().any(|sent| sent.is_notification);
         let last_words = self.fragments.iter().filter(|one| !one.is_fragment).map(|one| Arc::clone(&one.key)).collect();
+        let error = Box::new(error);
         Failed { error, stream, is_notification, has_notifications, last_words, partitions: self.partitions.clone() }
     }
 }
@@ -149,7 +150,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
 #[derive(Debug)]
 pub struct Failed {
     /// How.
-    pub error: LogError,
+    pub error: Box<LogError>,
     /// The stream whose record is too large, or whose topic takes none, when it is that.
     pub stream: Option<Arc<OffsetKey>>,
     /// Whether it is a notification that is too large, or whose topic takes none.
@@ -165,7 +166,7 @@ pub struct Failed {
 impl Failed {
     fn of_log(error: LogError) -> Self {
         Self {
-            error,
+            error: Box::new(error),
             stream: None,
             is_notification: false,
             has_notifications: false,

@@ -4,43 +4,66 @@
 //! (`crate::cluster::contracts`) and in each shard of the offsets topic (`crate::shard::contract`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::startup::{patiently, unavailable};
+use tokio_util::sync::CancellationToken;
+
+use super::startup::unavailable;
 use super::{Mode, Worker, WorkerError};
 use crate::cluster::ChangeError;
 use crate::kafka::KafkaSettings;
 use crate::kafka::claim::{Claim, ClaimError, Claimed, GroupClaims};
-use crate::shard::{LogError, LogErrorKind};
+use crate::shard::{LogError, OffsetReader, ShardId, ShardLog};
+
+/// A group that does not answer is asked again after so long.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the group itself says, from before anything else was looked at.
 pub(super) struct Group {
-    claims: Option<GroupClaims>,
+    claims: GroupClaims,
     /// The group has left its contract in the config topic.
     config_topic_claimed: bool,
 }
 
 impl Worker {
-    /// Asks the group itself, before a topic is made.
-    pub(super) async fn ask_group(self: &Arc<Self>) -> Result<Group, WorkerError> {
-        let worker = Arc::clone(self);
-        blocking(move || {
-            let claims = GroupClaims::new(&worker.kafka).map_err(unavailable)?;
-            let found = match patiently(|| claims.read()) {
-                Ok(found) => found,
-                Err(error) if error.kind == LogErrorKind::NotAuthorized => {
-                    tracing::warn!(%error, "the group cannot be asked what it has agreed on: a worker with other topics is not noticed");
-                    return Ok(Group { claims: None, config_topic_claimed: false });
-                }
-                Err(error) => return Err(unavailable(error)),
+    /// Asks the group itself, before a topic is made; waits until it answers, saying so. `None`: shut down meanwhile.
+    pub(super) async fn ask_group(
+        self: &Arc<Self>,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Group>, WorkerError> {
+        loop {
+            let worker = Arc::clone(self);
+            let asked = blocking(move || {
+                let claims = GroupClaims::new(&worker.kafka).map_err(unavailable)?;
+                let found = claims.read();
+                Ok((claims, found))
+            });
+            let (claims, found) = tokio::select! {
+                () = shutdown.cancelled() => return Ok(None),
+                asked = asked => asked?,
             };
-            for (_, claim) in found.iter().filter(|(_, claim)| claim.settled) {
-                worker.contract.agrees(&claim.contract, "group.id").map_err(|error| worker.other_group(&error))?;
+            match found {
+                Ok(found) => return self.check_claims(claims, &found).map(Some),
+                // A group that may not be asked for is, to the client, one that does not answer.
+                Err(error) => {
+                    tracing::warn!(%error, "the group does not say what it has agreed on; waiting for it: grant Read \
+                    on group {}, if that is missing", self.config.group_id)
+                }
             }
-            let ours = |(topic, claim): &(String, Claim)| *topic == worker.config.offsets_topic && claim.settled;
-            let config_topic_claimed = found.iter().filter(|found| ours(found)).any(|(_, claim)| claim.config_topic_claimed);
-            Ok(Group { claims: Some(claims), config_topic_claimed })
-        })
-        .await
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(None),
+                () = tokio::time::sleep(ASK_AGAIN) => {}
+            }
+        }
+    }
+
+    fn check_claims(&self, claims: GroupClaims, found: &[(String, Claim)]) -> Result<Group, WorkerError> {
+        for (_, claim) in found.iter().filter(|(_, claim)| claim.settled) {
+            self.contract.agrees(&claim.contract, "group.id").map_err(|error| self.other_group(&error))?;
+        }
+        let ours = |(topic, claim): &&(String, Claim)| *topic == self.config.offsets_topic && claim.settled;
+        let config_topic_claimed = found.iter().filter(ours).any(|(_, claim)| claim.config_topic_claimed);
+        Ok(Group { claims, config_topic_claimed })
     }
 
     fn other_group(&self, error: &dyn std::fmt::Display) -> WorkerError {
@@ -62,17 +85,13 @@ impl Worker {
         let worker = Arc::clone(self);
         blocking(move || {
             worker.check_made_anew(&group, offsets_begun, given)?;
-            let config_topic_claimed = worker.claim_logs()?;
-            let Some(claims) = &group.claims else { return Ok(worker.kafka.clone()) };
+            // A standalone worker's log is in its memory.
+            let config_topic_claimed = worker.claim_logs()? && worker.mode == Mode::Distributed;
             let claim = Claim { contract: worker.contract.clone(), settled: true, config_topic_claimed };
-            match claims.settle(&worker.contract, config_topic_claimed) {
+            match group.claims.settle(&worker.contract, config_topic_claimed) {
                 Ok(Claimed::Settled) => Ok(worker.kafka.clone()),
                 Ok(Claimed::ByMembers) => Ok(KafkaSettings { claim: Some(claim), ..worker.kafka.clone() }),
                 Err(ClaimError::Contract(error)) => Err(worker.other_group(&error)),
-                Err(ClaimError::Log(error)) if error.kind == LogErrorKind::NotAuthorized => {
-                    tracing::warn!(%error, "the group cannot be told what it has agreed on: a worker with other topics is not noticed");
-                    Ok(worker.kafka.clone())
-                }
                 Err(ClaimError::Log(error)) => Err(unavailable(error)),
             }
         })
@@ -102,12 +121,25 @@ impl Worker {
             names.into_iter().find(|name| !statuses.topics(name).is_empty() || ended(name))
         });
         let Some(connector) = published else { return Ok(()) };
+        // Another worker may have begun since the topic was looked at.
+        if self.offsets_have_begun()? {
+            return Ok(());
+        }
         Err(WorkerError::Config(format!(
             "topic {offsets} (offset.storage.topic): it is empty, and connector {connector:?} has published: it was deleted and \
              made anew, and every stream would be published again. Bring it back as it was; or, if streams are to begin anew, \
              delete {} (status.storage.topic), too",
             self.config.status_topic
         )))
+    }
+
+    /// Returns whether anything is in the offsets topic by now.
+    fn offsets_have_begun(&self) -> Result<bool, WorkerError> {
+        let mut reader = self.offsets_log.open_reader().map_err(unavailable)?;
+        let ends = (0..self.config.shards.get()).map(|shard| reader.bounds(ShardId(shard)).map(|bounds| bounds.end));
+        let begun = ends.collect::<Result<Vec<i64>, LogError>>().map(|ends| ends.into_iter().any(|end| end > 0));
+        self.offsets_log.give_back(begun.is_ok().then_some(reader));
+        begun.map_err(unavailable)
     }
 
     /// Leaves the contract in both logs. Returns whether the config topic has it.

@@ -184,10 +184,10 @@ fn alter(
     place: &ConfigPlace,
     done: &mut Vec<ShardId>,
 ) -> Result<(), (ShardId, RecoverError)> {
-    type Altered = BTreeMap<ShardId, Vec<(OffsetKey, Option<StoredOffset>)>>;
-    let mut of_shards = Altered::new();
+    type OfShards = BTreeMap<ShardId, Vec<(OffsetKey, Option<StoredOffset>)>>;
+    let mut of_shards = OfShards::new();
     // What is said of a stream now counts alone: what stood under its ARN goes, afterwards.
-    let mut by_arn = Altered::new();
+    let mut by_arn = OfShards::new();
     let mut found = find(log, contract, shards, STALL_TIMEOUT).map_err(|error| (ShardId(0), error))?;
     for (stream, offset) in offsets {
         let key = OffsetKey::of_stream(connector, &stream);

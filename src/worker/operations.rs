@@ -13,6 +13,7 @@ use crate::cluster::{
     ChangeError, ConfigView, ConnectorEntry, Refusal, RestartRequest, RunState, Settings, Status, TargetState,
 };
 use crate::config::secrets;
+use crate::{logging, open_files, telemetry};
 
 /// Names of connectors there may be: a bound on what any worker keeps in memory.
 const CONNECTORS_MAX: usize = 20_000;
@@ -66,7 +67,7 @@ pub enum Health {
     Starting(Option<String>),
     /// It works.
     Healthy,
-    /// It has lost touch with Kafka, with the reason.
+    /// It has lost touch with Kafka, or cannot do its work, with the reason.
     Unhealthy(String),
 }
 
@@ -88,6 +89,7 @@ impl Worker {
 
     /// What it has measured, as Prometheus reads it.
     pub fn render_metrics(&self) -> String {
+        telemetry::process(logging::lines_dropped(), open_files::probe().is_some());
         self.metrics.render()
     }
 
@@ -101,11 +103,15 @@ impl Worker {
         &self.logging
     }
 
-    /// How this worker is: it is healthy when its own heartbeat comes back to it through Kafka, and every shard it holds has
-    /// an owner that gets on.
+    /// How this worker is: it is healthy when its own heartbeat comes back to it through Kafka, every shard it holds has
+    /// an owner that gets on, and it can open files.
     pub fn health(&self) -> Health {
+        let out_of_files = open_files::probe();
         if !self.started.load(Ordering::Acquire) {
-            return Health::Starting(self.shards.get().and_then(|shards| shards.apart()));
+            return Health::Starting(out_of_files.or_else(|| self.shards.get().and_then(|shards| shards.apart())));
+        }
+        if let Some(reason) = out_of_files {
+            return Health::Unhealthy(reason);
         }
         if self.statuses.look(|view| view.is_alive(self.id(), Instant::now())) {
             return match self.shards.get().and_then(|shards| shards.standing_still()) {

@@ -128,9 +128,17 @@ impl Dependencies {
     /// Why it cannot run, in words that show no resolved reference.
     pub(super) async fn plan(&self, settings: &Settings) -> Result<ConnectorPlan, String> {
         let _turn = self.starting.acquire().await.map_err(|error| error.to_string())?;
-        let (connector, resolved) = check::connector(Some(&self.config), "settings", settings).map_err(|problems| {
+        // Files of secrets are read for it.
+        let (config, given) = (Arc::clone(&self.config), settings.clone());
+        let checked = move || check::connector(Some(&config), "settings", &given);
+        let checked = tokio::task::spawn_blocking(checked).await.map_err(|error| error.to_string())?;
+        let (connector, resolved) = checked.map_err(|problems| {
             problems.iter().map(|problem| format!("{}: {}", problem.key, problem.reason)).collect::<Vec<_>>().join("; ")
         })?;
+        // What a reference was resolved to is not shown, nor what was made of it.
+        for note in connector.notes.iter().filter(|_| resolved.settings == *settings) {
+            tracing::info!(connector = connector.name, "{note}");
+        }
         let planned = self.plan_resolved(&connector, resolved.clone()).await;
         planned.map_err(|reason| resolved.hide(&reason))
     }
@@ -195,7 +203,7 @@ impl Dependencies {
             puller: connector.puller.clone(),
             earlier: Arc::clone(&self.earlier),
             restart: connector.restart,
-            backfill: connector.backfill,
+            backfill: connector.backfill.clone(),
             discovered: matches!(connector.streams, StreamsConfig::Discovered(_)),
             topic: connector.topic.as_str().into(),
             partitions: self.data_topics.topic(&connector.topic, facts.partitions),

@@ -257,15 +257,18 @@ impl Statuses {
                 if !held.contains(&self.shards.shard_of(&key)) {
                     continue;
                 }
+                let status_key = StatusKey::Task(name.clone(), id);
+                let highest = statuses.highest_epoch(&status_key);
                 let of_stream = |status: &crate::connector::state::StreamStatus| {
                     let (state, trace) = match &status.state {
                         StreamState::Failed { reason } => (RunState::Failed, Some(reason.clone())),
                         _ => (RunState::Running, None),
                     };
-                    self.status(state, trace, status.generation)
+                    // One that has failed by what its shard met has no lease of its own.
+                    let lease_epoch = if status.generation > 0 { status.generation } else { highest };
+                    self.status(state, trace, lease_epoch)
                 };
-                let status_key = StatusKey::Task(name.clone(), id);
-                let unleased = |state, trace| self.status(state, trace, statuses.highest_epoch(&status_key));
+                let unleased = |state, trace| self.status(state, trace, highest);
                 let status = match (target, &broken) {
                     (TargetState::Paused, _) => unleased(RunState::Paused, None),
                     (_, Some(reason)) => unleased(RunState::Failed, Some(reason.clone())),

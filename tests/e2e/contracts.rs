@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kvs_harness::kafka::tool;
-use kvs_harness::{Connector, Kafka, WorkerFile, wait_for, wait_for_within};
+use kvs_harness::{Connector, Kafka, WorkerFile, wait_for};
 use kvs_simulator::Pace;
 
 use crate::stage::{Stage, program};
@@ -78,7 +78,7 @@ fn a_worker_that_disagrees_is_refused_and_disturbs_nobody() {
         refused(&with(&own), &["it belongs to the group", &group, &wrong, key]);
     }
     assert_eq!(moves(&worker), before, "{}", worker.log());
-    wait_for_within(Duration::from_secs(60), "the whole file", || stage.held("s").len() == 20);
+    wait_for("the whole file", || stage.held("s").len() == 20);
     stage.expect_all(kafka, &["s"]);
     assert_eq!(worker.metric("kvs_connect_shards_lost_total"), 0.0);
     assert_eq!(worker.terminate().0, 0);
@@ -94,7 +94,7 @@ fn of_two_that_disagree_and_start_at_one_moment_one_wins() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("at-once"));
     let exits = |mut workers: [Connector; 2]| {
         let mut codes = [None, None];
-        wait_for_within(Duration::from_secs(120), "one to be refused and one to run", || {
+        wait_for("one to be refused and one to run", || {
             for (code, worker) in codes.iter_mut().zip(&mut workers) {
                 *code = code.or_else(|| worker.exit_code());
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kvs_connect::shard::partition_for;
 use kvs_harness::kafka::tool;
-use kvs_harness::{Connector, ConnectorFile, Isolation, Kafka, KafkaCluster, read_topic, wait_for, wait_for_within};
+use kvs_harness::{Connector, ConnectorFile, Isolation, Kafka, KafkaCluster, read_topic, wait_for};
 use kvs_simulator::Pace;
 use serde_json::Value;
 
@@ -52,9 +52,7 @@ fn a_stream_stays_in_its_partition_when_partitions_are_added() {
     new.iter().for_each(|stream| stage.add(stream, &stage.recording(2, 2, 500), 1, Pace::Max));
     let all: Vec<&str> = names.iter().chain(&new).map(String::as_str).collect();
     assert_eq!(worker.rest("PUT", "/connectors/cameras/config", Some(&config(&stage, &all))).0, 200);
-    wait_for_within(Duration::from_secs(90), "the files", || {
-        streams.iter().all(|stream| stage.held(stream).len() == 60)
-    });
+    wait_for("the files", || streams.iter().all(|stream| stage.held(stream).len() == 60));
     // Reading fails when a stream is in two partitions.
     stage.expect_all(kafka, &all);
     let seen = read_topic(kafka.bootstrap(), &stage.topic(), Isolation::Committed);
@@ -114,7 +112,7 @@ fn a_deleted_data_topic_fails_its_own_streams_and_a_refused_notification_nobody(
     assert!(worker.log().contains("notifications cannot be written"), "{}", worker.log());
 
     topics(kafka.bootstrap(), &["--delete", "--topic", &gone]);
-    wait_for_within(Duration::from_secs(60), "its stream to be FAILED", || trace(&worker, "on-gone").contains(&gone));
+    wait_for("its stream to be FAILED", || trace(&worker, "on-gone").contains(&gone));
     let (before, lost) = (published(&worker, "a"), worker.metric("kvs_connect_shards_lost_total"));
     go_on(&worker, "without the topic", before + 12.0);
     assert_eq!(task_states(&worker, "cameras"), ["RUNNING"]);
@@ -124,10 +122,8 @@ fn a_deleted_data_topic_fails_its_own_streams_and_a_refused_notification_nobody(
     assert!(health["failed_streams"].to_string().contains(&gone), "{health}");
 
     kafka.create_topic(&gone, 6, &[]);
-    wait_for_within(Duration::from_secs(60), "it to come back", || task_states(&worker, "on-gone") == ["RUNNING"]);
-    wait_for_within(Duration::from_secs(120), "the files", || {
-        ["a", "b"].iter().all(|stream| stage.held(stream).len() == 200)
-    });
+    wait_for("it to come back", || task_states(&worker, "on-gone") == ["RUNNING"]);
+    wait_for("the files", || ["a", "b"].iter().all(|stream| stage.held(stream).len() == 200));
     stage.expect_all(kafka, &["a"]);
     // What was published before was deleted with the topic; the rest is there once and in order.
     let held = stage.held("b");
@@ -162,7 +158,7 @@ fn an_offline_partition_sets_its_own_streams_aside_and_what_waits_for_it_says_so
 
     // Nothing was written to it when it went: only its own stream waits.
     kafka.broker(1).down();
-    wait_for_within(Duration::from_secs(60), "the others to go on", || {
+    wait_for("the others to go on", || {
         let before = published(&worker);
         std::thread::sleep(Duration::from_secs(3));
         published(&worker) > before + 6.0
@@ -173,20 +169,18 @@ fn an_offline_partition_sets_its_own_streams_aside_and_what_waits_for_it_says_so
     let (code, answer) = worker.rest("PUT", "/connectors/second/config", Some(&second));
     assert!(code == 201, "{answer}");
     let offline = format!("partition 1 of topic {} is offline", stage.topic());
-    wait_for_within(Duration::from_secs(60), "its stream to be set aside", || {
-        trace(&worker, "second").contains(&offline)
-    });
+    wait_for("its stream to be set aside", || trace(&worker, "second").contains(&offline));
     let (before, lost) = (published(&worker), worker.metric("kvs_connect_shards_lost_total"));
     wait_for("the other to go on", || published(&worker) > before + 12.0);
     assert_eq!(task_states(&worker, "cameras"), ["RUNNING"]);
     assert_eq!(worker.metric("kvs_connect_shards_lost_total"), lost, "{}", worker.log());
     kafka.broker(1).up();
-    wait_for_within(Duration::from_secs(60), "it to come back", || task_states(&worker, "second") == ["RUNNING"]);
+    wait_for("it to come back", || task_states(&worker, "second") == ["RUNNING"]);
 
     // What is written to it when it goes keeps its transaction open: the shard says what it waits for.
     wait_for("both", || published(&worker) > before + 30.0);
     kafka.broker(1).down();
-    wait_for_within(Duration::from_secs(120), "the streams to say what they wait for", || {
+    wait_for("the streams to say what they wait for", || {
         let told = |connector: &str| trace(&worker, connector).contains(&offline);
         told("second")
             && (told("cameras") || {
@@ -201,7 +195,7 @@ fn an_offline_partition_sets_its_own_streams_aside_and_what_waits_for_it_says_so
     assert!(health["failed_streams"].to_string().contains(&offline), "{health}");
     kafka.broker(1).up();
     let all = [on_first.as_str(), on_second.as_str()];
-    wait_for_within(Duration::from_secs(180), "the files", || all.iter().all(|stream| stage.held(stream).len() == 400));
+    wait_for("the files", || all.iter().all(|stream| stage.held(stream).len() == 400));
     stage.expect_all_at(&bootstrap, &all);
     assert_eq!(worker.terminate().0, 0);
 }

@@ -132,6 +132,15 @@ fn one_acl_after_the_other(secure: &Secure) {
         let log = worker.log();
         assert!(code == 78 && log.contains(expected), "{code}: {expected:?} is not said: {log}");
     };
+    let says = |worker: &Connector, expected: &str| {
+        wait_for(expected, || worker.log().contains(expected));
+    };
+    // The group itself is asked first; it is waited for.
+    let worker = Connector::start(program(), &settings, &[]);
+    says(&worker, &format!("grant Read on group {group}"));
+    assert_eq!(worker.get("/health").map(|(code, _)| code), Some(503));
+    secure.allow(&["--operation", "Read", "--group", &group, "--resource-pattern-type", "prefixed"]);
+    drop(worker);
     refused(&format!("grant Describe on topic {offsets}"));
     secure.allow(&["--operation", "Describe", "--topic", &offsets]);
     refused(&format!("grant Create on topic {offsets}"));
@@ -153,19 +162,13 @@ fn one_acl_after_the_other(secure: &Secure) {
     // The topic is empty: whether it may be read shows when the group is there and it is followed.
     secure.allow(&["--operation", "Read", "--topic", &offsets]);
     let worker = Connector::start(program(), &settings, &[]);
-    let says = |worker: &Connector, expected: &str| {
-        wait_for(expected, || worker.log().contains(expected));
-    };
     says(&worker, &format!("Read on topic {configs}").replace("Read on", "Read and Describe on"));
     drop(worker);
     for name in [&configs, &statuses] {
         secure.allow(&["--operation", "Read", "--topic", name]);
     }
     let mut worker = Connector::start(program(), &settings, &[]);
-    says(&worker, &format!("grant Read on group {group}"));
-    assert_eq!(worker.get("/health").map(|(code, _)| code), Some(503));
-    secure.allow(&["--operation", "Read", "--group", &group, "--resource-pattern-type", "prefixed"]);
-    // It goes on after the grant, without a restart; and is not healthy as long as nobody can hear of it.
+    // It goes on after a grant, without a restart; and is not healthy as long as nobody can hear of it.
     says(&worker, &format!("grant Write on topic {statuses}"));
     wait_for("the worker to be unhealthy", || worker.get("/health").is_some_and(|(code, _)| code == 500));
     assert!(worker.get("/health").unwrap().1.contains(&statuses));

@@ -184,3 +184,56 @@ fn the_status_says_what_the_service_does() {
     worker.wait_healthy();
     stage.expect_all(kafka, &["fatal", "slow"]);
 }
+
+#[test]
+fn a_backfill_from_one_fragment_to_another_has_both_once_and_in_order_through_a_kill() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("backfill-numbers"));
+    stage.add("s", &stage.recording(600, 2, 3_000), 1, Pace::Max);
+    let held = stage.held("s");
+    let connector = stage
+        .connector(&["s"])
+        .set("kvs.backfill.start.fragment.number", &held[100].0)
+        .set("kvs.backfill.stop.fragment.number", &held[499].0);
+    let mut worker = stage.start(&stage.worker(kafka).set("transaction.max.size.bytes", "50000"), &connector);
+    worker.wait_healthy();
+    wait_for("the job to be on its way", || worker.metric("kvs_connect_fragments_total") > 50.0);
+    worker.restart(program());
+    worker.wait_healthy();
+    wait_for("the job to be done", || status(&worker).get("s").is_some_and(|row| row["state"] == "COMPLETED"));
+    assert_eq!(status(&worker)["s"]["backfill"]["percent"], 100.0);
+    let numbers = |digests: &[(String, String)]| digests.iter().map(|one| one.0.clone()).collect::<Vec<_>>();
+    wait_for("the last fragment", || stage.seen(kafka).get("s").is_some_and(|seen| seen.len() >= 400));
+    assert_eq!(numbers(&stage.seen(kafka)["s"]), numbers(&held[100..500]));
+    assert!(notifications(&stage, kafka).is_empty());
+}
+
+#[test]
+fn a_start_that_includes_its_fragment_publishes_it_once_whatever_is_killed_before_and_after() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("inclusive"));
+    stage.add("s", &stage.recording(60, 2, 3_000), 1, Pace::Max);
+    let held = stage.held("s");
+    let connector = stage
+        .connector(&["s"])
+        .set("kvs.start.position", "FRAGMENT_NUMBER")
+        .set("kvs.start.fragment.number", &held[20].0)
+        .set("kvs.start.fragment.inclusive", "true");
+    // The archive does not answer at first: nothing is published, and the stream has no place when its worker dies.
+    let refused =
+        FaultKind::Refuse { status: 500, error_type: "InternalFailure".to_owned(), message: "not now".to_owned() };
+    stage.simulator.add_fault(Fault::new(refused).api("GetMediaForFragmentList").times(3));
+    let mut worker = stage.start(&stage.worker(kafka).set("transaction.max.size.bytes", "10000"), &connector);
+    worker.wait_healthy();
+    wait_for("the archive to have been asked", || {
+        status(&worker).get("s").is_some_and(|row| row["errors"]["InternalFailure"].as_u64().unwrap_or(0) > 0)
+    });
+    worker.restart(program());
+    worker.wait_healthy();
+    wait_for("the first fragments", || worker.metric("kvs_connect_fragments_total") > 0.0);
+    for _ in 0..2 {
+        worker.restart(program());
+        worker.wait_healthy();
+    }
+    let numbers = |digests: &[(String, String)]| digests.iter().map(|one| one.0.clone()).collect::<Vec<_>>();
+    wait_for("all of them", || stage.seen(kafka).get("s").is_some_and(|seen| seen.len() >= 40));
+    assert_eq!(numbers(&stage.seen(kafka)["s"]), numbers(&held[20..]));
+}

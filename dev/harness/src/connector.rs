@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -129,6 +130,20 @@ impl Connector {
         connectors: &[ConnectorFile],
         environment: &[(&str, &str)],
     ) -> Self {
+        Self::start_logging_to(None, program, worker, connectors, environment)
+    }
+
+    /// The same with a standard error of its own; `None`: the file of [`Self::log`].
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_logging_to(
+        stderr: Option<Stdio>,
+        program: &Path,
+        worker: &WorkerFile,
+        connectors: &[ConnectorFile],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let environment: Environment =
             environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let folder = tempfile::Builder::new().prefix("kvs-connect-worker-").tempdir().expect("a temporary folder");
@@ -143,7 +158,7 @@ impl Connector {
             let file = folder.path().join(format!("connector-{index:03}.json"));
             std::fs::write(&file, connector.text()).expect("a file");
         }
-        let process = launch(program, folder.path(), &environment);
+        let process = launch(program, folder.path(), &environment, stderr);
         Self { process, folder, port, environment }
     }
 
@@ -159,7 +174,7 @@ impl Connector {
     /// The same settings in a new process.
     pub fn restart(&mut self, program: &Path) {
         self.process.kill();
-        self.process = launch(program, self.folder.path(), &self.environment);
+        self.process = launch(program, self.folder.path(), &self.environment, None);
     }
 
     /// Its process id.
@@ -278,8 +293,8 @@ impl Connector {
 /// A variable for the launch, and not for the process.
 const STANDALONE: &str = "KVS_HARNESS_STANDALONE";
 
-/// Runs a worker with the files of its folder, whose log is added to.
-fn launch(program: &Path, folder: &Path, environment: &Environment) -> Process {
+/// Runs a worker with the files of its folder, whose log is added to where no other standard error is given.
+fn launch(program: &Path, folder: &Path, environment: &Environment, stderr: Option<Stdio>) -> Process {
     let mut connectors: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("the folder")
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -295,9 +310,9 @@ fn launch(program: &Path, folder: &Path, environment: &Environment) -> Process {
         .args(environment.iter().filter(|(name, _)| name == STANDALONE).map(|_| "--standalone"))
         .args(connectors)
         .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .stderr(log);
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(stderr.unwrap_or_else(|| log.into()));
     Process::start(start)
 }
 

@@ -55,6 +55,7 @@ impl Puller {
                 }
                 Ok(Some(Pulled::Fragment(pulled)))
             }
+            Ok(Archived::Begun { .. }) => Ok(None),
             Ok(Archived::Missing { numbers }) => {
                 if let Some(lost) = &mut self.lost {
                     lost.missing += numbers.len() as u64;

@@ -31,6 +31,8 @@ impl Default for IdlePolicy {
 pub struct PullerConfig {
     /// Where to start when there is no position.
     pub start: StartSelector,
+    /// Whether a start by a fragment's number begins with that fragment itself, which the archive has to have.
+    pub start_inclusive: bool,
     /// What to do when the position is lost.
     pub position_lost: PositionLost,
     /// Whether the archive is asked for what was missed when the position is lost.
@@ -55,6 +57,7 @@ impl Default for PullerConfig {
     fn default() -> Self {
         Self {
             start: StartSelector::Earliest,
+            start_inclusive: false,
             position_lost: PositionLost::default(),
             gap_check: false,
             limits: Limits::default(),

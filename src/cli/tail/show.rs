@@ -1,13 +1,12 @@
 //! A fragment for people, for programs, and as a file.
 
-use std::io::Write;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
 use super::decode::Decoded;
-use crate::cli::time_text;
+use crate::cli::{Failure, output, time_text};
 
 /// A table's head is printed again after so many rows.
 const HEAD_EVERY: u64 = 40;
@@ -25,16 +24,20 @@ impl Printer {
         Self { json, rows: 0, began: std::time::Instant::now(), bytes: 0 }
     }
 
-    /// `false`: nobody reads it any more.
-    pub(super) fn print(&mut self, fragment: &Decoded, partition: i32, offset: i64, timestamp_ms: Option<i64>) -> bool {
-        let mut out = std::io::stdout().lock();
+    pub(super) fn print(
+        &mut self,
+        fragment: &Decoded,
+        partition: i32,
+        offset: i64,
+        timestamp_ms: Option<i64>,
+    ) -> Result<(), Failure> {
         let text = if self.json {
             json_line(fragment, partition, offset, timestamp_ms)
         } else {
             self.row(fragment, timestamp_ms)
         };
         self.rows += 1;
-        writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
+        output::print(text)
     }
 
     fn row(&mut self, fragment: &Decoded, timestamp_ms: Option<i64>) -> String {

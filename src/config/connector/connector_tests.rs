@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use kvs_client::{CredentialsSource, StartSelector, Timestamp};
+use kvs_client::{CredentialsSource, StartSelector};
 
 use super::*;
 
@@ -30,7 +30,7 @@ fn text_with(settings: &str) -> String {
     )
 }
 
-fn with(settings: &str) -> Result<ConnectorConfig, Vec<Problem>> {
+pub(super) fn with(settings: &str) -> Result<ConnectorConfig, Vec<Problem>> {
     read("c.json", &text_with(settings))
 }
 
@@ -40,7 +40,7 @@ fn replaced(key: &str, value: &str) -> Result<ConnectorConfig, Vec<Problem>> {
     from_settings("c.json", &given)
 }
 
-fn problem(settings: &str) -> String {
+pub(super) fn problem(settings: &str) -> String {
     let problems = with(settings).unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:?}");
     problems[0].to_string()
@@ -75,24 +75,6 @@ fn all_problems_are_said_at_once_with_file_key_and_reason() {
         assert!(said.starts_with(expected), "{said}\n{expected}");
     }
     assert_eq!(said.len(), expected.len(), "{said:?}");
-}
-
-#[test]
-fn start_positions_with_their_companions() {
-    let start = |settings: &str| with(settings).unwrap().puller.start;
-    assert_eq!(start(r#", "kvs.start.position": "NOW""#), StartSelector::Now);
-    let at =
-        |text: &str| start(&format!(r#", "kvs.start.position": "SERVER_TIMESTAMP", "kvs.start.timestamp": "{text}""#));
-    assert_eq!(
-        at("2018-02-23T21:57:47.997Z"),
-        StartSelector::ServerTimestamp(Timestamp::from_millis(1_519_423_067_997))
-    );
-    assert_eq!(at("1519423067.997"), StartSelector::ServerTimestamp(Timestamp::from_millis(1_519_423_067_997)));
-    assert!(problem(r#", "kvs.start.position": "FRAGMENT_NUMBER""#).contains("kvs.start.fragment.number: is required"));
-    assert!(problem(r#", "kvs.start.timestamp": "1""#).contains("is not for kvs.start.position=EARLIEST"));
-    let token = r#", "kvs.start.position": "CONTINUATION_TOKEN", "kvs.start.continuation.token": "t""#;
-    assert!(problem(token).contains("a token is of one stream"));
-    assert!(problem(r#", "kvs.start.position": "LATEST""#).contains("one of EARLIEST, NOW"));
 }
 
 #[test]
@@ -220,7 +202,7 @@ fn worker_settings_come_in_layers() {
 }
 
 /// A connector without `kvs.streams`, with these settings.
-fn without_streams(settings: &str) -> Result<ConnectorConfig, Vec<Problem>> {
+pub(super) fn without_streams(settings: &str) -> Result<ConnectorConfig, Vec<Problem>> {
     let config = format!(r#"{{"connector.class": "KinesisVideoSourceConnector", "topic": "t" {settings}}}"#);
     read("c.json", &format!(r#"{{"name": "c", "config": {config}}}"#))
 }
@@ -282,13 +264,93 @@ fn how_the_service_is_reached() {
 }
 
 #[test]
-fn a_backfill_has_a_begin_and_an_end() {
-    let range = with(r#", "kvs.backfill.from": "2026-11-24T00:00:00Z", "kvs.backfill.to": "1795500000.5""#);
-    let range = range.unwrap().backfill.unwrap();
-    assert_eq!((range.from.millis(), range.to.millis()), (1_795_478_400_000, 1_795_500_000_500));
-    assert!(problem(r#", "kvs.backfill.from": "1""#).contains("kvs.backfill.to: is required"));
-    assert!(problem(r#", "kvs.backfill.from": "2", "kvs.backfill.to": "1""#).contains("lies before"));
-    assert!(problem(r#", "kvs.backfill.from": "x", "kvs.backfill.to": "1""#).contains("RFC 3339"));
-    let both = r#", "kvs.backfill.from": "1", "kvs.backfill.to": "2", "kvs.start.position": "NOW""#;
-    assert!(problem(both).contains("kvs.start.position: does not go together"));
+fn errors_are_tolerated_only_where_that_is_asked_for() {
+    let tolerance = |settings: &str| with(settings).map(|config| config.errors_tolerance);
+    assert_eq!(tolerance("").unwrap(), ErrorsTolerance::None);
+    assert_eq!(tolerance(r#", "errors.tolerance": "none""#).unwrap(), ErrorsTolerance::None);
+    assert_eq!(tolerance(r#", "errors.tolerance": "all""#).unwrap(), ErrorsTolerance::All);
+    assert!(problem(r#", "errors.tolerance": "some""#).contains("one of none, all"));
+}
+
+#[test]
+fn a_file_of_java_properties_is_read_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cameras.properties");
+    let text = "name=cameras\nconnector.class=KinesisVideoSourceConnector\nkvs.streams=a, \\\n  b\ntopic : t\n";
+    std::fs::write(&file, text).unwrap();
+    let given = load(&file).unwrap();
+    let config = from_settings(&given.place, &given.settings).unwrap();
+    assert_eq!(
+        (config.name.as_str(), config.topic.as_str(), names(&config)),
+        ("cameras", "t", vec!["a".into(), "b".into()])
+    );
+    std::fs::write(&file, "connector.class=x\ntopic=t\ntopic=u\n").unwrap();
+    assert!(load(&file).unwrap_err()[0].to_string().contains("topic: is given twice"));
+    std::fs::write(&file, "kvs.streams=a\n").unwrap();
+    let said = format!("{:?}", load(&file).unwrap_err());
+    assert!(said.contains("\"name\"") && said.contains("\"topic\""), "{said}");
+    let other = folder.path().join("cameras.json");
+    std::fs::write(&other, "# mine\nconnector.class=x\n").unwrap();
+    assert!(load(&other).unwrap_err()[0].to_string().contains("*.properties"));
+}
+
+#[test]
+fn a_worker_is_read_from_java_properties_as_connect_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("connect-distributed.properties");
+    let text = "bootstrap.servers=localhost:9092\ngroup.id=cameras\nkey.converter=org.apache.kafka.connect.storage.StringConverter\n\
+        value.converter=org.apache.kafka.connect.converters.ByteArrayConverter\nvalue.converter.schemas.enable=false\n\
+        offset.storage.topic=connect-offsets\nconfig.storage.topic=connect-configs\nstatus.storage.topic=connect-status\n\
+        status.storage.partitions=1\noffset.flush.interval.ms=10000\nplugin.path=/usr/share/java\n\
+        security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nproducer.compression.type=zstd\nexactly.once.source.support=enabled\n";
+    std::fs::write(&file, text).unwrap();
+    let worker = super::super::worker::load(Some(&file), &[]).unwrap();
+    assert_eq!((worker.group_id.as_str(), worker.offsets_topic.as_str()), ("cameras", "connect-offsets"));
+    assert_eq!(worker.common.get("security.protocol").map(String::as_str), Some("SASL_SSL"));
+    assert_eq!(worker.producer.get("compression.type").map(String::as_str), Some("zstd"));
+    std::fs::write(&file, "sasl.jaas.config=x\nkey.converter=JsonConverter\nproducer.acks=1\nproducer.linger.ms=5\nproducer.queue.buffering.max.ms=7\n").unwrap();
+    let said: Vec<String> =
+        super::super::worker::load(Some(&file), &[]).unwrap_err().iter().map(ToString::to_string).collect();
+    let place = file.display();
+    for expected in [
+        format!(
+            "{place}: sasl.jaas.config: is a setting of the Java clients, and the clients here are librdkafka's: sasl.username"
+        ),
+        format!("{place}: key.converter: only string, StringConverter is taken"),
+        format!("{place}: producer.acks: only all, -1 is taken here"),
+        format!("{place}: producer.queue.buffering.max.ms: is another name of producer.linger.ms"),
+        format!("{place}: bootstrap.servers: is required"),
+    ] {
+        assert!(said.iter().any(|said| said.starts_with(&expected)), "{expected}: {said:#?}");
+    }
+    std::fs::write(folder.path().join("worker.toml"), text).unwrap();
+    let said = super::super::worker::load(Some(&folder.path().join("worker.toml")), &[]).unwrap_err();
+    assert!(said[0].to_string().contains("*.properties"), "{said:?}");
+}
+
+#[test]
+fn a_connectors_offsets_topic_is_its_workers() {
+    let flags = [("bootstrap.servers".to_owned(), "k:9092".to_owned())];
+    let worker = super::super::worker::load(None, &flags).unwrap();
+    let check = |topic: &str| {
+        let text = format!(
+            r#"{{"name": "c", "config": {{"connector.class": "KinesisVideoSourceConnector", "kvs.region": "us-east-1",
+            "kvs.streams": "a", "topic": "t", "offsets.storage.topic": "{topic}"}}}}"#
+        );
+        check::connector(Some(&worker), "c.json", &parse("c.json", &text).unwrap().settings).map(drop)
+    };
+    assert!(check("kvs-connect-offsets").is_ok() && check("").is_ok());
+    assert!(check("mine").unwrap_err()[0].to_string().contains("has to be the worker's offset.storage.topic"));
+}
+
+#[test]
+fn keys_are_written_as_text_or_avro_by_connects_names_too() {
+    let format = |value: &str| with(&format!(r#", "key.converter": "{value}""#)).map(|config| config.key_format);
+    assert_eq!(format("org.apache.kafka.connect.storage.StringConverter").unwrap(), KeyFormat::Text);
+    assert_eq!(format("avro").unwrap(), KeyFormat::Avro);
+    assert!(
+        format("io.confluent.connect.avro.AvroConverter").unwrap_err()[0]
+            .to_string()
+            .contains("without a schema registry")
+    );
 }

@@ -8,6 +8,8 @@ pub(super) struct Reader<'a> {
     pub(super) settings: &'a BTreeMap<String, String>,
     pub(super) place: &'a str,
     pub(super) problems: &'a mut Vec<Problem>,
+    /// How settings were understood that could have been meant otherwise.
+    pub(super) notes: Vec<String>,
 }
 
 impl Reader<'_> {

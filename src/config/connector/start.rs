@@ -1,17 +1,41 @@
-//! Where streams start, what becomes of a lost place, and ranges of the archive.
+//! Where streams start, and ranges of the archive.
 
-use kvs_client::{ArchiveRange, StartSelector, Timestamp};
+use kvs_client::{ArchiveBounds, FragmentNumber, StartSelector, Timestamp};
 
 use super::reader::Reader;
+use super::time::Moment;
+
+const POSITION: &str = "kvs.start.position";
+const NUMBER: &str = "kvs.start.fragment.number";
+const INCLUSIVE: &str = "kvs.start.fragment.inclusive";
+const TIMESTAMP: &str = "kvs.start.timestamp";
+const TOKEN: &str = "kvs.start.continuation.token";
+const FROM: &str = "kvs.backfill.from";
+const TO: &str = "kvs.backfill.to";
+const FIRST: &str = "kvs.backfill.start.fragment.number";
+const LAST: &str = "kvs.backfill.stop.fragment.number";
+
+/// Where a stream starts that has no place yet.
+pub(super) struct Start {
+    pub(super) selector: StartSelector,
+    /// Whether the fragment that the selector names comes first, not the one after it.
+    pub(super) inclusive: bool,
+}
 
 impl Reader<'_> {
     /// `one`: the connector has exactly one stream.
-    pub(super) fn start(&mut self, one: bool) -> Option<StartSelector> {
-        const KEY: &str = "kvs.start.position";
-        const NUMBER: &str = "kvs.start.fragment.number";
-        const TIMESTAMP: &str = "kvs.start.timestamp";
-        const TOKEN: &str = "kvs.start.continuation.token";
-        let kind = self.get(KEY).unwrap_or("EARLIEST").to_owned();
+    pub(super) fn start(&mut self, one: bool) -> Option<Start> {
+        let inclusive = self.flag_or(INCLUSIVE, false);
+        let selector = self.selector(one);
+        if inclusive == Some(true) && self.get(POSITION) != Some("FRAGMENT_NUMBER") {
+            self.problem(INCLUSIVE, format!("is for {POSITION}=FRAGMENT_NUMBER: it says how {NUMBER} is meant"));
+            return None;
+        }
+        Some(Start { selector: selector?, inclusive: inclusive? })
+    }
+
+    fn selector(&mut self, one: bool) -> Option<StartSelector> {
+        let kind = self.get(POSITION).unwrap_or("EARLIEST").to_owned();
         let companion = match kind.as_str() {
             "EARLIEST" | "NOW" => None,
             "FRAGMENT_NUMBER" => Some(NUMBER),
@@ -19,7 +43,7 @@ impl Reader<'_> {
             "CONTINUATION_TOKEN" => Some(TOKEN),
             other => {
                 self.problem(
-                    KEY,
+                    POSITION,
                     format!(
                         "{other:?}: one of EARLIEST, NOW, FRAGMENT_NUMBER, PRODUCER_TIMESTAMP, SERVER_TIMESTAMP, \
                      CONTINUATION_TOKEN was expected"
@@ -30,7 +54,7 @@ impl Reader<'_> {
         };
         for key in [NUMBER, TIMESTAMP, TOKEN] {
             if Some(key) != companion && self.get(key).is_some() {
-                self.problem(key, format!("is not for {KEY}={kind}"));
+                self.problem(key, format!("is not for {POSITION}={kind}"));
             }
         }
         let value = match companion {
@@ -39,24 +63,11 @@ impl Reader<'_> {
         };
         match kind.as_str() {
             "NOW" => Some(StartSelector::Now),
-            "FRAGMENT_NUMBER" => match value.parse() {
-                Ok(number) => Some(StartSelector::FragmentNumber(number)),
-                Err(error) => {
-                    self.problem(NUMBER, format!("{value:?}: {error}"));
-                    None
-                }
-            },
-            "PRODUCER_TIMESTAMP" | "SERVER_TIMESTAMP" => {
-                let Some(timestamp) = parse_timestamp(&value) else {
-                    self.problem(TIMESTAMP, format!("{value:?}: RFC 3339 or seconds since 1970 was expected"));
-                    return None;
-                };
-                Some(if kind == "SERVER_TIMESTAMP" {
-                    StartSelector::ServerTimestamp(timestamp)
-                } else {
-                    StartSelector::ProducerTimestamp(timestamp)
-                })
+            "FRAGMENT_NUMBER" => self.fragment_number(NUMBER, one)?.map(StartSelector::FragmentNumber),
+            "PRODUCER_TIMESTAMP" => {
+                self.moment(TIMESTAMP, &value, Moment::PastOfProducer).map(StartSelector::ProducerTimestamp)
             }
+            "SERVER_TIMESTAMP" => self.moment(TIMESTAMP, &value, Moment::Past).map(StartSelector::ServerTimestamp),
             "CONTINUATION_TOKEN" => {
                 let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
                 if value.len() > 128 || !value.bytes().all(allowed) {
@@ -72,42 +83,54 @@ impl Reader<'_> {
         }
     }
 
-    /// `None` inside: the connector is no backfill.
-    pub(super) fn backfill(&mut self) -> Option<Option<ArchiveRange>> {
-        const FROM: &str = "kvs.backfill.from";
-        const TO: &str = "kvs.backfill.to";
-        let (from, to) = match (self.text(FROM), self.text(TO)) {
-            (None, None) => return Some(None),
-            (Some(from), Some(to)) => (from, to),
-            (from, _) => {
-                let missing = if from.is_none() { FROM } else { TO };
-                self.problem(missing, format!("is required: {FROM} and {TO} belong together"));
-                return None;
-            }
-        };
-        if self.text("kvs.start.position").is_some() {
-            self.problem("kvs.start.position", format!("does not go together with {FROM}: a backfill starts there"));
+    /// A fragment's number; `None` inside: it is not given.
+    fn fragment_number(&mut self, key: &str, one: bool) -> Option<Option<FragmentNumber>> {
+        let Some(text) = self.text(key) else { return Some(None) };
+        let number = text.parse().map_err(|error| format!("{text:?}: {error}"));
+        if !one {
+            self.problem(key, "a fragment's number is of one stream: kvs.streams has to name that one alone");
         }
-        let mut read = |key: &str, text: &str| {
-            let reason = || format!("{text:?}: RFC 3339 or seconds since 1970 was expected");
-            self.checked(key, parse_timestamp(text).ok_or_else(reason))
-        };
-        let (from, to) = (read(FROM, &from), read(TO, &to));
-        let range = ArchiveRange { from: from?, to: to? };
-        if range.from > range.to {
-            self.problem(TO, format!("lies before {FROM}"));
-            return None;
-        }
-        Some(Some(range))
+        self.checked(key, number.map(Some))
     }
-}
 
-fn parse_timestamp(text: &str) -> Option<Timestamp> {
-    if let Ok(time) = humantime::parse_rfc3339_weak(text) {
-        let since_1970 = time.duration_since(std::time::UNIX_EPOCH).ok()?;
-        return i64::try_from(since_1970.as_millis()).ok().map(Timestamp::from_millis);
+    /// `None` inside: the connector is no backfill. Every bound is read before one that is wrong ends it.
+    pub(super) fn backfill(&mut self, one: bool) -> Option<Option<ArchiveBounds>> {
+        let given: Vec<&str> = [FROM, TO, FIRST, LAST].into_iter().filter(|key| self.text(key).is_some()).collect();
+        let Some(any) = given.first() else { return Some(None) };
+        if self.text(POSITION).is_some() {
+            self.problem(POSITION, format!("does not go together with {any}: a backfill starts there"));
+        }
+        let first = self.fragment_number(FIRST, one);
+        let last = self.fragment_number(LAST, one);
+        let from = self.optional_moment(FROM, Moment::Past);
+        let to = self.optional_moment(TO, Moment::Any);
+        let mut complete = true;
+        for (either, or) in [(FROM, FIRST), (TO, LAST)] {
+            if !given.contains(&either) && !given.contains(&or) {
+                self.problem(either, format!("is required, or {or}: a backfill has a begin and an end"));
+                complete = false;
+            }
+        }
+        let bounds = ArchiveBounds { from: from?, to: to?, first: first?, last: last? };
+        if let (Some(from), Some(to)) = (bounds.from, bounds.to)
+            && from > to
+        {
+            self.problem(TO, format!("lies before {FROM}"));
+            complete = false;
+        }
+        if let (Some(first), Some(last)) = (&bounds.first, &bounds.last)
+            && first > last
+        {
+            self.problem(LAST, format!("lies before {FIRST}"));
+            complete = false;
+        }
+        complete.then_some(Some(bounds))
     }
-    let seconds: f64 = text.parse().ok()?;
-    let millis = seconds * 1000.0;
-    (seconds >= 0.0 && millis < 9e15).then(|| Timestamp::from_millis(millis.round() as i64))
+
+    fn optional_moment(&mut self, key: &str, which: Moment) -> Option<Option<Timestamp>> {
+        match self.text(key) {
+            None => Some(None),
+            Some(text) => self.moment(key, &text, which).map(Some),
+        }
+    }
 }

@@ -1,0 +1,81 @@
+//! Settings that Kafka Connect has and this program has not: what becomes of each.
+//!
+//! **Contract.** Every setting of Kafka Connect 4.1, of connectors and of workers, is one of our own ([`super::keys`]),
+//! or stands here: accepted with those values for which it asks for nothing that is not so anyway, or refused with the
+//! reason and what to do. Nothing is taken that would be done otherwise.
+
+mod connector;
+mod worker;
+
+pub use connector::CONNECTOR;
+pub use worker::WORKER;
+
+/// A setting of Kafka Connect's.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectKey {
+    /// Its name; what ends with `.*` stands for all that begin so.
+    pub name: &'static str,
+    /// Values with which it is accepted.
+    pub accepts: Accepts,
+    /// Why: what is so anyway, and what to do instead of the rest.
+    pub reason: &'static str,
+}
+
+/// Values with which a setting is accepted. An empty one, which Connect takes for none, always is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepts {
+    /// Any.
+    Anything,
+    /// One of these, in capitals or not; a class with its package or without.
+    These(&'static [&'static str]),
+    /// Some of these, with commas between.
+    Some(&'static [&'static str]),
+    /// No other than the empty one.
+    Nothing,
+}
+
+impl ConnectKey {
+    fn is(&self, name: &str) -> bool {
+        match self.name.strip_suffix('*') {
+            // A prefix with a setting behind it.
+            Some(prefix) => name.len() > prefix.len() && name.starts_with(prefix),
+            None => name == self.name,
+        }
+    }
+
+    fn check(&self, value: &str) -> Result<(), String> {
+        let value = value.trim();
+        let class = value.rsplit('.').next().unwrap_or(value);
+        let accepted = match self.accepts {
+            Accepts::Anything => true,
+            Accepts::These(values) => {
+                values.iter().any(|known| known.eq_ignore_ascii_case(value) || known.eq_ignore_ascii_case(class))
+            }
+            Accepts::Some(values) => value.split(',').all(|one| values.contains(&one.trim())),
+            Accepts::Nothing => false,
+        };
+        if accepted || value.is_empty() {
+            return Ok(());
+        }
+        Err(match self.accepts {
+            Accepts::These(values) | Accepts::Some(values) => {
+                format!("only {} is taken: {}", values.join(", "), self.reason)
+            }
+            _ => format!("cannot be set here: {}", self.reason),
+        })
+    }
+}
+
+/// What becomes of a setting with this value; `None`: it is none of Connect's.
+///
+/// # Errors
+/// Why it is refused, and what to do.
+pub fn check(table: &[ConnectKey], name: &str, value: &str) -> Option<Result<(), String>> {
+    // The longest that fits, so that a prefix leaves room for what is within it.
+    let found = table.iter().filter(|key| key.is(name)).max_by_key(|key| key.name.len())?;
+    Some(found.check(value))
+}
+
+#[cfg(test)]
+#[path = "connect_keys_tests.rs"]
+mod tests;

@@ -1,0 +1,79 @@
+//! Settings that are moments: RFC 3339, seconds since 1970, or milliseconds.
+//!
+//! Amazon Connect hands out its timestamps in milliseconds. Seconds of ten digits last until the year 2286, and
+//! milliseconds have had thirteen since 2001, so thirteen digits are milliseconds, and nothing else can be meant. What
+//! was understood is noted, so that a person sees it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kvs_client::Timestamp;
+
+use super::reader::Reader;
+
+/// How far a clock may be ahead of this machine's.
+const CLOCK_SLACK_MS: i64 = 300_000;
+/// How far a producer's clock may be ahead: those of cameras are often wrong.
+const PRODUCER_SLACK_MS: i64 = 86_400_000;
+/// Seconds from here on have eleven digits: the year 2286.
+const SECONDS_END: i64 = 10_000_000_000;
+/// Milliseconds from here on have thirteen digits: September 2001.
+const MILLIS_BEGIN: i64 = 1_000_000_000_000;
+
+/// Which moments a setting may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// Any.
+    Any,
+    /// One that has been, by this machine's clock.
+    Past,
+    /// One that has been, by a producer's clock.
+    PastOfProducer,
+}
+
+impl Reader<'_> {
+    /// The moment that a setting names, or its problem noted.
+    pub(super) fn moment(&mut self, key: &str, text: &str, which: Moment) -> Option<Timestamp> {
+        let (timestamp, is_millis) = self.checked(key, parse(text))?;
+        if is_millis {
+            self.notes.push(format!("{key}: {text} is taken as milliseconds: {}", shown(timestamp)));
+        }
+        let slack_ms = match which {
+            Moment::Any => return Some(timestamp),
+            Moment::Past => CLOCK_SLACK_MS,
+            Moment::PastOfProducer => PRODUCER_SLACK_MS,
+        };
+        let now = Timestamp::from_system_time(SystemTime::now());
+        if timestamp.millis() > now.millis().saturating_add(slack_ms) {
+            let reason = format!("{text:?} lies in the future: it is {}, and now is {}", shown(timestamp), shown(now));
+            self.problem(key, reason);
+            return None;
+        }
+        Some(timestamp)
+    }
+}
+
+/// The moment that a text names, and whether it was written in milliseconds.
+fn parse(text: &str) -> Result<(Timestamp, bool), String> {
+    let expected =
+        || format!("{text:?}: RFC 3339 or seconds since 1970 was expected, or milliseconds since 1970, as 13 digits");
+    if let Ok(time) = humantime::parse_rfc3339_weak(text) {
+        let since_1970 = time.duration_since(UNIX_EPOCH).map_err(|_| expected())?;
+        let millis = i64::try_from(since_1970.as_millis()).map_err(|_| expected())?;
+        return Ok((Timestamp::from_millis(millis), false));
+    }
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let seconds: f64 = text.parse().ok().filter(|_| is_decimal).ok_or_else(expected)?;
+    if seconds < SECONDS_END as f64 {
+        return Ok((Timestamp::from_millis((seconds * 1000.0).round() as i64), false));
+    }
+    match text.parse::<i64>() {
+        Ok(millis) if (MILLIS_BEGIN..MILLIS_BEGIN * 10).contains(&millis) => Ok((Timestamp::from_millis(millis), true)),
+        _ => Err(format!("{}; as seconds this is after the year 2286", expected())),
+    }
+}
+
+/// A moment as people read it.
+pub(super) fn shown(timestamp: Timestamp) -> String {
+    let since_1970 = Duration::from_millis(u64::try_from(timestamp.millis()).unwrap_or(0));
+    humantime::format_rfc3339_millis(UNIX_EPOCH + since_1970.min(Duration::from_secs(253_402_300_799))).to_string()
+}

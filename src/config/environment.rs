@@ -1,0 +1,39 @@
+//! A worker's settings from the environment.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::Problem;
+
+/// What Connect's images put before a setting in the environment.
+const ENVIRONMENT_PREFIX: &str = "CONNECT_";
+
+/// `CONNECT_BOOTSTRAP_SERVERS` is `bootstrap.servers`; as Connect's images have it, `__` is an underscore and `___` a
+/// dash. Values are text as they are: a password may look like a number.
+pub(super) fn read(
+    settings: &mut BTreeMap<String, (String, String)>,
+    variables: impl Iterator<Item = (OsString, OsString)>,
+    problems: &mut Vec<Problem>,
+) {
+    for (variable, value) in variables {
+        let Some(variable) = variable.to_str() else { continue };
+        let Some((prefix, name)) = variable.split_at_checked(ENVIRONMENT_PREFIX.len()) else { continue };
+        if !prefix.eq_ignore_ascii_case(ENVIRONMENT_PREFIX) || name.is_empty() {
+            continue;
+        }
+        let (place, key) = (format!("environment ({variable})"), setting_name(name));
+        match value.into_string() {
+            Ok(value) => _ = settings.insert(key, (place, value)),
+            Err(_) => problems.push(Problem::new(&place, &key, "its value is no UTF-8")),
+        }
+    }
+}
+
+fn setting_name(variable: &str) -> String {
+    let marked = variable.to_lowercase().replace("___", "-").replace("__", "\u{0}");
+    marked.replace('_', ".").replace('\u{0}', "_")
+}
+
+#[cfg(test)]
+#[path = "environment_tests.rs"]
+mod tests;

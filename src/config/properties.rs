@@ -1,0 +1,53 @@
+//! Files of Java properties, as Kafka Connect has them for workers and connectors.
+//!
+//! **Contract.** What `java.util.Properties` reads is read the same: comments, continued lines, escapes. A key that is
+//! given twice, of which Java would silently take the last, is refused.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use java_properties::{LineContent, PropertiesIter};
+
+/// Whether a file is one, by its name.
+pub fn is_name(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("properties"))
+}
+
+/// Reads properties.
+///
+/// # Errors
+/// Keys, or none, and what is wrong with them.
+pub fn parse(text: &str) -> Result<BTreeMap<String, String>, Vec<(String, String)>> {
+    let (mut settings, mut problems) = (BTreeMap::new(), Vec::new());
+    for line in PropertiesIter::new_with_encoding(text.as_bytes(), encoding_rs::UTF_8) {
+        let line = match line {
+            Ok(line) => line,
+            Err(error) => {
+                problems.push((String::new(), format!("no Java properties: {error}")));
+                break;
+            }
+        };
+        let number = line.line_number();
+        if let LineContent::KVPair(key, value) = line.consume_content()
+            && settings.insert(key.clone(), value).is_some()
+        {
+            problems.push((key, format!("is given twice, the second time in line {number}")));
+        }
+    }
+    if problems.is_empty() { Ok(settings) } else { Err(problems) }
+}
+
+/// What to add where another format was expected and this one was given.
+pub fn hint(text: &str) -> &'static str {
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with(['#', '!']));
+    let is_pair = |line: &str| {
+        line.split_once('=').is_some_and(|(key, value)| {
+            key.contains('.') && !key.contains(['"', '{']) && !value.trim_start().starts_with(['"', '\''])
+        })
+    };
+    if first.is_some_and(is_pair) { "; Java properties are read from files named *.properties" } else { "" }
+}
+
+#[cfg(test)]
+#[path = "properties_tests.rs"]
+mod tests;

@@ -1,0 +1,115 @@
+//! No file descriptors left: a condition of the whole process, whoever meets it.
+//!
+//! **Contract.** Whoever is refused a descriptor says so here ([`refused`]) and not in the log; [`probe`] finds out by
+//! itself. It is logged when it begins, once a minute while it lasts, and when it is over. `/health` is 500 meanwhile.
+
+use std::fs::File;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit};
+use tokio_util::sync::CancellationToken;
+
+/// It is said again after this long, and never more often.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+/// It is over when nobody has been refused for this long: with one to spare now and then it would come and go.
+const OVER_AFTER: Duration = Duration::from_secs(10);
+/// How often it is looked.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+static CONDITION: Mutex<Condition> = Mutex::new(Condition { since: None, refused: None, said: None });
+
+/// How it stands.
+#[derive(Debug)]
+struct Condition {
+    since: Option<Instant>,
+    /// When somebody was refused last.
+    refused: Option<Instant>,
+    /// When it was logged last that it is so.
+    said: Option<Instant>,
+}
+
+/// What is to be logged.
+#[derive(Debug, PartialEq, Eq)]
+enum Say {
+    Nothing,
+    Begun,
+    Over,
+}
+
+impl Condition {
+    /// Somebody was refused a descriptor.
+    fn refused(&mut self, now: Instant) -> Say {
+        self.since.get_or_insert(now);
+        self.refused = Some(now);
+        if self.said.is_some_and(|said| now.duration_since(said) < SAY_AGAIN) {
+            return Say::Nothing;
+        }
+        self.said = Some(now);
+        Say::Begun
+    }
+
+    /// Somebody got one.
+    fn granted(&mut self, now: Instant) -> Say {
+        let lasts = self.refused.is_some_and(|refused| now.duration_since(refused) < OVER_AFTER);
+        let Some(since) = self.since.filter(|_| !lasts) else { return Say::Nothing };
+        self.since = None;
+        // The end of what was not said need not be said either.
+        if self.said.is_some_and(|said| said >= since) { Say::Over } else { Say::Nothing }
+    }
+}
+
+/// Returns whether an error says that there is no descriptor left, for this process or for the machine.
+pub fn is_out_of_files(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE))
+}
+
+/// Notes that somebody was refused a descriptor.
+pub fn refused() {
+    note(Condition::refused);
+}
+
+/// Tries to open a file. Returns the condition for people, where there are no descriptors left or were none just now.
+pub fn probe() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "no setting names it")]
+    match File::open("/dev/null") {
+        Err(error) if is_out_of_files(&error) => refused(),
+        _ => note(Condition::granted),
+    }
+    let lasts = CONDITION.lock().unwrap_or_else(PoisonError::into_inner).since.is_some();
+    lasts.then(reason)
+}
+
+fn note(note: impl FnOnce(&mut Condition, Instant) -> Say) {
+    let said = note(&mut CONDITION.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+    match said {
+        Say::Nothing => {}
+        Say::Begun => tracing::error!("{}", reason()),
+        Say::Over => tracing::info!("there are file descriptors again"),
+    }
+}
+
+fn reason() -> String {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or("?".to_owned(), |(soft, _)| soft.to_string());
+    format!(
+        "No file descriptors are left (the limit of this process is {limit}): connections to Kafka, to the service and to \
+         the REST API are refused. Raise the limit (ulimit -n, LimitNOFILE of systemd), or spread the streams over more \
+         workers."
+    )
+}
+
+/// Looks every two seconds, until it is cancelled.
+pub async fn watch(cancel: CancellationToken) {
+    loop {
+        probe();
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "open_files_tests.rs"]
+mod tests;

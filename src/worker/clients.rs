@@ -1,0 +1,36 @@
+//! Whether Kafka's clients take the worker's settings: asked before anything is begun.
+
+use super::plan;
+use crate::config::{Problem, WorkerConfig};
+use crate::kafka::trial;
+
+/// What is wrong with the settings of a worker's clients, each with the key and the place that it was given in. No
+/// broker is asked.
+pub fn problems(config: &WorkerConfig) -> Vec<Problem> {
+    let refused = trial::refused(&plan::kafka_settings(config));
+    let mut problems = Vec::new();
+    for refused in refused {
+        let given = match &refused.key {
+            Some(key) => config.given_for_client(refused.prefix, |name| name == key),
+            // It quotes them, as `acks`, or begins with one.
+            None => config.given_for_client(refused.prefix, |name| {
+                refused
+                    .reason
+                    .split(|byte: char| !(byte.is_ascii_alphanumeric() || ".-_".contains(byte)))
+                    .any(|word| word == name)
+            }),
+        };
+        let reason = format!("Kafka's client (librdkafka) refuses it: {}", refused.reason);
+        if given.is_empty() {
+            problems.push(Problem::new("worker settings", refused.key.as_deref().unwrap_or_default(), reason.clone()));
+        }
+        problems.extend(given.into_iter().map(|(key, place)| Problem::new(place, key, reason.clone())));
+    }
+    problems.sort_by(|a, b| (&a.place, &a.key, &a.reason).cmp(&(&b.place, &b.key, &b.reason)));
+    problems.dedup();
+    problems
+}
+
+#[cfg(test)]
+#[path = "clients_tests.rs"]
+mod tests;

@@ -1,0 +1,51 @@
+//! Settings of Kafka's clients: the bounds that they have leave a worker that works.
+
+use kvs_connect::config::librdkafka_keys::{RULES, Rule};
+use kvs_harness::{Kafka, WorkerFile, wait_for};
+use kvs_simulator::Pace;
+
+use crate::stage::Stage;
+
+/// Both ends of what a setting may be.
+fn ends(rule: Rule) -> Option<(u64, u64)> {
+    match rule {
+        Rule::Range(least, most) => Some((least, most)),
+        Rule::ZeroOrFrom(least) => Some((least, 0)),
+        Rule::UpToTransactionTimeout(least) => Some((least, 10_000)),
+        Rule::UpToThirdOfSession => Some((50, 1_000)),
+        Rule::FromLargestRecord => Some(((256 << 10) + 1024, (1 << 31) - 1)),
+        Rule::Refused | Rule::Only(_) => None,
+    }
+}
+
+fn set(mut worker: WorkerFile, end: impl Fn((u64, u64)) -> u64) -> WorkerFile {
+    for (name, rule, _) in RULES {
+        let Some(ends) = ends(*rule) else { continue };
+        for prefix in ["producer", "consumer", "admin"] {
+            worker = worker.set(&format!("{prefix}.{name}"), &end(ends).to_string());
+        }
+    }
+    worker
+}
+
+#[test]
+fn a_worker_works_with_every_setting_at_its_least_and_at_its_most() {
+    let kafka = Kafka::shared();
+    for (test, is_most) in [("least", false), ("most", true)] {
+        let stage = Stage::new(&format!("client-settings-{test}"));
+        stage.add("s", &stage.recording(40, 2, 20_000), 2, Pace::Max);
+        let worker = stage.worker(kafka).set("session.timeout.ms", "6000").set("memory.budget.size.bytes", "268435456");
+        let worker = set(worker, |(least, most)| if is_most { most } else { least });
+        let mut worker = stage.start(&worker, &stage.connector(&["s"]));
+        worker.wait_healthy();
+        stage.expect_all(kafka, &["s"]);
+        // Taking the shards again reads what was written.
+        worker.restart(crate::stage::program());
+        worker.wait_healthy();
+        wait_for("the stream to be pulled again", || {
+            worker.get("/streams").is_some_and(|(code, body)| code == 200 && body.contains("\"RUNNING\""))
+        });
+        let (code, _) = worker.terminate();
+        assert_eq!(code, 0, "{test}: {}", worker.log());
+    }
+}
