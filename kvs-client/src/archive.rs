@@ -302,7 +302,7 @@ impl ArchivePuller {
             .take(most)
             .take_while(|info| {
                 let first = size_bytes == 0;
-                size_bytes += info.size_bytes.max(1);
+                size_bytes = with_next(size_bytes, info.size_bytes);
                 first || size_bytes <= BATCH_BYTES
             })
             .map(|info| info.number.clone())
@@ -383,9 +383,7 @@ impl ArchivePuller {
 
     fn note_time(&mut self, at_ms: i64) {
         let (from, to) = (self.range.from.millis(), self.range.to.millis());
-        let done = at_ms.saturating_sub(from).clamp(0, (to - from).max(0));
-        let permille = done.saturating_mul(1_000) / (to - from).max(1);
-        self.progress.permille = u32::try_from(permille).unwrap_or(0);
+        self.progress.permille = permille(from, to, at_ms);
     }
 
     /// The fragment whose turn it is did not come: it is asked for again, and in the end looked for in the list.
@@ -456,3 +454,22 @@ impl ArchivePuller {
         Ok(Archived::Retrying { error, delay })
     }
 }
+
+/// Returns the bytes of a batch with one fragment more, whose size is as the list says, so any number. One of no size
+/// counts too.
+fn with_next(batch_bytes: u64, next_bytes: u64) -> u64 {
+    batch_bytes.saturating_add(next_bytes.max(1))
+}
+
+/// Returns how much of a range of time lies before `at_ms`, in thousandths. Times are the service's and a position's,
+/// so any number may be one.
+fn permille(from_ms: i64, to_ms: i64, at_ms: i64) -> u32 {
+    let (from, to, at) = (i128::from(from_ms), i128::from(to_ms), i128::from(at_ms));
+    let whole = (to - from).max(0);
+    let done = (at - from).clamp(0, whole);
+    u32::try_from(done * 1_000 / whole.max(1)).unwrap_or(0)
+}
+
+#[cfg(test)]
+#[path = "archive_tests.rs"]
+mod tests;

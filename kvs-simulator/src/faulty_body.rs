@@ -89,7 +89,7 @@ impl Faulty {
     /// When what is sent by now is due, at the rate.
     fn due(&self) -> Option<Instant> {
         let rate = self.rate?.max(1) as f64;
-        Some(self.began + Duration::from_secs_f64(self.sent_bytes as f64 / rate))
+        self.began.checked_add(Duration::try_from_secs_f64(self.sent_bytes as f64 / rate).ok()?)
     }
 
     /// Bytes that may still be sent before a fault at a byte strikes; `None`: there is none.
@@ -110,8 +110,8 @@ impl Faulty {
                 None
             }
             Some(FaultKind::Drip { at_byte, bytes_per_second }) => {
-                tokio::time::sleep(Duration::from_secs_f64(1.0 / bytes_per_second.max(1) as f64)).await;
-                self.fault = Some(FaultKind::Drip { at_byte: at_byte + 1, bytes_per_second });
+                tokio::time::sleep(Duration::from_nanos(1_000_000_000 / bytes_per_second.max(1))).await;
+                self.fault = Some(FaultKind::Drip { at_byte: at_byte.saturating_add(1), bytes_per_second });
                 None
             }
             Some(FaultKind::Cut { how: CutHow::Reset, .. }) => {

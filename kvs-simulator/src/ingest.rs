@@ -235,6 +235,11 @@ fn ack(value: &Value) -> Bytes {
     Bytes::from(format!("{value}\n"))
 }
 
+/// Returns whether frames lie further apart than a fragment may be long; their times are whatever the producer sent.
+fn is_too_long(earliest_ns: i64, latest_ns: i64) -> bool {
+    latest_ns.saturating_sub(earliest_ns) / 1_000_000 > FRAGMENT_MAX_MILLIS
+}
+
 /// Checks a fragment as the service does.
 fn check(produced: &ProducedFragment, cluster_ns: i64, latest_ns: Option<i64>) -> Result<(), AckError> {
     let document = &produced.document;
@@ -252,7 +257,7 @@ fn check(produced: &ProducedFragment, cluster_ns: i64, latest_ns: Option<i64>) -
     }
     let times = || document.frames.iter().map(|frame| frame.timestamp_ns);
     let (Some(earliest), Some(latest)) = (times().min(), times().max()) else { return Err(INVALID_MKV) };
-    if (latest - earliest) / 1_000_000 > FRAGMENT_MAX_MILLIS {
+    if is_too_long(earliest, latest) {
         return Err(TOO_LONG);
     }
     // By the clusters' own timecodes, as the error's text has it: muxers put a little of one track behind the next
@@ -273,3 +278,7 @@ fn check(produced: &ProducedFragment, cluster_ns: i64, latest_ns: Option<i64>) -
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "ingest_tests.rs"]
+mod tests;

@@ -45,7 +45,11 @@ pub(crate) fn following(
     now_millis: i64,
     stream: &str,
 ) -> Option<(FragmentNumber, BigUint)> {
-    let counter = before.map_or(now_millis.unsigned_abs(), |before| counter_of(before) + step);
+    let counter = match before {
+        // A recording's number may be any; behind the highest there is none.
+        Some(before) => counter_of(before).checked_add(step)?,
+        None => now_millis.unsigned_abs(),
+    };
     let other = (mix(stream, counter) & 0x0FFF_FFFF) as u32;
     let value = compose(counter, server_millis.unsigned_abs(), other);
     Some((to_number(&value)?, value))
@@ -59,3 +63,7 @@ fn counter_of(value: &BigUint) -> u64 {
     }
     (shifted - base).iter_u64_digits().next().unwrap_or(0)
 }
+
+#[cfg(test)]
+#[path = "number_tests.rs"]
+mod tests;

@@ -214,10 +214,16 @@ impl StatusView {
             }
         } else if let Some((topic, connector)) = key.strip_prefix(TOPIC).and_then(|rest| rest.split_once(OF_CONNECTOR))
         {
-            let topics = self.topics.entry(connector.to_owned()).or_default();
-            match value {
-                Some(_) => _ = topics.insert(topic.to_owned()),
-                None => _ = topics.remove(topic),
+            match (value, self.topics.get_mut(connector)) {
+                (Some(_), _) => _ = self.topics.entry(connector.to_owned()).or_default().insert(topic.to_owned()),
+                (None, Some(topics)) => {
+                    topics.remove(topic);
+                    // Of connectors that are gone nothing stays.
+                    if topics.is_empty() {
+                        self.topics.remove(connector);
+                    }
+                }
+                (None, None) => {}
             }
         } else if let Some(status_key) = status_key(key) {
             match value.as_ref().map(read) {

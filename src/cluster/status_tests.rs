@@ -223,4 +223,8 @@ fn topics_are_remembered_until_they_are_taken_away() {
         view.apply(&key, value.as_deref(), true, Instant::now());
         assert_eq!(view.topics("c").contains("a.topic"), used);
     }
+    // Nor is anything kept of a connector that has none any more, or never had one.
+    let (key, value) = topic_record("never", "a.topic", false);
+    view.apply(&key, value.as_deref(), true, Instant::now());
+    assert!(view.topics.is_empty());
 }

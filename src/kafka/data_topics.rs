@@ -16,6 +16,8 @@ use super::settings::KafkaSettings;
 
 /// How long an answer may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// No topic has more partitions than these.
+const PARTITIONS_MAX: usize = 2_000_000;
 /// A topic is missing, and a partition offline, when it was so as often running: a broker that has just started may not
 /// know of a topic yet, and a leader that is elected anew is there again within the second.
 const SEEN_MIN: u32 = 2;
@@ -161,20 +163,29 @@ impl DataTopics {
         let Some(found) = answer.topics().iter().find(|found| *found.name() == *topic.name) else { return };
         match found.error().map(RDKafkaErrorCode::from) {
             None => {
-                let count = found.partitions().iter().map(|partition| partition.id() + 1).max().unwrap_or_default();
-                let mut leaders = vec![false; usize::try_from(count).unwrap_or_default()];
-                for partition in found.partitions() {
-                    if let Some(leader) = usize::try_from(partition.id()).ok().and_then(|index| leaders.get_mut(index))
-                    {
-                        *leader = partition.leader() >= 0;
-                    }
-                }
-                topic.hear(Some(leaders).filter(|leaders| !leaders.is_empty()));
+                let found = found.partitions().iter().map(|partition| (partition.id(), partition.leader()));
+                topic.hear(Some(leaders(found)).filter(|leaders| !leaders.is_empty()));
             }
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => topic.hear(None),
             Some(error) => tracing::debug!(topic = &*topic.name, %error, "cannot ask for a topic's partitions"),
         }
     }
+}
+
+/// Returns which partitions have a leader, from ids and leaders in any order. An id that no topic has is passed over: what
+/// is kept goes by the highest one.
+fn leaders(partitions: impl Iterator<Item = (i32, i32)>) -> Vec<bool> {
+    let mut leaders = Vec::new();
+    for (id, leader) in partitions {
+        let Some(index) = usize::try_from(id).ok().filter(|&index| index < PARTITIONS_MAX) else { continue };
+        if leaders.len() <= index {
+            leaders.resize(index + 1, false);
+        }
+        if let Some(known) = leaders.get_mut(index) {
+            *known = leader >= 0;
+        }
+    }
+    leaders
 }
 
 #[cfg(test)]

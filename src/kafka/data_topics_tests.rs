@@ -27,3 +27,13 @@ fn a_partition_is_available_as_long_as_the_topic_is_there_and_it_has_a_leader() 
     assert!(reason.contains("has 1 partitions") && reason.contains("give it at least 4"), "{reason}");
     assert_eq!(topic.available(0), Ok(()));
 }
+
+#[test]
+fn a_partition_number_that_no_topic_has_takes_no_memory() {
+    let found = [(2, 1), (0, 1), (i32::MAX, 1), (i32::MIN, 1), (-1, 1)];
+    let kept = leaders(found.into_iter());
+    // Not the whole of it, which would be 2 GiB if this broke.
+    assert_eq!((kept.len(), kept.iter().take(3).copied().collect::<Vec<_>>()), (3, vec![true, false, true]));
+    assert_eq!(leaders([(0, -1), (1, 0)].into_iter()), [false, true]);
+    assert!(leaders(std::iter::empty()).is_empty());
+}

@@ -10,6 +10,9 @@ use crate::archive::{ArchivePuller, ArchiveRange, Archived};
 use crate::error::Error;
 use crate::resume::StreamPosition;
 
+/// How far ahead of this machine's clock the service's may be: with more, it takes no request.
+const CLOCKS_APART_MAX_MS: i64 = 300_000;
+
 /// A position that was lost.
 pub(super) struct Lost {
     pub(super) position: StreamPosition,
@@ -23,12 +26,13 @@ impl Puller {
     pub(super) fn note_lost(&mut self) {
         let Some(position) = self.resume.position().cloned() else { return };
         let asked_before = self.lost.as_ref().is_some_and(|lost| lost.archive_asked);
-        if let (true, false, Some(from)) = (self.config.gap_check, asked_before, position.server_timestamp) {
-            let to = Timestamp::from_system_time(SystemTime::now()).max(from);
+        let now = Timestamp::from_system_time(SystemTime::now());
+        let range = position.server_timestamp.and_then(|from| missed(from, now));
+        if let (true, false, Some(range)) = (self.config.gap_check, asked_before, range) {
             self.gap = Some(Box::new(ArchivePuller::new(
                 Arc::clone(&self.client),
                 self.stream.clone(),
-                ArchiveRange { from, to },
+                range,
                 Some(&position),
                 self.config.clone(),
                 self.budget.clone(),
@@ -78,3 +82,21 @@ impl Puller {
         }
     }
 }
+
+/// Returns the time in which fragments may have been missed: from the last one's server time until now. `None` for a time
+/// that the service's clock cannot have shown: the archive would be listed only when it has come.
+fn missed(from: Timestamp, now: Timestamp) -> Option<ArchiveRange> {
+    let ahead_ms = from.millis().saturating_sub(now.millis());
+    if from.millis() < 0 || ahead_ms > CLOCKS_APART_MAX_MS {
+        tracing::warn!(
+            server_timestamp_ms = from.millis(),
+            "the lost place's server time cannot be right: the archive is not asked for what was missed"
+        );
+        return None;
+    }
+    Some(ArchiveRange { from, to: now.max(from) })
+}
+
+#[cfg(test)]
+#[path = "gap_tests.rs"]
+mod tests;

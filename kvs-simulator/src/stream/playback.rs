@@ -83,8 +83,8 @@ impl Playback {
             let first = self.media.chunks.first()?.recorded.as_ref()?;
             let last_template = self.media.chunks.last()?;
             let last = last_template.recorded.as_ref()?;
-            let play_millis = last.server_millis - first.server_millis + millis(last_template.takes);
-            let shift_millis = play_millis.max(0) * i64::try_from(play).ok()?;
+            let play_millis = play_millis(first.server_millis, last.server_millis, millis(last_template.takes));
+            let shift_millis = play_millis.saturating_mul(i64::try_from(play).ok()?);
             let span = number::from_number(&last.number)
                 - number::from_number(&first.number).min(number::from_number(&last.number));
             let step = span + number::distance(number::SESSION_COUNTER_STEP, play_millis.unsigned_abs());
@@ -94,8 +94,8 @@ impl Playback {
             return Some(Held {
                 token: if as_recorded { recorded.token.clone() } else { number.as_str().to_owned() },
                 number,
-                server_millis: recorded.server_millis + shift_millis,
-                producer_millis: recorded.producer_millis + shift_millis,
+                server_millis: recorded.server_millis.saturating_add(shift_millis),
+                producer_millis: recorded.producer_millis.saturating_add(shift_millis),
                 takes_millis,
                 ingested_millis,
                 behind: Behind::Fixed(recorded.millis_behind_now),
@@ -106,7 +106,7 @@ impl Playback {
             });
         }
         let live = self.pace != Pace::Max;
-        let at_least = before.map_or(i64::MIN, |before| before.server_millis + 1);
+        let at_least = before.map_or(i64::MIN, |before| before.server_millis.saturating_add(1));
         let period_millis = millis(self.media.period);
         let played_millis =
             period_millis.saturating_mul(i64::try_from(play).ok()?).saturating_add(millis(template.begins));
@@ -133,7 +133,7 @@ impl Playback {
             token: number.as_str().to_owned(),
             number,
             server_millis,
-            producer_millis: server_millis - PRODUCER_LAG_MILLIS,
+            producer_millis: server_millis.saturating_sub(PRODUCER_LAG_MILLIS),
             takes_millis,
             ingested_millis,
             behind: Behind::Fixed(if live { 0 } else { (stored_millis - takes_millis).max(0) }),
@@ -151,3 +151,12 @@ impl Playback {
         }
     }
 }
+
+/// Returns how long a recording is by its own times, which may be any numbers; never below 0.
+fn play_millis(first_millis: i64, last_millis: i64, last_takes_millis: i64) -> i64 {
+    last_millis.saturating_sub(first_millis).saturating_add(last_takes_millis).max(0)
+}
+
+#[cfg(test)]
+#[path = "playback_tests.rs"]
+mod tests;

@@ -49,7 +49,7 @@ impl Printer {
                 "STREAM", "SEQUENCE", "FRAGMENT", "PRODUCER TIME", "SECONDS", "FRAMES", "KB", "LAG MS", "MB/S"
             );
         }
-        let lag = timestamp_ms.map_or("-".to_owned(), |millis| (now_ms() - millis).max(0).to_string());
+        let lag = timestamp_ms.map_or("-".to_owned(), |millis| lag_ms(now_ms(), millis).to_string());
         let rate = self.bytes as f64 / 1e6 / self.began.elapsed().as_secs_f64().max(0.001);
         let stream: String = fragment.stream.chars().take(20).collect();
         text + &format!(
@@ -91,6 +91,11 @@ fn json_line(fragment: &Decoded, partition: i32, offset: i64, timestamp_ms: Opti
     .to_string()
 }
 
+/// Returns how long ago a record's timestamp was, which may be any number: whoever writes a record chooses it.
+fn lag_ms(now_ms: i64, timestamp_ms: i64) -> i64 {
+    now_ms.saturating_sub(timestamp_ms).max(0)
+}
+
 fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as i64)
 }
@@ -111,3 +116,7 @@ pub(super) fn save(folder: &Path, fragment: &Decoded) -> Result<(), String> {
     let file = folder.join(format!("{stream}-{}.mkv", fragment.number));
     std::fs::write(&file, &fragment.payload).map_err(|error| format!("{}: {error}", file.display()))
 }
+
+#[cfg(test)]
+#[path = "show_tests.rs"]
+mod tests;

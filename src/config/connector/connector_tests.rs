@@ -251,6 +251,8 @@ fn how_the_service_is_reached() {
         (r#", "kvs.proxy.url": "proxy:3128""#, "http://host:port"),
         (r#", "kvs.proxy.exceptions": "a""#, "is for kvs.proxy.url"),
         (r#", "kvs.clock.offset.ms": "soon""#, "a whole number of milliseconds"),
+        (r#", "kvs.clock.offset.ms": "-9223372036854775808""#, "a whole number of milliseconds"),
+        (r#", "kvs.clock.offset.ms": "9223372036854775807""#, "a whole number of milliseconds"),
         (
             r#", "kvs.credentials.profile": "p", "kvs.credentials.access.key.id": "a", "kvs.credentials.secret.access.key": "b""#,
             "kvs.credentials.profile: does not go together",

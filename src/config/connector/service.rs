@@ -147,7 +147,7 @@ impl Reader<'_> {
     fn clock_offset(&mut self) -> Option<Option<i64>> {
         const KEY: &str = "kvs.clock.offset.ms";
         let Some(text) = self.text(KEY) else { return Some(None) };
-        let value = text.parse::<i64>().ok().filter(|value| value.abs() <= 315_360_000_000);
+        let value = text.parse::<i64>().ok().filter(|value| value.unsigned_abs() <= 315_360_000_000);
         let reason =
             || format!("{text:?}: a whole number of milliseconds was expected, negative when the service is behind");
         self.checked(KEY, value.map(Some).ok_or_else(reason))
