@@ -35,6 +35,18 @@ fn expect_all(kafka: &Kafka, stage: &Stage, worker: &mut Connector) {
     wait_for("lines to be dropped", || worker.metric(DROPPED) > 0.0);
 }
 
+/// Has the worker log until lines are dropped.
+fn fill(worker: &Connector) {
+    let before = worker.metric(DROPPED);
+    let level = serde_json::json!({ "level": "TRACE" });
+    wait_for("lines to be dropped", || {
+        for _ in 0..100 {
+            assert_eq!(worker.rest("PUT", "/admin/loggers/kvs_connect", Some(&level)).0, 200);
+        }
+        worker.metric(DROPPED) > before
+    });
+}
+
 fn full() -> File {
     OpenOptions::new().write(true).open("/dev/full").unwrap()
 }
@@ -66,6 +78,8 @@ fn a_log_that_nobody_reads_holds_nothing_up_and_what_it_lost_is_said_when_it_is_
     let kafka = Kafka::shared();
     let (mut reader, writer) = std::io::pipe().unwrap();
     let (stage, mut worker) = worker("log-stuck", kafka, writer, "trace");
+    worker.wait_healthy();
+    fill(&worker);
     expect_all(kafka, &stage, &mut worker);
     // It is read again.
     let reading = std::thread::spawn(move || {
@@ -78,8 +92,7 @@ fn a_log_that_nobody_reads_holds_nothing_up_and_what_it_lost_is_said_when_it_is_
     let said: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert!(said["dropped"].as_u64().unwrap() > 0 && said["level"] == "WARN", "{said}");
     // And not any more: the end does not wait for it either.
-    let dropped = worker.metric(DROPPED);
-    wait_for("lines to be dropped again", || worker.metric(DROPPED) > dropped);
+    fill(&worker);
     assert_eq!(worker.terminate().0, 0);
     let mut rest = Vec::new();
     reader.read_to_end(&mut rest).unwrap();
