@@ -123,7 +123,7 @@ fn a_fragment_that_cannot_be_parsed_fails_its_stream_or_is_passed_over_in_a_tran
         stage.simulator.add_fault(fault.on(name).api("GetMedia").times(0));
     }
     stage.add("fine", &file, 1, Pace::Max);
-    let connector = stage.connector(&["a", "b", "fine"]).set("kvs.retry.delay.base.ms", "20");
+    let connector = stage.connector(&["a", "b", "fine"]);
     let mut worker = stage.start(&stage.worker(kafka), &connector);
     worker.wait_healthy();
     wait_for("both streams to be FAILED", || ["a", "b"].iter().all(|name| state(&worker, name) == "FAILED"));
@@ -169,11 +169,7 @@ fn a_backfill_goes_on_without_what_the_archive_lists_and_does_not_find() {
         goes_on: false,
     };
     stage.simulator.add_fault(Fault::new(gone).on("s").api("GetMediaForFragmentList").times(0));
-    let connector = stage
-        .connector(&["s"])
-        .set("kvs.backfill.from", "1511852109")
-        .set("kvs.backfill.to", "1511852200")
-        .set("kvs.retry.delay.base.ms", "20");
+    let connector = stage.connector(&["s"]).set("kvs.backfill.from", "1511852109").set("kvs.backfill.to", "1511852200");
     let mut worker = stage.start(&stage.worker(kafka), &connector);
     worker.wait_healthy();
     wait_for_within(Duration::from_secs(120), "the job to be done", || state(&worker, "s") == "COMPLETED");
@@ -224,6 +220,7 @@ fn a_stream_whose_record_was_too_large_goes_on_when_its_topic_takes_more() {
         worker.log().matches("the stream that has failed is started again").count() >= 2
     });
     configure(kafka, &stage.topic(), &[("max.message.bytes", "70000000")]);
+    wait_for("all of the files to have come", || stage.held("s").len() == 3 && stage.held("small").len() == 30);
     stage.expect_all(kafka, &["s", "small"]);
     wait_for("it to be well", || state(&worker, "s") == "RUNNING");
 }
