@@ -125,9 +125,9 @@ pub enum Error {
         /// What it is about.
         subject: Subject,
         /// Which fragment, as far as that is known.
-        fragment: String,
+        fragment: Box<str>,
         /// What is wrong, and at which byte of the fragment.
-        reason: String,
+        reason: Box<str>,
         /// How often running it came like that.
         times: u32,
         /// The request's id.

@@ -104,9 +104,9 @@ impl Topics {
         Arc::clone(&self.admin.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes another client for the next call, if an answer was waited for in vain.
+    /// Takes another client for the next call, if this one had no answer.
     fn renew_after(&self, error: &KafkaError) {
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::OperationTimedOut) {
+        if !matches!(error, KafkaError::AdminOp(_)) {
             return;
         }
         match self.settings.admin_config().create_with_context(LogContext) {

@@ -30,7 +30,7 @@ pub(crate) async fn fetch(
         match read(client, stream, number, config, memory).await {
             // It waits behind the others, and begins anew.
             Ok(Read::Evicted { held_bytes }) => begins_with = budget.readmit(held_bytes, waits).await,
-            Ok(Read::Fragment(fragment)) => break Ok(Some(fragment)),
+            Ok(Read::Fragment(fragment)) => break Ok(Some(*fragment)),
             Ok(Read::Nothing) => break Ok(None),
             Err(error) => break Err(error),
         }
@@ -47,7 +47,7 @@ pub(crate) async fn fetch(
 
 /// What one session comes to.
 enum Read {
-    Fragment(PulledFragment),
+    Fragment(Box<PulledFragment>),
     Nothing,
     /// Others needed its memory.
     Evicted {
@@ -82,7 +82,7 @@ async fn read(
     };
     let (content_type, request_id) =
         (session.content_type().map(str::to_owned), session.request_id().map(str::to_owned));
-    Ok(Read::Fragment(PulledFragment { fragment, permit, content_type, request_id }))
+    Ok(Read::Fragment(Box::new(PulledFragment { fragment, permit, content_type, request_id })))
 }
 
 fn is_not_there(error: &Error) -> bool {

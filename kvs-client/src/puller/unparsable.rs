@@ -76,7 +76,13 @@ impl Unparsable {
         let Some(next) = next.filter(|_| pass_over) else {
             let fragment = fragment(number, after);
             let subject: Subject = subject.clone();
-            return Some(Verdict::GiveUp(Error::Unparsable { subject, fragment, reason, times, request_id }));
+            return Some(Verdict::GiveUp(Error::Unparsable {
+                subject,
+                fragment: fragment.into(),
+                reason: reason.into(),
+                times,
+                request_id,
+            }));
         };
         let position = StreamPosition {
             fragment_number: next.clone(),
