@@ -115,8 +115,24 @@ pub enum Error {
         request_id: Option<String>,
     },
     /// A fragment cannot be parsed, however often it is pulled.
-    #[error("{0}")]
-    Unparsable(Box<UnparsableFragment>),
+    #[error(
+        "{subject}: {fragment} cannot be parsed: {reason}; it came like that {times} times running. It is passed over, with a \
+         notification, if errors.tolerance is all and its number is known; else set the stream's offset behind it (request \
+         id {})",
+        or_none(request_id)
+    )]
+    Unparsable {
+        /// What it is about.
+        subject: Subject,
+        /// Which fragment, as far as that is known.
+        fragment: String,
+        /// What is wrong, and at which byte of the fragment.
+        reason: String,
+        /// How often running it came like that.
+        times: u32,
+        /// The request's id.
+        request_id: Option<String>,
+    },
     /// The request would be refused: it was not sent.
     #[error("{subject}: the request is not valid: {}", join(violations))]
     Parameters {
@@ -137,26 +153,6 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-}
-
-/// A fragment that cannot be parsed, however often it is pulled.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{subject}: {fragment} cannot be parsed: {reason}; it came like that {times} times running. It is passed over, with a \
-     notification, if errors.tolerance is all and its number is known; else set the stream's offset behind it (request id {})",
-    or_none(request_id)
-)]
-pub struct UnparsableFragment {
-    /// What it is about.
-    pub subject: Subject,
-    /// Which fragment, as far as that is known.
-    pub fragment: String,
-    /// What is wrong, and at which byte of the fragment.
-    pub reason: String,
-    /// How often running it came like that.
-    pub times: u32,
-    /// The request's id.
-    pub request_id: Option<String>,
 }
 
 /// A refusal.
@@ -236,7 +232,7 @@ impl Error {
             }
             // A body broken by the way it came is whole the next time.
             Self::Media { .. } => ErrorClass::Retry,
-            Self::Config { .. } | Self::Parameters { .. } | Self::Unparsable(_) => ErrorClass::Fatal,
+            Self::Config { .. } | Self::Parameters { .. } | Self::Unparsable { .. } => ErrorClass::Fatal,
         }
     }
 
@@ -248,8 +244,8 @@ impl Error {
             | Self::Transport { request_id, .. }
             | Self::Silent { request_id, .. }
             | Self::BadAnswer { request_id, .. }
-            | Self::Media { request_id, .. } => request_id.as_deref(),
-            Self::Unparsable(fragment) => fragment.request_id.as_deref(),
+            | Self::Media { request_id, .. }
+            | Self::Unparsable { request_id, .. } => request_id.as_deref(),
             Self::Credentials { .. } | Self::Config { .. } | Self::Parameters { .. } => None,
         }
     }
@@ -262,7 +258,7 @@ impl Error {
             Self::Transport { .. } => "transport",
             Self::Silent { .. } => "silent",
             Self::BadAnswer { .. } => "bad_answer",
-            Self::Media { .. } | Self::Unparsable(_) => "media",
+            Self::Media { .. } | Self::Unparsable { .. } => "media",
             Self::Credentials { .. } => "credentials",
             Self::Config { .. } => "config",
             Self::Parameters { .. } => "parameters",
@@ -309,8 +305,8 @@ impl Error {
             | Self::Silent { subject, .. }
             | Self::BadAnswer { subject, .. }
             | Self::Media { subject, .. }
+            | Self::Unparsable { subject, .. }
             | Self::Parameters { subject, .. } => Some(subject.operation),
-            Self::Unparsable(fragment) => Some(fragment.subject.operation),
             Self::Credentials { .. } | Self::Config { .. } => None,
         }
     }

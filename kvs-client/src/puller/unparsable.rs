@@ -2,7 +2,7 @@
 
 use kvs_mkv::{ErrorKind, FragmentNumber, Timestamp};
 
-use crate::error::{Error, UnparsableFragment};
+use crate::error::{Error, Subject};
 use crate::resume::StreamPosition;
 
 /// What comes like this so often running is not broken on its way.
@@ -75,8 +75,8 @@ impl Unparsable {
         let next = number.filter(|number| after.is_none_or(|after| *number > after));
         let Some(next) = next.filter(|_| pass_over) else {
             let fragment = fragment(number, after);
-            let given_up = UnparsableFragment { subject: subject.clone(), fragment, reason, times, request_id };
-            return Some(Verdict::GiveUp(Error::Unparsable(Box::new(given_up))));
+            let subject: Subject = subject.clone();
+            return Some(Verdict::GiveUp(Error::Unparsable { subject, fragment, reason, times, request_id }));
         };
         let position = StreamPosition {
             fragment_number: next.clone(),
