@@ -98,15 +98,6 @@ fn hand_over(pool: &Arc<Mutex<Pool>>, grants: Grants) {
     }
 }
 
-/// Somebody who stops waiting lets those behind go on.
-struct Leaving<'a>(&'a Arc<Mutex<Pool>>);
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        change(self.0, |_| ());
-    }
-}
-
 impl MemoryBudget {
     /// Returns a budget of this many bytes.
     pub fn new(size_bytes: usize) -> Self {
@@ -150,7 +141,6 @@ impl MemoryBudget {
 
     async fn wait(&self, wish: Wish, waits: &Waits) -> MemoryPermit {
         let began = Instant::now();
-        let _leaving = Leaving(&self.pool);
         let mut granted = change(&self.pool, |pool| pool.wait(wish, began));
         loop {
             tokio::select! {
@@ -159,6 +149,7 @@ impl MemoryBudget {
                     waits.send_if_modified(|since| since.take().is_some());
                     return permit.unwrap_or_default();
                 }
+                // Also for what somebody in front has stopped waiting for.
                 () = tokio::time::sleep(LOOKED_EVERY.min(self.stalled_after)) => {
                     waits.send_if_modified(|since| since.replace(began).is_none());
                     change(&self.pool, |pool| pool.reclaim(Instant::now(), self.stalled_after));

@@ -127,7 +127,11 @@ fn a_fragment_that_cannot_be_parsed_fails_its_stream_or_is_passed_over_in_a_tran
     let mut worker = stage.start(&stage.worker(kafka), &connector);
     worker.wait_healthy();
     wait_for("both streams to be FAILED", || ["a", "b"].iter().all(|name| state(&worker, name) == "FAILED"));
-    let status = worker.rest("GET", "/connectors/cameras/status", None).1;
+    let mut status = serde_json::Value::Null;
+    wait_for("their tasks to be FAILED", || {
+        status = worker.rest("GET", "/connectors/cameras/status", None).1;
+        (0..2).all(|task| status["tasks"][task]["state"] == "FAILED")
+    });
     for (name, task) in ["a", "b"].iter().zip(status["tasks"].as_array().unwrap()) {
         let trace = task["trace"].as_str().unwrap_or_default();
         let fragment = &stage.held(name)[2].0;
