@@ -14,9 +14,12 @@ fn limit_files(pid: u32, count: u64) {
     assert!(limited.unwrap().success());
 }
 
-fn highest_descriptor(pid: u32) -> u64 {
+/// The limit below which this many descriptors are free: a new one takes the lowest number that is free.
+fn limit_with_free(pid: u32, count: usize) -> u64 {
     let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
-    open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).max().unwrap()
+    let open: std::collections::BTreeSet<u64> =
+        open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    (0..).filter(|number| !open.contains(number)).nth(count).unwrap()
 }
 
 #[test]
@@ -34,7 +37,7 @@ fn a_worker_without_descriptors_says_so_once_and_health_answers_500() {
     assert_eq!(worker.metric("kvs_connect_out_of_files"), 0.0);
 
     let began = Instant::now();
-    limit_files(worker.pid(), highest_descriptor(worker.pid()) + 6);
+    limit_files(worker.pid(), limit_with_free(worker.pid(), 10));
     let more = stage.connector(&streams);
     let (status, answer) = worker.rest("PUT", "/connectors/cameras/config", Some(&json!(more.config)));
     assert_eq!(status, 200, "{answer}");

@@ -63,7 +63,12 @@ impl Reader<'_> {
         };
         match kind.as_str() {
             "NOW" => Some(StartSelector::Now),
-            "FRAGMENT_NUMBER" => self.fragment_number(NUMBER, one)?.map(StartSelector::FragmentNumber),
+            "FRAGMENT_NUMBER" => {
+                // Several streams may start after a number: one that knows it not says so itself, and connectors of earlier
+                // versions do. Only what is fetched by it has to be the stream's own.
+                let inclusive = self.text(INCLUSIVE).is_some_and(|text| text.trim() == "true");
+                self.fragment_number(NUMBER, one || !inclusive)?.map(StartSelector::FragmentNumber)
+            }
             "PRODUCER_TIMESTAMP" => {
                 self.moment(TIMESTAMP, &value, Moment::PastOfProducer).map(StartSelector::ProducerTimestamp)
             }

@@ -99,6 +99,8 @@ fn fragment_numbers_bound_a_backfill_and_a_start_may_include_its_fragment() {
         problem(r#", "kvs.start.fragment.inclusive": "true""#).contains("is for kvs.start.position=FRAGMENT_NUMBER")
     );
     assert!(problem(r#", "kvs.start.fragment.inclusive": "yes""#).contains("true or false"));
-    let two = format!(r#", "kvs.start.position": "FRAGMENT_NUMBER", "kvs.start.fragment.number": "{low}""#);
+    let two = format!(
+        r#", "kvs.start.position": "FRAGMENT_NUMBER", "kvs.start.fragment.number": "{low}", "kvs.start.fragment.inclusive": "true""#
+    );
     assert!(problem(&two).contains("is of one stream"));
 }
