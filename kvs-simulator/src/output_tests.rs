@@ -28,11 +28,11 @@ impl Write for Gate {
 fn what_nobody_takes_is_dropped_and_counted_and_holds_up_nobody() {
     let ((open, gate), (written, lines)) = (mpsc::channel(), mpsc::channel());
     let output = Output::to(Gate { open: gate, written }).unwrap();
-    // One is stuck in the writer, a queue full waits, and 5 more are too many; this ends although nobody takes any.
+    // The first fails; of the others one is stuck in the writer at most, a queue full waits, and 4 are too many. This
+    // ends although nobody takes any.
     let sent = QUEUE_MAX + 6;
     output.line("0");
     open.send(false).unwrap();
-    open.send(true).unwrap();
     output.flush(Duration::from_secs(60));
     (1..sent).for_each(|index| output.line(&index.to_string()));
     drop(open);
@@ -43,7 +43,7 @@ fn what_nobody_takes_is_dropped_and_counted_and_holds_up_nobody() {
         .filter_map(|line| line.strip_prefix("kvs-simulator: ")?.split(' ').next()?.parse::<usize>().ok())
         .sum();
     let came = all.lines().filter(|line| line.parse::<usize>().is_ok()).count();
-    // The first failed, at least the five that had no room are missing, and every line is one or the other.
+    // At least the first and the four that had no room are missing, and every line is one or the other.
     assert!(missing >= 5, "{missing}");
     assert_eq!(came + missing, sent, "{all}");
 }
