@@ -6,10 +6,12 @@
 
 mod backfill;
 pub mod discovery;
+mod hindrance;
 mod live;
 mod memory;
 mod publish;
 pub mod state;
+mod states;
 mod task;
 
 use std::sync::Arc;
@@ -19,7 +21,8 @@ use kvs_client::{ArchiveBounds, Client, MemoryBudget, PullerConfig, StreamRef};
 use tokio::sync::OnceCell;
 
 pub use live::{LiveStreams, ShardStreams};
-pub use state::{StreamState, StreamStates};
+pub use state::StreamState;
+pub use states::StreamStates;
 
 use crate::config::RestartPolicy;
 use crate::config::secrets::Resolved;

@@ -11,6 +11,8 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit};
 use tokio_util::sync::CancellationToken;
 
+use crate::supervision::{Part, fault_point};
+
 /// It is said again after this long, and never more often.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 /// It is over when nobody has been refused for this long: with one to spare now and then it would come and go.
@@ -102,6 +104,7 @@ fn reason() -> String {
 /// Looks every two seconds, until it is cancelled.
 pub async fn watch(cancel: CancellationToken) {
     loop {
+        fault_point(Part::OpenFiles);
         probe();
         tokio::select! {
             () = cancel.cancelled() => return,

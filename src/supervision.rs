@@ -42,6 +42,8 @@ pub enum Part {
     DataTopics,
     /// What looks after the metrics.
     Metrics,
+    /// What looks whether there are file descriptors left.
+    OpenFiles,
     /// The listeners of the REST API.
     Rest,
     /// A request of the REST API.
@@ -52,7 +54,7 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Shard,
         Self::Stream,
         Self::Connector,
@@ -64,6 +66,7 @@ impl Part {
         Self::StorageTopics,
         Self::DataTopics,
         Self::Metrics,
+        Self::OpenFiles,
         Self::Rest,
         Self::Request,
         Self::Callback,
@@ -83,6 +86,7 @@ impl Part {
             Self::StorageTopics => "storage_topics",
             Self::DataTopics => "data_topics",
             Self::Metrics => "metrics",
+            Self::OpenFiles => "open_files",
             Self::Rest => "rest",
             Self::Request => "request",
             Self::Callback => "callback",
@@ -100,6 +104,13 @@ pub struct Panicked {
     pub place: String,
     /// What the panic says.
     pub message: String,
+}
+
+impl Panicked {
+    /// Lets the panic go on where the part is waited for, to whoever has started all of it.
+    pub fn go_on(self) -> ! {
+        std::panic::resume_unwind(Box::new(self))
+    }
 }
 
 thread_local! {
@@ -138,14 +149,33 @@ pub async fn catch_async<T>(part: Part, run: impl Future<Output = T>) -> Result<
     AssertUnwindSafe(run).catch_unwind().await.map_err(|payload| caught(part, &*payload))
 }
 
+/// The same of work on a thread where waiting is allowed.
+///
+/// # Errors
+/// When it panics.
+pub async fn catch_blocking<T: Send + 'static>(
+    part: Part,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Panicked> {
+    match tokio::task::spawn_blocking(move || catch(part, run)).await {
+        Ok(done) => done,
+        // The runtime ends, and whoever waits here with it.
+        Err(_) => std::future::pending().await,
+    }
+}
+
 /// Runs what Kafka's client calls: a panic must not go through C, where it would end the process. It is counted, and
 /// `None`.
 pub(crate) fn catch_callback<T>(run: impl FnOnce() -> T) -> Option<T> {
     catch(Part::Callback, run).ok()
 }
 
-/// Counts a panic that somebody else has caught, and returns what is known of it. On the thread that panicked.
+/// Counts a panic that somebody else has caught, and returns what is known of it. On the thread that panicked. One that was
+/// caught before and goes on ([`Panicked::go_on`]) is not counted again.
 pub(crate) fn caught(part: Part, payload: &(dyn Any + Send)) -> Panicked {
+    if let Some(panicked) = payload.downcast_ref::<Panicked>() {
+        return panicked.clone();
+    }
     let place = PLACE.with(|last| last.borrow_mut().take());
     let place = place.unwrap_or_else(|| "an unknown place".to_owned());
     telemetry::panicked(part);

@@ -18,6 +18,16 @@ async fn so_is_one_behind_a_point_where_a_future_waits() {
     assert_eq!(panicked.unwrap_err().message, "late");
 }
 
+#[tokio::test]
+async fn one_on_a_thread_where_waiting_is_allowed_goes_on_where_it_is_waited_for_and_is_counted_once() {
+    let outer = catch_async(Part::Statuses, async {
+        let inner: Result<(), _> = catch_blocking(Part::Metrics, || panic!("inside")).await;
+        inner.unwrap_or_else(|panicked| panicked.go_on())
+    });
+    let panicked = outer.await.unwrap_err();
+    assert_eq!((panicked.part, panicked.message.as_str()), (Part::Metrics, "inside"));
+}
+
 #[test]
 fn names_are_all_different() {
     let names: std::collections::BTreeSet<_> = Part::ALL.iter().map(|part| part.name()).collect();

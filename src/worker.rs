@@ -19,7 +19,6 @@ pub(crate) mod turns;
 mod validation;
 mod watch;
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -36,8 +35,9 @@ use crate::config::connector::Given;
 use crate::connector::StreamStates;
 use crate::kafka::{DataTopics, KafkaConfigStore, KafkaLog, KafkaSettings, KafkaStatusStore, Membership, Topics};
 use crate::logging::Logging;
+use crate::open_files;
 use crate::shard::{ConfigGate, Contract};
-use crate::supervision::{Panicked, Part, catch_async, fault_point};
+use crate::supervision::{Panicked, Part, catch_async, catch_blocking, fault_point};
 use crate::telemetry::{self, Metrics, UPKEEP_EVERY};
 
 use connectors::Connectors;
@@ -159,6 +159,7 @@ impl Worker {
         let stop = CancellationToken::new();
         let _stop_at_the_end = stop.clone().drop_guard();
         supervise(Part::Metrics, Arc::clone(&self).keep_metrics(stop.clone()), &endings);
+        supervise(Part::OpenFiles, open_files::watch(stop.clone()), &endings);
         let topics = Topics::new(&self.kafka).map_err(startup::refused_settings)?;
         if !startup::wait_for_kafka(&topics, &self.kafka.bootstrap_servers, &shutdown).await {
             return Ok(());
@@ -274,19 +275,15 @@ impl Worker {
             }
             let worker = Arc::clone(&self);
             let keep = move || {
-                let here: HashSet<(String, String)> =
-                    worker.states.all().into_iter().map(|(key, _)| (key.connector, key.stream)).collect();
-                let connectors: HashSet<&str> = here.iter().map(|(connector, _)| connector.as_str()).collect();
+                fault_point(Part::Metrics);
+                let here = worker.states.names();
                 worker.metrics.upkeep(|connector, stream| {
                     // Calls that are about no stream have an empty one.
-                    let is_connectors = stream.is_empty() && connectors.contains(connector);
-                    is_connectors || here.contains(&(connector.to_owned(), stream.to_owned()))
+                    here.get(connector).is_some_and(|streams| stream.is_empty() || streams.contains(stream))
                 });
             };
-            if let Err(error) = tokio::task::spawn_blocking(keep).await
-                && error.is_panic()
-            {
-                std::panic::resume_unwind(error.into_panic());
+            if let Err(panicked) = catch_blocking(Part::Metrics, keep).await {
+                panicked.go_on();
             }
         }
     }

@@ -1,27 +1,28 @@
 //! Archived fragments of a time range, in the order of the stream.
 //!
 //! **Contract.** An [`ArchivePuller`] lists a range of server time window by window (ListFragments tells in no order,
-//! and knows a fragment about a second late: a window is listed only when it has settled), fetches what is listed by
+//! and knows a fragment about a second late: time is listed only when it has settled), fetches what is listed by
 //! number, and yields each fragment once, in order. GetMediaForFragmentList sends no token: what was asked for is
 //! counted off, one number after the other, and what does not come is asked for again; what the service does not list
 //! any more either is reported as missing. It can go on from any position.
 
 mod bounds;
 pub(crate) mod one;
+mod setbacks;
+mod windows;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use kvs_api::Operation;
 use kvs_mkv::{End, Event, Fragment, FragmentNumber, Timestamp};
 use tokio::sync::watch;
 
 use crate::budget::{MemoryBudget, MemoryPermit, Waits};
 use crate::client::{Client, FragmentInfo};
-use crate::error::{Error, ErrorClass};
-use crate::puller::unparsable::{PassedOver, Unparsable, Verdict};
-use crate::puller::{PulledFragment, PullerConfig, UNAUTHORIZED_TIMES_MAX};
+use crate::error::Error;
+use crate::puller::unparsable::{PassedOver, Unparsable};
+use crate::puller::{PulledFragment, PullerConfig};
 use crate::resume::StreamPosition;
 use crate::retry::Backoff;
 use crate::session::{Memory, Session, Step, Wanted};
@@ -29,16 +30,8 @@ use crate::stream_ref::StreamRef;
 
 pub use bounds::ArchiveBounds;
 
-/// Server time that is listed at once, at first. It grows while little is found and shrinks when there is too much.
-const WINDOW_MS: i64 = 3_600_000;
-/// The least time listed at once: so much is taken however much it is.
-const WINDOW_MIN_MS: i64 = 60_000;
-/// So few fragments in a window let the next one be longer.
-const WINDOW_FEW: usize = 500;
-/// More fragments than these are not listed at once: some 3 MB.
-const WINDOW_MOST: usize = 20_000;
-/// A window is listed when its end is so long past: "typically available in less than one second" (ListFragments).
-const SETTLED_MS: i64 = 3_000;
+use windows::WINDOW_MS;
+
 /// Fragments and bytes asked for at once; the service takes 1,000 fragments.
 const BATCH_FRAGMENTS: usize = 1_000;
 const BATCH_BYTES: u64 = 64 << 20;
@@ -89,6 +82,11 @@ pub enum Archived {
         error: Error,
         /// After how long.
         delay: Duration,
+    },
+    /// What comes next is of a time that is not over, and is listed then.
+    WaitsForTime {
+        /// When that is, by this machine's clock.
+        until: Timestamp,
     },
     /// The range is done.
     Done,
@@ -216,10 +214,11 @@ impl ArchivePuller {
                     self.progress.permille = 1_000;
                     return Ok(Archived::Done);
                 }
-                if let Err(error) = self.list().await {
-                    return self.fail(error).await;
+                match self.list().await {
+                    Ok(None) => continue,
+                    Ok(Some(until)) => return Ok(Archived::WaitsForTime { until }),
+                    Err(error) => return self.fail(error).await,
                 }
-                continue;
             }
             // Taken out while it is worked on: a future that is dropped on the way leaves no half-read session.
             let Some(mut session) = self.session.take() else {
@@ -258,39 +257,6 @@ impl ArchivePuller {
                 return Ok(told);
             }
         }
-    }
-
-    /// Lists the next window, when it has settled.
-    async fn list(&mut self) -> Result<(), Error> {
-        let to = self.range.to.millis().min(self.next_ms.saturating_add(self.window_ms - 1));
-        let settled =
-            to.saturating_add(SETTLED_MS).saturating_sub(Timestamp::from_system_time(SystemTime::now()).millis());
-        if settled > 0 {
-            tokio::time::sleep(Duration::from_millis(settled.unsigned_abs())).await;
-        }
-        let window = ArchiveRange { from: Timestamp::from_millis(self.next_ms), to: Timestamp::from_millis(to) };
-        let most = if self.window_ms > WINDOW_MIN_MS { WINDOW_MOST } else { usize::MAX };
-        let listed = self.client.list_fragments_up_to(&self.stream, window.from, window.to, most).await?;
-        let Some(listed) = listed else {
-            self.window_ms = (self.window_ms / 4).max(WINDOW_MIN_MS);
-            return Ok(());
-        };
-        if listed.len() <= WINDOW_FEW {
-            self.window_ms = self.window_ms.saturating_mul(2);
-        }
-        let last = self.last.as_ref();
-        self.wanted = listed
-            .into_iter()
-            .filter(|info| last.is_none_or(|last| info.number > *last))
-            .filter(|info| self.bounds.has(&info.number))
-            .collect();
-        self.window = Some(window);
-        self.next_ms = to + 1;
-        self.failures.reset();
-        if self.wanted.is_empty() {
-            self.note_time(to);
-        }
-        Ok(())
     }
 
     async fn open(&mut self) -> Result<Session, Error> {
@@ -342,116 +308,9 @@ impl ArchivePuller {
         Some(Archived::Fragment(Box::new(pulled)))
     }
 
-    /// What was wrong is behind.
-    fn come_on(&mut self) {
-        self.alone = false;
-        self.unparsable.reset();
-        self.failures.reset();
-    }
-
-    /// The fragment whose turn it is cannot be parsed: it is passed over.
-    fn pass_over(&mut self, passed_over: PassedOver) -> Archived {
-        self.come_on();
-        self.last = Some(passed_over.position.fragment_number.clone());
-        let passed_over = match self.wanted.pop_front() {
-            Some(info) => {
-                self.note_time(info.server_timestamp.millis());
-                passed_over.with_times(info.server_timestamp, info.producer_timestamp)
-            }
-            None => passed_over,
-        };
-        Archived::PassedOver(Box::new(passed_over))
-    }
-
-    /// The archive says that it does not have a fragment that it has listed. Said as often as a fragment is asked for,
-    /// that is believed, whatever the list says.
-    fn not_found(&mut self, number: Option<&FragmentNumber>) -> Option<Archived> {
-        let front = self.wanted.front().map(|info| info.number.clone())?;
-        if number.is_some_and(|number| *number != front) {
-            // Those before it have not come yet.
-            return None;
-        }
-        self.absent += 1;
-        if self.absent < ABSENT_TIMES_MAX {
-            return None;
-        }
-        self.absent = 0;
-        self.come_on();
-        self.wanted.pop_front();
-        Some(Archived::Missing { numbers: vec![front] })
-    }
-
     fn note_time(&mut self, at_ms: i64) {
         let (from, to) = (self.range.from.millis(), self.range.to.millis());
         self.progress.permille = permille(from, to, at_ms);
-    }
-
-    /// The fragment whose turn it is did not come: it is asked for again, and in the end looked for in the list.
-    async fn not_come(&mut self) -> Result<Option<Archived>, Error> {
-        self.session = None;
-        self.absent += 1;
-        self.delay = Some(self.failures.next_delay());
-        if self.absent < ABSENT_TIMES_MAX {
-            return Ok(None);
-        }
-        let Some(window) = self.window else { return Ok(None) };
-        let listed = match self.client.list_fragments(&self.stream, window.from, window.to).await {
-            Ok(listed) => listed,
-            Err(error) => return self.fail(error).await.map(Some),
-        };
-        let is_listed = |info: &FragmentInfo| listed.binary_search_by(|one| one.number.cmp(&info.number)).is_ok();
-        self.absent = 0;
-        if self.wanted.front().is_some_and(is_listed) {
-            return Ok(None);
-        }
-        let (still, gone): (Vec<_>, Vec<_>) = self.wanted.drain(..).partition(is_listed);
-        self.wanted = still.into();
-        Ok(Some(Archived::Missing { numbers: gone.into_iter().map(|info| info.number).collect() }))
-    }
-
-    async fn fail(&mut self, error: Error) -> Result<Archived, Error> {
-        let mut class = error.class();
-        self.session = None;
-        self.client.refresh_after(&self.stream, class).await;
-        if let Some(number) = error.missing_fragment()
-            && let Some(missing) = self.not_found(number)
-        {
-            return Ok(missing);
-        }
-        let expected = self.wanted.front().map(|info| info.number.clone());
-        // Of several it is not known which one it is.
-        let asked = expected.as_ref().filter(|_| self.alone);
-        match self.unparsable.judge(&error, self.last.as_ref(), asked, self.config.pass_over_unparsable) {
-            Some(Verdict::PassOver(passed_over))
-                if Some(&passed_over.position.fragment_number) == expected.as_ref() =>
-            {
-                return Ok(self.pass_over(passed_over));
-            }
-            Some(Verdict::GiveUp(given_up)) => return Err(given_up),
-            Some(_) => {
-                self.alone = true;
-                if self.config.pass_over_unparsable {
-                    class = ErrorClass::Retry;
-                }
-            }
-            None => {}
-        }
-        // The service does not have the fragment: the list says whether it ought to.
-        let about_a_fragment = class == ErrorClass::Position
-            || (error.is_not_found() && error.operation() == Some(Operation::GetMediaForFragmentList));
-        if about_a_fragment && let Some(missing) = Box::pin(self.not_come()).await? {
-            return Ok(missing);
-        }
-        if class == ErrorClass::RefreshCredentials {
-            self.unauthorized += 1;
-        }
-        let delay = self.delay.take().unwrap_or_else(|| self.failures.next_delay());
-        if class == ErrorClass::Fatal || self.unauthorized > UNAUTHORIZED_TIMES_MAX || self.failures.exhausted() {
-            return Err(error);
-        }
-        let delay = if class == ErrorClass::RetrySlowly { self.config.slow_retry_delay } else { delay };
-        self.delay = Some(delay);
-        Ok(Archived::Retrying { error, delay })
     }
 }
 

@@ -149,6 +149,11 @@ impl Simulator {
         self.shared.faults.pending()
     }
 
+    /// Takes back all faults.
+    pub fn clear_faults(&self) {
+        self.shared.faults.clear();
+    }
+
     /// Closes all connections and waits until they are.
     pub async fn stop(self) {
         self.cancel.cancel();

@@ -12,7 +12,7 @@ use super::validate::{check_all, load_all};
 use super::{EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, Failure, WorkerArgs, output};
 use crate::rest::{self, Access, ListenError};
 use crate::worker::{Mode, Worker, WorkerError, clients};
-use crate::{logging, open_files, supervision, telemetry};
+use crate::{logging, supervision, telemetry};
 
 /// A shutdown that is not done by then is cut short: nothing is lost by it, it is pulled again.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(9_700);
@@ -73,9 +73,6 @@ impl Run {
             let (id, urls) = (bound.worker_id(&config.rest), bound.urls());
             tracing::info!(urls = urls.join(","), worker_id = id, files_max, "listening");
             let worker = Arc::new(Worker::new(config, mode, id, metrics, logging));
-            let stop_watching = CancellationToken::new();
-            let _stop_watching_at_the_end = stop_watching.clone().drop_guard();
-            tokio::spawn(open_files::watch(stop_watching));
             let stop_rest = CancellationToken::new();
             let _stop_rest_at_the_end = stop_rest.clone().drop_guard();
             let rest_ends = bound.serve(rest::router(Arc::clone(&worker), Arc::new(access)), &stop_rest);

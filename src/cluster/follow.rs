@@ -85,6 +85,15 @@ impl Follower {
     }
 }
 
+/// A log that ends before what has been read of it is another one.
+pub(super) fn check_end(end: i64, position: i64) -> Result<(), LogError> {
+    if end >= position {
+        return Ok(());
+    }
+    let text = format!("it ends at {end} and was read up to {position}: it was truncated, or deleted and made anew");
+    Err(LogError { kind: LogErrorKind::Other, doing: "looking for the end of a log", text })
+}
+
 fn follow(
     part: Part,
     open: &dyn Fn() -> Result<Box<dyn OffsetReader>, LogError>,
@@ -94,11 +103,7 @@ fn follow(
     let mut reader = open()?;
     let bounds = reader.bounds(PARTITION)?;
     let position = listener.position();
-    if bounds.end < position {
-        let text =
-            format!("it ends at {} and was read up to {position}: truncated, or deleted and made anew", bounds.end);
-        return Err(LogError { kind: LogErrorKind::Other, doing: "going on reading", text });
-    }
+    check_end(bounds.end, position)?;
     reader.seek(PARTITION, position.max(bounds.start))?;
     while !stopped.load(Ordering::Acquire) {
         fault_point(part);

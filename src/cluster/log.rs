@@ -14,7 +14,7 @@ use tokio_retry2::strategy::{ExponentialBackoff, jitter};
 
 use super::change::{Change, Refusal};
 use super::contracts;
-use super::follow::{Follower, FollowerEnded, Listener, PARTITION};
+use super::follow::{Follower, FollowerEnded, Listener, PARTITION, check_end};
 use super::records;
 use super::view::{ConfigView, Event};
 use crate::shard::log::{OffsetRecord, write_transaction};
@@ -191,7 +191,7 @@ impl ConfigLog {
         producer.init()?;
         // From here on nobody writes without our noticing; what was written before is read first.
         let end = self.end(reader)?;
-        self.check_end(end)?;
+        check_end(end, self.shared.lock().position)?;
         let view =
             self.shared.wait(end, READ_TIMEOUT).ok_or_else(|| timed_out("reading the config topic to its end"))?;
         if view.has_change(id)
@@ -242,17 +242,6 @@ impl ConfigLog {
     /// When it is another's, or says something else.
     pub fn check_contract(&self, view: &ConfigView) -> Result<bool, Refusal> {
         Ok(view.contracts().check(&self.contract, "config.storage.topic")?)
-    }
-
-    /// A log that ends before what has been read of it is another one.
-    fn check_end(&self, end: i64) -> Result<(), LogError> {
-        let position = self.shared.lock().position;
-        if end >= position {
-            return Ok(());
-        }
-        let text =
-            format!("it ends at {end} and was read up to {position}: it was truncated, or deleted and made anew");
-        Err(other("looking for the end of the config topic", text))
     }
 
     /// The end of the log as it is now, decided or not.

@@ -26,7 +26,7 @@ const WORKERS: &str = "access.control.allow.methods access.control.allow.origin 
     rebalance.timeout.ms receive.buffer.bytes reconnect.backoff.max.ms reconnect.backoff.ms request.timeout.ms \
     response.http.headers.config rest.advertised.host.name rest.advertised.listener rest.advertised.port \
     rest.extension.classes retry.backoff.max.ms retry.backoff.ms scheduled.rebalance.max.delay.ms send.buffer.bytes \
-    session.timeout.ms socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms \
+    session.timeout.ms socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms ssl.client.auth \
     status.storage.partitions status.storage.replication.factor status.storage.topic task.shutdown.graceful.timeout.ms \
     topic.creation.enable topic.tracking.allow.reset topic.tracking.enable value.converter \
     value.converter.plugin.version worker.sync.timeout.ms worker.unsync.backoff.ms";

@@ -18,6 +18,7 @@ use crate::record::{HEADROOM_BYTES, KeyFormat, RecordTimestamp};
 
 use reader::Reader;
 pub use streams::{Discovery, StreamsConfig};
+pub(crate) use time::shown;
 
 /// The one class there is, as settings name it; with a package in front it is the same.
 pub const CLASS: &str = "KinesisVideoSourceConnector";

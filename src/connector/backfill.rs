@@ -8,8 +8,9 @@ use tokio::sync::mpsc;
 
 use super::StreamPlan;
 use super::memory;
-use super::publish::{Publisher, to_position, without_fragment};
-use super::state::{BackfillProgress, Restart, StreamState, StreamStates};
+use super::publish::{Publisher, to_position};
+use super::state::{BackfillProgress, StreamState};
+use super::states::{Restart, StreamStates};
 use crate::record::Notification;
 use crate::shard::{Outgoing, Record, StoredOffset};
 use crate::{open_files, telemetry};
@@ -49,6 +50,7 @@ pub(super) async fn run(
     let began = Instant::now();
     let mut began_at = puller.progress();
     let mut logged = Instant::now();
+    let mut waits_for_time = false;
     let mut notifications: Vec<Record> = Vec::new();
     loop {
         match memory::pulled(puller.next(), &mut waits, &plan, &states).await {
@@ -73,6 +75,18 @@ pub(super) async fn run(
                 began_at = puller.progress();
                 tracing::info!(%stream, from = %range.from, to = %range.to, "the fragments that bound the backfill are found");
             }
+            Ok(Archived::WaitsForTime { until }) => {
+                let progress = BackfillProgress { eta_s: None, ..measure(puller.progress(), began_at, began) };
+                if !waits_for_time {
+                    log(
+                        &plan,
+                        &progress,
+                        "the backfill has come up to the present, and follows it to the end of its range",
+                    );
+                }
+                waits_for_time = true;
+                states.set(&plan.key, StreamState::WaitingForTime { until, progress });
+            }
             Ok(Archived::Missing { numbers }) => {
                 notifications.extend(publisher.notification(&Notification::FragmentsMissing { numbers: &numbers }));
             }
@@ -91,7 +105,7 @@ pub(super) async fn run(
             }
             Ok(Archived::Done) => {
                 let progress = BackfillProgress { eta_s: None, ..measure(puller.progress(), began_at, began) };
-                if !notifications.is_empty() && queue.send(without_fragment(&plan, notifications)).await.is_err() {
+                if !publisher.finish(notifications, &queue).await {
                     return;
                 }
                 log(&plan, &progress, "the backfill is done");

@@ -16,6 +16,7 @@ use super::{ConnectorContext, StreamPlan, publish};
 use crate::config::connector::Discovery;
 use crate::record::Notification;
 use crate::shard::{OffsetKey, Outgoing};
+use crate::supervision::{Part, fault_point};
 
 /// After a failure streams are looked for again after at most so long.
 const RETRY: Duration = Duration::from_secs(5);
@@ -26,6 +27,8 @@ pub trait StreamListener: Send + Sync {
     fn epoch(&self) -> u64;
     /// All streams of a connector that are of shards held at this epoch have been handed over.
     fn looked(&self, connector: &str, epoch: u64);
+    /// Streams could not be looked for; it is tried again.
+    fn not_looked(&self, connector: &str, reason: String);
     /// Whether a stream is of a shard that is held here.
     fn holds(&self, key: &OffsetKey) -> bool;
     /// The connector's streams here.
@@ -48,6 +51,7 @@ pub async fn run(
     cancel: CancellationToken,
 ) {
     loop {
+        fault_point(Part::Connector);
         let epoch = listener.epoch();
         let wait = match look(&connector, &discovery, &context, &*listener).await {
             Ok(()) => {
@@ -58,6 +62,10 @@ pub async fn run(
                 let request_id = error.request_id();
                 let error = context.shown(&error);
                 tracing::warn!(%connector, error, request_id, "streams cannot be looked for; trying again");
+                listener.not_looked(
+                    &connector,
+                    format!("streams cannot be looked for, those that are known go on: {error}"),
+                );
                 RETRY.min(discovery.interval)
             }
         };

@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::publish::keep_learning;
-use super::state::{Restart, StreamState, StreamStates};
+use super::state::StreamState;
+use super::states::{Restart, StreamStates};
 use super::{PlaceError, StreamPlan, backfill, task};
 use crate::shard::{Beginning, Committed, ConfigGate, ConfigPlace, OffsetKey, Outgoing, SharedPositions, Sources};
 use crate::supervision::{Part, catch_async};

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::StreamPlan;
-use super::state::{StreamState, StreamStates};
+use super::state::StreamState;
+use super::states::StreamStates;
 
 /// A stream that has waited this long for memory says so in the log, and again each time as long.
 const SAID_AFTER: Duration = Duration::from_secs(60);

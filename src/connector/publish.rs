@@ -5,9 +5,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kvs_client::{ErrorClass, PassedOver, PulledFragment, StreamPosition};
 use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
 
 use super::StreamPlan;
-use super::state::{Restart, StreamStates};
+use super::states::{Restart, StreamStates};
 use crate::record::{Notification, RecordBuilder};
 use crate::shard::{DataPartition, Outgoing, Record, StoredOffset};
 use crate::telemetry;
@@ -23,6 +24,8 @@ pub(super) struct Publisher<'a> {
     plan: &'a StreamPlan,
     builder: RecordBuilder,
     arn_awaited: bool,
+    /// Has a token of each that has been handed over and is not committed yet.
+    in_flight: TaskTracker,
 }
 
 pub(super) fn to_position(offset: StoredOffset) -> StreamPosition {
@@ -86,7 +89,7 @@ impl<'a> Publisher<'a> {
             timestamps: context.timestamps,
             ingest_time: false,
         };
-        Self { plan, builder, arn_awaited: false }
+        Self { plan, builder, arn_awaited: false, in_flight: TaskTracker::new() }
     }
 
     pub(super) fn notification(&self, notification: &Notification<'_>) -> Option<Record> {
@@ -112,7 +115,7 @@ impl<'a> Publisher<'a> {
         match self.fragment(pulled) {
             Ok(mut outgoing) => {
                 outgoing.notifications.append(notifications);
-                queue.send(outgoing).await.is_ok()
+                self.hand_over(outgoing, queue).await
             }
             Err(reason) => {
                 states.fail(&self.plan.key, reason, Restart::Automatic);
@@ -145,7 +148,23 @@ impl<'a> Publisher<'a> {
             }),
             ..without_fragment(self.plan, std::mem::take(notifications))
         };
-        queue.send(outgoing).await.is_ok()
+        self.hand_over(outgoing, queue).await
+    }
+
+    async fn hand_over(&self, outgoing: Outgoing, queue: &mpsc::Sender<Outgoing>) -> bool {
+        let permit = Box::new((outgoing.permit, self.in_flight.token()));
+        queue.send(Outgoing { permit, ..outgoing }).await.is_ok()
+    }
+
+    /// Hands over what is still to be told, and waits until all that has been handed over is committed. `false`: the queue is
+    /// closed. When the shard is lost meanwhile, the stream's task ends before this does.
+    pub(super) async fn finish(self, notifications: Vec<Record>, queue: &mpsc::Sender<Outgoing>) -> bool {
+        if !notifications.is_empty() && !self.hand_over(without_fragment(self.plan, notifications), queue).await {
+            return false;
+        }
+        self.in_flight.close();
+        self.in_flight.wait().await;
+        true
     }
 
     /// Where the stream's records go.

@@ -1,15 +1,18 @@
-//! How the streams of a worker are.
+//! How a stream is.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Instant;
 
+use kvs_client::Timestamp;
 use serde_json::{Value, json};
 
-use crate::config::RestartPolicy;
+use super::hindrance::Hindrance;
+use crate::config::connector::shown;
 use crate::shard::OffsetKey;
-use crate::telemetry;
+
+/// What the trace says of a stream that gets no memory.
+const WAITS_FOR_MEMORY: &str =
+    "the stream waits for memory that other streams have: raise memory.budget.size.bytes, or run more workers";
 
 /// How a stream is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +33,13 @@ pub enum StreamState {
     },
     /// A range of its archive is read.
     Backfilling(BackfillProgress),
+    /// The range goes on in the future, and has been read up to now.
+    WaitingForTime {
+        /// When the next of it is over.
+        until: Timestamp,
+        /// How much of it is done.
+        progress: BackfillProgress,
+    },
     /// The range is done.
     Completed(BackfillProgress),
     /// A discovered stream is no more, and discovery has not looked since.
@@ -74,24 +84,7 @@ pub struct StreamStatus {
     pub generation: i64,
     /// Whether it has published something here.
     pub published: bool,
-}
-
-/// Failures with nothing published in between.
-#[derive(Debug, Clone, Copy)]
-struct Failing {
-    since: Instant,
-    last: Instant,
-    times: u32,
-    restart: Restart,
-}
-
-/// Who starts a stream again that has failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Restart {
-    /// The back-off of `errors.retry.*`.
-    Automatic,
-    /// Somebody, after what is wrong was mended.
-    ByHand,
+    hindrance: Hindrance,
 }
 
 impl Default for StreamStatus {
@@ -104,11 +97,17 @@ impl Default for StreamStatus {
             errors: BTreeMap::new(),
             generation: 0,
             published: false,
+            hindrance: Hindrance::default(),
         }
     }
 }
 
 impl StreamState {
+    /// Whether something keeps the stream from coming on, for which it waits or which is tried again.
+    fn is_hindered(&self) -> bool {
+        matches!(self, Self::Retrying { .. } | Self::WaitingForRest { .. })
+    }
+
     /// Its name, as Connect writes states.
     pub fn name(&self) -> &'static str {
         match self {
@@ -117,6 +116,7 @@ impl StreamState {
             Self::WaitingForMemory => "WAITING_FOR_MEMORY",
             Self::Retrying { .. } => "RETRYING",
             Self::Backfilling(_) => "BACKFILLING",
+            Self::WaitingForTime { .. } => "WAITING_FOR_TIME",
             Self::Completed(_) => "COMPLETED",
             Self::Gone { .. } => "GONE",
             Self::Failed { .. } => "FAILED",
@@ -125,6 +125,35 @@ impl StreamState {
 }
 
 impl StreamStatus {
+    /// Returns why the stream does not come on, if it does not: its task's `trace`.
+    pub fn trace(&self) -> Option<String> {
+        match &self.state {
+            StreamState::Failed { reason } | StreamState::Gone { reason } => Some(reason.clone()),
+            StreamState::WaitingForMemory => Some(WAITS_FOR_MEMORY.to_owned()),
+            StreamState::WaitingForTime { until, .. } => {
+                Some(format!("the backfill has come up to the present, and waits until {} to read on", shown(*until)))
+            }
+            state => self.hindrance.told(state.is_hindered(), Instant::now()).map(str::to_owned),
+        }
+    }
+
+    /// Is in another state from now on.
+    pub(super) fn set(&mut self, state: StreamState) {
+        let lasts = self.state.is_hindered();
+        match &state {
+            StreamState::Retrying { reason } => self.hindrance.note(reason.clone(), lasts, Instant::now()),
+            StreamState::WaitingForRest { fragment_number } => {
+                let number = fragment_number.as_deref().map_or(String::new(), |number| format!(" {number}"));
+                let reason = format!(
+                    "the rest of fragment{number} does not come: its producer may have stopped in the middle of it"
+                );
+                self.hindrance.note(reason, lasts, Instant::now());
+            }
+            _ => self.hindrance.clear(),
+        }
+        self.state = state;
+    }
+
     /// As the status says it.
     pub fn to_json(&self, key: &OffsetKey) -> Value {
         let mut status = json!({
@@ -146,7 +175,9 @@ impl StreamStatus {
             StreamState::Retrying { reason } | StreamState::Gone { reason } | StreamState::Failed { reason } => {
                 status["reason"] = reason.as_str().into();
             }
-            StreamState::Backfilling(progress) | StreamState::Completed(progress) => {
+            StreamState::Backfilling(progress)
+            | StreamState::Completed(progress)
+            | StreamState::WaitingForTime { progress, .. } => {
                 status["backfill"] = json!({
                     "percent": f64::from(progress.permille) / 10.0,
                     "fragments": progress.fragments,
@@ -158,194 +189,3 @@ impl StreamStatus {
         status
     }
 }
-
-/// The states of a worker's streams. As many as there are streams.
-#[derive(Debug, Default)]
-pub struct StreamStates {
-    states: Mutex<BTreeMap<OffsetKey, StreamStatus>>,
-    /// How streams fail that do. Kept when their shard is lost, which may be because one has failed.
-    failing: Mutex<BTreeMap<OffsetKey, Failing>>,
-    /// Until when streams write ingest time, for the broker has refused the time that was asked for.
-    ingest_until: Mutex<BTreeMap<OffsetKey, Instant>>,
-    /// Counts what others should hear of.
-    version: AtomicU64,
-}
-
-impl StreamStates {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<OffsetKey, StreamStatus>> {
-        // Nothing panics while it is held, and a map is never half changed.
-        self.states.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn failing(&self) -> MutexGuard<'_, BTreeMap<OffsetKey, Failing>> {
-        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ingest_until(&self) -> MutexGuard<'_, BTreeMap<OffsetKey, Instant>> {
-        self.ingest_until.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes that something of a stream is committed: what failed before is over.
-    pub fn committed(&self, key: &OffsetKey) {
-        self.note(key, |status| status.published = true);
-        // One that has failed meanwhile has done so after it came on: it waits as after a first failure.
-        let failed = self.is_failed(key);
-        let mut failing = self.failing();
-        match failing.get_mut(key) {
-            Some(failing) if failed => (failing.since, failing.times) = (failing.last, 1),
-            _ => _ = failing.remove(key),
-        }
-    }
-
-    /// The broker has refused a record of the stream for its time: for a while it writes ingest time.
-    pub fn refuse_timestamps(&self, key: &OffsetKey, until: Instant) {
-        self.ingest_until().insert(key.clone(), until);
-    }
-
-    /// Whether the stream writes ingest time whatever is asked for.
-    pub fn writes_ingest_time(&self, key: &OffsetKey) -> bool {
-        let mut refused = self.ingest_until();
-        let writes = refused.get(key).is_some_and(|until| Instant::now() < *until);
-        if !writes {
-            refused.remove(key);
-        }
-        writes
-    }
-
-    fn changed(&self) {
-        self.version.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Another one when a stream has another state than before, or has come or gone.
-    pub fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
-    }
-
-    /// Looks at a stream.
-    pub fn look<T>(&self, key: &OffsetKey, look: impl FnOnce(&StreamStatus) -> T) -> Option<T> {
-        self.lock().get(key).map(look)
-    }
-
-    /// Connectors that have published something here.
-    pub fn published(&self) -> BTreeSet<String> {
-        let states = self.lock();
-        states.iter().filter(|(_, status)| status.published).map(|(key, _)| key.connector.clone()).collect()
-    }
-
-    /// A stream is this worker's from now on, by this taking of its shard.
-    pub fn begin(&self, key: &OffsetKey, generation: i64) {
-        self.lock().entry(key.clone()).or_default().generation = generation;
-        self.changed();
-    }
-
-    /// Notes something of a stream that is this worker's; what a task that was stopped says late is not heard.
-    pub fn note(&self, key: &OffsetKey, note: impl FnOnce(&mut StreamStatus)) {
-        if let Some(status) = self.lock().get_mut(key) {
-            let before = (std::mem::discriminant(&status.state), status.published);
-            note(status);
-            if before != (std::mem::discriminant(&status.state), status.published) {
-                self.changed();
-            }
-        }
-    }
-
-    /// Notes how a stream is. One that has failed stays so.
-    pub fn set(&self, key: &OffsetKey, state: StreamState) {
-        self.note(key, |status| {
-            if !matches!(status.state, StreamState::Failed { .. }) {
-                status.state = state;
-            }
-        });
-    }
-
-    /// Counts an error of a stream.
-    pub fn count_error(&self, key: &OffsetKey, code: &'static str) {
-        self.note(key, |status| *status.errors.entry(code).or_default() += 1);
-    }
-
-    /// Gives a stream up, and says so.
-    pub fn fail(&self, key: &OffsetKey, reason: String, restart: Restart) {
-        {
-            let mut states = self.lock();
-            match states.get_mut(key) {
-                Some(status) if !matches!(status.state, StreamState::Failed { .. }) => {
-                    status.state = StreamState::Failed { reason: reason.clone() };
-                    let now = Instant::now();
-                    let mut all = self.failing();
-                    let failing =
-                        all.entry(key.clone()).or_insert(Failing { since: now, last: now, times: 0, restart });
-                    *failing = Failing { last: now, times: failing.times.saturating_add(1), restart, ..*failing };
-                }
-                _ => return,
-            }
-        }
-        self.changed();
-        telemetry::stream_failed(true);
-        tracing::error!(connector = %key.connector, stream = %key.stream, %reason,
-            "the stream is FAILED: its place is kept, the others go on");
-    }
-
-    /// How long a stream that has failed waits until it is started again; `None`: until somebody does it.
-    pub fn restart_in(&self, key: &OffsetKey, policy: &RestartPolicy) -> Option<Duration> {
-        let failing = *self.failing().get(key)?;
-        let until = failing.last + policy.delay(failing.times);
-        let in_time = policy.timeout.is_none_or(|timeout| until.duration_since(failing.since) <= timeout);
-        (failing.restart == Restart::Automatic && in_time).then(|| until.saturating_duration_since(Instant::now()))
-    }
-
-    /// A stream that has failed is started again; by hand nothing of its failures is remembered.
-    pub fn restarted(&self, key: &OffsetKey, by: Restart) {
-        let mut was_failed = false;
-        self.note(key, |status| {
-            was_failed = matches!(status.state, StreamState::Failed { .. });
-            if was_failed {
-                status.state = StreamState::Running;
-            }
-        });
-        if by == Restart::ByHand {
-            self.failing().remove(key);
-        }
-        if was_failed {
-            telemetry::stream_failed(false);
-        }
-    }
-
-    /// Whether a stream has been given up.
-    pub fn is_failed(&self, key: &OffsetKey) -> bool {
-        matches!(self.lock().get(key), Some(StreamStatus { state: StreamState::Failed { .. }, .. }))
-    }
-
-    /// Whether the service has said that a stream is no more.
-    pub fn is_gone(&self, key: &OffsetKey) -> bool {
-        matches!(self.lock().get(key), Some(StreamStatus { state: StreamState::Gone { .. }, .. }))
-    }
-
-    /// The stream is no longer this worker's; one that has failed is remembered.
-    pub fn forget(&self, key: &OffsetKey) {
-        let mut states = self.lock();
-        if !matches!(states.get(key), Some(StreamStatus { state: StreamState::Failed { .. }, .. })) {
-            states.remove(key);
-            self.changed();
-        }
-    }
-
-    /// The stream is no longer the connector's.
-    pub fn remove(&self, key: &OffsetKey) {
-        let removed = self.lock().remove(key);
-        self.failing().remove(key);
-        self.ingest_until().remove(key);
-        self.changed();
-        if matches!(removed, Some(StreamStatus { state: StreamState::Failed { .. }, .. })) {
-            telemetry::stream_failed(false);
-        }
-    }
-
-    /// All of them.
-    pub fn all(&self) -> Vec<(OffsetKey, StreamStatus)> {
-        self.lock().iter().map(|(key, status)| (key.clone(), status.clone())).collect()
-    }
-}
-
-#[cfg(test)]
-#[path = "state_tests.rs"]
-mod tests;

@@ -66,7 +66,8 @@ impl Lines {
         let shared = Arc::clone(&counts);
         let writing =
             move || Writing { sink, note, counts: shared, said: 0, said_when: None, torn: false }.run(&receiver);
-        // Without a thread every line is dropped and counted, for the receiver is gone.
+        // Without a thread every line is dropped and counted, for the receiver is gone. It has nothing in it that can panic, and
+        // nobody could hear of it.
         let _ = std::thread::Builder::new().name("log".to_owned()).spawn(writing);
         Self(Arc::new(Queue { sender, counts }))
     }

@@ -2,17 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::State;
+use kvs_client::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::{ApiError, JsonBody, Path};
+use crate::config::connector::shown;
 use crate::shard::{DataPartition, StoredOffset};
 use crate::worker::Worker;
 
 type Shared = State<Arc<Worker>>;
+
+/// How far the service's clock may be ahead of this machine's.
+const CLOCK_SLACK_MS: i64 = 300_000;
 
 /// What PATCH takes.
 #[derive(Deserialize)]
@@ -94,16 +100,21 @@ fn stored(offset: Offset) -> Result<StoredOffset, String> {
     }
     let time = |millis: i64| {
         let valid = (0..9_000_000_000_000_000).contains(&millis);
-        if valid {
-            Ok(kvs_client::Timestamp::from_millis(millis))
-        } else {
-            Err(format!("{millis} are no milliseconds since 1970"))
-        }
+        if valid { Ok(Timestamp::from_millis(millis)) } else { Err(format!("{millis} are no milliseconds since 1970")) }
     };
+    let server_timestamp = server_timestamp.map(time).transpose()?;
+    // A backfill would take itself for done by it.
+    let latest_ms = Timestamp::from_system_time(SystemTime::now()).millis().saturating_add(CLOCK_SLACK_MS);
+    if let Some(ahead) = server_timestamp.filter(|time| time.millis() > latest_ms) {
+        return Err(format!(
+            "serverTimestamp: {} lies in the future; milliseconds since 1970 were expected",
+            shown(ahead)
+        ));
+    }
     Ok(StoredOffset {
         continuation_token,
         fragment_number,
-        server_timestamp: server_timestamp.map(time).transpose()?,
+        server_timestamp,
         producer_timestamp: producer_timestamp.map(time).transpose()?,
         sequence: sequence.map(crate::shard::sequence::checked).transpose()?,
         data_partition,
@@ -114,3 +125,7 @@ pub(super) async fn delete(State(worker): Shared, Path(name): Path<String>) -> R
     worker.reset_offsets(&name).await?;
     Ok(Json(json!({ "message": "The offsets for this connector have been reset successfully" })))
 }
+
+#[cfg(test)]
+#[path = "offsets_tests.rs"]
+mod tests;

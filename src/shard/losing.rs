@@ -70,7 +70,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     /// Says why the shard was lost, and gives up whose fault it is.
     pub(super) fn lose(&mut self, failed: Failed) {
         let topics = failed.topics().into_iter().cloned().collect::<BTreeSet<_>>();
-        let Failed { error, stream, is_notification, has_notifications, last_words, partitions } = failed;
+        let Failed { error, stream, is_notification, has_notifications, last_words, partitions, .. } = failed;
         self.losing.partitions = partitions;
         telemetry::shard_lost(error.kind.reason());
         if is_notification {

@@ -5,9 +5,14 @@ use std::time::Duration;
 use super::contract::Contract;
 use super::id::ShardId;
 use super::id_scheme::IdScheme;
-use super::log::{LogError, ShardLog, TransactionalProducer};
+use super::log::{LogError, LogErrorKind, ShardLog, TransactionalProducer};
 use super::owner::Grip;
 use super::recover::{RecoverError, Recovered, recover_as};
+
+/// A shard is taken from its owner this many times at most.
+const CONTEND_ATTEMPTS_MAX: u32 = 10;
+/// The pause after the first attempt; it grows by itself with each.
+const CONTEND_PAUSE: Duration = Duration::from_millis(20);
 
 /// A shard in hand.
 pub struct Taken<P> {
@@ -63,6 +68,23 @@ fn take_as<L: ShardLog>(
     log.give_back(recovered.is_ok().then_some(reader));
     let recovered = recovered?;
     Ok(Taken { producer, recovered })
+}
+
+/// Does what takes a shard from its owner, and does it again when the owner, which takes it back at the same time, was
+/// quicker, or a broker is away for a moment. Blocks.
+///
+/// # Errors
+/// The last attempt's; at once those that another attempt does not end.
+pub fn contend<T>(mut attempt: impl FnMut() -> Result<T, RecoverError>) -> Result<T, RecoverError> {
+    for attempts in 1..CONTEND_ATTEMPTS_MAX {
+        match attempt() {
+            Err(RecoverError::Log(LogError { kind, .. })) if kind != LogErrorKind::NotAuthorized => {
+                std::thread::sleep(CONTEND_PAUSE.saturating_mul(attempts));
+            }
+            done => return done,
+        }
+    }
+    attempt()
 }
 
 impl RecoverError {

@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::contract::{Contract, ContractError};
 use super::fake::{Did, FakeLog};
 use super::id::ShardId;
-use super::log::{LogErrorKind, ShardLog, TransactionalProducer};
+use super::log::{LogError, LogErrorKind, ShardLog, TransactionalProducer};
 use super::offset::{OffsetKey, StoredOffset};
 use super::outgoing::Record;
 use super::owner::Grip;
 use super::recover::RecoverError;
-use super::take::{Taken, take};
+use super::take::{Taken, contend, take};
 
 const SHARD: ShardId = ShardId(3);
 const STALL: Duration = Duration::from_millis(30);
@@ -205,4 +205,20 @@ fn a_position_of_the_read_before_is_not_believed() {
     // One that never goes is said.
     log.stale_positions(2, usize::MAX);
     assert!(refused(&log).to_string().contains("the read before"), "{}", refused(&log));
+}
+
+#[test]
+fn a_shard_is_contended_for_unless_another_attempt_would_not_help() {
+    let failing = |kind: LogErrorKind, times: usize| {
+        let mut attempts = 0;
+        let done = contend(|| {
+            attempts += 1;
+            let error = LogError { kind: kind.clone(), doing: "a test", text: String::new() };
+            if attempts <= times { Err(RecoverError::Log(error)) } else { Ok(()) }
+        });
+        (done.is_ok(), attempts)
+    };
+    assert_eq!(failing(LogErrorKind::Fenced, 3), (true, 4));
+    assert_eq!(failing(LogErrorKind::Fenced, 100), (false, 10));
+    assert_eq!(failing(LogErrorKind::NotAuthorized, 100), (false, 1));
 }

@@ -117,7 +117,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
 
     /// Writes the offsets, and what the shard's first transaction leaves in it; waits for the acknowledgements; commits.
     pub fn commit(
-        self,
+        mut self,
         offsets_topic: &Arc<str>,
         shard: ShardId,
         first_records: &[(Vec<u8>, Vec<u8>)],
@@ -125,7 +125,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
         let record = |key, value| Record::of_log(offsets_topic, shard, key, Some(value));
         let first = first_records.iter().cloned().map(|(key, value)| record(key, value));
         let offsets = self.offsets.iter().map(|(key, offset)| record(key.to_bytes(), offset.to_bytes()));
-        for record in first.chain(offsets) {
+        for record in first.chain(offsets).collect::<Vec<_>>() {
             self.producer.send(record).map_err(|error| self.failed(error))?;
         }
         self.producer.drain().map_err(|error| self.failed(error))?;
@@ -134,7 +134,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
     }
 
     /// An error together with the stream whose record it is about.
-    fn failed(&self, error: LogError) -> Failed {
+    fn failed(&mut self, error: LogError) -> Failed {
         let sent = match error.kind {
             super::log::LogErrorKind::RecordTooLarge { index, .. }
             | super::log::LogErrorKind::TimestampRefused { index }
@@ -145,8 +145,15 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
         let stream = sent.filter(|_| !is_notification).map(|sent| Arc::clone(&self.fragments[sent.fragment].key));
         let has_notifications = self.owners.iter().any(|sent| sent.is_notification);
         let last_words = self.fragments.iter().filter(|one| !one.is_fragment).map(|one| Arc::clone(&one.key)).collect();
-        let error = Box::new(error);
-        Failed { error, stream, is_notification, has_notifications, last_words, partitions: self.partitions.clone() }
+        Failed {
+            error: Box::new(error),
+            stream,
+            is_notification,
+            has_notifications,
+            last_words,
+            partitions: std::mem::take(&mut self.partitions),
+            _fragments: std::mem::take(&mut self.fragments),
+        }
     }
 }
 
@@ -165,6 +172,9 @@ pub struct Failed {
     pub last_words: Vec<Arc<OffsetKey>>,
     /// Topics and partitions of its records, but for the offsets'.
     pub partitions: BTreeSet<(Arc<str>, i32)>,
+    /// What was to be committed. Whoever waits for the end of these must not take them for published: they go when the
+    /// sources have been stopped.
+    _fragments: Vec<Committed>,
 }
 
 impl Failed {
@@ -176,6 +186,7 @@ impl Failed {
             has_notifications: false,
             last_words: Vec::new(),
             partitions: BTreeSet::new(),
+            _fragments: Vec::new(),
         }
     }
 

@@ -47,6 +47,8 @@ struct Run {
     /// Look, or try to start, now.
     wake: Arc<Notify>,
     failed: Option<String>,
+    /// Why its streams cannot be looked for at the moment.
+    trouble: Option<String>,
     /// Its topic, once it has started.
     topic: Option<Arc<str>>,
     /// Discovery has looked, at this epoch of the shards.
@@ -57,6 +59,8 @@ struct Run {
 pub(super) struct RunView {
     /// Why it cannot start.
     pub(super) failed: Option<String>,
+    /// Why its streams cannot be looked for at the moment.
+    pub(super) trouble: Option<String>,
     /// Its data topic.
     pub(super) topic: Option<Arc<str>>,
     /// Discovery has handed over all streams of the shards that were held at this epoch.
@@ -141,7 +145,7 @@ impl Connectors {
                 () = Arc::new(runner).run_supervised() => {}
             }
         });
-        Run { settings: settings.clone(), cancel, wake, failed: None, topic: None, looked: None }
+        Run { settings: settings.clone(), cancel, wake, failed: None, trouble: None, topic: None, looked: None }
     }
 
     /// Does what somebody asked for.
@@ -181,7 +185,12 @@ impl Connectors {
     /// How a connector's run is; `None`: it does not run.
     pub(super) fn run_of(&self, name: &str) -> Option<RunView> {
         let runs = self.runs.lock();
-        runs.get(name).map(|run| RunView { failed: run.failed.clone(), topic: run.topic.clone(), looked: run.looked })
+        runs.get(name).map(|run| RunView {
+            failed: run.failed.clone(),
+            trouble: run.trouble.clone(),
+            topic: run.topic.clone(),
+            looked: run.looked,
+        })
     }
 
     /// Streams of a connector that are here.
@@ -274,7 +283,11 @@ impl StreamListener for Runner {
     }
 
     fn looked(&self, connector: &str, epoch: u64) {
-        self.runs.note(connector, &self.cancel, |run| run.looked = Some(epoch));
+        self.runs.note(connector, &self.cancel, |run| (run.looked, run.trouble) = (Some(epoch), None));
+    }
+
+    fn not_looked(&self, connector: &str, reason: String) {
+        self.runs.note(connector, &self.cancel, |run| run.trouble = Some(reason));
     }
 
     fn holds(&self, key: &OffsetKey) -> bool {

@@ -15,12 +15,11 @@ use crate::connector::{EarlierPlaces, PlaceError};
 use crate::kafka::KafkaLog;
 use crate::shard::by_arn::{FoundByArn, find, move_places};
 use crate::shard::recover::RecoverError;
+use crate::shard::take::contend;
 use crate::shard::{Contract, OffsetKey, ShardCount, ShardId, StoredOffset};
 
 /// Without progress for so long a shard is given up, and asked again later.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
-/// How often a shard is taken to move its places: its owner takes it again at the same time.
-const ATTEMPTS: u64 = 10;
 
 /// Looks for places in the offsets topic.
 pub(super) struct PlacesByArn {
@@ -90,19 +89,7 @@ impl PlacesByArn {
     async fn move_places(&self, shard: ShardId) -> Result<(), PlaceError> {
         let (log, contract) = (Arc::clone(&self.log), self.contract.clone());
         tracing::info!(shard = shard.0, "places that stand under ARNs are moved: the shard's owner takes it again");
-        blocking(move || {
-            let mut attempts = 0;
-            loop {
-                attempts += 1;
-                match move_places(&*log, &contract, shard, STALL_TIMEOUT) {
-                    Err(RecoverError::Log(_)) if attempts < ATTEMPTS => {
-                        std::thread::sleep(Duration::from_millis(20 * attempts));
-                    }
-                    moved => return moved,
-                }
-            }
-        })
-        .await
+        blocking(move || contend(|| move_places(&*log, &contract, shard, STALL_TIMEOUT))).await
     }
 }
 

@@ -19,14 +19,11 @@ use crate::shard::by_arn::find;
 use crate::shard::log::write_transaction;
 use crate::shard::recover::{CONFIG_PLACE_KEY, RecoverError, Recovered, recover};
 use crate::shard::sequence;
-use crate::shard::{
-    ConfigPlace, Contract, Grip, LogError, LogErrorKind, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset,
-};
+use crate::shard::take::{contend, take};
+use crate::shard::{ConfigPlace, Contract, Grip, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset};
 
 /// Without progress for so long a shard's offsets are given up.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
-/// An alteration is tried so often for each shard: its owner takes the shard at the same time.
-const ATTEMPTS: usize = 10;
 
 /// Why offsets were not read or altered.
 #[derive(Debug, thiserror::Error)]
@@ -197,23 +194,8 @@ fn alter(
         of_shards.entry(shards.shard_of(&key.to_bytes())).or_default().push((key, offset));
     }
     for (shard, offsets) in of_shards.into_iter().chain(by_arn) {
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match alter_shard(log, contract, shard, &offsets, place) {
-                Ok(()) => {
-                    done.push(shard);
-                    break;
-                }
-                // Its owner was quicker in taking it again, or a broker is away for a moment.
-                Err(RecoverError::Log(LogError { kind, .. }))
-                    if kind != LogErrorKind::NotAuthorized && attempts < ATTEMPTS =>
-                {
-                    std::thread::sleep(Duration::from_millis(20 * attempts as u64));
-                }
-                Err(error) => return Err((shard, error)),
-            }
-        }
+        contend(|| alter_shard(log, contract, shard, &offsets, place)).map_err(|error| (shard, error))?;
+        done.push(shard);
     }
     Ok(())
 }
@@ -226,7 +208,7 @@ fn alter_shard(
     offsets: &[(OffsetKey, Option<StoredOffset>)],
     place: &ConfigPlace,
 ) -> Result<(), RecoverError> {
-    let taken = crate::shard::take::take(log, shard, contract, &Grip::default(), STALL_TIMEOUT)?;
+    let taken = take(log, shard, contract, &Grip::default(), STALL_TIMEOUT)?;
     let mut producer = taken.producer;
     let topic: Arc<str> = log.offsets_topic().into();
     let first = taken.recovered.first_records(contract).into_iter().map(|(key, value)| (key, Some(value)));

@@ -5,7 +5,6 @@
 //! allows to miss three times.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,11 +20,7 @@ use crate::cluster::status::{Reporter, StatusKey, StatusView, topic_record, work
 use crate::cluster::{ConfigLog, ConfigView, RunState, Status, StatusLog, TargetState};
 use crate::connector::{StreamState, StreamStates};
 use crate::shard::{OffsetKey, ShardId};
-use crate::supervision::{Part, fault_point};
-
-/// What the trace says of a stream that gets no memory.
-const WAITS_FOR_MEMORY: &str =
-    "the stream waits for memory that other streams have: raise memory.budget.size.bytes, or run more workers";
+use crate::supervision::{Part, catch_async, catch_blocking, fault_point};
 
 /// How often it is looked whether something is to be said.
 const TICK: Duration = Duration::from_millis(100);
@@ -97,13 +92,13 @@ impl Statuses {
                 let began = Instant::now();
                 let speaker = Arc::clone(&self);
                 // Of many tasks it takes a while: others are not to wait for it.
-                match tokio::task::spawn_blocking(move || speaker.look()).await {
+                match catch_blocking(Part::Statuses, move || speaker.look()).await {
                     Ok(()) => panics = 0,
                     // Heartbeats go on meanwhile; what always panics ends the worker by way of this task's own end.
-                    Err(error) if error.is_panic() && panics >= PANICS_MAX => resume_unwind(error.into_panic()),
-                    Err(error) => {
+                    Err(panicked) if panics >= PANICS_MAX => panicked.go_on(),
+                    Err(panicked) => {
                         panics += 1;
-                        tracing::error!(%error, "looking at what is to be reported panicked; it is done again");
+                        tracing::error!(%panicked, "looking at what is to be reported panicked; it is done again");
                     }
                 }
                 (last, looked) = (Some(now), Some(Instant::now()));
@@ -241,11 +236,12 @@ impl Statuses {
         for name in view.names() {
             let target = view.target(name);
             let run = self.connectors.run_of(name);
-            let broken = view.refused(name).cloned().or_else(|| run.and_then(|run| run.failed));
+            let (failed, trouble) = run.map_or((None, None), |run| (run.failed, run.trouble));
+            let broken = view.refused(name).cloned().or(failed);
             if self.is_home(name, held) {
                 let (state, trace) = match (target, &broken) {
                     (_, Some(reason)) => (RunState::Failed, Some(reason.clone())),
-                    (TargetState::Started, None) => (RunState::Running, None),
+                    (TargetState::Started, None) => (RunState::Running, trouble),
                     (TargetState::Paused, None) => (RunState::Paused, None),
                     (TargetState::Stopped, None) => (RunState::Stopped, None),
                 };
@@ -264,14 +260,13 @@ impl Statuses {
                 let status_key = StatusKey::Task(name.clone(), id);
                 let highest = statuses.highest_epoch(&status_key);
                 let of_stream = |status: &crate::connector::state::StreamStatus| {
-                    let (state, trace) = match &status.state {
-                        StreamState::Failed { reason } => (RunState::Failed, Some(reason.clone())),
-                        StreamState::WaitingForMemory => (RunState::Running, Some(WAITS_FOR_MEMORY.to_owned())),
-                        _ => (RunState::Running, None),
+                    let state = match status.state {
+                        StreamState::Failed { .. } => RunState::Failed,
+                        _ => RunState::Running,
                     };
                     // One that has failed by what its shard met has no lease of its own.
                     let lease_epoch = if status.generation > 0 { status.generation } else { highest };
-                    self.status(state, trace, lease_epoch)
+                    self.status(state, status.trace(), lease_epoch)
                 };
                 let unleased = |state, trace| self.status(state, trace, highest);
                 let status = match (target, &broken) {
@@ -313,7 +308,7 @@ impl Statuses {
             // One change at a time; what it leaves is found at the next look.
             let Ok(turn) = Arc::clone(&self.finding).try_acquire_owned() else { return };
             let (configs, changes, name) = (Arc::clone(&self.configs), Arc::clone(&self.changes), name.clone());
-            tokio::spawn(async move {
+            let change = async move {
                 let _turn = turn;
                 let Ok(place) = changes.own_turn().await else { return };
                 let found = turns::within(place, move || {
@@ -323,7 +318,9 @@ impl Statuses {
                 });
                 // Only when the runtime ends is it not done.
                 let _ = found.await;
-            });
+            };
+            // A panic is counted and logged, and the next look finds what this one has not done.
+            tokio::spawn(catch_async(Part::Statuses, change));
             return;
         }
     }

@@ -10,6 +10,7 @@ use super::shards::Shards;
 use super::{Mode, Worker, WorkerError};
 use crate::kafka::DataTopics;
 use crate::kafka::watch::TopicWatch;
+use crate::supervision::{Part, catch_blocking, fault_point};
 
 /// How often the data topics are asked for.
 const DATA_TOPICS_EVERY: Duration = Duration::from_secs(2);
@@ -26,8 +27,12 @@ pub(super) async fn data_topics(topics: Arc<DataTopics>, stop: CancellationToken
             () = tokio::time::sleep(DATA_TOPICS_EVERY) => {}
         }
         let asked = Arc::clone(&topics);
-        if tokio::task::spawn_blocking(move || asked.refresh()).await.is_err() {
-            tracing::error!("asking for the data topics panicked");
+        let refresh = move || {
+            fault_point(Part::DataTopics);
+            asked.refresh();
+        };
+        if let Err(panicked) = catch_blocking(Part::DataTopics, refresh).await {
+            panicked.go_on();
         }
     }
 }
@@ -71,16 +76,14 @@ async fn storage_topics(
         let held: Vec<i32> = shards.held().into_iter().map(|shard| shard.0).collect();
         let topics = std::iter::once((offsets.topic.clone(), held));
         let topics: Vec<_> = topics.chain(logs.iter().map(|stored| (stored.topic.clone(), vec![0]))).collect();
-        let looked = tokio::task::spawn_blocking(move || {
+        let looked = catch_blocking(Part::StorageTopics, move || {
+            fault_point(Part::StorageTopics);
             let found = topics.iter().find_map(|(topic, partitions)| {
                 watch.look(topic, partitions).err().map(|trouble| (topic.clone(), trouble))
             });
             (watch, found)
         });
-        let Ok((back, found)) = looked.await else {
-            tracing::error!("looking at the storage topics panicked; they are watched no more");
-            return;
-        };
+        let (back, found) = looked.await.unwrap_or_else(|panicked| panicked.go_on());
         watch = back;
         seen = if found.is_some() { seen + 1 } else { 0 };
         if let Some((topic, trouble)) = found {

@@ -101,6 +101,25 @@ fn an_arn_that_cannot_be_asked_for_keeps_no_stream_from_being_pulled() {
     assert!(worker.log().contains("the stream's ARN is not known yet"), "{}", worker.log());
 }
 
+#[test]
+fn a_stream_that_is_refused_again_and_again_says_so_in_its_tasks_trace_until_it_comes_on() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("refused"));
+    stage.add("a", &stage.recording(5, 2, 500), 1, Pace::Max);
+    let (error_type, message) = ("ServiceUnavailableException".to_owned(), "come back later".to_owned());
+    let refuse = FaultKind::Refuse { status: 503, error_type, message };
+    stage.simulator.add_fault(Fault::new(refuse).on("a").api("GetMedia").times(0));
+    let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["a"]));
+    worker.wait_healthy();
+    let task = || worker.rest("GET", "/connectors/cameras/tasks/0/status", None).1;
+    wait_for("the task to say why it stands still", || {
+        task()["trace"].as_str().is_some_and(|trace| trace.contains("come back later"))
+    });
+    assert_eq!(task()["state"], "RUNNING");
+    stage.simulator.clear_faults();
+    stage.expect_all(kafka, &["a"]);
+    wait_for("the task to say so no more", || task()["trace"].is_null());
+}
+
 fn poison(name: &str) -> Option<Vec<u8>> {
     let Some(folder) = std::env::var_os("KVS_RECORDINGS") else {
         println!("SKIPPED: KVS_RECORDINGS is not set, so there are no chunks that cannot be parsed");

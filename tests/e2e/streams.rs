@@ -30,6 +30,36 @@ fn text(notification: &HashMap<String, Value>, field: &str) -> String {
 }
 
 #[test]
+fn a_discovery_that_is_refused_or_panics_says_so_and_goes_on() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("no-discovery"));
+    let file = stage.recording(4, 2, 500);
+    stage.add("a", &file, 1, Pace::Max);
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        // The first pass is the connector's start, the second the first look.
+        ("KVS_CONNECT_PANIC", "connector@3"),
+    ];
+    let connectors = [discovering(&stage)];
+    let mut worker = Connector::start_with(program(), &stage.worker(kafka), &connectors, &keys);
+    worker.wait_healthy();
+    wait_for("the panic to be counted", || worker.metric("kvs_connect_panics_total") == 1.0);
+    stage.expect_all(kafka, &["a"]);
+    let (error_type, message) = ("AccessDeniedException".to_owned(), "not for you".to_owned());
+    let refuse = FaultKind::Refuse { status: 403, error_type, message };
+    stage.simulator.add_fault(Fault::new(refuse).api("ListStreams").times(0));
+    let trace = || worker.rest("GET", "/connectors/cameras/status", None).1["connector"]["trace"].clone();
+    wait_for("the connector to say that it finds no streams", || {
+        trace().as_str().is_some_and(|trace| trace.contains("cannot be looked for") && trace.contains("not for you"))
+    });
+    stage.add("b", &file, 1, Pace::Max);
+    stage.simulator.clear_faults();
+    stage.expect_all(kafka, &["a", "b"]);
+    wait_for("the connector to say so no more", || trace().is_null());
+    assert_eq!(worker.terminate().0, 0, "{}", worker.log());
+}
+
+#[test]
 fn streams_that_come_are_taken_up_and_deleted_ones_end_with_a_notification() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("discovery"));
     let file = stage.recording(4, 2, 500);

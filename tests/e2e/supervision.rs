@@ -44,8 +44,19 @@ fn a_worker_that_cannot_go_on_without_a_part_ends_with_70() {
     let _turn = Turn::alone();
     let (kafka, stage) = (Kafka::shared(), Stage::new("panics"));
     stage.add("a", &stage.recording(5, 2, 300), 1, Pace::Max);
-    let faults =
-        ["statuses@20", "configs@1", "config_log@400+", "status_log@400+", "membership@20", "rest@3", "shard@1+"];
+    let faults = [
+        "statuses@20",
+        "configs@1",
+        "config_log@400+",
+        "status_log@400+",
+        "membership@20",
+        "storage_topics@2",
+        "data_topics@2",
+        "metrics@2",
+        "open_files@3",
+        "rest@3",
+        "shard@1+",
+    ];
     let mut workers: Vec<(&str, Connector)> = Vec::new();
     for (index, fault) in faults.into_iter().enumerate() {
         let worker = WorkerFile::new(kafka.bootstrap(), &format!("{}-{index}", stage.group()));

@@ -197,7 +197,7 @@ impl Connector {
         self.process.exit_code()
     }
 
-    /// Waits until it ends; answers its exit code.
+    /// Waits until it ends; returns its exit code.
     pub fn wait_exit(&mut self) -> i32 {
         let mut code = None;
         wait_for("the worker to end", || {
@@ -207,7 +207,7 @@ impl Connector {
         code.unwrap_or(-1)
     }
 
-    /// SIGTERM; answers the exit code and how long it took.
+    /// Sends SIGTERM; returns the exit code and how long it took.
     pub fn terminate(&mut self) -> (i32, Duration) {
         let began = std::time::Instant::now();
         self.signal(Signal::SIGTERM);

@@ -93,6 +93,7 @@ pub const WORKER: &[ConnectKey] = &[
     key("admin.listeners", Nothing, "/admin/loggers is at the listeners"),
     key("admin.listeners.*", Nothing, REST_TLS),
     key("listeners.https.*", Nothing, REST_TLS),
+    key("ssl.client.auth", Nothing, "rest.tls.client.ca.file asks clients of the REST API for a certificate"),
     key("response.http.headers.config", Nothing, "put a proxy before the listener that adds headers"),
     key("access.control.allow.origin", Nothing, ORIGINS),
     key("access.control.allow.methods", Nothing, ORIGINS),

@@ -72,8 +72,8 @@ fn parse(text: &str) -> Result<(Timestamp, bool), String> {
     }
 }
 
-/// A moment as people read it.
-pub(super) fn shown(timestamp: Timestamp) -> String {
+/// Returns a moment as people read it.
+pub(crate) fn shown(timestamp: Timestamp) -> String {
     let since_1970 = Duration::from_millis(u64::try_from(timestamp.millis()).unwrap_or(0));
     humantime::format_rfc3339_millis(UNIX_EPOCH + since_1970.min(Duration::from_secs(253_402_300_799))).to_string()
 }

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+use super::super::state::BackfillProgress;
 use super::*;
 
 fn key() -> OffsetKey {

@@ -1,0 +1,232 @@
+//! How the streams of a worker are, and which of them have failed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::state::{StreamState, StreamStatus};
+use crate::config::RestartPolicy;
+use crate::shard::OffsetKey;
+use crate::telemetry;
+
+/// Failures with nothing published in between.
+#[derive(Debug, Clone, Copy)]
+struct Failing {
+    since: Instant,
+    last: Instant,
+    times: u32,
+    restart: Restart,
+}
+
+/// Who starts a stream again that has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// The back-off of `errors.retry.*`.
+    Automatic,
+    /// Somebody, after what is wrong was mended.
+    ByHand,
+}
+
+/// The states of a worker's streams. As many as there are streams.
+#[derive(Debug, Default)]
+pub struct StreamStates {
+    states: Mutex<BTreeMap<OffsetKey, StreamStatus>>,
+    /// How streams fail that do. Kept when their shard is lost, which may be because one has failed.
+    failing: Mutex<BTreeMap<OffsetKey, Failing>>,
+    /// Until when streams write ingest time, for the broker has refused the time that was asked for.
+    ingest_until: Mutex<BTreeMap<OffsetKey, Instant>>,
+    /// Counts what others should hear of.
+    version: AtomicU64,
+}
+
+impl StreamStates {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<OffsetKey, StreamStatus>> {
+        // Nothing panics while it is held, and a map is never half changed.
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failing(&self) -> MutexGuard<'_, BTreeMap<OffsetKey, Failing>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ingest_until(&self) -> MutexGuard<'_, BTreeMap<OffsetKey, Instant>> {
+        self.ingest_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that something of a stream is committed: what failed before is over.
+    pub fn committed(&self, key: &OffsetKey) {
+        self.note(key, |status| status.published = true);
+        // One that has failed meanwhile has done so after it came on: it waits as after a first failure.
+        let failed = self.is_failed(key);
+        let mut failing = self.failing();
+        match failing.get_mut(key) {
+            Some(failing) if failed => (failing.since, failing.times) = (failing.last, 1),
+            _ => _ = failing.remove(key),
+        }
+    }
+
+    /// The broker has refused a record of the stream for its time: for a while it writes ingest time.
+    pub fn refuse_timestamps(&self, key: &OffsetKey, until: Instant) {
+        self.ingest_until().insert(key.clone(), until);
+    }
+
+    /// Whether the stream writes ingest time whatever is asked for.
+    pub fn writes_ingest_time(&self, key: &OffsetKey) -> bool {
+        let mut refused = self.ingest_until();
+        let writes = refused.get(key).is_some_and(|until| Instant::now() < *until);
+        if !writes {
+            refused.remove(key);
+        }
+        writes
+    }
+
+    fn changed(&self) {
+        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Another one when a stream has another state than before, or has come or gone.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Looks at a stream.
+    pub fn look<T>(&self, key: &OffsetKey, look: impl FnOnce(&StreamStatus) -> T) -> Option<T> {
+        self.lock().get(key).map(look)
+    }
+
+    /// Connectors that have published something here.
+    pub fn published(&self) -> BTreeSet<String> {
+        let states = self.lock();
+        states.iter().filter(|(_, status)| status.published).map(|(key, _)| key.connector.clone()).collect()
+    }
+
+    /// A stream is this worker's from now on, by this taking of its shard.
+    pub fn begin(&self, key: &OffsetKey, generation: i64) {
+        self.lock().entry(key.clone()).or_default().generation = generation;
+        self.changed();
+    }
+
+    /// Notes something of a stream that is this worker's; what a task that was stopped says late is not heard.
+    pub fn note(&self, key: &OffsetKey, note: impl FnOnce(&mut StreamStatus)) {
+        if let Some(status) = self.lock().get_mut(key) {
+            let before = (std::mem::discriminant(&status.state), status.published);
+            note(status);
+            if before != (std::mem::discriminant(&status.state), status.published) {
+                self.changed();
+            }
+        }
+    }
+
+    /// Notes how a stream is. One that has failed stays so.
+    pub fn set(&self, key: &OffsetKey, state: StreamState) {
+        self.note(key, |status| {
+            if !matches!(status.state, StreamState::Failed { .. }) {
+                status.set(state);
+            }
+        });
+    }
+
+    /// Counts an error of a stream.
+    pub fn count_error(&self, key: &OffsetKey, code: &'static str) {
+        self.note(key, |status| *status.errors.entry(code).or_default() += 1);
+    }
+
+    /// Gives a stream up, and says so.
+    pub fn fail(&self, key: &OffsetKey, reason: String, restart: Restart) {
+        {
+            let mut states = self.lock();
+            match states.get_mut(key) {
+                Some(status) if !matches!(status.state, StreamState::Failed { .. }) => {
+                    status.state = StreamState::Failed { reason: reason.clone() };
+                    let now = Instant::now();
+                    let mut all = self.failing();
+                    let failing =
+                        all.entry(key.clone()).or_insert(Failing { since: now, last: now, times: 0, restart });
+                    *failing = Failing { last: now, times: failing.times.saturating_add(1), restart, ..*failing };
+                }
+                _ => return,
+            }
+        }
+        self.changed();
+        telemetry::stream_failed(true);
+        tracing::error!(connector = %key.connector, stream = %key.stream, %reason,
+            "the stream is FAILED: its place is kept, the others go on");
+    }
+
+    /// How long a stream that has failed waits until it is started again; `None`: until somebody does it.
+    pub fn restart_in(&self, key: &OffsetKey, policy: &RestartPolicy) -> Option<Duration> {
+        let failing = *self.failing().get(key)?;
+        let until = failing.last + policy.delay(failing.times);
+        let in_time = policy.timeout.is_none_or(|timeout| until.duration_since(failing.since) <= timeout);
+        (failing.restart == Restart::Automatic && in_time).then(|| until.saturating_duration_since(Instant::now()))
+    }
+
+    /// A stream that has failed is started again; by hand nothing of its failures is remembered.
+    pub fn restarted(&self, key: &OffsetKey, by: Restart) {
+        let mut was_failed = false;
+        self.note(key, |status| {
+            was_failed = matches!(status.state, StreamState::Failed { .. });
+            if was_failed {
+                status.set(StreamState::Running);
+            }
+        });
+        if by == Restart::ByHand {
+            self.failing().remove(key);
+        }
+        if was_failed {
+            telemetry::stream_failed(false);
+        }
+    }
+
+    /// Whether a stream has been given up.
+    pub fn is_failed(&self, key: &OffsetKey) -> bool {
+        matches!(self.lock().get(key), Some(StreamStatus { state: StreamState::Failed { .. }, .. }))
+    }
+
+    /// Whether the service has said that a stream is no more.
+    pub fn is_gone(&self, key: &OffsetKey) -> bool {
+        matches!(self.lock().get(key), Some(StreamStatus { state: StreamState::Gone { .. }, .. }))
+    }
+
+    /// The stream is no longer this worker's; one that has failed is remembered.
+    pub fn forget(&self, key: &OffsetKey) {
+        let mut states = self.lock();
+        if !matches!(states.get(key), Some(StreamStatus { state: StreamState::Failed { .. }, .. })) {
+            states.remove(key);
+            self.changed();
+        }
+    }
+
+    /// The stream is no longer the connector's.
+    pub fn remove(&self, key: &OffsetKey) {
+        let removed = self.lock().remove(key);
+        self.failing().remove(key);
+        self.ingest_until().remove(key);
+        self.changed();
+        if matches!(removed, Some(StreamStatus { state: StreamState::Failed { .. }, .. })) {
+            telemetry::stream_failed(false);
+        }
+    }
+
+    /// Returns the names of the streams, by connector.
+    pub fn names(&self) -> HashMap<String, HashSet<String>> {
+        let mut names: HashMap<String, HashSet<String>> = HashMap::new();
+        for key in self.lock().keys() {
+            match names.get_mut(&key.connector) {
+                Some(streams) => _ = streams.insert(key.stream.clone()),
+                None => _ = names.insert(key.connector.clone(), HashSet::from([key.stream.clone()])),
+            }
+        }
+        names
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<(OffsetKey, StreamStatus)> {
+        self.lock().iter().map(|(key, status)| (key.clone(), status.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "states_tests.rs"]
+mod tests;

@@ -1,0 +1,21 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+fn with_times(server: i64, producer: i64) -> Result<StoredOffset, String> {
+    let offset = json!({ "fragmentNumber": "7", "serverTimestamp": server, "producerTimestamp": producer });
+    stored(serde_json::from_value(offset).unwrap())
+}
+
+#[test]
+fn a_time_that_the_service_cannot_have_given_is_refused() {
+    let now_ms = Timestamp::from_system_time(SystemTime::now()).millis();
+    assert_eq!(with_times(now_ms, 0).unwrap().server_timestamp.unwrap().millis(), now_ms);
+    // Microseconds, and a clock that is a day ahead.
+    for server in [now_ms * 1_000, now_ms + 86_400_000] {
+        let reason = with_times(server, 0).unwrap_err();
+        assert!(reason.starts_with("serverTimestamp: ") && reason.contains("lies in the future"), "{reason}");
+    }
+    assert!(with_times(-1, 0).unwrap_err().contains("are no milliseconds since 1970"));
+    assert!(with_times(now_ms, i64::MAX).unwrap_err().contains("are no milliseconds since 1970"));
+}
