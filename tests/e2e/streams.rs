@@ -40,7 +40,7 @@ fn a_discovery_that_is_refused_or_panics_says_so_and_goes_on() {
         // The first pass is the connector's start, the second the first look.
         ("KVS_CONNECT_PANIC", "connector@3"),
     ];
-    let connectors = [discovering(&stage)];
+    let connectors = [discovering(&stage).set("kvs.streams.regex", ".*")];
     let mut worker = Connector::start_with(program(), &stage.worker(kafka), &connectors, &keys);
     worker.wait_healthy();
     wait_for("the panic to be counted", || worker.metric("kvs_connect_panics_total") == 1.0);
