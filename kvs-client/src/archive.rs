@@ -67,6 +67,8 @@ pub enum Archived {
         /// The range.
         range: ArchiveRange,
     },
+    /// Another part of the range's time has been listed.
+    Listed,
     /// The next fragment.
     Fragment(Box<PulledFragment>),
     /// A fragment that cannot be parsed is passed over.
@@ -215,8 +217,8 @@ impl ArchivePuller {
                     return Ok(Archived::Done);
                 }
                 match self.list().await {
+                    Ok(Some(told)) => return Ok(told),
                     Ok(None) => continue,
-                    Ok(Some(until)) => return Ok(Archived::WaitsForTime { until }),
                     Err(error) => return self.fail(error).await,
                 }
             }

@@ -41,6 +41,7 @@ async fn read(puller: &mut ArchivePuller) -> Read {
             Archived::Missing { numbers } => read.missing.extend(numbers),
             Archived::Retrying { error, .. } => read.errors.push(error.to_string()),
             Archived::Begun { range } => read.range = Some(range),
+            Archived::Listed => {}
             Archived::Done => return read,
             other => panic!("{other:?}"),
         }
@@ -73,8 +74,14 @@ async fn it_goes_on_from_any_fragment() {
         let mut first = archive(&client, range(0, 60_000), None);
         let mut position = None;
         for _ in 0..done {
-            let Archived::Fragment(pulled) = first.next().await.unwrap() else { panic!("a fragment") };
-            position = Some(StreamPosition::after(&pulled.fragment));
+            let fragment = loop {
+                match first.next().await.unwrap() {
+                    Archived::Fragment(pulled) => break pulled.fragment,
+                    Archived::Listed => {}
+                    other => panic!("{other:?}"),
+                }
+            };
+            position = Some(StreamPosition::after(&fragment));
         }
         drop(first);
         let mut second = archive(&client, range(0, 60_000), position.as_ref());

@@ -125,7 +125,7 @@ async fn the_archive_passes_it_over_too() {
             Archived::Fragment(pulled) => came.push(pulled.fragment),
             Archived::PassedOver(one) => passed.push(one.position),
             Archived::Done => break,
-            Archived::Retrying { .. } => {}
+            Archived::Retrying { .. } | Archived::Listed => {}
             other => panic!("{other:?}"),
         }
     }
@@ -164,7 +164,7 @@ async fn what_the_archive_lists_and_does_not_find_is_missing() {
                 Archived::Fragment(pulled) => came.push(pulled.fragment),
                 Archived::Missing { numbers } => missing.extend(numbers.into_iter().map(|one| one.as_str().to_owned())),
                 Archived::Done => break,
-                Archived::Retrying { .. } => {}
+                Archived::Retrying { .. } | Archived::Listed => {}
                 other => panic!("{other:?}"),
             }
         }

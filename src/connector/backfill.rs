@@ -75,6 +75,11 @@ pub(super) async fn run(
                 began_at = puller.progress();
                 tracing::info!(%stream, from = %range.from, to = %range.to, "the fragments that bound the backfill are found");
             }
+            Ok(Archived::Listed) => {
+                let progress = measure(puller.progress(), began_at, began);
+                states.set(&plan.key, StreamState::Backfilling(progress));
+                telemetry::backfill(&plan.key, progress.permille);
+            }
             Ok(Archived::WaitsForTime { until }) => {
                 let progress = BackfillProgress { eta_s: None, ..measure(puller.progress(), began_at, began) };
                 if !waits_for_time {

@@ -77,7 +77,7 @@ impl LiveStreams {
         let mut inner = self.lock();
         let Inner { plans, running, .. } = &mut *inner;
         for plan in plans.values().filter(|plan| plan.key.connector == connector) {
-            if !passes(plan, self.states.is_failed(&plan.key)) {
+            if !passes(plan, self.states.has_failed(&plan.key)) {
                 continue;
             }
             self.states.restarted(&plan.key, Restart::ByHand);

@@ -1,7 +1,7 @@
 //! How a stream is.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kvs_client::Timestamp;
 use serde_json::{Value, json};
@@ -14,9 +14,18 @@ use crate::shard::OffsetKey;
 const WAITS_FOR_MEMORY: &str =
     "the stream waits for memory that other streams have: raise memory.budget.size.bytes, or run more workers";
 
+/// What the trace says of a stream of which nothing has been heard.
+const IS_OPENED: &str = "its first session is being opened";
+
+/// A stream that has failed and is started again counts as running when its session has been open for this long, or
+/// something of it is committed: some fail only behind the first fragment.
+const SETTLED_AFTER: Duration = Duration::from_secs(30);
+
 /// How a stream is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StreamState {
+    /// It is about to be pulled: nothing has been heard of it yet.
+    Starting,
     /// It is pulled.
     Running,
     /// It waits for the rest of a fragment whose beginning has come.
@@ -85,12 +94,27 @@ pub struct StreamStatus {
     /// Whether it has published something here.
     pub published: bool,
     hindrance: Hindrance,
+    /// When a session was opened, or the archive listed, for the first time since it was begun.
+    opened: Option<Instant>,
+    /// The last failure, until the stream has come on behind it.
+    pub(super) failure: Option<String>,
+}
+
+/// How a stream is reported to the group: as a task of Kafka Connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reported {
+    /// It is FAILED, with the reason; also while it is tried again, until it has come on.
+    Failed(String),
+    /// It is UNASSIGNED: nothing has been had from the service yet, and why.
+    Starting(String),
+    /// It is RUNNING, with what keeps it from coming on, if anything does.
+    Running(Option<String>),
 }
 
 impl Default for StreamStatus {
     fn default() -> Self {
         Self {
-            state: StreamState::Running,
+            state: StreamState::Starting,
             millis_behind_now: None,
             caught_up: None,
             at_rate_limit_bytes_per_second: None,
@@ -98,6 +122,8 @@ impl Default for StreamStatus {
             generation: 0,
             published: false,
             hindrance: Hindrance::default(),
+            opened: None,
+            failure: None,
         }
     }
 }
@@ -111,6 +137,7 @@ impl StreamState {
     /// Its name, as Connect writes states.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Starting => "STARTING",
             Self::Running => "RUNNING",
             Self::WaitingForRest { .. } => "WAITING_FOR_REST",
             Self::WaitingForMemory => "WAITING_FOR_MEMORY",
@@ -125,21 +152,68 @@ impl StreamState {
 }
 
 impl StreamStatus {
-    /// Returns why the stream does not come on, if it does not: its task's `trace`.
-    pub fn trace(&self) -> Option<String> {
+    /// Returns how the stream is reported.
+    pub fn reported(&self) -> Reported {
+        match (&self.failure, self.trace()) {
+            (Some(failure), _) => Reported::Failed(failure.clone()),
+            (None, Some(trace)) if self.opened.is_none() => Reported::Starting(trace),
+            (None, None) if self.opened.is_none() => Reported::Starting(IS_OPENED.to_owned()),
+            (None, trace) => Reported::Running(trace),
+        }
+    }
+
+    /// Returns what is to be known of the stream besides its state.
+    fn trace(&self) -> Option<String> {
         match &self.state {
-            StreamState::Failed { reason } | StreamState::Gone { reason } => Some(reason.clone()),
+            StreamState::Gone { reason } => Some(reason.clone()),
             StreamState::WaitingForMemory => Some(WAITS_FOR_MEMORY.to_owned()),
+            StreamState::Completed(BackfillProgress { fragments, .. }) => Some(format!(
+                "COMPLETED: the backfill has come to the end of its range, with {fragments} fragments in this run"
+            )),
             StreamState::WaitingForTime { until, .. } => {
                 Some(format!("the backfill has come up to the present, and waits until {} to read on", shown(*until)))
             }
+            // Before the first session there is nothing else to be told.
+            StreamState::Retrying { reason } if self.opened.is_none() => Some(reason.clone()),
             state => self.hindrance.told(state.is_hindered(), Instant::now()).map(str::to_owned),
         }
+    }
+
+    /// Begins anew: nothing has been had from the service yet.
+    pub(super) fn begin(&mut self) {
+        if !self.is_failed() {
+            (self.state, self.opened) = (StreamState::Starting, None);
+            self.hindrance.clear();
+        }
+    }
+
+    /// A session is open: what had failed before has not now. A fragment whose rest is waited for has not come yet.
+    pub(super) fn opened(&mut self) {
+        self.opened.get_or_insert_with(Instant::now);
+        if matches!(self.state, StreamState::Retrying { .. } | StreamState::Starting) {
+            self.state = StreamState::Running;
+        }
+    }
+
+    /// Whether it is given up, until it is started again.
+    pub(super) fn is_failed(&self) -> bool {
+        matches!(self.state, StreamState::Failed { .. })
+    }
+
+    /// Whether it has failed, was started again, and has been heard for so long that the failure is over.
+    pub(super) fn has_settled(&self) -> bool {
+        self.failure.is_some()
+            && !self.is_failed()
+            && !self.state.is_hindered()
+            && self.opened.is_some_and(|opened| opened.elapsed() >= SETTLED_AFTER)
     }
 
     /// Is in another state from now on.
     pub(super) fn set(&mut self, state: StreamState) {
         let lasts = self.state.is_hindered();
+        if !matches!(state, StreamState::Retrying { .. } | StreamState::Starting | StreamState::Gone { .. }) {
+            self.opened.get_or_insert_with(Instant::now);
+        }
         match &state {
             StreamState::Retrying { reason } => self.hindrance.note(reason.clone(), lasts, Instant::now()),
             StreamState::WaitingForRest { fragment_number } => {
@@ -168,7 +242,7 @@ impl StreamStatus {
             status["at_rate_limit_bytes_per_second"] = rate.into();
         }
         match &self.state {
-            StreamState::Running | StreamState::WaitingForMemory => {}
+            StreamState::Starting | StreamState::Running | StreamState::WaitingForMemory => {}
             StreamState::WaitingForRest { fragment_number } => {
                 status["fragment_number"] = fragment_number.as_deref().into();
             }

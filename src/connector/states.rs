@@ -56,7 +56,14 @@ impl StreamStates {
 
     /// Notes that something of a stream is committed: what failed before is over.
     pub fn committed(&self, key: &OffsetKey) {
-        self.note(key, |status| status.published = true);
+        let mut is_over = false;
+        self.note(key, |status| {
+            status.published = true;
+            is_over = !status.is_failed() && status.failure.take().is_some();
+        });
+        if is_over {
+            telemetry::stream_failed(false);
+        }
         // One that has failed meanwhile has done so after it came on: it waits as after a first failure.
         let failed = self.is_failed(key);
         let mut failing = self.failing();
@@ -103,16 +110,24 @@ impl StreamStates {
 
     /// A stream is this worker's from now on, by this taking of its shard.
     pub fn begin(&self, key: &OffsetKey, generation: i64) {
-        self.lock().entry(key.clone()).or_default().generation = generation;
+        {
+            let mut states = self.lock();
+            let status = states.entry(key.clone()).or_default();
+            status.generation = generation;
+            status.begin();
+        }
         self.changed();
     }
 
     /// Notes something of a stream that is this worker's; what a task that was stopped says late is not heard.
     pub fn note(&self, key: &OffsetKey, note: impl FnOnce(&mut StreamStatus)) {
         if let Some(status) = self.lock().get_mut(key) {
-            let before = (std::mem::discriminant(&status.state), status.published);
+            let seen = |status: &StreamStatus| {
+                (std::mem::discriminant(&status.state), status.published, status.failure.is_some())
+            };
+            let before = seen(status);
             note(status);
-            if before != (std::mem::discriminant(&status.state), status.published) {
+            if before != seen(status) {
                 self.changed();
             }
         }
@@ -121,7 +136,7 @@ impl StreamStates {
     /// Notes how a stream is. One that has failed stays so.
     pub fn set(&self, key: &OffsetKey, state: StreamState) {
         self.note(key, |status| {
-            if !matches!(status.state, StreamState::Failed { .. }) {
+            if !status.is_failed() {
                 status.set(state);
             }
         });
@@ -134,11 +149,13 @@ impl StreamStates {
 
     /// Gives a stream up, and says so.
     pub fn fail(&self, key: &OffsetKey, reason: String, restart: Restart) {
+        let is_new;
         {
             let mut states = self.lock();
             match states.get_mut(key) {
-                Some(status) if !matches!(status.state, StreamState::Failed { .. }) => {
+                Some(status) if !status.is_failed() => {
                     status.state = StreamState::Failed { reason: reason.clone() };
+                    is_new = status.failure.replace(reason.clone()).is_none();
                     let now = Instant::now();
                     let mut all = self.failing();
                     let failing =
@@ -149,7 +166,9 @@ impl StreamStates {
             }
         }
         self.changed();
-        telemetry::stream_failed(true);
+        if is_new {
+            telemetry::stream_failed(true);
+        }
         tracing::error!(connector = %key.connector, stream = %key.stream, %reason,
             "the stream is FAILED: its place is kept, the others go on");
     }
@@ -162,26 +181,48 @@ impl StreamStates {
         (failing.restart == Restart::Automatic && in_time).then(|| until.saturating_duration_since(Instant::now()))
     }
 
-    /// A stream that has failed is started again; by hand nothing of its failures is remembered.
+    /// A stream that has failed is started again; by hand nothing of its failures is remembered. By itself it goes on
+    /// being reported as FAILED until it has come on: a try that fails as well is no change.
     pub fn restarted(&self, key: &OffsetKey, by: Restart) {
-        let mut was_failed = false;
+        let mut is_over = false;
         self.note(key, |status| {
-            was_failed = matches!(status.state, StreamState::Failed { .. });
-            if was_failed {
-                status.set(StreamState::Running);
+            if status.is_failed() {
+                status.set(StreamState::Starting);
+                status.begin();
+            }
+            if by == Restart::ByHand {
+                is_over = status.failure.take().is_some();
             }
         });
         if by == Restart::ByHand {
             self.failing().remove(key);
         }
-        if was_failed {
+        if is_over {
             telemetry::stream_failed(false);
+        }
+    }
+
+    /// Takes failures for over of streams that have been heard for long enough since.
+    pub fn settle(&self) {
+        let mut settled = 0;
+        for status in self.lock().values_mut().filter(|status| status.has_settled()) {
+            status.failure = None;
+            settled += 1;
+        }
+        (0..settled).for_each(|_| telemetry::stream_failed(false));
+        if settled > 0 {
+            self.changed();
         }
     }
 
     /// Whether a stream has been given up.
     pub fn is_failed(&self, key: &OffsetKey) -> bool {
-        matches!(self.lock().get(key), Some(StreamStatus { state: StreamState::Failed { .. }, .. }))
+        self.lock().get(key).is_some_and(StreamStatus::is_failed)
+    }
+
+    /// Whether a stream is reported as FAILED: it has been given up, or is tried again and has not come on.
+    pub fn has_failed(&self, key: &OffsetKey) -> bool {
+        self.lock().get(key).is_some_and(|status| status.failure.is_some())
     }
 
     /// Whether the service has said that a stream is no more.
@@ -192,10 +233,11 @@ impl StreamStates {
     /// The stream is no longer this worker's; one that has failed is remembered.
     pub fn forget(&self, key: &OffsetKey) {
         let mut states = self.lock();
-        if !matches!(states.get(key), Some(StreamStatus { state: StreamState::Failed { .. }, .. })) {
-            states.remove(key);
-            self.changed();
+        match states.get_mut(key) {
+            Some(status) if status.failure.is_some() => status.begin(),
+            _ => _ = states.remove(key),
         }
+        self.changed();
     }
 
     /// The stream is no longer the connector's.
@@ -204,7 +246,7 @@ impl StreamStates {
         self.failing().remove(key);
         self.ingest_until().remove(key);
         self.changed();
-        if matches!(removed, Some(StreamStatus { state: StreamState::Failed { .. }, .. })) {
+        if removed.is_some_and(|status| status.failure.is_some()) {
             telemetry::stream_failed(false);
         }
     }

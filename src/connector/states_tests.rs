@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::super::state::BackfillProgress;
+use super::super::state::{BackfillProgress, Reported};
 use super::*;
 
 fn key() -> OffsetKey {
@@ -107,4 +107,57 @@ fn a_refused_time_counts_for_a_while() {
     assert!(states.writes_ingest_time(&key()));
     states.refuse_timestamps(&key(), Instant::now());
     assert!(!states.writes_ingest_time(&key()));
+}
+
+fn reported(states: &StreamStates) -> Reported {
+    states.look(&key(), StreamStatus::reported).unwrap()
+}
+
+#[test]
+fn a_stream_runs_when_something_has_been_had_from_the_service() {
+    let states = StreamStates::default();
+    states.begin(&key(), 1);
+    assert!(matches!(reported(&states), Reported::Starting(_)), "{:?}", reported(&states));
+    states.set(&key(), StreamState::Retrying { reason: "refused".to_owned() });
+    assert_eq!(reported(&states), Reported::Starting("refused".to_owned()));
+    states.note(&key(), StreamStatus::opened);
+    assert_eq!(reported(&states), Reported::Running(None));
+    // A short trouble is none.
+    states.set(&key(), StreamState::Retrying { reason: "reset".to_owned() });
+    assert_eq!(reported(&states), Reported::Running(None));
+    // A new taking of the shard begins anew.
+    states.forget(&key());
+    states.begin(&key(), 2);
+    assert!(matches!(reported(&states), Reported::Starting(_)));
+}
+
+#[test]
+fn a_stream_that_has_failed_is_reported_so_until_it_has_come_on() {
+    let failed = Reported::Failed("why".to_owned());
+    let states = StreamStates::default();
+    states.begin(&key(), 1);
+    for _ in 0..2 {
+        states.fail(&key(), "why".to_owned(), Restart::Automatic);
+        assert_eq!(reported(&states), failed);
+        states.restarted(&key(), Restart::Automatic);
+        assert!(!states.is_failed(&key()) && states.has_failed(&key()));
+        states.set(&key(), StreamState::Retrying { reason: "again".to_owned() });
+        assert_eq!(reported(&states), failed);
+        // It is pulled, but what comes may be what Kafka does not take; and the shard may be lost by it.
+        states.note(&key(), StreamStatus::opened);
+        states.set(&key(), StreamState::Running);
+        states.settle();
+        assert_eq!(reported(&states), failed);
+        states.forget(&key());
+        assert_eq!(reported(&states), failed);
+        states.begin(&key(), 2);
+    }
+    states.restarted(&key(), Restart::Automatic);
+    states.set(&key(), StreamState::Running);
+    states.committed(&key());
+    assert_eq!(reported(&states), Reported::Running(None));
+    // By hand it is another matter from the beginning.
+    states.fail(&key(), "why".to_owned(), Restart::Automatic);
+    states.restarted(&key(), Restart::ByHand);
+    assert!(matches!(reported(&states), Reported::Starting(_)));
 }

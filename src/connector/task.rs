@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::StreamPlan;
 use super::memory;
 use super::publish::{Publisher, to_position};
-use super::state::StreamState;
+use super::state::{StreamState, StreamStatus};
 use super::states::{Restart, StreamStates};
 use crate::record::Notification;
 use crate::shard::{Outgoing, Record, StoredOffset};
@@ -83,12 +83,7 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
     match pulled {
         Pulled::Opened { selector, request_id } => {
             telemetry::session_opened(key);
-            // What had failed has not; a fragment whose rest is waited for has not come yet.
-            states.note(key, |status| {
-                if matches!(status.state, StreamState::Retrying { .. }) {
-                    status.state = StreamState::Running;
-                }
-            });
+            states.note(key, StreamStatus::opened);
             tracing::debug!(%stream, selector, request_id, "a session is open");
         }
         Pulled::Waiting { number, received_bytes, request_id } => {

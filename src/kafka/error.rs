@@ -9,7 +9,13 @@ pub(super) fn to_log_error(doing: &'static str, error: &KafkaError) -> LogError 
         Some(code) => kind_of(code),
         None => LogErrorKind::Other,
     };
-    LogError { kind, doing, text: error.to_string() }
+    let text = match error.rdkafka_error_code() {
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::Resolve,
+        ) => format!("{error}: no broker of bootstrap.servers can be reached"),
+        _ => error.to_string(),
+    };
+    LogError { kind, doing, text }
 }
 
 /// An error that, if something is not allowed, names what to grant.

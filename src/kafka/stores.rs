@@ -14,6 +14,7 @@ use super::reader::ShardReader;
 use super::settings::KafkaSettings;
 use crate::cluster::records::KeyValue;
 use crate::cluster::{ConfigStore, StatusStore};
+use crate::logging::repeated::Repeated;
 use crate::shard::{IdScheme, LogError, OffsetReader, ShardId, TransactionalProducer};
 use crate::supervision::catch_callback;
 
@@ -48,7 +49,10 @@ impl ConfigStore for KafkaConfigStore {
     }
 }
 
-struct StatusContext;
+#[derive(Default)]
+struct StatusContext {
+    lost: Repeated,
+}
 
 impl ClientContext for StatusContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -65,10 +69,20 @@ impl ProducerContext for StatusContext {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         let _ = catch_callback(|| {
-            let Err((error, message)) = result else { return };
+            let (error, message) = match result {
+                Err(lost) => lost,
+                Ok(_) => {
+                    if let Some(lasted) = self.lost.over() {
+                        tracing::info!(lasted_s = lasted.as_secs(), "statuses are written again");
+                    }
+                    return;
+                }
+            };
             let grant = format!("Write on topic {}", rdkafka::Message::topic(message));
             let error = needing(to_log_error("writing a status", error), &grant);
-            tracing::warn!(%error, "a status was not written; it is written again");
+            if let Some(times) = self.lost.again() {
+                tracing::warn!(%error, times, "statuses are not written; they are written again");
+            }
         });
     }
 }
@@ -89,7 +103,7 @@ impl KafkaStatusStore {
         if let Some(producer) = self.producer.get() {
             return Ok(producer);
         }
-        let made = self.settings.status_producer_config().create_with_context(StatusContext);
+        let made = self.settings.status_producer_config().create_with_context(StatusContext::default());
         let made = made.map_err(|error| to_log_error("making a producer", &error))?;
         Ok(self.producer.get_or_init(|| made))
     }

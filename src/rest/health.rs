@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
 use super::access::Caller;
-use crate::connector::StreamState;
+use crate::connector::Reported;
 use crate::worker::Worker;
 use crate::worker::operations::Health;
 
@@ -43,8 +43,8 @@ pub(super) async fn health(
     };
     let mut body = json!({ "status": status, "message": message });
     if caller.may_look() {
-        let failed = worker.streams().into_iter().filter_map(|(key, status)| match status.state {
-            StreamState::Failed { reason } => {
+        let failed = worker.streams().into_iter().filter_map(|(key, status)| match status.reported() {
+            Reported::Failed(reason) => {
                 Some(json!({ "connector": key.connector, "stream": key.stream, "reason": reason }))
             }
             _ => None,

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::WorkerError;
 use crate::connector::{LiveStreams, ShardStreams, StreamPlan, StreamStates};
 use crate::kafka::{GroupListener, KafkaLog, MembershipEnd};
+use crate::logging::repeated::Repeated;
 use crate::shard::owner::Ended;
 use crate::shard::{
     ConfigGate, Contract, Grip, LogError, Losing, Notifications, OffsetKey, Outgoing, Owner, OwnerReport,
@@ -49,6 +50,7 @@ pub(super) struct Shards {
     held: Mutex<HashMap<ShardId, Held>>,
     /// Why the group cannot be joined or reached, while it cannot, and since when.
     apart: Mutex<Option<(Instant, String)>>,
+    apart_said: Repeated,
 }
 
 /// Hears what happens to a worker's shards.
@@ -77,9 +79,22 @@ impl Shards {
         endings: mpsc::Sender<WorkerError>,
         gate: Arc<ConfigGate>,
     ) -> Self {
-        let (streams, held, apart) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let (listener, epoch) = (OnceLock::new(), AtomicU64::new(0));
-        Self { streams, count, contract, log, settings, states, runtime, endings, gate, listener, epoch, held, apart }
+        Self {
+            streams: Mutex::default(),
+            count,
+            contract,
+            log,
+            settings,
+            states,
+            runtime,
+            endings,
+            gate,
+            listener: OnceLock::new(),
+            epoch: AtomicU64::new(0),
+            held: Mutex::default(),
+            apart: Mutex::default(),
+            apart_said: Repeated::default(),
+        }
     }
 
     /// Who hears of what happens; only the first one is taken.
@@ -340,14 +355,17 @@ impl GroupListener for Shards {
     fn trouble(&self, error: Option<&LogError>) {
         let mut apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(error) = error else {
-            if apart.take().is_some() {
-                tracing::info!("the group is reached again");
+            apart.take();
+            if let Some(lasted) = self.apart_said.over() {
+                tracing::info!(lasted_s = lasted.as_secs(), "the group is reached again");
             }
             return;
         };
         let since = apart.as_ref().map_or_else(Instant::now, |(since, _)| *since);
         *apart = Some((since, error.to_string()));
-        tracing::warn!(%error, "the group cannot be reached at the moment");
+        if let Some(times) = self.apart_said.again() {
+            tracing::warn!(%error, times, "the group cannot be reached at the moment: look for the brokers of bootstrap.servers");
+        }
     }
 
     fn ended(&self, end: MembershipEnd) {

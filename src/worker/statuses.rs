@@ -18,7 +18,7 @@ use crate::cluster::change;
 use crate::cluster::records::KeyValue;
 use crate::cluster::status::{Reporter, StatusKey, StatusView, topic_record, worker_record};
 use crate::cluster::{ConfigLog, ConfigView, RunState, Status, StatusLog, TargetState};
-use crate::connector::{StreamState, StreamStates};
+use crate::connector::{Reported, StreamStates};
 use crate::shard::{OffsetKey, ShardId};
 use crate::supervision::{Part, catch_async, catch_blocking, fault_point};
 
@@ -141,6 +141,7 @@ impl Statuses {
     }
 
     fn look(&self) {
+        self.states.settle();
         let view = self.configs.view();
         let held = self.shards.held();
         let now = Instant::now();
@@ -260,13 +261,14 @@ impl Statuses {
                 let status_key = StatusKey::Task(name.clone(), id);
                 let highest = statuses.highest_epoch(&status_key);
                 let of_stream = |status: &crate::connector::state::StreamStatus| {
-                    let state = match status.state {
-                        StreamState::Failed { .. } => RunState::Failed,
-                        _ => RunState::Running,
+                    let (state, trace) = match status.reported() {
+                        Reported::Failed(reason) => (RunState::Failed, Some(reason)),
+                        Reported::Starting(reason) => (RunState::Unassigned, Some(reason)),
+                        Reported::Running(trace) => (RunState::Running, trace),
                     };
                     // One that has failed by what its shard met has no lease of its own.
                     let lease_epoch = if status.generation > 0 { status.generation } else { highest };
-                    self.status(state, status.trace(), lease_epoch)
+                    self.status(state, trace, lease_epoch)
                 };
                 let unleased = |state, trace| self.status(state, trace, highest);
                 let status = match (target, &broken) {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use kvs_mkv::Timestamp;
 
-use super::{ArchivePuller, ArchiveRange};
+use super::{ArchivePuller, ArchiveRange, Archived};
 use crate::error::Error;
 
 /// Server time that is listed at once, at first. It grows while little is found and shrinks when there is too much.
@@ -24,8 +24,8 @@ const SETTLED_MS: i64 = 3_000;
 const WAIT_TOLD_MS: i64 = 10_000;
 
 impl ArchivePuller {
-    /// Lists the next window. When that is not over it sets the delay until it is, and returns its end if it is far off.
-    pub(super) async fn list(&mut self) -> Result<Option<Timestamp>, Error> {
+    /// Lists the next window. When that is not over it sets the delay until it is, and says so if that is long.
+    pub(super) async fn list(&mut self) -> Result<Option<Archived>, Error> {
         let settled_ms = Timestamp::from_system_time(SystemTime::now()).millis().saturating_sub(SETTLED_MS);
         let window = match window(self.next_ms, self.range.to.millis(), self.window_ms, settled_ms) {
             Window::Settled { to_ms } => {
@@ -34,7 +34,8 @@ impl ArchivePuller {
             Window::Unsettled { wait_ms } => {
                 self.delay = Some(Duration::from_millis(wait_ms.unsigned_abs()));
                 let until_ms = settled_ms.saturating_add(SETTLED_MS).saturating_add(wait_ms);
-                return Ok((wait_ms > WAIT_TOLD_MS).then_some(Timestamp::from_millis(until_ms)));
+                let until = Timestamp::from_millis(until_ms);
+                return Ok((wait_ms > WAIT_TOLD_MS).then_some(Archived::WaitsForTime { until }));
             }
         };
         let most = if self.window_ms > WINDOW_MIN_MS { WINDOW_MOST } else { usize::MAX };
@@ -58,7 +59,7 @@ impl ArchivePuller {
         if self.wanted.is_empty() {
             self.note_time(window.to.millis());
         }
-        Ok(None)
+        Ok(Some(Archived::Listed))
     }
 }
 

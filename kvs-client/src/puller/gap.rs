@@ -58,7 +58,7 @@ impl Puller {
                 }
                 Ok(Some(Pulled::Fragment(pulled)))
             }
-            Ok(Archived::Begun { .. } | Archived::WaitsForTime { .. }) => Ok(None),
+            Ok(Archived::Begun { .. } | Archived::Listed | Archived::WaitsForTime { .. }) => Ok(None),
             Ok(Archived::PassedOver(passed_over)) => {
                 self.resume.advance(passed_over.position.clone());
                 Ok(Some(Pulled::PassedOver(passed_over)))

@@ -1,0 +1,54 @@
+//! Trouble that goes on: said when it begins, once a minute while it lasts, and when it is over.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// It is said again after this long.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
+/// A trouble that may come again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Repeated(Mutex<Option<Spell>>);
+
+/// One time of it.
+#[derive(Debug)]
+struct Spell {
+    since: Instant,
+    said: Instant,
+    /// How many times it has come since it was said.
+    unsaid: u64,
+}
+
+impl Repeated {
+    /// Notes that it has come. Returns how many times it has come since it was said last, if it is to be said now.
+    pub(crate) fn again(&self) -> Option<u64> {
+        self.again_at(Instant::now())
+    }
+
+    fn again_at(&self, now: Instant) -> Option<u64> {
+        let mut spell = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *spell {
+            None => {
+                *spell = Some(Spell { since: now, said: now, unsaid: 0 });
+                Some(1)
+            }
+            Some(spell) => {
+                spell.unsaid += 1;
+                if now.duration_since(spell.said) < SAY_AGAIN {
+                    return None;
+                }
+                spell.said = now;
+                Some(std::mem::take(&mut spell.unsaid))
+            }
+        }
+    }
+
+    /// Notes that it is over. Returns how long it lasted, if there was any.
+    pub(crate) fn over(&self) -> Option<Duration> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().map(|spell| spell.since.elapsed())
+    }
+}
+
+#[cfg(test)]
+#[path = "repeated_tests.rs"]
+mod tests;
