@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use kvs_client::FragmentNumber;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -291,6 +292,10 @@ impl Sources for ShardStreams {
         for stream in streams {
             self.live.states.committed(stream);
         }
+    }
+
+    fn already_published(&mut self, stream: &OffsetKey, last: &FragmentNumber) {
+        self.live.states.already_published(stream, last);
     }
 
     fn timestamp_refused(&mut self, stream: &OffsetKey) {

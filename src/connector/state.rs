@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use kvs_client::Timestamp;
+use kvs_client::{FragmentNumber, Timestamp};
 use serde_json::{Value, json};
 
 use super::hindrance::Hindrance;
@@ -20,6 +20,9 @@ const IS_OPENED: &str = "its first session is being opened";
 /// A stream that has failed and is started again counts as running when its session has been open for this long, or
 /// something of it is committed: some fail only behind the first fragment.
 const SETTLED_AFTER: Duration = Duration::from_secs(30);
+
+/// What goes on is logged again after this long.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// How a stream is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +97,9 @@ pub struct StreamStatus {
     /// Whether it has published something here.
     pub published: bool,
     hindrance: Hindrance,
+    /// Fragments that come and count as published.
+    pub(super) repeats: Hindrance,
+    repeats_said: Option<Instant>,
     /// When a session was opened, or the archive listed, for the first time since it was begun.
     opened: Option<Instant>,
     /// The last failure, until the stream has come on behind it.
@@ -122,6 +128,8 @@ impl Default for StreamStatus {
             generation: 0,
             published: false,
             hindrance: Hindrance::default(),
+            repeats: Hindrance::default(),
+            repeats_said: None,
             opened: None,
             failure: None,
         }
@@ -175,8 +183,28 @@ impl StreamStatus {
             }
             // Before the first session there is nothing else to be told.
             StreamState::Retrying { reason } if self.opened.is_none() => Some(reason.clone()),
-            state => self.hindrance.told(state.is_hindered(), Instant::now()).map(str::to_owned),
+            state => {
+                let now = Instant::now();
+                let told = self.hindrance.told(state.is_hindered(), now).or_else(|| self.repeats.told(false, now));
+                told.map(str::to_owned)
+            }
         }
+    }
+
+    /// Notes a fragment that counts as published. Returns what is to be logged, if it has gone on and is to be said now.
+    pub(super) fn already_published(&mut self, last: &FragmentNumber) -> Option<String> {
+        let now = Instant::now();
+        let reason = format!(
+            "all that comes counts as published, for the stream's offset is at fragment {last}; if that was set too far \
+             ahead, stop the connector, and set or reset the stream's offset"
+        );
+        self.repeats.note(reason, false, now);
+        let told = self.repeats.told(false, now)?.to_owned();
+        if self.repeats_said.is_some_and(|said| now.duration_since(said) < SAY_AGAIN) {
+            return None;
+        }
+        self.repeats_said = Some(now);
+        Some(told)
     }
 
     /// Begins anew: nothing has been had from the service yet.

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use kvs_client::FragmentNumber;
+
 use super::state::{StreamState, StreamStatus};
 use crate::config::RestartPolicy;
 use crate::shard::OffsetKey;
@@ -59,6 +61,7 @@ impl StreamStates {
         let mut is_over = false;
         self.note(key, |status| {
             status.published = true;
+            status.repeats.clear();
             is_over = !status.is_failed() && status.failure.take().is_some();
         });
         if is_over {
@@ -70,6 +73,15 @@ impl StreamStates {
         match failing.get_mut(key) {
             Some(failing) if failed => (failing.since, failing.times) = (failing.last, 1),
             _ => _ = failing.remove(key),
+        }
+    }
+
+    /// A fragment has come that counts as published. When only such come, the stream does not come on, and says so.
+    pub fn already_published(&self, key: &OffsetKey, last: &FragmentNumber) {
+        let mut told = None;
+        self.note(key, |status| told = status.already_published(last));
+        if let Some(reason) = told {
+            tracing::warn!(connector = %key.connector, stream = %key.stream, reason, "nothing of the stream is published");
         }
     }
 

@@ -66,6 +66,11 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
+    /// Takes the fragment out of it; what is to be told along with it stays.
+    pub(super) fn without_fragment(self) -> Self {
+        Self { offset: None, records: Vec::new(), size_bytes: 0, permit: Box::new(()), ..self }
+    }
+
     /// Whether a fragment is published by it; one that is passed over moves the offset and has no sequence.
     pub fn has_sequence(&self) -> bool {
         self.records.iter().any(|record| record.sequence.is_some())

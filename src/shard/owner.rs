@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kvs_mkv::FragmentNumber;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio_retry2::strategy::ExponentialBackoff;
@@ -17,7 +18,7 @@ use super::losing::{BLOCKED_AFTER, Losing};
 use super::notifications::Notifications;
 use super::offset::OffsetKey;
 use super::outgoing::Outgoing;
-use super::positions::{SharedPositions, admit, fresh};
+use super::positions::{SharedPositions, admit, published_before};
 use super::recover::RecoverError;
 use super::report::OwnerReport;
 use super::sequence::Sequences;
@@ -69,6 +70,9 @@ pub trait Sources: Send {
 
     /// Hears what has been committed.
     fn committed(&mut self, _fragments: &[Committed]) {}
+
+    /// Hears that a fragment has come that counts as published, for it is not above the stream's last one.
+    fn already_published(&mut self, _stream: &OffsetKey, _last: &FragmentNumber) {}
 
     /// Hears that the broker has refused a record of a stream for its time. The shard is lost; it is pulled again.
     fn timestamp_refused(&mut self, _stream: &OffsetKey) {}
@@ -280,7 +284,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     return Lost::Released;
                 }
             };
-            let Some(mut first) = fresh(first, &positions) else { continue };
+            let Some(mut first) = self.unpublished(first, &positions) else { continue };
             first.keep_partition(positions.get(&first.key).as_ref());
             if let Some(reason) = first.unavailable(&*self.log) {
                 self.sources.stop();
@@ -312,6 +316,13 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         }
     }
 
+    /// Returns what is to be written of it: of a fragment that was published before what is told along with it, if anything.
+    fn unpublished(&mut self, outgoing: Outgoing, positions: &SharedPositions) -> Option<Outgoing> {
+        let Some(last) = published_before(&outgoing, positions) else { return Some(outgoing) };
+        self.sources.already_published(&outgoing.key, &last);
+        (!outgoing.notifications.is_empty()).then(|| outgoing.without_fragment())
+    }
+
     /// One transaction: the fragment at hand and what else is there.
     fn write(
         &mut self,
@@ -333,7 +344,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 held_over = Some(next);
                 break;
             }
-            let Some(mut next) = fresh(next, positions) else { continue };
+            let Some(mut next) = self.unpublished(next, positions) else { continue };
             next.keep_partition(positions.get(&next.key).as_ref());
             if next.unavailable(&*self.log).is_some() {
                 held_over = Some(next);

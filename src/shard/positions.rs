@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use kvs_mkv::FragmentNumber;
+
 use super::offset::{OffsetKey, StoredOffset};
 use super::outgoing::Outgoing;
 use super::recover::Positions;
@@ -39,15 +41,16 @@ impl SharedPositions {
     }
 }
 
-/// The fragment, if it is above the last one of its stream; what is not was published before.
-pub(super) fn fresh(outgoing: Outgoing, positions: &SharedPositions) -> Option<Outgoing> {
-    let last = match (positions.get(&outgoing.key), &outgoing.offset) {
-        (Some(last), Some(offset)) if offset.fragment_number <= last.fragment_number => last.fragment_number,
-        _ => return Some(outgoing),
-    };
+/// Returns the number of the stream's last fragment when this one is not above it: it was published before.
+pub(super) fn published_before(outgoing: &Outgoing, positions: &SharedPositions) -> Option<FragmentNumber> {
+    let offset = outgoing.offset.as_ref()?;
+    let last = positions.get(&outgoing.key)?.fragment_number;
+    if offset.fragment_number > last {
+        return None;
+    }
     telemetry::duplicate_dropped(&outgoing.key);
     tracing::debug!(stream = %outgoing.key.stream, %last, "a fragment that was published before is dropped");
-    None
+    Some(last)
 }
 
 /// Gives a fragment its sequence. What is being written counts as the stream's last from now on; if it fails, all is

@@ -18,6 +18,7 @@ use super::outgoing::{Outgoing, Record};
 use super::owner::{Beginning, Ended, Grip, Owner, OwnerSettings, Sources};
 use super::positions::{SharedPositions, admit};
 use super::sequence::Sequences;
+use kvs_mkv::FragmentNumber;
 
 /// One stream a topic, by the topic's name; one that was given up sends no more.
 #[derive(Clone, Default)]
@@ -29,8 +30,10 @@ struct Topics {
     started: Arc<Mutex<usize>>,
     /// Looks before it starts a stream again whether its topic takes records.
     log: Option<FakeLog>,
-    /// Every fifth fragment of `good` has a notification.
+    /// Every fifth fragment of `good` has a notification, and comes again with another one.
     tells: bool,
+    /// Fragments that counted as published.
+    repeated: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 fn record(topic: &str, key: String) -> Record {
@@ -84,11 +87,17 @@ impl Sources for Topics {
                 let last =
                     beginning.positions.get(&key).map_or(0, |offset| offset.fragment_number.as_str().parse().unwrap());
                 if number > last && !failed.contains(topic) && !offline(topic) {
-                    let mut outgoing = outgoing(topic, number);
+                    let with = |told: Option<&str>| {
+                        let mut outgoing = outgoing(topic, number);
+                        outgoing.notifications.extend(told.map(|told| record("told", format!("{told} {number}"))));
+                        queue.try_send(outgoing).unwrap();
+                    };
                     if self.tells && topic == "good" && number % 5 == 0 {
-                        outgoing.notifications.push(record("told", format!("told {number}")));
+                        with(Some("told"));
+                        with(Some("told again"));
+                    } else {
+                        with(None);
                     }
-                    queue.try_send(outgoing).unwrap();
                 }
             }
         }
@@ -104,6 +113,10 @@ impl Sources for Topics {
 
     fn fail(&mut self, stream: &OffsetKey, reason: String) {
         panic!("{stream:?}: {reason}");
+    }
+
+    fn already_published(&mut self, stream: &OffsetKey, last: &FragmentNumber) {
+        self.repeated.lock().unwrap().push((stream.stream.clone(), last.as_str().to_owned()));
     }
 
     fn blocked(&mut self, reason: String, _lease_end: i64) {
@@ -226,14 +239,20 @@ fn notifications_whose_topic_takes_none_are_dropped_and_fragments_go_on() {
     }
 }
 
-/// They are in one transaction with their fragments otherwise.
+/// They are in one transaction with their fragments otherwise; those of a fragment that was published before are written
+/// all the same.
 #[test]
 fn notifications_are_written_with_their_fragments() {
     let log = FakeLog::default();
-    let run = Run::start(&log, &Topics { tells: true, ..Topics::default() }, Duration::from_secs(60));
+    let sources = Topics { tells: true, ..Topics::default() };
+    let run = Run::start(&log, &sources, Duration::from_secs(60));
     let told = FRAGMENTS as usize / 5;
-    run.wait("all of them", |published| published.len() >= 2 * FRAGMENTS as usize + told);
-    assert_eq!(log.published().iter().filter(|key| key.starts_with("told")).count(), told);
+    run.wait("all of them", |published| published.len() >= 2 * FRAGMENTS as usize + 2 * told);
+    let published = log.published();
+    assert_eq!(published.iter().filter(|key| key.starts_with("told again")).count(), told);
+    assert_eq!(published.iter().filter(|key| key.starts_with("told")).count(), 2 * told);
+    let expected: Vec<_> = (1..=FRAGMENTS / 5).map(|index| ("good".to_owned(), (index * 5).to_string())).collect();
+    assert_eq!(*sources.repeated.lock().unwrap(), expected);
     run.release();
 }
 

@@ -146,7 +146,7 @@ fn an_offline_partition_sets_its_own_streams_aside_and_what_waits_for_it_says_so
     );
     let (on_first, on_second) = (named("a", 0), named("b", 1));
     let file = stage.recording(10, 2, 500);
-    stage.add(&on_first, &file, 40, Pace::FragmentsPerSecond(4.0));
+    stage.add_live(&on_first, &file, 4.0);
     let worker_file = kvs_harness::WorkerFile::new(&bootstrap, &stage.group())
         .set("offset.storage.partitions", "1")
         .set("offset.storage.replication.factor", "-1")
@@ -163,7 +163,7 @@ fn an_offline_partition_sets_its_own_streams_aside_and_what_waits_for_it_says_so
         std::thread::sleep(Duration::from_secs(3));
         published(&worker) > before + 6.0
     });
-    stage.add(&on_second, &file, 40, Pace::FragmentsPerSecond(4.0));
+    stage.add_live(&on_second, &file, 4.0);
     let mut second: Value = config(&stage, &[&on_second]);
     second["errors.retry.delay.max.ms"] = "1000".into();
     let (code, answer) = worker.rest("PUT", "/connectors/second/config", Some(&second));
@@ -195,7 +195,7 @@ fn an_offline_partition_sets_its_own_streams_aside_and_what_waits_for_it_says_so
     assert!(health["failed_streams"].to_string().contains(&offline), "{health}");
     kafka.broker(1).up();
     let all = [on_first.as_str(), on_second.as_str()];
-    wait_for("the files", || all.iter().all(|stream| stage.held(stream).len() == 400));
+    assert!(all.iter().all(|stream| stage.simulator.end_playback(stream)));
     stage.expect_all_at(&bootstrap, &all);
     assert_eq!(worker.terminate().0, 0);
 }

@@ -120,6 +120,34 @@ fn a_stream_that_is_refused_again_and_again_says_so_in_its_tasks_trace_until_it_
     wait_for("the task to run and say so no more", || task()["state"] == "RUNNING" && task()["trace"].is_null());
 }
 
+#[test]
+fn a_stream_all_of_which_counts_as_published_says_so() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("ahead"));
+    stage.add_live("a", &stage.recording(5, 2, 500), 5.0);
+    let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["a"]));
+    worker.wait_healthy();
+    let status = || worker.rest("GET", "/connectors/cameras/status", None).1;
+    let set = |offset: serde_json::Value| {
+        assert_eq!(worker.rest("PUT", "/connectors/cameras/stop", None).0, 204);
+        wait_for("the connector to be stopped", || status()["connector"]["state"] == "STOPPED");
+        let set = serde_json::json!({ "offsets": [{ "partition": { "stream": "a" }, "offset": offset }] });
+        let (code, answer) = worker.rest("PATCH", "/connectors/cameras/offsets", Some(&set));
+        assert_eq!(code, 200, "{answer}");
+        worker.rest("PUT", "/connectors/cameras/resume", None);
+    };
+    set(serde_json::json!({ "fragmentNumber": "9".repeat(74) }));
+    wait_for("the task to say that nothing is published", || {
+        let status = status();
+        status["tasks"][0]["trace"].as_str().is_some_and(|trace| trace.contains("counts as published"))
+    });
+    assert!(worker.log().contains("nothing of the stream is published"), "{}", worker.log());
+    set(serde_json::Value::Null);
+    wait_for("the task to go on", || {
+        status()["tasks"][0]["trace"].is_null() && status()["tasks"][0]["state"] == "RUNNING"
+    });
+    wait_for("fragments", || worker.metric("kvs_connect_fragments_total") > 5.0);
+}
+
 fn poison(name: &str) -> Option<Vec<u8>> {
     let Some(folder) = std::env::var_os("KVS_RECORDINGS") else {
         println!("SKIPPED: KVS_RECORDINGS is not set, so there are no chunks that cannot be parsed");
