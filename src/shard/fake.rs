@@ -44,6 +44,8 @@ struct State {
     faults: Vec<(Did, LogErrorKind)>,
     /// An offset to which the log is cut once reading has begun.
     truncate_to: Option<usize>,
+    /// Records before these were deleted.
+    starts: HashMap<ShardId, usize>,
     /// Called after each init.
     after_init: Option<Box<dyn FnMut() + Send>>,
     /// Open transactions, and the shard whose id began them.
@@ -135,6 +137,11 @@ impl FakeLog {
     /// Seeks come into force late: positions are those of a read before, for this many questions.
     pub(super) fn stale_positions(&self, position: i64, questions: usize) {
         self.state().stale = Some((position, questions));
+    }
+
+    /// Deletes the first records of a shard, as retention does.
+    pub(super) fn delete_before(&self, shard: ShardId, offset: usize) {
+        self.state().starts.insert(shard, offset);
     }
 
     pub(super) fn truncate_to(&self, offset: usize) {
@@ -346,7 +353,7 @@ impl OffsetReader for FakeReader {
         self.log.step(Did::Bounds)?;
         let state = self.log.state();
         let end = state.entries.get(&shard).map_or(0, Vec::len);
-        Ok(Bounds { start: 0, end: end as i64 })
+        Ok(Bounds { start: state.starts.get(&shard).copied().unwrap_or_default() as i64, end: end as i64 })
     }
 
     fn seek(&mut self, shard: ShardId, offset: i64) -> Result<(), LogError> {

@@ -244,6 +244,16 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         // Each take has a queue of its own, so that what was pulled before a loss cannot come after it.
         let (sender, mut queue) = mpsc::channel(self.settings.queue_fragments);
         let mut first_records = recovered.first_records(&self.contract);
+        let emptied = recovered.emptied.map(|start| {
+            format!(
+                "shard {} of topic {} begins at offset {start}, and what the group left in front is gone: records were deleted \
+                 (cleanup.policy is or was not compact), and places of streams with them. Nothing of it is pulled, for \
+                 it would be published again. Set cleanup.policy=compact; then stop the connectors and set or reset the \
+                 offsets of all their streams",
+                self.shard,
+                self.log.offsets_topic()
+            )
+        });
         let refused = match &recovered.config_place {
             Some(Ok(place)) => {
                 let grip = self.grip.clone();
@@ -256,6 +266,9 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             }
             None => None,
         };
+        let refused = refused
+            .or(emptied
+                .inspect(|reason| tracing::error!(shard = self.shard.0, reason, "nothing of the shard is pulled")));
         let positions = SharedPositions::new(recovered.positions);
         let mut sequences = recovered.sequences;
         let (unreadable, generation) = (recovered.unreadable, recovered.generation);

@@ -19,6 +19,7 @@ use super::outgoing::{Outgoing, Record};
 use super::owner::{Beginning, Ended, Grip, Owner, OwnerSettings, Sources};
 use super::recover::CONFIG_PLACE_KEY;
 use super::sequence::SequencePrefix;
+use super::take::take;
 use super::transaction::TransactionLimits;
 
 pub(super) const SHARD: ShardId = ShardId(3);
@@ -366,4 +367,20 @@ fn an_owner_that_is_told_takes_its_shard_again_and_goes_on_from_what_it_says_now
     // What is published again is counted on.
     let numbered: Vec<String> = (0..FRAGMENTS + 10).map(|sequence| format!("{sequence}:0123456789")).collect();
     assert_eq!(run.log.published_values(), numbered);
+}
+
+#[test]
+fn a_shard_whose_first_records_were_deleted_is_not_taken_for_a_new_one() {
+    let log = FakeLog::default();
+    Run::start(log.clone()).expect_each_once();
+    let published = log.published().len();
+    let taken = take(&log, SHARD, &Contract::of_group("group", 25), &Grip::default(), Duration::from_secs(5)).unwrap();
+    log.delete_before(SHARD, taken.recovered.generation as usize);
+    drop(taken);
+    let mut run = Run::start(log.clone());
+    run.wait("the streams to be refused", |run| !run.sources.refused.lock().unwrap().is_empty());
+    let refused = run.sources.refused.lock().unwrap()[0].clone().unwrap();
+    assert!(refused.contains("cleanup.policy") && refused.contains("set or reset the offsets"), "{refused}");
+    run.release();
+    assert_eq!(log.published().len(), published, "nothing is published again");
 }

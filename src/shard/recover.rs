@@ -8,7 +8,7 @@ use super::contract::{CONTRACT_KEY, Contract, ContractError};
 use super::gate::ConfigPlace;
 use super::id::ShardId;
 use super::id_scheme::{ID_SCHEME_KEY, IdScheme};
-use super::log::{LogError, LogErrorKind, OffsetReader};
+use super::log::{Bounds, LogError, LogErrorKind, OffsetReader};
 use super::offset::{OffsetKey, StoredOffset};
 use super::sequence::{self, Sequences};
 
@@ -19,6 +19,8 @@ pub type Positions = HashMap<OffsetKey, StoredOffset>;
 /// applied before it pulls: an owner that has not heard yet that a connector is STOPPED would undo the change.
 pub const CONFIG_PLACE_KEY: &[u8] = br#"["kvs-connect-config-place"]"#;
 
+/// Characters of a key that is not known, in the log.
+const KEY_SHOWN_MAX: usize = 200;
 /// How often it is looked whether a seek is in force.
 const SEEK_LOOK_EVERY: Duration = Duration::from_micros(200);
 
@@ -42,6 +44,9 @@ pub struct Recovered {
     pub config_place: Option<Result<ConfigPlace, String>>,
     /// The end of the partition when it was read: it grows from take to take, and so orders them.
     pub generation: i64,
+    /// Where the partition begins when its first records are gone and the contract with them: compaction moves no
+    /// beginning, so they were deleted. Streams without a place in it may have had one.
+    pub emptied: Option<i64>,
 }
 
 impl Recovered {
@@ -139,12 +144,17 @@ pub(super) fn recover_as(
 ) -> Result<Recovered, RecoverError> {
     let mut recovered = Recovered::default();
     let mut unreadable_sequences = HashMap::new();
-    let end = read_to_end(reader, shard, stall_timeout, held, |key, value| match sequence::key_from_bytes(key) {
+    // One that an earlier version left is one, too.
+    let mut any_contract = false;
+    let bounds = read_to_end(reader, shard, stall_timeout, held, |key, value| match sequence::key_from_bytes(key) {
         Some(key) => {
             apply_sequence(&mut recovered.sequences, &mut unreadable_sequences, key, value);
             Ok(())
         }
         None => {
+            if key == CONTRACT_KEY {
+                any_contract = value.is_some();
+            }
             apply(&mut recovered, contract, key, value)?;
             // The form stands in front of the contract, so with the contract it is decided.
             match scheme {
@@ -155,7 +165,8 @@ pub(super) fn recover_as(
             }
         }
     })?;
-    recovered.generation = end;
+    recovered.generation = bounds.end;
+    recovered.emptied = (bounds.start > 0 && !any_contract).then_some(bounds.start);
     // A shard without a contract is to be begun under the id of this version, even if it was another's before.
     if let Some(scheme) = scheme
         && recovered.id_scheme() != scheme
@@ -192,7 +203,7 @@ fn apply_sequence(
     }
 }
 
-/// Reads a partition from its start to the end it has now; answers that end.
+/// Reads a partition from its start to the end it has now; returns both.
 ///
 /// # Errors
 /// As those of [`recover`], and what `apply` says.
@@ -202,11 +213,11 @@ pub fn read_to_end(
     stall_timeout: Duration,
     held: &dyn Fn() -> bool,
     mut apply: impl FnMut(&[u8], Option<&[u8]>) -> Result<(), RecoverError>,
-) -> Result<i64, RecoverError> {
+) -> Result<Bounds, RecoverError> {
     let bounds = reader.bounds(shard)?;
     let target = bounds.end;
     if bounds.start >= target {
-        return Ok(target);
+        return Ok(bounds);
     }
     reader.seek(shard, bounds.start)?;
     wait_for_seek(reader, bounds.start, stall_timeout, held)?;
@@ -233,7 +244,7 @@ pub fn read_to_end(
             });
         }
     }
-    Ok(target)
+    Ok(bounds)
 }
 
 /// Waits until the position of the read before is gone.
@@ -290,7 +301,8 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
     }
     let Some(offset_key) = OffsetKey::from_bytes(key) else {
         // Somebody else's, or a later version's: no stream of ours.
-        tracing::warn!(key = %String::from_utf8_lossy(key), "a key of the offsets topic is not known and passed over");
+        let shown: String = String::from_utf8_lossy(key).chars().take(KEY_SHOWN_MAX).collect();
+        tracing::warn!(key = shown, size_bytes = key.len(), "a key of the offsets topic is not known and passed over");
         return Ok(());
     };
     recovered.unreadable.remove(&offset_key);
