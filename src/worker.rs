@@ -16,6 +16,7 @@ mod shards;
 mod startup;
 mod statuses;
 pub(crate) mod turns;
+mod unassigned;
 mod validation;
 mod watch;
 

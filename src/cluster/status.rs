@@ -15,6 +15,9 @@ const CONNECTOR: &str = "status-connector-";
 const TASK: &str = "status-task-";
 const TOPIC: &str = "status-topic-";
 const OF_CONNECTOR: &str = ":connector-";
+/// The trace of what nobody reports of.
+const NOBODY_HAS_IT: &str = "no living worker reports of it: its shard is being taken over, if it is not new; if this lasts, look for \
+    members of the group that are no workers (kafka-consumer-groups.sh --describe --members)";
 const WORKER: &str = "kvs-connect-worker-";
 /// Workers at most whose reports of one thing are kept: those of the highest lease epochs.
 const REPORTS_MAX: usize = 8;
@@ -320,7 +323,7 @@ impl StatusView {
 
     /// Returns how something is at `now`: UNASSIGNED when nobody who is alive reports of it.
     pub fn get(&self, key: &StatusKey, now: Instant) -> Status {
-        self.counting(key, now).cloned().unwrap_or_else(|| {
+        let mut status = self.counting(key, now).cloned().unwrap_or_else(|| {
             let highest =
                 self.reports.get(key).and_then(|known| known.0.iter().max_by_key(|report| report.lease_epoch));
             Status {
@@ -329,7 +332,11 @@ impl StatusView {
                 reporter: highest.map_or_else(|| Reporter::unknown(""), |report| report.reporter.clone()),
                 lease_epoch: highest.map_or(0, |report| report.lease_epoch),
             }
-        })
+        });
+        if status.state == RunState::Unassigned {
+            status.trace.get_or_insert_with(|| NOBODY_HAS_IT.to_owned());
+        }
+        status
     }
 
     /// Topics that a connector has written to.

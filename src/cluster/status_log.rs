@@ -38,6 +38,11 @@ pub trait StatusStore: Send + Sync + 'static {
     /// When it cannot be taken.
     fn write(&self, record: KeyValue) -> Result<(), LogError>;
 
+    /// Returns why statuses are not written at the moment, if they are not.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// Waits until what was written is there, at most so long. Blocks.
     fn flush(&self, timeout: Duration);
 
@@ -153,6 +158,11 @@ impl StatusLog {
         if let Err(error) = self.store.write(record) {
             tracing::debug!(%error, "a status cannot be written now; it is written again");
         }
+    }
+
+    /// Returns why statuses are not written at the moment, if they are not.
+    pub fn trouble(&self) -> Option<String> {
+        self.store.trouble()
     }
 
     /// Waits until what was written is there. Blocks.

@@ -13,6 +13,10 @@ pub(super) fn to_log_error(doing: &'static str, error: &KafkaError) -> LogError 
         Some(
             RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::Resolve,
         ) => format!("{error}: no broker of bootstrap.servers can be reached"),
+        Some(RDKafkaErrorCode::InvalidTimestamp | RDKafkaErrorCode::InvalidRecord) => format!(
+            "{error}: look at this machine's clock, and at message.timestamp.before.max.ms and message.timestamp.after.max.ms of \
+             the topic"
+        ),
         _ => error.to_string(),
     };
     LogError { kind, doing, text }

@@ -145,6 +145,7 @@ fn delivery_error(error: &KafkaError, index: usize, topic: &str, size_bytes: usi
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
             log_error.kind = LogErrorKind::RecordTooLarge { index, size_bytes, limit_bytes: None };
+            log_error.text = format!("topic {topic}: {}; raise its max.message.bytes", log_error.text);
         }
         Some(RDKafkaErrorCode::InvalidTimestamp) => log_error.kind = LogErrorKind::TimestampRefused { index },
         Some(
@@ -153,7 +154,7 @@ fn delivery_error(error: &KafkaError, index: usize, topic: &str, size_bytes: usi
             | RDKafkaErrorCode::UnknownTopic
             | RDKafkaErrorCode::UnknownPartition,
         ) => log_error.kind = LogErrorKind::TopicRefused { index, topic: topic.to_owned() },
-        _ => {}
+        _ => log_error.text = format!("topic {topic}: {}", log_error.text),
     }
     log_error
 }

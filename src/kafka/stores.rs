@@ -1,6 +1,7 @@
 //! The config log and the status topic in Kafka.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -49,10 +50,15 @@ impl ConfigStore for KafkaConfigStore {
     }
 }
 
-#[derive(Default)]
-struct StatusContext {
-    lost: Repeated,
+/// What becomes of statuses on their way.
+#[derive(Debug, Default)]
+struct Losses {
+    repeated: Repeated,
+    /// What the last one that was lost was lost by.
+    reason: Mutex<Option<String>>,
 }
+
+struct StatusContext(Arc<Losses>);
 
 impl ClientContext for StatusContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -72,7 +78,8 @@ impl ProducerContext for StatusContext {
             let (error, message) = match result {
                 Err(lost) => lost,
                 Ok(_) => {
-                    if let Some(lasted) = self.lost.over() {
+                    if let Some(lasted) = self.0.repeated.over() {
+                        *self.0.reason.lock().unwrap_or_else(PoisonError::into_inner) = None;
                         tracing::info!(lasted_s = lasted.as_secs(), "statuses are written again");
                     }
                     return;
@@ -80,32 +87,67 @@ impl ProducerContext for StatusContext {
             };
             let grant = format!("Write on topic {}", rdkafka::Message::topic(message));
             let error = needing(to_log_error("writing a status", error), &grant);
-            if let Some(times) = self.lost.again() {
+            *self.0.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+            if let Some(times) = self.0.repeated.again() {
                 tracing::warn!(%error, times, "statuses are not written; they are written again");
             }
         });
     }
 }
 
-/// The status topic. Its producer is made with the first record.
+/// The status topic. Its producer is made with the first record, and anew when it has lost all for a while: a client was seen
+/// that never recovered from a broker that had slept, while all others of its process did.
 pub struct KafkaStatusStore {
     settings: KafkaSettings,
-    producer: std::sync::OnceLock<ThreadedProducer<StatusContext>>,
+    producer: Mutex<Option<Made>>,
+    losses: Arc<Losses>,
 }
+
+struct Made {
+    producer: Arc<ThreadedProducer<StatusContext>>,
+    since: Instant,
+}
+
+/// A producer that has lost everything for this long, and is as old, is replaced.
+const RENEWED_AFTER: Duration = Duration::from_secs(45);
 
 impl KafkaStatusStore {
     /// On this topic.
     pub fn new(settings: &KafkaSettings, topic: &str) -> Self {
-        Self { settings: settings.on_topic(topic), producer: std::sync::OnceLock::new() }
+        Self { settings: settings.on_topic(topic), producer: Mutex::default(), losses: Arc::default() }
     }
 
-    fn producer(&self) -> Result<&ThreadedProducer<StatusContext>, LogError> {
-        if let Some(producer) = self.producer.get() {
-            return Ok(producer);
+    fn lock(&self) -> MutexGuard<'_, Option<Made>> {
+        // Nothing panics while it is held, and it is replaced as a whole.
+        self.producer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn producer(&self) -> Result<Arc<ThreadedProducer<StatusContext>>, LogError> {
+        let mut held = self.lock();
+        let loses = self.losses.repeated.lasts().is_some_and(|lasts| lasts >= RENEWED_AFTER);
+        if let Some(made) = &*held
+            && !(loses && made.since.elapsed() >= RENEWED_AFTER)
+        {
+            return Ok(Arc::clone(&made.producer));
         }
-        let made = self.settings.status_producer_config().create_with_context(StatusContext::default());
-        let made = made.map_err(|error| to_log_error("making a producer", &error))?;
-        Ok(self.producer.get_or_init(|| made))
+        let context = StatusContext(Arc::clone(&self.losses));
+        let made: ThreadedProducer<StatusContext> = self
+            .settings
+            .status_producer_config()
+            .create_with_context(context)
+            .map_err(|error| to_log_error("making a producer", &error))?;
+        let made = Made { producer: Arc::new(made), since: Instant::now() };
+        let producer = Arc::clone(&made.producer);
+        if let Some(before) = held.replace(made) {
+            drop(held);
+            tracing::info!("statuses have been lost for a while: they are written by a new client from now on");
+            // It waits for its threads, and for what it still has.
+            let closing = std::thread::Builder::new().name("closing".to_owned());
+            if let Err(error) = closing.spawn(move || drop(before)) {
+                tracing::warn!(%error, "no thread can be started to close a client");
+            }
+        }
+        Ok(producer)
     }
 }
 
@@ -119,8 +161,13 @@ impl StatusStore for KafkaStatusStore {
         self.producer()?.send(record).map_err(|(error, _)| to_log_error("writing a status", &error))
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.losses.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn flush(&self, timeout: Duration) {
-        if let Some(producer) = self.producer.get()
+        let producer = self.lock().as_ref().map(|made| Arc::clone(&made.producer));
+        if let Some(producer) = producer
             && let Err(error) = producer.flush(timeout)
         {
             tracing::debug!(%error, "statuses are still on their way");

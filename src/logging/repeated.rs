@@ -43,6 +43,11 @@ impl Repeated {
         }
     }
 
+    /// Returns for how long it has gone on, while it does.
+    pub(crate) fn lasts(&self) -> Option<Duration> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|spell| spell.since.elapsed())
+    }
+
     /// Notes that it is over. Returns how long it lasted, if there was any.
     pub(crate) fn over(&self) -> Option<Duration> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take().map(|spell| spell.since.elapsed())

@@ -119,10 +119,12 @@ impl Worker {
                 None => Health::Healthy,
             };
         }
-        Health::Unhealthy(format!(
-            "Worker's own heartbeat in topic {} is older than its session; Kafka may not be reachable.",
-            self.config.status_topic
-        ))
+        let reason = self.statuses.trouble().unwrap_or_else(|| {
+            "Kafka may not be reachable, or a transaction may hang on the topic (kafka-transactions.sh find-hanging)"
+                .to_owned()
+        });
+        let topic = &self.config.status_topic;
+        Health::Unhealthy(format!("Worker's own heartbeat in topic {topic} is older than its session: {reason}."))
     }
 
     /// What the config log says, as far as it has been read here.

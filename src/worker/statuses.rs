@@ -14,6 +14,7 @@ use super::connectors::Connectors;
 use super::plan::Dependencies;
 use super::shards::{ShardListener, Shards};
 use super::turns::{self, Turns};
+use super::unassigned::Unassigned;
 use crate::cluster::change;
 use crate::cluster::records::KeyValue;
 use crate::cluster::status::{Reporter, StatusKey, StatusView, topic_record, worker_record};
@@ -78,7 +79,7 @@ impl Statuses {
         let heartbeat_every = (self.session_timeout / 3).max(Duration::from_millis(300));
         let mut pause = TICK;
         let (mut beaten, mut looked, mut last): (Option<Instant>, Option<Instant>, _) = (None, None, None);
-        let (mut complained, mut panics) = (None, 0);
+        let (mut complained, mut panics, mut unassigned) = (None, 0, Unassigned::default());
         loop {
             fault_point(Part::Statuses);
             if beaten.is_none_or(|beaten| beaten.elapsed() >= heartbeat_every) {
@@ -87,6 +88,8 @@ impl Statuses {
             }
             self.dependencies.share_calls(self.log.look(|view| view.workers(Instant::now()).count()));
             self.complain_of_a_namesake(&mut complained);
+            let configs = self.configs.view();
+            self.log.look(|view| unassigned.look(&configs, view, Instant::now()));
             let now = self.versions();
             if last != Some(now) || looked.is_none_or(|looked| looked.elapsed() >= LOOK_ANYWAY) {
                 let began = Instant::now();
