@@ -236,7 +236,8 @@ impl Worker {
         }
         let membership = Membership::join(&joining, Arc::clone(&shards))
             .map_err(|error| WorkerError::Unavailable(error.to_string()))?;
-        let watching = self.watch_storage_topics(Arc::clone(&shards), endings.clone(), stop.clone())?;
+        let watching =
+            self.watch_storage_topics(Arc::clone(&shards), Arc::clone(&dependencies), endings.clone(), stop.clone())?;
         supervise(Part::StorageTopics, watching, &endings);
         let reporting = supervise(Part::Statuses, Arc::clone(&statuses).run(stop.clone()), &endings);
         let result = tokio::select! {

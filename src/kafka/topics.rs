@@ -170,6 +170,14 @@ impl Topics {
         Ok(TopicFacts { partitions, config: self.describe_patiently(&plan.name).await?, created })
     }
 
+    /// Returns the cleanup.policy that a topic has now; `None`: it is not said.
+    ///
+    /// # Errors
+    /// When it cannot be asked for.
+    pub async fn cleanup_policy(&self, name: &str) -> Result<Option<String>, TopicError> {
+        Ok(self.describe(name).await?.remove("cleanup.policy"))
+    }
+
     async fn create(&self, plan: &TopicPlan) -> Result<(), TopicError> {
         let name = plan.name.as_str();
         let replication = TopicReplication::Fixed(plan.replication_factor);

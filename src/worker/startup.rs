@@ -50,6 +50,13 @@ pub(super) fn topic_error(error: TopicError) -> WorkerError {
     }
 }
 
+/// The one cleanup.policy that a storage topic may have.
+pub(super) const COMPACTED: &str = "compact";
+/// What would become of each storage topic were it not compacted.
+pub(super) const LOSES_OFFSETS: &str = "the streams' places would be deleted and the streams published again";
+pub(super) const LOSES_CONFIGS: &str = "the connectors would be deleted";
+pub(super) const LOSES_STATUSES: &str = "the connectors' statuses would be deleted";
+
 /// A topic that the worker keeps something in.
 pub(super) struct StorageTopic<'a> {
     /// Its name.
@@ -71,21 +78,21 @@ pub(super) async fn storage_topics(topics: &Topics, config: &WorkerConfig) -> Re
         setting: "offset.storage.topic",
         partitions: config.shards.get(),
         replication_factor: config.offsets_replication_factor,
-        loses: "the streams' places would be deleted and the streams published again",
+        loses: LOSES_OFFSETS,
     };
     let configs = StorageTopic {
         name: &config.config_topic,
         setting: "config.storage.topic",
         partitions: 1,
         replication_factor: config.config_replication_factor,
-        loses: "the connectors would be deleted",
+        loses: LOSES_CONFIGS,
     };
     let statuses = StorageTopic {
         name: &config.status_topic,
         setting: "status.storage.topic",
         partitions: 1,
         replication_factor: config.status_replication_factor,
-        loses: "the connectors' statuses would be deleted",
+        loses: LOSES_STATUSES,
     };
     for topic in [offsets, configs, statuses] {
         storage_topic(topics, &topic).await?;
@@ -93,10 +100,15 @@ pub(super) async fn storage_topics(topics: &Topics, config: &WorkerConfig) -> Re
     Ok(())
 }
 
+/// Words that a storage topic is not compacted.
+pub(super) fn not_compacted(name: &str, policy: &str, loses: &str) -> String {
+    format!("topic {name}: its cleanup.policy is {policy:?} and has to be {COMPACTED:?}, or {loses}")
+}
+
 async fn storage_topic(topics: &Topics, topic: &StorageTopic<'_>) -> Result<(), WorkerError> {
     let StorageTopic { name, setting, partitions, replication_factor, loses } = *topic;
     let settings = [
-        ("cleanup.policy", "compact"),
+        ("cleanup.policy", COMPACTED),
         // What is not compacted yet is read at each take: small segments are compacted soon.
         ("segment.bytes", "16777216"),
         ("min.cleanable.dirty.ratio", "0.1"),
@@ -106,11 +118,9 @@ async fn storage_topic(topics: &Topics, topic: &StorageTopic<'_>) -> Result<(), 
     let plan = TopicPlan { name: name.to_owned(), partitions, replication_factor, config };
     let facts = topics.ensure(&plan).await.map_err(topic_error)?;
     let policy = facts.config.get("cleanup.policy").map_or("", String::as_str);
-    if policy != "compact" {
-        return Err(WorkerError::Config(format!(
-            "topic {name}: its cleanup.policy is {policy:?} and has to be \"compact\", or {loses}; alter it, or use \
-             another {setting}"
-        )));
+    if policy != COMPACTED {
+        let refused = not_compacted(name, policy, loses);
+        return Err(WorkerError::Config(format!("{refused}; alter it, or use another {setting}")));
     }
     if facts.partitions != partitions && setting == "offset.storage.topic" {
         return Err(WorkerError::Config(format!(

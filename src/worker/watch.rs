@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::plan::Dependencies;
 use super::shards::Shards;
+use super::startup::{COMPACTED, LOSES_CONFIGS, LOSES_OFFSETS, LOSES_STATUSES, not_compacted};
 use super::{Mode, Worker, WorkerError};
 use crate::kafka::DataTopics;
 use crate::kafka::watch::TopicWatch;
@@ -18,6 +20,8 @@ const DATA_TOPICS_EVERY: Duration = Duration::from_secs(2);
 const STORAGE_TOPICS_EVERY: Duration = Duration::from_secs(4);
 /// So often running it is to be seen that a topic is not what it was: a broker that has just started may answer anything.
 const SEEN_MIN: u32 = 3;
+/// The cleanup.policy is asked for once in this many looks.
+const POLICY_ROUNDS: u32 = 4;
 
 /// Asks for the data topics' partitions again and again.
 pub(super) async fn data_topics(topics: Arc<DataTopics>, stop: CancellationToken) {
@@ -42,24 +46,42 @@ impl Worker {
     pub(super) fn watch_storage_topics(
         &self,
         shards: Arc<Shards>,
+        dependencies: Arc<Dependencies>,
         ended: mpsc::Sender<WorkerError>,
         stop: CancellationToken,
     ) -> Result<impl Future<Output = ()> + Send + use<>, WorkerError> {
         let watch = TopicWatch::new(&self.kafka).map_err(super::startup::unavailable)?;
-        let stored = |setting, topic: &str| Stored { setting, topic: topic.to_owned() };
-        let mut logs = vec![stored("status.storage.topic", &self.config.status_topic)];
+        let stored = |setting, topic: &str, loses| Stored { setting, topic: topic.to_owned(), loses };
+        let mut logs = vec![stored("status.storage.topic", &self.config.status_topic, LOSES_STATUSES)];
         if self.mode == Mode::Distributed {
-            logs.push(stored("config.storage.topic", &self.config.config_topic));
+            logs.push(stored("config.storage.topic", &self.config.config_topic, LOSES_CONFIGS));
         }
-        let offsets = stored("offset.storage.topic", &self.config.offsets_topic);
-        Ok(storage_topics(watch, offsets, logs, shards, ended, stop))
+        let offsets = stored("offset.storage.topic", &self.config.offsets_topic, LOSES_OFFSETS);
+        Ok(storage_topics(watch, offsets, logs, shards, dependencies, ended, stop))
     }
+}
+
+/// Returns what is wrong when the cleanup.policy of a topic has been altered: retention would delete what is in it. Who may not
+/// ask, or gets no answer, has been told at the start.
+async fn uncompacted<'a>(dependencies: &Dependencies, topics: impl Iterator<Item = &'a Stored>) -> Option<String> {
+    for Stored { setting, topic, loses } in topics {
+        let Ok(Some(policy)) = dependencies.topics.cleanup_policy(topic).await else { continue };
+        if policy != COMPACTED {
+            let refused = not_compacted(topic, &policy, loses);
+            return Some(format!(
+                "{refused}; it was altered while the worker ran ({setting}): alter it back, and start the workers again"
+            ));
+        }
+    }
+    None
 }
 
 /// A topic in which the worker keeps something, and the setting that names it.
 struct Stored {
     setting: &'static str,
     topic: String,
+    /// What would become of it were it not compacted.
+    loses: &'static str,
 }
 
 /// Looks at the storage topics until one is not what it was; then says what became of it, which ends the worker.
@@ -68,11 +90,19 @@ async fn storage_topics(
     offsets: Stored,
     logs: Vec<Stored>,
     shards: Arc<Shards>,
+    dependencies: Arc<Dependencies>,
     ended: mpsc::Sender<WorkerError>,
     stop: CancellationToken,
 ) {
-    let mut seen = 0;
+    let (mut seen, mut rounds) = (0, 0_u32);
     loop {
+        rounds = rounds.wrapping_add(1);
+        if rounds.is_multiple_of(POLICY_ROUNDS)
+            && let Some(refused) = uncompacted(&dependencies, std::iter::once(&offsets).chain(&logs)).await
+        {
+            let _ = ended.send(WorkerError::Config(refused)).await;
+            return;
+        }
         let held: Vec<i32> = shards.held().into_iter().map(|shard| shard.0).collect();
         let topics = std::iter::once((offsets.topic.clone(), held));
         let topics: Vec<_> = topics.chain(logs.iter().map(|stored| (stored.topic.clone(), vec![0]))).collect();
