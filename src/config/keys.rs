@@ -1,6 +1,7 @@
 //! The names of all settings.
 
 use super::connect_keys;
+use crate::nearest::nearest;
 
 /// A setting.
 #[derive(Debug, Clone, Copy)]
@@ -312,13 +313,8 @@ fn is_connects_own(table: &[connect_keys::ConnectKey], name: &str) -> bool {
 
 /// What is said of an unknown key: a known one, where one is so near that it was probably meant.
 pub fn unknown(name: &str, known: &[Key]) -> String {
-    let distance = |key: &Key| strsim::damerau_levenshtein(name, key.name);
-    let nearest = known.iter().map(|key| (distance(key), key.name)).min();
-    match nearest {
-        // One letter in five, and one at least.
-        Some((distance, nearest)) if distance <= (name.chars().count() / 5).clamp(1, 4) => {
-            format!("unknown setting; the nearest known one is {nearest}")
-        }
-        _ => "unknown setting; docs/CONFIGURATION.md has all there are".to_owned(),
+    match nearest(name, known.iter().map(|key| key.name)) {
+        Some(nearest) => format!("unknown setting; the nearest known one is {nearest}"),
+        None => "unknown setting; docs/CONFIGURATION.md has all there are".to_owned(),
     }
 }
