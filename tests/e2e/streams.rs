@@ -60,6 +60,37 @@ fn a_discovery_that_is_refused_or_panics_says_so_and_goes_on() {
 }
 
 #[test]
+fn a_discovery_that_finds_nothing_says_why_until_it_finds_something() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("nothing-found"));
+    let file = stage.recording(2, 2, 500);
+    let connector = discovering(&stage).set("kvs.streams.regex", "cam-.*").set("kvs.streams.tags", "site:berlin");
+    let mut worker = stage.start(&stage.worker(kafka), &connector);
+    worker.wait_healthy();
+    let status = || worker.rest("GET", "/connectors/cameras/status", None).1["connector"].clone();
+    let said = |text: &str| {
+        wait_for(text, || status()["trace"].as_str().is_some_and(|trace| trace.contains(text)));
+        assert_eq!(status()["state"], "RUNNING");
+    };
+    said("no streams are found: the service lists no streams in this account and region");
+    stage.add("other", &file, 1, Pace::Max);
+    said("1 stream is listed, and no name passes kvs.streams.regex");
+    stage.add("cam-1", &file, 1, Pace::Max);
+    stage.simulator.tag_stream("cam-1", "site", "berlin");
+    said("2 streams are listed, 1 of them with names that pass, and none has a tag \"site:berlin\" (kvs.streams.tags)");
+    // So that it would be said again.
+    let lists = || worker.metric("kvs_connect_api_calls_total");
+    let before = lists();
+    wait_for("two more looks", || lists() >= before + 4.0);
+    stage.simulator.tag_stream("cam-1", "site:berlin", "");
+    stage.expect_all(kafka, &["cam-1"]);
+    wait_for("the connector to say so no more", || status()["trace"].is_null());
+    // Each was said once.
+    for text in ["lists no streams", "no name passes", "and none has a tag"] {
+        assert_eq!(worker.log().matches(text).count(), 1, "{text}: {}", worker.log());
+    }
+}
+
+#[test]
 fn streams_that_come_are_taken_up_and_deleted_ones_end_with_a_notification() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("discovery"));
     let file = stage.recording(4, 2, 500);
