@@ -49,6 +49,31 @@ fn every_problem_of_every_file_is_said_and_is_78() {
     assert_eq!(code, 78);
     assert!(said.contains("command line: group.idd: unknown setting; the nearest known one is group.id"), "{said}");
     assert!(said.contains("bootstrap.servers: is required"), "{said}");
+    let (_, said) = run(&["run", "--set", "sasl.password=${env:KAFKA_PASSWORD}", &first]);
+    assert!(said.contains("sasl.password: references are for connectors' settings"), "{said}");
+    assert!(said.contains("the worker's environment, as CONNECT_SASL_PASSWORD") && !said.contains("KAFKA_P"), "{said}");
+}
+
+#[test]
+fn what_only_looks_like_a_reference_is_no_secret_and_told_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let connector = |more: &str| {
+        let text = format!(
+            r#"{{"name": "c", "config": {{"connector.class": "KinesisVideoSourceConnector", "kvs.region": "us-east-1",
+            "kvs.streams": "s", "topic": "t", {more}}}}}"#
+        );
+        run(&["validate", &write(folder.path(), "c.json", &text)])
+    };
+    let (code, said) = connector(
+        r#""kvs.credentials.access.key.id": "AKIA", "kvs.credentials.secret.access.key": "${evn:KVS_SECRET}""#,
+    );
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("kvs.credentials.secret.access.key: what begins with ${ in it is no reference"), "{said}");
+    assert!(!said.contains("KVS_SECRET"), "{said}");
+    let (code, said) =
+        connector(r#""kvs.role.arn": "arn:aws:iam::123456789012:role/r", "kvs.role.external.id": "${evn:X}""#);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("kvs.role.external.id: ${evn:…} is no reference and is taken as it stands"), "{said}");
 }
 
 #[test]

@@ -94,7 +94,8 @@ pub fn connector(
     })?;
     let discreet = Discreet::new(place, settings, &resolved.settings);
     let read = super::connector::from_settings(place, &resolved.settings);
-    let read = read.map_err(|problems| discreet.problems(problems))?;
+    let mut read = read.map_err(|problems| discreet.problems(problems))?;
+    read.notes.extend(super::secrets::notes(settings));
     let problems = worker.map_or_else(Vec::new, |worker| discreet.own_problems(with_worker(worker, &read)));
     if problems.is_empty() { Ok((read, resolved)) } else { Err(problems) }
 }
