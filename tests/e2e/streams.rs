@@ -269,6 +269,27 @@ fn a_backfill_from_one_fragment_to_another_has_both_once_and_in_order_through_a_
 }
 
 #[test]
+fn a_backfill_from_a_fragment_that_there_is_not_says_that_it_is_the_bound() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("backfill-no-bound"));
+    stage.add("s", &stage.recording(20, 2, 500), 1, Pace::Max);
+    let held = stage.held("s");
+    let before_all = "10000000000000000000000000000000000000000000000";
+    let connector = stage
+        .connector(&["s"])
+        .set("kvs.backfill.start.fragment.number", before_all)
+        .set("kvs.backfill.stop.fragment.number", &held[9].0);
+    let mut worker = stage.start(&stage.worker(kafka), &connector);
+    worker.wait_healthy();
+    wait_for("the job to be done", || status(&worker).get("s").is_some_and(|row| row["state"] == "COMPLETED"));
+    wait_for("the notification", || !notifications(&stage, kafka).is_empty());
+    let told = notifications(&stage, kafka);
+    assert_eq!(told.len(), 1, "{told:?}");
+    let message = text(&told[0], "message");
+    assert!(message.starts_with(&format!("fragment {before_all} is named in the settings")), "{message}");
+    wait_for("the last fragment", || stage.seen(kafka).get("s").is_some_and(|seen| seen.len() == 10));
+}
+
+#[test]
 fn a_start_that_includes_its_fragment_publishes_it_once_whatever_is_killed_before_and_after() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("inclusive"));
     stage.add("s", &stage.recording(60, 2, 3_000), 1, Pace::Max);
