@@ -77,6 +77,23 @@ fn what_only_looks_like_a_reference_is_no_secret_and_told_elsewhere() {
 }
 
 #[test]
+fn a_region_that_only_the_workers_environment_can_have_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = r#"{"name": "c", "config": {"connector.class": "KinesisVideoSourceConnector", "kvs.streams": "s", "topic": "t"}}"#;
+    let file = write(folder.path(), "c.json", text);
+    let said = |region: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kvs-connect"));
+        command.args(["validate", &file]).env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION");
+        command.envs(region.map(|region| ("AWS_REGION", region)));
+        let Output { status, stdout, .. } = command.output().unwrap();
+        assert_eq!(status.code(), Some(0));
+        String::from_utf8(stdout).unwrap()
+    };
+    assert!(said(None).contains("kvs.region is not given, and AWS_REGION is not set here"), "{}", said(None));
+    assert!(!said(Some("us-east-1")).contains("region"), "{}", said(Some("us-east-1")));
+}
+
+#[test]
 fn what_kafkas_clients_do_not_take_is_78_with_the_key_as_it_was_given() {
     let folder = tempfile::tempdir().unwrap();
     let connector = write(

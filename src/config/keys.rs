@@ -287,6 +287,9 @@ pub fn check_connector(name: &str, value: &str) -> Result<(), String> {
         Some(checked) => checked,
         None if is_connector_key(name) => Ok(()),
         None if is_worker_key(name) => Err("is a setting of the worker: its file, its environment or --set".to_owned()),
+        None if connect_keys::check(connect_keys::WORKER, name, value).is_some() => {
+            Err("is a setting of Kafka Connect's workers, and no connector's".to_owned())
+        }
         None => Err(unknown(name, CONNECTOR)),
     }
 }
