@@ -344,3 +344,7 @@ impl StreamListener for Runner {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "connectors_tests.rs"]
+mod tests;
