@@ -21,4 +21,4 @@ pub use log::KafkaLog;
 pub use membership::{GroupListener, Membership, MembershipEnd};
 pub use settings::KafkaSettings;
 pub use stores::{KafkaConfigStore, KafkaStatusStore};
-pub use topics::{TopicError, TopicFacts, Topics};
+pub use topics::{PlanSettings, TopicError, TopicFacts, Topics};

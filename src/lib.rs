@@ -13,6 +13,7 @@ pub mod config;
 pub mod connector;
 pub mod kafka;
 pub mod logging;
+mod nearest;
 pub mod open_files;
 pub mod record;
 pub mod rest;

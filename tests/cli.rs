@@ -49,6 +49,48 @@ fn every_problem_of_every_file_is_said_and_is_78() {
     assert_eq!(code, 78);
     assert!(said.contains("command line: group.idd: unknown setting; the nearest known one is group.id"), "{said}");
     assert!(said.contains("bootstrap.servers: is required"), "{said}");
+    let (_, said) = run(&["run", "--set", "sasl.password=${env:KAFKA_PASSWORD}", &first]);
+    assert!(said.contains("sasl.password: references are for connectors' settings"), "{said}");
+    assert!(said.contains("the worker's environment, as CONNECT_SASL_PASSWORD") && !said.contains("KAFKA_P"), "{said}");
+}
+
+#[test]
+fn what_only_looks_like_a_reference_is_no_secret_and_told_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let connector = |more: &str| {
+        let text = format!(
+            r#"{{"name": "c", "config": {{"connector.class": "KinesisVideoSourceConnector", "kvs.region": "us-east-1",
+            "kvs.streams": "s", "topic": "t", {more}}}}}"#
+        );
+        run(&["validate", &write(folder.path(), "c.json", &text)])
+    };
+    let (code, said) = connector(
+        r#""kvs.credentials.access.key.id": "AKIA", "kvs.credentials.secret.access.key": "${evn:KVS_SECRET}""#,
+    );
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("kvs.credentials.secret.access.key: what begins with ${ in it is no reference"), "{said}");
+    assert!(!said.contains("KVS_SECRET"), "{said}");
+    let (code, said) =
+        connector(r#""kvs.role.arn": "arn:aws:iam::123456789012:role/r", "kvs.role.external.id": "${evn:X}""#);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("kvs.role.external.id: ${evn:…} is no reference and is taken as it stands"), "{said}");
+}
+
+#[test]
+fn a_region_that_only_the_workers_environment_can_have_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = r#"{"name": "c", "config": {"connector.class": "KinesisVideoSourceConnector", "kvs.streams": "s", "topic": "t"}}"#;
+    let file = write(folder.path(), "c.json", text);
+    let said = |region: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kvs-connect"));
+        command.args(["validate", &file]).env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION");
+        command.envs(region.map(|region| ("AWS_REGION", region)));
+        let Output { status, stdout, .. } = command.output().unwrap();
+        assert_eq!(status.code(), Some(0));
+        String::from_utf8(stdout).unwrap()
+    };
+    assert!(said(None).contains("kvs.region is not given, and AWS_REGION is not set here"), "{}", said(None));
+    assert!(!said(Some("us-east-1")).contains("region"), "{}", said(Some("us-east-1")));
 }
 
 #[test]

@@ -104,7 +104,8 @@ fn notification() -> Record {
     let topic = NotificationTopic { name: "n".into(), partitions: 1 };
     let key = OffsetKey { connector: "c".to_owned(), stream: "door".to_owned() };
     let numbers = [NUMBER.parse().unwrap()];
-    topic.record(&key, "door", None, 1_700_000_000_123, &Notification::FragmentsMissing { numbers: &numbers }).unwrap()
+    let missing = Notification::FragmentsMissing { numbers: &numbers, bounds: false };
+    topic.record(&key, "door", None, 1_700_000_000_123, &missing).unwrap()
 }
 
 /// Has both read a value; answers what each printed.

@@ -94,9 +94,22 @@ pub fn connector(
     })?;
     let discreet = Discreet::new(place, settings, &resolved.settings);
     let read = super::connector::from_settings(place, &resolved.settings);
-    let read = read.map_err(|problems| discreet.problems(problems))?;
+    let mut read = read.map_err(|problems| discreet.problems(problems))?;
+    read.notes.extend(super::secrets::notes(settings));
+    read.notes.extend(region_note(&read));
     let problems = worker.map_or_else(Vec::new, |worker| discreet.own_problems(with_worker(worker, &read)));
     if problems.is_empty() { Ok((read, resolved)) } else { Err(problems) }
+}
+
+/// Where the region has to come from, when nothing here says it. That is no problem: the connector may run on a worker with
+/// another environment, and whether a profile or the machine's metadata has a region is known when they are asked, there.
+fn region_note(connector: &ConnectorConfig) -> Option<String> {
+    let given = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().any(|name| std::env::var_os(name).is_some());
+    (connector.client.region.is_none() && !given).then(|| {
+        "kvs.region is not given, and AWS_REGION is not set here: the worker's environment, or its AWS profile, has to name the \
+         region, or the connector cannot start"
+            .to_owned()
+    })
 }
 
 fn with_worker(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec<Problem> {

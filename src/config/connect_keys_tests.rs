@@ -65,6 +65,7 @@ fn what_is_so_anyway_is_accepted_and_the_rest_says_why_not() {
         ("errors.log.enable", "true"),
         ("errors.deadletterqueue.topic.name", ""),
         ("topic.creation.groups", ""),
+        ("topic.creation.enable", "true"),
         ("topic.creation.default.retention.ms", "1"),
     ] {
         assert_eq!(keys::check_connector(name, value), Ok(()), "{name}={value}");
@@ -77,6 +78,8 @@ fn what_is_so_anyway_is_accepted_and_the_rest_says_why_not() {
         ("exactly.once.support", "never", "exactly once in any case"),
         ("transaction.boundary", "interval", "transaction.max.duration.ms"),
         ("producer.override.acks", "1", "set producer.*"),
+        ("topic.creation.enable", "false", "make it before where the worker must not"),
+        ("topic.tracking.enable", "false", "a setting of Kafka Connect's workers"),
         ("errors.deadletterqueue.topic.name", "dead", "no dead letter topic"),
         ("errors.log.include.messages", "true", "no contents of records"),
         ("topic.creation.big.partitions", "3", "topic.creation.default.*"),

@@ -214,6 +214,11 @@ pub fn from_settings(place: &str, settings: &BTreeMap<String, String>) -> Result
     }
 }
 
+/// Which streams settings name; no reference can stand in those. `None`: they are wrong.
+pub fn streams_of(settings: &BTreeMap<String, String>) -> Option<StreamsConfig> {
+    Reader { settings, place: "settings", problems: &mut Vec::new(), notes: Vec::new() }.streams()
+}
+
 impl Reader<'_> {
     /// Every field is read before one that is missing ends it, so that all problems are found.
     fn read(mut self, name: Option<String>) -> Option<ConnectorConfig> {

@@ -29,6 +29,12 @@ pub(super) fn read(
     }
 }
 
+/// The variable of a setting.
+pub(super) fn variable(setting: &str) -> String {
+    let marked = setting.replace('_', "__").replace('-', "___").replace('.', "_");
+    format!("{ENVIRONMENT_PREFIX}{}", marked.to_uppercase())
+}
+
 fn setting_name(variable: &str) -> String {
     let marked = variable.to_lowercase().replace("___", "-").replace("__", "\u{0}");
     marked.replace('_', ".").replace('\u{0}', "_")

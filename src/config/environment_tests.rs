@@ -35,3 +35,12 @@ fn a_variable_is_a_setting_with_its_text_as_it_is_and_its_own_name() {
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].to_string(), "environment (CONNECT_GROUP_ID): group.id: its value is no UTF-8");
 }
+
+#[test]
+fn the_variable_of_a_setting_is_the_one_that_is_read() {
+    for key in ["sasl.password", "producer.client.rack", "a_b.c-d"] {
+        let name = variable(key);
+        assert_eq!(setting_name(&name[ENVIRONMENT_PREFIX.len()..]), key, "{name}");
+    }
+    assert_eq!(variable("sasl.password"), "CONNECT_SASL_PASSWORD");
+}

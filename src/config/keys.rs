@@ -1,6 +1,7 @@
 //! The names of all settings.
 
 use super::connect_keys;
+use crate::nearest::nearest;
 
 /// A setting.
 #[derive(Debug, Clone, Copy)]
@@ -286,6 +287,9 @@ pub fn check_connector(name: &str, value: &str) -> Result<(), String> {
         Some(checked) => checked,
         None if is_connector_key(name) => Ok(()),
         None if is_worker_key(name) => Err("is a setting of the worker: its file, its environment or --set".to_owned()),
+        None if connect_keys::check(connect_keys::WORKER, name, value).is_some() => {
+            Err("is a setting of Kafka Connect's workers, and no connector's".to_owned())
+        }
         None => Err(unknown(name, CONNECTOR)),
     }
 }
@@ -312,13 +316,8 @@ fn is_connects_own(table: &[connect_keys::ConnectKey], name: &str) -> bool {
 
 /// What is said of an unknown key: a known one, where one is so near that it was probably meant.
 pub fn unknown(name: &str, known: &[Key]) -> String {
-    let distance = |key: &Key| strsim::damerau_levenshtein(name, key.name);
-    let nearest = known.iter().map(|key| (distance(key), key.name)).min();
-    match nearest {
-        // One letter in five, and one at least.
-        Some((distance, nearest)) if distance <= (name.chars().count() / 5).clamp(1, 4) => {
-            format!("unknown setting; the nearest known one is {nearest}")
-        }
-        _ => "unknown setting; docs/CONFIGURATION.md has all there are".to_owned(),
+    match nearest(name, known.iter().map(|key| key.name)) {
+        Some(nearest) => format!("unknown setting; the nearest known one is {nearest}"),
+        None => "unknown setting; docs/CONFIGURATION.md has all there are".to_owned(),
     }
 }

@@ -4,7 +4,8 @@
 //! settings allow (`config.providers.*`, names as Kafka Connect has them): nothing is allowed by default. What is stored
 //! and shown is the reference; [`Resolved::hide`] puts it back where a resolved value has come into a text. Settings that
 //! are secrets by nature are shown as [`MASK`] when they are given in the clear, and the mask, sent back, stands for
-//! what is stored.
+//! what is stored. As in Kafka Connect, what looks like a reference and is none is text as any other; but not where a
+//! secret stands, which nobody would see to be one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,6 +19,12 @@ pub const MASK: &str = "********";
 
 /// Settings that are secrets by nature; a proxy's URL may hold a password.
 const SECRETS: [&str; 3] = ["kvs.credentials.secret.access.key", "kvs.credentials.session.token", "kvs.proxy.url"];
+
+/// Settings in which nothing but a reference may begin with `${`: that text would be sent as the secret itself.
+const STRICT: [&str; 4] = [SECRETS[0], SECRETS[1], SECRETS[2], "kvs.credentials.access.key.id"];
+
+/// References there are, for people.
+const FORMS: &str = "${env:NAME}, ${file:/path:key} and ${dir:/path:file}";
 
 /// Settings that have to be the same on all workers, so that no worker's own file or environment may decide.
 const SHARED: [&str; 4] = ["name", "connector.class", "topic", "tasks.max"];
@@ -74,6 +81,29 @@ fn references(text: &str) -> impl Iterator<Item = (&str, &str)> {
             }
         }
     })
+}
+
+/// Whether a reference stands in a text.
+pub(super) fn has_reference(text: &str) -> bool {
+    references(text).next().is_some()
+}
+
+/// Whether something in a text begins as a reference does and is none.
+fn has_stray(text: &str) -> bool {
+    references(text).fold(text.to_owned(), |text, (whole, _)| text.replacen(whole, " ", 1)).contains("${")
+}
+
+/// What looks like a reference to a provider that there is not, in words, for people: it is taken as it stands.
+pub(super) fn notes(settings: &BTreeMap<String, String>) -> Vec<String> {
+    let stray = |(key, value): (&String, &String)| {
+        let (_, behind) = value.split_once("${")?;
+        let (provider, _) = behind.split_once('}')?.0.split_once(':')?;
+        let is_name = !provider.is_empty() && provider.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        (is_name && has_stray(value)).then(|| {
+            format!("{key}: ${{{provider}:…}} is no reference and is taken as it stands; references are {FORMS}")
+        })
+    };
+    settings.iter().filter_map(stray).collect()
 }
 
 /// What references may name.
@@ -147,6 +177,10 @@ impl Providers {
     pub fn resolve(&self, settings: &BTreeMap<String, String>) -> Result<Resolved, Vec<(String, String)>> {
         let (mut resolved, mut problems) = (Resolved::default(), Vec::new());
         for (key, value) in settings {
+            if STRICT.contains(&key.as_str()) && has_stray(value) {
+                problems
+                    .push((key.clone(), format!("what begins with ${{ in it is no reference; references are {FORMS}")));
+            }
             let mut text = value.clone();
             for (whole, inner) in references(value) {
                 if SHARED.contains(&key.as_str()) || key.starts_with(SHARED_PREFIX) {

@@ -62,6 +62,44 @@ fn what_is_allowed_is_resolved_and_hidden_again() {
 }
 
 #[test]
+fn what_only_looks_like_a_reference_is_never_taken_for_a_secret() {
+    let providers = Providers { env: Some(Regex::new(".*").unwrap()), ..Providers::default() };
+    for key in STRICT {
+        for value in [
+            "${evn:KVS_SECRET}",
+            "${env.KVS_SECRET}",
+            "${env:",
+            " ${KVS_SECRET}",
+            "http://me:${evn:KVS_SECRET}@proxy:1",
+            "${env:PATH}${evn:KVS_SECRET}",
+            "${x${env:PATH}}",
+        ] {
+            let problems = providers.resolve(&settings(&[(key, value)])).unwrap_err();
+            assert_eq!(problems[0].0, key);
+            let said = &problems[0].1;
+            assert!(said.contains("${env:NAME}, ${file:/path:key} and ${dir:/path:file}"), "{value}: {said}");
+            assert!(!said.contains("KVS_SECRET") && !said.contains("evn"), "{said}");
+        }
+        for value in
+            ["clear", "wJalrXUtnFEMI/K7MDENG+$x", "${env:PATH}", "http://me:${env:PATH}@proxy:1", "$${env:PATH}{x}"]
+        {
+            assert!(providers.resolve(&settings(&[(key, value)])).is_ok(), "{value}");
+        }
+    }
+    // Elsewhere it is told, and taken.
+    let given = settings(&[
+        ("topic", "${env:X}"),
+        ("kvs.role.external.id", "${evn:X}"),
+        ("kvs.streams.regex", "${x}[a-z]{2}$"),
+    ]);
+    assert_eq!(
+        notes(&given),
+        ["kvs.role.external.id: ${evn:…} is no reference and is taken as it stands; references are ${env:NAME}, \
+         ${file:/path:key} and ${dir:/path:file}"]
+    );
+}
+
+#[test]
 fn what_all_workers_have_to_agree_on_takes_no_reference() {
     let providers = Providers { env: Some(Regex::new(".*").unwrap()), ..Providers::default() };
     for key in ["topic", "kvs.streams", "kvs.streams.prefix"] {

@@ -10,7 +10,7 @@ use figment::value::{Dict, Value};
 use regex::RegexBuilder;
 
 use super::rest::RestConfig;
-use super::secrets::Providers;
+use super::secrets::{self, Providers};
 use super::{Problem, check, connect_keys, environment, keys, librdkafka_keys, properties};
 use crate::kafka::settings::GroupProtocol;
 use crate::shard::ShardCount;
@@ -117,6 +117,13 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerCon
     }
     for (key, (place, value)) in &settings {
         if let Err(reason) = keys::check_worker(key, value) {
+            problems.push(Problem::new(place, key, reason));
+        } else if secrets::has_reference(value) {
+            let reason = format!(
+                "references are for connectors' settings, and here one would be taken as it stands; give the value by the \
+                 worker's environment, as {}",
+                environment::variable(key)
+            );
             problems.push(Problem::new(place, key, reason));
         }
     }

@@ -37,6 +37,7 @@ pub(super) async fn run(
     tracing::info!(connector = %plan.key.connector, %stream, from = bounds.from.map(|from| from.to_string()),
         to = bounds.to.map(|to| to.to_string()), first = number(&bounds.first), last = number(&bounds.last),
         after_fragment_number = place, "backfilling");
+    let named = [bounds.first.clone(), bounds.last.clone()];
     let mut publisher = Publisher::new(&plan, partition);
     let mut puller = ArchivePuller::new(
         Arc::clone(&context.client),
@@ -93,7 +94,14 @@ pub(super) async fn run(
                 states.set(&plan.key, StreamState::WaitingForTime { until, progress });
             }
             Ok(Archived::Missing { numbers }) => {
-                notifications.extend(publisher.notification(&Notification::FragmentsMissing { numbers: &numbers }));
+                let is_bound = |number: &FragmentNumber| named.contains(&Some(number.clone()));
+                let (bounds, listed): (Vec<_>, Vec<_>) = numbers.into_iter().partition(is_bound);
+                for (numbers, bounds) in [(bounds, true), (listed, false)] {
+                    if !numbers.is_empty() {
+                        let missing = Notification::FragmentsMissing { numbers: &numbers, bounds };
+                        notifications.extend(publisher.notification(&missing));
+                    }
+                }
             }
             Ok(Archived::Retrying { error, delay }) => {
                 telemetry::failed(&plan.key, error.code());

@@ -4,6 +4,8 @@
 //! that are held here it hands to a [`StreamListener`]: streams that have come, and streams that are no more. A stream
 //! that was deleted and made again under its name is another one.
 
+mod tally;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,9 @@ use crate::record::Notification;
 use crate::shard::{OffsetKey, Outgoing};
 use crate::supervision::{Part, fault_point};
 
+pub use tally::Nothing;
+use tally::Tally;
+
 /// After a failure streams are looked for again after at most so long.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -25,8 +30,8 @@ const RETRY: Duration = Duration::from_secs(5);
 pub trait StreamListener: Send + Sync {
     /// Counts the assignments of shards, for [`StreamListener::looked`].
     fn epoch(&self) -> u64;
-    /// All streams of a connector that are of shards held at this epoch have been handed over.
-    fn looked(&self, connector: &str, epoch: u64);
+    /// All streams of a connector that are of shards held at this epoch have been handed over, or there are none.
+    fn looked(&self, connector: &str, epoch: u64, nothing: Option<Nothing>);
     /// Streams could not be looked for; it is tried again.
     fn not_looked(&self, connector: &str, reason: String);
     /// Whether a stream is of a shard that is held here.
@@ -50,12 +55,18 @@ pub async fn run(
     look_now: Arc<Notify>,
     cancel: CancellationToken,
 ) {
+    let mut nothing_before: Option<Nothing> = None;
     loop {
         fault_point(Part::Connector);
         let epoch = listener.epoch();
         let wait = match look(&connector, &discovery, &context, &*listener).await {
-            Ok(()) => {
-                listener.looked(&connector, epoch);
+            Ok(tally) => {
+                let nothing = tally.nothing(&discovery);
+                if nothing != nothing_before {
+                    tell(&connector, &tally, nothing.as_ref());
+                }
+                nothing_before.clone_from(&nothing);
+                listener.looked(&connector, epoch, nothing);
                 discovery.interval
             }
             Err(error) => {
@@ -77,25 +88,49 @@ pub async fn run(
     }
 }
 
+/// Says that nothing is found, or that this is over.
+fn tell(connector: &str, tally: &Tally, nothing: Option<&Nothing>) {
+    let Tally { listed, named, here, tagged, .. } = *tally;
+    match nothing {
+        Some(Nothing { reason, everywhere: true }) => {
+            tracing::warn!(connector, listed, named, tagged, reason, "no streams are found");
+        }
+        // Others may have found some, and then all is well.
+        Some(Nothing { reason, everywhere: false }) => {
+            tracing::info!(connector, listed, named, here, tagged, reason, "no streams are found on this worker");
+        }
+        None => {
+            tracing::info!(connector, listed, named, here, tagged, "there are streams now that may be the connector's")
+        }
+    }
+}
+
 async fn look(
     connector: &str,
     discovery: &Discovery,
     context: &Arc<ConnectorContext>,
     listener: &dyn StreamListener,
-) -> Result<(), Error> {
+) -> Result<Tally, Error> {
     let listed = context.client.list_streams(discovery.prefix.as_deref()).await?;
     let mut found: HashMap<OffsetKey, (StreamRef, String)> = HashMap::new();
     let mut exists: HashMap<String, String> = HashMap::new();
+    let mut tally = Tally { listed: listed.len(), ..Tally::default() };
     for info in listed {
         // One that is being made is found when it is made; one that is being deleted has nothing to read any more.
         if !matches!(info.status.as_str(), "ACTIVE" | "UPDATING") {
             continue;
         }
         exists.insert(info.name.clone(), info.arn.clone());
-        let key = OffsetKey { connector: connector.to_owned(), stream: info.name.clone() };
-        if !discovery.names(&info.name) || !listener.holds(&key) {
+        tally.ready += 1;
+        if !discovery.names(&info.name) {
             continue;
         }
+        tally.named += 1;
+        let key = OffsetKey { connector: connector.to_owned(), stream: info.name.clone() };
+        if !listener.holds(&key) {
+            continue;
+        }
+        tally.here += 1;
         let Ok(stream) = info.name.parse::<StreamRef>() else { continue };
         // Asked for only where it counts: 5 calls a second and stream, 50 an account.
         if !discovery.tags.is_empty() {
@@ -107,6 +142,7 @@ async fn look(
                 Err(error) => return Err(error),
             }
         }
+        tally.tagged += 1;
         found.insert(key, (stream, info.arn));
     }
     for plan in listener.streams(connector).into_iter().filter(|plan| listener.holds(&plan.key)) {
@@ -133,5 +169,5 @@ async fn look(
         let arn = OnceCell::new_with(Some(Some(arn)));
         listener.added(Arc::new(StreamPlan { key: Arc::new(key), stream, context: Arc::clone(context), arn }));
     }
-    Ok(())
+    Ok(tally)
 }

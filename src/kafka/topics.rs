@@ -1,5 +1,7 @@
 //! Topics: made when they are missing, checked when they exist.
 
+mod refusal;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,10 +12,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::context::LogContext;
 use super::settings::KafkaSettings;
+pub use refusal::{Fault, PlanSettings};
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a topic may be without any configuration: the broker that is asked hears of it later than another.
 const CONFIG_TIMEOUT: Duration = Duration::from_secs(5);
+/// Asked for where only the brokers count; without a name all topics would be told of.
+const NO_TOPIC: &str = "__kvs-connect-probe";
 
 /// What a topic is to be like when it is made.
 #[derive(Debug, Clone)]
@@ -26,6 +31,8 @@ pub struct TopicPlan {
     pub replication_factor: i32,
     /// Topic configuration.
     pub config: BTreeMap<String, String>,
+    /// The settings it comes from.
+    pub settings: PlanSettings,
 }
 
 /// What a topic is like.
@@ -69,6 +76,14 @@ pub enum TopicError {
         /// The operation to grant.
         grant: &'static str,
     },
+    /// Kafka does not make such a topic.
+    #[error("topic {name} cannot be made: {}", join(faults))]
+    Refused {
+        /// The topic.
+        name: String,
+        /// What it does not take, at least one.
+        faults: Vec<Fault>,
+    },
     /// It was made by nobody.
     #[error("topic {name} cannot be made: {reason}")]
     Create {
@@ -77,6 +92,10 @@ pub enum TopicError {
         /// What Kafka says.
         reason: String,
     },
+}
+
+fn join(faults: &[Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Asks and makes.
@@ -121,7 +140,7 @@ impl Topics {
     /// What the client says when it does not.
     pub async fn reach(&self, timeout: Duration) -> Result<(), KafkaError> {
         let metadata = Arc::clone(&self.metadata);
-        let asked = tokio::task::spawn_blocking(move || metadata.fetch_metadata(Some("__kvs-connect-probe"), timeout));
+        let asked = tokio::task::spawn_blocking(move || metadata.fetch_metadata(Some(NO_TOPIC), timeout));
         asked.await.map_err(|_| KafkaError::Canceled)?.map(|_| ())
     }
 
@@ -178,27 +197,101 @@ impl Topics {
         Ok(self.describe(name).await?.remove("cleanup.policy"))
     }
 
+    /// What a topic is like, as [`Topics::ensure`] says it, and nothing is made; `None`: it is missing, and Kafka would
+    /// make it.
+    ///
+    /// # Errors
+    /// As those of [`Topics::ensure`].
+    pub async fn look(&self, plan: &TopicPlan) -> Result<Option<TopicFacts>, TopicError> {
+        match self.partitions(&plan.name).await? {
+            Some(partitions) => {
+                let config = self.describe_patiently(&plan.name).await?;
+                Ok(Some(TopicFacts { partitions, config, created: false }))
+            }
+            None => self.request(plan, true).await.map(|()| None),
+        }
+    }
+
     async fn create(&self, plan: &TopicPlan) -> Result<(), TopicError> {
+        self.request(plan, false).await
+    }
+
+    /// Has a topic made, or asks whether it would be.
+    async fn request(&self, plan: &TopicPlan, validate_only: bool) -> Result<(), TopicError> {
+        let name = plan.name.as_str();
+        match self.answer(plan, &plan.config, validate_only).await? {
+            // Another worker was quicker.
+            Ok(()) | Err(RDKafkaErrorCode::TopicAlreadyExists) => Ok(()),
+            Err(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed) => {
+                Err(TopicError::NotAuthorized { doing: "making topic", name: name.to_owned(), grant: "Create" })
+            }
+            Err(code) => Err(self.refused(plan, code).await),
+        }
+    }
+
+    /// Kafka's answer to the wish for a topic with this configuration.
+    async fn answer(
+        &self,
+        plan: &TopicPlan,
+        config: &BTreeMap<String, String>,
+        validate_only: bool,
+    ) -> Result<Result<(), RDKafkaErrorCode>, TopicError> {
         let name = plan.name.as_str();
         let replication = TopicReplication::Fixed(plan.replication_factor);
-        let topic = plan
-            .config
+        let topic = config
             .iter()
             .fold(NewTopic::new(name, plan.partitions, replication), |topic, (key, value)| topic.set(key, value));
         let options = AdminOptions::new().operation_timeout(Some(CALL_TIMEOUT)).request_timeout(Some(CALL_TIMEOUT));
+        let options = options.validate_only(validate_only);
         let kafka = |error| TopicError::Kafka { doing: "making topic", name: name.to_owned(), error };
         let created = self.admin().create_topics(&[topic], &options).await.inspect_err(|error| self.renew_after(error));
-        let results = created.map_err(kafka)?;
-        match results.into_iter().next() {
-            // Another worker was quicker.
-            Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
-            Some(Err((
-                _,
-                RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed,
-            ))) => Err(TopicError::NotAuthorized { doing: "making topic", name: name.to_owned(), grant: "Create" }),
-            Some(Err((_, code))) => Err(TopicError::Create { name: name.to_owned(), reason: code.to_string() }),
+        match created.map_err(kafka)?.into_iter().next() {
+            Some(Ok(_)) => Ok(Ok(())),
+            Some(Err((_, code))) => Ok(Err(code)),
             None => Err(TopicError::Create { name: name.to_owned(), reason: "Kafka gave no answer".to_owned() }),
         }
+    }
+
+    /// What Kafka's error is about.
+    async fn refused(&self, plan: &TopicPlan, code: RDKafkaErrorCode) -> TopicError {
+        let name = plan.name.clone();
+        let mut faults = Vec::new();
+        if code == RDKafkaErrorCode::InvalidConfig {
+            faults = self.config_faults(plan).await;
+        }
+        // Configurations are what Kafka looks at first: the rest may be wrong as well.
+        let rest = match faults.is_empty() {
+            true => Err(code),
+            false => self.answer(plan, &BTreeMap::new(), true).await.unwrap_or(Ok(())),
+        };
+        if let Err(code) = rest {
+            faults.extend(refusal::fault_of(plan, code, self.brokers().await));
+        }
+        match faults.is_empty() {
+            true => TopicError::Create { name, reason: code.to_string() },
+            false => TopicError::Refused { name, faults },
+        }
+    }
+
+    /// Finds what Kafka does not take of a configuration, one by one.
+    async fn config_faults(&self, plan: &TopicPlan) -> Vec<Fault> {
+        let mut refused = BTreeMap::new();
+        for (key, value) in &plan.config {
+            let alone = BTreeMap::from([(key.clone(), value.clone())]);
+            if let Ok(Err(RDKafkaErrorCode::InvalidConfig)) = self.answer(plan, &alone, true).await {
+                refused.extend(alone);
+            }
+        }
+        // One that is there in any case, before connectors are.
+        let known = self.describe(&self.settings.offsets_topic).await.ok().filter(|known| !known.is_empty());
+        refusal::config_faults(plan, &refused, known.as_ref())
+    }
+
+    /// How many brokers there are, when the cluster says.
+    async fn brokers(&self) -> Option<usize> {
+        let metadata = Arc::clone(&self.metadata);
+        let ask = move || metadata.fetch_metadata(Some(NO_TOPIC), CALL_TIMEOUT).map(|found| found.brokers().len());
+        tokio::task::spawn_blocking(ask).await.ok()?.ok().filter(|&count| count > 0)
     }
 
     /// A topic that was made is known to every broker a little later.

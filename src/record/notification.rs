@@ -37,10 +37,13 @@ pub enum Notification<'a> {
         /// Those that were listed and could not be had.
         missing: u64,
     },
-    /// Fragments that the archive had listed cannot be had.
+    /// Fragments of the archive cannot be had.
     FragmentsMissing {
         /// Their numbers.
         numbers: &'a [FragmentNumber],
+        /// Whether they are those that the settings name as the first or last one of a backfill, which the archive may never
+        /// have listed.
+        bounds: bool,
     },
     /// A fragment that cannot be parsed is passed over.
     FragmentPassedOver {
@@ -127,7 +130,7 @@ impl NotificationTopic {
                 fields.fragments_fetched = fetched.map(count);
                 fields.fragments_missing = fetched.map(|_| count(*missing));
             }
-            Notification::FragmentsMissing { numbers } => {
+            Notification::FragmentsMissing { numbers, .. } => {
                 fields.fragments_missing = Some(count(numbers.len() as u64));
                 fields.fragment_numbers = numbers.iter().take(NUMBERS_MAX).map(FragmentNumber::as_str).collect();
             }
@@ -172,7 +175,7 @@ impl Notification<'_> {
                 let archive = match fetched {
                     None => "the archive was not asked (kvs.gap.check)".to_owned(),
                     Some(fetched) => {
-                        format!("{fetched} between the two were fetched from the archive, {missing} were gone")
+                        format!("of those between the two {fetched} fetched from the archive, {missing} gone")
                     }
                 };
                 format!(
@@ -180,10 +183,23 @@ impl Notification<'_> {
                     before.fragment_number, after.fragment_number
                 )
             }
-            Self::FragmentsMissing { numbers } => {
+            Self::FragmentsMissing { numbers, bounds: false } => {
+                let (count, they, their) = match numbers.len() {
+                    1 => ("1 fragment".to_owned(), "it", "its"),
+                    count => (format!("{count} fragments"), "them", "their"),
+                };
                 format!(
-                    "{} fragments that the archive had listed cannot be had: their retention is over, or it does not find them",
-                    numbers.len()
+                    "{count} that the archive had listed cannot be had: {their} retention is over, or it does not find {they}"
+                )
+            }
+            Self::FragmentsMissing { numbers, bounds: true } => {
+                let named: Vec<&str> = numbers.iter().take(NUMBERS_MAX).map(FragmentNumber::as_str).collect();
+                let (fragments, are) = if named.len() == 1 { ("fragment", "is") } else { ("fragments", "are") };
+                format!(
+                    "{fragments} {} {are} named in the settings (kvs.backfill.*) and not in the stream's archive: no such number, or \
+                     {} retention is over; what lies between the bounds is taken all the same",
+                    named.join(" and "),
+                    if named.len() == 1 { "its" } else { "their" }
                 )
             }
             Self::FragmentPassedOver { position, reason } => {

@@ -58,10 +58,34 @@ fn a_fragment_that_is_passed_over_is_named_with_what_is_wrong() {
 #[test]
 fn missing_fragments_are_named() {
     let numbers: Vec<FragmentNumber> = (0..1_200).map(|number| number.to_string().parse().unwrap()).collect();
-    let (_, fields) = read(&Notification::FragmentsMissing { numbers: &numbers });
+    let (_, fields) = read(&Notification::FragmentsMissing { numbers: &numbers, bounds: false });
     assert_eq!(field(&fields, "fragments_missing"), &Value::Long(1_200));
     assert!(matches!(field(&fields, "fragment_numbers"), Value::Array(named) if named.len() == NUMBERS_MAX));
     assert_eq!(field(&fields, "last_fragment_number"), &Value::Null);
     let (record, _) = read(&Notification::StreamDeleted);
     assert_eq!(record.headers[1].1, "STREAM_DELETED");
+}
+
+#[test]
+fn a_bound_that_the_archive_has_not_got_is_not_said_to_have_been_listed() {
+    let numbers: Vec<FragmentNumber> = ["11", "99"].iter().map(|number| number.parse().unwrap()).collect();
+    let said = |numbers: &[FragmentNumber], bounds| Notification::FragmentsMissing { numbers, bounds }.message();
+    let one = said(&numbers[..1], true);
+    assert!(
+        one.starts_with("fragment 11 is named in the settings (kvs.backfill.*) and not in the stream's archive"),
+        "{one}"
+    );
+    assert!(said(&numbers, true).starts_with("fragments 11 and 99 are named in the settings"));
+    assert!(
+        said(&numbers[..1], false).starts_with("1 fragment that the archive had listed cannot be had: its retention")
+    );
+    assert!(
+        said(&numbers, false).starts_with("2 fragments that the archive had listed cannot be had: their retention")
+    );
+    assert!(!one.contains("had listed"), "{one}");
+    // They are counted and named as the others are.
+    let (_, fields) = read(&Notification::FragmentsMissing { numbers: &numbers, bounds: true });
+    assert_eq!(field(&fields, "kind"), &Value::String("FRAGMENTS_MISSING".to_owned()));
+    assert_eq!(field(&fields, "fragments_missing"), &Value::Long(2));
+    assert!(matches!(field(&fields, "fragment_numbers"), Value::Array(named) if named.len() == 2));
 }

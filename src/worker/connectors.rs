@@ -17,7 +17,7 @@ use super::shards::Shards;
 use crate::cluster::{ConfigView, RestartRequest, Settings, TargetState};
 use crate::config::RestartPolicy;
 use crate::connector::StreamPlan;
-use crate::connector::discovery::{self, StreamListener};
+use crate::connector::discovery::{self, Nothing, StreamListener};
 use crate::shard::{ConfigGate, OffsetKey, Outgoing};
 use crate::supervision::{Part, catch_async, fault_point};
 
@@ -49,17 +49,29 @@ struct Run {
     failed: Option<String>,
     /// Why its streams cannot be looked for at the moment.
     trouble: Option<String>,
+    /// Why no streams are found, if none are.
+    nothing: Option<Nothing>,
+    /// Whether it has a task anywhere.
+    has_tasks: bool,
     /// Its topic, once it has started.
     topic: Option<Arc<str>>,
     /// Discovery has looked, at this epoch of the shards.
     looked: Option<u64>,
 }
 
+impl Run {
+    fn trouble(&self) -> Option<String> {
+        // What this worker does not find, others may have found.
+        let nothing = self.nothing.as_ref().filter(|nothing| nothing.everywhere || !self.has_tasks);
+        self.trouble.clone().or_else(|| nothing.map(|nothing| format!("no streams are found: {}", nothing.reason)))
+    }
+}
+
 /// How a connector's run is.
 pub(super) struct RunView {
     /// Why it cannot start.
     pub(super) failed: Option<String>,
-    /// Why its streams cannot be looked for at the moment.
+    /// Why its streams cannot be looked for at the moment, or why none are found.
     pub(super) trouble: Option<String>,
     /// Its data topic.
     pub(super) topic: Option<Arc<str>>,
@@ -116,6 +128,9 @@ impl Connectors {
                 runs.insert(name.clone(), self.begin(name, settings));
             }
         }
+        for (name, run) in runs.iter_mut() {
+            run.has_tasks = view.tasks(name).is_some_and(|tasks| !tasks.is_empty());
+        }
         self.runs.version.fetch_add(1, Ordering::AcqRel);
         drop(runs);
         self.gate.apply(view.position);
@@ -145,7 +160,17 @@ impl Connectors {
                 () = Arc::new(runner).run_supervised() => {}
             }
         });
-        Run { settings: settings.clone(), cancel, wake, failed: None, trouble: None, topic: None, looked: None }
+        Run {
+            settings: settings.clone(),
+            cancel,
+            wake,
+            failed: None,
+            trouble: None,
+            nothing: None,
+            has_tasks: false,
+            topic: None,
+            looked: None,
+        }
     }
 
     /// Does what somebody asked for.
@@ -159,9 +184,9 @@ impl Connectors {
         let Some(run) = runs.get_mut(name) else { return };
         if request.include_tasks && !request.only_failed {
             // All of it anew: files of secrets are read again.
-            let settings = run.settings.clone();
+            let (settings, has_tasks) = (run.settings.clone(), run.has_tasks);
             self.end(name, run);
-            let new = self.begin(name, &settings);
+            let new = Run { has_tasks, ..self.begin(name, &settings) };
             runs.insert(name.clone(), new);
             return;
         }
@@ -187,7 +212,7 @@ impl Connectors {
         let runs = self.runs.lock();
         runs.get(name).map(|run| RunView {
             failed: run.failed.clone(),
-            trouble: run.trouble.clone(),
+            trouble: run.trouble(),
             topic: run.topic.clone(),
             looked: run.looked,
         })
@@ -282,8 +307,10 @@ impl StreamListener for Runner {
         self.shards.held_version()
     }
 
-    fn looked(&self, connector: &str, epoch: u64) {
-        self.runs.note(connector, &self.cancel, |run| (run.looked, run.trouble) = (Some(epoch), None));
+    fn looked(&self, connector: &str, epoch: u64, nothing: Option<Nothing>) {
+        self.runs.note(connector, &self.cancel, |run| {
+            (run.looked, run.trouble, run.nothing) = (Some(epoch), None, nothing);
+        });
     }
 
     fn not_looked(&self, connector: &str, reason: String) {
@@ -317,3 +344,7 @@ impl StreamListener for Runner {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "connectors_tests.rs"]
+mod tests;

@@ -5,15 +5,18 @@
 //! the config log, takes it again, and pulls nothing before that place is in force there ([`crate::shard::ConfigGate`]). Every offset is checked before
 //! the first one is written.
 
-use std::collections::BTreeMap;
+mod named;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
 use super::operations::OperationError;
 use super::turns::{self, Turn};
-use crate::cluster::change;
 use crate::cluster::records::KeyValue;
+use crate::cluster::{Refusal, change};
+use crate::config::connector::{StreamsConfig, streams_of};
 use crate::kafka::KafkaLog;
 use crate::shard::by_arn::find;
 use crate::shard::log::write_transaction;
@@ -74,7 +77,8 @@ impl Worker {
     /// Sets places of a connector's streams; `None` forgets one, so that the stream begins anew.
     ///
     /// # Errors
-    /// When the connector is not STOPPED, or a shard cannot be written.
+    /// When the connector is not STOPPED, when a stream is not its own and has no place either, or when a shard cannot be
+    /// written.
     pub async fn alter_offsets(
         &self,
         name: &str,
@@ -82,7 +86,31 @@ impl Worker {
     ) -> Result<(), OffsetsError> {
         let turn = self.alterations.turn().await?;
         let place = self.stopped_at(name).await?;
+        self.check_named(name, &offsets).await?;
         self.alter_at(turn, name, offsets, place).await
+    }
+
+    /// Refuses streams that are not the connector's, unless they have a place.
+    async fn check_named(
+        &self,
+        name: &str,
+        offsets: &BTreeMap<String, Option<StoredOffset>>,
+    ) -> Result<(), OffsetsError> {
+        let entry = self.connector(name)?;
+        // What cannot be read here may have any.
+        let Some(streams) = entry.settings.as_ref().ok().and_then(streams_of) else { return Ok(()) };
+        let mut foreign: Vec<&String> = offsets.keys().filter(|stream| !named::may_have(&streams, stream)).collect();
+        if foreign.is_empty() {
+            return Ok(());
+        }
+        let mut known: BTreeSet<String> = self.read_offsets(name).await?.into_keys().collect();
+        foreign.retain(|stream| !known.contains(*stream));
+        let Some(foreign) = foreign.first() else { return Ok(()) };
+        match &streams {
+            StreamsConfig::Listed(listed) => known.extend(listed.iter().map(|stream| stream.name().to_owned())),
+            StreamsConfig::Discovered(_) => known.extend(entry.tasks.into_values()),
+        }
+        Err(OperationError::from(Refusal::Invalid(named::refusal(name, &streams, foreign, &known))).into())
     }
 
     async fn alter_at(

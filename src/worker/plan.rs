@@ -11,11 +11,12 @@ use super::WorkerError;
 use super::earlier::PlacesByArn;
 use crate::cluster::Settings;
 use crate::config::connector::{Discovery, ErrorsTolerance, StreamsConfig};
+use crate::config::keys::TOPIC_CREATION_PREFIX;
 use crate::config::secrets::Resolved;
 use crate::config::{ConnectorConfig, WorkerConfig, check};
 use crate::connector::{ConnectorContext, EarlierPlaces, StreamPlan};
 use crate::kafka::topics::TopicPlan;
-use crate::kafka::{DataTopic, DataTopics, KafkaLog, KafkaSettings, TopicFacts, Topics};
+use crate::kafka::{DataTopic, DataTopics, KafkaLog, KafkaSettings, PlanSettings, TopicError, TopicFacts, Topics};
 use crate::record::{AvroValue, NotificationTopic, TimestampPolicy, ValueEncoder};
 use crate::shard::transaction::TransactionLimits;
 use crate::shard::{Contract, OffsetKey, OwnerSettings};
@@ -176,6 +177,12 @@ impl Dependencies {
             partitions: 1,
             replication_factor: self.config.offsets_replication_factor,
             config: BTreeMap::from([("retention.ms".to_owned(), NOTIFICATIONS_RETENTION_MS.to_owned())]),
+            settings: PlanSettings {
+                name: "notifications.topic",
+                partitions: None,
+                replication_factor: "offset.storage.replication.factor",
+                config_prefix: None,
+            },
         };
         let name: Arc<str> = plan.name.as_str().into();
         match self.topics.ensure(&plan).await {
@@ -192,10 +199,33 @@ impl Dependencies {
         }
     }
 
+    /// What making a connector would find wrong with its data topic, which is looked at and not made: setting and reason.
+    pub(super) async fn data_topic_problems(&self, connector: &ConnectorConfig) -> Vec<(String, String)> {
+        let plan = data_topic(connector);
+        match self.topics.look(&plan).await {
+            Ok(Some(facts)) => {
+                let checked = check_data_topic(connector, &facts);
+                checked.err().map(|(key, reason)| (key.to_owned(), reason)).into_iter().collect()
+            }
+            // It would be made with the configuration that is planned.
+            Ok(None) => {
+                let config = plan.config.clone();
+                let facts = TopicFacts { partitions: plan.partitions, config, created: true };
+                let checked = check_data_topic(connector, &facts);
+                checked.err().map(|(key, reason)| (key.to_owned(), reason)).into_iter().collect()
+            }
+            Err(TopicError::Refused { faults, .. }) => {
+                faults.into_iter().map(|fault| (fault.key, fault.reason)).collect()
+            }
+            Err(error) => vec![(plan.settings.name.to_owned(), error.to_string())],
+        }
+    }
+
     async fn plan_resolved(&self, connector: &ConnectorConfig, resolved: Resolved) -> Result<ConnectorPlan, String> {
-        let text = |error: WorkerError| error.to_string();
         let notifications = self.notifications_topic().await;
-        let facts = data_topic(&self.topics, connector).await.map_err(text)?;
+        let plan = data_topic(connector);
+        let facts = self.topics.ensure(&plan).await.map_err(|error| error.to_string())?;
+        check_data_topic(connector, &facts).map_err(|(_, reason)| reason)?;
         let client = self.client(connector).await?;
         let context = Arc::new(ConnectorContext {
             client: Arc::new(client),
@@ -242,25 +272,41 @@ fn timestamp_policy(connector: &ConnectorConfig, facts: &TopicFacts) -> Timestam
     }
 }
 
-async fn data_topic(topics: &Topics, connector: &ConnectorConfig) -> Result<TopicFacts, WorkerError> {
-    let limit = connector.fragment_max_size_bytes();
+/// The data topic of a connector, as it is made when it is missing.
+fn data_topic(connector: &ConnectorConfig) -> TopicPlan {
     let mut plan = TopicPlan {
         name: connector.topic.clone(),
         partitions: connector.topic_partitions,
         replication_factor: connector.topic_replication_factor,
         config: connector.topic_config.clone(),
+        settings: PlanSettings {
+            name: "topic",
+            partitions: Some("topic.creation.default.partitions"),
+            replication_factor: "topic.creation.default.replication.factor",
+            config_prefix: Some(TOPIC_CREATION_PREFIX),
+        },
     };
+    let record_size_bytes = connector.fragment_max_size_bytes() + RECORD_OVERHEAD_BYTES;
     let mut default = |key: &str, value: String| _ = plan.config.entry(key.to_owned()).or_insert(value);
-    default("max.message.bytes", (limit + RECORD_OVERHEAD_BYTES).to_string());
+    default("max.message.bytes", record_size_bytes.to_string());
     default("retention.ms", DEFAULT_RETENTION_MS.to_owned());
-    let facts = topics.ensure(&plan).await.map_err(super::startup::topic_error)?;
+    plan
+}
+
+/// Whether a data topic takes what its connector writes.
+///
+/// # Errors
+/// The setting that it does not go together with, and the reason.
+fn check_data_topic(connector: &ConnectorConfig, facts: &TopicFacts) -> Result<(), (&'static str, String)> {
+    let limit = connector.fragment_max_size_bytes();
     let max_message_bytes = facts.number("max.message.bytes").unwrap_or(i64::MAX);
     if max_message_bytes < i64::try_from(limit).unwrap_or(i64::MAX) {
-        return Err(WorkerError::Config(format!(
+        let reason = format!(
             "topic {}: its max.message.bytes is {max_message_bytes} and connector {:?} lets fragments have {limit} bytes \
              (kvs.fragment.max.size.bytes): raise the one or lower the other",
             connector.topic, connector.name
-        )));
+        );
+        return Err(("kvs.fragment.max.size.bytes", reason));
     }
-    Ok(facts)
+    Ok(())
 }

@@ -10,7 +10,7 @@ use crate::cluster::StatusLog;
 use crate::cluster::status::Reporter;
 use crate::config::WorkerConfig;
 use crate::kafka::topics::TopicPlan;
-use crate::kafka::{KafkaLog, TopicError, Topics};
+use crate::kafka::{KafkaLog, PlanSettings, TopicError, Topics};
 use crate::shard::contract::CONTRACT_KEY;
 use crate::shard::{Contract, LogError, LogErrorKind, OffsetReader, ShardCount, ShardId, ShardLog};
 
@@ -46,7 +46,9 @@ pub(super) fn refused_settings(error: rdkafka::error::KafkaError) -> WorkerError
 pub(super) fn topic_error(error: TopicError) -> WorkerError {
     match error {
         TopicError::Kafka { .. } => WorkerError::Unavailable(error.to_string()),
-        TopicError::NotAuthorized { .. } | TopicError::Create { .. } => WorkerError::Config(error.to_string()),
+        TopicError::NotAuthorized { .. } | TopicError::Refused { .. } | TopicError::Create { .. } => {
+            WorkerError::Config(error.to_string())
+        }
     }
 }
 
@@ -65,8 +67,12 @@ pub(super) struct StorageTopic<'a> {
     pub(super) setting: &'static str,
     /// Partitions.
     pub(super) partitions: i32,
+    /// The setting with them; `None`: nobody sets them.
+    pub(super) partitions_setting: Option<&'static str>,
     /// Replication factor, when it is made.
     pub(super) replication_factor: i32,
+    /// The setting with it.
+    pub(super) replication_factor_setting: &'static str,
     /// What would become of it were it not compacted.
     pub(super) loses: &'static str,
 }
@@ -77,21 +83,27 @@ pub(super) async fn storage_topics(topics: &Topics, config: &WorkerConfig) -> Re
         name: &config.offsets_topic,
         setting: "offset.storage.topic",
         partitions: config.shards.get(),
+        partitions_setting: Some("offset.storage.partitions"),
         replication_factor: config.offsets_replication_factor,
+        replication_factor_setting: "offset.storage.replication.factor",
         loses: LOSES_OFFSETS,
     };
     let configs = StorageTopic {
         name: &config.config_topic,
         setting: "config.storage.topic",
         partitions: 1,
+        partitions_setting: None,
         replication_factor: config.config_replication_factor,
+        replication_factor_setting: "config.storage.replication.factor",
         loses: LOSES_CONFIGS,
     };
     let statuses = StorageTopic {
         name: &config.status_topic,
         setting: "status.storage.topic",
         partitions: 1,
+        partitions_setting: None,
         replication_factor: config.status_replication_factor,
+        replication_factor_setting: "status.storage.replication.factor",
         loses: LOSES_STATUSES,
     };
     for topic in [offsets, configs, statuses] {
@@ -106,7 +118,7 @@ pub(super) fn not_compacted(name: &str, policy: &str, loses: &str) -> String {
 }
 
 async fn storage_topic(topics: &Topics, topic: &StorageTopic<'_>) -> Result<(), WorkerError> {
-    let StorageTopic { name, setting, partitions, replication_factor, loses } = *topic;
+    let StorageTopic { name, setting, partitions, replication_factor, loses, .. } = *topic;
     let settings = [
         ("cleanup.policy", COMPACTED),
         // What is not compacted yet is read at each take: small segments are compacted soon.
@@ -115,7 +127,13 @@ async fn storage_topic(topics: &Topics, topic: &StorageTopic<'_>) -> Result<(), 
         ("max.compaction.lag.ms", "600000"),
     ];
     let config = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    let plan = TopicPlan { name: name.to_owned(), partitions, replication_factor, config };
+    let settings = PlanSettings {
+        name: setting,
+        partitions: topic.partitions_setting,
+        replication_factor: topic.replication_factor_setting,
+        config_prefix: None,
+    };
+    let plan = TopicPlan { name: name.to_owned(), partitions, replication_factor, config, settings };
     let facts = topics.ensure(&plan).await.map_err(topic_error)?;
     let policy = facts.config.get("cleanup.policy").map_or("", String::as_str);
     if policy != COMPACTED {

@@ -33,11 +33,9 @@ impl Worker {
         };
         let Some(dependencies) = self.dependencies.get().filter(|_| connect) else { return Ok(Vec::new()) };
         let _turn = self.errands.turn().await?;
-        // The topic is looked at and not made.
-        let mut problems = Vec::new();
-        if let Err(error) = dependencies.topics.partitions(&config.topic).await {
-            problems.push(Problem::new("settings", "topic", error.to_string()));
-        }
+        let of_topic = dependencies.data_topic_problems(&config).await;
+        let mut problems: Vec<Problem> =
+            of_topic.into_iter().map(|(key, reason)| Problem::new("settings", &key, resolved.hide(&reason))).collect();
         let tried = tokio::time::timeout(TRY_TIMEOUT, try_service(dependencies, &config)).await;
         let said = match tried {
             Ok(Ok(())) => None,

@@ -78,7 +78,23 @@ fn offsets_that_are_set_are_replayed_from_exactly_there_and_reset_ones_from_the_
     {
         assert_eq!(worker.rest("PATCH", "/connectors/c/offsets", Some(wrong)).0, 400, "{wrong}");
     }
+    let nobodys = worker.rest("PATCH", "/connectors/c/offsets", Some(&set("bb", &held[0])));
+    assert_eq!(nobodys.0, 400, "{nobodys:?}");
+    assert!(
+        nobodys.1["message"].as_str().unwrap().contains("\"bb\": connector \"c\" has no such stream"),
+        "{nobodys:?}"
+    );
+    assert!(nobodys.1["message"].as_str().unwrap().ends_with("the nearest one is \"b\""), "{nobodys:?}");
+    let forgotten = json!({ "offsets": [{ "partition": { "stream": "bb" }, "offset": null }] });
+    assert_eq!(worker.rest("PATCH", "/connectors/c/offsets", Some(&forgotten)).0, 400);
     assert_eq!(worker.rest("GET", "/connectors/c/offsets", None).1, offsets);
+    // The place of one that it had can be altered as before.
+    let all = settings["kvs.streams"].clone();
+    settings["kvs.streams"] = "a".into();
+    assert_eq!(worker.rest("PUT", "/connectors/c/config", Some(&settings)).0, 200);
+    assert_eq!(worker.rest("PATCH", "/connectors/c/offsets", Some(&set("b", held.last().unwrap()))).0, 200);
+    settings["kvs.streams"] = all;
+    assert_eq!(worker.rest("PUT", "/connectors/c/config", Some(&settings)).0, 200);
     resume(&worker, "c");
     let replayed = published("a", first.len() + 10);
     assert_eq!(replayed, [&first[..], &held[10..]].concat());

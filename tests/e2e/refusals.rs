@@ -32,6 +32,16 @@ fn another_number_of_partitions_than_the_topic_has() {
 }
 
 #[test]
+fn more_replicas_than_there_are_brokers() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("replicas"));
+    let topic = format!("{}-offsets", stage.group());
+    let worker = stage.worker(kafka).set("offset.storage.replication.factor", "3");
+    let said =
+        "offset.storage.replication.factor: a replication factor of 3 was asked for, and the cluster has 1 broker";
+    refused(&stage, &worker, &[&topic, said]);
+}
+
+#[test]
 fn a_data_topic_that_takes_less_than_the_fragments() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("small-topic"));
     kafka.create_topic(&stage.topic(), 6, &[("max.message.bytes", "1000000")]);

@@ -1,5 +1,6 @@
 //! Kafka Connect's REST API as a Kafka Connect worker answers it, and what a wrong request gets.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::time::Duration;
 
@@ -168,6 +169,54 @@ fn settings_are_validated_field_by_field_and_connections_are_tried_when_asked() 
     let (_, tried) = worker.rest("PUT", &format!("{path}?connect=true"), Some(&good));
     assert_eq!(tried["error_count"], 1);
     assert!(tried.to_string().contains("none"), "{tried}");
+}
+
+#[test]
+fn what_kafka_would_refuse_is_found_by_validating_and_told_at_its_setting() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("validate-topics"));
+    stage.add("a", &stage.recording(1, 1, 100), 1, Pace::Max);
+    let worker = bare(&stage, kafka);
+    let path = "/connector-plugins/KinesisVideoSource/config/validate?connect=true";
+    let mut settings = config(&stage, &["a"]);
+    settings["name"] = "v".into();
+    let errors = |settings: &Value| -> BTreeMap<String, String> {
+        let infos = worker.rest("PUT", path, Some(settings)).1;
+        let configs = infos["configs"].as_array().unwrap_or_else(|| panic!("{infos}")).iter();
+        let wrong = configs.filter(|config| config["value"]["errors"] != json!([]));
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        wrong.map(|config| (text(&config["value"]["name"]), text(&config["value"]["errors"][0]))).collect()
+    };
+    assert_eq!(errors(&settings), BTreeMap::new());
+    settings["topic.creation.default.replication.factor"] = "3".into();
+    settings["topic.creation.default.retention.m"] = "5".into();
+    settings["topic.creation.default.segment.ms"] = "soon".into();
+    let found = errors(&settings);
+    for (key, reason) in [
+        (
+            "topic.creation.default.replication.factor",
+            "3 was asked for, and the cluster has 1 broker: set it to 1 at most",
+        ),
+        ("topic.creation.default.retention.m", "the nearest one is retention.ms"),
+        ("topic.creation.default.segment.ms", "\"soon\": Kafka does not take this value"),
+    ] {
+        assert!(found.get(key).is_some_and(|said| said.contains(reason)), "{key}: {found:?}");
+    }
+    assert_eq!(found.len(), 3, "{found:?}");
+    // Making it says the same.
+    assert_eq!(worker.rest("PUT", "/connectors/v/config", Some(&settings)).0, 201);
+    let trace = || worker.rest("GET", "/connectors/v/status", None).1["connector"]["trace"].to_string();
+    wait_for("the connector to be FAILED", || state(&worker, "v") == "FAILED");
+    for key in found.keys() {
+        assert!(trace().contains(&format!("{key}: ")), "{}", trace());
+    }
+    assert_eq!(worker.rest("DELETE", "/connectors/v", None).0, 204);
+    assert!(!kvs_harness::topic::exists(kafka.bootstrap(), &stage.topic()), "validating makes no topic");
+    // A topic that is there is not made: what it is like counts, and not what it would have been.
+    kafka.create_topic(&stage.topic(), 6, &[("max.message.bytes", "1000")]);
+    let found = errors(&settings);
+    let said = found.get("kvs.fragment.max.size.bytes");
+    assert!(said.is_some_and(|said| said.contains("its max.message.bytes is 1000")), "{found:?}");
+    assert_eq!(found.len(), 1, "{found:?}");
 }
 
 #[test]

@@ -60,6 +60,37 @@ fn a_discovery_that_is_refused_or_panics_says_so_and_goes_on() {
 }
 
 #[test]
+fn a_discovery_that_finds_nothing_says_why_until_it_finds_something() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("nothing-found"));
+    let file = stage.recording(2, 2, 500);
+    let connector = discovering(&stage).set("kvs.streams.regex", "cam-.*").set("kvs.streams.tags", "site:berlin");
+    let mut worker = stage.start(&stage.worker(kafka), &connector);
+    worker.wait_healthy();
+    let status = || worker.rest("GET", "/connectors/cameras/status", None).1["connector"].clone();
+    let said = |text: &str| {
+        wait_for(text, || status()["trace"].as_str().is_some_and(|trace| trace.contains(text)));
+        assert_eq!(status()["state"], "RUNNING");
+    };
+    said("no streams are found: the service lists no streams in this account and region");
+    stage.add("other", &file, 1, Pace::Max);
+    said("1 stream is listed, and no name passes kvs.streams.regex");
+    stage.add("cam-1", &file, 1, Pace::Max);
+    stage.simulator.tag_stream("cam-1", "site", "berlin");
+    said("2 streams are listed, 1 of them with names that pass, and none has a tag \"site:berlin\" (kvs.streams.tags)");
+    // So that it would be said again.
+    let lists = || worker.metric("kvs_connect_api_calls_total");
+    let before = lists();
+    wait_for("two more looks", || lists() >= before + 4.0);
+    stage.simulator.tag_stream("cam-1", "site:berlin", "");
+    stage.expect_all(kafka, &["cam-1"]);
+    wait_for("the connector to say so no more", || status()["trace"].is_null());
+    // Each was said once.
+    for text in ["lists no streams", "no name passes", "and none has a tag"] {
+        assert_eq!(worker.log().matches(text).count(), 1, "{text}: {}", worker.log());
+    }
+}
+
+#[test]
 fn streams_that_come_are_taken_up_and_deleted_ones_end_with_a_notification() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("discovery"));
     let file = stage.recording(4, 2, 500);
@@ -235,6 +266,27 @@ fn a_backfill_from_one_fragment_to_another_has_both_once_and_in_order_through_a_
     wait_for("the last fragment", || stage.seen(kafka).get("s").is_some_and(|seen| seen.len() >= 400));
     assert_eq!(numbers(&stage.seen(kafka)["s"]), numbers(&held[100..500]));
     assert!(notifications(&stage, kafka).is_empty());
+}
+
+#[test]
+fn a_backfill_from_a_fragment_that_there_is_not_says_that_it_is_the_bound() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("backfill-no-bound"));
+    stage.add("s", &stage.recording(20, 2, 500), 1, Pace::Max);
+    let held = stage.held("s");
+    let before_all = "10000000000000000000000000000000000000000000000";
+    let connector = stage
+        .connector(&["s"])
+        .set("kvs.backfill.start.fragment.number", before_all)
+        .set("kvs.backfill.stop.fragment.number", &held[9].0);
+    let mut worker = stage.start(&stage.worker(kafka), &connector);
+    worker.wait_healthy();
+    wait_for("the job to be done", || status(&worker).get("s").is_some_and(|row| row["state"] == "COMPLETED"));
+    wait_for("the notification", || !notifications(&stage, kafka).is_empty());
+    let told = notifications(&stage, kafka);
+    assert_eq!(told.len(), 1, "{told:?}");
+    let message = text(&told[0], "message");
+    assert!(message.starts_with(&format!("fragment {before_all} is named in the settings")), "{message}");
+    wait_for("the last fragment", || stage.seen(kafka).get("s").is_some_and(|seen| seen.len() == 10));
 }
 
 #[test]

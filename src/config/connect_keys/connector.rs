@@ -72,6 +72,12 @@ pub const CONNECTOR: &[ConnectKey] = &[
     key("topic.creation.groups", These(&["default"]), GROUPS),
     key("topic.creation.default.include", Nothing, GROUPS),
     key("topic.creation.default.exclude", Nothing, GROUPS),
+    key(
+        "topic.creation.enable",
+        These(&["true"]),
+        "in Kafka Connect it is the worker's: here a data topic that is missing is made in any case; make it before where \
+         the worker must not",
+    ),
     key("topic.creation.*", Nothing, GROUPS),
     key("producer.override.*", Nothing, OVERRIDES),
     key("consumer.override.*", Nothing, OVERRIDES),
