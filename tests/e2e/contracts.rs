@@ -6,7 +6,7 @@ use kvs_harness::kafka::tool;
 use kvs_harness::{Connector, Kafka, WorkerFile, wait_for};
 use kvs_simulator::Pace;
 
-use crate::stage::{Stage, program};
+use crate::stage::{Stage, configure, program};
 
 fn quoted(text: &str) -> String {
     format!("{text:?}")
@@ -217,4 +217,20 @@ fn a_storage_topic_that_is_deleted_ends_every_worker_and_is_never_taken_for_empt
         again.rest("GET", "/connectors/cameras/status", None).1["connector"]["state"] == "RUNNING"
     });
     assert_eq!(again.terminate().0, 0);
+}
+
+/// What is looked at when a worker starts may be altered while it runs.
+#[test]
+fn a_storage_topic_that_is_no_longer_compacted_ends_its_workers_before_anything_is_lost() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("uncompacted", 4));
+    stage.add("s", &stage.recording(5, 2, 500), 1, Pace::Max);
+    let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["s"]));
+    worker.wait_healthy();
+    stage.expect_all(kafka, &["s"]);
+    let offsets = format!("{}-offsets", stage.group());
+    configure(kafka, &offsets, &[("cleanup.policy", "compact,delete")]);
+    let code = worker.wait_exit();
+    assert_eq!(code, 78, "{}", worker.log());
+    let last = worker.log().lines().last().unwrap_or_default().to_owned();
+    assert!(last.contains(&offsets) && last.contains("cleanup.policy") && last.contains("altered"), "{last}");
 }

@@ -7,10 +7,8 @@ use std::time::Duration;
 use apache_avro::types::Value;
 use kvs_harness::{Connector, Kafka, read_notifications, wait_for, wait_for_within};
 use kvs_simulator::{ErrorTagNames, Fault, FaultKind, Pace};
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, configure};
 
 fn rows(worker: &Connector) -> HashMap<String, serde_json::Value> {
     let Some((200, body)) = worker.get("/streams") else { return HashMap::new() };
@@ -36,18 +34,6 @@ fn named(notification: &HashMap<String, Value>) -> Vec<String> {
     let Value::Array(numbers) = &notification["fragment_numbers"] else { panic!("{notification:?}") };
     let text = |value: &Value| if let Value::String(text) = value { text.clone() } else { panic!("{value:?}") };
     numbers.iter().map(text).collect()
-}
-
-/// Sets all of a topic's own settings.
-fn configure(kafka: &Kafka, topic: &str, settings: &[(&str, &str)]) {
-    let admin: AdminClient<DefaultClientContext> =
-        rdkafka::ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).create().unwrap();
-    let wanted = settings
-        .iter()
-        .fold(AlterConfig::new(ResourceSpecifier::Topic(topic)), |wanted, (key, value)| wanted.set(key, value));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let done = runtime.block_on(admin.alter_configs(&[wanted], &AdminOptions::new())).unwrap();
-    assert!(done.iter().all(Result::is_ok), "{done:?}");
 }
 
 #[test]

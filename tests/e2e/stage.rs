@@ -8,6 +8,8 @@ use std::time::Duration;
 use kvs_harness::{Connector, ConnectorFile, Isolation, Kafka, Seen, Turn, WorkerFile, read_topic, wait_for};
 use kvs_mkv::{ChunkWriter, FrameData, LeadingTags, Timestamp, Track, TrackKind, TrailingTags};
 use kvs_simulator::{Limits, Pace, Repeat, Simulator, SimulatorConfig, StreamSource};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
 use tempfile::TempDir;
 
 /// The connector's program.
@@ -240,4 +242,16 @@ fn chunk(index: usize, frames: usize, frame_size: usize) -> Vec<u8> {
     let trailing = TrailingTags { millis_behind_now: 0, continuation_token: number };
     let tracks = [Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC")];
     ChunkWriter::new("e2e").chunk(&tracks, &[("place", "door")], &leading, 0, &frames, &trailing)
+}
+
+/// Sets all of a topic's own settings.
+pub fn configure(kafka: &Kafka, topic: &str, settings: &[(&str, &str)]) {
+    let admin: AdminClient<DefaultClientContext> =
+        rdkafka::ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).create().unwrap();
+    let wanted = settings
+        .iter()
+        .fold(AlterConfig::new(ResourceSpecifier::Topic(topic)), |wanted, (key, value)| wanted.set(key, value));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let done = runtime.block_on(admin.alter_configs(&[wanted], &AdminOptions::new())).unwrap();
+    assert!(done.iter().all(Result::is_ok), "{done:?}");
 }
