@@ -16,8 +16,8 @@ use wait::{FailedBefore, Until, Wait};
 /// Makes, changes and looks at connectors, by any worker's REST API.
 #[derive(Args)]
 #[command(after_help = "\
-Exit codes besides the usual ones: 66 there is no such connector; 75 not now, it is there already or Kafka is away;
-77 not allowed; 78 the settings are wrong.")]
+Exit codes besides the usual ones: 66 there is no such connector; 75 not now, it is there already or Kafka is away; 77 not \
+allowed; 78 the settings are wrong.")]
 pub(super) struct Connector {
     #[command(subcommand)]
     command: ConnectorCommand,

@@ -108,10 +108,10 @@ impl Api {
         let mut url = worker_url(&self.remote.url)?;
         let no_path = |()| usage(&self.remote.url, "the URL of a worker is expected, http://HOST:PORT");
         url.path_segments_mut().map_err(no_path)?.pop_if_empty().extend(path);
+        let shown = shown(&url);
         if !query.is_empty() {
             url.set_query(Some(query));
         }
-        let shown = url.to_string();
         let is_change = method != Method::GET;
         let mut request = self.client.request(method, url);
         if let Some(user) = &self.remote.user {
@@ -127,7 +127,7 @@ impl Api {
         let unavailable = |error: reqwest::Error| {
             Failure::new(
                 EXIT_UNAVAILABLE,
-                format!("{shown}: no answer: {}; --url says which worker to ask", causes(&error)),
+                format!("{shown}: no answer: {}; --url says which worker to ask", causes(&error.without_url())),
             )
         };
         self.runtime.block_on(async {
@@ -185,6 +185,15 @@ fn worker_url(text: &str) -> Result<reqwest::Url, Failure> {
         "http" | "https" => Ok(url),
         _ => Err(usage(text, "http:// or https:// is missing in front of it")),
     }
+}
+
+/// Returns a URL without a password that it may hold.
+fn shown(url: &reqwest::Url) -> String {
+    let mut url = url.clone();
+    // Neither can be set where there is no host, and then there is none of them.
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    url.set_query(None);
+    url.to_string()
 }
 
 fn usage(url: &str, reason: &str) -> Failure {

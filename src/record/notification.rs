@@ -172,7 +172,9 @@ impl Notification<'_> {
                 let archive = match fetched {
                     None => "the archive was not asked (kvs.gap.check)".to_owned(),
                     Some(fetched) => {
-                        format!("{fetched} between the two were fetched from the archive, {missing} were gone")
+                        let were = if *fetched == 1 { "was" } else { "were" };
+                        let gone = if *missing == 1 { "was" } else { "were" };
+                        format!("{fetched} between the two {were} fetched from the archive, {missing} {gone} gone")
                     }
                 };
                 format!(
@@ -181,10 +183,11 @@ impl Notification<'_> {
                 )
             }
             Self::FragmentsMissing { numbers } => {
-                format!(
-                    "{} fragments that the archive had listed cannot be had: their retention is over, or it does not find them",
-                    numbers.len()
-                )
+                let (count, their, them) = match numbers.len() {
+                    1 => ("1 fragment".to_owned(), "its", "it"),
+                    count => (format!("{count} fragments"), "their", "them"),
+                };
+                format!("{count} that the archive had listed cannot be had: {their} retention is over, or it does not find {them}")
             }
             Self::FragmentPassedOver { position, reason } => {
                 format!(

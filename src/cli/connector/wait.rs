@@ -16,6 +16,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// this long it has, or will not be.
 const STALE_FOR: Duration = Duration::from_secs(15);
 
+/// How the trace begins of a task that waits for the end of its range to come, which is as it should be.
+const UP_TO_THE_PRESENT: &str = "the backfill has come up to the present";
+
 #[derive(Args, Clone, Copy)]
 pub(super) struct Wait {
     /// Wait until it is so, with progress on standard error.
@@ -131,7 +134,8 @@ fn is(status: &Value, until: Until) -> bool {
         Until::Gone => return false,
     };
     // What is RUNNING with a trace does not come on.
-    parts(status).all(|(_, part)| part["state"] == wanted && (until != Until::Running || trace(part).is_none()))
+    let comes_on = |part| trace(part).is_none_or(|trace| trace.starts_with(UP_TO_THE_PRESENT));
+    parts(status).all(|(_, part)| part["state"] == wanted && (until != Until::Running || comes_on(part)))
 }
 
 /// The connector and its tasks, by names of their own.

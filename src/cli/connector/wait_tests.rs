@@ -54,6 +54,10 @@ fn what_runs_with_a_trace_is_not_so_yet() {
     assert_eq!(summary(&hindered), "RUNNING, tasks: 2 RUNNING (1 RUNNING with a trace)");
     assert_eq!(reasons(&hindered), "; task 1: no answer from 127.0.0.1:9");
     assert_eq!(verdict(&status("RUNNING", &[("RUNNING", "")]), Until::Running, &mut none, NOW), Verdict::Done);
+    // A backfill that waits for time to pass is as it should be.
+    let waits = format!("{UP_TO_THE_PRESENT}, and waits until tomorrow");
+    assert_eq!(verdict(&status("RUNNING", &[("RUNNING", &waits)]), Until::Running, &mut none, NOW), Verdict::Done);
+    assert!(include_str!("../../connector/state.rs").contains(UP_TO_THE_PRESENT));
     let many: Vec<(&str, &str)> = std::iter::repeat_n(("RUNNING", "x"), 5).collect();
     assert!(reasons(&status("RUNNING", &many)).ends_with("; task 2: x; 2 more have a reason"));
 }
