@@ -109,7 +109,9 @@ impl WorkerArgs {
             flags.push((BOOTSTRAP.to_owned(), servers.clone()));
         }
         worker::load(self.worker.as_deref(), &flags).map_err(|mut problems| {
-            for problem in problems.iter_mut().filter(|problem| problem.key == BOOTSTRAP && problem.reason == "is required") {
+            for problem in
+                problems.iter_mut().filter(|problem| problem.key == BOOTSTRAP && problem.reason == "is required")
+            {
                 problem.reason.push_str("; --bootstrap-servers HOST:PORT says it, or the file that --worker names");
             }
             problems

@@ -174,13 +174,23 @@ fn a_file_that_is_none_is_said_once_and_with_what_was_expected() {
     }
     let file = write(folder.path(), "file", "");
     let (code, said) = run(&["tail", "--bootstrap-servers", "127.0.0.1:1", "--topic", "t", "--save", &file]);
-    assert!(code == 64 && said.contains(&format!("--save {file}: ")) && said.contains("a folder is expected"), "{said}");
+    assert!(
+        code == 64 && said.contains(&format!("--save {file}: ")) && said.contains("a folder is expected"),
+        "{said}"
+    );
     let (code, said) = run(&["connector", "list", "--url", "127.0.0.1:28083"]);
     assert!(code == 64 && said.contains("http:// or https:// is missing"), "{said}");
     let (code, said) = run(&["connector", "list", "--url", "http://anna:hunter2@127.0.0.1:1"]);
     assert!(code == 69 && said.contains("http://127.0.0.1:1/connectors: no answer: ") && !said.contains("hunter2"));
-    let (_, said) = run(&["validate", &write(folder.path(), "one.json", r#"{"name": "c", "config": {"connector.class":
-        "KinesisVideoSourceConnector", "kvs.region": "us-east-1", "kvs.streams": "a", "topic": "t"}}"#)]);
+    let (_, said) = run(&[
+        "validate",
+        &write(
+            folder.path(),
+            "one.json",
+            r#"{"name": "c", "config": {"connector.class":
+        "KinesisVideoSourceConnector", "kvs.region": "us-east-1", "kvs.streams": "a", "topic": "t"}}"#,
+        ),
+    ]);
     assert!(said.contains("is valid: 1 stream to topic t"), "{said}");
 }
 
@@ -188,7 +198,8 @@ fn a_file_that_is_none_is_said_once_and_with_what_was_expected() {
 #[test]
 fn help_is_wrapped_once_and_lists_every_exit_code() {
     for command in [&["--help"][..], &["run", "--help"], &["connector", "--help"], &["offsets", "--help"]] {
-        let output = Command::new(env!("CARGO_BIN_EXE_kvs-connect")).args(command).env("COLUMNS", "60").output().unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_kvs-connect")).args(command).env("COLUMNS", "60").output().unwrap();
         let help = String::from_utf8(output.stdout).unwrap();
         let lines: Vec<&str> = help.lines().collect();
         for pair in lines.windows(2) {
@@ -208,7 +219,9 @@ fn help_is_wrapped_once_and_lists_every_exit_code() {
         assert!(help.contains(&format!("  {code:<3}  ")), "{line}");
     }
     // What it says to type can be typed.
-    assert!(help.contains("dev/demo/clip.mkv") && Path::new(env!("CARGO_MANIFEST_DIR")).join("dev/demo/clip.mkv").exists());
+    assert!(
+        help.contains("dev/demo/clip.mkv") && Path::new(env!("CARGO_MANIFEST_DIR")).join("dev/demo/clip.mkv").exists()
+    );
     assert!(help.contains("kvs-connect tail --worker connectors/worker.toml --topic kvs.fragments"), "{help}");
 }
 

@@ -134,3 +134,7 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[path = "credentials_tests.rs"]
+mod tests;

@@ -57,11 +57,7 @@ pub enum Error {
     #[error("{0}")]
     Service(Box<ServiceError>),
     /// The service ended a session with an error, told within the media.
-    #[error(
-        "{subject}: the service ended the session: {}{}",
-        describe_report(report),
-        in_request(request_id)
-    )]
+    #[error("{subject}: the service ended the session: {}{}", describe_report(report), in_request(request_id))]
     InStream {
         /// What it is about.
         subject: Subject,

@@ -46,7 +46,8 @@ impl FileError {
         match self {
             Self::Refused { error } if error.kind() == ErrorKind::NotFound => {
                 let folder = std::env::current_dir().ok().filter(|_| file.is_relative());
-                let folder = folder.map_or(String::new(), |folder| format!("; it was looked for in {}", folder.display()));
+                let folder =
+                    folder.map_or(String::new(), |folder| format!("; it was looked for in {}", folder.display()));
                 format!("cannot be read: {error}{folder}")
             }
             _ => self.to_string(),

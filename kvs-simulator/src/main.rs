@@ -167,7 +167,8 @@ async fn main() -> ExitCode {
         return ExitCode::from(71);
     };
     // Its own complaint about a line that cannot be written is a line that cannot be written, and panics.
-    let to_people = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let to_people =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr.clone())

@@ -11,7 +11,7 @@ use super::remote::{Remote, print_json, print_table};
 use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure, WorkerArgs, brokers, output, time_text};
 use crate::config::WorkerConfig;
 use crate::kafka::KafkaLog;
-use crate::shard::recover::recover;
+use crate::shard::recover::{RecoverError, recover};
 use crate::shard::{OffsetKey, ShardId, ShardLog, StoredOffset};
 use crate::worker::plan;
 
@@ -177,7 +177,8 @@ impl List {
 fn expect_topic(worker: &WorkerConfig) -> Result<(), Failure> {
     let (topic, servers) = (&worker.offsets_topic, &worker.bootstrap_servers);
     let found = brokers::partitions(&brokers::connect(worker)?, topic).map_err(|reason| {
-        let text = format!("topic {topic} at {servers}: {reason}; offset.storage.topic says which it is (--worker, --set)");
+        let text =
+            format!("topic {topic} at {servers}: {reason}; offset.storage.topic says which it is (--worker, --set)");
         Failure::new(EXIT_UNAVAILABLE, text)
     })?;
     let (found, expected) = (found.len(), worker.shards.get());
@@ -202,7 +203,13 @@ fn read(worker: &WorkerConfig) -> Result<Listed, Failure> {
     let mut listed = Listed::new();
     for shard in (0..worker.shards.get()).map(ShardId) {
         let recovered = recover(&mut reader, shard, &contract, STALL_TIMEOUT, &|| true);
-        let recovered = recovered.map_err(|error| unavailable(&error))?;
+        let recovered = recovered.map_err(|error| match error {
+            RecoverError::Contract(_) => {
+                let text = format!("topic {topic}: {error}; give the worker's file (--worker), or the same with --set");
+                Failure::new(EXIT_CONFIG, text)
+            }
+            error => unavailable(&error),
+        })?;
         let by_arn = recovered.by_arn.into_iter().filter_map(|(key, place)| Some((key.by_name()?, place.offset)));
         for (key, offset) in recovered.positions.into_iter().chain(by_arn) {
             let OffsetKey { connector, stream } = key;

@@ -22,6 +22,7 @@ fn the_connector_that_has_to_be_stopped_is_named() {
 
 #[test]
 fn a_password_in_a_url_is_not_shown() {
-    let url = worker_url("http://anna:hunter2@127.0.0.1:8083/connectors?token=x").ok().unwrap_or_else(|| unreachable!());
+    let url =
+        worker_url("http://anna:hunter2@127.0.0.1:8083/connectors?token=x").ok().unwrap_or_else(|| unreachable!());
     assert_eq!(shown(&url), "http://127.0.0.1:8083/connectors");
 }

@@ -95,7 +95,9 @@ impl Tail {
                     printer.print_notification(&fields, message.partition(), message.offset())?;
                     shown += 1;
                 }
-                Err(error) => output::say(format_args!("kvs-connect: the record at {place} is no fragment and no notification: {error}")),
+                Err(error) => output::say(format_args!(
+                    "kvs-connect: the record at {place} is no fragment and no notification: {error}"
+                )),
             }
         }
         Ok(())
@@ -123,7 +125,8 @@ impl Tail {
 fn make_folder(folder: &Path) -> Result<(), Failure> {
     let place = folder.display();
     if folder.exists() && !folder.is_dir() {
-        let reason = format!("--save {place}: it is there and is no folder, and a folder is expected: each fragment is a file");
+        let reason =
+            format!("--save {place}: it is there and is no folder, and a folder is expected: each fragment is a file");
         return Err(Failure::new(EXIT_USAGE, reason));
     }
     std::fs::create_dir_all(folder)

@@ -187,7 +187,9 @@ impl Notification<'_> {
                     1 => ("1 fragment".to_owned(), "its", "it"),
                     count => (format!("{count} fragments"), "their", "them"),
                 };
-                format!("{count} that the archive had listed cannot be had: {their} retention is over, or it does not find {them}")
+                format!(
+                    "{count} that the archive had listed cannot be had: {their} retention is over, or it does not find {them}"
+                )
             }
             Self::FragmentPassedOver { position, reason } => {
                 format!(

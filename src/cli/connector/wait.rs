@@ -52,8 +52,12 @@ impl FailedBefore {
     /// Forgets what is FAILED no longer or says something else: if it is FAILED again, it has failed anew.
     fn forget_changed(&mut self, status: &Value) {
         let now = Self::of(Some(status));
-        let unchanged: BTreeSet<String> =
-            self.0.iter().filter(|(part, trace)| now.0.get(*part) == Some(trace)).map(|(part, _)| part.clone()).collect();
+        let unchanged: BTreeSet<String> = self
+            .0
+            .iter()
+            .filter(|(part, trace)| now.0.get(*part) == Some(trace))
+            .map(|(part, _)| part.clone())
+            .collect();
         self.0.retain(|part, _| unchanged.contains(part));
     }
 }

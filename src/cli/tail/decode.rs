@@ -65,8 +65,7 @@ impl Decoder {
 fn fragment(fields: Vec<(String, Value)>) -> Result<Fragment, String> {
     let mut fields = Fields(fields);
     let frames = fields.array("frames");
-    let key_frames =
-        frames.iter().filter(|frame| matches!(member(frame, "key"), Some(Value::Boolean(true)))).count();
+    let key_frames = frames.iter().filter(|frame| matches!(member(frame, "key"), Some(Value::Boolean(true)))).count();
     let tracks = fields.array("tracks");
     let tags = fields.array("tags");
     let pair = |tag: &Value| Some((as_text(member(tag, "name")?)?, as_text(member(tag, "value")?)?));
