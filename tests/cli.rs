@@ -194,6 +194,23 @@ fn a_file_that_is_none_is_said_once_and_with_what_was_expected() {
     assert!(said.contains("is valid: 1 stream to topic t"), "{said}");
 }
 
+#[test]
+fn a_worker_that_takes_its_time_is_told_of() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        while let Ok((mut socket, _)) = listener.accept() {
+            std::thread::sleep(std::time::Duration::from_millis(3_300));
+            let _ = std::io::Write::write_all(&mut socket, b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n");
+        }
+    });
+    let (code, said) = run(&["connector", "delete", "cameras", "--url", &url]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("the worker has not answered yet; changes wait for Kafka for up to 60 s"), "{said}");
+    let (_, said) = run(&["connector", "get", "cameras", "--url", &url]);
+    assert!(said.contains("the worker has not answered yet\n"), "{said}");
+}
+
 /// Lines are broken where the terminal ends, and nowhere else; examples have lines of their own.
 #[test]
 fn help_is_wrapped_once_and_lists_every_exit_code() {
