@@ -1,8 +1,8 @@
 //! The command line: one file a subcommand.
 //!
-//! **Contract.** Exit codes are those of sysexits: 0 done, 64 wrong usage, 69 something needed cannot be had, 70 a defect of
-//! ours, 78 the settings are wrong. What was asked for goes to standard output, everything else to standard error.
+//! **Contract.** Exit codes are those of sysexits, as `--help` lists them. What was asked for goes to standard output, everything else to standard error.
 
+mod brokers;
 mod connector;
 mod offsets;
 mod output;
@@ -38,18 +38,28 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-A first run, against the simulator (`make demo` does all of it):
-  kvs-simulator serve --stream front-door=clip.mkv --repeat forever
+A first run, against the simulator and a Kafka on 127.0.0.1:9092, from the folder of the source (`make demo` does all of \
+it, with a Kafka of its own; the programs are in target/debug after `make build`):
+  kvs-simulator serve --stream front-door=dev/demo/clip.mkv --stream parking=dev/demo/clip.mkv --repeat forever
   kvs-connect validate connectors/demo.json
   AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \\
     kvs-connect run --worker connectors/worker.toml connectors/demo.json
-  kvs-connect tail --topic kvs.fragments
+  kvs-connect tail --worker connectors/worker.toml --topic kvs.fragments
 
-Worker settings come from defaults, then the file, then the environment (CONNECT_BOOTSTRAP_SERVERS is
+Worker settings come from defaults, then the file, then the environment (CONNECT_BOOTSTRAP_SERVERS is \
 bootstrap.servers), then --set. docs/CONFIGURATION.md has all of them.
 
-Exit codes: 0 done; 64 wrong usage; 69 something needed cannot be had; 70 a defect, start it again; 78 the settings
-are wrong.
+Exit codes:
+  0    done, or told to stop
+  64   wrong usage
+  66   there is no such connector, task or path (connector, offsets)
+  69   something needed cannot be had: Kafka, a worker, an address to listen on; or what was waited for has failed
+  70   a defect: start it again
+  75   not now: the connector is there already, or Kafka is away; try again (connector, offsets)
+  77   not allowed (connector, offsets)
+  78   the settings are wrong
+  130  told to stop twice
+
 RUST_LOG sets what is logged, RUST_LOG=kvs_connect=debug for more.";
 
 #[derive(Subcommand)]
@@ -65,6 +75,8 @@ enum Command {
     /// Look at the streams' places, and alter them.
     Offsets(offsets::Offsets),
 }
+
+const BOOTSTRAP: &str = "bootstrap.servers";
 
 /// Where a worker's settings come from.
 #[derive(Args)]
@@ -94,9 +106,16 @@ impl WorkerArgs {
     fn load(&self) -> Result<WorkerConfig, Vec<Problem>> {
         let mut flags = self.settings.clone();
         if let Some(servers) = &self.bootstrap_servers {
-            flags.push(("bootstrap.servers".to_owned(), servers.clone()));
+            flags.push((BOOTSTRAP.to_owned(), servers.clone()));
         }
-        worker::load(self.worker.as_deref(), &flags)
+        worker::load(self.worker.as_deref(), &flags).map_err(|mut problems| {
+            for problem in
+                problems.iter_mut().filter(|problem| problem.key == BOOTSTRAP && problem.reason == "is required")
+            {
+                problem.reason.push_str("; --bootstrap-servers HOST:PORT says it, or the file that --worker names");
+            }
+            problems
+        })
     }
 }
 

@@ -21,7 +21,7 @@ use kvs_client::{ArchiveBounds, Client, MemoryBudget, PullerConfig, StreamRef};
 use tokio::sync::OnceCell;
 
 pub use live::{LiveStreams, ShardStreams};
-pub use state::{Reported, StreamState};
+pub use state::{BACKFILL_TRACES, Reported, StreamState};
 pub use states::StreamStates;
 
 use crate::config::RestartPolicy;

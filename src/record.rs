@@ -16,7 +16,7 @@ use kvs_client::Fragment;
 
 pub use avro::{AvroValue, EncodeError, HEADROOM_BYTES, ValueEncoder};
 pub use notification::{Notification, NotificationTopic};
-pub use schema::{CONTENT_TYPE, KEY_SCHEMA, NOTIFICATION_SCHEMA, VALUE_SCHEMA, value_schemas};
+pub use schema::{CONTENT_TYPE, KEY_SCHEMA, NOTIFICATION_SCHEMA, VALUE_SCHEMA, notification_schema, value_schemas};
 use timestamp::Chosen;
 pub use timestamp::{RecordTimestamp, TimestampPolicy};
 

@@ -180,7 +180,108 @@ fn a_listener_that_is_taken_is_69() {
     );
     let (code, said) = run(&["run", "--bootstrap-servers", "127.0.0.1:1", "--set", &listeners, &connector]);
     assert_eq!(code, 69, "{said}");
-    assert!(said.contains("cannot listen on"), "{said}");
+    assert!(said.contains("cannot listen on") && said.contains("an address of its own (listeners)"), "{said}");
+}
+
+/// The only complaint is the one that tells what to do: what follows from it is not said.
+#[test]
+fn a_file_that_is_none_is_said_once_and_with_what_was_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let connector = concat!(env!("CARGO_MANIFEST_DIR"), "/connectors/demo.json");
+    let missing = folder.path().join("nope.toml").display().to_string();
+    let broken = write(folder.path(), "broken.toml", "bootstrap.servers = \"a:1\"\ngroup.id = oops\n");
+    let twice = write(folder.path(), "twice.properties", "bootstrap.servers=a:1\nbootstrap.servers=b:1\n");
+    let list = write(folder.path(), "list.toml", "bootstrap.servers = [\"a:1\"]\n");
+    for worker in [&missing, &broken, &twice, &list] {
+        for command in [&["run", "--worker", worker, connector][..], &["validate", "--worker", worker, connector]] {
+            let (code, said) = run(command);
+            assert_eq!((code, said.matches("kvs-connect: ").count()), (78, 1), "{said}");
+            assert!(said.contains(worker.as_str()) && !said.contains("is required"), "{said}");
+        }
+    }
+    for command in [&["run", "--bootstrap-servers", "a:1", &missing][..], &["validate", &missing]] {
+        let (code, said) = run(command);
+        assert_eq!(code, 78, "{said}");
+        assert!(said.contains("No such file") && !said.contains("of the worker"), "{said}");
+    }
+    let (_, said) = run(&["connector", "create", "nope.json"]);
+    assert!(said.contains("it was looked for in ") && !said.contains("of the worker"), "{said}");
+    let (_, said) = run(&["validate", concat!(env!("CARGO_MANIFEST_DIR"), "/connectors/worker.toml")]);
+    assert!(said.contains("no JSON: ") && said.contains("a worker's settings are given with --worker"), "{said}");
+    let (_, said) = run(&["validate", &write(folder.path(), "cam.props", "name=cameras\n")]);
+    assert!(said.contains("Java properties from a file named *.properties"), "{said}");
+    for command in [&["tail", "--topic", "t"][..], &["offsets", "list", "--set", "group.id=g"]] {
+        let (code, said) = run(command);
+        assert!(code == 78 && said.contains("--bootstrap-servers") && said.contains("--worker"), "{said}");
+    }
+    let file = write(folder.path(), "file", "");
+    let (code, said) = run(&["tail", "--bootstrap-servers", "127.0.0.1:1", "--topic", "t", "--save", &file]);
+    assert!(
+        code == 64 && said.contains(&format!("--save {file}: ")) && said.contains("a folder is expected"),
+        "{said}"
+    );
+    let (code, said) = run(&["connector", "list", "--url", "127.0.0.1:28083"]);
+    assert!(code == 64 && said.contains("http:// or https:// is missing"), "{said}");
+    let (code, said) = run(&["connector", "list", "--url", "http://anna:hunter2@127.0.0.1:1"]);
+    assert!(code == 69 && said.contains("http://127.0.0.1:1/connectors: no answer: ") && !said.contains("hunter2"));
+    let (_, said) = run(&[
+        "validate",
+        &write(
+            folder.path(),
+            "one.json",
+            r#"{"name": "c", "config": {"connector.class":
+        "KinesisVideoSourceConnector", "kvs.region": "us-east-1", "kvs.streams": "a", "topic": "t"}}"#,
+        ),
+    ]);
+    assert!(said.contains("is valid: 1 stream to topic t"), "{said}");
+}
+
+#[test]
+fn a_worker_that_takes_its_time_is_told_of() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        while let Ok((mut socket, _)) = listener.accept() {
+            std::thread::sleep(std::time::Duration::from_millis(3_300));
+            let _ = std::io::Write::write_all(&mut socket, b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n");
+        }
+    });
+    let (code, said) = run(&["connector", "delete", "cameras", "--url", &url]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("the worker has not answered yet; changes wait for Kafka for up to 60 s"), "{said}");
+    let (_, said) = run(&["connector", "get", "cameras", "--url", &url]);
+    assert!(said.contains("the worker has not answered yet\n"), "{said}");
+}
+
+/// Lines are broken where the terminal ends, and nowhere else; examples have lines of their own.
+#[test]
+fn help_is_wrapped_once_and_lists_every_exit_code() {
+    for command in [&["--help"][..], &["run", "--help"], &["connector", "--help"], &["offsets", "--help"]] {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_kvs-connect")).args(command).env("COLUMNS", "60").output().unwrap();
+        let help = String::from_utf8(output.stdout).unwrap();
+        let lines: Vec<&str> = help.lines().collect();
+        for pair in lines.windows(2) {
+            // A sentence that goes on in the next line has filled this one.
+            let goes_on = pair[0].starts_with(char::is_alphabetic) && pair[1].starts_with(char::is_lowercase);
+            let word = pair[1].split(' ').next().unwrap_or_default().len();
+            assert!(!goes_on || pair[0].len() + 1 + word > 60, "{command:?}: {pair:?}");
+        }
+    }
+    let help = run(&["--help"]).1;
+    for code in [0, 64, 66, 69, 70, 75, 77, 78, 130] {
+        assert!(help.lines().any(|line| line.starts_with(&format!("  {code:<3}  "))), "{code}: {help}");
+    }
+    let source = [include_str!("../src/cli.rs"), include_str!("../src/cli/remote.rs")].concat();
+    for line in source.lines().filter(|line| line.contains("const EXIT_")) {
+        let code = line.rsplit(' ').next().unwrap().trim_end_matches(';');
+        assert!(help.contains(&format!("  {code:<3}  ")), "{line}");
+    }
+    // What it says to type can be typed.
+    assert!(
+        help.contains("dev/demo/clip.mkv") && Path::new(env!("CARGO_MANIFEST_DIR")).join("dev/demo/clip.mkv").exists()
+    );
+    assert!(help.contains("kvs-connect tail --worker connectors/worker.toml --topic kvs.fragments"), "{help}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The operations of the service that a reader needs.
 
 mod send;
+mod unanswered;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -270,6 +271,11 @@ impl Client {
     pub async fn forget(&self, stream: &StreamRef) {
         self.endpoints.invalidate(stream).await;
         self.limits.forget_idle();
+    }
+
+    /// Returns host and port of the stream's data endpoint, if it is known.
+    pub(crate) async fn data_server(&self, stream: &StreamRef, operation: Operation) -> Option<String> {
+        self.endpoints.get(stream, operation).await.map(|url| unanswered::server(&url))
     }
 
     async fn data_endpoint(&self, stream: &StreamRef, operation: Operation) -> Result<Url, Error> {

@@ -101,7 +101,7 @@ impl CredentialsCache {
             return Ok(known.clone());
         }
         let provider = self.provider.as_ref().ok_or("AWS's default chain has no provider")?;
-        let credentials = provider.provide_credentials().await.map_err(|error| with_causes(&error))?;
+        let credentials = provider.provide_credentials().await.map_err(|error| with_advice(with_causes(&error)))?;
         *known = Some(credentials.clone());
         Ok(credentials)
     }
@@ -110,6 +110,14 @@ impl CredentialsCache {
     pub(crate) async fn invalidate(&self) {
         *self.known.lock().await = None;
     }
+}
+
+/// Adds where credentials may be put, if the chain has come to its end: to the instance's own, which most machines have not.
+fn with_advice(reason: String) -> String {
+    const ADVICE: &str = "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a profile of ~/.aws, or give \
+         this machine, container or pod a role";
+    let at_the_end = ["IMDS", "no providers in chain", "not enabled"].iter().any(|text| reason.contains(text));
+    if at_the_end { reason + ADVICE } else { reason }
 }
 
 /// An error and what caused it, in one line.
@@ -126,3 +134,7 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[path = "credentials_tests.rs"]
+mod tests;

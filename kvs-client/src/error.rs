@@ -57,11 +57,7 @@ pub enum Error {
     #[error("{0}")]
     Service(Box<ServiceError>),
     /// The service ended a session with an error, told within the media.
-    #[error(
-        "{subject}: the service ended the session: {} (request id {})",
-        describe_report(report),
-        or_none(request_id)
-    )]
+    #[error("{subject}: the service ended the session: {}{}", describe_report(report), in_request(request_id))]
     InStream {
         /// What it is about.
         subject: Subject,
@@ -71,7 +67,7 @@ pub enum Error {
         request_id: Option<String>,
     },
     /// No answer, or one that broke off.
-    #[error("{subject}: {reason} (request id {})", or_none(request_id))]
+    #[error("{subject}: {reason}{}", in_request(request_id))]
     Transport {
         /// What it is about.
         subject: Subject,
@@ -83,7 +79,7 @@ pub enum Error {
         request_id: Option<String>,
     },
     /// Nothing came for long, between two fragments.
-    #[error("{subject}: no byte came for {seconds} s (request id {})", or_none(request_id))]
+    #[error("{subject}: no byte came for {seconds} s{}", in_request(request_id))]
     Silent {
         /// What it is about.
         subject: Subject,
@@ -93,7 +89,7 @@ pub enum Error {
         request_id: Option<String>,
     },
     /// The answer is not what the API promises.
-    #[error("{subject}: the answer cannot be used: {reason} (request id {})", or_none(request_id))]
+    #[error("{subject}: the answer cannot be used: {reason}{}", in_request(request_id))]
     BadAnswer {
         /// What it is about.
         subject: Subject,
@@ -103,7 +99,7 @@ pub enum Error {
         request_id: Option<String>,
     },
     /// The media is malformed or passes a limit.
-    #[error("{subject}: the media cannot be split: {error} (request id {})", or_none(request_id))]
+    #[error("{subject}: the media cannot be split: {error}{}", in_request(request_id))]
     Media {
         /// What it is about.
         subject: Subject,
@@ -117,9 +113,8 @@ pub enum Error {
     /// A fragment cannot be parsed, however often it is pulled.
     #[error(
         "{subject}: {fragment} cannot be parsed: {reason}; it came like that {times} times running. It is passed over, with a \
-         notification, if errors.tolerance is all and its number is known; else set the stream's offset behind it (request \
-         id {})",
-        or_none(request_id)
+         notification, if errors.tolerance is all and its number is known; else set the stream's offset behind it{}",
+        in_request(request_id)
     )]
     Unparsable {
         /// What it is about.
@@ -182,12 +177,13 @@ impl fmt::Display for ServiceError {
         if let Some(selector) = selector {
             write!(formatter, " (start selector {})", selector.kind())?;
         }
-        write!(formatter, " (request id {})", or_none(request_id))
+        write!(formatter, "{}", in_request(request_id))
     }
 }
 
-fn or_none(request_id: &Option<String>) -> &str {
-    request_id.as_deref().unwrap_or("none")
+/// The end of an error's text: which request it was, if the service said so.
+fn in_request(request_id: &Option<String>) -> String {
+    request_id.as_ref().map_or(String::new(), |id| format!(" (request id {id})"))
 }
 
 fn join(violations: &[Violation]) -> String {

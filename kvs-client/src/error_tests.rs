@@ -63,3 +63,15 @@ fn each_error_in_the_media_has_its_class() {
     }
     assert_eq!(class(None), ErrorClass::Retry);
 }
+
+#[test]
+fn a_request_without_an_id_is_not_spoken_of() {
+    let error = |request_id| Error::Transport {
+        subject: Subject::new(Operation::GetMedia, None),
+        reason: "no answer".to_owned(),
+        connecting: false,
+        request_id,
+    };
+    assert_eq!(error(None).to_string(), "GetMedia: no answer");
+    assert_eq!(error(Some("r-1".to_owned())).to_string(), "GetMedia: no answer (request id r-1)");
+}

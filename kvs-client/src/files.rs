@@ -40,6 +40,21 @@ pub enum FileError {
     NotText,
 }
 
+impl FileError {
+    /// Says it of a file that was named on the command line: not the worker, but whoever typed it looks for it.
+    pub fn on_command_line(&self, file: &Path) -> String {
+        match self {
+            Self::Refused { error } if error.kind() == ErrorKind::NotFound => {
+                let folder = std::env::current_dir().ok().filter(|_| file.is_relative());
+                let folder =
+                    folder.map_or(String::new(), |folder| format!("; it was looked for in {}", folder.display()));
+                format!("cannot be read: {error}{folder}")
+            }
+            _ => self.to_string(),
+        }
+    }
+}
+
 fn remedy(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::NotFound => "; it has to be on the machine of the worker, under this path",

@@ -60,3 +60,13 @@ fn errors_say_what_to_do() {
     std::fs::write(&file, "text").unwrap();
     assert_eq!(read_text(&file).unwrap(), "text");
 }
+
+#[test]
+fn a_file_of_the_command_line_is_looked_for_where_it_was_typed() {
+    let typed = |file: &Path| read(file).unwrap_err().on_command_line(file);
+    let folder = std::env::current_dir().unwrap();
+    let said = typed(Path::new("no-such-file.json"));
+    assert!(said.ends_with(&format!("(os error 2); it was looked for in {}", folder.display())), "{said}");
+    assert!(typed(Path::new("/no-such-file.json")).ends_with("(os error 2)"));
+    assert!(typed(Path::new("/dev/zero")).contains("a device"));
+}

@@ -87,13 +87,13 @@ impl Session {
                 Wanted::Fragments(numbers) => client.get_media_for_fragment_list(stream, numbers).await,
             }
         };
-        let timed_out = || Error::Transport {
-            subject: subject.clone(),
-            reason: format!("no answer within {} s", client.inactivity_timeout.as_secs_f64()),
-            connecting: false,
-            request_id: None,
+        let Ok(media) = tokio::time::timeout(client.inactivity_timeout, opening).await else {
+            let server = client.data_server(stream, operation).await;
+            let server = server.map_or(String::new(), |server| format!(" from {server}"));
+            let reason = format!("no answer{server} within {} s", client.inactivity_timeout.as_secs_f64());
+            return Err(Error::Transport { subject, reason, connecting: false, request_id: None });
         };
-        let media = tokio::time::timeout(client.inactivity_timeout, opening).await.map_err(|_| timed_out())??;
+        let media = media?;
         Ok(Self {
             subject,
             media,

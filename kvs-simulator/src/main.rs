@@ -2,6 +2,7 @@
 
 mod output;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use output::Output;
 #[command(
     version,
     about,
-    after_help = "Example:\n  kvs-simulator serve --listen 127.0.0.1:9100 --stream front-door=clip.mkv --repeat forever --pace realtime\n\nThen, signed with access key `test` and secret `test`:\n  aws kinesisvideo list-streams --endpoint-url http://127.0.0.1:9100"
+    after_help = "Example, with the clip that comes with the source:\n  kvs-simulator serve --listen 127.0.0.1:9100 --stream front-door=dev/demo/clip.mkv --repeat forever --pace realtime\n\nThen, signed with access key `test` and secret `test`:\n  aws kinesisvideo list-streams --endpoint-url http://127.0.0.1:9100"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -166,7 +167,14 @@ async fn main() -> ExitCode {
         return ExitCode::from(71);
     };
     // Its own complaint about a line that cannot be written is a line that cannot be written, and panics.
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr.clone()).log_internal_errors(false).init();
+    let to_people =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr.clone())
+        .with_ansi(to_people)
+        .log_internal_errors(false)
+        .init();
     let pace = match (serve.fragments_per_second, serve.pace, serve.repeat) {
         (Some(rate), _, _) => Pace::FragmentsPerSecond(rate),
         (None, Some(PaceArg::Realtime), _) | (None, None, Repeat::Forever) => Pace::Realtime,

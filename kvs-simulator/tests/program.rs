@@ -77,6 +77,17 @@ fn what_cannot_be_is_refused() {
     assert_eq!(missing.status.code(), Some(69));
 }
 
+/// Colours are for terminals: in a file they are in the way.
+#[test]
+fn a_log_that_is_redirected_has_no_colours() {
+    let clip = concat!(env!("CARGO_MANIFEST_DIR"), "/../dev/demo/clip.mkv");
+    let mut command = serve(&["--stream", &format!("front-door={clip}")]);
+    let mut program = Program(command.env("RUST_LOG", "info").stderr(Stdio::piped()).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(program.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("serving") && !line.contains('\u{1b}'), "{line:?}");
+}
+
 /// What it prints matters to nobody but its reader: closed, full or not read, it serves and ends when it is asked to.
 #[tokio::test]
 async fn it_serves_whatever_becomes_of_its_output() {

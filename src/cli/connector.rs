@@ -1,24 +1,23 @@
 //! `kvs-connect connector`: what REST offers, for people and scripts.
 
+mod wait;
+
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::remote::{Api, Remote, print_json, print_table};
-use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure, output};
+use super::remote::{Remote, print_json, print_table};
+use super::{EXIT_CONFIG, Failure, output};
 use crate::config::connector;
-
-/// How often it is looked while waiting.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+use wait::{FailedBefore, Until, Wait};
 
 /// Makes, changes and looks at connectors, by any worker's REST API.
 #[derive(Args)]
 #[command(after_help = "\
-Exit codes besides the usual ones: 66 there is no such connector; 75 not now, it is there already or Kafka is away;
-77 not allowed; 78 the settings are wrong.")]
+Exit codes besides the usual ones: 66 there is no such connector; 75 not now, it is there already or Kafka is away; 77 not \
+allowed; 78 the settings are wrong.")]
 pub(super) struct Connector {
     #[command(subcommand)]
     command: ConnectorCommand,
@@ -60,16 +59,6 @@ struct Named {
     name: String,
     #[command(flatten)]
     remote: Remote,
-}
-
-#[derive(Args, Clone, Copy)]
-struct Wait {
-    /// Wait until it is so, with progress on standard error.
-    #[arg(long)]
-    wait: bool,
-    /// How long to wait at most.
-    #[arg(long, value_name = "SECONDS", default_value = "120")]
-    wait_timeout_s: u64,
 }
 
 #[derive(Args)]
@@ -131,15 +120,6 @@ struct Restart {
     remote: Remote,
 }
 
-/// What is waited for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Until {
-    Running,
-    Paused,
-    Stopped,
-    Gone,
-}
-
 impl Connector {
     pub(super) fn execute(self) -> Result<(), Failure> {
         match self.command {
@@ -151,15 +131,16 @@ impl Connector {
             ConnectorCommand::Update(Update { file, wait, remote }) => {
                 let (name, settings) = read(&file)?;
                 let api = remote.connect()?;
+                let before = wait.failed_before(&api, &name)?;
                 let made = api.call(Method::PUT, &["connectors", &name, "config"], "", Some(&settings))?;
                 said(&remote, &made, &format!("connector {name}: the settings are set"))?;
-                wait.until(&api, &name, Until::Running)
+                wait.until(&api, &name, Until::Running, before)
             }
             ConnectorCommand::Delete(change) => {
                 let api = change.remote.connect()?;
                 api.call(Method::DELETE, &["connectors", &change.name], "", None)?;
                 said(&change.remote, &Value::Null, &format!("connector {} is deleted", change.name))?;
-                change.wait.until(&api, &change.name, Until::Gone)
+                change.wait.until(&api, &change.name, Until::Gone, FailedBefore::default())
             }
             ConnectorCommand::Pause(change) => change.put("pause", Until::Paused),
             ConnectorCommand::Resume(change) => change.put("resume", Until::Running),
@@ -197,7 +178,7 @@ impl Create {
         let body = json!({ "name": name, "config": settings, "initial_state": state });
         let made = api.call(Method::POST, &["connectors"], "", Some(&body))?;
         said(&self.remote, &made, &format!("connector {name} is made"))?;
-        self.wait.until(&api, &name, until)
+        self.wait.until(&api, &name, until, FailedBefore::default())
     }
 }
 
@@ -206,7 +187,7 @@ impl Change {
         let api = self.remote.connect()?;
         api.call(Method::PUT, &["connectors", &self.name, what], "", None)?;
         said(&self.remote, &Value::Null, &format!("connector {}: {what} is asked for", self.name))?;
-        self.wait.until(&api, &self.name, until)
+        self.wait.until(&api, &self.name, until, FailedBefore::default())
     }
 }
 
@@ -214,6 +195,7 @@ impl Restart {
     fn execute(self) -> Result<(), Failure> {
         let api = self.remote.connect()?;
         let Self { name, include_tasks, only_failed, task, wait, remote } = self;
+        let before = wait.failed_before(&api, &name)?;
         let answer = match task {
             Some(id) => {
                 api.call(Method::POST, &["connectors", &name, "tasks", &id.to_string(), "restart"], "", None)?
@@ -224,88 +206,13 @@ impl Restart {
             }
         };
         said(&remote, &answer, &format!("connector {name}: a restart is asked for"))?;
-        wait.until(&api, &name, Until::Running)
+        wait.until(&api, &name, Until::Running, before)
     }
-}
-
-impl Wait {
-    /// Waits until a connector and all its tasks are as they should be, saying how far it is.
-    fn until(self, api: &Api, name: &str, until: Until) -> Result<(), Failure> {
-        if !self.wait {
-            return Ok(());
-        }
-        let began = Instant::now();
-        let mut told = String::new();
-        loop {
-            let found = api.find(&["connectors", name, "status"])?;
-            let progress = match &found {
-                None => "it is gone".to_owned(),
-                Some(status) => summary(status),
-            };
-            if progress != told {
-                progress_line(name, began, &progress);
-                told = progress;
-            }
-            match &found {
-                None if until == Until::Gone => return Ok(()),
-                None => return Err(Failure::new(EXIT_UNAVAILABLE, format!("connector {name} was deleted meanwhile"))),
-                Some(status) => {
-                    if is(status, until) {
-                        return Ok(());
-                    }
-                    if until == Until::Running
-                        && let Some(trace) = failure(status)
-                    {
-                        return Err(Failure::new(EXIT_UNAVAILABLE, format!("connector {name} has failed: {trace}")));
-                    }
-                }
-            }
-            if began.elapsed() >= Duration::from_secs(self.wait_timeout_s) {
-                let text = format!("connector {name}: waited {} s in vain; {told}", self.wait_timeout_s);
-                return Err(Failure::new(EXIT_UNAVAILABLE, text));
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-    }
-}
-
-fn progress_line(name: &str, began: Instant, progress: &str) {
-    let seconds = began.elapsed().as_secs_f64();
-    output::say(format_args!("{seconds:6.1} s  {name}: {progress}"));
 }
 
 fn states(status: &Value) -> Vec<&str> {
     let tasks = status["tasks"].as_array().map_or(&[][..], Vec::as_slice);
     tasks.iter().map(|task| task["state"].as_str().unwrap_or("-")).collect()
-}
-
-/// `RUNNING, 3 of 4 tasks running`.
-fn summary(status: &Value) -> String {
-    let connector = status["connector"]["state"].as_str().unwrap_or("-");
-    let states = states(status);
-    let mut counts: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
-    for state in &states {
-        *counts.entry(state).or_default() += 1;
-    }
-    let counts: Vec<String> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
-    let tasks = if states.is_empty() { "no tasks".to_owned() } else { format!("tasks: {}", counts.join(", ")) };
-    format!("{connector}, {tasks}")
-}
-
-fn is(status: &Value, until: Until) -> bool {
-    let wanted = match until {
-        Until::Running => "RUNNING",
-        Until::Paused => "PAUSED",
-        Until::Stopped => "STOPPED",
-        Until::Gone => return false,
-    };
-    status["connector"]["state"] == wanted && states(status).iter().all(|state| *state == wanted)
-}
-
-fn failure(status: &Value) -> Option<String> {
-    let tasks = status["tasks"].as_array().map_or(&[][..], Vec::as_slice);
-    let failed = std::iter::once(&status["connector"]).chain(tasks).find(|one| one["state"] == "FAILED")?;
-    Some(failed["trace"].as_str().unwrap_or("no reason is known").to_owned())
 }
 
 fn list(remote: &Remote) -> Result<(), Failure> {

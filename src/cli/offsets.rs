@@ -8,10 +8,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::remote::{Remote, print_json, print_table};
-use super::{EXIT_UNAVAILABLE, Failure, WorkerArgs, output, time_text};
+use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure, WorkerArgs, brokers, output, time_text};
 use crate::config::WorkerConfig;
 use crate::kafka::KafkaLog;
-use crate::shard::recover::recover;
+use crate::shard::recover::{RecoverError, recover};
 use crate::shard::{OffsetKey, ShardId, ShardLog, StoredOffset};
 use crate::worker::plan;
 
@@ -21,11 +21,15 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// Looks at the streams' places, and alters them.
 #[derive(Args)]
 #[command(after_help = "\
-An offset is the last fragment that counts as published: the next one that is published is the one behind it. It can be
+An offset is the last fragment that counts as published: the next one that is published is the one behind it. It can be \
 altered only while the connector is stopped:
   kvs-connect connector stop cameras --wait
   kvs-connect offsets set cameras front-door 91343852333181432392682062607743920146150000042
-  kvs-connect connector resume cameras --wait")]
+  kvs-connect connector resume cameras --wait
+
+`list` asks a worker (--url), which knows the connectors there are now. With --worker or --bootstrap-servers it reads the \
+offsets topic and needs no worker: then connectors that were deleted are listed, too, for their places are kept. Either \
+shows what is committed.")]
 pub(super) struct Offsets {
     #[command(subcommand)]
     command: OffsetsCommand,
@@ -47,7 +51,6 @@ struct List {
     connector: Option<String>,
     #[command(flatten)]
     remote: Remote,
-    /// With any of these the offsets topic is read, and no worker asked.
     #[command(flatten)]
     worker: WorkerArgs,
 }
@@ -170,18 +173,43 @@ impl List {
     }
 }
 
+/// Expects Kafka to answer and the offsets topic to be there and to have its partitions: what comes after says it less well.
+fn expect_topic(worker: &WorkerConfig) -> Result<(), Failure> {
+    let (topic, servers) = (&worker.offsets_topic, &worker.bootstrap_servers);
+    let found = brokers::partitions(&brokers::connect(worker)?, topic).map_err(|reason| {
+        let text =
+            format!("topic {topic} at {servers}: {reason}; offset.storage.topic says which it is (--worker, --set)");
+        Failure::new(EXIT_UNAVAILABLE, text)
+    })?;
+    let (found, expected) = (found.len(), worker.shards.get());
+    if usize::try_from(expected) == Ok(found) {
+        return Ok(());
+    }
+    let reason = format!(
+        "topic {topic} at {servers}: it has {found} partitions and offset.storage.partitions is {expected}; give the          worker's file (--worker), or --set offset.storage.partitions={found}"
+    );
+    Err(Failure::new(EXIT_CONFIG, reason))
+}
+
 type Listed = BTreeMap<(String, String), (ShardId, StoredOffset)>;
 
 fn read(worker: &WorkerConfig) -> Result<Listed, Failure> {
     let topic = &worker.offsets_topic;
     let unavailable = |error: &dyn std::fmt::Display| Failure::new(EXIT_UNAVAILABLE, format!("topic {topic}: {error}"));
+    expect_topic(worker)?;
     let log = KafkaLog::new(plan::kafka_settings(worker));
     let contract = plan::contract(worker);
     let mut reader = log.open_reader().map_err(|error| unavailable(&error))?;
     let mut listed = Listed::new();
     for shard in (0..worker.shards.get()).map(ShardId) {
         let recovered = recover(&mut reader, shard, &contract, STALL_TIMEOUT, &|| true);
-        let recovered = recovered.map_err(|error| unavailable(&error))?;
+        let recovered = recovered.map_err(|error| match error {
+            RecoverError::Contract(_) => {
+                let text = format!("topic {topic}: {error}; give the worker's file (--worker), or the same with --set");
+                Failure::new(EXIT_CONFIG, text)
+            }
+            error => unavailable(&error),
+        })?;
         let by_arn = recovered.by_arn.into_iter().filter_map(|(key, place)| Some((key.by_name()?, place.offset)));
         for (key, offset) in recovered.positions.into_iter().chain(by_arn) {
             let OffsetKey { connector, stream } = key;

@@ -18,6 +18,9 @@ const EXIT_NO_PERMISSION: u8 = 77;
 /// A change waits for others, and for a broker that restarts.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
+/// Whoever waits longer than this is told so.
+const SLOW_AFTER: Duration = Duration::from_secs(3);
+
 /// Which worker to ask, and as whom. Any worker of a group answers for all.
 #[derive(Args, Clone)]
 pub(super) struct Remote {
@@ -102,16 +105,14 @@ impl Api {
         query: &str,
         body: Option<&Value>,
     ) -> Result<(StatusCode, Value), Failure> {
-        let usage = |reason: String| Failure::new(EXIT_USAGE, format!("--url {:?}: {reason}", self.remote.url));
-        let mut url = reqwest::Url::parse(&self.remote.url).map_err(|error| usage(error.to_string()))?;
-        url.path_segments_mut()
-            .map_err(|()| usage("a URL of a worker was expected".to_owned()))?
-            .pop_if_empty()
-            .extend(path);
+        let mut url = worker_url(&self.remote.url)?;
+        let no_path = |()| usage(&self.remote.url, "the URL of a worker is expected, http://HOST:PORT");
+        url.path_segments_mut().map_err(no_path)?.pop_if_empty().extend(path);
+        let shown = shown(&url);
         if !query.is_empty() {
             url.set_query(Some(query));
         }
-        let shown = url.to_string();
+        let is_change = method != Method::GET;
         let mut request = self.client.request(method, url);
         if let Some(user) = &self.remote.user {
             let (name, password) = user.split_once(':').unwrap_or((user, ""));
@@ -126,11 +127,20 @@ impl Api {
         let unavailable = |error: reqwest::Error| {
             Failure::new(
                 EXIT_UNAVAILABLE,
-                format!("{shown}: no answer: {}; --url says which worker to ask", causes(&error)),
+                format!("{shown}: no answer: {}; --url says which worker to ask", causes(&error.without_url())),
             )
         };
         self.runtime.block_on(async {
-            let response = request.send().await.map_err(unavailable)?;
+            let mut sent = std::pin::pin!(request.send());
+            let response = match tokio::time::timeout(SLOW_AFTER, &mut sent).await {
+                Ok(response) => response,
+                Err(_) => {
+                    let changes = if is_change { "; changes wait for Kafka for up to 60 s" } else { "" };
+                    output::say(format_args!("kvs-connect: the worker has not answered yet{changes}"));
+                    sent.await
+                }
+            };
+            let response = response.map_err(unavailable)?;
             let status = response.status();
             let text = response.text().await.map_err(unavailable)?;
             if text.is_empty() {
@@ -153,9 +163,46 @@ impl Api {
             409 | 503 => EXIT_TEMPORARY,
             _ => EXIT_UNAVAILABLE,
         };
-        let advice = if status == StatusCode::UNAUTHORIZED { "; --user or --token says who you are" } else { "" };
+        let advice = if status == StatusCode::UNAUTHORIZED {
+            "; --user or --token says who you are".to_owned()
+        } else {
+            connector_to_stop(&message).map_or_else(String::new, |name| {
+                format!("; on the command line: kvs-connect connector stop {name} --wait")
+            })
+        };
         Failure::new(code, format!("{message}{advice}"))
     }
+}
+
+/// Reads the URL of a worker.
+fn worker_url(text: &str) -> Result<reqwest::Url, Failure> {
+    let url = reqwest::Url::parse(text).map_err(|error| {
+        // `localhost:8083` is a URL, of the scheme localhost.
+        let missing = if text.contains("://") { "" } else { "; http:// or https:// is missing in front of it" };
+        usage(text, &format!("{error}{missing}"))
+    })?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        _ => Err(usage(text, "http:// or https:// is missing in front of it")),
+    }
+}
+
+/// Returns a URL without a password that it may hold.
+fn shown(url: &reqwest::Url) -> String {
+    let mut url = url.clone();
+    // Neither can be set where there is no host, and then there is none of them.
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    url.set_query(None);
+    url.to_string()
+}
+
+fn usage(url: &str, reason: &str) -> Failure {
+    Failure::new(EXIT_USAGE, format!("--url {url:?}: {reason}"))
+}
+
+/// Returns the connector that a refusal says has to be stopped first: Connect's text names the request alone.
+fn connector_to_stop(message: &str) -> Option<&str> {
+    message.split_once("'/connectors/")?.1.split_once("/stop'").map(|(name, _)| name)
 }
 
 /// An error with what led to it.
@@ -188,3 +235,7 @@ pub(super) fn print_table(titles: &[&str], rows: &[Vec<String>]) -> Result<(), F
 pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
     output::print(format_args!("{value:#}"))
 }
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;

@@ -20,10 +20,13 @@ const SHUTDOWN_MAX: Duration = Duration::from_millis(9_700);
 /// Runs a worker.
 #[derive(Args)]
 #[command(after_help = "\
-SIGTERM and Ctrl-C stop pulling, commit what is whole, leave the group and exit 0 within 10 s; a second signal exits at
-once. Start the same command on other machines to share the work: the consumer group is all there is to configure.
-Connectors are made over REST (kvs-connect connector create) and kept in Kafka; files that are given here are applied
-as PUT config. With --standalone they are all there is, and what is changed over REST ends with the process.
+SIGTERM and Ctrl-C stop pulling, commit what is whole, leave the group and exit 0 within 10 s; a second signal exits at \
+once. Start the same command on other machines to share the work: the consumer group is all there is to configure. A second \
+worker on one machine needs an address of its own: --set listeners=http://127.0.0.1:8084.
+
+Connectors are made over REST (kvs-connect connector create) and kept in Kafka; files that are given here are applied as \
+PUT config. With --standalone they are all there is, and what is changed over REST ends with the process.
+
 Credentials come from the usual AWS environment, profile, web identity, container or instance.")]
 pub(super) struct Run {
     #[command(flatten)]

@@ -4,28 +4,30 @@ mod decode;
 mod show;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+use rdkafka::{Message, Offset, TopicPartitionList};
 
-use super::{EXIT_UNAVAILABLE, Failure, WorkerArgs, output};
+use super::brokers::{self, CALL_TIMEOUT, connect};
+use super::{EXIT_UNAVAILABLE, EXIT_USAGE, Failure, WorkerArgs, output};
 use crate::kafka::context::LogContext;
-
-const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+use decode::Decoded;
 
 /// Shows committed fragments.
 #[derive(Args)]
 #[command(after_help = "\
-Only what is committed is shown, as any read_committed consumer sees it.
+Only what is committed is shown, as any read_committed consumer sees it. The topic of notifications \
+(notifications.topic) is shown as well, a line each.
   kvs-connect tail --bootstrap-servers 127.0.0.1:9092 --topic kvs.fragments
-  kvs-connect tail --worker worker.toml --topic kvs.fragments --from beginning --until-end --save ./fragments")]
+  kvs-connect tail --worker worker.toml --topic kvs.fragments --from beginning --until-end --save ./fragments
+  kvs-connect tail --worker worker.toml --topic kvs-connect-notifications --from beginning --until-end")]
 pub(super) struct Tail {
     #[command(flatten)]
     worker: WorkerArgs,
-    /// The data topic.
+    /// The data topic, or that of notifications.
     #[arg(long)]
     topic: String,
     /// Where to begin.
@@ -56,15 +58,14 @@ enum From {
 impl Tail {
     pub(super) fn execute(self) -> Result<(), Failure> {
         let worker = self.worker.load().map_err(|problems| Failure::config(&problems))?;
-        let consumer = connect(&worker.bootstrap_servers, worker.common.iter().chain(&worker.consumer))?;
+        if let Some(folder) = &self.save {
+            make_folder(folder)?;
+        }
+        let consumer = connect(&worker)?;
         let unavailable = |what: &str, error: &dyn std::fmt::Display| {
             Failure::new(EXIT_UNAVAILABLE, format!("{what} topic {}: {error}", self.topic))
         };
         let ends = self.assign(&consumer).map_err(|error| unavailable("cannot read", &error))?;
-        if let Some(folder) = &self.save {
-            std::fs::create_dir_all(folder)
-                .map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("{}: {error}", folder.display())))?;
-        }
         let decoder = decode::Decoder::new().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
         let mut printer = show::Printer::new(self.json);
         let mut shown = 0;
@@ -82,7 +83,7 @@ impl Tail {
             };
             let place = format!("partition {} offset {}", message.partition(), message.offset());
             match decoder.decode(message.payload().unwrap_or_default()) {
-                Ok(fragment) => {
+                Ok(Decoded::Fragment(fragment)) => {
                     if let Some(folder) = &self.save {
                         show::save(folder, &fragment).map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
                     }
@@ -90,7 +91,13 @@ impl Tail {
                     printer.print(&fragment, message.partition(), message.offset(), timestamp_ms)?;
                     shown += 1;
                 }
-                Err(error) => output::say(format_args!("kvs-connect: the record at {place} is no fragment: {error}")),
+                Ok(Decoded::Notification(fields)) => {
+                    printer.print_notification(&fields, message.partition(), message.offset())?;
+                    shown += 1;
+                }
+                Err(error) => output::say(format_args!(
+                    "kvs-connect: the record at {place} is no fragment and no notification: {error}"
+                )),
             }
         }
         Ok(())
@@ -99,22 +106,31 @@ impl Tail {
     /// Assigns all partitions; answers where each ends now.
     fn assign(&self, consumer: &BaseConsumer<LogContext>) -> Result<HashMap<i32, i64>, String> {
         let text = |error: rdkafka::error::KafkaError| error.to_string();
-        let metadata = consumer.fetch_metadata(Some(&self.topic), CALL_TIMEOUT).map_err(text)?;
-        let topic = metadata.topics().first().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
-        let topic = topic.ok_or("there is no such topic, or it may not be read")?;
         let mut partitions = TopicPartitionList::new();
         let mut ends = HashMap::new();
-        for partition in topic.partitions() {
-            let (start, end) = consumer.fetch_watermarks(&self.topic, partition.id(), CALL_TIMEOUT).map_err(text)?;
+        for partition in brokers::partitions(consumer, &self.topic)? {
+            let (start, end) = consumer.fetch_watermarks(&self.topic, partition, CALL_TIMEOUT).map_err(text)?;
             let from = if self.from == From::Beginning { start } else { end };
-            partitions.add_partition_offset(&self.topic, partition.id(), Offset::Offset(from)).map_err(text)?;
+            partitions.add_partition_offset(&self.topic, partition, Offset::Offset(from)).map_err(text)?;
             if from < end {
-                ends.insert(partition.id(), end);
+                ends.insert(partition, end);
             }
         }
         consumer.assign(&partitions).map_err(text)?;
         Ok(ends)
     }
+}
+
+/// Makes the folder that fragments are saved in, unless it is there.
+fn make_folder(folder: &Path) -> Result<(), Failure> {
+    let place = folder.display();
+    if folder.exists() && !folder.is_dir() {
+        let reason =
+            format!("--save {place}: it is there and is no folder, and a folder is expected: each fragment is a file");
+        return Err(Failure::new(EXIT_USAGE, reason));
+    }
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("--save {place}: the folder cannot be made: {error}")))
 }
 
 /// Whether the position of every partition is at the end noted for it. Positions pass over markers and aborted records.
@@ -124,33 +140,4 @@ fn at_end(consumer: &BaseConsumer<LogContext>, topic: &str, ends: &HashMap<i32, 
         let position = positions.find_partition(topic, partition).map(|element| element.offset());
         matches!(position, Some(Offset::Offset(offset)) if offset >= end)
     })
-}
-
-fn connect<'a>(
-    bootstrap_servers: &str,
-    settings: impl Iterator<Item = (&'a String, &'a String)>,
-) -> Result<BaseConsumer<LogContext>, Failure> {
-    let mut config = ClientConfig::new();
-    config
-        .set("bootstrap.servers", bootstrap_servers)
-        .set("group.id", "kvs-connect-tail")
-        .set("isolation.level", "read_committed")
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        .set("auto.offset.reset", "earliest")
-        .set("fetch.wait.max.ms", "50")
-        .set("queued.max.messages.kbytes", "65536");
-    for (key, value) in settings {
-        config.set(key, value);
-    }
-    let consumer: BaseConsumer<LogContext> =
-        config.create_with_context(LogContext).map_err(|error| Failure::new(super::EXIT_CONFIG, error))?;
-    let began = Instant::now();
-    while let Err(error) = consumer.fetch_metadata(Some("__kvs-connect-probe"), Duration::from_secs(3)) {
-        if began.elapsed() > CALL_TIMEOUT {
-            let reason = format!("Kafka at {bootstrap_servers} cannot be reached: {error}");
-            return Err(Failure::new(EXIT_UNAVAILABLE, reason));
-        }
-    }
-    Ok(consumer)
 }

@@ -93,7 +93,7 @@ impl ConnectorConfig {
 pub fn load(file: &Path) -> Result<Given, Vec<Problem>> {
     let place = file.display().to_string();
     let whole = |reason: String| vec![Problem::new(&place, "", reason)];
-    let text = files::read_text(file).map_err(|error| whole(error.to_string()))?;
+    let text = files::read_text(file).map_err(|error| whole(error.on_command_line(file)))?;
     if properties::is_name(file) { parse_properties(&place, &text) } else { parse(&place, &text) }
 }
 
@@ -115,7 +115,7 @@ fn parse_properties(place: &str, text: &str) -> Result<Given, Vec<Problem>> {
 pub fn parse(place: &str, text: &str) -> Result<Given, Vec<Problem>> {
     let whole = |reason: String| vec![Problem::new(place, "", reason)];
     let value: Value = json::from_slice(text.as_bytes())
-        .map_err(|error| whole(format!("no JSON: {error}{}", properties::hint(text))))?;
+        .map_err(|error| whole(format!("no JSON: {error}{}", properties::hint_for_connectors(text))))?;
     let Value::Object(mut document) = value else {
         return Err(whole(r#"{"name": "…", "config": {…}} was expected"#.to_owned()));
     };

@@ -123,7 +123,11 @@ const CLIENT_PREFIXES: &[&str] = &["producer.", "consumer.", "admin."];
 
 /// Settings of a connector.
 pub const CONNECTOR: &[Key] = &[
-    key("name", "the file's name", "The connector's name; may be left out here, for it stands beside config."),
+    key(
+        "name",
+        "required",
+        "The connector's name: in JSON beside config, within it, or the same in both; in properties a key like the others.",
+    ),
     key("connector.class", "required", "KinesisVideoSourceConnector."),
     key("tasks.max", "1", "Accepted for Kafka Connect's sake: a task is a stream here."),
     key("kvs.region", "AWS's variables and profile", "AWS region."),

@@ -48,6 +48,16 @@ pub fn hint(text: &str) -> &'static str {
     if first.is_some_and(is_pair) { "; Java properties are read from files named *.properties" } else { "" }
 }
 
+/// What to add where a connector's JSON was expected and something else was given.
+pub fn hint_for_connectors(text: &str) -> &'static str {
+    if text.trim_start().starts_with('{') {
+        ""
+    } else {
+        "; a connector is read as JSON, {\"name\": …, \"config\": {…}}, or as Java properties from a file named *.properties; \
+         a worker's settings are given with --worker"
+    }
+}
+
 #[cfg(test)]
 #[path = "properties_tests.rs"]
 mod tests;

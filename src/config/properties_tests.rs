@@ -33,3 +33,12 @@ fn what_looks_like_properties_is_said_to_be_some() {
     assert_eq!(hint("bootstrap.servers = \"localhost:9092\"\n"), "");
     assert_eq!(hint("{\"name\": \"a.b=c\"}"), "");
 }
+
+#[test]
+fn what_is_no_json_is_told_what_a_connectors_file_is() {
+    for text in ["bootstrap.servers = \"a:1\"\n", "# cameras\nname=cameras\n", ""] {
+        let hint = hint_for_connectors(text);
+        assert!(hint.contains("*.properties") && hint.contains("--worker"), "{hint}");
+    }
+    assert_eq!(hint_for_connectors(" {\"name\": 1,"), "");
+}

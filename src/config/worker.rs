@@ -92,24 +92,8 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerCon
     let mut settings = BTreeMap::new();
     let place = file.map_or("worker settings".to_owned(), |file| file.display().to_string());
     if let Some(file) = file {
-        match kvs_client::files::read_text(file) {
-            Ok(text) if properties::is_name(file) => match properties::parse(&text) {
-                Ok(read) => {
-                    settings.extend(read.into_iter().map(|(key, value)| (key, (place.clone(), value))));
-                }
-                Err(wrong) => {
-                    problems.extend(wrong.into_iter().map(|(key, reason)| Problem::new(&place, &key, reason)));
-                }
-            },
-            Ok(text) => {
-                let wrong = problems.len();
-                merge(&mut settings, &Figment::from(Toml::string(&text)), &place, &mut problems);
-                for problem in problems.iter_mut().skip(wrong) {
-                    problem.reason.push_str(properties::hint(&text));
-                }
-            }
-            Err(error) => problems.push(Problem::new(&place, "", error.to_string())),
-        }
+        // A file that cannot be read or parsed leaves nothing to look for in it: what it does not say is not missing.
+        read_file(file, &mut settings, &mut problems)?;
     }
     environment::read(&mut settings, std::env::vars_os(), &mut problems);
     for (key, value) in flags {
@@ -134,20 +118,29 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerCon
     }
 }
 
-fn merge(
+/// Reads the settings of a file. Values that are none are noted among `problems`.
+fn read_file(
+    file: &Path,
     settings: &mut BTreeMap<String, (String, String)>,
-    figment: &Figment,
-    place: &str,
     problems: &mut Vec<Problem>,
-) {
-    match figment.extract::<Dict>() {
-        Ok(dict) => flatten(settings, "", dict, place, problems),
-        Err(errors) => {
-            for error in errors {
-                problems.push(Problem::new(place, &error.path.join("."), error.kind.to_string()));
-            }
-        }
+) -> Result<(), Vec<Problem>> {
+    let place = file.display().to_string();
+    let text = kvs_client::files::read_text(file)
+        .map_err(|error| vec![Problem::new(&place, "", error.on_command_line(file))])?;
+    if properties::is_name(file) {
+        let read = properties::parse(&text).map_err(|wrong| {
+            wrong.into_iter().map(|(key, reason)| Problem::new(&place, &key, reason)).collect::<Vec<_>>()
+        })?;
+        settings.extend(read.into_iter().map(|(key, value)| (key, (place.clone(), value))));
+        return Ok(());
     }
+    let dict = Figment::from(Toml::string(&text)).extract::<Dict>().map_err(|errors| {
+        let reason = |error: &figment::Error| format!("{}{}", error.kind, properties::hint(&text));
+        let problem = |error: figment::Error| Problem::new(&place, &error.path.join("."), reason(&error));
+        errors.into_iter().map(problem).collect::<Vec<_>>()
+    })?;
+    flatten(settings, "", dict, &place, problems);
+    Ok(())
 }
 
 /// `group.id = "x"` is a table in TOML; settings are flat.
@@ -260,6 +253,8 @@ impl Reader<'_> {
                 self.problem(key, "must not be empty");
                 None
             }
+            // What was given and is no value is no setting, and not missing either.
+            None if self.problems.iter().any(|problem| problem.key == key) => None,
             None => {
                 self.problem(key, "is required");
                 None

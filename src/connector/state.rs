@@ -14,6 +14,11 @@ use crate::shard::OffsetKey;
 const WAITS_FOR_MEMORY: &str =
     "the stream waits for memory that other streams have: raise memory.budget.size.bytes, or run more workers";
 
+/// How traces begin of tasks with which all is well: those of a backfill.
+pub const BACKFILL_TRACES: [&str; 2] = [COMPLETED, UP_TO_THE_PRESENT];
+const COMPLETED: &str = "COMPLETED: the backfill has come to the end of its range";
+const UP_TO_THE_PRESENT: &str = "the backfill has come up to the present";
+
 /// What the trace says of a stream of which nothing has been heard.
 const IS_OPENED: &str = "its first session is being opened";
 
@@ -175,11 +180,11 @@ impl StreamStatus {
         match &self.state {
             StreamState::Gone { reason } => Some(reason.clone()),
             StreamState::WaitingForMemory => Some(WAITS_FOR_MEMORY.to_owned()),
-            StreamState::Completed(BackfillProgress { fragments, .. }) => Some(format!(
-                "COMPLETED: the backfill has come to the end of its range, with {fragments} fragments in this run"
-            )),
+            StreamState::Completed(BackfillProgress { fragments, .. }) => {
+                Some(format!("{COMPLETED}; fragments in this run: {fragments}"))
+            }
             StreamState::WaitingForTime { until, .. } => {
-                Some(format!("the backfill has come up to the present, and waits until {} to read on", shown(*until)))
+                Some(format!("{UP_TO_THE_PRESENT}, and waits until {} to read on", shown(*until)))
             }
             // Before the first session there is nothing else to be told.
             StreamState::Retrying { reason } if self.opened.is_none() => Some(reason.clone()),

@@ -57,6 +57,15 @@ pub fn value_schemas() -> Result<Vec<(Vec<u8>, Schema)>, String> {
     Ok(schemas)
 }
 
+/// Returns the schema of notifications with what their values begin with.
+///
+/// # Errors
+/// As [`value_schemas`].
+pub fn notification_schema() -> Result<(Vec<u8>, Schema), String> {
+    let schema = Schema::parse_str(NOTIFICATION_SCHEMA).map_err(|error| error.to_string())?;
+    Ok((single_object_header(NOTIFICATION_SCHEMA)?, schema))
+}
+
 #[cfg(test)]
 #[path = "schema_tests.rs"]
 mod tests;

@@ -86,8 +86,8 @@ fn definition(key: &Key, order: usize) -> Value {
     json!({
         "name": key.name,
         "type": kind,
-        "required": required || key.name == "name",
-        "default_value": if key.name == "name" { None } else { default },
+        "required": required,
+        "default_value": default,
         "importance": importance,
         "documentation": key.doc,
         "group": group(key.name),

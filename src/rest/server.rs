@@ -50,7 +50,7 @@ const HEADERS_MAX: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Its address.
-    #[error("cannot listen on {address}: {error}")]
+    #[error("cannot listen on {address}: {error}{}", listen_advice(error))]
     Address {
         /// Which.
         address: SocketAddr,
@@ -60,6 +60,17 @@ pub enum ListenError {
     /// Its TLS.
     #[error("rest.tls: {0}")]
     Tls(String),
+}
+
+fn listen_advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "; another worker, or another program, listens there: give this one an address of its own (listeners)"
+        }
+        std::io::ErrorKind::AddrNotAvailable => "; this machine has no such address: see listeners",
+        std::io::ErrorKind::PermissionDenied => "; ports below 1024 are not for everybody: see listeners",
+        _ => "",
+    }
 }
 
 /// Listeners that accept nothing yet.

@@ -65,7 +65,7 @@ fn a_connector_is_made_looked_at_changed_and_deleted_from_the_command_line() {
     cli.ok(&["connector", "resume", "cameras", "--wait"]);
     let held: Vec<String> = stage.held("a").into_iter().map(|(number, _)| number).collect();
     let (code, _, said) = cli.run(&["offsets", "set", "cameras", "a", &held[2]]);
-    assert!(code == 78 && said.contains("STOPPED"), "{said}");
+    assert!(code == 78 && said.contains("kvs-connect connector stop cameras --wait"), "{said}");
     cli.ok(&["connector", "stop", "cameras", "--wait"]);
     let (table, _) = cli.ok(&["offsets", "list", "cameras"]);
     assert!(
@@ -76,6 +76,29 @@ fn a_connector_is_made_looked_at_changed_and_deleted_from_the_command_line() {
     let listed = cli.ok(&["offsets", "list", "--json"]).0;
     let first: Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
     assert_eq!((first["stream"].as_str(), first["fragment_number"].as_str()), (Some("a"), Some(held[2].as_str())));
+    // The same from Kafka; what is asked for wrongly is said with what to do.
+    let (bootstrap, group) = (kafka.bootstrap(), stage.group());
+    let [topic, configs, statuses] = [("offset", "offsets"), ("config", "configs"), ("status", "status")]
+        .map(|(kind, name)| format!("{kind}.storage.topic={group}-{name}"));
+    let group = format!("group.id={group}");
+    let of_topic = |settings: &[&str]| {
+        let mut arguments = vec!["offsets", "list", "--bootstrap-servers", bootstrap];
+        settings
+            .iter()
+            .chain(&[group.as_str(), &configs, &statuses])
+            .for_each(|setting| arguments.extend(["--set", setting]));
+        cli.run(&arguments)
+    };
+    let (code, table, said) = of_topic(&[&topic, "offset.storage.partitions=2"]);
+    assert!(code == 0 && table.contains(&held[2]), "{code} {table}{said}");
+    let (code, _, said) = of_topic(&[&topic]);
+    assert!(code == 78 && said.contains("has 2 partitions") && said.contains("offset.storage.partitions=2"), "{said}");
+    let (code, _, said) = of_topic(&["offset.storage.topic=no-such-topic"]);
+    assert!(code == 69 && said.contains("no-such-topic at ") && said.contains("there is no such topic"), "{said}");
+    let two = "offset.storage.partitions=2";
+    let (code, _, said) =
+        cli.run(&["offsets", "list", "--bootstrap-servers", bootstrap, "--set", &topic, "--set", two]);
+    assert!(code == 78 && said.contains("group.id") && said.contains("give the worker's file (--worker)"), "{said}");
     cli.ok(&["offsets", "reset", "cameras", "--stream", "b"]);
     assert_eq!(cli.ok(&["offsets", "list", "cameras", "--json"]).0.lines().count(), 1);
     cli.ok(&["offsets", "reset", "cameras"]);
@@ -85,6 +108,7 @@ fn a_connector_is_made_looked_at_changed_and_deleted_from_the_command_line() {
     // An update whose stream fails says so instead of waiting on.
     stage.add("bad", &recording, 1, Pace::Max);
     let kind = FaultKind::ErrorTag { after_fragments: 1, error_id: 4502, error_code: "ON_PURPOSE".to_owned() };
+    let lasting = FaultKind::ErrorTag { after_fragments: 0, error_id: 4502, error_code: "LASTING".to_owned() };
     stage.simulator.add_fault(Fault::new(kind).on("bad"));
     write(&stage.connector(&["a", "bad"]));
     // It runs before it fails; whoever waits for the restart sees that.
@@ -96,6 +120,14 @@ fn a_connector_is_made_looked_at_changed_and_deleted_from_the_command_line() {
     assert!(table.contains("4502"), "{table}");
     cli.ok(&["connector", "restart", "cameras", "--include-tasks", "--only-failed"]);
     cli.ok(&["connector", "restart", "cameras", "--task", "0", "--json"]);
+
+    // What has failed before a restart is no failure of the restart, which mends it.
+    stage.simulator.add_fault(Fault::new(lasting).on("bad").times(0));
+    cli.ok(&["connector", "restart", "cameras", "--include-tasks"]);
+    kvs_harness::wait_for("it to fail again", || cli.ok(&["connector", "status", "cameras"]).0.contains("LASTING"));
+    stage.simulator.clear_faults();
+    let (_, progress) = cli.ok(&["connector", "restart", "cameras", "--include-tasks", "--wait"]);
+    assert!(progress.contains("2 RUNNING"), "{progress}");
 
     write(&stage.connector(&["a"]).set("kvs.region", "nowhere at all"));
     let (code, _, said) = cli.run(&["connector", "update", &path]);

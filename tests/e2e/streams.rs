@@ -127,6 +127,12 @@ fn streams_that_come_are_taken_up_and_deleted_ones_end_with_a_notification() {
     let told = notifications(&stage, kafka);
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!((text(&told[0], "kind"), text(&told[0], "stream_name")), ("STREAM_DELETED".into(), "cam-1".into()));
+    // People read it with the command line.
+    let mut tail = std::process::Command::new(crate::stage::program());
+    tail.args(["tail", "--bootstrap-servers", kafka.bootstrap(), "--from", "beginning", "--until-end"]);
+    let shown = tail.args(["--topic", &format!("{}-notifications", stage.group())]).output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("  STREAM_DELETED  cameras  cam-1: the stream is deleted"), "{shown}");
     assert_eq!(worker.metric("kvs_connect_streams_failed"), 0.0);
     assert!(!stage.seen(kafka).contains_key("cam-x") && !stage.seen(kafka).contains_key("other-1"));
     let (code, _) = worker.terminate();

@@ -10,7 +10,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::{Client, bad_answer};
+use super::{Client, bad_answer, unanswered};
 use crate::credentials::with_causes;
 use crate::error::{Error, ErrorClass, ServiceError, Subject};
 use crate::observe::CallReport;
@@ -174,7 +174,7 @@ impl Client {
         };
         let timed_out = || Error::Transport {
             subject: outgoing.subject.clone(),
-            reason: format!("no answer within {} s", CALL_TIMEOUT.as_secs()),
+            reason: format!("no answer from {} within {} s", unanswered::server(&outgoing.url), CALL_TIMEOUT.as_secs()),
             connecting: false,
             request_id: None,
         };
@@ -202,7 +202,7 @@ impl Client {
         let response = self.http.execute(request).await.map_err(|error| {
             without_date(Error::Transport {
                 subject: outgoing.subject.clone(),
-                reason: with_causes(&error.without_url()),
+                reason: unanswered::describe(&outgoing.url, error),
                 connecting: true,
                 request_id: None,
             })

@@ -3,10 +3,17 @@
 use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::types::Value;
 
-use crate::record::value_schemas;
+use crate::record::{notification_schema, value_schemas};
+
+/// What a record of one of our topics says.
+pub(super) enum Decoded {
+    Fragment(Box<Fragment>),
+    /// All fields of a notification, as the schema has them.
+    Notification(serde_json::Value),
+}
 
 /// What is shown of a fragment.
-pub(super) struct Decoded {
+pub(super) struct Fragment {
     pub(super) sequence: Option<i64>,
     pub(super) stream: String,
     pub(super) arn: Option<String>,
@@ -24,51 +31,64 @@ pub(super) struct Decoded {
     pub(super) payload: Vec<u8>,
 }
 
-/// Reads Avro single objects of our schema, and of those of earlier versions.
-pub(super) struct Decoder(Vec<(Vec<u8>, GenericSingleObjectReader)>);
+/// Reads Avro single objects of our schemas, and of those that earlier versions wrote fragments with.
+pub(super) struct Decoder {
+    fragments: Vec<(Vec<u8>, GenericSingleObjectReader)>,
+    notifications: (Vec<u8>, GenericSingleObjectReader),
+}
 
 impl Decoder {
     pub(super) fn new() -> Result<Self, String> {
-        let text = |error: apache_avro::Error| error.to_string();
-        let readers = value_schemas()?.into_iter().map(|(header, schema)| {
+        let reader = |(header, schema): (Vec<u8>, apache_avro::Schema)| {
             let reader = GenericSingleObjectReader::builder().schema(schema).header(header.clone()).build();
-            Ok((header, reader.map_err(text)?))
-        });
-        readers.collect::<Result<_, String>>().map(Self)
+            Ok::<_, String>((header, reader.map_err(|error| error.to_string())?))
+        };
+        Ok(Self {
+            fragments: value_schemas()?.into_iter().map(reader).collect::<Result<_, String>>()?,
+            notifications: reader(notification_schema()?)?,
+        })
     }
 
     pub(super) fn decode(&self, mut bytes: &[u8]) -> Result<Decoded, String> {
-        let (_, reader) = self.0.iter().find(|(header, _)| bytes.starts_with(header)).ok_or_else(|| unknown(bytes))?;
+        let mut known = self.fragments.iter().chain([&self.notifications]);
+        let (header, reader) = known.find(|(header, _)| bytes.starts_with(header)).ok_or_else(|| unknown(bytes))?;
         let value = reader.read_value(&mut bytes).map_err(|error| error.to_string())?;
+        if *header == self.notifications.0 {
+            let fields = serde_json::Value::try_from(value).map_err(|error| error.to_string())?;
+            return Ok(Decoded::Notification(fields));
+        }
         let Value::Record(fields) = value else { return Err("it is no record".to_owned()) };
-        let mut fields = Fields(fields);
-        let frames = fields.array("frames");
-        let key_frames =
-            frames.iter().filter(|frame| matches!(member(frame, "key"), Some(Value::Boolean(true)))).count();
-        let tracks = fields.array("tracks");
-        let tags = fields.array("tags");
-        let pair = |tag: &Value| Some((as_text(member(tag, "name")?)?, as_text(member(tag, "value")?)?));
-        Ok(Decoded {
-            sequence: fields.long("sequence"),
-            stream: fields.text("stream_name").unwrap_or_default(),
-            arn: fields.text("stream_arn"),
-            number: fields.text("fragment_number").unwrap_or_default(),
-            server_ms: fields.long("server_timestamp"),
-            producer_ms: fields.long("producer_timestamp"),
-            millis_behind_now: fields.long("millis_behind_now"),
-            complete: matches!(fields.take("complete"), Some(Value::Boolean(true))),
-            duration_ns: fields.long("duration_ns").unwrap_or(0),
-            frames: frames.len(),
-            key_frames,
-            codecs: tracks.iter().filter_map(|track| as_text(member(track, "codec_id")?)).collect(),
-            tags: tags.iter().filter_map(pair).collect(),
-            content_type: fields.text("content_type").unwrap_or_default(),
-            payload: match fields.take("payload") {
-                Some(Value::Bytes(payload)) => payload,
-                _ => return Err("it has no payload".to_owned()),
-            },
-        })
+        fragment(fields).map(|fragment| Decoded::Fragment(Box::new(fragment)))
     }
+}
+
+fn fragment(fields: Vec<(String, Value)>) -> Result<Fragment, String> {
+    let mut fields = Fields(fields);
+    let frames = fields.array("frames");
+    let key_frames = frames.iter().filter(|frame| matches!(member(frame, "key"), Some(Value::Boolean(true)))).count();
+    let tracks = fields.array("tracks");
+    let tags = fields.array("tags");
+    let pair = |tag: &Value| Some((as_text(member(tag, "name")?)?, as_text(member(tag, "value")?)?));
+    Ok(Fragment {
+        sequence: fields.long("sequence"),
+        stream: fields.text("stream_name").unwrap_or_default(),
+        arn: fields.text("stream_arn"),
+        number: fields.text("fragment_number").unwrap_or_default(),
+        server_ms: fields.long("server_timestamp"),
+        producer_ms: fields.long("producer_timestamp"),
+        millis_behind_now: fields.long("millis_behind_now"),
+        complete: matches!(fields.take("complete"), Some(Value::Boolean(true))),
+        duration_ns: fields.long("duration_ns").unwrap_or(0),
+        frames: frames.len(),
+        key_frames,
+        codecs: tracks.iter().filter_map(|track| as_text(member(track, "codec_id")?)).collect(),
+        tags: tags.iter().filter_map(pair).collect(),
+        content_type: fields.text("content_type").unwrap_or_default(),
+        payload: match fields.take("payload") {
+            Some(Value::Bytes(payload)) => payload,
+            _ => return Err("it has no payload".to_owned()),
+        },
+    })
 }
 
 fn unknown(bytes: &[u8]) -> String {

@@ -41,7 +41,7 @@ fn earlier() -> Vec<u8> {
 fn what_earlier_versions_wrote_is_read() {
     let bytes = earlier();
     assert_eq!(bytes[..10], [0xC3, 0x01, 0x4f, 0x4a, 0x67, 0x91, 0x3c, 0x2b, 0x67, 0x03]);
-    let decoded = Decoder::new().unwrap().decode(&bytes).unwrap();
+    let Decoded::Fragment(decoded) = Decoder::new().unwrap().decode(&bytes).unwrap() else { panic!("no fragment") };
     assert_eq!((decoded.stream.as_str(), decoded.number.as_str(), decoded.sequence), ("door", "913", None));
     assert_eq!(decoded.payload, b"mkv");
 }
@@ -53,4 +53,19 @@ fn what_cannot_be_read_is_said() {
     assert!(said(&[0xC3, 0x01, 1, 2, 3, 4, 5, 6, 7, 8, 9]).contains("fingerprint 0102030405060708"));
     assert!(said(b"{}").contains("no Avro single object"));
     assert!(!said(&earlier()[..20]).is_empty());
+}
+
+#[test]
+fn a_notification_is_read_with_all_its_fields() {
+    use crate::record::{Notification, NotificationTopic};
+    let topic = NotificationTopic { name: "n".into(), partitions: 1 };
+    let key = crate::shard::OffsetKey::of_stream("cameras", "door");
+    let record = topic.record(&key, "door", None, 1_511_852_109_000, &Notification::StreamDeleted).unwrap();
+    let decoded = Decoder::new().unwrap().decode(&record.value.unwrap()).unwrap();
+    let Decoded::Notification(fields) = decoded else { panic!("no notification") };
+    assert_eq!(
+        (&fields["kind"], &fields["connector"], &fields["stream_name"], &fields["time"]),
+        (&"STREAM_DELETED".into(), &"cameras".into(), &"door".into(), &1_511_852_109_000_i64.into())
+    );
+    assert!(fields["message"].as_str().unwrap().contains("the stream is deleted"), "{fields}");
 }

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
-use super::decode::Decoded;
+use super::decode::Fragment;
 use crate::cli::{Failure, output, time_text};
 
 /// A table's head is printed again after so many rows.
@@ -26,7 +26,7 @@ impl Printer {
 
     pub(super) fn print(
         &mut self,
-        fragment: &Decoded,
+        fragment: &Fragment,
         partition: i32,
         offset: i64,
         timestamp_ms: Option<i64>,
@@ -40,7 +40,26 @@ impl Printer {
         output::print(text)
     }
 
-    fn row(&mut self, fragment: &Decoded, timestamp_ms: Option<i64>) -> String {
+    /// Prints a notification: in a table's place a line that says it.
+    pub(super) fn print_notification(
+        &self,
+        fields: &serde_json::Value,
+        partition: i32,
+        offset: i64,
+    ) -> Result<(), Failure> {
+        if self.json {
+            let mut fields = fields.clone();
+            fields["partition"] = partition.into();
+            fields["offset"] = offset.into();
+            return output::print(fields);
+        }
+        let text = |name: &str| fields[name].as_str().unwrap_or("-").to_owned();
+        let time = fields["time"].as_i64().map_or("-".to_owned(), time_text);
+        let (kind, connector, stream) = (text("kind"), text("connector"), text("stream_name"));
+        output::print(format_args!("{time}  {kind}  {connector}  {stream}: {}", text("message")))
+    }
+
+    fn row(&mut self, fragment: &Fragment, timestamp_ms: Option<i64>) -> String {
         self.bytes += fragment.payload.len() as u64;
         let mut text = String::new();
         if self.rows.is_multiple_of(HEAD_EVERY) {
@@ -65,7 +84,7 @@ impl Printer {
     }
 }
 
-fn json_line(fragment: &Decoded, partition: i32, offset: i64, timestamp_ms: Option<i64>) -> String {
+fn json_line(fragment: &Fragment, partition: i32, offset: i64, timestamp_ms: Option<i64>) -> String {
     let tags: serde_json::Map<String, serde_json::Value> =
         fragment.tags.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
     json!({
@@ -101,7 +120,7 @@ fn now_ms() -> i64 {
 }
 
 /// Writes a fragment's payload to a file of its own.
-pub(super) fn save(folder: &Path, fragment: &Decoded) -> Result<(), String> {
+pub(super) fn save(folder: &Path, fragment: &Fragment) -> Result<(), String> {
     let harmless = |text: &str| {
         !text.is_empty()
             && text.len() <= 256

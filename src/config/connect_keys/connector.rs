@@ -43,7 +43,11 @@ pub const CONNECTOR: &[ConnectKey] = &[
         These(&["none", "restart"]),
         "references to secrets are resolved when the connector starts, and none of their providers says when one changes",
     ),
-    key("errors.log.enable", Anything, "errors are logged in any case, each with its stream and what to do"),
+    key(
+        "errors.log.enable",
+        Anything,
+        "failures are in the log and in the task's trace in any case, with the stream where they are of one",
+    ),
     key("errors.log.include.messages", These(&["false"]), "no contents of records are ever logged"),
     key("errors.deadletterqueue.context.headers.enable", These(&["false"]), DEAD_LETTERS),
     key("errors.deadletterqueue.*", Nothing, DEAD_LETTERS),

@@ -40,6 +40,7 @@ pub struct Discovery {
 impl fmt::Display for StreamsConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Listed(streams) if streams.len() == 1 => formatter.write_str("1 stream"),
             Self::Listed(streams) => write!(formatter, "{} streams", streams.len()),
             Self::Discovered(_) => formatter.write_str("the streams that are found"),
         }

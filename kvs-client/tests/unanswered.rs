@@ -1,0 +1,69 @@
+//! Servers that do not answer: the error names the server and what to look at.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{client_config, client_of, simulator};
+use kvs_client::RetryPolicy;
+use kvs_simulator::{Simulator, SimulatorConfig, Tls};
+
+/// What a call says that is sent to `endpoint`, with a password in the URL that nobody may read.
+async fn said(simulator: &Simulator, endpoint: &str) -> String {
+    let mut config = client_config(simulator, "test");
+    config.endpoint = Some(endpoint.replace("://", "://user:hunter2@"));
+    config.retry = RetryPolicy { attempts_max: 1, ..config.retry };
+    let error = client_of(config).await.describe_stream(&"front-door".parse().unwrap()).await.unwrap_err();
+    let said = error.to_string();
+    assert!(!said.contains("hunter2") && !said.contains("request id") && !said.contains("describeStream"), "{said}");
+    said
+}
+
+#[tokio::test]
+async fn an_error_without_an_answer_names_the_server_and_what_to_look_at() {
+    let plain = simulator(Vec::new()).await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = said(&plain, &format!("http://{free}")).await;
+    assert!(text.starts_with(&format!("DescribeStream of stream front-door: {free} cannot be reached: ")), "{text}");
+    assert!(text.contains("Connection refused (os error 111); nothing listens there: check the endpoint"), "{text}");
+    assert!(text.contains("the region"), "{text}");
+
+    let text = said(&plain, "https://kinesisvideo.no-such-host.invalid").await;
+    assert!(text.contains("front-door: kinesisvideo.no-such-host.invalid:443 cannot be reached: "), "{text}");
+    assert!(text.contains("check how the endpoint or the region is written, and the machine's DNS"), "{text}");
+
+    let text = said(&plain, &plain.url().replace("http://", "https://")).await;
+    assert!(text.contains("does not speak TLS: check the endpoint, its port, and whether http:// is meant"), "{text}");
+
+    let tls = Some(Tls::Generated { names: Vec::new(), certificate_file: None });
+    let tls = Simulator::start(SimulatorConfig { tls, ..SimulatorConfig::default() }).await.unwrap();
+    let text = said(&tls, tls.url()).await;
+    assert!(text.contains("that its authority is among the certificates that are trusted"), "{text}");
+    let text = said(&tls, &tls.url().replace("https://", "http://")).await;
+    assert!(text.contains("check the endpoint, its port, and whether https:// is meant"), "{text}");
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_answered_names_the_data_endpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = common::recording(folder.path(), 3);
+    let simulator = simulator(vec![common::source("s", &file)]).await;
+    let kind = kvs_simulator::FaultKind::Delay { duration_ms: 60_000 };
+    simulator.add_fault(kvs_simulator::Fault::new(kind).api("GetMedia").times(1));
+    let mut config = client_config(&simulator, "test");
+    config.http.inactivity_timeout = Duration::from_millis(300);
+    let retry = RetryPolicy { attempts_max: 1, ..config.retry };
+    let client = client_of(config).await;
+    let mut puller =
+        common::puller(&client, "s", None, kvs_client::PullerConfig { retry, ..kvs_client::PullerConfig::default() });
+    let text = loop {
+        match puller.next().await {
+            Ok(kvs_client::Pulled::Retrying { error, .. }) => break error.to_string(),
+            Ok(_) => {}
+            Err(error) => break error.to_string(),
+        }
+    };
+    let server = simulator.url().trim_start_matches("http://");
+    assert!(text.contains(&format!("no answer from {server} within 0.3 s")), "{text}");
+}

@@ -1,0 +1,55 @@
+//! Kafka, asked from the command line.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure};
+use crate::config::WorkerConfig;
+use crate::kafka::context::LogContext;
+
+/// How long a question to Kafka may take, and how long Kafka may be away.
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Returns a consumer of what is committed, once Kafka answers.
+pub(super) fn connect(worker: &WorkerConfig) -> Result<BaseConsumer<LogContext>, Failure> {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &worker.bootstrap_servers)
+        .set("group.id", "kvs-connect-tail")
+        .set("isolation.level", "read_committed")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("fetch.wait.max.ms", "50")
+        .set("queued.max.messages.kbytes", "65536");
+    for (key, value) in worker.common.iter().chain(&worker.consumer) {
+        config.set(key, value);
+    }
+    let consumer: BaseConsumer<LogContext> =
+        config.create_with_context(LogContext).map_err(|error| Failure::new(EXIT_CONFIG, error))?;
+    let began = Instant::now();
+    while let Err(error) = consumer.fetch_metadata(Some("__kvs-connect-probe"), Duration::from_secs(3)) {
+        if began.elapsed() > CALL_TIMEOUT {
+            let reason = format!(
+                "Kafka at {} cannot be reached: {error}; check bootstrap.servers (--bootstrap-servers, or the file of \
+                 --worker), and security.protocol if Kafka asks who one is",
+                worker.bootstrap_servers
+            );
+            return Err(Failure::new(EXIT_UNAVAILABLE, reason));
+        }
+    }
+    Ok(consumer)
+}
+
+/// Returns the partitions of a topic.
+///
+/// # Errors
+/// Kafka's, or that the topic does not exist.
+pub(super) fn partitions(consumer: &BaseConsumer<LogContext>, topic: &str) -> Result<Vec<i32>, String> {
+    let metadata = consumer.fetch_metadata(Some(topic), CALL_TIMEOUT).map_err(|error| error.to_string())?;
+    let found = metadata.topics().first().filter(|found| found.error().is_none() && !found.partitions().is_empty());
+    let found = found.ok_or("there is no such topic, or it may not be read")?;
+    Ok(found.partitions().iter().map(|partition| partition.id()).collect())
+}
