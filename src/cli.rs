@@ -20,6 +20,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Problem, WorkerConfig, worker};
 use crate::logging;
 
+/// Characters of a line of an error.
+const LINE_CHARS_MAX: usize = 10_000;
 /// Wrong usage.
 pub const EXIT_USAGE: u8 = 64;
 /// Something that is needed cannot be had.
@@ -163,7 +165,11 @@ fn end(result: Result<(), Failure>) -> ExitCode {
     let code = match result {
         Ok(()) => 0,
         Err(Failure { code, lines }) => {
-            lines.iter().for_each(|line| output::say(format_args!("kvs-connect: {line}")));
+            for line in &lines {
+                // Some of it may be a worker's or a service's words.
+                let lines: Vec<String> = line.lines().map(|line| output::plain(line, LINE_CHARS_MAX)).collect();
+                output::say(format_args!("kvs-connect: {}", lines.join("\n")));
+            }
             code
         }
     };

@@ -142,7 +142,17 @@ impl Api {
             };
             let response = response.map_err(unavailable)?;
             let status = response.status();
-            let text = response.text().await.map_err(unavailable)?;
+            let mut response = response;
+            let mut bytes = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
+                if bytes.len().saturating_add(chunk.len()) > ANSWER_MAX_BYTES {
+                    let text =
+                        format!("{shown}: the answer is larger than {} MiB, as no worker's is", ANSWER_MAX_BYTES >> 20);
+                    return Err(Failure::new(EXIT_UNAVAILABLE, text));
+                }
+                bytes.extend_from_slice(&chunk);
+            }
+            let text = String::from_utf8_lossy(&bytes);
             if text.is_empty() {
                 return Ok((status, Value::Null));
             }
@@ -216,8 +226,15 @@ fn causes(error: &reqwest::Error) -> String {
     text
 }
 
+/// Characters of a table's cell; `--json` has all of it.
+const CELL_CHARS_MAX: usize = 1_000;
+/// The largest answer that is read: the statuses of 100,000 tasks are some 20 MB.
+const ANSWER_MAX_BYTES: usize = 256 << 20;
+
 /// Rows under their titles, as wide as they have to be.
 pub(super) fn print_table(titles: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
+    let plain = |cell: &String| output::plain(cell, CELL_CHARS_MAX);
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(plain).collect()).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain([titles[column].len()]).max().unwrap_or_default()

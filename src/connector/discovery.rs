@@ -6,9 +6,10 @@
 
 mod tally;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kvs_client::{Error, StreamRef};
 use tokio::sync::{Notify, OnceCell};
@@ -25,6 +26,12 @@ use tally::Tally;
 
 /// After a failure streams are looked for again after at most so long.
 const RETRY: Duration = Duration::from_secs(5);
+/// A look that takes longer than this is told.
+const SLOW_AFTER: Duration = Duration::from_secs(30);
+/// Streams whose tags are refused before the look is given up, if they are most of those that were asked about.
+const REFUSALS_MAX: usize = 3;
+/// For [`StreamListener::looked`]: not all streams could be looked at, so that none counts as gone.
+const NOT_ALL: u64 = u64::MAX;
 
 /// Who has a connector's streams.
 pub trait StreamListener: Send + Sync {
@@ -59,14 +66,19 @@ pub async fn run(
     loop {
         fault_point(Part::Connector);
         let epoch = listener.epoch();
-        let wait = match look(&connector, &discovery, &context, &*listener).await {
-            Ok(tally) => {
+        let looking = look(&connector, &discovery, &context, &*listener);
+        let wait = match said_when_slow(looking, &connector, &*listener).await {
+            Ok((tally, refused)) => {
                 let nothing = tally.nothing(&discovery);
                 if nothing != nothing_before {
                     tell(&connector, &tally, nothing.as_ref());
                 }
                 nothing_before.clone_from(&nothing);
-                listener.looked(&connector, epoch, nothing);
+                listener.looked(&connector, if refused.is_some() { NOT_ALL } else { epoch }, nothing);
+                if let Some(reason) = refused {
+                    tracing::warn!(%connector, reason, "not all streams could be looked at; trying again");
+                    listener.not_looked(&connector, reason);
+                }
                 discovery.interval
             }
             Err(error) => {
@@ -84,6 +96,24 @@ pub async fn run(
             () = cancel.cancelled() => return,
             () = look_now.notified() => {}
             () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Waits for a look, and says so when it takes long: a service may accept a call and not answer it.
+async fn said_when_slow<T>(look: impl Future<Output = T>, connector: &str, listener: &dyn StreamListener) -> T {
+    let (mut look, began) = (pin!(look), Instant::now());
+    loop {
+        match tokio::time::timeout(SLOW_AFTER, &mut look).await {
+            Ok(looked) => return looked,
+            Err(_) => {
+                let reason = format!(
+                    "streams have been looked for, for {} s, and the service has not answered; those that are known go on",
+                    began.elapsed().as_secs()
+                );
+                tracing::warn!(connector, reason, "looking for streams takes long");
+                listener.not_looked(connector, reason);
+            }
         }
     }
 }
@@ -110,7 +140,9 @@ async fn look(
     discovery: &Discovery,
     context: &Arc<ConnectorContext>,
     listener: &dyn StreamListener,
-) -> Result<Tally, Error> {
+) -> Result<(Tally, Option<String>), Error> {
+    let known: HashSet<OffsetKey> = listener.streams(connector).iter().map(|plan| (*plan.key).clone()).collect();
+    let (mut answered, mut refusals) = (0, Vec::<(StreamRef, Error)>::new());
     let listed = context.client.list_streams(discovery.prefix.as_deref()).await?;
     let mut found: HashMap<OffsetKey, (StreamRef, String)> = HashMap::new();
     let mut exists: HashMap<String, String> = HashMap::new();
@@ -135,11 +167,24 @@ async fn look(
         // Asked for only where it counts: 5 calls a second and stream, 50 an account.
         if !discovery.tags.is_empty() {
             match context.client.list_tags(&stream).await {
-                Ok(tags) if discovery.tagged(&tags) => {}
-                Ok(_) => continue,
+                Ok(tags) => {
+                    answered += 1;
+                    if !discovery.tagged(&tags) {
+                        continue;
+                    }
+                }
                 // Deleted since it was listed.
                 Err(error) if error.is_not_found() => continue,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    refusals.push((stream.clone(), error));
+                    // One stream is not to cost the others; where most are refused, it is no matter of one stream.
+                    if refusals.len() >= REFUSALS_MAX && refusals.len() > answered {
+                        return Err(refusals.swap_remove(0).1);
+                    }
+                    if !known.contains(&key) {
+                        continue;
+                    }
+                }
             }
         }
         tally.tagged += 1;
@@ -169,5 +214,10 @@ async fn look(
         let arn = OnceCell::new_with(Some(Some(arn)));
         listener.added(Arc::new(StreamPlan { key: Arc::new(key), stream, context: Arc::clone(context), arn }));
     }
-    Ok(tally)
+    let count = refusals.len();
+    let refused = refusals.into_iter().next().map(|(stream, error)| {
+        let shown = context.shown(&error);
+        format!("the tags of {count} of the streams cannot be asked for, of {stream} for example, and the others go on: {shown}")
+    });
+    Ok((tally, refused))
 }

@@ -91,6 +91,32 @@ fn a_discovery_that_finds_nothing_says_why_until_it_finds_something() {
 }
 
 #[test]
+fn a_stream_whose_tags_are_refused_costs_no_other() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("tags-refused"));
+    let file = stage.recording(4, 2, 500);
+    for name in ["a", "b", "c"] {
+        stage.add(name, &file, 1, Pace::Max);
+        stage.simulator.tag_stream(name, "site", "berlin");
+    }
+    let (error_type, message) = ("AccessDeniedException".to_owned(), "not for you".to_owned());
+    let refuse = FaultKind::Refuse { status: 403, error_type, message };
+    stage.simulator.add_fault(Fault::new(refuse).api("ListTagsForStream").on("b").times(0));
+    let mut worker = stage.start(&stage.worker(kafka), &discovering(&stage).set("kvs.streams.tags", "site=berlin"));
+    worker.wait_healthy();
+    let trace = || worker.rest("GET", "/connectors/cameras/status", None).1["connector"]["trace"].clone();
+    wait_for("the connector to name the stream", || {
+        trace()
+            .as_str()
+            .is_some_and(|trace| trace.contains("tags of 1 of the streams") && trace.contains("not for you"))
+    });
+    stage.expect_all(kafka, &["a", "c"]);
+    wait_for("tasks of both", || crate::rest::task_states(&worker, "cameras") == ["RUNNING", "RUNNING"]);
+    stage.simulator.clear_faults();
+    stage.expect_all(kafka, &["a", "b", "c"]);
+    wait_for("the connector to say so no more", || trace().is_null());
+}
+
+#[test]
 fn streams_that_come_are_taken_up_and_deleted_ones_end_with_a_notification() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("discovery"));
     let file = stage.recording(4, 2, 500);
