@@ -35,3 +35,12 @@ fn a_variable_is_a_setting_with_its_text_as_it_is_and_its_own_name() {
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].to_string(), "environment (CONNECT_GROUP_ID): group.id: its value is no UTF-8");
 }
+
+#[test]
+fn two_variables_of_one_setting_are_refused() {
+    let variables = ["CONNECT_GROUP_ID", "connect_group_id"].map(|name| (OsString::from(name), OsString::from("x")));
+    let (mut settings, mut problems) = (BTreeMap::new(), Vec::new());
+    read(&mut settings, variables.into_iter(), &mut problems);
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].to_string(), "environment (connect_group_id): group.id: is given by CONNECT_GROUP_ID, too");
+}
