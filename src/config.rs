@@ -9,12 +9,14 @@ pub mod connector;
 mod discreet;
 mod environment;
 pub mod json;
+mod kafka_names;
 pub mod keys;
 pub mod librdkafka_keys;
 pub mod properties;
 pub mod rest;
 pub mod restart;
 pub mod secrets;
+mod toml;
 pub mod worker;
 
 use std::fmt;

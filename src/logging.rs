@@ -143,9 +143,12 @@ impl Logging {
 
     fn read(&self, name: &str, level: &str) -> Result<(String, LevelFilter), String> {
         let name = normal(name);
-        let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':');
-        if name.is_empty() || name.len() > 200 || !name.bytes().all(valid) {
-            return Err("1 to 200 characters of [A-Za-z0-9_:.] were expected as a logger's name".to_owned());
+        if name.len() > 200 || !name.split("::").all(is_identifier) {
+            return Err(
+                "names of [A-Za-z0-9_] that begin with no digit, joined by :: or a dot, were expected as a logger's name, \
+                 200 characters at most"
+                    .to_owned(),
+            );
         }
         Ok((name, parse_level(level)?))
     }
@@ -181,6 +184,11 @@ impl Logging {
 /// `a.b` is `a::b`: Kafka Connect's loggers have dots.
 fn normal(name: &str) -> String {
     name.trim().replace('.', "::")
+}
+
+fn is_identifier(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn is_within(name: &str, outer: &str) -> bool {

@@ -132,6 +132,9 @@ async fn answer_or_leave(
         _ => {}
     }
     let call = Call { account: signer.account.clone(), request, fault: fault.clone() };
+    if let Ok(stream) = call.stream(shared) {
+        stream.catch_up().await;
+    }
     let response = dispatch(shared, operation, call, signer, rest).await?;
     let rate = shared.limits.session_bytes_per_second.filter(|_| operation.endpoint_name().is_some());
     Ok(response.map(|body| faulty_body::wrap(body, fault, rate, connection)))

@@ -1,7 +1,8 @@
 //! Streams that outlive the simulator: one folder a stream, one file a fragment.
 //!
 //! **Contract.** A fragment is on disk, under its last name, before it is acknowledged as PERSISTED. What is not whole
-//! has another name and is removed at the next start.
+//! has another name and is removed at the next start. Nothing is removed that the simulator has not written: its own
+//! names are known exactly.
 //!
 //! - `DIR/ACCOUNT/stream-NAME-HASH/stream.json`
 //! - `DIR/ACCOUNT/stream-NAME-HASH/INGESTED_MILLIS-FRAGMENT_NUMBER.mkv`: the chunk as GetMedia sends it
@@ -13,12 +14,18 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::files;
 use crate::number;
 use crate::source::Media;
 use crate::stream::{Behind, Held, Identity, Settings, Stream};
 
 const STREAM_FILE: &str = "stream.json";
+const UNFINISHED_STREAM: &str = "stream.unfinished";
+/// What the names of fragments end with.
+const FRAGMENT: &str = "mkv";
 const UNFINISHED: &str = "unfinished";
+/// So many foreign files of a folder are named.
+const NAMED_MAX: usize = 10;
 
 /// Where streams are kept.
 #[derive(Debug, Clone)]
@@ -61,12 +68,23 @@ impl Disk {
         write_whole(&folder.join(STREAM_FILE), &serde_json::to_vec_pretty(&record)?)
     }
 
+    /// Removes what was kept of a stream. What others have put into its folder stays, and the folder with it.
     pub(crate) fn remove_stream(&self, stream: &Stream) -> io::Result<()> {
-        let removed = std::fs::remove_dir_all(self.folder(&stream.identity));
-        match removed {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
+        let folder = self.folder(&stream.identity);
+        let Contents { fragments, unfinished, foreign } = match Contents::of(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            contents => contents?,
+        };
+        let fragments = fragments.into_iter().map(|(_, file)| file);
+        // The stream's own file last: fragments without it would become those of the next stream of that name.
+        for file in fragments.chain(unfinished).chain([folder.join(STREAM_FILE)]) {
+            remove_file(&file)?;
         }
+        if foreign.is_empty() {
+            return std::fs::remove_dir(&folder);
+        }
+        left_alone(&folder, &foreign);
+        Ok(())
     }
 
     pub(crate) fn save_fragment(&self, identity: &Identity, held: &Held) -> io::Result<()> {
@@ -75,20 +93,28 @@ impl Disk {
 
     /// Removes a fragment that retention has dropped.
     pub(crate) fn remove_fragment(&self, identity: &Identity, file_name: &str) -> io::Result<()> {
-        match std::fs::remove_file(self.folder(identity).join(file_name)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        }
+        remove_file(&self.folder(identity).join(file_name))
     }
 
-    /// Everything that was kept; fragments that retention has dropped are removed.
+    /// Everything that was kept; fragments that retention has dropped are removed. Whatever the simulator has not
+    /// written is left alone, and named in a warning.
+    ///
+    /// # Errors
+    /// When something that was kept cannot be read: a stream is there with what it held, or there is no start.
     pub(crate) fn load(&self, oldest_millis: impl Fn(u64) -> i64) -> io::Result<Vec<Kept>> {
         let mut kept = Vec::new();
         std::fs::create_dir_all(&self.root)?;
         for account in folders(&self.root)? {
             for folder in folders(&account)? {
-                let Ok(record) = std::fs::read(folder.join(STREAM_FILE)) else { continue };
-                let Record { identity, settings } = serde_json::from_slice(&record)?;
+                let Some(Record { identity, settings }) = read_record(&folder.join(STREAM_FILE))? else {
+                    tracing::warn!(folder = %folder.display(), "holds no {STREAM_FILE}, so it is no stream, and is left alone");
+                    continue;
+                };
+                if self.folder(&identity) != folder {
+                    tracing::warn!(folder = %folder.display(), stream = %identity.name,
+                        "is not the folder its stream is kept in, a copy perhaps, and is left alone");
+                    continue;
+                }
                 let oldest = oldest_millis(settings.retention_hours);
                 kept.push(Kept { identity, fragments: load_fragments(&folder, oldest)?, settings });
             }
@@ -97,33 +123,127 @@ impl Disk {
     }
 }
 
+/// What is in a stream's folder besides its [`STREAM_FILE`].
+#[derive(Default)]
+struct Contents {
+    /// Fragments by name, with when they were ingested.
+    fragments: Vec<(i64, PathBuf)>,
+    /// What the simulator began to write.
+    unfinished: Vec<PathBuf>,
+    /// What the simulator has not written: names.
+    foreign: Vec<String>,
+}
+
+impl Contents {
+    fn of(folder: &Path) -> io::Result<Self> {
+        let mut contents = Self::default();
+        for entry in std::fs::read_dir(folder).map_err(|error| in_path(folder, &error))? {
+            let entry = entry.map_err(|error| in_path(folder, &error))?;
+            let (path, name) = (entry.path(), entry.file_name());
+            // A link is none of its own either.
+            let is_file = entry.file_type().map_err(|error| in_path(&path, &error))?.is_file();
+            match name.to_str().map(Own::of) {
+                _ if name == STREAM_FILE => {}
+                Some(Some(Own::Fragment { ingested_millis })) if is_file => {
+                    contents.fragments.push((ingested_millis, path));
+                }
+                Some(Some(Own::Unfinished)) if is_file => contents.unfinished.push(path),
+                _ => contents.foreign.push(name.to_string_lossy().into_owned()),
+            }
+        }
+        contents.foreign.sort();
+        Ok(contents)
+    }
+}
+
+/// A name that the simulator gives.
+#[derive(Debug, PartialEq, Eq)]
+enum Own {
+    Fragment { ingested_millis: i64 },
+    Unfinished,
+}
+
+impl Own {
+    /// `None`: the name is not the simulator's.
+    fn of(name: &str) -> Option<Self> {
+        let (stem, extension) = name.rsplit_once('.')?;
+        let fragment = || {
+            let (millis, number) = stem.split_once('-')?;
+            let ingested_millis = millis.parse::<i64>().ok().filter(|parsed| parsed.to_string() == millis)?;
+            number::is_of_the_service(&number.parse().ok()?).then_some(Self::Fragment { ingested_millis })
+        };
+        match extension {
+            FRAGMENT => fragment(),
+            UNFINISHED if name == UNFINISHED_STREAM => Some(Self::Unfinished),
+            UNFINISHED => fragment().map(|_| Self::Unfinished),
+            _ => None,
+        }
+    }
+}
+
+/// Says once what is not the simulator's own in a folder.
+fn left_alone(folder: &Path, foreign: &[String]) {
+    let named = foreign.iter().take(NAMED_MAX).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    tracing::warn!(folder = %folder.display(), count = foreign.len(),
+        "holds what the simulator has not written, which is left alone: {named}");
+}
+
+fn remove_file(file: &Path) -> io::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(|error| in_path(file, &error)),
+    }
+}
+
+fn in_path(path: &Path, reason: &impl std::fmt::Display) -> io::Error {
+    io::Error::other(format!("{}: {reason}", path.display()))
+}
+
+/// What is kept of a stream; `None`: there is no such file.
+fn read_record(file: &Path) -> io::Result<Option<Record>> {
+    let refused = |reason: &dyn std::fmt::Display| {
+        let folder = file.parent().unwrap_or(file).display();
+        in_path(file, &format!("{reason}; put the file in order, or move {folder} away to start without that stream"))
+    };
+    match files::read(file, files::SMALL_MAX_BYTES) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| refused(&error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(refused(&error)),
+    }
+}
+
 fn folders(root: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut folders: Vec<PathBuf> =
-        std::fs::read_dir(root)?.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect();
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(root).map_err(|error| in_path(root, &error))? {
+        let path = entry.map_err(|error| in_path(root, &error))?.path();
+        if path.is_dir() {
+            folders.push(path);
+        }
+    }
     folders.sort();
     Ok(folders)
 }
 
 fn load_fragments(folder: &Path, oldest_millis: i64) -> io::Result<Vec<Held>> {
-    let mut fragments = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        let ingested_millis = stem.split_once('-').and_then(|(millis, _)| millis.parse::<i64>().ok());
-        match (path.extension().and_then(|extension| extension.to_str()), ingested_millis) {
-            (Some("mkv"), Some(millis)) if millis >= oldest_millis => {
-                let bytes = Bytes::from(std::fs::read(&path)?);
-                match load_fragment(&bytes, millis) {
-                    Some(held) => fragments.push(held),
-                    None => tracing::warn!(file = %path.display(), "is no fragment and is left alone"),
-                }
-            }
-            (Some("mkv"), Some(_)) | (Some(UNFINISHED), _) => std::fs::remove_file(&path)?,
-            _ => {}
+    let Contents { fragments, unfinished, mut foreign } = Contents::of(folder)?;
+    unfinished.iter().try_for_each(|file| remove_file(file))?;
+    let mut loaded = Vec::new();
+    for (ingested_millis, file) in fragments {
+        if ingested_millis < oldest_millis {
+            remove_file(&file)?;
+            continue;
+        }
+        let bytes = files::read(&file, files::MEDIA_MAX_BYTES).map_err(|error| in_path(&file, &error))?;
+        match load_fragment(&Bytes::from(bytes), ingested_millis) {
+            Some(held) => loaded.push(held),
+            None => foreign.extend(file.file_name().map(|name| name.to_string_lossy().into_owned())),
         }
     }
-    fragments.sort_by(|one, other| one.number.cmp(&other.number));
-    Ok(fragments)
+    if !foreign.is_empty() {
+        left_alone(folder, &foreign);
+    }
+    loaded.sort_by(|one, other| one.number.cmp(&other.number));
+    Ok(loaded)
 }
 
 fn load_fragment(bytes: &Bytes, ingested_millis: i64) -> Option<Held> {
@@ -153,3 +273,7 @@ fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
     written.sync_data()?;
     std::fs::rename(unfinished, file)
 }
+
+#[cfg(test)]
+#[path = "disk_tests.rs"]
+mod tests;

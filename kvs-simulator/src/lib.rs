@@ -14,6 +14,7 @@ mod disk;
 mod error;
 mod fault;
 mod faulty_body;
+mod files;
 mod ingest;
 mod limits;
 mod media;

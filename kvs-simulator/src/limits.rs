@@ -33,6 +33,9 @@ pub struct Limits {
     pub buffer_duration: Duration,
     /// What producers have sent and a stream holds in memory, at most: 1 GiB. The oldest goes first.
     pub stream_size_bytes: usize,
+    /// Fragments that a stream holds of its file, at most: 100,000. The oldest goes first. A file that is played at full
+    /// pace and has more is played as far as it is read.
+    pub stream_fragments: usize,
     /// A producer that sends nothing hears IDLE so often: 5 s.
     pub put_idle_interval: Duration,
     /// A producer that sends nothing for so long is cut off: 30 s.
@@ -54,6 +57,7 @@ impl Default for Limits {
             buffer_size_bytes: 200_000_000,
             buffer_duration: Duration::from_secs(300),
             stream_size_bytes: 1 << 30,
+            stream_fragments: 100_000,
             put_idle_interval: Duration::from_secs(5),
             put_idle_timeout: Duration::from_secs(30),
         }

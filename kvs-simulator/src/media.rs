@@ -78,6 +78,7 @@ impl Session {
     /// Gets the pieces of the next chunk, waiting for it. `false`: the body ends.
     async fn fill(&mut self) -> bool {
         loop {
+            self.stream.catch_up().await;
             let now = Instant::now();
             if now >= self.ends_at || self.stream.deleted.is_cancelled() {
                 return false;

@@ -26,6 +26,12 @@ pub(crate) fn from_number(number: &FragmentNumber) -> BigUint {
     number.as_str().parse().unwrap_or_default()
 }
 
+/// Whether a number is one that [`compose`] makes.
+pub(crate) fn is_of_the_service(number: &FragmentNumber) -> bool {
+    let value = from_number(number);
+    value.bits() == 157 && value.to_string() == number.as_str()
+}
+
 /// A hash that is the same in every run (FNV-1a), for the other bits and the holes between counters.
 pub(crate) fn mix(name: &str, index: u64) -> u64 {
     name.bytes()

@@ -177,7 +177,7 @@ fn restore(shared: &Shared) -> std::io::Result<()> {
     })?;
     for Kept { identity, settings, fragments } in kept {
         let (name, count) = (identity.name.clone(), fragments.len());
-        let playback = Playback::new(&name, Media::default(), Repeat::Times(1), Pace::Max, shared.clock);
+        let playback = Playback::new(&name, Media::default(), Repeat::Times(1), Pace::Max, shared.clock, 0);
         let stream = Stream::new(identity, settings, playback, shared.clock, &shared.limits);
         fragments.into_iter().for_each(|held| stream.restore(held));
         shared.store.add(stream);
@@ -204,7 +204,7 @@ fn add_stream(shared: &Shared, source: &StreamSource) -> Result<(), ServeError> 
     let arn = store::arn(&shared.region, &account, name, created_millis);
     let identity = Identity { account, name: name.clone(), arn, created_millis };
     let settings = Settings { retention_hours: 24, ..Settings::default() };
-    let playback = Playback::new(name, media, source.repeat, source.pace, shared.clock);
+    let playback = Playback::new(name, media, source.repeat, source.pace, shared.clock, shared.limits.stream_fragments);
     let stream = Stream::new(identity, settings, playback, shared.clock, &shared.limits);
     if shared.store.add(stream).is_none() {
         return Err(ServeError::Twice { name: name.clone() });

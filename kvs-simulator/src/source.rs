@@ -9,6 +9,8 @@ use kvs_mkv::{
     ChunkWriter, Completion, End, Event, FileCluster, FileSegment, Fragment, FragmentNumber, Limits, Splitter,
 };
 
+use crate::files;
+
 /// How often a file is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
@@ -21,7 +23,8 @@ pub enum Repeat {
 /// When fragments come.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pace {
-    /// All are there from the start; of an endless stream as many as are asked for.
+    /// All are there from the start; of those that have no end, or are more than a stream holds
+    /// ([`Limits::stream_fragments`](crate::Limits::stream_fragments)), as many as are asked for.
     Max,
     /// As their own time says.
     Realtime,
@@ -128,9 +131,10 @@ pub(crate) fn writer() -> ChunkWriter {
 
 impl Media {
     pub(crate) fn read(file: &Path) -> Result<Self, SourceError> {
-        let bytes = std::fs::read(file).map_err(|error| SourceError::Read { file: file.to_owned(), error })?;
-        let recording = Self::from_recording(&Bytes::from(bytes.clone()));
-        let media = match recording {
+        let bytes = files::read(file, files::MEDIA_MAX_BYTES)
+            .map_err(|error| SourceError::Read { file: file.to_owned(), error })?;
+        let bytes = Bytes::from(bytes);
+        let media = match Self::from_recording(&bytes) {
             Ok(Some(media)) => Ok(media),
             // Not a recording: its first chunk has not the service's tags, or not where the service puts them.
             Ok(None) => Self::from_mkv(&bytes),

@@ -21,6 +21,9 @@ use crate::source::{NotWhole, Template};
 pub(crate) use held::{Behind, Held};
 pub(crate) use playback::Playback;
 
+/// So many fragments are made before others have their turn.
+const AT_ONCE: usize = 500;
+
 /// A stream of an account.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -187,8 +190,7 @@ impl Stream {
     /// Everything that is held.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let mut contents = self.contents();
-        let wanted = if self.playback.on_demand() { 0 } else { usize::MAX };
-        self.ingest(&mut contents, wanted);
+        self.ingest(&mut contents, self.wanted());
         Snapshot { base: contents.base, held: contents.held.iter().cloned().collect() }
     }
 
@@ -260,30 +262,59 @@ impl Stream {
             if first.ingested_millis >= oldest && !too_many {
                 return;
             }
-            if first.behind == Behind::Live {
-                let file_name = first.file_name();
-                contents.sent_bytes = contents.sent_bytes.saturating_sub(first.template.size_bytes());
-                contents.expired.push(file_name);
-            }
-            contents.held.pop_front();
-            contents.base += 1;
+            drop_first(contents);
         }
     }
 
-    /// Takes in what is due of the file; of an endless one at full speed up to the index `wanted` only.
+    /// Takes in what is due of the file; of one that is played on demand up to the index `wanted` only.
     fn ingest(&self, contents: &mut Contents, wanted: usize) {
+        while !self.ingest_some(contents, wanted, usize::MAX) {}
+    }
+
+    /// Takes in what is due of the file, so many fragments at most; whether that was all.
+    fn ingest_some(&self, contents: &mut Contents, wanted: usize, most: usize) -> bool {
         let now = Instant::now();
-        while let Some(due) = self.playback.due(contents.played) {
+        if let Some(played) = self.playback.skip_to(contents.played, self.limits.stream_fragments, now) {
+            while !contents.held.is_empty() {
+                drop_first(contents);
+            }
+            let skipped = usize::try_from(played - contents.played).unwrap_or(usize::MAX);
+            contents.base = contents.base.saturating_add(skipped);
+            contents.played = played;
+        }
+        for _ in 0..most {
             let end = contents.base + contents.held.len();
-            if due > now || (self.playback.on_demand() && end > wanted) {
-                return;
+            let due = self.playback.due(contents.played).is_some_and(|due| due <= now);
+            if !due || (self.playback.on_demand() && end > wanted) {
+                return true;
             }
             let held = self.playback.make(contents.played, contents.latest.as_ref(), self.clock);
-            let Some(held) = held.map(Arc::new) else { return };
+            let Some(held) = held.map(Arc::new) else {
+                // There is no number behind the highest.
+                self.playback.end();
+                return true;
+            };
             contents.played += 1;
             contents.latest = Some(Arc::clone(&held));
             contents.held.push_back(held);
+            if contents.held.len() > self.limits.stream_fragments {
+                drop_first(contents);
+            }
         }
+        false
+    }
+
+    /// Takes in what is due, giving way to others now and then: for whoever would otherwise do all of that at once.
+    pub(crate) async fn catch_up(&self) {
+        let wanted = self.wanted();
+        while !self.ingest_some(&mut self.contents(), wanted, AT_ONCE) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Up to which index fragments are made for those who ask for all.
+    fn wanted(&self) -> usize {
+        if self.playback.on_demand() { 0 } else { usize::MAX }
     }
 
     /// The held fragments of these numbers, in the order asked for; of those that are not there none.
@@ -296,5 +327,15 @@ impl Stream {
                 Some(Arc::clone(&held[place]))
             })
             .collect()
+    }
+}
+
+/// Drops the oldest fragment.
+fn drop_first(contents: &mut Contents) {
+    let Some(first) = contents.held.pop_front() else { return };
+    contents.base += 1;
+    if first.behind == Behind::Live {
+        contents.sent_bytes = contents.sent_bytes.saturating_sub(first.template.size_bytes());
+        contents.expired.push(first.file_name());
     }
 }

@@ -221,3 +221,45 @@ async fn a_file_that_cannot_be_served_says_why() {
         assert!(error.contains(name) && error.contains(&said), "{error}");
     }
 }
+
+/// A stream that no memory holds is played as far as it is read, and only its latest are held.
+#[tokio::test]
+async fn a_file_that_is_repeated_without_bounds_is_played_as_far_as_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("clip.mkv");
+    std::fs::write(&file, producer_document(4)).unwrap();
+    let limits = Limits { idle_timeout: Duration::from_millis(100), stream_fragments: 40, ..Limits::default() };
+    let mut endless = source(&file, 1_000_000_000);
+    endless.name = "endless".to_owned();
+    let streams = vec![source(&file, 10), endless];
+    let simulator = simulator_with(SimulatorConfig { streams, limits, ..SimulatorConfig::default() }).await;
+    assert_eq!(rows(&simulator, "clip").await.len(), 40, "what can be held is all there from the start");
+    assert!(rows(&simulator, "endless").await.len() <= 1);
+    let request = json!({ "StreamName": "endless", "StartSelector": { "StartSelectorType": "EARLIEST" } });
+    let mut response = calls::call(&simulator, "/getMedia", &request).await;
+    let mut splitter = kvs_mkv::Splitter::new(kvs_mkv::Limits::default(), kvs_mkv::Completion::Token);
+    let mut numbers = Vec::new();
+    while numbers.len() < 200 {
+        let bytes = response.chunk().await.unwrap().unwrap();
+        let mut rest: &[u8] = &bytes;
+        while let Some(event) = splitter.push(&mut rest).unwrap() {
+            if let kvs_mkv::Event::Fragment(fragment) = event {
+                numbers.push(fragment.number);
+            }
+        }
+    }
+    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
+    assert_eq!(rows(&simulator, "endless").await.len(), 40);
+}
+
+#[tokio::test]
+async fn what_is_no_regular_file_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for file in [Path::new("/dev/zero"), &pipe, folder.path()] {
+        let config = SimulatorConfig { streams: vec![source(file, 1)], ..SimulatorConfig::default() };
+        let error = Simulator::start(config).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("{}: is a ", file.display())) && error.contains("regular file"), "{error}");
+    }
+}

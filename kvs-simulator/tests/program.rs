@@ -1,6 +1,10 @@
 //! The simulator as a program: what the README types.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/calls.rs"]
+mod calls;
+mod common;
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
@@ -22,7 +26,11 @@ fn serve(arguments: &[&str]) -> Command {
 
 /// Starts it; answers where it says it listens.
 fn start(arguments: &[&str]) -> (Program, String) {
-    let mut child = serve(arguments).spawn().unwrap();
+    started(&mut serve(arguments))
+}
+
+fn started(command: &mut Command) -> (Program, String) {
+    let mut child = command.spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it says {line:?}")).to_owned();
@@ -138,4 +146,98 @@ async fn until_healthy(client: &reqwest::Client, url: &str) {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     panic!("it does not serve: {url}");
+}
+
+/// Whatever it is doing: a stream that is played a billion times is being read, at full pace.
+#[tokio::test]
+async fn it_ends_within_a_second_while_a_stream_without_bounds_is_asked_for() {
+    let clip = concat!(env!("CARGO_MANIFEST_DIR"), "/../dev/demo/clip.mkv");
+    let (mut program, url) =
+        start(&["--stream", &format!("a={clip}"), "--repeat", "1000000000", "--pace", "max", "--unlimited-calls"]);
+    let client = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(30)).build().unwrap();
+    let listed = client.get(format!("{url}/simulator/streams/a/fragments")).send().await.unwrap();
+    assert!(listed.text().await.unwrap().len() < 1_000_000);
+    assert!(Command::new("kill").arg(program.0.id().to_string()).status().unwrap().success());
+    let begun = std::time::Instant::now();
+    while program.0.try_wait().unwrap().is_none() {
+        assert!(begun.elapsed().as_secs() < 10, "it does not end");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// A folder with data, in which a stream has been kept: the folder, and that of the stream.
+async fn kept() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = || kvs_simulator::SimulatorConfig {
+        data: Some(folder.path().to_owned()),
+        ..kvs_simulator::SimulatorConfig::default()
+    };
+    let simulator = common::simulator_with(config()).await;
+    let create = serde_json::json!({ "StreamName": "door", "DataRetentionInHours": 1 });
+    assert_eq!(calls::call(&simulator, "/createStream", &create).await.status(), 200);
+    calls::put_all(&simulator, "door", common::producer_document(2)).await;
+    simulator.stop().await;
+    let account = folder.path().join(kvs_simulator::DEFAULT_ACCOUNT);
+    let stream = std::fs::read_dir(account).unwrap().next().unwrap().unwrap().path();
+    (folder, stream)
+}
+
+#[tokio::test]
+async fn what_others_put_into_the_data_folder_is_left_alone() {
+    let (folder, stream) = kept().await;
+    let own: Vec<_> = std::fs::read_dir(&stream).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let fragment = own.iter().find(|path| path.extension().is_some_and(|extension| extension == "mkv")).unwrap();
+    let begun = [stream.join("stream.unfinished"), fragment.with_extension("unfinished")];
+    begun.iter().for_each(|file| std::fs::write(file, b"begun").unwrap());
+    let foreign = ["2024-holiday.mkv", "my.unfinished", "notes.txt"].map(|name| stream.join(name));
+    foreign.iter().for_each(|file| std::fs::write(file, b"mine").unwrap());
+    let folders = [stream.join("2023-dir.mkv"), stream.join("x.unfinished"), folder.path().join("mine/mine")];
+    folders.iter().for_each(|path| std::fs::create_dir_all(path).unwrap());
+    let log = folder.path().join("log");
+    let mut command = serve(&["--data", &folder.path().display().to_string()]);
+    let (mut program, url) = started(command.stderr(std::fs::File::create(&log).unwrap()));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let listed = client.get(format!("{url}/simulator/streams/door/fragments")).send().await.unwrap();
+    let listed: serde_json::Value = serde_json::from_str(&listed.text().await.unwrap()).unwrap();
+    assert_eq!(listed["fragments"].as_array().unwrap().len(), 2);
+    program.0.kill().unwrap();
+    program.0.wait().unwrap();
+    assert!(foreign.iter().chain(&folders).chain(&own).all(|path| path.exists()));
+    assert!(!begun.iter().any(|path| path.exists()));
+    let said = std::fs::read_to_string(&log).unwrap();
+    for name in ["2024-holiday.mkv", "my.unfinished", "notes.txt", "2023-dir.mkv", "x.unfinished", "mine/mine"] {
+        assert_eq!(said.matches(name).count(), 1, "{name}: {said}");
+    }
+    // Nor does the stream take them along when it is deleted.
+    let config = kvs_simulator::SimulatorConfig {
+        data: Some(folder.path().to_owned()),
+        ..kvs_simulator::SimulatorConfig::default()
+    };
+    let simulator = common::simulator_with(config).await;
+    let described = calls::call(&simulator, "/describeStream", &serde_json::json!({ "StreamName": "door" })).await;
+    let described: serde_json::Value = serde_json::from_str(&described.text().await.unwrap()).unwrap();
+    let delete = serde_json::json!({ "StreamARN": described["StreamInfo"]["StreamARN"] });
+    assert_eq!(calls::call(&simulator, "/deleteStream", &delete).await.status(), 200);
+    assert!(foreign.iter().chain(&folders).all(|path| path.exists()));
+    assert!(!own.iter().any(|path| path.exists()));
+}
+
+#[tokio::test]
+async fn what_was_kept_and_cannot_be_read_prevents_the_start_by_its_name() {
+    let (folder, stream) = kept().await;
+    let record = stream.join("stream.json");
+    let whole = std::fs::read(&record).unwrap();
+    let refused = || {
+        let output = serve(&["--data", &folder.path().display().to_string()]).stderr(Stdio::piped()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    std::fs::write(&record, &whole[..whole.len() / 2]).unwrap();
+    let (code, said) = refused();
+    assert!(code == Some(69) && said.contains(&format!("{}: EOF while parsing", record.display())), "{said}");
+    assert!(said.contains("put the file in order, or move"), "{said}");
+    // It is there, and cannot be read: root may read whatever its permissions say, but nobody reads a link to itself.
+    std::fs::remove_file(&record).unwrap();
+    std::os::unix::fs::symlink(&record, &record).unwrap();
+    let (code, said) = refused();
+    assert!(code == Some(69) && said.contains(&record.display().to_string()), "{said}");
 }

@@ -340,8 +340,14 @@ impl Reader<'_> {
         self.checked("topic", valid.map(|()| topic))
     }
 
-    fn topic_config(&self) -> BTreeMap<String, String> {
+    fn topic_config(&mut self) -> BTreeMap<String, String> {
         let own = ["partitions", "replication.factor"];
+        for (key, value) in self.settings {
+            // Kafka's clients are in C, where a text ends there.
+            if key.starts_with(keys::TOPIC_CREATION_PREFIX) && (key.contains('\0') || value.contains('\0')) {
+                self.problem(key, "no NUL character was expected");
+            }
+        }
         self.settings
             .iter()
             .filter_map(|(key, value)| Some((key.strip_prefix(keys::TOPIC_CREATION_PREFIX)?, value)))

@@ -15,6 +15,7 @@ pub(super) fn read(
     variables: impl Iterator<Item = (OsString, OsString)>,
     problems: &mut Vec<Problem>,
 ) {
+    let mut read = BTreeMap::new();
     for (variable, value) in variables {
         let Some(variable) = variable.to_str() else { continue };
         let Some((prefix, name)) = variable.split_at_checked(ENVIRONMENT_PREFIX.len()) else { continue };
@@ -22,6 +23,10 @@ pub(super) fn read(
             continue;
         }
         let (place, key) = (format!("environment ({variable})"), setting_name(name));
+        // In capitals or not, and which of them comes last is chance.
+        if let Some(other) = read.insert(key.clone(), variable.to_owned()) {
+            problems.push(Problem::new(&place, &key, format!("is given by {other}, too")));
+        }
         match value.into_string() {
             Ok(value) => _ = settings.insert(key, (place, value)),
             Err(_) => problems.push(Problem::new(&place, &key, "its value is no UTF-8")),

@@ -44,3 +44,12 @@ fn the_variable_of_a_setting_is_the_one_that_is_read() {
     }
     assert_eq!(variable("sasl.password"), "CONNECT_SASL_PASSWORD");
 }
+
+#[test]
+fn two_variables_of_one_setting_are_refused() {
+    let variables = ["CONNECT_GROUP_ID", "connect_group_id"].map(|name| (OsString::from(name), OsString::from("x")));
+    let (mut settings, mut problems) = (BTreeMap::new(), Vec::new());
+    read(&mut settings, variables.into_iter(), &mut problems);
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].to_string(), "environment (connect_group_id): group.id: is given by CONNECT_GROUP_ID, too");
+}

@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use figment::Figment;
-use figment::providers::{Format, Toml};
-use figment::value::{Dict, Value};
 use regex::RegexBuilder;
 
 use super::rest::RestConfig;
 use super::secrets::{self, Providers};
-use super::{Problem, check, connect_keys, environment, keys, librdkafka_keys, properties};
+use super::{Problem, check, connect_keys, environment, kafka_names, keys, librdkafka_keys, properties, toml};
 use crate::kafka::settings::GroupProtocol;
 use crate::shard::ShardCount;
 
@@ -134,44 +131,16 @@ fn read_file(
         settings.extend(read.into_iter().map(|(key, value)| (key, (place.clone(), value))));
         return Ok(());
     }
-    let dict = Figment::from(Toml::string(&text)).extract::<Dict>().map_err(|errors| {
-        let reason = |error: &figment::Error| format!("{}{}", error.kind, properties::hint(&text));
-        let problem = |error: figment::Error| Problem::new(&place, &error.path.join("."), reason(&error));
-        errors.into_iter().map(problem).collect::<Vec<_>>()
-    })?;
-    flatten(settings, "", dict, &place, problems);
-    Ok(())
-}
-
-/// `group.id = "x"` is a table in TOML; settings are flat.
-fn flatten(
-    settings: &mut BTreeMap<String, (String, String)>,
-    prefix: &str,
-    dict: Dict,
-    place: &str,
-    problems: &mut Vec<Problem>,
-) {
-    for (name, value) in dict {
-        let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
-        let text = match value {
-            Value::Dict(_, inner) => {
-                flatten(settings, &key, inner, place, problems);
-                continue;
-            }
-            Value::String(_, text) => text,
-            Value::Bool(_, value) => value.to_string(),
-            Value::Num(_, number) => match (number.to_i128(), number.to_f64()) {
-                (Some(whole), _) => whole.to_string(),
-                (None, Some(fraction)) => fraction.to_string(),
-                (None, None) => String::new(),
-            },
-            other => {
-                problems.push(Problem::new(place, &key, format!("a value was expected, not {other:?}")));
-                continue;
-            }
-        };
-        settings.insert(key, (place.to_owned(), text));
+    let (read, wrong) = toml::parse(&text);
+    let hint = properties::hint(&text);
+    let wrong = wrong.into_iter().map(|(key, reason)| Problem::new(&place, &key, format!("{reason}{hint}")));
+    if read.is_empty() {
+        let wrong: Vec<Problem> = wrong.collect();
+        return if wrong.is_empty() { Ok(()) } else { Err(wrong) };
     }
+    problems.extend(wrong);
+    settings.extend(read.into_iter().map(|(key, value)| (key, (place.clone(), value))));
+    Ok(())
 }
 
 pub(super) struct Reader<'a> {
@@ -183,8 +152,11 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     fn read(mut self) -> Option<WorkerConfig> {
         let session_timeout_ms = self.number("session.timeout.ms", 10_000, 1_000, 600_000);
-        let bootstrap_servers = self.text("bootstrap.servers", None);
+        let bootstrap_servers = self.bootstrap_servers();
         let group_id = self.text("group.id", Some("kvs-connect"));
+        self.check_name("group.id", group_id.as_deref());
+        let group_instance_id = self.optional("group.instance.id");
+        self.check_name("group.instance.id", group_instance_id.as_deref());
         let offsets_topic = self.topic("offset.storage.topic", "kvs-connect-offsets");
         let config_topic = self.topic("config.storage.topic", "kvs-connect-configs");
         let status_topic = self.topic("status.storage.topic", "kvs-connect-status");
@@ -224,7 +196,7 @@ impl Reader<'_> {
             status_replication_factor: status_replication?,
             rest: rest?,
             providers: providers?,
-            group_instance_id: self.optional("group.instance.id"),
+            group_instance_id,
             group_protocol: group_protocol?,
             session_timeout_ms: session_timeout_ms?,
             transaction_timeout_ms: transaction_timeout_ms?,
@@ -260,6 +232,18 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn bootstrap_servers(&mut self) -> Option<String> {
+        const KEY: &str = "bootstrap.servers";
+        let text = self.text(KEY, None)?;
+        let protocol = self.optional("security.protocol").unwrap_or_else(|| "plaintext".to_owned());
+        self.checked(KEY, kafka_names::servers(&text, &protocol))
+    }
+
+    fn check_name(&mut self, key: &str, name: Option<&str>) {
+        let valid = name.map_or(Ok(()), kafka_names::client_name);
+        self.checked(key, valid);
     }
 
     fn topic(&mut self, key: &str, default: &str) -> Option<String> {
@@ -350,7 +334,13 @@ impl Reader<'_> {
         let mut known: BTreeMap<(&str, &str), &str> = BTreeMap::new();
         for (key, (place, value)) in self.settings {
             let Some((prefix, name)) = client_setting(key) else { continue };
-            if let Err(reason) = librdkafka_keys::check(name, value, around) {
+            let valid = match name {
+                "client.id" => kafka_names::client_name(value),
+                // The clients are in C, where a text ends there.
+                _ if value.contains('\0') => Err("no NUL character was expected".to_owned()),
+                _ => librdkafka_keys::check(name, value, around),
+            };
+            if let Err(reason) = valid {
                 self.problems.push(Problem::new(place, key, reason));
             }
             if let Some(other) = known.insert((prefix, librdkafka_keys::canonical(name)), key) {
@@ -372,3 +362,7 @@ fn client_setting(key: &str) -> Option<(&str, &str)> {
     }
     if keys::is_common_key(key) { Some(("", key)) } else { key.split_at_checked(key.find('.')? + 1) }
 }
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

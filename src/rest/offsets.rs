@@ -116,7 +116,7 @@ fn stored(offset: Offset) -> Result<StoredOffset, String> {
         fragment_number,
         server_timestamp,
         producer_timestamp: producer_timestamp.map(time).transpose()?,
-        sequence: sequence.map(crate::shard::sequence::checked).transpose()?,
+        sequence: sequence.map(crate::shard::sequence::checked_to_set).transpose()?,
         data_partition,
     })
 }

@@ -19,3 +19,15 @@ fn a_time_that_the_service_cannot_have_given_is_refused() {
     assert!(with_times(-1, 0).unwrap_err().contains("are no milliseconds since 1970"));
     assert!(with_times(now_ms, i64::MAX).unwrap_err().contains("are no milliseconds since 1970"));
 }
+
+/// What is published behind a sequence that was set has sequences, too, and they have to be readable for ever.
+#[test]
+fn a_sequence_that_leaves_no_room_is_refused() {
+    let with_sequence =
+        |sequence: i64| stored(serde_json::from_value(json!({ "fragmentNumber": "7", "sequence": sequence })).unwrap());
+    assert_eq!(with_sequence(1 << 52).unwrap().sequence, Some(1 << 52));
+    for sequence in [(1 << 52) + 1, crate::shard::sequence::SEQUENCE_MAX, i64::MAX, -1] {
+        let reason = with_sequence(sequence).unwrap_err();
+        assert_eq!(reason, format!("sequence: 0 to 4503599627370496 was expected, not {sequence}"));
+    }
+}

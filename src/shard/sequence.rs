@@ -17,8 +17,12 @@ use super::offset::OffsetKey;
 /// those are arrays of two.
 const RESERVED: &str = "kvs-connect-sequence";
 
-/// The largest sequence that is taken from outside: every JSON reader has it exactly, and there is room to go on.
+/// The largest sequence that is read: every JSON reader has it exactly.
 pub const SEQUENCE_MAX: i64 = (1 << 53) - 1;
+
+/// The largest sequence that is taken from outside: 2^52. As many again may follow before [`SEQUENCE_MAX`], which no
+/// stream lives to see, so that what is published can always be read.
+pub const SEQUENCE_SET_MAX: i64 = 1 << 52;
 
 /// The sequence of the last fragment published, of each stream that has one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,10 +100,22 @@ pub fn value_from_bytes(bytes: &[u8]) -> Result<i64, String> {
 /// # Errors
 /// When it is below 0 or above [`SEQUENCE_MAX`].
 pub fn checked(sequence: i64) -> Result<i64, String> {
-    if (0..=SEQUENCE_MAX).contains(&sequence) {
+    within(sequence, SEQUENCE_MAX)
+}
+
+/// Refuses a sequence that must not be set from outside.
+///
+/// # Errors
+/// When it is below 0 or above [`SEQUENCE_SET_MAX`].
+pub fn checked_to_set(sequence: i64) -> Result<i64, String> {
+    within(sequence, SEQUENCE_SET_MAX)
+}
+
+fn within(sequence: i64, most: i64) -> Result<i64, String> {
+    if (0..=most).contains(&sequence) {
         return Ok(sequence);
     }
-    Err(format!("sequence: 0 to {SEQUENCE_MAX} was expected, not {sequence}"))
+    Err(format!("sequence: 0 to {most} was expected, not {sequence}"))
 }
 
 #[cfg(test)]

@@ -261,6 +261,7 @@ fn wrong_requests_get_connects_error_and_change_nothing() {
         ("PUT", "/connector-plugins/Nope/config/validate", Some("{}".to_owned()), 400),
         ("PUT", "/admin/loggers/root", Some(r#"{"level":"LOUD"}"#.to_owned()), 404),
         ("PUT", "/admin/loggers/root", Some("{}".to_owned()), 400),
+        ("PUT", "/admin/loggers/a..b", Some(r#"{"level":"INFO"}"#.to_owned()), 404),
         ("DELETE", "/connectors", None, 405),
         ("GET", "/nowhere", None, 404),
     ];

@@ -69,7 +69,7 @@ pub(super) fn list_fragments(shared: &Shared, call: &Call) -> Result<Response, S
     }
     // In no order, across pages too, as the service; but always the same one, so that pages fit together.
     let order = |held: &Held| number::mix(held.number.as_str(), 17);
-    found.sort_by_key(|held| (order(held), held.number.clone()));
+    found.sort_by_cached_key(|held| (order(held), held.number.clone()));
     if let Some(token) = &request.next_token {
         let after = control::decode_token(token).and_then(|text| text.parse::<FragmentNumber>().ok());
         let after = after.ok_or_else(ServiceError::bad_page_token)?;

@@ -49,7 +49,7 @@ pub(super) fn create_stream(shared: &Shared, call: &Call) -> Answer {
         tags: request.tags,
         storage: request.stream_storage_configuration,
     };
-    let playback = Playback::new(&name, Media::default(), Repeat::Times(1), Pace::Max, shared.clock);
+    let playback = Playback::new(&name, Media::default(), Repeat::Times(1), Pace::Max, shared.clock, 0);
     let stream = Stream::new(identity, settings, playback, shared.clock, &shared.limits);
     let Some(stream) = shared.store.add(stream) else {
         return Err(ServiceError::new(400, "ResourceInUseException", format!("The stream {name} already exists.")));

@@ -8,6 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::error::ServiceError;
 use crate::fault::Fault;
@@ -26,9 +27,14 @@ pub(super) async fn fragments(
 ) -> Result<Json<Value>, ServiceError> {
     let account = whose.account.as_deref().unwrap_or(&shared.default_account);
     let stream = shared.store.find(account, Some(&name), None)?;
+    stream.catch_up().await;
     let held = stream.snapshot().held;
     // Hashing is work: not on a thread that serves others.
-    let rows = tokio::task::spawn_blocking(move || held.iter().map(|held| held.row()).collect::<Vec<_>>()).await;
+    // Nor for one who is no longer there: the end of the program would wait for it.
+    let asked = CancellationToken::new();
+    let _until_answered = asked.clone().drop_guard();
+    let rows = move || held.iter().take_while(|_| !asked.is_cancelled()).map(|held| held.row()).collect::<Vec<_>>();
+    let rows = tokio::task::spawn_blocking(rows).await;
     let rows = rows.map_err(|error| ServiceError::internal(error.to_string()))?;
     let not_whole: Vec<_> = stream
         .not_whole()

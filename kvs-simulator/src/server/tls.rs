@@ -8,6 +8,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, crypto};
 
+use crate::files;
+
 /// Which certificate the simulator shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tls {
@@ -50,10 +52,15 @@ type Certificate = (String, Vec<CertificateDer<'static>>, PrivateKeyDer<'static>
 
 fn given(certificate: &Path, key: &Path) -> Result<Certificate, TlsError> {
     let in_file = |file: &Path, reason: String| TlsError(format!("{}: {reason}", file.display()));
-    let pem = std::fs::read_to_string(certificate).map_err(|error| in_file(certificate, error.to_string()))?;
+    let read = |file: &Path| {
+        let bytes = files::read(file, files::SMALL_MAX_BYTES).map_err(|error| in_file(file, error.to_string()))?;
+        String::from_utf8(bytes).map_err(|_| in_file(file, "is no text; PEM is expected".to_owned()))
+    };
+    let pem = read(certificate)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     let chain = chain.map_err(|error| in_file(certificate, error.to_string()))?;
-    let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| in_file(key, error.to_string()))?;
+    let key_der =
+        PrivateKeyDer::from_pem_slice(read(key)?.as_bytes()).map_err(|error| in_file(key, error.to_string()))?;
     Ok((pem, chain, key_der))
 }
 

@@ -23,22 +23,32 @@ pub(crate) struct Playback {
     started_millis: i64,
     /// No more of it comes.
     ended: AtomicBool,
+    /// Whether fragments are made when they are asked for: all are due at once, and they are too many to be held.
+    on_demand: bool,
 }
 
 impl Playback {
-    pub(crate) fn new(stream: &str, media: Media, repeat: Repeat, pace: Pace, clock: Clock) -> Self {
+    /// `held_max`: how many fragments a stream holds.
+    pub(crate) fn new(stream: &str, media: Media, repeat: Repeat, pace: Pace, clock: Clock, held_max: usize) -> Self {
         let (started, started_millis) = (Instant::now(), clock.now_millis());
         let ended = AtomicBool::new(false);
-        Self { stream: stream.to_owned(), media, repeat, pace, started, started_millis, ended }
+        // Media that takes no time is played at full pace whatever is said.
+        let at_once = pace == Pace::Max || (pace == Pace::Realtime && media.period.is_zero());
+        let too_many = match repeat {
+            Repeat::Forever => true,
+            Repeat::Times(times) => (media.chunks.len() as u64).saturating_mul(times) > held_max as u64,
+        };
+        let on_demand = at_once && too_many;
+        Self { stream: stream.to_owned(), media, repeat, pace, started, started_millis, ended, on_demand }
     }
 
     pub(crate) fn not_whole(&self) -> &[NotWhole] {
         &self.media.not_whole
     }
 
-    /// Whether fragments are made when they are asked for, for there is no end of them.
+    /// Whether fragments are made when they are asked for, for there is no end of them, or none that could be held.
     pub(crate) fn on_demand(&self) -> bool {
-        self.repeat == Repeat::Forever && self.pace == Pace::Max
+        self.on_demand
     }
 
     /// Ends it: no more fragments come, as if the file were played to its end.
@@ -70,6 +80,34 @@ impl Playback {
         };
         // What is further off than time goes never comes.
         self.started.checked_add(after)
+    }
+
+    fn is_due(&self, index: u64, now: Instant) -> bool {
+        self.due(index).is_some_and(|due| due <= now)
+    }
+
+    /// The index behind the last that is due, when all up to `from` are.
+    fn due_by(&self, from: u64, now: Instant) -> u64 {
+        let mut step = 1_u64;
+        while self.is_due(from.saturating_add(step), now) && step < u64::MAX / 2 {
+            step *= 2;
+        }
+        let (mut due, mut not_due) = (from, from.saturating_add(step));
+        while not_due - due > 1 {
+            let middle = due + (not_due - due) / 2;
+            if self.is_due(middle, now) { due = middle } else { not_due = middle }
+        }
+        not_due
+    }
+
+    /// The first index to make when `played` is the next one and a stream holds `held_max` fragments: those before have
+    /// come and gone while nobody looked. `None`: none has.
+    pub(crate) fn skip_to(&self, played: u64, held_max: usize, now: Instant) -> Option<u64> {
+        let behind = played.checked_add(held_max as u64)?;
+        if self.on_demand || !self.is_due(behind, now) {
+            return None;
+        }
+        Some(self.due_by(behind, now).saturating_sub(held_max as u64))
     }
 
     /// Makes the fragment of this index, which follows `before`.

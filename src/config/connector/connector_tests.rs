@@ -264,6 +264,35 @@ fn how_the_service_is_reached() {
 }
 
 #[test]
+fn a_proxys_url_is_checked_and_not_shown() {
+    for url in [
+        "http://",
+        "http://[::1",
+        "http://a b",
+        "http://me:very-secret@",
+        "http://me:very-secret@a b:1",
+        "http://me:very-secret@host:99999",
+        "http://me:very-secret@host:0",
+        "https://me:very-secret@[::g]:1",
+        "http://me:very-secret/part@host:1",
+        "http://host:1/very-secret",
+    ] {
+        let said = problem(&format!(r#", "kvs.proxy.url": "{url}""#));
+        assert!(said.contains("kvs.proxy.url: http://host:port or https://host:port was expected"), "{url}: {said}");
+        assert!(!said.contains("secret"), "{said}");
+    }
+    for url in ["http://host", "https://me:a%20b@host:1/", "http://[::1]:3128", "http://10.0.0.1:8"] {
+        assert!(with(&format!(r#", "kvs.proxy.url": "{url}""#)).is_ok(), "{url}");
+    }
+}
+
+#[test]
+fn a_topics_configuration_is_text_that_kafkas_clients_can_take() {
+    let said = problem(r#", "topic.creation.default.retention.ms": "1\u0000""#);
+    assert!(said.contains("topic.creation.default.retention.ms: no NUL character"), "{said}");
+}
+
+#[test]
 fn errors_are_tolerated_only_where_that_is_asked_for() {
     let tolerance = |settings: &str| with(settings).map(|config| config.errors_tolerance);
     assert_eq!(tolerance("").unwrap(), ErrorsTolerance::None);

@@ -113,10 +113,9 @@ impl Reader<'_> {
         let fragment_timeout = self.millis("kvs.fragment.timeout.ms", 300_000, 100, 3_600_000);
         let proxy = self.text("kvs.proxy.url");
         if let Some(text) = &proxy
-            && !(text.starts_with("http://") || text.starts_with("https://"))
+            && let Err(reason) = check_proxy(text)
         {
-            // Not shown: it may hold a password.
-            self.problem("kvs.proxy.url", "http://host:port or https://host:port was expected");
+            self.problem("kvs.proxy.url", reason);
         }
         let no_proxy = self.text("kvs.proxy.exceptions");
         if no_proxy.is_some() && proxy.is_none() {
@@ -152,4 +151,18 @@ impl Reader<'_> {
             || format!("{text:?}: a whole number of milliseconds was expected, negative when the service is behind");
         self.checked(KEY, value.map(Some).ok_or_else(reason))
     }
+}
+
+/// Whether a proxy can be reached by this URL. It is not shown: it may hold a password.
+fn check_proxy(text: &str) -> Result<(), String> {
+    const EXPECTED: &str = "http://host:port or https://host:port was expected";
+    if !(text.starts_with("http://") || text.starts_with("https://")) {
+        return Err(EXPECTED.to_owned());
+    }
+    let url = url::Url::parse(text).map_err(|error| format!("{EXPECTED}: {error}"))?;
+    let is_root = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+    if !url.has_host() || url.port() == Some(0) || !is_root {
+        return Err(format!("{EXPECTED}, and nothing behind it"));
+    }
+    Ok(())
 }

@@ -1,0 +1,31 @@
+//! Reading files that others name: regular ones only, and not more of them than is allowed.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Media, a file played or a fragment kept, are as large at most: 4 GiB.
+pub(crate) const MEDIA_MAX_BYTES: u64 = 4 << 30;
+/// Whatever else is read at the start (certificates, keys, what is kept of a stream): 1 MiB.
+pub(crate) const SMALL_MAX_BYTES: u64 = 1 << 20;
+
+/// Reads a file whole. A device may have no end, and a pipe keeps whoever opens it waiting: neither is read.
+pub(crate) fn read(file: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+    let found = std::fs::metadata(file)?;
+    if !found.is_file() {
+        let what = if found.is_dir() { "a folder" } else { "a device, a pipe or a socket" };
+        return Err(io::Error::other(format!("is {what}; a regular file is expected")));
+    }
+    let too_large = || io::Error::other(format!("is larger than {max_bytes} bytes, the most that is read here"));
+    if found.len() > max_bytes {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(found.len()).unwrap_or(0));
+    // It may have grown meanwhile, or not say how large it is.
+    File::open(file)?.take(max_bytes + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes { Err(too_large()) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+#[path = "files_tests.rs"]
+mod tests;

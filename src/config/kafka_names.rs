@@ -1,0 +1,88 @@
+//! Which brokers Kafka's clients go to, and the names they give themselves.
+
+use std::net::Ipv6Addr;
+
+/// A name in Kafka has so many characters at most, as a topic's.
+const NAME_MAX: usize = 249;
+/// A server's name has so many at most, by DNS.
+const HOST_MAX: usize = 253;
+/// So much of what is wrong is shown.
+const SHOWN_MAX: usize = 100;
+
+/// `bootstrap.servers` as librdkafka reads it, spaces left out: `HOST`, `HOST:PORT` or `PROTOCOL://HOST:PORT` with commas
+/// between, IPv6 in brackets; without a port it is 9092. `protocol` is `security.protocol`: librdkafka passes over brokers
+/// of another.
+///
+/// # Errors
+/// What is wrong with which of them. A name that nobody has is not found out here.
+pub(super) fn servers(text: &str, protocol: &str) -> Result<String, String> {
+    let servers: Vec<&str> = text.split(',').map(str::trim).filter(|server| !server.is_empty()).collect();
+    if servers.is_empty() {
+        return Err("no broker is given; HOST:PORT was expected, with commas between several".to_owned());
+    }
+    for server in &servers {
+        check_server(server, protocol)?;
+    }
+    Ok(servers.join(","))
+}
+
+fn check_server(server: &str, protocol: &str) -> Result<(), String> {
+    let wrong = |reason: &str| Err(format!("{}: {reason}", shown(server)));
+    let address = match server.split_once("://") {
+        Some((given, address)) if given.eq_ignore_ascii_case(protocol) => address,
+        Some(_) => return wrong(&format!("security.protocol is {protocol}; HOST:PORT was expected")),
+        None => server,
+    };
+    let (host, port, is_host) = match address.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, rest)) => {
+            // Behind `%` stands the network's interface.
+            let ip = host.split_once('%').map_or(host, |(ip, _)| ip);
+            let ends = rest.is_empty() || rest.starts_with(':');
+            (host, rest.strip_prefix(':'), ends && ip.parse::<Ipv6Addr>().is_ok())
+        }
+        None => {
+            let (host, port) = address.rsplit_once(':').map_or((address, None), |(host, port)| (host, Some(port)));
+            (host, port, is_host_name(host))
+        }
+    };
+    if !is_host {
+        let about_colons = if host.contains([':', '[']) { "; an IPv6 address stands in brackets" } else { "" };
+        return wrong(&format!("HOST:PORT was expected{about_colons}"));
+    }
+    if port.is_some_and(|port| !is_port(port)) {
+        return wrong("a port from 1 to 65535 was expected behind the last colon");
+    }
+    Ok(())
+}
+
+fn is_host_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=HOST_MAX).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+/// A name that a client or a group of them goes by: what a log can show in a line.
+///
+/// # Errors
+/// What was expected.
+pub(super) fn client_name(name: &str) -> Result<(), String> {
+    if name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
+        return Err(format!(
+            "{}: {NAME_MAX} characters at most were expected, none of which is a control character",
+            shown(name)
+        ));
+    }
+    Ok(())
+}
+
+fn shown(text: &str) -> String {
+    let begins: String = text.chars().take(SHOWN_MAX).collect();
+    if begins.len() < text.len() { format!("{begins:?}…") } else { format!("{begins:?}") }
+}
+
+#[cfg(test)]
+#[path = "kafka_names_tests.rs"]
+mod tests;
