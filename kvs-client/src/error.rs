@@ -155,6 +155,9 @@ pub enum Error {
     },
 }
 
+/// The member of a request that a continuation token goes into.
+const TOKEN_MEMBER: &str = "StartSelector.ContinuationToken";
+
 /// EMFILE and ENFILE, as an [`std::io::Error`] ends its text.
 const OUT_OF_FILES: [&str; 2] = ["(os error 24)", "(os error 23)"];
 
@@ -240,6 +243,10 @@ impl Error {
             }
             // A body broken by the way it came is whole the next time.
             Self::Media { .. } => ErrorClass::Retry,
+            // A token that the model refuses would be refused by the service.
+            Self::Parameters { violations, .. } if violations.iter().all(|one| one.member == TOKEN_MEMBER) => {
+                ErrorClass::Position
+            }
             Self::Config { .. } | Self::Parameters { .. } | Self::Unparsable { .. } => ErrorClass::Fatal,
         }
     }
@@ -367,7 +374,11 @@ impl ServiceError {
             "ClientLimitExceededException" | "ConnectionLimitExceededException" => ErrorClass::Retry,
             name if name.starts_with("Throttl") || name == "TooManyRequestsException" => ErrorClass::Retry,
             "InvalidArgumentException" => match self.selector {
-                Some(StartSelector::ContinuationToken(_) | StartSelector::FragmentNumber(_)) => ErrorClass::Position,
+                Some(
+                    StartSelector::ContinuationToken(_)
+                    | StartSelector::FragmentNumber(_)
+                    | StartSelector::ServerTimestamp(_),
+                ) => ErrorClass::Position,
                 _ => ErrorClass::Fatal,
             },
             "AccessDeniedException" | "AccessDenied" => ErrorClass::Fatal,
