@@ -5,7 +5,7 @@ use std::fmt;
 use kvs_api::{Operation, Violation};
 use kvs_mkv::{Broken, ErrorReport, FragmentNumber};
 
-use crate::selector::StartSelector;
+use crate::selector::{StartSelector, is_about_the_token};
 use crate::stream_ref::StreamRef;
 
 /// What an error is about: an operation, and the stream it was about.
@@ -155,9 +155,6 @@ pub enum Error {
     },
 }
 
-/// The member of a request that a continuation token goes into.
-const TOKEN_MEMBER: &str = "StartSelector.ContinuationToken";
-
 /// EMFILE and ENFILE, as an [`std::io::Error`] ends its text.
 const OUT_OF_FILES: [&str; 2] = ["(os error 24)", "(os error 23)"];
 
@@ -243,10 +240,7 @@ impl Error {
             }
             // A body broken by the way it came is whole the next time.
             Self::Media { .. } => ErrorClass::Retry,
-            // A token that the model refuses would be refused by the service.
-            Self::Parameters { violations, .. } if violations.iter().all(|one| one.member == TOKEN_MEMBER) => {
-                ErrorClass::Position
-            }
+            Self::Parameters { violations, .. } if is_about_the_token(violations) => ErrorClass::Position,
             Self::Config { .. } | Self::Parameters { .. } | Self::Unparsable { .. } => ErrorClass::Fatal,
         }
     }
@@ -373,14 +367,10 @@ impl ServiceError {
             "ResourceNotFoundException" => ErrorClass::Fatal,
             "ClientLimitExceededException" | "ConnectionLimitExceededException" => ErrorClass::Retry,
             name if name.starts_with("Throttl") || name == "TooManyRequestsException" => ErrorClass::Retry,
-            "InvalidArgumentException" => match self.selector {
-                Some(
-                    StartSelector::ContinuationToken(_)
-                    | StartSelector::FragmentNumber(_)
-                    | StartSelector::ServerTimestamp(_),
-                ) => ErrorClass::Position,
-                _ => ErrorClass::Fatal,
-            },
+            "InvalidArgumentException" if self.selector.as_ref().is_some_and(StartSelector::is_a_place) => {
+                ErrorClass::Position
+            }
+            "InvalidArgumentException" => ErrorClass::Fatal,
             "AccessDeniedException" | "AccessDenied" => ErrorClass::Fatal,
             "NotAuthorizedException"
             | "ExpiredTokenException"

@@ -1,10 +1,10 @@
 //! Where to go on: the ladder of resuming (design, "Resuming").
 //!
-//! 1. CONTINUATION_TOKEN of the last fragment. 2. If the service refuses it: FRAGMENT_NUMBER after the last one. A token
-//! alone that is refused is no loss.
-//! 3. If the number is refused too, the service knows the place no more, and what it still has may begin far behind it:
-//! the position is lost, and [`PositionLost`] decides. With `Earliest` SERVER_TIMESTAMP of the last fragment comes first,
-//! so that what was published before the place is not pulled again; EARLIEST only if that is refused too.
+//! First CONTINUATION_TOKEN of the last fragment, then FRAGMENT_NUMBER after it. A token alone that is refused is no loss.
+//!
+//! When the number is refused too, the service knows the place no more, and what it still has may begin far behind it: the
+//! position is lost, and [`PositionLost`] decides. With `Earliest` SERVER_TIMESTAMP of the last fragment comes first, so
+//! that what was published before the place is not pulled again; EARLIEST only if that is refused too.
 
 use std::time::SystemTime;
 

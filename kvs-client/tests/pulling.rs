@@ -6,7 +6,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::*;
-use kvs_client::{ErrorClass, PositionLost, Pulled, PullerConfig, StartSelector, StreamPosition, Timestamp};
+use kvs_client::{ErrorClass, Pulled, PullerConfig, StartSelector, Timestamp};
 use kvs_simulator::{Fault, FaultKind, Limits, Pace, Repeat, Simulator, SimulatorConfig};
 
 fn fault(kind: FaultKind, count: u64) -> Fault {
@@ -148,107 +148,6 @@ async fn an_error_within_the_media_moves_no_position() {
     }
 }
 
-/// The lost places that were told: the last fragment before each, and the first behind.
-fn told(others: &[Pulled]) -> Vec<(String, String)> {
-    let ends = |other: &Pulled| match other {
-        Pulled::PositionLost { before, after, .. } => {
-            Some((before.fragment_number.to_string(), after.fragment_number.to_string()))
-        }
-        _ => None,
-    };
-    others.iter().filter_map(ends).collect()
-}
-
-/// The service starts by the time of a place at what is left behind it: what has gone with the retention is told.
-#[tokio::test]
-async fn what_went_while_a_stream_was_paused_is_told_or_ends_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut stream = source("s", &recording(folder.path(), 5));
-    (stream.repeat, stream.pace) = (Repeat::Forever, Pace::FragmentsPerSecond(50.0));
-    // A day is 240 ms.
-    let limits = Limits { retention_hour: Duration::from_millis(10), ..Limits::default() };
-    let config_ = SimulatorConfig { streams: vec![stream], limits, ..SimulatorConfig::default() };
-    let simulator = Simulator::start(config_).await.unwrap();
-    let client = client(&simulator).await;
-    let (before, _) = pull(&mut puller(&client, "s", None, config()), 3).await;
-    let position = StreamPosition::after(&before[2]);
-    // Fragments are made, and go, while somebody reads.
-    pull(&mut puller(&client, "s", None, PullerConfig { start: StartSelector::Now, ..config() }), 40).await;
-    for (position_lost, gap_check) in
-        [(PositionLost::Earliest, false), (PositionLost::Earliest, true), (PositionLost::Now, false)]
-    {
-        let config = PullerConfig { position_lost, gap_check, ..config() };
-        let mut puller = puller(&client, "s", Some(position.clone()), config);
-        let (mut fragments, mut lost) = (0, None);
-        while lost.is_none() && fragments < 200 {
-            match puller.next().await.unwrap() {
-                Pulled::Fragment(_) => fragments += 1,
-                Pulled::PositionLost { before, fetched, .. } => lost = Some((before, fetched)),
-                _ => {}
-            }
-        }
-        let (told, fetched) = lost.expect("the loss is told");
-        assert_eq!((told, fetched.is_some()), (position.clone(), gap_check), "{position_lost:?}");
-    }
-    for gap_check in [false, true] {
-        let config = PullerConfig { position_lost: PositionLost::Fail, gap_check, ..config() };
-        let mut puller = puller(&client, "s", Some(position.clone()), config);
-        loop {
-            match puller.next().await {
-                Ok(Pulled::Fragment(pulled)) => panic!("{gap_check}: {}", pulled.fragment.number),
-                Ok(_) => {}
-                Err(_) => break,
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_lost_position_walks_the_ladder() {
-    let folder = tempfile::tempdir().unwrap();
-    let simulator = simulator(vec![source("s", &recording(folder.path(), 5))]).await;
-    let client = client(&simulator).await;
-    let position = |token: &str| {
-        Some(StreamPosition {
-            fragment_number: number(1).parse().unwrap(),
-            continuation_token: Some(token.to_owned()),
-            server_timestamp: Some(Timestamp::from_millis(1_511_852_111_000)),
-            producer_timestamp: None,
-        })
-    };
-    // A token that the service does not know: after the fragment's number.
-    let (fragments, others) = pull(&mut puller(&client, "s", position("gone"), config()), 3).await;
-    assert_eq!(indexes(&fragments), [2, 3, 4]);
-    assert!(matches!(others[0], Pulled::PositionRefused { .. }), "{others:?}");
-    assert_eq!(told(&others), []);
-    // A token that the service cannot have given is not sent.
-    let (fragments, others) = pull(&mut puller(&client, "s", position("2+/=&<>"), config()), 3).await;
-    assert_eq!(indexes(&fragments), [2, 3, 4]);
-    assert!(matches!(&others[0], Pulled::PositionRefused { error } if error.request_id().is_none()), "{others:?}");
-    assert_eq!(told(&others), []);
-    // The number is refused too: what is there from the last one's time on.
-    let lost = || fault(FaultKind::ErrorTag { after_fragments: 0, error_id: 4000, error_code: "GONE".to_owned() }, 2);
-    simulator.add_fault(lost());
-    let (fragments, others) = pull(&mut puller(&client, "s", position("token-1"), config()), 4).await;
-    assert_eq!(indexes(&fragments), [1, 2, 3, 4]);
-    assert_eq!(told(&others), [(number(1), number(2))]);
-    // The time as well: all that is there.
-    simulator.add_fault(lost());
-    simulator.add_fault(fault(refuse(400, "InvalidArgumentException"), 1));
-    let (fragments, others) = pull(&mut puller(&client, "s", position("token-1"), config()), 5).await;
-    assert_eq!(indexes(&fragments), [0, 1, 2, 3, 4]);
-    assert_eq!(told(&others), [(number(1), number(2))]);
-    simulator.add_fault(lost());
-    let failing = PullerConfig { position_lost: PositionLost::Fail, ..config() };
-    let mut puller = puller(&client, "s", position("token-1"), failing);
-    let error = loop {
-        if let Err(error) = puller.next().await {
-            break error;
-        }
-    };
-    assert!(error.to_string().contains("4000"), "{error}");
-}
-
 #[tokio::test]
 async fn a_stalled_session_is_given_up_and_opened_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -308,6 +207,22 @@ async fn repeated_files_go_on_growing() {
         fragments[index].frames.iter().map(|frame| fragments[index].frame_data(frame)).collect()
     };
     assert_eq!(media(3), media(0));
+}
+
+#[tokio::test]
+async fn what_an_error_within_the_media_says_is_shown_short_and_harmless() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = simulator(vec![source("s", &recording(folder.path(), 1))]).await;
+    let error_code = format!("\u{1b}[2J\u{202E}\r\n{}", "x".repeat(10_000));
+    simulator.add_fault(fault(FaultKind::ErrorTag { after_fragments: 0, error_id: 5000, error_code }, 1));
+    let (_, others) = pull(&mut puller(&client(&simulator).await, "s", None, config()), 1).await;
+    let said = others.iter().find_map(|other| match other {
+        Pulled::Retrying { error, .. } => Some(error.to_string()),
+        _ => None,
+    });
+    let said = said.unwrap();
+    assert!(said.len() < 1_000 && said.contains("xxx…"), "{said:.2000}");
+    assert!(!said.contains(['\u{1b}', '\u{202E}', '\r', '\n']), "{said:?}");
 }
 
 /// Every error within the media, told in the middle of a stream.
