@@ -4,7 +4,8 @@
 //! and knows a fragment about a second late: time is listed only when it has settled), fetches what is listed by
 //! number, and yields each fragment once, in order. GetMediaForFragmentList sends no token: what was asked for is
 //! counted off, one number after the other, and what does not come is asked for again; what the service does not list
-//! any more either is reported as missing. It can go on from any position.
+//! any more either is reported as missing. So is a fragment whose server time is so much later than those of higher numbers
+//! that a later window lists it: those have been yielded, and numbers only rise. It can go on from any position.
 
 mod bounds;
 pub(crate) mod one;
@@ -104,14 +105,21 @@ pub struct ArchivePuller {
     /// What is wanted; without an end in time until the fragments that it names have been asked for.
     bounds: ArchiveBounds,
     begun: bool,
-    /// Fragments that the bounds name and the archive has not got.
+    /// Fragments that cannot be had, or not in order: what the bounds name and the archive has not got, and what is
+    /// listed only when a higher number has been yielded.
     gone: Vec<FragmentNumber>,
     /// Where the next window begins, in milliseconds.
     next_ms: i64,
     /// How long the next window is.
     window_ms: i64,
+    /// The place that this run began behind.
+    place: Option<FragmentNumber>,
+    /// Whether the archive lists the fragment of that place itself.
+    place_listed: bool,
     /// The last number yielded.
     last: Option<FragmentNumber>,
+    /// What the window before listed.
+    listed_before: Vec<FragmentNumber>,
     /// What is listed and not yielded.
     wanted: VecDeque<FragmentInfo>,
     /// The window that `wanted` is of.
@@ -159,7 +167,10 @@ impl ArchivePuller {
             next_ms: range.from.millis().max(behind),
             window_ms: WINDOW_MS,
             range,
+            place: position.map(|position| position.fragment_number.clone()),
+            place_listed: false,
             last: position.map(|position| position.fragment_number.clone()),
+            listed_before: Vec::new(),
             wanted: VecDeque::new(),
             window: None,
             session: None,
@@ -184,6 +195,12 @@ impl ArchivePuller {
 
     pub(crate) fn set_waits(&mut self, waits: Waits) {
         self.waits = waits;
+    }
+
+    /// Whether what has been listed has the fragment of the place that this run began behind: nothing older than what
+    /// is listed is gone then.
+    pub(crate) fn lists_its_place(&self) -> bool {
+        self.place_listed
     }
 
     /// How far it is.

@@ -1,5 +1,7 @@
 //! The operations of the service that a reader needs.
 
+mod pages;
+mod rows;
 mod send;
 mod unanswered;
 
@@ -8,12 +10,13 @@ use std::time::{Duration, SystemTime};
 
 use kvs_api::Operation;
 use kvs_mkv::{FragmentNumber, Timestamp};
+use pages::Pages;
 use reqwest::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::clock::ServiceClock;
+use crate::clock::{self, ServiceClock};
 use crate::config::{ClientConfig, Place};
 use crate::credentials::CredentialsCache;
 use crate::endpoint::{EndpointCache, rules};
@@ -22,6 +25,7 @@ use crate::http_client;
 use crate::observe::{CallObserver, LogCalls, Observer};
 use crate::retry::RetryPolicy;
 use crate::selector::StartSelector;
+use crate::shown::shown;
 use crate::stream_ref::StreamRef;
 use crate::throttle::CallLimits;
 
@@ -29,8 +33,10 @@ use crate::throttle::CallLimits;
 const STREAMS_PAGE: u32 = 10_000;
 /// Fragments asked for at once: the most there may be.
 const FRAGMENTS_PAGE: u32 = 1_000;
-/// Pages that a list may have: 100 million streams. What goes on longer goes round in circles.
-const PAGES_MAX: usize = 10_000;
+/// Rows that a list may have.
+const STREAMS_MAX: usize = 1_000_000;
+const TAGS_MAX: usize = 1_000;
+const FRAGMENTS_MAX: usize = 1_000_000;
 
 /// Calls the service. Cheap to share, not to make: one a connector.
 #[derive(Debug)]
@@ -129,8 +135,8 @@ impl Client {
     pub async fn describe_stream(&self, stream: &StreamRef) -> Result<StreamInfo, Error> {
         let operation = Operation::DescribeStream;
         let (answer, request_id) = self.control(operation, Some(stream), json!({})).await?;
-        StreamInfo::deserialize(&answer["StreamInfo"])
-            .map_err(|error| bad_answer(operation, Some(stream), format!("StreamInfo: {error}"), request_id))
+        rows::stream_info(&answer["StreamInfo"])
+            .map_err(|reason| bad_answer(operation, Some(stream), format!("StreamInfo: {reason}"), request_id))
     }
 
     /// All streams whose names begin with `prefix`, in pages as large as may be.
@@ -143,18 +149,19 @@ impl Client {
         if let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) {
             request["StreamNameCondition"] = json!({ "ComparisonOperator": "BEGINS_WITH", "ComparisonValue": prefix });
         }
+        let mut pages = Pages::new(operation, None, request, STREAMS_MAX);
         let mut streams = Vec::new();
-        for _ in 0..PAGES_MAX {
-            let (mut answer, request_id) = self.control(operation, None, request.clone()).await?;
-            let page: Vec<StreamInfo> = serde_json::from_value(answer["StreamInfoList"].take())
-                .map_err(|error| bad_answer(operation, None, format!("StreamInfoList: {error}"), request_id))?;
-            streams.extend(page);
-            match next_token(&answer) {
-                Some(token) => request["NextToken"] = token.into(),
-                None => return Ok(streams),
+        loop {
+            let (answer, request_id) = pages.get(self).await?;
+            let bad = |reason: String| pages.bad(format!("StreamInfoList: {reason}"), request_id.clone());
+            let rows = answer["StreamInfoList"].as_array().ok_or_else(|| bad("it is no list".to_owned()))?;
+            for row in rows {
+                streams.push(rows::stream_info(row).map_err(bad)?);
+            }
+            if !pages.more(&answer, streams.len(), request_id)? {
+                return Ok(streams);
             }
         }
-        Err(bad_answer(operation, None, "its pages do not end".to_owned(), None))
     }
 
     /// The tags of a stream.
@@ -163,17 +170,18 @@ impl Client {
     /// As the service refuses.
     pub async fn list_tags(&self, stream: &StreamRef) -> Result<Vec<(String, String)>, Error> {
         let operation = Operation::ListTagsForStream;
-        let (mut request, mut tags) = (json!({}), Vec::new());
-        for _ in 0..PAGES_MAX {
-            let (answer, _) = self.control(operation, Some(stream), request.clone()).await?;
-            let page = answer["Tags"].as_object().into_iter().flatten();
-            tags.extend(page.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())));
-            match next_token(&answer) {
-                Some(token) => request["NextToken"] = token.into(),
-                None => return Ok(tags),
+        let mut pages = Pages::new(operation, Some(stream), json!({}), TAGS_MAX);
+        let mut tags = Vec::new();
+        loop {
+            let (answer, request_id) = pages.get(self).await?;
+            for (key, value) in answer["Tags"].as_object().into_iter().flatten() {
+                let tag = rows::tag(key, value).map_err(|reason| pages.bad(reason, request_id.clone()))?;
+                tags.push(tag);
+            }
+            if !pages.more(&answer, tags.len(), request_id)? {
+                return Ok(tags);
             }
         }
-        Err(bad_answer(operation, Some(stream), "its pages do not end".to_owned(), None))
     }
 
     /// The archived fragments that the service received within a time, both ends included, in the order of the stream.
@@ -202,31 +210,25 @@ impl Client {
     ) -> Result<Option<Vec<FragmentInfo>>, Error> {
         let operation = Operation::ListFragments;
         let seconds = |timestamp: Timestamp| timestamp.millis() as f64 / 1000.0;
-        let mut request = json!({
+        let request = json!({
             "MaxResults": FRAGMENTS_PAGE,
             "FragmentSelector": {
                 "FragmentSelectorType": "SERVER_TIMESTAMP",
                 "TimestampRange": { "StartTimestamp": seconds(from), "EndTimestamp": seconds(to) },
             },
         });
+        let mut pages = Pages::new(operation, Some(stream), request, FRAGMENTS_MAX);
         let mut fragments = Vec::new();
-        for page in 0.. {
-            if page == PAGES_MAX {
-                return Err(bad_answer(operation, Some(stream), "its pages do not end".to_owned(), None));
-            }
-            let (answer, request_id) = self.data(operation, stream, request.clone()).await?;
+        loop {
+            let (answer, request_id) = pages.get(self).await?;
             for row in answer["Fragments"].as_array().into_iter().flatten() {
-                let fragment = fragment_info(row).ok_or_else(|| {
-                    bad_answer(operation, Some(stream), format!("this is no fragment: {row}"), request_id.clone())
-                })?;
-                fragments.push(fragment);
+                fragments.push(rows::fragment_info(row).map_err(|reason| pages.bad(reason, request_id.clone()))?);
             }
             if fragments.len() > most {
                 return Ok(None);
             }
-            match next_token(&answer) {
-                Some(token) => request["NextToken"] = token.into(),
-                None => break,
+            if !pages.more(&answer, fragments.len(), request_id)? {
+                break;
             }
         }
         fragments.sort_by(|one, other| one.number.cmp(&other.number));
@@ -302,11 +304,13 @@ impl Client {
     ) -> Result<MediaResponse, Error> {
         let endpoint = self.data_endpoint(stream, operation).await?;
         let response = self.open(operation, stream, &endpoint, request, selector).await?;
-        let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+        let header = |name: &str| response.headers().get(name)?.to_str().ok().map(shown);
         Ok(MediaResponse {
             request_id: send::request_id(&response),
             content_type: header("content-type"),
-            date: header("date").and_then(|date| httpdate::parse_http_date(&date).ok()),
+            date: header("date")
+                .and_then(|date| httpdate::parse_http_date(&date).ok())
+                .filter(|date| clock::is_believed(*date)),
             response,
         })
     }
@@ -314,21 +318,4 @@ impl Client {
 
 fn bad_answer(operation: Operation, stream: Option<&StreamRef>, reason: String, request_id: Option<String>) -> Error {
     Error::BadAnswer { subject: Subject::new(operation, stream), reason, request_id }
-}
-
-fn next_token(answer: &Value) -> Option<&str> {
-    answer["NextToken"].as_str().filter(|token| !token.is_empty())
-}
-
-fn fragment_info(row: &Value) -> Option<FragmentInfo> {
-    let timestamp = |name: &str| {
-        let millis = row[name].as_f64().unwrap_or(0.0) * 1000.0;
-        Timestamp::from_millis(millis.round() as i64)
-    };
-    Some(FragmentInfo {
-        number: row["FragmentNumber"].as_str()?.parse().ok()?,
-        size_bytes: row["FragmentSizeInBytes"].as_u64().unwrap_or(0),
-        server_timestamp: timestamp("ServerTimestamp"),
-        producer_timestamp: timestamp("ProducerTimestamp"),
-    })
 }

@@ -6,6 +6,25 @@ use std::time::{Duration, SystemTime};
 /// A clock that is off by less than this is taken for right: the service takes 5 minutes.
 const NOTICED: Duration = Duration::from_secs(30);
 
+/// A clock is not off by more than this: what says so is no date of the service's.
+const BELIEVED: Duration = Duration::from_secs(10 * 366 * 86_400);
+/// 9999-01-01, in seconds since 1970: a date in a signature has four digits for the year.
+const WRITTEN_BEFORE_SECONDS: u64 = 253_370_764_800;
+
+/// Whether a time can be written into a signature.
+pub(crate) fn can_be_written(time: SystemTime) -> bool {
+    time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.as_secs() < WRITTEN_BEFORE_SECONDS)
+}
+
+/// Whether a date may be one of the service's clock.
+pub(crate) fn is_believed(service: SystemTime) -> bool {
+    apart(service, SystemTime::now()) <= BELIEVED
+}
+
+fn apart(one: SystemTime, other: SystemTime) -> Duration {
+    one.duration_since(other).unwrap_or_else(|error| error.duration())
+}
+
 /// This machine's clock with what is known of the service's.
 #[derive(Debug)]
 pub(crate) struct ServiceClock {
@@ -33,12 +52,14 @@ impl ServiceClock {
         if self.fixed {
             return false;
         }
-        let ours = self.now();
-        let off = service.duration_since(ours).unwrap_or_else(|error| error.duration());
-        if off < NOTICED {
+        if apart(service, self.now()) < NOTICED {
             return false;
         }
         let system = SystemTime::now();
+        if !is_believed(service) {
+            tracing::warn!("the service's answer has a date that is off by more than ten years: it is not believed");
+            return false;
+        }
         let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         let offset_ms = match service.duration_since(system) {
             Ok(ahead) => millis(ahead),
@@ -52,3 +73,7 @@ impl ServiceClock {
         true
     }
 }
+
+#[cfg(test)]
+#[path = "clock_tests.rs"]
+mod tests;

@@ -157,6 +157,7 @@ impl ClientConfig {
                 // As AWS's SDKs have it (endpoint rules of the service).
                 if fips || dual_stack {
                     let what = if fips { "FIPS" } else { "dual stack" };
+                    let text = rules::without_user(&text);
                     return Err(refuse(format!(
                         "{what} endpoints and the endpoint {text} do not go together: take one of them away"
                     )));

@@ -10,6 +10,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use tokio::sync::Mutex;
 
 use crate::config::Role;
+use crate::shown::shown;
 
 /// Credentials are got anew so long before they expire.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(60);
@@ -120,12 +121,12 @@ fn with_advice(reason: String) -> String {
     if at_the_end { reason + ADVICE } else { reason }
 }
 
-/// An error and what caused it, in one line.
+/// An error and what caused it, in one line. Each may hold what came from the network.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    let mut text = shown(&error.to_string());
     let mut cause = error.source();
     while let Some(inner) = cause {
-        let inner_text = inner.to_string();
+        let inner_text = shown(&inner.to_string());
         if !text.contains(&inner_text) {
             text.push_str(": ");
             text.push_str(&inner_text);

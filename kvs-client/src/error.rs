@@ -5,7 +5,7 @@ use std::fmt;
 use kvs_api::{Operation, Violation};
 use kvs_mkv::{Broken, ErrorReport, FragmentNumber};
 
-use crate::selector::StartSelector;
+use crate::selector::{StartSelector, is_about_the_token};
 use crate::stream_ref::StreamRef;
 
 /// What an error is about: an operation, and the stream it was about.
@@ -236,6 +236,7 @@ impl Error {
             }
             // A body broken by the way it came is whole the next time.
             Self::Media { .. } => ErrorClass::Retry,
+            Self::Parameters { violations, .. } if is_about_the_token(violations) => ErrorClass::Position,
             Self::Config { .. } | Self::Parameters { .. } | Self::Unparsable { .. } => ErrorClass::Fatal,
         }
     }
@@ -362,10 +363,10 @@ impl ServiceError {
             "ResourceNotFoundException" => ErrorClass::Fatal,
             "ClientLimitExceededException" | "ConnectionLimitExceededException" => ErrorClass::Retry,
             name if name.starts_with("Throttl") || name == "TooManyRequestsException" => ErrorClass::Retry,
-            "InvalidArgumentException" => match self.selector {
-                Some(StartSelector::ContinuationToken(_) | StartSelector::FragmentNumber(_)) => ErrorClass::Position,
-                _ => ErrorClass::Fatal,
-            },
+            "InvalidArgumentException" if self.selector.as_ref().is_some_and(StartSelector::is_a_place) => {
+                ErrorClass::Position
+            }
+            "InvalidArgumentException" => ErrorClass::Fatal,
             "AccessDeniedException" | "AccessDenied" => ErrorClass::Fatal,
             "NotAuthorizedException"
             | "ExpiredTokenException"

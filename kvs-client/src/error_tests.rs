@@ -17,6 +17,7 @@ fn class(operation: Operation, status: u16, error_type: &str, selector: Option<S
 #[test]
 fn each_refusal_has_its_class() {
     let token = || Some(StartSelector::ContinuationToken("t".to_owned()));
+    let server_time = || Some(StartSelector::ServerTimestamp(kvs_mkv::Timestamp::from_millis(1)));
     let cases = [
         (Operation::GetMedia, 400, "InvalidEndpointException", None, ErrorClass::RefreshEndpoint),
         (Operation::GetMedia, 404, "ResourceNotFoundException", None, ErrorClass::RefreshEndpoint),
@@ -31,6 +32,7 @@ fn each_refusal_has_its_class() {
         (Operation::GetMedia, 429, "", None, ErrorClass::Retry),
         (Operation::GetMedia, 302, "", None, ErrorClass::Fatal),
         (Operation::GetMedia, 400, "InvalidArgumentException", token(), ErrorClass::Position),
+        (Operation::GetMedia, 400, "InvalidArgumentException", server_time(), ErrorClass::Position),
         (Operation::GetMedia, 400, "InvalidArgumentException", Some(StartSelector::Earliest), ErrorClass::Fatal),
         (Operation::GetMedia, 401, "NotAuthorizedException", None, ErrorClass::RefreshCredentials),
         (Operation::GetMedia, 403, "NotAuthorizedException", None, ErrorClass::RefreshCredentials),

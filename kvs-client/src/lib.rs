@@ -24,6 +24,7 @@ mod resume;
 mod retry;
 mod selector;
 mod session;
+mod shown;
 mod stream_ref;
 mod throttle;
 

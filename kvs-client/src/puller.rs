@@ -185,13 +185,7 @@ impl Puller {
     }
 
     async fn open(&mut self) -> Result<Pulled, Error> {
-        let lost = || Error::Config {
-            reason: format!(
-                "stream {}: the service knows its position no more, and kvs.position.lost is fail",
-                self.stream
-            ),
-        };
-        let selector = self.resume.selector().ok_or_else(lost)?;
+        let selector = self.resume.selector().ok_or_else(|| self.given_up())?;
         let (limits, headroom) = (self.config.limits, self.config.headroom_bytes);
         let wanted = Wanted::From(&selector);
         let begins_with = match self.gave_back_bytes {
@@ -213,7 +207,9 @@ impl Puller {
 
     fn bring(&mut self, session: Session, fragment: Fragment, permit: MemoryPermit) -> Pulled {
         let position = StreamPosition::after(&fragment);
-        let lost = self.lost.take().map(|lost| Pulled::PositionLost {
+        // By its time the service may give the last fragment before the loss once more: that says nothing yet.
+        let lost = self.lost.take_if(|lost| fragment.number > lost.position.fragment_number);
+        let lost = lost.map(|lost| Pulled::PositionLost {
             before: lost.position,
             after: position.clone(),
             fetched: lost.archive_asked.then_some(lost.fetched),

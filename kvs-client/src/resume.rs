@@ -1,7 +1,10 @@
 //! Where to go on: the ladder of resuming (design, "Resuming").
 //!
-//! 1. CONTINUATION_TOKEN of the last fragment. 2. If the service refuses it: FRAGMENT_NUMBER after the last one.
-//! 3. Then SERVER_TIMESTAMP. 4. Then what [`PositionLost`] says.
+//! First CONTINUATION_TOKEN of the last fragment, then FRAGMENT_NUMBER after it. A token alone that is refused is no loss.
+//!
+//! When the number is refused too, the service knows the place no more, and what it still has may begin far behind it: the
+//! position is lost, and [`PositionLost`] decides. With `Earliest` SERVER_TIMESTAMP of the last fragment comes first, so
+//! that what was published before the place is not pulled again; EARLIEST only if that is refused too.
 
 use std::time::SystemTime;
 
@@ -37,7 +40,7 @@ impl StreamPosition {
 /// What to do when the service knows nothing any more of where a stream was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PositionLost {
-    /// Go on with the earliest fragment that is still there.
+    /// Go on with the earliest fragment behind the place that is still there.
     #[default]
     Earliest,
     /// Go on with the latest.
@@ -46,40 +49,47 @@ pub enum PositionLost {
     Fail,
 }
 
+/// A rung of the ladder: what is asked for next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rung {
+    Token,
+    Number,
+    /// The position is lost from here on.
+    ServerTime,
+    Policy,
+}
+
 /// Chooses start selectors.
 #[derive(Debug)]
 pub(crate) struct Resume {
     start: StartSelector,
     position: Option<StreamPosition>,
-    /// How many rungs of the ladder the service has refused.
-    refused: u8,
+    rung: Rung,
     lost: PositionLost,
 }
 
 impl Resume {
     pub(crate) fn new(start: StartSelector, position: Option<StreamPosition>, lost: PositionLost) -> Self {
-        Self { start, position, refused: 0, lost }
+        Self { start, position, rung: Rung::Token, lost }
     }
 
     /// The selector of the next session; `None`: the position is lost and the stream to be given up.
-    pub(crate) fn selector(&mut self) -> Option<StartSelector> {
+    pub(crate) fn selector(&self) -> Option<StartSelector> {
         let Some(position) = &self.position else { return Some(self.start.clone()) };
-        loop {
-            let selector = match self.refused {
-                0 => position.continuation_token.clone().map(StartSelector::ContinuationToken),
-                1 => Some(StartSelector::FragmentNumber(position.fragment_number.clone())),
-                2 => position.server_timestamp.map(StartSelector::ServerTimestamp),
-                _ => match self.lost {
-                    PositionLost::Earliest => Some(StartSelector::Earliest),
-                    PositionLost::Now => Some(StartSelector::Now),
-                    PositionLost::Fail => return None,
-                },
-            };
-            match selector {
-                Some(selector) => return Some(selector),
-                None => self.refused += 1,
+        let number = || StartSelector::FragmentNumber(position.fragment_number.clone());
+        let selector = match self.rung {
+            Rung::Token => position.continuation_token.clone().map_or_else(number, StartSelector::ContinuationToken),
+            Rung::Number => number(),
+            Rung::ServerTime => {
+                position.server_timestamp.map_or(StartSelector::Earliest, StartSelector::ServerTimestamp)
             }
-        }
+            Rung::Policy => match self.lost {
+                PositionLost::Earliest => StartSelector::Earliest,
+                PositionLost::Now => StartSelector::Now,
+                PositionLost::Fail => return None,
+            },
+        };
+        Some(selector)
     }
 
     pub(crate) fn position(&self) -> Option<&StreamPosition> {
@@ -88,22 +98,26 @@ impl Resume {
 
     /// The service refused the selector. `false`: there is no other.
     pub(crate) fn refuse(&mut self) -> bool {
-        if self.position.is_none() || self.refused >= 3 {
-            return false;
-        }
-        self.refused += 1;
-        self.refused < 3 || self.lost != PositionLost::Fail
+        let Some(position) = &self.position else { return false };
+        let by_time = self.lost == PositionLost::Earliest && position.server_timestamp.is_some();
+        self.rung = match self.rung {
+            Rung::Token if position.continuation_token.is_some() => Rung::Number,
+            Rung::Token | Rung::Number if by_time => Rung::ServerTime,
+            Rung::Token | Rung::Number | Rung::ServerTime => Rung::Policy,
+            Rung::Policy => return false,
+        };
+        self.rung != Rung::Policy || self.lost != PositionLost::Fail
     }
 
     /// Whether the service knows nothing any more of where the stream was.
     pub(crate) fn is_lost(&self) -> bool {
-        self.position.is_some() && self.refused >= 3
+        self.position.is_some() && self.rung >= Rung::ServerTime
     }
 
     /// A fragment came.
     pub(crate) fn advance(&mut self, position: StreamPosition) {
         self.position = Some(position);
-        self.refused = 0;
+        self.rung = Rung::Token;
     }
 
     /// A session began at this time of the service's and brought nothing. One that starts with NOW would leave out

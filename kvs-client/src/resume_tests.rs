@@ -9,9 +9,13 @@ fn position(token: Option<&str>) -> StreamPosition {
     }
 }
 
+/// The selectors of the ladder, with a mark before the first by which the position counts as lost.
 fn ladder(resume: &mut Resume) -> Vec<&'static str> {
     let mut kinds = Vec::new();
     while let Some(selector) = resume.selector() {
+        if resume.is_lost() && !kinds.contains(&"lost") {
+            kinds.push("lost");
+        }
         kinds.push(selector.kind());
         if !resume.refuse() {
             break;
@@ -21,21 +25,26 @@ fn ladder(resume: &mut Resume) -> Vec<&'static str> {
 }
 
 #[test]
-fn walks_the_ladder() {
-    let kinds = |token, lost| ladder(&mut Resume::new(StartSelector::Earliest, Some(position(token)), lost));
-    let whole = ["CONTINUATION_TOKEN", "FRAGMENT_NUMBER", "SERVER_TIMESTAMP"];
-    assert_eq!(kinds(Some("t"), PositionLost::Fail), whole);
-    assert_eq!(kinds(Some("t"), PositionLost::Earliest), [&whole[..], &["EARLIEST"]].concat());
-    assert_eq!(kinds(Some("t"), PositionLost::Now), [&whole[..], &["NOW"]].concat());
-    assert_eq!(kinds(None, PositionLost::Fail), whole[1..]);
+fn a_number_that_is_refused_is_a_lost_position() {
+    let kinds = |position, lost| ladder(&mut Resume::new(StartSelector::Earliest, Some(position), lost));
+    let (with, without) = (position(Some("t")), position(None));
+    assert_eq!(kinds(with.clone(), PositionLost::Fail), ["CONTINUATION_TOKEN", "FRAGMENT_NUMBER"]);
+    assert_eq!(kinds(without.clone(), PositionLost::Fail), ["FRAGMENT_NUMBER"]);
+    assert_eq!(kinds(with.clone(), PositionLost::Now), ["CONTINUATION_TOKEN", "FRAGMENT_NUMBER", "lost", "NOW"]);
+    let behind_the_place = ["FRAGMENT_NUMBER", "lost", "SERVER_TIMESTAMP", "EARLIEST"];
+    assert_eq!(kinds(without.clone(), PositionLost::Earliest), behind_the_place);
+    assert_eq!(kinds(with, PositionLost::Earliest), [&["CONTINUATION_TOKEN"], &behind_the_place[..]].concat());
+    let timeless = StreamPosition { server_timestamp: None, ..without };
+    assert_eq!(kinds(timeless, PositionLost::Earliest), ["FRAGMENT_NUMBER", "lost", "EARLIEST"]);
 }
 
 #[test]
 fn a_fragment_puts_it_back_to_the_first_rung() {
-    let mut resume = Resume::new(StartSelector::Now, Some(position(Some("t"))), PositionLost::Fail);
-    assert!(resume.refuse() && resume.refuse());
+    let mut resume = Resume::new(StartSelector::Now, Some(position(Some("t"))), PositionLost::Now);
+    assert!(resume.refuse() && resume.refuse() && resume.is_lost());
     resume.advance(position(Some("u")));
     assert_eq!(resume.selector(), Some(StartSelector::ContinuationToken("u".to_owned())));
+    assert!(!resume.is_lost());
 }
 
 #[test]

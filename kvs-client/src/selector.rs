@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use kvs_api::Violation;
 use kvs_mkv::{FragmentNumber, Timestamp};
 use serde_json::{Value, json};
 
@@ -35,6 +36,11 @@ impl StartSelector {
         }
     }
 
+    /// Whether it says how far a stream has been read, so that another selector can say so too.
+    pub(crate) fn is_a_place(&self) -> bool {
+        matches!(self, Self::ContinuationToken(_) | Self::FragmentNumber(_) | Self::ServerTimestamp(_))
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         let mut selector = json!({ "StartSelectorType": self.kind() });
         match self {
@@ -60,4 +66,9 @@ impl fmt::Display for StartSelector {
             Self::ProducerTimestamp(timestamp) | Self::ServerTimestamp(timestamp) => write!(formatter, " {timestamp}"),
         }
     }
+}
+
+/// Whether a request is refused for its continuation token alone: the service would refuse it as well.
+pub(crate) fn is_about_the_token(violations: &[Violation]) -> bool {
+    violations.iter().all(|violation| violation.member == "StartSelector.ContinuationToken")
 }

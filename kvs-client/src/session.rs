@@ -10,6 +10,7 @@ use crate::budget::{Claim, MemoryBudget, MemoryPermit, SessionPermit, Waits};
 use crate::client::{Client, MediaResponse};
 use crate::error::{Error, Subject};
 use crate::selector::StartSelector;
+use crate::shown::shown;
 use crate::stream_ref::StreamRef;
 
 /// What is asked for.
@@ -224,7 +225,10 @@ impl Session {
         })
     }
 
-    pub(crate) fn in_stream(&self, report: kvs_mkv::ErrorReport) -> Error {
+    pub(crate) fn in_stream(&self, mut report: kvs_mkv::ErrorReport) -> Error {
+        for text in [&mut report.error_code, &mut report.message].into_iter().flatten() {
+            *text = shown(text);
+        }
         let request_id = self.media.request_id.clone();
         Error::InStream { subject: self.subject.clone(), report: Box::new(report), request_id }
     }

@@ -137,7 +137,7 @@ async fn what_the_service_lists_no_more_is_reported_as_missing() {
 
 fn lost() -> Fault {
     let error_code = "FRAGMENT_NOT_FOUND".to_owned();
-    Fault::new(FaultKind::ErrorTag { after_fragments: 0, error_id: 4000, error_code }).times(3)
+    Fault::new(FaultKind::ErrorTag { after_fragments: 0, error_id: 4000, error_code }).times(2)
 }
 
 fn position(index: usize) -> StreamPosition {
@@ -195,6 +195,25 @@ async fn a_gap_that_the_archive_does_not_have_is_told_with_both_positions() {
             if before.fragment_number.as_str() == number(1) && after.fragment_number.as_str() == number(8))
     });
     assert!(told, "{others:?}");
+}
+
+/// A service whose server times do not rise with its numbers, across the end of an hour that is listed at once.
+#[tokio::test]
+async fn what_is_listed_too_late_for_its_turn_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let times = [0, 3_600_002, 3_599_998, 3_601_000].map(|after| at(after).millis());
+    let chunks = times.iter().enumerate().flat_map(|(index, &millis)| chunk_at(index, millis));
+    let file = write(folder.path(), "recording.mkv", &chunks.collect::<Vec<u8>>());
+    let simulator = simulator(vec![source("s", &file)]).await;
+    let client = client(&simulator).await;
+    let numbers = |read: &Read| read.missing.iter().map(|one| one.as_str().to_owned()).collect::<Vec<_>>();
+    let whole = read(&mut archive(&client, range(0, 7_000_000), None)).await;
+    assert_eq!(indexes(&whole.fragments), [0, 2, 3]);
+    assert_eq!(numbers(&whole), [number(1)]);
+    // What was there when a run began is no news to it.
+    let place = StreamPosition { server_timestamp: Some(at(3_599_998)), ..position(2) };
+    let rest = read(&mut archive(&client, range(0, 7_000_000), Some(&place))).await;
+    assert_eq!((indexes(&rest.fragments), numbers(&rest)), (vec![3], vec![]));
 }
 
 /// From one fragment to another, both included.

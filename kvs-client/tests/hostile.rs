@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{config, puller};
-use kvs_client::{CallLimits, Client, ClientConfig, CredentialsSource, Error, Pulled, RetryPolicy};
+use kvs_client::{CallLimits, Client, ClientConfig, CredentialsSource, Error, Pulled, RetryPolicy, StreamRef};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -133,6 +134,25 @@ async fn server(trick: Trick, everywhere: bool) -> String {
     url
 }
 
+/// A server that has one answer to everything.
+async fn says(status: u16, body: serde_json::Value) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            if head(&mut socket).await.is_some() {
+                let body = body.to_string();
+                let head = format!(
+                    "HTTP/1.1 {status} So\r\nx-amzn-RequestId: r-1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                    body.len()
+                );
+                let _ = socket.write_all((head + &body).as_bytes()).await;
+            }
+        }
+    });
+    url
+}
+
 async fn client(url: String) -> Arc<Client> {
     let mut config = ClientConfig::new("us-east-1");
     config.endpoint = Some(url);
@@ -215,6 +235,81 @@ async fn whatever_comes_for_json_ends_in_a_typed_error() {
         let error = asked.unwrap_or_else(|_| panic!("{trick:?} goes on and on")).unwrap_err();
         assert!(matches!(error, Error::Transport { .. } | Error::BadAnswer { .. }), "{trick:?}: {error:?}");
     }
+}
+
+/// Each in its place a text that goes on, moves the cursor, and turns the direction of what follows.
+#[tokio::test]
+async fn what_a_server_says_is_shown_short_and_harmless() {
+    let nasty = format!("\u{1b}[2J\u{202E}\r\n{}", "x".repeat(60_000));
+    let answers = [
+        (400, json!({ "__type": nasty, "message": nasty })),
+        (400, json!({ "__type": "SomethingNew", "Message": nasty })),
+        (400, json!(nasty)),
+        (200, json!({ "DataEndpoint": format!("https://{nasty}") })),
+        (200, json!({ "DataEndpoint": "https://user:sesame@host.example/" })),
+        (200, json!({ "DataEndpoint": "https://host.example/elsewhere?a" })),
+        (200, json!({ "StreamInfo": nasty })),
+        (200, json!({ "StreamInfo": { "StreamName": nasty, "StreamARN": "a" } })),
+        (200, json!({ "StreamInfo": { "StreamName": "a\u{202E}", "StreamARN": "a" } })),
+        (200, json!({ "StreamInfoList": [{ "StreamName": "s", "StreamARN": nasty }] })),
+        (200, json!({ "Tags": { nasty.clone(): "value" } })),
+    ];
+    for (status, body) in answers {
+        let client = client(says(status, body.clone()).await).await;
+        let stream: StreamRef = "s".parse().unwrap();
+        let error = match &body {
+            body if body.get("Tags").is_some() => client.list_tags(&stream).await.unwrap_err(),
+            body if body.get("StreamInfoList").is_some() => client.list_streams(None).await.unwrap_err(),
+            body if body.get("DataEndpoint").is_some() => client.try_stream(&stream).await.unwrap_err(),
+            _ => client.describe_stream(&stream).await.unwrap_err(),
+        };
+        let text = error.to_string();
+        let harmless = text.len() < 2_000 && !text.contains(['\u{1b}', '\u{202E}', '\r', '\n']);
+        assert!(harmless && !text.contains("sesame"), "{status}: {text:.3000}");
+        assert!(text.contains("r-1"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_goes_round_in_circles_is_an_error_at_once() {
+    let page = json!({ "StreamInfoList": [], "Tags": {}, "NextToken": "again" });
+    let client = client(says(200, page).await).await;
+    let streams = client.list_streams(None).await.unwrap_err();
+    let tags = client.list_tags(&"s".parse().unwrap()).await.unwrap_err();
+    for error in [streams, tags] {
+        assert!(error.to_string().contains("NextToken of page 2 came before"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_date_that_cannot_be_does_no_harm() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            if head(&mut socket).await.is_some() {
+                let answer = "HTTP/1.1 403 Forbidden\r\nx-amzn-ErrorType: RequestTimeTooSkewed\r\n\
+                    date: Fri, 31 Dec 9999 23:59:59 GMT\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+                let _ = socket.write_all(answer.as_bytes()).await;
+            }
+        }
+    });
+    let client = client(url).await;
+    for _ in 0..2 {
+        let error = client.describe_stream(&"s".parse().unwrap()).await.unwrap_err();
+        assert!(error.to_string().contains("RequestTimeTooSkewed (HTTP 403)"), "{error}");
+        // By a clock that went by that date it would be the year 10000 now.
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+    }
+}
+
+/// A silent server is told of after one call's timeout, and not after that of all its attempts.
+#[tokio::test]
+async fn silence_is_told_within_half_a_minute() {
+    let client = client(server(Trick::Silence, true).await).await;
+    let asked = tokio::time::timeout(Duration::from_secs(30), client.try_stream(&"s".parse().unwrap())).await;
+    let error = asked.expect("it says so").unwrap_err();
+    assert!(error.to_string().contains("no answer within 20 s"), "{error}");
 }
 
 /// The documentation spells its headers one way, AWS's SDKs read the other: each alone is enough.

@@ -6,7 +6,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::*;
-use kvs_client::{ErrorClass, PositionLost, Pulled, PullerConfig, StartSelector, StreamPosition, Timestamp};
+use kvs_client::{ErrorClass, Pulled, PullerConfig, StartSelector, Timestamp};
 use kvs_simulator::{Fault, FaultKind, Limits, Pace, Repeat, Simulator, SimulatorConfig};
 
 fn fault(kind: FaultKind, count: u64) -> Fault {
@@ -149,39 +149,6 @@ async fn an_error_within_the_media_moves_no_position() {
 }
 
 #[tokio::test]
-async fn a_lost_position_walks_the_ladder() {
-    let folder = tempfile::tempdir().unwrap();
-    let simulator = simulator(vec![source("s", &recording(folder.path(), 5))]).await;
-    let client = client(&simulator).await;
-    let position = |token: &str| {
-        Some(StreamPosition {
-            fragment_number: number(1).parse().unwrap(),
-            continuation_token: Some(token.to_owned()),
-            server_timestamp: Some(Timestamp::from_millis(1_511_852_111_000)),
-            producer_timestamp: None,
-        })
-    };
-    // A token that the service does not know: after the fragment's number.
-    let (fragments, others) = pull(&mut puller(&client, "s", position("gone"), config()), 3).await;
-    assert_eq!(indexes(&fragments), [2, 3, 4]);
-    assert!(matches!(others[0], Pulled::PositionRefused { .. }), "{others:?}");
-    // Nothing is known: the policy decides.
-    let lost = || fault(FaultKind::ErrorTag { after_fragments: 0, error_id: 4000, error_code: "GONE".to_owned() }, 3);
-    simulator.add_fault(lost());
-    let (fragments, _) = pull(&mut puller(&client, "s", position("token-1"), config()), 5).await;
-    assert_eq!(indexes(&fragments), [0, 1, 2, 3, 4]);
-    simulator.add_fault(lost());
-    let failing = PullerConfig { position_lost: PositionLost::Fail, ..config() };
-    let mut puller = puller(&client, "s", position("token-1"), failing);
-    let error = loop {
-        if let Err(error) = puller.next().await {
-            break error;
-        }
-    };
-    assert!(error.to_string().contains("4000"), "{error}");
-}
-
-#[tokio::test]
 async fn a_stalled_session_is_given_up_and_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(vec![source("s", &recording(folder.path(), 3))]).await;
@@ -240,6 +207,22 @@ async fn repeated_files_go_on_growing() {
         fragments[index].frames.iter().map(|frame| fragments[index].frame_data(frame)).collect()
     };
     assert_eq!(media(3), media(0));
+}
+
+#[tokio::test]
+async fn what_an_error_within_the_media_says_is_shown_short_and_harmless() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = simulator(vec![source("s", &recording(folder.path(), 1))]).await;
+    let error_code = format!("\u{1b}[2J\u{202E}\r\n{}", "x".repeat(10_000));
+    simulator.add_fault(fault(FaultKind::ErrorTag { after_fragments: 0, error_id: 5000, error_code }, 1));
+    let (_, others) = pull(&mut puller(&client(&simulator).await, "s", None, config()), 1).await;
+    let said = others.iter().find_map(|other| match other {
+        Pulled::Retrying { error, .. } => Some(error.to_string()),
+        _ => None,
+    });
+    let said = said.unwrap();
+    assert!(said.len() < 1_000 && said.contains("xxx…"), "{said:.2000}");
+    assert!(!said.contains(['\u{1b}', '\u{202E}', '\r', '\n']), "{said:?}");
 }
 
 /// Every error within the media, told in the middle of a stream.

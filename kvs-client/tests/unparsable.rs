@@ -177,7 +177,7 @@ async fn what_the_archive_lists_and_does_not_find_is_missing() {
 async fn a_gap_is_closed_but_for_what_the_archive_does_not_find() {
     let (_folder, simulator, client) = stage().await;
     let lost = FaultKind::ErrorTag { after_fragments: 0, error_id: 4000, error_code: "FRAGMENT_NOT_FOUND".to_owned() };
-    simulator.add_fault(Fault::new(lost).api("GetMedia").times(3));
+    simulator.add_fault(Fault::new(lost).api("GetMedia").times(2));
     let gone = FaultKind::FragmentError {
         fragments: vec![number(2)],
         error_id: 3000,

@@ -165,7 +165,11 @@ pub const CONNECTOR: &[Key] = &[
         "For PRODUCER_TIMESTAMP and SERVER_TIMESTAMP: RFC 3339, seconds since 1970, or milliseconds (13 digits); not in the future.",
     ),
     key("kvs.start.continuation.token", "", "For CONTINUATION_TOKEN."),
-    key("kvs.position.lost", "earliest", "When the service knows a stream's place no more: earliest, now, or fail."),
+    key(
+        "kvs.position.lost",
+        "earliest",
+        "When the service refuses a stream's last fragment number, and knows its place no more: earliest goes on with what is left behind it, now with the latest, fail ends the stream.",
+    ),
     key(
         "kvs.gap.check",
         "false",

@@ -228,7 +228,7 @@ fn a_lost_place_is_told_with_both_positions_and_what_was_missed_is_fetched() {
     wait_for("some more that nobody pulls", || stage.held("s").len() > 120);
     let error_code = "FRAGMENT_NOT_FOUND".to_owned();
     let gone = FaultKind::ErrorTag { after_fragments: 0, error_id: 4000, error_code };
-    stage.simulator.add_fault(Fault::new(gone).times(3));
+    stage.simulator.add_fault(Fault::new(gone).times(2));
     worker.restart(program());
     worker.wait_healthy();
     wait_for("all of the file to have come", || stage.held("s").len() == 200);
@@ -242,7 +242,7 @@ fn a_lost_place_is_told_with_both_positions_and_what_was_missed_is_fetched() {
     assert!(place(&last) >= 20 && place(&next) > place(&last) + 1, "{last} {next}");
     let Value::Long(fetched) = told[0]["fragments_fetched"] else { panic!("{told:?}") };
     assert_eq!(fetched as usize, place(&next) - place(&last) - 1);
-    assert_eq!(status(&worker)["s"]["errors"]["4000"], 3);
+    assert_eq!(status(&worker)["s"]["errors"]["4000"], 2);
 }
 
 #[test]

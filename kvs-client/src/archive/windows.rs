@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use kvs_mkv::Timestamp;
+use kvs_mkv::{FragmentNumber, Timestamp};
 
 use super::{ArchivePuller, ArchiveRange, Archived};
 use crate::error::Error;
@@ -47,12 +47,20 @@ impl ArchivePuller {
         if listed.len() <= WINDOW_FEW {
             self.window_ms = self.window_ms.saturating_mul(2);
         }
-        let last = self.last.as_ref();
-        self.wanted = listed
+        let numbers: Vec<FragmentNumber> = listed.iter().map(|info| info.number.clone()).collect();
+        let place = self.place.as_ref();
+        self.place_listed |= place.is_some_and(|place| numbers.binary_search(place).is_ok());
+        let (due, late): (Vec<_>, Vec<_>) = listed
             .into_iter()
-            .filter(|info| last.is_none_or(|last| info.number > *last))
+            .filter(|info| place.is_none_or(|place| info.number > *place))
             .filter(|info| self.bounds.has(&info.number))
-            .collect();
+            .partition(|info| self.last.as_ref().is_none_or(|last| info.number > *last));
+        // Numbers only rise for those who read them: what comes too late for that is told.
+        let listed_before = &self.listed_before;
+        let late = late.into_iter().map(|info| info.number);
+        self.gone.extend(late.filter(|number| listed_before.binary_search(number).is_err()));
+        self.wanted = due.into();
+        self.listed_before = numbers;
         self.window = Some(window);
         self.next_ms = window.to.millis().saturating_add(1);
         self.failures.reset();

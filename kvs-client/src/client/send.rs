@@ -11,11 +11,13 @@ use serde_json::Value;
 use url::Url;
 
 use super::{Client, bad_answer, unanswered};
+use crate::clock;
 use crate::credentials::with_causes;
 use crate::error::{Error, ErrorClass, ServiceError, Subject};
 use crate::observe::CallReport;
 use crate::retry::{Backoff, CALL_ATTEMPTS, RetryPolicy};
 use crate::selector::StartSelector;
+use crate::shown::{shown, shown_bytes};
 use crate::stream_ref::StreamRef;
 
 /// The name that requests are signed for.
@@ -27,6 +29,9 @@ const ERROR_BODY_MAX_BYTES: usize = 64 << 10;
 const ANSWER_MAX_BYTES: usize = 32 << 20;
 /// How long a call may take that is no stream of media.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+/// A call is sent again within so long. After that its failure goes to who called, who says so and calls again: with the
+/// timeout, nobody hears nothing of a service that does not answer for more than half a minute.
+const AGAIN_WITHIN: Duration = Duration::from_secs(10);
 
 /// A request that is ready but for its date and signature.
 struct Outgoing<'a> {
@@ -124,7 +129,7 @@ impl Client {
         Ok(Outgoing { subject, url, region, body: request.to_string(), selector })
     }
 
-    /// Sends until there is an answer or trying again does not help.
+    /// Sends until there is an answer, trying again does not help, or that has taken so long that it ought to be told.
     async fn call_json(&self, outgoing: &Outgoing<'_>) -> Result<(Value, Option<String>), Error> {
         let attempts_max = if self.retry.attempts_max == 0 { CALL_ATTEMPTS } else { self.retry.attempts_max };
         let mut backoff = Backoff::new(RetryPolicy { attempts_max, ..self.retry });
@@ -150,7 +155,8 @@ impl Client {
                 _ => false,
             };
             let delay = backoff.next_delay();
-            if !again || backoff.exhausted() {
+            let quick = outcome.began.elapsed().saturating_add(delay) < AGAIN_WITHIN;
+            if !again || !quick || backoff.exhausted() {
                 self.report(outgoing, &outcome, Some(&error), error.request_id());
                 return Err(error);
             }
@@ -169,7 +175,7 @@ impl Client {
             if bytes.len() >= ANSWER_MAX_BYTES {
                 return Err(bad(format!("it is larger than {} MiB", ANSWER_MAX_BYTES >> 20)));
             }
-            let answer: Value = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+            let answer: Value = serde_json::from_slice(&bytes).map_err(|error| bad(shown(&error.to_string())))?;
             Ok((answer, request_id))
         };
         let timed_out = || Error::Transport {
@@ -239,6 +245,9 @@ fn is_about_time(error: &Error) -> bool {
 }
 
 fn signed(outgoing: &Outgoing<'_>, credentials: &Credentials, now: SystemTime) -> Result<reqwest::Request, String> {
+    if !clock::can_be_written(now) {
+        return Err("this machine's clock, or kvs.clock.offset.ms, is off by thousands of years".to_owned());
+    }
     let identity = credentials.clone().into();
     let params = v4::SigningParams::builder()
         .identity(&identity)
@@ -269,7 +278,7 @@ pub(super) fn request_id(response: &Response) -> Option<String> {
 
 fn either_header(response: &Response, names: [&str; 2]) -> Option<String> {
     let value = names.iter().find_map(|name| response.headers().get(*name))?;
-    value.to_str().ok().map(str::to_owned)
+    value.to_str().ok().map(shown)
 }
 
 async fn refusal(outgoing: &Outgoing<'_>, response: Response) -> ServiceError {
@@ -284,10 +293,12 @@ async fn refusal(outgoing: &Outgoing<'_>, response: Response) -> ServiceError {
     let error_type = header_type.or_else(|| text(["__type", "code"])).unwrap_or_default();
     // `com.amazon…#Name` and `Name:http://…` both occur.
     let error_type = error_type.rsplit('#').next().unwrap_or_default();
-    let error_type = error_type.split(':').next().unwrap_or_default().trim().to_owned();
+    let error_type = shown(error_type.split(':').next().unwrap_or_default().trim());
     let message = match location {
-        Some(location) if status.is_redirection() => format!("it points to {location}, which is not followed"),
-        _ => text(["message", "Message"]).unwrap_or_else(|| shown(&body)),
+        Some(location) if status.is_redirection() => {
+            format!("it points to {}, which is not followed", shown(&location))
+        }
+        _ => text(["message", "Message"]).map_or_else(|| shown_bytes(&body), |message| shown(&message)),
     };
     ServiceError {
         subject: outgoing.subject.clone(),
@@ -297,12 +308,6 @@ async fn refusal(outgoing: &Outgoing<'_>, response: Response) -> ServiceError {
         request_id,
         selector: outgoing.selector.cloned(),
     }
-}
-
-/// The beginning of a body that is no JSON of the service's, on one line.
-fn shown(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(1_200)]);
-    text.chars().take(300).map(|char| if char.is_control() { ' ' } else { char }).collect()
 }
 
 /// The body as far as it is read at all; what cannot be read is left out.

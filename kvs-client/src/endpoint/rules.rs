@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use url::Url;
 
+use crate::shown::shown;
+
 /// A partition of AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Partition {
@@ -48,14 +50,29 @@ pub(crate) fn url(region: &str, fips: bool, dual_stack: bool) -> String {
     format!("https://{host}.{region}.{suffix}")
 }
 
-/// Reads an endpoint: https, or plain http on this machine or where it is asked for.
+/// Reads an endpoint: scheme, host and port, for the operations have their own paths. https, or plain http on this machine
+/// or where it is asked for.
 pub(crate) fn parse(text: &str, plain_http: bool) -> Result<Url, String> {
     let url = Url::parse(text).ok().filter(|url| url.host().is_some() && matches!(url.scheme(), "http" | "https"));
-    let url = url.ok_or_else(|| format!("{text:?} is no http or https URL"))?;
+    let shown = without_user(text);
+    let url = url.ok_or_else(|| format!("{shown:?} is no http or https URL"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!(
+            "{shown:?} with a user or a password: requests are signed; leave out what is before the @"
+        ));
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("{shown:?} has a path or a query: give no more than scheme, host and port"));
+    }
     if url.scheme() == "http" && !plain_http && !is_loopback(&url) {
-        return Err(format!("{text:?}: plain http to another machine has to be asked for (kvs.endpoint.plain.http)"));
+        return Err(format!("{shown:?}: plain http to another machine has to be asked for (kvs.endpoint.plain.http)"));
     }
     Ok(url)
+}
+
+/// Returns what may be shown of an endpoint: not what may be a password.
+pub(crate) fn without_user(text: &str) -> String {
+    shown(text.rsplit('@').next().unwrap_or_default())
 }
 
 /// Whether an endpoint can be used.

@@ -55,3 +55,20 @@ fn plain_http_is_for_this_machine_or_asked_for() {
         assert!(parse(bad, true).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn more_than_scheme_host_and_port_is_refused_and_no_password_shown() {
+    for (bad, expected) in [
+        ("https://host.example/kvs", "\"https://host.example/kvs\" has a path"),
+        ("https://host.example?a=b", "has a path or a query"),
+        ("https://host.example/#a", "has a path or a query"),
+        ("https://user:sesame@host.example", "\"host.example\" with a user or a password"),
+        ("https://sesame@host.example/", "with a user or a password"),
+        ("https://user:ses@me@:sesame@:bad", "\":bad\" is no http or https URL"),
+    ] {
+        let error = parse(bad, true).unwrap_err();
+        assert!(error.contains(expected) && !error.contains("sesame"), "{error}");
+    }
+    let long = parse(&format!("ftp://{}\u{202E}", "a".repeat(1 << 20)), true).unwrap_err();
+    assert!(long.len() < 600 && long.ends_with("is no http or https URL"), "{long}");
+}

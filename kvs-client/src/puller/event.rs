@@ -69,7 +69,7 @@ pub enum Pulled {
         /// How it was refused.
         error: Error,
     },
-    /// The position was lost, and the next fragment is where the stream goes on.
+    /// The position was lost, and the next fragment is where the stream goes on: the first one above the place.
     PositionLost {
         /// The last fragment before.
         before: StreamPosition,

@@ -8,7 +8,7 @@ use kvs_mkv::Timestamp;
 use super::{Pulled, Puller};
 use crate::archive::{ArchivePuller, ArchiveRange, Archived};
 use crate::error::Error;
-use crate::resume::StreamPosition;
+use crate::resume::{PositionLost, StreamPosition};
 
 /// How far ahead of this machine's clock the service's may be: with more, it takes no request.
 const CLOCKS_APART_MAX_MS: i64 = 300_000;
@@ -46,10 +46,31 @@ impl Puller {
         }
     }
 
+    /// The position is lost, and that is to end the stream.
+    pub(super) fn given_up(&self) -> Error {
+        let place =
+            self.resume.position().map_or(String::new(), |place| format!(" (fragment {})", place.fragment_number));
+        Error::Config {
+            reason: format!(
+                "stream {}: the service knows its place{place} no more, and kvs.position.lost is fail: fragments may be \
+                 gone; set the stream's offset, or kvs.position.lost to earliest or now",
+                self.stream
+            ),
+        }
+    }
+
     /// What the archive has. `None`: it is done, and the stream goes on by GetMedia.
     pub(super) async fn fill_gap(&mut self) -> Result<Option<Pulled>, Error> {
         let Some(gap) = &mut self.gap else { return Ok(None) };
-        match gap.next().await {
+        let next = gap.next().await;
+        // What goes before the archive's first fragment is gone without a word, unless the archive has the place itself.
+        let waits =
+            matches!(next, Ok(Archived::Begun { .. } | Archived::WaitsForTime { .. } | Archived::Retrying { .. }));
+        if self.config.position_lost == PositionLost::Fail && next.is_ok() && !waits && !gap.lists_its_place() {
+            self.gap = None;
+            return Err(self.given_up());
+        }
+        match next {
             Ok(Archived::Fragment(pulled)) => {
                 // From here on the stream can be resumed by this fragment's number.
                 self.resume.advance(StreamPosition::after(&pulled.fragment));

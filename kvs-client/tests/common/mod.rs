@@ -19,21 +19,35 @@ pub fn number(index: usize) -> String {
 
 /// A chunk as the service sends it; without its trailing tags when `token` is false.
 pub fn chunk(index: usize, frames: usize, frame_size: usize, token: bool) -> Vec<u8> {
-    make_chunk(index, frames, frame_size, token, 0)
+    make_chunk(index, server_millis(index), (frames, frame_size), token, 0)
 }
 
 /// A chunk of 5 frames of 400 bytes that is so far behind the live edge.
 pub fn chunk_behind(index: usize, millis_behind_now: i64) -> Vec<u8> {
-    make_chunk(index, 5, 400, true, millis_behind_now)
+    make_chunk(index, server_millis(index), (5, 400), true, millis_behind_now)
 }
 
-fn make_chunk(index: usize, frames: usize, frame_size: usize, token: bool, millis_behind_now: i64) -> Vec<u8> {
+/// A chunk of 5 frames of 40 bytes with this server time.
+pub fn chunk_at(index: usize, server_millis: i64) -> Vec<u8> {
+    make_chunk(index, server_millis, (5, 40), true, 0)
+}
+
+fn server_millis(index: usize) -> i64 {
+    1_511_852_109_000 + index as i64 * 2_000
+}
+
+fn make_chunk(
+    index: usize,
+    millis: i64,
+    (frames, frame_size): (usize, usize),
+    token: bool,
+    millis_behind_now: i64,
+) -> Vec<u8> {
     let writer = ChunkWriter::new("kvs-client tests");
     let data = vec![index as u8; frame_size];
     let frames: Vec<_> = (0..frames)
         .map(|frame| FrameData { track: 1, timestamp_ns: frame as i64 * 33_000_000, key: frame == 0, data: &data })
         .collect();
-    let millis = 1_511_852_109_000 + index as i64 * 2_000;
     let leading = LeadingTags {
         number: number(index).parse().unwrap(),
         server_timestamp: Timestamp::from_millis(millis),

@@ -1,0 +1,79 @@
+//! The pages of a list, which have to end.
+//!
+//! **Contract.** A list that goes round in circles, has more rows than any that is, or takes longer than anyone waits, is
+//! an error that says so. What a row may hold is for who reads the rows; so rows bound the memory.
+
+use std::collections::HashSet;
+use std::collections::hash_map::DefaultHasher;
+use std::future::Future;
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use kvs_api::Operation;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{Client, bad_answer};
+use crate::error::Error;
+use crate::stream_ref::StreamRef;
+
+/// How long all pages of a list may take.
+const LIST_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Pages asked for one after the other.
+pub(super) struct Pages<'a> {
+    operation: Operation,
+    stream: Option<&'a StreamRef>,
+    request: Value,
+    rows_max: usize,
+    deadline: Instant,
+    /// Hashes of the tokens that have come: tokens may be of any length.
+    tokens: HashSet<u64>,
+}
+
+impl<'a> Pages<'a> {
+    pub(super) fn new(operation: Operation, stream: Option<&'a StreamRef>, request: Value, rows_max: usize) -> Self {
+        let deadline = Instant::now() + LIST_TIMEOUT;
+        Self { operation, stream, request, rows_max, deadline, tokens: HashSet::new() }
+    }
+
+    /// Asks for the next page.
+    pub(super) async fn get(&self, client: &Client) -> Result<(Value, Option<String>), Error> {
+        let request = self.request.clone();
+        match (self.operation.endpoint_name(), self.stream) {
+            (Some(_), Some(stream)) => self.in_time(client.data(self.operation, stream, request)).await,
+            _ => self.in_time(client.control(self.operation, self.stream, request)).await,
+        }
+    }
+
+    async fn in_time<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let late = |_| self.bad(format!("its pages have not come to an end after {} s", LIST_TIMEOUT.as_secs()), None);
+        tokio::time::timeout_at(self.deadline, call).await.map_err(late)?
+    }
+
+    /// A page has come, and there are so many rows now. Whether there is another one.
+    pub(super) fn more(&mut self, answer: &Value, rows: usize, request_id: Option<String>) -> Result<bool, Error> {
+        if rows > self.rows_max {
+            return Err(self.bad(format!("it has more than {} rows", self.rows_max), request_id));
+        }
+        let Some(token) = answer["NextToken"].as_str().filter(|token| !token.is_empty()) else { return Ok(false) };
+        let mut hasher = DefaultHasher::new();
+        token.hash(&mut hasher);
+        if !self.tokens.insert(hasher.finish()) {
+            let reason =
+                format!("its pages go round in circles: NextToken of page {} came before", self.tokens.len() + 1);
+            return Err(self.bad(reason, request_id));
+        }
+        self.request["NextToken"] = token.into();
+        Ok(true)
+    }
+
+    /// The answer is not what it has to be.
+    pub(super) fn bad(&self, reason: String, request_id: Option<String>) -> Error {
+        bad_answer(self.operation, self.stream, reason, request_id)
+    }
+}
+
+#[cfg(test)]
+#[path = "pages_tests.rs"]
+mod tests;
