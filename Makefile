@@ -23,7 +23,7 @@ test: tools ## All tests, against a real Kafka and by AWS's SDKs; KVS_RECORDINGS
 	@mkdir -p target && rm -f $(WAITS) && date +%s >target/test-began
 	dev/kafka/kafka fetch >/dev/null
 	for sdk in python node java clients avro-java avro-python; do dev/sdks $$sdk >/dev/null || exit; done
-	KVS_CONNECT_WAITS=$(WAITS) $(CARGO) test --workspace --bins --lib --tests
+	KVS_CONNECT_WAITS=$(WAITS) $(CARGO) test --workspace --no-fail-fast --bins --lib --tests
 	@dev/kafka/kafka sweep
 	$(CARGO) test --workspace --doc
 	dev/fuzz 200000

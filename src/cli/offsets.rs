@@ -186,7 +186,8 @@ fn expect_topic(worker: &WorkerConfig) -> Result<(), Failure> {
         return Ok(());
     }
     let reason = format!(
-        "topic {topic} at {servers}: it has {found} partitions and offset.storage.partitions is {expected}; give the          worker's file (--worker), or --set offset.storage.partitions={found}"
+        "topic {topic} at {servers}: it has {found} partitions and offset.storage.partitions is {expected}; give the \
+         worker's file (--worker), or --set offset.storage.partitions={found}"
     );
     Err(Failure::new(EXIT_CONFIG, reason))
 }

@@ -58,6 +58,7 @@ impl Run {
             return Err(Failure::config(&refused));
         }
         let files_max = allow_open_files();
+        check_threads()?;
         let logging = logging::start();
         supervision::install();
         let metrics = telemetry::install().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
@@ -110,6 +111,47 @@ fn keep_large_blocks_apart() {
     // It only comes back when it could not be done; then memory is all that is lost.
     output::say(format_args!("kvs-connect: cannot set {SETTING}: {error}"));
 }
+
+/// Threads that a worker needs at the least: its own, and those of some clients of Kafka, which end the process when they
+/// cannot have one.
+const THREADS_MIN: usize = 100;
+
+/// Looks whether there can be threads enough.
+fn check_threads() -> Result<(), Failure> {
+    let (hold, release) = std::sync::mpsc::channel::<()>();
+    let release = Arc::new(std::sync::Mutex::new(release));
+    let mut threads = Vec::with_capacity(THREADS_MIN);
+    let mut refused = None;
+    for _ in 0..THREADS_MIN {
+        let release = Arc::clone(&release);
+        let wait = move || {
+            // Until the sender is gone; what becomes of it is of no interest.
+            let _ = release.lock().map(|release| release.recv());
+        };
+        let thread = std::thread::Builder::new().name("probe".to_owned()).stack_size(PROBE_STACK_BYTES).spawn(wait);
+        match thread {
+            Ok(thread) => threads.push(thread),
+            Err(error) => {
+                refused = Some(error);
+                break;
+            }
+        }
+    }
+    drop(hold);
+    let count = threads.len();
+    for thread in threads {
+        let _ = thread.join();
+    }
+    let Some(error) = refused else { return Ok(()) };
+    let text = format!(
+        "only {count} threads can be started ({error}), and a worker needs {THREADS_MIN} at the least: raise the limit \
+         (ulimit -u, TasksMax of systemd, pids.max of the container), which counts all processes of the user"
+    );
+    Err(Failure::new(EXIT_UNAVAILABLE, text))
+}
+
+/// A probe's stack: it does nothing.
+const PROBE_STACK_BYTES: usize = 64 << 10;
 
 /// As many open files as may be had: each stream is a socket, and 1,024, which many shells start with, are soon used up.
 /// Answers how many they are; `None`: the system does not say.

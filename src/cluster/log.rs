@@ -167,7 +167,12 @@ impl ConfigLog {
         let mut delays = ExponentialBackoff::from_millis(2).factor(10).max_delay(RETRY_CAP);
         loop {
             let error = match self.try_change(&mut reader, &id, &mut decide, &mut unclear) {
-                Err(ChangeError::Log(error)) if !error.kind.needs_a_grant() => error,
+                // What is too large stays so.
+                Err(ChangeError::Log(error))
+                    if !error.kind.needs_a_grant() && !matches!(error.kind, LogErrorKind::RecordTooLarge { .. }) =>
+                {
+                    error
+                }
                 done => return done,
             };
             tracing::debug!(%error, "the config log was taken by another worker or cannot be reached; trying again");

@@ -370,7 +370,9 @@ impl<L: GroupListener> Joining<L> {
             }
             ConsumerEnd::Fatal(RDKafkaErrorCode::UnreleasedInstanceId, reason) => {
                 let text = format!(
-                    "{reason}; the broker keeps the shards for an earlier run of {instance_id:?} until its session is over                      (group.consumer.session.timeout.ms of the broker, 45 s by default, or consumer.session.timeout.ms of                      the group)"
+                    "{reason}; the broker keeps the shards for an earlier run of {instance_id:?} until its session is over \
+                     (group.consumer.session.timeout.ms of the broker, 45 s by default, or \
+                     consumer.session.timeout.ms of the group)"
                 );
                 let error = LogError { kind: LogErrorKind::Other, doing: JOINING, text };
                 self.listener.trouble(Some(&error));
@@ -382,7 +384,8 @@ impl<L: GroupListener> Joining<L> {
             }
             ConsumerEnd::Unheard(silent) => {
                 let text = format!(
-                    "the group's coordinator has not been heard for {} ms, longer than a session: all shards are let go, and a                      new consumer joins",
+                    "the group's coordinator has not been heard for {} ms, longer than a session: all shards are \
+                     let go, and a new consumer joins",
                     silent.as_millis()
                 );
                 let error = LogError { kind: LogErrorKind::Timeout, doing: "staying in the group", text };

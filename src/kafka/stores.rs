@@ -88,7 +88,7 @@ impl ProducerContext for StatusContext {
             let grant = format!("Write on topic {}", rdkafka::Message::topic(message));
             let error = needing(to_log_error("writing a status", error), &grant);
             *self.0.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
-            if let Some(times) = self.0.repeated.again() {
+            if let Some(times) = self.0.repeated.again(&error.to_string()) {
                 tracing::warn!(%error, times, "statuses are not written; they are written again");
             }
         });

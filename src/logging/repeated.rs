@@ -1,10 +1,13 @@
-//! Trouble that goes on: said when it begins, once a minute while it lasts, and when it is over.
+//! Trouble that goes on: said when it begins, once a minute while it lasts, and when it is over; another one in between is
+//! said, too.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// It is said again after this long.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
+/// Texts of one spell that are told apart.
+const TEXTS_MAX: usize = 8;
 
 /// A trouble that may come again and again.
 #[derive(Debug, Default)]
@@ -17,25 +20,33 @@ struct Spell {
     said: Instant,
     /// How many times it has come since it was said.
     unsaid: u64,
+    /// What has been said, without figures.
+    texts: Vec<String>,
 }
 
 impl Repeated {
-    /// Notes that it has come. Returns how many times it has come since it was said last, if it is to be said now.
-    pub(crate) fn again(&self) -> Option<u64> {
-        self.again_at(Instant::now())
+    /// Notes that it has come, as this text has it. Returns how many times it has come since it was said last, if it is to be
+    /// said now.
+    pub(crate) fn again(&self, text: &str) -> Option<u64> {
+        self.again_at(text, Instant::now())
     }
 
-    fn again_at(&self, now: Instant) -> Option<u64> {
+    fn again_at(&self, text: &str, now: Instant) -> Option<u64> {
+        let text: String = text.chars().filter(|char| !char.is_ascii_digit()).collect();
         let mut spell = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *spell {
             None => {
-                *spell = Some(Spell { since: now, said: now, unsaid: 0 });
+                *spell = Some(Spell { since: now, said: now, unsaid: 0, texts: vec![text] });
                 Some(1)
             }
             Some(spell) => {
                 spell.unsaid += 1;
-                if now.duration_since(spell.said) < SAY_AGAIN {
+                let is_new = !spell.texts.contains(&text) && spell.texts.len() < TEXTS_MAX;
+                if !is_new && now.duration_since(spell.said) < SAY_AGAIN {
                     return None;
+                }
+                if is_new {
+                    spell.texts.push(text);
                 }
                 spell.said = now;
                 Some(std::mem::take(&mut spell.unsaid))

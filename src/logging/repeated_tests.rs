@@ -4,12 +4,17 @@ use super::*;
 fn it_is_said_when_it_begins_once_a_minute_and_when_it_is_over() {
     let (repeated, began) = (Repeated::default(), Instant::now());
     assert_eq!(repeated.over(), None);
-    assert_eq!(repeated.again_at(began), Some(1));
+    let at = |second: u64, text: &str| repeated.again_at(text, began + Duration::from_secs(second));
+    assert_eq!(at(0, "away for 0 s"), Some(1));
     for second in 1..60 {
-        assert_eq!(repeated.again_at(began + Duration::from_secs(second)), None);
+        assert_eq!(at(second, &format!("away for {second} s")), None);
     }
-    assert_eq!(repeated.again_at(began + SAY_AGAIN), Some(60));
-    assert_eq!(repeated.again_at(began + SAY_AGAIN + Duration::from_secs(1)), None);
+    assert_eq!(at(60, "away for 60 s"), Some(60));
+    assert_eq!(at(61, "away for 61 s"), None);
+    // Another cause is news, once; and a spell has not more than a few.
+    assert_eq!(at(62, "refused"), Some(2));
+    assert_eq!((at(63, "refused"), at(64, "away for 64 s")), (None, None));
+    assert_eq!((0..20).filter_map(|index| at(65, &"x".repeat(index))).count(), TEXTS_MAX - 2);
     assert!(repeated.over().is_some());
-    assert_eq!(repeated.again_at(began + SAY_AGAIN + Duration::from_secs(2)), Some(1));
+    assert_eq!(at(66, "away for 66 s"), Some(1));
 }

@@ -363,7 +363,7 @@ impl GroupListener for Shards {
         };
         let since = apart.as_ref().map_or_else(Instant::now, |(since, _)| *since);
         *apart = Some((since, error.to_string()));
-        if let Some(times) = self.apart_said.again() {
+        if let Some(times) = self.apart_said.again(&error.to_string()) {
             tracing::warn!(%error, times, "the group cannot be reached at the moment: look for the brokers of bootstrap.servers");
         }
     }

@@ -35,7 +35,7 @@ impl Unassigned {
         let both: Vec<&(String, u32)> = found.iter().filter(|task| self.before.contains(*task)).collect();
         match both.first() {
             Some((connector, task)) => {
-                if self.said.again().is_some() {
+                if self.said.again("").is_some() {
                     tracing::warn!(
                         tasks = both.len(),
                         connector,
