@@ -143,6 +143,11 @@ impl StatusLog {
         }
     }
 
+    /// Returns up to where the topic has been read.
+    pub fn position(&self) -> i64 {
+        self.shared.position.load(Ordering::Acquire)
+    }
+
     /// Looks at what the topic says.
     pub fn look<T>(&self, look: impl FnOnce(&StatusView) -> T) -> T {
         look(&self.shared.lock())

@@ -115,6 +115,11 @@ impl TopicWatch {
         Ok(Self { consumer, known: HashMap::new() })
     }
 
+    /// Returns where a partition ended when it was looked at last.
+    pub fn end(&self, topic: &str, partition: i32) -> Option<i64> {
+        self.known.get(topic)?.ends.get(&partition).copied()
+    }
+
     /// Looks at a topic, and at these partitions of it. What is found is known from then on. No answer is no trouble.
     ///
     /// # Errors

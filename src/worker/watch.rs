@@ -1,7 +1,7 @@
 //! Looking at Kafka's topics while a worker runs.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +12,7 @@ use super::startup::{COMPACTED, LOSES_CONFIGS, LOSES_OFFSETS, LOSES_STATUSES, no
 use super::{Mode, Worker, WorkerError};
 use crate::kafka::DataTopics;
 use crate::kafka::watch::TopicWatch;
+use crate::logging::repeated::Repeated;
 use crate::supervision::{Part, catch_blocking, fault_point};
 
 /// How often the data topics are asked for.
@@ -20,6 +21,8 @@ const DATA_TOPICS_EVERY: Duration = Duration::from_secs(2);
 const STORAGE_TOPICS_EVERY: Duration = Duration::from_secs(4);
 /// So often running it is to be seen that a topic is not what it was: a broker that has just started may answer anything.
 const SEEN_MIN: u32 = 3;
+/// A log that is not read on for this long, although there is more of it, is told.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
 /// The cleanup.policy is asked for once in this many looks.
 const POLICY_ROUNDS: u32 = 4;
 
@@ -52,12 +55,16 @@ impl Worker {
     ) -> Result<impl Future<Output = ()> + Send + use<>, WorkerError> {
         let watch = TopicWatch::new(&self.kafka).map_err(super::startup::unavailable)?;
         let stored = |setting, topic: &str, loses| Stored { setting, topic: topic.to_owned(), loses };
+        let statuses = Arc::clone(&self.statuses);
         let mut logs = vec![stored("status.storage.topic", &self.config.status_topic, LOSES_STATUSES)];
+        let mut readings = vec![Reading::new(move || statuses.position())];
         if self.mode == Mode::Distributed {
+            let configs = Arc::clone(&self.configs);
             logs.push(stored("config.storage.topic", &self.config.config_topic, LOSES_CONFIGS));
+            readings.push(Reading::new(move || configs.view().position));
         }
         let offsets = stored("offset.storage.topic", &self.config.offsets_topic, LOSES_OFFSETS);
-        Ok(storage_topics(watch, offsets, logs, shards, dependencies, ended, stop))
+        Ok(storage_topics(watch, offsets, logs, readings, shards, dependencies, ended, stop))
     }
 }
 
@@ -84,11 +91,51 @@ struct Stored {
     loses: &'static str,
 }
 
+/// How far a log has been read: an open transaction holds up everybody who reads what is committed.
+struct Reading {
+    position: Box<dyn Fn() -> i64 + Send + Sync>,
+    at: i64,
+    since: Instant,
+    said: Repeated,
+}
+
+impl Reading {
+    fn new(position: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+        Self { position: Box::new(position), at: -1, since: Instant::now(), said: Repeated::default() }
+    }
+
+    /// Says when nothing of the log is read, although there is more of it.
+    fn look(&mut self, stored: &Stored, end: Option<i64>, now: Instant) {
+        let at = (self.position)();
+        let Some(end) = end.filter(|&end| end > at) else {
+            (self.at, self.since) = (at, now);
+            if let Some(lasted) = self.said.over() {
+                tracing::info!(topic = stored.topic, lasted_s = lasted.as_secs(), "the topic is read on");
+            }
+            return;
+        };
+        if at > self.at {
+            (self.at, self.since) = (at, now);
+        }
+        if now.duration_since(self.since) >= STUCK_AFTER && self.said.again("").is_some() {
+            tracing::warn!(
+                topic = stored.topic,
+                setting = stored.setting,
+                at,
+                end,
+                "the topic is not read on, and what is written to it is not seen: a transaction may hang on it (find it with \
+                 kafka-transactions.sh find-hanging, and abort it)"
+            );
+        }
+    }
+}
+
 /// Looks at the storage topics until one is not what it was; then says what became of it, which ends the worker.
 async fn storage_topics(
     mut watch: TopicWatch,
     offsets: Stored,
     logs: Vec<Stored>,
+    mut readings: Vec<Reading>,
     shards: Arc<Shards>,
     dependencies: Arc<Dependencies>,
     ended: mpsc::Sender<WorkerError>,
@@ -115,6 +162,9 @@ async fn storage_topics(
         });
         let (back, found) = looked.await.unwrap_or_else(|panicked| panicked.go_on());
         watch = back;
+        for (stored, reading) in logs.iter().zip(&mut readings) {
+            reading.look(stored, watch.end(&stored.topic, 0), Instant::now());
+        }
         seen = if found.is_some() { seen + 1 } else { 0 };
         if let Some((topic, trouble)) = found {
             tracing::warn!(topic, %trouble, seen, "a storage topic does not look like the one that it was");
@@ -134,3 +184,7 @@ async fn storage_topics(
         }
     }
 }
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;
