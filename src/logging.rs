@@ -11,8 +11,10 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 pub(crate) mod repeated;
+mod shown;
 pub(crate) mod writer;
 
+pub(crate) use shown::shown;
 use writer::Lines;
 
 /// What is logged unless `RUST_LOG` says otherwise.

@@ -28,6 +28,9 @@ const LOGGER: &str = "logger-cluster-";
 const CHANGE: &str = "kvs-connect-change";
 const ALTERED: &str = "kvs-connect-altered";
 const GROUP: &str = "kvs-connect-group";
+/// The longest key that one of our records has: a name of 256 characters, and what stands around it.
+const KEY_MAX_BYTES: usize = 2_048;
+
 /// The member of a task's properties that names its stream.
 const STREAM: &str = "kvs.stream";
 
@@ -168,7 +171,10 @@ pub fn read(key: &[u8], value: Option<&[u8]>) -> ConfigRecord {
     if let Some(id) = contracts::id_of(key) {
         return ConfigRecord::Contract(id.to_owned(), value.map(Contract::read));
     }
-    let Ok(key) = std::str::from_utf8(key) else { return ConfigRecord::Unknown };
+    // No connector's name is that long: it is nobody's who went through us.
+    let Some(key) = std::str::from_utf8(key).ok().filter(|key| key.len() <= KEY_MAX_BYTES) else {
+        return ConfigRecord::Unknown;
+    };
     let value = value.map(parse);
     if let Some(name) = key.strip_prefix(TARGET_STATE) {
         return ConfigRecord::Target(name.to_owned(), value.map(|value| value.and_then(|value| read_state(&value))));

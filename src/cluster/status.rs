@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::records::{KeyValue, VERSION};
+use crate::logging::shown;
 
 const CONNECTOR: &str = "status-connector-";
 const TASK: &str = "status-task-";
@@ -206,7 +207,10 @@ impl StatusView {
             None => None,
             Some(Ok(value)) if value.get("version").and_then(Value::as_u64).unwrap_or(1) <= VERSION => Some(value),
             _ => {
-                tracing::warn!(key, "a record of the status topic is of a later version, or no JSON, and passed over");
+                tracing::warn!(
+                    key = shown(key.as_bytes()),
+                    "a record of the status topic is of a later version, or no JSON, and passed over"
+                );
                 return;
             }
         };
@@ -232,7 +236,9 @@ impl StatusView {
             match value.as_ref().map(read) {
                 None => _ = self.reports.remove(&status_key),
                 Some(Some(status)) => self.reports.entry(status_key).or_default().put(status),
-                Some(None) => tracing::warn!(key, "a status is not known to this worker and passed over"),
+                Some(None) => {
+                    tracing::warn!(key = shown(key.as_bytes()), "a status is not known to this worker and passed over")
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::contracts::{self, Contracts};
 use super::records::{self, ConfigRecord, KeyValue, RestartRequest, Settings, TargetState};
+use crate::logging::shown;
 use crate::shard::{Contract, ShardId};
 
 /// So many changes are remembered: more than are under way at once.
@@ -76,8 +77,7 @@ impl ConfigView {
                 }
             }
             ConfigRecord::Unknown => {
-                let key = String::from_utf8_lossy(key);
-                tracing::warn!(%key, "a record of the config topic is not known and passed over");
+                tracing::warn!(key = shown(key), "a record of the config topic is not known and passed over");
             }
         }
         None

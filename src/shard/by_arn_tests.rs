@@ -4,7 +4,7 @@ use super::super::fake::{FakeLog, FakeProducer};
 use super::super::log::{LogErrorKind, TransactionalProducer};
 use super::*;
 
-const STALL: Duration = Duration::from_millis(50);
+const STALL: Duration = Duration::from_secs(60);
 const ARN: &str = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1511852109126";
 
 fn shards() -> ShardCount {

@@ -11,6 +11,7 @@ use super::id_scheme::{ID_SCHEME_KEY, IdScheme};
 use super::log::{Bounds, LogError, LogErrorKind, OffsetReader};
 use super::offset::{OffsetKey, StoredOffset};
 use super::sequence::{self, Sequences};
+use crate::logging::shown;
 
 /// The offsets of a shard's streams.
 pub type Positions = HashMap<OffsetKey, StoredOffset>;
@@ -19,8 +20,6 @@ pub type Positions = HashMap<OffsetKey, StoredOffset>;
 /// applied before it pulls: an owner that has not heard yet that a connector is STOPPED would undo the change.
 pub const CONFIG_PLACE_KEY: &[u8] = br#"["kvs-connect-config-place"]"#;
 
-/// Characters of a key that is not known, in the log.
-const KEY_SHOWN_MAX: usize = 200;
 /// How often it is looked whether a seek is in force.
 const SEEK_LOOK_EVERY: Duration = Duration::from_micros(200);
 
@@ -301,8 +300,7 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
     }
     let Some(offset_key) = OffsetKey::from_bytes(key) else {
         // Somebody else's, or a later version's: no stream of ours.
-        let shown: String = String::from_utf8_lossy(key).chars().take(KEY_SHOWN_MAX).collect();
-        tracing::warn!(key = shown, size_bytes = key.len(), "a key of the offsets topic is not known and passed over");
+        tracing::warn!(key = shown(key), "a key of the offsets topic is not known and passed over");
         return Ok(());
     };
     recovered.unreadable.remove(&offset_key);

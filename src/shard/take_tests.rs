@@ -13,7 +13,10 @@ use super::recover::RecoverError;
 use super::take::{Taken, contend, take};
 
 const SHARD: ShardId = ShardId(3);
+/// For what is to stall.
 const STALL: Duration = Duration::from_millis(30);
+/// For what is not, however slow the machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn contract() -> Contract {
     Contract::of_group("group", 25)
@@ -54,11 +57,11 @@ fn commit(log: &FakeLog, stream: &str, number: &str) {
 }
 
 fn taken(log: &FakeLog, grip: &Grip) -> Result<Taken<<FakeLog as ShardLog>::Producer>, RecoverError> {
-    take(log, SHARD, &contract(), grip, STALL)
+    take(log, SHARD, &contract(), grip, PATIENCE)
 }
 
 fn refused(log: &FakeLog) -> RecoverError {
-    taken(log, &Grip::default()).err().expect("has to be refused")
+    take(log, SHARD, &contract(), &Grip::default(), STALL).err().expect("has to be refused")
 }
 
 #[test]

@@ -1,0 +1,19 @@
+//! What others have written, as it may be logged.
+
+/// Characters that are shown.
+const CHARS_MAX: usize = 200;
+
+/// Returns the beginning of a text that anybody may have written, such as a record's key.
+pub(crate) fn shown(bytes: &[u8]) -> String {
+    // A character has four bytes at most; what is behind is not looked at.
+    let begin = bytes.get(..CHARS_MAX * 4).unwrap_or(bytes);
+    let mut shown: String = String::from_utf8_lossy(begin).chars().take(CHARS_MAX).collect();
+    if begin.len() < bytes.len() {
+        shown.push_str(&format!("… ({} bytes)", bytes.len()));
+    }
+    shown
+}
+
+#[cfg(test)]
+#[path = "shown_tests.rs"]
+mod tests;
