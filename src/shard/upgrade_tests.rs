@@ -30,7 +30,7 @@ fn earlier_owner(log: &FakeLog) -> FakeProducer {
 }
 
 fn read(log: &FakeLog) -> Result<Recovered, RecoverError> {
-    let taken = take(log, SHARD, &contract(), &Grip::default(), std::time::Duration::from_millis(50));
+    let taken = take(log, SHARD, &contract(), &Grip::default(), std::time::Duration::from_secs(60));
     taken.map(|taken| taken.recovered)
 }
 
