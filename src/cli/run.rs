@@ -53,12 +53,12 @@ impl Run {
         let Some(config) = worker.filter(|_| problems.is_empty()) else { return Err(Failure::config(&problems)) };
         let access = Access::load(&config.rest).map_err(|error| Failure::new(EXIT_CONFIG, error))?;
         keep_large_blocks_apart();
+        check_threads()?;
         let refused = clients::problems(&config);
         if !refused.is_empty() {
             return Err(Failure::config(&refused));
         }
         let files_max = allow_open_files();
-        check_threads()?;
         let logging = logging::start();
         supervision::install();
         let metrics = telemetry::install().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
