@@ -10,6 +10,11 @@ mod worker;
 pub use connector::CONNECTOR;
 pub use worker::WORKER;
 
+/// Reasons that both tables give.
+const VALUES: &str = "values are Avro records in the single-object encoding (schemas/fragment.avsc), written as they are; no \
+    converter and no schema registry comes between";
+const HEADERS: &str = "headers are written as text, in UTF-8";
+
 /// A setting of Kafka Connect's.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectKey {
@@ -74,6 +79,11 @@ pub fn check(table: &[ConnectKey], name: &str, value: &str) -> Option<Result<(),
     // The longest that fits, so that a prefix leaves room for what is within it.
     let found = table.iter().filter(|key| key.is(name)).max_by_key(|key| key.name.len())?;
     Some(found.check(value))
+}
+
+/// A row of a table.
+const fn key(name: &'static str, accepts: Accepts, reason: &'static str) -> ConnectKey {
+    ConnectKey { name, accepts, reason }
 }
 
 #[cfg(test)]

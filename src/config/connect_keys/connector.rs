@@ -1,15 +1,8 @@
 //! Settings that Kafka Connect has for connectors.
 
 use super::Accepts::{Anything, Nothing, These};
-use super::{Accepts, ConnectKey};
+use super::{ConnectKey, HEADERS, VALUES, key};
 
-const fn key(name: &'static str, accepts: Accepts, reason: &'static str) -> ConnectKey {
-    ConnectKey { name, accepts, reason }
-}
-
-const VALUES: &str = "values are Avro records in the single-object encoding (schemas/fragment.avsc), written as they are; no \
-    converter and no schema registry comes between";
-const HEADERS: &str = "headers are written as text, in UTF-8";
 const TRANSFORMS: &str = "there are no transforms and predicates here: records are changed by whoever reads them";
 const OVERRIDES: &str = "connectors share their worker's clients: set producer.*, consumer.* or admin.* at the worker";
 const GROUPS: &str =

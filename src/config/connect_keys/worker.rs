@@ -1,16 +1,9 @@
 //! Settings that Kafka Connect has for workers.
 
 use super::Accepts::{Anything, Nothing, These};
-use super::{Accepts, ConnectKey};
+use super::{Accepts, ConnectKey, HEADERS, VALUES, key};
 
-const fn key(name: &'static str, accepts: Accepts, reason: &'static str) -> ConnectKey {
-    ConnectKey { name, accepts, reason }
-}
-
-const VALUES: &str = "values are Avro records in the single-object encoding (schemas/fragment.avsc), written as they are; no \
-    converter and no schema registry comes between";
 const KEYS: &str = "keys are text unless a connector says key.converter=avro";
-const HEADERS: &str = "headers are written as text, in UTF-8";
 const INTERNAL: &str = "places, connectors and statuses are written as Kafka Connect writes them";
 const PLUGINS: &str = "the one connector there is, is part of the program: nothing is loaded";
 const PLACES: &str =
