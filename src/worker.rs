@@ -212,6 +212,7 @@ impl Worker {
             connectors: Arc::clone(&connectors),
             states: Arc::clone(&self.states),
             written: Mutex::default(),
+            unassigned: Mutex::default(),
             finding: Arc::new(Semaphore::new(1)),
             changes: Arc::clone(&self.changes),
             dependencies: Arc::clone(&dependencies),

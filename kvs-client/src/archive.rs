@@ -36,7 +36,7 @@ use windows::WINDOW_MS;
 /// Fragments and bytes asked for at once; the service takes 1,000 fragments.
 const BATCH_FRAGMENTS: usize = 1_000;
 const BATCH_BYTES: u64 = 64 << 20;
-/// A fragment that does not come is asked for so often before it is looked for in the list again.
+/// A fragment that does not come is asked for this many times before it is looked for in the list again.
 const ABSENT_TIMES_MAX: u32 = 3;
 
 /// A range of server time, both ends included.

@@ -6,7 +6,7 @@
 
 mod tally;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -141,7 +141,6 @@ async fn look(
     context: &Arc<ConnectorContext>,
     listener: &dyn StreamListener,
 ) -> Result<(Tally, Option<String>), Error> {
-    let known: HashSet<OffsetKey> = listener.streams(connector).iter().map(|plan| (*plan.key).clone()).collect();
     let (mut answered, mut refusals) = (0, Vec::<(StreamRef, Error)>::new());
     let listed = context.client.list_streams(discovery.prefix.as_deref()).await?;
     let mut found: HashMap<OffsetKey, (StreamRef, String)> = HashMap::new();
@@ -181,7 +180,7 @@ async fn look(
                     if refusals.len() >= REFUSALS_MAX && refusals.len() > answered {
                         return Err(refusals.swap_remove(0).1);
                     }
-                    if !known.contains(&key) {
+                    if !listener.streams(connector).iter().any(|plan| *plan.key == key) {
                         continue;
                     }
                 }

@@ -54,6 +54,7 @@ pub(super) struct Statuses {
     pub(super) connectors: Arc<Connectors>,
     pub(super) states: Arc<StreamStates>,
     pub(super) written: Mutex<Written>,
+    pub(super) unassigned: Mutex<Unassigned>,
     pub(super) finding: Arc<tokio::sync::Semaphore>,
     pub(super) changes: Arc<Turns>,
     pub(super) dependencies: Arc<Dependencies>,
@@ -79,7 +80,7 @@ impl Statuses {
         let heartbeat_every = (self.session_timeout / 3).max(Duration::from_millis(300));
         let mut pause = TICK;
         let (mut beaten, mut looked, mut last): (Option<Instant>, Option<Instant>, _) = (None, None, None);
-        let (mut complained, mut panics, mut unassigned) = (None, 0, Unassigned::default());
+        let (mut complained, mut panics) = (None, 0);
         loop {
             fault_point(Part::Statuses);
             if beaten.is_none_or(|beaten| beaten.elapsed() >= heartbeat_every) {
@@ -88,8 +89,6 @@ impl Statuses {
             }
             self.dependencies.share_calls(self.log.look(|view| view.workers(Instant::now()).count()));
             self.complain_of_a_namesake(&mut complained);
-            let configs = self.configs.view();
-            self.log.look(|view| unassigned.look(&configs, view, Instant::now()));
             let now = self.versions();
             if last != Some(now) || looked.is_none_or(|looked| looked.elapsed() >= LOOK_ANYWAY) {
                 let began = Instant::now();
@@ -148,6 +147,10 @@ impl Statuses {
         let view = self.configs.view();
         let held = self.shards.held();
         let now = Instant::now();
+        {
+            let mut unassigned = self.unassigned.lock().unwrap_or_else(PoisonError::into_inner);
+            self.log.look(|statuses| unassigned.look(&view, statuses, now));
+        }
         let wanted = self.log.look(|statuses| self.wanted(&view, &held, statuses));
         let (mut records, mut topics) = (Vec::new(), Vec::new());
         self.log.look(|statuses| {

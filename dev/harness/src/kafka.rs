@@ -118,7 +118,7 @@ impl Kafka {
         own.process = Some(Process::start(start));
     }
 
-    /// Waits until it answers.
+    /// Waits until Kafka can be reached.
     ///
     /// # Panics
     /// When it does not.

@@ -51,7 +51,7 @@ impl<'a> Pages<'a> {
         tokio::time::timeout_at(self.deadline, call).await.map_err(late)?
     }
 
-    /// A page has come, and there are so many rows now. Whether there is another one.
+    /// Notes a page, with which there are `rows` rows. Returns whether there is another page.
     pub(super) fn more(&mut self, answer: &Value, rows: usize, request_id: Option<String>) -> Result<bool, Error> {
         if rows > self.rows_max {
             return Err(self.bad(format!("it has more than {} rows", self.rows_max), request_id));

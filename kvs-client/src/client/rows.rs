@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{FragmentInfo, StreamInfo};
 use crate::shown::{is_harmless, shown};
 
-/// An ARN has so many characters at most; a status, or a tag's key or value, has fewer bytes.
+/// An ARN has at most 1,024 characters; a status, or a tag's key or value, has fewer bytes.
 const TEXT_MAX_BYTES: usize = 1_024;
 
 /// Reads what is said of a stream.

@@ -29,8 +29,8 @@ const ERROR_BODY_MAX_BYTES: usize = 64 << 10;
 const ANSWER_MAX_BYTES: usize = 32 << 20;
 /// How long a call may take that is no stream of media.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
-/// A call is sent again within so long. After that its failure goes to who called, who says so and calls again: with the
-/// timeout, nobody hears nothing of a service that does not answer for more than half a minute.
+/// A call is sent again within this time. After that its failure is returned, and whoever called says so and calls again: with
+/// the timeout, a service that does not answer is told of within half a minute.
 const AGAIN_WITHIN: Duration = Duration::from_secs(10);
 
 /// A request that is ready but for its date and signature.
@@ -129,7 +129,7 @@ impl Client {
         Ok(Outgoing { subject, url, region, body: request.to_string(), selector })
     }
 
-    /// Sends until there is an answer, trying again does not help, or that has taken so long that it ought to be told.
+    /// Sends until there is an answer, trying again does not help, or [`AGAIN_WITHIN`] is over.
     async fn call_json(&self, outgoing: &Outgoing<'_>) -> Result<(Value, Option<String>), Error> {
         let attempts_max = if self.retry.attempts_max == 0 { CALL_ATTEMPTS } else { self.retry.attempts_max };
         let mut backoff = Backoff::new(RetryPolicy { attempts_max, ..self.retry });
