@@ -79,27 +79,5 @@ impl<'de> Visitor<'de> for AnyValue {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use serde_json::Value;
-
-    use super::from_slice;
-
-    #[test]
-    fn a_key_that_stands_twice_is_an_error_however_deep_and_however_it_is_written() {
-        let fine = r#"{"a":{"a":[{"a":1},{"a":-2.5}]},"b":[null,true,"a","a"],"A":18446744073709551615}"#;
-        assert_eq!(from_slice::<Value>(fine.as_bytes()).unwrap(), serde_json::from_str::<Value>(fine).unwrap());
-        for twice in [
-            r#"{"a":1,"a":1}"#,
-            r#"{"a":1,"b":2,"\u0061":3}"#,
-            r#"{"config":{"topic":"one","topic":"two"}}"#,
-            r#"[{"x":[{"a":1,"a":2}]}]"#,
-        ] {
-            let error = from_slice::<Value>(twice.as_bytes()).unwrap_err().to_string();
-            assert!(error.contains("is there twice at line 1 column"), "{error}");
-        }
-        assert!(from_slice::<Value>(b"{").unwrap_err().is_eof());
-        assert!(from_slice::<u64>(b"\"x\"").unwrap_err().to_string().contains("expected u64"));
-    }
-}
+#[path = "json_tests.rs"]
+mod tests;

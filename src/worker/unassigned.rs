@@ -66,3 +66,7 @@ fn find(configs: &ConfigView, statuses: &StatusView, now: Instant) -> BTreeSet<(
     });
     unassigned.take(REMEMBERED_MAX).map(|(name, id)| (name.clone(), id)).collect()
 }
+
+#[cfg(test)]
+#[path = "unassigned_tests.rs"]
+mod tests;
