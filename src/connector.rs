@@ -27,26 +27,26 @@ pub use states::StreamStates;
 use crate::config::RestartPolicy;
 use crate::config::secrets::Resolved;
 
-use crate::kafka::DataTopic;
-use crate::record::{KeyFormat, NotificationTopic, TimestampPolicy, ValueEncoder};
-use crate::shard::{OffsetKey, StoredOffset, partition_for};
+use crate::kafka::TopicUnusable;
+use crate::model::{OffsetKey, StoredOffset};
+use crate::output::{Outputs, StreamOutputs};
 
 /// Knows where streams were before their places stood under their names.
-pub trait EarlierPlaces: Send + Sync {
+pub trait EarlierPositions: Send + Sync {
     /// Returns the place that a stream has elsewhere. `has_place`: whether it has one under its name, too.
     ///
     /// # Errors
     /// When it is not known: the stream must not begin then, or it would publish again what it has published.
-    fn place_of<'a>(
+    fn position_of<'a>(
         &'a self,
         key: &'a OffsetKey,
         has_place: bool,
-    ) -> BoxFuture<'a, Result<Option<StoredOffset>, PlaceError>>;
+    ) -> BoxFuture<'a, Result<Option<StoredOffset>, EarlierPositionError>>;
 }
 
 /// Why it is not known where a stream was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PlaceError {
+pub enum EarlierPositionError {
     /// What is there cannot be read.
     #[error("{0}")]
     Unreadable(String),
@@ -64,25 +64,15 @@ pub struct ConnectorContext {
     /// How streams are pulled.
     pub puller: PullerConfig,
     /// Where its streams were under other keys.
-    pub earlier: Arc<dyn EarlierPlaces>,
+    pub earlier: Arc<dyn EarlierPositions>,
     /// When streams that have failed are started again.
     pub restart: RestartPolicy,
     /// A part of the archive to read instead.
     pub backfill: Option<ArchiveBounds>,
     /// Whether its streams are found by discovery, which ends those that are no more.
     pub discovered: bool,
-    /// Data topic.
-    pub topic: Arc<str>,
-    /// Its partitions, as they are now.
-    pub partitions: Arc<DataTopic>,
-    /// Where notifications go.
-    pub notifications: NotificationTopic,
-    /// How keys are written.
-    pub key_format: KeyFormat,
-    /// How values are written.
-    pub encoder: Arc<dyn ValueEncoder>,
-    /// Which time records get.
-    pub timestamps: TimestampPolicy,
+    /// What is published of its streams.
+    pub outputs: Outputs,
     /// Hides what references were resolved to.
     pub resolved: Resolved,
 }
@@ -107,18 +97,16 @@ pub struct StreamPlan {
 }
 
 impl StreamPlan {
-    /// Returns the partition of the data topic that the stream's records go to: the one that is kept with its offset, else
-    /// one by the number of partitions that the topic has now.
+    /// Returns what publishes the stream from a position: its outputs, with its partition in each topic.
     ///
     /// # Errors
-    /// When the partition takes no records at the moment, with the reason and what to do.
-    pub fn data_partition(&self, position: Option<&StoredOffset>) -> Result<i32, String> {
-        let context = &self.context;
-        let kept = position.and_then(|position| position.partition_in(&context.topic));
-        let partition = match kept {
-            Some(kept) => kept,
-            None => partition_for(self.stream.name().as_bytes(), context.partitions.count()?),
-        };
-        context.partitions.available(partition).map(|()| partition)
+    /// When a partition takes no records at the moment, with the reason and what to do.
+    fn outputs(&self, position: Option<&StoredOffset>) -> Result<StreamOutputs, TopicUnusable> {
+        StreamOutputs::new(&self.context.outputs, Arc::clone(&self.key), self.stream.name(), position)
+    }
+
+    /// Returns the stream's ARN, where it is configured or has been learned.
+    fn known_arn(&self) -> Option<&str> {
+        self.stream.arn().or_else(|| self.arn.get()?.as_deref())
     }
 }

@@ -16,7 +16,7 @@ pub mod topics;
 pub mod trial;
 pub mod watch;
 
-pub use data_topics::{DataTopic, DataTopics};
+pub use data_topics::{DataTopic, DataTopics, TopicUnusable};
 pub use log::KafkaLog;
 pub use membership::{GroupListener, Membership, MembershipEnd};
 pub use settings::KafkaSettings;

@@ -1,52 +1,49 @@
-//! The heart: taking, recovering, writing, losing a shard.
+//! The heart: acquiring, recovering, writing, losing a shard.
 //!
 //! **Contract.** A *shard* is one partition of the compacted offsets topic. Its owner writes fragments and their
 //! streams' offsets in one transaction, under one transactional id that belongs to the shard alone. Whatever order
 //! things happen in, a read_committed consumer sees each fragment of a stream once and in order. There is one way to
-//! recover, whatever broke: drop the shard and take it again.
+//! recover, whatever broke: drop the shard and acquire it again.
 //!
-//! There are no Kafka types here: [`log`] has the traits that `crate::kafka` keeps, so that a test can drive every
+//! There are no Kafka types here: [`crate::model::log`] has the traits that `crate::kafka` keeps, so that a test can drive every
 //! order of events.
 //!
 //! The rules (`exactly-once.md`), and where they are kept:
 //!
 //! | # | rule | kept in |
 //! |---|---|---|
-//! | 1 | assigned → new producer → init → still assigned? → read_uncommitted end as target → read committed up to it → only then pull | [`take`] |
-//! | 2 | a read_committed end is no target, an end-of-partition event proves nothing | [`log::OffsetReader::bounds`], [`recover`] |
-//! | 3 | only the shard's own id writes its partition; which id that is, never changes | [`log::ShardLog::open_producer`], [`id_scheme`], [`take`], `crate::kafka::producer` |
+//! | 1 | assigned → new producer → init → still assigned? → read_uncommitted end as target → read committed up to it → only then pull | [`acquire`] |
+//! | 2 | a read_committed end is no target, an end-of-partition event proves nothing | [`crate::model::log::OffsetReader::bounds`], [`recover`] |
+//! | 3 | only the shard's own id writes its partition; which id that is, never changes | [`crate::model::log::ShardLog::open_producer`], `crate::model::IdScheme`, [`acquire`], `crate::kafka::producer` |
 //! | 4 | offsets last; a transaction opens on a whole fragment and is short | [`transaction`] |
-//! | 5 | fenced does not mean exit: still assigned → wait with jitter → take again | [`owner`] |
+//! | 5 | fenced does not mean exit: still assigned → wait with jitter → acquire again | [`owner`] |
 //! | 6 | after any unclear answer the producer is finished | [`owner`]: an error drops it, nothing retries with it |
 //! | 7 | a stale owner that inits late fences the right one, which takes its shard again; counted | [`owner`] |
 //! | 8 | the recovery read has a no-progress deadline and says what is wrong | [`recover`] |
-//! | 9 | partition count and owning group are part of the topic's contract | [`contract`], [`take`], `crate::worker` |
+//! | 9 | partition count and owning group are part of the topic's contract | [`crate::model::contract`], [`acquire`], `crate::worker` |
 //! | 10 | revoked: stop pulling, finish or abandon within a bound, drop the producer, then acknowledge | [`owner`], `crate::worker` |
 //! | 11 | commit markers take offsets: positions are compared, records not waited for | [`recover`] |
-//! | 12 | expired ids are rule 5 | [`log::LogErrorKind`], [`owner`] |
+//! | 12 | expired ids are rule 5 | [`crate::model::log::LogErrorKind`], [`owner`] |
 //! | 13 | no connector writes to the offsets, config or status topic | `crate::config::check` |
-//! | 14 | workers agree before they write (group, the three topics, shard count, a stream's data partition); a topic made anew under a worker ends it | [`contract`], [`offset::DataPartition`], `crate::kafka::claim`, `crate::kafka::watch`, `crate::cluster::contracts` |
+//! | 14 | workers agree before they write (group, the three topics, shard count, a stream's data partition); a topic made anew under a worker ends it | [`crate::model::contract`], [`crate::model::DataPartition`], `crate::kafka::claim`, `crate::kafka::watch`, `crate::cluster::contracts` |
 //! | 15 | a view of a log is a function of the log: no clock decides which record counts | `crate::cluster::status` |
 //! | 16 | ownership ends with membership: a consumer that is fatal, or unheard of for a session, releases all | `crate::kafka::membership` |
 
+pub mod acquire;
 pub mod by_arn;
-pub mod contract;
 mod gate;
-pub mod id;
-pub mod id_scheme;
-pub mod log;
-pub mod losing;
-pub mod notifications;
-pub mod offset;
-pub mod outgoing;
+mod lease;
+mod losing;
 pub mod owner;
 mod positions;
 pub mod recover;
+mod refused_topics;
 mod report;
-pub mod sequence;
-pub mod take;
+mod sources;
 pub mod transaction;
 
+#[cfg(test)]
+mod acquire_tests;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
@@ -54,24 +51,14 @@ mod owner_tests;
 #[cfg(test)]
 mod sequence_owner_tests;
 #[cfg(test)]
-mod take_tests;
-#[cfg(test)]
 mod topics_tests;
 #[cfg(test)]
 mod upgrade_tests;
 
-pub use contract::Contract;
-pub use gate::{ConfigGate, ConfigPlace};
-pub use id::{ShardCount, ShardId, partition_for};
-pub use id_scheme::IdScheme;
-pub use log::{LogError, LogErrorKind, OffsetReader, ShardLog, TransactionalProducer};
-pub use losing::Losing;
-pub use notifications::Notifications;
-pub use offset::{DataPartition, OffsetKey, StoredOffset};
-pub use outgoing::{Outgoing, Record};
-pub use owner::{Beginning, Grip, Owner, OwnerSettings, Sources};
+pub use gate::{ConfigGate, ConfigOffset};
+pub use lease::ShardLease;
+pub use owner::{Owner, OwnerContext, OwnerSettings};
 pub use positions::SharedPositions;
 pub use recover::Positions;
 pub use report::OwnerReport;
-pub use sequence::SequencePrefix;
-pub use transaction::Committed;
+pub use sources::{Sources, StartContext};

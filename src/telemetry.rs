@@ -11,8 +11,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::MetricKindMask;
 use series::{KeepingRecorder, Series};
 
-use crate::shard::OffsetKey;
-use crate::shard::transaction::Committed;
+use crate::model::{Committed, OffsetKey};
 use crate::supervision::Part;
 
 mod series;
@@ -152,7 +151,7 @@ pub(crate) fn transaction_committed(took: Duration) {
     histogram!(TRANSACTION).record(took);
 }
 
-pub(crate) fn shard_taken(took: Duration) {
+pub(crate) fn shard_acquired(took: Duration) {
     histogram!(SHARD_TAKE).record(took);
 }
 
@@ -163,7 +162,7 @@ pub(crate) fn shard_lost(reason: &'static str) {
     }
 }
 
-pub(crate) fn shard_retaken(reason: &'static str) {
+pub(crate) fn shard_reacquired(reason: &'static str) {
     counter!(SHARDS_RETAKEN, "reason" => reason).increment(1);
 }
 

@@ -36,8 +36,9 @@ use crate::config::connector::Given;
 use crate::connector::StreamStates;
 use crate::kafka::{DataTopics, KafkaConfigStore, KafkaLog, KafkaSettings, KafkaStatusStore, Membership, Topics};
 use crate::logging::Logging;
+use crate::model::Contract;
 use crate::open_files;
-use crate::shard::{ConfigGate, Contract};
+use crate::shard::{ConfigGate, OwnerContext};
 use crate::supervision::{Panicked, Part, catch_async, catch_blocking, fault_point};
 use crate::telemetry::{self, Metrics, UPKEEP_EVERY};
 
@@ -161,7 +162,7 @@ impl Worker {
         let _stop_at_the_end = stop.clone().drop_guard();
         supervise(Part::Metrics, Arc::clone(&self).keep_metrics(stop.clone()), &endings);
         supervise(Part::OpenFiles, open_files::watch(stop.clone()), &endings);
-        let topics = Topics::new(&self.kafka).map_err(startup::refused_settings)?;
+        let topics = Arc::new(Topics::new(&self.kafka).map_err(startup::refused_settings)?);
         if !startup::wait_for_kafka(&topics, &self.kafka.bootstrap_servers, &shutdown).await {
             return Ok(());
         }
@@ -180,18 +181,17 @@ impl Worker {
         }
         let names = given.iter().filter_map(|given| given.settings.get("name").cloned()).collect();
         let joining = self.agree(group, offsets_begun, names).await?;
-        let dependencies = Arc::new(Dependencies::new(Arc::clone(&config), topics, Arc::clone(&data_topics))?);
+        let dependencies = Arc::new(Dependencies::new(Arc::clone(&config), topics, Arc::clone(&data_topics)));
         let _ = self.dependencies.set(Arc::clone(&dependencies));
         dependencies.share_calls(self.statuses.look(|view| view.workers(Instant::now()).count()) + 1);
         self.put_given(given, &shutdown).await?;
 
+        let owners =
+            OwnerContext { log, contract, settings: plan::owner_settings(&config), runtime: Handle::current() };
         let shards = Arc::new(Shards::new(
             config.shards,
-            contract,
-            log,
-            plan::owner_settings(&config),
+            owners,
             Arc::clone(&self.states),
-            Handle::current(),
             endings.clone(),
             Arc::clone(&self.gate),
         ));
@@ -353,7 +353,7 @@ impl Worker {
                         connectors.apply(&view);
                         connectors.restart(&request, &view);
                     }
-                    Some(Event::Altered(altered)) => shards.take_again(&altered),
+                    Some(Event::Altered(altered)) => shards.reacquire(&altered),
                     Some(Event::Logger { name, level }) => _ = self.logging.set(&name, &level),
                 },
             }

@@ -11,8 +11,8 @@ use super::remote::{Remote, print_json, print_table};
 use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure, WorkerArgs, brokers, output, time_text};
 use crate::config::WorkerConfig;
 use crate::kafka::KafkaLog;
+use crate::model::{OffsetKey, ShardId, ShardLog, StoredOffset};
 use crate::shard::recover::{RecoverError, recover};
-use crate::shard::{OffsetKey, ShardId, ShardLog, StoredOffset};
 use crate::worker::plan;
 
 /// Without progress for so long a shard's offsets are given up.

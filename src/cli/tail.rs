@@ -50,7 +50,7 @@ pub(super) struct Tail {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum From {
     /// With the first record that is still there.
-    Beginning,
+    StartContext,
     /// With what comes from now on.
     End,
 }
@@ -66,7 +66,7 @@ impl Tail {
             Failure::new(EXIT_UNAVAILABLE, format!("{what} topic {}: {error}", self.topic))
         };
         let ends = self.assign(&consumer).map_err(|error| unavailable("cannot read", &error))?;
-        let decoder = decode::Decoder::new().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
+        let decoder = decode::Decoder::new().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error.to_string()))?;
         let mut printer = show::Printer::new(self.json);
         let mut shown = 0;
         while self.max.is_none_or(|max| shown < max) {
@@ -85,7 +85,7 @@ impl Tail {
             match decoder.decode(message.payload().unwrap_or_default()) {
                 Ok(Decoded::Fragment(fragment)) => {
                     if let Some(folder) = &self.save {
-                        show::save(folder, &fragment).map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
+                        show::save(folder, &fragment).map_err(|error| Failure::new(EXIT_UNAVAILABLE, error.to_string()))?;
                     }
                     let timestamp_ms = message.timestamp().to_millis();
                     printer.print(&fragment, message.partition(), message.offset(), timestamp_ms)?;
@@ -110,7 +110,7 @@ impl Tail {
         let mut ends = HashMap::new();
         for partition in brokers::partitions(consumer, &self.topic)? {
             let (start, end) = consumer.fetch_watermarks(&self.topic, partition, CALL_TIMEOUT).map_err(text)?;
-            let from = if self.from == From::Beginning { start } else { end };
+            let from = if self.from == From::StartContext { start } else { end };
             partitions.add_partition_offset(&self.topic, partition, Offset::Offset(from)).map_err(text)?;
             if from < end {
                 ends.insert(partition, end);

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::shard::log::OffsetRecord;
-use crate::shard::{LogError, LogErrorKind, OffsetReader, ShardId};
+use crate::model::log::OffsetRecord;
+use crate::model::{LogError, LogErrorKind, OffsetReader, ShardId};
 use crate::supervision::{Panicked, Part, catch, fault_point};
 
 /// The topics that are followed have one partition.

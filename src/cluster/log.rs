@@ -17,8 +17,8 @@ use super::contracts;
 use super::follow::{Follower, FollowerEnded, Listener, PARTITION, check_end};
 use super::records;
 use super::view::{ConfigView, Event};
-use crate::shard::log::{OffsetRecord, write_transaction};
-use crate::shard::{Contract, LogError, LogErrorKind, OffsetReader, Record, TransactionalProducer};
+use crate::model::log::{OffsetRecord, write_transaction};
+use crate::model::{Contract, LogError, LogErrorKind, OffsetReader, Record, TransactionalProducer};
 use crate::supervision::Part;
 
 /// A change is tried for so long, through fences and brokers that restart.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::connector::Given;
+use super::connector::topics::topics;
 use super::discreet::Discreet;
 use super::secrets::{Providers, Resolved};
 use super::{ConnectorConfig, Problem, WorkerConfig};
@@ -112,21 +113,35 @@ fn region_note(connector: &ConnectorConfig) -> Option<String> {
     })
 }
 
-fn with_worker(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    // Rule 13: what a connector writes there would be taken for offsets, or delete them.
-    let own = [
-        ("offset.storage.topic", &worker.offsets_topic),
+/// Rule 13: what a connector writes to the worker's topics would be taken for offsets, or delete them; and each of its outputs
+/// has a topic of its own, for a consumer of one is not to meet records of the other.
+fn one_topic_one_role(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec<Problem> {
+    let storage = [
+        ("offset.storage.topic", worker.offsets_topic.as_str()),
         ("config.storage.topic", &worker.config_topic),
         ("status.storage.topic", &worker.status_topic),
-        ("notifications.topic", &worker.notifications_topic),
     ];
-    for (key, topic) in own {
-        if *topic == connector.topic {
+    let all = topics(Some(worker), connector);
+    let mut problems = Vec::new();
+    for (index, own) in all.iter().enumerate().filter(|(_, own)| !own.is_workers) {
+        let of_worker = all.iter().filter(|other| other.is_workers).map(|other| (other.setting, other.name));
+        for (key, topic) in storage.into_iter().chain(of_worker).filter(|(_, topic)| *topic == own.name) {
             let reason = format!("{topic:?} is the worker's {key}: a connector must not write there");
-            problems.push(Problem::new(&connector.place, "topic", reason));
+            problems.push(Problem::new(&connector.place, own.setting, reason));
+        }
+        let twice = all[..index].iter().find(|other| !other.is_workers && other.name == own.name);
+        if let Some(other) = twice {
+            let reason =
+                format!("{:?} is the connector's {}, too: each needs a topic of its own", own.name, other.setting);
+            problems.push(Problem::new(&connector.place, own.setting, reason));
         }
     }
+    problems
+}
+
+fn with_worker(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    problems.extend(one_topic_one_role(worker, connector));
     if connector.offsets_topic.as_ref().is_some_and(|topic| *topic != worker.offsets_topic) {
         let reason = format!(
             "has to be the worker's offset.storage.topic, {:?}: all places are there, for they are written in the \

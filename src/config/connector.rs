@@ -5,6 +5,7 @@ mod service;
 mod start;
 mod streams;
 mod time;
+pub mod topics;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +15,7 @@ use serde_json::Value;
 
 use super::restart::RestartPolicy;
 use super::{Problem, check, json, keys, properties};
-use crate::record::{HEADROOM_BYTES, KeyFormat, RecordTimestamp};
+use crate::model::{KeyFormat, RecordTimestamp, VALUE_HEADROOM_BYTES};
 
 use reader::Reader;
 pub use streams::{Discovery, StreamsConfig};
@@ -285,7 +286,7 @@ impl Reader<'_> {
             position_lost: position_lost?,
             gap_check: gap_check?,
             limits: Limits { fragment_size_bytes: usize::try_from(fragment_size_bytes?).ok()?, ..Limits::default() },
-            headroom_bytes: HEADROOM_BYTES,
+            headroom_bytes: VALUE_HEADROOM_BYTES,
             retry: retry?,
             slow_retry_delay: slow_retry_delay?,
             idle: IdlePolicy { cap: idle_cap?, silence_fails: silence_fails?, ..IdlePolicy::default() },

@@ -11,8 +11,8 @@ use super::memory;
 use super::publish::{Publisher, to_position};
 use super::state::{BackfillProgress, StreamState};
 use super::states::{Restart, StreamStates};
-use crate::record::Notification;
-use crate::shard::{Outgoing, Record, StoredOffset};
+use crate::model::{Publication, Record, StoredOffset};
+use crate::output::Notification;
 use crate::{open_files, telemetry};
 
 /// Progress is logged so often.
@@ -24,12 +24,12 @@ pub(super) async fn run(
     bounds: ArchiveBounds,
     position: Option<StoredOffset>,
     states: Arc<StreamStates>,
-    queue: mpsc::Sender<Outgoing>,
+    queue: mpsc::Sender<Publication>,
 ) {
     let (context, stream) = (&plan.context, &plan.stream);
-    let partition = match plan.data_partition(position.as_ref()) {
-        Ok(partition) => partition,
-        Err(reason) => return states.fail(&plan.key, reason, Restart::Automatic),
+    let outputs = match plan.outputs(position.as_ref()) {
+        Ok(outputs) => outputs,
+        Err(unusable) => return states.fail(&plan.key, unusable.to_string(), Restart::Automatic),
     };
     let position = position.map(to_position);
     let place = position.as_ref().map_or("none", |position| position.fragment_number.as_str());
@@ -38,7 +38,7 @@ pub(super) async fn run(
         to = bounds.to.map(|to| to.to_string()), first = number(&bounds.first), last = number(&bounds.last),
         after_fragment_number = place, "backfilling");
     let named = [bounds.first.clone(), bounds.last.clone()];
-    let mut publisher = Publisher::new(&plan, partition);
+    let mut publisher = Publisher::new(&plan, outputs);
     let mut puller = ArchivePuller::new(
         Arc::clone(&context.client),
         stream.clone(),

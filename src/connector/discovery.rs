@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ConnectorContext, StreamPlan, publish};
 use crate::config::connector::Discovery;
-use crate::record::Notification;
-use crate::shard::{OffsetKey, Outgoing};
+use crate::model::{OffsetKey, Publication};
+use crate::output::Notification;
 use crate::supervision::{Part, fault_point};
 
 pub use tally::Nothing;
@@ -50,7 +50,7 @@ pub trait StreamListener: Send + Sync {
     /// A stream has come.
     fn added(&self, plan: Arc<StreamPlan>);
     /// A stream is no more; what is still to be told of it.
-    fn removed(&self, key: &OffsetKey, last_words: Option<Outgoing>);
+    fn removed(&self, key: &OffsetKey, last_words: Option<Publication>);
 }
 
 /// Looks for streams until it is cancelled.
@@ -202,7 +202,7 @@ async fn look(
         }
         context.client.forget(&plan.stream).await;
         let deleted = exists.get(plan.stream.name()).is_none_or(|arn| !is_same(arn));
-        let last_words = deleted.then(|| publish::last_words(&plan, &Notification::StreamDeleted)).flatten();
+        let last_words = deleted.then(|| publish::last_words(&plan, &Notification::StreamDeleted));
         if !deleted {
             tracing::info!(connector, stream = %plan.stream, "the stream passes the conditions no more and is let go");
         }

@@ -1,7 +1,7 @@
 //! From what was pulled to what is published.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use kvs_client::{ErrorClass, PassedOver, PulledFragment, StreamPosition};
 use tokio::sync::mpsc;
@@ -9,8 +9,8 @@ use tokio_util::task::TaskTracker;
 
 use super::StreamPlan;
 use super::states::{Restart, StreamStates};
-use crate::record::{Notification, RecordBuilder};
-use crate::shard::{DataPartition, Outgoing, Record, StoredOffset};
+use crate::model::{Publication, Record, StoredOffset};
+use crate::output::{Notification, StreamOutputs};
 use crate::telemetry;
 
 /// After a failure to ask for a stream's ARN it is asked for again after this long, and then after twice as long each time.
@@ -19,12 +19,12 @@ const DESCRIBE_RETRY_MAX: Duration = Duration::from_secs(600);
 /// The first fragment waits this long for the ARN, so that usually all records have it.
 const ARN_AWAITED: Duration = Duration::from_secs(1);
 
-/// Makes the records of one stream.
+/// Publishes one stream: hands its fragments to the shard.
 pub(super) struct Publisher<'a> {
     plan: &'a StreamPlan,
-    builder: RecordBuilder,
+    outputs: StreamOutputs,
     arn_awaited: bool,
-    /// Has a token of each that has been handed over and is not committed yet.
+    /// Has a token of each publication that has been handed over and is not committed yet.
     in_flight: TaskTracker,
 }
 
@@ -37,63 +37,30 @@ pub(super) fn to_position(offset: StoredOffset) -> StreamPosition {
     }
 }
 
-pub(super) fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as i64)
-}
-
-/// A notification that has no fragment to go with.
-pub(super) fn last_words(plan: &StreamPlan, notification: &Notification<'_>) -> Option<Outgoing> {
-    Some(without_fragment(plan, vec![notification_record(plan, notification)?]))
-}
-
-/// Notifications that have no fragment to go with.
-pub(super) fn without_fragment(plan: &StreamPlan, notifications: Vec<Record>) -> Outgoing {
-    let (key, records) = (Arc::clone(&plan.key), Vec::new());
-    Outgoing {
-        key,
-        offset: None,
-        records,
-        notifications,
-        size_bytes: 0,
-        received: Instant::now(),
-        permit: Box::new(()),
-    }
-}
-
-fn notification_record(plan: &StreamPlan, notification: &Notification<'_>) -> Option<Record> {
-    let arn = known_arn(plan);
-    let topic = &plan.context.notifications;
+/// Returns the records of a notification about a stream. What cannot be encoded is lost, which is logged.
+pub(super) fn notify(plan: &StreamPlan, notification: &Notification<'_>) -> Vec<Record> {
     tracing::warn!(connector = %plan.key.connector, stream = %plan.stream, "{}", notification.message());
-    match topic.record(&plan.key, plan.stream.name(), arn.as_deref(), now_ms(), notification) {
-        Ok(record) => Some(record),
-        Err(error) => {
-            tracing::error!(stream = %plan.stream, %error, "a notification is lost");
-            None
-        }
-    }
+    let records = plan.context.outputs.notify(&plan.key, plan.stream.name(), plan.known_arn(), notification);
+    records.unwrap_or_else(|error| {
+        tracing::error!(stream = %plan.stream, %error, "a notification is lost");
+        Vec::new()
+    })
+}
+
+/// Returns a notification that has no fragment to go with.
+pub(super) fn last_words(plan: &StreamPlan, notification: &Notification<'_>) -> Publication {
+    Publication::of_notifications(Arc::clone(&plan.key), notify(plan, notification))
 }
 
 impl<'a> Publisher<'a> {
-    /// Returns what publishes a stream, to this partition of the data topic. The ARN is null in its records until it is known;
-    /// see [`learn_arn`].
-    pub(super) fn new(plan: &'a StreamPlan, partition: i32) -> Self {
-        let context = &plan.context;
-        let builder = RecordBuilder {
-            key: Arc::clone(&plan.key),
-            stream_name: plan.stream.name().to_owned(),
-            stream_arn: known_arn(plan),
-            topic: Arc::clone(&context.topic),
-            partition,
-            key_format: context.key_format,
-            encoder: Arc::clone(&context.encoder),
-            timestamps: context.timestamps,
-            ingest_time: false,
-        };
-        Self { plan, builder, arn_awaited: false, in_flight: TaskTracker::new() }
+    /// Returns what publishes a stream by these outputs. The ARN is null in its records until it is known; see [`learn_arn`].
+    pub(super) fn new(plan: &'a StreamPlan, outputs: StreamOutputs) -> Self {
+        Self { plan, outputs, arn_awaited: false, in_flight: TaskTracker::new() }
     }
 
-    pub(super) fn notification(&self, notification: &Notification<'_>) -> Option<Record> {
-        notification_record(self.plan, notification)
+    /// Returns the records of a notification about the stream.
+    pub(super) fn notification(&self, notification: &Notification<'_>) -> Vec<Record> {
+        notify(self.plan, notification)
     }
 
     /// Hands a fragment to the shard, with what is to be told along with it. `false`: the task is over, for the queue is
@@ -103,22 +70,20 @@ impl<'a> Publisher<'a> {
         pulled: PulledFragment,
         notifications: &mut Vec<Record>,
         states: &StreamStates,
-        queue: &mpsc::Sender<Outgoing>,
+        queue: &mpsc::Sender<Publication>,
     ) -> bool {
-        if self.builder.stream_arn.is_none() {
-            if !std::mem::replace(&mut self.arn_awaited, true) {
-                let _ = tokio::time::timeout(ARN_AWAITED, learn_arn(self.plan)).await;
-            }
-            self.builder.stream_arn = known_arn(self.plan);
+        if self.plan.known_arn().is_none() && !std::mem::replace(&mut self.arn_awaited, true) {
+            let _ = tokio::time::timeout(ARN_AWAITED, learn_arn(self.plan)).await;
         }
-        self.builder.ingest_time = states.writes_ingest_time(&self.plan.key);
-        match self.fragment(pulled) {
-            Ok(mut outgoing) => {
-                outgoing.notifications.append(notifications);
-                self.hand_over(outgoing, queue).await
+        self.note_received(&pulled);
+        let ingest_time = states.writes_ingest_time(&self.plan.key);
+        match self.outputs.publication(pulled, self.plan.known_arn(), ingest_time) {
+            Ok(mut publication) => {
+                publication.notifications.append(notifications);
+                self.hand_over(publication, queue).await
             }
-            Err(reason) => {
-                states.fail(&self.plan.key, reason, Restart::Automatic);
+            Err(error) => {
+                states.fail(&self.plan.key, error.to_string(), Restart::Automatic);
                 false
             }
         }
@@ -129,7 +94,7 @@ impl<'a> Publisher<'a> {
         &self,
         passed_over: PassedOver,
         notifications: &mut Vec<Record>,
-        queue: &mpsc::Sender<Outgoing>,
+        queue: &mpsc::Sender<Publication>,
     ) -> bool {
         let PassedOver { position, reason, request_id } = passed_over;
         telemetry::passed_over(&self.plan.key);
@@ -137,29 +102,33 @@ impl<'a> Publisher<'a> {
             "the fragment cannot be parsed and is passed over (errors.tolerance is all)");
         let notification = Notification::FragmentPassedOver { position: &position, reason: &reason };
         notifications.extend(self.notification(&notification));
-        let outgoing = Outgoing {
+        let publication = Publication {
             offset: Some(StoredOffset {
                 continuation_token: position.continuation_token,
                 fragment_number: position.fragment_number,
                 server_timestamp: position.server_timestamp,
                 producer_timestamp: position.producer_timestamp,
                 sequence: None,
-                data_partition: Some(self.data_partition()),
+                data_partitions: self.outputs.data_partitions(),
             }),
-            ..without_fragment(self.plan, std::mem::take(notifications))
+            ..self.notifications_alone(std::mem::take(notifications))
         };
-        self.hand_over(outgoing, queue).await
+        self.hand_over(publication, queue).await
     }
 
-    async fn hand_over(&self, outgoing: Outgoing, queue: &mpsc::Sender<Outgoing>) -> bool {
-        let permit = Box::new((outgoing.permit, self.in_flight.token()));
-        queue.send(Outgoing { permit, ..outgoing }).await.is_ok()
+    fn notifications_alone(&self, notifications: Vec<Record>) -> Publication {
+        Publication::of_notifications(Arc::clone(&self.plan.key), notifications)
+    }
+
+    async fn hand_over(&self, publication: Publication, queue: &mpsc::Sender<Publication>) -> bool {
+        let permit = Box::new((publication.permit, self.in_flight.token()));
+        queue.send(Publication { permit, ..publication }).await.is_ok()
     }
 
     /// Hands over what is still to be told, and waits until all that has been handed over is committed. `false`: the queue is
     /// closed. When the shard is lost meanwhile, the stream's task ends before this does.
-    pub(super) async fn finish(self, notifications: Vec<Record>, queue: &mpsc::Sender<Outgoing>) -> bool {
-        if !notifications.is_empty() && !self.hand_over(without_fragment(self.plan, notifications), queue).await {
+    pub(super) async fn finish(self, notifications: Vec<Record>, queue: &mpsc::Sender<Publication>) -> bool {
+        if !notifications.is_empty() && !self.hand_over(self.notifications_alone(notifications), queue).await {
             return false;
         }
         self.in_flight.close();
@@ -167,46 +136,20 @@ impl<'a> Publisher<'a> {
         true
     }
 
-    /// Where the stream's records go.
-    fn data_partition(&self) -> DataPartition {
-        DataPartition { topic: self.builder.topic.to_string(), partition: self.builder.partition }
-    }
-
-    /// A fragment's records and offset.
-    fn fragment(&self, pulled: PulledFragment) -> Result<Outgoing, String> {
-        let PulledFragment { fragment, permit, content_type, request_id } = pulled;
-        let plan = self.plan;
-        let received = Instant::now();
+    /// Notes a fragment that was received, in the log and the metrics.
+    fn note_received(&self, pulled: &PulledFragment) {
+        let (plan, fragment) = (self.plan, &pulled.fragment);
         let size_bytes = fragment.payload.len();
         tracing::trace!(stream = %plan.stream, fragment_number = %fragment.number, size_bytes, "received");
         if !fragment.complete {
             telemetry::incomplete(&plan.key);
-            tracing::warn!(stream = %plan.stream, fragment_number = %fragment.number, request_id,
+            tracing::warn!(stream = %plan.stream, fragment_number = %fragment.number, request_id = pulled.request_id,
                 "the fragment's end never came, three times running: published as it is, with complete=false");
         }
         if let Some(millis) = fragment.millis_behind_now {
             telemetry::millis_behind_now(&plan.key, millis);
         }
-        let offset = StoredOffset {
-            continuation_token: fragment.continuation_token.as_deref().map(str::to_owned),
-            fragment_number: fragment.number.clone(),
-            server_timestamp: fragment.server_timestamp,
-            producer_timestamp: fragment.producer_timestamp,
-            sequence: None,
-            data_partition: Some(self.data_partition()),
-        };
-        let built = self.builder.build(fragment, content_type.as_deref(), now_ms());
-        let records = built.map_err(|error| error.to_string())?;
-        let key = Arc::clone(&plan.key);
-        let (offset, notifications) = (Some(offset), Vec::new());
-        Ok(Outgoing { key, offset, records, notifications, size_bytes, received, permit: Box::new(permit) })
     }
-}
-
-/// The stream's ARN, where it is configured or has been learned.
-fn known_arn(plan: &StreamPlan) -> Option<String> {
-    let learned = || plan.arn.get().cloned().flatten();
-    plan.stream.arn().map(str::to_owned).or_else(learned)
 }
 
 /// Asks for the stream's ARN until it is known. Nothing that is pulled waits for it.

@@ -10,8 +10,8 @@ use super::memory;
 use super::publish::{Publisher, to_position};
 use super::state::{StreamState, StreamStatus};
 use super::states::{Restart, StreamStates};
-use crate::record::Notification;
-use crate::shard::{Outgoing, Record, StoredOffset};
+use crate::model::{Publication, Record, StoredOffset};
+use crate::output::Notification;
 use crate::supervision::{Part, fault_point};
 use crate::{open_files, telemetry};
 
@@ -20,18 +20,18 @@ pub(super) async fn run(
     plan: Arc<StreamPlan>,
     position: Option<StoredOffset>,
     states: Arc<StreamStates>,
-    queue: mpsc::Sender<Outgoing>,
+    queue: mpsc::Sender<Publication>,
 ) {
     let context = &plan.context;
-    let partition = match plan.data_partition(position.as_ref()) {
-        Ok(partition) => partition,
-        Err(reason) => return states.fail(&plan.key, reason, Restart::Automatic),
+    let outputs = match plan.outputs(position.as_ref()) {
+        Ok(outputs) => outputs,
+        Err(unusable) => return states.fail(&plan.key, unusable.to_string(), Restart::Automatic),
     };
     let position = position.map(to_position);
     let place = position.as_ref().map_or("none", |position| position.fragment_number.as_str());
     let start = position.is_none().then(|| context.puller.start.to_string());
     tracing::info!(connector = %plan.key.connector, stream = %plan.key.stream, after_fragment_number = place, start, "pulling");
-    let mut publisher = Publisher::new(&plan, partition);
+    let mut publisher = Publisher::new(&plan, outputs);
     let mut puller = Puller::new(
         Arc::clone(&context.client),
         plan.stream.clone(),

@@ -22,6 +22,38 @@ const PARTITIONS_MAX: usize = 2_000_000;
 /// know of a topic yet, and a leader that is elected anew is there again within the second.
 const SEEN_MIN: u32 = 2;
 
+/// Why a topic, or a partition of it, takes no records at the moment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TopicUnusable {
+    /// There is no such topic any more.
+    #[error("topic {topic} does not exist any more; make it again, or restart the connector, which makes it")]
+    Missing {
+        /// The topic.
+        topic: Arc<str>,
+    },
+    /// The partition has no leader.
+    #[error("partition {partition} of topic {topic} is offline: no broker that has it is up; bring one back")]
+    Offline {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+    },
+    /// The topic has no such partition any more.
+    #[error(
+        "topic {topic} has {count} partitions and the stream's records are in partition {partition}: it was made anew with \
+         fewer; give it at least {}", partition.saturating_add(1)
+    )]
+    FewerPartitions {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+        /// How many it has.
+        count: i32,
+    },
+}
+
 /// What was last heard of a topic.
 #[derive(Debug)]
 struct Heard {
@@ -68,14 +100,11 @@ impl DataTopic {
     /// Returns how many partitions the topic has now.
     ///
     /// # Errors
-    /// When there is no such topic any more.
-    pub fn count(&self) -> Result<i32, String> {
+    /// [`TopicUnusable::Missing`].
+    pub fn count(&self) -> Result<i32, TopicUnusable> {
         let heard = self.lock();
         if heard.missing >= SEEN_MIN || heard.leaderless.is_empty() {
-            return Err(format!(
-                "topic {} does not exist any more; make it again, or restart the connector, which makes it",
-                self.name
-            ));
+            return Err(TopicUnusable::Missing { topic: Arc::clone(&self.name) });
         }
         Ok(i32::try_from(heard.leaderless.len()).unwrap_or(i32::MAX))
     }
@@ -83,21 +112,13 @@ impl DataTopic {
     /// Checks that a partition can take records, as far as is known.
     ///
     /// # Errors
-    /// Why it cannot, and what to do.
-    pub fn available(&self, partition: i32) -> Result<(), String> {
-        let count = self.count()?;
+    /// Why it cannot.
+    pub fn available(&self, partition: i32) -> Result<(), TopicUnusable> {
+        let (topic, count) = (Arc::clone(&self.name), self.count()?);
         match self.lock().leaderless.get(usize::try_from(partition).unwrap_or(usize::MAX)) {
             Some(&times) if times < SEEN_MIN => Ok(()),
-            Some(_) => Err(format!(
-                "partition {partition} of topic {} is offline: no broker that has it is up; bring one back",
-                self.name
-            )),
-            None => Err(format!(
-                "topic {} has {count} partitions and the stream's records are in partition {partition}: it was made anew \
-                 with fewer; give it at least {}",
-                self.name,
-                partition.saturating_add(1)
-            )),
+            Some(_) => Err(TopicUnusable::Offline { topic, partition }),
+            None => Err(TopicUnusable::FewerPartitions { topic, partition, count }),
         }
     }
 }
@@ -140,7 +161,7 @@ impl DataTopics {
     /// Returns why a partition takes no records at the moment; `None`: it does, as far as is known.
     pub fn unavailable(&self, topic: &str, partition: i32) -> Option<String> {
         let known = self.lock().get(topic).and_then(Weak::upgrade)?;
-        known.available(partition).err()
+        known.available(partition).err().map(|unusable| unusable.to_string())
     }
 
     /// Asks for every topic. What cannot be asked for stays as it was. Blocks.

@@ -19,7 +19,7 @@ fn a_partition_is_available_as_long_as_the_topic_is_there_and_it_has_a_leader() 
     topic.hear(None);
     assert_eq!(topic.count(), Ok(4));
     topic.hear(None);
-    assert!(topic.count().unwrap_err().contains("topic fragments does not exist"));
+    assert!(topic.count().unwrap_err().to_string().contains("topic fragments does not exist"));
     assert!(topic.available(0).unwrap_err().contains("topic fragments does not exist"));
     // Made anew, smaller than before.
     topic.hear(Some(vec![true]));

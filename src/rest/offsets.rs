@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::error::{ApiError, JsonBody, Path};
 use crate::config::connector::shown;
-use crate::shard::{DataPartition, StoredOffset};
+use crate::model::{DataPartition, StoredOffset};
 use crate::worker::Worker;
 
 type Shared = State<Arc<Worker>>;
@@ -51,6 +51,9 @@ struct Offset {
     sequence: Option<i64>,
     /// As GET shows it; without it the stream stays where its records are.
     data_partition: Option<DataPartition>,
+    /// The same for the topics of further outputs.
+    #[serde(default)]
+    data_partitions: Vec<DataPartition>,
 }
 
 pub(super) async fn get(State(worker): Shared, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
@@ -88,8 +91,15 @@ pub(super) async fn patch(
 }
 
 fn stored(offset: Offset) -> Result<StoredOffset, String> {
-    let Offset { fragment_number, continuation_token, server_timestamp, producer_timestamp, sequence, data_partition } =
-        offset;
+    let Offset {
+        fragment_number,
+        continuation_token,
+        server_timestamp,
+        producer_timestamp,
+        sequence,
+        data_partition,
+        data_partitions,
+    } = offset;
     let fragment_number = fragment_number.parse().map_err(|error| format!("fragmentNumber: {error}"))?;
     let token_is_valid = |token: &String| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
@@ -116,8 +126,8 @@ fn stored(offset: Offset) -> Result<StoredOffset, String> {
         fragment_number,
         server_timestamp,
         producer_timestamp: producer_timestamp.map(time).transpose()?,
-        sequence: sequence.map(crate::shard::sequence::checked_to_set).transpose()?,
-        data_partition,
+        sequence: sequence.map(crate::model::sequence::checked_to_set).transpose()?,
+        data_partitions: data_partition.into_iter().chain(data_partitions).collect(),
     })
 }
 

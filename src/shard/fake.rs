@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use super::id::ShardId;
-use super::id_scheme::IdScheme;
-use super::log::{Bounds, LogError, LogErrorKind, OffsetReader, OffsetRecord, ShardLog, TransactionalProducer};
-use super::outgoing::Record;
+use crate::model::IdScheme;
+use crate::model::Record;
+use crate::model::ShardId;
+use crate::model::log::{Bounds, LogError, LogErrorKind, OffsetReader, OffsetRecord, ShardLog, TransactionalProducer};
 
 /// What happened, in the order it did.
 #[derive(Debug, Clone, PartialEq, Eq)]

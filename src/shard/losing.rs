@@ -1,4 +1,4 @@
-//! What an owner does when it has lost its shard, or cannot take it: whose fault it is, who is told, how long it waits.
+//! What an owner does when it has lost its shard, or cannot acquire it: whose fault it is, who is told, how long it waits.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,46 +6,55 @@ use std::time::{Duration, Instant};
 
 use tokio_retry2::strategy::{ExponentialBackoff, jitter_with_bounds};
 
-use super::log::{LogErrorKind, OffsetReader, ShardLog};
-use super::owner::{Owner, Sources};
+use super::owner::Owner;
 use super::recover::RecoverError;
-use super::transaction::Failed;
+use super::sources::Sources;
+use super::transaction::{Failed, RefusedRecord};
+use crate::model::{LogErrorKind, OffsetReader, ShardLog};
 use crate::telemetry;
 
-/// A shard that could not be taken for so long is spoken of in its streams' states.
+/// How long a shard cannot be acquired before its streams say so.
 pub(super) const BLOCKED_AFTER: Duration = Duration::from_secs(20);
+/// How long a transaction has one stream's records, after a refusal that named none: those that are refused fail meanwhile.
+const ISOLATED_FOR: Duration = Duration::from_secs(600);
 
 /// What an owner has learned from losing its shard.
 #[derive(Debug, Default)]
-pub struct Losing {
-    /// Since a transaction for several topics was refused.
-    pub(super) one_topic_at_a_time: bool,
+pub(super) struct Losing {
+    /// When a transaction with several streams was refused without a word of whose record it was.
+    refused_unnamed: Option<Instant>,
     /// Where the records of the transaction that was not completed went.
-    pub(super) partitions: BTreeSet<(Arc<str>, i32)>,
-    /// When the first try to take it began that has failed.
+    partitions: BTreeSet<(Arc<str>, i32)>,
+    /// When the first attempt to acquire it began that has failed.
     since: Option<Instant>,
 }
 
 impl Losing {
-    /// The shard is taken.
-    pub(super) fn taken(&mut self) {
+    /// Notes that the shard is acquired.
+    pub(super) fn acquired(&mut self) {
         self.since = None;
         self.partitions.clear();
+    }
+
+    /// Returns whether a transaction is to have the records of one stream only, so that a refusal shows whose it is.
+    pub(super) fn isolates_streams(&self) -> bool {
+        self.refused_unnamed.is_some_and(|when| when.elapsed() < ISOLATED_FOR)
     }
 }
 
 impl<L: ShardLog, S: Sources> Owner<L, S> {
-    /// The shard could not be taken, by a try that began then. When that goes on, its streams say so, with the cause.
-    pub(super) fn not_taken(&mut self, began: Instant, error: &RecoverError) {
+    /// Notes that the shard could not be acquired, by an attempt that began then. When that goes on, its streams say so, with
+    /// the cause.
+    pub(super) fn not_acquired(&mut self, began: Instant, error: &RecoverError) {
         let waited = self.losing.since.get_or_insert(began).elapsed();
-        if waited < self.settings.blocked_after {
+        if waited < self.context.settings.blocked_after {
             return;
         }
         let offline: Vec<String> = self
             .losing
             .partitions
             .iter()
-            .filter_map(|(topic, partition)| self.log.unavailable(topic, *partition))
+            .filter_map(|(topic, partition)| self.context.log.unavailable(topic, *partition))
             .collect();
         let cause = if offline.is_empty() {
             format!(
@@ -58,9 +67,9 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         };
         let reason = format!("shard {} cannot be taken, for {} s now: {cause}", self.shard, waited.as_secs());
         // Of no use but to order what is said of the shard.
-        let end = self.log.open_reader().and_then(|mut reader| {
+        let end = self.context.log.open_reader().and_then(|mut reader| {
             let bounds = reader.bounds(self.shard);
-            self.log.give_back(bounds.is_ok().then_some(reader));
+            self.context.log.give_back(bounds.is_ok().then_some(reader));
             bounds
         });
         tracing::error!(shard = self.shard.0, reason, "the shard's streams stand still");
@@ -68,20 +77,26 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     }
 
     /// Says why the shard was lost, and gives up whose fault it is.
+    ///
+    /// | refusal | whose it is | what follows |
+    /// |---|---|---|
+    /// | names a record that may be dropped | its topic's | the topic's records are dropped for a while |
+    /// | names a record that is too large | its stream's | the stream fails |
+    /// | names a record whose time is not taken | its stream's | the stream writes ingest time for a while |
+    /// | names a record whose topic takes none | its topic's | all streams that write there fail |
+    /// | names none, and some records may be dropped | maybe theirs | these are dropped for a while; it shows by the next |
+    /// | names none, of one stream or one topic | theirs | all streams that write to the same topics fail |
+    /// | names none, of several streams | not known | a transaction has one stream's records for a while; it shows by the next |
     pub(super) fn lose(&mut self, failed: Failed) {
-        let topics = failed.topics().into_iter().cloned().collect::<BTreeSet<_>>();
-        let Failed { error, stream, is_notification, has_notifications, last_words, partitions, .. } = failed;
+        let Failed { error, refused, needed_topics, droppable_topics, streams, lost, partitions, .. } = failed;
         self.losing.partitions = partitions;
         telemetry::shard_lost(error.kind.reason());
-        if is_notification {
-            return self.notifications.refused(&error.to_string(), &last_words);
-        }
-        match (&error.kind, stream) {
-            (LogErrorKind::NotAuthorized, _) if has_notifications => {
-                // Kafka does not say for which topic. Without them it shows whether it was for theirs.
-                self.notifications.refused(&error.to_string(), &last_words);
+        let is_unnamed = refused.is_none() && error.kind == LogErrorKind::NotAuthorized;
+        match (&error.kind, refused) {
+            (_, Some(RefusedRecord { topic, droppable_output: Some(output), .. })) => {
+                self.refused_topics.refused(&BTreeSet::from([(output, topic)]), &error.to_string(), &lost);
             }
-            (LogErrorKind::RecordTooLarge { size_bytes, limit_bytes, .. }, Some(stream)) => {
+            (LogErrorKind::RecordTooLarge { size_bytes, limit_bytes, .. }, Some(RefusedRecord { stream, .. })) => {
                 let limit =
                     limit_bytes.map_or("the topic's max.message.bytes".to_owned(), |limit| format!("{limit} bytes"));
                 let reason = format!(
@@ -90,50 +105,55 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 );
                 self.sources.fail(&stream, reason);
             }
-            (LogErrorKind::TimestampRefused { .. }, Some(stream)) => {
+            (LogErrorKind::TimestampRefused { .. }, Some(RefusedRecord { stream, .. })) => {
                 tracing::warn!(shard = self.shard.0, connector = %stream.connector, stream = %stream.stream, %error,
                     "the broker takes no record with the time that record.timestamp asks for: the stream's records get their \
                      ingest time for an hour; see message.timestamp.before.max.ms and message.timestamp.after.max.ms of the \
                      topic, and the clocks");
                 self.sources.timestamp_refused(&stream);
             }
-            (LogErrorKind::TopicRefused { topic, .. }, Some(_)) => {
-                self.sources.fail_topic(topic, error.to_string());
+            (LogErrorKind::TopicRefused { .. }, Some(RefusedRecord { topic, .. })) => {
+                self.sources.fail_topics(&BTreeSet::from([topic]), error.to_string());
             }
-            (LogErrorKind::NotAuthorized, _) if topics.len() == 1 => {
-                for topic in &topics {
-                    self.sources.fail_topic(topic, error.to_string());
-                }
+            _ if is_unnamed && !droppable_topics.is_empty() => {
+                self.refused_topics.refused(&droppable_topics, &error.to_string(), &lost);
             }
-            (LogErrorKind::NotAuthorized, _) if !topics.is_empty() => {
-                // Kafka does not say which. One at a time it shows, and nobody fails for another's topic.
-                self.losing.one_topic_at_a_time = true;
-                tracing::warn!(shard = self.shard.0, %error, "lost the shard; from now on a transaction has one topic's fragments");
+            _ if is_unnamed && !needed_topics.is_empty() && (needed_topics.len() == 1 || streams.len() == 1) => {
+                self.sources.fail_topics(&needed_topics, error.to_string());
+            }
+            _ if is_unnamed && !needed_topics.is_empty() => {
+                self.losing.refused_unnamed = Some(Instant::now());
+                tracing::warn!(shard = self.shard.0, %error,
+                    "lost the shard; to find whose record is refused, a transaction has one stream's records for a while");
             }
             (LogErrorKind::Fenced, _) => {
                 // A take-over, or the broker's transaction timeout: they look alike (rules 5 and 7).
-                tracing::warn!(shard = self.shard.0, %error, "fenced; the shard is taken again if it is still ours");
+                tracing::warn!(shard = self.shard.0, %error, "fenced; the shard is acquired again if it is still ours");
             }
-            _ => tracing::warn!(shard = self.shard.0, %error, "lost the shard; it is taken again if it is still ours"),
+            _ => {
+                tracing::warn!(shard = self.shard.0, %error, "lost the shard; it is acquired again if it is still ours")
+            }
         }
     }
 
-    /// Waits with full jitter, unless the shard is released meanwhile.
-    pub(super) fn wait_before_retaking(&self, delays: &mut Option<ExponentialBackoff>, reason: &'static str) {
+    /// Waits with jitter, unless the shard is released meanwhile.
+    pub(super) fn wait_before_reacquiring(&self, delays: &mut Option<ExponentialBackoff>, reason: &'static str) {
         let delays = delays.get_or_insert_with(|| {
-            let base_ms = u64::try_from(self.settings.retake_base.as_millis()).unwrap_or(u64::MAX);
-            ExponentialBackoff::from_millis(2).factor(base_ms.div_ceil(2)).max_delay(self.settings.retake_cap)
+            let base_ms = u64::try_from(self.context.settings.reacquire_base.as_millis()).unwrap_or(u64::MAX);
+            ExponentialBackoff::from_millis(2)
+                .factor(base_ms.div_ceil(2))
+                .max_delay(self.context.settings.reacquire_cap)
         });
-        let longest = delays.next().unwrap_or(self.settings.retake_cap);
+        let longest = delays.next().unwrap_or(self.context.settings.reacquire_cap);
         let delay = jitter_with_bounds(0.25, 1.0)(longest);
-        self.runtime.block_on(async {
+        self.context.runtime.block_on(async {
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
-                () = self.grip.released.cancelled() => {}
+                () = self.lease.released() => {}
             }
         });
-        if self.grip.held() {
-            telemetry::shard_retaken(reason);
+        if self.lease.is_held() {
+            telemetry::shard_reacquired(reason);
         }
     }
 }

@@ -1,119 +1,44 @@
-//! The life of a shard in a worker: take, write, lose, take again; until it is released.
+//! The life of a shard in a worker: acquire, write, lose, acquire again; until it is released.
+//!
+//! **Contract.** An owner knows no topics but its own log: what is written where, and what becomes of a record that is
+//! refused, stands in each record ([`crate::model::Record`]).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kvs_mkv::FragmentNumber;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio_retry2::strategy::ExponentialBackoff;
-use tokio_util::sync::CancellationToken;
 
-use super::contract::Contract;
-use super::gate::ConfigPlace;
-use super::id::ShardId;
-use super::log::ShardLog;
+use super::acquire::{Acquired, acquire};
+use super::lease::ShardLease;
 use super::losing::{BLOCKED_AFTER, Losing};
-use super::notifications::Notifications;
-use super::offset::OffsetKey;
-use super::outgoing::Outgoing;
-use super::positions::{SharedPositions, admit, published_before};
-use super::recover::RecoverError;
+use super::positions::{Outcome, SharedPositions};
+use super::recover::{RecoverError, Recovered};
+use super::refused_topics::RefusedTopics;
 use super::report::OwnerReport;
-use super::sequence::Sequences;
-use super::take::{Taken, take};
-use super::transaction::{Committed, Failed, Transaction, TransactionLimits};
+use super::sources::{Sources, StartContext};
+use super::transaction::{Failed, Transaction, TransactionLimits};
+use crate::model::{Committed, Contract, Publication, Sequences, ShardId, ShardLog};
 use crate::supervision::{Part, fault_point};
 use crate::telemetry;
-
-/// Whether a shard is still ours. Released once and for all; a shard that comes back is held by a new grip.
-#[derive(Debug, Clone, Default)]
-pub struct Grip {
-    pub(super) released: CancellationToken,
-    /// What the shard's partition says was altered by somebody else.
-    altered: Arc<Notify>,
-}
-
-impl Grip {
-    /// Whether the shard is still assigned to this worker.
-    pub fn held(&self) -> bool {
-        !self.released.is_cancelled()
-    }
-
-    /// The shard is to be taken anew: its partition does not say any more what its owner knows. An owner that writes
-    /// finds out by being fenced; one that has nothing to write has to be told.
-    pub fn take_again(&self) {
-        self.altered.notify_one();
-    }
-
-    /// The shard is to be let go.
-    pub fn release(&self) {
-        self.released.cancel();
-    }
-}
-
-/// What pulls the streams of a shard.
-pub trait Sources: Send {
-    /// Waits until a place of the config log is applied here, as long as `held`: a change of offsets asks for it.
-    fn wait_for_config(&mut self, place: &ConfigPlace, held: &dyn Fn() -> bool);
-
-    /// Begins to pull every stream of the shard that has not failed, from its position, into the queue. What was
-    /// pulled before has been stopped.
-    fn start(&mut self, beginning: Beginning, queue: mpsc::Sender<Outgoing>);
-
-    /// Stops pulling. Senders of the queue are dropped soon after.
-    fn stop(&mut self);
-
-    /// Gives a stream up: its place is kept, the others go on.
-    fn fail(&mut self, stream: &OffsetKey, reason: String);
-
-    /// Hears what has been committed.
-    fn committed(&mut self, _fragments: &[Committed]) {}
-
-    /// Hears that a fragment has come that counts as published, for it is not above the stream's last one.
-    fn already_published(&mut self, _stream: &OffsetKey, _last: &FragmentNumber) {}
-
-    /// Hears that the broker has refused a record of a stream for its time. The shard is lost; it is pulled again.
-    fn timestamp_refused(&mut self, _stream: &OffsetKey) {}
-
-    /// Gives up all streams that write to a topic.
-    fn fail_topic(&mut self, topic: &str, reason: String);
-
-    /// Says of all streams that the shard cannot be taken, for so long that somebody should know. They go on by themselves
-    /// when it is. `lease_end`: the end that its partition has now, which orders what is said of it.
-    fn blocked(&mut self, reason: String, lease_end: i64);
-}
-
-/// What a taking of a shard hands to its sources.
-#[derive(Debug, Clone, Default)]
-pub struct Beginning {
-    /// Where its streams are.
-    pub positions: SharedPositions,
-    /// Streams that cannot be pulled, with the reason.
-    pub unreadable: HashMap<OffsetKey, String>,
-    /// Why none of its streams can be pulled.
-    pub refused: Option<String>,
-    /// Orders the takings of a shard.
-    pub generation: i64,
-}
 
 /// How a shard is owned.
 #[derive(Debug, Clone)]
 pub struct OwnerSettings {
     /// Bounds of a transaction.
     pub transaction: TransactionLimits,
-    /// Fragments that wait for the shard's thread at most.
+    /// How many publications may wait for the shard's thread.
     pub queue_fragments: usize,
-    /// Without progress for so long the recovery read is given up.
+    /// How long the recovery read may make no progress.
     pub stall_timeout: Duration,
-    /// A released shard finishes within so long; below the session timeout (rule 10).
+    /// How long a released shard may take to finish; below the session timeout (rule 10).
     pub release_timeout: Duration,
-    /// The longest first delay before a lost shard is taken again.
-    pub retake_base: Duration,
+    /// The longest first delay before a lost shard is acquired again.
+    pub reacquire_base: Duration,
     /// The longest delay of all.
-    pub retake_cap: Duration,
-    /// A shard that could not be taken for so long is spoken of in its streams' states.
+    pub reacquire_cap: Duration,
+    /// How long a shard cannot be acquired before its streams say so.
     pub blocked_after: Duration,
 }
 
@@ -124,35 +49,45 @@ impl Default for OwnerSettings {
             queue_fragments: 256,
             stall_timeout: Duration::from_secs(30),
             release_timeout: Duration::from_secs(5),
-            retake_base: Duration::from_millis(200),
-            retake_cap: Duration::from_secs(10),
+            reacquire_base: Duration::from_millis(200),
+            reacquire_cap: Duration::from_secs(10),
             blocked_after: BLOCKED_AFTER,
+        }
+    }
+}
+
+/// What the owners of a worker's shards share.
+pub struct OwnerContext<L> {
+    /// Where shards live.
+    pub log: Arc<L>,
+    /// What the offsets topic is bound to.
+    pub contract: Contract,
+    /// How shards are owned.
+    pub settings: OwnerSettings,
+    /// For waiting on a queue from an owner's thread.
+    pub runtime: Handle,
+}
+
+impl<L> Clone for OwnerContext<L> {
+    fn clone(&self) -> Self {
+        Self {
+            log: Arc::clone(&self.log),
+            contract: self.contract.clone(),
+            settings: self.settings.clone(),
+            runtime: self.runtime.clone(),
         }
     }
 }
 
 /// Owns one shard on a thread of its own.
 pub struct Owner<L: ShardLog, S: Sources> {
-    /// The shard.
-    pub shard: ShardId,
-    /// What the offsets topic is bound to.
-    pub contract: Contract,
-    /// Where shards live.
-    pub log: Arc<L>,
-    /// What pulls its streams.
-    pub sources: S,
-    /// Whether it is still ours.
-    pub grip: Grip,
-    /// For waiting on the queue from this thread.
-    pub runtime: Handle,
-    /// How it is owned.
-    pub settings: OwnerSettings,
-    /// What it reports of itself.
-    pub report: OwnerReport,
-    /// What it has learned from losing the shard; nothing at first.
-    pub losing: Losing,
-    /// Whether notifications can be written; so it seems at first.
-    pub notifications: Notifications,
+    pub(super) shard: ShardId,
+    pub(super) context: OwnerContext<L>,
+    pub(super) sources: S,
+    pub(super) lease: ShardLease,
+    report: OwnerReport,
+    pub(super) losing: Losing,
+    pub(super) refused_topics: RefusedTopics,
 }
 
 /// Why the owner came to its end.
@@ -174,7 +109,7 @@ enum Lost {
 }
 
 enum Arrival {
-    Fragment(Box<Outgoing>),
+    Publication(Box<Publication>),
     Release,
     Altered,
     /// All senders are gone.
@@ -182,29 +117,51 @@ enum Arrival {
     Deadline,
 }
 
+/// What belongs to one acquisition of the shard, and ends with it.
+struct Tenure<P> {
+    producer: P,
+    queue: mpsc::Receiver<Publication>,
+    positions: SharedPositions,
+    sequences: Sequences,
+    /// What the shard's first transaction leaves in it and is not there yet.
+    first_records: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Came out of the queue and did not fit into the transaction.
+    held_over: Option<Publication>,
+}
+
 impl<L: ShardLog, S: Sources> Owner<L, S> {
+    /// Returns an owner that has not acquired its shard yet. `report` tells others what becomes of it.
+    pub fn new(shard: ShardId, context: OwnerContext<L>, sources: S, lease: ShardLease, report: OwnerReport) -> Self {
+        let (losing, refused_topics) = (Losing::default(), RefusedTopics::default());
+        Self { shard, context, sources, lease, report, losing, refused_topics }
+    }
+
     /// Runs until the shard is released. Blocks: on the shard's own thread.
     pub fn run(mut self) -> Ended {
         let mut delays = None;
         let mut reason;
-        while self.grip.held() {
+        while self.lease.is_held() {
             let began = Instant::now();
-            match take(&*self.log, self.shard, &self.contract, &self.grip, self.settings.stall_timeout) {
-                Ok(taken) => {
+            let OwnerContext { log, contract, settings, .. } = &self.context;
+            match acquire(&**log, self.shard, contract, &self.lease, settings.stall_timeout) {
+                Ok(acquired) => {
                     let took = began.elapsed();
                     self.report.acquired();
-                    telemetry::shard_taken(took);
-                    self.losing.taken();
+                    telemetry::shard_acquired(took);
+                    self.losing.acquired();
                     tracing::info!(
                         shard = self.shard.0,
                         took_ms = took.as_millis() as u64,
-                        streams = taken.recovered.positions.len(),
-                        "took the shard"
+                        streams = acquired.recovered.positions.len(),
+                        "acquired the shard"
                     );
-                    match self.own(taken, &mut delays) {
+                    match self.own(acquired, &mut delays) {
                         Lost::Released => return Ended::Released,
                         Lost::Altered => {
-                            tracing::info!(shard = self.shard.0, "its offsets were altered: the shard is taken again");
+                            tracing::info!(
+                                shard = self.shard.0,
+                                "the shard's offsets were altered: it is acquired again"
+                            );
                             continue;
                         }
                         Lost::Unavailable(why) => {
@@ -213,7 +170,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                             tracing::warn!(
                                 shard = self.shard.0,
                                 why,
-                                "streams are set aside; the shard is taken again for the others"
+                                "streams are set aside; the shard is acquired again for the others"
                             );
                         }
                         Lost::Failed(failed) => {
@@ -229,63 +186,30 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     reason = error.reason();
                     self.report.lost(error.to_string());
                     telemetry::shard_lost(reason);
-                    tracing::warn!(shard = self.shard.0, %error, "could not take the shard and will try again");
-                    self.not_taken(began, &error);
+                    tracing::warn!(shard = self.shard.0, %error, "could not acquire the shard and will try again");
+                    self.not_acquired(began, &error);
                 }
             }
-            self.wait_before_retaking(&mut delays, reason);
+            self.wait_before_reacquiring(&mut delays, reason);
         }
         Ended::Released
     }
 
     /// Writes what comes until the shard is lost. The producer does not outlive this.
-    fn own(&mut self, taken: Taken<L::Producer>, delays: &mut Option<ExponentialBackoff>) -> Lost {
-        let Taken { mut producer, recovered } = taken;
-        // Each take has a queue of its own, so that what was pulled before a loss cannot come after it.
-        let (sender, mut queue) = mpsc::channel(self.settings.queue_fragments);
-        let mut first_records = recovered.first_records(&self.contract);
-        let emptied = recovered.emptied.map(|start| {
-            format!(
-                "shard {} of topic {} begins at offset {start}, and what the group left in front is gone: records were deleted \
-                 (cleanup.policy is or was not compact), and places of streams with them. Nothing of it is pulled, for \
-                 it would be published again. Set cleanup.policy=compact; then stop the connectors and set or reset the \
-                 offsets of all their streams",
-                self.shard,
-                self.log.offsets_topic()
-            )
-        });
-        let refused = match &recovered.config_place {
-            Some(Ok(place)) => {
-                let grip = self.grip.clone();
-                self.sources.wait_for_config(place, &move || grip.held());
-                None
-            }
-            Some(Err(reason)) => {
-                tracing::error!(shard = self.shard.0, reason, "nothing of the shard is pulled");
-                Some(reason.clone())
-            }
-            None => None,
-        };
-        let refused = refused
-            .or(emptied
-                .inspect(|reason| tracing::error!(shard = self.shard.0, reason, "nothing of the shard is pulled")));
-        let positions = SharedPositions::new(recovered.positions);
-        let mut sequences = recovered.sequences;
-        let (unreadable, generation) = (recovered.unreadable, recovered.generation);
-        self.sources.start(Beginning { positions: positions.clone(), unreadable, refused, generation }, sender);
+    fn own(&mut self, acquired: Acquired<L::Producer>, delays: &mut Option<ExponentialBackoff>) -> Lost {
+        let mut tenure = self.begin(acquired);
         let mut deadline = None;
-        let mut held_over = None;
         loop {
             fault_point(Part::Shard);
-            let arrival = match held_over.take() {
-                Some(held_over) => Arrival::Fragment(Box::new(held_over)),
-                None => self.arrival(&mut queue, deadline),
+            let arrival = match tenure.held_over.take() {
+                Some(held_over) => Arrival::Publication(Box::new(held_over)),
+                None => self.arrival(&mut tenure.queue, deadline),
             };
             let first = match arrival {
-                Arrival::Fragment(first) => *first,
+                Arrival::Publication(first) => *first,
                 Arrival::Release => {
                     self.sources.stop();
-                    deadline = Some(Instant::now() + self.settings.release_timeout);
+                    deadline = Some(Instant::now() + self.context.settings.release_timeout);
                     continue;
                 }
                 Arrival::Altered => {
@@ -297,22 +221,19 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     return Lost::Released;
                 }
             };
-            let Some(mut first) = self.unpublished(first, &positions) else { continue };
-            first.keep_partition(positions.get(&first.key).as_ref());
-            if let Some(reason) = first.unavailable(&*self.log) {
+            let Some(mut first) = self.to_write(first, &tenure.positions) else { continue };
+            if let Some(reason) = self.unavailable(&first) {
                 self.sources.stop();
                 return Lost::Unavailable(reason);
             }
-            self.notifications.pass(&mut first, &*self.log);
-            if first.records.is_empty() && first.notifications.is_empty() && first.offset.is_none() {
+            self.refused_topics.drop_unwritable(&mut first, &*self.context.log);
+            if first.is_empty() {
                 continue;
             }
-            let written = self.write(&mut producer, first, &mut queue, &positions, &mut sequences, &first_records);
-            match written {
-                Ok((committed, next)) => {
-                    held_over = next;
-                    first_records.clear();
-                    self.notifications.written(committed.iter().any(|committed| committed.has_notifications));
+            match self.write(&mut tenure, first) {
+                Ok(committed) => {
+                    tenure.first_records.clear();
+                    self.refused_topics.committed(committed.iter().flat_map(|one| &one.droppable_topics));
                     *delays = None;
                     self.report.committed();
                     telemetry::committed(&committed);
@@ -320,7 +241,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 }
                 Err(failed) => {
                     self.sources.stop();
-                    if !self.grip.held() {
+                    if !self.lease.is_held() {
                         return Lost::Released;
                     }
                     return Lost::Failed(failed);
@@ -329,52 +250,96 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         }
     }
 
-    /// Returns what is to be written of it: of a fragment that was published before what is told along with it, if anything.
-    fn unpublished(&mut self, outgoing: Outgoing, positions: &SharedPositions) -> Option<Outgoing> {
-        let Some(last) = published_before(&outgoing, positions) else { return Some(outgoing) };
-        self.sources.already_published(&outgoing.key, &last);
-        (!outgoing.notifications.is_empty()).then(|| outgoing.without_fragment())
+    /// Has the shard's streams pulled into a new queue, so that what was pulled before a loss cannot come after it.
+    fn begin(&mut self, acquired: Acquired<L::Producer>) -> Tenure<L::Producer> {
+        let Acquired { producer, recovered } = acquired;
+        let (sender, queue) = mpsc::channel(self.context.settings.queue_fragments);
+        let first_records = recovered.first_records(&self.context.contract);
+        let refused = self.refused(&recovered);
+        if let Some(reason) = &refused {
+            tracing::error!(shard = self.shard.0, reason, "nothing of the shard is pulled");
+        }
+        let Recovered { positions, sequences, unreadable, lease_epoch, .. } = recovered;
+        let positions = SharedPositions::new(positions);
+        self.sources.start(StartContext { positions: positions.clone(), unreadable, refused, lease_epoch }, sender);
+        Tenure { producer, queue, positions, sequences, first_records, held_over: None }
     }
 
-    /// One transaction: the fragment at hand and what else is there.
-    fn write(
-        &mut self,
-        producer: &mut L::Producer,
-        first: Outgoing,
-        queue: &mut mpsc::Receiver<Outgoing>,
-        positions: &SharedPositions,
-        sequences: &mut Sequences,
-        first_records: &[(Vec<u8>, Vec<u8>)],
-    ) -> Result<(Vec<Committed>, Option<Outgoing>), Failed> {
+    /// Waits until the config log is applied up to what the shard asks for. Returns why nothing of it may be pulled.
+    fn refused(&mut self, recovered: &Recovered) -> Option<String> {
+        match &recovered.config_offset {
+            Some(Ok(offset)) => {
+                let lease = self.lease.clone();
+                self.sources.wait_for_config(offset, &move || lease.is_held());
+            }
+            Some(Err(reason)) => return Some(reason.clone()),
+            None => {}
+        }
+        recovered.emptied.map(|start| {
+            format!(
+                "shard {} of topic {} begins at offset {start}, and what the group left in front is gone: records were deleted \
+                 (cleanup.policy is or was not compact), and places of streams with them. Nothing of it is pulled, for \
+                 it would be published again. Set cleanup.policy=compact; then stop the connectors and set or reset the \
+                 offsets of all their streams",
+                self.shard,
+                self.context.log.offsets_topic()
+            )
+        })
+    }
+
+    /// Returns what is to be written of a publication: of a fragment that is already published its notifications, if any.
+    fn to_write(&mut self, publication: Publication, positions: &SharedPositions) -> Option<Publication> {
+        match positions.outcome(&publication) {
+            Outcome::New => {
+                let mut publication = publication;
+                publication.keep_partitions(positions.get(&publication.key).as_ref());
+                Some(publication)
+            }
+            Outcome::AlreadyPublished { last } => {
+                telemetry::duplicate_dropped(&publication.key);
+                tracing::debug!(stream = %publication.key.stream, %last, "a fragment that is already published is dropped");
+                self.sources.already_published(&publication.key, &last);
+                (!publication.notifications.is_empty()).then(|| publication.without_fragment())
+            }
+        }
+    }
+
+    /// Returns why a publication cannot be written at the moment, as far as is known.
+    fn unavailable(&self, publication: &Publication) -> Option<String> {
+        let needed = publication.records.iter().filter(|record| !record.may_be_dropped());
+        needed.into_iter().find_map(|record| self.context.log.unavailable(&record.topic, record.partition))
+    }
+
+    /// Writes one transaction: the publication at hand and what else is there.
+    fn write(&mut self, tenure: &mut Tenure<L::Producer>, first: Publication) -> Result<Vec<Committed>, Failed> {
+        let Tenure { producer, queue, positions, sequences, first_records, held_over } = tenure;
         let began = Instant::now();
-        let first = admit(first, positions, sequences);
-        let topic_of = |outgoing: &Outgoing| outgoing.records.first().map(|record| Arc::clone(&record.topic));
-        let (only, mut held_over) = (topic_of(&first).filter(|_| self.losing.one_topic_at_a_time), None);
-        let mut transaction = Transaction::begin(producer, self.settings.transaction, first)?;
+        let first = positions.admit(first, sequences);
+        let only = self.losing.isolates_streams().then(|| Arc::clone(&first.key));
+        let mut transaction = Transaction::begin(producer, self.context.settings.transaction, first)?;
         while transaction.has_room() {
             let Ok(next) = queue.try_recv() else { break };
-            if only.is_some() && topic_of(&next) != only {
-                held_over = Some(next);
+            if only.as_ref().is_some_and(|only| next.key != *only) {
+                *held_over = Some(next);
                 break;
             }
-            let Some(mut next) = self.unpublished(next, positions) else { continue };
-            next.keep_partition(positions.get(&next.key).as_ref());
-            if next.unavailable(&*self.log).is_some() {
-                held_over = Some(next);
+            let Some(mut next) = self.to_write(next, positions) else { continue };
+            if self.unavailable(&next).is_some() {
+                *held_over = Some(next);
                 break;
             }
-            self.notifications.pass(&mut next, &*self.log);
-            transaction.add(admit(next, positions, sequences))?;
+            self.refused_topics.drop_unwritable(&mut next, &*self.context.log);
+            transaction.add(positions.admit(next, sequences))?;
         }
-        let topic = Arc::from(self.log.offsets_topic());
+        let topic = Arc::from(self.context.log.offsets_topic());
         let committed = transaction.commit(&topic, self.shard, first_records)?;
         telemetry::transaction_committed(began.elapsed());
-        Ok((committed, held_over))
+        Ok(committed)
     }
 
-    fn arrival(&self, queue: &mut mpsc::Receiver<Outgoing>, deadline: Option<Instant>) -> Arrival {
+    fn arrival(&self, queue: &mut mpsc::Receiver<Publication>, deadline: Option<Instant>) -> Arrival {
         let releasing = deadline.is_some();
-        self.runtime.block_on(async {
+        self.context.runtime.block_on(async {
             let passed = async {
                 match deadline {
                     Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
@@ -383,10 +348,10 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             };
             tokio::select! {
                 biased;
-                () = self.grip.released.cancelled(), if !releasing => Arrival::Release,
-                () = self.grip.altered.notified(), if !releasing => Arrival::Altered,
+                () = self.lease.released(), if !releasing => Arrival::Release,
+                () = self.lease.altered(), if !releasing => Arrival::Altered,
                 () = passed => Arrival::Deadline,
-                next = queue.recv() => next.map_or(Arrival::Closed, |next| Arrival::Fragment(Box::new(next))),
+                next = queue.recv() => next.map_or(Arrival::Closed, |next| Arrival::Publication(Box::new(next))),
             }
         })
     }

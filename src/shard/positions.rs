@@ -1,21 +1,39 @@
-//! Where the streams of a shard are while it is owned, and which fragments are published.
+//! Where the streams of a shard are while it is owned, and which fragments are already published.
+//!
+//! What becomes of a publication, by its fragment's number and that of the stream's last published fragment:
+//!
+//! | publication | stream's last fragment | [`Outcome`] |
+//! |---|---|---|
+//! | moves no offset: notifications only | any | `New` |
+//! | any fragment | none: the stream has no position | `New` |
+//! | above it, by one or by a gap | known | `New`; the gap is the service's, which numbers as it likes |
+//! | the same number, or below: pulled again after a loss, or out of order | known | `AlreadyPublished` |
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kvs_mkv::FragmentNumber;
 
-use super::offset::{OffsetKey, StoredOffset};
-use super::outgoing::Outgoing;
 use super::recover::Positions;
-use super::sequence::Sequences;
-use crate::telemetry;
+use crate::model::{OffsetKey, Publication, Sequences, StoredOffset};
 
-/// Where the streams of a shard are: from the recovery read, and then as fragments are written.
+/// Where the streams of a shard are: from the recovery read, and then as fragments are written. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct SharedPositions(Arc<Mutex<Positions>>);
 
+/// What becomes of a publication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is written.
+    New,
+    /// Its fragment is not above the stream's last one, and is not written again.
+    AlreadyPublished {
+        /// The stream's last fragment.
+        last: FragmentNumber,
+    },
+}
+
 impl SharedPositions {
-    /// As they were read.
+    /// Returns positions as they were read.
     pub fn new(positions: Positions) -> Self {
         Self(Arc::new(Mutex::new(positions)))
     }
@@ -25,7 +43,7 @@ impl SharedPositions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes where a stream was under another key; a place that is not above the known one changes nothing.
+    /// Notes the position that a stream had under another key. One that is not above the known one changes nothing.
     pub fn adopt(&self, key: &OffsetKey, offset: StoredOffset) {
         let mut positions = self.lock();
         let known = positions.get(key);
@@ -35,32 +53,31 @@ impl SharedPositions {
         }
     }
 
-    /// Where a stream is.
+    /// Returns the position of a stream.
     pub fn get(&self, key: &OffsetKey) -> Option<StoredOffset> {
         self.lock().get(key).cloned()
     }
-}
 
-/// Returns the number of the stream's last fragment when this one is not above it: it was published before.
-pub(super) fn published_before(outgoing: &Outgoing, positions: &SharedPositions) -> Option<FragmentNumber> {
-    let offset = outgoing.offset.as_ref()?;
-    let last = positions.get(&outgoing.key)?.fragment_number;
-    if offset.fragment_number > last {
-        return None;
+    /// Returns what becomes of a publication.
+    pub(super) fn outcome(&self, publication: &Publication) -> Outcome {
+        let Some(offset) = &publication.offset else { return Outcome::New };
+        match self.lock().get(&publication.key) {
+            Some(last) if offset.fragment_number <= last.fragment_number => {
+                Outcome::AlreadyPublished { last: last.fragment_number.clone() }
+            }
+            _ => Outcome::New,
+        }
     }
-    telemetry::duplicate_dropped(&outgoing.key);
-    tracing::debug!(stream = %outgoing.key.stream, %last, "a fragment that was published before is dropped");
-    Some(last)
-}
 
-/// Gives a fragment its sequence. What is being written counts as the stream's last from now on; if it fails, all is
-/// read anew.
-pub(super) fn admit(mut outgoing: Outgoing, positions: &SharedPositions, sequences: &mut Sequences) -> Outgoing {
-    let key = &outgoing.key;
-    let sequence = if outgoing.has_sequence() { Some(sequences.next(key)) } else { sequences.last(key) };
-    outgoing.set_sequence(sequence);
-    if let Some(offset) = &outgoing.offset {
-        positions.lock().insert((*outgoing.key).clone(), offset.clone());
+    /// Gives a publication its sequence. What is being written counts as the stream's last from now on; if the transaction
+    /// fails, all positions are read anew.
+    pub(super) fn admit(&self, mut publication: Publication, sequences: &mut Sequences) -> Publication {
+        let key = &publication.key;
+        let sequence = if publication.has_sequence() { Some(sequences.next(key)) } else { sequences.last(key) };
+        publication.set_sequence(sequence);
+        if let Some(offset) = &publication.offset {
+            self.lock().insert((*publication.key).clone(), offset.clone());
+        }
+        publication
     }
-    outgoing
 }

@@ -4,17 +4,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::id::ShardId;
-use super::log::{LogError, TransactionalProducer};
-use super::offset::{OffsetKey, StoredOffset};
-use super::outgoing::{Outgoing, Record};
+use crate::model::{
+    Committed, LogError, LogErrorKind, OffsetKey, OnRefused, OutputId, Publication, Record, RecordOutput, ShardId,
+    StoredOffset, TransactionalProducer,
+};
 
 /// How much one transaction may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct TransactionLimits {
     /// Bytes of payload.
     pub size_bytes: usize,
-    /// Fragments.
+    /// Publications.
     pub fragments: usize,
     /// Time from its begin to its end.
     pub duration: Duration,
@@ -26,90 +26,70 @@ impl Default for TransactionLimits {
     }
 }
 
-/// A fragment that has been committed.
-#[derive(Debug)]
-pub struct Committed {
-    /// Whose it is.
-    pub key: Arc<OffsetKey>,
-    /// Size of its payload.
-    pub size_bytes: usize,
-    /// When its last byte was received.
-    pub received: Instant,
-    /// Whether it is one, and no notification.
-    pub is_fragment: bool,
-    /// Whether notifications were written with it.
-    pub has_notifications: bool,
-    /// Whether its stream has come on by it: also by a fragment that is passed over.
-    pub moves_offset: bool,
-    _permit: Box<dyn std::any::Any + Send>,
-}
-
 /// A transaction that is open. It opens on a whole fragment, never before there is one.
 pub struct Transaction<'p, P> {
     producer: &'p mut P,
     began: Instant,
     limits: TransactionLimits,
-    fragments: Vec<Committed>,
+    publications: Vec<Committed>,
     size_bytes: usize,
-    /// Whose each record sent is.
-    owners: Vec<Sent>,
+    /// The records sent, in their order: a refusal names one by its index.
+    sent: Vec<Sent>,
     offsets: HashMap<Arc<OffsetKey>, StoredOffset>,
-    partitions: BTreeSet<(Arc<str>, i32)>,
 }
 
 /// A record that was sent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Sent {
-    /// The fragment it belongs to, by index.
-    fragment: usize,
-    is_notification: bool,
+    /// The publication it belongs to, by index.
+    publication: usize,
+    output: Option<RecordOutput>,
+    topic: Arc<str>,
+    partition: i32,
+}
+
+impl Sent {
+    /// Returns the record's output if the record may be dropped.
+    fn droppable_output(&self) -> Option<OutputId> {
+        self.output.filter(|output| output.on_refused == OnRefused::Drop).map(|output| output.id)
+    }
 }
 
 impl<'p, P: TransactionalProducer> Transaction<'p, P> {
-    /// Begins a transaction with its first fragment.
-    pub fn begin(producer: &'p mut P, limits: TransactionLimits, first: Outgoing) -> Result<Self, Failed> {
+    /// Begins a transaction with its first publication.
+    pub fn begin(producer: &'p mut P, limits: TransactionLimits, first: Publication) -> Result<Self, Failed> {
         producer.begin().map_err(Failed::of_log)?;
         let mut transaction = Self {
             producer,
             began: Instant::now(),
             limits,
-            fragments: Vec::new(),
+            publications: Vec::new(),
             size_bytes: 0,
-            owners: Vec::new(),
+            sent: Vec::new(),
             offsets: HashMap::new(),
-            partitions: BTreeSet::new(),
         };
         transaction.add(first)?;
         Ok(transaction)
     }
 
-    /// Whether another fragment may be added.
+    /// Returns whether another publication may be added.
     pub fn has_room(&self) -> bool {
         self.size_bytes < self.limits.size_bytes
-            && self.fragments.len() < self.limits.fragments
+            && self.publications.len() < self.limits.fragments
             && self.began.elapsed() < self.limits.duration
     }
 
-    /// Adds a fragment's records.
-    pub fn add(&mut self, outgoing: Outgoing) -> Result<(), Failed> {
-        let index = self.fragments.len();
-        self.size_bytes += outgoing.size_bytes;
-        self.fragments.push(Committed {
-            key: Arc::clone(&outgoing.key),
-            size_bytes: outgoing.size_bytes,
-            received: outgoing.received,
-            is_fragment: outgoing.offset.is_some() && outgoing.size_bytes > 0,
-            has_notifications: !outgoing.notifications.is_empty(),
-            moves_offset: outgoing.offset.is_some(),
-            _permit: outgoing.permit,
-        });
-        if let Some(offset) = outgoing.offset {
-            self.offsets.insert(outgoing.key, offset);
+    /// Adds a publication's records.
+    pub fn add(&mut self, mut publication: Publication) -> Result<(), Failed> {
+        let index = self.publications.len();
+        self.size_bytes += publication.size_bytes;
+        self.publications.push(Committed::of(&mut publication));
+        if let Some(offset) = publication.offset {
+            self.offsets.insert(publication.key, offset);
         }
-        let own = outgoing.records.into_iter().map(|record| (record, false));
-        for (record, is_notification) in own.chain(outgoing.notifications.into_iter().map(|record| (record, true))) {
-            self.owners.push(Sent { fragment: index, is_notification });
-            self.partitions.insert((Arc::clone(&record.topic), record.partition));
+        for record in publication.records.into_iter().chain(publication.notifications) {
+            let (output, topic, partition) = (record.output, Arc::clone(&record.topic), record.partition);
+            self.sent.push(Sent { publication: index, output, topic, partition });
             self.producer.send(record).map_err(|error| self.failed(error))?;
         }
         Ok(())
@@ -130,31 +110,47 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
         }
         self.producer.drain().map_err(|error| self.failed(error))?;
         self.producer.commit().map_err(|error| self.failed(error))?;
-        Ok(self.fragments)
+        Ok(self.publications)
     }
 
-    /// An error together with the stream whose record it is about.
+    /// Returns an error with what is known of the records it may be about.
     fn failed(&mut self, error: LogError) -> Failed {
-        let sent = match error.kind {
-            super::log::LogErrorKind::RecordTooLarge { index, .. }
-            | super::log::LogErrorKind::TimestampRefused { index }
-            | super::log::LogErrorKind::TopicRefused { index, .. } => self.owners.get(index),
+        let named = match error.kind {
+            LogErrorKind::RecordTooLarge { index, .. }
+            | LogErrorKind::TimestampRefused { index }
+            | LogErrorKind::TopicRefused { index, .. } => self.sent.get(index),
             _ => None,
         };
-        let is_notification = sent.is_some_and(|sent| sent.is_notification);
-        let stream = sent.filter(|_| !is_notification).map(|sent| Arc::clone(&self.fragments[sent.fragment].key));
-        let has_notifications = self.owners.iter().any(|sent| sent.is_notification);
-        let last_words = self.fragments.iter().filter(|one| !one.is_fragment).map(|one| Arc::clone(&one.key)).collect();
+        let stream_of = |sent: &Sent| self.publications.get(sent.publication).map(|one| Arc::clone(&one.key));
+        let refused = named.and_then(|sent| {
+            let topic = Arc::clone(&sent.topic);
+            stream_of(sent).map(|stream| RefusedRecord { stream, topic, droppable_output: sent.droppable_output() })
+        });
+        let needed = || self.sent.iter().filter(|sent| sent.droppable_output().is_none());
+        let droppable = self.sent.iter().filter_map(|sent| Some((sent.droppable_output()?, Arc::clone(&sent.topic))));
+        let lost = self.publications.iter().filter(|one| !one.moves_offset).map(|one| Arc::clone(&one.key));
         Failed {
             error: Box::new(error),
-            stream,
-            is_notification,
-            has_notifications,
-            last_words,
-            partitions: std::mem::take(&mut self.partitions),
-            _fragments: std::mem::take(&mut self.fragments),
+            refused,
+            needed_topics: needed().map(|sent| Arc::clone(&sent.topic)).collect(),
+            droppable_topics: droppable.collect(),
+            streams: needed().filter_map(stream_of).collect(),
+            lost: lost.collect(),
+            partitions: self.sent.iter().map(|sent| (Arc::clone(&sent.topic), sent.partition)).collect(),
+            _publications: std::mem::take(&mut self.publications),
         }
     }
+}
+
+/// The record that a refusal names.
+#[derive(Debug)]
+pub struct RefusedRecord {
+    /// The stream it is of.
+    pub stream: Arc<OffsetKey>,
+    /// Its topic.
+    pub topic: Arc<str>,
+    /// The output that lets it be dropped; `None`: its stream fails.
+    pub droppable_output: Option<OutputId>,
 }
 
 /// A transaction that failed.
@@ -162,37 +158,35 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
 pub struct Failed {
     /// How.
     pub error: Box<LogError>,
-    /// The stream whose record is too large, or has a time that is not taken, or whose topic takes none, when it is that.
-    pub stream: Option<Arc<OffsetKey>>,
-    /// Whether it is a notification that is too large, or whose topic takes none.
-    pub is_notification: bool,
-    /// Whether there were notifications in it.
-    pub has_notifications: bool,
-    /// Whose notifications were in it that go with no fragment: they do not come again.
-    pub last_words: Vec<Arc<OffsetKey>>,
-    /// Topics and partitions of its records, but for the offsets'.
+    /// The record that is too large, has a time that is not taken, or whose topic takes none, where the error names one.
+    pub refused: Option<RefusedRecord>,
+    /// Topics of the records that may not be dropped, without the offsets'.
+    pub needed_topics: BTreeSet<Arc<str>>,
+    /// Topics of the records that may be dropped, with their outputs.
+    pub droppable_topics: BTreeSet<(OutputId, Arc<str>)>,
+    /// Streams with records that may not be dropped.
+    pub streams: BTreeSet<Arc<OffsetKey>>,
+    /// Streams with notifications that go with no fragment: these do not come again.
+    pub lost: Vec<Arc<OffsetKey>>,
+    /// Topics and partitions of all records, without the offsets'.
     pub partitions: BTreeSet<(Arc<str>, i32)>,
     /// What was to be committed. Whoever waits for the end of these must not take them for published: they go when the
     /// sources have been stopped.
-    _fragments: Vec<Committed>,
+    _publications: Vec<Committed>,
 }
 
 impl Failed {
     fn of_log(error: LogError) -> Self {
         Self {
             error: Box::new(error),
-            stream: None,
-            is_notification: false,
-            has_notifications: false,
-            last_words: Vec::new(),
+            refused: None,
+            needed_topics: BTreeSet::new(),
+            droppable_topics: BTreeSet::new(),
+            streams: BTreeSet::new(),
+            lost: Vec::new(),
             partitions: BTreeSet::new(),
-            _fragments: Vec::new(),
+            _publications: Vec::new(),
         }
-    }
-
-    /// Returns the topics of its records, but for the offsets'.
-    pub fn topics(&self) -> BTreeSet<&Arc<str>> {
-        self.partitions.iter().map(|(topic, _)| topic).collect()
     }
 }
 

@@ -1,18 +1,18 @@
 #![allow(clippy::unwrap_used)]
 
 use super::super::fake::FakeLog;
-use super::super::id_scheme::IdScheme;
-use super::super::log::ShardLog;
 use super::*;
+use crate::model::IdScheme;
+use crate::model::log::ShardLog;
 
-fn outgoing(number: Option<u64>) -> Outgoing {
+fn outgoing(number: Option<u64>) -> Publication {
     let offset = number.map(|number| StoredOffset {
         continuation_token: None,
         fragment_number: number.to_string().parse().unwrap(),
         server_timestamp: None,
         producer_timestamp: None,
         sequence: None,
-        data_partition: None,
+        data_partitions: Vec::new(),
     });
     let record = Record {
         topic: if number.is_some() { "data" } else { "notifications" }.into(),
@@ -25,7 +25,7 @@ fn outgoing(number: Option<u64>) -> Outgoing {
     };
     let (records, notifications) = if number.is_some() { (vec![record], vec![]) } else { (vec![], vec![record]) };
     let key = OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() };
-    Outgoing {
+    Publication {
         key: Arc::new(key),
         offset,
         records,

@@ -4,7 +4,7 @@
 //! new; only then a place of the config log counts as applied. Each connector starts by itself, and again by a back-off
 //! when it cannot: none waits for another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,7 +18,8 @@ use crate::cluster::{ConfigView, RestartRequest, Settings, TargetState};
 use crate::config::RestartPolicy;
 use crate::connector::StreamPlan;
 use crate::connector::discovery::{self, Nothing, StreamListener};
-use crate::shard::{ConfigGate, OffsetKey, Outgoing};
+use crate::model::{OffsetKey, Publication};
+use crate::shard::ConfigGate;
 use crate::supervision::{Part, catch_async, fault_point};
 
 /// A connector that cannot start is tried again so.
@@ -53,8 +54,8 @@ struct Run {
     nothing: Option<Nothing>,
     /// Whether it has a task anywhere.
     has_tasks: bool,
-    /// Its topic, once it has started.
-    topic: Option<Arc<str>>,
+    /// Topics that its streams write to, once it has started.
+    topics: BTreeSet<Arc<str>>,
     /// Discovery has looked, at this epoch of the shards.
     looked: Option<u64>,
 }
@@ -73,8 +74,8 @@ pub(super) struct RunView {
     pub(super) failed: Option<String>,
     /// Why its streams cannot be looked for at the moment, or why none are found.
     pub(super) trouble: Option<String>,
-    /// Its data topic.
-    pub(super) topic: Option<Arc<str>>,
+    /// Topics that its streams write to.
+    pub(super) topics: BTreeSet<Arc<str>>,
     /// Discovery has handed over all streams of the shards that were held at this epoch.
     pub(super) looked: Option<u64>,
 }
@@ -168,7 +169,7 @@ impl Connectors {
             trouble: None,
             nothing: None,
             has_tasks: false,
-            topic: None,
+            topics: BTreeSet::new(),
             looked: None,
         }
     }
@@ -213,7 +214,7 @@ impl Connectors {
         runs.get(name).map(|run| RunView {
             failed: run.failed.clone(),
             trouble: run.trouble(),
-            topic: run.topic.clone(),
+            topics: run.topics.clone(),
             looked: run.looked,
         })
     }
@@ -254,7 +255,7 @@ impl Runner {
     }
 
     async fn run(self: Arc<Self>) {
-        let ConnectorPlan { streams, discovery } = self.plan().await;
+        let ConnectorPlan { streams, discovery, .. } = self.plan().await;
         tracing::info!(
             connector = self.name,
             streams = streams.len(),
@@ -277,8 +278,8 @@ impl Runner {
             fault_point(Part::Connector);
             match self.dependencies.plan(&self.settings).await {
                 Ok(plan) => {
-                    let topic = self.settings.get("topic").map(|topic| Arc::from(topic.trim()));
-                    self.runs.note(&self.name, &self.cancel, |run| (run.failed, run.topic) = (None, topic));
+                    let topics = plan.topics.clone();
+                    self.runs.note(&self.name, &self.cancel, |run| (run.failed, run.topics) = (None, topics));
                     return plan;
                 }
                 Err(reason) => {
@@ -337,7 +338,7 @@ impl StreamListener for Runner {
         }
     }
 
-    fn removed(&self, key: &OffsetKey, last_words: Option<Outgoing>) {
+    fn removed(&self, key: &OffsetKey, last_words: Option<Publication>) {
         let _runs = self.runs.lock();
         if !self.cancel.is_cancelled() {
             self.shards.removed(key, last_words);

@@ -18,12 +18,13 @@ use crate::cluster::records::KeyValue;
 use crate::cluster::{Refusal, change};
 use crate::config::connector::{StreamsConfig, streams_of};
 use crate::kafka::KafkaLog;
+use crate::model::log::write_transaction;
+use crate::model::sequence;
+use crate::model::{Contract, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset};
+use crate::shard::acquire::{acquire, contend};
 use crate::shard::by_arn::find;
-use crate::shard::log::write_transaction;
-use crate::shard::recover::{CONFIG_PLACE_KEY, RecoverError, Recovered, recover};
-use crate::shard::sequence;
-use crate::shard::take::{contend, take};
-use crate::shard::{ConfigPlace, Contract, Grip, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset};
+use crate::shard::recover::{CONFIG_OFFSET_KEY, RecoverError, Recovered, recover};
+use crate::shard::{ConfigOffset, ShardLease};
 
 /// Without progress for so long a shard's offsets are given up.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -118,7 +119,7 @@ impl Worker {
         turn: Turn,
         name: &str,
         offsets: BTreeMap<String, Option<StoredOffset>>,
-        place: ConfigPlace,
+        place: ConfigOffset,
     ) -> Result<(), OffsetsError> {
         let (log, contract, shards) = (Arc::clone(&self.offsets_log), self.contract.clone(), self.config.shards);
         let (name, topic) = (name.to_owned(), self.config.offsets_topic.clone());
@@ -157,11 +158,11 @@ impl Worker {
     }
 
     /// The place of the config log at which the connector is STOPPED, read under the log's fence.
-    async fn stopped_at(&self, name: &str) -> Result<ConfigPlace, OffsetsError> {
+    async fn stopped_at(&self, name: &str) -> Result<ConfigOffset, OffsetsError> {
         self.connector(name)?;
         let name = name.to_owned();
         let ((), position) = self.change(move |view| change::stopped(view, &name)).await?;
-        Ok(ConfigPlace { topic: self.configs.topic().to_owned(), position })
+        Ok(ConfigOffset { topic: self.configs.topic().to_owned(), position })
     }
 }
 
@@ -206,7 +207,7 @@ fn alter(
     shards: ShardCount,
     connector: &str,
     offsets: BTreeMap<String, Option<StoredOffset>>,
-    place: &ConfigPlace,
+    place: &ConfigOffset,
     done: &mut Vec<ShardId>,
 ) -> Result<(), (ShardId, RecoverError)> {
     type OfShards = BTreeMap<ShardId, Vec<(OffsetKey, Option<StoredOffset>)>>;
@@ -234,13 +235,13 @@ fn alter_shard(
     contract: &Contract,
     shard: ShardId,
     offsets: &[(OffsetKey, Option<StoredOffset>)],
-    place: &ConfigPlace,
+    place: &ConfigOffset,
 ) -> Result<(), RecoverError> {
-    let taken = take(log, shard, contract, &Grip::default(), STALL_TIMEOUT)?;
+    let taken = acquire(log, shard, contract, &ShardLease::default(), STALL_TIMEOUT)?;
     let mut producer = taken.producer;
     let topic: Arc<str> = log.offsets_topic().into();
     let first = taken.recovered.first_records(contract).into_iter().map(|(key, value)| (key, Some(value)));
-    let own = first.chain([(CONFIG_PLACE_KEY.to_vec(), Some(place.to_bytes()))]);
+    let own = first.chain([(CONFIG_OFFSET_KEY.to_vec(), Some(place.to_bytes()))]);
     let altered = offsets.iter().flat_map(|(key, offset)| altered(&taken.recovered, key, offset.clone()));
     let records = own.chain(altered);
     write_transaction(&mut producer, records.map(|(key, value)| Record::of_log(&topic, shard, key, value)))?;
@@ -255,9 +256,10 @@ fn altered(recovered: &Recovered, key: &OffsetKey, offset: Option<StoredOffset>)
     let alone = if offset.is_none() { sequence } else { None };
     let offset = offset.map(|offset| {
         // A stream stays in the partition that its records are in, wherever it goes on.
-        let kept = || recovered.positions.get(key)?.data_partition.clone();
-        let data_partition = offset.data_partition.clone().or_else(kept);
-        StoredOffset { sequence, data_partition, ..offset }.to_bytes()
+        let kept = || recovered.positions.get(key).map(|kept| kept.data_partitions.clone()).unwrap_or_default();
+        let given = Some(offset.data_partitions.clone()).filter(|given| !given.is_empty());
+        let data_partitions = given.unwrap_or_else(kept);
+        StoredOffset { sequence, data_partitions, ..offset }.to_bytes()
     });
     [(sequence::key_bytes(key), alone.map(sequence::value_bytes)), (key.to_bytes(), offset)]
 }

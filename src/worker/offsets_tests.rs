@@ -11,7 +11,7 @@ fn offset(sequence: Option<i64>) -> StoredOffset {
         server_timestamp: None,
         producer_timestamp: None,
         sequence,
-        data_partition: None,
+        data_partitions: Vec::new(),
     }
 }
 

@@ -94,7 +94,7 @@ impl Worker {
     }
 
     /// How the streams are that are here.
-    pub fn streams(&self) -> Vec<(crate::shard::OffsetKey, crate::connector::state::StreamStatus)> {
+    pub fn streams(&self) -> Vec<(crate::model::OffsetKey, crate::connector::state::StreamStatus)> {
         self.states.all()
     }
 

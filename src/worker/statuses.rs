@@ -20,7 +20,7 @@ use crate::cluster::records::KeyValue;
 use crate::cluster::status::{Reporter, StatusKey, StatusView, topic_record, worker_record};
 use crate::cluster::{ConfigLog, ConfigView, RunState, Status, StatusLog, TargetState};
 use crate::connector::{Reported, StreamStates};
-use crate::shard::{OffsetKey, ShardId};
+use crate::model::{OffsetKey, ShardId};
 use crate::supervision::{Part, catch_async, catch_blocking, fault_point};
 
 /// How often it is looked whether something is to be said.
@@ -183,10 +183,10 @@ impl Statuses {
                 }
             }
             for name in self.states.published() {
-                if let Some(topic) = self.connectors.run_of(&name).and_then(|run| run.topic)
-                    && !statuses.topics(&name).contains(&*topic)
-                {
-                    topics.push(topic_record(&name, &topic, true));
+                let known = statuses.topics(&name);
+                let written = self.connectors.run_of(&name).map(|run| run.topics).unwrap_or_default();
+                for topic in written.iter().filter(|topic| !known.contains(&***topic)) {
+                    topics.push(topic_record(&name, topic, true));
                 }
             }
             if self.is_home(HOME, &held) {
@@ -273,7 +273,7 @@ impl Statuses {
                         Reported::Running(trace) => (RunState::Running, trace),
                     };
                     // One that has failed by what its shard met has no lease of its own.
-                    let lease_epoch = if status.generation > 0 { status.generation } else { highest };
+                    let lease_epoch = if status.lease_epoch > 0 { status.lease_epoch } else { highest };
                     self.status(state, trace, lease_epoch)
                 };
                 let unleased = |state, trace| self.status(state, trace, highest);

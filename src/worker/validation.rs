@@ -33,7 +33,7 @@ impl Worker {
         };
         let Some(dependencies) = self.dependencies.get().filter(|_| connect) else { return Ok(Vec::new()) };
         let _turn = self.errands.turn().await?;
-        let of_topic = dependencies.data_topic_problems(&config).await;
+        let of_topic = dependencies.topic_problems(&config).await;
         let mut problems: Vec<Problem> =
             of_topic.into_iter().map(|(key, reason)| Problem::new("settings", &key, resolved.hide(&reason))).collect();
         let tried = tokio::time::timeout(TRY_TIMEOUT, try_service(dependencies, &config)).await;

@@ -59,7 +59,7 @@ fn offset(index: usize) -> (Vec<u8>, Option<Vec<u8>>) {
         server_timestamp: None,
         producer_timestamp: None,
         sequence: Some(1),
-        data_partition: None,
+        data_partitions: Vec::new(),
     };
     (key.to_bytes(), Some(offset.to_bytes()))
 }

@@ -3,7 +3,7 @@
 use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::types::Value;
 
-use crate::record::{notification_schema, value_schemas};
+use crate::output::{SchemaError, notification_schema, value_schemas};
 
 /// What a record of one of our topics says.
 pub(super) enum Decoded {
@@ -31,6 +31,27 @@ pub(super) struct Fragment {
     pub(super) payload: Vec<u8>,
 }
 
+/// Why a value cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DecodeError {
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error("it is no Avro single object")]
+    NotAvro,
+    #[error("it was written with a schema of fingerprint {fingerprint}, which this version does not know")]
+    UnknownSchema { fingerprint: String },
+    #[error("{0}")]
+    Datum(#[source] Box<apache_avro::Error>),
+    #[error("it has no {expected}")]
+    Shape { expected: &'static str },
+}
+
+impl From<apache_avro::Error> for DecodeError {
+    fn from(error: apache_avro::Error) -> Self {
+        Self::Datum(Box::new(error))
+    }
+}
+
 /// Reads Avro single objects of our schemas, and of those that earlier versions wrote fragments with.
 pub(super) struct Decoder {
     fragments: Vec<(Vec<u8>, GenericSingleObjectReader)>,
@@ -38,31 +59,31 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn new() -> Result<Self, String> {
+    pub(super) fn new() -> Result<Self, DecodeError> {
         let reader = |(header, schema): (Vec<u8>, apache_avro::Schema)| {
             let reader = GenericSingleObjectReader::builder().schema(schema).header(header.clone()).build();
-            Ok::<_, String>((header, reader.map_err(|error| error.to_string())?))
+            Ok::<_, DecodeError>((header, reader?))
         };
         Ok(Self {
-            fragments: value_schemas()?.into_iter().map(reader).collect::<Result<_, String>>()?,
+            fragments: value_schemas()?.into_iter().map(reader).collect::<Result<_, _>>()?,
             notifications: reader(notification_schema()?)?,
         })
     }
 
-    pub(super) fn decode(&self, mut bytes: &[u8]) -> Result<Decoded, String> {
+    pub(super) fn decode(&self, mut bytes: &[u8]) -> Result<Decoded, DecodeError> {
         let mut known = self.fragments.iter().chain([&self.notifications]);
         let (header, reader) = known.find(|(header, _)| bytes.starts_with(header)).ok_or_else(|| unknown(bytes))?;
-        let value = reader.read_value(&mut bytes).map_err(|error| error.to_string())?;
+        let value = reader.read_value(&mut bytes)?;
         if *header == self.notifications.0 {
-            let fields = serde_json::Value::try_from(value).map_err(|error| error.to_string())?;
+            let fields = serde_json::Value::try_from(value)?;
             return Ok(Decoded::Notification(fields));
         }
-        let Value::Record(fields) = value else { return Err("it is no record".to_owned()) };
+        let Value::Record(fields) = value else { return Err(DecodeError::Shape { expected: "fields" }) };
         fragment(fields).map(|fragment| Decoded::Fragment(Box::new(fragment)))
     }
 }
 
-fn fragment(fields: Vec<(String, Value)>) -> Result<Fragment, String> {
+fn fragment(fields: Vec<(String, Value)>) -> Result<Fragment, DecodeError> {
     let mut fields = Fields(fields);
     let frames = fields.array("frames");
     let key_frames = frames.iter().filter(|frame| matches!(member(frame, "key"), Some(Value::Boolean(true)))).count();
@@ -86,18 +107,18 @@ fn fragment(fields: Vec<(String, Value)>) -> Result<Fragment, String> {
         content_type: fields.text("content_type").unwrap_or_default(),
         payload: match fields.take("payload") {
             Some(Value::Bytes(payload)) => payload,
-            _ => return Err("it has no payload".to_owned()),
+            _ => return Err(DecodeError::Shape { expected: "payload" }),
         },
     })
 }
 
-fn unknown(bytes: &[u8]) -> String {
+fn unknown(bytes: &[u8]) -> DecodeError {
     match bytes {
         [0xC3, 0x01, fingerprint @ ..] if fingerprint.len() >= 8 => {
-            let hex: String = fingerprint[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("it was written with a schema of fingerprint {hex}, which this version does not know")
+            let fingerprint = fingerprint[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+            DecodeError::UnknownSchema { fingerprint }
         }
-        _ => "it is no Avro single object".to_owned(),
+        _ => DecodeError::NotAvro,
     }
 }
 

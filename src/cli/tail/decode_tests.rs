@@ -49,7 +49,7 @@ fn what_earlier_versions_wrote_is_read() {
 #[test]
 fn what_cannot_be_read_is_said() {
     let decoder = Decoder::new().unwrap();
-    let said = |bytes: &[u8]| decoder.decode(bytes).err().unwrap();
+    let said = |bytes: &[u8]| decoder.decode(bytes).err().unwrap().to_string();
     assert!(said(&[0xC3, 0x01, 1, 2, 3, 4, 5, 6, 7, 8, 9]).contains("fingerprint 0102030405060708"));
     assert!(said(b"{}").contains("no Avro single object"));
     assert!(!said(&earlier()[..20]).is_empty());
@@ -57,10 +57,13 @@ fn what_cannot_be_read_is_said() {
 
 #[test]
 fn a_notification_is_read_with_all_its_fields() {
-    use crate::record::{Notification, NotificationTopic};
-    let topic = NotificationTopic { name: "n".into(), partitions: 1 };
-    let key = crate::shard::OffsetKey::of_stream("cameras", "door");
-    let record = topic.record(&key, "door", None, 1_511_852_109_000, &Notification::StreamDeleted).unwrap();
+    use crate::output::{Notification, NotificationOutput, Origin, Output, OutputTopic};
+    let partitions = std::sync::Arc::new(crate::kafka::DataTopic::new("n", 1));
+    let output = NotificationOutput::new(OutputTopic { name: "n".into(), partitions }).unwrap();
+    let key = std::sync::Arc::new(crate::model::OffsetKey::of_stream("cameras", "door"));
+    let (stream_name, now_ms) = ("door", 1_511_852_109_000);
+    let origin = Origin { key: &key, stream_name, stream_arn: None, now_ms, ingest_time: false };
+    let record = output.notify(&origin, &Notification::StreamDeleted).unwrap().unwrap();
     let decoded = Decoder::new().unwrap().decode(&record.value.unwrap()).unwrap();
     let Decoded::Notification(fields) = decoded else { panic!("no notification") };
     assert_eq!(

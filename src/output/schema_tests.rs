@@ -1,7 +1,9 @@
+use apache_avro::headers::{HeaderBuilder, RabinFingerprintHeader};
+
 use super::*;
 
 fn hex(schema: &str) -> String {
-    single_object_header(schema).unwrap().iter().map(|byte| format!("{byte:02x}")).collect()
+    single_object_header("test", schema).unwrap().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Computed by Java's SchemaNormalization and by fastavro; `tests/readers.rs` has both read what is written.

@@ -22,7 +22,7 @@ fn values_are_read_tolerantly_and_refused_clearly() {
         server_timestamp: Some(Timestamp::from_millis(5)),
         producer_timestamp: None,
         sequence: None,
-        data_partition: Some(DataPartition { topic: "fragments".to_owned(), partition: 3 }),
+        data_partitions: vec![DataPartition { topic: "fragments".to_owned(), partition: 3 }],
     };
     let bytes = offset.to_bytes();
     assert_eq!(StoredOffset::from_bytes(&bytes), Ok(offset));
@@ -30,7 +30,7 @@ fn values_are_read_tolerantly_and_refused_clearly() {
     assert_eq!((read.partition_in("fragments"), read.partition_in("others")), (Some(3), None));
     // As it was written before the partition was kept.
     let earlier = StoredOffset::from_bytes(br#"{"continuationToken":null,"fragmentNumber":"7"}"#).unwrap();
-    assert_eq!(earlier.data_partition, None);
+    assert!(earlier.data_partitions.is_empty());
     let later = br#"{"continuationToken":"t","fragmentNumber":"7","addedLater":{"a":1}}"#;
     assert_eq!(StoredOffset::from_bytes(later).unwrap().fragment_number.as_str(), "7");
     assert!(StoredOffset::from_bytes(br#"{"continuationToken":"t"}"#).unwrap_err().contains("fragmentNumber"));

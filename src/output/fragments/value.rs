@@ -1,128 +1,77 @@
-//! Avro: the value's fields but the first and the last by the library. The payload, which is last, is appended as its
-//! length and itself; the sequence, which is first, is known only to the shard's owner and put in front there.
+//! The value of a fragment's record: all fields but the first and the last by Avro's library. The payload, which is last, is
+//! appended as its length and itself; the sequence, which is first, is known only to the shard's owner, who puts it in front.
 
 use std::fmt;
-use std::sync::OnceLock;
 
 use apache_avro::Schema;
-use apache_avro::writer::datum::GenericDatumWriter;
 use kvs_client::{Fragment, Track};
 use kvs_mkv::TagValue;
 use serde::Serialize;
 
-use super::schema::{KEY_SCHEMA, VALUE_SCHEMA, single_object_header};
-use crate::shard::SequencePrefix;
+use crate::model::{SequencePrefix, VALUE_HEADROOM_BYTES};
+use crate::output::framing::{Framed, SchemaError, SchemaWriter};
+use crate::output::schema::{VALUE_NAME, VALUE_SCHEMA};
+use crate::output::{EncodeError, Origin};
 
-/// Room in front of payloads that a value's head nearly always fits into: about 15 bytes a frame, and the tracks.
-pub const HEADROOM_BYTES: usize = 4 << 10;
+/// By how much a record is larger than its payload, at most: index of the frames, tracks, tags, key, headers.
+pub(crate) const RECORD_OVERHEAD_BYTES: usize = 4 << 20;
 
-/// A fragment that cannot be encoded.
-#[derive(Debug, thiserror::Error)]
-#[error("the fragment cannot be encoded: {0}")]
-pub struct EncodeError(pub(super) String);
+/// Writes values.
+pub(super) struct Value(Framed);
 
-/// Writes values. A schema registry comes in here later.
-pub trait ValueEncoder: SequencePrefix {
-    /// All of the value that comes behind the sequence and before the bytes of the payload.
+impl Value {
+    /// Returns what writes values as Avro single objects.
+    ///
+    /// # Errors
+    /// When the built-in schema cannot be compiled, which a test excludes.
+    pub(super) fn new() -> Result<Self, SchemaError> {
+        static HEAD: SchemaWriter = SchemaWriter::new();
+        Framed::part_of_single_object(&HEAD, VALUE_NAME, VALUE_SCHEMA, head_schema).map(Self)
+    }
+
+    /// Returns all of the value that comes behind the sequence and before the bytes of the payload.
     ///
     /// # Errors
     /// When a field does not fit the schema.
-    fn encode_head(
+    pub(super) fn encode_head(
         &self,
-        stream_name: &str,
-        stream_arn: Option<&str>,
-        content_type: &str,
-        fragment: &Fragment,
-    ) -> Result<Vec<u8>, EncodeError>;
-}
-
-/// Avro single-object encoding: a marker, the schema's fingerprint, the datum.
-#[derive(Clone)]
-pub struct AvroValue {
-    header: Vec<u8>,
-    writer: &'static GenericDatumWriter<'static>,
-}
-
-/// What is made of the schemas once a process.
-struct Compiled {
-    value_header: Vec<u8>,
-    head_writer: GenericDatumWriter<'static>,
-    key_header: Vec<u8>,
-    key_writer: GenericDatumWriter<'static>,
-}
-
-fn compiled() -> Result<&'static Compiled, EncodeError> {
-    static COMPILED: OnceLock<Result<Compiled, String>> = OnceLock::new();
-    COMPILED.get_or_init(compile).as_ref().map_err(|error| EncodeError(error.clone()))
-}
-
-fn compile() -> Result<Compiled, String> {
-    let text = |error: apache_avro::Error| error.to_string();
-    let mut head: serde_json::Value = serde_json::from_str(VALUE_SCHEMA).map_err(|error| error.to_string())?;
-    let is = |field: &serde_json::Value, name: &str, kind| field["name"] == name && field["type"] == kind;
-    let fields =
-        head["fields"].as_array_mut().filter(|fields| fields.len() > 2).ok_or("fragment.avsc has no fields")?;
-    if !is(&fields.remove(0), "sequence", serde_json::json!(["null", "long"])) {
-        return Err("the first field of fragment.avsc is not the sequence".to_owned());
-    }
-    if fields.pop().is_none_or(|field| !is(&field, "payload", "bytes".into())) {
-        return Err("the last field of fragment.avsc is not the payload".to_owned());
-    }
-    // Once a process: the writers borrow them for ever.
-    let head_schema: &'static Schema = Box::leak(Box::new(Schema::parse(&head).map_err(text)?));
-    let key_schema: &'static Schema = Box::leak(Box::new(Schema::parse_str(KEY_SCHEMA).map_err(text)?));
-    let writer = |schema| GenericDatumWriter::builder(schema).human_readable(false).build().map_err(text);
-    Ok(Compiled {
-        value_header: single_object_header(VALUE_SCHEMA)?,
-        head_writer: writer(head_schema)?,
-        key_header: single_object_header(KEY_SCHEMA)?,
-        key_writer: writer(key_schema)?,
-    })
-}
-
-pub(super) fn encode_key(number: &str) -> Result<Vec<u8>, EncodeError> {
-    let compiled = compiled()?;
-    let mut key = compiled.key_header.clone();
-    compiled.key_writer.write_ser(&mut key, &number).map_err(|error| EncodeError(error.to_string()))?;
-    Ok(key)
-}
-
-impl AvroValue {
-    /// An encoder.
-    ///
-    /// # Errors
-    /// When the embedded schema cannot be compiled, which its test excludes.
-    pub fn new() -> Result<Self, EncodeError> {
-        let compiled = compiled()?;
-        Ok(Self { header: compiled.value_header.clone(), writer: &compiled.head_writer })
-    }
-}
-
-impl ValueEncoder for AvroValue {
-    fn encode_head(
-        &self,
-        stream_name: &str,
-        stream_arn: Option<&str>,
+        origin: &Origin<'_>,
         content_type: &str,
         fragment: &Fragment,
     ) -> Result<Vec<u8>, EncodeError> {
-        let mut head = Vec::with_capacity(HEADROOM_BYTES);
-        let fields = HeadFields::of(stream_name, stream_arn, content_type, fragment);
-        self.writer.write_ser(&mut head, &fields).map_err(|error| EncodeError(error.to_string()))?;
+        let mut head = Vec::with_capacity(VALUE_HEADROOM_BYTES);
+        let fields = HeadFields::of(origin.stream_name, origin.stream_arn, content_type, fragment);
+        self.0.append("the fragment", &mut head, &fields)?;
         write_long(&mut head, long(fragment.payload.len() as u64));
         Ok(head)
     }
 }
 
-impl fmt::Debug for AvroValue {
+/// Returns the schema of a value without its first and its last field.
+fn head_schema() -> Result<Schema, SchemaError> {
+    let shape = |expected| SchemaError::Shape { name: VALUE_NAME, expected };
+    let mut head: serde_json::Value = serde_json::from_str(VALUE_SCHEMA).map_err(SchemaError::json(VALUE_NAME))?;
+    let is = |field: &serde_json::Value, name: &str, kind| field["name"] == name && field["type"] == kind;
+    let fields =
+        head["fields"].as_array_mut().filter(|fields| fields.len() > 2).ok_or(shape("it has to have fields"))?;
+    if !is(&fields.remove(0), "sequence", serde_json::json!(["null", "long"])) {
+        return Err(shape("its first field has to be the sequence"));
+    }
+    if fields.pop().is_none_or(|field| !is(&field, "payload", "bytes".into())) {
+        return Err(shape("its last field has to be the payload"));
+    }
+    Schema::parse(&head).map_err(SchemaError::avro(VALUE_NAME))
+}
+
+impl fmt::Debug for Value {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("AvroValue")
+        formatter.write_str("Value")
     }
 }
 
-impl SequencePrefix for AvroValue {
+impl SequencePrefix for Value {
     fn prefix(&self, sequence: i64) -> Vec<u8> {
-        let mut prefix = self.header.clone();
+        let mut prefix = self.0.header.clone();
         // Which branch of the union, then the number.
         write_long(&mut prefix, 1);
         write_long(&mut prefix, sequence);

@@ -7,17 +7,8 @@
 
 use kvs_client::Fragment;
 
-/// Which time a record gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RecordTimestamp {
-    /// When the fragment came in.
-    #[default]
-    Ingest,
-    /// The producer's.
-    Producer,
-    /// The service's.
-    Server,
-}
+use crate::kafka::TopicFacts;
+use crate::model::RecordTimestamp;
 
 /// Which time a record gets, within what its topic takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +46,17 @@ impl Chosen {
 }
 
 impl TimestampPolicy {
+    /// Returns the policy for a topic that is like this.
+    pub fn new(wanted: RecordTimestamp, topic: &TopicFacts) -> Self {
+        let deletes = topic.config.get("cleanup.policy").is_none_or(|policy| policy.contains("delete"));
+        Self {
+            wanted,
+            retention_ms: topic.number("retention.ms").filter(|&retention_ms| deletes && retention_ms >= 0),
+            before_max_ms: topic.number("message.timestamp.before.max.ms").unwrap_or(i64::MAX),
+            after_max_ms: topic.number("message.timestamp.after.max.ms").unwrap_or(3_600_000),
+        }
+    }
+
     pub(crate) fn choose(&self, fragment: &Fragment, now_ms: i64) -> Chosen {
         let wanted = match self.wanted {
             RecordTimestamp::Ingest => return Chosen::ingest(now_ms),

@@ -11,7 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::offset::OffsetKey;
+use super::offset_key::OffsetKey;
 
 /// The first element of the reserved keys: `["kvs-connect-sequence","connector",{"stream":"…"}]`. No offset's, for
 /// those are arrays of two.

@@ -2,7 +2,7 @@
 
 use super::id::ShardId;
 use super::id_scheme::IdScheme;
-use super::outgoing::Record;
+use super::record::Record;
 
 /// What an error of the log means to the shard. All of them end in losing it.
 #[derive(Debug, Clone, PartialEq, Eq)]

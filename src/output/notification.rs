@@ -1,27 +1,12 @@
-//! What people should know of a stream, as Kafka records (`schemas/notification.avsc`).
+//! What people should know of a stream: kinds, in words, and as the fields of `schemas/notification.avsc`.
 
-use std::sync::{Arc, OnceLock};
-
-use apache_avro::Schema;
-use apache_avro::writer::datum::GenericDatumWriter;
 use kvs_client::{FragmentNumber, StreamPosition, Timestamp};
 use serde::Serialize;
 
-use super::EncodeError;
-use super::schema::{CONTENT_TYPE, NOTIFICATION_SCHEMA, single_object_header};
-use crate::shard::{OffsetKey, Record, partition_for};
+use crate::model::OffsetKey;
 
-/// So many numbers are named in one record.
+/// How many fragment numbers one record names at most.
 const NUMBERS_MAX: usize = 1_000;
-
-/// Where notifications go.
-#[derive(Debug, Clone)]
-pub struct NotificationTopic {
-    /// Topic.
-    pub name: Arc<str>,
-    /// How many partitions it has.
-    pub partitions: i32,
-}
 
 /// Something people should know.
 #[derive(Debug)]
@@ -56,8 +41,9 @@ pub enum Notification<'a> {
     StreamDeleted,
 }
 
+/// A notification as the fields of its record.
 #[derive(Serialize)]
-struct Fields<'a> {
+pub(super) struct Fields<'a> {
     kind: &'a str,
     connector: &'a str,
     stream_name: &'a str,
@@ -73,45 +59,23 @@ struct Fields<'a> {
     fragment_numbers: Vec<&'a str>,
 }
 
-struct Compiled {
-    header: Vec<u8>,
-    writer: GenericDatumWriter<'static>,
-}
-
-fn compiled() -> Result<&'static Compiled, EncodeError> {
-    static COMPILED: OnceLock<Result<Compiled, String>> = OnceLock::new();
-    let compile = || {
-        let text = |error: apache_avro::Error| error.to_string();
-        // Once a process: the writer borrows it for ever.
-        let schema: &'static Schema = Box::leak(Box::new(Schema::parse_str(NOTIFICATION_SCHEMA).map_err(text)?));
-        let header = single_object_header(NOTIFICATION_SCHEMA)?;
-        let writer = GenericDatumWriter::builder(schema).human_readable(false).build().map_err(text)?;
-        Ok(Compiled { header, writer })
-    };
-    COMPILED.get_or_init(compile).as_ref().map_err(|error| EncodeError(error.clone()))
-}
-
-impl NotificationTopic {
-    /// A notification about a stream.
-    ///
-    /// # Errors
-    /// When it cannot be encoded.
-    pub fn record(
-        &self,
-        key: &OffsetKey,
-        stream_name: &str,
-        stream_arn: Option<&str>,
+impl<'a> Fields<'a> {
+    /// Returns the fields of a notification; `message` is [`Notification::message`].
+    pub(super) fn of(
+        notification: &'a Notification<'_>,
+        message: &'a str,
+        key: &'a OffsetKey,
+        stream_name: &'a str,
+        stream_arn: Option<&'a str>,
         now_ms: i64,
-        notification: &Notification<'_>,
-    ) -> Result<Record, EncodeError> {
-        let (kind, message) = (notification.kind(), notification.message());
-        let mut fields = Fields {
-            kind,
+    ) -> Self {
+        let mut fields = Self {
+            kind: notification.kind(),
             connector: &key.connector,
             stream_name,
             stream_arn,
             time: now_ms,
-            message: &message,
+            message,
             last_fragment_number: None,
             last_server_timestamp: None,
             next_fragment_number: None,
@@ -139,27 +103,13 @@ impl NotificationTopic {
             }
             Notification::StreamDeleted => {}
         }
-        let compiled = compiled()?;
-        let mut value = compiled.header.clone();
-        compiled.writer.write_ser(&mut value, &fields).map_err(|error| EncodeError(error.to_string()))?;
-        Ok(Record {
-            topic: Arc::clone(&self.name),
-            partition: partition_for(stream_name.as_bytes(), self.partitions),
-            key: stream_name.as_bytes().to_vec(),
-            value: Some(value.into()),
-            headers: vec![
-                ("kvs.stream", stream_name.to_owned()),
-                ("kvs.notification", kind.to_owned()),
-                ("content-type", CONTENT_TYPE.to_owned()),
-            ],
-            timestamp_ms: Some(now_ms),
-            sequence: None,
-        })
+        fields
     }
 }
 
 impl Notification<'_> {
-    fn kind(&self) -> &'static str {
+    /// Returns its kind, as records and headers name it.
+    pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::PositionLost { .. } => "POSITION_LOST",
             Self::FragmentsMissing { .. } => "FRAGMENTS_MISSING",
@@ -168,7 +118,7 @@ impl Notification<'_> {
         }
     }
 
-    /// In words.
+    /// Returns it in words.
     pub fn message(&self) -> String {
         match self {
             Self::PositionLost { before, after, fetched, missing } => {
@@ -213,7 +163,3 @@ impl Notification<'_> {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "notification_tests.rs"]
-mod tests;

@@ -2,52 +2,8 @@
 
 use kvs_mkv::{FragmentNumber, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::sequence;
-
-/// Whose offset it is, as Kafka Connect writes keys: `["connector",{"stream":"name or ARN"}]`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct OffsetKey {
-    /// Name of the connector.
-    pub connector: String,
-    /// Name of the stream. Earlier versions wrote its ARN where it was configured so ([`super::by_arn`]).
-    pub stream: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Partition {
-    stream: String,
-}
-
-impl OffsetKey {
-    /// Returns the key of a stream that is given by name or by ARN: it is by name.
-    pub fn of_stream(connector: &str, stream: &str) -> Self {
-        let key = Self { connector: connector.to_owned(), stream: stream.to_owned() };
-        key.by_name().unwrap_or(key)
-    }
-
-    /// Returns the key by name of one by ARN, as earlier versions wrote them; `None`: it is by name.
-    pub fn by_name(&self) -> Option<Self> {
-        // No name has a colon or a slash.
-        let name = self.stream.strip_prefix("arn:")?.rsplit('/').nth(1)?;
-        Some(Self { connector: self.connector.clone(), stream: name.to_owned() })
-    }
-
-    /// The key's bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let stream = Value::from(self.stream.as_str());
-        let connector = Value::from(self.connector.as_str());
-        format!(r#"[{connector},{{"stream":{stream}}}]"#).into_bytes()
-    }
-
-    /// Reads a key; `None`: it is no stream's.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (connector, Partition { stream }) = serde_json::from_slice(bytes).ok()?;
-        Some(Self { connector, stream })
-    }
-}
 
 /// The partition of a data topic that a stream's records are in. It is kept with the offset: partitions that are added
 /// later must not split a stream, which has its order in one of them.
@@ -72,8 +28,9 @@ pub struct StoredOffset {
     pub producer_timestamp: Option<Timestamp>,
     /// Its sequence ([`super::sequence`]); none when an earlier version published it.
     pub sequence: Option<i64>,
-    /// Where the stream's records are; unknown in offsets that were written before it was kept, or by hand.
-    pub data_partition: Option<DataPartition>,
+    /// Where the stream's records are, one entry for each topic, the fragments' first; empty in offsets that were written
+    /// before it was kept, or by hand.
+    pub data_partitions: Vec<DataPartition>,
 }
 
 /// The form of the value that this version writes and understands. A later one that older workers must not take for
@@ -102,13 +59,17 @@ struct Wire {
     producer_timestamp: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sequence: Option<i64>,
+    /// The fragments'.
     data_partition: Option<DataPartition>,
+    /// Those of further outputs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    data_partitions: Vec<DataPartition>,
 }
 
 impl StoredOffset {
     /// Returns the partition of this topic that the stream's records are in, where it is known.
     pub fn partition_in(&self, topic: &str) -> Option<i32> {
-        self.data_partition.as_ref().filter(|kept| kept.topic == topic).map(|kept| kept.partition)
+        self.data_partitions.iter().find(|kept| kept.topic == topic).map(|kept| kept.partition)
     }
 
     /// The value's bytes; timestamps are milliseconds.
@@ -120,7 +81,8 @@ impl StoredOffset {
             server_timestamp: self.server_timestamp.map(Timestamp::millis),
             producer_timestamp: self.producer_timestamp.map(Timestamp::millis),
             sequence: self.sequence,
-            data_partition: self.data_partition.clone(),
+            data_partition: self.data_partitions.first().cloned(),
+            data_partitions: self.data_partitions.iter().skip(1).cloned().collect(),
         };
         // Strings and numbers always serialise.
         serde_json::to_vec(&wire).unwrap_or_default()
@@ -150,7 +112,7 @@ impl StoredOffset {
             server_timestamp: wire.server_timestamp.map(Timestamp::from_millis),
             producer_timestamp: wire.producer_timestamp.map(Timestamp::from_millis),
             sequence: wire.sequence.map(sequence::checked).transpose()?,
-            data_partition: wire.data_partition,
+            data_partitions: wire.data_partition.into_iter().chain(wire.data_partitions).collect(),
         })
     }
 }

@@ -1,0 +1,28 @@
+//! What the other rooms speak of: shards, offsets, records, the log.
+//!
+//! **Contract.** The ground of the crate: nothing here imports another room, does I/O or waits. [`log`] has the traits
+//! through which `crate::shard` and `crate::cluster` use Kafka and which `crate::kafka` implements, so that tests can drive
+//! every order of events. A [`Publication`] is what a stream hands to its shard: the records of one fragment, in every
+//! output, together with the offset that is committed with them.
+
+pub mod contract;
+mod format;
+mod id;
+mod id_scheme;
+pub mod log;
+mod offset;
+mod offset_key;
+mod publication;
+mod record;
+pub mod sequence;
+
+pub use contract::{Contract, ContractError};
+pub use format::{KeyFormat, RecordTimestamp, VALUE_HEADROOM_BYTES};
+pub use id::{ShardCount, ShardId, partition_for};
+pub use id_scheme::{ID_SCHEME_KEY, IdScheme};
+pub use log::{LogError, LogErrorKind, OffsetReader, ShardLog, TransactionalProducer};
+pub use offset::{DataPartition, StoredOffset};
+pub use offset_key::OffsetKey;
+pub use publication::{Committed, Publication};
+pub use record::{OnRefused, OutputId, Record, RecordOutput};
+pub use sequence::{SequencePrefix, Sequences};

@@ -1,0 +1,166 @@
+//! Whole fragments: one record each, with the payload.
+//!
+//! **Contract.** The key is the fragment's number, the value `schemas/fragment.avsc` with the payload last; the headers are
+//! `kvs.stream`, `kvs.fragment.number`, `kvs.content.type` (what the payload is) and `content-type` (what the value is). The
+//! value lacks its sequence until the shard's owner publishes it. The payload is moved, not copied, out of the fragment.
+
+mod value;
+
+use std::sync::Arc;
+
+use kvs_client::Fragment;
+
+use super::framing::{Framed, SchemaError, SchemaWriter};
+use super::schema::{CONTENT_TYPE, KEY_NAME, KEY_SCHEMA};
+use super::timestamp::{Chosen, TimestampPolicy};
+use super::{EncodeError, Origin, Output, OutputKind, OutputSettings, OutputTopic, SettingMismatch};
+use crate::config::ConnectorConfig;
+use crate::config::keys::TOPIC_CREATION_PREFIX;
+use crate::kafka::topics::TopicPlan;
+use crate::kafka::{PlanSettings, TopicFacts};
+use crate::model::{KeyFormat, OnRefused, OutputId, Publication, Record, RecordOutput, SequencePrefix};
+use crate::telemetry;
+
+pub(crate) use value::RECORD_OVERHEAD_BYTES;
+use value::Value;
+
+/// For how long a topic that we make keeps its records, when the connector does not say: a week, as Kafka has it.
+const DEFAULT_RETENTION_MS: &str = "604800000";
+
+/// The kind.
+pub(super) struct Fragments;
+
+impl OutputKind for Fragments {
+    fn id(&self) -> OutputId {
+        OutputId::FRAGMENTS
+    }
+
+    fn on_refused(&self) -> OnRefused {
+        OnRefused::FailStream
+    }
+
+    fn topic_plan(&self, name: &str, settings: &OutputSettings<'_>) -> TopicPlan {
+        let connector = settings.connector;
+        let mut plan = TopicPlan {
+            name: name.to_owned(),
+            partitions: connector.topic_partitions,
+            replication_factor: connector.topic_replication_factor,
+            config: connector.topic_config.clone(),
+            settings: PlanSettings {
+                name: "topic",
+                partitions: Some("topic.creation.default.partitions"),
+                replication_factor: "topic.creation.default.replication.factor",
+                config_prefix: Some(TOPIC_CREATION_PREFIX),
+            },
+        };
+        let record_size_bytes = connector.fragment_max_size_bytes() + RECORD_OVERHEAD_BYTES;
+        let mut default = |key: &str, value: String| _ = plan.config.entry(key.to_owned()).or_insert(value);
+        default("max.message.bytes", record_size_bytes.to_string());
+        default("retention.ms", DEFAULT_RETENTION_MS.to_owned());
+        plan
+    }
+
+    fn check(&self, connector: &ConnectorConfig, facts: &TopicFacts) -> Result<(), SettingMismatch> {
+        let limit = connector.fragment_max_size_bytes();
+        let max_message_bytes = facts.number("max.message.bytes").unwrap_or(i64::MAX);
+        if max_message_bytes >= i64::try_from(limit).unwrap_or(i64::MAX) {
+            return Ok(());
+        }
+        let reason = format!(
+            "topic {}: its max.message.bytes is {max_message_bytes} and connector {:?} lets fragments have {limit} bytes \
+             (kvs.fragment.max.size.bytes): raise the one or lower the other",
+            connector.topic, connector.name
+        );
+        Err(SettingMismatch { setting: "kvs.fragment.max.size.bytes", reason })
+    }
+
+    fn open(
+        &self,
+        connector: &ConnectorConfig,
+        topic: OutputTopic,
+        facts: &TopicFacts,
+    ) -> Result<Arc<dyn Output>, SchemaError> {
+        let timestamps = TimestampPolicy::new(connector.record_timestamp, facts);
+        Ok(Arc::new(FragmentOutput::new(topic, connector.key_format, timestamps)?))
+    }
+}
+
+/// The output of a connector's fragments.
+pub struct FragmentOutput {
+    topic: OutputTopic,
+    timestamps: TimestampPolicy,
+    /// Writes Avro keys; `None`: keys are text.
+    key: Option<Framed>,
+    value: Arc<Value>,
+}
+
+impl FragmentOutput {
+    /// Returns the output into a topic.
+    ///
+    /// # Errors
+    /// When a built-in schema cannot be compiled, which a test excludes.
+    pub fn new(topic: OutputTopic, keys: KeyFormat, timestamps: TimestampPolicy) -> Result<Self, SchemaError> {
+        static KEY: SchemaWriter = SchemaWriter::new();
+        let key = match keys {
+            KeyFormat::Text => None,
+            KeyFormat::Avro => Some(Framed::single_object(&KEY, KEY_NAME, KEY_SCHEMA)?),
+        };
+        Ok(Self { topic, timestamps, key, value: Arc::new(Value::new()?) })
+    }
+}
+
+impl Output for FragmentOutput {
+    fn of_record(&self) -> RecordOutput {
+        RecordOutput { id: Fragments.id(), on_refused: Fragments.on_refused() }
+    }
+
+    fn topic(&self) -> &OutputTopic {
+        &self.topic
+    }
+
+    fn project(
+        &self,
+        origin: &Origin<'_>,
+        partition: i32,
+        fragment: &mut Fragment,
+        content_type: &str,
+        publication: &mut Publication,
+    ) -> Result<(), EncodeError> {
+        let number = fragment.number.as_str().to_owned();
+        let chosen = match origin.ingest_time {
+            true => Chosen::ingest(origin.now_ms),
+            false => self.timestamps.choose(fragment, origin.now_ms),
+        };
+        if let Some(reason) = chosen.replaced {
+            telemetry::timestamp_replaced(origin.key, reason);
+            tracing::warn!(stream = %origin.key.stream, fragment_number = %number, reason,
+                "the record gets its ingest time: with the time asked for it would be refused or deleted at once");
+        }
+        let head = self.value.encode_head(origin, content_type, fragment)?;
+        let value = std::mem::take(&mut fragment.payload).into_prefixed(&head);
+        let key = match &self.key {
+            None => number.clone().into_bytes(),
+            Some(key) => key.value("the fragment's key", &number)?,
+        };
+        publication.records.push(Record {
+            output: Some(self.of_record()),
+            topic: Arc::clone(&self.topic.name),
+            partition,
+            key,
+            value: Some(value),
+            headers: vec![
+                ("kvs.stream", origin.stream_name.to_owned()),
+                ("kvs.fragment.number", number),
+                ("kvs.content.type", content_type.to_owned()),
+                ("content-type", CONTENT_TYPE.to_owned()),
+            ],
+            timestamp_ms: Some(chosen.millis),
+            sequence: Some(Arc::clone(&self.value) as Arc<dyn SequencePrefix>),
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "fragments/fragments_tests.rs"]
+mod tests;

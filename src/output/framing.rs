@@ -1,0 +1,139 @@
+//! How a value says with which schema it was written: what stands in front of its Avro datum.
+//!
+//! **Contract.** Only the files of this room write such a header. One that asks a registry will be made when a connector is
+//! prepared, never while fragments are written.
+
+mod single_object;
+
+use std::sync::{Arc, OnceLock};
+
+use apache_avro::Schema;
+use apache_avro::writer::datum::GenericDatumWriter;
+use serde::Serialize;
+
+use super::EncodeError;
+pub(super) use single_object::header as single_object_header;
+
+/// A schema of ours that cannot be used. Tests exclude it for those that are built in.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SchemaError {
+    /// It is no JSON.
+    #[error("the schema {name} is no JSON: {source}")]
+    Json {
+        /// The schema's file.
+        name: &'static str,
+        /// What is wrong.
+        #[source]
+        source: Arc<serde_json::Error>,
+    },
+    /// It is no Avro schema.
+    #[error("the schema {name} is none: {source}")]
+    Avro {
+        /// The schema's file.
+        name: &'static str,
+        /// What Avro's library says.
+        #[source]
+        source: Arc<apache_avro::Error>,
+    },
+    /// It has another shape than the code that writes values by it.
+    #[error("the schema {name}: {expected}")]
+    Shape {
+        /// The schema's file.
+        name: &'static str,
+        /// What it should be like.
+        expected: &'static str,
+    },
+}
+
+impl SchemaError {
+    /// Returns what makes an error of reading JSON one of a schema.
+    pub(super) fn json(name: &'static str) -> impl Fn(serde_json::Error) -> Self {
+        move |error| Self::Json { name, source: Arc::new(error) }
+    }
+
+    /// Returns what makes an error of Avro's library one of a schema.
+    pub(super) fn avro(name: &'static str) -> impl Fn(apache_avro::Error) -> Self {
+        move |error| Self::Avro { name, source: Arc::new(error) }
+    }
+}
+
+/// Writes data by one schema. Made once a process, for the library's writer borrows its schema for ever.
+pub(super) struct SchemaWriter(OnceLock<Result<GenericDatumWriter<'static>, SchemaError>>);
+
+impl SchemaWriter {
+    /// Returns one that is made when it is first asked for.
+    pub(super) const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    fn get(
+        &'static self,
+        name: &'static str,
+        schema: impl FnOnce() -> Result<Schema, SchemaError>,
+    ) -> Result<&'static GenericDatumWriter<'static>, SchemaError> {
+        let make = || {
+            let schema: &'static Schema = Box::leak(Box::new(schema()?));
+            GenericDatumWriter::builder(schema).human_readable(false).build().map_err(SchemaError::avro(name))
+        };
+        self.0.get_or_init(make).as_ref().map_err(Clone::clone)
+    }
+}
+
+/// Writes values: what stands in front of each, and the datum.
+pub(super) struct Framed {
+    /// What stands in front of each value.
+    pub(super) header: Vec<u8>,
+    writer: &'static GenericDatumWriter<'static>,
+}
+
+impl Framed {
+    /// Returns what writes single objects of a schema.
+    ///
+    /// # Errors
+    /// When the text is no schema.
+    pub(super) fn single_object(
+        writer: &'static SchemaWriter,
+        name: &'static str,
+        text: &str,
+    ) -> Result<Self, SchemaError> {
+        let schema = || Schema::parse_str(text).map_err(SchemaError::avro(name));
+        Self::part_of_single_object(writer, name, text, schema)
+    }
+
+    /// The same, of which the writer writes only a part, by a schema of its own: whoever calls writes the rest.
+    ///
+    /// # Errors
+    /// When one of the two is no schema.
+    pub(super) fn part_of_single_object(
+        writer: &'static SchemaWriter,
+        name: &'static str,
+        text: &str,
+        part: impl FnOnce() -> Result<Schema, SchemaError>,
+    ) -> Result<Self, SchemaError> {
+        Ok(Self { header: single_object_header(name, text)?, writer: writer.get(name, part)? })
+    }
+
+    /// Returns a value with its header.
+    ///
+    /// # Errors
+    /// When a field does not fit the schema.
+    pub(super) fn value(&self, what: &'static str, value: &impl Serialize) -> Result<Vec<u8>, EncodeError> {
+        let mut bytes = self.header.clone();
+        self.append(what, &mut bytes, value)?;
+        Ok(bytes)
+    }
+
+    /// Appends a datum, without a header.
+    ///
+    /// # Errors
+    /// When a field does not fit the schema.
+    pub(super) fn append(
+        &self,
+        what: &'static str,
+        bytes: &mut Vec<u8>,
+        value: &impl Serialize,
+    ) -> Result<(), EncodeError> {
+        let written = self.writer.write_ser(bytes, value);
+        written.map(|_| ()).map_err(|error| EncodeError { what, source: Box::new(error) })
+    }
+}

@@ -1,0 +1,109 @@
+//! Notifications: one record for each thing that people should know of a stream, in a topic that the worker's connectors share.
+//!
+//! **Contract.** The key is the stream's name. No fragment waits for a notification: what cannot be written is dropped.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::framing::{Framed, SchemaError, SchemaWriter};
+use super::notification::{Fields, Notification};
+use super::schema::{CONTENT_TYPE, NOTIFICATION_NAME, NOTIFICATION_SCHEMA};
+use super::{EncodeError, Origin, Output, OutputKind, OutputSettings, OutputTopic};
+use crate::config::ConnectorConfig;
+use crate::kafka::topics::TopicPlan;
+use crate::kafka::{PlanSettings, TopicFacts};
+use crate::model::{OnRefused, OutputId, Record, RecordOutput, partition_for};
+
+/// For how long notifications are kept, when we make their topic: 30 days.
+const RETENTION_MS: &str = "2592000000";
+
+/// The kind.
+pub(super) struct Notifications;
+
+impl OutputKind for Notifications {
+    fn id(&self) -> OutputId {
+        OutputId::NOTIFICATIONS
+    }
+
+    fn on_refused(&self) -> OnRefused {
+        OnRefused::Drop
+    }
+
+    fn topic_plan(&self, name: &str, settings: &OutputSettings<'_>) -> TopicPlan {
+        TopicPlan {
+            name: name.to_owned(),
+            partitions: 1,
+            replication_factor: settings.worker.offsets_replication_factor,
+            config: BTreeMap::from([("retention.ms".to_owned(), RETENTION_MS.to_owned())]),
+            settings: PlanSettings {
+                name: "notifications.topic",
+                partitions: None,
+                replication_factor: "offset.storage.replication.factor",
+                config_prefix: None,
+            },
+        }
+    }
+
+    fn open(
+        &self,
+        _connector: &ConnectorConfig,
+        topic: OutputTopic,
+        _facts: &TopicFacts,
+    ) -> Result<Arc<dyn Output>, SchemaError> {
+        Ok(Arc::new(NotificationOutput::new(topic)?))
+    }
+}
+
+/// The output of a connector's notifications.
+pub struct NotificationOutput {
+    topic: OutputTopic,
+    value: Framed,
+}
+
+impl NotificationOutput {
+    /// Returns the output into a topic.
+    ///
+    /// # Errors
+    /// When the built-in schema cannot be compiled, which a test excludes.
+    pub fn new(topic: OutputTopic) -> Result<Self, SchemaError> {
+        static VALUE: SchemaWriter = SchemaWriter::new();
+        Ok(Self { topic, value: Framed::single_object(&VALUE, NOTIFICATION_NAME, NOTIFICATION_SCHEMA)? })
+    }
+}
+
+impl Output for NotificationOutput {
+    fn of_record(&self) -> RecordOutput {
+        RecordOutput { id: Notifications.id(), on_refused: Notifications.on_refused() }
+    }
+
+    fn topic(&self) -> &OutputTopic {
+        &self.topic
+    }
+
+    fn notify(&self, origin: &Origin<'_>, notification: &Notification<'_>) -> Result<Option<Record>, EncodeError> {
+        let Origin { key, stream_name, stream_arn, now_ms, .. } = *origin;
+        let message = notification.message();
+        let fields = Fields::of(notification, &message, key, stream_name, stream_arn, now_ms);
+        let value = self.value.value("the notification", &fields)?;
+        // One whose topic is missing is dropped whatever its partition.
+        let partitions = self.topic.partitions.count().unwrap_or(1);
+        Ok(Some(Record {
+            output: Some(self.of_record()),
+            topic: Arc::clone(&self.topic.name),
+            partition: partition_for(stream_name.as_bytes(), partitions),
+            key: stream_name.as_bytes().to_vec(),
+            value: Some(value.into()),
+            headers: vec![
+                ("kvs.stream", stream_name.to_owned()),
+                ("kvs.notification", notification.kind().to_owned()),
+                ("content-type", CONTENT_TYPE.to_owned()),
+            ],
+            timestamp_ms: Some(now_ms),
+            sequence: None,
+        }))
+    }
+}
+
+#[cfg(test)]
+#[path = "notification_tests.rs"]
+mod tests;

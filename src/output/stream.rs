@@ -1,0 +1,115 @@
+//! The outputs of one stream: what its task makes of fragments.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use kvs_client::PulledFragment;
+
+use super::{EncodeError, Notification, Origin, Output, Outputs};
+use crate::kafka::TopicUnusable;
+use crate::model::{DataPartition, OffsetKey, OnRefused, Publication, Record, StoredOffset, partition_for};
+
+/// What GetMedia sends when it does not say.
+const DEFAULT_CONTENT_TYPE: &str = "video/x-matroska";
+
+/// The outputs of one stream, each with the partition of its topic that the stream's records go to.
+pub struct StreamOutputs {
+    outputs: Vec<(Arc<dyn Output>, i32)>,
+    key: Arc<OffsetKey>,
+    stream_name: String,
+}
+
+impl StreamOutputs {
+    /// Returns the outputs of a stream. Its partition in a topic is the one that is kept with its offset, else one by the number
+    /// of partitions that the topic has now: a stream keeps its order when partitions are added.
+    ///
+    /// # Errors
+    /// When a partition takes no records at the moment.
+    pub fn new(
+        outputs: &Outputs,
+        key: Arc<OffsetKey>,
+        stream_name: &str,
+        position: Option<&StoredOffset>,
+    ) -> Result<Self, TopicUnusable> {
+        let with_partition = |output: &Arc<dyn Output>| {
+            if output.of_record().on_refused == OnRefused::Drop {
+                return Ok((Arc::clone(output), 0));
+            }
+            let topic = output.topic();
+            let partition = match position.and_then(|position| position.partition_in(&topic.name)) {
+                Some(kept) => kept,
+                None => partition_for(stream_name.as_bytes(), topic.partitions.count()?),
+            };
+            topic.partitions.available(partition)?;
+            Ok((Arc::clone(output), partition))
+        };
+        let outputs = outputs.iter().map(with_partition).collect::<Result<_, _>>()?;
+        Ok(Self { outputs, key, stream_name: stream_name.to_owned() })
+    }
+
+    /// Returns where the stream's records are, topic by topic.
+    pub fn data_partitions(&self) -> Vec<DataPartition> {
+        let needed = self.outputs.iter().filter(|(output, _)| output.of_record().on_refused != OnRefused::Drop);
+        let entry = |topic: &str, partition: i32| DataPartition { topic: topic.to_owned(), partition };
+        needed.map(|(output, partition)| entry(&output.topic().name, *partition)).collect()
+    }
+
+    /// Returns what a fragment publishes: its records in every output, and the offset that goes with them. `ingest_time` has
+    /// records get their ingest time whatever is asked for.
+    ///
+    /// # Errors
+    /// When the fragment cannot be encoded.
+    pub fn publication(
+        &self,
+        pulled: PulledFragment,
+        stream_arn: Option<&str>,
+        ingest_time: bool,
+    ) -> Result<Publication, EncodeError> {
+        let PulledFragment { mut fragment, permit, content_type, .. } = pulled;
+        let mut publication = Publication {
+            key: Arc::clone(&self.key),
+            offset: Some(StoredOffset {
+                continuation_token: fragment.continuation_token.as_deref().map(str::to_owned),
+                fragment_number: fragment.number.clone(),
+                server_timestamp: fragment.server_timestamp,
+                producer_timestamp: fragment.producer_timestamp,
+                sequence: None,
+                data_partitions: self.data_partitions(),
+            }),
+            records: Vec::new(),
+            notifications: Vec::new(),
+            size_bytes: fragment.payload.len(),
+            received: Instant::now(),
+            permit: Box::new(permit),
+        };
+        let content_type = content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
+        let origin =
+            Origin { key: &self.key, stream_name: &self.stream_name, stream_arn, now_ms: now_ms(), ingest_time };
+        for (output, partition) in &self.outputs {
+            output.project(&origin, *partition, &mut fragment, content_type, &mut publication)?;
+        }
+        Ok(publication)
+    }
+}
+
+impl Outputs {
+    /// Returns the records of something that people should know of a stream.
+    ///
+    /// # Errors
+    /// When it cannot be encoded.
+    pub fn notify(
+        &self,
+        key: &Arc<OffsetKey>,
+        stream_name: &str,
+        stream_arn: Option<&str>,
+        notification: &Notification<'_>,
+    ) -> Result<Vec<Record>, EncodeError> {
+        let origin = Origin { key, stream_name, stream_arn, now_ms: now_ms(), ingest_time: false };
+        let records = self.iter().map(|output| output.notify(&origin, notification));
+        records.filter_map(Result::transpose).collect()
+    }
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
+}
