@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use kvs_connect::record::{
-    AvroValue, HEADROOM_BYTES, KeyFormat, Notification, NotificationTopic, RecordBuilder, RecordTimestamp,
-    TimestampPolicy,
+use kvs_connect::kafka::DataTopic;
+use kvs_connect::model::{KeyFormat, OffsetKey, Publication, Record, RecordTimestamp, VALUE_HEADROOM_BYTES};
+use kvs_connect::output::{
+    FragmentOutput, Notification, NotificationOutput, Origin, Output, OutputTopic, TimestampPolicy,
 };
-use kvs_connect::shard::{OffsetKey, Outgoing, Record};
 use kvs_harness::topic::hex;
 use kvs_mkv::{
     ChunkWriter, Event, Fragment, FrameData, LeadingTags, Splitter, Timestamp, Track, TrackKind, TrailingTags,
@@ -59,7 +59,7 @@ fn fragment() -> Fragment {
     };
     let trailing = TrailingTags { millis_behind_now: 3, continuation_token: "token".to_owned() };
     let bytes = ChunkWriter::new("tests").chunk(&[track], &[("place", "Tür")], &leading, 0, &frames, &trailing);
-    match Splitter::default().with_headroom(HEADROOM_BYTES).push(&mut bytes.as_slice()) {
+    match Splitter::default().with_headroom(VALUE_HEADROOM_BYTES).push(&mut bytes.as_slice()) {
         Ok(Some(Event::Fragment(fragment))) => fragment,
         other => panic!("{other:?}"),
     }
@@ -74,38 +74,26 @@ fn published(sequence: i64) -> Record {
         before_max_ms: i64::MAX,
         after_max_ms: i64::MAX,
     };
-    let builder = RecordBuilder {
-        key: Arc::clone(&key),
-        stream_name: "door".to_owned(),
-        stream_arn: None,
-        topic: "t".into(),
-        partition: 0,
-        key_format: KeyFormat::Avro,
-        encoder: Arc::new(AvroValue::new().unwrap()),
-        timestamps,
-        ingest_time: false,
-    };
-    let records = builder.build(fragment(), Some("video/webm"), 9).unwrap();
-    let received = std::time::Instant::now();
-    let mut outgoing = Outgoing {
-        key,
-        offset: None,
-        records,
-        notifications: Vec::new(),
-        size_bytes: 0,
-        received,
-        permit: Box::new(()),
-    };
-    outgoing.set_sequence(Some(sequence));
-    outgoing.records.remove(0)
+    let output = FragmentOutput::new(topic("t"), KeyFormat::Avro, timestamps).unwrap();
+    let origin = Origin { key: &key, stream_name: "door", stream_arn: None, now_ms: 9, ingest_time: false };
+    let mut publication = Publication::of_notifications(Arc::clone(&key), Vec::new());
+    output.project(&origin, 0, &mut fragment(), "video/webm", &mut publication).unwrap();
+    publication.set_sequence(Some(sequence));
+    publication.records.remove(0)
+}
+
+fn topic(name: &str) -> OutputTopic {
+    OutputTopic { name: name.into(), partitions: Arc::new(DataTopic::new(name, 1)) }
 }
 
 fn notification() -> Record {
-    let topic = NotificationTopic { name: "n".into(), partitions: 1 };
-    let key = OffsetKey { connector: "c".to_owned(), stream: "door".to_owned() };
+    let output = NotificationOutput::new(topic("n")).unwrap();
+    let key = Arc::new(OffsetKey { connector: "c".to_owned(), stream: "door".to_owned() });
+    let (stream_name, now_ms) = ("door", 1_700_000_000_123);
+    let origin = Origin { key: &key, stream_name, stream_arn: None, now_ms, ingest_time: false };
     let numbers = [NUMBER.parse().unwrap()];
     let missing = Notification::FragmentsMissing { numbers: &numbers, bounds: false };
-    topic.record(&key, "door", None, 1_700_000_000_123, &missing).unwrap()
+    output.notify(&origin, &missing).unwrap().unwrap()
 }
 
 /// Has both read a value; answers what each printed.

@@ -85,7 +85,8 @@ impl Tail {
             match decoder.decode(message.payload().unwrap_or_default()) {
                 Ok(Decoded::Fragment(fragment)) => {
                     if let Some(folder) = &self.save {
-                        show::save(folder, &fragment).map_err(|error| Failure::new(EXIT_UNAVAILABLE, error.to_string()))?;
+                        show::save(folder, &fragment)
+                            .map_err(|error| Failure::new(EXIT_UNAVAILABLE, error.to_string()))?;
                     }
                     let timestamp_ms = message.timestamp().to_millis();
                     printer.print(&fragment, message.partition(), message.offset(), timestamp_ms)?;

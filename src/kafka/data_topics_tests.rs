@@ -14,16 +14,16 @@ fn a_partition_is_available_as_long_as_the_topic_is_there_and_it_has_a_leader() 
     assert_eq!(topic.available(1), Ok(()));
     topic.hear(Some(vec![true, false, true, true]));
     assert_eq!((topic.count(), topic.available(3)), (Ok(4), Ok(())));
-    assert!(topic.available(1).unwrap_err().contains("partition 1 of topic fragments is offline"));
+    assert!(topic.available(1).unwrap_err().to_string().contains("partition 1 of topic fragments is offline"));
     // A broker that has just started may not know of it yet.
     topic.hear(None);
     assert_eq!(topic.count(), Ok(4));
     topic.hear(None);
     assert!(topic.count().unwrap_err().to_string().contains("topic fragments does not exist"));
-    assert!(topic.available(0).unwrap_err().contains("topic fragments does not exist"));
+    assert!(topic.available(0).unwrap_err().to_string().contains("topic fragments does not exist"));
     // Made anew, smaller than before.
     topic.hear(Some(vec![true]));
-    let reason = topic.available(3).unwrap_err();
+    let reason = topic.available(3).unwrap_err().to_string();
     assert!(reason.contains("has 1 partitions") && reason.contains("give it at least 4"), "{reason}");
     assert_eq!(topic.available(0), Ok(()));
 }

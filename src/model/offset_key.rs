@@ -45,3 +45,7 @@ impl OffsetKey {
         Some(Self { connector, stream })
     }
 }
+
+#[cfg(test)]
+#[path = "offset_key_tests.rs"]
+mod tests;

@@ -1,20 +1,6 @@
 use super::*;
 
 #[test]
-fn keys_are_as_connect_writes_them() {
-    let key = OffsetKey { connector: "cameras".to_owned(), stream: "front-door".to_owned() };
-    assert_eq!(key.to_bytes(), br#"["cameras",{"stream":"front-door"}]"#);
-}
-
-#[test]
-fn any_name_comes_back_as_it_was() {
-    for name in ["a b", "q\"uote", "../x", "Türkamera", "back\\slash", "new\nline", &"n".repeat(256)] {
-        let key = OffsetKey { connector: name.to_owned(), stream: "s".to_owned() };
-        assert_eq!(OffsetKey::from_bytes(&key.to_bytes()), Some(key));
-    }
-}
-
-#[test]
 fn values_are_read_tolerantly_and_refused_clearly() {
     let offset = StoredOffset {
         continuation_token: Some("t".to_owned()),
@@ -36,4 +22,24 @@ fn values_are_read_tolerantly_and_refused_clearly() {
     assert!(StoredOffset::from_bytes(br#"{"continuationToken":"t"}"#).unwrap_err().contains("fragmentNumber"));
     assert!(StoredOffset::from_bytes(br#"{"continuationToken":"t","fragmentNumber":"x"}"#).is_err());
     assert!(StoredOffset::from_bytes(b"nonsense").is_err());
+}
+
+/// Earlier versions read the fragments' partition, and pass over those of further outputs.
+#[test]
+fn partitions_of_further_outputs_stand_behind_that_of_the_fragments() {
+    let at = |topic: &str, partition| DataPartition { topic: topic.to_owned(), partition };
+    let offset = StoredOffset {
+        continuation_token: None,
+        fragment_number: "7".parse().unwrap(),
+        server_timestamp: None,
+        producer_timestamp: None,
+        sequence: None,
+        data_partitions: vec![at("fragments", 3), at("metadata", 1)],
+    };
+    let bytes = offset.to_bytes();
+    let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(json["dataPartition"], serde_json::json!({ "topic": "fragments", "partition": 3 }));
+    assert_eq!(json["dataPartitions"], serde_json::json!([{ "topic": "metadata", "partition": 1 }]));
+    let read = StoredOffset::from_bytes(&bytes).unwrap();
+    assert_eq!((read.partition_in("metadata"), &read), (Some(1), &offset));
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::model::OffsetKey;
 
 /// How many fragment numbers one record names at most.
-const NUMBERS_MAX: usize = 1_000;
+pub(super) const NUMBERS_MAX: usize = 1_000;
 
 /// Something people should know.
 #[derive(Debug)]

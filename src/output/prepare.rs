@@ -122,3 +122,7 @@ impl Preparer {
         problems
     }
 }
+
+#[cfg(test)]
+#[path = "prepare_tests.rs"]
+mod tests;

@@ -39,6 +39,7 @@ fn offset(number: &str) -> StoredOffset {
 
 fn record(key: Vec<u8>, value: Option<Vec<u8>>) -> Record {
     Record {
+        output: None,
         topic: "offsets".into(),
         partition: SHARD.0,
         key,

@@ -1,5 +1,6 @@
 //! Owning a shard: rules 3, 4, 5, 6, 7, 10, 12, and what is published whatever happens.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use tokio::sync::mpsc;
 use super::acquire::acquire;
 use super::fake::{Did, FakeLog, FakeProducer};
 use super::gate::ConfigOffset;
-use super::owner::{Ended, Owner, OwnerSettings};
+use super::owner::{Ended, Owner, OwnerContext, OwnerSettings};
 use super::recover::CONFIG_OFFSET_KEY;
 use super::transaction::TransactionLimits;
 use super::{ShardLease, Sources, StartContext};
@@ -19,7 +20,7 @@ use crate::model::contract::Contract;
 use crate::model::log::{LogErrorKind, TransactionalProducer};
 use crate::model::sequence::SequencePrefix;
 use crate::model::{OffsetKey, StoredOffset};
-use crate::model::{Publication, Record};
+use crate::model::{OnRefused, OutputId, Publication, Record, RecordOutput};
 
 pub(super) const SHARD: ShardId = ShardId(3);
 pub(super) const FRAGMENTS: u64 = 30;
@@ -38,7 +39,7 @@ pub(super) fn key() -> OffsetKey {
     OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() }
 }
 
-pub(super) fn outgoing(number: u64) -> Publication {
+pub(super) fn publication(number: u64) -> Publication {
     let offset = StoredOffset {
         continuation_token: None,
         fragment_number: number.to_string().parse().unwrap(),
@@ -48,6 +49,7 @@ pub(super) fn outgoing(number: u64) -> Publication {
         data_partitions: Vec::new(),
     };
     let record = Record {
+        output: Some(RecordOutput { id: OutputId::FRAGMENTS, on_refused: OnRefused::FailStream }),
         topic: "data".into(),
         partition: 0,
         key: number.to_string().into_bytes(),
@@ -100,7 +102,7 @@ impl Sources for Numbers {
             for number in after.max(1)..=FRAGMENTS {
                 // As a live stream: an event of the test falls between two fragments.
                 std::thread::sleep(Duration::from_millis(1));
-                if queue.blocking_send(outgoing(number)).is_err() {
+                if queue.blocking_send(publication(number)).is_err() {
                     return;
                 }
             }
@@ -120,8 +122,11 @@ impl Sources for Numbers {
 
     fn blocked(&mut self, _reason: String, _lease_end: i64) {}
 
-    fn fail_topic(&mut self, topic: &str, reason: String) {
-        self.failed.lock().unwrap().push(format!("{topic}: {reason}"));
+    fn fail_topics(&mut self, topics: &BTreeSet<Arc<str>>, reason: String) {
+        self.failed
+            .lock()
+            .unwrap()
+            .push(format!("{}: {reason}", topics.iter().map(|topic| &**topic).collect::<Vec<_>>().join(" and ")));
     }
 }
 
@@ -137,12 +142,9 @@ impl Run {
     pub(super) fn start(log: FakeLog) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (sources, lease) = (Numbers::default(), ShardLease::default());
-        let owner = Owner {
-            shard: SHARD,
+        let context = OwnerContext {
             contract: Contract::of_group("group", 25),
             log: Arc::new(log.clone()),
-            sources: sources.clone(),
-            lease: lease.clone(),
             runtime: runtime.handle().clone(),
             settings: OwnerSettings {
                 transaction: TransactionLimits { fragments: 4, ..TransactionLimits::default() },
@@ -154,10 +156,8 @@ impl Run {
                 reacquire_cap: Duration::from_millis(20),
                 ..OwnerSettings::default()
             },
-            report: super::OwnerReport::default(),
-            losing: Losing::default(),
-            notifications: Notifications::default(),
         };
+        let owner = Owner::new(SHARD, context, sources.clone(), lease.clone(), super::OwnerReport::default());
         let thread = Some(std::thread::spawn(move || owner.run()));
         Self { log, sources, lease, thread, _runtime: runtime }
     }
@@ -284,6 +284,7 @@ fn rule_9_a_topic_of_another_group_ends_the_owner() {
     let value = Contract::of_group("other", 25).to_bytes();
     let key = crate::model::contract::CONTRACT_KEY.to_vec();
     let record = Record {
+        output: None,
         topic: "offsets".into(),
         partition: 3,
         key,
@@ -316,6 +317,7 @@ fn nothing_is_pulled_before_the_place_of_the_config_log_that_an_alteration_left(
     producer.begin().unwrap();
     let place = ConfigOffset { topic: "configs".to_owned(), position: 17 };
     let record = Record {
+        output: None,
         topic: "offsets".into(),
         partition: SHARD.0,
         key: CONFIG_OFFSET_KEY.to_vec(),
@@ -348,10 +350,11 @@ fn an_owner_that_is_told_takes_its_shard_again_and_goes_on_from_what_it_says_now
     let mut producer = run.log.intruder(SHARD);
     producer.begin().unwrap();
     let record = Record {
+        output: None,
         topic: "offsets".into(),
         partition: SHARD.0,
         key: key().to_bytes(),
-        value: outgoing(20).offset.map(|offset| offset.to_bytes().into()),
+        value: publication(20).offset.map(|offset| offset.to_bytes().into()),
         headers: vec![],
         timestamp_ms: None,
         sequence: None,

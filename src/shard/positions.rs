@@ -22,7 +22,7 @@ pub struct SharedPositions(Arc<Mutex<Positions>>);
 
 /// What becomes of a publication.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// It is written.
     New,
     /// Its fragment is not above the stream's last one, and is not written again.

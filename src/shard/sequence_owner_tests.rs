@@ -2,7 +2,7 @@
 
 use super::fake::FakeLog;
 use super::gate::ConfigOffset;
-use super::owner_tests::{FRAGMENTS, Run, SHARD, key, outgoing};
+use super::owner_tests::{FRAGMENTS, Run, SHARD, key, publication};
 use super::recover::CONFIG_OFFSET_KEY;
 use crate::model::Record;
 use crate::model::log::TransactionalProducer;
@@ -47,7 +47,7 @@ fn a_stream_whose_offset_was_reset_is_counted_on() {
 fn an_offset_of_an_earlier_version_does_not_begin_again() {
     let log = FakeLog::default();
     let offset = |sequence| {
-        let mut offset = outgoing(5).offset.unwrap();
+        let mut offset = publication(5).offset.unwrap();
         offset.sequence = sequence;
         (key().to_bytes(), Some(offset.to_bytes()))
     };
@@ -61,7 +61,7 @@ fn an_offset_of_an_earlier_version_does_not_begin_again() {
 #[test]
 fn a_fragment_that_is_passed_over_has_no_number_and_keeps_the_last_one() {
     let mut sequences = Sequences::default();
-    let mut passed_over = outgoing(2);
+    let mut passed_over = publication(2);
     passed_over.records.clear();
     assert!(!passed_over.has_sequence());
     assert_eq!(sequences.next(&key()), 0);
@@ -74,14 +74,14 @@ fn a_fragment_that_is_passed_over_has_no_number_and_keeps_the_last_one() {
 fn a_sequence_that_cannot_be_read_is_not_taken_for_none() {
     let log = FakeLog::default();
     commit(&log, vec![(sequence::key_bytes(&key()), Some(b"{}".to_vec()))]);
-    let contract = super::Contract::of_group("group", 25);
+    let contract = crate::model::Contract::of_group("group", 25);
     let read = || {
         let lease = super::ShardLease::default();
         super::acquire::acquire(&log, SHARD, &contract, &lease, std::time::Duration::from_secs(1)).unwrap().recovered
     };
     assert!(read().unreadable[&key()].contains("sequence of stream s of connector c"), "{:?}", read());
     // An offset beside it changes nothing; one that is altered does.
-    commit(&log, vec![(key().to_bytes(), outgoing(3).offset.map(|offset| offset.to_bytes()))]);
+    commit(&log, vec![(key().to_bytes(), publication(3).offset.map(|offset| offset.to_bytes()))]);
     assert!(read().unreadable.contains_key(&key()));
     commit(&log, vec![(sequence::key_bytes(&key()), None)]);
     assert!(read().unreadable.is_empty());

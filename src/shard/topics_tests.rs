@@ -8,15 +8,15 @@ use tokio::sync::mpsc;
 
 use super::fake::{Did, FakeLog};
 use super::gate::ConfigOffset;
-use super::owner::{Ended, Owner, OwnerSettings};
-use super::positions::{SharedPositions, admit};
+use super::owner::{Ended, Owner, OwnerContext, OwnerSettings};
+use super::positions::SharedPositions;
 use super::{ShardLease, Sources, StartContext};
 use crate::model::ShardId;
 use crate::model::contract::Contract;
 use crate::model::log::{LogErrorKind, ShardLog};
 use crate::model::sequence::Sequences;
 use crate::model::{DataPartition, OffsetKey, StoredOffset};
-use crate::model::{Publication, Record};
+use crate::model::{OnRefused, OutputId, Publication, Record, RecordOutput};
 use kvs_mkv::FragmentNumber;
 
 /// One stream a topic, by the topic's name; one that was given up sends no more.
@@ -31,12 +31,18 @@ struct Topics {
     log: Option<FakeLog>,
     /// Every fifth fragment of `good` has a notification, and comes again with another one.
     tells: bool,
+    /// Each stream has a second output, into `TOPIC metadata`.
+    has_metadata: bool,
     /// Fragments that counted as published.
     repeated: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 fn record(topic: &str, key: String) -> Record {
     Record {
+        output: Some(match topic {
+            "told" => RecordOutput { id: OutputId::NOTIFICATIONS, on_refused: OnRefused::Drop },
+            _ => RecordOutput { id: OutputId::FRAGMENTS, on_refused: OnRefused::FailStream },
+        }),
         topic: topic.into(),
         partition: 0,
         key: key.into_bytes(),
@@ -49,7 +55,7 @@ fn record(topic: &str, key: String) -> Record {
 
 const FRAGMENTS: u64 = 20;
 
-fn outgoing(topic: &str, number: u64) -> Publication {
+fn publication(topic: &str, number: u64) -> Publication {
     let offset = StoredOffset {
         continuation_token: None,
         fragment_number: number.to_string().parse().unwrap(),
@@ -87,9 +93,14 @@ impl Sources for Topics {
                     start.positions.get(&key).map_or(0, |offset| offset.fragment_number.as_str().parse().unwrap());
                 if number > last && !failed.contains(topic) && !offline(topic) {
                     let with = |told: Option<&str>| {
-                        let mut outgoing = outgoing(topic, number);
-                        outgoing.notifications.extend(told.map(|told| record("told", format!("{told} {number}"))));
-                        queue.try_send(outgoing).unwrap();
+                        let mut publication = publication(topic, number);
+                        if self.has_metadata {
+                            publication
+                                .records
+                                .push(record(&format!("{topic} metadata"), format!("{topic} {number} metadata")));
+                        }
+                        publication.notifications.extend(told.map(|told| record("told", format!("{told} {number}"))));
+                        queue.try_send(publication).unwrap();
                     };
                     if self.tells && topic == "good" && number % 5 == 0 {
                         with(Some("told"));
@@ -122,8 +133,8 @@ impl Sources for Topics {
         self.blocked.lock().unwrap().push(reason);
     }
 
-    fn fail_topic(&mut self, topic: &str, _reason: String) {
-        self.failed.lock().unwrap().insert(topic.to_owned());
+    fn fail_topics(&mut self, topics: &BTreeSet<Arc<str>>, _reason: String) {
+        self.failed.lock().unwrap().extend(topics.iter().map(|topic| topic.to_string()));
     }
 }
 
@@ -139,12 +150,9 @@ impl Run {
     fn start(log: &FakeLog, sources: &Topics, blocked_after: Duration) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let lease = ShardLease::default();
-        let owner = Owner {
-            shard: ShardId(0),
+        let context = OwnerContext {
             contract: Contract::of_group("group", 25),
             log: Arc::new(log.clone()),
-            sources: sources.clone(),
-            lease: lease.clone(),
             runtime: runtime.handle().clone(),
             settings: OwnerSettings {
                 reacquire_base: Duration::from_millis(2),
@@ -153,10 +161,8 @@ impl Run {
                 blocked_after,
                 ..OwnerSettings::default()
             },
-            report: super::OwnerReport::default(),
-            losing: Losing::default(),
-            notifications: Notifications::default(),
         };
+        let owner = Owner::new(ShardId(0), context, sources.clone(), lease.clone(), super::OwnerReport::default());
         let thread = std::thread::spawn(move || owner.run());
         Self { log: log.clone(), sources: sources.clone(), lease, thread, _runtime: runtime }
     }
@@ -193,6 +199,22 @@ fn only_the_streams_of_the_topic_that_takes_nothing_fail() {
     run.wait("the good ones", |published| published.len() >= FRAGMENTS as usize);
     assert_eq!(log.published(), all_of("good"));
     assert_eq!(*run.sources.failed.lock().unwrap(), BTreeSet::from(["bad".to_owned()]));
+    run.release();
+}
+
+/// With several outputs a stream writes to several topics: one stream at a time shows whose records are refused.
+#[test]
+fn of_streams_with_several_outputs_only_that_whose_topic_takes_nothing_fails() {
+    let log = FakeLog::default();
+    log.refuse_topic("bad metadata");
+    let run = Run::start(&log, &Topics { has_metadata: true, ..Topics::default() }, Duration::from_secs(60));
+    run.wait("the good ones", |published| published.len() >= 2 * FRAGMENTS as usize);
+    let published = log.published();
+    let expected: Vec<String> =
+        all_of("good").into_iter().flat_map(|one| [one.clone(), format!("{one} metadata")]).collect();
+    assert_eq!(published, expected);
+    let failed = ["bad", "bad metadata"].map(str::to_owned);
+    assert_eq!(*run.sources.failed.lock().unwrap(), BTreeSet::from(failed));
     run.release();
 }
 
@@ -271,20 +293,20 @@ fn a_shard_that_cannot_be_taken_is_spoken_of_by_its_streams() {
 /// A task that is started again before its last fragment was written may count other partitions than that one's.
 #[test]
 fn a_stream_stays_in_the_partition_of_its_last_fragment() {
-    let at = |topic: &str, partition| Some(DataPartition { topic: topic.to_owned(), partition });
+    let at = |topic: &str, partition| vec![DataPartition { topic: topic.to_owned(), partition }];
     let with = |topic: &str, partition| {
-        let mut outgoing = outgoing("good", 2);
-        outgoing.offset.as_mut().unwrap().data_partition = at(topic, partition);
-        outgoing.records[0].partition = partition;
-        outgoing
+        let mut publication = publication("good", 2);
+        publication.offset.as_mut().unwrap().data_partitions = at(topic, partition);
+        publication.records[0].partition = partition;
+        publication
     };
     let positions = SharedPositions::default();
-    admit(with("good", 1), &positions, &mut Sequences::default());
+    positions.admit(with("good", 1), &mut Sequences::default());
     let mut next = with("good", 4);
-    next.keep_partition(positions.get(&next.key).as_ref());
-    assert_eq!((next.records[0].partition, next.offset.unwrap().data_partition), (1, at("good", 1)));
+    next.keep_partitions(positions.get(&next.key).as_ref());
+    assert_eq!((next.records[0].partition, next.offset.unwrap().data_partitions), (1, at("good", 1)));
     // Another topic is another matter.
     let mut next = with("other", 4);
-    next.keep_partition(positions.get(&next.key).as_ref());
+    next.keep_partitions(positions.get(&next.key).as_ref());
     assert_eq!(next.records[0].partition, 4);
 }

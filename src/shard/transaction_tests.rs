@@ -5,7 +5,7 @@ use super::*;
 use crate::model::IdScheme;
 use crate::model::log::ShardLog;
 
-fn outgoing(number: Option<u64>) -> Publication {
+fn publication(number: Option<u64>) -> Publication {
     let offset = number.map(|number| StoredOffset {
         continuation_token: None,
         fragment_number: number.to_string().parse().unwrap(),
@@ -15,6 +15,10 @@ fn outgoing(number: Option<u64>) -> Publication {
         data_partitions: Vec::new(),
     });
     let record = Record {
+        output: Some(match number {
+            Some(_) => RecordOutput { id: OutputId::FRAGMENTS, on_refused: OnRefused::FailStream },
+            None => RecordOutput { id: OutputId::NOTIFICATIONS, on_refused: OnRefused::Drop },
+        }),
         topic: if number.is_some() { "data" } else { "notifications" }.into(),
         partition: 0,
         key: number.map_or("told".to_owned(), |number| number.to_string()).into_bytes(),
@@ -43,11 +47,11 @@ fn what_is_no_fragment_moves_no_offset() {
     let mut producer = log.open_producer(ShardId(0), IdScheme::default()).unwrap();
     producer.init().unwrap();
     let topic = Arc::from("offsets");
-    let alone = Transaction::begin(&mut producer, TransactionLimits::default(), outgoing(None)).unwrap();
+    let alone = Transaction::begin(&mut producer, TransactionLimits::default(), publication(None)).unwrap();
     assert!(alone.offsets.is_empty());
     assert!(!alone.commit(&topic, ShardId(0), &[]).unwrap()[0].is_fragment);
-    let mut among = Transaction::begin(&mut producer, TransactionLimits::default(), outgoing(Some(7))).unwrap();
-    among.add(outgoing(None)).unwrap();
+    let mut among = Transaction::begin(&mut producer, TransactionLimits::default(), publication(Some(7))).unwrap();
+    among.add(publication(None)).unwrap();
     let offset = among.offsets.values().next().unwrap().clone();
     assert_eq!((among.offsets.len(), offset.fragment_number.as_str()), (1, "7"));
     let committed = among.commit(&topic, ShardId(0), &[]).unwrap();

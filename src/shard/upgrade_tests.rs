@@ -3,7 +3,7 @@
 use super::ShardLease;
 use super::acquire::acquire;
 use super::fake::{Did, FakeLog, FakeProducer};
-use super::owner_tests::{Run, SHARD, key, outgoing};
+use super::owner_tests::{Run, SHARD, key, publication};
 use super::recover::{RecoverError, Recovered};
 use crate::model::Record;
 use crate::model::contract::{CONTRACT_KEY, Contract};
@@ -25,7 +25,7 @@ fn earlier_owner(log: &FakeLog) -> FakeProducer {
     owner.send(record(CONTRACT_KEY, contract().to_bytes())).unwrap();
     owner.commit().unwrap();
     owner.begin().unwrap();
-    owner.send(record(&key().to_bytes(), outgoing(9).offset.unwrap().to_bytes())).unwrap();
+    owner.send(record(&key().to_bytes(), publication(9).offset.unwrap().to_bytes())).unwrap();
     owner
 }
 

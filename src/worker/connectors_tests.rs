@@ -10,7 +10,7 @@ fn run(everywhere: bool, has_tasks: bool, trouble: Option<&str>) -> Option<Strin
         trouble: trouble.map(str::to_owned),
         nothing: Some(nothing),
         has_tasks,
-        topic: None,
+        topics: BTreeSet::new(),
         looked: None,
     };
     run.trouble()

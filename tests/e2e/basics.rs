@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use kvs_connect::shard::{OffsetKey, ShardCount};
+use kvs_connect::model::{OffsetKey, ShardCount};
 use kvs_harness::{Kafka, wait_for};
 use kvs_simulator::{Fault, FaultKind, Pace};
 

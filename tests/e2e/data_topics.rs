@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kvs_connect::shard::partition_for;
+use kvs_connect::model::partition_for;
 use kvs_harness::kafka::tool;
 use kvs_harness::{Connector, ConnectorFile, Isolation, Kafka, KafkaCluster, read_topic, wait_for};
 use kvs_simulator::Pace;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use kvs_connect::kafka::settings::GroupProtocol;
 use kvs_connect::kafka::{KafkaLog, KafkaSettings};
-use kvs_connect::shard::log::write_transaction;
-use kvs_connect::shard::recover::recover;
-use kvs_connect::shard::{
+use kvs_connect::model::log::write_transaction;
+use kvs_connect::model::{
     Contract, IdScheme, OffsetKey, Record, ShardId, ShardLog, StoredOffset, TransactionalProducer,
 };
+use kvs_connect::shard::recover::recover;
 use kvs_harness::Kafka;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kvs_client::{CallLimits, Client, ClientConfig, CredentialsSource};
-use kvs_connect::shard::{OffsetKey, ShardCount};
+use kvs_connect::model::{OffsetKey, ShardCount};
 use kvs_harness::{Kafka, wait_for};
 use kvs_simulator::Pace;
 use serde_json::json;

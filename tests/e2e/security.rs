@@ -1,7 +1,7 @@
 //! A Kafka that wants to know who asks: SASL over TLS, certificates, and ACLs one by one.
 
 use kvs_harness::kafka::tool;
-use kvs_harness::{Connector, Kafka, WorkerFile, wait_for};
+use kvs_harness::{Connector, Kafka, WorkerFile, wait_for, wait_until};
 use kvs_simulator::Pace;
 
 use crate::certificates::write_certificates;
@@ -132,12 +132,15 @@ fn one_acl_after_the_other(secure: &Secure) {
         let log = worker.log();
         assert!(code == 78 && log.contains(expected), "{code}: {expected:?} is not said: {log}");
     };
-    let says = |worker: &Connector, expected: &str| {
-        wait_for(expected, || worker.log().contains(expected));
+    // What it says instead, or that it has ended, is what has to be known when it does not say so.
+    let says = |worker: &mut Connector, expected: &str| {
+        let _ = wait_until(expected, || worker.log().contains(expected) || worker.exit_code().is_some());
+        let log = worker.log();
+        assert!(log.contains(expected), "{expected:?} is not said (ended with {:?}): {log}", worker.exit_code());
     };
     // The group itself is asked first; it is waited for.
-    let worker = Connector::start(program(), &settings, &[]);
-    says(&worker, &format!("grant Read on group {group}"));
+    let mut worker = Connector::start(program(), &settings, &[]);
+    says(&mut worker, &format!("grant Read on group {group}"));
     assert_eq!(worker.get("/health").map(|(code, _)| code), Some(503));
     secure.allow(&["--operation", "Read", "--group", &group, "--resource-pattern-type", "prefixed"]);
     drop(worker);
@@ -161,15 +164,15 @@ fn one_acl_after_the_other(secure: &Secure) {
     }
     // The topic is empty: whether it may be read shows when the group is there and it is followed.
     secure.allow(&["--operation", "Read", "--topic", &offsets]);
-    let worker = Connector::start(program(), &settings, &[]);
-    says(&worker, &format!("Read on topic {configs}").replace("Read on", "Read and Describe on"));
+    let mut worker = Connector::start(program(), &settings, &[]);
+    says(&mut worker, &format!("Read on topic {configs}").replace("Read on", "Read and Describe on"));
     drop(worker);
     for name in [&configs, &statuses] {
         secure.allow(&["--operation", "Read", "--topic", name]);
     }
     let mut worker = Connector::start(program(), &settings, &[]);
     // It goes on after a grant, without a restart; and is not healthy as long as nobody can hear of it.
-    says(&worker, &format!("grant Write on topic {statuses}"));
+    says(&mut worker, &format!("grant Write on topic {statuses}"));
     wait_for("the worker to be unhealthy", || worker.get("/health").is_some_and(|(code, _)| code == 500));
     assert!(worker.get("/health").unwrap().1.contains(&statuses));
     secure.allow(&["--operation", "Write", "--topic", &statuses]);

@@ -4,8 +4,10 @@ use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::types::Value;
 use kvs_mkv::{ChunkWriter, Event, FrameData, LeadingTags, Splitter, Timestamp, TrackKind, TrailingTags};
 
-use super::schema::single_object_header;
 use super::*;
+use crate::model::{OffsetKey, RecordTimestamp, VALUE_HEADROOM_BYTES};
+use crate::output::framing::single_object_header;
+use crate::output::schema::{VALUE_NAME, VALUE_SCHEMA};
 
 fn fragment(producer_ms: i64) -> Fragment {
     let writer = ChunkWriter::new("tests");
@@ -20,30 +22,27 @@ fn fragment(producer_ms: i64) -> Fragment {
     };
     let trailing = TrailingTags { millis_behind_now: 3, continuation_token: "token".to_owned() };
     let bytes = writer.chunk(&[track], &[("place", "Tür")], &leading, 0, &frames, &trailing);
-    let mut splitter = Splitter::default().with_headroom(HEADROOM_BYTES);
+    let mut splitter = Splitter::default().with_headroom(VALUE_HEADROOM_BYTES);
     match splitter.push(&mut bytes.as_slice()) {
         Ok(Some(Event::Fragment(fragment))) => fragment,
         other => panic!("{other:?}"),
     }
 }
 
-fn builder(key_format: KeyFormat, wanted: RecordTimestamp) -> RecordBuilder {
-    RecordBuilder {
-        key: Arc::new(OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() }),
-        stream_name: "s".to_owned(),
-        stream_arn: Some("arn".to_owned()),
-        topic: "t".into(),
-        partition: 5,
-        key_format,
-        encoder: Arc::new(AvroValue::new().unwrap()),
-        ingest_time: false,
-        timestamps: TimestampPolicy {
-            wanted,
-            retention_ms: Some(1_000),
-            before_max_ms: i64::MAX,
-            after_max_ms: 3_600_000,
-        },
-    }
+fn policy(wanted: RecordTimestamp) -> TimestampPolicy {
+    TimestampPolicy { wanted, retention_ms: Some(1_000), before_max_ms: i64::MAX, after_max_ms: 3_600_000 }
+}
+
+/// The records of a fragment that was received at 9.
+fn project(keys: KeyFormat, mut fragment: Fragment, content_type: &str) -> Vec<Record> {
+    let partitions = Arc::new(crate::kafka::DataTopic::new("t", 6));
+    let output =
+        FragmentOutput::new(OutputTopic { name: "t".into(), partitions }, keys, policy(RecordTimestamp::Ingest));
+    let key = Arc::new(OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() });
+    let origin = Origin { key: &key, stream_name: "s", stream_arn: Some("arn"), now_ms: 9, ingest_time: false };
+    let mut publication = Publication::of_notifications(Arc::clone(&key), Vec::new());
+    output.unwrap().project(&origin, 5, &mut fragment, content_type, &mut publication).unwrap();
+    publication.records
 }
 
 /// The value as the shard's owner completes it.
@@ -61,13 +60,14 @@ fn field<'v>(value: &'v Value, name: &str) -> &'v Value {
 fn an_independent_reading_agrees() {
     let fragment = fragment(5);
     let payload = fragment.payload.to_vec();
-    let records = builder(KeyFormat::Text, RecordTimestamp::Ingest).build(fragment, Some("video/webm"), 9).unwrap();
+    let records = project(KeyFormat::Text, fragment, "video/webm");
     let [record] = &records[..] else { panic!("{records:?}") };
     assert_eq!(record.key, b"91343852333181432392682062607743920146159169392");
-    assert_eq!(record.timestamp_ms, Some(9));
+    assert_eq!((record.timestamp_ms, record.partition), (Some(9), 5));
+    assert_eq!(record.output.map(|output| output.on_refused), Some(OnRefused::FailStream));
     let schema = apache_avro::Schema::parse_str(VALUE_SCHEMA).unwrap();
     // What another reader computes too is in schema_tests and in tests/readers.
-    let header = single_object_header(VALUE_SCHEMA).unwrap();
+    let header = single_object_header(VALUE_NAME, VALUE_SCHEMA).unwrap();
     let reader = GenericSingleObjectReader::builder().schema(schema).header(header).build().unwrap();
     let bytes = published(record, 77);
     let mut bytes = bytes.as_slice();
@@ -94,7 +94,7 @@ fn the_payload_is_not_moved() {
     let fragment = fragment(5);
     let address = fragment.payload.as_ptr();
     let size = fragment.payload.len();
-    let records = builder(KeyFormat::Text, RecordTimestamp::Ingest).build(fragment, None, 9).unwrap();
+    let records = project(KeyFormat::Text, fragment, "video/x-matroska");
     let value = records[0].value.as_ref().unwrap();
     assert_eq!(value[value.len() - size..].as_ptr(), address);
     // Nor by the sequence.
@@ -105,7 +105,7 @@ fn the_payload_is_not_moved() {
 
 #[test]
 fn headers_say_what_the_payload_is_and_what_the_value_is() {
-    let records = builder(KeyFormat::Text, RecordTimestamp::Ingest).build(fragment(5), Some("video/webm"), 9).unwrap();
+    let records = project(KeyFormat::Text, fragment(5), "video/webm");
     let header = |name| records[0].headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str());
     assert_eq!(header("kvs.content.type"), Some("video/webm"));
     assert_eq!(header("content-type"), Some("avro/binary"));
@@ -114,7 +114,7 @@ fn headers_say_what_the_payload_is_and_what_the_value_is() {
 
 #[test]
 fn an_avro_key_is_an_avro_string() {
-    let records = builder(KeyFormat::Avro, RecordTimestamp::Ingest).build(fragment(5), None, 9).unwrap();
+    let records = project(KeyFormat::Avro, fragment(5), "video/x-matroska");
     let schema = apache_avro::Schema::parse_str(KEY_SCHEMA).unwrap();
     let reader = GenericSingleObjectReader::builder().schema(schema).build().unwrap();
     let value = reader.read_value(&mut records[0].key.as_slice()).unwrap();
@@ -124,7 +124,7 @@ fn an_avro_key_is_an_avro_string() {
 #[test]
 fn times_that_kafka_would_refuse_or_delete_are_replaced() {
     let now = 10_000_000;
-    let chosen = |producer_ms, wanted| builder(KeyFormat::Text, wanted).timestamps.choose(&fragment(producer_ms), now);
+    let chosen = |producer_ms, wanted| policy(wanted).choose(&fragment(producer_ms), now);
     let replaced = |producer_ms| chosen(producer_ms, RecordTimestamp::Producer).replaced;
     assert_eq!(chosen(now - 999, RecordTimestamp::Producer).millis, now - 999);
     assert_eq!(replaced(now - 999), None);
@@ -148,7 +148,7 @@ fn times_that_kafka_would_refuse_or_delete_are_replaced() {
     assert_eq!(for_ever.choose(&fragment(1), now).replaced, None);
     let mut without = fragment(5);
     without.producer_timestamp = None;
-    let policy = builder(KeyFormat::Text, RecordTimestamp::Producer).timestamps;
+    let policy = policy(RecordTimestamp::Producer);
     assert_eq!(policy.choose(&without, now).replaced, Some("missing"));
     assert_eq!(policy.choose(&without, now).millis, now);
 }
