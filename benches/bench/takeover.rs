@@ -77,7 +77,7 @@ fn published(worker: &Connector) -> HashMap<String, f64> {
 
 fn took_ms(log: &str) -> Vec<f64> {
     log.lines()
-        .filter(|line| line.contains("\"took the shard\""))
+        .filter(|line| line.contains("\"acquired the shard\""))
         .filter_map(|line| line.split("\"took_ms\":").nth(1)?.split(',').next()?.parse().ok())
         .collect()
 }

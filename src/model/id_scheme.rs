@@ -44,8 +44,8 @@ impl IdScheme {
     ///
     /// # Errors
     /// When this version knows no such form: under another id it would not fence the shard's owner.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(bytes).map(|Wire { separator }| separator).map_err(|error| error.to_string())
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes).map(|Wire { separator }| separator)
     }
 }
 

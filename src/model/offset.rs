@@ -3,6 +3,7 @@
 use kvs_mkv::{FragmentNumber, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::offset_error::OffsetError;
 use super::sequence;
 
 /// The partition of a data topic that a stream's records are in. It is kept with the offset: partitions that are added
@@ -92,22 +93,20 @@ impl StoredOffset {
     ///
     /// # Errors
     /// What is wrong with it: it must not be taken for "no offset", which would publish the stream again.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, OffsetError> {
         /// Looked at first: the rest may have another form.
         #[derive(Deserialize)]
         struct Version {
             #[serde(default = "first_version")]
             version: u32,
         }
-        let Version { version } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let Version { version } = serde_json::from_slice(bytes)?;
         if version > VERSION {
-            return Err(format!(
-                "it is of version {version} and this worker knows up to {VERSION}: run a newer worker"
-            ));
+            return Err(OffsetError::Version { found: version, known: VERSION });
         }
-        let wire: Wire = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let wire: Wire = serde_json::from_slice(bytes)?;
         Ok(Self {
-            fragment_number: wire.fragment_number.parse().map_err(|error| format!("fragmentNumber: {error}"))?,
+            fragment_number: wire.fragment_number.parse().map_err(OffsetError::FragmentNumber)?,
             continuation_token: wire.continuation_token,
             server_timestamp: wire.server_timestamp.map(Timestamp::from_millis),
             producer_timestamp: wire.producer_timestamp.map(Timestamp::from_millis),

@@ -11,6 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::offset_error::OffsetError;
 use super::offset_key::OffsetKey;
 
 /// The first element of the reserved keys: `["kvs-connect-sequence","connector",{"stream":"…"}]`. No offset's, for
@@ -90,8 +91,8 @@ pub fn value_bytes(sequence: i64) -> Vec<u8> {
 ///
 /// # Errors
 /// What is wrong with it: it must not be taken for "none", which would begin again at 0.
-pub fn value_from_bytes(bytes: &[u8]) -> Result<i64, String> {
-    let Wire { sequence } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+pub fn value_from_bytes(bytes: &[u8]) -> Result<i64, OffsetError> {
+    let Wire { sequence } = serde_json::from_slice(bytes)?;
     checked(sequence)
 }
 
@@ -99,7 +100,7 @@ pub fn value_from_bytes(bytes: &[u8]) -> Result<i64, String> {
 ///
 /// # Errors
 /// When it is below 0 or above [`SEQUENCE_MAX`].
-pub fn checked(sequence: i64) -> Result<i64, String> {
+pub fn checked(sequence: i64) -> Result<i64, OffsetError> {
     within(sequence, SEQUENCE_MAX)
 }
 
@@ -107,15 +108,15 @@ pub fn checked(sequence: i64) -> Result<i64, String> {
 ///
 /// # Errors
 /// When it is below 0 or above [`SEQUENCE_SET_MAX`].
-pub fn checked_to_set(sequence: i64) -> Result<i64, String> {
+pub fn checked_to_set(sequence: i64) -> Result<i64, OffsetError> {
     within(sequence, SEQUENCE_SET_MAX)
 }
 
-fn within(sequence: i64, most: i64) -> Result<i64, String> {
+fn within(sequence: i64, most: i64) -> Result<i64, OffsetError> {
     if (0..=most).contains(&sequence) {
         return Ok(sequence);
     }
-    Err(format!("sequence: 0 to {most} was expected, not {sequence}"))
+    Err(OffsetError::Sequence { found: sequence, max: most })
 }
 
 #[cfg(test)]

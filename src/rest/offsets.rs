@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::error::{ApiError, JsonBody, Path};
 use crate::config::connector::shown;
+use crate::model::sequence::checked_to_set;
 use crate::model::{DataPartition, StoredOffset};
 use crate::worker::Worker;
 
@@ -126,7 +127,7 @@ fn stored(offset: Offset) -> Result<StoredOffset, String> {
         fragment_number,
         server_timestamp,
         producer_timestamp: producer_timestamp.map(time).transpose()?,
-        sequence: sequence.map(crate::model::sequence::checked_to_set).transpose()?,
+        sequence: sequence.map(checked_to_set).transpose().map_err(|error| error.to_string())?,
         data_partitions: data_partition.into_iter().chain(data_partitions).collect(),
     })
 }

@@ -19,7 +19,7 @@ use super::recover::{RecoverError, recover};
 use crate::model::Record;
 use crate::model::contract::Contract;
 use crate::model::log::{ShardLog, write_transaction};
-use crate::model::{OffsetKey, StoredOffset};
+use crate::model::{OffsetError, OffsetKey, StoredOffset};
 use crate::model::{ShardCount, ShardId};
 
 /// A place under an ARN.
@@ -47,10 +47,10 @@ impl PositionByArn {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, OffsetError> {
         match serde_json::from_slice::<Moved>(bytes) {
             Ok(Moved { version: MOVED_VERSION, offset, .. }) => {
-                let offset = serde_json::to_vec(&offset).map_err(|error| error.to_string())?;
+                let offset = serde_json::to_vec(&offset)?;
                 Ok(Self { offset: StoredOffset::from_bytes(&offset)?, moved: true })
             }
             _ => Ok(Self { offset: StoredOffset::from_bytes(bytes)?, moved: false }),

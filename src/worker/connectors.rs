@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::plan::{ConnectorPlan, Dependencies};
+use super::plan::{ConnectorPlan, Dependencies, Refused};
 use super::shards::Shards;
 use crate::cluster::{ConfigView, RestartRequest, Settings, TargetState};
 use crate::config::RestartPolicy;
@@ -282,7 +282,7 @@ impl Runner {
                     self.runs.note(&self.name, &self.cancel, |run| (run.failed, run.topics) = (None, topics));
                     return plan;
                 }
-                Err(reason) => {
+                Err(Refused(reason)) => {
                     failures += 1;
                     let delay = RETRY.delay(failures);
                     tracing::error!(

@@ -15,7 +15,7 @@ use crate::config::{ConnectorConfig, WorkerConfig, check};
 use crate::connector::{ConnectorContext, EarlierPositions, StreamPlan};
 use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Topics};
 use crate::model::{Contract, OffsetKey};
-use crate::output::{Preparer, RECORD_OVERHEAD_BYTES};
+use crate::output::{PrepareError, Preparer, RECORD_OVERHEAD_BYTES};
 use crate::shard::OwnerSettings;
 use crate::shard::transaction::TransactionLimits;
 use crate::telemetry::CallMetrics;
@@ -81,6 +81,22 @@ pub(super) struct Dependencies {
     starting: Semaphore,
 }
 
+/// Why a connector cannot run, in words that show no resolved reference.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Refused(pub(super) String);
+
+/// Why a connector whose settings are in order cannot run.
+#[derive(Debug, thiserror::Error)]
+enum PlanError {
+    /// Its outputs cannot be prepared.
+    #[error(transparent)]
+    Outputs(#[from] PrepareError),
+    /// The service cannot be called with its settings.
+    #[error(transparent)]
+    Client(#[from] kvs_client::Error),
+}
+
 /// A connector that is ready to run.
 pub(super) struct ConnectorPlan {
     /// Streams that are listed.
@@ -111,21 +127,23 @@ impl Dependencies {
     ///
     /// # Errors
     /// Why it cannot run, in words that show no resolved reference.
-    pub(super) async fn plan(&self, settings: &Settings) -> Result<ConnectorPlan, String> {
-        let _turn = self.starting.acquire().await.map_err(|error| error.to_string())?;
+    pub(super) async fn plan(&self, settings: &Settings) -> Result<ConnectorPlan, Refused> {
+        let ended = |_: tokio::task::JoinError| Refused("the worker ends".to_owned());
+        let _turn = self.starting.acquire().await.map_err(|_| Refused("the worker ends".to_owned()))?;
         // Files of secrets are read for it.
         let (config, given) = (Arc::clone(&self.config), settings.clone());
         let checked = move || check::connector(Some(&config), "settings", &given);
-        let checked = tokio::task::spawn_blocking(checked).await.map_err(|error| error.to_string())?;
+        let checked = tokio::task::spawn_blocking(checked).await.map_err(ended)?;
         let (connector, resolved) = checked.map_err(|problems| {
-            problems.iter().map(|problem| format!("{}: {}", problem.key, problem.reason)).collect::<Vec<_>>().join("; ")
+            let problems = problems.iter().map(|problem| format!("{}: {}", problem.key, problem.reason));
+            Refused(problems.collect::<Vec<_>>().join("; "))
         })?;
         // What a reference was resolved to is not shown, nor what was made of it.
         for note in connector.notes.iter().filter(|_| resolved.settings == *settings) {
             tracing::info!(connector = connector.name, "{note}");
         }
         let planned = self.plan_resolved(&connector, resolved.clone()).await;
-        planned.map_err(|reason| resolved.hide(&reason))
+        planned.map_err(|error| Refused(resolved.hide(&error.to_string())))
     }
 
     /// Returns how many bytes of the memory budget are in use.
@@ -142,9 +160,8 @@ impl Dependencies {
     ///
     /// # Errors
     /// Why there is none.
-    pub(super) async fn client(&self, connector: &ConnectorConfig) -> Result<Client, String> {
-        let client = Client::new(connector.client.clone(), Arc::clone(&self.limits)).await;
-        let client = client.map_err(|error| error.to_string())?;
+    pub(super) async fn client(&self, connector: &ConnectorConfig) -> Result<Client, kvs_client::Error> {
+        let client = Client::new(connector.client.clone(), Arc::clone(&self.limits)).await?;
         Ok(client.with_observer(Box::new(CallMetrics { connector: connector.name.clone() })))
     }
 
@@ -153,8 +170,8 @@ impl Dependencies {
         self.outputs.problems(connector).await
     }
 
-    async fn plan_resolved(&self, connector: &ConnectorConfig, resolved: Resolved) -> Result<ConnectorPlan, String> {
-        let outputs = self.outputs.prepare(connector).await.map_err(|error| error.to_string())?;
+    async fn plan_resolved(&self, connector: &ConnectorConfig, resolved: Resolved) -> Result<ConnectorPlan, PlanError> {
+        let outputs = self.outputs.prepare(connector).await?;
         let client = self.client(connector).await?;
         let context = Arc::new(ConnectorContext {
             client: Arc::new(client),

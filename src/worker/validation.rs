@@ -48,7 +48,7 @@ impl Worker {
 }
 
 async fn try_service(dependencies: &Dependencies, config: &ConnectorConfig) -> Result<(), (&'static str, String)> {
-    let client = dependencies.client(config).await.map_err(|reason| ("kvs.region", reason))?;
+    let client = dependencies.client(config).await.map_err(|error| ("kvs.region", error.to_string()))?;
     match &config.streams {
         StreamsConfig::Listed(streams) => {
             for stream in streams.iter().take(STREAMS_TRIED_MAX) {
