@@ -50,7 +50,7 @@ pub(super) struct Tail {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum From {
     /// With the first record that is still there.
-    StartContext,
+    Beginning,
     /// With what comes from now on.
     End,
 }
@@ -111,7 +111,7 @@ impl Tail {
         let mut ends = HashMap::new();
         for partition in brokers::partitions(consumer, &self.topic)? {
             let (start, end) = consumer.fetch_watermarks(&self.topic, partition, CALL_TIMEOUT).map_err(text)?;
-            let from = if self.from == From::StartContext { start } else { end };
+            let from = if self.from == From::Beginning { start } else { end };
             partitions.add_partition_offset(&self.topic, partition, Offset::Offset(from)).map_err(text)?;
             if from < end {
                 ends.insert(partition, end);
