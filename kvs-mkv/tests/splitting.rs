@@ -163,15 +163,15 @@ fn the_end_of_the_body_proves_nothing() {
 }
 
 #[test]
-fn a_chunk_without_its_token_is_unfinished_when_the_next_begins() {
+fn a_chunk_without_its_token_is_unterminated_when_the_next_begins() {
     let unknown_cluster = sized(0x1F43_B675, 1, &writer().cluster(0, &[])[5..], false);
     let first = [start("7"), unknown_cluster].concat();
     let (events, end) = split(&[first.clone(), chunk("8", 1, 1)].concat()).unwrap();
     assert_eq!(end, End::Clean);
     match &events[..] {
-        [Event::Unfinished(unfinished), Event::Fragment(whole)] => {
-            assert_eq!(&*unfinished.payload, first.as_slice());
-            assert!(!unfinished.complete);
+        [Event::Unterminated(unterminated), Event::Fragment(whole)] => {
+            assert_eq!(&*unterminated.payload, first.as_slice());
+            assert!(!unterminated.complete);
             assert_eq!(whole.number.as_str(), "8");
         }
         other => panic!("{other:?}"),

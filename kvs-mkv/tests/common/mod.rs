@@ -26,7 +26,7 @@ pub fn video_track() -> Track {
     let mut track = Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC");
     track.codec_private = Some(vec![1, 66, 0, 30]);
     track.name = Some("video".to_owned());
-    track.video = Some(VideoSettings { width: 640, height: 360 });
+    track.video = Some(VideoSettings::new(640, 360));
     track
 }
 
