@@ -40,7 +40,7 @@ fn noise(size: usize, seed: usize) -> Vec<u8> {
 pub fn video(index: usize, size: usize) -> Vec<u8> {
     let mut track = Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC");
     track.codec_private = Some(noise(40, 1));
-    track.video = Some(VideoSettings { width: 1280, height: 720 });
+    track.video = Some(VideoSettings::new(1280, 720));
     let data = noise(size / VIDEO_FRAMES, index);
     let frames: Vec<_> = (0..VIDEO_FRAMES)
         .map(|frame| FrameData { track: 1, timestamp_ns: frame as i64 * 33_000_000, key: frame == 0, data: &data })
@@ -54,7 +54,7 @@ pub fn connect(index: usize) -> Vec<u8> {
     let audio = |number, name: &str| {
         let mut track = Track::new(number, TrackKind::Audio, "A_AAC");
         track.name = Some(name.to_owned());
-        track.audio = Some(AudioSettings { sampling_frequency_hz: 8000.0, channels: 1 });
+        track.audio = Some(AudioSettings::new(8000.0, 1));
         track
     };
     let tags = [
