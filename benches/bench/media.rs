@@ -1,4 +1,4 @@
-//! Media of the two shapes that matter: video of half a megabyte, and Amazon Connect's 34 KB of audio.
+//! Media of the two shapes that matter most: video of half a megabyte, and Amazon Connect's 34 KB of audio.
 
 use kvs_mkv::{
     AudioSettings, ChunkWriter, FrameData, LeadingTags, Timestamp, Track, TrackKind, TrailingTags, VideoSettings,
@@ -24,7 +24,7 @@ fn trailing(index: usize) -> TrailingTags {
     TrailingTags { millis_behind_now: 15_858, continuation_token: number(index) }
 }
 
-/// Noise, which nothing can make smaller.
+/// Returns noise, which no compression can shrink.
 fn noise(size: usize, seed: usize) -> Vec<u8> {
     let mut state = seed as u64 * 0x9E37_79B9_7F4A_7C15 + 1;
     let mut next = || {
@@ -36,7 +36,7 @@ fn noise(size: usize, seed: usize) -> Vec<u8> {
     (0..size.div_ceil(8)).flat_map(|_| next().to_le_bytes()).take(size).collect()
 }
 
-/// A chunk of `size` bytes of video, 60 frames.
+/// Returns a chunk of about `size` bytes of video in 60 frames.
 pub fn video(index: usize, size: usize) -> Vec<u8> {
     let mut track = Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC");
     track.codec_private = Some(noise(40, 1));
@@ -48,7 +48,7 @@ pub fn video(index: usize, size: usize) -> Vec<u8> {
     ChunkWriter::new("bench").chunk(&[track], &[("camera", "7")], &leading(index), 0, &frames, &trailing(index))
 }
 
-/// A chunk in the layout of Amazon Connect: two audio tracks, five tags before and again behind the cluster.
+/// Returns a chunk in the layout of Amazon Connect: two audio tracks, and five tags before and again after the cluster.
 pub fn connect(index: usize) -> Vec<u8> {
     let writer = ChunkWriter::new("bench");
     let audio = |number, name: &str| {

@@ -12,7 +12,7 @@ fn cluster(millis: i64, open: bool) -> Vec<u8> {
     if !open {
         return written;
     }
-    // The same with a size of all ones in place of its one byte.
+    // Replaces the size field's one byte with an unknown size.
     [&written[..4], &[0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], &written[5..]].concat()
 }
 

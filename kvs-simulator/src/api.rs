@@ -4,6 +4,7 @@
 //! gets the streams and its request, and nothing else.
 
 mod archive;
+mod call;
 mod control;
 mod get_media;
 mod put_media;
@@ -13,14 +14,13 @@ mod tags;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Json, Router};
 use kvs_api::{Operation, Violation};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::call_limits::CallLimits;
@@ -28,10 +28,12 @@ use crate::connection::ConnectionHandle;
 use crate::error::{ServiceError, next_request_id};
 use crate::fault::FaultKind;
 use crate::faults::Faults;
-use crate::model::{Stream, arn};
+use crate::model::arn;
 use crate::session::{linger, with_faults};
 use crate::signature::{Signer, Verifier};
 use crate::store::Store;
+
+use call::Call;
 
 /// The largest request body read as a whole: 1,000 fragment numbers are 150 KB.
 const BODY_MAX_BYTES: usize = 1 << 20;
@@ -49,17 +51,9 @@ pub(crate) struct Service {
     pub(crate) default_account: String,
 }
 
-/// A call that is signed, valid and within the limits.
-struct Call {
-    account: String,
-    /// The request's members; for PutMedia, its headers.
-    request: Value,
-    /// The fault that strikes the call.
-    fault: Option<FaultKind>,
-}
-
 pub(crate) fn router(service: Service) -> Router {
-    let inspection = simulator::router(&service);
+    let inspection =
+        simulator::router(Arc::clone(&service.store), Arc::clone(&service.faults), service.default_account.clone());
     Router::new().fallback(post(serve).fallback(unknown)).with_state(Arc::new(service)).merge(inspection)
 }
 
@@ -193,25 +187,4 @@ async fn read_json(verifier: &Verifier, parts: &Parts, body: Body) -> Result<(Si
     let request = serde_json::from_slice(body)
         .map_err(|error| ServiceError::new(400, "SerializationException", error.to_string()))?;
     Ok((signer, request))
-}
-
-impl Call {
-    /// Returns the request's members as a type.
-    fn parse<T: DeserializeOwned>(&self) -> Result<T, ServiceError> {
-        T::deserialize(&self.request)
-            .map_err(|error| ServiceError::new(400, "SerializationException", error.to_string()))
-    }
-
-    fn text(&self, member: &str) -> Option<&str> {
-        self.request[member].as_str()
-    }
-
-    /// Returns the stream that the request identifies.
-    fn stream(&self, store: &Store) -> Result<Arc<Stream>, ServiceError> {
-        Ok(store.find(&self.account, self.text("StreamName"), self.text("StreamARN"))?)
-    }
-}
-
-fn json(value: Value) -> Response {
-    Json(value).into_response()
 }

@@ -2,17 +2,18 @@
 //! is hashed, unsigned, or sent in signed or unsigned chunks.
 
 mod aws_chunked;
+mod digest;
 
 use std::time::{Duration, SystemTime};
 
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use axum::http::request::Parts;
-use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::error::ServiceError;
 
 pub(crate) use aws_chunked::AwsChunked;
+use digest::hex_digest;
 
 /// The service name in the scope of a signature.
 const SERVICE: &str = "kinesisvideo";
@@ -290,10 +291,6 @@ fn canonical_query(query: Option<&str>) -> String {
         .collect();
     pairs.sort();
     pairs.join("&")
-}
-
-fn hex_digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How requests may be signed, and how the listener may be reached.
+//! Ways to sign requests and to reach the listener.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "common/calls.rs"]
@@ -23,13 +23,13 @@ async fn every_form_of_signature_is_taken_and_checked() {
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["x-amzn-requestid"], answer.headers()["x-amz-requestid"]);
     }
-    // What is in the chunks is what counts: this is no number.
+    // The content of the chunks is checked: this value is not a number.
     let wrong = call_chunked(&simulator, "/listStreams", &json!({ "MaxResults": "x" })).await;
     assert_eq!(
         (wrong.status().as_u16(), &wrong.headers()["x-amzn-errortype"]),
         (400, &"InvalidArgumentException".parse().unwrap())
     );
-    // Without a signature, or with one for something else, nothing is answered.
+    // A request without a signature, or with one of another request, is refused.
     let plain = reqwest::Client::new();
     let url = format!("{}/listStreams", simulator.url());
     let unsigned = plain.post(&url).body("{}").send().await.unwrap();

@@ -9,7 +9,8 @@ use kvs_mkv::FragmentNumber;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Call, control};
+use super::call::{Call, json as json_response};
+use super::control;
 use crate::error::ServiceError;
 use crate::fault::FaultKind;
 use crate::model::{StoredFragment, Stream, number};
@@ -80,7 +81,7 @@ pub(super) fn list_fragments(store: &Store, call: &Call) -> Result<Response, Ser
     found.truncate(page);
     let next_token = found.last().filter(|_| more).map(|last| control::encode_token(last.number.as_str()));
     let rows: Vec<Value> = found.iter().map(|fragment| row(fragment)).collect();
-    Ok(super::json(json!({ "Fragments": rows, "NextToken": next_token })))
+    Ok(json_response(json!({ "Fragments": rows, "NextToken": next_token })))
 }
 
 fn row(fragment: &StoredFragment) -> Value {

@@ -5,7 +5,8 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Call, json as json_response, tags};
+use super::call::{Call, json as json_response};
+use super::tags;
 use crate::error::ServiceError;
 use crate::model::{Settings, Storage, Stream};
 use crate::store::Store;
@@ -164,7 +165,7 @@ pub(super) fn update_data_retention(store: &Store, call: &Call) -> ServiceResult
         } else {
             settings.retention_hours.checked_sub(hours)
         };
-        let refused = || ServiceError::invalid_argument("The retention period cannot be changed by so many hours.");
+        let refused = || ServiceError::invalid_argument("The retention period cannot be changed by this many hours.");
         settings.retention_hours = changed.ok_or_else(refused)?;
         Ok(())
     })

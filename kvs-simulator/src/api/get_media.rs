@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use kvs_mkv::FragmentNumber;
 use serde::Deserialize;
 
-use super::Call;
+use super::call::Call;
 use crate::error::ServiceError;
 use crate::fault::FaultKind;
 use crate::model::{Snapshot, StoredFragment};

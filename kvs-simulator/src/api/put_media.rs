@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
-use super::Call;
+use super::call::Call;
 use crate::error::ServiceError;
 use crate::session::{PutMediaSession, TimecodeType};
 use crate::signature::Signer;

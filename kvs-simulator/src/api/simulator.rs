@@ -12,7 +12,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::Service;
 use crate::error::ServiceError;
 use crate::fault::Fault;
 use crate::faults::Faults;
@@ -24,13 +23,13 @@ struct Streams {
     default_account: String,
 }
 
-pub(super) fn router(service: &Service) -> Router {
-    let streams = Streams { store: Arc::clone(&service.store), default_account: service.default_account.clone() };
+pub(super) fn router(store: Arc<Store>, faults: Arc<Faults>, default_account: String) -> Router {
+    let streams = Streams { store, default_account };
     let streams =
         Router::new().route("/simulator/streams/{name}/fragments", get(fragments)).with_state(Arc::new(streams));
     let faults = Router::new()
         .route("/simulator/faults", get(list_faults).post(add_fault).delete(clear_faults))
-        .with_state(Arc::clone(&service.faults));
+        .with_state(faults);
     Router::new().route("/simulator/health", get(|| async { "ok" })).merge(streams).merge(faults)
 }
 

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use serde_json::json;
 
-use super::Call;
+use super::call::{Call, json as json_response};
 use crate::error::ServiceError;
 use crate::store::Store;
 
@@ -22,7 +22,7 @@ pub(super) fn tag_stream(store: &Store, call: &Call) -> Result<Response, Service
     settings.tags = tags;
     drop(settings);
     store.save(&stream)?;
-    Ok(super::json(json!({})))
+    Ok(json_response(json!({})))
 }
 
 pub(super) fn untag_stream(store: &Store, call: &Call) -> Result<Response, ServiceError> {
@@ -30,7 +30,7 @@ pub(super) fn untag_stream(store: &Store, call: &Call) -> Result<Response, Servi
     let keys: Vec<String> = call.parse::<UntagStream>()?.tag_key_list;
     stream.settings().tags.retain(|key, _| !keys.contains(key));
     store.save(&stream)?;
-    Ok(super::json(json!({})))
+    Ok(json_response(json!({})))
 }
 
 #[derive(serde::Deserialize)]
@@ -43,5 +43,5 @@ struct UntagStream {
 pub(super) fn list_tags_for_stream(store: &Store, call: &Call) -> Result<Response, ServiceError> {
     let stream = call.stream(store)?;
     let tags = stream.settings().tags.clone();
-    Ok(super::json(json!({ "Tags": tags })))
+    Ok(json_response(json!({ "Tags": tags })))
 }

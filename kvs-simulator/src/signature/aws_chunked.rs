@@ -3,7 +3,7 @@
 
 use aws_sigv4::sign::v4::calculate_signature;
 
-use super::hex_digest;
+use super::digest::hex_digest;
 use crate::error::ServiceError;
 
 /// The largest chunk and the longest line accepted.
