@@ -33,7 +33,8 @@ fn started(command: &mut Command) -> (Program, String) {
     let mut child = command.spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("the program prints {line:?}")).to_owned();
+    let url =
+        line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("the program prints {line:?}")).to_owned();
     (Program(child), url)
 }
 
