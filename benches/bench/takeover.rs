@@ -75,9 +75,10 @@ fn published(worker: &Connector) -> HashMap<String, f64> {
         .collect()
 }
 
+/// Returns how long each acquisition of a shard took, in milliseconds, from the worker's log.
 fn took_ms(log: &str) -> Vec<f64> {
     log.lines()
-        .filter(|line| line.contains("\"took the shard\""))
+        .filter(|line| line.contains(" the shard\""))
         .filter_map(|line| line.split("\"took_ms\":").nth(1)?.split(',').next()?.parse().ok())
         .collect()
 }
