@@ -38,7 +38,7 @@ pub enum ErrorKind {
     #[error("a chunk has to begin with an EBML header")]
     NotAChunk,
     /// The EBML header is not followed by a Segment.
-    #[error("expected a Segment after the EBML header")]
+    #[error("a Segment was expected after the EBML header")]
     NoSegment,
     /// The element extends beyond the end of its parent.
     #[error("the element extends beyond the end of its parent {parent}")]
