@@ -45,9 +45,9 @@ async fn main() {
                 if let Some(kind) = &fault {
                     simulator.add_fault(Fault::new(kind.clone()).api(api).on(stream));
                 }
-                let answer = calls::call(&simulator, path, &request).await;
-                if answer.status() == 200 {
-                    let body = answer.bytes().await.unwrap();
+                let response = calls::call(&simulator, path, &request).await;
+                if response.status() == 200 {
+                    let body = response.bytes().await.unwrap();
                     let file = folder.join(format!("{stream}-{api}-{index}"));
                     std::fs::write(file, [&[41, mode][..], &body].concat()).unwrap();
                 }

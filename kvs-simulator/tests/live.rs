@@ -74,9 +74,9 @@ async fn open(simulator: &Simulator, stream: &str, selector: StartSelector) -> B
         .unwrap()
         .data_endpoint
         .unwrap();
-    let answer = media(&endpoint).get_media().stream_name(stream).start_selector(selector).send().await.unwrap();
-    assert_eq!(answer.content_type(), Some("video/webm"));
-    answer.payload
+    let response = media(&endpoint).get_media().stream_name(stream).start_selector(selector).send().await.unwrap();
+    assert_eq!(response.content_type(), Some("video/webm"));
+    response.payload
 }
 
 /// Returns the number of fragments that ListFragments lists.

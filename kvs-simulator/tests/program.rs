@@ -141,7 +141,7 @@ async fn it_serves_whatever_becomes_of_its_output() {
 
 async fn until_healthy(client: &reqwest::Client, url: &str) {
     for _ in 0..600 {
-        if client.get(url).send().await.is_ok_and(|answer| answer.status() == 200) {
+        if client.get(url).send().await.is_ok_and(|response| response.status() == 200) {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;

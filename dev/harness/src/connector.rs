@@ -252,13 +252,13 @@ impl Connector {
     /// Panics if nothing listens, or if the body is not JSON.
     pub fn rest(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let text = body.map(Value::to_string);
-        let (status, answer) = http_call(&self.address(), method, path, text.as_deref())
-            .unwrap_or_else(|| panic!("{method} {path}: no answer: {}", self.log()));
-        if answer.is_empty() {
+        let (status, response) = http_call(&self.address(), method, path, text.as_deref())
+            .unwrap_or_else(|| panic!("{method} {path}: no response: {}", self.log()));
+        if response.is_empty() {
             return (status, Value::Null);
         }
-        let json = serde_json::from_str(&answer);
-        (status, json.unwrap_or_else(|error| panic!("{method} {path}: {error}: {answer}")))
+        let json = serde_json::from_str(&response);
+        (status, json.unwrap_or_else(|error| panic!("{method} {path}: {error}: {response}")))
     }
 
     /// Waits until `/health` returns 200.
@@ -351,8 +351,8 @@ pub fn http_call(address: &str, method: &str, path: &str, body: Option<&str>) ->
     };
     // A listener that refuses a large body may close the connection before all of it has been sent.
     let _ = socket.write_all(request.as_bytes());
-    let mut answer = String::new();
-    let read = socket.read_to_string(&mut answer);
-    let (head, body) = answer.split_once("\r\n\r\n").filter(|_| read.is_ok() || !answer.is_empty())?;
+    let mut response = String::new();
+    let read = socket.read_to_string(&mut response);
+    let (head, body) = response.split_once("\r\n\r\n").filter(|_| read.is_ok() || !response.is_empty())?;
     Some((head.split_whitespace().nth(1)?.parse().ok()?, body.to_owned()))
 }

@@ -127,9 +127,9 @@ impl Kafka {
         let log_file = own.folder.path().join("kafka.out");
         let mut failed = None;
         // The first start on a machine downloads the jars, which takes longer than the start itself.
-        wait_for("Kafka to answer", || {
+        wait_for("Kafka to respond", || {
             failed = own.process.as_mut().and_then(Process::exit_code);
-            failed.is_some() || answers(&self.bootstrap)
+            failed.is_some() || responds(&self.bootstrap)
         });
         if let Some(code) = failed {
             let said = std::fs::read_to_string(log_file).unwrap_or_default();
@@ -160,7 +160,7 @@ impl Kafka {
         let topic = config.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
         let topics = [topic];
         let made = admin.create_topics(&topics, &AdminOptions::new());
-        let results = futures_executor(made).expect("an answer");
+        let results = futures_executor(made).expect("a response");
         assert!(results.iter().all(Result::is_ok), "{results:?}");
         wait_for("the topic to be known", || {
             let consumer = consumer(&self.bootstrap, "read_committed");
@@ -241,7 +241,7 @@ fn futures_executor<F: Future>(future: F) -> F::Output {
     }
 }
 
-fn answers(bootstrap: &str) -> bool {
+fn responds(bootstrap: &str) -> bool {
     let reachable = bootstrap
         .parse()
         .is_ok_and(|address| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok());

@@ -29,9 +29,9 @@ impl Process {
     pub fn start(mut command: Command) -> Self {
         // The kernel sends the signal when the starting thread ends, and a test's thread may end while the process is still
         // needed. So one thread, which ends with this process, starts all of them.
-        let (answer, answered) = mpsc::channel();
-        starter().send(Box::new(move || _ = answer.send(command.spawn()))).expect("the starting thread runs");
-        let child = answered.recv().expect("the starting thread answers");
+        let (result, results) = mpsc::channel();
+        starter().send(Box::new(move || _ = result.send(command.spawn()))).expect("the starting thread runs");
+        let child = results.recv().expect("the starting thread responds");
         Self { child: child.unwrap_or_else(|error| panic!("cannot start a process with setpriv: {error}")) }
     }
 
