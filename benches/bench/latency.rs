@@ -1,4 +1,4 @@
-//! Last byte of a fragment received → its record visible to a read_committed consumer, with 20 live streams.
+//! Time from receiving a fragment's last byte until a read_committed consumer sees its record, with 20 live streams.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -20,7 +20,7 @@ pub fn run(table: &mut Table) {
     let file = folder.path().join("video.mkv");
     std::fs::write(&file, (0..4).flat_map(|index| media::video(index, 200_000)).collect::<Vec<u8>>()).unwrap();
     let streams: Vec<_> = (0..STREAMS).map(|index| (format!("live{index}"), file.clone())).collect();
-    // Two simulators of different pace: streams of one come in step, as cameras do not.
+    // Two simulators at different rates, because the streams of one arrive in lockstep, which cameras do not.
     let half = STREAMS / 2;
     let simulators = [
         Simulator::start(&streams[..half], &["--repeat", "forever", "--fragments-per-second", "2"]),
@@ -56,7 +56,7 @@ pub fn run(table: &mut Table) {
     while began.elapsed() < MEASURED {
         let Some(Ok(message)) = consumer.poll(Duration::from_millis(50)) else { continue };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() * 1e3;
-        // The record's timestamp is when its last byte came in, cut to the millisecond: up to one is counted too much.
+        // The record's timestamp is the arrival of its last byte truncated to milliseconds, so this is up to 1 ms too long.
         latencies.push(now - message.timestamp().to_millis().unwrap() as f64);
     }
     latencies.sort_by(f64::total_cmp);

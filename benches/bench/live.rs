@@ -1,4 +1,4 @@
-//! 200 live streams of 1 Mbit/s over TLS: what one worker uses, and how long opening them takes.
+//! 200 live streams of 1 Mbit/s over TLS: what one worker uses, and how long it takes to open all sessions.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -55,7 +55,7 @@ pub fn run(table: &mut Table) {
                 theirs,
             );
         }
-        None => table.row("200 live streams of 1 Mbit/s over TLS, to Kafka (curl is not there)", cores, "cores"),
+        None => table.row("200 live streams of 1 Mbit/s over TLS, to Kafka (curl is not installed)", cores, "cores"),
     }
     table.row("  fragments a second, of 100", fragments / MEASURED.as_secs_f64(), "fragments");
     table.row("  all sessions open, after the worker's start", since_start.as_secs_f64(), "s");
@@ -64,7 +64,7 @@ pub fn run(table: &mut Table) {
     table.row("  resident memory", resident, "MB");
 }
 
-/// Calls of the service that were refused or failed.
+/// Returns the number of calls that were refused or failed.
 pub fn failed_calls(worker: &Connector) -> f64 {
     let Some((200, body)) = worker.get("/metrics") else { return 0.0 };
     let calls = body.lines().filter(|line| line.starts_with("kvs_connect_api_calls_total{"));
@@ -72,7 +72,8 @@ pub fn failed_calls(worker: &Connector) -> f64 {
     failed.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
-/// Processor time of as many curls that read the same streams and throw them away; `None`: there is no curl.
+/// Returns the processor time of one curl per stream that reads the stream and discards it, in cores. Returns `None` if
+/// curl is not installed.
 fn curls(url: &str, certificate: &Path) -> Option<f64> {
     let start = |index: usize| -> Option<Child> {
         Command::new("curl")
@@ -97,6 +98,6 @@ fn curls(url: &str, certificate: &Path) -> Option<f64> {
         let _ = child.kill();
         let _ = child.wait();
     }
-    assert_eq!(running, STREAMS, "curls have ended before they were measured");
+    assert_eq!(running, STREAMS, "curls ended before they were measured");
     Some(cores)
 }

@@ -1,6 +1,6 @@
-//! `make bench`: what the connector costs, as ratios to a peer in the same run.
+//! `make bench`: what the connector costs, as ratios to a peer measured in the same run.
 //!
-//! Prints a table and writes target/bench.json. Names of parts on the command line run only those.
+//! Prints a table and writes target/bench.json. Names of parts on the command line limit the run to those parts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
 mod latency;

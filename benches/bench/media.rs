@@ -1,4 +1,4 @@
-//! Media of the two shapes that matter: video of half a megabyte, and Amazon Connect's 34 KB of audio.
+//! Media of the two shapes that matter most: video of half a megabyte, and Amazon Connect's 34 KB of audio.
 
 use kvs_mkv::{
     AudioSettings, ChunkWriter, FrameData, LeadingTags, Timestamp, Track, TrackKind, TrailingTags, VideoSettings,
@@ -24,7 +24,7 @@ fn trailing(index: usize) -> TrailingTags {
     TrailingTags { millis_behind_now: 15_858, continuation_token: number(index) }
 }
 
-/// Noise, which nothing can make smaller.
+/// Returns noise, which no compression can shrink.
 fn noise(size: usize, seed: usize) -> Vec<u8> {
     let mut state = seed as u64 * 0x9E37_79B9_7F4A_7C15 + 1;
     let mut next = || {
@@ -36,11 +36,11 @@ fn noise(size: usize, seed: usize) -> Vec<u8> {
     (0..size.div_ceil(8)).flat_map(|_| next().to_le_bytes()).take(size).collect()
 }
 
-/// A chunk of `size` bytes of video, 60 frames.
+/// Returns a chunk of about `size` bytes of video in 60 frames.
 pub fn video(index: usize, size: usize) -> Vec<u8> {
     let mut track = Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC");
     track.codec_private = Some(noise(40, 1));
-    track.video = Some(VideoSettings { width: 1280, height: 720 });
+    track.video = Some(VideoSettings::new(1280, 720));
     let data = noise(size / VIDEO_FRAMES, index);
     let frames: Vec<_> = (0..VIDEO_FRAMES)
         .map(|frame| FrameData { track: 1, timestamp_ns: frame as i64 * 33_000_000, key: frame == 0, data: &data })
@@ -48,13 +48,13 @@ pub fn video(index: usize, size: usize) -> Vec<u8> {
     ChunkWriter::new("bench").chunk(&[track], &[("camera", "7")], &leading(index), 0, &frames, &trailing(index))
 }
 
-/// A chunk in the layout of Amazon Connect: two audio tracks, five tags before and again behind the cluster.
+/// Returns a chunk in the layout of Amazon Connect: two audio tracks, and five tags before and again after the cluster.
 pub fn connect(index: usize) -> Vec<u8> {
     let writer = ChunkWriter::new("bench");
     let audio = |number, name: &str| {
         let mut track = Track::new(number, TrackKind::Audio, "A_AAC");
         track.name = Some(name.to_owned());
-        track.audio = Some(AudioSettings { sampling_frequency_hz: 8000.0, channels: 1 });
+        track.audio = Some(AudioSettings::new(8000.0, 1));
         track
     };
     let tags = [

@@ -1,4 +1,4 @@
-//! Resident memory with 100 streams that all come as fast as they can.
+//! Resident memory with 100 streams that all arrive at full speed.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! The peer: a bare transactional producer of the same records, tuned as well as is known.
+//! The peer: a bare transactional producer of the same records, tuned as well as we know how.
 //!
-//! One ThreadedProducer, waiting for deliveries without spinning, then the commit; glibc told to keep its pages.
+//! One ThreadedProducer waits for deliveries without spinning, then commits; glibc is configured to keep its pages.
 
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -16,17 +16,17 @@ use crate::processes::cpu_seconds;
 
 pub const FLAG: &str = "--bare-producer";
 
-/// What a run of it came to.
+/// The figures of a run.
 pub struct Figures {
     pub mb_per_second: f64,
     pub cpu_seconds_per_gb: f64,
 }
 
-/// Runs it in a process of its own, so that its processor time is its own.
+/// Runs the peer in a process of its own, so that its processor time can be measured.
 pub fn run(bootstrap: &str, topic: &str, record_bytes: usize, records: usize, per_transaction: usize) -> Figures {
     let output = Command::new(std::env::current_exe().unwrap())
         .arg(FLAG)
-        // The best that is known for it: no pages mapped and unmapped for every record.
+        // The best known settings: without them, glibc maps and unmaps pages for every record.
         .env("MALLOC_MMAP_THRESHOLD_", "67108864")
         .env("MALLOC_TRIM_THRESHOLD_", "1073741824")
         .args([bootstrap, topic, &record_bytes.to_string(), &records.to_string(), &per_transaction.to_string()])
@@ -53,7 +53,7 @@ impl ProducerContext for Outstanding {
     }
 }
 
-/// The process itself: `FLAG bootstrap topic record_bytes records per_transaction`.
+/// Runs as the peer's process, with the arguments `FLAG bootstrap topic record_bytes records per_transaction`.
 pub fn main(arguments: &[String]) {
     let number = |index: usize| -> usize { arguments[index].parse().unwrap() };
     let (bootstrap, topic) = (&arguments[0], &arguments[1]);

@@ -1,4 +1,4 @@
-//! Processes of a benchmark, and what the kernel says of them.
+//! The processes of a benchmark, and the kernel's figures about them.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -11,7 +11,7 @@ pub fn connector_program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_kvs-connect"))
 }
 
-/// A simulator in a process of its own, so that its cost is not the connector's.
+/// A simulator in a process of its own, so that its cost does not count as the connector's.
 pub struct Simulator {
     _process: Process,
     pub url: String,
@@ -22,7 +22,7 @@ impl Simulator {
         Self::start_at("http", streams, arguments)
     }
 
-    /// With TLS, and a certificate that is written to `certificate`.
+    /// Starts a simulator with TLS, which writes its certificate to `certificate`.
     pub fn start_tls(streams: &[(String, PathBuf)], arguments: &[&str], certificate: &Path) -> Self {
         let certificate = certificate.display().to_string();
         let tls = ["--tls", "--tls-certificate-out", &certificate];
@@ -48,23 +48,24 @@ impl Simulator {
     }
 }
 
-/// Seconds of processor time a process has used.
+/// Returns the processor time that a process has used, in seconds.
 pub fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // Behind the name, which stands in parentheses: utime and stime are the 12th and 13th fields, in ticks of 10 ms.
+    // After the name in parentheses, utime and stime are the 12th and 13th fields, in ticks of 10 ms.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
     (ticks(11) + ticks(12)) / 100.0
 }
 
-/// The same of a process with one thread, to the nanosecond: one that uses less than a tick would count nothing.
+/// Returns the processor time of a process with one thread, in seconds, with a resolution of a nanosecond: a process that
+/// uses less than a tick would count as zero in [`cpu_seconds`].
 pub fn run_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
     let nanoseconds = stat.split_whitespace().next().and_then(|field| field.parse::<f64>().ok());
     nanoseconds.unwrap_or(0.0) / 1e9
 }
 
-/// A figure of /proc/PID/status, in MB.
+/// Returns a figure of /proc/PID/status, in MB.
 pub fn status_mb(pid: u32, name: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
@@ -72,7 +73,7 @@ pub fn status_mb(pid: u32, name: &str) -> f64 {
     kilobytes * 1024.0 / 1e6
 }
 
-/// Names that no other run has.
+/// Returns a name that no other run uses.
 pub fn unique(part: &str) -> String {
     static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! 1,000 streams with a fragment every 10 s each, on three workers and on one: what a stream costs.
+//! What a stream costs: 1,000 streams with a fragment every 10 s each, on three workers and on one.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ const FRAGMENTS_PER_SECOND: &str = "0.1";
 const WARM_UP: Duration = Duration::from_secs(15);
 const MEASURED: Duration = Duration::from_secs(40);
 
-/// What a number of workers use together.
+/// What the workers of a measurement use together.
 struct Used {
     cores: f64,
     resident_mb: f64,
@@ -87,7 +87,7 @@ fn measure(kafka: &Kafka, simulator: &Simulator, streams: &[(String, std::path::
         let settings = serde_json::Value::Object(connector.config);
         let (code, answer) = workers[0].rest("PUT", "/connectors/scale/config", Some(&settings));
         assert_eq!(code, 201, "{answer}");
-        // A session that ended is opened again: streams are counted, and not sessions.
+        // Counts streams and not sessions, because sessions end and are opened again.
         let sessions = || workers.iter().map(streams_with_sessions).sum::<usize>();
         wait_for_within(Duration::from_secs(180), "every session to be open", || sessions() >= streams.len());
     }
@@ -102,7 +102,7 @@ fn measure(kafka: &Kafka, simulator: &Simulator, streams: &[(String, std::path::
     let resident_mb = workers.iter().map(|worker| status_mb(worker.pid(), "VmRSS")).sum();
     let threads = workers.iter().map(|worker| worker.threads().len() as f64).sum();
     let open_sockets = workers.iter().map(|worker| sockets(worker.pid())).sum();
-    // Of nothing the sum would be -0.
+    // The sum of no values would be -0.
     let refused = workers.iter().map(crate::live::failed_calls).fold(0.0, |sum, calls| sum + calls.abs());
     Used {
         cores,
@@ -116,7 +116,7 @@ fn measure(kafka: &Kafka, simulator: &Simulator, streams: &[(String, std::path::
     }
 }
 
-/// Streams of a worker for which a session has been opened.
+/// Returns the number of a worker's streams for which a session has been opened.
 fn streams_with_sessions(worker: &Connector) -> usize {
     let Some((200, body)) = worker.get("/metrics") else { return 0 };
     body.lines().filter(|line| line.starts_with("kvs_connect_get_media_sessions_total{")).count()

@@ -1,4 +1,4 @@
-//! The splitter against webm-iterable and memcpy, all fed in pieces of 64 KB, all handing out whole payloads.
+//! The splitter compared with webm-iterable and memcpy. All get pieces of 64 KB and return whole payloads.
 
 use std::hint::black_box;
 use std::io::Read;
@@ -24,7 +24,7 @@ pub fn run(table: &mut Table) {
         let bytes = chunks.concat();
         let count = chunks.len();
         let whole = chunks.iter().map(Vec::len).max().unwrap();
-        // In turn, round by round, so that a change of the machine's pace meets all of them.
+        // The contestants alternate, so that a change of the machine's speed affects all of them.
         let (mut ours, mut peers, mut copies) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             ours.push(rate(&bytes, |bytes| assert_eq!(split(bytes), (count, count * frames))));
@@ -79,7 +79,7 @@ fn copy(bytes: &[u8], whole: usize) {
     black_box(&payload);
 }
 
-/// Hands the pieces on and keeps a copy, out of which payloads are cut.
+/// Passes the pieces on and keeps a copy from which the payloads are cut.
 struct Pieces<'b> {
     bytes: &'b [u8],
     payload: Vec<u8>,
@@ -103,7 +103,7 @@ struct Frame {
     _size_bytes: usize,
 }
 
-/// What a user of the crate writes to get the same: payloads, frame index, number and token.
+/// Does what a user of webm-iterable has to write for the same result: payloads, frame index, number and token.
 fn iterate(bytes: &[u8]) -> (usize, usize) {
     let mut iterator = WebmIterator::with_capacity(Pieces { bytes, payload: Vec::new() }, &[], PIECE_BYTES);
     let (mut fragments, mut count, mut chunk_at) = (0, 0, 0);

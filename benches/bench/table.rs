@@ -1,4 +1,4 @@
-//! What was measured.
+//! The table of results.
 
 use serde_json::{Value, json};
 
@@ -13,12 +13,12 @@ struct Row {
 }
 
 impl Table {
-    /// A figure that stands alone.
+    /// Adds a figure without a peer.
     pub fn row(&mut self, name: impl Into<String>, value: f64, unit: &'static str) {
         self.0.push(Row { name: name.into(), value, unit, peer: None });
     }
 
-    /// A figure beside that of a peer in the same run.
+    /// Adds a figure beside that of a peer in the same run.
     pub fn against(
         &mut self,
         name: impl Into<String>,
@@ -51,7 +51,7 @@ impl Table {
                 json!({ "name": name, "value": value, "unit": unit, "peer": peer.as_ref().map(|(peer, _)| peer), "ratio": ratio })
             })
             .collect();
-        // Not asserted on by anyone: a file that cannot be written is said and no more.
+        // Nothing depends on the file, so an error is only printed.
         if let Err(error) = std::fs::write(file, serde_json::to_string_pretty(&rows).unwrap_or_default()) {
             eprintln!("bench: {file}: {error}");
         }

@@ -1,4 +1,4 @@
-//! How long a killed worker's streams are silent, and how long taking a free shard takes.
+//! How long a killed worker's streams are silent, and how long it takes to acquire a free shard.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ pub fn run(table: &mut Table) {
     let settings = worker(kafka.bootstrap(), &name).set("session.timeout.ms", &SESSION_TIMEOUT_MS.to_string());
     let connectors = [connector(&name, &simulator.url, &streams)];
     let start = || Connector::start(connector_program(), &settings, &connectors);
-    // The cluster's first transactions make its own topics: not what is asked about.
+    // The first worker creates the cluster's topics, which is not measured.
     let mut warm = start();
     warm.wait_healthy();
     wait_for("the first fragments", || published(&warm).len() == STREAMS);
@@ -44,7 +44,7 @@ pub fn run(table: &mut Table) {
         let mut victim = start();
         victim.wait_healthy();
         wait_for("the second worker to publish its part", || published(&victim).len() >= STREAMS / 4);
-        // Its part has moved for good when the other publishes no more of it.
+        // The victim owns its part once the survivor no longer publishes it.
         let part = published(&victim);
         std::thread::sleep(Duration::from_secs(2));
         let before = published(&survivor);
@@ -63,7 +63,7 @@ pub fn run(table: &mut Table) {
     table.row("  median", median(after_timeout), "ms");
 }
 
-/// Fragments published of each stream.
+/// Returns the number of fragments published per stream.
 fn published(worker: &Connector) -> HashMap<String, f64> {
     let Some((200, body)) = worker.get("/metrics") else { return HashMap::new() };
     body.lines()
@@ -75,6 +75,7 @@ fn published(worker: &Connector) -> HashMap<String, f64> {
         .collect()
 }
 
+/// Returns how long each acquisition of a shard took, in milliseconds, from the worker's log.
 fn took_ms(log: &str) -> Vec<f64> {
     log.lines()
         .filter(|line| line.contains("\"acquired the shard\""))

@@ -1,4 +1,4 @@
-//! Simulator at full speed → connector → broker, against the bare producer in the same run.
+//! Throughput from the simulator at full speed through the connector to the broker, compared with the bare producer.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::{media, peer};
 const ROUNDS: usize = 3;
 const FRAGMENT_BYTES: usize = 500_000;
 const STREAMS: usize = 4;
-/// Fragments of each stream in a round; about 2 GB in all.
+/// Fragments per stream and round; about 2 GB in all.
 const FRAGMENTS: usize = 1_000;
 
 pub fn run(table: &mut Table) {
@@ -40,7 +40,7 @@ pub fn run(table: &mut Table) {
         peer_rates.push(theirs.mb_per_second);
         peer_cpus.push(theirs.cpu_seconds_per_gb);
     }
-    // The ratio of the medians of pairs is not that of the medians: the pairs' own is what is reported beside.
+    // The median of the rounds' ratios is not the ratio of the medians, so both are reported.
     table.against(
         "end to end, 4 streams of 0.5 MB fragments",
         median(rates),
@@ -64,13 +64,13 @@ fn ours(kafka: &Kafka, streams: &[(String, std::path::PathBuf)]) -> Ours {
     let repeat = (FRAGMENTS / 10).to_string();
     let simulator = Simulator::start(streams, &["--repeat", &repeat, "--pace", "max"]);
     let name = unique("throughput");
-    // As it comes: 25 shards, transactions of 4 MiB. The peer's transactions hold as many records as ours did.
+    // Default settings: 25 shards, transactions of 4 MiB. The peer's transactions hold as many records as ours did.
     let settings = worker(kafka.bootstrap(), &name).set("offset.storage.partitions", "25");
     let mut worker = Connector::start(connector_program(), &settings, &[connector(&name, &simulator.url, streams)]);
     worker.wait_healthy();
     let total = (STREAMS * FRAGMENTS * FRAGMENT_BYTES) as f64;
     let bytes = |worker: &Connector| worker.metric("kvs_connect_fragment_bytes_total");
-    // Between a tenth and nine tenths of the way: neither the start nor the end is asked about.
+    // Measures from a tenth to nine tenths of the way, without start and end.
     let reach = |worker: &Connector, part: f64| {
         let began = Instant::now();
         loop {

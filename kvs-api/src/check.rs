@@ -1,7 +1,6 @@
-//! A request's JSON against its shape.
+//! The check of a request's JSON against its shape.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use regex::Regex;
@@ -10,28 +9,14 @@ use serde_json::Value;
 use crate::operation::Operation;
 use crate::selector;
 use crate::shape::{Member, Shape};
+use crate::violation::Violation;
 
-/// How much of a value is shown in a message.
+/// The most characters of a value that a message shows.
 const SHOWN_CHARS_MAX: usize = 100;
 
-/// What is wrong with a member.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The member, `StartSelector.ContinuationToken`.
-    pub member: String,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.member, self.reason)
-    }
-}
-
 impl Operation {
-    /// Everything in a request that the service would refuse by its model. Members the model does not have are passed
-    /// over, as the service does.
+    /// Returns everything in a request that the service would refuse according to its model. Members that the model does
+    /// not have are ignored, as the service ignores them.
     pub fn check(self, request: &Value) -> Vec<Violation> {
         let mut found = Vec::new();
         structure("", self.members(), request, &mut found);
@@ -41,20 +26,21 @@ impl Operation {
             found.push(Violation { member: "StreamName".to_owned(), reason });
         }
         if self == Self::GetMedia {
-            selector::companions(&request["StartSelector"], &mut found);
+            selector::check_companions(&request["StartSelector"], &mut found);
         }
         found
     }
 }
 
-fn structure(place: &str, members: &[Member], value: &Value, found: &mut Vec<Violation>) {
+/// Checks the members of the structure at `path`, which is empty for the request itself.
+fn structure(path: &str, members: &[Member], value: &Value, found: &mut Vec<Violation>) {
     let Value::Object(given) = value else {
-        let member = if place.is_empty() { "request" } else { place };
+        let member = if path.is_empty() { "request" } else { path };
         found.push(Violation { member: member.to_owned(), reason: "a structure was expected".to_owned() });
         return;
     };
     for Member { name, required, shape } in members {
-        let member = if place.is_empty() { (*name).to_owned() } else { format!("{place}.{name}") };
+        let member = if path.is_empty() { (*name).to_owned() } else { format!("{path}.{name}") };
         match given.get(*name).filter(|value| !value.is_null()) {
             Some(value) => check(&member, shape, value, found),
             None if *required => found.push(Violation { member, reason: "is required".to_owned() }),
@@ -100,6 +86,7 @@ fn check(member: &str, shape: &Shape, value: &Value, found: &mut Vec<Violation>)
     }
 }
 
+/// Names the JSON type of a shape.
 fn kind(shape: &Shape) -> &'static str {
     match shape {
         Shape::Text { .. } | Shape::Enum(_) => "a string",
@@ -129,12 +116,12 @@ fn shown(text: &str) -> String {
     format!("{cut:?}{dots}")
 }
 
-/// Whether all of `text` matches. Patterns are the models' own, a dozen, and made into machines once.
+/// Returns whether all of `text` matches the pattern. The models have about a dozen patterns; each is compiled once.
 fn matches(pattern: &'static str, text: &str) -> bool {
-    static MACHINES: OnceLock<Mutex<HashMap<&'static str, Option<Regex>>>> = OnceLock::new();
-    let mut machines = MACHINES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    let machine = machines.entry(pattern).or_insert_with(|| Regex::new(&format!("^(?:{pattern})$")).ok());
-    machine.as_ref().is_some_and(|machine| machine.is_match(text))
+    static COMPILED: OnceLock<Mutex<HashMap<&'static str, Option<Regex>>>> = OnceLock::new();
+    let mut compiled = COMPILED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    let regex = compiled.entry(pattern).or_insert_with(|| Regex::new(&format!("^(?:{pattern})$")).ok());
+    regex.as_ref().is_some_and(|regex| regex.is_match(text))
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ fn lengths_ranges_patterns_types_and_what_is_missing() {
         (Operation::UpdateStream, json!({"StreamName": "s"})),
         (Operation::UntagStream, json!({"StreamName": "s", "TagKeyList": []})),
         (Operation::GetMediaForFragmentList, json!({"StreamName": "s", "Fragments": many})),
-        // Its model takes no ARN of another partition.
+        // The model of GetMedia accepts no ARN of another partition.
         (
             Operation::GetMedia,
             json!({"StreamARN": ARN.replace("arn:aws:", "arn:aws-cn:"), "StartSelector": {"StartSelectorType": "NOW"}}),

@@ -1,25 +1,26 @@
-//! The operations.
+//! The operations: names, paths and request members.
 
 use crate::shape::{self, Member};
 
 /// An operation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Operation {
-    /// Makes a stream.
+    /// Creates a stream.
     CreateStream,
-    /// Says what a stream is.
+    /// Describes a stream.
     DescribeStream,
     /// Lists the streams of an account and region.
     ListStreams,
     /// Changes a stream's device name or media type.
     UpdateStream,
-    /// Changes how long a stream keeps its data.
+    /// Changes a stream's retention period.
     UpdateDataRetention,
-    /// Says on which storage tier a stream's data is kept.
+    /// Returns the storage tier of a stream's data.
     DescribeStreamStorageConfiguration,
-    /// Changes on which storage tier a stream's data is kept.
+    /// Changes the storage tier of a stream's data.
     UpdateStreamStorageConfiguration,
-    /// Removes a stream.
+    /// Deletes a stream.
     DeleteStream,
     /// Sets tags of a stream.
     TagStream,
@@ -27,21 +28,21 @@ pub enum Operation {
     UntagStream,
     /// Lists the tags of a stream.
     ListTagsForStream,
-    /// Says where a stream's data operations are served.
+    /// Returns the endpoint that serves a data operation of a stream.
     GetDataEndpoint,
-    /// A stream's chunks, from a start selector on.
+    /// Returns a stream's chunks from a start selector on.
     GetMedia,
-    /// Takes a producer's media.
+    /// Accepts a producer's media.
     PutMedia,
     /// Lists archived fragments of a time range.
     ListFragments,
-    /// Archived fragments by their numbers.
+    /// Returns archived fragments by their numbers.
     GetMediaForFragmentList,
 }
 
 impl Operation {
-    /// All of them.
-    pub const ALL: [Self; 16] = [
+    /// All operations.
+    pub const ALL: &'static [Self] = &[
         Self::CreateStream,
         Self::DescribeStream,
         Self::ListStreams,
@@ -60,7 +61,7 @@ impl Operation {
         Self::GetMediaForFragmentList,
     ];
 
-    /// Its name in the API.
+    /// Returns the operation's name in the API.
     pub fn name(self) -> &'static str {
         match self {
             Self::CreateStream => "CreateStream",
@@ -82,7 +83,7 @@ impl Operation {
         }
     }
 
-    /// The path of its URL; all are POST.
+    /// Returns the path of the operation's URL. The method is always POST.
     pub fn path(self) -> &'static str {
         match self {
             Self::CreateStream => "/createStream",
@@ -104,17 +105,17 @@ impl Operation {
         }
     }
 
-    /// The operation of a path.
+    /// Returns the operation with this path.
     pub fn of_path(path: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|operation| operation.path() == path)
+        Self::ALL.iter().copied().find(|operation| operation.path() == path)
     }
 
-    /// The operation of a name.
+    /// Returns the operation with this name.
     pub fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|operation| operation.name() == name)
+        Self::ALL.iter().copied().find(|operation| operation.name() == name)
     }
 
-    /// What GetDataEndpoint calls it, for the operations on data.
+    /// Returns GetDataEndpoint's name for a data operation, or `None` for a control operation.
     pub fn endpoint_name(self) -> Option<&'static str> {
         match self {
             Self::GetMedia => Some("GET_MEDIA"),
@@ -125,8 +126,8 @@ impl Operation {
         }
     }
 
-    /// Whether a request may name its stream by ARN, and of which partitions: GetMedia's and PutMedia's models take
-    /// only those of the partition `aws`; others have to be named there by their name.
+    /// Returns whether a request may identify its stream by this ARN. The models of GetMedia and PutMedia accept only ARNs
+    /// of the partition `aws`; streams of other partitions have to be identified by name there.
     pub fn takes_arn(self, arn: &str) -> bool {
         match self {
             Self::GetMedia | Self::PutMedia => arn.starts_with("arn:aws:"),
@@ -135,11 +136,12 @@ impl Operation {
         }
     }
 
-    /// Whether one of StreamName and StreamARN has to be there.
+    /// Returns whether a request has to have StreamName or StreamARN.
     pub(crate) fn names_a_stream(self) -> bool {
         !matches!(self, Self::CreateStream | Self::ListStreams | Self::DeleteStream)
     }
 
+    /// Returns the members of a request.
     pub(crate) fn members(self) -> &'static [Member] {
         match self {
             Self::CreateStream => shape::CREATE_STREAM,

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::check::Violation;
+use crate::violation::Violation;
 
 const COMPANIONS: [&str; 3] = ["AfterFragmentNumber", "StartTimestamp", "ContinuationToken"];
 
-/// The member that has to stand beside a StartSelectorType; `None`: none may.
+/// Returns the member that a StartSelectorType requires, or `None` if it allows none.
 fn companion_of(selector_type: &str) -> Option<&'static str> {
     match selector_type {
         "FRAGMENT_NUMBER" => Some("AfterFragmentNumber"),
@@ -16,12 +16,13 @@ fn companion_of(selector_type: &str) -> Option<&'static str> {
     }
 }
 
-pub(crate) fn companions(selector: &Value, found: &mut Vec<Violation>) {
+/// Finds companions of a start selector that are missing or superfluous.
+pub(crate) fn check_companions(selector: &Value, found: &mut Vec<Violation>) {
     let Some(kind) = selector["StartSelectorType"].as_str() else { return };
     let wanted = companion_of(kind);
     for name in COMPANIONS {
-        let there = selector.get(name).is_some_and(|value| !value.is_null());
-        let reason = match (Some(name) == wanted, there) {
+        let is_there = selector.get(name).is_some_and(|value| !value.is_null());
+        let reason = match (Some(name) == wanted, is_there) {
             (true, false) => format!("is required for {kind}"),
             (false, true) => format!("is not for {kind}"),
             _ => continue,

@@ -1,4 +1,5 @@
-//! Members of requests and what they may be (`kvs-api.txt`; UpdateStream and UntagStream: the API reference).
+//! Members of requests and their shapes, from the public service models (2017-09-30); UpdateStream and UntagStream from
+//! the AWS API reference.
 
 /// A member of a structure.
 #[derive(Debug)]
@@ -8,22 +9,22 @@ pub(crate) struct Member {
     pub(crate) shape: Shape,
 }
 
-/// What a member may be.
+/// The type and bounds of a member's value.
 #[derive(Debug)]
 pub(crate) enum Shape {
-    /// Text of a length and pattern; an empty pattern takes anything.
+    /// Text with a length in characters and a pattern that has to match all of it.
     Text { least: usize, most: usize, pattern: &'static str },
-    /// One of some texts.
+    /// One of these texts.
     Enum(&'static [&'static str]),
-    /// A whole number.
+    /// A whole number in a range.
     Integer { least: i64, most: i64 },
-    /// Seconds since 1970, with a fraction.
+    /// Seconds since 1970, possibly with a fraction.
     Timestamp,
-    /// Names and values.
+    /// A map from text to values of one shape.
     Map { least: usize, most: usize, key: &'static Shape, value: &'static Shape },
-    /// Items of one shape.
+    /// A list of items of one shape.
     List { least: usize, most: usize, item: &'static Shape },
-    /// Members of its own.
+    /// A structure with members of its own.
     Structure(&'static [Member]),
 }
 
@@ -157,7 +158,7 @@ pub(crate) const GET_MEDIA: &[Member] = &[
     ),
 ];
 
-/// PutMedia's members are headers; here by their names in the API reference.
+/// PutMedia's members are headers; these are their names in the API reference.
 pub(crate) const PUT_MEDIA: &[Member] = &[
     optional("StreamName", NAME),
     optional("StreamARN", MEDIA_ARN),

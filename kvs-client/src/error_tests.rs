@@ -50,7 +50,8 @@ fn each_refusal_has_its_class() {
 #[test]
 fn each_error_in_the_media_has_its_class() {
     let class = |error_id| {
-        let report = Box::new(ErrorReport { fragment_number: None, error_id, error_code: None, message: None });
+        let mut report = Box::<ErrorReport>::default();
+        report.error_id = error_id;
         Error::InStream { subject: Subject::new(Operation::GetMedia, None), report, request_id: None }.class()
     };
     for (ids, expected) in [

@@ -153,7 +153,7 @@ impl Puller {
                 Ok(Step::Event(Event::Fragment(fragment), permit)) => {
                     return Ok(self.bring(session, fragment, permit));
                 }
-                Ok(Step::Event(Event::Unfinished(fragment), permit)) => {
+                Ok(Step::Event(Event::Unterminated(fragment), permit)) => {
                     return Ok(self.odd(session, fragment, permit));
                 }
                 Ok(Step::Event(Event::Error(report), _) | Step::End(End::Event(Event::Error(report)))) => {

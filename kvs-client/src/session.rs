@@ -147,7 +147,7 @@ impl Session {
             };
             if let Some(event) = event {
                 let size_bytes = match &event {
-                    Event::Fragment(fragment) | Event::Unfinished(fragment) => fragment.payload.len(),
+                    Event::Fragment(fragment) | Event::Unterminated(fragment) => fragment.payload.len(),
                     Event::Error(_) => 0,
                 };
                 // What was between the chunks is held no longer.

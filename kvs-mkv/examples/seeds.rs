@@ -1,4 +1,4 @@
-//! Writes small chunks to a folder, for the fuzzer to begin with.
+//! Writes small chunks to a folder, as the fuzzer's initial corpus.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use kvs_mkv::{ChunkWriter, FrameData, LeadingTags, Timestamp, Track, TrackKind, TrailingTags};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = PathBuf::from(std::env::args().nth(1).ok_or("a folder was expected")?);
+    let folder = PathBuf::from(std::env::args().nth(1).ok_or("expected a folder")?);
     let writer = ChunkWriter::new("seeds");
     let leading = LeadingTags {
         number: "91343852333181432392682062607743920146159169392".parse()?,
@@ -17,15 +17,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let track = Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC");
     let frames = [FrameData { track: 1, timestamp_ns: 0, key: true, data: &[1; 40] }; 3];
     let whole = writer.chunk(std::slice::from_ref(&track), &[("a", "b")], &leading, 0, &frames, &trailing);
-    // Laced blocks, a group, unknown sizes: what the writer does not write.
-    let odd = [
+    // Laced blocks, a BlockGroup and unknown sizes, which the writer does not write.
+    let laced_blocks = [
         &[0x1F, 0x43, 0xB6, 0x75, 0xFF][..],
         &[0xE7, 0x81, 1, 0xA3, 0x8B, 0x81, 0, 0, 0x02, 2, 1, 2, 9, 9, 9, 9],
         &[0xA3, 0x8A, 0x81, 0, 0, 0x06, 1, 0x83, 1, 2, 3, 4, 0xA3, 0x89, 0x81, 0, 0, 0x04, 1, 1, 2, 3, 4],
         &[0xA0, 0x8A, 0xA1, 0x85, 0x81, 0, 0, 0, 7, 0x9B, 0x81, 3],
     ]
     .concat();
-    let laced = [writer.head(&[track]), writer.leading_tags(&leading), odd, writer.trailing_tags(&trailing)].concat();
+    let laced =
+        [writer.head(&[track]), writer.leading_tags(&leading), laced_blocks, writer.trailing_tags(&trailing)].concat();
     let error = writer.error_chunk(Some(&leading.number), 5000, "INTERNAL_ERROR");
     let two = [whole.clone(), laced.clone()].concat();
     for (name, bytes) in [("whole", whole), ("laced", laced), ("error", error), ("two", two)] {

@@ -1,21 +1,22 @@
-//! Blocks: SimpleBlock and Block, with their lacing, as entries of the frame index.
+//! Blocks: SimpleBlock and Block, with their lacing, read into entries of the frame index.
 
 use crate::ebml;
 
-/// One frame of a fragment: where it lies in the payload, and when it is shown.
+/// One frame of a fragment: its position in the payload and its presentation time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Frame {
-    /// Number of its track.
+    /// Number of the frame's track; see [`Track::number`](crate::Track::number).
     pub track: u64,
-    /// Presentation time in nanoseconds: (cluster timestamp + block timestamp) × TimestampScale.
+    /// Presentation time, in nanoseconds: (cluster timestamp + block timestamp) × TimestampScale.
     pub timestamp_ns: i64,
-    /// Where the frame's data begins in the payload, in bytes.
+    /// Offset of the frame's data in the payload, in bytes.
     pub offset: usize,
-    /// How many bytes of data it has.
+    /// Size of the frame's data, in bytes.
     pub size_bytes: usize,
-    /// Whether a decoder can begin here.
+    /// Whether a decoder can start at this frame.
     pub key: bool,
-    /// How long it is shown, in nanoseconds, where the block says so.
+    /// Duration in nanoseconds, if the block has one.
     pub duration_ns: Option<u64>,
 }
 
@@ -23,7 +24,7 @@ pub struct Frame {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BlockHead {
     pub(crate) track: u64,
-    /// Relative to the cluster's, in units of TimestampScale.
+    /// Relative to the cluster's timestamp, in units of TimestampScale.
     pub(crate) timestamp: i16,
     pub(crate) key: bool,
     pub(crate) lacing: Lacing,
@@ -41,7 +42,7 @@ pub(crate) enum Lacing {
 /// The longest block head: a track number of 8 bytes, two of timestamp, one of flags.
 pub(crate) const BLOCK_HEAD_MAX_BYTES: usize = 11;
 
-/// Reads the head of a block. `Ok(None)`: more bytes are needed.
+/// Reads the head of a block. Returns `Ok(None)` if more bytes are needed.
 pub(crate) fn read_head(bytes: &[u8]) -> Result<Option<BlockHead>, &'static str> {
     let Some((track, track_bytes)) = ebml::read_vint(bytes).map_err(|()| "its track number is not valid")? else {
         return Ok(None);
@@ -62,11 +63,11 @@ pub(crate) fn read_head(bytes: &[u8]) -> Result<Option<BlockHead>, &'static str>
     }))
 }
 
-/// Sizes of the frames of a laced block. `laced` is the block's content after its head; answers the sizes and where
-/// in `laced` the first frame begins. (RFC 9559, 10.3)
+/// Returns the sizes of the frames of a laced block, and the offset of the first frame in `laced`, which is the block's
+/// content after its head (RFC 9559, 10.3).
 pub(crate) fn read_lacing(lacing: Lacing, laced: &[u8]) -> Result<(Vec<usize>, usize), &'static str> {
     let Some((&count_less_one, _)) = laced.split_first() else { return Err("its lacing has no frame count") };
-    // At most 256 frames, so nothing here is sized by the stream.
+    // The count is at most 256, so the stream cannot cause a large allocation.
     let count = usize::from(count_less_one) + 1;
     let mut at = 1;
     let mut sizes = Vec::with_capacity(count);
@@ -102,7 +103,7 @@ pub(crate) fn read_lacing(lacing: Lacing, laced: &[u8]) -> Result<(Vec<usize>, u
                     .map_err(|()| "a size in its lacing is not valid")?
                     .ok_or("its lacing is cut")?;
                 at += length;
-                // Below 2^56, as vints are: no overflow.
+                // Vints are below 2^56, so nothing here overflows.
                 let value = value as i64;
                 let bias = (ebml::vint_max(length) >> 1) as i64;
                 size = if index == 1 { value } else { size + value - bias };

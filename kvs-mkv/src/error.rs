@@ -1,12 +1,13 @@
-//! What can be wrong with a stream of media.
+//! What can be wrong with media.
 
 use std::fmt;
 
-use crate::ebml;
+use crate::elements;
+use crate::limits::LimitKind;
 
-/// Why the splitter refused its input, and where.
+/// Why media cannot be read, with the element and the stream offset concerned.
 ///
-/// The splitter is back at its beginning afterwards: feed it a new stream.
+/// A splitter that has returned an error is ready for a new stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error(Box<Detail>);
 
@@ -17,63 +18,63 @@ struct Detail {
     offset: u64,
 }
 
-/// What is wrong.
+/// What is wrong with the media.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// No valid element id at this place.
+    /// There is no valid element id at this offset.
     #[error("no valid element id")]
     BadElementId,
-    /// The size field is not valid.
+    /// The element's size field is not valid.
     #[error("the size field is not valid")]
     BadElementSize,
     /// The file ends inside an element.
     #[error("the file ends inside an element")]
     Truncated,
-    /// Only Segment and Cluster may have an unknown size.
-    #[error("its size is unknown, which only Segment and Cluster may be")]
+    /// The element has an unknown size, which only Segment and Cluster may have.
+    #[error("the size is unknown, which is allowed for Segment and Cluster only")]
     UnknownSize,
-    /// A chunk has to begin with an EBML header.
+    /// The chunk does not begin with an EBML header.
     #[error("a chunk has to begin with an EBML header")]
     NotAChunk,
     /// The EBML header is not followed by a Segment.
     #[error("a Segment was expected after the EBML header")]
     NoSegment,
-    /// The element reaches over the end of its parent.
-    #[error("it reaches over the end of its parent {parent}")]
+    /// The element extends beyond the end of its parent.
+    #[error("the element extends beyond the end of its parent {parent}")]
     Overruns {
         /// Name of the parent element.
         parent: &'static str,
     },
-    /// A limit of [`crate::Limits`] is passed.
+    /// A limit of [`crate::Limits`] is exceeded.
     #[error("{what} would be {actual}, the limit is {limit}")]
     TooLarge {
-        /// What is limited, with its unit: `"fragment bytes"`, `"tags"`.
-        what: &'static str,
-        /// What it is, or would be at least.
+        /// Which limit is exceeded.
+        what: LimitKind,
+        /// The amount found, or the least amount that reading on would need.
         actual: u64,
-        /// The limit.
+        /// The limit that applies.
         limit: u64,
     },
     /// The content of a block, or of its lacing, is not valid.
     #[error("the block is not valid: {reason}")]
     BadBlock {
-        /// What is wrong with it.
+        /// What is wrong with the block.
         reason: &'static str,
     },
-    /// The content does not fit the element's type.
-    #[error("its content is not valid")]
+    /// The content does not match the element's type.
+    #[error("the content is not valid")]
     BadContent,
-    /// A chunk came to its end without saying its fragment number.
+    /// The chunk ended without a fragment number.
     #[error("the chunk has no AWS_KINESISVIDEO_FRAGMENT_NUMBER")]
     MissingFragmentNumber,
     /// The fragment number is not 1 to 128 decimal digits.
     #[error("AWS_KINESISVIDEO_FRAGMENT_NUMBER is not 1 to 128 decimal digits")]
     BadFragmentNumber,
-    /// The continuation token is not of the form the service gives.
+    /// The continuation token is not 1 to 128 ASCII characters.
     #[error("AWS_KINESISVIDEO_CONTINUATION_TOKEN is not 1 to 128 characters")]
     BadContinuationToken,
-    /// Media after the trailing AWS tags would belong to no fragment.
+    /// Media follows the trailing AWS tags, where it would belong to no fragment.
     #[error("media follows the continuation token in the same chunk")]
     MediaAfterToken,
 }
@@ -83,22 +84,22 @@ impl Error {
         Self(Box::new(Detail { kind, element_id, offset }))
     }
 
-    /// What is wrong.
+    /// Returns what is wrong.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
 
-    /// Name of the element concerned, as RFC 9559 has it, or "unknown element".
+    /// Returns the name of the element concerned, as RFC 9559 spells it, or "unknown element".
     pub fn element(&self) -> &'static str {
-        ebml::name(self.0.element_id)
+        elements::name(self.0.element_id)
     }
 
-    /// Id of the element concerned, with its marker bits.
+    /// Returns the id of the element concerned, with its marker bits.
     pub fn element_id(&self) -> u32 {
         self.0.element_id
     }
 
-    /// Where the element begins, in bytes since the start of the stream.
+    /// Returns the offset of the element concerned, in bytes since the start of the stream.
     pub fn offset(&self) -> u64 {
         self.0.offset
     }

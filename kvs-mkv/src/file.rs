@@ -1,14 +1,15 @@
-//! A file of media, cut into what each fragment of a stream needs: a head, and a Cluster.
+//! A media file, cut into what each fragment of a stream needs: a head and a Cluster.
 //!
-//! **Contract.** Nothing is written anew: EBML header, Info, Tracks, Tags and Clusters keep their bytes, and so
-//! everything that a decoder or a muxer may have said in them, known here or not. What is left out are places in the
+//! **Contract.** Nothing is re-encoded: EBML header, Info, Tracks, Tags and Clusters keep their bytes, and with them every
+//! setting that an encoder or a muxer stored there, whether this crate knows it or not. Left out are positions in the
 //! file (SeekHead, Cues), padding, Chapters and Attachments, and the service's own tags, which a copied recording may
-//! still have. Only sizes become known or unknown. A file may hold several Segments, each with an EBML header or
-//! behind the one before.
+//! still have. Only sizes change from known to unknown or back. A file may hold several Segments, each with or without
+//! an EBML header of its own.
 
 use std::ops::Range;
 
-use crate::ebml::{self, Children, Header, id};
+use crate::ebml::{self, Children, Header};
+use crate::elements::{self, id};
 use crate::error::{Error, ErrorKind};
 use crate::fragment::span_ns;
 use crate::limits::Limits;
@@ -16,27 +17,29 @@ use crate::splitter::Splitter;
 use crate::tag::AwsTag;
 use crate::writer::{cluster_of, element, unknown_size};
 
-/// One Segment of a file.
+/// One Segment of an MKV file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FileSegment {
-    /// EBML header, Segment of unknown size, Info, Tracks and Tags: all of the file, wherever they stood.
+    /// EBML header, Segment of unknown size, and all of the Segment's Info, Tracks and Tags, wherever they stood.
     pub head: Vec<u8>,
-    /// The clusters, in the order of the file.
+    /// The clusters, in file order.
     pub clusters: Vec<FileCluster>,
 }
 
-/// One Cluster of a file.
+/// One Cluster of an MKV file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FileCluster {
-    /// The element, its size known.
+    /// The Cluster element, with a known size.
     pub bytes: Vec<u8>,
-    /// Its timestamp × TimestampScale, in nanoseconds.
+    /// The cluster's timestamp × TimestampScale, in nanoseconds.
     pub timestamp_ns: i64,
-    /// Presentation time of its earliest frame, and the end of its latest, in nanoseconds; `None` without frames.
+    /// Start of the earliest frame and end of the latest, in nanoseconds; `None` without frames.
     pub span_ns: Option<(i64, i64)>,
 }
 
-/// Where the parts of a Segment lie in the file.
+/// The parts of a Segment, by their ranges in the file.
 #[derive(Default)]
 struct Parts {
     ebml: Range<usize>,
@@ -52,10 +55,11 @@ struct Part {
 }
 
 impl FileSegment {
-    /// Reads a whole file.
+    /// Reads all Segments of a file.
     ///
     /// # Errors
-    /// When it is malformed, passes a limit, or ends inside an element; places in the error are those of the file.
+    /// Returns an error if the file is malformed, exceeds a limit, or ends inside an element. Its offset is an offset in
+    /// the file.
     pub fn read_all(file: &[u8], limits: Limits) -> Result<Vec<Self>, Error> {
         find_parts(file)?.into_iter().map(|parts| parts.read(file, limits)).collect()
     }
@@ -84,7 +88,7 @@ impl Parts {
             };
             let content_in_bytes = bytes.len() - (part.element.end - part.content_at);
             let document = Splitter::read_document(&[written.head.as_slice(), &bytes].concat(), limits)
-                .map_err(|error| written.place(&error, part, content_in_bytes))?;
+                .map_err(|error| written.locate(&error, part, content_in_bytes))?;
             clusters.push(FileCluster {
                 timestamp_ns: document.clusters.first().map_or(0, |cluster| cluster.timestamp_ns),
                 span_ns: span_ns(&document.tracks, &document.frames),
@@ -95,15 +99,15 @@ impl Parts {
     }
 }
 
-/// A head as it is written, and where its pieces come from: place in the head, place in the file.
+/// A head that has been written, with the origin of its pieces: offset in the head, offset in the file.
 struct Written {
     head: Vec<u8>,
     pieces: Vec<(usize, usize)>,
 }
 
 impl Written {
-    /// The error, with the place in the file of what was read behind the head.
-    fn place(&self, error: &Error, cluster: &Part, content_in_bytes: usize) -> Error {
+    /// Translates the offset of an error in head and cluster to an offset in the file.
+    fn locate(&self, error: &Error, cluster: &Part, content_in_bytes: usize) -> Error {
         let at = usize::try_from(error.offset()).unwrap_or(usize::MAX);
         let in_file = match at.checked_sub(self.head.len()) {
             Some(at) => at.checked_sub(content_in_bytes).map_or(cluster.element.start, |at| cluster.content_at + at),
@@ -116,7 +120,7 @@ impl Written {
     }
 }
 
-/// The content of a Tags element without the service's tags; `None`: there are none in it.
+/// Returns the content of a Tags element without the service's tags, or `None` if it has none of those.
 fn own_tags(content: &[u8], offset: u64) -> Result<Option<Vec<u8>>, Error> {
     let mut found = false;
     let mut kept = Vec::new();
@@ -154,11 +158,11 @@ fn is_aws_tag(simple_tag: &[u8], offset: u64) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// Walks the elements of the file. The size of a Segment is not asked: what may be its child belongs to it.
+/// Walks the elements of the file. A Segment's size is ignored: every possible child that follows belongs to it.
 fn find_parts(file: &[u8]) -> Result<Vec<Parts>, Error> {
     let mut segments: Vec<Parts> = Vec::new();
     let mut ebml = None;
-    // Whether a Segment has come behind the last EBML header.
+    // Whether a Segment has followed the last EBML header.
     let mut in_segment = false;
     let mut at = 0;
     while at < file.len() {
@@ -197,12 +201,12 @@ fn find_parts(file: &[u8]) -> Result<Vec<Parts>, Error> {
     Ok(segments)
 }
 
-/// Where a Cluster of unknown size ends: where no child of a Cluster follows.
+/// Returns the end of a Cluster of unknown size: the first element that is not a child of a Cluster.
 fn end_of_cluster(file: &[u8], content_at: usize) -> Result<usize, Error> {
     let mut at = content_at;
     while at < file.len() {
         let child = header_at(file, at)?;
-        if ebml::is_segment_child(child.id) || matches!(child.id, id::SEGMENT | id::EBML) {
+        if elements::is_segment_child(child.id) || matches!(child.id, id::SEGMENT | id::EBML) {
             break;
         }
         at = end_of(file, at, child)?;
@@ -215,7 +219,7 @@ fn header_at(file: &[u8], at: usize) -> Result<Header, Error> {
     ebml::read_header(&file[at..], at as u64)?.ok_or_else(cut)
 }
 
-/// Where an element that has to have a size ends.
+/// Returns the end of an element that has to have a known size.
 fn end_of(file: &[u8], at: usize, header: Header) -> Result<usize, Error> {
     let error = |kind| Error::new(kind, header.id, at as u64);
     let size = header.size_bytes.ok_or_else(|| error(ErrorKind::UnknownSize))?;

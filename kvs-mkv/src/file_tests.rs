@@ -11,13 +11,13 @@ fn head() -> Vec<u8> {
     writer().head(&[Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC")])
 }
 
-/// Two frames, 40 ms apart.
+/// Returns a cluster of two frames, 40 ms apart.
 fn cluster(millis: i64) -> Vec<u8> {
     let frame = |millis: i64, key| FrameData { track: 1, timestamp_ns: millis * 1_000_000, key, data: b"frame" };
     writer().cluster(millis * 1_000_000, &[frame(millis, true), frame(millis + 40, false)])
 }
 
-/// The same with a size of all ones.
+/// Returns the cluster with an unknown size.
 fn open(cluster: &[u8]) -> Vec<u8> {
     [&cluster[..4], &[0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], &cluster[5..]].concat()
 }
@@ -38,7 +38,7 @@ fn heads_and_clusters_keep_their_bytes() {
     let attachments = written(id::ATTACHMENTS, &[0; 500]);
     let file =
         [head(), written(id::SEEK_HEAD, &[0; 9]), attachments, cluster(0), open(&cluster(1_000)), cluster(3_000)];
-    // Tags behind the clusters are the whole file's.
+    // Tags after the clusters belong to the whole file.
     let segments = read(&[file.concat(), written(id::CUES, &[0; 9]), tags.clone()].concat());
     assert_eq!(segments.len(), 1);
     assert_eq!(segments[0].head, [head(), tags].concat());
@@ -47,7 +47,7 @@ fn heads_and_clusters_keep_their_bytes() {
     let millis = 1_000_000;
     assert_eq!(first.span_ns, Some((0, 80 * millis)));
     assert_eq!((second.timestamp_ns, second.span_ns), (1_000 * millis, Some((1_000 * millis, 1_080 * millis))));
-    // Its size is known now.
+    // The size is known now.
     assert_eq!(second.bytes, [&cluster(0)[..4], &[1, 0, 0, 0, 0, 0, 0, 26], &cluster(1_000)[5..]].concat());
 }
 
@@ -87,7 +87,7 @@ fn errors_tell_the_place_in_the_file() {
     assert_eq!((cut.kind(), cut.element(), cut.offset()), (&ErrorKind::Truncated, "Cluster", at));
     assert_eq!(error(b"").kind(), &ErrorKind::NotAChunk);
     assert_eq!(error(&cluster(0)).kind(), &ErrorKind::NotAChunk);
-    // A block without a track number, behind padding that the head does not keep.
+    // A block without a track number, after padding that the head does not keep.
     let padding = written(id::VOID, &[0; 100]);
     for open_too in [false, true] {
         let mut bad = cluster(0);

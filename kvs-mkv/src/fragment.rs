@@ -1,4 +1,4 @@
-//! What the splitter hands out.
+//! What the splitter returns: fragments, documents and error reports.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,72 +10,74 @@ use crate::tag::{Tag, TagSpan};
 use crate::timestamp::Timestamp;
 use crate::track::Track;
 
-/// One fragment of a stream: a whole MKV document, and what is read out of it.
+/// One fragment of a stream: a complete MKV document, with its metadata and an index of its frames.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fragment {
-    /// The service's number of the fragment.
+    /// The number that the service gave the fragment.
     pub number: FragmentNumber,
-    /// When the service received it.
+    /// When the service received the fragment.
     pub server_timestamp: Option<Timestamp>,
-    /// When the producer says it was made: as given, so it may count from zero, or lie ahead.
+    /// When the fragment was made according to its producer, unchanged: it may count from zero or lie in the future.
     pub producer_timestamp: Option<Timestamp>,
     /// How far behind the live edge the session was at this fragment, in milliseconds.
     pub millis_behind_now: Option<i64>,
-    /// Where to go on after this fragment: opaque. GetMediaForFragmentList sends none.
+    /// The opaque token that continues after this fragment. GetMediaForFragmentList sends none.
     pub continuation_token: Option<Box<str>>,
-    /// Whether the service marked the fragment's end. `false` only for [`crate::Event::Unfinished`].
+    /// Whether the fragment is complete; `false` only in [`Event::Unterminated`](crate::Event::Unterminated).
     pub complete: bool,
-    /// The tracks; shared between fragments as long as they stay the same.
+    /// The tracks, shared with the preceding fragment if they are the same.
     pub tracks: Arc<[Track]>,
-    /// The clusters in the order of the chunk: usually one, none for a chunk without media.
+    /// The clusters, in chunk order: usually one, none in a chunk without media.
     pub clusters: Vec<Cluster>,
-    /// All frames, in the order of the chunk.
+    /// All frames, in chunk order.
     pub frames: Vec<Frame>,
-    /// The chunk's own bytes.
+    /// The bytes of the chunk, unchanged.
     pub payload: Payload,
-    /// Where in the payload the Tags element with the fragment number lies.
+    /// Range in the payload of the Tags element with the fragment number.
     pub leading_tags: Range<usize>,
-    /// Where in the payload the Tags element with the continuation token lies.
+    /// Range in the payload of the Tags element with the continuation token.
     pub trailing_tags: Option<Range<usize>>,
     pub(crate) tags: Vec<TagSpan>,
 }
 
-/// A cluster within a fragment.
+/// A cluster within a fragment or a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Cluster {
-    /// Its timestamp × TimestampScale, in nanoseconds. May begin anew, or be the time since 1970.
+    /// The cluster's timestamp × TimestampScale, in nanoseconds. Its epoch is the producer's: a session's start, or 1970.
     pub timestamp_ns: i64,
-    /// Where its element begins in the payload, in bytes.
+    /// Offset of the Cluster element in the payload, in bytes.
     pub offset: usize,
-    /// Index of its first frame in [`Fragment::frames`].
+    /// Index of the cluster's first frame in [`Fragment::frames`] or [`Document::frames`].
     pub first_frame: usize,
 }
 
-/// Any MKV file: what a producer has, without the service's tags. See [`crate::Splitter::read_document`].
+/// An MKV file without the service's tags, as producers have it; see
+/// [`Splitter::read_document`](crate::Splitter::read_document).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
     /// The tracks.
     pub tracks: Arc<[Track]>,
     /// The clusters.
     pub clusters: Vec<Cluster>,
-    /// All frames, in the order of the file.
+    /// All frames, in file order.
     pub frames: Vec<Frame>,
     pub(crate) bytes: Payload,
     pub(crate) tags: Vec<TagSpan>,
 }
 
 impl Document {
-    /// The file's tags.
+    /// Returns the file's tags.
     pub fn tags(&self) -> impl Iterator<Item = Tag<'_>> {
         self.tags.iter().map(|span| span.read(&self.bytes))
     }
 
-    /// From the earliest frame to the end of the latest, in nanoseconds; 0 without frames.
+    /// Returns the time from the earliest frame to the end of the latest, in nanoseconds; 0 without frames.
     pub fn duration_ns(&self) -> u64 {
         span_ns(&self.tracks, &self.frames).map_or(0, |(start, end)| end.saturating_sub(start).unsigned_abs())
     }
 
-    /// The frames of a cluster, by its index in [`Document::clusters`], with their data.
+    /// Returns the frames of the cluster with this index in [`Document::clusters`], each with its data.
     pub fn cluster_frames(&self, index: usize) -> impl Iterator<Item = (&Frame, &[u8])> {
         let first = self.clusters.get(index).map_or(self.frames.len(), |cluster| cluster.first_frame);
         let end = self.clusters.get(index + 1).map_or(self.frames.len(), |cluster| cluster.first_frame);
@@ -88,12 +90,13 @@ fn data_of<'a>(bytes: &'a [u8], frame: &Frame) -> &'a [u8] {
     bytes.get(frame.offset..end).unwrap_or_default()
 }
 
-/// The service ended the session with an error, told within the media.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An error that the service reported within the media, where it ends the session.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct ErrorReport {
-    /// The fragment that could not be read, when it is named. It was not handed out and has to be pulled again.
+    /// Number of the fragment that the service could not read, if named. That fragment has to be pulled again.
     pub fragment_number: Option<FragmentNumber>,
-    /// `AWS_KINESISVIDEO_ERROR_ID`: 3002, 4000, 4500 to 4506, 5000.
+    /// `AWS_KINESISVIDEO_ERROR_ID`: 3002, 4000, 4500 to 4506 or 5000.
     pub error_id: Option<u32>,
     /// `AWS_KINESISVIDEO_ERROR_CODE`, or `_EXCEPTION_ERROR_CODE`, as text.
     pub error_code: Option<String>,
@@ -101,45 +104,47 @@ pub struct ErrorReport {
     pub message: Option<String>,
 }
 
-/// What had been read of a chunk that is not valid. See [`crate::Splitter::take_broken`].
+/// What is known of an invalid chunk; see [`Splitter::take_broken`](crate::Splitter::take_broken).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Broken {
-    /// The fragment's number, if it stands before what is not valid or in another element of the chunk's head.
+    /// The fragment's number, if it precedes the invalid part or stands in another element of the chunk's head.
     pub number: Option<FragmentNumber>,
     /// When the service received the fragment.
     pub server_timestamp: Option<Timestamp>,
-    /// When the producer says it was made.
+    /// When the fragment was made according to its producer.
     pub producer_timestamp: Option<Timestamp>,
-    /// Where the chunk begins, in bytes since the start of the stream.
+    /// Offset of the chunk, in bytes since the start of the stream.
     pub offset: u64,
 }
 
 impl Fragment {
-    /// The tags the producer sent, in the order they first came; of several with one name (about one track) the last.
+    /// Returns the producer's tags in order of first appearance. Of several tags with one name and track, the last value
+    /// counts.
     pub fn tags(&self) -> impl Iterator<Item = Tag<'_>> {
         self.tags.iter().map(|span| span.read(&self.payload))
     }
 
-    /// Data of a frame of this fragment.
+    /// Returns the data of a frame of this fragment.
     pub fn frame_data(&self, frame: &Frame) -> &[u8] {
         data_of(&self.payload, frame)
     }
 
-    /// Presentation time of the earliest frame, in nanoseconds.
+    /// Returns the presentation time of the earliest frame, in nanoseconds; `None` without frames.
     pub fn start_ns(&self) -> Option<i64> {
         self.frames.iter().map(|frame| frame.timestamp_ns).min()
     }
 
-    /// From the earliest frame to the end of the latest, in nanoseconds; 0 without frames.
+    /// Returns the time from the earliest frame to the end of the latest, in nanoseconds; 0 without frames.
     ///
-    /// How long the last frame takes is what its block says, else what its track says, else the step between the
-    /// track's last two frames.
+    /// The last frame's duration is its block's, else its track's default, else the distance between the track's last
+    /// two frames.
     pub fn duration_ns(&self) -> u64 {
         span_ns(&self.tracks, &self.frames).map_or(0, |(start, end)| end.saturating_sub(start).unsigned_abs())
     }
 }
 
-/// When the earliest of the frames begins, and when the latest is over; see [`Fragment::duration_ns`].
+/// Returns the start of the earliest frame and the end of the latest; see [`Fragment::duration_ns`].
 pub(crate) fn span_ns(tracks: &[Track], frames: &[Frame]) -> Option<(i64, i64)> {
     let start = frames.iter().map(|frame| frame.timestamp_ns).min()?;
     let end = tracks.iter().filter_map(|track| track_end_ns(track, frames)).max();

@@ -1,12 +1,12 @@
-//! Kinesis Video Streams media: bytes in, fragments out, and the way back.
+//! Splits Amazon Kinesis Video Streams media into fragments, and writes such media.
 //!
-//! **Contract.** A [`Splitter`] is fed the body of a GetMedia response in pieces of any size and hands out each
-//! [`Fragment`] once, as soon as its trailing AWS tags have been read; the result does not depend on how the bytes
-//! were cut. A fragment's payload is the chunk's own bytes, contiguous and unchanged, from the EBML header to the
-//! last byte of the chunk. Input is never trusted: whatever comes, the answer is a fragment, an [`Error`] that names
-//! element, id and byte offset, or a request for more bytes; memory is bounded by [`Limits`].
+//! **Contract.** A [`Splitter`] takes the body of a GetMedia response in pieces of any size and returns each [`Fragment`]
+//! once, as soon as its trailing AWS tags have been read; the result does not depend on how the bytes were cut. A
+//! fragment's payload is the chunk's bytes, contiguous and unchanged, from the EBML header to the last byte of the chunk.
+//! Input is never trusted: whatever the bytes are, the result is a fragment, an [`Error`] that names element, id and byte
+//! offset, or a request for more bytes. [`Limits`] bounds the memory in use.
 //!
-//! The crate does no I/O, knows no async runtime and has no `unsafe`.
+//! The crate does no I/O, needs no async runtime and has no `unsafe` code.
 //!
 //! ```
 //! use kvs_mkv::{Event, Splitter};
@@ -24,8 +24,13 @@
 //! # Ok::<(), kvs_mkv::Error>(())
 //! ```
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod block;
 mod ebml;
+mod elements;
 mod error;
 mod file;
 mod fragment;
@@ -43,7 +48,7 @@ pub use block::Frame;
 pub use error::{Error, ErrorKind};
 pub use file::{FileCluster, FileSegment};
 pub use fragment::{Broken, Cluster, Document, ErrorReport, Fragment};
-pub use limits::Limits;
+pub use limits::{LimitKind, Limits};
 pub use number::{BadFragmentNumber, FragmentNumber};
 pub use payload::Payload;
 pub use producer::{ProducedFragment, ProducerSplitter};

@@ -1,20 +1,75 @@
-//! How much a stream may ask of us.
+//! Bounds on what a stream may ask of the splitter.
 
-/// Bounds on what one fragment may hold. What passes one is an [`crate::ErrorKind::TooLarge`], never an allocation.
+use std::fmt;
+
+/// Bounds on what one fragment may hold. Exceeding one is an [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge), never an
+/// allocation.
+///
+/// Start from the defaults and change what differs:
+///
+/// ```
+/// let mut limits = kvs_mkv::Limits::default();
+/// limits.fragment_size_bytes = 16 << 20;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
-    /// Bytes of a fragment's payload. The service takes at most 50 MB a fragment; default 64 MiB.
+    /// Bytes of a fragment's payload. The service accepts at most 50 MB per fragment; default 64 MiB.
     pub fragment_size_bytes: usize,
     /// Bytes before the first cluster: headers, tracks, tags, padding. Default 1 MiB.
     pub header_size_bytes: usize,
-    /// Depth of SimpleTags within SimpleTags. Default 8.
+    /// Depth of SimpleTags nested within SimpleTags. Default 8.
     pub nesting: usize,
-    /// Tags of a fragment, the service's own among them. A producer may send 10 a fragment; default 512.
+    /// Tags per fragment, including the service's own. A producer may send 10 per fragment; default 512.
     pub tags: usize,
-    /// Tracks of a fragment. The service takes at most 3; default 32.
+    /// Tracks per fragment. The service accepts at most 3; default 32.
     pub tracks: usize,
-    /// Frames of a fragment, laced ones counted singly. Default 100,000.
+    /// Frames per fragment, where each frame of a laced block counts. Default 100,000.
     pub frames: usize,
+}
+
+/// What is bounded by [`Limits`], as an error names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LimitKind {
+    /// Bytes of a fragment: [`Limits::fragment_size_bytes`].
+    FragmentBytes,
+    /// Bytes before the first cluster: [`Limits::header_size_bytes`].
+    HeaderBytes,
+    /// Bytes between two chunks: [`Limits::header_size_bytes`].
+    BytesBetweenChunks,
+    /// Depth of nested tags: [`Limits::nesting`].
+    NestedTags,
+    /// Tags per fragment: [`Limits::tags`].
+    Tags,
+    /// Tracks per fragment: [`Limits::tracks`].
+    Tracks,
+    /// Frames per fragment: [`Limits::frames`].
+    Frames,
+}
+
+/// Writes the bounded quantity with its unit, such as `fragment bytes` or `tags`.
+impl fmt::Display for LimitKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::FragmentBytes => "fragment bytes",
+            Self::HeaderBytes => "bytes before the first cluster",
+            Self::BytesBetweenChunks => "bytes between chunks",
+            Self::NestedTags => "nested tags",
+            Self::Tags => "tags",
+            Self::Tracks => "tracks",
+            Self::Frames => "frames",
+        })
+    }
+}
+
+impl Limits {
+    /// Returns these limits with another bound on a fragment's payload, in bytes.
+    #[must_use]
+    pub fn with_fragment_size_bytes(mut self, fragment_size_bytes: usize) -> Self {
+        self.fragment_size_bytes = fragment_size_bytes;
+        self
+    }
 }
 
 impl Default for Limits {

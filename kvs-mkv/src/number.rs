@@ -1,24 +1,24 @@
-//! The number of a fragment.
+//! Fragment numbers.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
-/// A fragment number: 1 to 128 decimal digits, today 47, which is more than 128 bits hold.
+/// A fragment number: 1 to 128 decimal digits, in practice 47, which is more than 128 bits hold.
 ///
-/// Numbers are compared as numbers, so `9 < 10` and `007 == 7`; the digits are kept as the service gave them.
-/// The range is that of the service's API: `kvs-api.txt`, member `AfterFragmentNumber`.
+/// Numbers compare numerically, so `9 < 10` and `007 == 7`; the digits are kept as the service sent them. The range is
+/// that of the member `AfterFragmentNumber` in the API reference of GetMedia.
 #[derive(Clone)]
 pub struct FragmentNumber(Box<str>);
 
-/// The text is not 1 to 128 decimal digits.
+/// The error for text that is not a fragment number: 1 to 128 decimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a fragment number is 1 to 128 decimal digits")]
 pub struct BadFragmentNumber;
 
 impl FragmentNumber {
-    /// The digits as the service gave them.
+    /// Returns the digits as the service sent them.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,19 +1,19 @@
-//! A fragment's bytes, with room in front of them.
+//! A fragment's bytes, with room in front of them for a record's head.
 
 use std::fmt;
 use std::ops::Deref;
 
-/// Room that a payload which had to be moved gets in front of it.
+/// The room that a payload gets in front when it has to be moved.
 const PREFIX_ROOM_BYTES: usize = 64;
 
-/// The bytes of a chunk, contiguous, from the EBML header to its last byte.
+/// The contiguous bytes of a chunk, from the EBML header to its last byte.
 ///
-/// There can be room in front of them (see [`crate::Splitter::with_headroom`]), so that a record's head can be put
-/// before the payload without moving it: [`Payload::into_prefixed`].
+/// A payload can have room in front (see [`Splitter::with_headroom`](crate::Splitter::with_headroom)), so that
+/// [`Payload::into_prefixed`] can put a record's head there without moving the payload.
 #[derive(Clone, Default)]
 pub struct Payload {
     buffer: Vec<u8>,
-    /// Where the payload begins in the buffer.
+    /// Offset of the payload in the buffer.
     start: usize,
 }
 
@@ -28,20 +28,20 @@ impl Payload {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Takes off what lies behind the first `length` bytes.
+    /// Removes and returns everything after the first `length` bytes.
     pub(crate) fn split_off(&mut self, length: usize) -> Vec<u8> {
         self.buffer.split_off(self.start + length)
     }
 
-    /// The payload with `prefix` before it, in one piece. The payload is moved only when the room in front of it is
-    /// smaller than the prefix.
+    /// Returns the payload with `prefix` in front of it. Moves the payload only if the room in front of it is smaller than
+    /// the prefix.
     pub fn into_prefixed(mut self, prefix: &[u8]) -> Self {
         if prefix.len() <= self.start {
             let start = self.start - prefix.len();
             self.buffer[start..self.start].copy_from_slice(prefix);
             return Self { buffer: self.buffer, start };
         }
-        // The next prefix is not to move it again.
+        // Leave room so that the next prefix does not move it again.
         let mut moved = Self::with_capacity(PREFIX_ROOM_BYTES, prefix.len() + self.len());
         moved.append(prefix);
         moved.append(&self);

@@ -1,48 +1,50 @@
-//! What a producer sends with PutMedia: one MKV document, a fragment a cluster.
+//! What a producer sends with PutMedia: one MKV document in which each cluster is a fragment.
 //!
-//! **Contract.** [`ProducerSplitter`] takes the document in pieces of any size and hands out each cluster with the
-//! head it belongs to as soon as the cluster is over: at its size, or, when that is unknown, where the next element of
-//! the Segment begins. Tags between two clusters belong to the later one, for the earlier one is handed out by then.
-//! Bytes held are bounded by [`Limits`]. One Segment is all there may be (AWS API reference, PutMedia).
+//! **Contract.** [`ProducerSplitter`] takes the document in pieces of any size and returns each cluster, with the head it
+//! belongs to, as soon as the cluster has ended: at the end of its size or, if that is unknown, where the next child of
+//! the Segment begins. Tags between two clusters belong to the later one, because the earlier one has been returned by
+//! then. [`Limits`] bounds the bytes held. The document must have exactly one Segment (AWS API reference, PutMedia).
 
-use crate::ebml::{self, id};
+use crate::ebml;
+use crate::elements::{self, id};
 use crate::error::{Error, ErrorKind};
 use crate::fragment::Document;
-use crate::limits::Limits;
+use crate::limits::{LimitKind, Limits};
 use crate::splitter::Splitter;
 use crate::writer::{cluster_of, unknown_size};
 
-/// A cluster as a producer sent it.
+/// One fragment of a producer's document: a cluster with the head it belongs to.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ProducedFragment {
-    /// EBML header, Segment of unknown size, and what stood before the first cluster.
+    /// EBML header, Segment of unknown size, and everything before the first cluster.
     pub head: Vec<u8>,
-    /// Tags that stood between this cluster and the one before.
+    /// Tags elements between the preceding cluster and this one.
     pub tags: Vec<u8>,
-    /// The Cluster element, its size known.
+    /// The Cluster element, with a known size.
     pub cluster: Vec<u8>,
-    /// Head, tags and cluster, read.
+    /// Head, tags and cluster, parsed.
     pub document: Document,
 }
 
-/// Splits a producer's document.
+/// Splits the document that a producer sends with PutMedia into fragments.
 #[derive(Debug)]
 pub struct ProducerSplitter {
     limits: Limits,
-    /// What has come and is not handed on.
+    /// Bytes received and not yet consumed.
     buffer: Vec<u8>,
-    /// Offset of the buffer's begin in the document.
+    /// Offset of the buffer's first byte in the document.
     offset: u64,
-    place: Place,
+    state: State,
     head: Vec<u8>,
     tags: Vec<u8>,
-    /// Where in the buffer the next child of a cluster of unknown size begins.
+    /// Offset in the buffer of the next child of a cluster of unknown size.
     child_at: usize,
     first_cluster_seen: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum State {
     Start,
     TopLevel,
     InSegment,
@@ -50,13 +52,13 @@ enum Place {
 }
 
 impl ProducerSplitter {
-    /// A splitter at the beginning of a document.
+    /// Creates a splitter at the start of a document.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             buffer: Vec::new(),
             offset: 0,
-            place: Place::Start,
+            state: State::Start,
             head: Vec::new(),
             tags: Vec::new(),
             child_at: 0,
@@ -64,55 +66,55 @@ impl ProducerSplitter {
         }
     }
 
-    /// Takes bytes in; then call [`Self::next`] until it has nothing.
+    /// Appends bytes of the document. Call [`Self::next`] afterwards until it returns `None`.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Whether the first bytes of a cluster have come.
+    /// Returns whether the first bytes of the next cluster have been received.
     pub fn in_cluster(&self) -> bool {
-        matches!(self.place, Place::InOpenCluster { .. })
-            || (self.place == Place::InSegment && self.buffer.starts_with(&id::CLUSTER.to_be_bytes()))
+        matches!(self.state, State::InOpenCluster { .. })
+            || (self.state == State::InSegment && self.buffer.starts_with(&id::CLUSTER.to_be_bytes()))
     }
 
-    /// The next whole fragment, if it has come.
+    /// Returns the next complete fragment, or `None` until more bytes are pushed.
     ///
     /// # Errors
-    /// When the bytes are no document of a producer, or pass a limit.
-    #[expect(clippy::should_implement_trait, reason = "it goes on after None")]
+    /// Returns an error if the bytes are not a producer's document, or exceed a limit.
+    #[expect(clippy::should_implement_trait, reason = "more can follow after None")]
     pub fn next(&mut self) -> Result<Option<ProducedFragment>, Error> {
         loop {
             let Some(header) = self.header(0)? else {
                 return Ok(None);
             };
-            match self.place {
-                Place::Start => {
+            match self.state {
+                State::Start => {
                     let kind = || Error::new(ErrorKind::NotAChunk, header.id, self.offset);
                     let size = header.size_bytes.filter(|_| header.id == id::EBML).ok_or_else(kind)?;
                     let Some(element) = self.element(header.length_bytes, size)? else { return Ok(None) };
                     self.head = element;
-                    self.place = Place::TopLevel;
+                    self.state = State::TopLevel;
                 }
-                Place::TopLevel => {
+                State::TopLevel => {
                     if header.id != id::SEGMENT {
                         return Err(Error::new(ErrorKind::NoSegment, header.id, self.offset));
                     }
-                    // Its size is not trusted: what a producer sends live has none.
+                    // The size is ignored: a live document has an unknown one.
                     self.drop_front(header.length_bytes);
-                    // The fragment holds another one.
+                    // The fragment gets a Segment of its own.
                     unknown_size(&mut self.head, id::SEGMENT);
-                    self.place = Place::InSegment;
+                    self.state = State::InSegment;
                 }
-                Place::InSegment => {
+                State::InSegment => {
                     let Some(size) = header.size_bytes else {
                         if header.id != id::CLUSTER {
                             return Err(Error::new(ErrorKind::UnknownSize, header.id, self.offset));
                         }
                         self.child_at = header.length_bytes;
-                        self.place = Place::InOpenCluster { content_at: header.length_bytes };
+                        self.state = State::InOpenCluster { content_at: header.length_bytes };
                         continue;
                     };
-                    // A second document, or tracks that change on the way, are not allowed.
+                    // A second document is not allowed, nor are tracks that change within a session.
                     if matches!(header.id, id::EBML | id::SEGMENT)
                         || (self.first_cluster_seen && header.id == id::TRACKS)
                     {
@@ -122,23 +124,23 @@ impl ProducerSplitter {
                     match header.id {
                         id::CLUSTER => return self.fragment(element).map(Some),
                         id::TAGS if self.first_cluster_seen => self.tags.extend(element),
-                        // Places in the producer's own file.
+                        // These hold positions in the producer's own file.
                         id::SEEK_HEAD | id::CUES => {}
                         _ if !self.first_cluster_seen => self.head.extend(element),
                         _ => {}
                     }
                     let held = self.head.len() + self.tags.len();
-                    self.bounded("header bytes", held as u64, self.limits.header_size_bytes)?;
+                    self.bounded(LimitKind::HeaderBytes, held as u64, self.limits.header_size_bytes)?;
                 }
-                Place::InOpenCluster { content_at } => {
+                State::InOpenCluster { content_at } => {
                     let Some(child) = self.header(self.child_at)? else { return Ok(None) };
-                    if ebml::is_segment_child(child.id) || matches!(child.id, id::EBML | id::SEGMENT) {
+                    if elements::is_segment_child(child.id) || matches!(child.id, id::EBML | id::SEGMENT) {
                         return self.close(content_at).map(Some);
                     }
                     let unknown = || Error::new(ErrorKind::UnknownSize, child.id, self.offset + self.child_at as u64);
                     let size = child.size_bytes.ok_or_else(unknown)?;
                     let next = (self.child_at + child.length_bytes) as u64 + size;
-                    self.bounded("fragment bytes", next, self.limits.fragment_size_bytes)?;
+                    self.bounded(LimitKind::FragmentBytes, next, self.limits.fragment_size_bytes)?;
                     if next > self.buffer.len() as u64 {
                         return Ok(None);
                     }
@@ -148,19 +150,19 @@ impl ProducerSplitter {
         }
     }
 
-    /// The document is over: the last fragment, when its cluster had no size.
+    /// Ends the document and returns its last fragment, if that one has a cluster of unknown size.
     ///
     /// # Errors
-    /// When it ended inside an element.
+    /// Returns an error if the document ended inside an element.
     pub fn finish(&mut self) -> Result<Option<ProducedFragment>, Error> {
         if let Some(fragment) = self.next()? {
             return Ok(Some(fragment));
         }
-        match self.place {
-            Place::InOpenCluster { content_at } if self.child_at == self.buffer.len() => {
+        match self.state {
+            State::InOpenCluster { content_at } if self.child_at == self.buffer.len() => {
                 self.close(content_at).map(Some)
             }
-            Place::InSegment if self.buffer.is_empty() => Ok(None),
+            State::InSegment if self.buffer.is_empty() => Ok(None),
             _ => Err(Error::new(ErrorKind::Truncated, id::SEGMENT, self.offset + self.buffer.len() as u64)),
         }
     }
@@ -169,7 +171,8 @@ impl ProducerSplitter {
         ebml::read_header(self.buffer.get(at..).unwrap_or_default(), self.offset + at as u64)
     }
 
-    fn bounded(&self, what: &'static str, actual: u64, limit: usize) -> Result<(), Error> {
+    /// Returns an error if `actual` exceeds `limit`.
+    fn bounded(&self, what: LimitKind, actual: u64, limit: usize) -> Result<(), Error> {
         let limit = limit as u64;
         if actual <= limit {
             return Ok(());
@@ -177,10 +180,10 @@ impl ProducerSplitter {
         Err(Error::new(ErrorKind::TooLarge { what, actual, limit }, id::CLUSTER, self.offset))
     }
 
-    /// Takes the element at the front, if all of it has come.
+    /// Removes the element at the front of the buffer and returns it, if it has been received completely.
     fn element(&mut self, header_bytes: usize, size: u64) -> Result<Option<Vec<u8>>, Error> {
         let total = size.saturating_add(header_bytes as u64);
-        self.bounded("fragment bytes", total, self.limits.fragment_size_bytes)?;
+        self.bounded(LimitKind::FragmentBytes, total, self.limits.fragment_size_bytes)?;
         if total > self.buffer.len() as u64 {
             return Ok(None);
         }
@@ -194,12 +197,12 @@ impl ProducerSplitter {
         self.offset += count as u64;
     }
 
-    /// Ends a cluster of unknown size before the element at `child_at`.
+    /// Ends a cluster of unknown size in front of the element at `child_at`.
     fn close(&mut self, content_at: usize) -> Result<ProducedFragment, Error> {
         let rest = self.buffer.split_off(self.child_at);
         self.offset += self.child_at as u64;
         let content = std::mem::replace(&mut self.buffer, rest).split_off(content_at);
-        self.place = Place::InSegment;
+        self.state = State::InSegment;
         self.fragment(cluster_of(&content))
     }
 

@@ -12,7 +12,7 @@ fn cluster(millis: i64, open: bool) -> Vec<u8> {
     if !open {
         return written;
     }
-    // The same with a size of all ones in place of its one byte.
+    // Replaces the size field's one byte with an unknown size.
     [&written[..4], &[0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], &written[5..]].concat()
 }
 
@@ -71,7 +71,7 @@ fn what_is_no_document_is_refused() {
     assert!(split(b"this is no MKV at all", 4).is_err());
     let cut = document(false);
     assert!(matches!(split(&cut[..cut.len() - 1], 50).unwrap_err().kind(), ErrorKind::Truncated));
-    let mut small = ProducerSplitter::new(Limits { fragment_size_bytes: 20, ..Limits::default() });
+    let mut small = ProducerSplitter::new(Limits::default().with_fragment_size_bytes(20));
     small.push(&document(true));
     assert!(matches!(small.next().unwrap_err().kind(), ErrorKind::TooLarge { .. }));
 }

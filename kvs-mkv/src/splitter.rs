@@ -1,87 +1,52 @@
 //! The incremental splitter.
 //!
-//! **Contract.** Bytes go in through [`Splitter::push`] in pieces of any size; events come out, the same however the
-//! bytes were cut. The splitter walks elements and never searches for magic bytes. What it need not look into it
-//! skips: a SimpleBlock costs its header, not its length. Each byte of a payload is copied once, from the piece that
-//! was pushed into the payload's buffer, in runs as long as the piece allows.
+//! **Contract.** [`Splitter::push`] takes bytes in pieces of any size and returns events, the same events however the
+//! bytes were cut. The splitter walks elements and never searches for magic bytes. It skips the content it does not
+//! need: a SimpleBlock costs its header, not its length. Each byte of a payload is copied once, from the pushed piece
+//! into the payload's buffer, in runs as long as the piece allows.
 //!
-//! A chunk ends where its trailing AWS tags end, for these are its last element; a Segment of known size that goes
-//! on behind them is taken to its end. The end of a response proves nothing (`getmedia.md`, "When is a fragment
-//! whole?").
+//! A chunk ends after its trailing AWS tags, because the service writes them last; a Segment of known size that extends
+//! beyond them is read to its end. The end of a response does not prove that the last fragment is complete: connections
+//! are closed cleanly in the middle of fragments, too.
 
 mod chunk;
+mod event;
 mod walk;
 
-use crate::ebml::{self, HEADER_MAX_BYTES, id};
+use crate::ebml::{self, HEADER_MAX_BYTES};
+use crate::elements::id;
 use crate::error::{Error, ErrorKind};
-use crate::fragment::{Broken, Document, ErrorReport, Fragment};
-use crate::limits::Limits;
+use crate::fragment::{Broken, Document};
+use crate::limits::{LimitKind, Limits};
 use crate::number::FragmentNumber;
 use crate::payload::Payload;
 
 use chunk::Chunk;
-use walk::{Place, Step};
+pub use event::{Completion, End, Event};
+use walk::{State, Step};
 
-/// Which sign makes a fragment whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Completion {
-    /// Its continuation token has been read: GetMedia.
-    #[default]
-    Token,
-    /// The next chunk begins or the response ends cleanly: GetMediaForFragmentList, recordings of a producer.
-    NextChunkOrEnd,
-}
-
-/// What came out of the bytes.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// A whole fragment.
-    Fragment(Fragment),
-    /// The next chunk began although this one had no continuation token. Not to be published at once: pull again.
-    Unfinished(Fragment),
-    /// The service ended the session with an error. Never moves a position.
-    Error(ErrorReport),
-}
-
-/// How the input ended; see [`Splitter::finish`].
-#[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there is one of these a response")]
-pub enum End {
-    /// Between two chunks.
-    Clean,
-    /// With a last event that needed the end to be known.
-    Event(Event),
-    /// Inside a chunk, which is not whole and has to be pulled again.
-    Cut {
-        /// Its fragment number, when that had been read.
-        number: Option<FragmentNumber>,
-        /// How many of its bytes had come.
-        received_bytes: usize,
-    },
-}
-
-/// Splits a response body into fragments.
+/// Splits a response body into fragments; see the [crate's documentation](crate).
 #[derive(Debug)]
 pub struct Splitter {
     limits: Limits,
     completion: Completion,
     headroom_bytes: usize,
-    /// Where the current chunk begins in the stream.
+    /// Stream offset of the current chunk's first byte.
     chunk_offset: u64,
-    /// Bytes of the current chunk that have been copied.
+    /// The bytes of the current chunk copied so far.
     payload: Payload,
-    /// Where the next element to look at begins in the chunk; may lie behind what has come.
+    /// Offset in the chunk of the next element to look at, possibly beyond the bytes received.
     at: usize,
-    place: Place,
+    state: State,
     chunk: Chunk,
-    /// Capacity for the next payload: what recent ones needed, never what a size field says.
+    /// Capacity for the next payload. Follows what recent payloads needed and never what a size field claims.
     capacity_hint_bytes: usize,
     tracks_cache: chunk::TracksCache,
-    /// Bytes of an element between two chunks that still have to be thrown away.
+    /// Bytes still to be discarded of an element between two chunks.
     discard_bytes: u64,
-    /// Bytes thrown away since the last chunk.
+    /// Bytes discarded since the last chunk.
     discarded_bytes: u64,
-    /// The chunk of the last error.
+    /// What was known of the chunk in which the last error occurred.
     broken: Option<Broken>,
 }
 
@@ -92,7 +57,7 @@ impl Default for Splitter {
 }
 
 impl Splitter {
-    /// A splitter at the beginning of a stream.
+    /// Creates a splitter at the start of a stream.
     pub fn new(limits: Limits, completion: Completion) -> Self {
         Self {
             limits,
@@ -101,7 +66,7 @@ impl Splitter {
             chunk_offset: 0,
             payload: Payload::default(),
             at: 0,
-            place: Place::Start,
+            state: State::Start,
             chunk: Chunk::default(),
             capacity_hint_bytes: 0,
             tracks_cache: chunk::TracksCache::default(),
@@ -111,18 +76,18 @@ impl Splitter {
         }
     }
 
-    /// Leaves so many bytes of room in front of each payload; see [`Payload::into_prefixed`].
+    /// Reserves this many bytes in front of each payload; see [`Payload::into_prefixed`].
     #[must_use]
     pub fn with_headroom(mut self, headroom_bytes: usize) -> Self {
         self.headroom_bytes = headroom_bytes;
         self
     }
 
-    /// Takes bytes off the front of `input` until there is an event, or none are left (`Ok(None)`).
+    /// Consumes bytes from the front of `input` until there is an event, or returns `Ok(None)` when all are consumed.
     ///
     /// # Errors
-    /// When the bytes are malformed or pass a limit. What was read of the chunk is dropped, and the splitter is at
-    /// the beginning of a new stream.
+    /// Returns an error if the bytes are malformed or exceed a limit. The current chunk is dropped, and the splitter is
+    /// ready for a new stream; [`Self::take_broken`] returns what is known of the dropped chunk.
     pub fn push(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
         let chunk_offset = self.chunk_offset;
         let result = self.walk(input);
@@ -133,10 +98,10 @@ impl Splitter {
         result
     }
 
-    /// Tells that the input has ended cleanly, and makes ready for a new stream.
+    /// Ends the input cleanly and makes the splitter ready for a new stream.
     ///
     /// # Errors
-    /// When the end makes a chunk whole that has no fragment number.
+    /// Returns an error if the end completes a chunk that has no fragment number.
     pub fn finish(&mut self) -> Result<End, Error> {
         let chunk_offset = self.chunk_offset;
         let end = self.take_end();
@@ -147,27 +112,28 @@ impl Splitter {
         end
     }
 
-    /// Returns what had been read of the chunk in which the last error was found, once.
+    /// Returns what had been read of the chunk in which the last error occurred. A second call returns `None`.
     pub fn take_broken(&mut self) -> Option<Broken> {
         self.broken.take()
     }
 
-    /// `offset` is where the chunk begins, if it is over already.
+    /// Remembers the current chunk for [`Self::take_broken`]. `offset` is the stream offset of a chunk that has already
+    /// ended.
     fn note_broken(&mut self, offset: u64) {
-        let over = self.place == Place::Between;
-        let offset = if over { offset } else { self.chunk_offset };
+        let has_ended = self.state == State::Between;
+        let offset = if has_ended { offset } else { self.chunk_offset };
         self.broken = Some(std::mem::take(&mut self.chunk).into_broken(offset));
     }
 
-    /// Reads a whole file that is no recording of the service: tracks, clusters and frames.
+    /// Reads a complete MKV file that does not have the service's tags: tracks, clusters and frames.
     ///
     /// # Errors
-    /// When it is malformed, passes a limit, or ends inside an element.
+    /// Returns an error if the file is malformed, exceeds a limit, or ends inside an element.
     pub fn read_document(bytes: &[u8], limits: Limits) -> Result<Document, Error> {
         let mut splitter = Self::new(limits, Completion::NextChunkOrEnd);
         splitter.push(&mut &*bytes)?;
         while splitter.leave_finished() {}
-        if splitter.at != splitter.payload.len() || !splitter.is_whole() {
+        if splitter.at != splitter.payload.len() || !splitter.is_complete() {
             let offset = splitter.payload.len() as u64;
             return Err(Error::new(ErrorKind::Truncated, id::SEGMENT, offset));
         }
@@ -175,37 +141,37 @@ impl Splitter {
         Ok(splitter.chunk.into_document(splitter.payload))
     }
 
-    /// Forgets the current stream.
+    /// Discards the current stream and makes the splitter ready for a new one.
     pub fn reset(&mut self) {
         self.payload = Payload::default();
         self.chunk = Chunk::default();
         self.at = 0;
         self.chunk_offset = 0;
-        self.place = Place::Start;
+        self.state = State::Start;
         self.discard_bytes = 0;
         self.discarded_bytes = 0;
     }
 
-    /// Number of the chunk that is coming in, as soon as it has been read.
+    /// Returns the number of the fragment being received, once it has been read.
     pub fn current_number(&self) -> Option<&FragmentNumber> {
         self.chunk.number.as_ref()
     }
 
-    /// How many bytes of the current chunk have come.
+    /// Returns how many bytes of the current chunk have been received.
     pub fn current_size_bytes(&self) -> usize {
         self.payload.len()
     }
 
     fn take_end(&mut self) -> Result<End, Error> {
         let received_bytes = self.payload.len();
-        if matches!(self.place, Place::Start | Place::Between) && received_bytes == 0 && self.discard_bytes == 0 {
+        if matches!(self.state, State::Start | State::Between) && received_bytes == 0 && self.discard_bytes == 0 {
             return Ok(End::Clean);
         }
         while self.leave_finished() {}
         self.chunk.check()?;
-        let whole = self.at == received_bytes && self.is_whole();
-        if whole || self.chunk.is_error() {
-            return match self.end_chunk(whole)? {
+        let complete = self.at == received_bytes && self.is_complete();
+        if complete || self.chunk.is_error() {
+            return match self.end_chunk(complete)? {
                 Some(event) => Ok(End::Event(event)),
                 None => Ok(End::Clean),
             };
@@ -213,11 +179,11 @@ impl Splitter {
         Ok(End::Cut { number: self.chunk.number.take(), received_bytes })
     }
 
-    /// The loop: look at the element at `self.at`, go on behind it or into it; copy when the piece is used up or the
-    /// chunk ends. Every turn moves `self.at` or the place forward, or returns.
+    /// Looks at one element after another, starting at `self.at`, and steps over it or into it. Copies when the piece is
+    /// used up or the chunk ends. Every iteration advances `self.at` or the state, or returns.
     fn walk(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
         loop {
-            if self.place == Place::Between && !self.pass_between(input)? {
+            if self.state == State::Between && !self.pass_between(input)? {
                 return Ok(None);
             }
             let copied = self.payload.len();
@@ -240,8 +206,8 @@ impl Splitter {
                     // A few bytes of the next chunk's header may have been copied with the last piece.
                     let carried = if self.at < copied { self.payload.split_off(self.at) } else { Vec::new() };
                     self.copy(input, self.at.saturating_sub(copied));
-                    let event = self.end_chunk(self.is_whole())?;
-                    self.place = Place::Start;
+                    let event = self.end_chunk(self.is_complete())?;
+                    self.state = State::Start;
                     if !carried.is_empty() {
                         self.append(&carried);
                     }
@@ -253,27 +219,28 @@ impl Splitter {
         }
     }
 
-    /// A chunk with its token is over, unless its Segment has a size and goes on.
+    /// Returns whether the chunk ends before the element at `self.at`: after its token, unless its Segment has a known size
+    /// and extends further.
     fn chunk_ends_here(&self) -> bool {
-        self.place == Place::InSegment
+        self.state == State::InSegment
             && self.completion == Completion::Token
             && self.chunk.token.is_some()
             && self.chunk.segment_end.is_none_or(|end| self.at as u64 >= end)
     }
 
-    /// Whether the chunk is a whole fragment if it ends at the element at hand.
-    fn is_whole(&self) -> bool {
+    /// Returns whether the chunk would be a complete fragment if it ended at `self.at`.
+    fn is_complete(&self) -> bool {
         match self.completion {
             Completion::Token => self.chunk.token.is_some(),
-            // A cluster of known size whose rest is missing was cut, whatever follows.
+            // A Cluster of known size that is not at its end has been cut, whatever follows.
             Completion::NextChunkOrEnd => {
-                matches!(self.place, Place::InSegment | Place::InCluster { end: None })
+                matches!(self.state, State::InSegment | State::InCluster { end: None })
             }
         }
     }
 
-    /// Takes the chunk's event and makes ready for the next chunk. `None`: there was nothing to tell.
-    fn end_chunk(&mut self, whole: bool) -> Result<Option<Event>, Error> {
+    /// Returns the chunk's event, or `None` if the chunk was empty, and makes the splitter ready for the next chunk.
+    fn end_chunk(&mut self, complete: bool) -> Result<Option<Event>, Error> {
         self.chunk.check()?;
         let chunk = std::mem::take(&mut self.chunk);
         let payload = std::mem::take(&mut self.payload);
@@ -281,10 +248,10 @@ impl Splitter {
         let chunk_offset = self.chunk_offset;
         self.chunk_offset += size_bytes as u64;
         self.at = 0;
-        self.place = Place::Between;
+        self.state = State::Between;
         self.discarded_bytes = 0;
         self.capacity_hint_bytes = size_bytes.max(self.capacity_hint_bytes - self.capacity_hint_bytes / 16);
-        chunk.into_event(payload, whole, chunk_offset)
+        chunk.into_event(payload, complete, chunk_offset)
     }
 
     /// Appends the first `count` bytes of `input` to the payload.
@@ -306,7 +273,7 @@ impl Splitter {
         self.payload.append(bytes);
     }
 
-    /// Passes what may lie between a whole chunk and the next EBML header. `false`: the input is used up.
+    /// Skips elements between a complete chunk and the next EBML header. Returns `false` if the input is used up.
     fn pass_between(&mut self, input: &mut &[u8]) -> Result<bool, Error> {
         loop {
             let skipped = usize::try_from(self.discard_bytes).unwrap_or(usize::MAX).min(input.len());
@@ -324,7 +291,7 @@ impl Splitter {
                 return Ok(false);
             };
             if header.id == id::EBML {
-                self.place = Place::Start;
+                self.state = State::Start;
                 return Ok(true);
             }
             if matches!(header.id, id::CLUSTER | id::SEGMENT) {
@@ -337,7 +304,8 @@ impl Splitter {
             let total = size.saturating_add(header.length_bytes as u64);
             self.discarded_bytes = self.discarded_bytes.saturating_add(total);
             if self.discarded_bytes > limit {
-                let kind = ErrorKind::TooLarge { what: "bytes between chunks", actual: self.discarded_bytes, limit };
+                let kind =
+                    ErrorKind::TooLarge { what: LimitKind::BytesBetweenChunks, actual: self.discarded_bytes, limit };
                 return Err(Error::new(kind, header.id, self.chunk_offset));
             }
             self.payload = Payload::default();
@@ -347,7 +315,8 @@ impl Splitter {
     }
 }
 
-/// The bytes `head ++ tail` as one slice, as far as `small` goes; without copying when `head` is empty.
+/// Returns the first bytes of `head ++ tail` as one slice, at most as many as `small` holds. Copies nothing if `head` is
+/// empty.
 fn join<'a>(head: &[u8], tail: &'a [u8], small: &'a mut [u8]) -> &'a [u8] {
     if head.is_empty() {
         return &tail[..tail.len().min(small.len())];

@@ -1,27 +1,29 @@
-//! Tags: the service's own, and the producer's.
+//! Tags: the service's own and the producer's.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::ebml::{self, Children, id};
+use crate::ebml::{self, Children};
+use crate::elements::id;
 use crate::error::{Error, ErrorKind};
-use crate::limits::Limits;
+use crate::limits::{LimitKind, Limits};
 
-/// What the names of the service's own tags begin with.
+/// The prefix of the service's own tags.
 const AWS_PREFIX: &[u8] = b"AWS_KINESISVIDEO_";
 
-/// The service's own tags (AWS developer guide, "GetMedia"; `getmedia.md`).
+/// The service's own tags (AWS API reference, GetMedia and GetMediaForFragmentList).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AwsTag {
     /// Number of the fragment.
     FragmentNumber,
     /// When the service received the fragment.
     ServerTimestamp,
-    /// When the producer says it was made.
+    /// When the fragment was made according to its producer.
     ProducerTimestamp,
-    /// How far the session is behind the live edge.
+    /// How far the session is behind the live edge, in milliseconds.
     MillisBehindNow,
-    /// Where to go on after this fragment.
+    /// The token that continues after this fragment.
     ContinuationToken,
     /// Name of an error that ended the session.
     ErrorCode,
@@ -29,7 +31,7 @@ pub enum AwsTag {
     ErrorId,
     /// Error code of GetMediaForFragmentList.
     ExceptionErrorCode,
-    /// Error text of GetMediaForFragmentList.
+    /// Error message of GetMediaForFragmentList.
     ExceptionMessage,
 }
 
@@ -46,12 +48,12 @@ impl AwsTag {
         (Self::ExceptionMessage, "AWS_KINESISVIDEO_EXCEPTION_MESSAGE"),
     ];
 
-    /// The tag's name in the stream.
+    /// Returns the tag's name in the stream.
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(tag, _)| *tag == self).map_or("", |(_, name)| name)
     }
 
-    /// Other names of the same: GetMediaForFragmentList's documentation has these.
+    /// Alternative names, which the API reference of GetMediaForFragmentList documents.
     const ALSO: [(Self, &'static str); 2] = [
         (Self::ServerTimestamp, "AWS_KINESISVIDEO_SERVER_SIDE_TIMESTAMP"),
         (Self::ProducerTimestamp, "AWS_KINESISVIDEO_PRODUCER_SIDE_TIMESTAMP"),
@@ -65,27 +67,28 @@ impl AwsTag {
     }
 }
 
-/// A tag the producer sent.
+/// A tag that the producer sent.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Tag<'a> {
-    /// Its name; bytes that are no UTF-8 are replaced.
+    /// The tag's name; invalid UTF-8 is replaced.
     pub name: Cow<'a, str>,
-    /// Its value.
+    /// The tag's value.
     pub value: TagValue<'a>,
-    /// The track it is about, when it is about one.
+    /// UID of the track that the tag is about; `None` if it is about the whole stream.
     pub track_uid: Option<u64>,
 }
 
-/// A tag's value.
+/// A tag's value. Matroska has these two types.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TagValue<'a> {
-    /// A TagString without the NULs that pad it; bytes that are no UTF-8 are replaced.
+    /// A TagString without its padding of NULs; invalid UTF-8 is replaced.
     Text(Cow<'a, str>),
-    /// A TagBinary.
+    /// The bytes of a TagBinary.
     Binary(&'a [u8]),
 }
 
-/// One SimpleTag, as places in a chunk, so that reading tags copies nothing.
+/// One SimpleTag as ranges in a chunk, so that reading tags copies nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TagSpan {
     pub(crate) name: Range<usize>,
@@ -105,9 +108,9 @@ impl TagSpan {
     }
 }
 
-/// Reads the content of a Tags element and hands each SimpleTag to `found`, nested ones after their parent.
+/// Reads the content of a Tags element and calls `found` for each SimpleTag, for nested ones after their parent.
 ///
-/// `content_at` is the content's place in the chunk, `chunk_offset` the chunk's in the stream.
+/// `content_at` is the content's offset in the chunk, `chunk_offset` the chunk's offset in the stream.
 pub(crate) fn read_tags(
     content: &[u8],
     content_at: usize,
@@ -162,7 +165,8 @@ fn read_simple_tag(
 ) -> Result<(), Error> {
     let offset = chunk_offset + content_at as u64;
     if depth > limits.nesting {
-        let kind = ErrorKind::TooLarge { what: "nested tags", actual: depth as u64, limit: limits.nesting as u64 };
+        let kind =
+            ErrorKind::TooLarge { what: LimitKind::NestedTags, actual: depth as u64, limit: limits.nesting as u64 };
         return Err(Error::new(kind, id::SIMPLE_TAG, offset));
     }
     let mut name = None;
@@ -182,7 +186,7 @@ fn read_simple_tag(
                 value = at..at + child.content.len();
                 binary = true;
             }
-            // Bounded by the element itself, which lies in memory already.
+            // Bounded by the element itself, which is in memory already.
             id::SIMPLE_TAG => nested.push((child.content, at)),
             _ => {}
         }

@@ -1,31 +1,31 @@
-//! Timestamps as the service tags them.
+//! Timestamps in the service's tags.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A time as the service gave it, in milliseconds. Usually since 1970; some producers count from zero.
+/// A time in a tag of the service, in milliseconds. Usually since 1970; some producers count from zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// A time of a clock, cut to the millisecond; what lies before 1970 is 1970.
+    /// Converts a clock's time, truncated to milliseconds. A time before 1970 becomes 1970.
     pub fn from_system_time(time: SystemTime) -> Self {
         let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// A timestamp of so many milliseconds.
+    /// Creates a timestamp from milliseconds.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds, as the record's `timestamp-millis` fields take them.
+    /// Returns the milliseconds.
     pub const fn millis(self) -> i64 {
         self.0
     }
 
-    /// Reads seconds with an optional fraction, `1511852109.126`; digits past the third are cut off.
-    /// `None` when the text is no such number: a value that cannot be read is as good as missing, not 1970.
+    /// Reads seconds with an optional fraction, such as `1511852109.126`; digits after the third are dropped.
+    /// Returns `None` if the text is not such a number: an unreadable value counts as missing, not as 1970.
     pub(crate) fn from_seconds_text(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?.trim();
         let (negative, digits) = match text.strip_prefix('-') {
@@ -48,7 +48,7 @@ impl Timestamp {
     }
 }
 
-/// Seconds with three decimals, as the service writes them.
+/// Writes seconds with three decimals, as the service does.
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };

@@ -1,21 +1,23 @@
-//! Tracks: what the frames of a fragment are.
+//! Tracks: what the frames of a fragment contain.
 
-use crate::ebml::{self, Children, id};
+use crate::ebml::{self, Children};
+use crate::elements::id;
 use crate::error::{Error, ErrorKind};
-use crate::limits::Limits;
+use crate::limits::{LimitKind, Limits};
 
-/// What a track carries (RFC 9559, TrackType).
+/// The kind of media in a track (RFC 9559, TrackType).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TrackKind {
-    /// Pictures.
+    /// Moving pictures.
     Video,
     /// Sound.
     Audio,
-    /// Text or pictures to be shown over the video.
+    /// Text or pictures shown over the video.
     Subtitle,
     /// Timed data.
     Metadata,
-    /// Another value of TrackType.
+    /// Any other value of TrackType.
     Other(u64),
 }
 
@@ -30,7 +32,7 @@ impl TrackKind {
         }
     }
 
-    /// The value of TrackType.
+    /// Returns the value of TrackType.
     pub fn value(self) -> u64 {
         match self {
             Self::Video => 1,
@@ -41,7 +43,7 @@ impl TrackKind {
         }
     }
 
-    /// `video`, `audio`, `subtitle`, `metadata` or `other`.
+    /// Returns `video`, `audio`, `subtitle`, `metadata` or `other`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Video => "video",
@@ -55,6 +57,7 @@ impl TrackKind {
 
 /// Settings of a video track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct VideoSettings {
     /// Width of the coded picture, in pixels.
     pub width: u64,
@@ -62,42 +65,58 @@ pub struct VideoSettings {
     pub height: u64,
 }
 
+impl VideoSettings {
+    /// Creates settings from the size of the coded picture, in pixels.
+    pub fn new(width: u64, height: u64) -> Self {
+        Self { width, height }
+    }
+}
+
 /// Settings of an audio track.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct AudioSettings {
-    /// Samples a second; Matroska's default is 8000.
+    /// Samples per second; Matroska's default is 8000.
     pub sampling_frequency_hz: f64,
-    /// Channels; Matroska's default is 1.
+    /// Number of channels; Matroska's default is 1.
     pub channels: u64,
 }
 
-/// One entry of Tracks.
+impl AudioSettings {
+    /// Creates settings from a sampling frequency in hertz and a number of channels.
+    pub fn new(sampling_frequency_hz: f64, channels: u64) -> Self {
+        Self { sampling_frequency_hz, channels }
+    }
+}
+
+/// One entry of the Tracks element.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Track {
-    /// The number that blocks refer to.
+    /// The track's number, to which [`Frame::track`](crate::Frame::track) refers.
     pub number: u64,
-    /// Unique id.
+    /// The track's UID, to which tags refer.
     pub uid: u64,
-    /// What it carries.
+    /// The kind of media in the track.
     pub kind: TrackKind,
-    /// Codec id, `V_MPEG4/ISO/AVC`. As the producer says; Amazon Connect says `A_AAC` over PCM.
+    /// Codec id such as `V_MPEG4/ISO/AVC`, as the producer declares it. Amazon Connect declares PCM as `A_AAC`.
     pub codec_id: String,
-    /// What a decoder needs before the first frame.
+    /// Initialization data that a decoder needs before the first frame.
     pub codec_private: Option<Vec<u8>>,
-    /// Human-readable name.
+    /// Human-readable name of the track.
     pub name: Option<String>,
-    /// Language, when it is said (BCP 47 before ISO 639-2).
+    /// Language of the track; a BCP 47 tag takes precedence over an ISO 639-2 code.
     pub language: Option<String>,
-    /// Nanoseconds a frame takes, when it is said.
+    /// Duration of each frame, in nanoseconds.
     pub default_duration_ns: Option<u64>,
-    /// Settings of a video track, when they are said.
+    /// Settings of a video track.
     pub video: Option<VideoSettings>,
-    /// Settings of an audio track, when they are said.
+    /// Settings of an audio track.
     pub audio: Option<AudioSettings>,
 }
 
 impl Track {
-    /// A track of this number and kind with nothing else said.
+    /// Creates a track with this number, as its UID too, and this kind and codec. Everything else is unset.
     pub fn new(number: u64, kind: TrackKind, codec_id: &str) -> Self {
         Self {
             number,
@@ -114,7 +133,7 @@ impl Track {
     }
 }
 
-/// Reads the content of a Tracks element, which begins at `offset` of the stream.
+/// Reads the content of a Tracks element. `offset` is the content's offset in the stream.
 pub(crate) fn read_tracks(content: &[u8], offset: u64, limits: &Limits) -> Result<Vec<Track>, Error> {
     let mut tracks = Vec::new();
     let mut children = Children::new(content, id::TRACKS, offset);
@@ -124,8 +143,11 @@ pub(crate) fn read_tracks(content: &[u8], offset: u64, limits: &Limits) -> Resul
         }
         let entry_offset = offset + child.content_at as u64;
         if tracks.len() >= limits.tracks {
-            let kind =
-                ErrorKind::TooLarge { what: "tracks", actual: tracks.len() as u64 + 1, limit: limits.tracks as u64 };
+            let kind = ErrorKind::TooLarge {
+                what: LimitKind::Tracks,
+                actual: tracks.len() as u64 + 1,
+                limit: limits.tracks as u64,
+            };
             return Err(Error::new(kind, id::TRACK_ENTRY, entry_offset));
         }
         tracks.push(read_entry(child.content, entry_offset)?);

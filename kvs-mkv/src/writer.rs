@@ -1,62 +1,62 @@
-//! Writing chunks, in the order of elements that real recordings have (`getmedia.md`, "Order of elements").
+//! Writing chunks, with their elements in the order that recordings of the service have.
 
-use crate::ebml::id;
+use crate::elements::id;
 use crate::number::FragmentNumber;
 use crate::tag::AwsTag;
 use crate::timestamp::Timestamp;
 use crate::track::Track;
 
-/// Nanoseconds of a unit of the timestamps written here.
+/// The TimestampScale written here: nanoseconds per unit.
 const TIMESTAMP_SCALE_NS: i64 = 1_000_000;
 
 /// Writes the parts of a chunk: head, producer's tags, leading AWS tags, cluster, trailing AWS tags.
 ///
-/// Each part is whole elements, so a caller may keep parts and send them again with other tags between.
+/// Each part consists of complete elements, so a caller can keep parts and send them again with other tags between them.
 #[derive(Debug, Clone)]
 pub struct ChunkWriter {
     app: String,
 }
 
-/// The service's tags before the cluster.
+/// The service's tags in front of a cluster.
 #[derive(Debug, Clone)]
 pub struct LeadingTags {
-    /// AWS_KINESISVIDEO_FRAGMENT_NUMBER.
+    /// Value of AWS_KINESISVIDEO_FRAGMENT_NUMBER.
     pub number: FragmentNumber,
-    /// AWS_KINESISVIDEO_SERVER_TIMESTAMP.
+    /// Value of AWS_KINESISVIDEO_SERVER_TIMESTAMP.
     pub server_timestamp: Timestamp,
-    /// AWS_KINESISVIDEO_PRODUCER_TIMESTAMP.
+    /// Value of AWS_KINESISVIDEO_PRODUCER_TIMESTAMP.
     pub producer_timestamp: Timestamp,
 }
 
-/// The service's tags at the end of the chunk.
+/// The service's tags at the end of a chunk.
 #[derive(Debug, Clone)]
 pub struct TrailingTags {
-    /// AWS_KINESISVIDEO_MILLIS_BEHIND_NOW.
+    /// Value of AWS_KINESISVIDEO_MILLIS_BEHIND_NOW.
     pub millis_behind_now: i64,
-    /// AWS_KINESISVIDEO_CONTINUATION_TOKEN.
+    /// Value of AWS_KINESISVIDEO_CONTINUATION_TOKEN.
     pub continuation_token: String,
 }
 
-/// A frame to be written.
+/// A frame to write.
 #[derive(Debug, Clone, Copy)]
 pub struct FrameData<'a> {
-    /// Number of its track.
+    /// Number of the frame's track.
     pub track: u64,
-    /// Presentation time in nanoseconds; written in milliseconds.
+    /// Presentation time in nanoseconds; written with a resolution of a millisecond.
     pub timestamp_ns: i64,
-    /// Whether a decoder can begin here.
+    /// Whether a decoder can start at this frame.
     pub key: bool,
-    /// Its data.
+    /// The frame's data.
     pub data: &'a [u8],
 }
 
 impl ChunkWriter {
-    /// A writer that calls itself `app` in MuxingApp and WritingApp.
+    /// Creates a writer that names `app` in MuxingApp and WritingApp.
     pub fn new(app: &str) -> Self {
         Self { app: app.to_owned() }
     }
 
-    /// A whole chunk.
+    /// Writes a complete chunk.
     pub fn chunk(
         &self,
         tracks: &[Track],
@@ -76,7 +76,7 @@ impl ChunkWriter {
         chunk
     }
 
-    /// EBML header, Segment of unknown size, Info and Tracks.
+    /// Writes EBML header, Segment of unknown size, Info and Tracks.
     pub fn head(&self, tracks: &[Track]) -> Vec<u8> {
         let mut ebml = Vec::new();
         element(&mut ebml, id::DOC_TYPE, b"matroska");
@@ -98,7 +98,7 @@ impl ChunkWriter {
         head
     }
 
-    /// A Tags element with one Tag.
+    /// Writes a Tags element with one Tag.
     pub fn tags(&self, tags: &[(&str, &str)]) -> Vec<u8> {
         let mut simple_tags = Vec::new();
         for (name, value) in tags {
@@ -114,7 +114,7 @@ impl ChunkWriter {
         written
     }
 
-    /// The service's tags before the cluster.
+    /// Writes the service's tags that precede a cluster.
     pub fn leading_tags(&self, tags: &LeadingTags) -> Vec<u8> {
         self.tags(&[
             (AwsTag::FragmentNumber.name(), tags.number.as_str()),
@@ -123,7 +123,7 @@ impl ChunkWriter {
         ])
     }
 
-    /// The service's tags at the end of a chunk.
+    /// Writes the service's tags that end a chunk.
     pub fn trailing_tags(&self, tags: &TrailingTags) -> Vec<u8> {
         self.tags(&[
             (AwsTag::MillisBehindNow.name(), &tags.millis_behind_now.to_string()),
@@ -131,7 +131,7 @@ impl ChunkWriter {
         ])
     }
 
-    /// A chunk in which the service reports an error about a fragment.
+    /// Writes a chunk in which GetMedia reports an error about a fragment.
     pub fn error_chunk(&self, number: Option<&FragmentNumber>, error_id: u32, error_code: &str) -> Vec<u8> {
         let error_id = error_id.to_string();
         let mut tags = vec![(AwsTag::ErrorCode.name(), error_code), (AwsTag::ErrorId.name(), error_id.as_str())];
@@ -143,8 +143,8 @@ impl ChunkWriter {
         chunk
     }
 
-    /// A chunk in which GetMediaForFragmentList reports an error about a fragment, as the service has been seen to
-    /// send it: no Info, no Tracks, and the fragment's number last.
+    /// Writes a chunk in which GetMediaForFragmentList reports an error about a fragment, as the service has been observed
+    /// to send it: without Info and Tracks, and with the fragment's number last.
     pub fn archive_error_chunk(&self, number: &FragmentNumber, error_id: u32, error_code: &str) -> Vec<u8> {
         let mut ebml = Vec::new();
         element(&mut ebml, id::DOC_TYPE, b"matroska");
@@ -159,7 +159,8 @@ impl ChunkWriter {
         chunk
     }
 
-    /// A chunk in which GetMediaForFragmentList reports an error about a fragment, with the names of its reference.
+    /// Writes a chunk in which GetMediaForFragmentList reports an error about a fragment, with the tag names of the API
+    /// reference.
     pub fn exception_chunk(&self, number: &FragmentNumber, error_id: u32, message: &str) -> Vec<u8> {
         let mut chunk = self.head(&[]);
         chunk.extend(self.tags(&[
@@ -170,10 +171,10 @@ impl ChunkWriter {
         chunk
     }
 
-    /// A Cluster of SimpleBlocks, and another one wherever a frame is too far from the Cluster's time for the 16 bits
-    /// that its block has.
+    /// Writes a Cluster of SimpleBlocks, and starts another one where a frame's time does not fit the 16 bits that a block
+    /// has relative to its Cluster.
     ///
-    /// Matroska has no time before -32.768 s: what lies there is put at it.
+    /// Matroska cannot express times before -32.768 s; earlier frames are written at that time.
     pub fn cluster(&self, timestamp_ns: i64, frames: &[FrameData<'_>]) -> Vec<u8> {
         let data_bytes: usize = frames.iter().map(|frame| frame.data.len() + 32).sum();
         let mut written = Vec::with_capacity(data_bytes + 32);
@@ -204,14 +205,14 @@ impl ChunkWriter {
     }
 }
 
-/// Writes a Cluster's Timestamp, which cannot be negative; answers it.
+/// Writes a Cluster's Timestamp, which cannot be negative, and returns it.
 fn begin_cluster(content: &mut Vec<u8>, units: i64) -> i64 {
     let units = units.max(0);
     uint(content, id::CLUSTER_TIMESTAMP, units.unsigned_abs());
     units
 }
 
-/// A Cluster of this content, its size in eight bytes.
+/// Returns a Cluster with this content and a size field of eight bytes.
 pub(crate) fn cluster_of(content: &[u8]) -> Vec<u8> {
     let mut cluster = id::CLUSTER.to_be_bytes().to_vec();
     cluster.extend((content.len() as u64 | 1 << 56).to_be_bytes());
@@ -274,7 +275,7 @@ fn write_id(out: &mut Vec<u8>, id: u32) {
     out.extend(&id.to_be_bytes()[skipped..]);
 }
 
-/// The shortest form, leaving out the value that would mean "unknown".
+/// Writes the shortest form, except the one whose value would mean "unknown".
 fn write_vint(out: &mut Vec<u8>, value: u64) {
     let length = (1..8).find(|&length| value < crate::ebml::vint_max(length)).unwrap_or(8);
     let marked = value | 1_u64 << (7 * length);

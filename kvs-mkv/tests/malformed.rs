@@ -1,10 +1,10 @@
-//! Input that lies, and input that asks for too much: an error that says where, and nothing worse.
+//! Invalid input and input that asks for too much: an error that names the offset, and nothing worse.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 
 use common::*;
-use kvs_mkv::{Completion, ErrorKind, Event, Limits, Splitter};
+use kvs_mkv::{Completion, ErrorKind, Event, LimitKind, Limits, Splitter};
 
 fn refused(bytes: &[u8], limits: Limits) -> kvs_mkv::Error {
     let mut splitter = Splitter::new(limits, Completion::Token);
@@ -16,7 +16,7 @@ fn refused(bytes: &[u8], limits: Limits) -> kvs_mkv::Error {
             Err(error) => break error,
         }
     };
-    // The same splitter takes a new stream.
+    // The same splitter accepts a new stream.
     let good = chunk("7", 1, 10);
     let event = Splitter::new(Limits::default(), Completion::Token).push(&mut good.as_slice()).unwrap();
     assert!(matches!(event, Some(Event::Fragment(_))));
@@ -90,7 +90,7 @@ fn every_limit_is_kept_and_says_both_sizes() {
     for (limits, bytes, expected_what, expected_limit) in cases {
         match refused(bytes, limits).kind() {
             ErrorKind::TooLarge { what, actual, limit } => {
-                assert_eq!((*what, *limit), (expected_what, expected_limit));
+                assert_eq!((what.to_string().as_str(), *limit), (expected_what, expected_limit));
                 assert!(actual > limit);
             }
             other => panic!("{expected_what}: {other}"),
@@ -100,10 +100,10 @@ fn every_limit_is_kept_and_says_both_sizes() {
 
 #[test]
 fn a_size_field_allocates_nothing() {
-    // 2^56 - 2 bytes of SimpleBlock, and as much of Void between chunks.
+    // 2^56 - 2 bytes of SimpleBlock, and a Void of the same size between chunks.
     let huge = [0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE];
     let block = [start("7"), sized(0x1F43_B675, 1, &[], false), vec![0xA3], huge.to_vec()].concat();
-    assert!(matches!(kind(&block).0, ErrorKind::TooLarge { what: "fragment bytes", .. }));
+    assert!(matches!(kind(&block).0, ErrorKind::TooLarge { what: LimitKind::FragmentBytes, .. }));
     let void = [chunk("7", 1, 1), vec![0xEC], huge.to_vec()].concat();
-    assert!(matches!(kind(&void).0, ErrorKind::TooLarge { what: "bytes between chunks", .. }));
+    assert!(matches!(kind(&void).0, ErrorKind::TooLarge { what: LimitKind::BytesBetweenChunks, .. }));
 }

@@ -1,4 +1,4 @@
-//! Real recordings of GetMedia, read from the folder `KVS_RECORDINGS`; said to be skipped when it is not set.
+//! Real recordings of GetMedia, read from the folder `KVS_RECORDINGS`. Without it, the test prints that it is skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -6,7 +6,7 @@ mod common;
 use common::{split, split_at};
 use kvs_mkv::{Completion, End, Event};
 
-/// File, whole fragments, frames of each whole fragment, whether the file ends inside a chunk.
+/// File, number of complete fragments, frames in each, and whether the file ends inside a chunk.
 const FILES: [(&str, usize, &[usize], bool); 5] = [
     ("output_get_media.mkv", 5, &[60, 60, 60, 60, 60], false),
     ("kinesis_video_renderer_example_output.mkv", 8, &[59], false),

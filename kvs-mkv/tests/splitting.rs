@@ -1,4 +1,4 @@
-//! What the splitter makes of valid media, layout by layout.
+//! Splitting valid media, layout by layout.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -85,7 +85,7 @@ fn a_segment_of_known_size_is_taken_to_its_end() {
     let body = [start("7")[ebml_length + 12..].to_vec(), end("7"), element(0xEC, &[0; 30])].concat();
     let bytes = [head()[..ebml_length].to_vec(), element(0x1853_8067, &body)].concat();
     assert_eq!(&*only_fragment(&bytes).payload, bytes.as_slice());
-    // One that is shorter than what the service put behind it.
+    // A Segment whose size ends before the tags that the service appended.
     let shorter = [head()[..ebml_length].to_vec(), element(0x1853_8067, &body[..20]), body[20..].to_vec()].concat();
     let (events, _) = split(&shorter).unwrap();
     assert!(matches!(&events[..], [Event::Fragment(fragment)] if fragment.number.as_str() == "7"));
@@ -163,15 +163,15 @@ fn the_end_of_the_body_proves_nothing() {
 }
 
 #[test]
-fn a_chunk_without_its_token_is_unfinished_when_the_next_begins() {
+fn a_chunk_without_its_token_is_unterminated_when_the_next_begins() {
     let unknown_cluster = sized(0x1F43_B675, 1, &writer().cluster(0, &[])[5..], false);
     let first = [start("7"), unknown_cluster].concat();
     let (events, end) = split(&[first.clone(), chunk("8", 1, 1)].concat()).unwrap();
     assert_eq!(end, End::Clean);
     match &events[..] {
-        [Event::Unfinished(unfinished), Event::Fragment(whole)] => {
-            assert_eq!(&*unfinished.payload, first.as_slice());
-            assert!(!unfinished.complete);
+        [Event::Unterminated(unterminated), Event::Fragment(whole)] => {
+            assert_eq!(&*unterminated.payload, first.as_slice());
+            assert!(!unterminated.complete);
             assert_eq!(whole.number.as_str(), "8");
         }
         other => panic!("{other:?}"),
@@ -227,7 +227,7 @@ fn padding_between_chunks_is_passed() {
     }
 }
 
-/// A chunk without its token, so that the next header has to end it.
+/// Returns an unterminated chunk, which only the next header ends.
 fn tokenless() -> Vec<u8> {
     let unknown_cluster = sized(0x1F43_B675, 1, &writer().cluster(0, &[])[5..], false);
     [start("5"), unknown_cluster].concat()
@@ -272,7 +272,7 @@ proptest! {
     }
 }
 
-/// GetMediaForFragmentList's documentation has other names for the times, and numbers its errors elsewhere.
+/// The API reference of GetMediaForFragmentList has other names for the timestamps and for an error's id.
 #[test]
 fn the_archives_own_names_of_tags_are_read() {
     let writer = kvs_mkv::ChunkWriter::new("t");
@@ -294,7 +294,7 @@ fn the_archives_own_names_of_tags_are_read() {
     assert_eq!(report.fragment_number.unwrap().as_str(), "17");
 }
 
-/// A block's time is 16 bits: what is further off begins another cluster, and keeps its time.
+/// A block's relative timestamp has 16 bits: a frame further away starts another cluster and keeps its time.
 #[test]
 fn no_frame_is_written_at_another_time_than_its_own() {
     let writer = kvs_mkv::ChunkWriter::new("t");

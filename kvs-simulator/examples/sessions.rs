@@ -1,4 +1,4 @@
-//! Writes whole sessions of the simulator to a folder, for the splitter's fuzzer to begin with.
+//! Writes whole sessions of the simulator to a folder, as the initial corpus of the splitter's fuzzer.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "../tests/common/calls.rs"]
@@ -14,7 +14,7 @@ use serde_json::json;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let Some(folder) = std::env::args().nth(1).map(PathBuf::from) else { panic!("a folder was expected") };
+    let Some(folder) = std::env::args().nth(1).map(PathBuf::from) else { panic!("expected a folder") };
     let sources = tempfile::tempdir().unwrap();
     let document = sources.path().join("producer.mkv");
     std::fs::write(&document, common::producer_document(5)).unwrap();
@@ -38,16 +38,16 @@ async fn main() {
         for stream in ["recorded", "any", "twice"] {
             let from = json!({ "StreamName": stream, "StartSelector": { "StartSelectorType": "EARLIEST" } });
             let list = json!({ "StreamName": stream, "Fragments": numbers });
-            // The first byte says how the fuzzer cuts, the second what makes a fragment whole.
+            // The first byte determines how the fuzzer cuts, the second which sign completes a fragment.
             for (mode, api, path, request) in
                 [(0, "GetMedia", "/getMedia", from), (1, "GetMediaForFragmentList", "/getMediaForFragmentList", list)]
             {
                 if let Some(kind) = &fault {
                     simulator.add_fault(Fault::new(kind.clone()).api(api).on(stream));
                 }
-                let answer = calls::call(&simulator, path, &request).await;
-                if answer.status() == 200 {
-                    let body = answer.bytes().await.unwrap();
+                let response = calls::call(&simulator, path, &request).await;
+                if response.status() == 200 {
+                    let body = response.bytes().await.unwrap();
                     let file = folder.join(format!("{stream}-{api}-{index}"));
                     std::fs::write(file, [&[41, mode][..], &body].concat()).unwrap();
                 }

@@ -1,6 +1,10 @@
-//! The operations: what all have in common, and one file a group.
+//! The service's HTTP API: the gate that all operations share, and one file per group of operations.
+//!
+//! A call passes the gate in this order: signature, the model's check, limits of calls, faults, operation. An operation
+//! gets the streams and its request, and nothing else.
 
 mod archive;
+mod call;
 mod control;
 mod get_media;
 mod put_media;
@@ -10,116 +14,105 @@ mod tags;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, BodyDataStream, Bytes};
+use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use futures::StreamExt;
+use axum::routing::post;
 use kvs_api::{Operation, Violation};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::call_limits::CallLimits;
+use crate::connection::ConnectionHandle;
 use crate::error::{ServiceError, next_request_id};
 use crate::fault::FaultKind;
-use crate::faulty_body;
-use crate::server::{ConnectionHandle, Shared};
-use crate::signature::{self, Signer};
-use crate::store;
-use crate::stream::Stream;
+use crate::faults::Faults;
+use crate::model::arn;
+use crate::session::{linger, with_faults};
+use crate::signature::{Signer, Verifier};
+use crate::store::Store;
 
-/// The largest request body that is read whole: 1,000 fragment numbers are 150 KB.
+use call::Call;
+
+/// The largest request body read as a whole: 1,000 fragment numbers are 150 KB.
 const BODY_MAX_BYTES: usize = 1 << 20;
 
-/// How long a producer that is refused is heard, so that it gets to read the answer.
-const REFUSED_HEARD_FOR: Duration = Duration::from_secs(1);
-
-/// A call that is signed, of the operation's shape and within the limits.
-pub(crate) struct Call {
-    pub(crate) account: String,
-    /// The request's members; PutMedia's are its headers.
-    pub(crate) request: Value,
-    /// What is to go wrong.
-    pub(crate) fault: Option<FaultKind>,
+/// What the API is served from.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) store: Arc<Store>,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) verifier: Verifier,
+    pub(crate) call_limits: CallLimits,
+    /// The URL that GetDataEndpoint returns.
+    pub(crate) data_endpoint: String,
+    /// The account whose streams `/simulator/` shows if the request names none.
+    pub(crate) default_account: String,
 }
 
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/simulator/streams/{name}/fragments", get(simulator::fragments))
-        .route("/simulator/faults", get(simulator::faults).post(simulator::add_fault).delete(simulator::clear_faults))
-        .route("/simulator/health", get(|| async { "ok" }))
-        .fallback(post(serve).fallback(unknown))
-        .with_state(shared)
+pub(crate) fn router(service: Service) -> Router {
+    let inspection =
+        simulator::router(Arc::clone(&service.store), Arc::clone(&service.faults), service.default_account.clone());
+    Router::new().fallback(post(serve).fallback(unknown)).with_state(Arc::new(service)).merge(inspection)
 }
 
 async fn unknown() -> ServiceError {
     ServiceError::unknown_operation()
 }
 
-/// Answers a call, with its request id and the simulator's time on whatever is answered.
-async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+/// Responds to a call, always with a request id and the simulator's time.
+async fn serve(State(service): State<Arc<Service>>, request: Request) -> Response {
     let request_id = next_request_id();
     let path = request.uri().path().to_owned();
-    let mut response = match answer(&shared, request).await {
+    let mut response = match respond(&service, request).await {
         Ok(response) => response,
         Err(error) => error.into_response(),
     };
-    tracing::info!(%path, status = response.status().as_u16(), %request_id, "answered");
+    tracing::info!(%path, status = response.status().as_u16(), %request_id, "call served");
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         headers.insert("x-amzn-requestid", value.clone());
         headers.insert("x-amz-requestid", value);
     }
-    if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(shared.clock.now())) {
+    if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(service.store.clock().now())) {
         headers.insert(header::DATE, date);
     }
     response
 }
 
-/// Answers a call. A producer that is refused is heard out before.
-async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Response, ServiceError> {
-    let mut rest = None;
-    let answer = answer_or_leave(shared, request, &mut rest).await;
-    if answer.is_err()
-        && let Some(body) = rest
+/// Responds to a call. Reads on for a moment if a producer is refused.
+async fn respond(service: &Service, request: Request) -> Result<Response, ServiceError> {
+    let mut unread = None;
+    let response = pass_gate(service, request, &mut unread).await;
+    if response.is_err()
+        && let Some(body) = unread
     {
-        hear_out(&mut body.into_data_stream()).await;
+        linger(&mut body.into_data_stream()).await;
     }
-    answer
+    response
 }
 
-/// Reads on for a moment what nobody wants: a producer that is cut off while it sends may never read why.
-pub(crate) async fn hear_out(body: &mut BodyDataStream) {
-    let hearing = async { while let Some(Ok(_)) = body.next().await {} };
-    let _ = tokio::time::timeout(REFUSED_HEARD_FOR, hearing).await;
-}
-
-/// What is not read of a producer's body is left in `rest`.
-async fn answer_or_leave(
-    shared: &Arc<Shared>,
-    request: Request,
-    rest: &mut Option<Body>,
-) -> Result<Response, ServiceError> {
+/// Takes a call through the gate. Leaves the body of a producer in `unread` if the call is refused.
+async fn pass_gate(service: &Service, request: Request, unread: &mut Option<Body>) -> Result<Response, ServiceError> {
     let operation = Operation::of_path(request.uri().path()).ok_or_else(ServiceError::unknown_operation)?;
     let connection = request.extensions().get::<ConnectionHandle>().cloned();
     let (parts, body) = request.into_parts();
     let (signer, request) = if operation == Operation::PutMedia {
-        *rest = Some(body);
-        let signer = signature::verify(&parts, None, &shared.keys, &shared.region, shared.clock.now())?;
-        (signer, put_media::members(&parts.headers))
+        *unread = Some(body);
+        (service.verifier.verify(&parts, None)?, put_media::members(&parts.headers))
     } else {
-        read_json(shared, &parts, body).await?
+        read_json(&service.verifier, &parts, body).await?
     };
     let violations = operation.check(&request);
     if !violations.is_empty() {
         return Err(invalid(operation, &violations));
     }
-    let named = request["StreamName"].as_str().or_else(|| request["StreamARN"].as_str().and_then(store::name_of));
-    if !shared.counts.admit(&shared.limits, operation, &signer.account, named) {
+    let named = request["StreamName"].as_str().or_else(|| request["StreamARN"].as_str().and_then(arn::name_of));
+    if !service.call_limits.admit(operation, &signer.account, named) {
         return Err(ServiceError::client_limit());
     }
-    let fault = shared.faults.take(operation.name(), named);
+    let fault = service.faults.take(operation.name(), named);
     match &fault {
         Some(FaultKind::Refuse { status, error_type, message }) => {
             return Err(ServiceError::new(*status, error_type, message.clone()));
@@ -132,58 +125,60 @@ async fn answer_or_leave(
         _ => {}
     }
     let call = Call { account: signer.account.clone(), request, fault: fault.clone() };
-    if let Ok(stream) = call.stream(shared) {
+    if let Ok(stream) = call.stream(&service.store) {
         stream.catch_up().await;
     }
-    let response = dispatch(shared, operation, call, signer, rest).await?;
-    let rate = shared.limits.session_bytes_per_second.filter(|_| operation.endpoint_name().is_some());
-    Ok(response.map(|body| faulty_body::wrap(body, fault, rate, connection)))
+    let response = dispatch(service, operation, call, signer, unread)?;
+    let rate = service.store.limits().session_bytes_per_second.filter(|_| operation.endpoint_name().is_some());
+    Ok(response.map(|body| with_faults(body, fault, rate, connection)))
 }
 
-/// A refusal that says everything that is wrong.
+/// Returns the error for a request with violations, which names all of them.
 fn invalid(operation: Operation, violations: &[Violation]) -> ServiceError {
     let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
     let about_tags = matches!(operation, Operation::TagStream | Operation::UntagStream | Operation::ListTagsForStream);
-    // These three have a type of their own for an ARN that is none.
+    // These three operations have an error type of their own for an invalid ARN.
     if about_tags && violations.iter().any(|violation| violation.member == "StreamARN") {
         return ServiceError::new(400, "InvalidResourceFormatException", all.join("; "));
     }
     ServiceError::invalid_argument(all.join("; "))
 }
 
-async fn dispatch(
-    shared: &Arc<Shared>,
+fn dispatch(
+    service: &Service,
     operation: Operation,
     call: Call,
     signer: Signer,
-    rest: &mut Option<Body>,
+    unread: &mut Option<Body>,
 ) -> Result<Response, ServiceError> {
+    let store = &service.store;
     match operation {
-        Operation::CreateStream => control::create_stream(shared, &call),
-        Operation::DescribeStream => control::describe_stream(shared, &call),
-        Operation::ListStreams => control::list_streams(shared, &call),
-        Operation::UpdateStream => control::update_stream(shared, &call),
-        Operation::UpdateDataRetention => control::update_data_retention(shared, &call),
-        Operation::DescribeStreamStorageConfiguration => control::describe_stream_storage_configuration(shared, &call),
-        Operation::UpdateStreamStorageConfiguration => control::update_stream_storage_configuration(shared, &call),
-        Operation::DeleteStream => control::delete_stream(shared, &call),
-        Operation::GetDataEndpoint => control::get_data_endpoint(shared, &call),
-        Operation::TagStream => tags::tag_stream(shared, &call),
-        Operation::UntagStream => tags::untag_stream(shared, &call),
-        Operation::ListTagsForStream => tags::list_tags_for_stream(shared, &call),
-        Operation::GetMedia => get_media::get_media(shared, call),
-        Operation::ListFragments => archive::list_fragments(shared, &call),
-        Operation::GetMediaForFragmentList => archive::get_media_for_fragment_list(shared, call),
-        Operation::PutMedia => put_media::put_media(shared, &call, signer, rest),
+        Operation::CreateStream => control::create_stream(store, &call),
+        Operation::DescribeStream => control::describe_stream(store, &call),
+        Operation::ListStreams => control::list_streams(store, &call),
+        Operation::UpdateStream => control::update_stream(store, &call),
+        Operation::UpdateDataRetention => control::update_data_retention(store, &call),
+        Operation::DescribeStreamStorageConfiguration => control::describe_stream_storage_configuration(store, &call),
+        Operation::UpdateStreamStorageConfiguration => control::update_stream_storage_configuration(store, &call),
+        Operation::DeleteStream => control::delete_stream(store, &call),
+        Operation::GetDataEndpoint => control::get_data_endpoint(store, &service.data_endpoint, &call),
+        Operation::TagStream => tags::tag_stream(store, &call),
+        Operation::UntagStream => tags::untag_stream(store, &call),
+        Operation::ListTagsForStream => tags::list_tags_for_stream(store, &call),
+        Operation::GetMedia => get_media::get_media(store, call),
+        Operation::ListFragments => archive::list_fragments(store, &call),
+        Operation::GetMediaForFragmentList => archive::get_media_for_fragment_list(store, call),
+        Operation::PutMedia => put_media::put_media(store, &call, signer, unread),
+        _ => Err(ServiceError::unknown_operation()),
     }
 }
 
-/// Reads and verifies a request that is JSON.
-async fn read_json(shared: &Shared, parts: &Parts, body: Body) -> Result<(Signer, Value), ServiceError> {
+/// Reads and verifies a request whose body is JSON.
+async fn read_json(verifier: &Verifier, parts: &Parts, body: Body) -> Result<(Signer, Value), ServiceError> {
     let body = axum::body::to_bytes(body, BODY_MAX_BYTES).await.map_err(|_| {
         ServiceError::new(413, "RequestEntityTooLargeException", "The request body is larger than 1 MiB.")
     })?;
-    let mut signer = signature::verify(parts, Some(&body), &shared.keys, &shared.region, shared.clock.now())?;
+    let mut signer = verifier.verify(parts, Some(&body))?;
     let body = match &mut signer.chunked {
         Some(decoder) => Bytes::from(decoder.decode_all(&body)?),
         None => body,
@@ -192,25 +187,4 @@ async fn read_json(shared: &Shared, parts: &Parts, body: Body) -> Result<(Signer
     let request = serde_json::from_slice(body)
         .map_err(|error| ServiceError::new(400, "SerializationException", error.to_string()))?;
     Ok((signer, request))
-}
-
-impl Call {
-    /// The request's members as a type.
-    fn parse<T: DeserializeOwned>(&self) -> Result<T, ServiceError> {
-        T::deserialize(&self.request)
-            .map_err(|error| ServiceError::new(400, "SerializationException", error.to_string()))
-    }
-
-    fn text(&self, member: &str) -> Option<&str> {
-        self.request[member].as_str()
-    }
-
-    /// The stream the request means.
-    fn stream(&self, shared: &Shared) -> Result<Arc<Stream>, ServiceError> {
-        shared.store.find(&self.account, self.text("StreamName"), self.text("StreamARN"))
-    }
-}
-
-fn json(value: Value) -> Response {
-    Json(value).into_response()
 }

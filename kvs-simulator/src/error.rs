@@ -1,11 +1,13 @@
-//! Errors as the service answers them.
+//! Errors in the form in which the service returns them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-/// A refusal with status, type and message.
+use crate::store::{CreateError, DataError, LookupError};
+
+/// An error response: status, type and message.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{error_type} (HTTP {status}): {message}")]
 pub(crate) struct ServiceError {
@@ -31,17 +33,7 @@ impl ServiceError {
         Self::invalid_argument("NextToken is not one that was handed out.")
     }
 
-    pub(crate) fn not_found(stream: &str) -> Self {
-        let message = format!("The requested stream {stream} is not found or not active.");
-        Self::new(404, "ResourceNotFoundException", message)
-    }
-
-    pub(crate) fn not_authorized(resource: &str) -> Self {
-        let message = format!("The caller is not authorized to perform this operation on {resource}.");
-        Self::new(401, "NotAuthorizedException", message)
-    }
-
-    /// The same by the name that the later operations have for it.
+    /// Returns the same error under the name that newer operations have for it.
     pub(crate) fn into_access_denied(self) -> Self {
         match self.error_type.as_str() {
             "NotAuthorizedException" => Self { error_type: "AccessDeniedException".to_owned(), ..self },
@@ -70,12 +62,37 @@ impl ServiceError {
     }
 }
 
+impl From<LookupError> for ServiceError {
+    fn from(error: LookupError) -> Self {
+        match &error {
+            LookupError::Unspecified => Self::invalid_argument(error.to_string()),
+            LookupError::OtherAccount { .. } => Self::new(401, "NotAuthorizedException", error.to_string()),
+            LookupError::NotFound { .. } => Self::new(404, "ResourceNotFoundException", error.to_string()),
+        }
+    }
+}
+
+impl From<DataError> for ServiceError {
+    fn from(error: DataError) -> Self {
+        Self::internal(format!("The data folder cannot be written: {error}"))
+    }
+}
+
+impl From<CreateError> for ServiceError {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Exists { .. } => Self::new(400, "ResourceInUseException", error.to_string()),
+            CreateError::Data(error) => error.into(),
+        }
+    }
+}
+
 impl IntoResponse for ServiceError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::json!({ "Message": self.message }).to_string();
         let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
-        // The documentation has one spelling, AWS's SDKs read the other.
+        // The documentation has one spelling of the header, AWS's SDKs read the other.
         if let Ok(error_type) = HeaderValue::from_str(&self.error_type) {
             response.headers_mut().insert("x-amzn-errortype", error_type.clone());
             response.headers_mut().insert("x-amz-errortype", error_type);
@@ -84,7 +101,7 @@ impl IntoResponse for ServiceError {
     }
 }
 
-/// A request id of the service's form, different for each request.
+/// Returns a request id in the service's form, different for each request.
 pub(crate) fn next_request_id() -> String {
     static COUNTER: AtomicU64 = AtomicU64::new(1);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);

@@ -1,38 +1,51 @@
 //! Faults: what goes wrong on purpose.
 
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
-
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-/// A fault for calls of an operation. In JSON all of it is one flat object.
+/// A fault that strikes calls of an operation. In JSON it is one flat object.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fault {
-    /// Only for this stream; every stream when left out.
+    /// The stream whose calls are struck; calls about any stream if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
-    /// Operation, as the service names it, or `*` for all; default `GetMedia`.
+    /// The operation as the service names it, or `*` for all; default `GetMedia`.
     pub api: String,
-    /// How many calls it strikes; default 1, 0 is without end.
+    /// The number of calls to strike; default 1, 0 for all.
     pub count: u64,
-    /// How likely it strikes a call, 0 to 1; default 1.
+    /// The probability that a call is struck, 0 to 1; default 1.
     pub probability: f64,
-    /// From so many milliseconds after the simulator's start.
+    /// Start of the window in which calls are struck, in milliseconds since the simulator's start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_ms: Option<u64>,
-    /// Until so many milliseconds after the simulator's start.
+    /// End of that window, in milliseconds since the simulator's start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<u64>,
-    /// What happens.
+    /// What happens to a struck call.
     #[serde(flatten)]
     pub kind: FaultKind,
 }
 
-/// Which calls a fault strikes.
+/// Why a fault can never strike.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FaultError {
+    /// The operation does not exist.
+    #[error("api {api:?} is no operation of the service, nor *")]
+    UnknownApi {
+        /// The name given.
+        api: String,
+    },
+    /// The probability is not a number from 0 to 1.
+    #[error("probability {probability}: 0 to 1 was expected")]
+    Probability {
+        /// The number given.
+        probability: f64,
+    },
+}
+
+/// The members of a fault that determine which calls it strikes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Strikes {
@@ -47,7 +60,7 @@ struct Strikes {
     until_ms: Option<u64>,
 }
 
-/// By hand, for serde cannot refuse unknown fields of what is flattened.
+/// Implemented by hand, because serde cannot refuse unknown members of a flattened struct.
 impl<'de> Deserialize<'de> for Fault {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         const STRIKES: [&str; 6] = ["stream", "api", "count", "probability", "from_ms", "until_ms"];
@@ -62,47 +75,47 @@ impl<'de> Deserialize<'de> for Fault {
 }
 
 impl Fault {
-    /// A fault that strikes the next call of GetMedia.
+    /// Creates a fault that strikes the next call of GetMedia.
     pub fn new(kind: FaultKind) -> Self {
         Self { stream: None, api: default_api(), count: 1, probability: 1.0, from_ms: None, until_ms: None, kind }
     }
 
-    /// Whether it can ever strike.
+    /// Checks that the fault can strike at all.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn check(&self) -> Result<(), String> {
+    /// Returns an error if the operation does not exist, or if the probability is not from 0 to 1.
+    pub fn check(&self) -> Result<(), FaultError> {
         if self.api != "*" && kvs_api::Operation::of_name(&self.api).is_none() {
-            return Err(format!("api {:?} is no operation of the service, nor *", self.api));
+            return Err(FaultError::UnknownApi { api: self.api.clone() });
         }
         if !(0.0..=1.0).contains(&self.probability) {
-            return Err(format!("probability {}: 0 to 1 was expected", self.probability));
+            return Err(FaultError::Probability { probability: self.probability });
         }
         Ok(())
     }
 
-    /// Only for this stream.
+    /// Limits the fault to calls about this stream.
     #[must_use]
     pub fn on(mut self, stream: &str) -> Self {
         self.stream = Some(stream.to_owned());
         self
     }
 
-    /// For another operation.
+    /// Makes the fault strike calls of another operation, or of all (`*`).
     #[must_use]
     pub fn api(mut self, api: &str) -> Self {
         api.clone_into(&mut self.api);
         self
     }
 
-    /// For so many calls; 0 is without end.
+    /// Sets the number of calls to strike; 0 for all.
     #[must_use]
     pub fn times(mut self, count: u64) -> Self {
         self.count = count;
         self
     }
 
-    /// Strikes a call so likely.
+    /// Sets the probability that a call is struck, 0 to 1.
     #[must_use]
     pub fn probability(mut self, probability: f64) -> Self {
         self.probability = probability;
@@ -110,107 +123,107 @@ impl Fault {
     }
 }
 
-/// What happens.
+/// What happens to a call that a fault strikes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultKind {
-    /// The call is refused.
+    /// The call is refused with an error of the service.
     Refuse {
         /// HTTP status.
         status: u16,
         /// `x-amzn-ErrorType`.
         error_type: String,
-        /// Message in the body.
+        /// Error message in the body.
         #[serde(default)]
         message: String,
     },
-    /// The call is answered with something else altogether.
+    /// The call gets an unrelated response.
     Respond {
         /// HTTP status.
         status: u16,
-        /// Content type.
+        /// Content type of the response.
         content_type: String,
-        /// Body.
+        /// Body of the response.
         body: String,
     },
-    /// The answer begins only after a while.
+    /// The response is delayed.
     Delay {
-        /// After how long, in milliseconds.
+        /// The delay, in milliseconds.
         duration_ms: u64,
     },
-    /// The body is ended at a byte.
+    /// The body ends early.
     Cut {
-        /// How many bytes are sent.
+        /// Number of bytes sent before the end.
         at_byte: u64,
-        /// Cleanly, or by a reset of the connection.
+        /// How the body ends.
         how: CutHow,
     },
-    /// The body pauses at a byte.
+    /// The body pauses once.
     Stall {
-        /// How many bytes are sent before.
+        /// Number of bytes sent before the pause.
         at_byte: u64,
-        /// For how long, in milliseconds.
+        /// Duration of the pause, in milliseconds.
         duration_ms: u64,
     },
-    /// From a byte on the body drips.
+    /// The body slows down to a trickle.
     Drip {
-        /// How many bytes are sent before.
+        /// Number of bytes sent at full speed.
         at_byte: u64,
-        /// How many bytes a second come then.
+        /// Bytes per second after that.
         bytes_per_second: u64,
     },
-    /// After some fragments the service reports an error about the next one and ends; for GetMedia and
-    /// GetMediaForFragmentList, each with the tags it has.
+    /// The service reports an error about a fragment within the media and ends the session. GetMedia and
+    /// GetMediaForFragmentList use different tags.
     ErrorTag {
-        /// How many fragments are sent before.
+        /// Number of fragments sent before the error.
         after_fragments: u64,
-        /// AWS_KINESISVIDEO_ERROR_ID, or _EXCEPTION_ERROR_CODE.
+        /// Value of AWS_KINESISVIDEO_ERROR_ID or _EXCEPTION_ERROR_CODE.
         error_id: u32,
-        /// AWS_KINESISVIDEO_ERROR_CODE, or _EXCEPTION_MESSAGE.
+        /// Value of AWS_KINESISVIDEO_ERROR_CODE or _EXCEPTION_MESSAGE.
         error_code: String,
     },
-    /// GetMediaForFragmentList reports an error about some fragments, each in its place, although ListFragments lists
-    /// them; for GetMedia see [`FaultKind::ErrorTag`].
+    /// GetMediaForFragmentList reports errors in place of fragments that ListFragments lists; for GetMedia see
+    /// [`FaultKind::ErrorTag`].
     FragmentError {
         /// Numbers of the fragments.
         fragments: Vec<String>,
-        /// What is the matter with them; that they are gone when left out.
+        /// The error's id; FRAGMENT_NOT_FOUND if left out.
         #[serde(default = "default_error_id")]
         error_id: u32,
-        /// The same in words.
+        /// The error's code.
         #[serde(default = "default_error_code")]
         error_code: String,
-        /// Which names the tags have.
+        /// Names of the tags that report the error.
         #[serde(default)]
         tag_names: ErrorTagNames,
-        /// Whether what was asked for behind such a fragment still comes; the response ends with the error when not.
+        /// Whether the fragments requested after such a fragment are still sent; otherwise the response ends with the error.
         #[serde(default)]
         goes_on: bool,
     },
-    /// Other bytes come instead of a fragment's chunk, for GetMedia and GetMediaForFragmentList. The number and the
-    /// token that the bytes hold become the fragment's own where they are as long.
+    /// GetMedia and GetMediaForFragmentList send other bytes in place of a fragment's chunk. A number and a token in the
+    /// bytes are replaced with the fragment's own if they have the same length.
     Replace {
-        /// Number of the fragment.
+        /// Number of the fragment to replace.
         fragment: String,
-        /// What comes; in JSON as base64.
+        /// The bytes sent; in JSON as base64.
         #[serde(with = "as_base64")]
         bytes: Vec<u8>,
     },
     /// The session ends cleanly after a time.
     EndSession {
-        /// After how long, in milliseconds.
+        /// The time, in milliseconds.
         after_ms: u64,
     },
-    /// A chunk of the file that is not whole is served at its end.
+    /// The unterminated chunks of the file are served after its last fragment.
     ServeIncomplete {},
-    /// GetMediaForFragmentList leaves one out.
+    /// GetMediaForFragmentList leaves out one fragment.
     LeaveOut {
-        /// Which of those asked for, from 0.
+        /// Index of the fragment among those requested, from 0.
         index: usize,
     },
-    /// ListFragments does not know the newest fragments yet; GetMediaForFragmentList leaves out the last ones.
+    /// ListFragments does not list the newest fragments yet; GetMediaForFragmentList leaves out the last ones.
     Omit {
-        /// How many.
+        /// Number of fragments to omit.
         fragments: usize,
     },
 }
@@ -219,20 +232,20 @@ pub enum FaultKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CutHow {
-    /// As if it were over.
+    /// The body ends as if it were complete.
     Clean,
     /// The connection is reset.
     Reset,
 }
 
-/// Names of the tags with which GetMediaForFragmentList reports an error.
+/// The tags with which GetMediaForFragmentList reports an error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorTagNames {
-    /// AWS_KINESISVIDEO_ERROR_ID and _ERROR_CODE, which the service has been seen to send.
+    /// AWS_KINESISVIDEO_ERROR_ID and _ERROR_CODE, which the service has been observed to send.
     #[default]
     Seen,
-    /// AWS_KINESISVIDEO_EXCEPTION_ERROR_CODE and _EXCEPTION_MESSAGE, as the API's reference has them.
+    /// AWS_KINESISVIDEO_EXCEPTION_ERROR_CODE and _EXCEPTION_MESSAGE, which the API reference documents.
     Documented,
 }
 
@@ -252,7 +265,7 @@ mod as_base64 {
     }
 }
 
-/// FRAGMENT_NOT_FOUND.
+/// Returns the id of FRAGMENT_NOT_FOUND.
 fn default_error_id() -> u32 {
     3000
 }
@@ -271,65 +284,6 @@ fn default_count() -> u64 {
 
 fn default_probability() -> f64 {
     1.0
-}
-
-/// The faults that are still to strike, in the order they came.
-#[derive(Debug)]
-pub(crate) struct Faults {
-    started: Instant,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    faults: Vec<Fault>,
-    random: StdRng,
-}
-
-impl Faults {
-    /// With one seed, the same calls in the same order are struck.
-    pub(crate) fn new(seed: u64) -> Self {
-        let state = State { faults: Vec::new(), random: StdRng::seed_from_u64(seed) };
-        Self { started: Instant::now(), state: Mutex::new(state) }
-    }
-
-    pub(crate) fn add(&self, fault: Fault) {
-        self.lock().faults.push(fault);
-    }
-
-    pub(crate) fn clear(&self) {
-        self.lock().faults.clear();
-    }
-
-    pub(crate) fn pending(&self) -> Vec<Fault> {
-        self.lock().faults.clone()
-    }
-
-    /// The first fault that strikes this call, which is thereby used up once.
-    pub(crate) fn take(&self, api: &str, stream: Option<&str>) -> Option<FaultKind> {
-        let now = self.started.elapsed();
-        let State { faults, random } = &mut *self.lock();
-        let index = faults.iter().position(|fault| {
-            (fault.api == api || fault.api == "*")
-                && fault.stream.as_deref().is_none_or(|name| Some(name) == stream)
-                && fault.from_ms.is_none_or(|from_ms| now >= Duration::from_millis(from_ms))
-                && fault.until_ms.is_none_or(|until_ms| now < Duration::from_millis(until_ms))
-                && (fault.probability >= 1.0 || random.random::<f64>() < fault.probability)
-        })?;
-        let fault = &mut faults[index];
-        let kind = fault.kind.clone();
-        match fault.count {
-            0 => {}
-            1 => _ = faults.remove(index),
-            _ => fault.count -= 1,
-        }
-        Some(kind)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        // Nothing panics while it is held, and a list of faults is never half changed.
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
-//! Reading files that others name: regular ones only, and not more of them than is allowed.
+//! Reading files that a user or the data folder names: regular files only, and only up to a limit.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Media, a file played or a fragment kept, are as large at most: 4 GiB.
+/// The largest media file, played or saved: 4 GiB.
 pub(crate) const MEDIA_MAX_BYTES: u64 = 4 << 30;
-/// Whatever else is read at the start (certificates, keys, what is kept of a stream): 1 MiB.
+/// The largest of the other files read at the start (certificates, keys, saved settings): 1 MiB.
 pub(crate) const SMALL_MAX_BYTES: u64 = 1 << 20;
 
-/// Reads a file whole. A device may have no end, and a pipe keeps whoever opens it waiting: neither is read.
+/// Reads a whole file. Devices and pipes are refused, because a device may be endless and opening a pipe may block.
 pub(crate) fn read(file: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let found = std::fs::metadata(file)?;
     if !found.is_file() {
@@ -21,7 +21,7 @@ pub(crate) fn read(file: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
         return Err(too_large());
     }
     let mut bytes = Vec::with_capacity(usize::try_from(found.len()).unwrap_or(0));
-    // It may have grown meanwhile, or not say how large it is.
+    // The file may have grown since, or not report its size.
     File::open(file)?.take(max_bytes + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max_bytes { Err(too_large()) } else { Ok(bytes) }
 }

@@ -16,7 +16,7 @@ fn only_regular_files_are_read_and_only_up_to_the_bound() {
     assert_eq!(read(&file, 5).unwrap(), b"12345");
     let error = read(&file, 4).unwrap_err().to_string();
     assert_eq!(error, "is larger than 4 bytes, the most that is read here");
-    // A file that takes no room is not read to find out how large it is; one that says nothing of its size is.
+    // A sparse file is refused by its size without reading it; a file that reports no size is read up to the limit.
     File::create(&file).unwrap().set_len(MEDIA_MAX_BYTES + 1).unwrap();
     assert!(read(&file, MEDIA_MAX_BYTES).is_err());
     assert!(!read(Path::new("/proc/self/status"), SMALL_MAX_BYTES).unwrap().is_empty());

@@ -1,33 +1,41 @@
-//! A local Kinesis Video Streams.
+//! A local Amazon Kinesis Video Streams for development and tests.
 //!
-//! **Contract.** Speaks the service's HTTP API: streams and their tags, data endpoints, GetMedia with every selector,
-//! PutMedia with its acknowledgements, ListFragments and GetMediaForFragmentList: same paths, shapes, limits, errors
-//! and signatures. What it serves is sent by producers, or comes from files: recordings of GetMedia, whose AWS tags are
-//! kept, or any MKV, of which each cluster becomes a fragment, its bytes unaltered. Under `/simulator/` it says exactly what it holds, and
-//! takes faults.
+//! **Contract.** The simulator speaks the service's HTTP API with the same paths, shapes, limits, errors and signatures:
+//! streams and their tags, data endpoints, GetMedia with every selector, PutMedia with its acknowledgements, ListFragments
+//! and GetMediaForFragmentList. It serves what producers send and what files hold: recordings of GetMedia, whose AWS tags
+//! are kept, or any MKV file, of which each cluster becomes a fragment with its bytes unaltered. Under `/simulator/` it
+//! lists exactly what it holds, and takes faults.
+//!
+//! Modules depend on each other in one direction only, in this order:
+//!
+//! | layer | modules | what they are for |
+//! |---|---|---|
+//! | ground | `clock`, `files`, `limits`, `connection` | time, bounded reading of files, the service's limits, a request's socket |
+//! | model | `model` | streams, their fragments, files played into them; no HTTP |
+//! | store | `store` | the streams of all accounts, and their copy on disk |
+//! | rules | `error`, `signature`, `call_limits`, `fault`, `faults` | who may call what and how often; what goes wrong on purpose |
+//! | sessions | `session` | the bodies of GetMedia, GetMediaForFragmentList and PutMedia |
+//! | API | `api` | the gate for all operations, and the operations |
+//! | server | `server` | settings, TLS, connections |
 
 mod api;
-mod archive;
 mod call_limits;
 mod clock;
-mod disk;
+mod connection;
 mod error;
 mod fault;
-mod faulty_body;
+mod faults;
 mod files;
-mod ingest;
 mod limits;
-mod media;
-mod number;
-mod replace;
+mod model;
 mod server;
+mod session;
 mod signature;
-mod source;
 mod store;
-mod stream;
 
-pub use fault::{CutHow, ErrorTagNames, Fault, FaultKind};
+pub use fault::{CutHow, ErrorTagNames, Fault, FaultError, FaultKind};
 pub use limits::Limits;
+pub use model::{Pace, Repeat, SourceError, StreamSource};
 pub use server::{DEFAULT_ACCOUNT, ServeError, Simulator, SimulatorConfig, Tls, TlsError};
 pub use signature::AccessKey;
-pub use source::{Pace, Repeat, SourceError, StreamSource};
+pub use store::DataError;

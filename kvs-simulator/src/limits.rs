@@ -1,44 +1,42 @@
-//! GetMedia's limits (`getmedia.md`, "Limits and habits of the service").
+//! The service's limits (AWS developer guide, "Kinesis Video Streams quotas").
 
 use std::time::Duration;
 
-use kvs_api::Operation;
-
 use crate::clock::millis;
 
-/// What the service allows, and when it ends or drops something by itself.
+/// What the simulated service allows, and when it ends or drops something by itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Whether calls are counted at all.
+    /// Whether calls beyond the limits are refused.
     pub calls: bool,
-    /// GetMedia calls a second and stream: 5.
+    /// Calls of GetMedia per second and stream: 5.
     pub get_media_calls_per_second: usize,
-    /// Calls a second and stream of each other operation: 5.
+    /// Calls per second and stream of each other operation: 5.
     pub stream_calls_per_second: usize,
-    /// GetMedia sessions a stream at once: 3.
+    /// Concurrent sessions of GetMedia per stream: 3.
     pub get_media_connections: usize,
-    /// GetMediaForFragmentList sessions a stream at once: 5.
+    /// Concurrent sessions of GetMediaForFragmentList per stream: 5.
     pub archive_connections: usize,
-    /// Bytes a second of a session; the service's limit is 25 MB. None by default, for tests of speed.
+    /// Bytes per second and session. The service's limit is 25 MB; unlimited by default, for tests of throughput.
     pub session_bytes_per_second: Option<u64>,
-    /// Without a new fragment for so long the body ends: 3 s.
+    /// Time without a new fragment after which a session of GetMedia ends: 3 s.
     pub idle_timeout: Duration,
-    /// A session ends after so long: 45 min.
+    /// Time after which a session ends: 45 min.
     pub session_duration: Duration,
-    /// How long an hour of retention takes: an hour.
+    /// Duration of an hour of retention: an hour. Tests shorten it.
     pub retention_hour: Duration,
-    /// Of a stream without retention so much is readable for so long: 200 MB, 5 min.
+    /// Bytes that stay readable in a stream without retention: 200 MB.
     pub buffer_size_bytes: usize,
-    /// See `buffer_size_bytes`.
+    /// Time for which they stay readable: 5 min.
     pub buffer_duration: Duration,
-    /// What producers have sent and a stream holds in memory, at most: 1 GiB. The oldest goes first.
+    /// The most bytes of producers' fragments that a stream holds in memory: 1 GiB. The oldest fragments are dropped first.
     pub stream_size_bytes: usize,
-    /// Fragments that a stream holds of its file, at most: 100,000. The oldest goes first. A file that is played at full
-    /// pace and has more is played as far as it is read.
+    /// The most fragments of a file that a stream holds: 100,000. The oldest are dropped first. Of a longer file played at
+    /// [`Pace::Max`](crate::Pace::Max), fragments are made as readers ask for them.
     pub stream_fragments: usize,
-    /// A producer that sends nothing hears IDLE so often: 5 s.
+    /// Interval of the IDLE acknowledgements to a producer that sends nothing: 5 s.
     pub put_idle_interval: Duration,
-    /// A producer that sends nothing for so long is cut off: 30 s.
+    /// Time after which the session of a producer that sends nothing ends: 30 s.
     pub put_idle_timeout: Duration,
 }
 
@@ -71,17 +69,5 @@ impl Limits {
 
     pub(crate) fn buffer_millis(&self) -> i64 {
         millis(self.buffer_duration)
-    }
-
-    /// Calls a second and account (AWS developer guide, limits); `None`: there is no such limit.
-    pub(crate) fn account_calls_per_second(operation: Operation) -> Option<usize> {
-        match operation {
-            Operation::DescribeStream | Operation::GetDataEndpoint => Some(300),
-            Operation::GetMedia
-            | Operation::PutMedia
-            | Operation::ListFragments
-            | Operation::GetMediaForFragmentList => None,
-            _ => Some(50),
-        }
     }
 }

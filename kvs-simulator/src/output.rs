@@ -1,8 +1,8 @@
-//! What the program writes to stdout and stderr: it must never hold up who is served.
+//! Output to stdout and stderr that never delays the requests being served.
 //!
-//! **Contract.** Writing returns at once. A thread of its own writes to the descriptor; what comes while that is stuck
-//! waits in a queue of [`QUEUE_MAX`] pieces, and what does not fit there is dropped and counted. That some was dropped
-//! is said when writing works again. A descriptor that is closed, full or broken drops everything, and nothing else.
+//! **Contract.** Writing returns at once. A thread of its own writes to the descriptor. While that thread is blocked,
+//! lines wait in a queue of [`QUEUE_MAX`] pieces; lines that do not fit are dropped and counted, and the count is written
+//! when writing works again. A descriptor that is closed, full or broken loses output and has no other effect.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Pieces that wait at most; one is a line.
+/// The most pieces that wait; a piece is a line.
 const QUEUE_MAX: usize = 1_024;
 
 /// A descriptor behind a queue.
@@ -25,34 +25,34 @@ pub(crate) struct Output {
 #[derive(Debug)]
 enum Piece {
     Bytes(Vec<u8>),
-    /// Answered when everything before has been written or given up.
+    /// Acknowledged when everything before it has been written or dropped.
     Flush(SyncSender<()>),
 }
 
 impl Output {
-    /// Begins to write to `target`.
+    /// Starts a thread that writes to `target`.
     ///
     /// # Errors
-    /// When there is no thread to be had.
+    /// Returns an error if no thread can be started.
     pub(crate) fn to(target: impl Write + Send + 'static) -> io::Result<Self> {
         let (queue, pieces) = sync_channel(QUEUE_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&dropped);
-        // Not joined: it may be stuck for ever, which the end of the program ends.
+        // The thread is not joined, for it may be blocked forever. It ends with the program.
         std::thread::Builder::new().name("output".to_owned()).spawn(move || write_all(target, &pieces, &counted))?;
         Ok(Self { queue, dropped })
     }
 
-    /// Writes a line, if there is room for it.
+    /// Queues a line, or drops it if the queue is full.
     pub(crate) fn line(&self, line: &str) {
         self.send(format!("{line}\n").into_bytes());
     }
 
-    /// Waits until everything is written, but no longer than this.
-    pub(crate) fn flush(&self, at_most: Duration) {
+    /// Waits until everything has been written, but no longer than `timeout`.
+    pub(crate) fn flush(&self, timeout: Duration) {
         let (done, wait) = sync_channel(1);
         if self.queue.try_send(Piece::Flush(done)).is_ok() {
-            let _ = wait.recv_timeout(at_most);
+            let _ = wait.recv_timeout(timeout);
         }
     }
 
@@ -68,11 +68,13 @@ fn write_all(mut target: impl Write, pieces: &Receiver<Piece>, dropped: &AtomicU
         match piece {
             Piece::Bytes(bytes) => {
                 let missing = dropped.swap(0, Ordering::Relaxed);
-                let said = match missing {
+                let notice = match missing {
                     0 => String::new(),
-                    _ => format!("kvs-simulator: {missing} lines are missing here, for nobody took them\n"),
+                    _ => {
+                        format!("kvs-simulator: {missing} lines are missing here, because they could not be written\n")
+                    }
                 };
-                let all = [said.as_bytes(), &bytes].concat();
+                let all = [notice.as_bytes(), &bytes].concat();
                 let written = target.write_all(&all).and_then(|()| target.flush());
                 if written.is_err() {
                     dropped.fetch_add(missing + 1, Ordering::Relaxed);
@@ -83,7 +85,7 @@ fn write_all(mut target: impl Write, pieces: &Receiver<Piece>, dropped: &AtomicU
     }
 }
 
-/// One event of the log, sent when it is over.
+/// One event of the log, queued when it is complete.
 pub(crate) struct Event<'a> {
     output: &'a Output,
     bytes: Vec<u8>,

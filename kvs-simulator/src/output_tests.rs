@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use super::*;
 
-/// Takes a write only when it is told whether to let it succeed.
+/// A writer that blocks until the test decides whether a write succeeds.
 struct Gate {
     open: mpsc::Receiver<bool>,
     written: mpsc::Sender<String>,
@@ -28,8 +28,8 @@ impl Write for Gate {
 fn what_nobody_takes_is_dropped_and_counted_and_holds_up_nobody() {
     let ((open, gate), (written, lines)) = (mpsc::channel(), mpsc::channel());
     let output = Output::to(Gate { open: gate, written }).unwrap();
-    // The first fails; of the others one is stuck in the writer at most, a queue full waits, and 4 are too many. This
-    // ends although nobody takes any.
+    // The first line fails. Of the others, at most one blocks in the writer, QUEUE_MAX wait, and at least 4 are dropped.
+    // Sending them returns although none is written.
     let sent = QUEUE_MAX + 6;
     output.line("0");
     open.send(false).unwrap();
@@ -43,7 +43,7 @@ fn what_nobody_takes_is_dropped_and_counted_and_holds_up_nobody() {
         .filter_map(|line| line.strip_prefix("kvs-simulator: ")?.split(' ').next()?.parse::<usize>().ok())
         .sum();
     let came = all.lines().filter(|line| line.parse::<usize>().is_ok()).count();
-    // At least the first and the four that had no room are missing, and every line is one or the other.
+    // At least the first line and those 4 are missing, and every line is either written or counted as missing.
     assert!(missing >= 5, "{missing}");
     assert_eq!(came + missing, sent, "{all}");
 }

@@ -1,7 +1,6 @@
-//! Listening, and one task a connection.
+//! The listener, with one task per connection.
 
 mod config;
-mod shared;
 mod tls;
 
 use std::net::SocketAddr;
@@ -18,146 +17,139 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api;
-use crate::call_limits::CallCounts;
+use crate::api::{self, Service};
+use crate::call_limits::CallLimits;
 use crate::clock::Clock;
-use crate::disk::{Disk, Kept};
-use crate::fault::{Fault, Faults};
-use crate::source::{Media, Pace, Repeat, StreamSource};
-use crate::store::{self, Store};
-use crate::stream::{Identity, Playback, Settings, Stream};
+use crate::connection::ConnectionHandle;
+use crate::fault::Fault;
+use crate::faults::Faults;
+use crate::model::{Media, Stream, StreamSource};
+use crate::signature::Verifier;
+use crate::store::Store;
 
 pub use config::{DEFAULT_ACCOUNT, ServeError, SimulatorConfig};
-pub(crate) use shared::Shared;
 pub use tls::{Tls, TlsError};
 
-/// How long a TLS handshake may take.
+/// The time limit of a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A running simulator. It ends when it is dropped or stopped.
+/// A running simulator. It ends when it is stopped or dropped.
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    url: String,
+    store: Arc<Store>,
+    faults: Arc<Faults>,
+    /// The account of the streams that are played from files.
+    default_account: String,
     certificate_pem: Option<String>,
     cancel: CancellationToken,
     tasks: TaskTracker,
 }
 
-/// The connection a request came on, for a fault that resets it.
-#[derive(Debug, Clone)]
-pub(crate) struct ConnectionHandle(Arc<socket2::Socket>);
-
-impl ConnectionHandle {
-    /// Makes the connection end with a reset when it is closed.
-    pub(crate) fn reset_on_close(&self) {
-        if let Err(error) = self.0.set_linger(Some(Duration::ZERO)) {
-            tracing::warn!(%error, "the connection will be closed and not reset");
-        }
-    }
-}
-
 impl Simulator {
-    /// Reads the files and begins to listen.
+    /// Reads the files and starts to listen.
     ///
     /// # Errors
-    /// When a file cannot be played or the address not be listened on.
+    /// Returns an error if a file cannot be played, the data folder cannot be read, TLS cannot be set up, or the address
+    /// cannot be listened on.
     pub async fn start(config: SimulatorConfig) -> Result<Self, ServeError> {
-        let listen_error = |error| ServeError::Listen { address: config.listen.clone(), error };
+        let listen_error = |source| ServeError::Listen { address: config.listen.clone(), source };
         let listener = TcpListener::bind(&config.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let (acceptor, certificate_pem) = config.tls.as_ref().map(tls::acceptor).transpose()?.unzip();
         let scheme = if acceptor.is_some() { "https" } else { "http" };
+        let url = config.advertise.unwrap_or_else(|| format!("{scheme}://{address}"));
         let default_account = config.keys.first().map_or(DEFAULT_ACCOUNT.to_owned(), |key| key.account.clone());
-        let shared = Arc::new(Shared {
-            url: config.advertise.unwrap_or_else(|| format!("{scheme}://{address}")),
-            region: config.region,
-            keys: config.keys,
-            default_account,
-            limits: config.limits,
-            store: Store::default(),
-            counts: CallCounts::default(),
-            faults: Faults::new(config.seed),
-            clock: Clock { offset_millis: config.clock_offset_ms },
-            disk: config.data.clone().map(Disk::new),
-        });
+        let clock = Clock { offset_millis: config.clock_offset_ms };
+        let store = Arc::new(Store::new(config.region.clone(), clock, config.limits, config.data.clone()));
         if let Some(folder) = config.data {
-            restore(&shared).map_err(|error| ServeError::Data { folder, error })?;
+            store.restore().map_err(|source| ServeError::Data { folder, source })?;
         }
-        for fault in config.faults {
-            shared.faults.add(fault);
+        let faults = Arc::new(Faults::new(config.seed));
+        config.faults.into_iter().for_each(|fault| faults.add(fault));
+        for source in &config.streams {
+            play(&store, &default_account, source)?;
         }
-        for source in config.streams {
-            add_stream(&shared, &source)?;
-        }
+        let router = api::router(Service {
+            store: Arc::clone(&store),
+            faults: Arc::clone(&faults),
+            verifier: Verifier::new(config.keys, config.region, clock),
+            call_limits: CallLimits::new(config.limits),
+            data_endpoint: url.clone(),
+            default_account: default_account.clone(),
+        });
         let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let router = api::router(Arc::clone(&shared));
         tasks.spawn(accept(listener, acceptor, router, cancel.clone(), tasks.clone()));
         tasks.close();
-        Ok(Self { address, shared, certificate_pem, cancel, tasks })
+        Ok(Self { address, url, store, faults, default_account, certificate_pem, cancel, tasks })
     }
 
-    /// Where it listens.
+    /// Returns the address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `http://address` or `https://address`, as `kvs.endpoint` takes it.
+    /// Returns the URL of the API: the advertised one, or `http://ADDRESS` or `https://ADDRESS`.
     pub fn url(&self) -> &str {
-        &self.shared.url
+        &self.url
     }
 
-    /// The certificate to trust, PEM, when it speaks TLS.
+    /// Returns the certificate that clients have to trust, in PEM, if the simulator speaks TLS.
     pub fn certificate_pem(&self) -> Option<&str> {
         self.certificate_pem.as_deref()
     }
 
-    /// Adds a stream while running.
+    /// Adds a stream that is played from a file.
     ///
     /// # Errors
-    /// When the file cannot be played or the name is taken.
+    /// Returns an error if the file cannot be played, or if the name is invalid or taken.
     pub fn add_stream(&self, source: &StreamSource) -> Result<(), ServeError> {
-        add_stream(&self.shared, source)
+        play(&self.store, &self.default_account, source)
     }
 
-    /// Removes a stream of the first key's account, as DeleteStream does; `false`: there is none of that name.
+    /// Deletes a stream of the first key's account, as DeleteStream does. Returns `false` if there is none of that name.
     pub fn remove_stream(&self, name: &str) -> bool {
-        let stream = self.shared.store.get(&self.shared.default_account, name);
-        stream.map(|stream| self.shared.store.remove(&stream)).is_some()
+        let stream = self.stream(name);
+        // The store logs what it cannot remove from the data folder.
+        stream.map(|stream| self.store.delete(&stream)).is_some()
     }
 
-    /// Ends what is played into a stream of the first key's account, which stays with what it holds; `false`: there is none
-    /// of that name.
+    /// Ends playing the file of a stream of the first key's account; the stream keeps its fragments. Returns `false` if
+    /// there is no stream of that name.
     pub fn end_playback(&self, name: &str) -> bool {
-        let stream = self.shared.store.get(&self.shared.default_account, name);
-        stream.map(|stream| stream.end_playback()).is_some()
+        self.stream(name).map(|stream| stream.end_playback()).is_some()
     }
 
-    /// Sets a tag of a stream of the first key's account, as TagStream does; `false`: there is none of that name.
+    /// Sets a tag of a stream of the first key's account, as TagStream does. Returns `false` if there is no stream of that
+    /// name.
     pub fn tag_stream(&self, name: &str, key: &str, value: &str) -> bool {
-        let stream = self.shared.store.get(&self.shared.default_account, name);
-        stream.map(|stream| stream.settings().tags.insert(key.to_owned(), value.to_owned())).is_some()
+        self.stream(name).map(|stream| stream.settings().tags.insert(key.to_owned(), value.to_owned())).is_some()
     }
 
-    /// Adds a fault while running.
+    /// Adds a fault.
     pub fn add_fault(&self, fault: Fault) {
-        self.shared.faults.add(fault);
+        self.faults.add(fault);
     }
 
-    /// Faults that have not struck yet.
+    /// Returns the faults that are still to strike.
     pub fn pending_faults(&self) -> Vec<Fault> {
-        self.shared.faults.pending()
+        self.faults.pending()
     }
 
-    /// Takes back all faults.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
-        self.shared.faults.clear();
+        self.faults.clear();
     }
 
-    /// Closes all connections and waits until they are.
+    /// Closes all connections and waits until they are closed.
     pub async fn stop(self) {
         self.cancel.cancel();
         self.tasks.wait().await;
+    }
+
+    fn stream(&self, name: &str) -> Option<Arc<Stream>> {
+        self.store.get(&self.default_account, name)
     }
 }
 
@@ -167,49 +159,23 @@ impl Drop for Simulator {
     }
 }
 
-/// Puts back the streams that were kept.
-fn restore(shared: &Shared) -> std::io::Result<()> {
-    let Some(disk) = &shared.disk else { return Ok(()) };
-    let now = shared.clock.now_millis();
-    let kept = disk.load(|hours| match hours {
-        0 => i64::MAX,
-        _ => now.saturating_sub(shared.limits.retention_millis(hours)),
-    })?;
-    for Kept { identity, settings, fragments } in kept {
-        let (name, count) = (identity.name.clone(), fragments.len());
-        let playback = Playback::new(&name, Media::default(), Repeat::Times(1), Pace::Max, shared.clock, 0);
-        let stream = Stream::new(identity, settings, playback, shared.clock, &shared.limits);
-        fragments.into_iter().for_each(|held| stream.restore(held));
-        shared.store.add(stream);
-        tracing::info!(stream = %name, fragments = count, "kept from before");
-    }
-    Ok(())
-}
-
-fn add_stream(shared: &Shared, source: &StreamSource) -> Result<(), ServeError> {
+fn play(store: &Store, account: &str, source: &StreamSource) -> Result<(), ServeError> {
     let name = &source.name;
     if !kvs_api::is_stream_name(name) {
         return Err(ServeError::StreamName { name: name.clone() });
     }
-    let media = Media::read(&source.file).map_err(|error| ServeError::Source { stream: name.clone(), error })?;
-    for chunk in &media.not_whole {
+    let media = Media::read(&source.file).map_err(|source| ServeError::Source { stream: name.clone(), source })?;
+    for chunk in &media.unterminated {
         let number = chunk.number.as_ref().map_or("unknown", |number| number.as_str());
         let size_bytes = chunk.bytes.len();
         tracing::warn!(stream = %name, file = %source.file.display(), fragment_number = number, size_bytes,
-            "a chunk of the recording is not whole (no continuation token): it is not served unless a fault asks for it");
+            "a fragment of the recording is unterminated (no continuation token): it is served only by a fault");
     }
     let fragments = media.chunks.len();
-    let created_millis = shared.clock.now_millis();
-    let account = shared.default_account.clone();
-    let arn = store::arn(&shared.region, &account, name, created_millis);
-    let identity = Identity { account, name: name.clone(), arn, created_millis };
-    let settings = Settings { retention_hours: 24, ..Settings::default() };
-    let playback = Playback::new(name, media, source.repeat, source.pace, shared.clock, shared.limits.stream_fragments);
-    let stream = Stream::new(identity, settings, playback, shared.clock, &shared.limits);
-    if shared.store.add(stream).is_none() {
+    if store.play(account, name, media, source.repeat, source.pace).is_none() {
         return Err(ServeError::Twice { name: name.clone() });
     }
-    tracing::info!(stream = %name, file = %source.file.display(), fragments, "serving");
+    tracing::info!(stream = %name, file = %source.file.display(), fragments, "serving a stream from a file");
     Ok(())
 }
 
@@ -230,7 +196,7 @@ async fn accept(
                 tasks.spawn(handle(socket, acceptor.clone(), router.clone(), cancel.clone()));
             }
             Err(error) => {
-                // Out of file handles, most likely: others have to close first.
+                // Most likely the process is out of file descriptors until other connections close.
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -240,17 +206,16 @@ async fn accept(
 
 async fn handle(socket: TcpStream, acceptor: Option<TlsAcceptor>, router: Router, cancel: CancellationToken) {
     let _ = socket.set_nodelay(true);
-    let handle = socket2::SockRef::from(&socket).try_clone().map(|socket| ConnectionHandle(Arc::new(socket)));
-    let router = match handle {
-        Ok(handle) => router.layer(Extension(handle)),
-        Err(_) => router,
+    let router = match ConnectionHandle::of(&socket) {
+        Some(handle) => router.layer(Extension(handle)),
+        None => router,
     };
     match acceptor {
         None => serve(socket, router, cancel).await,
         Some(acceptor) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket)).await {
             Ok(Ok(stream)) => serve(stream, router, cancel).await,
-            Ok(Err(error)) => tracing::debug!(%error, "no TLS connection was made"),
-            Err(_) => tracing::debug!("a TLS handshake took too long"),
+            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+            Err(_) => tracing::debug!("TLS handshake timed out"),
         },
     }
 }
@@ -266,7 +231,7 @@ where
     tokio::select! {
         () = cancel.cancelled() => {}
         result = connection => if let Err(error) = result {
-            tracing::debug!(%error, "a connection ended");
+            tracing::debug!(%error, "connection ended");
         },
     }
 }

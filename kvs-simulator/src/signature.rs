@@ -1,42 +1,44 @@
-//! Checking Signature Version 4 of a request, as the service does: in headers or in the query, of a body that is
-//! hashed, unsigned, or sent in chunks that are signed or unsigned.
+//! Verification of a request's Signature Version 4, as the service does it: in headers or in the query, for a body that
+//! is hashed, unsigned, or sent in signed or unsigned chunks.
 
 mod aws_chunked;
+mod digest;
 
 use std::time::{Duration, SystemTime};
 
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use axum::http::request::Parts;
-use sha2::{Digest, Sha256};
 
+use crate::clock::Clock;
 use crate::error::ServiceError;
 
 pub(crate) use aws_chunked::AwsChunked;
+use digest::hex_digest;
 
-/// The name that requests to the service are signed for.
+/// The service name in the scope of a signature.
 const SERVICE: &str = "kinesisvideo";
-/// How far a request's date may be from ours.
+/// The largest difference between a request's date and the clock.
 const SKEW_MAX: Duration = Duration::from_secs(5 * 60);
-/// The longest life of a signature in a query: a week.
+/// The longest validity of a signature in a query: a week.
 const EXPIRES_MAX_S: u64 = 7 * 24 * 3600;
 
-/// An access key that may sign.
+/// An access key that may sign requests.
 #[derive(Debug, Clone)]
 pub struct AccessKey {
-    /// Access key id.
+    /// The access key id.
     pub id: String,
-    /// Secret access key.
+    /// The secret access key.
     pub secret: String,
-    /// Whose it is: 12 digits.
+    /// The account it belongs to: 12 digits.
     pub account: String,
-    /// For temporary credentials: the token that has to come with it.
+    /// The session token that requests have to send, for temporary credentials.
     pub session_token: Option<String>,
-    /// For temporary credentials: until when they are good.
+    /// When the key expires, for temporary credentials.
     pub expires: Option<SystemTime>,
 }
 
 impl AccessKey {
-    /// A key without an end.
+    /// Creates a key that does not expire.
     pub fn new(id: &str, secret: &str, account: &str) -> Self {
         Self {
             id: id.to_owned(),
@@ -48,10 +50,10 @@ impl AccessKey {
     }
 }
 
-/// Who signed a request.
+/// The signer of a request.
 pub(crate) struct Signer {
     pub(crate) account: String,
-    /// What decodes the body, when it comes in chunks of its own.
+    /// The decoder of the body, if it is sent in chunks that have signatures or trailers of their own.
     pub(crate) chunked: Option<AwsChunked>,
 }
 
@@ -67,9 +69,27 @@ struct Authorization {
     in_query: bool,
 }
 
-/// Checks that a request is signed by one of the keys. `body` is `None` when it is still to come: then its hash cannot
-/// be part of the signature.
-pub(crate) fn verify(
+/// Verifies the signatures of requests.
+#[derive(Debug)]
+pub(crate) struct Verifier {
+    keys: Vec<AccessKey>,
+    region: String,
+    clock: Clock,
+}
+
+impl Verifier {
+    pub(crate) fn new(keys: Vec<AccessKey>, region: String, clock: Clock) -> Self {
+        Self { keys, region, clock }
+    }
+
+    /// Verifies that a request is signed with one of the keys. `body` is `None` if it is still to be received: then its
+    /// hash cannot be part of the signature.
+    pub(crate) fn verify(&self, parts: &Parts, body: Option<&[u8]>) -> Result<Signer, ServiceError> {
+        verify(parts, body, &self.keys, &self.region, self.clock.now())
+    }
+}
+
+fn verify(
     parts: &Parts,
     body: Option<&[u8]>,
     keys: &[AccessKey],
@@ -116,7 +136,7 @@ pub(crate) fn verify(
                        Secret Access Key and signing method. Consult the service documentation for details.";
         return Err(ServiceError::new(403, "InvalidSignatureException", message));
     }
-    // AWS's producer for Java says STREAMING and sends its body as it is: only what says aws-chunked is taken apart.
+    // AWS's producer for Java declares STREAMING and sends its body unchunked: only aws-chunked bodies are decoded.
     let is_chunked = header("content-encoding").is_some_and(|encoding| encoding.contains("aws-chunked"));
     let chunked = match header("x-amz-content-sha256").filter(|_| is_chunked) {
         Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER") => Some(AwsChunked::unsigned()),
@@ -129,7 +149,7 @@ pub(crate) fn verify(
     Ok(Signer { account: key.account.clone(), chunked })
 }
 
-/// What the last line of the canonical request may be.
+/// Returns the payload hashes that the canonical request may end with.
 fn payload_hashes(said: Option<&str>, body: Option<&[u8]>) -> Result<Vec<String>, ServiceError> {
     match (said, body) {
         (Some(said), Some(body)) if said.len() == 64 && hex_digest(body) != said => {
@@ -138,7 +158,7 @@ fn payload_hashes(said: Option<&str>, body: Option<&[u8]>) -> Result<Vec<String>
         }
         (Some(said), _) => Ok(vec![said.to_owned()]),
         (None, Some(body)) => Ok(vec![hex_digest(body)]),
-        // A body that is still to come: AWS's producers sign it as an empty one or as unsigned.
+        // AWS's producers sign a body that is still to be sent as an empty one or as unsigned.
         (None, None) => Ok(vec![hex_digest(b""), "UNSIGNED-PAYLOAD".to_owned()]),
     }
 }
@@ -167,7 +187,7 @@ fn from_header(text: &str, amz_date: Option<&str>, token: Option<&str>) -> Resul
     })
 }
 
-/// `None`: the query has no signature.
+/// Reads the signature in a query. Returns `None` if there is none.
 fn from_query(query: &str, now: SystemTime) -> Result<Option<Authorization>, ServiceError> {
     let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let value = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
@@ -207,7 +227,7 @@ fn find_key<'a>(
         ServiceError::new(403, "UnrecognizedClientException", message)
     };
     let key = keys.iter().find(|key| key.id == id).ok_or_else(unknown)?;
-    // A key that is not temporary takes any token, or none.
+    // A permanent key is accepted with any session token, or none.
     if key.session_token.is_some() && key.session_token.as_deref() != token {
         return Err(unknown());
     }
@@ -247,7 +267,7 @@ fn check_skew(amz_date: &str, time: SystemTime, now: SystemTime) -> Result<(), S
     Err(ServiceError::new(403, "InvalidSignatureException", message))
 }
 
-/// `20261124T055826Z`.
+/// Parses a date such as `20261124T055826Z`.
 fn parse_amz_date(text: &str) -> Option<SystemTime> {
     let part = |range: std::ops::Range<usize>| text.get(range);
     let rfc3339 = format!(
@@ -271,10 +291,6 @@ fn canonical_query(query: Option<&str>) -> String {
         .collect();
     pairs.sort();
     pairs.join("&")
-}
-
-fn hex_digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

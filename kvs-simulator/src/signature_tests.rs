@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The example of the Signature Version 4 documentation (streaming): its key, date, scope, seed and signatures.
+/// The example for streaming in the documentation of Signature Version 4, with its key, date, scope and signatures.
 #[test]
 fn the_documentations_example_of_signed_chunks() {
     let time = humantime::parse_rfc3339("2013-05-24T00:00:00Z").unwrap();

@@ -1,4 +1,4 @@
-//! Faults about single fragments: errors of the archive within its media, and bytes of a test's own.
+//! Faults about single fragments: errors that the archive reports within its media, and replaced chunks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "common/calls.rs"]
@@ -11,7 +11,7 @@ use common::*;
 use kvs_simulator::{ErrorTagNames, Fault, FaultKind, Simulator, SimulatorConfig};
 use serde_json::json;
 
-/// Five fragments.
+/// Starts a simulator with a stream of five fragments.
 async fn stage() -> (tempfile::TempDir, Simulator) {
     let folder = tempfile::tempdir().unwrap();
     let streams = vec![recorded(folder.path(), "s", 5)];
@@ -25,7 +25,7 @@ fn find(bytes: &[u8], wanted: &[u8]) -> usize {
     found
 }
 
-/// The chunks of a body: each begins with an EBML header, of which the media here holds none.
+/// Splits a body into chunks at EBML headers, which do not occur within the media used here.
 fn chunks(body: &[u8]) -> Vec<&[u8]> {
     let starts: Vec<usize> = (0..body.len()).filter(|&at| body[at..].starts_with(&[0x1A, 0x45, 0xDF, 0xA3])).collect();
     let ends = starts.iter().skip(1).copied().chain([body.len()]);
@@ -94,12 +94,12 @@ async fn bytes_of_a_tests_own_come_instead_of_a_fragment() {
         }
         assert!(is[2].ends_with(b"no more EBML"));
         assert_eq!(find(is[2], number(7).as_bytes()), 0);
-        // As number and as token.
+        // The number occurs as number and as token.
         assert_eq!(is[2].windows(47).filter(|window| *window == number(2).as_bytes()).count(), 2);
     }
 }
 
-/// What is written is what was seen, byte for byte.
+/// The error chunk equals the one observed from the service, byte for byte.
 #[tokio::test]
 async fn the_archives_error_is_the_one_that_was_seen() {
     let Some(folder) = std::env::var_os("KVS_RECORDINGS") else {

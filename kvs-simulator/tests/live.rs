@@ -1,4 +1,5 @@
-//! Producers and readers of one stream: what is sent is what is read, at once; what retention drops is gone.
+//! Producers and readers of one stream: fragments can be read as soon as they are sent, unchanged, until retention drops
+//! them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "common/calls.rs"]
@@ -41,7 +42,7 @@ fn media(endpoint: &str) -> aws_sdk_kinesisvideomedia::Client {
         .endpoint_url(endpoint)
         .credentials_provider(credentials())
         .retry_config(aws_sdk_kinesisvideomedia::config::retry::RetryConfig::disabled())
-        // It takes a camera that is silent for some seconds for a failure.
+        // The SDK treats a stream that is silent for some seconds as a failure.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     aws_sdk_kinesisvideomedia::Client::from_conf(config.build())
 }
@@ -73,12 +74,12 @@ async fn open(simulator: &Simulator, stream: &str, selector: StartSelector) -> B
         .unwrap()
         .data_endpoint
         .unwrap();
-    let answer = media(&endpoint).get_media().stream_name(stream).start_selector(selector).send().await.unwrap();
-    assert_eq!(answer.content_type(), Some("video/webm"));
-    answer.payload
+    let response = media(&endpoint).get_media().stream_name(stream).start_selector(selector).send().await.unwrap();
+    assert_eq!(response.content_type(), Some("video/webm"));
+    response.payload
 }
 
-/// How many fragments ListFragments tells of.
+/// Returns the number of fragments that ListFragments lists.
 async fn archived(simulator: &Simulator, stream: &str) -> usize {
     let text = call(simulator, "/listFragments", &json!({"StreamName": stream})).await.text().await.unwrap();
     serde_json::from_str::<Value>(&text).unwrap()["Fragments"].as_array().unwrap().len()
@@ -112,7 +113,7 @@ async fn a_reader_at_now_gets_a_fragment_as_soon_as_it_is_sent() {
     let simulator = simulator(Limits { idle_timeout: Duration::from_secs(20), ..Limits::default() }).await;
     create(&simulator, "live", 1).await;
     let mut body = open(&simulator, "live", selector(StartSelectorType::Now)).await;
-    // A producer that sends a cluster only when the one before has been read.
+    // A producer that sends a cluster only after the preceding one has been read.
     let head = producer_document(0);
     let (sender, mut receiver) = tokio::sync::mpsc::channel::<Vec<u8>>(1);
     let sent = futures::stream::poll_fn(move |context| {
@@ -121,7 +122,7 @@ async fn a_reader_at_now_gets_a_fragment_as_soon_as_it_is_sent() {
     let session = tokio::spawn({
         let response = put_media(&simulator, "live", reqwest::Body::wrap_stream(sent));
         sender.send(head.clone()).await.unwrap();
-        // 200 comes at once, before any media is whole.
+        // The response begins at once, before any fragment is complete.
         let response = tokio::time::timeout(Duration::from_secs(10), response).await.unwrap();
         acknowledgements(response)
     });
@@ -132,7 +133,7 @@ async fn a_reader_at_now_gets_a_fragment_as_soon_as_it_is_sent() {
         while seen.len() <= index {
             let piece = tokio::time::timeout(Duration::from_secs(10), body.try_next())
                 .await
-                .unwrap_or_else(|_| panic!("fragment {index} does not come"));
+                .unwrap_or_else(|_| panic!("fragment {index} does not arrive"));
             seen.extend(fragments(events(&mut splitter, &piece.unwrap().expect("the session goes on"))));
         }
     }
@@ -153,7 +154,7 @@ async fn what_a_stream_without_retention_holds() {
     create(&simulator, "live", 0).await;
     let acks = put_all(&simulator, "live", producer_document(2)).await;
     assert_eq!((acknowledged(&acks, "RECEIVED").len(), acknowledged(&acks, "PERSISTED").len()), (2, 0));
-    // What is in flight can be read, is not archived, and goes.
+    // Buffered fragments can be read, are not archived, and expire.
     assert_eq!(read(&simulator, "live", selector(StartSelectorType::Earliest)).await.len(), 2);
     assert_eq!(archived(&simulator, "live").await, 0);
     let is_empty = async || read(&simulator, "live", selector(StartSelectorType::Earliest)).await.is_empty();
@@ -224,13 +225,13 @@ async fn a_producer_hears_what_is_wrong() {
         let last = acks.last().unwrap();
         assert_eq!((&last["EventType"], &last["ErrorId"]), (&json!("ERROR"), &json!(id)), "{acks:?}");
     }
-    // One that sends nothing hears that it is heard, and is cut off in the end.
+    // A producer that sends nothing gets IDLE acknowledgements until the session ends.
     tokio::time::sleep(Duration::from_millis(220)).await;
     let silent = futures::stream::pending::<Result<Vec<u8>, std::io::Error>>();
     let response = put_media(&simulator, "live", reqwest::Body::wrap_stream(silent)).await;
     let text = tokio::time::timeout(Duration::from_secs(10), response.text()).await.unwrap().unwrap_or_default();
     assert!(text.lines().count() >= 2 && text.lines().all(|line| line == r#"{"EventType":"IDLE"}"#), "{text}");
-    // And one whose stream is deleted.
+    // The session of a producer whose stream is deleted ends.
     let silent = futures::stream::pending::<Result<Vec<u8>, std::io::Error>>();
     tokio::time::sleep(Duration::from_millis(220)).await;
     let mut response = put_media(&simulator, "live", reqwest::Body::wrap_stream(silent)).await;
@@ -272,7 +273,7 @@ async fn streams_are_kept_over_a_restart() {
     let payloads = |fragments: &[Fragment]| fragments.iter().map(|one| one.number.clone()).collect::<Vec<_>>();
     assert_eq!(payloads(&before), payloads(&after));
     assert_eq!(before[2].payload, after[2].payload);
-    // New ones go on behind the old ones.
+    // New fragments follow the old ones.
     let more = acknowledged(&put_all(&second, &name, producer_document(1)).await, "PERSISTED");
     assert!(more[0] > numbers[2]);
     control(&second).delete_stream().stream_arn(arn).send().await.unwrap();
@@ -310,7 +311,7 @@ async fn the_sdks_for_rust_see_the_services_errors() {
         let error = get("s", StartSelectorType::Now).await.unwrap_err().into_service_error();
         assert!(is(&error), "{error:?}");
     }
-    // Every operation can be made to fail.
+    // A fault can make every operation fail.
     let kind = FaultKind::Refuse { status: 500, error_type: "InternalFailure".to_owned(), message: String::new() };
     for operation in kvs_api::Operation::ALL {
         simulator.add_fault(Fault::new(kind.clone()).api(operation.name()).times(0));
@@ -329,7 +330,7 @@ async fn the_sdks_for_rust_see_the_services_errors() {
     }
 }
 
-/// Video that ffmpeg makes, as a producer sends it: with clusters of known size, and of unknown size.
+/// Video from ffmpeg, sent as producers send it: with clusters of known and of unknown size.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ffprobe_opens_what_comes_back() {
     if !framemd5::are_there(&["ffmpeg", "ffprobe"]) {
@@ -346,7 +347,7 @@ async fn ffprobe_opens_what_comes_back() {
             .args(["-cluster_time_limit", "1000", "-live", live, "-f", "matroska"])
             .arg(&file)
             .output()
-            .expect("ffmpeg is there: apt-get install ffmpeg");
+            .expect("ffmpeg is installed: apt-get install ffmpeg");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let acks = put_all(&simulator, stream, std::fs::read(&file).unwrap()).await;
         let numbers = acknowledged(&acks, "PERSISTED");

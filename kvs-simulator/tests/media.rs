@@ -1,4 +1,4 @@
-//! Files come out as they are: packets and decoded frames, of every codec and layout at hand.
+//! Media files are served unchanged: packets and decoded frames of many codecs and layouts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "common/calls.rs"]
@@ -15,7 +15,7 @@ use common::{producer_document, simulator_with};
 use kvs_simulator::{Limits, Pace, Repeat, Simulator, SimulatorConfig, StreamSource};
 use serde_json::{Value, json};
 
-/// Name and what ffmpeg is told to make of a second of test pattern and tone.
+/// Name of a file, and ffmpeg's arguments that encode a second of test pattern and tone.
 const ENCODED: &[(&str, &str)] = &[
     ("h264-aac.mkv", "-c:v libx264 -g 5 -bf 2 -c:a aac"),
     ("h264-open-sizes.mkv", "-c:v libx264 -g 5 -c:a aac -live 1"),
@@ -43,7 +43,7 @@ const ENCODED: &[(&str, &str)] = &[
     ("dts.mkv", "-vn -c:a dca -strict -2"),
 ];
 
-/// Name, file that was encoded, and what mkvmerge is told to make of it.
+/// Name of a file, the encoded file it is made from, and mkvmerge's arguments.
 const LAID_OUT: &[(&str, &str, &str)] = &[
     ("zlib.mkv", "h264-aac.mkv", "--compression 0:zlib --compression 1:zlib"),
     ("scale-fine.mkv", "h264-aac.mkv", "--timestamp-scale 100000"),
@@ -63,7 +63,7 @@ fn run(command: &mut Command) {
     let output =
         command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; apt-get install ffmpeg mkvtoolnix"));
     let said = || [output.stdout.as_slice(), &output.stderr].concat();
-    // mkvmerge ends with 1 when it warns.
+    // mkvmerge exits with 1 after warnings.
     assert!(
         output.status.code() < Some(2) && output.status.code().is_some(),
         "{command:?}: {}",
@@ -77,7 +77,7 @@ fn encode(folder: &Path, name: &str, arguments: &str) -> PathBuf {
     ffmpeg.args(["-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10:duration=1"]);
     ffmpeg.args(["-f", "lavfi", "-i", "sine=frequency=440:duration=1:sample_rate=48000", "-cluster_time_limit", "300"]);
     let output =
-        ffmpeg.args(arguments.split(' ')).arg(&file).output().expect("ffmpeg is there: apt-get install ffmpeg");
+        ffmpeg.args(arguments.split(' ')).arg(&file).output().expect("ffmpeg is installed: apt-get install ffmpeg");
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     file
 }
@@ -98,7 +98,7 @@ fn lay_out(folder: &Path, (name, from, arguments): (&str, &str, &str)) -> PathBu
     file
 }
 
-/// Does the work for each of them, on two threads.
+/// Does the work for each item, on two threads.
 fn by_two<T: Sync>(all: &[T], work: impl Fn(&T) + Sync) {
     let next = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -122,7 +122,7 @@ async fn serve(streams: Vec<StreamSource>) -> Simulator {
     simulator_with(SimulatorConfig { streams, limits, ..SimulatorConfig::default() }).await
 }
 
-/// The whole of a stream by GetMedia, as one file.
+/// Reads a whole stream with GetMedia into one file.
 async fn get_media(simulator: &Simulator, stream: &str, folder: &Path) -> PathBuf {
     let request = json!({ "StreamName": stream, "StartSelector": { "StartSelectorType": "EARLIEST" } });
     let body = calls::call(simulator, "/getMedia", &request).await.bytes().await.unwrap();
@@ -131,7 +131,7 @@ async fn get_media(simulator: &Simulator, stream: &str, folder: &Path) -> PathBu
     file
 }
 
-/// Serves the files and compares what comes with what they are.
+/// Serves the files and compares the media received with the files.
 async fn expect_unaltered(files: Vec<PathBuf>, folder: &Path) {
     let simulator = serve(files.iter().map(|file| source(file, 1)).collect()).await;
     let mut pairs = Vec::new();
@@ -192,7 +192,7 @@ async fn at_full_pace_times_follow_the_media() {
         rows(&simulator, "seconds").await.iter().map(|row| row["serverTimestampMs"].as_i64().unwrap()).collect();
     assert_eq!(times.len(), 12);
     assert!(times.windows(2).all(|pair| pair[1] - pair[0] == 1_000), "{times:?}");
-    // As if all of it had been recorded up to now.
+    // The timestamps are those of a recording that ends now.
     assert!((before..=now()).contains(&(times[11] + 1_000)), "{times:?}");
     let listed = calls::call(&simulator, "/listFragments", &json!({ "StreamName": "seconds" })).await;
     let listed: Value = serde_json::from_str(&listed.text().await.unwrap()).unwrap();
@@ -211,7 +211,7 @@ async fn a_file_that_cannot_be_served_says_why() {
         ("cut.mkv", &whole[..whole.len() - 1], format!("Cluster (id 0x1F43B675) at byte {head}: the file ends inside")),
         ("none.mkv", &whole[..head], "it holds no Cluster".to_owned()),
         ("text.mkv", b"no media".as_slice(), "EBML header".to_owned()),
-        // What begins as a recording is one: its error is told, and it is not served as something else.
+        // A file that starts as a recording is one: its error is reported, and it is not served as any other MKV file.
         ("recording.mkv", &recording, "a Segment was expected".to_owned()),
     ] {
         let file = folder.path().join(name);
@@ -222,7 +222,7 @@ async fn a_file_that_cannot_be_served_says_why() {
     }
 }
 
-/// A stream that no memory holds is played as far as it is read, and only its latest are held.
+/// A stream too large for memory is played as far as it is read, and only its latest fragments are held.
 #[tokio::test]
 async fn a_file_that_is_repeated_without_bounds_is_played_as_far_as_it_is_read() {
     let folder = tempfile::tempdir().unwrap();

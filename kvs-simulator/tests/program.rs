@@ -1,4 +1,4 @@
-//! The simulator as a program: what the README types.
+//! The simulator as a program, started with the command lines of the README.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "common/calls.rs"]
@@ -8,7 +8,7 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-/// Killed when a test is over, however.
+/// A process that is killed at the end of the test, whatever the outcome.
 struct Program(Child);
 
 impl Drop for Program {
@@ -24,7 +24,7 @@ fn serve(arguments: &[&str]) -> Command {
     command
 }
 
-/// Starts it; answers where it says it listens.
+/// Starts the program and returns the URL it prints.
 fn start(arguments: &[&str]) -> (Program, String) {
     started(&mut serve(arguments))
 }
@@ -33,7 +33,8 @@ fn started(command: &mut Command) -> (Program, String) {
     let mut child = command.spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it says {line:?}")).to_owned();
+    let url =
+        line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("the program prints {line:?}")).to_owned();
     (Program(child), url)
 }
 
@@ -85,7 +86,7 @@ fn what_cannot_be_is_refused() {
     assert_eq!(missing.status.code(), Some(69));
 }
 
-/// Colours are for terminals: in a file they are in the way.
+/// Colors are for terminals only.
 #[test]
 fn a_log_that_is_redirected_has_no_colours() {
     let clip = concat!(env!("CARGO_MANIFEST_DIR"), "/../dev/demo/clip.mkv");
@@ -96,12 +97,12 @@ fn a_log_that_is_redirected_has_no_colours() {
     assert!(line.contains("serving") && !line.contains('\u{1b}'), "{line:?}");
 }
 
-/// What it prints matters to nobody but its reader: closed, full or not read, it serves and ends when it is asked to.
+/// The program serves, and ends on a signal, whether its output is closed, full or not read.
 #[tokio::test]
 async fn it_serves_whatever_becomes_of_its_output() {
     let client = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(60)).build().unwrap();
     for output in ["/dev/full", "closed", "broken", "unread"] {
-        // It cannot say where it listens: a port that was free a moment ago is taken.
+        // The program cannot print its port, so it gets one that was free a moment ago.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let redirect = match output {
             "/dev/full" => "exec \"$0\" \"$@\" >/dev/full 2>&1",
@@ -110,7 +111,7 @@ async fn it_serves_whatever_becomes_of_its_output() {
         };
         let mut command = Command::new("bash");
         command.args(["-c", redirect, env!("CARGO_BIN_EXE_kvs-simulator"), "serve", "--listen"]);
-        // A line for every request, so that the log fills any pipe.
+        // One line per request, so that the log fills any pipe.
         command.arg(format!("127.0.0.1:{port}")).env("RUST_LOG", "trace").stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut program = Program(command.spawn().unwrap());
         if output == "broken" {
@@ -118,7 +119,7 @@ async fn it_serves_whatever_becomes_of_its_output() {
         }
         let health = format!("http://127.0.0.1:{port}/simulator/health");
         until_healthy(&client, &health).await;
-        // An unknown operation is logged with its path: 400 KB of it.
+        // Unknown operations are logged with their paths, which makes 400 KB.
         for index in 0..400 {
             let url = format!("http://127.0.0.1:{port}/{index}/{}", "x".repeat(1_000));
             let answered = client.post(&url).body("").send().await;
@@ -131,7 +132,7 @@ async fn it_serves_whatever_becomes_of_its_output() {
             if let Some(status) = program.0.try_wait().unwrap() {
                 break status;
             }
-            assert!(begun.elapsed().as_secs() < 60, "{output}: it does not end");
+            assert!(begun.elapsed().as_secs() < 60, "{output}: the program does not end");
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         };
         assert_eq!(status.code(), Some(0), "{output}");
@@ -140,15 +141,15 @@ async fn it_serves_whatever_becomes_of_its_output() {
 
 async fn until_healthy(client: &reqwest::Client, url: &str) {
     for _ in 0..600 {
-        if client.get(url).send().await.is_ok_and(|answer| answer.status() == 200) {
+        if client.get(url).send().await.is_ok_and(|response| response.status() == 200) {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    panic!("it does not serve: {url}");
+    panic!("the program does not serve {url}");
 }
 
-/// Whatever it is doing: a stream that is played a billion times is being read, at full pace.
+/// The program ends quickly even while a stream that is played a billion times at full pace is being read.
 #[tokio::test]
 async fn it_ends_within_a_second_while_a_stream_without_bounds_is_asked_for() {
     let clip = concat!(env!("CARGO_MANIFEST_DIR"), "/../dev/demo/clip.mkv");
@@ -160,12 +161,12 @@ async fn it_ends_within_a_second_while_a_stream_without_bounds_is_asked_for() {
     assert!(Command::new("kill").arg(program.0.id().to_string()).status().unwrap().success());
     let begun = std::time::Instant::now();
     while program.0.try_wait().unwrap().is_none() {
-        assert!(begun.elapsed().as_secs() < 10, "it does not end");
+        assert!(begun.elapsed().as_secs() < 10, "the program does not end");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
 
-/// A folder with data, in which a stream has been kept: the folder, and that of the stream.
+/// Returns a data folder in which a stream has been saved, and the folder of that stream.
 async fn kept() -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let config = || kvs_simulator::SimulatorConfig {
@@ -208,7 +209,7 @@ async fn what_others_put_into_the_data_folder_is_left_alone() {
     for name in ["2024-holiday.mkv", "my.unfinished", "notes.txt", "2023-dir.mkv", "x.unfinished", "mine/mine"] {
         assert_eq!(said.matches(name).count(), 1, "{name}: {said}");
     }
-    // Nor does the stream take them along when it is deleted.
+    // Deleting the stream does not remove them either.
     let config = kvs_simulator::SimulatorConfig {
         data: Some(folder.path().to_owned()),
         ..kvs_simulator::SimulatorConfig::default()
@@ -235,9 +236,27 @@ async fn what_was_kept_and_cannot_be_read_prevents_the_start_by_its_name() {
     let (code, said) = refused();
     assert!(code == Some(69) && said.contains(&format!("{}: EOF while parsing", record.display())), "{said}");
     assert!(said.contains("put the file in order, or move"), "{said}");
-    // It is there, and cannot be read: root may read whatever its permissions say, but nobody reads a link to itself.
+    // The file exists and cannot be read: root ignores permissions, but nobody can read a link to itself.
     std::fs::remove_file(&record).unwrap();
     std::os::unix::fs::symlink(&record, &record).unwrap();
     let (code, said) = refused();
     assert!(code == Some(69) && said.contains(&record.display().to_string()), "{said}");
+}
+
+/// A stream that is played from a file has no folder in the data folder.
+#[tokio::test]
+async fn a_played_stream_can_be_deleted_where_others_are_saved() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let simulator = common::simulator_with(kvs_simulator::SimulatorConfig {
+        streams: vec![common::recorded(folder.path(), "played", 2)],
+        data: Some(data.path().to_owned()),
+        ..kvs_simulator::SimulatorConfig::default()
+    })
+    .await;
+    let name = serde_json::json!({ "StreamName": "played" });
+    let described = calls::call(&simulator, "/describeStream", &name).await.text().await.unwrap();
+    let described: serde_json::Value = serde_json::from_str(&described).unwrap();
+    let delete = serde_json::json!({ "StreamARN": described["StreamInfo"]["StreamARN"] });
+    assert_eq!(calls::call(&simulator, "/deleteStream", &delete).await.status(), 200);
+    assert_eq!(calls::call(&simulator, "/describeStream", &name).await.status(), 404);
 }

@@ -1,4 +1,4 @@
-//! How requests may be signed, and how the listener may be reached.
+//! Ways to sign requests and to reach the listener.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "common/calls.rs"]
@@ -19,17 +19,17 @@ async fn every_form_of_signature_is_taken_and_checked() {
     let in_headers = call(&simulator, "/listStreams", &request).await;
     let in_query = call_presigned(&simulator, "/listStreams", &request).await;
     let chunked = call_chunked(&simulator, "/listStreams", &request).await;
-    for answer in [in_headers, in_query, chunked] {
-        assert_eq!(answer.status(), 200);
-        assert_eq!(answer.headers()["x-amzn-requestid"], answer.headers()["x-amz-requestid"]);
+    for response in [in_headers, in_query, chunked] {
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["x-amzn-requestid"], response.headers()["x-amz-requestid"]);
     }
-    // What is in the chunks is what counts: this is no number.
+    // The content of the chunks is checked: this value is not a number.
     let wrong = call_chunked(&simulator, "/listStreams", &json!({ "MaxResults": "x" })).await;
     assert_eq!(
         (wrong.status().as_u16(), &wrong.headers()["x-amzn-errortype"]),
         (400, &"InvalidArgumentException".parse().unwrap())
     );
-    // Without a signature, or with one for something else, nothing is answered.
+    // A request without a signature, or with one of another request, is refused.
     let plain = reqwest::Client::new();
     let url = format!("{}/listStreams", simulator.url());
     let unsigned = plain.post(&url).body("{}").send().await.unwrap();
@@ -46,8 +46,8 @@ async fn temporary_keys_expire() {
     let simulator = simulator_with(SimulatorConfig { keys: vec![key], ..SimulatorConfig::default() }).await;
     assert_eq!(call(&simulator, "/listStreams", &json!({})).await.status(), 200);
     let is_expired = async || {
-        let answer = call(&simulator, "/listStreams", &json!({})).await;
-        answer.headers().get("x-amzn-errortype").is_some_and(|error_type| error_type == "ExpiredTokenException")
+        let response = call(&simulator, "/listStreams", &json!({})).await;
+        response.headers().get("x-amzn-errortype").is_some_and(|error_type| error_type == "ExpiredTokenException")
     };
     until("the key to expire", is_expired).await;
 }
@@ -82,14 +82,16 @@ async fn calls_above_the_limits_are_refused_for_each_operation_by_itself() {
         ("/listFragments", json!({ "StreamName": "s" })),
     ] {
         let calls = (0..12).map(|_| call(&simulator, path, &request));
-        let answers = futures::future::join_all(calls).await;
-        let refused: Vec<_> = answers.iter().filter(|answer| answer.status() == 400).collect();
+        let responses = futures::future::join_all(calls).await;
+        let refused: Vec<_> = responses.iter().filter(|response| response.status() == 400).collect();
         assert!(refused.len() >= 6, "{path}: {} of 12", refused.len());
-        assert!(refused.iter().all(|answer| answer.headers()["x-amzn-errortype"] == "ClientLimitExceededException"));
+        assert!(
+            refused.iter().all(|response| response.headers()["x-amzn-errortype"] == "ClientLimitExceededException")
+        );
     }
     let limits = Limits { calls: false, ..Limits::default() };
     let unlimited = simulator_with(SimulatorConfig { limits, ..SimulatorConfig::default() }).await;
     let request = json!({});
     let calls = (0..60).map(|_| call(&unlimited, "/listStreams", &request));
-    assert!(futures::future::join_all(calls).await.iter().all(|answer| answer.status() == 200));
+    assert!(futures::future::join_all(calls).await.iter().all(|response| response.status() == 200));
 }

@@ -1,4 +1,4 @@
-//! AWS's own clients against the simulator: for Python, JavaScript and Java as processes, from their registries.
+//! AWS's own clients against the simulator; those for Python, JavaScript and Java run as processes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "common/calls.rs"]
@@ -16,7 +16,7 @@ fn here(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdks").join(name)
 }
 
-/// What `dev/sdks LANGUAGE` prints: it gets the SDK when it is not there.
+/// Returns what `dev/sdks LANGUAGE` prints, after it has fetched the SDK if it is missing.
 fn sdk(language: &str) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dev/sdks");
     let output = Command::new(script).arg(language).output().expect("dev/sdks can be run");
@@ -25,7 +25,7 @@ fn sdk(language: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Runs a client; answers what it prints.
+/// Runs a client and returns what it prints.
 async fn run(mut command: Command) -> String {
     command.env_remove("HTTP_PROXY").env_remove("HTTPS_PROXY").env_remove("http_proxy").env_remove("https_proxy");
     let output = tokio::task::spawn_blocking(move || command.output().expect("the client can be run")).await.unwrap();

@@ -285,7 +285,7 @@ impl Reader<'_> {
             start_inclusive: start.inclusive,
             position_lost: position_lost?,
             gap_check: gap_check?,
-            limits: Limits { fragment_size_bytes: usize::try_from(fragment_size_bytes?).ok()?, ..Limits::default() },
+            limits: Limits::default().with_fragment_size_bytes(usize::try_from(fragment_size_bytes?).ok()?),
             headroom_bytes: VALUE_HEADROOM_BYTES,
             retry: retry?,
             slow_retry_delay: slow_retry_delay?,

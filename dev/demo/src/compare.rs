@@ -1,4 +1,4 @@
-//! What was sent against what was seen.
+//! Comparison of the fragments sent with the fragments seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,10 +6,10 @@ use std::fmt;
 use kvs_harness::{Isolation, read_topic};
 use serde_json::Value;
 
-/// A fragment: stream, number and digest of its bytes.
+/// A fragment: stream, number, and SHA-256 of its bytes.
 type Fragment = (String, String, String);
 
-/// The outcome, per fragment.
+/// The result of the comparison, in fragments.
 pub(crate) struct Comparison {
     sent: usize,
     seen: usize,
@@ -31,7 +31,7 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// What the simulator has sent, by its own list.
+/// Returns the fragments that the simulator has sent, from its own list.
 pub(crate) fn sent(address: &str, streams: &[&str]) -> Vec<Fragment> {
     let mut fragments = Vec::new();
     for stream in streams {
@@ -46,7 +46,7 @@ pub(crate) fn sent(address: &str, streams: &[&str]) -> Vec<Fragment> {
     fragments
 }
 
-/// What a read_committed consumer sees.
+/// Returns the fragments that a read_committed consumer sees.
 pub(crate) fn seen(bootstrap: &str, topic: &str) -> Vec<Fragment> {
     let read = read_topic(bootstrap, topic, Isolation::Committed);
     read.into_iter().map(|fragment| (fragment.stream, fragment.number, fragment.sha256)).collect()
@@ -55,12 +55,12 @@ pub(crate) fn seen(bootstrap: &str, topic: &str) -> Vec<Fragment> {
 pub(crate) fn compare(sent: &[Fragment], seen: &[Fragment]) -> Comparison {
     let once: BTreeSet<&Fragment> = seen.iter().collect();
     let mut last: BTreeMap<&str, usize> = BTreeMap::new();
-    let places: BTreeMap<&Fragment, usize> =
-        sent.iter().enumerate().map(|(place, fragment)| (fragment, place)).collect();
+    let positions: BTreeMap<&Fragment, usize> =
+        sent.iter().enumerate().map(|(position, fragment)| (fragment, position)).collect();
     let mut out_of_order = 0;
     for fragment in seen {
-        let Some(&place) = places.get(fragment) else { continue };
-        if last.insert(fragment.0.as_str(), place).is_some_and(|before| before >= place) {
+        let Some(&position) = positions.get(fragment) else { continue };
+        if last.insert(fragment.0.as_str(), position).is_some_and(|before| before >= position) {
             out_of_order += 1;
         }
     }

@@ -1,7 +1,7 @@
-//! `make demo`: Kafka, the simulator with a real clip, and the connector on this machine; fragments as a live table;
-//! a kill -9 on the way; and then what was sent against what a read_committed consumer sees.
+//! `make demo`: Kafka, the simulator with a real clip, and the connector on this machine. Shows the fragments as they
+//! arrive, kills the connector with -9 on the way, and compares what was sent with what a read_committed consumer sees.
 //!
-//! The programs are started with the commands that the README and docker-compose.yml have.
+//! The programs are started with the commands that the README and docker-compose.yml show.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod compare;
@@ -18,7 +18,7 @@ use serde_json::Value;
 
 const STREAMS: [&str; 2] = ["front-door", "parking"];
 const TOPIC: &str = "kvs.fragments";
-/// Plays of the clip, which has six fragments.
+/// How often the clip is played; it has six fragments.
 const PLAYS: usize = 8;
 const CLIP_FRAGMENTS: usize = 6;
 const FRAGMENTS_PER_SECOND: &str = "2.5";
@@ -26,7 +26,7 @@ const FRAGMENTS_PER_SECOND: &str = "2.5";
 /// Cameras to Kafka on this machine.
 #[derive(Parser)]
 struct Arguments {
-    /// Stay up until Ctrl-C, without a kill and a comparison.
+    /// Stay up until Ctrl-C, without killing the connector and without a comparison.
     #[arg(long)]
     forever: bool,
 }
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
     if comparison.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The folder of the programs, which `make demo` has built.
+/// Returns the folder with the programs that `make demo` has built.
 fn programs() -> PathBuf {
     let here = std::env::current_exe().expect("our own path");
     here.parent().map(Path::to_owned).expect("its folder")
@@ -108,7 +108,7 @@ impl Demo {
         Self { folder, kafka, simulator_address, listener: free_port(), _simulator: simulator }
     }
 
-    /// connectors/demo.json, with the simulator's port of this run.
+    /// Writes connectors/demo.json with the address of this run's simulator.
     fn write_connector(folder: &Path, simulator_address: &str) {
         let text = std::fs::read_to_string(repository().join("connectors/demo.json")).expect("connectors/demo.json");
         let mut connector: Value = serde_json::from_str(&text).expect("JSON");
@@ -136,7 +136,7 @@ impl Demo {
         process
     }
 
-    /// The live table: on our own standard output.
+    /// Starts the live table, which writes to this process's standard output.
     fn start_tail(&self) -> Process {
         let mut start = command(programs().join("kvs-connect"));
         start.args(["tail", "--bootstrap-servers", self.kafka.bootstrap(), "--topic", TOPIC, "--from", "beginning"]);
@@ -148,7 +148,7 @@ impl Demo {
         kvs_harness::connector::http_get(&format!("127.0.0.1:{}", self.listener), path)
     }
 
-    /// Fragments that the connector that runs now has committed.
+    /// Returns how many fragments the running connector has committed.
     fn published(&self) -> f64 {
         let Some((200, metrics)) = self.get("/metrics") else { return 0.0 };
         let counts = metrics.lines().filter(|line| line.starts_with("kvs_connect_fragments_total{"));
@@ -159,7 +159,7 @@ impl Demo {
         wait_for("fragments", || self.published() >= count as f64);
     }
 
-    /// Whether the topic holds as many fragments as were sent, by the tail command's own counting.
+    /// Returns whether the topic holds at least `total` fragments, as counted with the tail command.
     fn seen_all(&self, total: usize) -> bool {
         let output = Command::new(programs().join("kvs-connect"))
             .args(["tail", "--bootstrap-servers", self.kafka.bootstrap(), "--topic", TOPIC])

@@ -1,4 +1,4 @@
-//! The connector as a process.
+//! Workers as processes.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,18 +10,19 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::kafka::free_port;
+use crate::log_tail;
 use crate::process::{Process, command};
 use crate::wait::{wait_for, wait_until};
 
-/// Settings of a worker.
+/// The settings file of a worker.
 #[derive(Debug, Clone)]
 pub struct WorkerFile {
-    /// `KEY = VALUE` lines; strings have their quotes.
+    /// Keys and values of the file; strings include their quotes.
     pub lines: Vec<(String, String)>,
 }
 
 impl WorkerFile {
-    /// A worker of this group, with an offsets topic named after it and a short session.
+    /// Creates settings for a worker of this group, with topics named after the group and a short session timeout.
     pub fn new(bootstrap: &str, group: &str) -> Self {
         let text = |text: &str| format!("{text:?}");
         let lines = [
@@ -38,7 +39,7 @@ impl WorkerFile {
         Self { lines: lines.into_iter().map(|(key, value)| (key.to_owned(), value)).collect() }
     }
 
-    /// Sets one more, or another value.
+    /// Adds a setting, or changes its value.
     #[must_use]
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.lines.retain(|(known, _)| known != key);
@@ -51,17 +52,17 @@ impl WorkerFile {
     }
 }
 
-/// Settings of a connector.
+/// The file of a connector.
 #[derive(Debug, Clone)]
 pub struct ConnectorFile {
-    /// Its name.
+    /// Name of the connector.
     pub name: String,
-    /// Its settings.
+    /// Settings of the connector.
     pub config: Map<String, Value>,
 }
 
 impl ConnectorFile {
-    /// A connector of these streams of a simulator.
+    /// Creates a connector that publishes these streams of a simulator.
     pub fn new(name: &str, endpoint: &str, streams: &[&str], topic: &str) -> Self {
         let config = json!({
             "connector.class": "KinesisVideoSourceConnector",
@@ -78,52 +79,57 @@ impl ConnectorFile {
         Self { name: name.to_owned(), config }
     }
 
-    /// Sets one more, or another value.
+    /// Adds a setting, or changes its value.
     #[must_use]
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.config.insert(key.to_owned(), value.into());
         self
     }
 
-    /// Leaves one out.
+    /// Removes a setting.
     #[must_use]
     pub fn unset(mut self, key: &str) -> Self {
         self.config.remove(key);
         self
     }
 
-    /// The file's text.
+    /// Returns the text of the file.
     pub fn text(&self) -> String {
         json!({ "name": self.name, "config": self.config }).to_string()
     }
 }
 
-/// A running worker.
+/// A worker process.
+///
+/// When it is dropped while a test fails, the end of its log is printed to stderr, so that a wait that fails in CI explains
+/// itself.
 #[derive(Debug)]
 pub struct Connector {
+    /// Which of the test's workers this is, from 1.
+    number: usize,
     process: Process,
     folder: TempDir,
     port: u16,
     environment: Environment,
 }
 
-/// Variables that a worker gets besides its settings.
+/// Environment variables of a worker.
 type Environment = Vec<(String, String)>;
 
 impl Connector {
-    /// Starts `program run` with these settings; does not wait until it is up.
+    /// Starts `program run` with these settings. Does not wait until the worker is healthy.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// Panics if the process cannot be started.
     pub fn start(program: &Path, worker: &WorkerFile, connectors: &[ConnectorFile]) -> Self {
         let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
         Self::start_with(program, worker, connectors, &keys)
     }
 
-    /// The same with these variables, and no credentials but what they lead to.
+    /// Starts a worker with these environment variables, and without credentials other than those they provide.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// Panics if the process cannot be started.
     pub fn start_with(
         program: &Path,
         worker: &WorkerFile,
@@ -133,10 +139,10 @@ impl Connector {
         Self::start_logging_to(None, program, worker, connectors, environment)
     }
 
-    /// The same with a standard error of its own; `None`: the file of [`Self::log`].
+    /// Starts a worker with this standard error, or with the file that [`Self::log`] reads.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// Panics if the process cannot be started.
     pub fn start_logging_to(
         stderr: Option<Stdio>,
         program: &Path,
@@ -149,7 +155,7 @@ impl Connector {
         let folder = tempfile::Builder::new().prefix("kvs-connect-worker-").tempdir().expect("a temporary folder");
         let port = free_port();
         let worker_file = folder.path().join("worker.toml");
-        // A test that has listeners of its own writes PORT where the free one goes.
+        // A test that sets listeners writes PORT in place of the free port.
         let given = worker.lines.iter().find(|(key, _)| key == "listeners").map(|(_, value)| value.clone());
         let listeners = given.unwrap_or_else(|| "\"http://127.0.0.1:PORT\"".to_owned());
         let worker = worker.clone().set("listeners", &listeners.replace("PORT", &port.to_string()));
@@ -159,45 +165,45 @@ impl Connector {
             std::fs::write(&file, connector.text()).expect("a file");
         }
         let process = launch(program, folder.path(), &environment, stderr);
-        Self { process, folder, port, environment }
+        Self { number: log_tail::next_worker_number(), process, folder, port, environment }
     }
 
-    /// One whose connectors are those of the files alone.
+    /// Starts a standalone worker, which runs the connectors of these files only.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// Panics if the process cannot be started.
     pub fn start_standalone(program: &Path, worker: &WorkerFile, connectors: &[ConnectorFile]) -> Self {
         let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), (STANDALONE, "1")];
         Self::start_with(program, worker, connectors, &keys)
     }
 
-    /// The same settings in a new process.
+    /// Kills the process and starts a new one with the same settings.
     pub fn restart(&mut self, program: &Path) {
         self.process.kill();
         self.process = launch(program, self.folder.path(), &self.environment, None);
     }
 
-    /// Its process id.
+    /// Returns the process id.
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
 
-    /// Sends a signal.
+    /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
         self.process.signal(signal);
     }
 
-    /// kill -9.
+    /// Kills the process (SIGKILL) and waits until it is gone.
     pub fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Its exit code, if it has ended.
+    /// Returns the exit code, if the process has ended.
     pub fn exit_code(&mut self) -> Option<i32> {
         self.process.exit_code()
     }
 
-    /// Waits until it ends; returns its exit code.
+    /// Waits until the process ends, and returns its exit code.
     pub fn wait_exit(&mut self) -> i32 {
         let mut code = None;
         wait_for("the worker to end", || {
@@ -207,7 +213,7 @@ impl Connector {
         code.unwrap_or(-1)
     }
 
-    /// Sends SIGTERM; returns the exit code and how long it took.
+    /// Sends SIGTERM, and returns the exit code and how long the process took to end.
     pub fn terminate(&mut self) -> (i32, Duration) {
         let began = std::time::Instant::now();
         self.signal(Signal::SIGTERM);
@@ -215,50 +221,50 @@ impl Connector {
         (code, began.elapsed())
     }
 
-    /// What it has logged.
+    /// Returns the log up to now.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Where its log is.
+    /// Returns the path of the log.
     pub fn log_file(&self) -> PathBuf {
         self.folder.path().join("log")
     }
 
-    /// Status and body of a GET; `None`: nobody listens.
+    /// Sends a GET request and returns status and body, or `None` if nothing listens.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
         http_get(&format!("127.0.0.1:{}", self.port), path)
     }
 
-    /// Its settings' folder.
+    /// Returns the folder with the settings files and the log.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Where it listens.
+    /// Returns the address of the REST API.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Status and JSON of a request of the REST API; null when there is no body.
+    /// Sends a request to the REST API and returns status and JSON, which is null for an empty body.
     ///
     /// # Panics
-    /// When nobody listens, or the body is no JSON.
+    /// Panics if nothing listens, or if the body is not JSON.
     pub fn rest(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let text = body.map(Value::to_string);
-        let (status, answer) = http_call(&self.address(), method, path, text.as_deref())
-            .unwrap_or_else(|| panic!("{method} {path}: no answer: {}", self.log()));
-        if answer.is_empty() {
+        let (status, response) = http_call(&self.address(), method, path, text.as_deref())
+            .unwrap_or_else(|| panic!("{method} {path}: no response: {}", self.log()));
+        if response.is_empty() {
             return (status, Value::Null);
         }
-        let json = serde_json::from_str(&answer);
-        (status, json.unwrap_or_else(|error| panic!("{method} {path}: {error}: {answer}")))
+        let json = serde_json::from_str(&response);
+        (status, json.unwrap_or_else(|error| panic!("{method} {path}: {error}: {response}")))
     }
 
-    /// Waits until `/health` is 200.
+    /// Waits until `/health` returns 200.
     ///
     /// # Panics
-    /// When it does not become so, with the log.
+    /// Panics with the log if the worker ends or does not become healthy.
     pub fn wait_healthy(&mut self) {
         let mut ended = None;
         let healthy = wait_until("the worker to be healthy", || {
@@ -271,7 +277,7 @@ impl Connector {
         }
     }
 
-    /// A value of `/metrics`: the sum of all lines that begin with `name`.
+    /// Returns a value of `/metrics`: the sum over all series of this name.
     pub fn metric(&self, name: &str) -> f64 {
         let Some((200, body)) = self.get("/metrics") else { return 0.0 };
         body.lines()
@@ -280,7 +286,7 @@ impl Connector {
             .sum()
     }
 
-    /// Names of its threads.
+    /// Returns the names of the process's threads.
     pub fn threads(&self) -> Vec<String> {
         let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.pid())) else { return Vec::new() };
         tasks
@@ -290,10 +296,20 @@ impl Connector {
     }
 }
 
-/// A variable for the launch, and not for the process.
+impl Drop for Connector {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let (number, pid, address) = (self.number, self.pid(), self.address());
+            let tail = log_tail::read(&self.log_file());
+            eprintln!("---- worker {number} (pid {pid}, {address}), end of its log ----\n{tail}\n----");
+        }
+    }
+}
+
+/// A variable that selects standalone mode.
 const STANDALONE: &str = "KVS_HARNESS_STANDALONE";
 
-/// Runs a worker with the files of its folder, whose log is added to where no other standard error is given.
+/// Starts a worker with the files in its folder. Its standard error is appended to the log if no other is given.
 fn launch(program: &Path, folder: &Path, environment: &Environment, stderr: Option<Stdio>) -> Process {
     let mut connectors: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("the folder")
@@ -316,13 +332,13 @@ fn launch(program: &Path, folder: &Path, environment: &Environment, stderr: Opti
     Process::start(start)
 }
 
-/// A GET of a local listener over plain HTTP/1.0.
+/// Sends a GET request to a local listener over plain HTTP/1.0; see [`http_call`].
 pub fn http_get(address: &str, path: &str) -> Option<(u16, String)> {
     http_call(address, "GET", path, None)
 }
 
-/// A request to a local listener over plain HTTP/1.0, with a JSON body or none. Status and body; `None`: nobody listens,
-/// or the answer is cut.
+/// Sends a request to a local listener over plain HTTP/1.0, with a JSON body or none. Returns status and body, or `None` if
+/// nothing listens or the response is cut.
 pub fn http_call(address: &str, method: &str, path: &str, body: Option<&str>) -> Option<(u16, String)> {
     let mut socket = std::net::TcpStream::connect(address).ok()?;
     socket.set_read_timeout(Some(Duration::from_secs(90))).ok()?;
@@ -333,10 +349,10 @@ pub fn http_call(address: &str, method: &str, path: &str, body: Option<&str>) ->
             format!("{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
         }
     };
-    // One that refuses a large body may have hung up before it has all been sent.
+    // A listener that refuses a large body may close the connection before all of it has been sent.
     let _ = socket.write_all(request.as_bytes());
-    let mut answer = String::new();
-    let read = socket.read_to_string(&mut answer);
-    let (head, body) = answer.split_once("\r\n\r\n").filter(|_| read.is_ok() || !answer.is_empty())?;
+    let mut response = String::new();
+    let read = socket.read_to_string(&mut response);
+    let (head, body) = response.split_once("\r\n\r\n").filter(|_| read.is_ok() || !response.is_empty())?;
     Some((head.split_whitespace().nth(1)?.parse().ok()?, body.to_owned()))
 }

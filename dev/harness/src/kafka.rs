@@ -1,4 +1,4 @@
-//! A real Kafka.
+//! Real Kafka brokers.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::process::{Process, command};
 use crate::wait::wait_for;
 
-/// A broker of its own, or a running one.
+/// A broker that this process has started, or one that is already running.
 #[derive(Debug)]
 pub struct Kafka {
     bootstrap: String,
@@ -27,22 +27,22 @@ struct Own {
     port: u16,
 }
 
-/// The folder of the repository.
+/// Returns the root folder of the repository.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A port that is free now.
+/// Returns a port that is free at the moment.
 ///
 /// # Panics
-/// When there is none.
+/// Panics if there is none.
 pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }
 
 impl Kafka {
-    /// The one that all tests of this process share: `KAFKA_BOOTSTRAP`, or one that is started.
+    /// Returns the broker that all tests of this process share: `KAFKA_BOOTSTRAP`, or one that is started on first use.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Kafka> = OnceLock::new();
         SHARED.get_or_init(|| match std::env::var("KAFKA_BOOTSTRAP") {
@@ -51,19 +51,19 @@ impl Kafka {
         })
     }
 
-    /// One of its own, up and running.
+    /// Starts a broker and waits until it is up.
     pub fn start() -> Self {
         let mut kafka = Self::prepare();
         kafka.up();
         kafka
     }
 
-    /// One of its own that is not started yet, whose port is known.
+    /// Prepares a broker without starting it. Its port is already known.
     ///
     /// # Panics
-    /// When there is no temporary folder.
+    /// Panics if no temporary folder can be created.
     pub fn prepare() -> Self {
-        // What processes that were killed have left behind; it does no harm where it cannot be removed.
+        // Removes folders that killed processes have left behind. Failing to is harmless.
         let _ = std::process::Command::new(repository().join("dev/kafka/kafka")).arg("sweep").status();
         let prefix = format!("kvs-connect-kafka-{}-", std::process::id());
         let folder = tempfile::Builder::new().prefix(&prefix).tempdir().expect("a temporary folder");
@@ -71,11 +71,11 @@ impl Kafka {
         Self { bootstrap: format!("127.0.0.1:{port}"), own: Some(Own { folder, process: None, port }) }
     }
 
-    /// One of its own that is not started yet, with more settings, made from its own port, a folder for files, and as many
-    /// free ports as are asked for. `scram` has users, `NAME=PASSWORD`.
+    /// Prepares a broker with further settings, which `settings` makes from the broker's port, its folder, and `PORTS` free
+    /// ports. `scram` lists users as `NAME=PASSWORD`.
     ///
     /// # Panics
-    /// When its folder cannot be written.
+    /// Panics if the broker's folder cannot be written.
     pub fn prepare_with<const PORTS: usize>(
         settings: impl FnOnce(u16, &Path, &[u16; PORTS]) -> String,
         scram: &[&str],
@@ -91,24 +91,24 @@ impl Kafka {
         (kafka, ports)
     }
 
-    /// The folder of its data, when it is one of its own.
+    /// Returns the folder of the broker's data, if this process has started the broker.
     pub fn folder(&self) -> Option<&Path> {
         self.own.as_ref().map(|own| own.folder.path())
     }
 
-    /// Starts it, again if need be, with the data it had.
+    /// Starts the broker, or starts it again with the data it had, and waits until it is up.
     ///
     /// # Panics
-    /// When it does not answer within a minute.
+    /// Panics if the broker cannot be started or does not come up.
     pub fn up(&mut self) {
         self.launch();
         self.wait_up();
     }
 
-    /// Begins to start it.
+    /// Starts the broker without waiting.
     ///
     /// # Panics
-    /// When it cannot be.
+    /// Panics if the broker cannot be started.
     pub fn launch(&mut self) {
         let Some(own) = &mut self.own else { return };
         let mut start = command(repository().join("dev/kafka/kafka"));
@@ -118,18 +118,18 @@ impl Kafka {
         own.process = Some(Process::start(start));
     }
 
-    /// Waits until Kafka can be reached.
+    /// Waits until the broker responds.
     ///
     /// # Panics
-    /// When it does not.
+    /// Panics with the broker's output if the broker ends or does not respond.
     pub fn wait_up(&mut self) {
         let Some(own) = &mut self.own else { return };
         let log_file = own.folder.path().join("kafka.out");
         let mut failed = None;
-        // Longer than a start takes, for the first one on a machine gets the jars.
-        wait_for("Kafka to answer", || {
+        // The first start on a machine downloads the jars, which takes longer than the start itself.
+        wait_for("Kafka to respond", || {
             failed = own.process.as_mut().and_then(Process::exit_code);
-            failed.is_some() || answers(&self.bootstrap)
+            failed.is_some() || responds(&self.bootstrap)
         });
         if let Some(code) = failed {
             let said = std::fs::read_to_string(log_file).unwrap_or_default();
@@ -137,22 +137,22 @@ impl Kafka {
         }
     }
 
-    /// Kills it, as a power cut would.
+    /// Kills the broker, as a power failure would.
     pub fn down(&mut self) {
         if let Some(own) = &mut self.own {
             own.process = None;
         }
     }
 
-    /// `host:port`.
+    /// Returns `host:port`.
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
     }
 
-    /// Makes a topic.
+    /// Creates a topic and waits until the broker knows it.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// Panics if the topic cannot be created.
     pub fn create_topic(&self, name: &str, partitions: i32, config: &[(&str, &str)]) {
         let admin: AdminClient<DefaultClientContext> =
             ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create().expect("an admin client");
@@ -160,7 +160,7 @@ impl Kafka {
         let topic = config.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
         let topics = [topic];
         let made = admin.create_topics(&topics, &AdminOptions::new());
-        let results = futures_executor(made).expect("an answer");
+        let results = futures_executor(made).expect("a response");
         assert!(results.iter().all(Result::is_ok), "{results:?}");
         wait_for("the topic to be known", || {
             let consumer = consumer(&self.bootstrap, "read_committed");
@@ -172,17 +172,17 @@ impl Kafka {
     }
 }
 
-/// Three brokers that are one Kafka: what one has, two have, and one may go.
+/// A Kafka cluster of three brokers, any one of which may fail without loss.
 #[derive(Debug)]
 pub struct KafkaCluster {
     brokers: Vec<Kafka>,
 }
 
 impl KafkaCluster {
-    /// Up and running.
+    /// Starts the brokers and waits until they are up.
     ///
     /// # Panics
-    /// When it does not come up.
+    /// Panics if a broker does not come up.
     pub fn start() -> Self {
         let controllers: Vec<u16> = (0..3).map(|_| free_port()).collect();
         let voters: Vec<String> =
@@ -206,21 +206,21 @@ impl KafkaCluster {
         Self { brokers }
     }
 
-    /// All of them, `host:port,host:port`.
+    /// Returns the addresses of all brokers, `host:port,host:port`.
     pub fn bootstrap(&self) -> String {
         self.brokers.iter().map(Kafka::bootstrap).collect::<Vec<_>>().join(",")
     }
 
-    /// A broker, from 0, by its node id minus 1.
+    /// Returns a broker by its index, which is its node id minus 1.
     pub fn broker(&mut self, index: usize) -> &mut Kafka {
         &mut self.brokers[index]
     }
 }
 
-/// What a tool of Kafka's own prints.
+/// Runs one of Kafka's own tools and returns what it prints.
 ///
 /// # Panics
-/// When it cannot be run, or fails.
+/// Panics if the tool cannot be run or fails.
 pub fn tool(arguments: &[&str]) -> String {
     let output = std::process::Command::new(repository().join("dev/kafka/kafka")).arg("tool").args(arguments).output();
     let output = output.expect("the tool runs");
@@ -229,7 +229,7 @@ pub fn tool(arguments: &[&str]) -> String {
     said
 }
 
-/// Runs a future of librdkafka's, which a thread of its own completes.
+/// Waits for a future of rdkafka, which a thread of librdkafka completes.
 fn futures_executor<F: Future>(future: F) -> F::Output {
     let mut future = std::pin::pin!(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -241,7 +241,7 @@ fn futures_executor<F: Future>(future: F) -> F::Output {
     }
 }
 
-fn answers(bootstrap: &str) -> bool {
+fn responds(bootstrap: &str) -> bool {
     let reachable = bootstrap
         .parse()
         .is_ok_and(|address| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok());

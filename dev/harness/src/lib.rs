@@ -1,12 +1,14 @@
-//! Real parts for tests, the demo and the benchmarks: Kafka, the connector, a read_committed view of what came out.
+//! Real parts for tests, the demo and the benchmarks: Kafka, workers, and a read_committed view of their output.
 //!
-//! **Contract.** Everything that is started here is stopped: when its handle is dropped, and by the kernel when this
-//! process dies in any other way. Ports are free ones; data is in temporary folders. What cannot be had is a panic
-//! that says how to get it, for a test that cannot run must not look as if it had passed.
+//! **Contract.** Everything started here is stopped when its handle is dropped, or by the kernel if this process dies in
+//! any other way. Ports are free ones, and data is in temporary folders. Something missing on the machine is a panic that
+//! says how to get it, because a test that cannot run must not look as if it had passed. Workers that are dropped while
+//! a test fails print the end of their logs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod connector;
 pub mod kafka;
+mod log_tail;
 pub mod process;
 pub mod topic;
 pub mod turn;

@@ -1,4 +1,4 @@
-//! Processes that do not outlive us.
+//! Child processes that do not outlive this one.
 
 use std::ffi::OsStr;
 use std::process::{Child, Command};
@@ -7,14 +7,14 @@ use std::sync::mpsc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// A child process: killed when this is dropped, and by the kernel when our process dies.
+/// A child process. It is killed when this is dropped, and by the kernel when this process dies.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
 }
 
-/// A command whose process the kernel kills when the thread that starts it ends (setpriv is of util-linux, which every
-/// Debian has).
+/// Returns a command whose process the kernel kills when the thread that starts it ends. Uses setpriv of util-linux, which
+/// every Debian has.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]).arg(program);
@@ -25,32 +25,32 @@ impl Process {
     /// Starts a command made by [`command`].
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// Panics if the process cannot be started.
     pub fn start(mut command: Command) -> Self {
-        // The signal comes when the starting thread ends, and a test's thread ends before the process may: so all are
-        // started by one thread that ends with this process.
-        let (answer, answered) = mpsc::channel();
-        starter().send(Box::new(move || _ = answer.send(command.spawn()))).expect("the starting thread runs");
-        let child = answered.recv().expect("the starting thread answers");
+        // The kernel sends the signal when the starting thread ends, and a test's thread may end while the process is still
+        // needed. So one thread, which ends with this process, starts all of them.
+        let (result, results) = mpsc::channel();
+        starter().send(Box::new(move || _ = result.send(command.spawn()))).expect("the starting thread runs");
+        let child = results.recv().expect("the starting thread responds");
         Self { child: child.unwrap_or_else(|error| panic!("cannot start a process with setpriv: {error}")) }
     }
 
-    /// Its id.
+    /// Returns the process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends a signal.
+    /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
         let _ = kill(Pid::from_raw(self.child.id().cast_signed()), signal);
     }
 
-    /// Its exit code if it has ended; -1 after a signal.
+    /// Returns the exit code if the process has ended, or -1 if a signal ended it.
     pub fn exit_code(&mut self) -> Option<i32> {
         self.child.try_wait().ok().flatten().map(|status| status.code().unwrap_or(-1))
     }
 
-    /// Kills it and waits until it is gone.
+    /// Kills the process and waits until it is gone.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -76,7 +76,7 @@ fn starter() -> mpsc::Sender<Job> {
         .clone()
 }
 
-/// Resident memory of a process; 0 when it is no more.
+/// Returns the resident memory of a process, or 0 if the process has ended.
 pub fn resident_bytes(pid: u32) -> u64 {
     let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return 0 };
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

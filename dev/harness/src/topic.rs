@@ -1,4 +1,4 @@
-//! What a consumer sees of a topic.
+//! What a consumer reads from a topic.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -15,81 +15,81 @@ use sha2::{Digest, Sha256};
 use crate::kafka::consumer;
 use crate::wait::wait_for;
 
-/// How a consumer takes transactions.
+/// Which records of transactions a consumer reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isolation {
-    /// What is committed.
+    /// Committed records only.
     Committed,
-    /// What is committed, open or aborted.
+    /// Records of committed, open and aborted transactions.
     Uncommitted,
 }
 
-/// A fragment as a consumer sees it.
+/// A fragment as a consumer reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// Header `kvs.stream`.
+    /// Stream name, from the header `kvs.stream`.
     pub stream: String,
-    /// The key.
+    /// Fragment number, from the key.
     pub number: String,
-    /// How the fragment is counted among those published of the stream; none in what an earlier version wrote.
+    /// The fragment's sequence number among those published of its stream; earlier versions wrote none.
     pub sequence: Option<i64>,
-    /// Of the payload, in hex.
+    /// SHA-256 of the payload, in hex.
     pub sha256: String,
-    /// Size of the payload.
+    /// Size of the payload, in bytes.
     pub size_bytes: usize,
-    /// Partition.
+    /// Partition of the record.
     pub partition: i32,
-    /// Kafka's timestamp.
+    /// Kafka's timestamp of the record, in milliseconds since 1970.
     pub timestamp_ms: i64,
 }
 
-/// Everything a topic holds, up to the end it has now, in the order of each partition.
+/// Reads all fragments of a topic up to its current end, in the order of each partition.
 ///
 /// # Panics
-/// When it cannot be read within two minutes.
+/// Panics if the topic cannot be read within two minutes.
 pub fn read_topic(bootstrap: &str, topic: &str, isolation: Isolation) -> Vec<Seen> {
     read_all(bootstrap, topic, isolation, decode)
 }
 
-/// Whether a topic is there.
+/// Returns whether a topic exists.
 pub fn exists(bootstrap: &str, topic: &str) -> bool {
     let consumer = consumer(bootstrap, "read_committed");
     let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(15));
     metadata.is_ok_and(|metadata| metadata.topics().iter().all(|topic| !topic.partitions().is_empty()))
 }
 
-/// Keys and values of all committed records that a topic holds; an empty value for a tombstone.
+/// Reads keys and values of all committed records of a topic. The value of a tombstone is empty.
 ///
 /// # Panics
-/// When it cannot be read within two minutes.
+/// Panics if the topic cannot be read within two minutes.
 pub fn read_raw(bootstrap: &str, topic: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
     read_all(bootstrap, topic, Isolation::Committed, |message| {
         (message.key().unwrap_or_default().to_vec(), message.payload().unwrap_or_default().to_vec())
     })
 }
 
-/// The notifications a topic holds: the fields of each, by name.
+/// Reads the notifications of a topic: the fields of each, by name.
 ///
 /// # Panics
-/// When it cannot be read within two minutes.
+/// Panics if the topic cannot be read within two minutes.
 pub fn read_notifications(bootstrap: &str, topic: &str) -> Vec<HashMap<String, Value>> {
     static READERS: OnceLock<Readers> = OnceLock::new();
     let schema = include_str!("../../../schemas/notification.avsc");
-    // The second is what earlier versions wrote with the same schema.
+    // Earlier versions wrote the second fingerprint with the same schema.
     let readers = readers(&READERS, &[("9f029d41273bd21f", schema), ("6c0edc2af111423f", schema)]);
     read_all(bootstrap, topic, Isolation::Committed, |message| {
         read_fields(readers, message.payload().expect("a value")).into_iter().collect()
     })
 }
 
-/// Readers of single objects, each with the fingerprint that Java and Python compute of its schema, in hex.
+/// Readers of single objects, each with its schema's fingerprint as Java and Python compute it, in hex.
 type Readers = Vec<(String, GenericSingleObjectReader)>;
 
 fn readers(cell: &'static OnceLock<Readers>, schemas: &[(&str, &str)]) -> &'static Readers {
     cell.get_or_init(|| {
         let reader = |(fingerprint, schema): &(&str, &str)| {
             let schema = Schema::parse_str(schema).expect("the schema");
-            // What it begins with is looked at here.
+            // The header is checked below, so the reader expects none.
             let reader = GenericSingleObjectReader::builder().schema(schema).header(Vec::new()).build();
             ((*fingerprint).to_owned(), reader.expect("a reader"))
         };
@@ -97,7 +97,7 @@ fn readers(cell: &'static OnceLock<Readers>, schemas: &[(&str, &str)]) -> &'stat
     })
 }
 
-/// The fields of a single object, out of their unions.
+/// Returns the fields of a single object, unwrapped from their unions.
 fn read_fields(readers: &Readers, bytes: &[u8]) -> Vec<(String, Value)> {
     let (header, mut datum) = bytes.split_at(10);
     assert_eq!(header[..2], [0xC3, 0x01], "no single object");
@@ -127,7 +127,7 @@ fn read_all<T>(
     let mut partitions = TopicPartitionList::new();
     let mut ends = HashMap::new();
     for partition in metadata.topics()[0].partitions() {
-        // The leader of a topic that was made just now may not know of it yet.
+        // The leader of a topic that has just been created may not know it yet.
         let mut bounds = None;
         wait_for("the bounds of a partition", || {
             bounds = consumer.fetch_watermarks(topic, partition.id(), Duration::from_secs(15)).ok();
@@ -170,7 +170,7 @@ fn decode(message: &BorrowedMessage<'_>) -> Seen {
     assert_eq!(header("kvs.fragment.number"), number);
     assert!(!header("content-type").is_empty());
     if sequence.is_some() {
-        // What the payload is and what the value is are told apart since there are sequences.
+        // Since records have sequence numbers, the payload's type has a header of its own.
         assert_eq!(header("content-type"), "avro/binary");
         assert!(!header("kvs.content.type").is_empty());
     }
@@ -185,7 +185,7 @@ fn decode(message: &BorrowedMessage<'_>) -> Seen {
     }
 }
 
-/// A value's payload and sequence, read by the Avro library with the published schema, or an earlier one.
+/// Returns a value's payload and sequence number, read by the Avro library with the published schema or an earlier one.
 fn payload(bytes: &[u8]) -> (Vec<u8>, Option<i64>) {
     static READERS: OnceLock<Readers> = OnceLock::new();
     let readers = readers(
@@ -206,7 +206,7 @@ fn payload(bytes: &[u8]) -> (Vec<u8>, Option<i64>) {
     }
 }
 
-/// Bytes as text.
+/// Returns bytes as hex digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

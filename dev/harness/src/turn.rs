@@ -1,8 +1,8 @@
-//! Which tests run beside others.
+//! Turns: which tests may run at the same time.
 //!
-//! A test that starts several workers and brokers needs the machine for itself: two of them at a time would only wait for
-//! each other, in vain on a slow machine. It takes a turn alone, which begins when all others have ended theirs; while it
-//! waits no new one begins.
+//! A test that starts several workers and brokers needs the machine for itself: two such tests at a time would slow each
+//! other down until waits time out on a slow machine. It takes an exclusive turn, which begins when all other turns have
+//! ended; while it waits, no new turn begins.
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,29 +14,29 @@ static CHANGED: Condvar = Condvar::new();
 
 #[derive(Debug, Default)]
 struct Turns {
-    /// Turns that each test has, beside others or alone: a test that has one gets more at once.
+    /// The number of turns that each test's thread has. A test that has one gets further ones at once.
     running: HashMap<ThreadId, usize>,
     alone: Option<ThreadId>,
-    /// Tests that wait for a turn alone.
+    /// Number of tests waiting for an exclusive turn.
     waiting: usize,
 }
 
-/// A turn of a test's thread, until it is dropped.
+/// A turn of a test's thread. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Turn(ThreadId);
 
 fn lock() -> MutexGuard<'static, Option<Turns>> {
-    // A test that panics has not changed it by halves.
+    // A panicking test leaves the state consistent.
     TURNS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Turn {
-    /// Begins a turn beside others, as soon as nobody has or waits for one alone.
+    /// Waits until no test has or waits for an exclusive turn, then begins a shared one.
     pub fn beside_others() -> Self {
         Self::begin(false)
     }
 
-    /// Begins a turn alone, as soon as all others have ended.
+    /// Waits until all other turns have ended, then begins an exclusive one.
     pub fn alone() -> Self {
         Self::begin(true)
     }

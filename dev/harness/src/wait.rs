@@ -1,34 +1,35 @@
 //! Waiting for conditions.
 //!
-//! Limits have room for a machine that is four times slower than those of `make test`'s figures, for a wait costs nothing
-//! when its condition comes. Each wait is noted in the file that `KVS_CONNECT_WAITS` names, if it does, so that
-//! `make test` can say at its end what it waited for most.
+//! Time limits allow for a machine four times slower than the one that `make test` was measured on, because a generous
+//! limit costs nothing when the condition becomes true. Waits are recorded in the file that `KVS_CONNECT_WAITS` names, so
+//! that `make test` can show at its end what it waited for most.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// How long a condition is waited for unless a test says otherwise.
+/// The default time limit of a wait.
 const LIMIT: Duration = Duration::from_secs(240);
-/// Shorter waits are not noted.
+/// The shortest wait that is recorded.
 const NOTED_FROM: Duration = Duration::from_millis(500);
 
-/// Waits until `condition` holds, at most for four minutes.
+/// Waits until `condition` returns true, for at most four minutes.
 ///
 /// # Panics
-/// When it does not come to hold.
+/// Panics if the condition does not become true.
 pub fn wait_for(what: &str, condition: impl FnMut() -> bool) {
     wait_for_within(LIMIT, what, condition);
 }
 
-/// Waits until `condition` holds, at most for `limit`.
+/// Waits until `condition` returns true, for at most `limit`.
 ///
 /// # Panics
-/// When it does not come to hold.
+/// Panics if the condition does not become true.
 pub fn wait_for_within(limit: Duration, what: &str, condition: impl FnMut() -> bool) {
     assert!(waited(limit, what, condition), "waited {} s in vain for: {what}", limit.as_secs());
 }
 
-/// Waits until `condition` holds; `false`: it did not within four minutes, and the test has more to say than that.
+/// Waits until `condition` returns true, for at most four minutes. Returns whether it became true, for tests with a better
+/// message than [`wait_for`] has.
 #[must_use]
 pub fn wait_until(what: &str, condition: impl FnMut() -> bool) -> bool {
     waited(LIMIT, what, condition)
@@ -45,12 +46,12 @@ fn waited(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) -> b
     holds
 }
 
-/// Notes a wait as a line of seconds, test and condition.
+/// Records a wait as a line of seconds, test and condition.
 pub(crate) fn note(waited: Duration, what: &str) {
     let Some(file) = std::env::var_os("KVS_CONNECT_WAITS").filter(|_| waited >= NOTED_FROM) else { return };
     let thread = std::thread::current();
     let line = format!("{:.1}\t{}\t{what}\n", waited.as_secs_f64(), thread.name().unwrap_or("?"));
-    // A line that is not noted is missing from a summary, and no more.
+    // A line that cannot be written is only missing from the summary.
     let _ = std::fs::OpenOptions::new()
         .create(true)
         .append(true)

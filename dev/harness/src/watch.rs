@@ -1,4 +1,4 @@
-//! When each stream was last published.
+//! Arrival times of each stream's records.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use crate::kafka::consumer;
 
 type Arrivals = Arc<Mutex<BTreeMap<String, Vec<Instant>>>>;
 
-/// A read_committed consumer that notes when the fragments of each stream arrive.
+/// A read_committed consumer that records when the fragments of each stream arrive.
 #[derive(Debug)]
 pub struct Watch {
     arrivals: Arrivals,
@@ -23,10 +23,10 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins with what comes from now on, of a topic that is there.
+    /// Starts to watch an existing topic from its current end.
     ///
     /// # Panics
-    /// When the topic is not there.
+    /// Panics if the topic does not exist.
     pub fn start(bootstrap: &str, topic: &str) -> Self {
         let consumer = consumer(bootstrap, "read_committed");
         let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(15)).expect("metadata");
@@ -49,7 +49,7 @@ impl Watch {
         Self { arrivals, stop, thread: Some(thread) }
     }
 
-    /// Of the streams given those that have been published since.
+    /// Returns how many of these streams have been published since `when`.
     pub fn since(&self, streams: &[String], when: Instant) -> usize {
         let arrivals = self.arrivals.lock().expect("the arrivals");
         let published =
@@ -57,15 +57,15 @@ impl Watch {
         streams.iter().filter(published).count()
     }
 
-    /// How long after an event the last of the streams was published again, for the first time behind a pause of its own;
-    /// what was on its way at the event does not count.
+    /// Returns how long after an event the last of these streams was published again. Records that were on their way when
+    /// the event happened, for at most `on_its_way`, do not count. Returns `None` while a stream has not been published.
     pub fn back_after(&self, streams: &[String], event: Instant, on_its_way: Duration) -> Option<Duration> {
         let arrivals = self.arrivals.lock().expect("the arrivals");
         let first = |stream: &String| arrivals.get(stream)?.iter().find(|when| **when > event + on_its_way).copied();
         streams.iter().map(first).collect::<Option<Vec<Instant>>>()?.into_iter().max().map(|last| last - event)
     }
 
-    /// The longest pause of any of the streams since.
+    /// Returns the longest pause of any of these streams since then.
     pub fn longest_pause(&self, streams: &[String], since: Instant) -> Duration {
         let arrivals = self.arrivals.lock().expect("the arrivals");
         let pauses = streams.iter().filter_map(|stream| {

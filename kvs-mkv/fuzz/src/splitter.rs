@@ -1,12 +1,17 @@
-//! Whatever bytes come, however they are cut: no panic, no loop without end, the same result, bounded memory.
+//! Arbitrary bytes, cut in arbitrary ways: no panic, no endless loop, the same result, bounded memory.
 #![no_main]
 
 use kvs_mkv::{Completion, End, Error, Event, FileSegment, Limits, ProducerSplitter, Splitter};
 use libfuzzer_sys::fuzz_target;
 
+fn small_limits() -> Limits {
+    let mut limits = Limits::default();
+    (limits.fragment_size_bytes, limits.header_size_bytes, limits.frames) = (1 << 16, 1 << 14, 1_000);
+    limits
+}
+
 fn split(bytes: &[u8], piece: usize, completion: Completion) -> (Vec<Event>, Result<End, Error>) {
-    let limits = Limits { fragment_size_bytes: 1 << 16, header_size_bytes: 1 << 14, frames: 1_000, ..Limits::default() };
-    let mut splitter = Splitter::new(limits, completion).with_headroom(8);
+    let mut splitter = Splitter::new(small_limits(), completion).with_headroom(8);
     let mut events = Vec::new();
     for mut rest in bytes.chunks(piece) {
         loop {
@@ -21,10 +26,9 @@ fn split(bytes: &[u8], piece: usize, completion: Completion) -> (Vec<Event>, Res
     (events, splitter.finish())
 }
 
-/// Timestamps of the clusters of a producer's document, until it is over or refused.
+/// Returns the timestamps of the clusters of a producer's document, up to its end or an error.
 fn produced(bytes: &[u8], piece: usize) -> (Vec<i64>, bool) {
-    let limits = Limits { fragment_size_bytes: 1 << 16, header_size_bytes: 1 << 14, frames: 1_000, ..Limits::default() };
-    let mut splitter = ProducerSplitter::new(limits);
+    let mut splitter = ProducerSplitter::new(small_limits());
     let mut clusters = Vec::new();
     let mut at_end = false;
     let mut pieces = bytes.chunks(piece);
@@ -43,14 +47,14 @@ fn produced(bytes: &[u8], piece: usize) -> (Vec<i64>, bool) {
 }
 
 fuzz_target!(|data: &[u8]| {
-    // The first two bytes say how the others are cut, and what makes a fragment whole.
+    // The first two bytes determine how the others are cut and which sign completes a fragment.
     let Some((&[cut, mode], bytes)) = data.split_first_chunk::<2>() else { return };
     let completion = if mode & 1 == 0 { Completion::Token } else { Completion::NextChunkOrEnd };
     let at_once = split(bytes, bytes.len().max(1), completion);
     let in_pieces = split(bytes, usize::from(cut).max(1), completion);
     assert_eq!(at_once, in_pieces);
     for event in &at_once.0 {
-        if let Event::Fragment(fragment) | Event::Unfinished(fragment) = event {
+        if let Event::Fragment(fragment) | Event::Unterminated(fragment) = event {
             for frame in &fragment.frames {
                 let _ = fragment.frame_data(frame);
             }
@@ -58,7 +62,8 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     assert_eq!(produced(bytes, bytes.len().max(1)), produced(bytes, usize::from(cut).max(1)));
-    let limits = Limits { header_size_bytes: 1 << 16, ..Limits::default() };
+    let mut limits = Limits::default();
+    limits.header_size_bytes = 1 << 16;
     let _ = Splitter::read_document(bytes, limits);
     let _ = FileSegment::read_all(bytes, limits);
 });

@@ -1,31 +1,33 @@
-//! What has been read of the chunk that is coming in.
+//! What has been read of the chunk being received.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::block::Frame;
-use crate::ebml::{self, id};
+use crate::ebml;
+use crate::elements::id;
 use crate::error::{Error, ErrorKind};
 use crate::fragment::{Broken, Cluster, Document, ErrorReport, Fragment};
-use crate::limits::Limits;
+use crate::limits::{LimitKind, Limits};
 use crate::number::FragmentNumber;
 use crate::payload::Payload;
 use crate::tag::{self, AwsTag, TagSpan};
 use crate::timestamp::Timestamp;
 use crate::track::{self, Track};
 
-use super::Event;
+use super::event::Event;
 
-/// TimestampScale when Info does not say it: a millisecond (RFC 9559).
+/// TimestampScale where Info has none: a millisecond (RFC 9559).
 const DEFAULT_TIMESTAMP_SCALE_NS: u64 = 1_000_000;
 
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) number: Option<FragmentNumber>,
     pub(super) token: Option<Box<str>>,
-    /// Where a Segment of known size ends in the chunk.
+    /// Offset in the chunk at which a Segment of known size ends.
     pub(super) segment_end: Option<u64>,
-    /// What is wrong with the chunk's head. Told only when the head is over, so that the fragment's number is known by then.
+    /// The first error in the chunk's head. Reported only after the head, when the fragment's number is known if it is
+    /// readable at all.
     pub(super) fault: Option<Error>,
     pub(super) frames: Vec<Frame>,
     pub(super) clusters: Vec<Cluster>,
@@ -40,11 +42,12 @@ pub(super) struct Chunk {
     timestamp_scale_ns: u64,
     tracks: Arc<[Track]>,
     tags: Vec<TagSpan>,
-    /// Tags read, the service's own among them.
+    /// Number of tags read, including the service's own.
     tag_count: usize,
 }
 
-/// The tracks of the last chunk with their bytes: a stream's chunks all have the same, which is then read once.
+/// The tracks of the last chunk with the bytes they were read from. A stream's chunks usually all have the same tracks,
+/// which are then read once.
 #[derive(Debug, Default)]
 pub(super) struct TracksCache {
     content: Vec<u8>,
@@ -81,7 +84,7 @@ impl Chunk {
         self.error_id.is_some() || self.error_code.is_some()
     }
 
-    /// Tells what is wrong with the head; an error that the service reports comes first.
+    /// Returns the error found in the head, unless the chunk is an error report of the service, which takes precedence.
     pub(super) fn check(&mut self) -> Result<(), Error> {
         if self.is_error() {
             return Ok(());
@@ -89,19 +92,19 @@ impl Chunk {
         self.fault.take().map_or(Ok(()), Err)
     }
 
-    /// What had been read of a chunk that is not valid.
+    /// Returns what had been read of an invalid chunk.
     pub(super) fn into_broken(self, offset: u64) -> Broken {
         let Self { number, server_timestamp, producer_timestamp, .. } = self;
         Broken { number, server_timestamp, producer_timestamp, offset }
     }
 
-    /// Default duration of a track, for the frames of a lacing.
+    /// Returns a track's default duration, 0 if it has none; needed for the frames of a laced block.
     pub(super) fn default_duration_ns(&self, track_number: u64) -> u64 {
         let track = self.tracks.iter().find(|track| track.number == track_number);
         track.and_then(|track| track.default_duration_ns).unwrap_or(0)
     }
 
-    /// `units` of TimestampScale in nanoseconds. Nonsense ends at the range's end: a wrong time must not stop media.
+    /// Converts units of TimestampScale to nanoseconds. Saturates, for a wrong timestamp must not stop the media.
     pub(super) fn scaled_ns(&self, units: i64) -> i64 {
         units.saturating_mul(i64::try_from(self.timestamp_scale_ns).unwrap_or(i64::MAX))
     }
@@ -110,7 +113,7 @@ impl Chunk {
         self.clusters.push(Cluster { timestamp_ns: 0, offset, first_frame: self.frames.len() });
     }
 
-    /// The cluster's Timestamp; blocks that came before it are moved along.
+    /// Sets the cluster's timestamp and shifts the blocks that preceded it in the cluster.
     pub(super) fn set_cluster_timestamp(&mut self, units: u64) {
         let timestamp_ns = self.scaled_ns(i64::try_from(units).unwrap_or(i64::MAX));
         let Some(cluster) = self.clusters.last_mut() else { return };
@@ -138,7 +141,7 @@ impl Chunk {
         Ok(())
     }
 
-    /// Reads a Tracks element's content.
+    /// Reads a Tracks element's content, or takes the tracks from the cache if the bytes are the same.
     pub(super) fn read_tracks(
         &mut self,
         content: &[u8],
@@ -155,7 +158,7 @@ impl Chunk {
         Ok(())
     }
 
-    /// Reads the content of a Tags element, which begins at `element_at` of the chunk and its content at `content_at`.
+    /// Reads the content of a Tags element. `element_at` and `content_at` are offsets in the chunk.
     pub(super) fn read_tags(
         &mut self,
         content: &[u8],
@@ -169,8 +172,11 @@ impl Chunk {
             self.tag_count += 1;
             let offset = chunk_offset + span.name.start as u64;
             if self.tag_count > limits.tags {
-                let kind =
-                    ErrorKind::TooLarge { what: "tags", actual: self.tag_count as u64, limit: limits.tags as u64 };
+                let kind = ErrorKind::TooLarge {
+                    what: LimitKind::Tags,
+                    actual: self.tag_count as u64,
+                    limit: limits.tags as u64,
+                };
                 return Err(Error::new(kind, id::SIMPLE_TAG, offset));
             }
             let local = |range: &Range<usize>| &content[range.start - content_at..range.end - content_at];
@@ -217,7 +223,7 @@ impl Chunk {
                 }
             }
             AwsTag::ErrorCode => self.error_code = Some(text()),
-            // Its documentation says that this one is the number.
+            // The API reference of GetMediaForFragmentList documents this tag as the numeric id.
             AwsTag::ExceptionErrorCode => match std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()) {
                 Some(id) => self.error_id = Some(id),
                 None => self.error_code = Some(text()),
@@ -227,7 +233,7 @@ impl Chunk {
         Ok(())
     }
 
-    /// What a file holds that is no recording of the service.
+    /// Returns the chunk as a document without the service's tags.
     pub(super) fn into_document(self, bytes: Payload) -> Document {
         Document {
             tracks: self.tracks,
@@ -238,8 +244,13 @@ impl Chunk {
         }
     }
 
-    /// What the chunk was, now that it is over; `None`: there was nothing in it.
-    pub(super) fn into_event(self, payload: Payload, whole: bool, chunk_offset: u64) -> Result<Option<Event>, Error> {
+    /// Returns the event of a chunk that has ended, or `None` if the chunk was empty.
+    pub(super) fn into_event(
+        self,
+        payload: Payload,
+        complete: bool,
+        chunk_offset: u64,
+    ) -> Result<Option<Event>, Error> {
         if self.is_error() {
             return Ok(Some(Event::Error(ErrorReport {
                 fragment_number: self.number,
@@ -260,7 +271,7 @@ impl Chunk {
             producer_timestamp: self.producer_timestamp,
             millis_behind_now: self.millis_behind_now,
             continuation_token: self.token,
-            complete: whole,
+            complete,
             tracks: self.tracks,
             clusters: self.clusters,
             frames: self.frames,
@@ -269,11 +280,11 @@ impl Chunk {
             tags: last_of_each_name(self.tags, &payload),
             payload,
         };
-        Ok(Some(if whole { Event::Fragment(fragment) } else { Event::Unfinished(fragment) }))
+        Ok(Some(if complete { Event::Fragment(fragment) } else { Event::Unterminated(fragment) }))
     }
 }
 
-/// Of the tags with one name about one track the last value, in the place of the first.
+/// Keeps one tag per name and track: the last value, at the position of the first.
 fn last_of_each_name(spans: Vec<TagSpan>, chunk: &[u8]) -> Vec<TagSpan> {
     let mut tags: Vec<TagSpan> = Vec::with_capacity(spans.len());
     for span in spans {

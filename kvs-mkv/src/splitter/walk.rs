@@ -1,20 +1,22 @@
-//! One step of the walk: the element at the splitter's place.
+//! One step of the walk: what the splitter does with the element at `Splitter::at`.
 
 use crate::block::{self, BLOCK_HEAD_MAX_BYTES, BlockHead, Frame, Lacing};
-use crate::ebml::{self, HEADER_MAX_BYTES, Header, id};
+use crate::ebml::{self, HEADER_MAX_BYTES, Header};
+use crate::elements::{self, id};
 use crate::error::{Error, ErrorKind};
+use crate::limits::LimitKind;
 
 use super::{Splitter, join};
 
-/// Bytes that an element's header and a block's head take at most.
+/// The most bytes that an element's header and a block's head take together.
 const WINDOW_MAX_BYTES: usize = HEADER_MAX_BYTES + BLOCK_HEAD_MAX_BYTES;
 
-/// Where in a chunk the walk is. Ends are places in the chunk.
+/// Which element the walk expects next. Ends are offsets in the chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// An EBML header has to come.
+pub(super) enum State {
+    /// At the start of a chunk: an EBML header has to follow.
     Start,
-    /// Behind the EBML header: a Segment has to come.
+    /// After the EBML header: a Segment has to follow.
     TopLevel,
     /// Among the children of Segment.
     InSegment,
@@ -22,7 +24,7 @@ pub(super) enum Place {
     InCluster { end: Option<u64> },
     /// Among the children of a BlockGroup.
     InBlockGroup { end: u64, cluster_end: Option<u64>, group: Group },
-    /// Behind a chunk that is over.
+    /// After the end of a chunk.
     Between,
 }
 
@@ -34,18 +36,18 @@ pub(super) struct Group {
     duration: Option<u64>,
 }
 
-/// What one step came to.
+/// The result of one step.
 pub(super) enum Step {
-    /// On to the next element.
+    /// `Splitter::at` or the state has advanced.
     Forward,
-    /// The element cannot be read before more bytes come.
+    /// The element cannot be read until more bytes arrive.
     NeedMore,
-    /// An EBML header: the chunk is over and another begins.
+    /// The element is an EBML header: the chunk has ended and another begins.
     NextChunk,
 }
 
 impl Splitter {
-    /// Looks at the element at `self.at`, which is not behind the last byte that has come.
+    /// Handles the element at `self.at`, which must not lie beyond the last byte received.
     pub(super) fn look(&mut self, input: &mut &[u8]) -> Result<Step, Error> {
         if self.leave_finished() {
             return Ok(Step::Forward);
@@ -53,18 +55,18 @@ impl Splitter {
         let mut small = [0; WINDOW_MAX_BYTES];
         let window = self.window(input, &mut small);
         let Some(header) = ebml::read_header(window, self.offset())? else { return Ok(Step::NeedMore) };
-        if header.id == id::EBML && self.place != Place::Start {
+        if header.id == id::EBML && self.state != State::Start {
             return Ok(Step::NextChunk);
         }
-        match self.place {
-            Place::Start => self.enter_chunk(header),
-            // The caller passes what is between chunks before it looks.
-            Place::TopLevel | Place::Between => self.enter_segment(header),
-            Place::InSegment => self.look_in_segment(header, input),
-            Place::InCluster { end } => {
-                if ebml::is_segment_child(header.id) || header.id == id::SEGMENT {
-                    // Also of a Cluster with a size: one whose end was cut off and the tags put behind it.
-                    self.place = Place::InSegment;
+        match self.state {
+            State::Start => self.enter_chunk(header),
+            // The caller skips everything between chunks first.
+            State::TopLevel | State::Between => self.enter_segment(header),
+            State::InSegment => self.look_in_segment(header, input),
+            State::InCluster { end } => {
+                if elements::is_segment_child(header.id) || header.id == id::SEGMENT {
+                    // A Cluster of known size can end early as well: when its end was cut off and tags were appended.
+                    self.state = State::InSegment;
                     return Ok(Step::Forward);
                 }
                 let head = &window[header.length_bytes.min(window.len())..];
@@ -72,19 +74,19 @@ impl Splitter {
                 let head = copy_head(head);
                 self.look_in_cluster(header, end, head, input)
             }
-            Place::InBlockGroup { end, cluster_end, group } => {
+            State::InBlockGroup { end, cluster_end, group } => {
                 let head = copy_head(&window[header.length_bytes.min(window.len())..]);
                 self.look_in_group(header, end, cluster_end, group, head, input)
             }
         }
     }
 
-    /// Stream offset of the element at hand.
+    /// Returns the stream offset of the element at `self.at`.
     fn offset(&self) -> u64 {
         self.chunk_offset + self.at as u64
     }
 
-    /// Up to `small.len()` bytes from the place on, in one slice.
+    /// Returns up to `small.len()` bytes from `self.at` on, in one slice.
     fn window<'a>(&self, input: &'a [u8], small: &'a mut [u8]) -> &'a [u8] {
         let copied = self.payload.len();
         if self.at >= copied {
@@ -93,15 +95,15 @@ impl Splitter {
         join(&self.payload[self.at..], input, small)
     }
 
-    /// Goes up from masters whose end is reached.
+    /// Leaves a master element whose end has been reached. Returns whether there was one.
     pub(super) fn leave_finished(&mut self) -> bool {
         let at = self.at as u64;
-        match self.place {
-            Place::InBlockGroup { end, cluster_end, group } if at >= end => {
+        match self.state {
+            State::InBlockGroup { end, cluster_end, group } if at >= end => {
                 self.finish_group(group);
-                self.place = Place::InCluster { end: cluster_end };
+                self.state = State::InCluster { end: cluster_end };
             }
-            Place::InCluster { end: Some(end) } if at >= end => self.place = Place::InSegment,
+            State::InCluster { end: Some(end) } if at >= end => self.state = State::InSegment,
             _ => return false,
         }
         true
@@ -112,7 +114,7 @@ impl Splitter {
             return Err(self.error(ErrorKind::NotAChunk, header));
         }
         self.skip(header)?;
-        self.place = Place::TopLevel;
+        self.state = State::TopLevel;
         Ok(Step::Forward)
     }
 
@@ -121,7 +123,7 @@ impl Splitter {
             id::SEGMENT => {
                 self.at += header.length_bytes;
                 self.chunk.segment_end = header.size_bytes.map(|size| size.saturating_add(self.at as u64));
-                self.place = Place::InSegment;
+                self.state = State::InSegment;
                 Ok(Step::Forward)
             }
             id::VOID | id::CRC_32 => self.skip(header),
@@ -129,7 +131,7 @@ impl Splitter {
         }
     }
 
-    /// A child of Segment. Whether it lies within a Segment's known size is not asked: tags are put behind it.
+    /// Handles a child of Segment. A Segment's known size is not enforced, because the service appends tags beyond it.
     fn look_in_segment(&mut self, header: Header, input: &mut &[u8]) -> Result<Step, Error> {
         match header.id {
             id::SEGMENT => Err(self.error(ErrorKind::NotAChunk, header)),
@@ -144,7 +146,7 @@ impl Splitter {
                 }
                 self.at += header.length_bytes;
                 let end = header.size_bytes.map(|size| size.saturating_add(self.at as u64));
-                self.place = Place::InCluster { end };
+                self.state = State::InCluster { end };
                 Ok(Step::Forward)
             }
             id::INFO | id::TRACKS | id::TAGS => self.read_whole(header, input, |splitter, content, content_at| {
@@ -158,7 +160,7 @@ impl Splitter {
                     }
                     _ => chunk.read_tags(content, element_at, content_at, splitter.chunk_offset, &splitter.limits),
                 };
-                // The element's size is valid, so that the number, which stands further on, can still be read.
+                // The element's size is valid, so the walk can go on to the fragment number that may follow.
                 if let Err(error) = read {
                     chunk.fault.get_or_insert(error);
                 }
@@ -187,7 +189,7 @@ impl Splitter {
                 self.check_size(header)?;
                 self.at += header.length_bytes;
                 let group = Group { first_frame: self.chunk.frames.len(), referring: false, duration: None };
-                self.place = Place::InBlockGroup { end: child_end, cluster_end: end, group };
+                self.state = State::InBlockGroup { end: child_end, cluster_end: end, group };
                 Ok(Step::Forward)
             }
             _ => self.skip(header),
@@ -204,23 +206,24 @@ impl Splitter {
         input: &mut &[u8],
     ) -> Result<Step, Error> {
         self.child_end(header, Some(end), "BlockGroup")?;
-        let again = move |group| Place::InBlockGroup { end, cluster_end, group };
+        let again = move |group| State::InBlockGroup { end, cluster_end, group };
         match header.id {
             id::BLOCK => self.read_block(header, head, input, false),
             id::REFERENCE_BLOCK => {
-                self.place = again(Group { referring: true, ..group });
+                self.state = again(Group { referring: true, ..group });
                 self.skip(header)
             }
             id::BLOCK_DURATION => self.read_whole(header, input, |splitter, content, content_at| {
                 let duration = Some(splitter.uint(header, content, content_at)?);
-                splitter.place = again(Group { duration, ..group });
+                splitter.state = again(Group { duration, ..group });
                 Ok(())
             }),
             _ => self.skip(header),
         }
     }
 
-    /// A BlockGroup is over: only now is known whether its frames are key frames, and how long they take.
+    /// Completes the frames of a BlockGroup: only at its end is it known whether they are key frames and how long they
+    /// are shown.
     fn finish_group(&mut self, group: Group) {
         let scaled = |units: u64| self.chunk.scaled_ns(i64::try_from(units).unwrap_or(i64::MAX));
         let duration_ns = group.duration.map(|units| scaled(units).unsigned_abs());
@@ -231,7 +234,7 @@ impl Splitter {
         }
     }
 
-    /// Indexes a block and goes on behind it, without looking at its data.
+    /// Indexes a block and steps over it without looking at its data.
     fn read_block(&mut self, header: Header, head: Head, input: &mut &[u8], simple: bool) -> Result<Step, Error> {
         let size = self.check_size(header)?;
         let bad = |reason| ErrorKind::BadBlock { reason };
@@ -276,7 +279,9 @@ impl Splitter {
         let count = self.chunk.frames.len();
         if count >= self.limits.frames {
             let limit = self.limits.frames as u64;
-            return Err(self.error(ErrorKind::TooLarge { what: "frames", actual: count as u64 + 1, limit }, header));
+            return Err(
+                self.error(ErrorKind::TooLarge { what: LimitKind::Frames, actual: count as u64 + 1, limit }, header)
+            );
         }
         let block_ns = self.chunk.scaled_ns(i64::from(head.timestamp));
         let timestamp_ns = self.chunk.cluster_timestamp_ns().saturating_add(block_ns).saturating_add_unsigned(later_ns);
@@ -285,7 +290,7 @@ impl Splitter {
         Ok(())
     }
 
-    /// Reads an element that has to lie whole in memory, and goes on behind it.
+    /// Reads an element whose content has to be in memory as a whole, and steps over it.
     fn read_whole(
         &mut self,
         header: Header,
@@ -303,7 +308,7 @@ impl Splitter {
             let content = &input[content_at - copied..end - copied];
             read(self, content, content_at)?;
         } else {
-            // It began in an earlier piece: its rest is copied to the payload, where it then lies in one piece.
+            // The element began in an earlier piece: copying its rest makes it contiguous in the payload.
             self.copy(input, end.saturating_sub(copied));
             let payload = std::mem::take(&mut self.payload);
             let result = read(self, &payload[content_at..end], content_at);
@@ -314,21 +319,21 @@ impl Splitter {
         Ok(Step::Forward)
     }
 
-    /// Goes on behind an element without looking into it.
+    /// Steps over an element without looking into it.
     fn skip(&mut self, header: Header) -> Result<Step, Error> {
         let size = self.check_size(header)?;
         self.at += header.length_bytes + size;
         Ok(Step::Forward)
     }
 
-    /// The size of an element that has to have one, if the chunk with it stays within the limits.
+    /// Returns the size of an element that has to have a known one, if the chunk up to its end is within the limits.
     fn check_size(&self, header: Header) -> Result<usize, Error> {
         let Some(size) = header.size_bytes else { return Err(self.error(ErrorKind::UnknownSize, header)) };
         let in_header = self.chunk.clusters.is_empty();
         let (what, limit) = if in_header {
-            ("bytes before the first cluster", self.limits.header_size_bytes.min(self.limits.fragment_size_bytes))
+            (LimitKind::HeaderBytes, self.limits.header_size_bytes.min(self.limits.fragment_size_bytes))
         } else {
-            ("fragment bytes", self.limits.fragment_size_bytes)
+            (LimitKind::FragmentBytes, self.limits.fragment_size_bytes)
         };
         let end = size.saturating_add((self.at + header.length_bytes) as u64);
         match usize::try_from(size) {
@@ -337,7 +342,7 @@ impl Splitter {
         }
     }
 
-    /// Where a child ends that has to end within its parent.
+    /// Returns the end of a child, which must not lie beyond the end of its parent.
     fn child_end(&self, header: Header, parent_end: Option<u64>, parent: &'static str) -> Result<u64, Error> {
         let Some(size) = header.size_bytes else { return Err(self.error(ErrorKind::UnknownSize, header)) };
         let end = size.saturating_add((self.at + header.length_bytes) as u64);
@@ -357,7 +362,7 @@ impl Splitter {
     }
 }
 
-/// The first bytes of a block's content, as far as they have come.
+/// The first bytes of a block's content, as far as they have arrived.
 struct Head {
     bytes: [u8; BLOCK_HEAD_MAX_BYTES],
     length: usize,

@@ -1,4 +1,4 @@
-//! Chunks for the tests, made with the crate's own writer or element by element.
+//! Chunks for the tests, written with the crate's writer or element by element.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use kvs_mkv::{
@@ -8,7 +8,7 @@ use kvs_mkv::{
 
 pub const NUMBER: &str = "91343852333181432392682062607743920146159169392";
 
-/// An element with a size field of the given length; `None`: of unknown size.
+/// Returns an element with a size field of this length, which says "unknown" unless `known`.
 pub fn sized(id: u32, size_length: usize, content: &[u8], known: bool) -> Vec<u8> {
     let skipped = id.leading_zeros() as usize / 8;
     let mut out = id.to_be_bytes()[skipped..].to_vec();
@@ -26,7 +26,7 @@ pub fn video_track() -> Track {
     let mut track = Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC");
     track.codec_private = Some(vec![1, 66, 0, 30]);
     track.name = Some("video".to_owned());
-    track.video = Some(VideoSettings { width: 640, height: 360 });
+    track.video = Some(VideoSettings::new(640, 360));
     track
 }
 
@@ -50,7 +50,7 @@ pub fn head() -> Vec<u8> {
     writer().head(&[video_track()])
 }
 
-/// Head and leading AWS tags: what comes before a cluster.
+/// Returns head and leading AWS tags, which precede a cluster.
 pub fn start(number: &str) -> Vec<u8> {
     [head(), writer().leading_tags(&leading(number))].concat()
 }
@@ -59,7 +59,7 @@ pub fn end(token: &str) -> Vec<u8> {
     writer().trailing_tags(&trailing(token))
 }
 
-/// A chunk of `frames` frames of `size` bytes.
+/// Returns a chunk of `frames` frames of `size` bytes.
 pub fn chunk(number: &str, frames: usize, size: usize) -> Vec<u8> {
     let data: Vec<u8> = (0..size).map(|index| index as u8).collect();
     let frames: Vec<_> = (0..frames)
@@ -69,7 +69,7 @@ pub fn chunk(number: &str, frames: usize, size: usize) -> Vec<u8> {
     writer().chunk(&[video_track()], &tags, &leading(number), 0, &frames, &trailing(number))
 }
 
-/// Feeds the bytes in pieces that end at `cuts`, and the clean end after them.
+/// Splits the bytes in pieces that end at `cuts`, then ends the input.
 pub fn split_at(bytes: &[u8], cuts: &[usize], completion: Completion) -> Result<(Vec<Event>, End), Error> {
     let mut splitter = Splitter::new(Limits::default(), completion).with_headroom(16);
     let mut events = Vec::new();
@@ -91,7 +91,7 @@ pub fn split(bytes: &[u8]) -> Result<(Vec<Event>, End), Error> {
     split_at(bytes, &[], Completion::Token)
 }
 
-/// The only event, a whole fragment with nothing behind it.
+/// Returns the fragment that is the only event of the bytes.
 pub fn only_fragment(bytes: &[u8]) -> Fragment {
     let (mut events, end) = split(bytes).unwrap();
     assert_eq!(end, End::Clean);

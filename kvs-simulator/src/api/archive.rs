@@ -1,4 +1,4 @@
-//! Archived media (`kvs-api.txt`, kinesis-video-archived-media 2017-09-30).
+//! Archived media (service model kinesis-video-archived-media, 2017-09-30).
 
 use std::sync::Arc;
 
@@ -9,15 +9,15 @@ use kvs_mkv::FragmentNumber;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Call, control};
-use crate::archive::ArchiveSession;
+use super::call::{Call, json as json_response};
+use super::control;
 use crate::error::ServiceError;
 use crate::fault::FaultKind;
-use crate::number;
-use crate::server::Shared;
-use crate::stream::{Held, Stream};
+use crate::model::{StoredFragment, Stream, number};
+use crate::session::ArchiveSession;
+use crate::store::{LookupError, Store};
 
-/// A page has so many fragments when the caller does not say.
+/// The page size if the request has no MaxResults.
 const PAGE_DEFAULT: usize = 100;
 
 #[derive(Deserialize)]
@@ -42,15 +42,15 @@ struct TimestampRange {
     end_timestamp: f64,
 }
 
-/// What the archive has of a stream: nothing without retention.
-fn archived(stream: &Stream) -> Vec<Arc<Held>> {
+/// Returns the archived fragments of a stream: none without a retention period.
+fn archived(stream: &Stream) -> Vec<Arc<StoredFragment>> {
     let hours = stream.settings().retention_hours;
-    if hours == 0 { Vec::new() } else { stream.snapshot().held }
+    if hours == 0 { Vec::new() } else { stream.snapshot().fragments }
 }
 
-pub(super) fn list_fragments(shared: &Shared, call: &Call) -> Result<Response, ServiceError> {
+pub(super) fn list_fragments(store: &Store, call: &Call) -> Result<Response, ServiceError> {
     let request: ListFragments = call.parse()?;
-    let stream = call.stream(shared)?;
+    let stream = call.stream(store)?;
     let mut found = archived(&stream);
     if let Some(FaultKind::Omit { fragments }) = call.fault {
         found.truncate(found.len().saturating_sub(fragments));
@@ -62,44 +62,44 @@ pub(super) fn list_fragments(shared: &Shared, call: &Call) -> Result<Response, S
         }
         let (from, to) = (range.start_timestamp * 1000.0, range.end_timestamp * 1000.0);
         let by_server = selector.fragment_selector_type == "SERVER_TIMESTAMP";
-        found.retain(|held| {
-            let at = if by_server { held.server_millis } else { held.producer_millis } as f64;
-            (from.round()..=to.round()).contains(&at)
+        found.retain(|fragment| {
+            let millis = if by_server { fragment.server_millis } else { fragment.producer_millis };
+            (from.round()..=to.round()).contains(&(millis as f64))
         });
     }
-    // In no order, across pages too, as the service; but always the same one, so that pages fit together.
-    let order = |held: &Held| number::mix(held.number.as_str(), 17);
-    found.sort_by_cached_key(|held| (order(held), held.number.clone()));
+    // Unordered, even across pages, as the service lists them; but in the same order each time, so that pages are disjoint.
+    let order = |number: &FragmentNumber| (number::mix(number.as_str(), 17), number.clone());
+    found.sort_by_cached_key(|fragment| order(&fragment.number));
     if let Some(token) = &request.next_token {
         let after = control::decode_token(token).and_then(|text| text.parse::<FragmentNumber>().ok());
         let after = after.ok_or_else(ServiceError::bad_page_token)?;
-        let place = (number::mix(after.as_str(), 17), after);
-        found.retain(|held| (order(held), held.number.clone()) > place);
+        let last = order(&after);
+        found.retain(|fragment| order(&fragment.number) > last);
     }
     let page = request.max_results.unwrap_or(PAGE_DEFAULT);
     let more = found.len() > page;
     found.truncate(page);
     let next_token = found.last().filter(|_| more).map(|last| control::encode_token(last.number.as_str()));
-    let rows: Vec<Value> = found.iter().map(|held| row(held)).collect();
-    Ok(super::json(json!({ "Fragments": rows, "NextToken": next_token })))
+    let rows: Vec<Value> = found.iter().map(|fragment| row(fragment)).collect();
+    Ok(json_response(json!({ "Fragments": rows, "NextToken": next_token })))
 }
 
-fn row(held: &Held) -> Value {
+fn row(fragment: &StoredFragment) -> Value {
     json!({
-        "FragmentNumber": held.number.as_str(),
-        "FragmentSizeInBytes": held.size_bytes(),
-        "ProducerTimestamp": held.producer_millis as f64 / 1000.0,
-        "ServerTimestamp": held.server_millis as f64 / 1000.0,
-        "FragmentLengthInMilliseconds": held.takes_millis,
+        "FragmentNumber": fragment.number.as_str(),
+        "FragmentSizeInBytes": fragment.size_bytes(),
+        "ProducerTimestamp": fragment.producer_millis as f64 / 1000.0,
+        "ServerTimestamp": fragment.server_millis as f64 / 1000.0,
+        "FragmentLengthInMilliseconds": fragment.duration_millis,
     })
 }
 
-pub(super) fn get_media_for_fragment_list(shared: &Shared, call: Call) -> Result<Response, ServiceError> {
-    let stream = call.stream(shared)?;
+pub(super) fn get_media_for_fragment_list(store: &Store, call: Call) -> Result<Response, ServiceError> {
+    let stream = call.stream(store)?;
     let listed = call.request["Fragments"].as_array().into_iter().flatten();
     let numbers: Vec<FragmentNumber> = listed.filter_map(|number| number.as_str()?.parse().ok()).collect();
     if stream.settings().retention_hours == 0 {
-        return Err(ServiceError::not_found(stream.name()));
+        return Err(LookupError::NotFound { stream: stream.name().to_owned() }.into());
     }
     let mut found = stream.by_numbers(&numbers);
     if found.is_empty() {

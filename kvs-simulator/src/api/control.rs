@@ -1,20 +1,17 @@
-//! The control plane (`kvs-api.txt`, kinesisvideo 2017-09-30). What the service does in the background is done at
-//! once here: a stream is ACTIVE as soon as it is made, and gone as soon as it is deleted.
-
-use std::sync::Arc;
+//! The control plane (service model kinesisvideo, 2017-09-30). What the service does in the background happens at once
+//! here: a stream is ACTIVE as soon as it is created, and gone as soon as it is deleted.
 
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Call, json as answer, tags};
+use super::call::{Call, json as json_response};
+use super::tags;
 use crate::error::ServiceError;
-use crate::server::Shared;
-use crate::source::{Media, Pace, Repeat};
-use crate::store;
-use crate::stream::{Identity, Playback, Settings, Storage, Stream};
+use crate::model::{Settings, Storage, Stream};
+use crate::store::Store;
 
-type Answer = Result<Response, ServiceError>;
+type ServiceResult = Result<Response, ServiceError>;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -31,15 +28,11 @@ struct CreateStream {
     stream_storage_configuration: Storage,
 }
 
-pub(super) fn create_stream(shared: &Shared, call: &Call) -> Answer {
+pub(super) fn create_stream(store: &Store, call: &Call) -> ServiceResult {
     let request: CreateStream = call.parse()?;
     if request.tags.len() > tags::TAGS_MAX {
         return Err(ServiceError::too_many_tags());
     }
-    let name = request.stream_name;
-    let created_millis = shared.clock.now_millis();
-    let arn = store::arn(&shared.region, &call.account, &name, created_millis);
-    let identity = Identity { account: call.account.clone(), name: name.clone(), arn: arn.clone(), created_millis };
     let settings = Settings {
         changes: 0,
         retention_hours: request.data_retention_in_hours,
@@ -49,13 +42,8 @@ pub(super) fn create_stream(shared: &Shared, call: &Call) -> Answer {
         tags: request.tags,
         storage: request.stream_storage_configuration,
     };
-    let playback = Playback::new(&name, Media::default(), Repeat::Times(1), Pace::Max, shared.clock, 0);
-    let stream = Stream::new(identity, settings, playback, shared.clock, &shared.limits);
-    let Some(stream) = shared.store.add(stream) else {
-        return Err(ServiceError::new(400, "ResourceInUseException", format!("The stream {name} already exists.")));
-    };
-    shared.keep(&stream)?;
-    Ok(answer(json!({ "StreamARN": arn })))
+    let stream = store.create(&call.account, &request.stream_name, settings)?;
+    Ok(json_response(json!({ "StreamARN": stream.identity.arn })))
 }
 
 #[derive(Deserialize)]
@@ -72,7 +60,7 @@ struct NameCondition {
     comparison_value: Option<String>,
 }
 
-pub(super) fn list_streams(shared: &Shared, call: &Call) -> Answer {
+pub(super) fn list_streams(store: &Store, call: &Call) -> ServiceResult {
     let request: ListStreams = call.parse()?;
     let page = request.max_results.unwrap_or(10_000);
     let prefix = request.stream_name_condition.and_then(|condition| condition.comparison_value).unwrap_or_default();
@@ -80,21 +68,22 @@ pub(super) fn list_streams(shared: &Shared, call: &Call) -> Answer {
         Some("") | None => String::new(),
         Some(token) => decode_token(token).ok_or_else(ServiceError::bad_page_token)?,
     };
-    let streams = shared.store.of_account(&call.account);
+    let streams = store.of_account(&call.account);
     let named = streams.iter().filter(|stream| stream.name().starts_with(&prefix) && stream.name() > after.as_str());
     let mut listed: Vec<_> = named.take(page as usize + 1).collect();
     let more = listed.len() > page as usize;
     listed.truncate(page as usize);
     let next_token = listed.last().filter(|_| more).map(|last| encode_token(last.name()));
     let infos: Vec<_> = listed.iter().map(|stream| stream_info(stream)).collect();
-    Ok(answer(json!({ "StreamInfoList": infos, "NextToken": next_token })))
+    Ok(json_response(json!({ "StreamInfoList": infos, "NextToken": next_token })))
 }
 
-/// What a page ended with, in hex: of the characters a NextToken may have.
+/// Encodes the last name of a page as a NextToken, in hex, because a NextToken allows few characters.
 pub(super) fn encode_token(name: &str) -> String {
     name.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Decodes a NextToken. Returns `None` if it is not one that [`encode_token`] makes.
 pub(super) fn decode_token(token: &str) -> Option<String> {
     let digits = token.as_bytes();
     if !digits.len().is_multiple_of(2) {
@@ -104,12 +93,12 @@ pub(super) fn decode_token(token: &str) -> Option<String> {
     String::from_utf8(digits.chunks(2).map(byte).collect::<Option<Vec<_>>>()?).ok()
 }
 
-pub(super) fn describe_stream(shared: &Shared, call: &Call) -> Answer {
-    let stream = call.stream(shared)?;
-    Ok(answer(json!({ "StreamInfo": stream_info(&stream) })))
+pub(super) fn describe_stream(store: &Store, call: &Call) -> ServiceResult {
+    let stream = call.stream(store)?;
+    Ok(json_response(json!({ "StreamInfo": stream_info(&stream) })))
 }
 
-/// Members without a value are left out, as the service does.
+/// Returns the StreamInfo of a stream. Members without a value are left out, as the service leaves them out.
 fn stream_info(stream: &Stream) -> Value {
     let version = stream.version();
     let settings = stream.settings();
@@ -130,17 +119,17 @@ fn stream_info(stream: &Stream) -> Value {
     info
 }
 
-/// Changes the settings of a stream whose version the caller knows.
-fn change(shared: &Shared, call: &Call, change: impl FnOnce(&mut Settings) -> Result<(), ServiceError>) -> Answer {
-    let stream = call.stream(shared)?;
+/// Changes the settings of a stream, if the request names its current version.
+fn change(store: &Store, call: &Call, change: impl FnOnce(&mut Settings) -> Result<(), ServiceError>) -> ServiceResult {
+    let stream = call.stream(store)?;
     check_version(&stream, call)?;
     {
         let mut settings = stream.settings();
         change(&mut settings)?;
         settings.changes += 1;
     }
-    shared.keep(&stream)?;
-    Ok(answer(json!({})))
+    store.save(&stream)?;
+    Ok(json_response(json!({})))
 }
 
 fn check_version(stream: &Stream, call: &Call) -> Result<(), ServiceError> {
@@ -155,8 +144,8 @@ fn check_version(stream: &Stream, call: &Call) -> Result<(), ServiceError> {
     }
 }
 
-pub(super) fn update_stream(shared: &Shared, call: &Call) -> Answer {
-    change(shared, call, |settings| {
+pub(super) fn update_stream(store: &Store, call: &Call) -> ServiceResult {
+    change(store, call, |settings| {
         if let Some(media_type) = call.text("MediaType") {
             settings.media_type = Some(media_type.to_owned());
         }
@@ -167,24 +156,24 @@ pub(super) fn update_stream(shared: &Shared, call: &Call) -> Answer {
     })
 }
 
-pub(super) fn update_data_retention(shared: &Shared, call: &Call) -> Answer {
+pub(super) fn update_data_retention(store: &Store, call: &Call) -> ServiceResult {
     let hours = call.request["DataRetentionChangeInHours"].as_u64().unwrap_or(0);
     let increases = call.text("Operation") == Some("INCREASE_DATA_RETENTION");
-    change(shared, call, |settings| {
+    change(store, call, |settings| {
         let changed = if increases {
             settings.retention_hours.checked_add(hours)
         } else {
             settings.retention_hours.checked_sub(hours)
         };
-        let refused = || ServiceError::invalid_argument("The retention period cannot be changed by so many hours.");
+        let refused = || ServiceError::invalid_argument("The retention period cannot be changed by this many hours.");
         settings.retention_hours = changed.ok_or_else(refused)?;
         Ok(())
     })
 }
 
-pub(super) fn describe_stream_storage_configuration(shared: &Shared, call: &Call) -> Answer {
-    let stream = call.stream(shared).map_err(ServiceError::into_access_denied)?;
-    Ok(answer(json!({
+pub(super) fn describe_stream_storage_configuration(store: &Store, call: &Call) -> ServiceResult {
+    let stream = call.stream(store).map_err(ServiceError::into_access_denied)?;
+    Ok(json_response(json!({
         "StreamName": stream.name(),
         "StreamARN": stream.identity.arn,
         "StreamStorageConfiguration": stream.settings().storage,
@@ -197,24 +186,23 @@ struct UpdateStreamStorageConfiguration {
     stream_storage_configuration: Storage,
 }
 
-pub(super) fn update_stream_storage_configuration(shared: &Shared, call: &Call) -> Answer {
+pub(super) fn update_stream_storage_configuration(store: &Store, call: &Call) -> ServiceResult {
     let request: UpdateStreamStorageConfiguration = call.parse()?;
-    let changed = change(shared, call, |settings| {
+    let changed = change(store, call, |settings| {
         settings.storage = request.stream_storage_configuration;
         Ok(())
     });
     changed.map_err(ServiceError::into_access_denied)
 }
 
-pub(super) fn delete_stream(shared: &Shared, call: &Call) -> Answer {
-    let stream = call.stream(shared)?;
+pub(super) fn delete_stream(store: &Store, call: &Call) -> ServiceResult {
+    let stream = call.stream(store)?;
     check_version(&stream, call)?;
-    shared.store.remove(&stream);
-    shared.forget(&stream)?;
-    Ok(answer(json!({})))
+    store.delete(&stream)?;
+    Ok(json_response(json!({})))
 }
 
-pub(super) fn get_data_endpoint(shared: &Arc<Shared>, call: &Call) -> Answer {
-    call.stream(shared)?;
-    Ok(answer(json!({ "DataEndpoint": shared.url })))
+pub(super) fn get_data_endpoint(store: &Store, data_endpoint: &str, call: &Call) -> ServiceResult {
+    call.stream(store)?;
+    Ok(json_response(json!({ "DataEndpoint": data_endpoint })))
 }

@@ -1,4 +1,4 @@
-//! PutMedia (AWS API reference): media in, acknowledgements out, on one connection.
+//! PutMedia (AWS API reference): media is received and acknowledged on one connection.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
-use super::Call;
+use super::call::Call;
 use crate::error::ServiceError;
-use crate::ingest::{Ingest, TimecodeType};
-use crate::server::Shared;
+use crate::session::{PutMediaSession, TimecodeType};
 use crate::signature::Signer;
+use crate::store::Store;
 
-/// The request's members, which are headers here, by their names in the reference.
+/// Returns the request's members, which are headers, by their names in the API reference.
 pub(super) fn members(headers: &HeaderMap) -> Value {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let mut members = Map::new();
@@ -27,7 +27,7 @@ pub(super) fn members(headers: &HeaderMap) -> Value {
         }
     }
     if let Some(value) = text("x-amzn-producer-start-timestamp") {
-        // Seconds, or RFC 3339 as AWS's SDK for Java sends it. What is neither stays text, which the check refuses.
+        // Seconds, or RFC 3339 as AWS's SDK for Java sends it. Anything else stays text, which the check refuses.
         let seconds = value.parse().ok().or_else(|| {
             let time = humantime::parse_rfc3339(value).ok()?;
             Some(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs_f64())
@@ -39,15 +39,15 @@ pub(super) fn members(headers: &HeaderMap) -> Value {
 }
 
 pub(super) fn put_media(
-    shared: &Arc<Shared>,
+    store: &Arc<Store>,
     call: &Call,
     signer: Signer,
-    rest: &mut Option<Body>,
+    unread: &mut Option<Body>,
 ) -> Result<Response, ServiceError> {
     if call.text("StreamName").is_some() && call.text("StreamARN").is_some() {
         return Err(ServiceError::invalid_argument("Only one of StreamName and StreamARN may be specified."));
     }
-    let stream = call.stream(shared)?;
+    let stream = call.stream(store)?;
     let timecodes = match (call.text("FragmentTimecodeType"), call.request["ProducerStartTimestamp"].as_f64()) {
         (Some("ABSOLUTE"), _) => TimecodeType::Absolute,
         (_, Some(seconds)) => TimecodeType::Relative { start_millis: (seconds * 1000.0).round() as i64 },
@@ -56,7 +56,7 @@ pub(super) fn put_media(
             return Err(ServiceError::invalid_argument(message));
         }
     };
-    let body = rest.take().unwrap_or_default();
-    let ingest = Ingest::new(Arc::clone(shared), stream, timecodes, signer.chunked, body);
-    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(ingest.into_body())).into_response())
+    let body = unread.take().unwrap_or_default();
+    let session = PutMediaSession::new(Arc::clone(store), stream, timecodes, signer.chunked, body);
+    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(session.into_body())).into_response())
 }

@@ -1,43 +1,64 @@
-//! What the simulator says about itself, and the faults it takes. Not signed: it is a test's own door.
+//! `/simulator/`: what the simulator holds, and the faults it is given. These requests need no signature, because tests
+//! send them and not clients of the service.
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::ServiceError;
 use crate::fault::Fault;
-use crate::server::Shared;
+use crate::faults::Faults;
+use crate::store::Store;
+
+/// The streams, and the account whose streams are shown if a request names none.
+struct Streams {
+    store: Arc<Store>,
+    default_account: String,
+}
+
+pub(super) fn router(store: Arc<Store>, faults: Arc<Faults>, default_account: String) -> Router {
+    let streams = Streams { store, default_account };
+    let streams =
+        Router::new().route("/simulator/streams/{name}/fragments", get(fragments)).with_state(Arc::new(streams));
+    let faults = Router::new()
+        .route("/simulator/faults", get(list_faults).post(add_fault).delete(clear_faults))
+        .with_state(faults);
+    Router::new().route("/simulator/health", get(|| async { "ok" })).merge(streams).merge(faults)
+}
 
 #[derive(Deserialize)]
-pub(super) struct Whose {
+struct Account {
     account: Option<String>,
 }
 
-/// What a stream holds, in the order of the stream: what tests compare with.
-pub(super) async fn fragments(
-    State(shared): State<Arc<Shared>>,
+/// Returns the fragments that a stream holds, in stream order, for tests to compare with.
+async fn fragments(
+    State(streams): State<Arc<Streams>>,
     Path(name): Path<String>,
-    Query(whose): Query<Whose>,
+    Query(Account { account }): Query<Account>,
 ) -> Result<Json<Value>, ServiceError> {
-    let account = whose.account.as_deref().unwrap_or(&shared.default_account);
-    let stream = shared.store.find(account, Some(&name), None)?;
+    let account = account.as_deref().unwrap_or(&streams.default_account);
+    let stream = streams.store.find(account, Some(&name), None)?;
     stream.catch_up().await;
-    let held = stream.snapshot().held;
-    // Hashing is work: not on a thread that serves others.
-    // Nor for one who is no longer there: the end of the program would wait for it.
-    let asked = CancellationToken::new();
-    let _until_answered = asked.clone().drop_guard();
-    let rows = move || held.iter().take_while(|_| !asked.is_cancelled()).map(|held| held.row()).collect::<Vec<_>>();
+    let fragments = stream.snapshot().fragments;
+    // Hashing takes time, so it runs on a thread that serves no other requests. It stops when the client is gone, because
+    // the end of the program would wait for it.
+    let cancelled = CancellationToken::new();
+    let _cancel_on_drop = cancelled.clone().drop_guard();
+    let rows = move || {
+        fragments.iter().take_while(|_| !cancelled.is_cancelled()).map(|fragment| fragment.row()).collect::<Vec<_>>()
+    };
     let rows = tokio::task::spawn_blocking(rows).await;
     let rows = rows.map_err(|error| ServiceError::internal(error.to_string()))?;
-    let not_whole: Vec<_> = stream
-        .not_whole()
+    let unterminated: Vec<_> = stream
+        .unterminated()
         .iter()
         .map(|chunk| {
             json!({
@@ -47,25 +68,22 @@ pub(super) async fn fragments(
             })
         })
         .collect();
-    Ok(Json(json!({ "stream": name, "streamARN": stream.identity.arn, "fragments": rows, "notWhole": not_whole })))
+    Ok(Json(json!({ "stream": name, "streamARN": stream.identity.arn, "fragments": rows, "notWhole": unterminated })))
 }
 
-pub(super) async fn faults(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    Json(json!({ "faults": shared.faults.pending() }))
+async fn list_faults(State(faults): State<Arc<Faults>>) -> Json<Value> {
+    Json(json!({ "faults": faults.pending() }))
 }
 
-pub(super) async fn add_fault(
-    State(shared): State<Arc<Shared>>,
-    body: Bytes,
-) -> Result<(StatusCode, Json<Fault>), ServiceError> {
+async fn add_fault(State(faults): State<Arc<Faults>>, body: Bytes) -> Result<(StatusCode, Json<Fault>), ServiceError> {
     let fault: Fault = serde_json::from_slice(&body)
         .map_err(|error| ServiceError::new(400, "SerializationException", error.to_string()))?;
-    fault.check().map_err(ServiceError::invalid_argument)?;
-    shared.faults.add(fault.clone());
+    fault.check().map_err(|error| ServiceError::invalid_argument(error.to_string()))?;
+    faults.add(fault.clone());
     Ok((StatusCode::CREATED, Json(fault)))
 }
 
-pub(super) async fn clear_faults(State(shared): State<Arc<Shared>>) -> StatusCode {
-    shared.faults.clear();
+async fn clear_faults(State(faults): State<Arc<Faults>>) -> StatusCode {
+    faults.clear();
     StatusCode::NO_CONTENT
 }

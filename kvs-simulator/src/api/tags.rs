@@ -3,15 +3,15 @@
 use axum::response::Response;
 use serde_json::json;
 
-use super::Call;
+use super::call::{Call, json as json_response};
 use crate::error::ServiceError;
-use crate::server::Shared;
+use crate::store::Store;
 
-/// A stream has at most so many tags.
+/// The most tags of a stream.
 pub(super) const TAGS_MAX: usize = 50;
 
-pub(super) fn tag_stream(shared: &Shared, call: &Call) -> Result<Response, ServiceError> {
-    let stream = call.stream(shared)?;
+pub(super) fn tag_stream(store: &Store, call: &Call) -> Result<Response, ServiceError> {
+    let stream = call.stream(store)?;
     let added = call.request["Tags"].as_object().cloned().unwrap_or_default();
     let mut settings = stream.settings();
     let mut tags = settings.tags.clone();
@@ -21,16 +21,16 @@ pub(super) fn tag_stream(shared: &Shared, call: &Call) -> Result<Response, Servi
     }
     settings.tags = tags;
     drop(settings);
-    shared.keep(&stream)?;
-    Ok(super::json(json!({})))
+    store.save(&stream)?;
+    Ok(json_response(json!({})))
 }
 
-pub(super) fn untag_stream(shared: &Shared, call: &Call) -> Result<Response, ServiceError> {
-    let stream = call.stream(shared)?;
+pub(super) fn untag_stream(store: &Store, call: &Call) -> Result<Response, ServiceError> {
+    let stream = call.stream(store)?;
     let keys: Vec<String> = call.parse::<UntagStream>()?.tag_key_list;
     stream.settings().tags.retain(|key, _| !keys.contains(key));
-    shared.keep(&stream)?;
-    Ok(super::json(json!({})))
+    store.save(&stream)?;
+    Ok(json_response(json!({})))
 }
 
 #[derive(serde::Deserialize)]
@@ -39,9 +39,9 @@ struct UntagStream {
     tag_key_list: Vec<String>,
 }
 
-/// One page holds all of the 50.
-pub(super) fn list_tags_for_stream(shared: &Shared, call: &Call) -> Result<Response, ServiceError> {
-    let stream = call.stream(shared)?;
+/// Lists all tags: one page holds the 50 that a stream may have.
+pub(super) fn list_tags_for_stream(store: &Store, call: &Call) -> Result<Response, ServiceError> {
+    let stream = call.stream(store)?;
     let tags = stream.settings().tags.clone();
-    Ok(super::json(json!({ "Tags": tags })))
+    Ok(json_response(json!({ "Tags": tags })))
 }

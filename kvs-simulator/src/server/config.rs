@@ -1,40 +1,41 @@
-//! What a simulator is started with, and why it may not start.
+//! The settings of a simulator, and the reasons why it cannot be started.
 
 use std::path::PathBuf;
 
 use super::tls::{Tls, TlsError};
 use crate::fault::Fault;
 use crate::limits::Limits;
+use crate::model::{SourceError, StreamSource};
 use crate::signature::AccessKey;
-use crate::source::{SourceError, StreamSource};
+use crate::store::DataError;
 
-/// The account of keys that are given without one.
+/// The account of access keys that name none.
 pub const DEFAULT_ACCOUNT: &str = "123456789012";
 
-/// What a simulator is to serve.
+/// The settings of a simulator.
 #[derive(Debug, Clone)]
 pub struct SimulatorConfig {
-    /// Address to listen on; port 0 is any free one.
+    /// Address to listen on; port 0 takes any free port.
     pub listen: String,
-    /// URL that GetDataEndpoint answers, when others reach it by another name than the address it listens on.
+    /// URL that GetDataEndpoint returns, if clients reach the simulator by another name than the address it listens on.
     pub advertise: Option<String>,
-    /// TLS, when it is wanted.
+    /// TLS; plain HTTP if left out.
     pub tls: Option<Tls>,
-    /// Region in the ARNs.
+    /// Region in the ARNs and in signatures.
     pub region: String,
-    /// Access keys that may sign; the first one's account has the streams that are played from files.
+    /// Access keys that may sign. The first one's account has the streams that are played from files.
     pub keys: Vec<AccessKey>,
-    /// Streams and their files.
+    /// Streams to play from files.
     pub streams: Vec<StreamSource>,
     /// The service's limits.
     pub limits: Limits,
     /// Faults from the start.
     pub faults: Vec<Fault>,
-    /// What chance goes by: the same for a run that is to be repeated.
+    /// Seed of the faults' probabilities. The same seed repeats a run.
     pub seed: u64,
-    /// By how much the simulator's clock is ahead, in milliseconds.
+    /// How far the simulator's clock is ahead of the machine's, in milliseconds.
     pub clock_offset_ms: i64,
-    /// Where streams that are created, and what producers send to them, are kept over a restart.
+    /// Folder that keeps created streams, and what producers send to them, over a restart.
     pub data: Option<PathBuf>,
 }
 
@@ -56,45 +57,45 @@ impl Default for SimulatorConfig {
     }
 }
 
-/// Why a simulator cannot be started.
+/// Why a simulator cannot be started, or a stream cannot be added.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {error}")]
+    #[error("cannot listen on {address}: {source}")]
     Listen {
         /// The address.
         address: String,
-        /// Why.
-        error: std::io::Error,
+        /// Why it cannot be listened on.
+        source: std::io::Error,
     },
     /// TLS cannot be set up.
-    #[error(transparent)]
+    #[error("TLS: {0}")]
     Tls(#[from] TlsError),
-    /// What was kept cannot be read.
-    #[error("the streams in {folder} cannot be read: {error}")]
+    /// The data folder cannot be read.
+    #[error("the streams in {folder} cannot be read: {source}")]
     Data {
         /// The folder.
         folder: PathBuf,
-        /// Why.
-        error: std::io::Error,
+        /// Why it cannot be read.
+        source: DataError,
     },
     /// A stream's file cannot be played.
-    #[error("stream {stream}: {error}")]
+    #[error("stream {stream}: {source}")]
     Source {
-        /// The stream.
+        /// Name of the stream.
         stream: String,
-        /// Why.
-        error: SourceError,
+        /// Why its file cannot be played.
+        source: SourceError,
     },
-    /// A stream's name is not one the service takes.
+    /// The service would not accept the stream's name.
     #[error("{name:?} is no stream name: 1 to 256 characters of [a-zA-Z0-9_.-] are")]
     StreamName {
         /// The name.
         name: String,
     },
-    /// Two streams have one name.
-    #[error("stream {name} is given twice, or is one of those that were kept")]
+    /// Two streams have the same name.
+    #[error("stream {name} is given twice, or is one of those in the data folder")]
     Twice {
         /// The name.
         name: String,

@@ -1,29 +1,29 @@
-//! `aws-chunked` bodies, as SDKs send them: chunks with their size and, when they are signed, their signature, then
-//! trailers (AWS general reference, Signature Version 4, streaming).
+//! `aws-chunked` bodies, as SDKs send them: chunks, each with its size and possibly its signature, followed by trailers
+//! (AWS general reference, Signature Version 4, streaming).
 
 use aws_sigv4::sign::v4::calculate_signature;
 
-use super::hex_digest;
+use super::digest::hex_digest;
 use crate::error::ServiceError;
 
-/// The largest chunk and the longest line that are taken.
+/// The largest chunk and the longest line accepted.
 const CHUNK_MAX_BYTES: usize = 16 << 20;
 const LINE_MAX_BYTES: usize = 16 << 10;
 
-/// Takes a body apart as it comes.
+/// Decodes a body as it arrives.
 pub(crate) struct AwsChunked {
     buffer: Vec<u8>,
-    place: Place,
+    state: State,
     signed: Option<Signed>,
 }
 
-enum Place {
+enum State {
     Head,
     Data { size: usize, signature: String },
     Trailers,
 }
 
-/// What signs the chunks, each with the signature before it.
+/// The signature chain of the chunks: each signature covers the one before it.
 struct Signed {
     key: Vec<u8>,
     amz_date: String,
@@ -37,34 +37,34 @@ fn bad(what: &str) -> ServiceError {
 
 impl AwsChunked {
     pub(crate) fn unsigned() -> Self {
-        Self { buffer: Vec::new(), place: Place::Head, signed: None }
+        Self { buffer: Vec::new(), state: State::Head, signed: None }
     }
 
     pub(crate) fn signed(key: Vec<u8>, amz_date: String, scope: String, seed: String) -> Self {
         let signed = Some(Signed { key, amz_date, scope, before: seed });
-        Self { buffer: Vec::new(), place: Place::Head, signed }
+        Self { buffer: Vec::new(), state: State::Head, signed }
     }
 
-    /// Decodes a body that is there whole.
+    /// Decodes a complete body.
     pub(crate) fn decode_all(&mut self, body: &[u8]) -> Result<Vec<u8>, ServiceError> {
         let decoded = self.decode(body)?;
-        match self.place {
-            Place::Trailers => Ok(decoded),
+        match self.state {
+            State::Trailers => Ok(decoded),
             _ => Err(bad("it ends before its last chunk")),
         }
     }
 
-    /// Takes the next bytes; answers the content that is whole and, when chunks are signed, verified.
+    /// Decodes the next bytes and returns the content of chunks that are complete and, if signed, verified.
     pub(crate) fn decode(&mut self, bytes: &[u8]) -> Result<Vec<u8>, ServiceError> {
         self.buffer.extend_from_slice(bytes);
         let mut decoded = Vec::new();
         loop {
-            match &self.place {
-                Place::Head => {
+            match &self.state {
+                State::Head => {
                     let Some(line) = self.line()? else { return Ok(decoded) };
-                    self.place = self.head(&line)?;
+                    self.state = self.head(&line)?;
                 }
-                Place::Data { size, signature } => {
+                State::Data { size, signature } => {
                     let (size, signature) = (*size, signature.clone());
                     if self.buffer.len() < size + 2 {
                         return Ok(decoded);
@@ -74,10 +74,10 @@ impl AwsChunked {
                     }
                     self.check(size, &signature)?;
                     decoded.extend(self.buffer.drain(..size + 2).take(size));
-                    self.place = Place::Head;
+                    self.state = State::Head;
                 }
-                Place::Trailers => {
-                    // Checksums of the whole, which nothing here needs.
+                State::Trailers => {
+                    // Checksums of the whole body, which are ignored.
                     self.buffer.clear();
                     return Ok(decoded);
                 }
@@ -93,7 +93,7 @@ impl AwsChunked {
         String::from_utf8(line).map(Some).map_err(|_| bad("a line is no text"))
     }
 
-    fn head(&mut self, line: &str) -> Result<Place, ServiceError> {
+    fn head(&mut self, line: &str) -> Result<State, ServiceError> {
         let (size, extension) = line.split_once(';').unwrap_or((line, ""));
         let size = usize::from_str_radix(size.trim(), 16).map_err(|_| bad("a chunk has no size"))?;
         if size > CHUNK_MAX_BYTES {
@@ -101,13 +101,13 @@ impl AwsChunked {
         }
         let signature = extension.trim().strip_prefix("chunk-signature=").unwrap_or_default().to_owned();
         if size > 0 {
-            return Ok(Place::Data { size, signature });
+            return Ok(State::Data { size, signature });
         }
         self.check(0, &signature)?;
-        Ok(Place::Trailers)
+        Ok(State::Trailers)
     }
 
-    /// Checks the signature of the first `size` bytes.
+    /// Verifies the signature of the first `size` bytes.
     fn check(&mut self, size: usize, signature: &str) -> Result<(), ServiceError> {
         let Some(Signed { key, amz_date, scope, before }) = &mut self.signed else { return Ok(()) };
         let (empty, data) = (hex_digest(b""), hex_digest(&self.buffer[..size]));

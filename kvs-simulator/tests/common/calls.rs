@@ -1,4 +1,4 @@
-//! Calls that no SDK for Rust here makes: PutMedia and the archive, signed with aws-sigv4.
+//! Calls for which no SDK for Rust is used here: PutMedia and the archive, signed with aws-sigv4.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
 use std::time::{Duration, SystemTime};
@@ -11,7 +11,7 @@ use aws_sigv4::sign::v4;
 use kvs_simulator::Simulator;
 use serde_json::Value;
 
-/// What the key `test` adds to a request.
+/// Returns what a signature with the key `test` adds to a request.
 fn instructions(request: SignableRequest<'_>, settings: SigningSettings) -> SigningInstructions {
     let identity = Credentials::new("test", "test", None, None, "test").into();
     let params = v4::SigningParams::builder()
@@ -25,7 +25,7 @@ fn instructions(request: SignableRequest<'_>, settings: SigningSettings) -> Sign
     sign(request, &params.into()).unwrap().into_parts().0
 }
 
-/// Headers that sign a request with the key `test`.
+/// Returns the headers of a request, including a signature with the key `test`.
 fn signed(url: &str, headers: &[(&str, &str)], body: SignableBody<'_>) -> Vec<(String, String)> {
     let mut settings = SigningSettings::default();
     settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
@@ -44,7 +44,7 @@ async fn post(url: &str, headers: Vec<(String, String)>, body: reqwest::Body) ->
     request.send().await.unwrap()
 }
 
-/// Begins a session of PutMedia with an unsigned body.
+/// Starts a session of PutMedia with an unsigned body.
 pub async fn put_media(simulator: &Simulator, stream: &str, body: reqwest::Body) -> reqwest::Response {
     let url = format!("{}/putMedia", simulator.url());
     let start = "1700000000";
@@ -57,18 +57,18 @@ pub async fn put_media(simulator: &Simulator, stream: &str, body: reqwest::Body)
     post(&url, headers, body).await
 }
 
-/// The acknowledgements of a session that is over.
+/// Reads the acknowledgements of a session until it ends.
 pub async fn acknowledgements(response: reqwest::Response) -> Vec<Value> {
     assert_eq!(response.status(), 200);
     response.text().await.unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Sends a whole document; answers its acknowledgements.
+/// Sends a whole document and returns its acknowledgements.
 pub async fn put_all(simulator: &Simulator, stream: &str, document: Vec<u8>) -> Vec<Value> {
     acknowledgements(put_media(simulator, stream, document.into()).await).await
 }
 
-/// A call with JSON whose signature is in the query, as a presigned URL has it.
+/// Sends a JSON call whose signature is in the query, as in a presigned URL.
 pub async fn call_presigned(simulator: &Simulator, path: &str, request: &Value) -> reqwest::Response {
     let (url, body) = (format!("{}{path}", simulator.url()), request.to_string());
     let mut settings = SigningSettings::default();
@@ -81,7 +81,7 @@ pub async fn call_presigned(simulator: &Simulator, path: &str, request: &Value) 
     post(signed.as_str(), Vec::new(), body.into()).await
 }
 
-/// A call whose body comes in unsigned chunks with a trailer, as SDKs that add checksums send it.
+/// Sends a JSON call whose body has unsigned chunks and a trailer, as SDKs that add checksums send it.
 pub async fn call_chunked(simulator: &Simulator, path: &str, request: &Value) -> reqwest::Response {
     let (url, body) = (format!("{}{path}", simulator.url()), request.to_string());
     let headers = signed(&url, &[("content-encoding", "aws-chunked")], SignableBody::StreamingUnsignedPayloadTrailer);
@@ -91,7 +91,7 @@ pub async fn call_chunked(simulator: &Simulator, path: &str, request: &Value) ->
     post(&url, headers, chunked.into()).await
 }
 
-/// A call with JSON.
+/// Sends a JSON call.
 pub async fn call(simulator: &Simulator, path: &str, request: &Value) -> reqwest::Response {
     let (url, body) = (format!("{}{path}", simulator.url()), request.to_string());
     let headers = signed(&url, &[("content-type", "application/json")], SignableBody::Bytes(body.as_bytes()));

@@ -1,11 +1,11 @@
-//! What ffmpeg sees in a file: every packet and every decoded frame, with its time and digest.
+//! The content of a media file according to ffmpeg: every packet and every decoded frame, with time and digest.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
 use std::path::Path;
 use std::process::Command;
 
-/// Packets and decoded frames as ffmpeg's framemd5 writes them: time base, codec, size and aspect of each track, then a
-/// line a packet; the same for what a decoder makes of them. Subtitles are not decoded.
+/// Returns packets and decoded frames in the format of ffmpeg's framemd5: time base, codec, size and aspect ratio of each
+/// track, then one line per packet or frame. Subtitles are not decoded.
 pub fn packets_and_frames(file: &Path, scratch: &Path) -> (String, String) {
     let name = file.file_name().unwrap().to_string_lossy();
     let (packets, frames) = (scratch.join(format!("{name}.packets")), scratch.join(format!("{name}.frames")));
@@ -17,7 +17,7 @@ pub fn packets_and_frames(file: &Path, scratch: &Path) -> (String, String) {
         .args(["-map", "0:v?", "-map", "0:a?", "-f", "framemd5"])
         .arg(&frames)
         .output()
-        .expect("ffmpeg is there: apt-get install ffmpeg");
+        .expect("ffmpeg is installed: apt-get install ffmpeg");
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     let read = |file: &Path| {
         let text = std::fs::read_to_string(file).unwrap();
@@ -26,7 +26,7 @@ pub fn packets_and_frames(file: &Path, scratch: &Path) -> (String, String) {
     (read(&packets), read(&frames))
 }
 
-/// Fails unless both hold the same packets and frames, and some of each.
+/// Asserts that two files hold the same packets and frames, and some of each.
 pub fn compare(original: &Path, other: &Path, scratch: &Path) {
     let (was, is) = (packets_and_frames(original, scratch), packets_and_frames(other, scratch));
     for (what, was, is) in [("packets", was.0, is.0), ("frames", was.1, is.1)] {
@@ -42,7 +42,7 @@ pub fn compare(original: &Path, other: &Path, scratch: &Path) {
     }
 }
 
-/// Whether these programs are there; says so when they are not, and fails where CI is to have them.
+/// Returns whether these programs are installed. Prints that the test is skipped if they are not, and fails in CI.
 pub fn are_there(programs: &[&str]) -> bool {
     let missing: Vec<&&str> =
         programs.iter().filter(|name| Command::new(name).arg("-version").output().is_err()).collect();

@@ -33,7 +33,7 @@ pub fn cluster(at_millis: i64) -> Vec<u8> {
     ChunkWriter::new("test").cluster(at_millis * 1_000_000, &frames)
 }
 
-/// A chunk as GetMedia sends it.
+/// Returns a chunk as GetMedia sends it.
 pub fn chunk(index: usize) -> Vec<u8> {
     let writer = ChunkWriter::new("test");
     let millis = BEGIN_MILLIS + index as i64 * 2_000;
@@ -53,14 +53,14 @@ pub fn chunk(index: usize) -> Vec<u8> {
     .concat()
 }
 
-/// A stream that is played from a recording of `count` fragments.
+/// Returns a stream that is played from a recording of `count` fragments.
 pub fn recorded(folder: &Path, name: &str, count: usize) -> StreamSource {
     let file = folder.join(format!("{name}.mkv"));
     std::fs::write(&file, (0..count).flat_map(chunk).collect::<Vec<u8>>()).unwrap();
     StreamSource { name: name.to_owned(), file, repeat: Repeat::Times(1), pace: Pace::Max }
 }
 
-/// What a producer sends: one document of `count` clusters, a second each.
+/// Returns a producer's document of `count` clusters of a second each.
 pub fn producer_document(count: usize) -> Vec<u8> {
     let mut document = ChunkWriter::new("test").head(&tracks());
     (0..count).for_each(|index| document.extend(cluster(index as i64 * 1_000)));
@@ -71,7 +71,7 @@ pub async fn simulator_with(config: SimulatorConfig) -> Simulator {
     Simulator::start(config).await.unwrap()
 }
 
-/// Waits until `condition` holds, asking now and then.
+/// Waits until `condition` returns true.
 pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !condition().await {

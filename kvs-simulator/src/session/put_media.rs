@@ -1,8 +1,8 @@
-//! A session of PutMedia: a producer's document in, one JSON acknowledgement a line out.
+//! A session of PutMedia: receives a producer's document and sends acknowledgements, one line of JSON each.
 //!
-//! **Contract.** A fragment is checked as the service does (AWS API reference, PutMedia: error ids), held, kept on
-//! disk where there is one, and acknowledged: BUFFERING, RECEIVED, and PERSISTED when the stream has a retention.
-//! Readers hear of it as soon as its cluster is over. An error is acknowledged and ends the session.
+//! **Contract.** A fragment is checked as the service checks it (AWS API reference, PutMedia: error ids), stored, saved in
+//! the data folder if there is one, and acknowledged: BUFFERING, RECEIVED and, if the stream has a retention period,
+//! PERSISTED. Readers get it as soon as its cluster has ended. An error is acknowledged and ends the session.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -12,14 +12,14 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream};
 use bytes::Bytes;
 use futures::{Stream as FutureStream, StreamExt, stream};
-use kvs_mkv::{ErrorKind, Limits, ProducedFragment, ProducerSplitter};
+use kvs_mkv::{ErrorKind, LimitKind, Limits, ProducedFragment, ProducerSplitter};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::api::hear_out;
-use crate::server::Shared;
+use super::lingering::linger;
+use crate::model::{Arrival, Stream};
 use crate::signature::AwsChunked;
-use crate::stream::{Arrival, Stream};
+use crate::store::Store;
 
 const FRAGMENT_MAX_BYTES: usize = 50 << 20;
 const FRAGMENT_MAX_MILLIS: i64 = 10_000;
@@ -28,19 +28,19 @@ const TAGS_MAX: usize = 10;
 const TAG_NAME_MAX_BYTES: usize = 128;
 const TAG_VALUE_MAX_BYTES: usize = 256;
 
-/// What a fragment's timecode counts from.
+/// The epoch of a fragment's timecode.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum TimecodeType {
-    /// From 1970.
+    /// 1970.
     Absolute,
-    /// From the producer's start.
+    /// The producer's start.
     Relative {
-        /// That start, in milliseconds since 1970.
+        /// The producer's start, in milliseconds since 1970.
         start_millis: i64,
     },
 }
 
-/// An error id with its code (AWS API reference, PutMedia; codes as AWS's SDK for Java knows them).
+/// An error id with its code (ids from the AWS API reference, PutMedia; codes from AWS's SDK for Java).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct AckError(u32, &'static str);
 
@@ -59,37 +59,39 @@ const TOO_MANY_TRACKS: AckError = AckError(4012, "MORE_THAN_ALLOWED_TRACKS_FOUND
 const INTERNAL: AckError = AckError(5000, "INTERNAL_ERROR");
 const NOT_PERSISTED: AckError = AckError(5001, "ARCHIVAL_ERROR");
 
-pub(crate) struct Ingest {
-    shared: Arc<Shared>,
+/// A session of PutMedia.
+pub(crate) struct PutMediaSession {
+    store: Arc<Store>,
     stream: Arc<Stream>,
     timecodes: TimecodeType,
     chunked: Option<AwsChunked>,
     body: BodyDataStream,
     splitter: ProducerSplitter,
     acks: VecDeque<Bytes>,
-    /// When the first byte of the cluster at hand came.
+    /// When the first byte of the current cluster arrived.
     begun_millis: Option<i64>,
-    /// Timecode of the cluster before.
+    /// Timecode of the preceding cluster.
     latest_ns: Option<i64>,
+    /// Whether no fragment has been received yet.
     first: bool,
     started: Instant,
     last_data: Instant,
-    over: bool,
-    /// It is over because of an error.
+    ended: bool,
+    /// Whether the session ended because of an error.
     failed: bool,
 }
 
-impl Ingest {
+impl PutMediaSession {
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        store: Arc<Store>,
         stream: Arc<Stream>,
         timecodes: TimecodeType,
         chunked: Option<AwsChunked>,
         body: Body,
     ) -> Self {
-        let limits = Limits { fragment_size_bytes: FRAGMENT_MAX_BYTES, ..Limits::default() };
+        let limits = Limits::default().with_fragment_size_bytes(FRAGMENT_MAX_BYTES);
         Self {
-            shared,
+            store,
             stream,
             timecodes,
             chunked,
@@ -101,14 +103,14 @@ impl Ingest {
             first: true,
             started: Instant::now(),
             last_data: Instant::now(),
-            over: false,
+            ended: false,
             failed: false,
         }
     }
 
-    /// The acknowledgements, as they come.
+    /// Returns the acknowledgements as a stream.
     pub(crate) fn into_body(self) -> impl FutureStream<Item = Result<Bytes, Infallible>> + Send {
-        stream::unfold(self, |mut ingest| async move { ingest.next().await.map(|ack| (Ok(ack), ingest)) })
+        stream::unfold(self, |mut session| async move { session.next().await.map(|ack| (Ok(ack), session)) })
     }
 
     async fn next(&mut self) -> Option<Bytes> {
@@ -116,9 +118,9 @@ impl Ingest {
             if let Some(ack) = self.acks.pop_front() {
                 return Some(ack);
             }
-            if self.over {
+            if self.ended {
                 if std::mem::take(&mut self.failed) {
-                    hear_out(&mut self.body).await;
+                    linger(&mut self.body).await;
                 }
                 return None;
             }
@@ -127,12 +129,12 @@ impl Ingest {
     }
 
     async fn step(&mut self) {
-        let interval = self.shared.limits.put_idle_interval;
+        let interval = self.store.limits().put_idle_interval;
         let piece = tokio::select! {
             () = self.stream.deleted.cancelled() => return self.fail(DELETED, None),
             piece = tokio::time::timeout(interval, self.body.next()) => piece,
         };
-        if self.started.elapsed() > self.shared.limits.session_duration {
+        if self.started.elapsed() > self.store.limits().session_duration {
             return self.fail(CONNECTION_TOO_OLD, None);
         }
         match piece {
@@ -152,32 +154,32 @@ impl Ingest {
             Ok(Some(Err(_))) => self.fail(READ_ERROR, None),
             Ok(None) => {
                 self.drain(true).await;
-                self.over = true;
+                self.ended = true;
             }
         }
     }
 
     fn idle(&mut self) {
-        if self.last_data.elapsed() + Duration::from_millis(1) >= self.shared.limits.put_idle_timeout {
-            self.over = true;
+        if self.last_data.elapsed() + Duration::from_millis(1) >= self.store.limits().put_idle_timeout {
+            self.ended = true;
             return;
         }
         self.acks.push_back(ack(&json!({ "EventType": "IDLE" })));
     }
 
-    /// Takes what is whole.
+    /// Ingests the fragments that are complete.
     async fn drain(&mut self, at_end: bool) {
-        while !self.over {
+        while !self.ended {
             if self.splitter.in_cluster() && self.begun_millis.is_none() {
-                self.begun_millis = Some(self.shared.clock.now_millis());
+                self.begun_millis = Some(self.store.clock().now_millis());
             }
             let next = if at_end { self.splitter.finish() } else { self.splitter.next() };
             match next {
-                Ok(Some(produced)) => self.take(produced).await,
+                Ok(Some(produced)) => self.ingest(produced).await,
                 Ok(None) => return,
                 Err(error) => {
                     let error = match error.kind() {
-                        ErrorKind::TooLarge { what: "fragment bytes", .. } => TOO_LARGE,
+                        ErrorKind::TooLarge { what: LimitKind::FragmentBytes, .. } => TOO_LARGE,
                         _ => INVALID_MKV,
                     };
                     self.fail(error, None);
@@ -186,7 +188,7 @@ impl Ingest {
         }
     }
 
-    async fn take(&mut self, produced: ProducedFragment) {
+    async fn ingest(&mut self, produced: ProducedFragment) {
         let cluster_ns = produced.document.clusters.first().map_or(0, |cluster| cluster.timestamp_ns);
         let timecode = cluster_ns / 1_000_000;
         let event = |kind: &str| json!({ "EventType": kind, "FragmentTimecode": timecode });
@@ -199,22 +201,22 @@ impl Ingest {
             TimecodeType::Absolute => Some(timecode),
             TimecodeType::Relative { start_millis } => start_millis.checked_add(timecode),
         };
-        // The service takes what a clock of a producer may say; what no clock says is refused.
+        // The service accepts any time that a producer's clock can show, and refuses others.
         let Some(producer_millis) = producer_millis.filter(|millis| (0..=253_402_300_799_999).contains(millis)) else {
             return self.fail(BAD_PRODUCER_TIME, Some(timecode));
         };
-        let server_millis = self.begun_millis.take().unwrap_or_else(|| self.shared.clock.now_millis());
+        let server_millis = self.begun_millis.take().unwrap_or_else(|| self.store.clock().now_millis());
         let arrival = Arrival { produced, server_millis, producer_millis, first: self.first };
         self.first = false;
-        let Some(held) = self.stream.take(arrival) else { return self.fail(INTERNAL, Some(timecode)) };
+        let Some(fragment) = self.stream.ingest(arrival) else { return self.fail(INTERNAL, Some(timecode)) };
         let numbered = |kind: &str| {
             let mut numbered = event(kind);
-            numbered["FragmentNumber"] = held.number.as_str().into();
+            numbered["FragmentNumber"] = fragment.number.as_str().into();
             ack(&numbered)
         };
         self.acks.push_back(numbered("RECEIVED"));
         if self.stream.settings().retention_hours > 0 {
-            if self.shared.keep_fragment(&self.stream, &held).await.is_err() {
+            if self.store.save_fragment(&self.stream, &fragment).await.is_err() {
                 return self.fail(NOT_PERSISTED, Some(timecode));
             }
             self.acks.push_back(numbered("PERSISTED"));
@@ -227,7 +229,7 @@ impl Ingest {
             error["FragmentTimecode"] = timecode.into();
         }
         self.acks.push_back(ack(&error));
-        (self.over, self.failed) = (true, true);
+        (self.ended, self.failed) = (true, true);
     }
 }
 
@@ -235,7 +237,7 @@ fn ack(value: &Value) -> Bytes {
     Bytes::from(format!("{value}\n"))
 }
 
-/// Returns whether frames lie further apart than a fragment may be long; their times are whatever the producer sent.
+/// Returns whether two frames are further apart than the longest fragment. Their times are arbitrary input.
 fn is_too_long(earliest_ns: i64, latest_ns: i64) -> bool {
     latest_ns.saturating_sub(earliest_ns) / 1_000_000 > FRAGMENT_MAX_MILLIS
 }
@@ -260,8 +262,8 @@ fn check(produced: &ProducedFragment, cluster_ns: i64, latest_ns: Option<i64>) -
     if is_too_long(earliest, latest) {
         return Err(TOO_LONG);
     }
-    // By the clusters' own timecodes, as the error's text has it: muxers put a little of one track behind the next
-    // cluster's begin, which the reference's other sentence (no frame before the latest of the fragment before) forbids.
+    // Compares the timecodes of the clusters, as the error's text has it. The reference also forbids frames earlier than
+    // the latest one of the preceding fragment, but muxers let tracks overlap a little at the border of clusters.
     if latest_ns.is_some_and(|before| cluster_ns <= before) {
         return Err(TIMECODE_WENT_BACK);
     }
@@ -280,5 +282,5 @@ fn check(produced: &ProducedFragment, cluster_ns: i64, latest_ns: Option<i64>) -
 }
 
 #[cfg(test)]
-#[path = "ingest_tests.rs"]
+#[path = "put_media_tests.rs"]
 mod tests;

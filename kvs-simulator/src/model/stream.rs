@@ -1,7 +1,4 @@
-//! A stream: what it is, what it holds, and what comes to it as time goes on.
-
-pub(crate) mod held;
-pub(crate) mod playback;
+//! A stream: its identity, its settings, the fragments it holds, and the ones that arrive as time passes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -15,33 +12,35 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::limits::Limits;
-use crate::number;
-use crate::source::{NotWhole, Template};
 
-pub(crate) use held::{Behind, Held};
-pub(crate) use playback::Playback;
+use super::fragment::{MillisBehindNow, StoredFragment};
+use super::media::{Template, Unterminated};
+use super::number;
+use super::playback::Playback;
 
-/// So many fragments are made before others have their turn.
-const AT_ONCE: usize = 500;
+/// The most fragments made before other tasks get a turn.
+const BATCH_FRAGMENTS_MAX: usize = 500;
 
 /// A stream of an account.
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) identity: Identity,
+    /// Permits for sessions of GetMedia.
     pub(crate) get_media_connections: Arc<Semaphore>,
+    /// Permits for sessions of GetMediaForFragmentList.
     pub(crate) archive_connections: Arc<Semaphore>,
     /// Cancelled when the stream is deleted.
     pub(crate) deleted: CancellationToken,
     settings: Mutex<Settings>,
     playback: Playback,
     contents: Mutex<Contents>,
-    /// Counts what producers have sent, so that readers hear of it.
+    /// Number of fragments that producers have sent; wakes readers.
     arrivals: watch::Sender<u64>,
     clock: Clock,
     limits: Limits,
 }
 
-/// What a stream is for as long as it exists.
+/// What never changes about a stream.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Identity {
     pub(crate) account: String,
@@ -50,22 +49,22 @@ pub(crate) struct Identity {
     pub(crate) created_millis: i64,
 }
 
-/// What can be changed of a stream.
+/// What can be changed about a stream.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Settings {
-    /// How often it was changed.
+    /// Number of changes so far; the stream's version follows from it.
     pub(crate) changes: u64,
     pub(crate) retention_hours: u64,
     pub(crate) media_type: Option<String>,
     pub(crate) device_name: Option<String>,
     pub(crate) kms_key_id: Option<String>,
     pub(crate) tags: BTreeMap<String, String>,
-    /// Streams that were kept by an earlier version have none: it is the default.
+    /// Streams saved by an earlier version have none and get the default.
     #[serde(default)]
     pub(crate) storage: Storage,
 }
 
-/// How a stream's data is stored; the request's `StreamStorageConfiguration`. Nothing here depends on it.
+/// Storage tier of a stream's data, as in the API's `StreamStorageConfiguration`. The simulator only remembers it.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Storage {
@@ -82,43 +81,43 @@ enum StorageTier {
 
 #[derive(Debug, Default)]
 struct Contents {
-    /// Index of the first fragment that is held.
+    /// Index of the first fragment held.
     base: usize,
-    held: VecDeque<Arc<Held>>,
-    /// The latest of all, whether it is still held or not.
-    latest: Option<Arc<Held>>,
-    /// How many fragments of the file have been played.
+    fragments: VecDeque<Arc<StoredFragment>>,
+    /// The latest fragment of all, whether it is still held or not.
+    latest: Option<Arc<StoredFragment>>,
+    /// Number of the file's fragments that have been played.
     played: u64,
-    /// Bytes that producers have sent and that are held.
+    /// Bytes of the producers' fragments held.
     sent_bytes: usize,
-    /// Files of producers' fragments that are held no longer.
+    /// Names of the files of producers' fragments that are no longer held.
     expired: Vec<String>,
 }
 
-/// What a reader gets when it asks for the next fragment.
+/// The result of asking for the next fragment.
 pub(crate) enum Next {
-    /// A fragment, and its index: of those that have expired meanwhile none comes.
-    Fragment { index: usize, held: Arc<Held>, latest_millis: i64 },
-    /// One comes at that time.
+    /// A fragment with its index, which is higher than asked for if fragments have expired meanwhile.
+    Fragment { index: usize, fragment: Arc<StoredFragment>, latest_millis: i64 },
+    /// The file's next fragment is due at this time.
     At(Instant),
-    /// None of the file comes any more; a producer may send one.
+    /// The file has no more fragments; a producer may still send one.
     Never,
 }
 
 /// What a stream holds at one moment.
 pub(crate) struct Snapshot {
-    /// Index of the first.
+    /// Index of the first fragment.
     pub(crate) base: usize,
-    /// In the order of the stream.
-    pub(crate) held: Vec<Arc<Held>>,
+    /// The fragments, in stream order.
+    pub(crate) fragments: Vec<Arc<StoredFragment>>,
 }
 
-/// A fragment of a producer's, with what is known of it.
+/// A fragment that a producer has sent.
 pub(crate) struct Arrival {
     pub(crate) produced: ProducedFragment,
     pub(crate) server_millis: i64,
     pub(crate) producer_millis: i64,
-    /// Whether it is the first of its session.
+    /// Whether it is the first fragment of its session.
     pub(crate) first: bool,
 }
 
@@ -149,107 +148,107 @@ impl Stream {
     }
 
     pub(crate) fn settings(&self) -> MutexGuard<'_, Settings> {
-        // Nothing panics while it is held, and its parts are changed one by one.
+        // Nothing panics while the lock is held, and its parts change one by one.
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The version that a change has to name.
+    /// Returns the version that a request for a change has to name.
     pub(crate) fn version(&self) -> String {
         format!("{:016x}", number::mix(&self.identity.name, self.settings().changes))
     }
 
-    /// No more of its file is played. What was due by now is held.
+    /// Ends playing the file. Fragments due by now are still ingested.
     pub(crate) fn end_playback(&self) {
         self.snapshot();
         self.playback.end();
     }
 
-    pub(crate) fn not_whole(&self) -> &[NotWhole] {
-        self.playback.not_whole()
+    pub(crate) fn unterminated(&self) -> &[Unterminated] {
+        self.playback.unterminated()
     }
 
-    /// Changes when a producer's fragment comes.
+    /// Returns a receiver that is notified of each fragment a producer sends.
     pub(crate) fn arrivals(&self) -> watch::Receiver<u64> {
         self.arrivals.subscribe()
     }
 
-    /// The fragment at `index`, or the first behind it that is still held, ingesting what is due.
+    /// Ingests what is due, then returns the fragment at `index`, or the first after it that is still held.
     pub(crate) fn next(&self, index: usize) -> Next {
         let mut contents = self.contents();
-        self.ingest(&mut contents, index);
+        self.ingest_due(&mut contents, index);
         let index = index.max(contents.base);
-        match contents.held.get(index - contents.base) {
-            Some(held) => {
-                let latest_millis = contents.held.back().map_or(0, |latest| latest.server_millis);
-                Next::Fragment { index, held: Arc::clone(held), latest_millis }
+        match contents.fragments.get(index - contents.base) {
+            Some(fragment) => {
+                let latest_millis = contents.fragments.back().map_or(0, |latest| latest.server_millis);
+                Next::Fragment { index, fragment: Arc::clone(fragment), latest_millis }
             }
             None => self.playback.due(contents.played).map_or(Next::Never, Next::At),
         }
     }
 
-    /// Everything that is held.
+    /// Ingests what is due, then returns all fragments held.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let mut contents = self.contents();
-        self.ingest(&mut contents, self.wanted());
-        Snapshot { base: contents.base, held: contents.held.iter().cloned().collect() }
+        self.ingest_due(&mut contents, self.wanted());
+        Snapshot { base: contents.base, fragments: contents.fragments.iter().cloned().collect() }
     }
 
-    /// Takes a producer's fragment in. Readers hear of it when [`Self::announce`] is called.
-    pub(crate) fn take(&self, arrival: Arrival) -> Option<Arc<Held>> {
+    /// Ingests a producer's fragment and wakes readers. Returns `None` if there is no fragment number left for it.
+    pub(crate) fn ingest(&self, arrival: Arrival) -> Option<Arc<StoredFragment>> {
         let mut contents = self.contents();
-        self.ingest(&mut contents, 0);
+        self.ingest_due(&mut contents, 0);
         let before = contents.latest.clone();
         let step = if arrival.first { number::SESSION_COUNTER_STEP } else { 1 };
         let before = before.as_ref().map(|before| &before.value);
         let (number, value) =
             number::following(before, step, arrival.server_millis, self.clock.now_millis(), &self.identity.name)?;
-        let takes_millis = i64::try_from(arrival.produced.document.duration_ns() / 1_000_000).unwrap_or(i64::MAX);
+        let duration_millis = i64::try_from(arrival.produced.document.duration_ns() / 1_000_000).unwrap_or(i64::MAX);
         let ProducedFragment { head, tags, cluster, .. } = arrival.produced;
         let parts = [Bytes::from([head, tags].concat()), Bytes::from(cluster), Bytes::new()];
-        let held = Arc::new(Held {
+        let fragment = Arc::new(StoredFragment {
             token: number.as_str().to_owned(),
             number,
             server_millis: arrival.server_millis,
             producer_millis: arrival.producer_millis,
-            takes_millis,
+            duration_millis,
             ingested_millis: self.clock.now_millis(),
-            behind: Behind::Live,
+            behind: MillisBehindNow::Live,
             value,
             template: Arc::new(Template::sent(parts)),
             as_recorded: false,
             digest: OnceLock::new(),
         });
-        self.hold(&mut contents, Arc::clone(&held));
+        self.hold(&mut contents, Arc::clone(&fragment));
         drop(contents);
         self.arrivals.send_modify(|count| *count += 1);
-        Some(held)
+        Some(fragment)
     }
 
-    /// Files of fragments that are held no longer; each is told once.
+    /// Returns the names of files whose fragments are no longer held, each once.
     pub(crate) fn take_expired(&self) -> Vec<String> {
         std::mem::take(&mut self.contents().expired)
     }
 
-    /// Puts back what was kept on disk.
-    pub(crate) fn restore(&self, held: Held) {
-        self.hold(&mut self.contents(), Arc::new(held));
+    /// Restores a fragment from disk.
+    pub(crate) fn restore(&self, fragment: StoredFragment) {
+        self.hold(&mut self.contents(), Arc::new(fragment));
     }
 
-    fn hold(&self, contents: &mut Contents, held: Arc<Held>) {
-        contents.sent_bytes += held.template.size_bytes();
-        contents.latest = Some(Arc::clone(&held));
-        contents.held.push_back(held);
+    fn hold(&self, contents: &mut Contents, fragment: Arc<StoredFragment>) {
+        contents.sent_bytes += fragment.template.size_bytes();
+        contents.latest = Some(Arc::clone(&fragment));
+        contents.fragments.push_back(fragment);
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
-        // Nothing panics while it is held, and its parts are changed one by one.
+        // Nothing panics while the lock is held, and its parts change one by one.
         let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
         self.expire(&mut contents);
         contents
     }
 
-    /// Drops what is older than the retention, or, without one, what the host's buffer does not keep (AWS API
-    /// reference, CreateStream, DataRetentionInHours).
+    /// Drops fragments older than the retention period or, without one, those that the service's buffer would not keep (AWS
+    /// API reference, CreateStream, DataRetentionInHours).
     fn expire(&self, contents: &mut Contents) {
         let hours = self.settings().retention_hours;
         let (kept_millis, kept_bytes) = match hours {
@@ -257,8 +256,8 @@ impl Stream {
             _ => (self.limits.retention_millis(hours), self.limits.stream_size_bytes),
         };
         let oldest = self.clock.now_millis().saturating_sub(kept_millis);
-        while let Some(first) = contents.held.front() {
-            let too_many = contents.sent_bytes > kept_bytes && contents.held.len() > 1;
+        while let Some(first) = contents.fragments.front() {
+            let too_many = contents.sent_bytes > kept_bytes && contents.fragments.len() > 1;
             if first.ingested_millis >= oldest && !too_many {
                 return;
             }
@@ -266,75 +265,76 @@ impl Stream {
         }
     }
 
-    /// Takes in what is due of the file; of one that is played on demand up to the index `wanted` only.
-    fn ingest(&self, contents: &mut Contents, wanted: usize) {
-        while !self.ingest_some(contents, wanted, usize::MAX) {}
+    /// Ingests the file's fragments that are due; if they are made on demand, only those up to the index `wanted`.
+    fn ingest_due(&self, contents: &mut Contents, wanted: usize) {
+        while !self.ingest_batch(contents, wanted, usize::MAX) {}
     }
 
-    /// Takes in what is due of the file, so many fragments at most; whether that was all.
-    fn ingest_some(&self, contents: &mut Contents, wanted: usize, most: usize) -> bool {
+    /// Ingests at most `fragments_max` of the fragments that are due. Returns whether those were all.
+    fn ingest_batch(&self, contents: &mut Contents, wanted: usize, fragments_max: usize) -> bool {
         let now = Instant::now();
         if let Some(played) = self.playback.skip_to(contents.played, self.limits.stream_fragments, now) {
-            while !contents.held.is_empty() {
+            while !contents.fragments.is_empty() {
                 drop_first(contents);
             }
             let skipped = usize::try_from(played - contents.played).unwrap_or(usize::MAX);
             contents.base = contents.base.saturating_add(skipped);
             contents.played = played;
         }
-        for _ in 0..most {
-            let end = contents.base + contents.held.len();
+        for _ in 0..fragments_max {
+            let end = contents.base + contents.fragments.len();
             let due = self.playback.due(contents.played).is_some_and(|due| due <= now);
             if !due || (self.playback.on_demand() && end > wanted) {
                 return true;
             }
-            let held = self.playback.make(contents.played, contents.latest.as_ref(), self.clock);
-            let Some(held) = held.map(Arc::new) else {
-                // There is no number behind the highest.
+            let fragment = self.playback.make(contents.played, contents.latest.as_ref(), self.clock);
+            let Some(fragment) = fragment.map(Arc::new) else {
+                // The highest fragment number has been used.
                 self.playback.end();
                 return true;
             };
             contents.played += 1;
-            contents.latest = Some(Arc::clone(&held));
-            contents.held.push_back(held);
-            if contents.held.len() > self.limits.stream_fragments {
+            contents.latest = Some(Arc::clone(&fragment));
+            contents.fragments.push_back(fragment);
+            if contents.fragments.len() > self.limits.stream_fragments {
                 drop_first(contents);
             }
         }
         false
     }
 
-    /// Takes in what is due, giving way to others now and then: for whoever would otherwise do all of that at once.
+    /// Ingests what is due and yields to other tasks between batches. Callers do this before they ask for fragments, which
+    /// would otherwise ingest everything in one go.
     pub(crate) async fn catch_up(&self) {
         let wanted = self.wanted();
-        while !self.ingest_some(&mut self.contents(), wanted, AT_ONCE) {
+        while !self.ingest_batch(&mut self.contents(), wanted, BATCH_FRAGMENTS_MAX) {
             tokio::task::yield_now().await;
         }
     }
 
-    /// Up to which index fragments are made for those who ask for all.
+    /// Returns the index up to which fragments are made for a request for all of them.
     fn wanted(&self) -> usize {
         if self.playback.on_demand() { 0 } else { usize::MAX }
     }
 
-    /// The held fragments of these numbers, in the order asked for; of those that are not there none.
-    pub(crate) fn by_numbers(&self, numbers: &[FragmentNumber]) -> Vec<Arc<Held>> {
-        let held = self.snapshot().held;
+    /// Returns the fragments held that have these numbers, in the order of the request.
+    pub(crate) fn by_numbers(&self, numbers: &[FragmentNumber]) -> Vec<Arc<StoredFragment>> {
+        let fragments = self.snapshot().fragments;
         numbers
             .iter()
             .filter_map(|number| {
-                let place = held.binary_search_by(|held| held.number.cmp(number)).ok()?;
-                Some(Arc::clone(&held[place]))
+                let index = fragments.binary_search_by(|fragment| fragment.number.cmp(number)).ok()?;
+                Some(Arc::clone(&fragments[index]))
             })
             .collect()
     }
 }
 
-/// Drops the oldest fragment.
+/// Drops the oldest fragment held.
 fn drop_first(contents: &mut Contents) {
-    let Some(first) = contents.held.pop_front() else { return };
+    let Some(first) = contents.fragments.pop_front() else { return };
     contents.base += 1;
-    if first.behind == Behind::Live {
+    if first.behind == MillisBehindNow::Live {
         contents.sent_bytes = contents.sent_bytes.saturating_sub(first.template.size_bytes());
         contents.expired.push(first.file_name());
     }

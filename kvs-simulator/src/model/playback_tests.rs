@@ -8,13 +8,13 @@ fn a_recording_may_have_any_times() {
 }
 
 fn playback(chunks: usize, repeat: Repeat, pace: Pace) -> Playback {
-    let takes = Duration::from_millis(100);
+    let duration = Duration::from_millis(100);
     let template = |index| {
         let parts = [bytes::Bytes::new(), bytes::Bytes::from_static(b"media"), bytes::Bytes::new()];
-        Arc::new(crate::source::Template { parts, begins: takes * index, takes, recorded: None })
+        Arc::new(super::super::media::Template { parts, start: duration * index, duration, recorded: None })
     };
     let chunks: Vec<_> = (0..chunks as u32).map(template).collect();
-    let media = Media { period: takes * chunks.len() as u32, chunks, not_whole: Vec::new() };
+    let media = Media { period: duration * chunks.len() as u32, chunks, unterminated: Vec::new() };
     Playback::new("s", media, repeat, pace, Clock::default(), 1_000)
 }
 

@@ -4,10 +4,10 @@ use super::*;
 fn only_exact_names_are_the_simulators_own() {
     let number = "91343852333181432412489103236310005892133364608";
     let fragment = format!("1700000000000-{number}");
-    let own = |name: &str| Own::of(name);
-    assert_eq!(own(&format!("{fragment}.mkv")), Some(Own::Fragment { ingested_millis: 1_700_000_000_000 }));
-    assert_eq!(own(&format!("{fragment}.unfinished")), Some(Own::Unfinished));
-    assert_eq!(own("stream.unfinished"), Some(Own::Unfinished));
+    let own = |name: &str| OwnName::of(name);
+    assert_eq!(own(&format!("{fragment}.mkv")), Some(OwnName::Fragment { ingested_millis: 1_700_000_000_000 }));
+    assert_eq!(own(&format!("{fragment}.unfinished")), Some(OwnName::Unfinished));
+    assert_eq!(own("stream.unfinished"), Some(OwnName::Unfinished));
     for name in [
         "2024-holiday.mkv".to_owned(),
         "2024-12.mkv".to_owned(),

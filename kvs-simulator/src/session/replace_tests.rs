@@ -8,11 +8,11 @@ fn a_value_is_overwritten_where_it_is_as_long() {
     let tag = kvs_mkv::AwsTag::FragmentNumber;
     let bytes = |number: &str| [b"\xFF\x00".to_vec(), writer.tags(&[(tag.name(), number)]), vec![0; 3]].concat();
     let mut twice = [bytes("123"), bytes("@@@"), bytes("4567")].concat();
-    put_in(&mut twice, tag, "890");
+    overwrite(&mut twice, tag, "890");
     assert_eq!(twice, [bytes("890"), bytes("890"), bytes("4567")].concat());
     let mut cut = bytes("123");
     cut.truncate(cut.len() - 4);
     let before = cut.clone();
-    put_in(&mut cut, tag, "890");
+    overwrite(&mut cut, tag, "890");
     assert_eq!(cut, before);
 }

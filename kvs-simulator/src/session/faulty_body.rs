@@ -1,4 +1,4 @@
-//! A response's body with what goes wrong with it on purpose: cut, stalled, dripping; and the rate it is sent at.
+//! A response's body with the faults that strike it (cut, stall, drip) and the rate at which it is sent.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
+use crate::connection::ConnectionHandle;
 use crate::fault::{CutHow, FaultKind};
-use crate::server::ConnectionHandle;
 
-/// The body is broken off, which makes the server close the connection.
+/// The error with which a body is aborted, so that the server closes the connection.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is reset on purpose")]
 struct Reset;
@@ -24,11 +24,11 @@ struct Faulty {
     rate: Option<u64>,
     began: Instant,
     connection: Option<ConnectionHandle>,
-    over: bool,
+    ended: bool,
 }
 
-/// Wraps a body, if there is reason to.
-pub(crate) fn wrap(
+/// Applies a fault and a rate, in bytes per second, to a body.
+pub(crate) fn with_faults(
     body: Body,
     fault: Option<FaultKind>,
     rate: Option<u64>,
@@ -46,7 +46,7 @@ pub(crate) fn wrap(
         rate,
         began: Instant::now(),
         connection,
-        over: false,
+        ended: false,
     };
     Body::from_stream(stream::unfold(
         faulty,
@@ -57,10 +57,10 @@ pub(crate) fn wrap(
 impl Faulty {
     async fn next(&mut self) -> Option<Result<Bytes, Reset>> {
         loop {
-            if self.over {
+            if self.ended {
                 return None;
             }
-            // A fault at a byte that has been reached strikes before more is waited for.
+            // A fault whose byte has been reached strikes before waiting for more.
             if self.room() == Some(0) {
                 match self.strike().await {
                     Some(end) => return end,
@@ -86,13 +86,13 @@ impl Faulty {
         }
     }
 
-    /// When what is sent by now is due, at the rate.
+    /// Returns when the bytes sent up to now are due at the rate.
     fn due(&self) -> Option<Instant> {
         let rate = self.rate?.max(1) as f64;
         self.began.checked_add(Duration::try_from_secs_f64(self.sent_bytes as f64 / rate).ok()?)
     }
 
-    /// Bytes that may still be sent before a fault at a byte strikes; `None`: there is none.
+    /// Returns how many bytes may be sent before the fault strikes, or `None` if there is no such fault.
     fn room(&self) -> Option<u64> {
         match self.fault {
             Some(
@@ -102,7 +102,7 @@ impl Faulty {
         }
     }
 
-    /// The fault's byte is reached. `Some`: the body ends so.
+    /// Lets the fault strike, now that its byte is reached. Returns `Some` if the body ends, with its last item.
     async fn strike(&mut self) -> Option<Option<Result<Bytes, Reset>>> {
         match self.fault.take() {
             Some(FaultKind::Stall { duration_ms, .. }) => {
@@ -115,12 +115,12 @@ impl Faulty {
                 None
             }
             Some(FaultKind::Cut { how: CutHow::Reset, .. }) => {
-                // Lets the server write out what it has before the connection goes.
+                // Gives the server time to write what it has before the connection is reset.
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 if let Some(connection) = &self.connection {
                     connection.reset_on_close();
                 }
-                self.over = true;
+                self.ended = true;
                 Some(Some(Err(Reset)))
             }
             _ => Some(None),

@@ -1,18 +1,19 @@
-//! A file that is played into a stream: which fragment comes when.
+//! A file played into a stream: which fragment arrives when.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::held::{Behind, Held};
+use super::fragment::{MillisBehindNow, StoredFragment};
+use super::media::{Media, Unterminated};
+use super::number;
+use super::source::{Pace, Repeat};
 use crate::clock::{Clock, millis};
-use crate::number;
-use crate::source::{Media, NotWhole, Pace, Repeat};
 
-/// Between the producer's clock and the service's, for what was not recorded.
+/// Time from producer timestamp to server timestamp, for files that are not recordings.
 const PRODUCER_LAG_MILLIS: i64 = 150;
 
-/// A file, how often and how fast. An empty one for streams that producers fill.
+/// A file with its repetitions and pace; an empty one for streams that producers fill.
 #[derive(Debug)]
 pub(crate) struct Playback {
     stream: String,
@@ -21,42 +22,49 @@ pub(crate) struct Playback {
     pace: Pace,
     started: Instant,
     started_millis: i64,
-    /// No more of it comes.
+    /// Set when no more fragments are to arrive.
     ended: AtomicBool,
-    /// Whether fragments are made when they are asked for: all are due at once, and they are too many to be held.
+    /// Whether fragments are made when readers ask for them: all are due at once and too many to be held.
     on_demand: bool,
 }
 
 impl Playback {
-    /// `held_max`: how many fragments a stream holds.
-    pub(crate) fn new(stream: &str, media: Media, repeat: Repeat, pace: Pace, clock: Clock, held_max: usize) -> Self {
+    /// Starts playing. `fragments_max` is the most fragments that the stream holds.
+    pub(crate) fn new(
+        stream: &str,
+        media: Media,
+        repeat: Repeat,
+        pace: Pace,
+        clock: Clock,
+        fragments_max: usize,
+    ) -> Self {
         let (started, started_millis) = (Instant::now(), clock.now_millis());
         let ended = AtomicBool::new(false);
-        // Media that takes no time is played at full pace whatever is said.
+        // Media without duration is played at full pace in any case.
         let at_once = pace == Pace::Max || (pace == Pace::Realtime && media.period.is_zero());
         let too_many = match repeat {
             Repeat::Forever => true,
-            Repeat::Times(times) => (media.chunks.len() as u64).saturating_mul(times) > held_max as u64,
+            Repeat::Times(times) => (media.chunks.len() as u64).saturating_mul(times) > fragments_max as u64,
         };
         let on_demand = at_once && too_many;
         Self { stream: stream.to_owned(), media, repeat, pace, started, started_millis, ended, on_demand }
     }
 
-    pub(crate) fn not_whole(&self) -> &[NotWhole] {
-        &self.media.not_whole
+    pub(crate) fn unterminated(&self) -> &[Unterminated] {
+        &self.media.unterminated
     }
 
-    /// Whether fragments are made when they are asked for, for there is no end of them, or none that could be held.
+    /// Returns whether fragments are made when readers ask for them, because they are endless or too many to be held.
     pub(crate) fn on_demand(&self) -> bool {
         self.on_demand
     }
 
-    /// Ends it: no more fragments come, as if the file were played to its end.
+    /// Ends playing: no more fragments arrive, as if the file had been played to its end.
     pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::Release);
     }
 
-    /// When the fragment of this index is due; `None`: there is none.
+    /// Returns when the fragment with this index is due, or `None` if there is none.
     pub(crate) fn due(&self, index: u64) -> Option<Instant> {
         if self.ended.load(Ordering::Acquire) {
             return None;
@@ -73,12 +81,12 @@ impl Playback {
             Pace::FragmentsPerSecond(rate) => Duration::try_from_secs_f64(index as f64 / rate).ok()?,
             Pace::Realtime => {
                 let template = &self.media.chunks[(index % per_play) as usize];
-                // A fragment is there when its last frame has been taken.
+                // A fragment is available when its last frame has been captured.
                 let played = self.media.period.checked_mul(u32::try_from(play).ok()?)?;
-                played.checked_add(template.begins)?.checked_add(template.takes)?
+                played.checked_add(template.start)?.checked_add(template.duration)?
             }
         };
-        // What is further off than time goes never comes.
+        // A time beyond what the clock can express never comes.
         self.started.checked_add(after)
     }
 
@@ -86,7 +94,7 @@ impl Playback {
         self.due(index).is_some_and(|due| due <= now)
     }
 
-    /// The index behind the last that is due, when all up to `from` are.
+    /// Returns the index after the last one that is due, given that all up to `from` are.
     fn due_by(&self, from: u64, now: Instant) -> u64 {
         let mut step = 1_u64;
         while self.is_due(from.saturating_add(step), now) && step < u64::MAX / 2 {
@@ -100,28 +108,33 @@ impl Playback {
         not_due
     }
 
-    /// The first index to make when `played` is the next one and a stream holds `held_max` fragments: those before have
-    /// come and gone while nobody looked. `None`: none has.
-    pub(crate) fn skip_to(&self, played: u64, held_max: usize, now: Instant) -> Option<u64> {
-        let behind = played.checked_add(held_max as u64)?;
+    /// Returns the first index worth making if `played` is the next one and the stream holds `fragments_max` fragments:
+    /// the ones before it would be dropped at once. Returns `None` if nothing has to be skipped.
+    pub(crate) fn skip_to(&self, played: u64, fragments_max: usize, now: Instant) -> Option<u64> {
+        let behind = played.checked_add(fragments_max as u64)?;
         if self.on_demand || !self.is_due(behind, now) {
             return None;
         }
-        Some(self.due_by(behind, now).saturating_sub(held_max as u64))
+        Some(self.due_by(behind, now).saturating_sub(fragments_max as u64))
     }
 
-    /// Makes the fragment of this index, which follows `before`.
-    pub(crate) fn make(&self, index: u64, before: Option<&Arc<Held>>, clock: Clock) -> Option<Held> {
+    /// Makes the fragment with this index, which follows `before`. Returns `None` if there is no number left for it.
+    pub(crate) fn make(
+        &self,
+        index: u64,
+        before: Option<&Arc<StoredFragment>>,
+        clock: Clock,
+    ) -> Option<StoredFragment> {
         let per_play = self.media.chunks.len() as u64;
         let play = index / per_play;
         let template = Arc::clone(&self.media.chunks[(index % per_play) as usize]);
-        let takes_millis = millis(template.takes);
+        let duration_millis = millis(template.duration);
         let ingested_millis = clock.now_millis();
         if let Some(recorded) = &template.recorded {
             let first = self.media.chunks.first()?.recorded.as_ref()?;
             let last_template = self.media.chunks.last()?;
             let last = last_template.recorded.as_ref()?;
-            let play_millis = play_millis(first.server_millis, last.server_millis, millis(last_template.takes));
+            let play_millis = play_millis(first.server_millis, last.server_millis, millis(last_template.duration));
             let shift_millis = play_millis.saturating_mul(i64::try_from(play).ok()?);
             let span = number::from_number(&last.number)
                 - number::from_number(&first.number).min(number::from_number(&last.number));
@@ -129,14 +142,14 @@ impl Playback {
             let value = number::from_number(&recorded.number) + step * play;
             let number = number::to_number(&value)?;
             let as_recorded = play == 0;
-            return Some(Held {
+            return Some(StoredFragment {
                 token: if as_recorded { recorded.token.clone() } else { number.as_str().to_owned() },
                 number,
                 server_millis: recorded.server_millis.saturating_add(shift_millis),
                 producer_millis: recorded.producer_millis.saturating_add(shift_millis),
-                takes_millis,
+                duration_millis,
                 ingested_millis,
-                behind: Behind::Fixed(recorded.millis_behind_now),
+                behind: MillisBehindNow::Fixed(recorded.millis_behind_now),
                 value,
                 template,
                 as_recorded,
@@ -147,18 +160,18 @@ impl Playback {
         let at_least = before.map_or(i64::MIN, |before| before.server_millis.saturating_add(1));
         let period_millis = millis(self.media.period);
         let played_millis =
-            period_millis.saturating_mul(i64::try_from(play).ok()?).saturating_add(millis(template.begins));
+            period_millis.saturating_mul(i64::try_from(play).ok()?).saturating_add(millis(template.start));
         let all_millis = period_millis.saturating_mul(i64::try_from(self.repeat_count()).unwrap_or(i64::MAX));
         let server_millis = match live {
-            // When it was due: nobody may have looked at the stream for a while.
+            // The time at which it was due: the stream may not have been looked at since.
             true => {
                 self.started_millis.saturating_add(millis(self.due(index)?.saturating_duration_since(self.started)))
             }
-            // As if it had been recorded up to now; what has no end goes on from now.
+            // As if it had been recorded up to now; an endless file continues from now.
             false => self.started_millis.saturating_sub(all_millis).max(0).saturating_add(played_millis),
         };
         let server_millis = server_millis.max(at_least);
-        // Mostly by 1, by a hole of up to 8 at times, by about 1,000 when the file begins again.
+        // The counter grows mostly by 1, sometimes by up to 8, and by 1,000 when the file starts again.
         let hole = match number::mix(&self.stream, index) % 8 {
             0 => 2 + number::mix(&self.stream, index + 1) % 7,
             _ => 1,
@@ -167,14 +180,14 @@ impl Playback {
         let before = before.map(|before| &before.value);
         let (number, value) = number::following(before, step, server_millis, ingested_millis, &self.stream)?;
         let stored_millis = all_millis.saturating_sub(played_millis);
-        Some(Held {
+        Some(StoredFragment {
             token: number.as_str().to_owned(),
             number,
             server_millis,
             producer_millis: server_millis.saturating_sub(PRODUCER_LAG_MILLIS),
-            takes_millis,
+            duration_millis,
             ingested_millis,
-            behind: Behind::Fixed(if live { 0 } else { (stored_millis - takes_millis).max(0) }),
+            behind: MillisBehindNow::Fixed(if live { 0 } else { (stored_millis - duration_millis).max(0) }),
             value,
             template,
             as_recorded: false,
@@ -190,9 +203,9 @@ impl Playback {
     }
 }
 
-/// Returns how long a recording is by its own times, which may be any numbers; never below 0.
-fn play_millis(first_millis: i64, last_millis: i64, last_takes_millis: i64) -> i64 {
-    last_millis.saturating_sub(first_millis).saturating_add(last_takes_millis).max(0)
+/// Returns a recording's duration by its own timestamps, which may be any numbers; never below 0.
+fn play_millis(first_millis: i64, last_millis: i64, last_duration_millis: i64) -> i64 {
+    last_millis.saturating_sub(first_millis).saturating_add(last_duration_millis).max(0)
 }
 
 #[cfg(test)]

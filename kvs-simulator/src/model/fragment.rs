@@ -1,4 +1,4 @@
-//! A fragment that a stream holds.
+//! Fragments that a stream holds.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,35 +8,38 @@ use num_bigint::BigUint;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::source::{Template, writer};
+use super::media::{Template, writer};
 
-/// How a fragment's distance to the live edge is told.
+/// What AWS_KINESISVIDEO_MILLIS_BEHIND_NOW of a fragment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Behind {
-    /// As recorded, or by what the file still has: the same each time.
+pub(crate) enum MillisBehindNow {
+    /// Always the same: as recorded, or the duration of what follows in the file.
     Fixed(i64),
-    /// From its own time to that of the latest fragment.
+    /// The time from this fragment to the stream's latest.
     Live,
 }
 
 /// A fragment that has been ingested.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct StoredFragment {
     pub(crate) number: FragmentNumber,
     pub(crate) token: String,
     pub(crate) server_millis: i64,
     pub(crate) producer_millis: i64,
-    pub(crate) takes_millis: i64,
-    /// When it was ingested, by the simulator's clock: what retention counts from.
+    pub(crate) duration_millis: i64,
+    /// When the fragment was ingested, by the simulator's clock. Retention counts from here.
     pub(crate) ingested_millis: i64,
-    pub(crate) behind: Behind,
+    pub(crate) behind: MillisBehindNow,
+    /// The number as an integer.
     pub(crate) value: BigUint,
     pub(crate) template: Arc<Template>,
+    /// Whether the chunk is served as recorded, with its own tags.
     pub(crate) as_recorded: bool,
+    /// SHA-256 and size of the chunk; computed when first asked for.
     pub(crate) digest: OnceLock<(String, u64)>,
 }
 
-/// A row of `/simulator/streams/NAME/fragments`.
+/// One row of `/simulator/streams/NAME/fragments`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FragmentRow {
@@ -48,32 +51,32 @@ pub(crate) struct FragmentRow {
     continuation_token: String,
 }
 
-impl Held {
-    /// The chunk as GetMedia sends it, in pieces that are shared and not copied. `latest_millis` is the server time of
-    /// the stream's latest fragment.
+impl StoredFragment {
+    /// Returns the chunk as GetMedia sends it, in pieces that are shared and not copied. `latest_millis` is the server time
+    /// of the stream's latest fragment.
     pub(crate) fn pieces(&self, latest_millis: i64) -> Vec<Bytes> {
         if let (true, Some(recorded)) = (self.as_recorded, &self.template.recorded) {
             return vec![recorded.bytes.clone()];
         }
         let millis_behind_now = match self.behind {
-            Behind::Fixed(millis) => millis,
-            Behind::Live => (latest_millis - self.server_millis).max(0),
+            MillisBehindNow::Fixed(millis) => millis,
+            MillisBehindNow::Live => (latest_millis - self.server_millis).max(0),
         };
         let tags = TrailingTags { millis_behind_now, continuation_token: self.token.clone() };
         self.assemble(writer().trailing_tags(&tags))
     }
 
-    /// The chunk as GetMediaForFragmentList sends it: without distance and token.
+    /// Returns the chunk as GetMediaForFragmentList sends it: without trailing AWS tags.
     pub(crate) fn archived_pieces(&self) -> Vec<Bytes> {
         self.assemble(Vec::new())
     }
 
-    /// Its name on disk.
+    /// Returns the name of the fragment's file on disk.
     pub(crate) fn file_name(&self) -> String {
         format!("{}-{}.mkv", self.ingested_millis, self.number)
     }
 
-    /// Size of the archived chunk.
+    /// Returns the size of the archived chunk, in bytes.
     pub(crate) fn size_bytes(&self) -> usize {
         self.archived_pieces().iter().map(Bytes::len).sum()
     }
@@ -89,12 +92,12 @@ impl Held {
         pieces.into_iter().filter(|piece| !piece.is_empty()).collect()
     }
 
-    /// When its media is over, by a clock that begins with it.
-    pub(crate) fn ends_millis(&self, begins_millis: i64) -> i64 {
-        begins_millis + self.takes_millis.max(1)
+    /// Returns when the fragment's media ends if it starts at this time.
+    pub(crate) fn end_millis(&self, start_millis: i64) -> i64 {
+        start_millis + self.duration_millis.max(1)
     }
 
-    /// What tests compare with; the digest is of the chunk at the live edge.
+    /// Returns the row that tests compare with. The digest is that of the chunk at the live edge.
     pub(crate) fn row(&self) -> FragmentRow {
         let (sha256, size_bytes) = self
             .digest

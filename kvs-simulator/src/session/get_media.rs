@@ -1,4 +1,4 @@
-//! The body of GetMedia: chunk after chunk, waiting for those to come.
+//! The body of GetMedia: one chunk after another, waiting for fragments that are still to arrive.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -10,17 +10,16 @@ use futures::Stream as FutureStream;
 use futures::stream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use super::replace::replacement;
 use crate::fault::FaultKind;
 use crate::limits::Limits;
-use crate::replace::replacement;
-use crate::source::writer;
-use crate::stream::{Next, Stream};
+use crate::model::{Next, Stream, writer};
 
-/// A session in progress.
-pub(crate) struct Session {
+/// A session of GetMedia.
+pub(crate) struct GetMediaSession {
     stream: Arc<Stream>,
     arrivals: watch::Receiver<u64>,
-    /// Which fragment comes next.
+    /// Index of the next fragment in the stream.
     index: usize,
     fragments_sent: u64,
     pieces: VecDeque<Bytes>,
@@ -32,7 +31,7 @@ pub(crate) struct Session {
     _permit: OwnedSemaphorePermit,
 }
 
-impl Session {
+impl GetMediaSession {
     pub(crate) fn new(
         stream: Arc<Stream>,
         index: usize,
@@ -59,7 +58,7 @@ impl Session {
         }
     }
 
-    /// The body as a stream of pieces.
+    /// Returns the body as a stream of pieces.
     pub(crate) fn into_body(self) -> impl FutureStream<Item = Result<Bytes, Infallible>> + Send {
         stream::unfold(self, |mut session| async move { session.next().await.map(|piece| (Ok(piece), session)) })
     }
@@ -75,7 +74,7 @@ impl Session {
         }
     }
 
-    /// Gets the pieces of the next chunk, waiting for it. `false`: the body ends.
+    /// Waits for the next chunk and queues its pieces. Returns `false` if the body ends.
     async fn fill(&mut self) -> bool {
         loop {
             self.stream.catch_up().await;
@@ -88,7 +87,7 @@ impl Session {
                 && self.fragments_sent >= *after_fragments
             {
                 let number = match self.stream.next(self.index) {
-                    Next::Fragment { held, .. } => Some(held.number.clone()),
+                    Next::Fragment { fragment, .. } => Some(fragment.number.clone()),
                     _ => None,
                 };
                 self.pieces.push_back(writer().error_chunk(number.as_ref(), *error_id, error_code).into());
@@ -98,10 +97,10 @@ impl Session {
             }
             let idle_until = self.idle_since + self.limits.idle_timeout;
             let wait_until = match self.stream.next(self.index) {
-                Next::Fragment { index, held, latest_millis } => {
-                    match replacement(self.fault.as_ref(), &held) {
+                Next::Fragment { index, fragment, latest_millis } => {
+                    match replacement(self.fault.as_ref(), &fragment) {
                         Some(bytes) => self.pieces.push_back(bytes),
-                        None => self.pieces.extend(held.pieces(latest_millis)),
+                        None => self.pieces.extend(fragment.pieces(latest_millis)),
                     }
                     self.index = index + 1;
                     self.fragments_sent += 1;
@@ -110,7 +109,7 @@ impl Session {
                 }
                 Next::Never if matches!(self.fault, Some(FaultKind::ServeIncomplete {})) => {
                     self.fault = None;
-                    let chunks: Vec<_> = self.stream.not_whole().iter().map(|chunk| chunk.bytes.clone()).collect();
+                    let chunks: Vec<_> = self.stream.unterminated().iter().map(|chunk| chunk.bytes.clone()).collect();
                     self.pieces.extend(chunks);
                     self.ends_at = now;
                     return !self.pieces.is_empty();

@@ -1,0 +1,17 @@
+//! What the simulator holds: streams, their fragments, and the files that are played into them. No HTTP, no disk but the
+//! files to be played.
+
+pub(crate) mod arn;
+mod fragment;
+mod media;
+pub(crate) mod number;
+mod playback;
+mod source;
+mod stream;
+
+pub(crate) use fragment::{MillisBehindNow, StoredFragment};
+pub use media::SourceError;
+pub(crate) use media::{Media, writer};
+pub(crate) use playback::Playback;
+pub use source::{Pace, Repeat, StreamSource};
+pub(crate) use stream::{Arrival, Identity, Next, Settings, Snapshot, Storage, Stream};
