@@ -25,7 +25,6 @@ pub mod schema;
 pub mod secrets;
 pub mod table;
 mod toml;
-mod value;
 pub mod worker;
 
 use std::fmt;

@@ -71,7 +71,7 @@ fn with_worker(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec<Proble
     }
     if connector.offsets_topic.as_ref().is_some_and(|topic| *topic != worker.offsets_topic) {
         let reason = format!(
-            "has to be the worker's offset.storage.topic, {:?}: all places are there, for they are written in the \
+            "has to be the worker's offset.storage.topic, {:?}: all positions are there, for they are written in the \
              fragments' transactions",
             worker.offsets_topic
         );

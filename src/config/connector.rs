@@ -14,9 +14,11 @@ use serde_json::Value;
 
 use super::error::ValueError;
 use super::reader::Reader;
+pub use super::restart::ErrorsTolerance;
 use super::restart::RestartPolicy;
 use super::table::connector::{CLASS as CLASS_KEY, NAME, TASKS_MAX, pulling, records, start as position};
-use super::{Problem, json, keys, properties, value};
+use super::table::value;
+use super::{Problem, json, keys, properties};
 use crate::record::{HEADROOM_BYTES, KeyFormat, RecordTimestamp};
 
 pub use streams::{Discovery, StreamsConfig};
@@ -34,16 +36,6 @@ const NAME_REQUIRED: &str = "is required, as a string";
 pub fn is_class(name: &str) -> bool {
     let name = name.rsplit('.').next().unwrap_or(name);
     name == CLASS || Some(name) == CLASS.strip_suffix("Connector")
-}
-
-/// What becomes of a stream at a fragment that cannot be parsed, however often it is pulled (`errors.tolerance`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ErrorsTolerance {
-    /// The stream's task is FAILED, and the fragment is not passed over.
-    #[default]
-    None,
-    /// The fragment is passed over, with a notification, and the stream goes on behind it.
-    All,
 }
 
 /// A connector's settings, checked.

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Problem;
 use super::error::ValueError;
-use super::table::key::Perhaps;
-use super::table::{Default, Definition, Key};
+use super::table::{Default, Definition, Key, Perhaps};
 
 /// A setting that was given: where, and its value.
 #[derive(Debug, Clone, Copy)]

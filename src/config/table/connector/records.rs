@@ -1,11 +1,11 @@
 //! What is written, and the topic it is written to.
 
 use crate::config::error::ValueError;
-use crate::config::table::Group::{Records, TopicCreation};
-use crate::config::table::Importance::{High, Low};
-use crate::config::table::key::{Choice, key, value};
-use crate::config::table::{Definition, Key, Optional, settings};
-use crate::config::value as parse;
+use crate::config::table::definition::Group::{Records, TopicCreation};
+use crate::config::table::definition::Importance::{High, Low};
+use crate::config::table::definition::{Choice, Definition, value};
+use crate::config::table::key::{Key, Optional, key, settings};
+use crate::config::table::value as parse;
 use crate::record::{KeyFormat, RecordTimestamp};
 
 const KEY_FORMATS: &[Choice] = &[
@@ -26,40 +26,59 @@ const RECORD_TIMESTAMPS: &[Choice] = &[
 settings! {
     /// What is written.
     RECORDS {
-        TOPIC: Key<String> = key("topic", "Topic").required_topic().same_everywhere().group(Records).importance(High).doc(
-            "Topic that the fragments are written to; consumers have to read it with isolation.level=read_committed. Created if it \
-             does not exist. It must be none of the worker's own topics.",
-        );
-        KEY_CONVERTER: Key<KeyFormat> = key("key.converter", "Key format").choice("string", KEY_FORMATS, &[KeyFormat::Text, KeyFormat::Avro])
-            .parse_by(key_format).group(Records).doc("How the records' keys, which are fragment numbers, are written.");
-        TIMESTAMP: Key<RecordTimestamp> = key("record.timestamp", "Record timestamp").choice("ingest", RECORD_TIMESTAMPS, &[
-                RecordTimestamp::Ingest,
-                RecordTimestamp::Producer,
-                RecordTimestamp::Server,
-            ]).group(Records).importance(Low).doc(
-            "Which time is Kafka's timestamp of a record. A topic's retention counts from it, so with producer or server old fragments \
-             may be deleted at once; where the topic would refuse or delete the record, the time of ingestion is written.",
-        );
+        TOPIC: Key<String> = key("topic", "Topic")
+            .required_topic()
+            .same_everywhere()
+            .group(Records)
+            .importance(High)
+            .doc(
+                "Topic that the fragments are written to; consumers have to read it with \
+                 isolation.level=read_committed. Created if it does not exist. It must be none of the worker's own \
+                 topics.",
+            );
+        KEY_CONVERTER: Key<KeyFormat> = key("key.converter", "Key format")
+            .choice("string", KEY_FORMATS, &[KeyFormat::Text, KeyFormat::Avro])
+            .parse_by(key_format)
+            .group(Records)
+            .doc("How the records' keys, which are fragment numbers, are written.");
+        TIMESTAMP: Key<RecordTimestamp> = key("record.timestamp", "Record timestamp")
+            .choice(
+                "ingest",
+                RECORD_TIMESTAMPS,
+                &[RecordTimestamp::Ingest, RecordTimestamp::Producer, RecordTimestamp::Server],
+            )
+            .group(Records)
+            .importance(Low)
+            .doc(
+                "Which time is Kafka's timestamp of a record. A topic's retention counts from it, so with producer or \
+                 server old fragments may be deleted at once; where the topic would refuse or delete the record, the \
+                 time of ingestion is written.",
+            );
     }
 }
 
 settings! {
     /// How the data topic is created.
     TOPIC_CREATION {
-        PARTITIONS: Key<i32> = key("topic.creation.default.partitions", "Partitions").int::<i32>(6, 1..=10_000).group(TopicCreation).doc(
-            "Number of partitions of the topic when it is created. All fragments of a stream go to one partition.",
-        );
-        REPLICATION: Key<i32> = key("topic.creation.default.replication.factor", "Replication factor").replication_factor().group(TopicCreation)
+        PARTITIONS: Key<i32> = key("topic.creation.default.partitions", "Partitions")
+            .int::<i32>(6, 1..=10_000)
+            .group(TopicCreation)
+            .doc(
+                "Number of partitions of the topic when it is created. All fragments of a stream go to one partition.",
+            );
+        REPLICATION: Key<i32> = key("topic.creation.default.replication.factor", "Replication factor")
+            .replication_factor()
+            .group(TopicCreation)
             .doc("Replication factor of the topic when it is created; -1 is the broker's default.");
     }
 }
 
 /// Any other configuration of the data topic.
-const TOPIC_CONFIG_KEY: Optional<String> = key("topic.creation.default.", "Topic configuration")
-    .optional_text()
-    .group(TopicCreation)
-    .importance(Low)
-    .doc("Configuration of the data topic when it is created: the name of a topic's configuration of Kafka's, such as retention.ms, behind it.");
+const TOPIC_CONFIG_KEY: Optional<String> =
+    key("topic.creation.default.", "Topic configuration").optional_text().group(TopicCreation).importance(Low).doc(
+        "Any other configuration of the data topic when it is created, by the name that Kafka has for it, such as \
+         retention.ms.",
+    );
 
 /// What is known of it.
 pub(in crate::config::table) const TOPIC_CONFIG: Definition = TOPIC_CONFIG_KEY.definition();

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use regex::{Regex, RegexBuilder};
 
-use super::error::ValueError;
-use super::table::{Definition, Kind, Unit};
+use super::definition::{Definition, Kind, Unit};
+use crate::config::error::ValueError;
 
 /// What a regular expression may grow to, compiled.
 const REGEX_MAX_BYTES: usize = 1 << 20;
@@ -73,12 +73,12 @@ pub(super) fn topic(_: &Definition, _: &'static [String], name: &str) -> Result<
     Ok(name.to_owned())
 }
 
-/// Checks a connector's name: any text, as Connect takes it, that a person can read in one line, and that stays one part of
-/// a path, which `.` and `..` do not.
+/// Checks a connector's name: any text, as Connect takes it, that a person can read in one line, and that stays one
+/// part of a path, which `.` and `..` do not.
 ///
 /// # Errors
 /// What is wrong with the name.
-pub(super) fn check_connector_name(name: &str) -> Result<(), ValueError> {
+pub(in crate::config) fn check_connector_name(name: &str) -> Result<(), ValueError> {
     let found = || begin_of(name);
     if matches!(name.trim(), "." | "..") {
         return Err(ValueError::PathName { found: found() });
