@@ -7,15 +7,15 @@
 //! compiler's warning of what is never used.
 
 mod definition;
-mod key;
+pub mod key;
 pub(super) mod value;
 
 pub(crate) mod connector;
 pub(crate) mod worker;
 
 pub use definition::{Choice, Default, Definition, Group, Importance, Kind, Unit};
-pub(crate) use key::Key;
-pub(super) use key::{Optional, Perhaps};
+pub(super) use key::Perhaps;
+pub use key::{Key, Optional};
 
 const WORKER: [&[Definition]; 4] = [worker::CLUSTER, worker::PUBLISHING, worker::rest::REST, worker::rest::SECRETS];
 
