@@ -3,11 +3,13 @@
 //! **Contract.** Exit codes are those of sysexits, as `--help` lists them. What was asked for goes to standard output, everything else to standard error.
 
 mod brokers;
+mod completions;
 mod connector;
 mod offsets;
 mod output;
 mod remote;
 mod run;
+mod setting;
 mod tail;
 mod validate;
 
@@ -76,6 +78,8 @@ enum Command {
     Connector(connector::Connector),
     /// Look at the streams' places, and alter them.
     Offsets(offsets::Offsets),
+    /// Print a script that completes this command line in a shell.
+    Completions(completions::Completions),
 }
 
 const BOOTSTRAP: &str = "bootstrap.servers";
@@ -90,13 +94,8 @@ pub struct WorkerArgs {
     #[arg(long, value_name = "HOST:PORT,…")]
     bootstrap_servers: Option<String>,
     /// One setting of the worker, before all others. May be given many times.
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_setting)]
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting::SettingParser, hide_possible_values = true)]
     settings: Vec<(String, String)>,
-}
-
-fn parse_setting(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("KEY=VALUE was expected")?;
-    Ok((key.trim().to_owned(), value.to_owned()))
 }
 
 impl WorkerArgs {
@@ -156,6 +155,7 @@ pub fn main() -> ExitCode {
         Command::Tail(tail) => tail.execute(),
         Command::Connector(connector) => connector.execute(),
         Command::Offsets(offsets) => offsets.execute(),
+        Command::Completions(completions) => completions.execute(),
     };
     end(result)
 }

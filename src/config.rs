@@ -2,20 +2,28 @@
 //!
 //! **Contract.** A problem names file, key and reason; an unknown key is one, and names a known key that is really near. What
 //! comes out is typed and consistent: nothing behind this module parses a setting again.
+//!
+//! Inside, arrows run from the file to the entry: check → {connector, worker} → reader → table → value, and
+//! {connect_keys, librdkafka_keys, kafka_names, secrets} stand beside the table.
 
 pub mod check;
 pub mod connect_keys;
 pub mod connector;
 mod discreet;
 mod environment;
+pub mod error;
 pub mod json;
 mod kafka_names;
 pub mod keys;
 pub mod librdkafka_keys;
 pub mod properties;
+mod reader;
+pub mod reference;
 pub mod rest;
 pub mod restart;
+pub mod schema;
 pub mod secrets;
+pub mod table;
 mod toml;
 pub mod worker;
 
@@ -52,3 +60,7 @@ impl fmt::Display for Problem {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "config/generated_tests.rs"]
+mod generated_tests;

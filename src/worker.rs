@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cluster::status::Reporter;
 use crate::cluster::{ConfigLog, ConfigStore, Event, FollowerEnded, MemoryLog, StatusLog};
 use crate::config::WorkerConfig;
-use crate::config::connector::Given;
+use crate::config::connector::ConnectorFile;
 use crate::connector::StreamStates;
 use crate::kafka::{DataTopics, KafkaConfigStore, KafkaLog, KafkaSettings, KafkaStatusStore, Membership, Topics};
 use crate::logging::Logging;
@@ -152,7 +152,7 @@ impl Worker {
     /// When it cannot start, or may not go on.
     pub async fn run(
         self: Arc<Self>,
-        given: Vec<Given>,
+        given: Vec<ConnectorFile>,
         shutdown: CancellationToken,
         mut rest_ends: mpsc::Receiver<Panicked>,
     ) -> Result<(), WorkerError> {
@@ -310,8 +310,8 @@ impl Worker {
     }
 
     /// Puts the connectors that were given into the log, as PUT config does.
-    async fn put_given(&self, given: Vec<Given>, shutdown: &CancellationToken) -> Result<(), WorkerError> {
-        for Given { place, settings } in given {
+    async fn put_given(&self, given: Vec<ConnectorFile>, shutdown: &CancellationToken) -> Result<(), WorkerError> {
+        for ConnectorFile { place, settings } in given {
             let name = settings.get("name").cloned().unwrap_or_default();
             let put = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),

@@ -183,6 +183,26 @@ fn a_listener_that_is_taken_is_69() {
     assert!(said.contains("cannot listen on") && said.contains("an address of its own (listeners)"), "{said}");
 }
 
+#[test]
+fn shells_get_a_script_that_completes_commands_and_settings() {
+    for (shell, begins) in
+        [("bash", "_kvs-connect() {"), ("zsh", "#compdef kvs-connect"), ("fish", "complete -c kvs-connect")]
+    {
+        let (code, script) = run(&["completions", shell]);
+        assert_eq!(code, 0, "{script}");
+        assert!(script.contains(begins), "{shell}: {script}");
+        for word in ["validate", "offsets", "session.timeout.ms="] {
+            assert!(script.contains(word), "{shell} does not complete {word}");
+        }
+    }
+    assert_eq!(run(&["completions", "cmd.exe"]).0, 64);
+    // Settings are not listed where help is asked for, and need a value.
+    let (code, help) = run(&["run", "--help"]);
+    assert!(code == 0 && !help.contains("session.timeout.ms="), "{help}");
+    let (code, said) = run(&["run", "--set", "group.id", "c.json"]);
+    assert!(code == 64 && said.contains("KEY=VALUE was expected"), "{said}");
+}
+
 /// The only complaint is the one that tells what to do: what follows from it is not said.
 #[test]
 fn a_file_that_is_none_is_said_once_and_with_what_was_expected() {
@@ -282,15 +302,6 @@ fn help_is_wrapped_once_and_lists_every_exit_code() {
         help.contains("dev/demo/clip.mkv") && Path::new(env!("CARGO_MANIFEST_DIR")).join("dev/demo/clip.mkv").exists()
     );
     assert!(help.contains("kvs-connect tail --worker connectors/worker.toml --topic kvs.fragments"), "{help}");
-}
-
-#[test]
-fn the_reference_of_settings_has_all_of_them() {
-    let reference = include_str!("../docs/CONFIGURATION.md");
-    for key in kvs_connect::config::keys::WORKER.iter().chain(kvs_connect::config::keys::CONNECTOR) {
-        let row = format!("| `{}` | {} | {} |", key.name, key.default, key.doc);
-        assert!(reference.contains(&row), "docs/CONFIGURATION.md lacks or differs from: {row}");
-    }
 }
 
 /// Every path of the REST API is in its document, and the other way round.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Failure, WorkerArgs, output};
-use crate::config::connector::Given;
+use crate::config::connector::ConnectorFile;
 use crate::config::{Problem, WorkerConfig, check, connector};
 use crate::worker::clients;
 
@@ -21,7 +21,7 @@ pub(super) struct Validate {
 }
 
 /// Reads connectors' files; all problems of all files.
-pub(super) fn load_all(files: &[PathBuf]) -> (Vec<Given>, Vec<Problem>) {
+pub(super) fn load_all(files: &[PathBuf]) -> (Vec<ConnectorFile>, Vec<Problem>) {
     let (mut connectors, mut problems) = (Vec::new(), Vec::new());
     for file in files {
         match connector::load(file) {
@@ -34,8 +34,8 @@ pub(super) fn load_all(files: &[PathBuf]) -> (Vec<Given>, Vec<Problem>) {
 }
 
 /// What is wrong with the connectors' settings, on a worker or on any.
-pub(super) fn check_all(worker: Option<&WorkerConfig>, connectors: &[Given]) -> Vec<Problem> {
-    let check = |given: &Given| check::connector(worker, &given.place, &given.settings).err();
+pub(super) fn check_all(worker: Option<&WorkerConfig>, connectors: &[ConnectorFile]) -> Vec<Problem> {
+    let check = |given: &ConnectorFile| check::connector(worker, &given.place, &given.settings).err();
     connectors.iter().filter_map(check).flatten().collect()
 }
 

@@ -1,73 +1,15 @@
-//! Rules that settings have to keep among each other, and of names.
+//! Rules that settings have to keep among each other: connectors beside one another, and beside their worker.
 
 use std::collections::BTreeMap;
 
-use super::connector::Given;
+use super::connector::ConnectorFile;
 use super::connector::topics::topics;
 use super::discreet::Discreet;
 use super::secrets::{Providers, Resolved};
 use super::{ConnectorConfig, Problem, WorkerConfig};
 
-/// A whole number within a range.
-///
-/// # Errors
-/// What was expected.
-pub fn whole_number(text: &str, least: u64, most: u64) -> Result<u64, String> {
-    let value = text.trim().parse().ok().filter(|value| (least..=most).contains(value));
-    value.ok_or_else(|| format!("{text:?}: a whole number from {least} to {most} was expected"))
-}
-
-/// A replication factor; -1 is the broker's default.
-///
-/// # Errors
-/// What was expected.
-pub fn replication_factor(text: &str) -> Result<i32, String> {
-    let value = text.trim().parse().ok().filter(|&value| value == -1 || (1..=100).contains(&value));
-    value.ok_or_else(|| format!("{text:?}: -1, or a whole number from 1 to 100 was expected"))
-}
-
-/// Whether Kafka takes a topic's name.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn topic_name(name: &str) -> Result<(), String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if matches!(name, "." | "..") || !(1..=249).contains(&name.len()) || !name.bytes().all(allowed) {
-        let shown: String = name.chars().take(300).collect();
-        return Err(format!("{shown:?} is no topic name: 1 to 249 characters of [a-zA-Z0-9._-] are"));
-    }
-    Ok(())
-}
-
-/// Whether a connector's name can be used: any text, as Connect takes it, that a person can read in one line, and that stays
-/// one part of a path, which `.` and `..` do not.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn connector_name(name: &str) -> Result<(), String> {
-    let shown = || name.chars().take(300).collect::<String>();
-    if matches!(name.trim(), "." | "..") {
-        return Err(format!("{:?} is no name: in a path it stands for another place", shown()));
-    }
-    if name.trim().is_empty() || name.chars().count() > 256 || name.chars().any(|one| one.is_control() || misleads(one))
-    {
-        return Err(format!(
-            "{:?}: 1 to 256 characters were expected, none of which controls a terminal or the direction of writing",
-            shown()
-        ));
-    }
-    Ok(())
-}
-
-/// Whether a character that is not seen makes others be seen elsewhere: those that turn the direction of writing, and ends of
-/// lines.
-fn misleads(character: char) -> bool {
-    matches!(character,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 /// Whether two of the connectors that are given have one name.
-pub fn names(given: &[Given]) -> Vec<Problem> {
+pub fn names(given: &[ConnectorFile]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (index, connector) in given.iter().enumerate() {
         if let Some(other) = given[..index].iter().find(|other| other.name() == connector.name()) {
@@ -91,7 +33,7 @@ pub fn connector(
     let none = Providers::default();
     let providers = worker.map_or(&none, |worker| &worker.providers);
     let resolved = providers.resolve(settings).map_err(|problems| {
-        problems.into_iter().map(|(key, reason)| Problem::new(place, &key, reason)).collect::<Vec<_>>()
+        problems.into_iter().map(|(key, reason)| Problem::new(place, &key, reason.to_string())).collect::<Vec<_>>()
     })?;
     let discreet = Discreet::new(place, settings, &resolved.settings);
     let read = super::connector::from_settings(place, &resolved.settings);
@@ -144,7 +86,7 @@ fn with_worker(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec<Proble
     problems.extend(one_topic_one_role(worker, connector));
     if connector.offsets_topic.as_ref().is_some_and(|topic| *topic != worker.offsets_topic) {
         let reason = format!(
-            "has to be the worker's offset.storage.topic, {:?}: all places are there, for they are written in the \
+            "has to be the worker's offset.storage.topic, {:?}: all positions are there, for they are written in the \
              fragments' transactions",
             worker.offsets_topic
         );

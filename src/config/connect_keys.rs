@@ -1,6 +1,6 @@
 //! Settings that Kafka Connect has and this program has not: what becomes of each.
 //!
-//! **Contract.** Every setting of Kafka Connect 4.1, of connectors and of workers, is one of our own ([`super::keys`]),
+//! **Contract.** Every setting of Kafka Connect 4.1, of connectors and of workers, is one of our own ([`super::table`]),
 //! or stands here: accepted with those values for which it asks for nothing that is not so anyway, or refused with the
 //! reason and what to do. Nothing is taken that would be done otherwise.
 
@@ -39,6 +39,26 @@ pub enum Accepts {
     Nothing,
 }
 
+/// A setting of Kafka Connect's, or a value of it, that asks for something that is not done here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectKeyError {
+    /// The setting has some values here, and this is none of them.
+    #[error("only {} is taken: {reason}", expected.join(", "))]
+    Value {
+        /// The values that it has.
+        expected: &'static [&'static str],
+        /// Why there are no others, and what to do instead.
+        reason: &'static str,
+    },
+    /// The setting does not exist here.
+    #[error("cannot be set here: {reason}")]
+    Refused {
+        /// Why not, and what to do instead.
+        reason: &'static str,
+    },
+}
+
 impl ConnectKey {
     fn is(&self, name: &str) -> bool {
         match self.name.strip_suffix('*') {
@@ -48,7 +68,7 @@ impl ConnectKey {
         }
     }
 
-    fn check(&self, value: &str) -> Result<(), String> {
+    fn check(&self, value: &str) -> Result<(), ConnectKeyError> {
         let value = value.trim();
         let class = value.rsplit('.').next().unwrap_or(value);
         let accepted = match self.accepts {
@@ -63,10 +83,10 @@ impl ConnectKey {
             return Ok(());
         }
         Err(match self.accepts {
-            Accepts::These(values) | Accepts::Some(values) => {
-                format!("only {} is taken: {}", values.join(", "), self.reason)
+            Accepts::These(expected) | Accepts::Some(expected) => {
+                ConnectKeyError::Value { expected, reason: self.reason }
             }
-            _ => format!("cannot be set here: {}", self.reason),
+            _ => ConnectKeyError::Refused { reason: self.reason },
         })
     }
 }
@@ -75,7 +95,7 @@ impl ConnectKey {
 ///
 /// # Errors
 /// Why it is refused, and what to do.
-pub fn check(table: &[ConnectKey], name: &str, value: &str) -> Option<Result<(), String>> {
+pub fn check(table: &[ConnectKey], name: &str, value: &str) -> Option<Result<(), ConnectKeyError>> {
     // The longest that fits, so that a prefix leaves room for what is within it.
     let found = table.iter().filter(|key| key.is(name)).max_by_key(|key| key.name.len())?;
     Some(found.check(value))

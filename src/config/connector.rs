@@ -1,6 +1,5 @@
 //! A connector's settings: a flat map of strings, in Connect's JSON.
 
-mod reader;
 mod service;
 mod start;
 mod streams;
@@ -9,15 +8,20 @@ pub mod topics;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
-use kvs_client::{ArchiveBounds, ClientConfig, IdlePolicy, Limits, PositionLost, PullerConfig, files};
+use kvs_client::{ArchiveBounds, ClientConfig, IdlePolicy, Limits, PullerConfig, files};
 use serde_json::Value;
 
+use super::error::ValueError;
+use super::reader::Reader;
+pub use super::restart::ErrorsTolerance;
 use super::restart::RestartPolicy;
-use super::{Problem, check, json, keys, properties};
+use super::table::connector::{CLASS as CLASS_KEY, NAME, TASKS_MAX, pulling, records, start as position};
+use super::table::value;
+use super::{Problem, json, keys, properties};
 use crate::model::{KeyFormat, RecordTimestamp, VALUE_HEADROOM_BYTES};
 
-use reader::Reader;
 pub use streams::{Discovery, StreamsConfig};
 pub(crate) use time::shown;
 
@@ -26,20 +30,13 @@ pub const CLASS: &str = "KinesisVideoSourceConnector";
 /// The class as it is shown, as Connect shows classes.
 pub const CLASS_PATH: &str = "com.github.kvsconnect.KinesisVideoSourceConnector";
 
+/// What is said of a connector without a name.
+const NAME_REQUIRED: &str = "is required, as a string";
+
 /// Whether a name is the class's: with a package or without, with `Connector` or without, as Connect takes aliases.
 pub fn is_class(name: &str) -> bool {
     let name = name.rsplit('.').next().unwrap_or(name);
     name == CLASS || Some(name) == CLASS.strip_suffix("Connector")
-}
-
-/// What becomes of a stream at a fragment that cannot be parsed, however often it is pulled (`errors.tolerance`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ErrorsTolerance {
-    /// The stream's task is FAILED, and the fragment is not passed over.
-    #[default]
-    None,
-    /// The fragment is passed over, with a notification, and the stream goes on behind it.
-    All,
 }
 
 /// A connector's settings, checked.
@@ -91,7 +88,7 @@ impl ConnectorConfig {
 ///
 /// # Errors
 /// All problems there are.
-pub fn load(file: &Path) -> Result<Given, Vec<Problem>> {
+pub fn load(file: &Path) -> Result<ConnectorFile, Vec<Problem>> {
     let place = file.display().to_string();
     let whole = |reason: String| vec![Problem::new(&place, "", reason)];
     let text = files::read_text(file).map_err(|error| whole(error.on_command_line(file)))?;
@@ -99,12 +96,12 @@ pub fn load(file: &Path) -> Result<Given, Vec<Problem>> {
 }
 
 /// Reads the Java properties of a connector.
-fn parse_properties(place: &str, text: &str) -> Result<Given, Vec<Problem>> {
+fn parse_properties(place: &str, text: &str) -> Result<ConnectorFile, Vec<Problem>> {
     let settings = properties::parse(text).map_err(|problems| {
         problems.into_iter().map(|(key, reason)| Problem::new(place, &key, reason)).collect::<Vec<_>>()
     })?;
-    if settings.contains_key("name") {
-        return Ok(Given { place: place.to_owned(), settings });
+    if settings.contains_key(NAME.name()) {
+        return Ok(ConnectorFile { place: place.to_owned(), settings });
     }
     Err(from_settings(place, &settings).err().unwrap_or_default())
 }
@@ -113,7 +110,7 @@ fn parse_properties(place: &str, text: &str) -> Result<Given, Vec<Problem>> {
 ///
 /// # Errors
 /// All problems there are.
-pub fn parse(place: &str, text: &str) -> Result<Given, Vec<Problem>> {
+pub fn parse(place: &str, text: &str) -> Result<ConnectorFile, Vec<Problem>> {
     let whole = |reason: String| vec![Problem::new(place, "", reason)];
     let value: Value = json::from_slice(text.as_bytes())
         .map_err(|error| whole(format!("no JSON: {error}{}", properties::hint_for_connectors(text))))?;
@@ -131,42 +128,43 @@ pub fn parse(place: &str, text: &str) -> Result<Given, Vec<Problem>> {
         return Err(problems);
     };
     let mut settings = flat(place, config, &mut problems);
-    let inner_name = settings.remove("name");
+    let inner_name = settings.remove(NAME.name());
     let name = match (name, inner_name) {
         (Some(Value::String(outer)), Some(inner)) if outer != inner => {
-            problems.push(Problem::new(place, "name", format!("{outer:?} beside config and {inner:?} within it")));
+            problems.push(Problem::new(place, NAME.name(), format!("{outer:?} beside config and {inner:?} within it")));
             None
         }
         (Some(Value::String(name)), _) | (None, Some(name)) => Some(name),
         _ => {
-            problems.push(Problem::new(place, "name", "is required, as a string"));
+            problems.push(Problem::new(place, NAME.name(), NAME_REQUIRED));
             None
         }
     };
     if let Some(name) = &name {
-        settings.insert("name".to_owned(), name.clone());
+        settings.insert(NAME.name().to_owned(), name.clone());
     }
     if problems.is_empty() {
-        return Ok(Given { place: place.to_owned(), settings });
+        return Ok(ConnectorFile { place: place.to_owned(), settings });
     }
     // What else is wrong is said at once.
-    problems.extend(from_settings(place, &settings).err().unwrap_or_default().into_iter().filter(|p| p.key != "name"));
+    problems
+        .extend(from_settings(place, &settings).err().unwrap_or_default().into_iter().filter(|p| p.key != NAME.name()));
     Err(problems)
 }
 
-/// A connector's settings as they were given, with its name among them.
+/// A connector's file, or what else a connector was given by: its settings as they were written, with its name among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
+pub struct ConnectorFile {
     /// Where they were read from.
     pub place: String,
     /// The settings.
     pub settings: BTreeMap<String, String>,
 }
 
-impl Given {
+impl ConnectorFile {
     /// The connector's name.
     pub fn name(&self) -> &str {
-        self.settings.get("name").map_or("", String::as_str)
+        self.settings.get(NAME.name()).map_or("", String::as_str)
     }
 }
 
@@ -197,18 +195,18 @@ fn flat(place: &str, config: serde_json::Map<String, Value>, problems: &mut Vec<
 /// All problems there are.
 pub fn from_settings(place: &str, settings: &BTreeMap<String, String>) -> Result<ConnectorConfig, Vec<Problem>> {
     let mut problems = Vec::new();
-    let name = settings.get("name").cloned();
-    match name.as_deref().map(check::connector_name) {
-        None => problems.push(Problem::new(place, "name", "is required, as a string")),
-        Some(Err(reason)) => problems.push(Problem::new(place, "name", reason)),
+    let name = settings.get(NAME.name()).cloned();
+    match name.as_deref().map(value::check_connector_name) {
+        None => problems.push(Problem::new(place, NAME.name(), NAME_REQUIRED)),
+        Some(Err(error)) => problems.push(Problem::new(place, NAME.name(), error.to_string())),
         Some(Ok(())) => {}
     }
     for (key, value) in settings {
-        if let Err(reason) = keys::check_connector(key, value) {
-            problems.push(Problem::new(place, key, reason));
+        if let Err(error) = keys::check_connector(key, value) {
+            problems.push(Problem::new(place, key, error.to_string()));
         }
     }
-    let config = Reader { settings, place, problems: &mut problems, notes: Vec::new() }.read(name);
+    let config = Reader::of_one_place(place, settings, &mut problems).connector(name);
     match config {
         Some(config) if problems.is_empty() => Ok(config),
         _ => Err(problems),
@@ -217,35 +215,26 @@ pub fn from_settings(place: &str, settings: &BTreeMap<String, String>) -> Result
 
 /// Which streams settings name; no reference can stand in those. `None`: they are wrong.
 pub fn streams_of(settings: &BTreeMap<String, String>) -> Option<StreamsConfig> {
-    Reader { settings, place: "settings", problems: &mut Vec::new(), notes: Vec::new() }.streams()
+    Reader::of_one_place("settings", settings, &mut Vec::new()).streams()
 }
 
 impl Reader<'_> {
     /// Every field is read before one that is missing ends it, so that all problems are found.
-    fn read(mut self, name: Option<String>) -> Option<ConnectorConfig> {
+    fn connector(mut self, name: Option<String>) -> Option<ConnectorConfig> {
         self.class();
-        let _ = self.number("tasks.max", 1, 1, 1_000_000);
+        let _ = self.read(&TASKS_MAX);
         let client = self.client();
         let streams = self.streams();
         let one = matches!(&streams, Some(StreamsConfig::Listed(streams)) if streams.len() == 1) || streams.is_none();
         let puller = self.puller(one, client.as_ref().map(|client| client.retry));
         let restart = self.restart();
-        let errors_tolerance =
-            self.one_of("errors.tolerance", "none", &[("none", ErrorsTolerance::None), ("all", ErrorsTolerance::All)]);
+        let errors_tolerance = self.read(&pulling::TOLERANCE);
         let backfill = self.backfill(one);
-        let topic = self.topic();
-        let topic_partitions = self.number("topic.creation.default.partitions", 6, 1, 10_000);
-        let topic_replication_factor = self.replication("topic.creation.default.replication.factor");
-        let key_format = self.key_format();
-        let record_timestamp = self.one_of(
-            "record.timestamp",
-            "ingest",
-            &[
-                ("ingest", RecordTimestamp::Ingest),
-                ("producer", RecordTimestamp::Producer),
-                ("server", RecordTimestamp::Server),
-            ],
-        );
+        let topic = self.read(&records::TOPIC);
+        let topic_partitions = self.read(&records::PARTITIONS);
+        let topic_replication_factor = self.read(&records::REPLICATION);
+        let key_format = self.read(&records::KEY_CONVERTER);
+        let record_timestamp = self.read(&records::TIMESTAMP);
         Some(ConnectorConfig {
             name: name?,
             place: self.place.to_owned(),
@@ -256,105 +245,74 @@ impl Reader<'_> {
             errors_tolerance: errors_tolerance?,
             backfill: backfill?,
             topic: topic?,
-            topic_partitions: i32::try_from(topic_partitions?).ok()?,
+            topic_partitions: topic_partitions?,
             topic_replication_factor: topic_replication_factor?,
             topic_config: self.topic_config(),
             key_format: key_format?,
             record_timestamp: record_timestamp?,
-            offsets_topic: self.text("offsets.storage.topic"),
+            // Connect's own, which is held against the worker's where there is one.
+            offsets_topic: self.raw("offsets.storage.topic").filter(|topic| !topic.is_empty()).map(str::to_owned),
             notes: self.notes,
         })
     }
 
     fn puller(&mut self, one: bool, retry: Option<kvs_client::RetryPolicy>) -> Option<PullerConfig> {
         let start = self.start(one);
-        let position_lost = self.one_of(
-            "kvs.position.lost",
-            "earliest",
-            &[("earliest", PositionLost::Earliest), ("now", PositionLost::Now), ("fail", PositionLost::Fail)],
-        );
-        let gap_check = self.flag_or("kvs.gap.check", false);
-        let fragment_size_bytes = self.number("kvs.fragment.max.size.bytes", 64 << 20, 1024, 512 << 20);
-        let slow_retry_delay = self.millis("kvs.retry.slow.delay.ms", 60_000, 1, 86_400_000);
-        let idle_cap = self.millis("kvs.idle.max.delay.ms", 2_000, 1, 3_600_000);
-        let silence_fails = self.flag_or("kvs.inactivity.fails", false);
-        let caught_up_ms = self.number("kvs.caught.up.max.behind.ms", 10_000, 0, 86_400_000);
+        let position_lost = self.read(&position::LOST);
+        let gap_check = self.read(&position::GAP_CHECK);
+        let fragment_size_bytes = self.read(&pulling::FRAGMENT_MAX_SIZE);
+        let slow_retry_delay = self.read(&pulling::RETRY_SLOW_DELAY);
+        let idle_cap = self.read(&pulling::IDLE_MAX_DELAY);
+        let silence_fails = self.read(&pulling::INACTIVITY_FAILS);
+        let caught_up_ms = self.read(&pulling::CAUGHT_UP);
         let start = start?;
         Some(PullerConfig {
             start: start.selector,
             start_inclusive: start.inclusive,
             position_lost: position_lost?,
             gap_check: gap_check?,
-            limits: Limits::default().with_fragment_size_bytes(usize::try_from(fragment_size_bytes?).ok()?),
+            limits: Limits::default().with_fragment_size_bytes(fragment_size_bytes?),
             headroom_bytes: VALUE_HEADROOM_BYTES,
             retry: retry?,
             slow_retry_delay: slow_retry_delay?,
             idle: IdlePolicy { cap: idle_cap?, silence_fails: silence_fails?, ..IdlePolicy::default() },
-            caught_up_ms: i64::try_from(caught_up_ms?).ok()?,
+            caught_up_ms: caught_up_ms?,
             ..PullerConfig::default()
         })
     }
 
-    /// Connect's `errors.retry.timeout` counts milliseconds without saying so.
     fn restart(&mut self) -> Option<RestartPolicy> {
-        const TIMEOUT: &str = "errors.retry.timeout";
-        let timeout = match self.get(TIMEOUT).unwrap_or("-1") {
-            "-1" => Some(None),
-            _ => self.millis(TIMEOUT, 0, 0, 31_536_000_000).map(Some),
-        };
-        let base = self.millis("errors.retry.delay.base.ms", 10_000, 1, 3_600_000);
-        let cap = self.millis("errors.retry.delay.max.ms", 60_000, 1, 86_400_000);
+        let timeout_ms = self.read(&pulling::RESTART_TIMEOUT);
+        let base = self.read(&pulling::RESTART_BASE);
+        let cap = self.read(&pulling::RESTART_MAX);
+        // A negative one is for ever.
+        let timeout = timeout_ms.map(|millis| u64::try_from(millis).ok().map(Duration::from_millis));
         Some(RestartPolicy { timeout: timeout?, base: base?, cap: cap? })
     }
 
-    /// Connect's names of the same are taken, too.
-    fn key_format(&mut self) -> Option<KeyFormat> {
-        const KEY: &str = "key.converter";
-        let name = self.get(KEY).map(|name| name.rsplit('.').next().unwrap_or(name).to_owned());
-        match name.as_deref() {
-            Some("StringConverter") => Some(KeyFormat::Text),
-            Some(
-                "AvroConverter" | "ByteArrayConverter" | "JsonConverter" | "JsonSchemaConverter" | "ProtobufConverter",
-            ) => {
-                self.problem(
-                    KEY,
-                    "keys are the stream's name as text (string, StringConverter), or Avro in the \
-                    single-object encoding, without a schema registry (avro)",
-                );
-                None
-            }
-            _ => self.one_of(KEY, "string", &[("string", KeyFormat::Text), ("avro", KeyFormat::Avro)]),
-        }
-    }
-
     fn class(&mut self) {
-        if let Some(class) = self.required("connector.class")
+        if let Some(class) = self.read(&CLASS_KEY)
             && !is_class(&class)
         {
-            self.problem("connector.class", format!("{class:?}: the only one here is {CLASS}"));
+            self.problem(&CLASS_KEY, format!("{class:?}: the only one here is {CLASS}"));
         }
-    }
-
-    fn topic(&mut self) -> Option<String> {
-        let topic = self.required("topic")?;
-        let valid = check::topic_name(&topic);
-        self.checked("topic", valid.map(|()| topic))
     }
 
     fn topic_config(&mut self) -> BTreeMap<String, String> {
-        let own = ["partitions", "replication.factor"];
-        for (key, value) in self.settings {
-            // Kafka's clients are in C, where a text ends there.
-            if key.starts_with(keys::TOPIC_CREATION_PREFIX) && (key.contains('\0') || value.contains('\0')) {
-                self.problem(key, "no NUL character was expected");
+        let own = [records::PARTITIONS.name(), records::REPLICATION.name()];
+        let given = self.all().filter(|(key, ..)| key.starts_with(keys::TOPIC_CREATION_PREFIX)).collect::<Vec<_>>();
+        let mut configs = BTreeMap::new();
+        for (key, _, value) in given {
+            if key.contains('\0') || value.contains('\0') {
+                self.problem_at(key, ValueError::Nul);
+            }
+            if let Some(name) = key.strip_prefix(keys::TOPIC_CREATION_PREFIX)
+                && !own.contains(&key)
+            {
+                configs.insert(name.to_owned(), value.to_owned());
             }
         }
-        self.settings
-            .iter()
-            .filter_map(|(key, value)| Some((key.strip_prefix(keys::TOPIC_CREATION_PREFIX)?, value)))
-            .filter(|(key, _)| !own.contains(key))
-            .map(|(key, value)| (key.to_owned(), value.clone()))
-            .collect()
+        configs
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Problem, connector, keys, secrets};
+use super::{Problem, connector, secrets, table};
 
 /// Settings with what is hidden of them.
 pub(super) struct Discreet<'a> {
@@ -52,8 +52,7 @@ impl<'a> Discreet<'a> {
     }
 
     fn told(&self, key: &str) -> Problem {
-        let known = keys::CONNECTOR.iter().find(|known| known.name == key);
-        let doc = known.map_or("Configuration of the data topic.", |known| known.doc);
+        let doc = table::of_connector(key).unwrap_or(&table::TOPIC_CONFIG).doc;
         let reason = match self.shown.get(key).filter(|_| self.hidden.contains(key)) {
             Some(shown) => format!("{shown}: what stands for it on this worker is not valid here. {doc}"),
             None => {

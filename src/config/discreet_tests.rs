@@ -59,7 +59,7 @@ fn no_problem_shows_a_resolved_value_in_any_form() {
     let (mut told, mut names) = (0, 0);
     for secret in SECRETS {
         std::fs::write(folder.path().join("secret"), secret).unwrap();
-        for key in keys::CONNECTOR.iter().map(|key| key.name).chain(["topic.creation.default.retention.ms"]) {
+        for key in table::connector().map(|key| key.name).chain(["topic.creation.default.retention.ms"]) {
             for beside in
                 [&[][..], &[("kvs.start.timestamp", "x"), ("kvs.backfill.to", "1"), ("kvs.role.external.id", "e")]]
             {

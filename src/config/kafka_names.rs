@@ -2,6 +2,8 @@
 
 use std::net::Ipv6Addr;
 
+use super::error::ValueError;
+
 /// A name in Kafka has so many characters at most, as a topic's.
 const NAME_MAX: usize = 249;
 /// A server's name has so many at most, by DNS.
@@ -15,10 +17,10 @@ const SHOWN_MAX: usize = 100;
 ///
 /// # Errors
 /// What is wrong with which of them. A name that nobody has is not found out here.
-pub(super) fn servers(text: &str, protocol: &str) -> Result<String, String> {
+pub(super) fn servers(text: &str, protocol: &str) -> Result<String, ValueError> {
     let servers: Vec<&str> = text.split(',').map(str::trim).filter(|server| !server.is_empty()).collect();
     if servers.is_empty() {
-        return Err("no broker is given; HOST:PORT was expected, with commas between several".to_owned());
+        return Err(ValueError::NoBroker);
     }
     for server in &servers {
         check_server(server, protocol)?;
@@ -26,8 +28,8 @@ pub(super) fn servers(text: &str, protocol: &str) -> Result<String, String> {
     Ok(servers.join(","))
 }
 
-fn check_server(server: &str, protocol: &str) -> Result<(), String> {
-    let wrong = |reason: &str| Err(format!("{}: {reason}", shown(server)));
+fn check_server(server: &str, protocol: &str) -> Result<(), ValueError> {
+    let wrong = |reason: &str| Err(ValueError::NotBroker { broker: shown(server), reason: reason.to_owned() });
     let address = match server.split_once("://") {
         Some((given, address)) if given.eq_ignore_ascii_case(protocol) => address,
         Some(_) => return wrong(&format!("security.protocol is {protocol}; HOST:PORT was expected")),
@@ -64,16 +66,13 @@ fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-/// A name that a client or a group of them goes by: what a log can show in a line.
+/// Checks a name that a client or a group of them goes by: what a log can show in a line.
 ///
 /// # Errors
 /// What was expected.
-pub(super) fn client_name(name: &str) -> Result<(), String> {
+pub(super) fn check_client_name(name: &str) -> Result<(), ValueError> {
     if name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
-        return Err(format!(
-            "{}: {NAME_MAX} characters at most were expected, none of which is a control character",
-            shown(name)
-        ));
+        return Err(ValueError::NotClientName { found: shown(name), most: NAME_MAX });
     }
     Ok(())
 }

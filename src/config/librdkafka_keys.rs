@@ -41,33 +41,69 @@ pub fn canonical(name: &str) -> &str {
     SAME.iter().find(|(other, _)| *other == name).map_or(name, |(_, name)| name)
 }
 
-/// Whether a client's setting may have this value, as far as can be said without a client.
+/// A setting of Kafka's clients, or a value of it, that is not taken here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientKeyError {
+    /// Only the Java clients have the setting.
+    #[error("is a setting of the Java clients, and the clients here are librdkafka's: {instead}")]
+    Java {
+        /// What does the same here.
+        instead: &'static str,
+    },
+    /// Something rests on the setting.
+    #[error("cannot be set: {reason}")]
+    Refused {
+        /// What rests on it.
+        reason: &'static str,
+    },
+    /// Something rests on the values that the setting has.
+    #[error("only {} is taken here: {reason}", expected.join(", "))]
+    Value {
+        /// The values that it has.
+        expected: &'static [&'static str],
+        /// What rests on them.
+        reason: &'static str,
+    },
+    /// Something rests on the bounds that the setting has.
+    #[error("{}{least} to {most} is taken here: {reason}", if *or_zero { "0, or " } else { "" })]
+    Range {
+        /// Whether 0 is taken, too.
+        or_zero: bool,
+        /// The smallest number.
+        least: u64,
+        /// The largest number.
+        most: u64,
+        /// What rests on them.
+        reason: &'static str,
+    },
+}
+
+/// Checks that a client's setting may have this value, as far as can be said without a client.
 ///
 /// # Errors
 /// Why not, and what to do.
-pub fn check(name: &str, value: &str, around: Around) -> Result<(), String> {
+pub fn check(name: &str, value: &str, around: Around) -> Result<(), ClientKeyError> {
     let (value, name) = (value.trim(), canonical(name));
     if let Some((_, instead)) = JAVA.iter().find(|(java, _)| *java == name) {
-        return Err(format!("is a setting of the Java clients, and the clients here are librdkafka's: {instead}"));
+        return Err(ClientKeyError::Java { instead });
     }
     let named = RULES.iter().filter(|(rule, ..)| match rule.strip_suffix('*') {
         Some(prefix) => name.starts_with(prefix),
         None => *rule == name,
     });
     let Some((_, rule, reason)) = named.max_by_key(|(rule, ..)| rule.len()) else { return Ok(()) };
+    let or_zero = matches!(rule, Rule::ZeroOrFrom(_));
     let within = |least: u64, most: u64| match value.parse::<u64>() {
-        Ok(number) if (least..=most).contains(&number) => Ok(()),
-        _ => Err(format!("{least} to {most} is taken here: {reason}")),
+        Ok(number) if (least..=most).contains(&number) || (or_zero && number == 0) => Ok(()),
+        _ => Err(ClientKeyError::Range { or_zero, least, most, reason }),
     };
     match *rule {
-        Rule::Refused => Err(format!("cannot be set: {reason}")),
+        Rule::Refused => Err(ClientKeyError::Refused { reason }),
         Rule::Only(values) if values.iter().any(|allowed| allowed.eq_ignore_ascii_case(value)) => Ok(()),
-        Rule::Only(values) => Err(format!("only {} is taken here: {reason}", values.join(", "))),
+        Rule::Only(expected) => Err(ClientKeyError::Value { expected, reason }),
         Rule::Range(least, most) => within(least, most),
-        Rule::ZeroOrFrom(least) => match value {
-            "0" => Ok(()),
-            _ => within(least, i32::MAX as u64).map_err(|reason| format!("0, or {reason}")),
-        },
+        Rule::ZeroOrFrom(least) => within(least, i32::MAX as u64),
         Rule::UpToTransactionTimeout(least) => within(least, around.transaction_timeout_ms.saturating_sub(5_000)),
         Rule::UpToThirdOfSession => within(50, around.session_timeout_ms / 3),
         Rule::FromLargestRecord => within(around.memory_budget_size_bytes / 1024 + 1024, i32::MAX as u64),

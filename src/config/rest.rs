@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::worker::Reader;
+use super::reader::Reader;
+use super::table::Optional;
+use super::table::worker::rest;
 
 /// Any host, or any origin.
 const ALL: &str = "*";
@@ -61,24 +63,22 @@ impl RestConfig {
 impl Reader<'_> {
     /// Every field is read before one that is missing ends it, so that all problems are found.
     pub(super) fn rest(&mut self) -> Option<RestConfig> {
-        const INSECURE: &str = "rest.insecure";
         let listeners = self.listeners();
-        let insecure = self.flag(INSECURE);
-        let path = |reader: &Self, key: &str| reader.optional(key).map(PathBuf::from);
-        let htpasswd = path(self, "rest.auth.htpasswd.file");
-        let tokens = path(self, "rest.auth.tokens.file");
-        let client_ca = path(self, "rest.tls.client.ca.file");
-        let certificate = path(self, "rest.tls.certificate.file");
-        let key = path(self, "rest.tls.key.file");
-        let admins = self.list("rest.auth.admins");
-        let port = self.number("rest.advertised.port", 0, 0, 65_535);
+        let insecure = self.read(&rest::INSECURE);
+        let htpasswd = self.read_optional(&rest::HTPASSWD_FILE).flatten();
+        let tokens = self.read_optional(&rest::TOKENS_FILE).flatten();
+        let client_ca = self.read_optional(&rest::TLS_CLIENT_CA_FILE).flatten();
+        let certificate = self.read_optional(&rest::TLS_CERTIFICATE_FILE).flatten();
+        let key = self.read_optional(&rest::TLS_KEY_FILE).flatten();
+        let admins = self.list(&rest::ADMINS);
+        let port = self.read_optional(&rest::ADVERTISED_PORT);
         let any_tls = listeners.as_ref().is_some_and(|listeners| listeners.iter().any(|listener| listener.tls));
         let tls = match (certificate, key) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key, client_ca: client_ca.clone() }),
             (None, None) if !any_tls && client_ca.is_none() => None,
             (certificate, _) => {
-                let missing = if certificate.is_none() { "rest.tls.certificate.file" } else { "rest.tls.key.file" };
-                self.problem(missing, "is required for https:// listeners");
+                let missing = if certificate.is_none() { rest::TLS_CERTIFICATE_FILE } else { rest::TLS_KEY_FILE };
+                self.problem(&missing, "is required for https:// listeners");
                 None
             }
         };
@@ -88,29 +88,29 @@ impl Reader<'_> {
             if !listener.address.ip().is_loopback() && !authenticates(listener) && insecure == Some(false) {
                 let reason = format!(
                     "{} can be reached from other machines, and whoever reaches it could change everything: set \
-                     rest.auth.htpasswd.file, rest.auth.tokens.file or rest.tls.client.ca.file, or say {INSECURE}=true",
+                     rest.auth.htpasswd.file, rest.auth.tokens.file or rest.tls.client.ca.file, or say rest.insecure=true",
                     listener.address
                 );
-                self.problem("listeners", reason);
+                self.problem(&rest::LISTENERS, reason);
             }
         }
         if (htpasswd.is_some() || tokens.is_some() || client_ca.is_some()) && admins.is_empty() {
-            self.problem("rest.auth.admins", "is required with authentication: nobody could change anything; * is all");
+            self.problem(&rest::ADMINS, "is required with authentication: nobody could change anything; * is all");
         }
-        let (allowed_hosts, allowed_origins) = (self.list("rest.allowed.hosts"), self.list("rest.allowed.origins"));
+        let (allowed_hosts, allowed_origins) = (self.list(&rest::ALLOWED_HOSTS), self.list(&rest::ALLOWED_ORIGINS));
         for host in allowed_hosts.iter().filter(|host| !is_host(host)) {
             let reason =
                 format!("{host:?}: a host's name without port, *.example.com for all below one, or * was expected");
-            self.problem("rest.allowed.hosts", reason);
+            self.problem(&rest::ALLOWED_HOSTS, reason);
         }
         for origin in allowed_origins.iter().filter(|origin| !is_origin(origin)) {
             let reason = format!("{origin:?}: http://HOST or https://HOST, with a port or without, or * was expected");
-            self.problem("rest.allowed.origins", reason);
+            self.problem(&rest::ALLOWED_ORIGINS, reason);
         }
         Some(RestConfig {
             listeners: listeners?,
-            advertised_host: self.optional("rest.advertised.host.name"),
-            advertised_port: u16::try_from(port?).ok().filter(|&port| port > 0),
+            advertised_host: self.text(&rest::ADVERTISED_HOST),
+            advertised_port: port?.filter(|&port| port > 0),
             tls,
             htpasswd,
             tokens,
@@ -121,15 +121,19 @@ impl Reader<'_> {
     }
 
     fn listeners(&mut self) -> Option<Vec<Listener>> {
-        const KEY: &str = "listeners";
-        let text = self.text(KEY, Some("http://127.0.0.1:8083"))?;
+        let text = self.read(&rest::LISTENERS)?;
         let read: Vec<Option<Listener>> = text.split(',').map(|one| listener(one.trim())).collect();
         if read.contains(&None) {
             let reason =
                 format!("{text:?}: http://ADDRESS:PORT or https://ADDRESS:PORT was expected, with a numeric address");
-            self.problem(KEY, reason);
+            self.problem(&rest::LISTENERS, reason);
         }
         read.into_iter().collect()
+    }
+
+    /// Returns what stands between commas: nothing, when it is not given.
+    fn list(&mut self, key: &Optional<Vec<String>>) -> Vec<String> {
+        self.read_optional(key).flatten().unwrap_or_default()
     }
 }
 

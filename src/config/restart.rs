@@ -1,4 +1,4 @@
-//! When what has failed is started again.
+//! What happens after failures: what is left out, and when what has failed is started again.
 
 use std::time::Duration;
 
@@ -18,4 +18,14 @@ impl RestartPolicy {
     pub fn delay(&self, failures: u32) -> Duration {
         self.base.saturating_mul(1 << failures.saturating_sub(1).min(31)).min(self.cap)
     }
+}
+
+/// What becomes of a stream at a fragment that cannot be parsed, however often it is pulled (`errors.tolerance`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ErrorsTolerance {
+    /// The stream's task is FAILED, and the fragment is not passed over.
+    #[default]
+    None,
+    /// The fragment is passed over, with a notification, and the stream goes on behind it.
+    All,
 }

@@ -7,6 +7,8 @@
 //! what is stored. As in Kafka Connect, what looks like a reference and is none is text as any other; but not where a
 //! secret stands, which nobody would see to be one.
 
+mod error;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -14,25 +16,19 @@ use std::path::{Component, Path, PathBuf};
 use kvs_client::files;
 use regex::Regex;
 
+use super::table;
+use super::table::worker::rest::{DIR_PATHS, ENV_PATTERN, FILE_PATHS};
+pub use error::{ProviderError, ReferenceError};
+
 /// What is shown in the place of a secret that was given in the clear.
 pub const MASK: &str = "********";
-
-/// Settings that are secrets by nature; a proxy's URL may hold a password.
-const SECRETS: [&str; 3] = ["kvs.credentials.secret.access.key", "kvs.credentials.session.token", "kvs.proxy.url"];
-
-/// Settings in which nothing but a reference may begin with `${`: that text would be sent as the secret itself.
-const STRICT: [&str; 4] = [SECRETS[0], SECRETS[1], SECRETS[2], "kvs.credentials.access.key.id"];
 
 /// References there are, for people.
 const FORMS: &str = "${env:NAME}, ${file:/path:key} and ${dir:/path:file}";
 
-/// Settings that have to be the same on all workers, so that no worker's own file or environment may decide.
-const SHARED: [&str; 4] = ["name", "connector.class", "topic", "tasks.max"];
-const SHARED_PREFIX: &str = "kvs.streams";
-
-/// Whether a setting is a secret by nature.
+/// Returns whether a connector's setting is a secret by nature; a proxy's URL is one, for it may hold a password.
 pub fn is_secret(key: &str) -> bool {
-    SECRETS.contains(&key)
+    table::of_connector(key).is_some_and(table::Definition::is_secret)
 }
 
 /// Settings as they may be shown: references as they are, secrets in the clear masked.
@@ -174,20 +170,18 @@ impl Providers {
     ///
     /// # Errors
     /// Key and reason of each that cannot be; no value is in them.
-    pub fn resolve(&self, settings: &BTreeMap<String, String>) -> Result<Resolved, Vec<(String, String)>> {
+    pub fn resolve(&self, settings: &BTreeMap<String, String>) -> Result<Resolved, Vec<(String, ReferenceError)>> {
         let (mut resolved, mut problems) = (Resolved::default(), Vec::new());
         for (key, value) in settings {
-            if STRICT.contains(&key.as_str()) && has_stray(value) {
-                problems
-                    .push((key.clone(), format!("what begins with ${{ in it is no reference; references are {FORMS}")));
+            let definition = table::of_connector(key);
+            if definition.is_some_and(|known| known.strict_reference) && has_stray(value) {
+                problems.push((key.clone(), ReferenceError::NoReference));
             }
             let mut text = value.clone();
             for (whole, inner) in references(value) {
-                if SHARED.contains(&key.as_str()) || key.starts_with(SHARED_PREFIX) {
-                    problems.push((
-                        key.clone(),
-                        format!("{whole}: has to be the same on all workers, so no reference can stand here"),
-                    ));
+                let reference = || whole.to_owned();
+                if definition.is_some_and(|known| known.same_everywhere) {
+                    problems.push((key.clone(), ReferenceError::SameEverywhere { reference: reference() }));
                     continue;
                 }
                 match self.value(inner) {
@@ -195,7 +189,9 @@ impl Providers {
                         text = text.replacen(whole, &found, 1);
                         resolved.hidden.extend(forms(&found).into_iter().map(|form| (form, whole.to_owned())));
                     }
-                    Err(reason) => problems.push((key.clone(), format!("{whole}: {reason}"))),
+                    Err(source) => {
+                        problems.push((key.clone(), ReferenceError::Unresolved { reference: reference(), source }));
+                    }
                 }
             }
             resolved.settings.insert(key.clone(), text);
@@ -204,40 +200,39 @@ impl Providers {
         if problems.is_empty() { Ok(resolved) } else { Err(problems) }
     }
 
-    fn value(&self, inner: &str) -> Result<String, String> {
+    fn value(&self, inner: &str) -> Result<String, ProviderError> {
         match inner.split_once(':') {
             Some(("env", name)) => self.variable(name),
             Some((provider, rest)) => {
-                let (path, key) =
-                    rest.rsplit_once(':').ok_or_else(|| format!("${{{provider}:/path:name}} was expected"))?;
+                let no_path = || ProviderError::NoPath { provider: provider.to_owned() };
+                let (path, key) = rest.rsplit_once(':').ok_or_else(no_path)?;
                 if provider == "file" { self.property(path, key) } else { self.file_of_folder(path, key) }
             }
-            None => Err("no provider is named".to_owned()),
+            None => Err(ProviderError::NoProvider),
         }
     }
 
-    fn variable(&self, name: &str) -> Result<String, String> {
-        const SETTING: &str = "config.providers.env.param.allowlist.pattern";
+    fn variable(&self, name: &str) -> Result<String, ProviderError> {
         if !self.env.as_ref().is_some_and(|pattern| pattern.is_match(name)) {
-            return Err(format!("the variable is not allowed; the worker's {SETTING} has to match its name"));
+            return Err(ProviderError::VariableNotAllowed { setting: ENV_PATTERN.name() });
         }
-        std::env::var(name).map_err(|_| "the variable is not set on this worker".to_owned())
+        std::env::var(name).map_err(|_| ProviderError::VariableNotSet)
     }
 
-    fn property(&self, path: &str, key: &str) -> Result<String, String> {
-        let file = allowed(Path::new(path), &self.files, "config.providers.file.param.allowed.paths")?;
+    fn property(&self, path: &str, key: &str) -> Result<String, ProviderError> {
+        let file = allowed(Path::new(path), &self.files, FILE_PATHS.name())?;
         let text = read(&file)?;
         let lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with(['#', '!']));
         let mut pairs = lines.filter_map(|line| line.split_once(['=', ':']));
         let found = pairs.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned());
-        found.ok_or_else(|| "the file has no such key".to_owned())
+        found.ok_or(ProviderError::NoSuchKey)
     }
 
-    fn file_of_folder(&self, path: &str, name: &str) -> Result<String, String> {
+    fn file_of_folder(&self, path: &str, name: &str) -> Result<String, ProviderError> {
         if name.contains('/') {
-            return Err("the name of a file in the folder was expected".to_owned());
+            return Err(ProviderError::NotFileName);
         }
-        let file = allowed(&Path::new(path).join(name), &self.folders, "config.providers.dir.param.allowed.paths")?;
+        let file = allowed(&Path::new(path).join(name), &self.folders, DIR_PATHS.name())?;
         let mut text = read(&file)?;
         if text.ends_with('\n') {
             text.pop();
@@ -248,9 +243,9 @@ impl Providers {
 
 /// The file, if it lies in one of the folders, or is one of them, by its name and in truth: `..` counts in the name, and links
 /// are followed.
-fn allowed(path: &Path, paths: &[PathBuf], setting: &str) -> Result<PathBuf, String> {
+fn allowed(path: &Path, paths: &[PathBuf], setting: &'static str) -> Result<PathBuf, ProviderError> {
     // One answer for all that lies elsewhere, whether it is there or not.
-    let refused = || format!("the path is not allowed; the worker's {setting} has to name it, or a folder above it");
+    let refused = || ProviderError::PathNotAllowed { setting };
     let path = plain(path).ok_or_else(refused)?;
     let real_paths: Vec<PathBuf> = paths.iter().filter_map(|allowed| allowed.canonicalize().ok()).collect();
     let lies_in = |path: &Path, paths: &[PathBuf]| paths.iter().any(|allowed| path.starts_with(allowed));
@@ -262,7 +257,7 @@ fn allowed(path: &Path, paths: &[PathBuf], setting: &str) -> Result<PathBuf, Str
         Ok(real) if lies_in(&real, &real_paths) => Ok(real),
         Ok(_) => Err(refused()),
         // A link may lead elsewhere, to what is there or not.
-        Err(error) if leads_nowhere_else(&path, &real_paths) => Err(format!("it cannot be read: {error}")),
+        Err(error) if leads_nowhere_else(&path, &real_paths) => Err(ProviderError::NotFound(error)),
         Err(_) => Err(refused()),
     }
 }
@@ -292,8 +287,8 @@ fn leads_nowhere_else(path: &Path, real_paths: &[PathBuf]) -> bool {
     false
 }
 
-fn read(file: &Path) -> Result<String, String> {
-    files::read_text(file).map_err(|error| format!("it {error}"))
+fn read(file: &Path) -> Result<String, ProviderError> {
+    files::read_text(file).map_err(ProviderError::Unreadable)
 }
 
 #[cfg(test)]

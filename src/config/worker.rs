@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use regex::RegexBuilder;
-
+use super::error::ValueError;
+use super::reader::Reader;
 use super::rest::RestConfig;
 use super::secrets::{self, Providers};
-use super::{Problem, check, connect_keys, environment, kafka_names, keys, librdkafka_keys, properties, toml};
+use super::table::worker::{self as table, rest};
+use super::table::{Key, Optional};
+use super::{Problem, connect_keys, environment, kafka_names, keys, librdkafka_keys, properties, toml};
 use crate::kafka::settings::GroupProtocol;
 use crate::model::ShardCount;
 
@@ -97,8 +99,8 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerCon
         settings.insert(key.clone(), ("command line".to_owned(), value.clone()));
     }
     for (key, (place, value)) in &settings {
-        if let Err(reason) = keys::check_worker(key, value) {
-            problems.push(Problem::new(place, key, reason));
+        if let Err(error) = keys::check_worker(key, value) {
+            problems.push(Problem::new(place, key, error.to_string()));
         } else if secrets::has_reference(value) {
             let reason = format!(
                 "references are for connectors' settings, and here one would be taken as it stands; give the value by the \
@@ -108,7 +110,7 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerCon
             problems.push(Problem::new(place, key, reason));
         }
     }
-    let config = Reader { settings: &settings, place: &place, problems: &mut problems }.read();
+    let config = Reader::of_places(&place, &settings, &mut problems).worker();
     match config {
         Some(config) if problems.is_empty() => Ok(config),
         _ => Err(problems),
@@ -143,51 +145,48 @@ fn read_file(
     Ok(())
 }
 
-pub(super) struct Reader<'a> {
-    settings: &'a BTreeMap<String, (String, String)>,
-    place: &'a str,
-    problems: &'a mut Vec<Problem>,
-}
-
 impl Reader<'_> {
-    fn read(mut self) -> Option<WorkerConfig> {
-        let session_timeout_ms = self.number("session.timeout.ms", 10_000, 1_000, 600_000);
+    /// Every field is read before one that is missing ends it, so that all problems are found.
+    fn worker(mut self) -> Option<WorkerConfig> {
+        let session_timeout = self.read(&table::SESSION_TIMEOUT);
         let bootstrap_servers = self.bootstrap_servers();
-        let group_id = self.text("group.id", Some("kvs-connect"));
-        self.check_name("group.id", group_id.as_deref());
-        let group_instance_id = self.optional("group.instance.id");
-        self.check_name("group.instance.id", group_instance_id.as_deref());
-        let offsets_topic = self.topic("offset.storage.topic", "kvs-connect-offsets");
-        let config_topic = self.topic("config.storage.topic", "kvs-connect-configs");
-        let status_topic = self.topic("status.storage.topic", "kvs-connect-status");
-        let notifications_topic = self.topic("notifications.topic", "kvs-connect-notifications");
+        let group_id = self.read(&table::GROUP_ID);
+        let valid = group_id.as_deref().map_or(Ok(()), kafka_names::check_client_name);
+        self.checked(&table::GROUP_ID, valid);
+        let group_instance_id = self.text(&table::GROUP_INSTANCE_ID);
+        let valid = group_instance_id.as_deref().map_or(Ok(()), kafka_names::check_client_name);
+        self.checked(&table::GROUP_INSTANCE_ID, valid);
+        let offsets_topic = self.read(&table::OFFSETS_TOPIC);
+        let config_topic = self.read(&table::CONFIG_TOPIC);
+        let status_topic = self.read(&table::STATUS_TOPIC);
+        let notifications_topic = self.read(&table::NOTIFICATIONS_TOPIC);
         let mut topics = [&offsets_topic, &config_topic, &status_topic, &notifications_topic].map(Option::as_deref);
         topics.sort_unstable();
         if topics.windows(2).any(|pair| pair[0].is_some() && pair[0] == pair[1]) {
-            self.problem("offset.storage.topic", "offsets, configs, status and notifications need a topic each");
+            self.problem(&table::OFFSETS_TOPIC, "offsets, configs, status and notifications need a topic each");
         }
-        let shards = self.number("offset.storage.partitions", 25, 1, 10_000);
-        let replication = self.replication("offset.storage.replication.factor");
-        let config_replication = self.replication("config.storage.replication.factor");
-        let status_replication = self.replication("status.storage.replication.factor");
+        let shards = self.read(&table::OFFSETS_PARTITIONS);
+        let replication = self.read(&table::OFFSETS_REPLICATION);
+        let config_replication = self.read(&table::CONFIG_REPLICATION);
+        let status_replication = self.read(&table::STATUS_REPLICATION);
         let rest = self.rest();
         let providers = self.providers();
-        let group_protocol = self.group_protocol();
-        let transaction_timeout_ms = self.number("transaction.timeout.ms", 15_000, 10_000, 60_000);
-        let transaction_max_size_bytes = self.number("transaction.max.size.bytes", 4 << 20, 1, 1 << 30);
-        let transaction_max_duration = self.number("transaction.max.duration.ms", 1_000, 1, 5_000);
-        let memory_budget_size_bytes = self.number("memory.budget.size.bytes", 256 << 20, 1 << 20, 1 << 40);
-        let shutdown_timeout_ms = self.number("shutdown.timeout.ms", 8_000, 100, 9_000);
+        let group_protocol = self.read(&table::GROUP_PROTOCOL);
+        let transaction_timeout = self.read(&table::TRANSACTION_TIMEOUT);
+        let transaction_max_size_bytes = self.read(&table::TRANSACTION_MAX_SIZE);
+        let transaction_max_duration = self.read(&table::TRANSACTION_MAX_DURATION);
+        let memory_budget_size_bytes = self.read(&table::MEMORY_BUDGET);
+        let shutdown_timeout = self.read(&table::SHUTDOWN_TIMEOUT);
         self.check_clients(librdkafka_keys::Around {
-            transaction_timeout_ms: transaction_timeout_ms.unwrap_or(15_000),
-            session_timeout_ms: session_timeout_ms.unwrap_or(10_000),
-            memory_budget_size_bytes: memory_budget_size_bytes.unwrap_or(256 << 20),
+            transaction_timeout_ms: millis(or_default(transaction_timeout, &table::TRANSACTION_TIMEOUT)),
+            session_timeout_ms: millis(or_default(session_timeout, &table::SESSION_TIMEOUT)),
+            memory_budget_size_bytes: or_default(memory_budget_size_bytes, &table::MEMORY_BUDGET) as u64,
         });
         Some(WorkerConfig {
             bootstrap_servers: bootstrap_servers?,
             group_id: group_id?,
             offsets_topic: offsets_topic?,
-            shards: ShardCount::new(i32::try_from(shards?).ok()?)?,
+            shards: ShardCount::new(shards?)?,
             offsets_replication_factor: replication?,
             config_topic: config_topic?,
             status_topic: status_topic?,
@@ -198,160 +197,72 @@ impl Reader<'_> {
             providers: providers?,
             group_instance_id,
             group_protocol: group_protocol?,
-            session_timeout_ms: session_timeout_ms?,
-            transaction_timeout_ms: transaction_timeout_ms?,
-            transaction_max_size_bytes: usize::try_from(transaction_max_size_bytes?).ok()?,
-            transaction_max_duration: Duration::from_millis(transaction_max_duration?),
-            memory_budget_size_bytes: usize::try_from(memory_budget_size_bytes?).ok()?,
-            shutdown_timeout: Duration::from_millis(shutdown_timeout_ms?),
+            session_timeout_ms: millis(session_timeout?),
+            transaction_timeout_ms: millis(transaction_timeout?),
+            transaction_max_size_bytes: transaction_max_size_bytes?,
+            transaction_max_duration: transaction_max_duration?,
+            memory_budget_size_bytes: memory_budget_size_bytes?,
+            shutdown_timeout: shutdown_timeout?,
             common: self.for_clients(""),
             producer: self.for_clients("producer."),
             consumer: self.for_clients("consumer."),
             admin: self.for_clients("admin."),
-            places: self.settings.iter().map(|(key, (place, _))| (key.clone(), place.clone())).collect(),
+            places: self.all().map(|(key, place, _)| (key.to_owned(), place.to_owned())).collect(),
         })
     }
 
-    pub(super) fn problem(&mut self, key: &str, reason: impl Into<String>) {
-        let place = self.settings.get(key).map_or(self.place, |(place, _)| place);
-        self.problems.push(Problem::new(place, key, reason));
-    }
-
-    pub(super) fn text(&mut self, key: &str, default: Option<&str>) -> Option<String> {
-        let value = self.settings.get(key).map(|(_, value)| value.as_str()).or(default);
-        match value.map(str::trim) {
-            Some(text) if !text.is_empty() => Some(text.to_owned()),
-            Some(_) => {
-                self.problem(key, "must not be empty");
-                None
-            }
-            // What was given and is no value is no setting, and not missing either.
-            None if self.problems.iter().any(|problem| problem.key == key) => None,
-            None => {
-                self.problem(key, "is required");
-                None
-            }
-        }
-    }
-
     fn bootstrap_servers(&mut self) -> Option<String> {
-        const KEY: &str = "bootstrap.servers";
-        let text = self.text(KEY, None)?;
-        let protocol = self.optional("security.protocol").unwrap_or_else(|| "plaintext".to_owned());
-        self.checked(KEY, kafka_names::servers(&text, &protocol))
-    }
-
-    fn check_name(&mut self, key: &str, name: Option<&str>) {
-        let valid = name.map_or(Ok(()), kafka_names::client_name);
-        self.checked(key, valid);
-    }
-
-    fn topic(&mut self, key: &str, default: &str) -> Option<String> {
-        let name = self.text(key, Some(default))?;
-        let valid = check::topic_name(&name);
-        self.checked(key, valid.map(|()| name))
-    }
-
-    /// The value, or its problem noted.
-    pub(super) fn checked<T>(&mut self, key: &str, result: Result<T, String>) -> Option<T> {
-        result.map_err(|reason| self.problem(key, reason)).ok()
-    }
-
-    pub(super) fn number(&mut self, key: &str, default: u64, least: u64, most: u64) -> Option<u64> {
-        let Some((_, text)) = self.settings.get(key) else { return Some(default) };
-        self.checked(key, check::whole_number(text, least, most))
-    }
-
-    fn replication(&mut self, key: &str) -> Option<i32> {
-        let text = self.settings.get(key).map_or("-1", |(_, value)| value.trim());
-        self.checked(key, check::replication_factor(text))
-    }
-
-    /// The value, when it is given and not empty.
-    pub(super) fn optional(&self, key: &str) -> Option<String> {
-        let value = self.settings.get(key).map(|(_, value)| value.trim());
-        value.filter(|value| !value.is_empty()).map(str::to_owned)
-    }
-
-    /// What stands between commas.
-    pub(super) fn list(&self, key: &str) -> Vec<String> {
-        let text = self.optional(key).unwrap_or_default();
-        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
-    }
-
-    pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
-        match self.optional(key).as_deref() {
-            None | Some("false") => Some(false),
-            Some("true") => Some(true),
-            Some(other) => {
-                let reason = format!("{other:?}: true or false was expected");
-                self.problem(key, reason);
-                None
-            }
-        }
-    }
-
-    fn group_protocol(&mut self) -> Option<GroupProtocol> {
-        const KEY: &str = "group.protocol";
-        match self.optional(KEY).as_deref() {
-            None | Some("classic") => Some(GroupProtocol::Classic),
-            Some("consumer") => Some(GroupProtocol::Consumer),
-            Some(other) => {
-                let reason = format!("{other:?}: classic or consumer was expected");
-                self.problem(KEY, reason);
-                None
-            }
-        }
+        let text = self.read(&table::BOOTSTRAP_SERVERS)?;
+        let protocol = self.raw("security.protocol").filter(|protocol| !protocol.is_empty()).unwrap_or("plaintext");
+        self.checked(&table::BOOTSTRAP_SERVERS, kafka_names::servers(&text, protocol))
     }
 
     fn providers(&mut self) -> Option<Providers> {
-        const PATTERN: &str = "config.providers.env.param.allowlist.pattern";
-        let pattern = self.optional(PATTERN).map(|text| {
-            let compiled = RegexBuilder::new(&format!("^(?:{text})$")).size_limit(1 << 20).build();
-            compiled.map_err(|error| error.to_string())
-        });
-        let env = match pattern {
-            None => Some(None),
-            Some(pattern) => self.checked(PATTERN, pattern).map(Some),
+        let env = self.read_optional(&rest::ENV_PATTERN);
+        let mut paths = |key: &Optional<Vec<String>>| -> Option<Vec<PathBuf>> {
+            Some(self.read_optional(key)?.unwrap_or_default().into_iter().map(PathBuf::from).collect())
         };
-        let paths = |key: &str| self.list(key).into_iter().map(PathBuf::from).collect();
-        let (files, folders) =
-            (paths("config.providers.file.param.allowed.paths"), paths("config.providers.dir.param.allowed.paths"));
-        Some(Providers { env: env?, files, folders })
+        let (files, folders) = (paths(&rest::FILE_PATHS), paths(&rest::DIR_PATHS));
+        Some(Providers { env: env?, files: files?, folders: folders? })
     }
 
     /// Settings of one kind of client by what they begin with, or of all of them where that is empty: by the names that
     /// are used here, of those that mean the same.
     fn for_clients(&self, prefix: &str) -> BTreeMap<String, String> {
-        let named =
-            |key: &str| client_setting(key).filter(|(found, _)| *found == prefix).map(|(_, name)| name.to_owned());
-        let found = self.settings.iter().filter_map(|(key, (_, value))| Some((named(key)?, value)));
-        found.map(|(name, value)| (librdkafka_keys::canonical(&name).to_owned(), value.clone())).collect()
+        let named = |key| client_setting(key).filter(|(found, _)| *found == prefix).map(|(_, name)| name);
+        let found = self.all().filter_map(|(key, _, value)| Some((named(key)?, value)));
+        found.map(|(name, value)| (librdkafka_keys::canonical(name).to_owned(), value.to_owned())).collect()
     }
 
     /// What may be set of Kafka's clients, and not under two names.
     fn check_clients(&mut self, around: librdkafka_keys::Around) {
         let mut known: BTreeMap<(&str, &str), &str> = BTreeMap::new();
-        for (key, (place, value)) in self.settings {
+        let given: Vec<_> = self.all().collect();
+        for (key, _, value) in given {
             let Some((prefix, name)) = client_setting(key) else { continue };
-            let valid = match name {
-                "client.id" => kafka_names::client_name(value),
+            let wrong = match name {
+                "client.id" => kafka_names::check_client_name(value).err().map(|error| error.to_string()),
                 // The clients are in C, where a text ends there.
-                _ if value.contains('\0') => Err("no NUL character was expected".to_owned()),
-                _ => librdkafka_keys::check(name, value, around),
+                _ if value.contains('\0') => Some(ValueError::Nul.to_string()),
+                _ => librdkafka_keys::check(name, value, around).err().map(|error| error.to_string()),
             };
-            if let Err(reason) = valid {
-                self.problems.push(Problem::new(place, key, reason));
+            if let Some(reason) = wrong {
+                self.problem_at(key, reason);
             }
             if let Some(other) = known.insert((prefix, librdkafka_keys::canonical(name)), key) {
-                self.problems.push(Problem::new(
-                    place,
-                    key,
-                    format!("is another name of {other}, which is given, too"),
-                ));
+                self.problem_at(key, format!("is another name of {other}, which is given, too"));
             }
         }
     }
+}
+
+/// What other settings are held against where this one is wrong: their problems are said at once, too.
+fn or_default<T: Default>(value: Option<T>, key: &Key<T>) -> T {
+    value.or_else(|| key.default_value()).unwrap_or_default()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A setting of Kafka's clients: for which, by what it begins with, and its name.

@@ -19,7 +19,9 @@ fn values_are_read_tolerantly_and_refused_clearly() {
     assert!(earlier.data_partitions.is_empty());
     let later = br#"{"continuationToken":"t","fragmentNumber":"7","addedLater":{"a":1}}"#;
     assert_eq!(StoredOffset::from_bytes(later).unwrap().fragment_number.as_str(), "7");
-    assert!(StoredOffset::from_bytes(br#"{"continuationToken":"t"}"#).unwrap_err().to_string().contains("fragmentNumber"));
+    assert!(
+        StoredOffset::from_bytes(br#"{"continuationToken":"t"}"#).unwrap_err().to_string().contains("fragmentNumber")
+    );
     assert!(StoredOffset::from_bytes(br#"{"continuationToken":"t","fragmentNumber":"x"}"#).is_err());
     assert!(StoredOffset::from_bytes(b"nonsense").is_err());
 }

@@ -1,20 +1,18 @@
 //! `/connector-plugins`: the one connector there is, its settings, and trying settings out.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::error::{ApiError, JsonBody, Path, Query, flag};
 use crate::config::connector::{CLASS, CLASS_PATH, is_class, setting_text};
-use crate::config::keys::{self, CONNECTOR, Key};
-use crate::config::secrets;
+use crate::config::table::{self, Default, Definition, Importance, Kind};
+use crate::config::{keys, secrets};
 use crate::worker::Worker;
-
-/// A label is as wide as this says; Connect's user interfaces ask for it.
-const WIDTH: &str = "MEDIUM";
 
 fn plugin() -> Value {
     json!({ "class": CLASS_PATH, "type": "source", "version": env!("CARGO_PKG_VERSION") })
@@ -24,7 +22,7 @@ fn known(plugin: &str) -> Result<(), ApiError> {
     if is_class(plugin) { Ok(()) } else { Err(no_such_class(plugin)) }
 }
 
-/// As Connect says it.
+/// Returns the error for another class, as Connect words it.
 fn no_such_class(name: &str) -> ApiError {
     let name: String = name.chars().take(200).collect();
     let version = env!("CARGO_PKG_VERSION");
@@ -34,73 +32,82 @@ fn no_such_class(name: &str) -> ApiError {
     ))
 }
 
+/// Lists the one connector there is.
 pub(super) async fn list() -> Json<Value> {
     Json(json!([plugin()]))
 }
 
-/// The group a setting stands in, by its name.
-fn group(name: &str) -> &'static str {
-    const GROUPS: [(&str, &str); 12] = [
-        ("kvs.streams", "Streams"),
-        ("kvs.discovery", "Streams"),
-        ("kvs.start", "Position"),
-        ("kvs.position", "Position"),
-        ("kvs.gap", "Position"),
-        ("kvs.backfill", "Backfill"),
-        ("kvs.credentials", "Credentials"),
-        ("kvs.role", "Credentials"),
-        ("kvs.", "Service"),
-        ("errors.", "Error Handling"),
-        ("topic.creation.", "Topic Creation"),
-        ("topic", "Records"),
-    ];
-    let found = GROUPS.iter().find(|(prefix, _)| name.starts_with(prefix));
-    match name {
-        "name" | "connector.class" | "tasks.max" => "Common",
-        _ => found.map_or("Records", |(_, group)| group),
+/// A setting as Kafka Connect describes it (`ConfigKeyInfo`).
+#[derive(Debug, Serialize)]
+struct ConfigKeyInfo {
+    name: &'static str,
+    r#type: &'static str,
+    required: bool,
+    default_value: Option<String>,
+    importance: &'static str,
+    documentation: String,
+    group: &'static str,
+    width: &'static str,
+    display_name: &'static str,
+    dependents: &'static [&'static str],
+    order: usize,
+}
+
+impl ConfigKeyInfo {
+    /// Describes a setting; `order` is its place within its group, from 1 on.
+    fn new(definition: &Definition, order: usize) -> Self {
+        Self {
+            name: definition.name,
+            r#type: connect_type(definition.kind),
+            required: definition.default == Default::Required,
+            default_value: definition.default_text(),
+            importance: match definition.importance {
+                Importance::High => "HIGH",
+                Importance::Medium => "MEDIUM",
+                Importance::Low => "LOW",
+            },
+            documentation: definition.documentation(),
+            group: definition.group.title(),
+            width: match definition.kind {
+                Kind::Flag | Kind::Int { .. } | Kind::Choice(_) | Kind::Time => "SHORT",
+                Kind::Text | Kind::Topic | Kind::Password => "MEDIUM",
+                Kind::List | Kind::Regex | Kind::File => "LONG",
+            },
+            display_name: definition.display_name,
+            dependents: definition.dependents,
+            order,
+        }
     }
 }
 
-fn kind(name: &str, default: &str) -> &'static str {
-    let number = default.parse::<i64>().is_ok();
-    if secrets::is_secret(name) {
-        "PASSWORD"
-    } else if matches!(default, "true" | "false") || matches!(name, "kvs.endpoint.fips" | "kvs.endpoint.dual.stack") {
-        "BOOLEAN"
-    } else if matches!(name, "kvs.streams" | "kvs.streams.tags" | "kvs.proxy.exceptions") {
-        "LIST"
-    } else if number || name.ends_with(".ms") || name.ends_with(".bytes") {
-        "LONG"
-    } else {
-        "STRING"
+/// Returns the type of Kafka's `ConfigDef` that holds such values.
+fn connect_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Password => "PASSWORD",
+        Kind::Flag => "BOOLEAN",
+        Kind::List => "LIST",
+        Kind::Int { least, most, .. } => {
+            let fits = i32::try_from(least).is_ok() && i32::try_from(most).is_ok();
+            if fits { "INT" } else { "LONG" }
+        }
+        Kind::Text | Kind::Choice(_) | Kind::Topic | Kind::Regex | Kind::Time | Kind::File => "STRING",
     }
 }
 
-fn definition(key: &Key, order: usize) -> Value {
-    let required = key.default == "required";
-    let kind = kind(key.name, key.default);
-    // What is no value but a sentence about where the value comes from is none.
-    let is_value = !required && !key.default.is_empty() && !key.default.contains(' ') && !key.default.contains(',');
-    let default = Some(key.default).filter(|default| is_value && (kind != "LONG" || default.parse::<i64>().is_ok()));
-    let importance = if required || key.name == "kvs.streams" { "HIGH" } else { "MEDIUM" };
-    json!({
-        "name": key.name,
-        "type": kind,
-        "required": required,
-        "default_value": default,
-        "importance": importance,
-        "documentation": key.doc,
-        "group": group(key.name),
-        "width": WIDTH,
-        "display_name": key.name,
-        "dependents": [],
-        "order": order,
+/// Returns all settings of a connector, each with its place within its group, as Kafka's `ConfigDef` counts.
+fn definitions() -> impl Iterator<Item = (&'static Definition, ConfigKeyInfo)> {
+    let mut orders: BTreeMap<&str, usize> = BTreeMap::new();
+    table::connector().map(move |definition| {
+        let order = orders.entry(definition.group.title()).or_default();
+        *order += 1;
+        (definition, ConfigKeyInfo::new(definition, *order))
     })
 }
 
+/// Describes every setting.
 pub(super) async fn config(Path(plugin): Path<String>) -> Result<Json<Value>, ApiError> {
     known(&plugin)?;
-    Ok(Json(CONNECTOR.iter().enumerate().map(|(index, key)| definition(key, index + 1)).collect()))
+    Ok(Json(definitions().map(|(_, info)| json!(info)).collect()))
 }
 
 #[derive(Deserialize)]
@@ -110,7 +117,33 @@ pub(super) struct Flags {
     connect: bool,
 }
 
-/// Every setting with its value and what is wrong with it.
+/// A setting's value, with what is wrong with it (`ConfigValueInfo`).
+#[derive(Debug, Serialize)]
+struct ConfigValueInfo {
+    name: String,
+    value: Option<String>,
+    recommended_values: Vec<&'static str>,
+    errors: Vec<String>,
+    visible: bool,
+}
+
+/// A setting and its value; no definition for what is no setting (`ConfigInfo`).
+#[derive(Debug, Serialize)]
+struct ConfigInfo {
+    definition: Option<ConfigKeyInfo>,
+    value: ConfigValueInfo,
+}
+
+/// What comes of trying settings out (`ConfigInfos`).
+#[derive(Debug, Serialize)]
+struct ConfigInfos {
+    name: Value,
+    error_count: usize,
+    groups: Vec<&'static str>,
+    configs: Vec<ConfigInfo>,
+}
+
+/// Tells of every setting its value and what is wrong with it.
 pub(super) async fn validate(
     State(worker): State<Arc<Worker>>,
     Path(plugin): Path<String>,
@@ -138,69 +171,39 @@ pub(super) async fn validate(
     }
     let found = worker.problems(&settings, connect).await?;
     wrong.extend(found.into_iter().map(|problem| (problem.key, problem.reason)));
-    let shown = secrets::masked(&settings);
-    let errors_of = |name: &str| -> Vec<&String> {
-        wrong.iter().filter(|(key, _)| key == name).map(|(_, reason)| reason).collect()
-    };
-    let mut configs: Vec<Value> = CONNECTOR
-        .iter()
-        .enumerate()
-        .map(|(index, key)| {
-            let definition = definition(key, index + 1);
-            let value =
-                shown.get(key.name).map_or_else(|| definition["default_value"].clone(), |text| text.as_str().into());
-            json!({
-                "definition": definition,
-                "value": {
-                    "name": key.name,
-                    "value": value,
-                    "recommended_values": recommended(key.name),
-                    "errors": errors_of(key.name),
-                    "visible": true,
-                },
-            })
-        })
-        .collect();
-    // What is not defined is told of all the same.
-    let defined = |name: &str| CONNECTOR.iter().any(|key| key.name == name);
-    let others =
-        shown.iter().filter(|(name, _)| !defined(name)).map(|(name, value)| (name.clone(), Some(value.clone())));
-    let unnamed = wrong.iter().map(|(name, _)| name).filter(|name| !defined(name) && !shown.contains_key(*name));
-    let unnamed: std::collections::BTreeSet<&String> = unnamed.collect();
-    for (name, value) in others.chain(unnamed.into_iter().map(|name| (name.clone(), None))).collect::<Vec<_>>() {
-        let errors = errors_of(&name);
-        let definition = if keys::is_connector_key(&name) {
-            definition(
-                &Key { name: keys::TOPIC_CREATION_PREFIX, default: "", doc: "Configuration of the data topic." },
-                0,
-            )
-        } else {
-            Value::Null
-        };
-        configs.push(json!({
-            "definition": definition,
-            "value": { "name": name, "value": value, "recommended_values": [], "errors": errors, "visible": true },
-        }));
-    }
-    let mut groups: Vec<&str> = Vec::new();
-    for key in CONNECTOR {
-        if !groups.contains(&group(key.name)) {
-            groups.push(group(key.name));
-        }
-    }
     let class = given["connector.class"].clone();
-    Ok(Json(json!({ "name": class, "error_count": wrong.len(), "groups": groups, "configs": configs })))
+    Ok(Json(json!(infos(class, &secrets::masked(&settings), &wrong))))
 }
 
-fn recommended(name: &str) -> &'static [&'static str] {
-    match name {
-        "kvs.start.position" => {
-            &["EARLIEST", "NOW", "FRAGMENT_NUMBER", "PRODUCER_TIMESTAMP", "SERVER_TIMESTAMP", "CONTINUATION_TOKEN"]
+/// Puts together what is known of each setting, its value as it may be shown, and what is wrong with it.
+fn infos(class: Value, shown: &BTreeMap<String, String>, wrong: &[(String, String)]) -> ConfigInfos {
+    let value_of = |name: &str, value: Option<String>, recommended_values| ConfigValueInfo {
+        name: name.to_owned(),
+        value,
+        recommended_values,
+        errors: wrong.iter().filter(|(key, _)| key == name).map(|(_, reason)| reason.clone()).collect(),
+        visible: true,
+    };
+    let mut groups: Vec<&str> = Vec::new();
+    let mut configs: Vec<ConfigInfo> = Vec::new();
+    for (definition, info) in definitions() {
+        if !groups.contains(&info.group) {
+            groups.push(info.group);
         }
-        "kvs.position.lost" => &["earliest", "now", "fail"],
-        "errors.tolerance" => &["none", "all"],
-        "key.converter" => &["string", "avro"],
-        "record.timestamp" => &["ingest", "producer", "server"],
-        _ => &[],
+        let value = shown.get(definition.name).cloned().or_else(|| info.default_value.clone());
+        let recommended = definition.choices().iter().map(|choice| choice.name).collect();
+        configs.push(ConfigInfo { value: value_of(definition.name, value, recommended), definition: Some(info) });
     }
+    // What is not defined is told of all the same.
+    let is_defined = |name: &str| table::connector().any(|definition| definition.name == name);
+    let others = shown.keys().chain(wrong.iter().map(|(name, _)| name)).filter(|name| !is_defined(name));
+    for name in others.collect::<BTreeSet<_>>() {
+        let definition = keys::is_connector_key(name).then(|| ConfigKeyInfo::new(&table::TOPIC_CONFIG, 0));
+        configs.push(ConfigInfo { definition, value: value_of(name, shown.get(name).cloned(), Vec::new()) });
+    }
+    ConfigInfos { name: class, error_count: wrong.len(), groups, configs }
 }
+
+#[cfg(test)]
+#[path = "plugins_tests.rs"]
+mod tests;

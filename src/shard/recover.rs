@@ -282,7 +282,9 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
     if key == ID_SCHEME_KEY {
         recovered.id_scheme = match value {
             None => None,
-            Some(value) => Some(IdScheme::from_bytes(value).map_err(|error| ContractError::Unreadable { reason: error.to_string() })?),
+            Some(value) => Some(
+                IdScheme::from_bytes(value).map_err(|error| ContractError::Unreadable { reason: error.to_string() })?,
+            ),
         };
         return Ok(());
     }

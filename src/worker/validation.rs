@@ -7,18 +7,20 @@ use super::plan::Dependencies;
 use super::{OperationError, Worker, turns};
 use crate::cluster::Settings;
 use crate::config::connector::StreamsConfig;
+use crate::config::table::connector::service::REGION;
+use crate::config::table::connector::streams::{LIST, PREFIX};
 use crate::config::{ConnectorConfig, Problem, check, secrets};
 
-/// So many of a connector's streams are asked for.
+/// How many of a connector's streams the service is asked for, at most.
 const STREAMS_TRIED_MAX: usize = 5;
 /// How long the service may take to answer.
 const TRY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Worker {
-    /// What is wrong with settings; with `connect` the service and Kafka are asked, too, where the settings are right.
+    /// Returns what is wrong with settings; with `connect` the service and Kafka are asked, too, where the settings are right.
     ///
     /// # Errors
-    /// While the worker is starting.
+    /// `OperationError` while the worker is starting.
     pub async fn problems(&self, settings: &Settings, connect: bool) -> Result<Vec<Problem>, OperationError> {
         let view = self.view()?;
         let stored = settings.get("name").and_then(|name| view.settings(name)).and_then(|stored| stored.as_ref().ok());
@@ -40,25 +42,40 @@ impl Worker {
         let said = match tried {
             Ok(Ok(())) => None,
             Ok(Err(said)) => Some(said),
-            Err(_) => Some(("kvs.region", format!("the service gives no answer within {} s", TRY_TIMEOUT.as_secs()))),
+            Err(_) => {
+                let reason = format!("the service gives no answer within {} s", TRY_TIMEOUT.as_secs());
+                Some(Untried { key: REGION.name(), reason })
+            }
         };
-        problems.extend(said.map(|(key, reason)| Problem::new("settings", key, resolved.hide(&reason))));
+        problems.extend(said.map(|Untried { key, reason }| Problem::new("settings", key, resolved.hide(&reason))));
         Ok(problems)
     }
 }
 
-async fn try_service(dependencies: &Dependencies, config: &ConnectorConfig) -> Result<(), (&'static str, String)> {
-    let client = dependencies.client(config).await.map_err(|error| ("kvs.region", error.to_string()))?;
+/// Why the service cannot be used as the settings say.
+struct Untried {
+    /// The setting that most likely has to be changed.
+    key: &'static str,
+    /// What the service said, or what kept it from being asked.
+    reason: String,
+}
+
+/// Asks the service for the connector's streams: for some of those that are listed, else for those that are found.
+async fn try_service(dependencies: &Dependencies, config: &ConnectorConfig) -> Result<(), Untried> {
+    let client = dependencies
+        .client(config)
+        .await
+        .map_err(|reason| Untried { key: REGION.name(), reason: reason.to_string() })?;
     match &config.streams {
         StreamsConfig::Listed(streams) => {
             for stream in streams.iter().take(STREAMS_TRIED_MAX) {
                 let tried = client.try_stream(stream).await;
-                tried.map_err(|error| ("kvs.streams", format!("{stream}: {error}")))?;
+                tried.map_err(|error| Untried { key: LIST.name(), reason: format!("{stream}: {error}") })?;
             }
         }
         StreamsConfig::Discovered(discovery) => {
             let listed = client.list_streams(discovery.prefix.as_deref()).await;
-            listed.map_err(|error| ("kvs.streams.prefix", error.to_string()))?;
+            listed.map_err(|error| Untried { key: PREFIX.name(), reason: error.to_string() })?;
         }
     }
     Ok(())

@@ -64,7 +64,9 @@ fn a_worker_that_slept_through_its_session_publishes_nothing_more() {
     first.signal(Signal::SIGSTOP);
     let mut second = stage.start(&settings, &connector);
     second.wait_healthy();
-    wait_for("the second worker to have taken all four shards", || second.log().matches("acquired the shard").count() >= 4);
+    wait_for("the second worker to have taken all four shards", || {
+        second.log().matches("acquired the shard").count() >= 4
+    });
     wait_for("the second worker to publish", || second.metric("kvs_connect_fragments_total") > 50.0);
     let before = first.log().len();
     first.signal(Signal::SIGCONT);

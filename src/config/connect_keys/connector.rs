@@ -52,7 +52,7 @@ pub const CONNECTOR: &[ConnectKey] = &[
     key(
         "transaction.boundary",
         These(&["poll", "connector"]),
-        "a transaction has whole fragments with their places; the worker's transaction.max.duration.ms and \
+        "a transaction has whole fragments with their positions; the worker's transaction.max.duration.ms and \
          transaction.max.size.bytes bound it",
     ),
     key(
@@ -64,7 +64,7 @@ pub const CONNECTOR: &[ConnectKey] = &[
         "offsets.storage.topic",
         // Held against the worker's own, where there is one.
         Anything,
-        "has to be the worker's offset.storage.topic: all places are there, for they are written in the fragments' transactions",
+        "has to be the worker's offset.storage.topic: all positions are there, for they are written in the fragments' transactions",
     ),
     key("topic.creation.groups", These(&["default"]), GROUPS),
     key("topic.creation.default.include", Nothing, GROUPS),
@@ -72,8 +72,8 @@ pub const CONNECTOR: &[ConnectKey] = &[
     key(
         "topic.creation.enable",
         These(&["true"]),
-        "in Kafka Connect it is the worker's: here a data topic that is missing is made in any case; make it before where \
-         the worker must not",
+        "in Kafka Connect it is the worker's: here a data topic that is missing is created in any case; create it \
+         beforehand where the worker must not",
     ),
     key("topic.creation.*", Nothing, GROUPS),
     key("producer.override.*", Nothing, OVERRIDES),

@@ -4,16 +4,17 @@ use super::Accepts::{Anything, Nothing, These};
 use super::{Accepts, ConnectKey, HEADERS, VALUES, key};
 
 const KEYS: &str = "keys are text unless a connector says key.converter=avro";
-const INTERNAL: &str = "places, connectors and statuses are written as Kafka Connect writes them";
+const INTERNAL: &str = "offsets, connectors and statuses are written as Kafka Connect writes them";
 const PLUGINS: &str = "the one connector there is, is part of the program: nothing is loaded";
 const PLACES: &str =
-    "places are written to offset.storage.topic within the fragments' own transactions, in standalone mode, too";
-const TOPICS: &str = "that topic is made as it has to be, compacted; alter the topic itself for the rest";
-const METRICS: &str = "metrics are for Prometheus to get, at /metrics of the listeners, and are counted from the start";
-const WORKERS: &str = "workers do not talk to one another: they share what they know through Kafka";
+    "positions are written to offset.storage.topic within the fragments' own transactions, in standalone mode, too";
+const TOPICS: &str =
+    "that topic is created with the configuration it needs, compacted; alter the topic itself for anything else";
+const METRICS: &str = "metrics are for Prometheus, at /metrics of the listeners, and are counted from the start";
+const WORKERS: &str = "workers do not talk to one another: all they share is in Kafka";
 const REST_TLS: &str =
     "rest.tls.certificate.file, rest.tls.key.file and rest.tls.client.ca.file (PEM) are for https:// listeners";
-const ALL_CLIENTS: &str = "say for which clients it is: producer.*, consumer.* or admin.* with it behind";
+const ALL_CLIENTS: &str = "say for which clients it is, by producer., consumer. or admin. in front of it";
 const ORIGINS: &str = "rest.allowed.origins names the pages of other origins that may use the REST API";
 const LOGGING: &str = "RUST_LOG says what is logged, and PUT /admin/loggers changes it";
 const PROVIDERS: &str = "the providers are env, file and dir, each with Connect's own class, and with what it may read in \
@@ -57,9 +58,9 @@ pub const WORKER: &[ConnectKey] = &[
     key(
         "topic.creation.enable",
         These(&["true"]),
-        "a data topic that is missing is made; make it before where the worker must not",
+        "a data topic that is missing is created; create it beforehand where the worker must not",
     ),
-    key("topic.tracking.enable", These(&["true"]), "GET /connectors/NAME/topics always answers"),
+    key("topic.tracking.enable", These(&["true"]), "GET /connectors/NAME/topics is always there"),
     key("topic.tracking.allow.reset", These(&["true"]), "PUT /connectors/NAME/topics/reset is always there"),
     key(
         "connector.client.config.override.policy",

@@ -3,6 +3,7 @@ use std::time::Duration;
 use kvs_client::{CredentialsSource, StartSelector};
 
 use super::*;
+use crate::config::check;
 
 fn read(place: &str, text: &str) -> Result<ConnectorConfig, Vec<Problem>> {
     from_settings(place, &parse(place, text)?.settings)

@@ -1,23 +1,23 @@
 //! How the service is reached: region, endpoint, credentials, HTTP, retries.
 
-use std::path::PathBuf;
-
 use kvs_client::{ClientConfig, CredentialsSource, HttpConfig, RetryPolicy, Role};
 
-use super::reader::Reader;
+use crate::config::error::ValueError;
+use crate::config::reader::Reader;
+use crate::config::table::connector::{pulling, service};
 
 impl Reader<'_> {
     /// Every field is read before one that is missing ends it, so that all problems are found.
     pub(super) fn client(&mut self) -> Option<ClientConfig> {
         let region = self.region();
-        let plain_http = self.flag_or("kvs.endpoint.plain.http", false);
-        let fips = self.flag("kvs.endpoint.fips");
-        let dual_stack = self.flag("kvs.endpoint.dual.stack");
+        let plain_http = self.read(&service::PLAIN_HTTP);
+        let fips = self.read_optional(&service::FIPS);
+        let dual_stack = self.read_optional(&service::DUAL_STACK);
         let endpoint = self.endpoint(plain_http.unwrap_or(true));
-        if self.text("kvs.endpoint").is_some() {
-            for (key, flag) in [("kvs.endpoint.fips", fips), ("kvs.endpoint.dual.stack", dual_stack)] {
+        if self.is_given(&service::ENDPOINT) {
+            for (key, flag) in [(&service::FIPS, fips), (&service::DUAL_STACK, dual_stack)] {
                 if flag.flatten() == Some(true) {
-                    self.problem(key, "does not go together with kvs.endpoint");
+                    self.problem(key, format!("does not go together with {}", service::ENDPOINT.name()));
                 }
             }
         }
@@ -25,8 +25,8 @@ impl Reader<'_> {
         let role = self.role();
         let http = self.http();
         let retry = self.retry();
-        let clock_offset_ms = self.clock_offset();
-        let parameter_checks = self.flag_or("kvs.parameter.checks", true);
+        let clock_offset_ms = self.read_optional(&service::CLOCK_OFFSET);
+        let parameter_checks = self.read(&service::PARAMETER_CHECKS);
         Some(ClientConfig {
             region: region?,
             endpoint: endpoint?,
@@ -44,30 +44,27 @@ impl Reader<'_> {
 
     /// `None` inside: AWS's variables and profile say.
     fn region(&mut self) -> Option<Option<String>> {
-        let Some(region) = self.text("kvs.region") else { return Some(None) };
+        let Some(region) = self.text(&service::REGION) else { return Some(None) };
         let valid = region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         if !valid || region.len() > 64 {
-            self.problem("kvs.region", format!("{region:?} is no AWS region"));
+            self.problem(&service::REGION, format!("{region:?} is no AWS region"));
             return None;
         }
         Some(Some(region))
     }
 
     fn endpoint(&mut self, plain_http: bool) -> Option<Option<String>> {
-        let Some(endpoint) = self.text("kvs.endpoint") else { return Some(None) };
+        let Some(endpoint) = self.text(&service::ENDPOINT) else { return Some(None) };
         let checked = kvs_client::check_endpoint(&endpoint, plain_http);
-        self.checked("kvs.endpoint", checked.map(|()| Some(endpoint)))
+        self.checked(&service::ENDPOINT, checked.map(|()| Some(endpoint)))
     }
 
     fn credentials(&mut self) -> Option<CredentialsSource> {
-        const ID: &str = "kvs.credentials.access.key.id";
-        const SECRET: &str = "kvs.credentials.secret.access.key";
-        const TOKEN: &str = "kvs.credentials.session.token";
-        const PROFILE: &str = "kvs.credentials.profile";
-        let profile = self.text(PROFILE);
-        match (self.text(ID), self.text(SECRET), self.text(TOKEN)) {
+        use service::{ACCESS_KEY_ID as ID, PROFILE, SECRET_ACCESS_KEY as SECRET};
+        let profile = self.text(&PROFILE);
+        match (self.text(&ID), self.text(&SECRET), self.text(&service::SESSION_TOKEN)) {
             (Some(_), _, _) if profile.is_some() => {
-                self.problem(PROFILE, format!("does not go together with {ID}"));
+                self.problem(&PROFILE, format!("does not go together with {}", ID.name()));
                 None
             }
             (Some(access_key_id), Some(secret_access_key), session_token) => {
@@ -76,19 +73,18 @@ impl Reader<'_> {
             (None, None, None) => Some(CredentialsSource::DefaultChain { profile }),
             (id, _, _) => {
                 let missing = if id.is_none() { ID } else { SECRET };
-                self.problem(missing, format!("{ID} and {SECRET} belong together"));
+                self.problem(&missing, format!("{} and {} belong together", ID.name(), SECRET.name()));
                 None
             }
         }
     }
 
     fn role(&mut self) -> Option<Option<Role>> {
-        const ARN: &str = "kvs.role.arn";
-        const EXTERNAL_ID: &str = "kvs.role.external.id";
-        match (self.text(ARN), self.text(EXTERNAL_ID)) {
+        use service::{EXTERNAL_ID, ROLE_ARN as ARN};
+        match (self.text(&ARN), self.text(&EXTERNAL_ID)) {
             (None, None) => Some(None),
             (None, Some(_)) => {
-                self.problem(EXTERNAL_ID, format!("is for {ARN}, which is not given"));
+                self.problem(&EXTERNAL_ID, format!("is for {}, which is not given", ARN.name()));
                 None
             }
             (Some(arn), external_id) => {
@@ -99,7 +95,7 @@ impl Reader<'_> {
                         && account.bytes().all(|byte| byte.is_ascii_digit())
                         && resource.starts_with("role/"));
                 if !valid {
-                    self.problem(ARN, format!("{arn:?}: arn:aws:iam::ACCOUNT:role/NAME was expected"));
+                    self.problem(&ARN, format!("{arn:?}: arn:aws:iam::ACCOUNT:role/NAME was expected"));
                     return None;
                 }
                 Some(Some(Role { arn, external_id }))
@@ -108,61 +104,54 @@ impl Reader<'_> {
     }
 
     fn http(&mut self) -> Option<HttpConfig> {
-        let connect_timeout = self.millis("kvs.connect.timeout.ms", 5_000, 1, 600_000);
-        let inactivity_timeout = self.millis("kvs.inactivity.timeout.ms", 120_000, 100, 3_600_000);
-        let fragment_timeout = self.millis("kvs.fragment.timeout.ms", 300_000, 100, 3_600_000);
-        let proxy = self.text("kvs.proxy.url");
+        let connect_timeout = self.read(&service::CONNECT_TIMEOUT);
+        let inactivity_timeout = self.read(&pulling::INACTIVITY_TIMEOUT);
+        let fragment_timeout = self.read(&pulling::FRAGMENT_TIMEOUT);
+        let proxy = self.text(&service::PROXY);
         if let Some(text) = &proxy
-            && let Err(reason) = check_proxy(text)
+            && let Err(error) = check_proxy(text)
         {
-            self.problem("kvs.proxy.url", reason);
+            self.problem(&service::PROXY, error);
         }
-        let no_proxy = self.text("kvs.proxy.exceptions");
+        let no_proxy = self.text(&service::PROXY_EXCEPTIONS);
         if no_proxy.is_some() && proxy.is_none() {
             self.problem(
-                "kvs.proxy.exceptions",
+                &service::PROXY_EXCEPTIONS,
                 "is for kvs.proxy.url, which is not given; NO_PROXY is for the environment's",
             );
         }
-        let ca_file = self.text("kvs.tls.ca.file").map(PathBuf::from);
+        let ca_file = self.read_optional(&service::CA_FILE);
         Some(HttpConfig {
             connect_timeout: connect_timeout?,
             inactivity_timeout: inactivity_timeout?,
             fragment_timeout: fragment_timeout?,
             proxy,
             no_proxy,
-            ca_file,
+            ca_file: ca_file?,
         })
     }
 
     fn retry(&mut self) -> Option<RetryPolicy> {
-        let attempts_max = self.number("kvs.retry.attempts.max", 0, 0, 1_000_000);
-        let base = self.millis("kvs.retry.base.delay.ms", 200, 1, 600_000);
-        let cap = self.millis("kvs.retry.max.delay.ms", 30_000, 1, 3_600_000);
-        Some(RetryPolicy { attempts_max: u32::try_from(attempts_max?).ok()?, base: base?, cap: cap? })
-    }
-
-    /// `None` inside: it is learned.
-    fn clock_offset(&mut self) -> Option<Option<i64>> {
-        const KEY: &str = "kvs.clock.offset.ms";
-        let Some(text) = self.text(KEY) else { return Some(None) };
-        let value = text.parse::<i64>().ok().filter(|value| value.unsigned_abs() <= 315_360_000_000);
-        let reason =
-            || format!("{text:?}: a whole number of milliseconds was expected, negative when the service is behind");
-        self.checked(KEY, value.map(Some).ok_or_else(reason))
+        let attempts_max = self.read(&pulling::RETRY_ATTEMPTS);
+        let base = self.read(&pulling::RETRY_BASE_DELAY);
+        let cap = self.read(&pulling::RETRY_MAX_DELAY);
+        Some(RetryPolicy { attempts_max: attempts_max?, base: base?, cap: cap? })
     }
 }
 
-/// Whether a proxy can be reached by this URL. It is not shown: it may hold a password.
-fn check_proxy(text: &str) -> Result<(), String> {
-    const EXPECTED: &str = "http://host:port or https://host:port was expected";
+/// Checks that a proxy can be reached by this URL. It is not shown: it may hold a password.
+fn check_proxy(text: &str) -> Result<(), ValueError> {
+    let wrong = |detail: Option<String>| Err(ValueError::NotProxy { detail });
     if !(text.starts_with("http://") || text.starts_with("https://")) {
-        return Err(EXPECTED.to_owned());
+        return wrong(None);
     }
-    let url = url::Url::parse(text).map_err(|error| format!("{EXPECTED}: {error}"))?;
+    let url = match url::Url::parse(text) {
+        Ok(url) => url,
+        Err(error) => return wrong(Some(format!(": {error}"))),
+    };
     let is_root = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
     if !url.has_host() || url.port() == Some(0) || !is_root {
-        return Err(format!("{EXPECTED}, and nothing behind it"));
+        return wrong(Some(", and nothing behind it".to_owned()));
     }
     Ok(())
 }

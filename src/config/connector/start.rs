@@ -2,20 +2,16 @@
 
 use kvs_client::{ArchiveBounds, FragmentNumber, StartSelector, Timestamp};
 
-use super::reader::Reader;
 use super::time::Moment;
+use crate::config::error::ValueError;
+use crate::config::reader::Reader;
+use crate::config::table::Optional;
+use crate::config::table::connector::start::{
+    CONTINUATION_TOKEN as TOKEN, FIRST, FRAGMENT_NUMBER as NUMBER, FROM, INCLUSIVE, LAST, START as POSITION,
+    StartPosition, TIMESTAMP, TO,
+};
 
-const POSITION: &str = "kvs.start.position";
-const NUMBER: &str = "kvs.start.fragment.number";
-const INCLUSIVE: &str = "kvs.start.fragment.inclusive";
-const TIMESTAMP: &str = "kvs.start.timestamp";
-const TOKEN: &str = "kvs.start.continuation.token";
-const FROM: &str = "kvs.backfill.from";
-const TO: &str = "kvs.backfill.to";
-const FIRST: &str = "kvs.backfill.start.fragment.number";
-const LAST: &str = "kvs.backfill.stop.fragment.number";
-
-/// Where a stream starts that has no place yet.
+/// Where a stream starts that has no position yet.
 pub(super) struct Start {
     pub(super) selector: StartSelector,
     /// Whether the fragment that the selector names comes first, not the one after it.
@@ -25,94 +21,98 @@ pub(super) struct Start {
 impl Reader<'_> {
     /// `one`: the connector has exactly one stream.
     pub(super) fn start(&mut self, one: bool) -> Option<Start> {
-        let inclusive = self.flag_or(INCLUSIVE, false);
+        let inclusive = self.read(&INCLUSIVE);
         let selector = self.selector(one);
-        if inclusive == Some(true) && self.get(POSITION) != Some("FRAGMENT_NUMBER") {
-            self.problem(INCLUSIVE, format!("is for {POSITION}=FRAGMENT_NUMBER: it says how {NUMBER} is meant"));
+        if inclusive == Some(true) && self.raw(POSITION.name()) != Some("FRAGMENT_NUMBER") {
+            let (position, number) = (POSITION.name(), NUMBER.name());
+            self.problem(&INCLUSIVE, format!("is for {position}=FRAGMENT_NUMBER: it says how {number} is meant"));
             return None;
         }
         Some(Start { selector: selector?, inclusive: inclusive? })
     }
 
     fn selector(&mut self, one: bool) -> Option<StartSelector> {
-        let kind = self.get(POSITION).unwrap_or("EARLIEST").to_owned();
-        let companion = match kind.as_str() {
-            "EARLIEST" | "NOW" => None,
-            "FRAGMENT_NUMBER" => Some(NUMBER),
-            "PRODUCER_TIMESTAMP" | "SERVER_TIMESTAMP" => Some(TIMESTAMP),
-            "CONTINUATION_TOKEN" => Some(TOKEN),
-            other => {
-                self.problem(
-                    POSITION,
-                    format!(
-                        "{other:?}: one of EARLIEST, NOW, FRAGMENT_NUMBER, PRODUCER_TIMESTAMP, SERVER_TIMESTAMP, \
-                     CONTINUATION_TOKEN was expected"
-                    ),
-                );
-                return None;
-            }
+        let kind = self.read(&POSITION)?;
+        let companion = match kind {
+            StartPosition::Earliest | StartPosition::Now => None,
+            StartPosition::FragmentNumber => Some(NUMBER),
+            StartPosition::ProducerTimestamp | StartPosition::ServerTimestamp => Some(TIMESTAMP),
+            StartPosition::ContinuationToken => Some(TOKEN),
         };
         for key in [NUMBER, TIMESTAMP, TOKEN] {
-            if Some(key) != companion && self.get(key).is_some() {
-                self.problem(key, format!("is not for {POSITION}={kind}"));
+            let is_companion = companion.is_some_and(|companion| companion.name() == key.name());
+            if !is_companion && self.raw(key.name()).is_some() {
+                let position = POSITION.name();
+                let given = self.raw(position).unwrap_or("EARLIEST");
+                self.problem(&key, format!("is not for {position}={given}"));
             }
         }
         let value = match companion {
             None => String::new(),
-            Some(key) => self.required(key)?,
+            Some(key) => match self.text(&key) {
+                Some(value) => value,
+                None => return self.checked(&key, Err(ValueError::Required)),
+            },
         };
-        match kind.as_str() {
-            "NOW" => Some(StartSelector::Now),
-            "FRAGMENT_NUMBER" => {
+        match kind {
+            StartPosition::Earliest => Some(StartSelector::Earliest),
+            StartPosition::Now => Some(StartSelector::Now),
+            StartPosition::FragmentNumber => {
                 // Several streams may start after a number: one that knows it not says so itself, and connectors of earlier
                 // versions do. Only what is fetched by it has to be the stream's own.
-                let inclusive = self.text(INCLUSIVE).is_some_and(|text| text.trim() == "true");
-                self.fragment_number(NUMBER, one || !inclusive)?.map(StartSelector::FragmentNumber)
+                let inclusive = self.raw(INCLUSIVE.name()) == Some("true");
+                self.fragment_number(&NUMBER, one || !inclusive)?.map(StartSelector::FragmentNumber)
             }
-            "PRODUCER_TIMESTAMP" => {
-                self.moment(TIMESTAMP, &value, Moment::PastOfProducer).map(StartSelector::ProducerTimestamp)
+            StartPosition::ProducerTimestamp => {
+                self.moment(&TIMESTAMP, &value, Moment::PastOfProducer).map(StartSelector::ProducerTimestamp)
             }
-            "SERVER_TIMESTAMP" => self.moment(TIMESTAMP, &value, Moment::Past).map(StartSelector::ServerTimestamp),
-            "CONTINUATION_TOKEN" => {
+            StartPosition::ServerTimestamp => {
+                self.moment(&TIMESTAMP, &value, Moment::Past).map(StartSelector::ServerTimestamp)
+            }
+            StartPosition::ContinuationToken => {
                 let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
                 if value.len() > 128 || !value.bytes().all(allowed) {
-                    self.problem(TOKEN, "1 to 128 characters of [a-zA-Z0-9_.-] were expected");
+                    self.problem(&TOKEN, "1 to 128 characters of [a-zA-Z0-9_.-] were expected");
                     return None;
                 }
                 if !one {
-                    self.problem(TOKEN, "a token is of one stream: kvs.streams has to name that one alone");
+                    self.problem(&TOKEN, "a token is of one stream: kvs.streams has to name that one alone");
                 }
                 Some(StartSelector::ContinuationToken(value))
             }
-            _ => Some(StartSelector::Earliest),
         }
     }
 
-    /// A fragment's number; `None` inside: it is not given.
-    fn fragment_number(&mut self, key: &str, one: bool) -> Option<Option<FragmentNumber>> {
+    /// Reads a fragment's number; `None` inside: it is not given.
+    fn fragment_number(&mut self, key: &Optional<String>, one: bool) -> Option<Option<FragmentNumber>> {
         let Some(text) = self.text(key) else { return Some(None) };
-        let number = text.parse().map_err(|error| format!("{text:?}: {error}"));
+        let number = text
+            .parse::<FragmentNumber>()
+            .map_err(|error| ValueError::NotFragmentNumber { found: text.clone(), reason: error.to_string() });
         if !one {
             self.problem(key, "a fragment's number is of one stream: kvs.streams has to name that one alone");
         }
         self.checked(key, number.map(Some))
     }
 
-    /// `None` inside: the connector is no backfill. Every bound is read before one that is wrong ends it.
+    /// Reads a backfill's range; `None` inside: the connector is no backfill. Every bound is read before one that is wrong
+    /// ends it.
     pub(super) fn backfill(&mut self, one: bool) -> Option<Option<ArchiveBounds>> {
-        let given: Vec<&str> = [FROM, TO, FIRST, LAST].into_iter().filter(|key| self.text(key).is_some()).collect();
+        let given: Vec<&str> =
+            [FROM, TO, FIRST, LAST].iter().filter(|key| self.is_given(key)).map(Optional::name).collect();
         let Some(any) = given.first() else { return Some(None) };
-        if self.text(POSITION).is_some() {
-            self.problem(POSITION, format!("does not go together with {any}: a backfill starts there"));
+        if self.is_given(&POSITION) {
+            self.problem(&POSITION, format!("does not go together with {any}: a backfill starts there"));
         }
-        let first = self.fragment_number(FIRST, one);
-        let last = self.fragment_number(LAST, one);
-        let from = self.optional_moment(FROM, Moment::Past);
-        let to = self.optional_moment(TO, Moment::Any);
+        let first = self.fragment_number(&FIRST, one);
+        let last = self.fragment_number(&LAST, one);
+        let from = self.optional_moment(&FROM, Moment::Past);
+        let to = self.optional_moment(&TO, Moment::Any);
         let mut complete = true;
         for (either, or) in [(FROM, FIRST), (TO, LAST)] {
-            if !given.contains(&either) && !given.contains(&or) {
-                self.problem(either, format!("is required, or {or}: a backfill has a begin and an end"));
+            if !given.contains(&either.name()) && !given.contains(&or.name()) {
+                let or = or.name();
+                self.problem(&either, format!("is required, or {or}: a backfill has a begin and an end"));
                 complete = false;
             }
         }
@@ -120,19 +120,19 @@ impl Reader<'_> {
         if let (Some(from), Some(to)) = (bounds.from, bounds.to)
             && from > to
         {
-            self.problem(TO, format!("lies before {FROM}"));
+            self.problem(&TO, format!("lies before {}", FROM.name()));
             complete = false;
         }
         if let (Some(first), Some(last)) = (&bounds.first, &bounds.last)
             && first > last
         {
-            self.problem(LAST, format!("lies before {FIRST}"));
+            self.problem(&LAST, format!("lies before {}", FIRST.name()));
             complete = false;
         }
         complete.then_some(Some(bounds))
     }
 
-    fn optional_moment(&mut self, key: &str, which: Moment) -> Option<Option<Timestamp>> {
+    fn optional_moment(&mut self, key: &Optional<String>, which: Moment) -> Option<Option<Timestamp>> {
         match self.text(key) {
             None => Some(None),
             Some(text) => self.moment(key, &text, which).map(Some),

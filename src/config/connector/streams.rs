@@ -4,16 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use kvs_client::StreamRef;
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
-use super::reader::Reader;
-
-const LIST: &str = "kvs.streams";
-const PREFIX: &str = "kvs.streams.prefix";
-const REGEX: &str = "kvs.streams.regex";
-const TAGS: &str = "kvs.streams.tags";
-/// What a regular expression may grow to, compiled.
-const REGEX_MAX_BYTES: usize = 1 << 20;
+use crate::config::reader::Reader;
+use crate::config::table::connector::streams::{DISCOVERY_INTERVAL, LIST, PREFIX, REGEX, TAGS};
 
 /// The streams of a connector.
 #[derive(Debug, Clone)]
@@ -63,22 +57,29 @@ impl Discovery {
 }
 
 impl Reader<'_> {
+    /// Reads which streams the connector has.
     pub(super) fn streams(&mut self) -> Option<StreamsConfig> {
-        let interval = self.millis("kvs.discovery.interval.ms", 60_000, 1_000, 86_400_000);
-        let conditions: Vec<&str> = [PREFIX, REGEX, TAGS].into_iter().filter(|key| self.text(key).is_some()).collect();
-        match (self.text(LIST), conditions.first()) {
+        let interval = self.read(&DISCOVERY_INTERVAL);
+        let given = [
+            (PREFIX.name(), self.is_given(&PREFIX)),
+            (REGEX.name(), self.is_given(&REGEX)),
+            (TAGS.name(), self.is_given(&TAGS)),
+        ];
+        let condition = given.iter().find(|(_, is_given)| *is_given).map(|(name, _)| *name);
+        match (self.text(&LIST), condition) {
             (Some(_), Some(condition)) => {
-                self.problem(condition, format!("does not go together with {LIST}"));
+                self.problem_at(condition, format!("does not go together with {}", LIST.name()));
                 None
             }
             (Some(list), None) => self.listed(&list).map(StreamsConfig::Listed),
             (None, Some(_)) => {
-                let (prefix, regex, tags) = (self.prefix(), self.regex(), self.tags());
+                let (prefix, regex, tags) = (self.prefix(), self.read_optional(&REGEX), self.tags());
                 let discovery = Discovery { prefix: prefix?, regex: regex?, tags: tags?, interval: interval? };
                 Some(StreamsConfig::Discovered(discovery))
             }
             (None, None) => {
-                self.problem(LIST, format!("is required, or one of {PREFIX}, {REGEX}, {TAGS}"));
+                let [prefix, regex, tags] = given.map(|(name, _)| name);
+                self.problem(&LIST, format!("is required, or one of {prefix}, {regex}, {tags}"));
                 None
             }
         }
@@ -90,12 +91,12 @@ impl Reader<'_> {
         for part in text.split(',').map(str::trim) {
             match part.parse::<StreamRef>() {
                 Ok(stream) if streams.iter().any(|known| known.name() == stream.name()) => {
-                    self.problem(LIST, format!("stream {} is given twice", stream.name()));
+                    self.problem(&LIST, format!("stream {} is given twice", stream.name()));
                     valid = false;
                 }
                 Ok(stream) => streams.push(stream),
                 Err(error) => {
-                    self.problem(LIST, error.to_string());
+                    self.problem(&LIST, error.to_string());
                     valid = false;
                 }
             }
@@ -104,20 +105,14 @@ impl Reader<'_> {
     }
 
     fn prefix(&mut self) -> Option<Option<String>> {
-        let Some(prefix) = self.text(PREFIX) else { return Some(None) };
+        let Some(prefix) = self.text(&PREFIX) else { return Some(None) };
         let valid = prefix.parse::<StreamRef>().is_ok_and(|stream| stream.arn().is_none());
         let reason = || "1 to 256 characters of [a-zA-Z0-9_.-] were expected".to_owned();
-        self.checked(PREFIX, valid.then_some(Some(prefix)).ok_or_else(reason))
-    }
-
-    fn regex(&mut self) -> Option<Option<Regex>> {
-        let Some(text) = self.text(REGEX) else { return Some(None) };
-        let built = RegexBuilder::new(&format!("^(?:{text})$")).size_limit(REGEX_MAX_BYTES).build();
-        self.checked(REGEX, built.map(Some).map_err(|error| error.to_string()))
+        self.checked(&PREFIX, valid.then_some(Some(prefix)).ok_or_else(reason))
     }
 
     fn tags(&mut self) -> Option<Vec<(String, Option<String>)>> {
-        let Some(text) = self.text(TAGS) else { return Some(Vec::new()) };
+        let Some(text) = self.text(&TAGS) else { return Some(Vec::new()) };
         let mut tags = Vec::new();
         for part in text.split(',').map(str::trim) {
             let (key, value) = match part.split_once('=') {
@@ -125,7 +120,7 @@ impl Reader<'_> {
                 None => (part, None),
             };
             if key.is_empty() {
-                self.problem(TAGS, format!("{text:?}: KEY=VALUE, or KEY alone, with commas between was expected"));
+                self.problem(&TAGS, format!("{text:?}: KEY=VALUE, or KEY alone, with commas between was expected"));
                 return None;
             }
             tags.push((key.to_owned(), value));

@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kvs_client::Timestamp;
 
-use super::reader::Reader;
+use crate::config::error::ValueError;
+use crate::config::reader::Reader;
+use crate::config::table::Optional;
 
 /// How far a clock may be ahead of this machine's.
 const CLOCK_SLACK_MS: i64 = 300_000;
@@ -31,11 +33,11 @@ pub(super) enum Moment {
 }
 
 impl Reader<'_> {
-    /// The moment that a setting names, or its problem noted.
-    pub(super) fn moment(&mut self, key: &str, text: &str, which: Moment) -> Option<Timestamp> {
+    /// Returns the point in time that a setting names, or notes what is wrong with it.
+    pub(super) fn moment(&mut self, key: &Optional<String>, text: &str, which: Moment) -> Option<Timestamp> {
         let (timestamp, is_millis) = self.checked(key, parse(text))?;
         if is_millis {
-            self.notes.push(format!("{key}: {text} is taken as milliseconds: {}", shown(timestamp)));
+            self.notes.push(format!("{}: {text} is taken as milliseconds: {}", key.name(), shown(timestamp)));
         }
         let slack_ms = match which {
             Moment::Any => return Some(timestamp),
@@ -52,10 +54,9 @@ impl Reader<'_> {
     }
 }
 
-/// The moment that a text names, and whether it was written in milliseconds.
-fn parse(text: &str) -> Result<(Timestamp, bool), String> {
-    let expected =
-        || format!("{text:?}: RFC 3339 or seconds since 1970 was expected, or milliseconds since 1970, as 13 digits");
+/// Returns the point in time that a text names, and whether it was written in milliseconds.
+fn parse(text: &str) -> Result<(Timestamp, bool), ValueError> {
+    let expected = || ValueError::NotTime { found: text.to_owned(), after_2286: false };
     if let Ok(time) = humantime::parse_rfc3339_weak(text) {
         let since_1970 = time.duration_since(UNIX_EPOCH).map_err(|_| expected())?;
         let millis = i64::try_from(since_1970.as_millis()).map_err(|_| expected())?;
@@ -68,7 +69,7 @@ fn parse(text: &str) -> Result<(Timestamp, bool), String> {
     }
     match text.parse::<i64>() {
         Ok(millis) if (MILLIS_BEGIN..MILLIS_BEGIN * 10).contains(&millis) => Ok((Timestamp::from_millis(millis), true)),
-        _ => Err(format!("{}; as seconds this is after the year 2286", expected())),
+        _ => Err(ValueError::NotTime { found: text.to_owned(), after_2286: true }),
     }
 }
 

@@ -24,12 +24,12 @@ pub enum Rule {
 const FENCED: &str = "each shard has its own, which fences who had the shard before";
 const ALL_ACKS: &str = "a transaction is acknowledged by all replicas that are in sync";
 const NO_COMMITS: &str =
-    "places are kept in offset.storage.topic, in the fragments' transactions; the group commits nothing";
-const SILENT: &str = "with other values a worker would stand still for long after a broker was away";
-const READS_ALL: &str = "what is read decides where streams go on: it is read from the earliest record, whole";
+    "positions are kept in offset.storage.topic, in the fragments' transactions; the group commits nothing";
+const SILENT: &str = "with other values a worker would stand still long after a broker has come back";
+const READS_ALL: &str = "what is read decides where streams go on: all of it is read, from the earliest record on";
 const CALLBACK: &str = "is for programs, and this one has set what it needs";
 const GUARD_TOPICS: &str =
-    "topics are made by the worker as they have to be; one that is deleted must not come back by itself";
+    "topics are created by the worker, as they have to be; one that is deleted must not come back by itself";
 
 /// Settings with rules; what ends with `*` stands for all that begin so.
 pub const RULES: &[(&str, Rule, &str)] = &[
@@ -45,17 +45,21 @@ pub const RULES: &[(&str, Rule, &str)] = &[
     ("group.protocol.type", Refused, "workers are a group of consumers"),
     ("session.timeout.ms", Refused, "the worker's own session.timeout.ms is the setting"),
     ("heartbeat.interval.ms", UpToThirdOfSession, "a member is to be heard three times in session.timeout.ms"),
-    ("max.poll.interval.ms", Range(60_000, 600_000), "so long a worker that hangs may hold up its group"),
+    ("max.poll.interval.ms", Range(60_000, 600_000), "it bounds how long a worker that hangs can hold up its group"),
     (
         "partition.assignment.strategy",
         Only(&["cooperative-sticky"]),
-        "a shard that stays is not to be let go at each rebalance",
+        "a shard that stays with its worker must not be revoked at each rebalance",
     ),
     // Exactly once.
     ("transactional.id", Refused, FENCED),
     ("enable.idempotence", Only(&["true"]), "exactly once needs it"),
     ("acks", Only(&["all", "-1"]), ALL_ACKS),
-    ("isolation.level", Only(&["read_committed"]), "what a transaction did not commit must not be taken for a place"),
+    (
+        "isolation.level",
+        Only(&["read_committed"]),
+        "what a transaction did not commit must not be taken for a position",
+    ),
     ("transaction.timeout.ms", Refused, "the worker's own transaction.timeout.ms is the setting"),
     (
         "message.timeout.ms",
@@ -126,10 +130,10 @@ pub const RULES: &[(&str, Rule, &str)] = &[
     ("retry.backoff.max.ms", Range(100, 5_000), SILENT),
     ("reconnect.backoff.ms", Range(10, 1_000), SILENT),
     ("reconnect.backoff.max.ms", Range(100, 5_000), SILENT),
-    ("receive.message.max.bytes", Range(100_000_000, i32::MAX as u64), "answers of a broker have to fit"),
-    ("fetch.queue.backoff.ms", Range(0, 1_000), "a shard is pulled only once its places have been read"),
-    ("fetch.wait.max.ms", Range(0, 1_000), "a shard is pulled only once its places have been read"),
-    ("fetch.error.backoff.ms", Range(0, 1_000), "a shard is pulled only once its places have been read"),
+    ("receive.message.max.bytes", Range(100_000_000, i32::MAX as u64), "a broker's responses have to fit"),
+    ("fetch.queue.backoff.ms", Range(0, 1_000), "a shard's streams are pulled only once its positions have been read"),
+    ("fetch.wait.max.ms", Range(0, 1_000), "a shard's streams are pulled only once its positions have been read"),
+    ("fetch.error.backoff.ms", Range(0, 1_000), "a shard's streams are pulled only once its positions have been read"),
     ("log_level", Refused, "RUST_LOG says what is logged; a transaction's trouble is heard of by the client's log"),
     ("log.queue", Refused, CALLBACK),
     ("enabled_events", Refused, CALLBACK),

@@ -1,0 +1,26 @@
+//! `kvs-connect completions`.
+
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+
+use super::{Cli, Failure, output};
+
+/// Prints a script that completes this command line in a shell.
+#[derive(Args)]
+#[command(after_help = "\
+bash:  source <(kvs-connect completions bash), in ~/.bashrc
+zsh:   kvs-connect completions zsh > ~/.zfunc/_kvs-connect, with ~/.zfunc in fpath before compinit
+fish:  kvs-connect completions fish > ~/.config/fish/completions/kvs-connect.fish")]
+pub(super) struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+impl Completions {
+    pub(super) fn execute(self) -> Result<(), Failure> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "kvs-connect", &mut script);
+        output::print(format_args!("{}", String::from_utf8_lossy(&script).trim_end()))
+    }
+}

@@ -1,0 +1,135 @@
+//! How streams are pulled, and what happens after failures.
+
+use std::time::Duration;
+
+use crate::config::restart::ErrorsTolerance;
+use crate::config::table::definition::Group::{ErrorHandling, Service};
+use crate::config::table::definition::Importance::{High, Low};
+use crate::config::table::definition::{Choice, value};
+use crate::config::table::key::{Key, key, settings};
+
+/// A year, in milliseconds.
+const YEAR_MS: i64 = 31_536_000_000;
+/// A day, in milliseconds.
+const DAY_MS: i64 = 86_400_000;
+/// An hour, in milliseconds.
+const HOUR_MS: i64 = 3_600_000;
+
+const ERRORS_TOLERANCES: &[Choice] = &[
+    value("none", "fails the stream at that fragment"),
+    value("all", "leaves the fragment out, with a notification, and goes on after it"),
+];
+
+settings! {
+    /// How streams are pulled.
+    PULLING {
+        FRAGMENT_MAX_SIZE: Key<usize> = key("kvs.fragment.max.size.bytes", "Largest fragment")
+            .bytes(64 << 20, 1 << 10..=512 << 20)
+            .group(Service)
+            .importance(High)
+            .doc(
+                "Largest fragment that is taken; a larger one is handled as errors.tolerance says. The worker's \
+                 memory.budget.size.bytes and the topic's max.message.bytes have to allow this size.",
+            );
+        FRAGMENT_TIMEOUT: Key<Duration> = key("kvs.fragment.timeout.ms", "Fragment timeout")
+            .millis(300_000, 100..=HOUR_MS)
+            .group(Service)
+            .importance(Low)
+            .doc(
+                "How long a fragment may take from its first to its last byte. One that takes longer is given up and \
+                 pulled again.",
+            );
+        INACTIVITY_TIMEOUT: Key<Duration> = key("kvs.inactivity.timeout.ms", "Inactivity timeout")
+            .millis(120_000, 100..=HOUR_MS)
+            .dependents(&["kvs.inactivity.fails"])
+            .group(Service)
+            .importance(Low)
+            .doc("How long a session may go without a byte from the service before it is closed and opened again.");
+        INACTIVITY_FAILS: Key<bool> = key("kvs.inactivity.fails", "Inactivity is a failure")
+            .flag(false)
+            .group(Service)
+            .importance(Low)
+            .doc(
+                "Whether a session without a byte for kvs.inactivity.timeout.ms has failed even if the stream has \
+                 caught up with its producer, which may just be off. Set it to true if producers never pause.",
+            );
+        IDLE_MAX_DELAY: Key<Duration> = key("kvs.idle.max.delay.ms", "Longest idle delay")
+            .millis(2_000, 1..=HOUR_MS)
+            .group(Service)
+            .doc(
+                "How long to wait at most before a session is opened again while its producer sends nothing. A longer \
+                 delay makes fewer calls; a producer that starts again is noticed this much later.",
+            );
+        RETRY_ATTEMPTS: Key<u32> = key("kvs.retry.attempts.max", "Consecutive attempts")
+            .int::<u32>(0, 0..=1_000_000)
+            .group(Service)
+            .doc(
+                "Number of consecutive failed attempts after which a stream is FAILED; 0 keeps trying for ever. \
+                 errors.retry.timeout says whether a FAILED stream is started again.",
+            );
+        RETRY_BASE_DELAY: Key<Duration> = key("kvs.retry.base.delay.ms", "First retry delay")
+            .millis(200, 1..=600_000)
+            .group(Service)
+            .importance(Low)
+            .doc(
+                "Upper bound of the delay after a first failure. It doubles with each consecutive failure, and each \
+                 delay is chosen at random below its bound.",
+            );
+        RETRY_MAX_DELAY: Key<Duration> = key("kvs.retry.max.delay.ms", "Longest retry delay")
+            .millis(30_000, 1..=HOUR_MS)
+            .group(Service)
+            .importance(Low)
+            .doc("Largest value that the bound of the delay after consecutive failures grows to.");
+        RETRY_SLOW_DELAY: Key<Duration> = key("kvs.retry.slow.delay.ms", "Delay where an operator is needed")
+            .millis(60_000, 1..=DAY_MS)
+            .group(Service)
+            .importance(Low)
+            .doc(
+                "Delay after the service's errors 4500, 4501 and 4505, about the stream's encryption key or its \
+                 storage, which go away only when an operator acts.",
+            );
+        CAUGHT_UP: Key<i64> = key("kvs.caught.up.max.behind.ms", "Caught up within")
+            .signed_millis(10_000, 0..=DAY_MS)
+            .group(Service)
+            .importance(Low)
+            .doc(
+                "A stream counts as caught up while its fragments are at most this far behind the producer's latest. \
+                 It decides what logs and statuses say, and whether silence is a failure.",
+            );
+    }
+}
+
+settings! {
+    /// What happens after failures.
+    ERRORS {
+        TOLERANCE: Key<ErrorsTolerance> = key("errors.tolerance", "Error tolerance")
+            .choice("none", ERRORS_TOLERANCES, &[ErrorsTolerance::None, ErrorsTolerance::All])
+            .group(ErrorHandling)
+            .doc(
+                "What happens to a fragment that still cannot be parsed after it was pulled three times, or that is \
+                 too large.",
+            );
+        RESTART_TIMEOUT: Key<i64> = key("errors.retry.timeout", "Retry timeout")
+            .signed_millis(-1, 0..=YEAR_MS)
+            .or_int(-1)
+            .dependents(&["errors.retry.delay.base.ms", "errors.retry.delay.max.ms"])
+            .group(ErrorHandling)
+            .doc(
+                "How long, in milliseconds, a stream that is FAILED is started again; -1 is for ever, 0 never. After \
+                 that it stays FAILED until somebody restarts it.",
+            );
+        RESTART_BASE: Key<Duration> = key("errors.retry.delay.base.ms", "First restart delay")
+            .millis(10_000, 1..=HOUR_MS)
+            .group(ErrorHandling)
+            .importance(Low)
+            .doc(
+                "How long after its failure a FAILED stream is first started again; the delay doubles with each \
+                 consecutive failure.",
+            );
+        RESTART_MAX: Key<Duration> = key("errors.retry.delay.max.ms", "Longest restart delay")
+            .millis(60_000, 1..=DAY_MS)
+            .group(ErrorHandling)
+            .importance(Low)
+            .doc("Longest delay before a FAILED stream is started again.");
+    }
+}

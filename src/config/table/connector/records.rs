@@ -1,0 +1,94 @@
+//! What is written, and the topic it is written to.
+
+use crate::config::error::ValueError;
+use crate::config::table::definition::Group::{Records, TopicCreation};
+use crate::config::table::definition::Importance::{High, Low};
+use crate::config::table::definition::{Choice, Definition, value};
+use crate::config::table::key::{Key, Optional, key, settings};
+use crate::config::table::value as parse;
+use crate::model::{KeyFormat, RecordTimestamp};
+
+const KEY_FORMATS: &[Choice] = &[
+    value("string", "writes the fragment number as text").or_class("StringConverter"),
+    value("avro", "writes it as an Avro string in the single-object encoding (schemas/fragment-key.avsc)"),
+];
+
+/// Converters that write keys in a way that does not exist here.
+const OTHER_CONVERTERS: [&str; 5] =
+    ["AvroConverter", "ByteArrayConverter", "JsonConverter", "JsonSchemaConverter", "ProtobufConverter"];
+
+const RECORD_TIMESTAMPS: &[Choice] = &[
+    value("ingest", "is when this worker received the fragment"),
+    value("producer", "is the producer's time of the fragment"),
+    value("server", "is the service's time of the fragment"),
+];
+
+settings! {
+    /// What is written.
+    RECORDS {
+        TOPIC: Key<String> = key("topic", "Topic")
+            .required_topic()
+            .same_everywhere()
+            .group(Records)
+            .importance(High)
+            .doc(
+                "Topic that the fragments are written to; consumers have to read it with \
+                 isolation.level=read_committed. Created if it does not exist. It must be none of the worker's own \
+                 topics.",
+            );
+        KEY_CONVERTER: Key<KeyFormat> = key("key.converter", "Key format")
+            .choice("string", KEY_FORMATS, &[KeyFormat::Text, KeyFormat::Avro])
+            .parse_by(key_format)
+            .group(Records)
+            .doc("How the records' keys, which are fragment numbers, are written.");
+        TIMESTAMP: Key<RecordTimestamp> = key("record.timestamp", "Record timestamp")
+            .choice(
+                "ingest",
+                RECORD_TIMESTAMPS,
+                &[RecordTimestamp::Ingest, RecordTimestamp::Producer, RecordTimestamp::Server],
+            )
+            .group(Records)
+            .importance(Low)
+            .doc(
+                "Which time is Kafka's timestamp of a record. A topic's retention counts from it, so with producer or \
+                 server old fragments may be deleted at once; where the topic would refuse or delete the record, the \
+                 time of ingestion is written.",
+            );
+    }
+}
+
+settings! {
+    /// How the data topic is created.
+    TOPIC_CREATION {
+        PARTITIONS: Key<i32> = key("topic.creation.default.partitions", "Partitions")
+            .int::<i32>(6, 1..=10_000)
+            .group(TopicCreation)
+            .doc(
+                "Number of partitions of the topic when it is created. All fragments of a stream go to one partition.",
+            );
+        REPLICATION: Key<i32> = key("topic.creation.default.replication.factor", "Replication factor")
+            .replication_factor()
+            .group(TopicCreation)
+            .doc("Replication factor of the topic when it is created; -1 is the broker's default.");
+    }
+}
+
+/// Any other configuration of the data topic.
+const TOPIC_CONFIG_KEY: Optional<String> =
+    key("topic.creation.default.", "Topic configuration").optional_text().group(TopicCreation).importance(Low).doc(
+        "Any other configuration of the data topic when it is created, by the name that Kafka has for it, such as \
+         retention.ms.",
+    );
+
+/// What is known of it.
+pub(in crate::config::table) const TOPIC_CONFIG: Definition = TOPIC_CONFIG_KEY.definition();
+
+/// Takes Connect's class for the same, and explains which others there are not.
+fn key_format(definition: &Definition, values: &'static [KeyFormat], text: &str) -> Result<KeyFormat, ValueError> {
+    let class = text.rsplit('.').next().unwrap_or(text);
+    if OTHER_CONVERTERS.contains(&class) {
+        return Err(ValueError::NotKeyConverter { found: text.to_owned() });
+    }
+    let alias = definition.choices().iter().find(|choice| choice.class == Some(class));
+    parse::choice(definition, values, alias.map_or(class, |choice| choice.name))
+}
