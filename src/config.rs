@@ -16,6 +16,7 @@ pub mod properties;
 pub mod rest;
 pub mod restart;
 pub mod secrets;
+pub(crate) mod service_errors;
 mod toml;
 pub mod worker;
 

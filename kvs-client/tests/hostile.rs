@@ -158,7 +158,7 @@ async fn client(url: String) -> Arc<Client> {
     config.endpoint = Some(url);
     config.http.inactivity_timeout = Duration::from_millis(600);
     config.http.fragment_timeout = Duration::from_millis(800);
-    config.retry = RetryPolicy { attempts_max: 2, base: Duration::from_millis(1), cap: Duration::from_millis(2) };
+    config.retry = RetryPolicy::new(Duration::from_millis(1), Duration::from_millis(2)).with_attempts_max(2);
     config.credentials = CredentialsSource::Static {
         access_key_id: "test".to_owned(),
         secret_access_key: "test".to_owned(),

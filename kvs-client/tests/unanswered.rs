@@ -5,15 +5,14 @@ mod common;
 
 use std::time::Duration;
 
-use common::{client_config, client_of, simulator};
-use kvs_client::RetryPolicy;
+use common::{client_config, client_of, simulator, with};
 use kvs_simulator::{Simulator, SimulatorConfig, Tls};
 
 /// What a call says that is sent to `endpoint`.
 async fn said(simulator: &Simulator, endpoint: &str) -> String {
     let mut config = client_config(simulator, "test");
     config.endpoint = Some(endpoint.to_owned());
-    config.retry = RetryPolicy { attempts_max: 1, ..config.retry };
+    config.retry = with(config.retry, |it| it.attempts_max = 1);
     let error = client_of(config).await.describe_stream(&"front-door".parse().unwrap()).await.unwrap_err();
     let said = error.to_string();
     assert!(!said.contains("request id") && !said.contains("describeStream"), "{said}");
@@ -53,10 +52,10 @@ async fn a_session_that_is_not_answered_names_the_data_endpoint() {
     simulator.add_fault(kvs_simulator::Fault::new(kind).api("GetMedia").times(1));
     let mut config = client_config(&simulator, "test");
     config.http.inactivity_timeout = Duration::from_millis(300);
-    let retry = RetryPolicy { attempts_max: 1, ..config.retry };
+    let retry = with(config.retry, |it| it.attempts_max = 1);
     let client = client_of(config).await;
     let mut puller =
-        common::puller(&client, "s", None, kvs_client::PullerConfig { retry, ..kvs_client::PullerConfig::default() });
+        common::puller(&client, "s", None, with(kvs_client::PullerConfig::default(), |it| it.retry = retry));
     let text = loop {
         match puller.next().await {
             Ok(kvs_client::Pulled::Retrying { error, .. }) => break error.to_string(),

@@ -279,19 +279,22 @@ impl Reader<'_> {
         let silence_fails = self.flag_or("kvs.inactivity.fails", false);
         let caught_up_ms = self.number("kvs.caught.up.max.behind.ms", 10_000, 0, 86_400_000);
         let start = start?;
-        Some(PullerConfig {
-            start: start.selector,
-            start_inclusive: start.inclusive,
-            position_lost: position_lost?,
-            gap_check: gap_check?,
-            limits: Limits { fragment_size_bytes: usize::try_from(fragment_size_bytes?).ok()?, ..Limits::default() },
-            headroom_bytes: HEADROOM_BYTES,
-            retry: retry?,
-            slow_retry_delay: slow_retry_delay?,
-            idle: IdlePolicy { cap: idle_cap?, silence_fails: silence_fails?, ..IdlePolicy::default() },
-            caught_up_ms: i64::try_from(caught_up_ms?).ok()?,
-            ..PullerConfig::default()
-        })
+        let mut idle = IdlePolicy::default();
+        idle.cap = idle_cap?;
+        idle.silence_fails = silence_fails?;
+        let mut puller = PullerConfig::default();
+        puller.start = start.selector;
+        puller.start_inclusive = start.inclusive;
+        puller.position_lost = position_lost?;
+        puller.gap_check = gap_check?;
+        puller.limits =
+            Limits { fragment_size_bytes: usize::try_from(fragment_size_bytes?).ok()?, ..Limits::default() };
+        puller.headroom_bytes = HEADROOM_BYTES;
+        puller.retry = retry?;
+        puller.slow_retry_delay = slow_retry_delay?;
+        puller.idle = idle;
+        puller.caught_up_ms = i64::try_from(caught_up_ms?).ok()?;
+        Some(puller)
     }
 
     /// Connect's `errors.retry.timeout` counts milliseconds without saying so.

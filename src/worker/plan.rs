@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvs_client::{CallLimits, Client, MemoryBudget, PullerConfig, StreamRef};
+use kvs_client::{CallLimits, Client, MemoryBudget, StreamRef};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::WorkerError;
@@ -13,6 +13,7 @@ use crate::cluster::Settings;
 use crate::config::connector::{Discovery, ErrorsTolerance, StreamsConfig};
 use crate::config::keys::TOPIC_CREATION_PREFIX;
 use crate::config::secrets::Resolved;
+use crate::config::service_errors::explain;
 use crate::config::{ConnectorConfig, WorkerConfig, check};
 use crate::connector::{ConnectorContext, EarlierPlaces, StreamPlan};
 use crate::kafka::topics::TopicPlan;
@@ -160,7 +161,7 @@ impl Dependencies {
     /// Why there is none.
     pub(super) async fn client(&self, connector: &ConnectorConfig) -> Result<Client, String> {
         let client = Client::new(connector.client.clone(), Arc::clone(&self.limits)).await;
-        let client = client.map_err(|error| error.to_string())?;
+        let client = client.map_err(|error| explain(&error))?;
         Ok(client.with_observer(Box::new(CallMetrics { connector: connector.name.clone() })))
     }
 
@@ -227,13 +228,12 @@ impl Dependencies {
         let facts = self.topics.ensure(&plan).await.map_err(|error| error.to_string())?;
         check_data_topic(connector, &facts).map_err(|(_, reason)| reason)?;
         let client = self.client(connector).await?;
+        let mut puller = connector.puller.clone();
+        puller.pass_over_unparsable = connector.errors_tolerance == ErrorsTolerance::All;
         let context = Arc::new(ConnectorContext {
             client: Arc::new(client),
             budget: self.budget.clone(),
-            puller: PullerConfig {
-                pass_over_unparsable: connector.errors_tolerance == ErrorsTolerance::All,
-                ..connector.puller.clone()
-            },
+            puller,
             earlier: Arc::clone(&self.earlier),
             restart: connector.restart,
             backfill: connector.backfill.clone(),

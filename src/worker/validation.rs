@@ -7,6 +7,7 @@ use super::plan::Dependencies;
 use super::{OperationError, Worker, turns};
 use crate::cluster::Settings;
 use crate::config::connector::StreamsConfig;
+use crate::config::service_errors::explain;
 use crate::config::{ConnectorConfig, Problem, check, secrets};
 
 /// So many of a connector's streams are asked for.
@@ -53,12 +54,12 @@ async fn try_service(dependencies: &Dependencies, config: &ConnectorConfig) -> R
         StreamsConfig::Listed(streams) => {
             for stream in streams.iter().take(STREAMS_TRIED_MAX) {
                 let tried = client.try_stream(stream).await;
-                tried.map_err(|error| ("kvs.streams", format!("{stream}: {error}")))?;
+                tried.map_err(|error| ("kvs.streams", format!("{stream}: {}", explain(&error))))?;
             }
         }
         StreamsConfig::Discovered(discovery) => {
             let listed = client.list_streams(discovery.prefix.as_deref()).await;
-            listed.map_err(|error| ("kvs.streams.prefix", error.to_string()))?;
+            listed.map_err(|error| ("kvs.streams.prefix", explain(&error)))?;
         }
     }
     Ok(())

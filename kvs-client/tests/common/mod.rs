@@ -94,7 +94,7 @@ pub fn client_config(simulator: &Simulator, secret: &str) -> ClientConfig {
     let mut config = ClientConfig::new("us-east-1");
     config.endpoint = Some(simulator.url().to_owned());
     config.http.inactivity_timeout = Duration::from_secs(1);
-    config.retry = RetryPolicy { attempts_max: 0, base: Duration::from_millis(2), cap: Duration::from_millis(50) };
+    config.retry = RetryPolicy::new(Duration::from_millis(2), Duration::from_millis(50));
     config.credentials = CredentialsSource::Static {
         access_key_id: "test".to_owned(),
         secret_access_key: secret.to_owned(),
@@ -111,9 +111,15 @@ pub async fn client(simulator: &Simulator) -> Arc<Client> {
     client_of(client_config(simulator, "test")).await
 }
 
+/// Returns settings, or something else, with a change.
+pub fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {
+    change(&mut value);
+    value
+}
+
 pub fn config() -> PullerConfig {
-    let retry = RetryPolicy { attempts_max: 0, base: Duration::from_millis(2), cap: Duration::from_millis(50) };
-    PullerConfig { retry, ..PullerConfig::default() }
+    let retry = RetryPolicy::new(Duration::from_millis(2), Duration::from_millis(50));
+    with(PullerConfig::default(), |it| it.retry = retry)
 }
 
 pub fn puller(client: &Arc<Client>, stream: &str, position: Option<StreamPosition>, config: PullerConfig) -> Puller {

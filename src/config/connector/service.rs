@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use kvs_client::{ClientConfig, CredentialsSource, HttpConfig, RetryPolicy, Role};
 
 use super::reader::Reader;
+use crate::config::service_errors::explain_endpoint;
 
 impl Reader<'_> {
     /// Every field is read before one that is missing ends it, so that all problems are found.
@@ -27,19 +28,19 @@ impl Reader<'_> {
         let retry = self.retry();
         let clock_offset_ms = self.clock_offset();
         let parameter_checks = self.flag_or("kvs.parameter.checks", true);
-        Some(ClientConfig {
-            region: region?,
-            endpoint: endpoint?,
-            plain_http: plain_http?,
-            fips: fips?,
-            dual_stack: dual_stack?,
-            credentials: credentials?,
-            role: role?,
-            http: http?,
-            retry: retry?,
-            clock_offset_ms: clock_offset_ms?,
-            parameter_checks: parameter_checks?,
-        })
+        let mut config = ClientConfig::default();
+        config.region = region?;
+        config.endpoint = endpoint?;
+        config.plain_http = plain_http?;
+        config.fips = fips?;
+        config.dual_stack = dual_stack?;
+        config.credentials = credentials?;
+        config.role = role?;
+        config.http = http?;
+        config.retry = retry?;
+        config.clock_offset_ms = clock_offset_ms?;
+        config.parameter_checks = parameter_checks?;
+        Some(config)
     }
 
     /// `None` inside: AWS's variables and profile say.
@@ -55,7 +56,7 @@ impl Reader<'_> {
 
     fn endpoint(&mut self, plain_http: bool) -> Option<Option<String>> {
         let Some(endpoint) = self.text("kvs.endpoint") else { return Some(None) };
-        let checked = kvs_client::check_endpoint(&endpoint, plain_http);
+        let checked = kvs_client::check_endpoint(&endpoint, plain_http).map_err(|error| explain_endpoint(&error));
         self.checked("kvs.endpoint", checked.map(|()| Some(endpoint)))
     }
 
@@ -102,7 +103,7 @@ impl Reader<'_> {
                     self.problem(ARN, format!("{arn:?}: arn:aws:iam::ACCOUNT:role/NAME was expected"));
                     return None;
                 }
-                Some(Some(Role { arn, external_id }))
+                Some(Some(Role::new(arn).with_external_id(external_id)))
             }
         }
     }
@@ -125,21 +126,21 @@ impl Reader<'_> {
             );
         }
         let ca_file = self.text("kvs.tls.ca.file").map(PathBuf::from);
-        Some(HttpConfig {
-            connect_timeout: connect_timeout?,
-            inactivity_timeout: inactivity_timeout?,
-            fragment_timeout: fragment_timeout?,
-            proxy,
-            no_proxy,
-            ca_file,
-        })
+        let mut http = HttpConfig::default();
+        http.connect_timeout = connect_timeout?;
+        http.inactivity_timeout = inactivity_timeout?;
+        http.fragment_timeout = fragment_timeout?;
+        http.proxy = proxy;
+        http.no_proxy = no_proxy;
+        http.ca_file = ca_file;
+        Some(http)
     }
 
     fn retry(&mut self) -> Option<RetryPolicy> {
         let attempts_max = self.number("kvs.retry.attempts.max", 0, 0, 1_000_000);
         let base = self.millis("kvs.retry.base.delay.ms", 200, 1, 600_000);
         let cap = self.millis("kvs.retry.max.delay.ms", 30_000, 1, 3_600_000);
-        Some(RetryPolicy { attempts_max: u32::try_from(attempts_max?).ok()?, base: base?, cap: cap? })
+        Some(RetryPolicy::new(base?, cap?).with_attempts_max(u32::try_from(attempts_max?).ok()?))
     }
 
     /// `None` inside: it is learned.
