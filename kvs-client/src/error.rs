@@ -139,7 +139,7 @@ pub enum Error {
     )]
     Unparsable {
         /// The session's operation and stream.
-        subject: Subject,
+        subject: Box<Subject>,
         /// The fragment's number, if it could be read.
         number: Option<FragmentNumber>,
         /// The whole fragment before it; `None` for a stream's first.
@@ -359,8 +359,8 @@ impl Error {
             | Self::Silent { subject, .. }
             | Self::BadAnswer { subject, .. }
             | Self::Media { subject, .. }
-            | Self::Unparsable { subject, .. }
             | Self::Parameters { subject, .. } => Some(subject.operation),
+            Self::Unparsable { subject, .. } => Some(subject.operation),
             Self::Credentials(_) | Self::Config(_) | Self::PositionLost { .. } | Self::StartFragmentMissing { .. } => {
                 None
             }

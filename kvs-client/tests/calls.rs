@@ -1,4 +1,5 @@
 //! Calls: where they go, how they are signed, checked, limited, tried again and told of.
+#![cfg_attr(not(all(feature = "archive", feature = "rustls")), allow(unused_imports))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -66,6 +67,7 @@ async fn refused_calls_are_tried_again_by_class_and_told_of() {
     assert_eq!(heard.take(), ["GetDataEndpoint 1 ok", "GetMedia 1 ok"]);
 }
 
+#[cfg(feature = "archive")]
 #[tokio::test]
 async fn all_pages_of_streams_tags_and_fragments() {
     let folder = tempfile::tempdir().unwrap();
@@ -166,6 +168,7 @@ async fn a_clock_that_is_wrong_is_learned_or_set() {
     }
 }
 
+#[cfg(feature = "rustls")]
 #[tokio::test]
 async fn tls_with_a_ca_of_ones_own() {
     let folder = tempfile::tempdir().unwrap();
@@ -257,6 +260,7 @@ async fn a_redirect_is_an_error_that_says_where_to() {
     assert!(error.to_string().contains("http://evil.example/steal, which is not followed"), "{error}");
 }
 
+#[cfg(feature = "archive")]
 #[tokio::test]
 async fn a_stale_data_endpoint_is_asked_for_again() {
     let folder = tempfile::tempdir().unwrap();

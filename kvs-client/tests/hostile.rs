@@ -237,7 +237,7 @@ async fn whatever_comes_for_json_ends_in_a_typed_error() {
     }
 }
 
-/// Each in its place a text that goes on, moves the cursor, and turns the direction of what follows.
+/// Answers with a text, in one member each, that goes on, moves the cursor, and turns the direction of what follows.
 #[tokio::test]
 async fn what_a_server_says_is_shown_short_and_harmless() {
     let nasty = format!("\u{1b}[2J\u{202E}\r\n{}", "x".repeat(60_000));

@@ -1,4 +1,5 @@
-//! Where a stream goes on, and what becomes of a place that the service knows no more.
+//! Where a stream goes on, and what becomes of a position that the service no longer knows.
+#![cfg_attr(not(all(feature = "archive", feature = "rustls")), allow(unused_imports))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -17,7 +18,7 @@ fn refuse(status: u16, error_type: &str) -> FaultKind {
     FaultKind::Refuse { status, error_type: error_type.to_owned(), message: "on purpose".to_owned() }
 }
 
-/// The lost places that were told: the last fragment before each, and the first behind.
+/// Returns the lost positions that were reported: the last fragment before each, and the first after it.
 fn told(others: &[Pulled]) -> Vec<(String, String)> {
     let ends = |other: &Pulled| match other {
         Pulled::PositionLost { before, after, .. } => {
@@ -28,7 +29,8 @@ fn told(others: &[Pulled]) -> Vec<(String, String)> {
     others.iter().filter_map(ends).collect()
 }
 
-/// The service starts by the time of a place at what is left behind it: what has gone with the retention is told.
+#[cfg(feature = "archive")]
+/// Asked by a position's time, the service starts with what is left after it: what has gone with the retention is reported.
 #[tokio::test]
 async fn what_went_while_a_stream_was_paused_is_told_or_ends_it() {
     let folder = tempfile::tempdir().unwrap();

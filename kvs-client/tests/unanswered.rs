@@ -1,4 +1,5 @@
 //! Servers that do not answer: the error names the server and what to look at.
+#![cfg_attr(not(all(feature = "archive", feature = "rustls")), allow(unused_imports))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -19,6 +20,7 @@ async fn said(simulator: &Simulator, endpoint: &str) -> String {
     said
 }
 
+#[cfg(feature = "rustls")]
 #[tokio::test]
 async fn an_error_without_an_answer_names_the_server_and_what_to_look_at() {
     let plain = simulator(Vec::new()).await;
@@ -41,6 +43,14 @@ async fn an_error_without_an_answer_names_the_server_and_what_to_look_at() {
     assert!(text.contains("that its authority is among the certificates that are trusted"), "{text}");
     let text = said(&tls, &tls.url().replace("https://", "http://")).await;
     assert!(text.contains("check the endpoint, its port, and whether https:// is meant"), "{text}");
+}
+
+#[cfg(not(feature = "rustls"))]
+#[tokio::test]
+async fn https_without_tls_says_which_feature_is_missing() {
+    let plain = simulator(Vec::new()).await;
+    let text = said(&plain, &plain.url().replace("http://", "https://")).await;
+    assert!(text.contains("this build has no TLS: see the feature `rustls` of kvs-client"), "{text}");
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ impl Unparsable {
         let next = number.filter(|number| after.is_none_or(|after| *number > after));
         let Some(next) = next.filter(|_| pass_over) else {
             return Some(Verdict::GiveUp(Error::Unparsable {
-                subject: subject.clone(),
+                subject: Box::new(subject.clone()),
                 number: number.cloned(),
                 after: after.cloned(),
                 error: error.clone(),

@@ -22,7 +22,7 @@ pub fn chunk(index: usize, frames: usize, frame_size: usize, token: bool) -> Vec
     make_chunk(index, server_millis(index), (frames, frame_size), token, 0)
 }
 
-/// A chunk of 5 frames of 400 bytes that is so far behind the live edge.
+/// A chunk of 5 frames of 400 bytes that is this far behind the live edge.
 pub fn chunk_behind(index: usize, millis_behind_now: i64) -> Vec<u8> {
     make_chunk(index, server_millis(index), (5, 400), true, millis_behind_now)
 }
@@ -126,7 +126,7 @@ pub fn puller(client: &Arc<Client>, stream: &str, position: Option<StreamPositio
     Puller::new(Arc::clone(client), stream.parse().unwrap(), position, config, MemoryBudget::new(64 << 20))
 }
 
-/// Pulls until there are `count` fragments; answers them with what happened besides.
+/// Pulls until there are `count` fragments, and returns them with what happened besides.
 pub async fn pull(puller: &mut Puller, count: usize) -> (Vec<Fragment>, Vec<Pulled>) {
     let (mut fragments, mut others) = (Vec::new(), Vec::new());
     let work = async {
