@@ -25,8 +25,8 @@ async fn a_delay_beyond_the_clock_is_a_long_one() {
 #[test]
 fn a_stream_begins_with_a_fragment_only_without_a_position_and_where_that_is_wanted() {
     let number = "7".parse::<FragmentNumber>().expect("a number");
-    let mut config = PullerConfig::default();
-    config.start = StartSelector::FragmentNumber(number.clone());
+    let start = StartSelector::FragmentNumber(number.clone());
+    let mut config = PullerConfig { start, ..PullerConfig::default() };
     assert!(matches!(Request::of_start(&config, None), Request::Session { readmit_bytes: 0 }));
     config.start_inclusive = true;
     let state = State::Idle(Request::of_start(&config, None));
