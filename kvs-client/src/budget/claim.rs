@@ -63,6 +63,7 @@ impl Claim {
     }
 
     /// Takes all bytes that are held.
+    #[cfg(feature = "archive")]
     pub(crate) fn take(&mut self) -> MemoryPermit {
         self.spare_bytes = 0;
         let permit = std::mem::take(&mut self.permit);
