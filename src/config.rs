@@ -23,6 +23,7 @@ pub mod rest;
 pub mod restart;
 pub mod schema;
 pub mod secrets;
+pub(crate) mod service_errors;
 pub mod table;
 mod toml;
 pub mod worker;

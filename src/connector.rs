@@ -26,6 +26,7 @@ pub use states::StreamStates;
 
 use crate::config::RestartPolicy;
 use crate::config::secrets::Resolved;
+use crate::config::service_errors::explain;
 
 use crate::kafka::TopicUnusable;
 use crate::model::{OffsetKey, StoredOffset};
@@ -78,9 +79,9 @@ pub struct ConnectorContext {
 }
 
 impl ConnectorContext {
-    /// An error as it may be shown.
-    fn shown(&self, error: &dyn std::fmt::Display) -> String {
-        self.resolved.hide(&error.to_string())
+    /// An error as it may be shown, with the setting that it asks to change.
+    fn shown(&self, error: &kvs_client::Error) -> String {
+        self.resolved.hide(&explain(error))
     }
 }
 

@@ -1,15 +1,17 @@
-//! Archived fragments of a time range, in the order of the stream.
+//! The archived fragments of a range, in the order of the stream.
 //!
-//! **Contract.** An [`ArchivePuller`] lists a range of server time window by window (ListFragments tells in no order,
-//! and knows a fragment about a second late: time is listed only when it has settled), fetches what is listed by
-//! number, and yields each fragment once, in order. GetMediaForFragmentList sends no token: what was asked for is
-//! counted off, one number after the other, and what does not come is asked for again; what the service does not list
-//! any more either is reported as missing. So is a fragment whose server time is so much later than those of higher numbers
-//! that a later window lists it: those have been yielded, and numbers only rise. It can go on from any position.
+//! **Contract.** An [`ArchivePuller`] yields each fragment of a range once, in order, and can go on from any position.
+//!
+//! - It lists a range of server time window by window. ListFragments lists in no order and learns of a fragment about a
+//!   second late, so time is listed only when it has settled.
+//! - It fetches what is listed by number. GetMediaForFragmentList sends no tokens, so fragments are counted off one by one:
+//!   one that does not come is asked for again, and is reported as missing when the service no longer lists it.
+//! - It reports as missing, too, a fragment whose server time is so much later than those of higher numbers that only a
+//!   later window lists it: those have been yielded by then, and numbers only rise.
 
 mod bounds;
-pub(crate) mod one;
-mod setbacks;
+mod failures;
+pub(crate) mod single;
 mod windows;
 
 use std::collections::VecDeque;
@@ -19,128 +21,123 @@ use std::time::{Duration, Instant};
 use kvs_mkv::{End, Event, Fragment, FragmentNumber, Timestamp};
 use tokio::sync::watch;
 
-use crate::budget::{MemoryBudget, MemoryPermit, Waits};
+use crate::budget::{MemoryBudget, MemoryPermit};
 use crate::client::{Client, FragmentInfo};
 use crate::error::Error;
-use crate::puller::unparsable::{PassedOver, Unparsable};
-use crate::puller::{PulledFragment, PullerConfig};
+use crate::pull::{PassedOver, PulledFragment, PullerConfig, StreamSource, Unparsable};
 use crate::resume::StreamPosition;
-use crate::retry::Backoff;
-use crate::session::{Memory, Session, Step, Wanted};
+use crate::retry::RetryState;
+use crate::session::{Session, Step, Wanted};
 use crate::stream_ref::StreamRef;
 
 pub use bounds::ArchiveBounds;
 
 use windows::WINDOW_MS;
 
-/// Fragments and bytes asked for at once; the service takes 1,000 fragments.
+/// How many fragments and bytes one session asks for; the service allows 1,000 fragments.
 const BATCH_FRAGMENTS: usize = 1_000;
 const BATCH_BYTES: u64 = 64 << 20;
-/// A fragment that does not come is asked for this many times before it is looked for in the list again.
+/// How many times a fragment that does not come is asked for before it is looked up in the list again.
 const ABSENT_TIMES_MAX: u32 = 3;
 
 /// A range of server time, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArchiveRange {
-    /// Its begin.
+    /// The begin.
     pub from: Timestamp,
-    /// Its end.
+    /// The end.
     pub to: Timestamp,
 }
 
 /// How far a range has been read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Fragments yielded, in this run.
+    /// How many fragments this puller has yielded.
     pub fragments: u64,
-    /// Their bytes.
+    /// How many bytes of payload they had.
     pub size_bytes: u64,
-    /// How much of the range's time is done, in thousandths.
+    /// How much of the range's time has been read, in thousandths; what was read before the start position counts.
     pub permille: u32,
 }
 
-/// What reading comes to next.
+/// What an [`ArchivePuller`] yields: fragments, and what happens between them.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Archived {
-    /// It is known which range of time the bounds are: where they are numbers of fragments, those had to be asked for.
+    /// The bounds, which were numbers of fragments, have been found to be this range of time.
     Begun {
         /// The range.
         range: ArchiveRange,
     },
-    /// Another part of the range's time has been listed.
+    /// Another window of the range has been listed.
     Listed,
     /// The next fragment.
     Fragment(Box<PulledFragment>),
-    /// A fragment that cannot be parsed is passed over.
+    /// A fragment that cannot be parsed was passed over.
     PassedOver(Box<PassedOver>),
-    /// Fragments that were listed and cannot be had.
+    /// Fragments that were listed, or that the bounds name, cannot be had.
     Missing {
-        /// Their numbers.
+        /// The fragments' numbers.
         numbers: Vec<FragmentNumber>,
     },
-    /// Something failed and is tried again.
+    /// An attempt failed, and another one follows.
     Retrying {
-        /// What failed.
+        /// The failure.
         error: Error,
-        /// After how long.
+        /// How long the puller waits before it.
         delay: Duration,
     },
-    /// What comes next is of a time that is not over, and is listed then.
+    /// The range goes on with a time that is not over: it is listed when it is.
     WaitsForTime {
-        /// When that is, by this machine's clock.
+        /// When it is over, by this machine's clock.
         until: Timestamp,
     },
-    /// The range is done.
+    /// Everything in the range has been yielded.
     Done,
 }
 
 /// Reads a range of one stream's archive.
 pub struct ArchivePuller {
-    client: Arc<Client>,
-    stream: StreamRef,
-    config: PullerConfig,
-    budget: MemoryBudget,
+    source: StreamSource,
     range: ArchiveRange,
-    /// What is wanted; without an end in time until the fragments that it names have been asked for.
+    /// What is wanted. Bounds that are fragments get their times when those have been asked for.
     bounds: ArchiveBounds,
-    begun: bool,
-    /// Fragments that cannot be had, or not in order: what the bounds name and the archive has not got, and what is
-    /// listed only when a higher number has been yielded.
-    gone: Vec<FragmentNumber>,
+    has_begun: bool,
+    /// Fragments to report as missing: what the bounds name and the archive does not have, and what is listed only after
+    /// a higher number has been yielded.
+    missing: Vec<FragmentNumber>,
     /// Where the next window begins, in milliseconds.
     next_ms: i64,
-    /// How long the next window is.
+    /// How long the next window is, in milliseconds.
     window_ms: i64,
-    /// The place that this run began behind.
-    place: Option<FragmentNumber>,
-    /// Whether the archive lists the fragment of that place itself.
-    place_listed: bool,
-    /// The last number yielded.
+    /// The last fragment before this puller's first.
+    start_after: Option<FragmentNumber>,
+    /// Whether the archive lists that fragment.
+    start_listed: bool,
+    /// The last number that was yielded.
     last: Option<FragmentNumber>,
-    /// What the window before listed.
+    /// The numbers of the window before.
     listed_before: Vec<FragmentNumber>,
-    /// What is listed and not yielded.
+    /// The fragments that are listed and have not been yielded.
     wanted: VecDeque<FragmentInfo>,
-    /// The window that `wanted` is of.
+    /// The window that lists them.
     window: Option<ArchiveRange>,
     session: Option<Session>,
-    failures: Backoff,
+    retries: RetryState,
+    /// How long to wait before anything else.
     delay: Option<Duration>,
-    /// How often the next fragment did not come.
-    absent: u32,
-    unauthorized: u32,
+    /// How many times in a row the next fragment did not come.
+    absent_times: u32,
     unparsable: Unparsable,
-    /// Whether the next fragment is asked for alone, for something is wrong with it.
+    /// Whether the next fragment is asked for alone, because something is wrong with it.
     alone: bool,
-    /// Memory that a fragment had when it had to give it back.
-    gave_back_bytes: usize,
-    waits: Waits,
+    /// How much memory a fragment had when it had to give it back.
+    readmit_bytes: usize,
     progress: Progress,
 }
 
 impl ArchivePuller {
-    /// Reads what is within the bounds, a range of time for example, from behind `position`.
+    /// Returns a puller of what is within `bounds`, a range of time for example, and after `position`.
     pub fn new(
         client: Arc<Client>,
         stream: StreamRef,
@@ -149,83 +146,85 @@ impl ArchivePuller {
         config: PullerConfig,
         budget: MemoryBudget,
     ) -> Self {
-        let behind = position.and_then(|position| position.server_timestamp).map_or(i64::MIN, Timestamp::millis);
-        let bounds = bounds.into();
+        Self::of_source(StreamSource::new(client, stream, config, budget), bounds.into(), position)
+    }
+
+    pub(crate) fn of_source(source: StreamSource, bounds: ArchiveBounds, position: Option<&StreamPosition>) -> Self {
+        let after_ms = position.and_then(|position| position.server_timestamp).map_or(i64::MIN, Timestamp::millis);
+        let after = Timestamp::from_millis(after_ms);
         let range = bounds.range();
-        let begun = range.is_some();
-        let range =
-            range.unwrap_or(ArchiveRange { from: Timestamp::from_millis(behind), to: Timestamp::from_millis(behind) });
+        let has_begun = range.is_some();
+        let range = range.unwrap_or(ArchiveRange { from: after, to: after });
         let mut puller = Self {
-            client,
-            stream,
             bounds,
-            begun,
-            gone: Vec::new(),
-            failures: Backoff::new(config.retry),
-            config,
-            budget,
-            next_ms: range.from.millis().max(behind),
+            has_begun,
+            missing: Vec::new(),
+            next_ms: range.from.millis().max(after_ms),
             window_ms: WINDOW_MS,
             range,
-            place: position.map(|position| position.fragment_number.clone()),
-            place_listed: false,
+            start_after: position.map(|position| position.fragment_number.clone()),
+            start_listed: false,
             last: position.map(|position| position.fragment_number.clone()),
             listed_before: Vec::new(),
             wanted: VecDeque::new(),
             window: None,
             session: None,
+            retries: RetryState::new(source.config.retry, source.config.slow_retry_delay),
             delay: None,
-            absent: 0,
-            unauthorized: 0,
+            absent_times: 0,
             unparsable: Unparsable::default(),
             alone: false,
-            gave_back_bytes: 0,
-            waits: Arc::new(watch::Sender::new(None)),
+            readmit_bytes: 0,
             progress: Progress::default(),
+            source,
         };
-        // What was done before counts: the time left goes by what this run adds.
+        // What was read before counts, so that the time left can be told from what this puller adds.
         puller.note_time(puller.next_ms);
         puller
     }
 
-    /// Says since when the stream waits for memory; `None`: it does not.
+    /// Returns a receiver of the time since which the stream has been waiting for memory; `None` while it does not wait.
     pub fn waits_for_memory(&self) -> watch::Receiver<Option<Instant>> {
-        self.waits.subscribe()
+        self.source.waits_for_memory()
     }
 
-    pub(crate) fn set_waits(&mut self, waits: Waits) {
-        self.waits = waits;
+    /// Returns whether the archive lists the fragment that this puller starts after: if so, nothing between that fragment
+    /// and what is listed has been lost.
+    pub(crate) fn lists_start_position(&self) -> bool {
+        self.start_listed
     }
 
-    /// Whether what has been listed has the fragment of the place that this run began behind: nothing older than what
-    /// is listed is gone then.
-    pub(crate) fn lists_its_place(&self) -> bool {
-        self.place_listed
-    }
-
-    /// How far it is.
+    /// Returns how far the range has been read.
     pub fn progress(&self) -> Progress {
         self.progress
     }
 
-    /// The next thing that happens. Dropping the future loses nothing but the session.
+    /// Returns how many attempts have failed since the last fragment or window, and since when.
+    pub fn retries(&self) -> &RetryState {
+        &self.retries
+    }
+
+    /// Returns what happens next.
+    ///
+    /// The future may be dropped: that loses nothing but the open session.
     ///
     /// # Errors
-    /// When trying again does not help.
+    /// When another attempt does not help.
     pub async fn next(&mut self) -> Result<Archived, Error> {
         loop {
-            if let Some(delay) = self.delay.take() {
+            if let Some(delay) = self.delay {
                 tokio::time::sleep(delay).await;
+                self.delay = None;
             }
-            if !self.begun {
+            if !self.has_begun {
                 match self.begin().await {
                     Ok(true) => return Ok(Archived::Begun { range: self.range }),
                     Ok(false) => continue,
                     Err(error) => return self.fail(error).await,
                 }
             }
-            if !self.gone.is_empty() {
-                return Ok(Archived::Missing { numbers: std::mem::take(&mut self.gone) });
+            if !self.missing.is_empty() {
+                return Ok(Archived::Missing { numbers: std::mem::take(&mut self.missing) });
             }
             if self.wanted.is_empty() {
                 self.session = None;
@@ -239,7 +238,7 @@ impl ArchivePuller {
                     Err(error) => return self.fail(error).await,
                 }
             }
-            // Taken out while it is worked on: a future that is dropped on the way leaves no half-read session.
+            // Taken out while it is read: a future that is dropped on the way leaves no half-read session.
             let Some(mut session) = self.session.take() else {
                 match self.open().await {
                     Ok(session) => self.session = Some(session),
@@ -258,16 +257,14 @@ impl ArchivePuller {
                     self.session = None;
                     brought
                 }
-                // Others needed its memory: what came of the fragment comes again.
                 Ok(Step::Evicted { held_bytes, .. }) => {
-                    self.gave_back_bytes = held_bytes;
+                    self.readmit_bytes = held_bytes;
                     continue;
                 }
-                // Cut within a fragment, or over.
+                // The body ended, within a fragment or between two.
                 Ok(_) => None,
                 Err(error) => return self.fail(error).await,
             };
-            // What has not come is asked for again.
             let told = match brought {
                 Some(pulled) => Some(pulled),
                 None => self.not_come().await?,
@@ -278,6 +275,7 @@ impl ArchivePuller {
         }
     }
 
+    /// Opens a session for the next batch of what is listed.
     async fn open(&mut self) -> Result<Session, Error> {
         let most = if self.alone { 1 } else { BATCH_FRAGMENTS };
         let mut size_bytes = 0;
@@ -292,55 +290,45 @@ impl ArchivePuller {
             })
             .map(|info| info.number.clone())
             .collect();
-        let (limits, headroom) = (self.config.limits, self.config.headroom_bytes);
-        let begins_with = match self.gave_back_bytes {
-            0 => MemoryPermit::default(),
-            had_bytes => self.budget.readmit(had_bytes, &self.waits).await,
-        };
-        let memory = Memory { budget: &self.budget, begins_with, waits: Arc::clone(&self.waits) };
-        let wanted = Wanted::Fragments(&numbers);
-        let session = Session::open(&self.client, &self.stream, wanted, limits, headroom, memory).await?;
-        self.gave_back_bytes = 0;
+        let session = self.source.open(Wanted::Fragments(&numbers), self.readmit_bytes).await?;
+        self.retries.credentials_accepted();
+        self.readmit_bytes = 0;
         Ok(session)
     }
 
-    /// Yields the fragment if it is the one whose turn it is.
+    /// Returns a fragment as an event if it is the next one of those that are wanted.
     fn bring(&mut self, session: Session, mut fragment: Fragment, permit: MemoryPermit) -> Option<Archived> {
         let info = self.wanted.front().filter(|info| info.number == fragment.number)?.clone();
         self.wanted.pop_front();
-        (self.absent, self.unauthorized) = (0, 0);
-        self.come_on();
+        self.absent_times = 0;
+        self.recover();
         self.last = Some(fragment.number.clone());
-        // The list has them in any case.
+        // The media may lack them; the list has them.
         fragment.server_timestamp.get_or_insert(info.server_timestamp);
         fragment.producer_timestamp.get_or_insert(info.producer_timestamp);
         self.progress.fragments += 1;
         self.progress.size_bytes += fragment.payload.len() as u64;
         self.note_time(info.server_timestamp.millis());
-        let pulled = PulledFragment {
-            fragment,
-            permit,
-            content_type: session.content_type().map(str::to_owned),
-            request_id: session.request_id().map(str::to_owned),
-        };
+        let pulled = PulledFragment::new(fragment, permit, &session);
         self.session = Some(session);
         Some(Archived::Fragment(Box::new(pulled)))
     }
 
+    /// Notes that the range has been read up to this time.
     fn note_time(&mut self, at_ms: i64) {
         let (from, to) = (self.range.from.millis(), self.range.to.millis());
         self.progress.permille = permille(from, to, at_ms);
     }
 }
 
-/// Returns the bytes of a batch with one fragment more, whose size is as the list says, so any number. One of no size
-/// counts too.
+/// Returns the bytes of a batch with one more fragment. Its size is what the list says, which may be any number; at least
+/// one byte is counted.
 fn with_next(batch_bytes: u64, next_bytes: u64) -> u64 {
     batch_bytes.saturating_add(next_bytes.max(1))
 }
 
-/// Returns how much of a range of time lies before `at_ms`, in thousandths. Times are the service's and a position's,
-/// so any number may be one.
+/// Returns how much of a range of time lies before `at_ms`, in thousandths. The times come from the service and from
+/// stored positions, so each of them may be any number.
 fn permille(from_ms: i64, to_ms: i64, at_ms: i64) -> u32 {
     let (from, to, at) = (i128::from(from_ms), i128::from(to_ms), i128::from(at_ms));
     let whole = (to - from).max(0);

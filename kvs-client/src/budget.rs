@@ -1,4 +1,4 @@
-//! The memory that fragments in flight may take.
+//! The memory that all fragments in flight share.
 
 mod claim;
 mod pool;
@@ -11,21 +11,24 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 pub(crate) use claim::Claim;
 use pool::{Grants, Pool, Wish};
 
-/// One budget a worker, in bytes. A fragment holds permits from its first byte on until its commit; who cannot get
-/// one does not read its socket, which is how the service learns to wait.
+/// The memory, in bytes, that the fragments of all streams share. Clones share it, too; a process needs one.
 ///
-/// Who waits gets memory in the order of asking. No stream can keep it from the others:
+/// A fragment holds a permit from its first byte until the permit is dropped, which may be long after it was yielded. A
+/// stream that cannot get memory does not read its socket, and TCP's flow control makes the service wait.
 ///
-/// - Many fragments that have begun could use the budget up among them so that none becomes whole. So one stream at a
-///   time, whichever has waited longest, may go on past the budget, by one fragment: it becomes whole, is committed, and
-///   its memory comes back. The most in flight is therefore the budget and one fragment.
-/// - An eighth of the budget is for small fragments alone, which therefore never wait for large ones. Of the rest they
+/// Streams get memory in the order in which they asked. No stream can keep it from the others:
+///
+/// - Many unfinished fragments could use up the budget together, so that none of them becomes whole. One stream at a
+///   time, the one that has waited longest, may therefore exceed the budget by one fragment: that one becomes whole, and
+///   its memory comes back. The most in flight is the budget and one fragment.
+/// - An eighth of the budget is reserved for small fragments, which therefore never wait for large ones. Of the rest they
 ///   get no more than their turn.
-/// - While others wait, a fragment that has not grown for a few seconds gives its memory back: its session is closed,
-///   and it is pulled again when there is room for all that it had, behind those who wait, or after half a minute in its
-///   turn. What stands still therefore costs the others seconds, once in half a minute, and never holds all there is.
+/// - While other streams wait, a fragment that has not grown for a few seconds gives its memory back: its session is
+///   closed, and opened again when there is room for as much. It waits behind all others for half a minute, then in its
+///   turn. A fragment that stands still therefore costs the others seconds, once in half a minute, and never the whole
+///   budget.
 ///
-/// A session's connection has buffers of its own, which count too: a fixed amount a session, up to half of the budget.
+/// The buffers of a session's connection count too: a fixed amount for each session, up to half of the budget.
 #[derive(Debug, Clone)]
 pub struct MemoryBudget {
     pool: Arc<Mutex<Pool>>,
@@ -34,35 +37,35 @@ pub struct MemoryBudget {
     stalled_after: Duration,
 }
 
-/// What the HTTP client's buffers of one connection come to: it reads up to 400 KB at once, into one of two buffers.
+/// The size of the HTTP client's buffers for one connection: it reads up to 400 KB at once, into one of two buffers.
 const SESSION_BUFFER_BYTES: usize = 512 << 10;
-/// A fragment that has not grown for this long gives its memory back when others wait.
+/// A fragment that has not grown for this long gives its memory back when other streams wait.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
-/// Who waits looks this often for fragments that have not grown, and says that it waits.
+/// A stream that waits looks this often for fragments that have not grown, and reports that it waits.
 const LOOKED_EVERY: Duration = Duration::from_secs(1);
 
-/// Says since when a stream waits for memory; `None`: it does not.
+/// Where a stream reports since when it has been waiting for memory; `None` while it does not wait.
 pub(crate) type Waits = Arc<watch::Sender<Option<Instant>>>;
 
-/// Memory of a session's connection; comes back when it is dropped.
+/// The memory of a session's connection. Dropping it gives the memory back.
 #[derive(Debug)]
 pub(crate) struct SessionPermit {
     _slot: OwnedSemaphorePermit,
     _bytes: MemoryPermit,
 }
 
-/// Memory taken out of a budget; comes back when it is dropped.
+/// Memory that was taken out of a budget. Dropping it gives the memory back.
 #[derive(Debug, Default)]
 pub struct MemoryPermit {
     pool: Option<Arc<Mutex<Pool>>>,
     shared_bytes: usize,
-    /// Bytes of what is for small fragments alone.
+    /// Bytes out of the reserve for small fragments.
     small_bytes: usize,
-    /// Whether it may go past the budget.
+    /// Whether the fragment may exceed the budget.
     overdraft: bool,
-    /// Bytes taken past the budget, which are counted nowhere else.
+    /// Bytes beyond the budget, which are counted nowhere else.
     overdrawn_bytes: usize,
-    /// Bytes that are in memory and have to be taken out of the budget with the next ones.
+    /// Bytes that are in memory already and are taken out of the budget together with the next ones.
     owed_bytes: usize,
 }
 
@@ -71,18 +74,18 @@ fn lock(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
     pool.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Changes the pool, and hands out what that lets others have.
+/// Changes the pool, and hands out what others can have after that.
 fn change<T>(pool: &Arc<Mutex<Pool>>, change: impl FnOnce(&mut Pool) -> T) -> T {
-    let (answer, grants) = {
+    let (changed, grants) = {
         let mut locked = lock(pool);
-        let answer = change(&mut locked);
-        (answer, locked.hand_out(Instant::now()))
+        let changed = change(&mut locked);
+        (changed, locked.hand_out(Instant::now()))
     };
     hand_over(pool, grants);
-    answer
+    changed
 }
 
-/// Not with the lock held: what nobody waits for any more comes back at once.
+/// Hands grants to those who waited. The lock must not be held: a grant that nobody waits for any more comes back at once.
 fn hand_over(pool: &Arc<Mutex<Pool>>, grants: Grants) {
     for (waiter, grant) in grants {
         let pool = Some(Arc::clone(pool));
@@ -107,23 +110,23 @@ impl MemoryBudget {
         Self { pool, sessions, size_bytes, stalled_after: STALLED_AFTER }
     }
 
-    /// Sets how long a fragment may not have grown before it gives its memory back to others.
+    /// Sets how long a fragment may stand still before it gives its memory back to others. Default: 5 s.
     #[must_use]
     pub fn with_stalled_after(self, stalled_after: Duration) -> Self {
         Self { stalled_after, ..self }
     }
 
-    /// How many bytes are taken, without what is overdrawn.
+    /// Returns how many bytes are in use, without those beyond the budget.
     pub fn used_bytes(&self) -> usize {
         self.size_bytes - lock(&self.pool).free_bytes()
     }
 
-    /// How many bytes it has.
+    /// Returns the size of the budget in bytes.
     pub fn size_bytes(&self) -> usize {
         self.size_bytes
     }
 
-    /// Takes what a session's connection needs, if sessions do not have half of the budget yet and nobody waits.
+    /// Takes the memory of a session's connection, unless sessions have half of the budget already or somebody waits.
     pub(crate) fn session(&self) -> Option<SessionPermit> {
         let slot = Arc::clone(&self.sessions).try_acquire_owned().ok()?;
         let taken = lock(&self.pool).take_now(SESSION_BUFFER_BYTES);
@@ -132,9 +135,9 @@ impl MemoryBudget {
         Some(SessionPermit { _slot: slot, _bytes: bytes })
     }
 
-    /// Waits until there is room for a fragment that had this many bytes when it gave them back.
+    /// Waits until there is room for a fragment that gave this many bytes back.
     pub(crate) async fn readmit(&self, had_bytes: usize, waits: &Waits) -> MemoryPermit {
-        // Not more than there may ever be at once, however large the fragment was.
+        // A wish for more than this might never be granted, however large the fragment was.
         let wanted_bytes = had_bytes.min(self.size_bytes / 8);
         self.wait(Wish { wanted_bytes, held_bytes: 0, readmission: true }, waits).await
     }
@@ -149,7 +152,7 @@ impl MemoryBudget {
                     waits.send_if_modified(|since| since.take().is_some());
                     return permit.unwrap_or_default();
                 }
-                // Also for what somebody in front has stopped waiting for.
+                // This also hands out what somebody in front has stopped waiting for.
                 () = tokio::time::sleep(LOOKED_EVERY.min(self.stalled_after)) => {
                     waits.send_if_modified(|since| since.replace(began).is_none());
                     change(&self.pool, |pool| pool.reclaim(Instant::now(), self.stalled_after));
@@ -160,13 +163,13 @@ impl MemoryBudget {
 }
 
 impl MemoryPermit {
-    /// Bytes held.
+    /// Returns how many bytes are held.
     pub fn size_bytes(&self) -> usize {
         self.shared_bytes + self.small_bytes + self.overdrawn_bytes
     }
 
-    /// Takes `count` bytes off for a fragment that has become whole. If it needed the overdraft, the overdraft goes with
-    /// it, to its commit; what the next fragment has of it by now is owed.
+    /// Splits off `count` bytes for a fragment that has become whole. If the fragment needed the overdraft, that goes with
+    /// it until its permit is dropped; what the next fragment already has of it is owed.
     pub(crate) fn split(&mut self, count: usize) -> Self {
         let small_bytes = self.small_bytes.min(count);
         let shared_bytes = self.shared_bytes.min(count - small_bytes);

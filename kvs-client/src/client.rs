@@ -1,15 +1,15 @@
 //! The operations of the service that a reader needs.
 
+#[cfg(feature = "archive")]
+mod archive;
 mod pages;
 mod rows;
 mod send;
-mod unanswered;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use kvs_api::Operation;
-use kvs_mkv::{FragmentNumber, Timestamp};
 use pages::Pages;
 use reqwest::Response;
 use serde::Deserialize;
@@ -17,10 +17,11 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::clock::{self, ServiceClock};
-use crate::config::{ClientConfig, Place};
+use crate::config::ClientConfig;
 use crate::credentials::CredentialsCache;
+use crate::endpoint::location::Location;
 use crate::endpoint::{EndpointCache, rules};
-use crate::error::{Error, ErrorClass, Subject};
+use crate::error::{AnswerError, Error, ErrorClass, Subject};
 use crate::http_client;
 use crate::observe::{CallObserver, LogCalls, Observer};
 use crate::retry::RetryPolicy;
@@ -29,20 +30,24 @@ use crate::shown::shown;
 use crate::stream_ref::StreamRef;
 use crate::throttle::CallLimits;
 
-/// Names asked for at once: fewer calls for many streams (`getmedia.md`).
+#[cfg(feature = "archive")]
+pub use archive::FragmentInfo;
+
+/// How many streams are asked for with one call: as many as the service allows, for calls are limited.
 const STREAMS_PAGE: u32 = 10_000;
-/// Fragments asked for at once: the most there may be.
-const FRAGMENTS_PAGE: u32 = 1_000;
-/// Rows that a list may have.
+/// The most rows that a list of streams, or of a stream's tags, may have.
 const STREAMS_MAX: usize = 1_000_000;
 const TAGS_MAX: usize = 1_000;
-const FRAGMENTS_MAX: usize = 1_000_000;
 
-/// Calls the service. Cheap to share, not to make: one a connector.
+/// Calls the service.
+///
+/// A client is cheap to share and not to make: it reads AWS's configuration, keeps connections, credentials and data
+/// endpoints, and learns the service's clock. Make one for each set of credentials, and share the [`CallLimits`] among
+/// all clients of an account.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
-    place: Place,
+    location: Location,
     credentials: CredentialsCache,
     endpoints: EndpointCache,
     limits: Arc<CallLimits>,
@@ -54,57 +59,46 @@ pub struct Client {
     pub(crate) fragment_timeout: Duration,
 }
 
-/// What the service says of a stream.
+/// What the service says about a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
 pub struct StreamInfo {
-    /// Name.
+    /// The stream's name.
     #[serde(rename = "StreamName")]
     pub name: String,
-    /// ARN.
+    /// Its ARN, which differs from that of an earlier stream with the same name.
     #[serde(rename = "StreamARN")]
     pub arn: String,
-    /// CREATING, ACTIVE, UPDATING or DELETING.
+    /// Its status: CREATING, ACTIVE, UPDATING or DELETING.
     #[serde(default)]
     pub status: String,
 }
 
-/// An archived fragment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FragmentInfo {
-    /// Its number.
-    pub number: FragmentNumber,
-    /// Its size in bytes, with its metadata.
-    pub size_bytes: u64,
-    /// When the service received it.
-    pub server_timestamp: Timestamp,
-    /// When the producer says it was made.
-    pub producer_timestamp: Timestamp,
-}
-
-/// An answer with media whose body has not been read.
+/// A response with media whose body has not been read.
 pub(crate) struct MediaResponse {
     pub(crate) response: Response,
     pub(crate) request_id: Option<String>,
     pub(crate) content_type: Option<String>,
-    /// The service's time, by its Date header.
+    /// The service's time when the response began, by its Date header.
     pub(crate) date: Option<SystemTime>,
 }
 
 impl Client {
-    /// A client, with what AWS's environment variables and profile say where the settings do not. Calls nobody.
+    /// Returns a client, after reading what AWS's environment variables and profile say where `config` says nothing. No
+    /// call is made.
     ///
     /// # Errors
-    /// When there is no region, the endpoint cannot be used, or the HTTP client cannot be set up.
+    /// [`Error::Config`] when there is no region, the endpoint cannot be used, or the HTTP client cannot be made.
     pub async fn new(config: ClientConfig, limits: Arc<CallLimits>) -> Result<Self, Error> {
         let sdk = config.load().await;
-        let place = config.place(&sdk)?;
-        // Whether the region's own endpoint can be had is known now, not at the first call.
-        place.control(&place.region)?;
+        let location = config.location(&sdk)?;
+        // A region that makes no valid URL is told now, not at the first call.
+        location.control(&location.region)?;
         Ok(Self {
             http: http_client::build_off_runtime(&config.http).await?,
-            credentials: CredentialsCache::new(&config.credentials, config.role.as_ref(), &place.region, &sdk).await,
-            place,
+            credentials: CredentialsCache::new(&config.credentials, config.role.as_ref(), &location.region, &sdk).await,
+            location,
             endpoints: EndpointCache::default(),
             limits,
             clock: ServiceClock::new(config.clock_offset_ms),
@@ -116,34 +110,35 @@ impl Client {
         })
     }
 
-    /// Tells `observer` of each call, instead of the log.
+    /// Reports each call to `observer` instead of the log.
     #[must_use]
     pub fn with_observer(mut self, observer: Box<dyn CallObserver>) -> Self {
         self.observer = Observer(observer);
         self
     }
 
-    /// The region that calls without an ARN go to.
+    /// Returns the region of streams that are not given by ARN.
     pub fn region(&self) -> &str {
-        &self.place.region
+        &self.location.region
     }
 
-    /// Name, ARN and status of a stream.
+    /// Returns name, ARN and status of a stream.
     ///
     /// # Errors
-    /// As the service refuses.
+    /// [`Error::Service`] when the service refuses, [`Error::Transport`] when it cannot be reached.
     pub async fn describe_stream(&self, stream: &StreamRef) -> Result<StreamInfo, Error> {
         let operation = Operation::DescribeStream;
         let (answer, request_id) = self.control(operation, Some(stream), json!({})).await?;
-        rows::stream_info(&answer["StreamInfo"])
-            .map_err(|reason| bad_answer(operation, Some(stream), format!("StreamInfo: {reason}"), request_id))
+        rows::stream_info(&answer["StreamInfo"], "StreamInfo")
+            .map_err(|error| bad_answer(operation, Some(stream), error, request_id))
     }
 
-    /// All streams whose names begin with `prefix`, in pages as large as may be.
+    /// Returns all streams whose names begin with `prefix`, or all of the account in this region.
     ///
     /// # Errors
-    /// As the service refuses.
+    /// [`Error::Service`] when the service refuses, [`Error::Transport`] when it cannot be reached.
     pub async fn list_streams(&self, prefix: Option<&str>) -> Result<Vec<StreamInfo>, Error> {
+        const LIST: &str = "StreamInfoList";
         let operation = Operation::ListStreams;
         let mut request = json!({ "MaxResults": STREAMS_PAGE });
         if let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) {
@@ -153,10 +148,10 @@ impl Client {
         let mut streams = Vec::new();
         loop {
             let (answer, request_id) = pages.get(self).await?;
-            let bad = |reason: String| pages.bad(format!("StreamInfoList: {reason}"), request_id.clone());
-            let rows = answer["StreamInfoList"].as_array().ok_or_else(|| bad("it is no list".to_owned()))?;
+            let bad = |error: AnswerError| pages.bad(error, request_id.clone());
+            let rows = answer[LIST].as_array().ok_or_else(|| bad(AnswerError::NotAList { member: LIST }))?;
             for row in rows {
-                streams.push(rows::stream_info(row).map_err(bad)?);
+                streams.push(rows::stream_info(row, LIST).map_err(bad)?);
             }
             if !pages.more(&answer, streams.len(), request_id)? {
                 return Ok(streams);
@@ -164,10 +159,10 @@ impl Client {
         }
     }
 
-    /// The tags of a stream.
+    /// Returns the tags of a stream: keys and values.
     ///
     /// # Errors
-    /// As the service refuses.
+    /// [`Error::Service`] when the service refuses, [`Error::Transport`] when it cannot be reached.
     pub async fn list_tags(&self, stream: &StreamRef) -> Result<Vec<(String, String)>, Error> {
         let operation = Operation::ListTagsForStream;
         let mut pages = Pages::new(operation, Some(stream), json!({}), TAGS_MAX);
@@ -175,7 +170,7 @@ impl Client {
         loop {
             let (answer, request_id) = pages.get(self).await?;
             for (key, value) in answer["Tags"].as_object().into_iter().flatten() {
-                let tag = rows::tag(key, value).map_err(|reason| pages.bad(reason, request_id.clone()))?;
+                let tag = rows::tag(key, value).map_err(|error| pages.bad(error, request_id.clone()))?;
                 tags.push(tag);
             }
             if !pages.more(&answer, tags.len(), request_id)? {
@@ -184,75 +179,13 @@ impl Client {
         }
     }
 
-    /// The archived fragments that the service received within a time, both ends included, in the order of the stream.
-    ///
-    /// The service lists them in no order and may not know the latest second yet.
-    ///
-    /// # Errors
-    /// As the service refuses.
-    pub async fn list_fragments(
-        &self,
-        stream: &StreamRef,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<Vec<FragmentInfo>, Error> {
-        let listed = self.list_fragments_up_to(stream, from, to, usize::MAX).await?;
-        Ok(listed.unwrap_or_default())
-    }
-
-    /// The same, as long as there are no more than `most`; `None`: there are.
-    pub(crate) async fn list_fragments_up_to(
-        &self,
-        stream: &StreamRef,
-        from: Timestamp,
-        to: Timestamp,
-        most: usize,
-    ) -> Result<Option<Vec<FragmentInfo>>, Error> {
-        let operation = Operation::ListFragments;
-        let seconds = |timestamp: Timestamp| timestamp.millis() as f64 / 1000.0;
-        let request = json!({
-            "MaxResults": FRAGMENTS_PAGE,
-            "FragmentSelector": {
-                "FragmentSelectorType": "SERVER_TIMESTAMP",
-                "TimestampRange": { "StartTimestamp": seconds(from), "EndTimestamp": seconds(to) },
-            },
-        });
-        let mut pages = Pages::new(operation, Some(stream), request, FRAGMENTS_MAX);
-        let mut fragments = Vec::new();
-        loop {
-            let (answer, request_id) = pages.get(self).await?;
-            for row in answer["Fragments"].as_array().into_iter().flatten() {
-                fragments.push(rows::fragment_info(row).map_err(|reason| pages.bad(reason, request_id.clone()))?);
-            }
-            if fragments.len() > most {
-                return Ok(None);
-            }
-            if !pages.more(&answer, fragments.len(), request_id)? {
-                break;
-            }
-        }
-        fragments.sort_by(|one, other| one.number.cmp(&other.number));
-        fragments.dedup_by(|one, other| one.number == other.number);
-        Ok(Some(fragments))
-    }
-
-    /// Begins a session of GetMedia, within the limits on calls.
+    /// Opens a session of GetMedia, within the limits on calls.
     pub(crate) async fn get_media(&self, stream: &StreamRef, selector: &StartSelector) -> Result<MediaResponse, Error> {
         let request = json!({ "StartSelector": selector.to_json() });
         self.media(Operation::GetMedia, stream, request, Some(selector)).await
     }
 
-    /// Begins a session of GetMediaForFragmentList, within the limits on calls.
-    pub(crate) async fn get_media_for_fragment_list(
-        &self,
-        stream: &StreamRef,
-        numbers: &[FragmentNumber],
-    ) -> Result<MediaResponse, Error> {
-        let numbers: Vec<&str> = numbers.iter().map(FragmentNumber::as_str).collect();
-        self.media(Operation::GetMediaForFragmentList, stream, json!({ "Fragments": numbers }), None).await
-    }
-
-    /// What an error says should be got anew is got anew by the next call.
+    /// Forgets what an error of this class proves stale, so that the next call asks for it again.
     pub(crate) async fn refresh_after(&self, stream: &StreamRef, class: ErrorClass) {
         match class {
             ErrorClass::RefreshEndpoint => self.endpoints.invalidate(stream).await,
@@ -261,15 +194,15 @@ impl Client {
         }
     }
 
-    /// Asks where a stream's media is to be got: whether the service can be reached and lets this stream be read.
+    /// Asks for the stream's data endpoint: succeeds if the service can be reached and lets this stream be read.
     ///
     /// # Errors
-    /// When it cannot be, or does not.
+    /// [`Error::Service`] when the service refuses, [`Error::Transport`] when it cannot be reached.
     pub async fn try_stream(&self, stream: &StreamRef) -> Result<(), Error> {
         self.data_endpoint(stream, Operation::GetMedia).await.map(|_| ())
     }
 
-    /// Forgets what was kept for a stream that is no more.
+    /// Forgets what is kept for a stream that no longer exists.
     pub async fn forget(&self, stream: &StreamRef) {
         self.endpoints.invalidate(stream).await;
         self.limits.forget_idle();
@@ -277,7 +210,7 @@ impl Client {
 
     /// Returns host and port of the stream's data endpoint, if it is known.
     pub(crate) async fn data_server(&self, stream: &StreamRef, operation: Operation) -> Option<String> {
-        self.endpoints.get(stream, operation).await.map(|url| unanswered::server(&url))
+        self.endpoints.get(stream, operation).await.map(|url| rules::server(&url))
     }
 
     async fn data_endpoint(&self, stream: &StreamRef, operation: Operation) -> Result<Url, Error> {
@@ -288,9 +221,9 @@ impl Client {
         let request = json!({ "APIName": operation.endpoint_name() });
         let (answer, request_id) = self.control(asking, Some(stream), request).await?;
         let text = answer["DataEndpoint"].as_str().unwrap_or_default();
-        // Plain http is for those who have asked for it, whatever the answer says.
-        let url = rules::parse(text, self.place.plain_http)
-            .map_err(|reason| bad_answer(asking, Some(stream), format!("DataEndpoint: {reason}"), request_id))?;
+        // An answer does not turn on plain http: the settings do.
+        let url = rules::parse(text, self.location.plain_http)
+            .map_err(|error| bad_answer(asking, Some(stream), AnswerError::Endpoint(error), request_id))?;
         self.endpoints.put(stream, operation, url.clone()).await;
         Ok(url)
     }
@@ -316,6 +249,11 @@ impl Client {
     }
 }
 
-fn bad_answer(operation: Operation, stream: Option<&StreamRef>, reason: String, request_id: Option<String>) -> Error {
-    Error::BadAnswer { subject: Subject::new(operation, stream), reason, request_id }
+fn bad_answer(
+    operation: Operation,
+    stream: Option<&StreamRef>,
+    error: AnswerError,
+    request_id: Option<String>,
+) -> Error {
+    Error::BadAnswer { subject: Subject::new(operation, stream), error: Box::new(error), request_id }
 }

@@ -1,22 +1,22 @@
-//! The service's clock, which requests are signed by.
+//! The service's clock, whose time requests are signed with.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// A clock that is off by less than this is taken for right: the service takes 5 minutes.
+/// A clock that is off by less than this counts as right: the service tolerates 5 minutes.
 const NOTICED: Duration = Duration::from_secs(30);
 
-/// A clock is not off by more than this: what says so is no date of the service's.
+/// No clock is off by more than this: a date that says so is not the service's.
 const BELIEVED: Duration = Duration::from_secs(10 * 366 * 86_400);
 /// 9999-01-01, in seconds since 1970: a date in a signature has four digits for the year.
 const WRITTEN_BEFORE_SECONDS: u64 = 253_370_764_800;
 
-/// Whether a time can be written into a signature.
+/// Returns whether a time can be written into a signature.
 pub(crate) fn can_be_written(time: SystemTime) -> bool {
     time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.as_secs() < WRITTEN_BEFORE_SECONDS)
 }
 
-/// Whether a date may be one of the service's clock.
+/// Returns whether a date may be the service's.
 pub(crate) fn is_believed(service: SystemTime) -> bool {
     apart(service, SystemTime::now()) <= BELIEVED
 }
@@ -25,12 +25,12 @@ fn apart(one: SystemTime, other: SystemTime) -> Duration {
     one.duration_since(other).unwrap_or_else(|error| error.duration())
 }
 
-/// This machine's clock with what is known of the service's.
+/// This machine's clock, corrected by what is known about the service's.
 #[derive(Debug)]
 pub(crate) struct ServiceClock {
-    /// How much the service's is ahead, in milliseconds.
+    /// How far the service's clock is ahead, in milliseconds.
     offset_ms: AtomicI64,
-    /// Given by a setting: nothing is learned.
+    /// Whether the offset is given, so that none is learned.
     fixed: bool,
 }
 
@@ -47,7 +47,7 @@ impl ServiceClock {
         moved.unwrap_or(now)
     }
 
-    /// A refusal came with this date of the service's. Whether the clock is another one now.
+    /// Learns from the date of a refusal. Returns whether that changed the clock.
     pub(crate) fn learn(&self, service: SystemTime) -> bool {
         if self.fixed {
             return false;
@@ -57,7 +57,7 @@ impl ServiceClock {
         }
         let system = SystemTime::now();
         if !is_believed(service) {
-            tracing::warn!("the service's answer has a date that is off by more than ten years: it is not believed");
+            tracing::warn!("the date of the service's answer is off by more than ten years and is ignored");
             return false;
         }
         let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
@@ -68,7 +68,7 @@ impl ServiceClock {
         self.offset_ms.store(offset_ms, Ordering::Relaxed);
         tracing::warn!(
             offset_ms,
-            "this machine's clock differs from the service's: requests are signed by the service's"
+            "this machine's clock differs from the service's: requests are signed with the service's time"
         );
         true
     }

@@ -1,4 +1,4 @@
-//! Whose requests these are.
+//! Whose requests these are: where credentials come from, and keeping them until they expire.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -9,23 +9,24 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use tokio::sync::Mutex;
 
-use crate::config::Role;
-use crate::shown::shown;
+use crate::error::CredentialsError;
+use crate::shown::with_causes;
 
-/// Credentials are got anew so long before they expire.
+/// Credentials are fetched again this long before they expire.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(60);
-/// The name that sessions of an assumed role have.
+/// The name that sessions of an assumed role have, for example in CloudTrail.
 const ROLE_SESSION_NAME: &str = "kvs-connect";
 
 /// Where credentials come from.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CredentialsSource {
     /// AWS's default chain: environment, profile (static, SSO, process, role), web identity, container, instance.
     DefaultChain {
         /// The profile, when it is not the one of `AWS_PROFILE` or `default`.
         profile: Option<String>,
     },
-    /// Given in the settings.
+    /// Credentials that are given.
     Static {
         /// Access key id.
         access_key_id: String,
@@ -54,6 +55,29 @@ impl fmt::Debug for CredentialsSource {
     }
 }
 
+/// A role to assume with the credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Role {
+    /// `arn:aws:iam::ACCOUNT:role/NAME`.
+    pub arn: String,
+    /// The external id that the role's trust policy asks for, when the role is in another's account.
+    pub external_id: Option<String>,
+}
+
+impl Role {
+    /// Returns the role with this ARN, without an external id.
+    pub fn new(arn: impl Into<String>) -> Self {
+        Self { arn: arn.into(), external_id: None }
+    }
+
+    /// Sets the external id.
+    #[must_use]
+    pub fn with_external_id(self, external_id: Option<String>) -> Self {
+        Self { external_id, ..self }
+    }
+}
+
 /// Hands out credentials and keeps them until shortly before they expire.
 pub(crate) struct CredentialsCache {
     provider: Option<SharedCredentialsProvider>,
@@ -67,7 +91,7 @@ impl fmt::Debug for CredentialsCache {
 }
 
 impl CredentialsCache {
-    /// `region` is where the role's credentials are asked for, by STS's endpoint of the region.
+    /// Returns an empty cache. A role's credentials are asked for at the STS endpoint of `region`.
     pub(crate) async fn new(source: &CredentialsSource, role: Option<&Role>, region: &str, sdk: &SdkConfig) -> Self {
         let base = match source {
             CredentialsSource::DefaultChain { .. } => sdk.credentials_provider(),
@@ -93,47 +117,38 @@ impl CredentialsCache {
         Self { provider, known: Mutex::default() }
     }
 
-    /// Credentials that are good for a while. An error says why the chain found none; it holds no secret.
-    pub(crate) async fn get(&self) -> Result<Credentials, String> {
+    /// Returns credentials that are good for a while.
+    ///
+    /// # Errors
+    /// When the provider has none, with the reason of the last one in the chain.
+    pub(crate) async fn get(&self) -> Result<Credentials, CredentialsError> {
         let mut known = self.known.lock().await;
         let soon = SystemTime::now() + EXPIRY_MARGIN;
-        let fresh = |known: &&Credentials| known.expiry().is_none_or(|expiry| expiry > soon);
-        if let Some(known) = known.as_ref().filter(fresh) {
+        let is_good = |known: &&Credentials| known.expiry().is_none_or(|expiry| expiry > soon);
+        if let Some(known) = known.as_ref().filter(is_good) {
             return Ok(known.clone());
         }
-        let provider = self.provider.as_ref().ok_or("AWS's default chain has no provider")?;
-        let credentials = provider.provide_credentials().await.map_err(|error| with_advice(with_causes(&error)))?;
+        let provider = self.provider.as_ref().ok_or(CredentialsError::NoProvider)?;
+        let credentials = provider.provide_credentials().await.map_err(|error| {
+            let advice = advice(&with_causes(&error));
+            CredentialsError::NotProvided { advice, source: Box::new(error) }
+        })?;
         *known = Some(credentials.clone());
         Ok(credentials)
     }
 
-    /// The service refused them: the next call gets new ones.
+    /// Forgets credentials that the service refused, so that the next call fetches new ones.
     pub(crate) async fn invalidate(&self) {
         *self.known.lock().await = None;
     }
 }
 
-/// Adds where credentials may be put, if the chain has come to its end: to the instance's own, which most machines have not.
-fn with_advice(reason: String) -> String {
+/// Returns where credentials may be put, if the chain came to its end: to the instance's own, which most machines do not
+/// have. The chain gives no code for that; `credentials_tests.rs` provokes it.
+fn advice(reason: &str) -> Option<&'static str> {
     const ADVICE: &str = "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a profile of ~/.aws, or give \
          this machine, container or pod a role";
-    let at_the_end = ["IMDS", "no providers in chain", "not enabled"].iter().any(|text| reason.contains(text));
-    if at_the_end { reason + ADVICE } else { reason }
-}
-
-/// An error and what caused it, in one line. Each may hold what came from the network.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = shown(&error.to_string());
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = shown(&inner.to_string());
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
-    }
-    text
+    ["IMDS", "no providers in chain", "not enabled"].iter().any(|text| reason.contains(text)).then_some(ADVICE)
 }
 
 #[cfg(test)]

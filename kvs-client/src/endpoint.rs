@@ -1,5 +1,9 @@
-//! Data endpoints, which the service gives out per stream and operation and which go stale.
+//! Where requests go: the service's own endpoints by its rules, and the data endpoints that it gives out.
+//!
+//! [`rules`] has the URLs, [`location`] what a client's settings come to; this file keeps the data endpoints, which the
+//! service gives out per stream and operation and which go stale.
 
+pub(crate) mod location;
 pub(crate) mod rules;
 
 use std::collections::HashMap;
@@ -12,10 +16,11 @@ use url::Url;
 
 use crate::stream_ref::StreamRef;
 
-/// An endpoint is fetched again after so long: in practice it is good for 45 minutes (`getmedia.md`).
+/// A data endpoint is asked for again after this long: in practice one is good for 45 minutes
+/// (amazon-kinesis-video-streams-parser-library issue 96).
 const LIFETIME: Duration = Duration::from_secs(40 * 60);
 
-/// The data endpoints that are known. As many as there are streams and operations on their data.
+/// The data endpoints that are known: at most one for each stream and operation on its data.
 #[derive(Debug, Default)]
 pub(crate) struct EndpointCache(Mutex<HashMap<(StreamRef, Operation), (Url, Instant)>>);
 
@@ -30,12 +35,12 @@ impl EndpointCache {
         self.0.lock().await.insert((stream.clone(), operation), (url, Instant::now()));
     }
 
-    /// Whatever broke, the endpoints of the stream are asked for again.
+    /// Forgets the stream's endpoints of all operations, so that they are asked for again.
     pub(crate) async fn invalidate(&self, stream: &StreamRef) {
         self.0.lock().await.retain(|(known, _), _| known != stream);
     }
 }
 
 #[cfg(test)]
-#[path = "endpoint/endpoint_tests.rs"]
+#[path = "endpoint/cache_tests.rs"]
 mod tests;

@@ -1,19 +1,37 @@
-//! What can go wrong, and what to do about it.
+//! Why a call or a session failed, and what to do about it.
+//!
+//! The text of an [`Error`] is complete by itself: it already says what its sources say, cut and made safe to show. The
+//! sources are there for code that looks for one of them.
+
+mod answer;
+mod config;
+mod service;
+mod transport;
 
 use std::fmt;
+use std::time::Duration;
 
 use kvs_api::{Operation, Violation};
 use kvs_mkv::{Broken, ErrorReport, FragmentNumber};
 
-use crate::selector::{StartSelector, is_about_the_token};
+use crate::selector::is_about_the_token;
 use crate::stream_ref::StreamRef;
 
-/// What an error is about: an operation, and the stream it was about.
+pub use answer::AnswerError;
+pub use config::{ConfigError, CredentialsError, EndpointError};
+pub use service::ServiceError;
+pub use transport::TransportError;
+
+/// An error of a library below, whose type is not part of this crate's interface.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What an error is about: an operation, and the stream that it concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Subject {
-    /// The operation.
+    /// The operation of the service's API.
     pub operation: Operation,
-    /// The stream; none for ListStreams.
+    /// The stream; `None` for ListStreams.
     pub stream: Option<StreamRef>,
 }
 
@@ -34,18 +52,19 @@ impl fmt::Display for Subject {
 
 /// What to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ErrorClass {
     /// Try again after a while.
     Retry,
     /// Try again after a long while: an operator has to do something first.
     RetrySlowly,
-    /// Get the data endpoint again, then try again.
+    /// Ask for the data endpoint again, then try again.
     RefreshEndpoint,
-    /// Get credentials again, then try again.
+    /// Fetch credentials again, then try again.
     RefreshCredentials,
-    /// The start selector is refused: start from something else.
+    /// Start from another position: the service refused the start selector.
     Position,
-    /// Trying again does not help.
+    /// Give up: trying again does not help.
     Fatal,
 }
 
@@ -54,140 +73,162 @@ pub enum ErrorClass {
 #[non_exhaustive]
 pub enum Error {
     /// The service refused a call.
-    #[error("{0}")]
+    #[error(transparent)]
     Service(Box<ServiceError>),
-    /// The service ended a session with an error, told within the media.
+    /// The service ended a session with an error that it reported within the media.
     #[error("{subject}: the service ended the session: {}{}", describe_report(report), in_request(request_id))]
     InStream {
-        /// What it is about.
+        /// The session's operation and stream.
         subject: Subject,
-        /// What the service said.
+        /// What the service reported.
         report: Box<ErrorReport>,
-        /// The request's id.
+        /// The session's request id.
         request_id: Option<String>,
     },
-    /// No answer, or one that broke off.
-    #[error("{subject}: {reason}{}", in_request(request_id))]
+    /// No answer came, or one that broke off.
+    #[error("{subject}: {error}{}", in_request(request_id))]
     Transport {
-        /// What it is about.
+        /// The operation and stream.
         subject: Subject,
-        /// What happened.
-        reason: String,
-        /// Whether no connection could be made.
-        connecting: bool,
-        /// The request's id.
+        /// What happened on the way.
+        #[source]
+        error: Box<TransportError>,
+        /// The request id, when the answer had begun.
         request_id: Option<String>,
     },
-    /// Nothing came for long, between two fragments.
-    #[error("{subject}: no byte came for {seconds} s{}", in_request(request_id))]
+    /// No byte came between two fragments for the inactivity timeout.
+    #[error("{subject}: no byte came for {} s{}", timeout.as_secs_f64(), in_request(request_id))]
     Silent {
-        /// What it is about.
+        /// The session's operation and stream.
         subject: Subject,
-        /// For how long.
-        seconds: f64,
-        /// The request's id.
+        /// The inactivity timeout.
+        timeout: Duration,
+        /// The session's request id.
         request_id: Option<String>,
     },
-    /// The answer is not what the API promises.
-    #[error("{subject}: the answer cannot be used: {reason}{}", in_request(request_id))]
+    /// The service's answer is not what its API promises.
+    #[error("{subject}: the answer cannot be used: {error}{}", in_request(request_id))]
     BadAnswer {
-        /// What it is about.
+        /// The operation and stream.
         subject: Subject,
-        /// What is wrong.
-        reason: String,
-        /// The request's id.
+        /// What is wrong with the answer.
+        #[source]
+        error: Box<AnswerError>,
+        /// The request id.
         request_id: Option<String>,
     },
-    /// The media is malformed or passes a limit.
+    /// The media is malformed or exceeds a limit.
     #[error("{subject}: the media cannot be split: {error}{}", in_request(request_id))]
     Media {
-        /// What it is about.
+        /// The session's operation and stream.
         subject: Subject,
         /// What is wrong, and where.
+        #[source]
         error: kvs_mkv::Error,
         /// What had been read of the fragment.
         broken: Box<Broken>,
-        /// The request's id.
+        /// The session's request id.
         request_id: Option<String>,
     },
-    /// A fragment cannot be parsed, however often it is pulled.
+    /// A fragment cannot be parsed, and was broken in the same way each time that it was pulled.
     #[error(
-        "{subject}: {fragment} cannot be parsed: {reason}; it came like that {times} times running. It is passed over, with a \
-         notification, if errors.tolerance is all and its number is known; else set the stream's offset behind it{}",
+        "{subject}: {} cannot be parsed: {}; it came like that {times} times running{}",
+        describe_fragment(number.as_ref(), after.as_ref()),
+        describe_media_error(error, *byte),
         in_request(request_id)
     )]
     Unparsable {
-        /// What it is about.
-        subject: Subject,
-        /// Which fragment, as far as that is known.
-        fragment: Box<str>,
-        /// What is wrong, and at which byte of the fragment.
-        reason: Box<str>,
-        /// How often running it came like that.
+        /// The session's operation and stream.
+        subject: Box<Subject>,
+        /// The fragment's number, if it could be read.
+        number: Option<FragmentNumber>,
+        /// The whole fragment before it; `None` for a stream's first.
+        after: Option<FragmentNumber>,
+        /// What is wrong.
+        #[source]
+        error: kvs_mkv::Error,
+        /// Where in the fragment, in bytes from its begin.
+        byte: u64,
+        /// How many times in a row it came like that.
         times: u32,
-        /// The request's id.
+        /// The request id of the last session.
         request_id: Option<String>,
     },
-    /// The request would be refused: it was not sent.
+    /// The service would refuse the request, which therefore was not sent.
     #[error("{subject}: the request is not valid: {}", join(violations))]
     Parameters {
-        /// What it is about.
+        /// The operation and stream.
         subject: Subject,
-        /// Everything that is wrong with it.
+        /// Everything that is wrong with the request.
         violations: Vec<Violation>,
     },
+    /// The service no longer knows where the stream was, and [`PositionLost::Fail`](crate::PositionLost::Fail) is set.
+    #[error(
+        "stream {stream}: the service no longer knows its position{}, and a lost position is to end the stream: fragments \
+         may be gone",
+        in_parentheses(fragment_number.as_ref())
+    )]
+    PositionLost {
+        /// The stream.
+        stream: StreamRef,
+        /// The last fragment before the loss.
+        fragment_number: Option<FragmentNumber>,
+    },
+    /// The archive does not have the fragment that the stream is to start with.
+    #[error(
+        "stream {stream}: the archive does not have fragment {number}, with which the stream is to start: it is older than \
+         the stream's retention, or of another stream; start after it, or elsewhere"
+    )]
+    StartFragmentMissing {
+        /// The stream.
+        stream: StreamRef,
+        /// The fragment that the stream is to start with.
+        number: FragmentNumber,
+    },
     /// There are no credentials.
-    #[error("no AWS credentials: {reason}")]
-    Credentials {
-        /// What the chain says.
-        reason: String,
-    },
-    /// The client cannot be made from its settings.
-    #[error("{reason}")]
-    Config {
-        /// What is wrong.
-        reason: String,
-    },
+    #[error("no AWS credentials: {0}")]
+    Credentials(#[source] Box<CredentialsError>),
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Config(Box<ConfigError>),
 }
 
-/// EMFILE and ENFILE, as an [`std::io::Error`] ends its text.
-const OUT_OF_FILES: [&str; 2] = ["(os error 24)", "(os error 23)"];
-
-/// A refusal.
-#[derive(Debug)]
-pub struct ServiceError {
-    /// What it is about.
-    pub subject: Subject,
-    /// HTTP status.
-    pub status: u16,
-    /// `x-amzn-ErrorType` without what may follow a colon, or the body's `__type`.
-    pub error_type: String,
-    /// The body's message.
-    pub message: String,
-    /// The request's id.
-    pub request_id: Option<String>,
-    /// The start selector that was asked for.
-    pub selector: Option<StartSelector>,
-}
-
-impl fmt::Display for ServiceError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { subject, status, error_type, message, request_id, selector } = self;
-        write!(formatter, "{subject}: {error_type} (HTTP {status}): {message}")?;
-        if let Some(selector) = selector {
-            write!(formatter, " (start selector {})", selector.kind())?;
-        }
-        write!(formatter, "{}", in_request(request_id))
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(Box::new(error))
     }
 }
 
-/// The end of an error's text: which request it was, if the service said so.
+impl From<EndpointError> for Error {
+    fn from(error: EndpointError) -> Self {
+        ConfigError::Endpoint(error).into()
+    }
+}
+
+/// Returns the end of an error's text: the request id, if the service gave one.
 fn in_request(request_id: &Option<String>) -> String {
     request_id.as_ref().map_or(String::new(), |id| format!(" (request id {id})"))
 }
 
+fn in_parentheses(number: Option<&FragmentNumber>) -> String {
+    number.map_or(String::new(), |number| format!(" (fragment {number})"))
+}
+
 fn join(violations: &[Violation]) -> String {
     violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn describe_fragment(number: Option<&FragmentNumber>, after: Option<&FragmentNumber>) -> String {
+    match (number, after) {
+        (Some(number), _) => format!("fragment {number}"),
+        (None, Some(after)) => format!("the fragment after {after}, whose number cannot be read,"),
+        (None, None) => "the first fragment, whose number cannot be read,".to_owned(),
+    }
+}
+
+/// Returns what is wrong with a fragment's media, with the position in the fragment where `error` has one in the session.
+pub(crate) fn describe_media_error(error: &kvs_mkv::Error, byte: u64) -> String {
+    format!("{} (id 0x{:X}) at byte {byte}: {}", error.element(), error.element_id(), error.kind())
 }
 
 fn describe_report(report: &ErrorReport) -> String {
@@ -198,7 +239,7 @@ fn describe_report(report: &ErrorReport) -> String {
     format!("error {id} ({code}){number}{message}{}", report.error_id.map_or("", advice))
 }
 
-/// What an operator has to do about an in-stream error (AWS API reference, GetMedia).
+/// Returns what an operator has to do about an error within the media (AWS API reference, GetMedia).
 fn advice(error_id: u32) -> &'static str {
     match error_id {
         4500 => "; grant kms:Decrypt on the stream's KMS key to the connector's credentials",
@@ -214,10 +255,10 @@ fn advice(error_id: u32) -> &'static str {
 impl Error {
     /// Returns whether no connection could be made because the process, or the machine, has no file descriptors left.
     pub fn is_out_of_files(&self) -> bool {
-        matches!(self, Self::Transport { reason, .. } if OUT_OF_FILES.iter().any(|text| reason.contains(text)))
+        matches!(self, Self::Transport { error, .. } if error.is_out_of_files())
     }
 
-    /// What to do about it.
+    /// Returns what to do about the error.
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Service(error) => error.class(),
@@ -227,21 +268,25 @@ impl Error {
                 Some(4502 | 4504 | 4506) => ErrorClass::Fatal,
                 _ => ErrorClass::Retry,
             },
-            Self::Transport { connecting: true, .. } => ErrorClass::RefreshEndpoint,
-            Self::Transport { .. } | Self::Silent { .. } | Self::BadAnswer { .. } | Self::Credentials { .. } => {
+            Self::Transport { error, .. } if error.is_before_the_answer() => ErrorClass::RefreshEndpoint,
+            Self::Transport { .. } | Self::Silent { .. } | Self::BadAnswer { .. } | Self::Credentials(_) => {
                 ErrorClass::Retry
             }
             Self::Media { error, .. } if matches!(error.kind(), kvs_mkv::ErrorKind::TooLarge { .. }) => {
                 ErrorClass::Fatal
             }
-            // A body broken by the way it came is whole the next time.
+            // A body that broke on its way is whole the next time.
             Self::Media { .. } => ErrorClass::Retry,
             Self::Parameters { violations, .. } if is_about_the_token(violations) => ErrorClass::Position,
-            Self::Config { .. } | Self::Parameters { .. } | Self::Unparsable { .. } => ErrorClass::Fatal,
+            Self::Config(_)
+            | Self::Parameters { .. }
+            | Self::PositionLost { .. }
+            | Self::StartFragmentMissing { .. }
+            | Self::Unparsable { .. } => ErrorClass::Fatal,
         }
     }
 
-    /// The request's id, when the service gave one.
+    /// Returns the request id, when the service gave one.
     pub fn request_id(&self) -> Option<&str> {
         match self {
             Self::Service(error) => error.request_id.as_deref(),
@@ -251,11 +296,15 @@ impl Error {
             | Self::BadAnswer { request_id, .. }
             | Self::Media { request_id, .. }
             | Self::Unparsable { request_id, .. } => request_id.as_deref(),
-            Self::Credentials { .. } | Self::Config { .. } | Self::Parameters { .. } => None,
+            Self::Credentials(_)
+            | Self::Config(_)
+            | Self::Parameters { .. }
+            | Self::PositionLost { .. }
+            | Self::StartFragmentMissing { .. } => None,
         }
     }
 
-    /// A short name for metrics: one of a fixed set.
+    /// Returns a short name of the kind of error, one of a fixed set, for metrics.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Service(_) => "service",
@@ -264,13 +313,13 @@ impl Error {
             Self::Silent { .. } => "silent",
             Self::BadAnswer { .. } => "bad_answer",
             Self::Media { .. } | Self::Unparsable { .. } => "media",
-            Self::Credentials { .. } => "credentials",
-            Self::Config { .. } => "config",
+            Self::Credentials(_) => "credentials",
+            Self::Config(_) | Self::PositionLost { .. } | Self::StartFragmentMissing { .. } => "config",
             Self::Parameters { .. } => "parameters",
         }
     }
 
-    /// HTTP status, when the service refused.
+    /// Returns the HTTP status of a refusal.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Service(error) => Some(error.status),
@@ -278,8 +327,8 @@ impl Error {
         }
     }
 
-    /// The service's id of an error it told within the media, or its type of a refusal, for metrics: one of those the
-    /// service has, or `other`.
+    /// Returns the service's id of an error within the media, or its type of a refusal, for metrics: one of those that
+    /// are documented, or `other`. For an error of another kind this is its [`Error::reason`].
     pub fn code(&self) -> &'static str {
         match self {
             Self::InStream { report, .. } => match report.error_id {
@@ -296,12 +345,12 @@ impl Error {
                 Some(5000) => "5000",
                 _ => "other",
             },
-            Self::Service(error) => KNOWN_TYPES.iter().find(|known| **known == error.error_type).unwrap_or(&"other"),
+            Self::Service(error) => error.known_type(),
             _ => self.reason(),
         }
     }
 
-    /// The operation it is about.
+    /// Returns the operation that failed.
     pub fn operation(&self) -> Option<Operation> {
         match self {
             Self::Service(error) => Some(error.subject.operation),
@@ -310,14 +359,17 @@ impl Error {
             | Self::Silent { subject, .. }
             | Self::BadAnswer { subject, .. }
             | Self::Media { subject, .. }
-            | Self::Unparsable { subject, .. }
             | Self::Parameters { subject, .. } => Some(subject.operation),
-            Self::Credentials { .. } | Self::Config { .. } => None,
+            Self::Unparsable { subject, .. } => Some(subject.operation),
+            Self::Credentials(_) | Self::Config(_) | Self::PositionLost { .. } | Self::StartFragmentMissing { .. } => {
+                None
+            }
         }
     }
 
-    /// The fragment that the archive says, within the media, it does not have (3000 FRAGMENT_NOT_FOUND); the number is
-    /// `None` where it is not named.
+    /// Returns the fragment that the archive reported within the media as missing (3000 FRAGMENT_NOT_FOUND). The inner
+    /// `None` stands for a report that names no fragment.
+    #[cfg(feature = "archive")]
     pub(crate) fn missing_fragment(&self) -> Option<Option<&FragmentNumber>> {
         let Self::InStream { report, .. } = self else { return None };
         let missing = match report.error_id {
@@ -327,64 +379,9 @@ impl Error {
         missing.then_some(report.fragment_number.as_ref())
     }
 
-    /// Whether the service says that there is no such thing.
+    /// Returns whether the service says that there is no such stream or fragment.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Service(error) if error.error_type == "ResourceNotFoundException")
-    }
-}
-
-/// Error types that metrics tell apart.
-const KNOWN_TYPES: [&str; 16] = [
-    "ResourceNotFoundException",
-    "NotAuthorizedException",
-    "InvalidEndpointException",
-    "ClientLimitExceededException",
-    "ConnectionLimitExceededException",
-    "InvalidArgumentException",
-    "AccessDeniedException",
-    "ExpiredTokenException",
-    "UnrecognizedClientException",
-    "InvalidSignatureException",
-    "RequestTimeTooSkewed",
-    "ThrottlingException",
-    "InternalFailure",
-    "ServiceUnavailable",
-    "VersionMismatchException",
-    "UnknownOperationException",
-];
-
-impl ServiceError {
-    fn class(&self) -> ErrorClass {
-        let is_data_plane = self.subject.operation.endpoint_name().is_some();
-        match self.error_type.as_str() {
-            "InvalidEndpointException" => ErrorClass::RefreshEndpoint,
-            // A data endpoint that has become stale knows the stream no more; the control plane is never stale.
-            "ResourceNotFoundException" if is_data_plane => ErrorClass::RefreshEndpoint,
-            "ResourceNotFoundException" => ErrorClass::Fatal,
-            "ClientLimitExceededException" | "ConnectionLimitExceededException" => ErrorClass::Retry,
-            name if name.starts_with("Throttl") || name == "TooManyRequestsException" => ErrorClass::Retry,
-            "InvalidArgumentException" if self.selector.as_ref().is_some_and(StartSelector::is_a_place) => {
-                ErrorClass::Position
-            }
-            "InvalidArgumentException" => ErrorClass::Fatal,
-            "AccessDeniedException" | "AccessDenied" => ErrorClass::Fatal,
-            "NotAuthorizedException"
-            | "ExpiredTokenException"
-            | "ExpiredToken"
-            | "RequestExpired"
-            | "RequestTimeTooSkewed"
-            | "UnrecognizedClientException"
-            | "InvalidClientTokenId"
-            | "InvalidSignatureException"
-            | "SignatureDoesNotMatch"
-            | "IncompleteSignatureException"
-            | "MissingAuthenticationTokenException" => ErrorClass::RefreshCredentials,
-            _ => match self.status {
-                401 | 403 => ErrorClass::RefreshCredentials,
-                408 | 425 | 429 | 500..=599 => ErrorClass::Retry,
-                _ => ErrorClass::Fatal,
-            },
-        }
     }
 }
 

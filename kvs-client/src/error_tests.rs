@@ -1,4 +1,5 @@
 use super::*;
+use crate::selector::StartSelector;
 
 fn class(operation: Operation, status: u16, error_type: &str, selector: Option<StartSelector>) -> ErrorClass {
     let stream: StreamRef = "s".parse().unwrap();
@@ -71,10 +72,27 @@ fn each_error_in_the_media_has_its_class() {
 fn a_request_without_an_id_is_not_spoken_of() {
     let error = |request_id| Error::Transport {
         subject: Subject::new(Operation::GetMedia, None),
-        reason: "no answer".to_owned(),
-        connecting: false,
+        error: Box::new(TransportError::Stalled { timeout: Duration::from_secs(1) }),
         request_id,
     };
-    assert_eq!(error(None).to_string(), "GetMedia: no answer");
-    assert_eq!(error(Some("r-1".to_owned())).to_string(), "GetMedia: no answer (request id r-1)");
+    assert_eq!(error(None).to_string(), "GetMedia: no byte came for 1 s");
+    assert_eq!(error(Some("r-1".to_owned())).to_string(), "GetMedia: no byte came for 1 s (request id r-1)");
+}
+
+#[test]
+fn errors_lead_to_their_sources() {
+    use std::error::Error as _;
+    let source: BoxError = Box::new(std::io::Error::from_raw_os_error(nix::libc::EMFILE));
+    let error = Error::Transport {
+        subject: Subject::new(Operation::GetMedia, None),
+        error: Box::new(TransportError::Unreachable { server: "host:443".to_owned(), advice: None, source }),
+        request_id: None,
+    };
+    let transport = error.source().and_then(|source| source.downcast_ref::<Box<TransportError>>());
+    let io =
+        transport.and_then(|transport| transport.source()).and_then(|source| source.downcast_ref::<std::io::Error>());
+    assert_eq!(io.and_then(std::io::Error::raw_os_error), Some(nix::libc::EMFILE));
+    assert!(error.is_out_of_files() && error.class() == ErrorClass::RefreshEndpoint);
+    let endpoint = EndpointError::PlainHttp { endpoint: "http://host".to_owned() };
+    assert_eq!(Error::from(endpoint.clone()).to_string(), endpoint.to_string());
 }

@@ -1,8 +1,8 @@
-//! Files that settings name: read whole, with bounds.
+//! Reads the files that settings name: whole, and within bounds.
 //!
-//! **Contract.** Only regular files are read, and at most [`FILE_MAX_BYTES`] of one. A pipe whose writer never comes, or a
-//! device that never ends, is refused at once; so nothing waits but for the file system, and async code reads on a thread
-//! where waiting is allowed. An error says what is wrong and what to do, and leaves it to the caller to name the file.
+//! **Contract.** Only regular files of at most [`FILE_MAX_BYTES`] are read. A pipe whose writer never comes, or a device
+//! that never ends, is refused at once. Reading therefore waits for the file system alone; async code does it on a thread
+//! where blocking is allowed. An error says what is wrong and what to do, and leaves it to the caller to name the file.
 
 use std::fs::{FileType, OpenOptions};
 use std::io::{ErrorKind, Read};
@@ -11,37 +11,38 @@ use std::path::Path;
 
 use nix::libc::{O_NOCTTY, O_NONBLOCK};
 
-/// What a file may have at most: certificates of all authorities there are have a quarter of it.
+/// The largest file that is read, in bytes. The certificates of all public authorities have a quarter of it.
 pub const FILE_MAX_BYTES: u64 = 1 << 20;
 
-/// Why a file is not read.
+/// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The system refuses.
+    /// The system refuses to read it.
     #[error("cannot be read: {error}{}", remedy(error.kind()))]
     Refused {
-        /// What it says.
+        /// What the system says.
+        #[source]
         error: std::io::Error,
     },
-    /// It is something else than a regular file.
+    /// The path does not lead to a regular file.
     #[error("cannot be read: it is {found}, and a regular file is expected; copy the contents to one")]
     NotRegular {
-        /// What it is.
+        /// What it leads to: `a pipe`, for example.
         found: &'static str,
     },
-    /// It is too large.
+    /// The file is larger than [`FILE_MAX_BYTES`].
     #[error(
         "cannot be read: it is larger than {FILE_MAX_BYTES} bytes, and no file of settings may be; is it the right one?"
     )]
     TooLarge,
-    /// It is not text.
+    /// The file is not text in UTF-8.
     #[error("cannot be read: it is not text in UTF-8; is it the right file?")]
     NotText,
 }
 
 impl FileError {
-    /// Says it of a file that was named on the command line: not the worker, but whoever typed it looks for it.
+    /// Returns the text for a file that was named on the command line, where whoever typed the name looks for it.
     pub fn on_command_line(&self, file: &Path) -> String {
         match self {
             Self::Refused { error } if error.kind() == ErrorKind::NotFound => {
@@ -63,15 +64,15 @@ fn remedy(kind: ErrorKind) -> &'static str {
     }
 }
 
-/// Reads a file whole. Off the async threads: a file system may take its time.
+/// Returns the bytes of a file. Blocks, for a file system may take its time.
 ///
 /// # Errors
-/// When it is not there, not readable, not a regular file, or too large.
+/// [`FileError`] when the file is not there, not readable, not a regular file, or too large.
 pub fn read(file: &Path) -> Result<Vec<u8>, FileError> {
     let refused = |error| FileError::Refused { error };
-    // Looked at before it is opened: to open a device or a pipe is to do something to it.
+    // Looked at before it is opened, for opening a device or a pipe does something to it.
     expect_regular(std::fs::metadata(file).map_err(refused)?.file_type())?;
-    // And again when it is open: it may be another by now, which then must not block.
+    // And again when it is open, without blocking, for it may be another file by now.
     let opened = OpenOptions::new().read(true).custom_flags(O_NONBLOCK | O_NOCTTY).open(file).map_err(refused)?;
     let found = opened.metadata().map_err(refused)?;
     expect_regular(found.file_type())?;
@@ -84,10 +85,10 @@ pub fn read(file: &Path) -> Result<Vec<u8>, FileError> {
     if bytes.len() as u64 > FILE_MAX_BYTES { Err(FileError::TooLarge) } else { Ok(bytes) }
 }
 
-/// Reads a file of text.
+/// Returns the text of a file. Blocks, as [`read`] does.
 ///
 /// # Errors
-/// As [`read`]; also when it is no UTF-8.
+/// As [`read`], and [`FileError::NotText`] when the file is not UTF-8.
 pub fn read_text(file: &Path) -> Result<String, FileError> {
     String::from_utf8(read(file)?).map_err(|_| FileError::NotText)
 }

@@ -1,13 +1,22 @@
-//! Amazon Kinesis Video Streams over HTTPS: GetMedia and what it needs, yielding fragments.
+#![doc = include_str!("../README.md")]
+//! # Contract
 //!
-//! **Contract.** A [`Puller`] yields the fragments of one stream in order, each once for as long as it lives, from a
-//! start selector or from the position of the last fragment, through whatever the service and the network do:
-//! sessions that end, cleanly or not, in the middle of a fragment or between two, are opened again from the last
-//! whole fragment, within the service's limits on calls. It never yields a part of a fragment as a whole one. Every
-//! [`Error`] has a [`ErrorClass`] that says what to do, and the request id when there is one.
+//! A [`Puller`] yields the fragments of one stream in order, each once for as long as the puller lives, from a start
+//! selector or after a position, through whatever the service and the network do. A session that ends, cleanly or not,
+//! within a fragment or between two, is opened again from the last whole fragment, within the service's limits on calls.
+//! A part of a fragment is never yielded as a whole one. Every [`Error`] has an [`ErrorClass`] that says what to do about
+//! it, and the request id when there is one. Memory is bounded by a [`MemoryBudget`].
+//!
+//! # Modules
+//!
+//! Each module uses only those before it (`tests/module_order.rs` checks this list):
+//!
+//! `shown`, `files`, `stream_ref`, `selector`, `clock`, `observe`, `throttle`, `budget`, `resume`, `error`, `retry`,
+//! `endpoint`, `credentials`, `config`, `http_client`, `client`, `session`, `pull`, `archive`, `puller`
 #![warn(clippy::disallowed_methods)]
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+#[cfg(feature = "archive")]
 mod archive;
 mod budget;
 mod client;
@@ -19,6 +28,7 @@ mod error;
 pub mod files;
 mod http_client;
 mod observe;
+mod pull;
 mod puller;
 mod resume;
 mod retry;
@@ -28,19 +38,26 @@ mod shown;
 mod stream_ref;
 mod throttle;
 
+#[cfg(feature = "archive")]
 pub use archive::{ArchiveBounds, ArchivePuller, ArchiveRange, Archived, Progress};
 pub use budget::{MemoryBudget, MemoryPermit};
-pub use client::{Client, FragmentInfo, StreamInfo};
-pub use config::{ClientConfig, HttpConfig, Role};
-pub use credentials::CredentialsSource;
+#[cfg(feature = "archive")]
+pub use client::FragmentInfo;
+pub use client::{Client, StreamInfo};
+pub use config::{ClientConfig, HttpConfig};
+pub use credentials::{CredentialsSource, Role};
 pub use endpoint::rules::check as check_endpoint;
-pub use error::{Error, ErrorClass, Subject};
+pub use error::{
+    AnswerError, ConfigError, CredentialsError, EndpointError, Error, ErrorClass, ServiceError, Subject, TransportError,
+};
 pub use kvs_api::{Operation, Violation};
 pub use kvs_mkv::{Fragment, FragmentNumber, Limits, Timestamp, Track};
 pub use observe::{CallObserver, CallReport, LogCalls};
-pub use puller::{IdlePolicy, PassedOver, Pulled, PulledFragment, Puller, PullerConfig};
+pub use pull::{IdlePolicy, PassedOver, PulledFragment, PullerConfig};
+pub use puller::{Pulled, Puller};
 pub use resume::{PositionLost, StreamPosition};
-pub use retry::RetryPolicy;
+pub use retry::{RetryPolicy, RetryState};
 pub use selector::StartSelector;
+pub use shown::{is_harmless, shown, shown_bytes, shown_up_to};
 pub use stream_ref::{BadStream, StreamRef};
 pub use throttle::CallLimits;

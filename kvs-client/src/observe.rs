@@ -1,4 +1,4 @@
-//! What is told of each call.
+//! Reports of calls, for a log of requests and for metrics.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,28 +7,28 @@ use kvs_api::Operation;
 
 use crate::stream_ref::StreamRef;
 
-/// One call that is over: for GetMedia and GetMediaForFragmentList, whose answer has begun.
+/// A call that is over. A call of GetMedia or GetMediaForFragmentList is over when its response has begun.
 #[derive(Debug, Clone)]
 pub struct CallReport<'a> {
     /// The operation.
     pub operation: Operation,
-    /// The stream it is about.
+    /// The stream that was called about; `None` for ListStreams.
     pub stream: Option<&'a StreamRef>,
-    /// From the first request to the answer, in all its attempts.
+    /// How long all attempts took together, from the first request to the answer.
     pub duration: Duration,
-    /// How often it was sent.
+    /// How many times the call was sent.
     pub attempts: u32,
-    /// `ok`, or the reason of the error: one of a fixed set.
+    /// `ok`, or the [`Error::code`](crate::Error::code) of the error: one of a fixed set.
     pub outcome: &'static str,
-    /// HTTP status, when there was an answer.
+    /// The HTTP status, when there was an answer.
     pub status: Option<u16>,
-    /// The request's id.
+    /// The request id, when there was one.
     pub request_id: Option<&'a str>,
 }
 
-/// Hears of each call: for a log of requests, and for metrics. Must not block.
+/// Is told about each call, for example for metrics. It must not block.
 pub trait CallObserver: Send + Sync {
-    /// A call is over.
+    /// Takes the report of a call that is over.
     fn called(&self, report: &CallReport<'_>);
 }
 
@@ -52,7 +52,7 @@ impl CallObserver for LogCalls {
     }
 }
 
-/// Whoever is to hear, for a `Debug` that says no more.
+/// An observer with a `Debug` that says only that it is one.
 pub(crate) struct Observer(pub(crate) Box<dyn CallObserver>);
 
 impl fmt::Debug for Observer {

@@ -1,78 +1,105 @@
-//! Fragment after fragment of one stream, session after session.
+//! One stream, fragment after fragment, across sessions.
+//!
+//! # States
+//!
+//! A [`Puller`] is in one of four states, each with the data that only it has ([`State`]):
+//!
+//! - **Idle**: nothing is open; the next [`Request`] is made at once.
+//! - **Waiting**: nothing is open; the request is made when a delay is over.
+//! - **Reading**: a session of GetMedia is open.
+//! - **FillingGap**: the archive is read for what was missed when the position was lost.
+//!
+//! A request is for a *session* of GetMedia, or for the *first fragment*: the one that the stream is to start with, which
+//! GetMedia, starting after a fragment, would leave out. It comes from the archive by its number.
+//!
+//! | in | what happens | to | why |
+//! |---|---|---|---|
+//! | Idle (first fragment) | it comes, or is passed over | Idle (session) | GetMedia goes on after it |
+//! | | it does not come | Waiting (the same) | a young fragment may come later; after three times the stream fails |
+//! | Idle (session) | the session opens | Reading | |
+//! | Idle, Reading | a failure that may pass | Waiting (the same, or a session) | the service has limits on calls |
+//! | | the position is refused | Idle (session) | the next rung of the ladder is another request: no delay |
+//! | | the position is lost, and gaps are filled | FillingGap | once for each loss |
+//! | Waiting | the delay is over | Idle (the same) | |
+//! | Reading | a whole fragment | Reading | the position moves |
+//! | | an unterminated fragment | Waiting (session) | it is pulled again; the third time in a row it counts as whole |
+//! | | the body ends within a fragment | Waiting (session) | the rest may come later: the fragment is pulled again |
+//! | | the body ends, and brought a fragment | Idle (session) | the service ends a session after 40 to 50 minutes |
+//! | | the body ends, and brought nothing | Waiting (session) | no fragment is ingested: the idle policy decides |
+//! | | a silence at the live edge | Waiting (session) | the same, unless the policy calls it a failure |
+//! | | its memory is reclaimed | Idle (session) | the session waits until there is room for as much |
+//! | | a fragment is broken three times in the same way | Idle (session) | it is passed over, if that is wanted |
+//! | FillingGap | an archived fragment | FillingGap | the position moves |
+//! | | the range is done, or cannot be read | Idle (session) | GetMedia goes on after what came |
+//! | any | an error that another attempt does not mend | unchanged | [`Puller::next`] returns it |
+//!
+//! A future of [`Puller::next`] that is dropped leaves the puller Idle when it was Reading, and otherwise as it was: a
+//! session that was read in part is never read on.
 
+mod edge;
 mod event;
+#[cfg(feature = "archive")]
 mod first;
+#[cfg(feature = "archive")]
 mod gap;
-mod rate;
-mod settings;
-pub(crate) mod unparsable;
+mod state;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use kvs_mkv::{End, Event, Fragment, FragmentNumber};
 use tokio::sync::watch;
 
-use crate::archive::ArchivePuller;
-use crate::budget::{MemoryBudget, MemoryPermit, Waits};
+use crate::budget::{MemoryBudget, MemoryPermit};
 use crate::client::Client;
 use crate::error::{Error, ErrorClass};
+use crate::pull::{PulledFragment, PullerConfig, StreamSource, Unparsable, Verdict};
 use crate::resume::{Resume, StreamPosition};
-use crate::retry::{Backoff, RetryPolicy};
+use crate::retry::{Backoff, RetryPolicy, RetryState};
 use crate::selector::StartSelector;
-use crate::session::{Memory, Session, Step, Wanted};
+use crate::session::{Step, Wanted};
 use crate::stream_ref::StreamRef;
 
-pub use event::{Pulled, PulledFragment};
-use gap::Lost;
-use rate::RateWatch;
-pub use settings::{IdlePolicy, PullerConfig};
-pub use unparsable::PassedOver;
-use unparsable::{Unparsable, Verdict};
+use edge::LiveEdge;
+pub use event::Pulled;
+use state::{Reading, Request, State};
 
-/// A chunk without its token that comes so often running is published as it is.
-const ODD_TIMES_MAX: u32 = 3;
-/// New credentials are tried so often running before the refusal is believed.
-pub(crate) const UNAUTHORIZED_TIMES_MAX: u32 = 3;
+/// An unterminated fragment that comes this many times in a row is yielded as it is.
+const UNTERMINATED_TIMES_MAX: u32 = 3;
 
-/// Pulls one stream.
+/// Pulls one stream with GetMedia.
+///
+/// Fragments come in order, each once, and never in part; see the [crate] for the contract. [`Puller::next`] yields
+/// them, and between them what happens besides.
 pub struct Puller {
-    client: Arc<Client>,
-    stream: StreamRef,
-    config: PullerConfig,
-    budget: MemoryBudget,
+    source: StreamSource,
+    state: State,
     resume: Resume,
-    /// The fragment that the stream is to start with, until it has come.
-    first: Option<FragmentNumber>,
-    first_absent: u32,
-    session: Option<Session>,
-    /// Whether the session starts at the live edge.
-    live: bool,
-    /// Whether the session has brought a fragment.
-    brought: bool,
-    failures: Backoff,
+    retries: RetryState,
+    /// The delays between sessions that brought nothing.
     idle: Backoff,
-    /// The delay before the next session is opened.
-    delay: Option<Duration>,
-    odd: Option<(FragmentNumber, u32)>,
-    unauthorized: u32,
     unparsable: Unparsable,
-    /// Memory that a fragment had when it had to give it back.
-    gave_back_bytes: usize,
-    waits: Waits,
-    /// What is fetched from the archive after the position was lost.
-    gap: Option<Box<ArchivePuller>>,
-    /// The position that was lost, until it is known where the stream goes on.
-    lost: Option<Lost>,
-    /// What comes after the event at hand.
-    next: Option<Pulled>,
-    /// Whether the stream has been said to have caught up.
-    caught_up: Option<bool>,
-    rate: RateWatch,
+    /// The unterminated fragment that came last, and how many times in a row.
+    unterminated: Option<(FragmentNumber, u32)>,
+    /// The loss of the position, until it is known which fragment follows it.
+    loss: Option<Loss>,
+    edge: LiveEdge,
+    /// What comes after the event that was returned last.
+    queued: Option<Pulled>,
+}
+
+/// The loss of a position, and what was fetched in the gap behind it.
+struct Loss {
+    /// The position that was lost.
+    position: StreamPosition,
+    /// How many fragments the archive had; `None`: it was not asked.
+    fetched: Option<u64>,
+    /// How many fragments the archive listed and could not send.
+    missing: u64,
 }
 
 impl Puller {
-    /// Pulls from behind `position`, or from the start selector when there is none.
+    /// Returns a puller that starts after `position`, or with `config.start` when there is none.
     pub fn new(
         client: Arc<Client>,
         stream: StreamRef,
@@ -80,258 +107,236 @@ impl Puller {
         config: PullerConfig,
         budget: MemoryBudget,
     ) -> Self {
-        let idle = RetryPolicy { attempts_max: 0, base: config.idle.base, cap: config.idle.cap };
-        let first = match &config.start {
-            StartSelector::FragmentNumber(number) if config.start_inclusive && position.is_none() => {
-                Some(number.clone())
-            }
-            _ => None,
-        };
         Self {
-            first,
-            first_absent: 0,
+            state: State::Idle(Request::of_start(&config, position.as_ref())),
             resume: Resume::new(config.start.clone(), position, config.position_lost),
-            failures: Backoff::new(config.retry),
-            idle: Backoff::new(idle),
-            client,
-            stream,
-            config,
-            budget,
-            session: None,
-            live: false,
-            brought: false,
-            delay: None,
-            odd: None,
-            unauthorized: 0,
+            retries: RetryState::new(config.retry, config.slow_retry_delay),
+            idle: Backoff::new(RetryPolicy::new(config.idle.base, config.idle.cap)),
             unparsable: Unparsable::default(),
-            gave_back_bytes: 0,
-            waits: Arc::new(watch::Sender::new(None)),
-            gap: None,
-            lost: None,
-            next: None,
-            caught_up: None,
-            rate: RateWatch::default(),
+            unterminated: None,
+            loss: None,
+            edge: LiveEdge::default(),
+            queued: None,
+            source: StreamSource::new(client, stream, config, budget),
         }
     }
 
-    /// The next thing that happens. Goes on for ever; what comes in between is for logs and status.
+    /// Returns what happens next: a fragment, or something for logs and statuses. Never ends by itself.
     ///
-    /// Dropping the future loses nothing but the session.
+    /// The future may be dropped: that loses nothing but the open session.
     ///
     /// # Errors
-    /// When trying again does not help: the stream has to be given up until someone changes something.
+    /// When another attempt does not help, and someone has to change something before the stream can be pulled.
     pub async fn next(&mut self) -> Result<Pulled, Error> {
         loop {
-            if let Some(next) = self.next.take() {
-                return Ok(next);
+            if let Some(queued) = self.queued.take() {
+                return Ok(queued);
             }
-            if let Some(delay) = self.delay {
-                tokio::time::sleep(delay).await;
-                self.delay = None;
-            }
-            if self.first.is_some() {
-                match self.fetch_first().await? {
-                    Some(pulled) => return Ok(pulled),
-                    None => continue,
+            let pulled = match &self.state {
+                State::Waiting { until, .. } => {
+                    tokio::time::sleep_until(*until).await;
+                    self.state.wake();
+                    None
                 }
-            }
-            if self.gap.is_some() {
-                match self.fill_gap().await? {
-                    Some(pulled) => return Ok(pulled),
-                    None => continue,
+                State::Idle(Request::Session { readmit_bytes }) => {
+                    let readmit_bytes = *readmit_bytes;
+                    Some(self.open(readmit_bytes).await?)
                 }
-            }
-            // Taken out while it is worked on: a future that is dropped on the way leaves no half-read session.
-            let Some(mut session) = self.session.take() else {
-                match self.open().await {
-                    Ok(opened) => return Ok(opened),
-                    Err(error) => return self.fail(error).await,
+                #[cfg(feature = "archive")]
+                State::Idle(Request::First { number, .. }) => {
+                    let number = number.clone();
+                    self.fetch_first(number).await?
                 }
+                State::Reading(_) => self.read().await?,
+                #[cfg(feature = "archive")]
+                State::FillingGap(_) => self.fill_gap().await?,
             };
-            let step = session.next().await;
-            match step {
-                Ok(Step::Event(Event::Fragment(fragment), permit)) => {
-                    return Ok(self.bring(session, fragment, permit));
-                }
-                Ok(Step::Event(Event::Unterminated(fragment), permit)) => {
-                    return Ok(self.odd(session, fragment, permit));
-                }
-                Ok(Step::Event(Event::Error(report), _) | Step::End(End::Event(Event::Error(report)))) => {
-                    return self.fail(session.in_stream(report)).await;
-                }
-                Ok(Step::Evicted { number, held_bytes }) => {
-                    self.gave_back_bytes = held_bytes;
-                    let request_id = session.request_id().map(str::to_owned);
-                    return Ok(Pulled::GaveMemoryBack { number, held_bytes, request_id });
-                }
-                Ok(Step::End(End::Cut { number, received_bytes })) => {
-                    self.delay = Some(self.failures.next_delay());
-                    let request_id = session.request_id().map(str::to_owned);
-                    return Ok(Pulled::Waiting { number, received_bytes, request_id });
-                }
-                // Other events need no end to be known.
-                Ok(Step::End(End::Clean | End::Event(_))) => self.ended(&session),
-                // A producer that is off: no error of anyone's.
-                Err(Error::Silent { .. }) if self.live && !self.config.idle.silence_fails => self.ended(&session),
-                Err(error) => {
-                    // An error report may have come before the connection broke.
-                    if let Some(End::Event(Event::Error(report))) = session.finish() {
-                        return self.fail(session.in_stream(report)).await;
-                    }
-                    return self.fail(error).await;
-                }
+            if let Some(pulled) = pulled {
+                return Ok(pulled);
             }
         }
     }
 
-    async fn open(&mut self) -> Result<Pulled, Error> {
-        let selector = self.resume.selector().ok_or_else(|| self.given_up())?;
-        let (limits, headroom) = (self.config.limits, self.config.headroom_bytes);
-        let wanted = Wanted::From(&selector);
-        let begins_with = match self.gave_back_bytes {
-            0 => MemoryPermit::default(),
-            had_bytes => self.budget.readmit(had_bytes, &self.waits).await,
+    /// Idle → Reading, or whatever the failure asks for.
+    async fn open(&mut self, readmit_bytes: usize) -> Result<Pulled, Error> {
+        let Some(selector) = self.resume.selector() else { return Err(self.position_lost()) };
+        let session = match self.source.open(Wanted::From(&selector), readmit_bytes).await {
+            Ok(session) => session,
+            Err(error) => return self.fail(error).await,
         };
-        let memory = Memory { budget: &self.budget, begins_with, waits: Arc::clone(&self.waits) };
-        let session = Session::open(&self.client, &self.stream, wanted, limits, headroom, memory).await?;
-        self.gave_back_bytes = 0;
+        self.retries.credentials_accepted();
         let opened = Pulled::Opened { selector: selector.kind(), request_id: session.request_id().map(str::to_owned) };
-        let from_now = self.config.start == StartSelector::Now && self.resume.position().is_none();
-        self.live = from_now || self.caught_up == Some(true);
-        self.brought = false;
-        self.unauthorized = 0;
-        self.rate = RateWatch::default();
-        self.session = Some(session);
+        let from_now = self.source.config.start == StartSelector::Now && self.resume.position().is_none();
+        let is_live = from_now || self.edge.has_caught_up();
+        self.state = State::Reading(Box::new(Reading::new(session, is_live)));
         Ok(opened)
     }
 
-    fn bring(&mut self, session: Session, fragment: Fragment, permit: MemoryPermit) -> Pulled {
+    /// Reading → whatever comes out of the session.
+    async fn read(&mut self) -> Result<Option<Pulled>, Error> {
+        // Taken out while it is read: a future that is dropped on the way leaves no half-read session.
+        let Some(mut reading) = self.state.take_reading() else { return Ok(None) };
+        let session = &mut reading.session;
+        match session.next().await {
+            Ok(Step::Event(Event::Fragment(fragment), permit)) => Ok(Some(self.bring(reading, fragment, permit))),
+            Ok(Step::Event(Event::Unterminated(fragment), permit)) => {
+                Ok(Some(self.bring_unterminated(reading, fragment, permit)))
+            }
+            Ok(Step::Event(Event::Error(report), _) | Step::End(End::Event(Event::Error(report)))) => {
+                let error = session.in_stream(report);
+                self.fail(error).await.map(Some)
+            }
+            Ok(Step::Evicted { number, held_bytes }) => {
+                let request_id = session.request_id().map(str::to_owned);
+                self.state = State::Idle(Request::Session { readmit_bytes: held_bytes });
+                Ok(Some(Pulled::GaveMemoryBack { number, held_bytes, request_id }))
+            }
+            Ok(Step::End(End::Cut { number, received_bytes })) => {
+                let request_id = session.request_id().map(str::to_owned);
+                self.state.wait(self.retries.back_off());
+                Ok(Some(Pulled::Waiting { number, received_bytes, request_id }))
+            }
+            // GetMedia's fragments end with their tokens, so the end of the body makes none whole.
+            Ok(Step::End(End::Clean | End::Event(_))) => {
+                self.end(&reading);
+                Ok(None)
+            }
+            // The producer is off, which is nobody's failure.
+            Err(Error::Silent { .. }) if reading.is_live && !self.source.config.idle.silence_fails => {
+                self.end(&reading);
+                Ok(None)
+            }
+            Err(error) => {
+                // An error report may have come before the connection broke.
+                let error = match session.finish() {
+                    Some(End::Event(Event::Error(report))) => session.in_stream(report),
+                    _ => error,
+                };
+                self.fail(error).await.map(Some)
+            }
+        }
+    }
+
+    /// Reading → Reading: a fragment is whole.
+    fn bring(&mut self, mut reading: Box<Reading>, fragment: Fragment, permit: MemoryPermit) -> Pulled {
         let position = StreamPosition::after(&fragment);
-        // By its time the service may give the last fragment before the loss once more: that says nothing yet.
-        let lost = self.lost.take_if(|lost| fragment.number > lost.position.fragment_number);
-        let lost = lost.map(|lost| Pulled::PositionLost {
-            before: lost.position,
+        // Asked for by server time, the service may send the last fragment before the loss again: that says nothing yet.
+        let loss = self.loss.take_if(|loss| fragment.number > loss.position.fragment_number);
+        let lost = loss.map(|loss| Pulled::PositionLost {
+            before: loss.position,
             after: position.clone(),
-            fetched: lost.archive_asked.then_some(lost.fetched),
-            missing: lost.missing,
+            fetched: loss.fetched,
+            missing: loss.missing,
         });
         self.resume.advance(position);
-        self.brought = true;
-        self.odd = None;
+        self.unterminated = None;
         self.unparsable.reset();
-        self.failures.reset();
+        self.retries.succeeded();
         self.idle.reset();
-        let told = fragment.millis_behind_now.and_then(|millis| self.edge(&session, millis));
-        let pulled = Pulled::Fragment(Box::new(PulledFragment {
-            fragment,
-            permit,
-            content_type: session.content_type().map(str::to_owned),
-            request_id: session.request_id().map(str::to_owned),
-        }));
-        self.session = Some(session);
-        match (lost, told) {
-            // What was lost is told before the fragment that it is followed by.
-            (Some(lost), _) => {
-                self.next = Some(pulled);
+        reading.has_brought = true;
+        let millis_behind_now = fragment.millis_behind_now;
+        let about_edge = millis_behind_now.and_then(|millis| self.edge.note(&mut reading, millis, &self.source.config));
+        let pulled = Pulled::Fragment(Box::new(PulledFragment::new(fragment, permit, &reading.session)));
+        self.state = State::Reading(reading);
+        match lost {
+            // The loss is told before the fragment that follows it.
+            Some(lost) => {
+                self.queued = Some(pulled);
                 lost
             }
-            (None, told) => {
-                self.next = told;
+            None => {
+                self.queued = about_edge;
                 pulled
             }
         }
     }
 
-    /// What the distance to the live edge says.
-    fn edge(&mut self, session: &Session, millis_behind_now: i64) -> Option<Pulled> {
-        let caught_up = millis_behind_now <= self.config.caught_up_ms;
-        if self.caught_up != Some(caught_up) {
-            // One that begins behind is not told to have fallen behind.
-            let tell = caught_up || self.caught_up.is_some();
-            self.caught_up = Some(caught_up);
-            if tell {
-                return Some(Pulled::CaughtUp { caught_up, millis_behind_now });
-            }
-        }
-        let limit = self.config.session_bytes_per_second;
-        let bytes_per_second = self.rate.at_limit(session.received_bytes(), millis_behind_now, limit)?;
-        let request_id = session.request_id().map(str::to_owned);
-        Some(Pulled::AtRateLimit { bytes_per_second, millis_behind_now, request_id })
-    }
-
-    fn odd(&mut self, session: Session, fragment: Fragment, permit: MemoryPermit) -> Pulled {
-        let times = match self.odd.take() {
+    /// Reading → Waiting: the next chunk came before the fragment's closing tags. The third time in a row → Reading.
+    fn bring_unterminated(&mut self, reading: Box<Reading>, fragment: Fragment, permit: MemoryPermit) -> Pulled {
+        let times = match self.unterminated.take() {
             Some((number, times)) if number == fragment.number => times + 1,
             _ => 1,
         };
-        if times >= ODD_TIMES_MAX {
-            return self.bring(session, fragment, permit);
+        if times >= UNTERMINATED_TIMES_MAX {
+            return self.bring(reading, fragment, permit);
         }
-        self.odd = Some((fragment.number.clone(), times));
-        self.delay = Some(self.failures.next_delay());
-        Pulled::Odd { number: fragment.number, times, request_id: session.request_id().map(str::to_owned) }
+        self.unterminated = Some((fragment.number.clone(), times));
+        self.state.wait(self.retries.back_off());
+        let request_id = reading.session.request_id().map(str::to_owned);
+        Pulled::MissingToken { number: fragment.number, times, request_id }
     }
 
-    /// A session ended between two chunks: as the service does after 40 to 50 minutes, or when nothing comes.
-    fn ended(&mut self, session: &Session) {
-        if self.brought {
+    /// Reading → Idle or Waiting: the session ended between two fragments.
+    fn end(&mut self, reading: &Reading) {
+        if reading.has_brought {
             return;
         }
-        self.resume.began(session.began().unwrap_or_else(SystemTime::now));
-        self.delay = Some(self.idle.next_delay());
+        self.resume.note_empty_session(reading.session.began().unwrap_or_else(SystemTime::now));
+        self.state.wait(self.idle.next_delay());
     }
 
+    /// Idle, or Reading whose session has been taken out → what the class of the error asks for.
     async fn fail(&mut self, error: Error) -> Result<Pulled, Error> {
         let mut class = error.class();
         let after = self.resume.position().map(|position| position.fragment_number.clone());
-        match self.unparsable.judge(&error, after.as_ref(), None, self.config.pass_over_unparsable) {
+        let pass_over = self.source.config.pass_over_unparsable;
+        match self.unparsable.judge(&error, after.as_ref(), self.state.expected(), pass_over) {
             Some(Verdict::PassOver(passed_over)) => {
                 self.resume.advance(passed_over.position.clone());
-                self.failures.reset();
+                self.retries.succeeded();
+                self.state = State::default();
                 return Ok(Pulled::PassedOver(Box::new(passed_over)));
             }
             Some(Verdict::GiveUp(given_up)) => return Err(given_up),
-            // What is past a limit once is so each time.
-            Some(Verdict::Again) if self.config.pass_over_unparsable => class = ErrorClass::Retry,
+            // A fragment that exceeds a limit does so each time: the third time it is passed over.
+            Some(Verdict::Again) if pass_over => class = ErrorClass::Retry,
             Some(Verdict::Again) | None => {}
         }
-        self.client.refresh_after(&self.stream, class).await;
-        match class {
-            ErrorClass::Fatal => return Err(error),
-            ErrorClass::Position => {
-                let goes_on = self.resume.refuse();
-                if self.resume.is_lost() {
-                    self.note_lost();
-                }
-                if !goes_on && self.gap.is_none() {
-                    return Err(error);
-                }
-                return Ok(Pulled::PositionRefused { error });
-            }
-            ErrorClass::RefreshCredentials => {
-                self.unauthorized += 1;
-                if self.unauthorized > UNAUTHORIZED_TIMES_MAX {
-                    return Err(error);
-                }
-            }
-            _ => {}
+        self.source.refresh_after(class).await;
+        if class == ErrorClass::Position {
+            return self.refuse_position(error);
         }
-        let delay = self.failures.next_delay();
-        if self.failures.exhausted() {
-            return Err(error);
-        }
-        let delay = if class == ErrorClass::RetrySlowly { self.config.slow_retry_delay } else { delay };
-        self.delay = Some(delay);
+        let Some(delay) = self.retries.failed(class) else { return Err(error) };
+        self.state.wait(delay);
         Ok(Pulled::Retrying { error, delay })
     }
 
-    /// Says since when the stream waits for memory; `None`: it does not.
-    pub fn waits_for_memory(&self) -> watch::Receiver<Option<Instant>> {
-        self.waits.subscribe()
+    /// Idle → Idle or FillingGap: the service refused the selector.
+    fn refuse_position(&mut self, error: Error) -> Result<Pulled, Error> {
+        let has_another = self.resume.refuse();
+        let fills_gap = self.resume.is_lost() && self.note_lost();
+        if has_another || fills_gap { Ok(Pulled::PositionRefused { error }) } else { Err(error) }
     }
 
-    /// The last fragment that was yielded or passed over.
+    /// Notes the loss of the position. Returns whether the archive is read for what was missed, which changes the state.
+    fn note_lost(&mut self) -> bool {
+        let Some(position) = self.resume.position().cloned() else { return false };
+        #[cfg(feature = "archive")]
+        let fills_gap = self.begin_gap(&position);
+        #[cfg(not(feature = "archive"))]
+        let fills_gap = false;
+        self.loss.get_or_insert_with(|| Loss { position, fetched: fills_gap.then_some(0), missing: 0 });
+        fills_gap
+    }
+
+    /// Returns the error that the position is lost, and that this is to end the stream.
+    fn position_lost(&self) -> Error {
+        let fragment_number = self.resume.position().map(|position| position.fragment_number.clone());
+        Error::PositionLost { stream: self.source.stream.clone(), fragment_number }
+    }
+
+    /// Returns a receiver of the time since which the stream has been waiting for memory; `None` while it does not wait.
+    pub fn waits_for_memory(&self) -> watch::Receiver<Option<Instant>> {
+        self.source.waits_for_memory()
+    }
+
+    /// Returns the position after the last fragment that was yielded or passed over.
     pub fn position(&self) -> Option<&StreamPosition> {
         self.resume.position()
+    }
+
+    /// Returns how many attempts have failed since the last fragment, and since when.
+    pub fn retries(&self) -> &RetryState {
+        &self.retries
     }
 }

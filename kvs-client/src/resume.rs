@@ -1,10 +1,14 @@
-//! Where to go on: the ladder of resuming (design, "Resuming").
+//! Where a stream goes on: its position, and the ladder of selectors that resumes from it.
 //!
-//! First CONTINUATION_TOKEN of the last fragment, then FRAGMENT_NUMBER after it. A token alone that is refused is no loss.
+//! | rung | selector | when the service refuses it |
+//! |---|---|---|
+//! | token | CONTINUATION_TOKEN of the last fragment | the token alone is gone, which loses nothing |
+//! | number | FRAGMENT_NUMBER: after the last fragment | the service no longer knows the position: it is **lost** |
+//! | server time | SERVER_TIMESTAMP of the last fragment, for [`PositionLost::Earliest`] alone | what followed is gone too |
+//! | policy | EARLIEST or NOW; none for [`PositionLost::Fail`] | the stream ends |
 //!
-//! When the number is refused too, the service knows the place no more, and what it still has may begin far behind it: the
-//! position is lost, and [`PositionLost`] decides. With `Earliest` SERVER_TIMESTAMP of the last fragment comes first, so
-//! that what was published before the place is not pulled again; EARLIEST only if that is refused too.
+//! A position is lost from the third rung on, for what the service still has may begin far behind it. The server time
+//! comes before EARLIEST so that what was published before the position is not pulled again.
 
 use std::time::SystemTime;
 
@@ -12,21 +16,21 @@ use kvs_mkv::{Fragment, FragmentNumber, Timestamp};
 
 use crate::selector::StartSelector;
 
-/// How far a stream has been read: its last fragment.
+/// How far a stream has been read: what identifies its last fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamPosition {
-    /// Its number.
+    /// The fragment's number.
     pub fragment_number: FragmentNumber,
-    /// Its continuation token; none when it was published without one.
+    /// Its continuation token; `None` when it came without one.
     pub continuation_token: Option<String>,
-    /// Its server timestamp.
+    /// When the service received it.
     pub server_timestamp: Option<Timestamp>,
-    /// Its producer timestamp.
+    /// When the producer says it was made.
     pub producer_timestamp: Option<Timestamp>,
 }
 
 impl StreamPosition {
-    /// The position after a fragment.
+    /// Returns the position after a fragment.
     pub fn after(fragment: &Fragment) -> Self {
         Self {
             fragment_number: fragment.number.clone(),
@@ -37,29 +41,29 @@ impl StreamPosition {
     }
 }
 
-/// What to do when the service knows nothing any more of where a stream was.
+/// What to do when the service no longer knows where a stream was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PositionLost {
-    /// Go on with the earliest fragment behind the place that is still there.
+    /// Go on with the earliest fragment after the position that is still there.
     #[default]
     Earliest,
-    /// Go on with the latest.
+    /// Go on with the latest fragment.
     Now,
-    /// Give the stream up.
+    /// Fail with [`Error::PositionLost`](crate::Error::PositionLost).
     Fail,
 }
 
-/// A rung of the ladder: what is asked for next.
+/// A rung of the ladder: which selector is asked for next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rung {
     Token,
     Number,
-    /// The position is lost from here on.
+    /// From here on the position is lost.
     ServerTime,
     Policy,
 }
 
-/// Chooses start selectors.
+/// Chooses the start selector of each session.
 #[derive(Debug)]
 pub(crate) struct Resume {
     start: StartSelector,
@@ -73,7 +77,7 @@ impl Resume {
         Self { start, position, rung: Rung::Token, lost }
     }
 
-    /// The selector of the next session; `None`: the position is lost and the stream to be given up.
+    /// Returns the selector of the next session, or `None` when the position is lost and the stream is to fail.
     pub(crate) fn selector(&self) -> Option<StartSelector> {
         let Some(position) = &self.position else { return Some(self.start.clone()) };
         let number = || StartSelector::FragmentNumber(position.fragment_number.clone());
@@ -96,7 +100,7 @@ impl Resume {
         self.position.as_ref()
     }
 
-    /// The service refused the selector. `false`: there is no other.
+    /// Goes to the next rung after the service refused the selector. Returns whether there is one.
     pub(crate) fn refuse(&mut self) -> bool {
         let Some(position) = &self.position else { return false };
         let by_time = self.lost == PositionLost::Earliest && position.server_timestamp.is_some();
@@ -109,20 +113,20 @@ impl Resume {
         self.rung != Rung::Policy || self.lost != PositionLost::Fail
     }
 
-    /// Whether the service knows nothing any more of where the stream was.
+    /// Returns whether the service no longer knows where the stream was.
     pub(crate) fn is_lost(&self) -> bool {
         self.position.is_some() && self.rung >= Rung::ServerTime
     }
 
-    /// A fragment came.
+    /// Moves the position, after a fragment came: the next session starts on the first rung again.
     pub(crate) fn advance(&mut self, position: StreamPosition) {
         self.position = Some(position);
         self.rung = Rung::Token;
     }
 
-    /// A session began at this time of the service's and brought nothing. One that starts with NOW would leave out
-    /// what comes before the next one is open, so from here on it is this time that is asked for.
-    pub(crate) fn began(&mut self, service_time: SystemTime) {
+    /// Notes that a session began at this server time and brought nothing. Another session that starts with NOW would
+    /// leave out what comes before it is open, so the next one starts with this time.
+    pub(crate) fn note_empty_session(&mut self, service_time: SystemTime) {
         if self.start == StartSelector::Now && self.position.is_none() {
             self.start = StartSelector::ServerTimestamp(Timestamp::from_system_time(service_time));
         }

@@ -31,9 +31,9 @@ fn a_number_that_is_refused_is_a_lost_position() {
     assert_eq!(kinds(with.clone(), PositionLost::Fail), ["CONTINUATION_TOKEN", "FRAGMENT_NUMBER"]);
     assert_eq!(kinds(without.clone(), PositionLost::Fail), ["FRAGMENT_NUMBER"]);
     assert_eq!(kinds(with.clone(), PositionLost::Now), ["CONTINUATION_TOKEN", "FRAGMENT_NUMBER", "lost", "NOW"]);
-    let behind_the_place = ["FRAGMENT_NUMBER", "lost", "SERVER_TIMESTAMP", "EARLIEST"];
-    assert_eq!(kinds(without.clone(), PositionLost::Earliest), behind_the_place);
-    assert_eq!(kinds(with, PositionLost::Earliest), [&["CONTINUATION_TOKEN"], &behind_the_place[..]].concat());
+    let behind_the_position = ["FRAGMENT_NUMBER", "lost", "SERVER_TIMESTAMP", "EARLIEST"];
+    assert_eq!(kinds(without.clone(), PositionLost::Earliest), behind_the_position);
+    assert_eq!(kinds(with, PositionLost::Earliest), [&["CONTINUATION_TOKEN"], &behind_the_position[..]].concat());
     let timeless = StreamPosition { server_timestamp: None, ..without };
     assert_eq!(kinds(timeless, PositionLost::Earliest), ["FRAGMENT_NUMBER", "lost", "EARLIEST"]);
 }
@@ -58,6 +58,6 @@ fn without_a_position_there_is_only_the_start() {
 fn now_leaves_nothing_out_between_two_sessions() {
     let mut resume = Resume::new(StartSelector::Now, None, PositionLost::Fail);
     assert_eq!(resume.selector(), Some(StartSelector::Now));
-    resume.began(std::time::UNIX_EPOCH + std::time::Duration::from_secs(9));
+    resume.note_empty_session(std::time::UNIX_EPOCH + std::time::Duration::from_secs(9));
     assert_eq!(resume.selector(), Some(StartSelector::ServerTimestamp(Timestamp::from_millis(9000))));
 }

@@ -1,31 +1,47 @@
-//! How long to wait before trying again.
+//! How long to wait before the next attempt, and when to stop trying.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_retry2::strategy::{ExponentialBackoff, jitter_with_bounds};
 
+use crate::error::ErrorClass;
+
+/// Credentials are fetched again this many times in a row before their refusal is final.
+const CREDENTIALS_REFUSED_MAX: u32 = 3;
+
 /// Exponential back-off with full jitter: a random time up to `base × 2^n`, at most `cap`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RetryPolicy {
-    /// How often running something is tried before it is given up; 0: pulling goes on for ever, other calls are tried 5
-    /// times.
+    /// How many consecutive attempts are made before the last error is returned. 0: pulling never stops trying, and a
+    /// call that is no session is sent up to 5 times.
     pub attempts_max: u32,
-    /// The longest first delay.
+    /// The upper bound of the first delay.
     pub base: Duration,
-    /// The longest delay of all.
+    /// The upper bound of every delay.
     pub cap: Duration,
 }
 
-/// How often a call that is no session is sent when the policy does not say.
-pub(crate) const CALL_ATTEMPTS: u32 = 5;
+impl RetryPolicy {
+    /// Returns a policy that never stops trying, with these bounds of its delays.
+    pub fn new(base: Duration, cap: Duration) -> Self {
+        Self { attempts_max: 0, base, cap }
+    }
 
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self { attempts_max: 0, base: Duration::from_millis(200), cap: Duration::from_secs(30) }
+    /// Sets how many consecutive attempts are made; see [`RetryPolicy::attempts_max`].
+    #[must_use]
+    pub fn with_attempts_max(self, attempts_max: u32) -> Self {
+        Self { attempts_max, ..self }
     }
 }
 
-/// The delays of a row of failures.
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self::new(Duration::from_millis(200), Duration::from_secs(30))
+    }
+}
+
+/// The delays between consecutive attempts.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     policy: RetryPolicy,
@@ -38,7 +54,7 @@ impl Backoff {
         Self { policy, delays: None, failures: 0 }
     }
 
-    /// The next delay of the row.
+    /// Counts a failed attempt and returns the delay before the next one.
     pub(crate) fn next_delay(&mut self) -> Duration {
         let policy = self.policy;
         self.failures = self.failures.saturating_add(1);
@@ -51,15 +67,84 @@ impl Backoff {
         jitter_with_bounds(0.0, 1.0)(longest)
     }
 
-    /// Whether the row is as long as it may be.
+    /// Returns whether the policy allows no further attempt.
     pub(crate) fn exhausted(&self) -> bool {
         self.policy.attempts_max > 0 && self.failures >= self.policy.attempts_max
     }
 
-    /// Something went well: the next row begins anew.
+    /// Starts again with the first delay, after a success.
     pub(crate) fn reset(&mut self) {
         self.delays = None;
         self.failures = 0;
+    }
+}
+
+/// The consecutive failed attempts of a puller: how many, since when, and how long it waits before the next one.
+///
+/// A success ends the row. What the service refuses for its credentials is counted apart, for a connection that is
+/// accepted proves the credentials good long before it brings a fragment.
+#[derive(Debug)]
+pub struct RetryState {
+    backoff: Backoff,
+    /// The delay after an error that an operator has to mend.
+    slow_delay: Duration,
+    since: Option<Instant>,
+    credentials_refused: u32,
+}
+
+impl RetryState {
+    pub(crate) fn new(policy: RetryPolicy, slow_delay: Duration) -> Self {
+        Self { backoff: Backoff::new(policy), slow_delay, since: None, credentials_refused: 0 }
+    }
+
+    /// Returns how many attempts have failed since the last success.
+    pub fn consecutive_attempts(&self) -> u32 {
+        self.backoff.failures
+    }
+
+    /// Returns when the first of these attempts failed, or `None` when the last attempt succeeded.
+    pub fn since(&self) -> Option<Instant> {
+        self.since
+    }
+
+    /// Counts a failed attempt that needs no judgement, such as a response that broke off, and returns the delay before
+    /// the next one.
+    pub(crate) fn back_off(&mut self) -> Duration {
+        self.since.get_or_insert_with(Instant::now);
+        self.backoff.next_delay()
+    }
+
+    /// Counts an attempt that failed with an error of this class. Returns the delay before the next attempt, or `None`
+    /// when another one would not help.
+    pub(crate) fn failed(&mut self, class: ErrorClass) -> Option<Duration> {
+        let delay = self.back_off();
+        self.judge(class, delay)
+    }
+
+    /// Returns what [`RetryState::failed`] does, for an attempt that has been counted already and has this delay.
+    pub(crate) fn judge(&mut self, class: ErrorClass, delay: Duration) -> Option<Duration> {
+        if class == ErrorClass::RefreshCredentials {
+            self.credentials_refused = self.credentials_refused.saturating_add(1);
+        }
+        let is_final = class == ErrorClass::Fatal
+            || self.credentials_refused > CREDENTIALS_REFUSED_MAX
+            || self.backoff.exhausted();
+        match class {
+            _ if is_final => None,
+            ErrorClass::RetrySlowly => Some(self.slow_delay),
+            _ => Some(delay),
+        }
+    }
+
+    /// Notes that the service accepted the credentials.
+    pub(crate) fn credentials_accepted(&mut self) {
+        self.credentials_refused = 0;
+    }
+
+    /// Notes a success: the next failure is the first of its row.
+    pub(crate) fn succeeded(&mut self) {
+        self.backoff.reset();
+        self.since = None;
     }
 }
 

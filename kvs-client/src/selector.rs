@@ -1,4 +1,4 @@
-//! Where a session starts.
+//! Where a session of GetMedia starts.
 
 use std::fmt;
 
@@ -6,25 +6,25 @@ use kvs_api::Violation;
 use kvs_mkv::{FragmentNumber, Timestamp};
 use serde_json::{Value, json};
 
-/// GetMedia's StartSelector.
+/// Where a session of GetMedia starts: the API's StartSelector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartSelector {
     /// The latest chunk.
     Now,
-    /// The earliest chunk that is still there.
+    /// The earliest chunk that the stream's retention has kept.
     Earliest,
     /// After this fragment.
     FragmentNumber(FragmentNumber),
-    /// The chunk that contains this time of the producer's, or the first after it.
+    /// The chunk that contains this producer time, or the first after it.
     ProducerTimestamp(Timestamp),
-    /// The chunk that contains this time of the service's, or the first after it.
+    /// The chunk that contains this server time, or the first after it.
     ServerTimestamp(Timestamp),
     /// After the fragment that came with this token.
     ContinuationToken(String),
 }
 
 impl StartSelector {
-    /// The type's name in the API.
+    /// Returns the type's name in the API, `NOW` for example.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Now => "NOW",
@@ -36,11 +36,12 @@ impl StartSelector {
         }
     }
 
-    /// Whether it says how far a stream has been read, so that another selector can say so too.
-    pub(crate) fn is_a_place(&self) -> bool {
+    /// Returns whether the selector says how far a stream has been read, which another kind of selector can say as well.
+    pub(crate) fn is_position(&self) -> bool {
         matches!(self, Self::ContinuationToken(_) | Self::FragmentNumber(_) | Self::ServerTimestamp(_))
     }
 
+    /// Returns the selector as a request has it.
     pub(crate) fn to_json(&self) -> Value {
         let mut selector = json!({ "StartSelectorType": self.kind() });
         match self {
@@ -60,7 +61,7 @@ impl fmt::Display for StartSelector {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.kind())?;
         match self {
-            // A token is as good as a place, and tells nobody anything.
+            // A token is opaque.
             Self::Now | Self::Earliest | Self::ContinuationToken(_) => Ok(()),
             Self::FragmentNumber(number) => write!(formatter, " {number}"),
             Self::ProducerTimestamp(timestamp) | Self::ServerTimestamp(timestamp) => write!(formatter, " {timestamp}"),
@@ -68,7 +69,7 @@ impl fmt::Display for StartSelector {
     }
 }
 
-/// Whether a request is refused for its continuation token alone: the service would refuse it as well.
+/// Returns whether all that is wrong with a request is its continuation token, which the service would refuse as well.
 pub(crate) fn is_about_the_token(violations: &[Violation]) -> bool {
     violations.iter().all(|violation| violation.member == "StartSelector.ContinuationToken")
 }

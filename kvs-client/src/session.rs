@@ -1,4 +1,4 @@
-//! One session: a response body, split into fragments as it comes.
+//! One session: a response body that is split into fragments while it arrives.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,66 +8,73 @@ use kvs_mkv::{Completion, End, Event, FragmentNumber, Limits, Splitter};
 
 use crate::budget::{Claim, MemoryBudget, MemoryPermit, SessionPermit, Waits};
 use crate::client::{Client, MediaResponse};
-use crate::error::{Error, Subject};
+use crate::error::{Error, Subject, TransportError};
 use crate::selector::StartSelector;
 use crate::shown::shown;
 use crate::stream_ref::StreamRef;
 
-/// What is asked for.
+/// What a session asks for.
 pub(crate) enum Wanted<'a> {
-    /// GetMedia from there.
+    /// GetMedia: what follows a start selector.
     From(&'a StartSelector),
-    /// GetMediaForFragmentList of these.
+    /// GetMediaForFragmentList: these fragments.
+    #[cfg(feature = "archive")]
     Fragments(&'a [FragmentNumber]),
 }
 
-/// A session in progress.
+/// A session that is open.
 pub(crate) struct Session {
     subject: Subject,
     media: MediaResponse,
     splitter: Splitter,
+    /// What has been read and not yet split.
     piece: Bytes,
     claim: Claim,
-    // Held as long as the connection is.
+    /// The memory of the connection's own buffers, for as long as it is open.
     _connection: Option<SessionPermit>,
     inactivity_timeout: Duration,
     fragment_timeout: Duration,
-    /// When the first byte of the chunk at hand came.
+    /// When the first byte of the current chunk came.
     chunk_began: Option<Instant>,
     received_bytes: u64,
 }
 
-/// What a session comes to next.
+/// What a session yields.
 pub(crate) enum Step {
-    /// A fragment with the memory it takes, or another event.
+    /// A fragment with the memory that it takes, or another event, which takes none.
     Event(Event, MemoryPermit),
-    /// The body is over.
+    /// The body ended.
     End(End),
-    /// Others needed the memory of a fragment that did not grow: the session is over.
+    /// Other streams needed the memory of a fragment that did not grow: the session is over.
     Evicted {
         /// The fragment's number, when it had come.
         number: Option<FragmentNumber>,
-        /// How much memory it had.
+        /// How much memory the fragment had, in bytes.
         held_bytes: usize,
     },
 }
 
-/// What reading comes to.
+/// What a read of the response's body yields.
 enum Read {
     Piece(Bytes),
     End,
     Evicted,
 }
 
-/// What a session may take, and who hears that it waits.
+/// Where a session's memory comes from.
 pub(crate) struct Memory<'a> {
     pub(crate) budget: &'a MemoryBudget,
-    /// What it begins with.
+    /// What the session has of it from the start.
     pub(crate) begins_with: MemoryPermit,
+    /// Who hears that the session waits for memory.
     pub(crate) waits: Waits,
 }
 
 impl Session {
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// When the service refuses, or does not answer within the inactivity timeout.
     pub(crate) async fn open(
         client: &Client,
         stream: &StreamRef,
@@ -78,6 +85,7 @@ impl Session {
     ) -> Result<Self, Error> {
         let (operation, completion) = match wanted {
             Wanted::From(_) => (Operation::GetMedia, Completion::Token),
+            #[cfg(feature = "archive")]
             Wanted::Fragments(_) => (Operation::GetMediaForFragmentList, Completion::NextChunkOrEnd),
         };
         let subject = Subject::new(operation, Some(stream));
@@ -85,14 +93,14 @@ impl Session {
         let opening = async {
             match wanted {
                 Wanted::From(selector) => client.get_media(stream, selector).await,
+                #[cfg(feature = "archive")]
                 Wanted::Fragments(numbers) => client.get_media_for_fragment_list(stream, numbers).await,
             }
         };
         let Ok(media) = tokio::time::timeout(client.inactivity_timeout, opening).await else {
             let server = client.data_server(stream, operation).await;
-            let server = server.map_or(String::new(), |server| format!(" from {server}"));
-            let reason = format!("no answer{server} within {} s", client.inactivity_timeout.as_secs_f64());
-            return Err(Error::Transport { subject, reason, connecting: false, request_id: None });
+            let error = Box::new(TransportError::TimedOut { server, timeout: client.inactivity_timeout });
+            return Err(Error::Transport { subject, error, request_id: None });
         };
         let media = media?;
         Ok(Self {
@@ -109,12 +117,13 @@ impl Session {
         })
     }
 
-    /// The memory of what came last, when the end of the body made it whole.
+    /// Returns the memory of the fragment that the end of the body made whole.
+    #[cfg(feature = "archive")]
     pub(crate) fn take_permit(&mut self) -> MemoryPermit {
         self.claim.take()
     }
 
-    /// Bytes that have come.
+    /// Returns how many bytes of the body have come.
     pub(crate) fn received_bytes(&self) -> u64 {
         self.received_bytes
     }
@@ -127,13 +136,15 @@ impl Session {
         self.media.content_type.as_deref()
     }
 
-    /// When it began, by the service's clock.
+    /// Returns when the session began, by the service's clock.
     pub(crate) fn began(&self) -> Option<SystemTime> {
         self.media.date
     }
 
-    /// The next event. Not cancel safe within a piece, but nothing is lost: a session that is dropped is opened again
-    /// from the last whole fragment.
+    /// Returns what comes next.
+    ///
+    /// Not cancel safe: a session whose `next` was dropped has to be dropped too. Nothing is lost by that, for another
+    /// one is opened from the last whole fragment.
     pub(crate) async fn next(&mut self) -> Result<Step, Error> {
         self.claim.resume();
         loop {
@@ -150,7 +161,7 @@ impl Session {
                     Event::Fragment(fragment) | Event::Unterminated(fragment) => fragment.payload.len(),
                     Event::Error(_) => 0,
                 };
-                // What was between the chunks is held no longer.
+                // Bytes between two chunks belong to no fragment and give their memory back here.
                 let needed = self.piece.len() + self.splitter.current_size_bytes();
                 let permit = self.claim.split(size_bytes, needed);
                 self.chunk_began = None;
@@ -158,7 +169,7 @@ impl Session {
             }
             match self.read().await? {
                 Read::Piece(piece) => {
-                    // Only now is known how much came; the next read waits until there is room for this one.
+                    // Only now is it known how much came; the next read waits until there is room for this piece.
                     self.claim.extend(piece.len()).await;
                     self.received_bytes += piece.len() as u64;
                     self.piece = piece;
@@ -178,13 +189,13 @@ impl Session {
         }
     }
 
-    /// What the splitter knows when the body has broken off.
+    /// Returns what the splitter knows when the body has broken off.
     pub(crate) fn finish(&mut self) -> Option<End> {
         self.splitter.finish().ok()
     }
 
     async fn read(&mut self) -> Result<Read, Error> {
-        // Dripping bytes are progress to a socket, not to a fragment.
+        // A server that sends byte by byte keeps its socket alive, and must not keep a fragment for ever.
         let within = match self.splitter.current_size_bytes() {
             0 => self.inactivity_timeout,
             _ => {
@@ -200,31 +211,25 @@ impl Session {
         };
         self.claim.set_reading(false);
         let Some(read) = read else { return Ok(Read::Evicted) };
-        let reason = match read {
+        let is_between = self.splitter.current_size_bytes() == 0;
+        let (inactivity, whole) = (self.inactivity_timeout, self.fragment_timeout);
+        let error = match read {
             Ok(Ok(piece)) => return Ok(piece.map_or(Read::End, Read::Piece)),
-            Ok(Err(error)) => {
-                format!("the body broke off: {}", crate::credentials::with_causes(&error.without_url()))
+            Ok(Err(error)) => TransportError::body_broken(error),
+            Err(_) if self.chunk_began.is_some_and(|began| began.elapsed() >= whole) => {
+                TransportError::FragmentTimedOut { timeout: whole }
             }
-            Err(_) if self.chunk_began.is_some_and(|began| began.elapsed() >= self.fragment_timeout) => {
-                format!("a fragment was not whole after {} s", self.fragment_timeout.as_secs_f64())
+            Err(_) if is_between => {
+                let (subject, request_id) = (self.subject.clone(), self.media.request_id.clone());
+                return Err(Error::Silent { subject, timeout: inactivity, request_id });
             }
-            Err(_) if self.splitter.current_size_bytes() == 0 => {
-                return Err(Error::Silent {
-                    subject: self.subject.clone(),
-                    seconds: self.inactivity_timeout.as_secs_f64(),
-                    request_id: self.media.request_id.clone(),
-                });
-            }
-            Err(_) => format!("no byte came for {} s", self.inactivity_timeout.as_secs_f64()),
+            Err(_) => TransportError::Stalled { timeout: inactivity },
         };
-        Err(Error::Transport {
-            subject: self.subject.clone(),
-            reason,
-            connecting: false,
-            request_id: self.media.request_id.clone(),
-        })
+        let (subject, request_id) = (self.subject.clone(), self.media.request_id.clone());
+        Err(Error::Transport { subject, error: Box::new(error), request_id })
     }
 
+    /// Returns the error that the service reported within the media.
     pub(crate) fn in_stream(&self, mut report: kvs_mkv::ErrorReport) -> Error {
         for text in [&mut report.error_code, &mut report.message].into_iter().flatten() {
             *text = shown(text);

@@ -1,28 +1,54 @@
-//! Text from the network, as it is shown in errors, logs and statuses.
+//! Makes text from elsewhere safe to show in errors, logs and statuses.
 
-/// How much of a text is shown.
+use std::error::Error;
+
+/// The most characters that [`shown`] keeps of a text.
 const CHARS_MAX: usize = 500;
 
-/// Returns a text as it may be shown: cut to 500 characters, and without what moves a terminal's cursor, ends a line of a
-/// log, or turns the direction of what follows it.
-pub(crate) fn shown(text: &str) -> String {
+/// Returns a text as it may be shown: at most 500 characters, without control characters or marks of direction.
+///
+/// See [`shown_up_to`].
+pub fn shown(text: &str) -> String {
+    shown_up_to(text, CHARS_MAX)
+}
+
+/// Returns the first `chars_max` characters of a text as they may be shown, with an ellipsis when there are more.
+///
+/// Tabs and line breaks become spaces. Characters that move a terminal's cursor, turn the direction of writing or are
+/// invisible become U+FFFD, so that one line of a log stays one line and reads the way it was written.
+pub fn shown_up_to(text: &str, chars_max: usize) -> String {
     let mut chars = text.chars();
-    let mut shown: String = chars.by_ref().take(CHARS_MAX).map(harmless).collect();
+    let mut shown: String = chars.by_ref().take(chars_max).map(harmless).collect();
     if chars.next().is_some() {
         shown.push('…');
     }
     shown
 }
 
-/// The same for bytes that ought to be text.
-pub(crate) fn shown_bytes(bytes: &[u8]) -> String {
-    // A character has four bytes at most; a fifth tells that there is more.
+/// Returns bytes that ought to be text as [`shown`] returns text; what is not UTF-8 becomes U+FFFD.
+pub fn shown_bytes(bytes: &[u8]) -> String {
+    // A character has at most four bytes; the four behind the last one tell that there is more.
     shown(&String::from_utf8_lossy(&bytes[..bytes.len().min(CHARS_MAX * 4 + 4)]))
 }
 
-/// Whether a text can be shown as it is, but for its length.
-pub(crate) fn is_harmless(text: &str) -> bool {
+/// Returns whether [`shown_up_to`] would leave every character of a text as it is.
+pub fn is_harmless(text: &str) -> bool {
     text.chars().all(|char| harmless(char) == char)
+}
+
+/// Returns an error and its causes in one line, each made safe by [`shown`], for any of them may quote the network.
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = shown(&error.to_string());
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = shown(&inner.to_string());
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
 }
 
 fn harmless(char: char) -> char {
@@ -33,8 +59,8 @@ fn harmless(char: char) -> char {
     }
 }
 
-/// Characters that change how others are laid out and have no look of their own: marks, embeddings, overrides and isolates
-/// of direction, separators of lines and paragraphs, and what joins or is as wide as nothing.
+/// Returns whether a character is invisible and changes how others are laid out: marks, embeddings, overrides and
+/// isolates of direction, separators of lines and paragraphs, joiners and spaces without width.
 fn is_layout(char: char) -> bool {
     matches!(
         char,

@@ -1,17 +1,17 @@
-//! Which stream is meant.
+//! A stream's name or ARN.
 
 use std::fmt;
 use std::str::FromStr;
 
 use kvs_api::{Operation, is_stream_name};
 
-/// A stream by its name or its ARN, valid by the patterns of the service's API (`kvs-api.txt`).
+/// A stream by its name or its ARN, valid by the patterns of the service's API.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamRef {
     text: String,
-    /// Where in `text` the name begins.
+    /// Where the name begins in `text`.
     name_start: usize,
-    /// Where in `text` the name ends.
+    /// Where the name ends in `text`.
     name_end: usize,
 }
 
@@ -27,29 +27,30 @@ pub struct BadStream {
 }
 
 impl StreamRef {
-    /// As it was given: the name or the ARN.
+    /// Returns the name or the ARN, as it was given.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The stream's name, also out of an ARN.
+    /// Returns the stream's name, which is a part of its ARN.
     pub fn name(&self) -> &str {
         &self.text[self.name_start..self.name_end]
     }
 
-    /// The ARN, when it was given by ARN.
+    /// Returns the ARN, if the stream was given by it.
     pub fn arn(&self) -> Option<&str> {
         (self.name_start > 0).then_some(self.text.as_str())
     }
 
-    /// Partition and region of its ARN.
-    pub(crate) fn arn_place(&self) -> Option<(&str, &str)> {
+    /// Returns partition and region of the ARN.
+    pub(crate) fn arn_region(&self) -> Option<(&str, &str)> {
         let mut parts = self.arn()?.split(':').skip(1);
         let partition = parts.next()?;
         Some((partition, parts.nth(1)?))
     }
 
-    /// The request member that names it, with its value: the ARN where it was given and the operation takes it.
+    /// Returns the member by which a request names the stream, with its value: the ARN if that was given and the operation
+    /// takes it, else the name.
     pub(crate) fn member(&self, operation: Operation) -> (&'static str, &str) {
         match self.arn().filter(|arn| operation.takes_arn(arn)) {
             Some(arn) => ("StreamARN", arn),
@@ -58,7 +59,7 @@ impl StreamRef {
     }
 }
 
-/// Where in a valid ARN the name lies.
+/// Returns where the name lies in a valid ARN.
 fn name_in_arn(text: &str) -> Option<std::ops::Range<usize>> {
     let lower_or_digit = |part: &str| {
         !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')

@@ -1,4 +1,4 @@
-//! The service's limits on calls, kept on our side.
+//! The service's limits on calls, kept by waiting before a call.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,25 +11,24 @@ use kvs_api::Operation;
 
 use crate::stream_ref::StreamRef;
 
-/// More than so many processes do not wait longer: a call would take seconds.
+/// The most processes that are counted: with more of them a call would take seconds.
 const SHARERS_MAX: u32 = 1_000;
 
 type Keyed<K> = RateLimiter<K, HashMapStateStore<K>, DefaultClock>;
 
-/// Waits until a call is within the service's limits (`getmedia.md`, "Limits and habits of the service"; AWS developer
-/// guide, limits).
+/// Delays calls so that they stay within the service's limits (AWS developer guide, "Kinesis Video Streams quotas").
 ///
-/// One for all connectors of a process, for the service counts by stream and account. Calls are spread evenly and
-/// not let through in bursts: so no second, wherever it begins, has more of them than the limit.
+/// Share one among all clients of an account, for the service counts by stream and account. Calls are spread evenly and
+/// never let through in bursts, so that no second, wherever it begins, has more of them than the limit.
 #[derive(Debug)]
 pub struct CallLimits {
-    /// 5 a second for each operation and stream.
+    /// Calls about a stream: 5 a second for each operation and stream.
     by_stream: Keyed<(Operation, StreamRef)>,
-    /// 300 a second for these operations of an account.
+    /// DescribeStream and GetDataEndpoint: 300 a second and account.
     often: Keyed<Operation>,
-    /// 50 a second for those.
+    /// Other operations of the control plane: 50 a second and account.
     seldom: Keyed<Operation>,
-    /// So many processes call for one account.
+    /// How many processes call for the account.
     sharers: AtomicU32,
 }
 
@@ -50,19 +49,20 @@ fn every(period: Duration) -> Quota {
 }
 
 impl CallLimits {
-    /// An account's limits are shared with other processes that do as this one: so many of them, this one included.
+    /// Shares the account's limits among this many processes that do the same, this one included.
     pub fn share_among(&self, processes: usize) {
         let processes = u32::try_from(processes).unwrap_or(u32::MAX).clamp(1, SHARERS_MAX);
         self.sharers.store(processes, Ordering::Relaxed);
     }
 
-    /// Waits for as many turns as there are processes: each of them takes one in so many.
+    /// Waits for as many turns as there are processes, so that all of them together stay within the limit.
     async fn wait_for_account(&self, limiter: &Keyed<Operation>, operation: Operation) {
         for _ in 0..self.sharers.load(Ordering::Relaxed) {
             limiter.until_key_ready(&operation).await;
         }
     }
 
+    /// Waits until a call may be made.
     pub(crate) async fn wait(&self, operation: Operation, stream: Option<&StreamRef>) {
         if let Some(stream) = stream {
             self.by_stream.until_key_ready(&(operation, stream.clone())).await;
@@ -79,7 +79,7 @@ impl CallLimits {
         }
     }
 
-    /// Forgets streams that have not been called about for a while.
+    /// Forgets the streams that have not been called about for a while.
     pub(crate) fn forget_idle(&self) {
         self.by_stream.retain_recent();
     }

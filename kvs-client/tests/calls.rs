@@ -1,4 +1,5 @@
 //! Calls: where they go, how they are signed, checked, limited, tried again and told of.
+#![cfg_attr(not(all(feature = "archive", feature = "rustls")), allow(unused_imports))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -66,6 +67,7 @@ async fn refused_calls_are_tried_again_by_class_and_told_of() {
     assert_eq!(heard.take(), ["GetDataEndpoint 1 ok", "GetMedia 1 ok"]);
 }
 
+#[cfg(feature = "archive")]
 #[tokio::test]
 async fn all_pages_of_streams_tags_and_fragments() {
     let folder = tempfile::tempdir().unwrap();
@@ -97,7 +99,7 @@ async fn what_the_service_would_refuse_is_not_sent() {
     assert!(error.to_string().contains("StreamNameCondition.ComparisonValue"), "{error}");
     assert_eq!(heard.take(), [""; 0]);
     // Unless the checks are off: then it is the service that refuses.
-    let unchecked = client_of(ClientConfig { parameter_checks: false, ..client_config(&simulator, "test") }).await;
+    let unchecked = client_of(with(client_config(&simulator, "test"), |it| it.parameter_checks = false)).await;
     let error = unchecked.list_streams(Some("no space, and ü")).await.unwrap_err();
     assert!(matches!(&error, Error::Service(refusal) if refusal.error_type == "InvalidArgumentException"), "{error}");
 }
@@ -109,7 +111,7 @@ async fn region_and_partition_of_an_arn_are_honoured() {
     let simulator =
         Simulator::start(SimulatorConfig { streams: vec![source("s", &recording(folder.path(), 1))], ..config });
     let simulator = simulator.await.unwrap();
-    let own = ClientConfig { region: Some("cn-north-1".to_owned()), ..client_config(&simulator, "test") };
+    let own = with(client_config(&simulator, "test"), |it| it.region = Some("cn-north-1".to_owned()));
     let arn = client_of(own).await.describe_stream(&stream("s")).await.unwrap().arn;
     assert!(arn.starts_with("arn:aws-cn:kinesisvideo:cn-north-1:"), "{arn}");
     // A client of another region is refused, but for a stream whose ARN says where it is.
@@ -132,16 +134,15 @@ fn config_() -> kvs_client::PullerConfig {
 #[tokio::test]
 async fn fips_or_dual_stack_and_an_endpoint_do_not_go_together() {
     for (fips, dual_stack) in [(Some(true), None), (None, Some(true))] {
-        let config = ClientConfig {
-            endpoint: Some("http://127.0.0.1:9".to_owned()),
-            fips,
-            dual_stack,
-            ..ClientConfig::new("us-east-1")
-        };
+        let config = with(ClientConfig::new("us-east-1"), |it| {
+            it.endpoint = Some("http://127.0.0.1:9".to_owned());
+            it.fips = fips;
+            it.dual_stack = dual_stack;
+        });
         let error = Client::new(config, Arc::default()).await.unwrap_err();
         assert!(error.to_string().contains("do not go together"), "{error}");
     }
-    let plain = ClientConfig { endpoint: Some("http://kvs.example".to_owned()), ..ClientConfig::new("us-east-1") };
+    let plain = with(ClientConfig::new("us-east-1"), |it| it.endpoint = Some("http://kvs.example".to_owned()));
     let error = Client::new(plain, Arc::default()).await.unwrap_err();
     assert!(error.to_string().contains("plain http"), "{error}");
 }
@@ -159,14 +160,15 @@ async fn a_clock_that_is_wrong_is_learned_or_set() {
         client.list_streams(None).await.unwrap();
         // Signed anew at once: that is no failure.
         assert_eq!(heard.take(), ["DescribeStream 1 ok", "ListStreams 1 ok"]);
-        let fixed = ClientConfig { clock_offset_ms: Some(clock_offset_ms), ..client_config(&simulator, "test") };
+        let fixed = with(client_config(&simulator, "test"), |it| it.clock_offset_ms = Some(clock_offset_ms));
         client_of(fixed).await.list_streams(None).await.unwrap();
-        let wrong = ClientConfig { clock_offset_ms: Some(0), ..client_config(&simulator, "test") };
+        let wrong = with(client_config(&simulator, "test"), |it| it.clock_offset_ms = Some(0));
         let error = client_of(wrong).await.list_streams(None).await.unwrap_err();
         assert!(error.to_string().contains("InvalidSignatureException"), "{error}");
     }
 }
 
+#[cfg(feature = "rustls")]
 #[tokio::test]
 async fn tls_with_a_ca_of_ones_own() {
     let folder = tempfile::tempdir().unwrap();
@@ -252,12 +254,13 @@ async fn a_redirect_is_an_error_that_says_where_to() {
             let _ = socket.write_all(answer.as_bytes()).await;
         }
     });
-    let config = ClientConfig { endpoint: Some(format!("http://{address}")), ..client_config(&simulator, "test") };
+    let config = with(client_config(&simulator, "test"), |it| it.endpoint = Some(format!("http://{address}")));
     let error = client_of(config).await.describe_stream(&stream("s")).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Fatal);
     assert!(error.to_string().contains("http://evil.example/steal, which is not followed"), "{error}");
 }
 
+#[cfg(feature = "archive")]
 #[tokio::test]
 async fn a_stale_data_endpoint_is_asked_for_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -302,7 +305,7 @@ async fn a_data_endpoint_that_cannot_be_reached_is_asked_for_again() {
             let _ = socket.write_all((head + &body).as_bytes()).await;
         }
     });
-    let client = client_of(ClientConfig { endpoint: Some(endpoint), ..client_config(&simulator, "test") }).await;
+    let client = client_of(with(client_config(&simulator, "test"), |it| it.endpoint = Some(endpoint))).await;
     let (fragments, others) = pull(&mut puller(&client, "s", None, common::config()), 2).await;
     assert_eq!(indexes(&fragments), [0, 1]);
     assert!(

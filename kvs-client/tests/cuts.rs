@@ -15,7 +15,7 @@ use rand::{RngExt, SeedableRng};
 /// Sessions at once: each waits for the service's limit on calls most of the time.
 const AT_ONCE: usize = 100;
 
-/// The places where elements of a cluster begin, and where its chunk ends.
+/// Returns where elements of a cluster begin, where chunks end, and the chunks.
 fn block_boundaries(bytes: &[u8]) -> (Vec<usize>, Vec<Vec<u8>>) {
     let mut splitter = Splitter::new(kvs_mkv::Limits::default(), Completion::Token);
     let (mut rest, mut at) = (bytes, 0);

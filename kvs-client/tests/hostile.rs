@@ -158,7 +158,7 @@ async fn client(url: String) -> Arc<Client> {
     config.endpoint = Some(url);
     config.http.inactivity_timeout = Duration::from_millis(600);
     config.http.fragment_timeout = Duration::from_millis(800);
-    config.retry = RetryPolicy { attempts_max: 2, base: Duration::from_millis(1), cap: Duration::from_millis(2) };
+    config.retry = RetryPolicy::new(Duration::from_millis(1), Duration::from_millis(2)).with_attempts_max(2);
     config.credentials = CredentialsSource::Static {
         access_key_id: "test".to_owned(),
         secret_access_key: "test".to_owned(),
@@ -237,7 +237,7 @@ async fn whatever_comes_for_json_ends_in_a_typed_error() {
     }
 }
 
-/// Each in its place a text that goes on, moves the cursor, and turns the direction of what follows.
+/// Answers with a text, in one member each, that goes on, moves the cursor, and turns the direction of what follows.
 #[tokio::test]
 async fn what_a_server_says_is_shown_short_and_harmless() {
     let nasty = format!("\u{1b}[2J\u{202E}\r\n{}", "x".repeat(60_000));

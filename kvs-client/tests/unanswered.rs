@@ -1,25 +1,26 @@
 //! Servers that do not answer: the error names the server and what to look at.
+#![cfg_attr(not(all(feature = "archive", feature = "rustls")), allow(unused_imports))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 
 use std::time::Duration;
 
-use common::{client_config, client_of, simulator};
-use kvs_client::RetryPolicy;
+use common::{client_config, client_of, simulator, with};
 use kvs_simulator::{Simulator, SimulatorConfig, Tls};
 
 /// What a call says that is sent to `endpoint`.
 async fn said(simulator: &Simulator, endpoint: &str) -> String {
     let mut config = client_config(simulator, "test");
     config.endpoint = Some(endpoint.to_owned());
-    config.retry = RetryPolicy { attempts_max: 1, ..config.retry };
+    config.retry = with(config.retry, |it| it.attempts_max = 1);
     let error = client_of(config).await.describe_stream(&"front-door".parse().unwrap()).await.unwrap_err();
     let said = error.to_string();
     assert!(!said.contains("request id") && !said.contains("describeStream"), "{said}");
     said
 }
 
+#[cfg(feature = "rustls")]
 #[tokio::test]
 async fn an_error_without_an_answer_names_the_server_and_what_to_look_at() {
     let plain = simulator(Vec::new()).await;
@@ -44,6 +45,14 @@ async fn an_error_without_an_answer_names_the_server_and_what_to_look_at() {
     assert!(text.contains("check the endpoint, its port, and whether https:// is meant"), "{text}");
 }
 
+#[cfg(not(feature = "rustls"))]
+#[tokio::test]
+async fn https_without_tls_says_which_feature_is_missing() {
+    let plain = simulator(Vec::new()).await;
+    let text = said(&plain, &plain.url().replace("http://", "https://")).await;
+    assert!(text.contains("this build has no TLS: see the feature `rustls` of kvs-client"), "{text}");
+}
+
 #[tokio::test]
 async fn a_session_that_is_not_answered_names_the_data_endpoint() {
     let folder = tempfile::tempdir().unwrap();
@@ -53,10 +62,10 @@ async fn a_session_that_is_not_answered_names_the_data_endpoint() {
     simulator.add_fault(kvs_simulator::Fault::new(kind).api("GetMedia").times(1));
     let mut config = client_config(&simulator, "test");
     config.http.inactivity_timeout = Duration::from_millis(300);
-    let retry = RetryPolicy { attempts_max: 1, ..config.retry };
+    let retry = with(config.retry, |it| it.attempts_max = 1);
     let client = client_of(config).await;
     let mut puller =
-        common::puller(&client, "s", None, kvs_client::PullerConfig { retry, ..kvs_client::PullerConfig::default() });
+        common::puller(&client, "s", None, with(kvs_client::PullerConfig::default(), |it| it.retry = retry));
     let text = loop {
         match puller.next().await {
             Ok(kvs_client::Pulled::Retrying { error, .. }) => break error.to_string(),

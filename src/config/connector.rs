@@ -266,19 +266,21 @@ impl Reader<'_> {
         let silence_fails = self.read(&pulling::INACTIVITY_FAILS);
         let caught_up_ms = self.read(&pulling::CAUGHT_UP);
         let start = start?;
-        Some(PullerConfig {
-            start: start.selector,
-            start_inclusive: start.inclusive,
-            position_lost: position_lost?,
-            gap_check: gap_check?,
-            limits: Limits::default().with_fragment_size_bytes(fragment_size_bytes?),
-            headroom_bytes: VALUE_HEADROOM_BYTES,
-            retry: retry?,
-            slow_retry_delay: slow_retry_delay?,
-            idle: IdlePolicy { cap: idle_cap?, silence_fails: silence_fails?, ..IdlePolicy::default() },
-            caught_up_ms: caught_up_ms?,
-            ..PullerConfig::default()
-        })
+        let mut idle = IdlePolicy::default();
+        idle.cap = idle_cap?;
+        idle.silence_fails = silence_fails?;
+        let mut puller = PullerConfig::default();
+        puller.start = start.selector;
+        puller.start_inclusive = start.inclusive;
+        puller.position_lost = position_lost?;
+        puller.gap_check = gap_check?;
+        puller.limits = Limits::default().with_fragment_size_bytes(fragment_size_bytes?);
+        puller.headroom_bytes = VALUE_HEADROOM_BYTES;
+        puller.retry = retry?;
+        puller.slow_retry_delay = slow_retry_delay?;
+        puller.idle = idle;
+        puller.caught_up_ms = caught_up_ms?;
+        Some(puller)
     }
 
     fn restart(&mut self) -> Option<RestartPolicy> {

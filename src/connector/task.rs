@@ -98,7 +98,7 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
                 "a fragment that does not grow gives its memory to streams that wait for some: it is pulled again");
             states.set(key, StreamState::WaitingForRest { fragment_number });
         }
-        Pulled::Odd { number, times, request_id } => {
+        Pulled::MissingToken { number, times, request_id } => {
             tracing::warn!(%stream, fragment_number = %number, times, request_id,
                 "a fragment came without its end and the next one behind it: it is pulled again");
         }

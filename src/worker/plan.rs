@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvs_client::{CallLimits, Client, MemoryBudget, PullerConfig, StreamRef};
+use kvs_client::{CallLimits, Client, MemoryBudget, StreamRef};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::earlier::PositionsByArn;
 use crate::cluster::Settings;
 use crate::config::connector::{Discovery, ErrorsTolerance, StreamsConfig};
 use crate::config::secrets::Resolved;
+use crate::config::service_errors::explain;
 use crate::config::{ConnectorConfig, WorkerConfig, check};
 use crate::connector::{ConnectorContext, EarlierPositions, StreamPlan};
 use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Topics};
@@ -93,7 +94,7 @@ enum PlanError {
     #[error(transparent)]
     Outputs(#[from] PrepareError),
     /// The service cannot be called with its settings.
-    #[error(transparent)]
+    #[error("{}", explain(.0))]
     Client(#[from] kvs_client::Error),
 }
 
@@ -173,13 +174,12 @@ impl Dependencies {
     async fn plan_resolved(&self, connector: &ConnectorConfig, resolved: Resolved) -> Result<ConnectorPlan, PlanError> {
         let outputs = self.outputs.prepare(connector).await?;
         let client = self.client(connector).await?;
+        let mut puller = connector.puller.clone();
+        puller.pass_over_unparsable = connector.errors_tolerance == ErrorsTolerance::All;
         let context = Arc::new(ConnectorContext {
             client: Arc::new(client),
             budget: self.budget.clone(),
-            puller: PullerConfig {
-                pass_over_unparsable: connector.errors_tolerance == ErrorsTolerance::All,
-                ..connector.puller.clone()
-            },
+            puller,
             earlier: Arc::clone(&self.earlier),
             restart: connector.restart,
             backfill: connector.backfill.clone(),

@@ -7,6 +7,7 @@ use super::plan::Dependencies;
 use super::{OperationError, Worker, turns};
 use crate::cluster::Settings;
 use crate::config::connector::StreamsConfig;
+use crate::config::service_errors::explain;
 use crate::config::table::connector::service::REGION;
 use crate::config::table::connector::streams::{LIST, PREFIX};
 use crate::config::{ConnectorConfig, Problem, check, secrets};
@@ -62,20 +63,19 @@ struct Untried {
 
 /// Asks the service for the connector's streams: for some of those that are listed, else for those that are found.
 async fn try_service(dependencies: &Dependencies, config: &ConnectorConfig) -> Result<(), Untried> {
-    let client = dependencies
-        .client(config)
-        .await
-        .map_err(|reason| Untried { key: REGION.name(), reason: reason.to_string() })?;
+    let client =
+        dependencies.client(config).await.map_err(|error| Untried { key: REGION.name(), reason: explain(&error) })?;
     match &config.streams {
         StreamsConfig::Listed(streams) => {
             for stream in streams.iter().take(STREAMS_TRIED_MAX) {
                 let tried = client.try_stream(stream).await;
-                tried.map_err(|error| Untried { key: LIST.name(), reason: format!("{stream}: {error}") })?;
+                tried
+                    .map_err(|error| Untried { key: LIST.name(), reason: format!("{stream}: {}", explain(&error)) })?;
             }
         }
         StreamsConfig::Discovered(discovery) => {
             let listed = client.list_streams(discovery.prefix.as_deref()).await;
-            listed.map_err(|error| Untried { key: PREFIX.name(), reason: error.to_string() })?;
+            listed.map_err(|error| Untried { key: PREFIX.name(), reason: explain(&error) })?;
         }
     }
     Ok(())

@@ -1,16 +1,17 @@
-//! What part of an archive is wanted: times, numbers of fragments, or both.
+//! Which part of an archive is wanted, by times, numbers of fragments, or both.
 
 use std::time::SystemTime;
 
 use kvs_mkv::{FragmentNumber, Timestamp};
 
-use super::{ABSENT_TIMES_MAX, ArchivePuller, ArchiveRange, one};
+use super::{ABSENT_TIMES_MAX, ArchivePuller, ArchiveRange, single};
 use crate::error::Error;
 
-/// What is listed around a fragment's own time, for tags and lists may round it in two ways. Numbers bound it exactly.
+/// How much time is listed around a fragment that is a bound: media and lists may round its time differently. The numbers
+/// then decide exactly.
 const AROUND_MS: i64 = 1_000;
 
-/// What part of a stream's archive is wanted; every bound is included, and one that is missing bounds nothing.
+/// Which part of a stream's archive is wanted. Every bound is inclusive, and one that is `None` bounds nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ArchiveBounds {
     /// The begin, in server time.
@@ -30,25 +31,25 @@ impl From<ArchiveRange> for ArchiveBounds {
 }
 
 impl ArchiveBounds {
-    /// The range of time, where the bounds have both its ends.
+    /// Returns the range of time, if the bounds have both its ends.
     pub(super) fn range(&self) -> Option<ArchiveRange> {
         Some(ArchiveRange { from: self.from?, to: self.to? })
     }
 
-    /// Whether a fragment's number is within.
+    /// Returns whether a fragment's number is within the bounds.
     pub(super) fn has(&self, number: &FragmentNumber) -> bool {
         self.first.as_ref().is_none_or(|first| number >= first) && self.last.as_ref().is_none_or(|last| number <= last)
     }
 }
 
-/// Where the bounds are fragments, ListFragments, which filters by time alone, cannot be asked before their times are known.
+/// ListFragments filters by time alone. Bounds that are fragments are therefore fetched first, for their times.
 impl ArchivePuller {
-    /// Finds out which range of time the bounds are. `false`: not yet, it is tried again.
+    /// Finds out which range of time the bounds are. Returns `false` when a bound has to be asked for again.
     pub(super) async fn begin(&mut self) -> Result<bool, Error> {
-        // Behind the last fragment there is nothing to do, and nothing to ask.
+        // Once the last fragment has been read, there is nothing to ask for.
         let done = self.last.as_ref().zip(self.bounds.last.as_ref()).is_some_and(|(last, end)| last >= end);
         if self.bounds.from.is_none() {
-            // From its place on, or from the first fragment; from the first there is, when that is gone.
+            // From the start position, or from the first fragment, or from the beginning when that one is gone.
             let begin = match &self.bounds.first {
                 Some(first) if self.last.is_none() => self.time_of(first.clone(), Timestamp::from_millis(0)).await?,
                 _ => Some(Timestamp::from_millis(self.next_ms.max(0))),
@@ -69,29 +70,30 @@ impl ArchivePuller {
             self.range = range;
         }
         self.next_ms = if done { i64::MAX } else { self.next_ms.max(self.range.from.millis()) };
-        self.begun = true;
+        self.has_begun = true;
         self.note_time(self.next_ms);
         Ok(true)
     }
 
-    /// A fragment's server time; `or` when the archive has not got it. `None`: it is asked for again.
-    async fn time_of(&mut self, number: FragmentNumber, or: Timestamp) -> Result<Option<Timestamp>, Error> {
-        let fetched = one::fetch(&self.client, &self.stream, &number, &self.config, &self.budget, &self.waits).await?;
+    /// Returns a fragment's server time, or `fallback` when the archive does not have it, or `None` when it has to be asked
+    /// for again.
+    async fn time_of(&mut self, number: FragmentNumber, fallback: Timestamp) -> Result<Option<Timestamp>, Error> {
+        let fetched = single::fetch(&self.source, &number).await?;
         if let Some(timestamp) = fetched.and_then(|pulled| pulled.fragment.server_timestamp) {
-            self.absent = 0;
-            self.failures.reset();
+            self.absent_times = 0;
+            self.retries.succeeded();
             return Ok(Some(timestamp));
         }
-        self.absent += 1;
-        if self.absent < ABSENT_TIMES_MAX {
-            self.delay = Some(self.failures.next_delay());
+        self.absent_times += 1;
+        if self.absent_times < ABSENT_TIMES_MAX {
+            self.delay = Some(self.retries.back_off());
             return Ok(None);
         }
-        self.absent = 0;
-        // One that was told of before the place at hand is not told of again.
+        self.absent_times = 0;
+        // With a start position, the bound was reported as missing before that position was reached.
         if self.last.is_none() {
-            self.gone.push(number);
+            self.missing.push(number);
         }
-        Ok(Some(or))
+        Ok(Some(fallback))
     }
 }

@@ -1,7 +1,7 @@
-//! Which part of a range is listed at once.
+//! Which part of a range is listed with one call.
 //!
-//! **Contract.** What is listed is over: ListFragments knows a fragment about a second late. A range that ends in the
-//! future is followed a minute at a time.
+//! **Contract.** A window is listed only when its time is over and has settled, for ListFragments learns of a fragment
+//! about a second late. A range that ends in the future is followed a minute at a time.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,21 +10,21 @@ use kvs_mkv::{FragmentNumber, Timestamp};
 use super::{ArchivePuller, ArchiveRange, Archived};
 use crate::error::Error;
 
-/// Server time that is listed at once, at first. It grows while little is found and shrinks when there is too much.
+/// How much server time the first window has. Windows grow while little is found and shrink when there is too much.
 pub(super) const WINDOW_MS: i64 = 3_600_000;
-/// The least time listed at once: so much is taken however much it is.
+/// The shortest window: it is taken however many fragments it has.
 const WINDOW_MIN_MS: i64 = 60_000;
-/// So few fragments in a window let the next one be longer.
+/// With at most this many fragments in a window, the next one is longer.
 const WINDOW_FEW: usize = 500;
-/// More fragments than these are not listed at once: some 3 MB.
+/// The most fragments that a window may have: some 3 MB.
 const WINDOW_MOST: usize = 20_000;
-/// Time is listed when it is past for this long: "typically available in less than one second" (ListFragments).
+/// Time has settled when it has been over for this long: "typically available in less than one second" (ListFragments).
 const SETTLED_MS: i64 = 3_000;
-/// A wait that is longer than this is told.
+/// A wait that is longer than this is reported.
 const WAIT_TOLD_MS: i64 = 10_000;
 
 impl ArchivePuller {
-    /// Lists the next window. When that is not over it sets the delay until it is, and says so if that is long.
+    /// Lists the next window. When its time is not over, sets the delay until it is, and reports that if it is long.
     pub(super) async fn list(&mut self) -> Result<Option<Archived>, Error> {
         let settled_ms = Timestamp::from_system_time(SystemTime::now()).millis().saturating_sub(SETTLED_MS);
         let window = match window(self.next_ms, self.range.to.millis(), self.window_ms, settled_ms) {
@@ -39,7 +39,7 @@ impl ArchivePuller {
             }
         };
         let most = if self.window_ms > WINDOW_MIN_MS { WINDOW_MOST } else { usize::MAX };
-        let listed = self.client.list_fragments_up_to(&self.stream, window.from, window.to, most).await?;
+        let listed = self.source.client.list_fragments_up_to(&self.source.stream, window.from, window.to, most).await?;
         let Some(listed) = listed else {
             self.window_ms = (self.window_ms / 4).max(WINDOW_MIN_MS);
             return Ok(None);
@@ -48,22 +48,22 @@ impl ArchivePuller {
             self.window_ms = self.window_ms.saturating_mul(2);
         }
         let numbers: Vec<FragmentNumber> = listed.iter().map(|info| info.number.clone()).collect();
-        let place = self.place.as_ref();
-        self.place_listed |= place.is_some_and(|place| numbers.binary_search(place).is_ok());
+        let start_after = self.start_after.as_ref();
+        self.start_listed |= start_after.is_some_and(|start| numbers.binary_search(start).is_ok());
         let (due, late): (Vec<_>, Vec<_>) = listed
             .into_iter()
-            .filter(|info| place.is_none_or(|place| info.number > *place))
+            .filter(|info| start_after.is_none_or(|start| info.number > *start))
             .filter(|info| self.bounds.has(&info.number))
             .partition(|info| self.last.as_ref().is_none_or(|last| info.number > *last));
-        // Numbers only rise for those who read them: what comes too late for that is told.
+        // Yielded numbers only rise: what is listed too late for that is reported as missing.
         let listed_before = &self.listed_before;
         let late = late.into_iter().map(|info| info.number);
-        self.gone.extend(late.filter(|number| listed_before.binary_search(number).is_err()));
+        self.missing.extend(late.filter(|number| listed_before.binary_search(number).is_err()));
         self.wanted = due.into();
         self.listed_before = numbers;
         self.window = Some(window);
         self.next_ms = window.to.millis().saturating_add(1);
-        self.failures.reset();
+        self.retries.succeeded();
         if self.wanted.is_empty() {
             self.note_time(window.to.millis());
         }
@@ -71,17 +71,17 @@ impl ArchivePuller {
     }
 }
 
-/// What can be listed next.
+/// What can be listed next, and when.
 #[derive(Debug, PartialEq, Eq)]
 enum Window {
-    /// From the next time on to this one.
+    /// A window up to this time.
     Settled { to_ms: i64 },
-    /// Nothing before this long a wait.
+    /// Nothing yet: it has to be waited for this long.
     Unsettled { wait_ms: i64 },
 }
 
-/// Returns what can be listed from `next_ms` on, in a range that ends at `end_ms`, when all before `settled_ms` is known.
-/// Less than a minute is listed only at the range's end.
+/// Returns what can be listed from `next_ms` on, in a range that ends at `end_ms`, when everything before `settled_ms` is
+/// known. A window of less than a minute is listed only at the end of the range.
 fn window(next_ms: i64, end_ms: i64, window_ms: i64, settled_ms: i64) -> Window {
     let to_ms = |length_ms: i64| end_ms.min(next_ms.saturating_add(length_ms - 1));
     let least_ms = to_ms(WINDOW_MIN_MS);

@@ -1,4 +1,4 @@
-//! What one session holds of the budget.
+//! The part of the budget that one session holds.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,20 +8,20 @@ use tokio::sync::Notify;
 use super::pool::Wish;
 use super::{MemoryBudget, MemoryPermit, Waits, lock};
 
-/// The memory of the fragment that a session brings. It can be asked back while the session waits for bytes.
+/// The memory of the fragment that a session is reading. It can be asked back while the session waits for bytes.
 #[derive(Debug)]
 pub(crate) struct Claim {
     budget: MemoryBudget,
     id: u64,
     permit: MemoryPermit,
-    /// Bytes of the permit that nothing has come for yet.
+    /// Bytes of the permit that no byte of the stream has used yet.
     spare_bytes: usize,
     waits: Waits,
     evicted: Arc<Notify>,
 }
 
 impl Claim {
-    /// Returns a claim that has something to begin with.
+    /// Returns a claim that holds `begins_with` from the start.
     pub(crate) fn new(budget: &MemoryBudget, begins_with: MemoryPermit, waits: Waits) -> Self {
         let evicted = Arc::new(Notify::new());
         let id = lock(&budget.pool).begin(Arc::clone(&evicted), Instant::now());
@@ -29,7 +29,7 @@ impl Claim {
         Self { budget: budget.clone(), id, permit: begins_with, spare_bytes, waits, evicted }
     }
 
-    /// Adds `count` bytes to what is held, waiting until there is room.
+    /// Adds `count` bytes to those that are held, and waits until there is room for them.
     pub(crate) async fn extend(&mut self, count: usize) {
         let owed = std::mem::take(&mut self.permit.owed_bytes);
         let spare = self.spare_bytes.min(count + owed);
@@ -46,13 +46,13 @@ impl Claim {
         self.note(count);
     }
 
-    /// Bytes that are held.
+    /// Returns how many bytes are held.
     #[cfg(test)]
     pub(crate) fn size_bytes(&self) -> usize {
         self.permit.size_bytes()
     }
 
-    /// Takes `count` bytes off for a fragment that has become whole; of the rest `needed` stay.
+    /// Splits off `count` bytes for a fragment that has become whole, and gives back all but `needed` of the rest.
     pub(crate) fn split(&mut self, count: usize, needed: usize) -> MemoryPermit {
         let whole = self.permit.split(count);
         let held = self.permit.size_bytes();
@@ -62,7 +62,8 @@ impl Claim {
         whole
     }
 
-    /// Takes all that is held.
+    /// Takes all bytes that are held.
+    #[cfg(feature = "archive")]
     pub(crate) fn take(&mut self) -> MemoryPermit {
         self.spare_bytes = 0;
         let permit = std::mem::take(&mut self.permit);
@@ -75,21 +76,21 @@ impl Claim {
         lock(&self.budget.pool).hold(self.id, held, overdraft, grown_bytes, Instant::now());
     }
 
-    /// The session is read again: it has not stood still meanwhile, but its reader.
+    /// Notes that the session is read again. If it has not grown until now, that was for its reader.
     pub(crate) fn resume(&self) {
         lock(&self.budget.pool).resume(self.id, Instant::now());
     }
 
-    /// Tells whether the session waits for bytes from the service.
+    /// Notes whether the session waits for bytes from the service.
     pub(crate) fn set_reading(&self, reading: bool) {
         lock(&self.budget.pool).set_reading(self.id, reading);
     }
 
-    /// Waits until others need the memory.
+    /// Waits until other streams need the memory.
     pub(crate) async fn evicted(&self) {
         loop {
             self.evicted.notified().await;
-            // It may have grown since it was asked.
+            // The fragment may have grown since the memory was asked back.
             if lock(&self.budget.pool).is_evicted(self.id) {
                 return;
             }

@@ -1,4 +1,4 @@
-//! Who has how much of the budget, who waits for more, and who gives some back.
+//! The budget's books: who holds how much, who waits for more, and who gives some back.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -8,22 +8,22 @@ use tokio::sync::{Notify, oneshot};
 
 use super::MemoryPermit;
 
-/// The part of the budget that is a small fragment's at most.
+/// A small fragment has at most this part of the budget.
 const SMALL_PART: usize = 64;
-/// Small fragments alone have room for this many of the largest of them.
+/// The reserve for small fragments has room for this many of the largest of them.
 const SMALL_RESERVED: usize = 8;
-/// Less than this is no growth, but dripping.
+/// A fragment that gets fewer bytes than this has not grown: its server sends byte by byte.
 const GROWTH_BYTES: usize = 4 << 10;
-/// What gave its memory back waits behind all others for this long at most.
+/// A fragment that gave its memory back waits behind all others for at most this long.
 const READMITTED_AFTER: Duration = Duration::from_secs(30);
 
-/// What somebody waits for.
+/// What a stream waits for.
 #[derive(Debug)]
 pub(super) struct Wish {
     pub(super) wanted_bytes: usize,
-    /// What the fragment has already.
+    /// How much the fragment has already.
     pub(super) held_bytes: usize,
-    /// Whether it had memory and gave it back.
+    /// Whether the fragment had memory and gave it back.
     pub(super) readmission: bool,
 }
 
@@ -34,7 +34,7 @@ struct Waiter {
     grant: oneshot::Sender<MemoryPermit>,
 }
 
-/// A part of the budget.
+/// What a stream gets of the budget.
 #[derive(Debug, Default)]
 pub(super) struct Grant {
     pub(super) shared_bytes: usize,
@@ -44,16 +44,16 @@ pub(super) struct Grant {
 
 pub(super) type Grants = Vec<(oneshot::Sender<MemoryPermit>, Grant)>;
 
-/// A fragment that comes in.
+/// A fragment that is being read.
 #[derive(Debug)]
 struct Incoming {
     held_bytes: usize,
     overdraft: bool,
-    /// Whether it waits for bytes from the service, and for nothing else.
+    /// Whether the session waits for bytes from the service, and for nothing else.
     reading: bool,
     grew: Instant,
     grown_bytes: usize,
-    /// Told to give its memory back.
+    /// Whether the session was told to give its memory back.
     evicted: bool,
     evict: Arc<Notify>,
 }
@@ -93,7 +93,7 @@ impl Pool {
         self.shared_free_bytes + self.small_free_bytes
     }
 
-    /// Takes bytes if they are there and nobody waits for some.
+    /// Takes bytes if they are free and nobody waits. Returns whether it did.
     pub(super) fn take_now(&mut self, count: usize) -> bool {
         let taken = self.waiters.is_empty() && self.shared_free_bytes >= count;
         if taken {
@@ -114,11 +114,11 @@ impl Pool {
         granted
     }
 
-    /// Takes out of the queue who can have what they wait for.
+    /// Takes those out of the queue who can have what they wait for.
     pub(super) fn hand_out(&mut self, now: Instant) -> Grants {
         let mut grants = Grants::new();
         let mut kept = VecDeque::new();
-        // Whoever cannot have as much as they want holds up those behind, or they would have it for ever.
+        // A waiter who cannot have all of their wish holds up those behind, who would else take what comes free for ever.
         let mut blocked = false;
         let mut waiters = std::mem::take(&mut self.waiters);
         waiters.retain(|waiter| !waiter.grant.is_closed());
@@ -143,7 +143,7 @@ impl Pool {
 
     fn grant(&mut self, wish: &Wish, behind: bool, blocked: bool) -> Option<Grant> {
         let wanted = wish.wanted_bytes;
-        // What has once stood still leaves some room for those that do not.
+        // A fragment that has stood still once leaves some room for those that do not.
         let left = if behind { self.size_bytes / 8 } else { 0 };
         if !blocked && self.shared_free_bytes >= wanted.saturating_add(left) {
             self.shared_free_bytes -= wanted;
@@ -164,11 +164,11 @@ impl Pool {
         None
     }
 
-    /// Has fragments that have not grown give back what others wait for.
+    /// Tells fragments that have not grown to give back what others wait for.
     pub(super) fn reclaim(&mut self, now: Instant, stalled_after: Duration) {
         let waiting = self.waiters.iter().filter(|waiter| !waiter.is_behind(now));
         let Some(wanted) = waiting.map(|waiter| waiter.wish.wanted_bytes).reduce(usize::saturating_add) else { return };
-        // Those that wait need not only the next bytes of their fragments.
+        // Those that wait need more than the next bytes of their fragments.
         let mut missing = wanted.max(self.size_bytes / 4).saturating_sub(self.shared_free_bytes);
         let mut stalled: Vec<&mut Incoming> = Vec::new();
         for incoming in self.incoming.values_mut() {
@@ -192,7 +192,7 @@ impl Pool {
         }
     }
 
-    /// A session begins; returns its id.
+    /// Registers a session and returns its id.
     pub(super) fn begin(&mut self, evict: Arc<Notify>, now: Instant) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
@@ -205,7 +205,7 @@ impl Pool {
         self.incoming.remove(&id);
     }
 
-    /// A fragment begins to come in, or goes on after its session has not been read for a while.
+    /// Notes that a fragment begins, or goes on after its session was not read for a while.
     pub(super) fn resume(&mut self, id: u64, now: Instant) {
         if let Some(incoming) = self.incoming.get_mut(&id) {
             (incoming.grew, incoming.grown_bytes, incoming.evicted) = (now, 0, false);
@@ -222,7 +222,7 @@ impl Pool {
         }
     }
 
-    /// A fragment has as much as this now, by `grown_bytes` more than before.
+    /// Notes how much a fragment has now, which is `grown_bytes` more than before.
     pub(super) fn hold(&mut self, id: u64, held_bytes: usize, overdraft: bool, grown_bytes: usize, now: Instant) {
         let Some(incoming) = self.incoming.get_mut(&id) else { return };
         (incoming.held_bytes, incoming.overdraft) = (held_bytes, overdraft);
@@ -234,7 +234,7 @@ impl Pool {
 }
 
 impl Waiter {
-    /// Whether it waits behind all others.
+    /// Returns whether the waiter stands behind all others.
     fn is_behind(&self, now: Instant) -> bool {
         self.wish.readmission && now.saturating_duration_since(self.since) < READMITTED_AFTER
     }

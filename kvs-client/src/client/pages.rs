@@ -1,7 +1,7 @@
-//! The pages of a list, which have to end.
+//! The pages of a list, one after the other, to an end.
 //!
-//! **Contract.** A list that goes round in circles, has more rows than any that is, or takes longer than anyone waits, is
-//! an error that says so. What a row may hold is for who reads the rows; so rows bound the memory.
+//! **Contract.** A list whose pages repeat, that has more rows than any real one, or that takes longer than anyone waits
+//! is an error that says so. The size of a row is bounded where rows are read (`rows`), so their number bounds the memory.
 
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
@@ -14,20 +14,20 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Client, bad_answer};
-use crate::error::Error;
+use crate::error::{AnswerError, Error};
 use crate::stream_ref::StreamRef;
 
-/// How long all pages of a list may take.
+/// How long all pages of a list together may take.
 const LIST_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Pages asked for one after the other.
+/// A list that is asked for page by page.
 pub(super) struct Pages<'a> {
     operation: Operation,
     stream: Option<&'a StreamRef>,
     request: Value,
     rows_max: usize,
     deadline: Instant,
-    /// Hashes of the tokens that have come: tokens may be of any length.
+    /// Hashes of the tokens that have come, for a token may be of any length.
     tokens: HashSet<u64>,
 }
 
@@ -47,30 +47,28 @@ impl<'a> Pages<'a> {
     }
 
     async fn in_time<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let late = |_| self.bad(format!("its pages have not come to an end after {} s", LIST_TIMEOUT.as_secs()), None);
+        let late = |_| self.bad(AnswerError::EndlessPages { timeout: LIST_TIMEOUT }, None);
         tokio::time::timeout_at(self.deadline, call).await.map_err(late)?
     }
 
-    /// Notes a page, with which there are `rows` rows. Returns whether there is another page.
+    /// Notes a page, up to which the list has `rows` rows. Returns whether there is another page.
     pub(super) fn more(&mut self, answer: &Value, rows: usize, request_id: Option<String>) -> Result<bool, Error> {
         if rows > self.rows_max {
-            return Err(self.bad(format!("it has more than {} rows", self.rows_max), request_id));
+            return Err(self.bad(AnswerError::TooManyRows { rows_max: self.rows_max }, request_id));
         }
         let Some(token) = answer["NextToken"].as_str().filter(|token| !token.is_empty()) else { return Ok(false) };
         let mut hasher = DefaultHasher::new();
         token.hash(&mut hasher);
         if !self.tokens.insert(hasher.finish()) {
-            let reason =
-                format!("its pages go round in circles: NextToken of page {} came before", self.tokens.len() + 1);
-            return Err(self.bad(reason, request_id));
+            return Err(self.bad(AnswerError::RepeatedPage { page: self.tokens.len() + 1 }, request_id));
         }
         self.request["NextToken"] = token.into();
         Ok(true)
     }
 
-    /// The answer is not what it has to be.
-    pub(super) fn bad(&self, reason: String, request_id: Option<String>) -> Error {
-        bad_answer(self.operation, self.stream, reason, request_id)
+    /// Returns the error that the answer is not what it has to be.
+    pub(super) fn bad(&self, error: AnswerError, request_id: Option<String>) -> Error {
+        bad_answer(self.operation, self.stream, error, request_id)
     }
 }
 

@@ -1,46 +1,52 @@
-//! What the service lists, row by row; a row is no larger than the service's model lets it be.
+//! The rows of the service's lists, each no larger than the service's model allows.
 
+#[cfg(feature = "archive")]
 use kvs_mkv::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{FragmentInfo, StreamInfo};
+#[cfg(feature = "archive")]
+use super::FragmentInfo;
+use super::StreamInfo;
+use crate::error::AnswerError;
 use crate::shown::{is_harmless, shown};
 
-/// An ARN has at most 1,024 characters; a status, or a tag's key or value, has fewer bytes.
+/// The most bytes of a text: an ARN has at most 1,024 characters; a status, or a tag's key or value, has fewer bytes.
 const TEXT_MAX_BYTES: usize = 1_024;
 
-/// Reads what is said of a stream.
-pub(super) fn stream_info(row: &Value) -> Result<StreamInfo, String> {
-    let no_stream = |why: &str| format!("this is no stream, {why}: {}", shown(&row.to_string()));
-    let info = StreamInfo::deserialize(row).map_err(|error| no_stream(&shown(&error.to_string())))?;
+/// Reads a stream's description, which stands in the answer's `member`.
+pub(super) fn stream_info(row: &Value, member: &'static str) -> Result<StreamInfo, AnswerError> {
+    let text = || shown(&row.to_string());
+    let info =
+        StreamInfo::deserialize(row).map_err(|source| AnswerError::NotAStream { member, row: text(), source })?;
     let parts = [("name", &info.name), ("ARN", &info.arn), ("status", &info.status)];
-    for (part, text) in parts {
-        if text.len() > TEXT_MAX_BYTES || !is_harmless(text) {
-            return Err(no_stream(&format!("by its {part}")));
+    for (part, value) in parts {
+        if value.len() > TEXT_MAX_BYTES || !is_harmless(value) {
+            return Err(AnswerError::BadStreamText { member, part, row: text() });
         }
     }
     Ok(info)
 }
 
 /// Reads a tag.
-pub(super) fn tag(key: &str, value: &Value) -> Result<(String, String), String> {
+pub(super) fn tag(key: &str, value: &Value) -> Result<(String, String), AnswerError> {
     let value = value.as_str().unwrap_or_default();
     if key.len() > TEXT_MAX_BYTES || value.len() > TEXT_MAX_BYTES {
-        return Err(format!("this is no tag, by its length: {}", shown(key)));
+        return Err(AnswerError::BadTag { key: shown(key) });
     }
     Ok((key.to_owned(), value.to_owned()))
 }
 
-/// Reads what is said of an archived fragment.
-pub(super) fn fragment_info(row: &Value) -> Result<FragmentInfo, String> {
+/// Reads an archived fragment's description.
+#[cfg(feature = "archive")]
+pub(super) fn fragment_info(row: &Value) -> Result<FragmentInfo, AnswerError> {
     let timestamp = |name: &str| {
         let millis = row[name].as_f64().unwrap_or(0.0) * 1000.0;
         Timestamp::from_millis(millis.round() as i64)
     };
     let number = row["FragmentNumber"].as_str().and_then(|text| text.parse().ok());
     Ok(FragmentInfo {
-        number: number.ok_or_else(|| format!("this is no fragment: {}", shown(&row.to_string())))?,
+        number: number.ok_or_else(|| AnswerError::NotAFragment { row: shown(&row.to_string()) })?,
         size_bytes: row["FragmentSizeInBytes"].as_u64().unwrap_or(0),
         server_timestamp: timestamp("ServerTimestamp"),
         producer_timestamp: timestamp("ProducerTimestamp"),

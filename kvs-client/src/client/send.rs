@@ -1,4 +1,4 @@
-//! One call: checked, within the limits, signed, sent, tried again where that helps, and told of.
+//! One call: checked, held back to the limits, signed, sent, tried again where that helps, and reported.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,30 +10,32 @@ use reqwest::{Response, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::{Client, bad_answer, unanswered};
+use super::{Client, bad_answer};
 use crate::clock;
-use crate::credentials::with_causes;
-use crate::error::{Error, ErrorClass, ServiceError, Subject};
+use crate::endpoint::rules;
+use crate::error::{AnswerError, BoxError, ConfigError, Error, ErrorClass, ServiceError, Subject, TransportError};
 use crate::observe::CallReport;
-use crate::retry::{Backoff, CALL_ATTEMPTS, RetryPolicy};
+use crate::retry::{Backoff, RetryPolicy};
 use crate::selector::StartSelector;
 use crate::shown::{shown, shown_bytes};
 use crate::stream_ref::StreamRef;
 
-/// The name that requests are signed for.
+/// The service's name in signatures.
 const SIGNING_NAME: &str = "kinesisvideo";
 const CONTENT_TYPE: (&str, &str) = ("content-type", "application/json");
 /// How much of an error's body is read.
 const ERROR_BODY_MAX_BYTES: usize = 64 << 10;
-/// How much of an answer is read: 10,000 streams are 6 MB.
+/// How much of an answer is read: a page of 10,000 streams has 6 MB.
 const ANSWER_MAX_BYTES: usize = 32 << 20;
-/// How long a call may take that is no stream of media.
+/// How long an attempt of a call with a JSON answer may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
-/// A call is sent again within this time. After that its failure is returned, and whoever called says so and calls again: with
-/// the timeout, a service that does not answer is told of within half a minute.
+/// How long a call is tried again before its failure is returned, for the caller to report and call again. With the
+/// timeout above, a service that does not answer is reported within half a minute.
 const AGAIN_WITHIN: Duration = Duration::from_secs(10);
+/// How many times a call is sent when the policy does not say.
+const CALL_ATTEMPTS: u32 = 5;
 
-/// A request that is ready but for its date and signature.
+/// A request that lacks only its date and signature.
 struct Outgoing<'a> {
     subject: Subject,
     url: Url,
@@ -42,27 +44,27 @@ struct Outgoing<'a> {
     selector: Option<&'a StartSelector>,
 }
 
-/// How a call went, for whoever observes.
+/// What a call's observer hears besides its result.
 struct Outcome {
     attempts: u32,
     began: Instant,
 }
 
 impl Client {
-    /// A call of the control plane whose answer is JSON.
+    /// Makes a call of the control plane whose answer is JSON, and returns the answer with its request id.
     pub(super) async fn control(
         &self,
         operation: Operation,
         stream: Option<&StreamRef>,
         request: Value,
     ) -> Result<(Value, Option<String>), Error> {
-        let region = self.place.region_of(stream)?;
-        let endpoint = self.place.control(&region)?;
+        let region = self.location.region_of(stream)?;
+        let endpoint = self.location.control(&region)?;
         let outgoing = self.prepare(operation, stream, &endpoint, request, None)?;
         self.call_json(&outgoing).await
     }
 
-    /// A call of the data plane whose answer is JSON.
+    /// Makes a call of the data plane whose answer is JSON, and returns the answer with its request id.
     pub(super) async fn data(
         &self,
         operation: Operation,
@@ -73,7 +75,7 @@ impl Client {
         let outgoing = self.prepare(operation, Some(stream), &endpoint, request.clone(), None)?;
         let first = self.call_json(&outgoing).await;
         match first {
-            // A data endpoint that has become stale; once, for a stream may really be gone.
+            // The data endpoint may be stale. It is asked for again once, for the stream may really be gone.
             Err(error) if error.class() == ErrorClass::RefreshEndpoint => {
                 self.endpoints.invalidate(stream).await;
                 let endpoint = self.data_endpoint(stream, operation).await?;
@@ -84,7 +86,7 @@ impl Client {
         }
     }
 
-    /// A call whose answer is a stream of media: sent once, for who reads it knows from where to go on.
+    /// Makes a call whose answer is a stream of media. It is sent once: its reader knows from which position to go on.
     pub(super) async fn open(
         &self,
         operation: Operation,
@@ -124,12 +126,12 @@ impl Client {
                 return Err(Error::Parameters { subject, violations });
             }
         }
-        let url = endpoint.join(operation.path()).map_err(|error| Error::Config { reason: error.to_string() })?;
-        let region = self.place.region_of(stream)?;
+        let url = endpoint.join(operation.path()).map_err(|error| ConfigError::Path { source: Box::new(error) })?;
+        let region = self.location.region_of(stream)?;
         Ok(Outgoing { subject, url, region, body: request.to_string(), selector })
     }
 
-    /// Sends until there is an answer, trying again does not help, or [`AGAIN_WITHIN`] is over.
+    /// Sends a request until it is answered, another attempt does not help, or [`AGAIN_WITHIN`] is over.
     async fn call_json(&self, outgoing: &Outgoing<'_>) -> Result<(Value, Option<String>), Error> {
         let attempts_max = if self.retry.attempts_max == 0 { CALL_ATTEMPTS } else { self.retry.attempts_max };
         let mut backoff = Backoff::new(RetryPolicy { attempts_max, ..self.retry });
@@ -146,7 +148,7 @@ impl Client {
             };
             let again = match error.class() {
                 ErrorClass::Retry => true,
-                // No connection to a data endpoint means to ask for it again, which is the caller's part.
+                // A data endpoint that cannot be reached is asked for again by the caller.
                 ErrorClass::RefreshEndpoint => outgoing.subject.operation.endpoint_name().is_none(),
                 ErrorClass::RefreshCredentials => {
                     self.credentials.invalidate().await;
@@ -170,48 +172,41 @@ impl Client {
         let call = async {
             let response = self.send(outgoing).await?;
             let request_id = request_id(&response);
-            let bad = |reason: String| bad_answer(*operation, stream.as_ref(), reason, request_id.clone());
+            let bad = |error: AnswerError| bad_answer(*operation, stream.as_ref(), error, request_id.clone());
             let bytes = read_bounded(response, ANSWER_MAX_BYTES).await;
             if bytes.len() >= ANSWER_MAX_BYTES {
-                return Err(bad(format!("it is larger than {} MiB", ANSWER_MAX_BYTES >> 20)));
+                return Err(bad(AnswerError::TooLarge { size_max_bytes: ANSWER_MAX_BYTES }));
             }
-            let answer: Value = serde_json::from_slice(&bytes).map_err(|error| bad(shown(&error.to_string())))?;
+            let answer: Value =
+                serde_json::from_slice(&bytes).map_err(|source| bad(AnswerError::NotJson { source }))?;
             Ok((answer, request_id))
         };
-        let timed_out = || Error::Transport {
-            subject: outgoing.subject.clone(),
-            reason: format!("no answer from {} within {} s", unanswered::server(&outgoing.url), CALL_TIMEOUT.as_secs()),
-            connecting: false,
-            request_id: None,
-        };
-        tokio::time::timeout(CALL_TIMEOUT, call).await.map_err(|_| timed_out())?
+        tokio::time::timeout(CALL_TIMEOUT, call).await.map_err(|_| {
+            let server = Some(rules::server(&outgoing.url));
+            outgoing.unanswered(TransportError::TimedOut { server, timeout: CALL_TIMEOUT })
+        })?
     }
 
-    /// Sends once; again at once when the service says that the clock is wrong, and which time it is.
+    /// Sends a request once, and again at once when the service refuses its time and says what time it is.
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Response, Error> {
         match self.send_once(outgoing).await {
-            Err((error, Some(date))) if is_about_time(&error) && self.clock.learn(date) => {
+            Err((Error::Service(error), Some(date))) if error.is_about_time() && self.clock.learn(date) => {
                 self.send_once(outgoing).await.map_err(|(error, _)| error)
             }
             other => other.map_err(|(error, _)| error),
         }
     }
 
-    /// An error comes with the service's date, where there is one.
+    /// Sends a request once. An error comes with the service's date, if it gave one.
     async fn send_once(&self, outgoing: &Outgoing<'_>) -> Result<Response, (Error, Option<SystemTime>)> {
         let without_date = |error: Error| (error, None);
         let credentials = self.credentials.get().await;
-        let credentials = credentials.map_err(|reason| without_date(Error::Credentials { reason }))?;
-        let request = signed(outgoing, &credentials, self.clock.now()).map_err(|reason| {
-            without_date(Error::Config { reason: format!("the request cannot be signed: {reason}") })
-        })?;
+        let credentials = credentials.map_err(|error| without_date(Error::Credentials(Box::new(error))))?;
+        let request = signed(outgoing, &credentials, self.clock.now());
+        let request = request.map_err(|error| without_date(error.into()))?;
         let response = self.http.execute(request).await.map_err(|error| {
-            without_date(Error::Transport {
-                subject: outgoing.subject.clone(),
-                reason: unanswered::describe(&outgoing.url, error),
-                connecting: true,
-                request_id: None,
-            })
+            let (server, is_tls) = (rules::server(&outgoing.url), outgoing.url.scheme() == "https");
+            without_date(outgoing.unanswered(TransportError::no_answer(server, is_tls, error)))
         })?;
         if response.status() == StatusCode::OK {
             return Ok(response);
@@ -235,18 +230,23 @@ impl Client {
     }
 }
 
-/// Refusals that a wrong clock leads to.
-fn is_about_time(error: &Error) -> bool {
-    let Error::Service(error) = error else { return false };
-    matches!(
-        error.error_type.as_str(),
-        "RequestTimeTooSkewed" | "RequestExpired" | "InvalidSignatureException" | "SignatureDoesNotMatch"
-    )
+impl Outgoing<'_> {
+    /// Returns the error of a request that was not answered.
+    fn unanswered(&self, error: TransportError) -> Error {
+        Error::Transport { subject: self.subject.clone(), error: Box::new(error), request_id: None }
+    }
 }
 
-fn signed(outgoing: &Outgoing<'_>, credentials: &Credentials, now: SystemTime) -> Result<reqwest::Request, String> {
+fn signed(
+    outgoing: &Outgoing<'_>,
+    credentials: &Credentials,
+    now: SystemTime,
+) -> Result<reqwest::Request, ConfigError> {
+    fn failed(error: impl Into<BoxError>) -> ConfigError {
+        ConfigError::Signing { source: error.into() }
+    }
     if !clock::can_be_written(now) {
-        return Err("this machine's clock, or kvs.clock.offset.ms, is off by thousands of years".to_owned());
+        return Err(ConfigError::Clock);
     }
     let identity = credentials.clone().into();
     let params = v4::SigningParams::builder()
@@ -256,22 +256,19 @@ fn signed(outgoing: &Outgoing<'_>, credentials: &Credentials, now: SystemTime) -
         .time(now)
         .settings(SigningSettings::default())
         .build()
-        .map_err(|error| error.to_string())?
+        .map_err(failed)?
         .into();
     let url = outgoing.url.as_str();
     let body = SignableBody::Bytes(outgoing.body.as_bytes());
-    let signable =
-        SignableRequest::new("POST", url, std::iter::once(CONTENT_TYPE), body).map_err(|error| with_causes(&error))?;
-    let (instructions, _) = sign(signable, &params).map_err(|error| with_causes(&error))?.into_parts();
-    let mut request = http::Request::post(url)
-        .header(CONTENT_TYPE.0, CONTENT_TYPE.1)
-        .body(outgoing.body.clone())
-        .map_err(|error| error.to_string())?;
+    let signable = SignableRequest::new("POST", url, std::iter::once(CONTENT_TYPE), body).map_err(failed)?;
+    let (instructions, _) = sign(signable, &params).map_err(failed)?.into_parts();
+    let mut request =
+        http::Request::post(url).header(CONTENT_TYPE.0, CONTENT_TYPE.1).body(outgoing.body.clone()).map_err(failed)?;
     instructions.apply_to_request_http1x(&mut request);
-    request.try_into().map_err(|error: reqwest::Error| error.to_string())
+    request.try_into().map_err(|error: reqwest::Error| failed(error))
 }
 
-/// Both spellings: the documentation has one, AWS's SDKs read the other.
+/// Returns a response's request id, in either spelling: the documentation has one, AWS's SDKs read the other.
 pub(super) fn request_id(response: &Response) -> Option<String> {
     either_header(response, ["x-amzn-requestid", "x-amz-requestid"])
 }
@@ -281,6 +278,7 @@ fn either_header(response: &Response, names: [&str; 2]) -> Option<String> {
     value.to_str().ok().map(shown)
 }
 
+/// Reads what the service says in a refusal.
 async fn refusal(outgoing: &Outgoing<'_>, response: Response) -> ServiceError {
     let status = response.status();
     let request_id = request_id(&response);
@@ -310,7 +308,7 @@ async fn refusal(outgoing: &Outgoing<'_>, response: Response) -> ServiceError {
     }
 }
 
-/// The body as far as it is read at all; what cannot be read is left out.
+/// Returns the first `most_bytes` of a body, or what had come of it when it broke off.
 async fn read_bounded(mut response: Response, most_bytes: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(piece)) = response.chunk().await {

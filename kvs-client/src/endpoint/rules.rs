@@ -1,16 +1,17 @@
-//! URLs of the service, as its public endpoint rules give them: one host for control plane and data plane.
+//! The service's URLs by its public endpoint rules, and what an endpoint in the settings has to look like.
 
 use std::net::IpAddr;
 
 use url::Url;
 
+use crate::error::EndpointError;
 use crate::shown::shown;
 
 /// A partition of AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Partition {
     pub(crate) id: &'static str,
-    /// What its regions begin with.
+    /// The begin of its regions' names.
     prefix: &'static str,
     suffix: &'static str,
     dual_stack_suffix: &'static str,
@@ -25,7 +26,8 @@ const fn partition_of(
     Partition { id, prefix, suffix, dual_stack_suffix }
 }
 
-/// All of them have FIPS and dual stack endpoints. The last one is also that of regions nobody knows yet.
+/// AWS's partitions, all of which have FIPS and dual stack endpoints. The last one is also that of regions that are not
+/// known yet.
 const PARTITIONS: [Partition; 8] = [
     partition_of("aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
     partition_of("aws-us-gov", "us-gov-", "amazonaws.com", "api.aws"),
@@ -37,12 +39,13 @@ const PARTITIONS: [Partition; 8] = [
     partition_of("aws", "", "amazonaws.com", "api.aws"),
 ];
 
+/// Returns the partition of a region, by the begin of its name.
 pub(crate) fn partition(region: &str) -> Partition {
     let found = PARTITIONS.iter().find(|partition| region.starts_with(partition.prefix));
     *found.unwrap_or(&PARTITIONS[PARTITIONS.len() - 1])
 }
 
-/// The service's URL in a region.
+/// Returns the URL of the service's control plane in a region.
 pub(crate) fn url(region: &str, fips: bool, dual_stack: bool) -> String {
     let partition = partition(region);
     let suffix = if dual_stack { partition.dual_stack_suffix } else { partition.suffix };
@@ -50,36 +53,41 @@ pub(crate) fn url(region: &str, fips: bool, dual_stack: bool) -> String {
     format!("https://{host}.{region}.{suffix}")
 }
 
-/// Reads an endpoint: scheme, host and port, for the operations have their own paths. https, or plain http on this machine
-/// or where it is asked for.
-pub(crate) fn parse(text: &str, plain_http: bool) -> Result<Url, String> {
+/// Reads an endpoint: scheme, host and port, for the operations have their own paths. The scheme is https, or plain http
+/// on this machine or where `plain_http` allows it.
+pub(crate) fn parse(text: &str, plain_http: bool) -> Result<Url, EndpointError> {
     let url = Url::parse(text).ok().filter(|url| url.host().is_some() && matches!(url.scheme(), "http" | "https"));
-    let shown = without_user(text);
-    let url = url.ok_or_else(|| format!("{shown:?} is no http or https URL"))?;
+    let endpoint = without_user(text);
+    let Some(url) = url else { return Err(EndpointError::NotHttp { endpoint }) };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!(
-            "{shown:?} with a user or a password: requests are signed; leave out what is before the @"
-        ));
+        return Err(EndpointError::WithUser { endpoint });
     }
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("{shown:?} has a path or a query: give no more than scheme, host and port"));
+        return Err(EndpointError::WithPath { endpoint });
     }
     if url.scheme() == "http" && !plain_http && !is_loopback(&url) {
-        return Err(format!("{shown:?}: plain http to another machine has to be asked for (kvs.endpoint.plain.http)"));
+        return Err(EndpointError::PlainHttp { endpoint });
     }
     Ok(url)
 }
 
-/// Returns what may be shown of an endpoint: not what may be a password.
+/// Returns the host and port of a URL and nothing else of it: the rest may hold a password.
+pub(crate) fn server(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Returns the part of an endpoint's text that is no password.
 pub(crate) fn without_user(text: &str) -> String {
     shown(text.rsplit('@').next().unwrap_or_default())
 }
 
-/// Whether an endpoint can be used.
+/// Checks that a text can be used as an endpoint: `http://` or `https://`, host and port. Plain http to another machine
+/// needs `plain_http`.
 ///
 /// # Errors
-/// What is wrong with it.
-pub fn check(text: &str, plain_http: bool) -> Result<(), String> {
+/// What is wrong with the text.
+pub fn check(text: &str, plain_http: bool) -> Result<(), EndpointError> {
     parse(text, plain_http).map(|_| ())
 }
 

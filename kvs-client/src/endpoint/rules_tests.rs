@@ -49,7 +49,11 @@ fn plain_http_is_for_this_machine_or_asked_for() {
     for good in ["http://127.0.0.1:9100", "http://[::1]:1/", "http://localhost:80", "https://anywhere.example"] {
         assert!(parse(good, false).is_ok(), "{good}");
     }
-    assert!(parse("http://10.0.0.7:9100", false).unwrap_err().contains("kvs.endpoint.plain.http"));
+    let refused = parse("http://10.0.0.7:9100", false).unwrap_err();
+    assert!(
+        matches!(&refused, EndpointError::PlainHttp { endpoint } if endpoint == "http://10.0.0.7:9100"),
+        "{refused}"
+    );
     assert!(parse("http://10.0.0.7:9100", true).is_ok());
     for bad in ["", "127.0.0.1:9100", "ftp://host", "https://"] {
         assert!(parse(bad, true).is_err(), "{bad}");
@@ -66,9 +70,9 @@ fn more_than_scheme_host_and_port_is_refused_and_no_password_shown() {
         ("https://sesame@host.example/", "with a user or a password"),
         ("https://user:ses@me@:sesame@:bad", "\":bad\" is no http or https URL"),
     ] {
-        let error = parse(bad, true).unwrap_err();
+        let error = parse(bad, true).unwrap_err().to_string();
         assert!(error.contains(expected) && !error.contains("sesame"), "{error}");
     }
-    let long = parse(&format!("ftp://{}\u{202E}", "a".repeat(1 << 20)), true).unwrap_err();
+    let long = parse(&format!("ftp://{}\u{202E}", "a".repeat(1 << 20)), true).unwrap_err().to_string();
     assert!(long.len() < 600 && long.ends_with("is no http or https URL"), "{long}");
 }

@@ -1,106 +1,92 @@
-//! What pulling comes to.
+//! What a puller yields.
 
 use std::time::Duration;
 
-use kvs_mkv::{Fragment, FragmentNumber};
+use kvs_mkv::FragmentNumber;
 
-use super::unparsable::PassedOver;
-use crate::budget::MemoryPermit;
 use crate::error::Error;
+use crate::pull::{PassedOver, PulledFragment};
 use crate::resume::StreamPosition;
 
-/// A fragment with what belongs to it.
-#[derive(Debug)]
-pub struct PulledFragment {
-    /// The fragment.
-    pub fragment: Fragment,
-    /// The memory it takes; give it back after the commit.
-    pub permit: MemoryPermit,
-    /// The response's content type.
-    pub content_type: Option<String>,
-    /// Id of the request it came with.
-    pub request_id: Option<String>,
-}
-
-/// What pulling comes to next.
+/// What a [`Puller`](super::Puller) yields: fragments, and what happens between them.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Pulled {
-    /// The next fragment. `complete` is false for one that came three times running without its end.
+    /// The next fragment. Its `complete` is false if it came three times in a row without its closing tags.
     Fragment(Box<PulledFragment>),
-    /// A session is open.
+    /// A session opened.
     Opened {
-        /// The kind of its start selector.
+        /// The kind of its start selector, `CONTINUATION_TOKEN` for example.
         selector: &'static str,
-        /// The request's id.
+        /// The session's request id.
         request_id: Option<String>,
     },
-    /// The body ended within a fragment: it is pulled again.
+    /// The session ended within a fragment, whose rest may come later: the fragment is pulled again after a delay.
     Waiting {
-        /// Its number, when it had come.
+        /// The fragment's number, when it had come.
         number: Option<FragmentNumber>,
-        /// How many of its bytes had come.
+        /// How many bytes of the fragment had come.
         received_bytes: usize,
-        /// Id of the request it came with.
+        /// The session's request id.
         request_id: Option<String>,
     },
-    /// A chunk came without its token and another behind it: it is pulled again.
-    Odd {
-        /// Its number.
+    /// A fragment came without its closing tags, and another one behind it: the unterminated one is pulled again.
+    MissingToken {
+        /// The fragment's number.
         number: FragmentNumber,
-        /// How often running.
+        /// How many times in a row it came like that.
         times: u32,
-        /// Id of the request it came with.
+        /// The session's request id.
         request_id: Option<String>,
     },
-    /// A fragment that cannot be parsed is passed over.
+    /// A fragment that cannot be parsed was passed over.
     PassedOver(Box<PassedOver>),
-    /// Others needed the memory of a fragment that did not grow: it is pulled again when there is room for it.
+    /// Other streams needed the memory of a fragment that did not grow: it is pulled again when there is room for it.
     GaveMemoryBack {
-        /// Its number, when it had come.
+        /// The fragment's number, when it had come.
         number: Option<FragmentNumber>,
-        /// How much memory it had.
+        /// How much memory it had, in bytes.
         held_bytes: usize,
-        /// Id of the request it came with.
+        /// The session's request id.
         request_id: Option<String>,
     },
-    /// The service refused the position: the next rung of the ladder is tried.
+    /// The service refused the position: another way to resume from it is tried.
     PositionRefused {
-        /// How it was refused.
+        /// The refusal.
         error: Error,
     },
-    /// The position was lost, and the next fragment is where the stream goes on: the first one above the place.
+    /// The position was lost, and the stream goes on with the next fragment, the first one above the position.
     PositionLost {
-        /// The last fragment before.
+        /// The last fragment before the loss.
         before: StreamPosition,
         /// The fragment that comes next.
         after: StreamPosition,
-        /// How many fragments between the two were fetched from the archive; `None`: it was not asked.
+        /// How many fragments between the two came from the archive; `None`: it was not asked.
         fetched: Option<u64>,
-        /// How many that the archive had listed could not be had.
+        /// How many fragments the archive listed and could not send.
         missing: u64,
     },
-    /// The stream has come up to the live edge, or fallen behind it.
+    /// The stream has caught up with its live edge, or fallen behind it.
     CaughtUp {
-        /// Up to it.
+        /// Whether it has caught up.
         caught_up: bool,
-        /// How far it is behind, as the service says.
+        /// How far it is behind, in milliseconds, as the service says.
         millis_behind_now: i64,
     },
-    /// The stream falls behind, and its session gets what the service gives at most.
+    /// The stream falls behind though its session gets as much as the service sends to one.
     AtRateLimit {
-        /// What comes.
+        /// How much the session gets, in bytes a second.
         bytes_per_second: u64,
-        /// How far it is behind.
+        /// How far it is behind, in milliseconds.
         millis_behind_now: i64,
-        /// Id of the session's request.
+        /// The session's request id.
         request_id: Option<String>,
     },
-    /// Something failed and is tried again.
+    /// An attempt failed, and another one follows.
     Retrying {
-        /// What failed.
+        /// The failure.
         error: Error,
-        /// After how long.
+        /// How long the puller waits before it.
         delay: Duration,
     },
 }

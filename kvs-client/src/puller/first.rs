@@ -1,40 +1,35 @@
-//! A stream that starts with a fragment itself, where GetMedia only starts after one: the fragment comes from the archive.
+//! The fragment that a stream is to start with: GetMedia starts after a fragment, so it comes from the archive.
 
+use kvs_mkv::FragmentNumber;
+
+use super::state::{Request, State};
 use super::{Pulled, Puller};
-use crate::archive::one;
+use crate::archive::single;
 use crate::error::Error;
 use crate::resume::StreamPosition;
 
-/// A fragment that does not come is asked for so often before it is said to be missing.
+/// A fragment that does not come this many times is not there.
 const ABSENT_TIMES_MAX: u32 = 3;
 
 impl Puller {
-    /// Fetches the fragment that the stream is to start with. `None`: it did not come, and is asked for again.
-    ///
-    /// Until its offset has been committed a stream has no place, so that one that is begun anew begins with it again.
-    pub(super) async fn fetch_first(&mut self) -> Result<Option<Pulled>, Error> {
-        let Some(number) = self.first.clone() else { return Ok(None) };
-        match one::fetch(&self.client, &self.stream, &number, &self.config, &self.budget, &self.waits).await {
+    /// Idle (first fragment) → Idle (session), or Waiting when the fragment did not come.
+    pub(super) async fn fetch_first(&mut self, number: FragmentNumber) -> Result<Option<Pulled>, Error> {
+        match single::fetch(&self.source, &number).await {
             Ok(Some(pulled)) => {
-                self.first = None;
-                self.failures.reset();
-                self.unauthorized = 0;
-                // GetMedia goes on after it.
+                self.state = State::default();
+                self.retries.succeeded();
+                self.retries.credentials_accepted();
                 self.resume.advance(StreamPosition::after(&pulled.fragment));
                 Ok(Some(Pulled::Fragment(Box::new(pulled))))
             }
             Ok(None) => {
-                self.first_absent += 1;
-                if self.first_absent >= ABSENT_TIMES_MAX {
-                    let reason = format!(
-                        "stream {}: the archive has not got fragment {number}, with which the stream is to start \
-                         (kvs.start.fragment.inclusive): it is older than the stream's retention, or of another stream; \
-                         start after it, or elsewhere",
-                        self.stream
-                    );
-                    return Err(Error::Config { reason });
+                if let State::Idle(Request::First { absent_times, .. }) = &mut self.state {
+                    *absent_times += 1;
+                    if *absent_times >= ABSENT_TIMES_MAX {
+                        return Err(Error::StartFragmentMissing { stream: self.source.stream.clone(), number });
+                    }
                 }
-                self.delay = Some(self.failures.next_delay());
+                self.state.wait(self.retries.back_off());
                 Ok(None)
             }
             Err(error) => self.fail(error).await.map(Some),

@@ -1,81 +1,51 @@
-//! What becomes of a position that was lost: looked for in the archive, and told.
+//! The gap behind a lost position, filled from the archive.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use kvs_mkv::Timestamp;
 
+use super::state::State;
 use super::{Pulled, Puller};
 use crate::archive::{ArchivePuller, ArchiveRange, Archived};
 use crate::error::Error;
 use crate::resume::{PositionLost, StreamPosition};
 
-/// How far ahead of this machine's clock the service's may be: with more, it takes no request.
+/// How far the service's clock may be ahead of this machine's: with more, the service refuses requests.
 const CLOCKS_APART_MAX_MS: i64 = 300_000;
 
-/// A position that was lost.
-pub(super) struct Lost {
-    pub(super) position: StreamPosition,
-    pub(super) fetched: u64,
-    pub(super) missing: u64,
-    pub(super) archive_asked: bool,
-}
-
 impl Puller {
-    /// The position is lost: what was missed is looked for in the archive, if that is wanted.
-    pub(super) fn note_lost(&mut self) {
-        let Some(position) = self.resume.position().cloned() else { return };
-        let asked_before = self.lost.as_ref().is_some_and(|lost| lost.archive_asked);
+    /// Idle → FillingGap, if that is wanted and has not been done for this loss. Returns whether it is so.
+    pub(super) fn begin_gap(&mut self, position: &StreamPosition) -> bool {
+        let asked_before = self.loss.as_ref().is_some_and(|loss| loss.fetched.is_some());
+        if !self.source.config.gap_check || asked_before {
+            return false;
+        }
         let now = Timestamp::from_system_time(SystemTime::now());
-        let range = position.server_timestamp.and_then(|from| missed(from, now));
-        if let (true, false, Some(range)) = (self.config.gap_check, asked_before, range) {
-            self.gap = Some(Box::new(ArchivePuller::new(
-                Arc::clone(&self.client),
-                self.stream.clone(),
-                range,
-                Some(&position),
-                self.config.clone(),
-                self.budget.clone(),
-            )));
-            if let Some(gap) = &mut self.gap {
-                gap.set_waits(Arc::clone(&self.waits));
-            }
-        }
-        if self.lost.is_none() {
-            self.lost = Some(Lost { position, fetched: 0, missing: 0, archive_asked: self.gap.is_some() });
-        }
+        let Some(range) = position.server_timestamp.and_then(|from| missed(from, now)) else { return false };
+        let archive = ArchivePuller::of_source(self.source.clone(), range.into(), Some(position));
+        self.state = State::FillingGap(Box::new(archive));
+        true
     }
 
-    /// The position is lost, and that is to end the stream.
-    pub(super) fn given_up(&self) -> Error {
-        let place =
-            self.resume.position().map_or(String::new(), |place| format!(" (fragment {})", place.fragment_number));
-        Error::Config {
-            reason: format!(
-                "stream {}: the service knows its place{place} no more, and kvs.position.lost is fail: fragments may be \
-                 gone; set the stream's offset, or kvs.position.lost to earliest or now",
-                self.stream
-            ),
-        }
-    }
-
-    /// What the archive has. `None`: it is done, and the stream goes on by GetMedia.
+    /// FillingGap → FillingGap, or Idle when the archive has no more.
     pub(super) async fn fill_gap(&mut self) -> Result<Option<Pulled>, Error> {
-        let Some(gap) = &mut self.gap else { return Ok(None) };
-        let next = gap.next().await;
-        // What goes before the archive's first fragment is gone without a word, unless the archive has the place itself.
-        let waits =
-            matches!(next, Ok(Archived::Begun { .. } | Archived::WaitsForTime { .. } | Archived::Retrying { .. }));
-        if self.config.position_lost == PositionLost::Fail && next.is_ok() && !waits && !gap.lists_its_place() {
-            self.gap = None;
-            return Err(self.given_up());
+        let State::FillingGap(archive) = &mut self.state else { return Ok(None) };
+        let archived = archive.next().await;
+        // Fragments before the archive's first one are gone without a trace, unless the archive has the position itself.
+        let is_listed = !matches!(
+            archived,
+            Ok(Archived::Begun { .. } | Archived::WaitsForTime { .. } | Archived::Retrying { .. }) | Err(_)
+        );
+        if self.source.config.position_lost == PositionLost::Fail && is_listed && !archive.lists_start_position() {
+            self.state = State::default();
+            return Err(self.position_lost());
         }
-        match next {
+        match archived {
             Ok(Archived::Fragment(pulled)) => {
                 // From here on the stream can be resumed by this fragment's number.
                 self.resume.advance(StreamPosition::after(&pulled.fragment));
-                if let Some(lost) = &mut self.lost {
-                    lost.fetched += 1;
+                if let Some(fetched) = self.loss.as_mut().and_then(|loss| loss.fetched.as_mut()) {
+                    *fetched += 1;
                 }
                 Ok(Some(Pulled::Fragment(pulled)))
             }
@@ -85,33 +55,33 @@ impl Puller {
                 Ok(Some(Pulled::PassedOver(passed_over)))
             }
             Ok(Archived::Missing { numbers }) => {
-                if let Some(lost) = &mut self.lost {
-                    lost.missing += numbers.len() as u64;
+                if let Some(loss) = &mut self.loss {
+                    loss.missing += numbers.len() as u64;
                 }
                 Ok(None)
             }
             Ok(Archived::Retrying { error, delay }) => Ok(Some(Pulled::Retrying { error, delay })),
             Ok(Archived::Done) => {
-                self.gap = None;
+                self.state = State::default();
                 Ok(None)
             }
-            // The archive cannot be had: what was missed stays unknown, the stream goes on.
+            // What was missed stays unknown, and the stream goes on.
             Err(error) => {
-                self.gap = None;
+                self.state = State::default();
                 Ok(Some(Pulled::Retrying { error, delay: Duration::ZERO }))
             }
         }
     }
 }
 
-/// Returns the time in which fragments may have been missed: from the last one's server time until now. `None` for a time
-/// that the service's clock cannot have shown: the archive would be listed only when it has come.
+/// Returns the time in which fragments may have been missed: from the last one's server time until now. `None` for a server
+/// time that the service's clock cannot have shown, for the archive would be listed only when that time has come.
 fn missed(from: Timestamp, now: Timestamp) -> Option<ArchiveRange> {
     let ahead_ms = from.millis().saturating_sub(now.millis());
     if from.millis() < 0 || ahead_ms > CLOCKS_APART_MAX_MS {
         tracing::warn!(
             server_timestamp_ms = from.millis(),
-            "the lost place's server time cannot be right: the archive is not asked for what was missed"
+            "the server time of the lost position cannot be right: the archive is not asked for what was missed"
         );
         return None;
     }

@@ -22,7 +22,7 @@ pub fn chunk(index: usize, frames: usize, frame_size: usize, token: bool) -> Vec
     make_chunk(index, server_millis(index), (frames, frame_size), token, 0)
 }
 
-/// A chunk of 5 frames of 400 bytes that is so far behind the live edge.
+/// A chunk of 5 frames of 400 bytes that is this far behind the live edge.
 pub fn chunk_behind(index: usize, millis_behind_now: i64) -> Vec<u8> {
     make_chunk(index, server_millis(index), (5, 400), true, millis_behind_now)
 }
@@ -94,7 +94,7 @@ pub fn client_config(simulator: &Simulator, secret: &str) -> ClientConfig {
     let mut config = ClientConfig::new("us-east-1");
     config.endpoint = Some(simulator.url().to_owned());
     config.http.inactivity_timeout = Duration::from_secs(1);
-    config.retry = RetryPolicy { attempts_max: 0, base: Duration::from_millis(2), cap: Duration::from_millis(50) };
+    config.retry = RetryPolicy::new(Duration::from_millis(2), Duration::from_millis(50));
     config.credentials = CredentialsSource::Static {
         access_key_id: "test".to_owned(),
         secret_access_key: secret.to_owned(),
@@ -111,16 +111,22 @@ pub async fn client(simulator: &Simulator) -> Arc<Client> {
     client_of(client_config(simulator, "test")).await
 }
 
+/// Returns settings, or something else, with a change.
+pub fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {
+    change(&mut value);
+    value
+}
+
 pub fn config() -> PullerConfig {
-    let retry = RetryPolicy { attempts_max: 0, base: Duration::from_millis(2), cap: Duration::from_millis(50) };
-    PullerConfig { retry, ..PullerConfig::default() }
+    let retry = RetryPolicy::new(Duration::from_millis(2), Duration::from_millis(50));
+    with(PullerConfig::default(), |it| it.retry = retry)
 }
 
 pub fn puller(client: &Arc<Client>, stream: &str, position: Option<StreamPosition>, config: PullerConfig) -> Puller {
     Puller::new(Arc::clone(client), stream.parse().unwrap(), position, config, MemoryBudget::new(64 << 20))
 }
 
-/// Pulls until there are `count` fragments; answers them with what happened besides.
+/// Pulls until there are `count` fragments, and returns them with what happened besides.
 pub async fn pull(puller: &mut Puller, count: usize) -> (Vec<Fragment>, Vec<Pulled>) {
     let (mut fragments, mut others) = (Vec::new(), Vec::new());
     let work = async {

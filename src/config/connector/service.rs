@@ -4,6 +4,7 @@ use kvs_client::{ClientConfig, CredentialsSource, HttpConfig, RetryPolicy, Role}
 
 use crate::config::error::ValueError;
 use crate::config::reader::Reader;
+use crate::config::service_errors::explain_endpoint;
 use crate::config::table::connector::{pulling, service};
 
 impl Reader<'_> {
@@ -27,19 +28,19 @@ impl Reader<'_> {
         let retry = self.retry();
         let clock_offset_ms = self.read_optional(&service::CLOCK_OFFSET);
         let parameter_checks = self.read(&service::PARAMETER_CHECKS);
-        Some(ClientConfig {
-            region: region?,
-            endpoint: endpoint?,
-            plain_http: plain_http?,
-            fips: fips?,
-            dual_stack: dual_stack?,
-            credentials: credentials?,
-            role: role?,
-            http: http?,
-            retry: retry?,
-            clock_offset_ms: clock_offset_ms?,
-            parameter_checks: parameter_checks?,
-        })
+        let mut config = ClientConfig::default();
+        config.region = region?;
+        config.endpoint = endpoint?;
+        config.plain_http = plain_http?;
+        config.fips = fips?;
+        config.dual_stack = dual_stack?;
+        config.credentials = credentials?;
+        config.role = role?;
+        config.http = http?;
+        config.retry = retry?;
+        config.clock_offset_ms = clock_offset_ms?;
+        config.parameter_checks = parameter_checks?;
+        Some(config)
     }
 
     /// `None` inside: AWS's variables and profile say.
@@ -55,7 +56,7 @@ impl Reader<'_> {
 
     fn endpoint(&mut self, plain_http: bool) -> Option<Option<String>> {
         let Some(endpoint) = self.text(&service::ENDPOINT) else { return Some(None) };
-        let checked = kvs_client::check_endpoint(&endpoint, plain_http);
+        let checked = kvs_client::check_endpoint(&endpoint, plain_http).map_err(|error| explain_endpoint(&error));
         self.checked(&service::ENDPOINT, checked.map(|()| Some(endpoint)))
     }
 
@@ -98,7 +99,7 @@ impl Reader<'_> {
                     self.problem(&ARN, format!("{arn:?}: arn:aws:iam::ACCOUNT:role/NAME was expected"));
                     return None;
                 }
-                Some(Some(Role { arn, external_id }))
+                Some(Some(Role::new(arn).with_external_id(external_id)))
             }
         }
     }
@@ -121,21 +122,21 @@ impl Reader<'_> {
             );
         }
         let ca_file = self.read_optional(&service::CA_FILE);
-        Some(HttpConfig {
-            connect_timeout: connect_timeout?,
-            inactivity_timeout: inactivity_timeout?,
-            fragment_timeout: fragment_timeout?,
-            proxy,
-            no_proxy,
-            ca_file: ca_file?,
-        })
+        let mut http = HttpConfig::default();
+        http.connect_timeout = connect_timeout?;
+        http.inactivity_timeout = inactivity_timeout?;
+        http.fragment_timeout = fragment_timeout?;
+        http.proxy = proxy;
+        http.no_proxy = no_proxy;
+        http.ca_file = ca_file?;
+        Some(http)
     }
 
     fn retry(&mut self) -> Option<RetryPolicy> {
         let attempts_max = self.read(&pulling::RETRY_ATTEMPTS);
         let base = self.read(&pulling::RETRY_BASE_DELAY);
         let cap = self.read(&pulling::RETRY_MAX_DELAY);
-        Some(RetryPolicy { attempts_max: attempts_max?, base: base?, cap: cap? })
+        Some(RetryPolicy::new(base?, cap?).with_attempts_max(attempts_max?))
     }
 }
 

@@ -1,25 +1,25 @@
-//! A fragment whose media is not valid, however often it is pulled.
+//! A fragment whose media is broken in the same way each time that it is pulled.
 
-use kvs_mkv::{ErrorKind, FragmentNumber, Timestamp};
+use kvs_mkv::{ErrorKind, FragmentNumber};
 
-use crate::error::{Error, Subject};
+use crate::error::{Error, describe_media_error};
 use crate::resume::StreamPosition;
 
-/// What comes like this so often running is not broken on its way.
+/// A fragment that comes broken in the same way this many times in a row was not broken on its way.
 const TIMES_MAX: u32 = 3;
 
-/// A fragment that was passed over.
+/// A fragment that was passed over because it cannot be parsed.
 #[derive(Debug)]
 pub struct PassedOver {
-    /// The position behind it.
+    /// The position after the fragment.
     pub position: StreamPosition,
-    /// What is wrong with it, and at which of its bytes.
+    /// What is wrong with the fragment, and at which of its bytes.
     pub reason: String,
-    /// Id of the request it came with.
+    /// The id of the last request that it came with.
     pub request_id: Option<String>,
 }
 
-/// What is the same each time.
+/// What identifies a fault: equal ones are the same fault again.
 #[derive(Debug, PartialEq, Eq)]
 struct Fault {
     /// The last whole fragment before.
@@ -27,28 +27,30 @@ struct Fault {
     number: Option<FragmentNumber>,
     kind: ErrorKind,
     element_id: u32,
+    /// Where in the fragment.
     byte: u64,
 }
 
-/// Counts how often running the media was not valid in the same way.
+/// Counts how many times in a row the media was broken in the same way.
 #[derive(Debug, Default)]
 pub(crate) struct Unparsable {
     fault: Option<(Fault, u32)>,
 }
 
-/// What is to be done about media that is not valid.
+/// What to do about media that cannot be parsed.
 #[derive(Debug)]
 pub(crate) enum Verdict {
-    /// It may have been broken on its way.
+    /// Pull the fragment again: it may have been broken on its way.
     Again,
-    /// The fragment is to be passed over.
+    /// Pass the fragment over.
     PassOver(PassedOver),
-    /// It cannot be passed over, or is not to be.
+    /// Fail: the fragment cannot be passed over, or is not to be.
     GiveUp(Error),
 }
 
 impl Unparsable {
-    /// Judges an error of the media behind fragment `after`. `expected`: the fragment that was asked for, when it is one.
+    /// Judges an error of the media after the fragment `after`; returns `None` for an error of another kind. `expected` is
+    /// the fragment that was asked for, when it was one.
     pub(crate) fn judge(
         &mut self,
         error: &Error,
@@ -69,50 +71,42 @@ impl Unparsable {
             self.fault = Some((fault, times));
             return Some(Verdict::Again);
         }
-        let reason = format!("{} (id 0x{:X}) at byte {byte}: {}", error.element(), error.element_id(), error.kind());
         let request_id = request_id.clone();
-        // The service counts a stream's fragments upwards: one that is not above the last cannot be the next one.
+        // The service numbers a stream's fragments upwards: one that is not above the last cannot be the next one.
         let next = number.filter(|number| after.is_none_or(|after| *number > after));
         let Some(next) = next.filter(|_| pass_over) else {
-            let fragment = fragment(number, after);
-            let subject: Subject = subject.clone();
             return Some(Verdict::GiveUp(Error::Unparsable {
-                subject,
-                fragment: fragment.into(),
-                reason: reason.into(),
+                subject: Box::new(subject.clone()),
+                number: number.cloned(),
+                after: after.cloned(),
+                error: error.clone(),
+                byte,
                 times,
                 request_id,
             }));
         };
         let position = StreamPosition {
             fragment_number: next.clone(),
-            // GetMedia goes on behind the number.
+            // GetMedia goes on after the number.
             continuation_token: None,
             server_timestamp: broken.server_timestamp,
             producer_timestamp: broken.producer_timestamp,
         };
-        Some(Verdict::PassOver(PassedOver { position, reason, request_id }))
+        Some(Verdict::PassOver(PassedOver { position, reason: describe_media_error(error, byte), request_id }))
     }
 
-    /// A fragment came whole.
+    /// Notes that a fragment came whole.
     pub(crate) fn reset(&mut self) {
         self.fault = None;
     }
 }
 
+#[cfg(feature = "archive")]
 impl PassedOver {
-    /// Fills in what the list of the archive says.
-    pub(crate) fn with_times(mut self, server: Timestamp, producer: Timestamp) -> Self {
+    /// Fills in the times that the archive's list has, where the fragment itself could not be read.
+    pub(crate) fn with_times(mut self, server: kvs_mkv::Timestamp, producer: kvs_mkv::Timestamp) -> Self {
         self.position.server_timestamp.get_or_insert(server);
         self.position.producer_timestamp.get_or_insert(producer);
         self
-    }
-}
-
-fn fragment(number: Option<&FragmentNumber>, after: Option<&FragmentNumber>) -> String {
-    match (number, after) {
-        (Some(number), _) => format!("fragment {number}"),
-        (None, Some(after)) => format!("the fragment after {after}, whose number cannot be read,"),
-        (None, None) => "the first fragment, whose number cannot be read,".to_owned(),
     }
 }

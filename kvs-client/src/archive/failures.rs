@@ -1,4 +1,4 @@
-//! What goes wrong while an archive is read: tried again, told as missing, passed over, or the end.
+//! What is done about failures: another attempt, fragments reported as missing or passed over, or an error.
 
 use kvs_api::Operation;
 use kvs_mkv::FragmentNumber;
@@ -6,20 +6,19 @@ use kvs_mkv::FragmentNumber;
 use super::{ABSENT_TIMES_MAX, ArchivePuller, Archived};
 use crate::client::FragmentInfo;
 use crate::error::{Error, ErrorClass};
-use crate::puller::UNAUTHORIZED_TIMES_MAX;
-use crate::puller::unparsable::{PassedOver, Verdict};
+use crate::pull::{PassedOver, Verdict};
 
 impl ArchivePuller {
-    /// What was wrong is behind.
-    pub(super) fn come_on(&mut self) {
+    /// Notes that the fragment that something was wrong with has been dealt with.
+    pub(super) fn recover(&mut self) {
         self.alone = false;
         self.unparsable.reset();
-        self.failures.reset();
+        self.retries.succeeded();
     }
 
-    /// The fragment whose turn it is cannot be parsed: it is passed over.
+    /// Passes over the next fragment, which cannot be parsed.
     fn pass_over(&mut self, passed_over: PassedOver) -> Archived {
-        self.come_on();
+        self.recover();
         self.last = Some(passed_over.position.fragment_number.clone());
         let passed_over = match self.wanted.pop_front() {
             Some(info) => {
@@ -31,39 +30,40 @@ impl ArchivePuller {
         Archived::PassedOver(Box::new(passed_over))
     }
 
-    /// The archive says that it does not have a fragment that it has listed. Said as often as a fragment is asked for,
-    /// that is believed, whatever the list says.
+    /// Notes that the archive says it does not have a fragment that it has listed. Returns the fragment as missing when the
+    /// archive has said so each of the times that one is asked for, whatever the list says.
     pub(super) fn not_found(&mut self, number: Option<&FragmentNumber>) -> Option<Archived> {
         let front = self.wanted.front().map(|info| info.number.clone())?;
         if number.is_some_and(|number| *number != front) {
-            // Those before it have not come yet.
+            // Fragments before it have not come yet.
             return None;
         }
-        self.absent += 1;
-        if self.absent < ABSENT_TIMES_MAX {
+        self.absent_times += 1;
+        if self.absent_times < ABSENT_TIMES_MAX {
             return None;
         }
-        self.absent = 0;
-        self.come_on();
+        self.absent_times = 0;
+        self.recover();
         self.wanted.pop_front();
         Some(Archived::Missing { numbers: vec![front] })
     }
 
-    /// The fragment whose turn it is did not come: it is asked for again, and in the end looked for in the list.
+    /// Has the next fragment, which did not come, asked for again. After several times the list is read again, and what it no
+    /// longer has is returned as missing.
     pub(super) async fn not_come(&mut self) -> Result<Option<Archived>, Error> {
         self.session = None;
-        self.absent += 1;
-        self.delay = Some(self.failures.next_delay());
-        if self.absent < ABSENT_TIMES_MAX {
+        self.absent_times += 1;
+        self.delay = Some(self.retries.back_off());
+        if self.absent_times < ABSENT_TIMES_MAX {
             return Ok(None);
         }
         let Some(window) = self.window else { return Ok(None) };
-        let listed = match self.client.list_fragments(&self.stream, window.from, window.to).await {
+        let listed = match self.source.client.list_fragments(&self.source.stream, window.from, window.to).await {
             Ok(listed) => listed,
             Err(error) => return self.fail(error).await.map(Some),
         };
         let is_listed = |info: &FragmentInfo| listed.binary_search_by(|one| one.number.cmp(&info.number)).is_ok();
-        self.absent = 0;
+        self.absent_times = 0;
         if self.wanted.front().is_some_and(is_listed) {
             return Ok(None);
         }
@@ -72,19 +72,20 @@ impl ArchivePuller {
         Ok(Some(Archived::Missing { numbers: gone.into_iter().map(|info| info.number).collect() }))
     }
 
+    /// Does what the class of an error asks for.
     pub(super) async fn fail(&mut self, error: Error) -> Result<Archived, Error> {
         let mut class = error.class();
         self.session = None;
-        self.client.refresh_after(&self.stream, class).await;
+        self.source.refresh_after(class).await;
         if let Some(number) = error.missing_fragment()
             && let Some(missing) = self.not_found(number)
         {
             return Ok(missing);
         }
         let expected = self.wanted.front().map(|info| info.number.clone());
-        // Of several it is not known which one it is.
+        // Of several fragments it is not known which one is broken.
         let asked = expected.as_ref().filter(|_| self.alone);
-        match self.unparsable.judge(&error, self.last.as_ref(), asked, self.config.pass_over_unparsable) {
+        match self.unparsable.judge(&error, self.last.as_ref(), asked, self.source.config.pass_over_unparsable) {
             Some(Verdict::PassOver(passed_over))
                 if Some(&passed_over.position.fragment_number) == expected.as_ref() =>
             {
@@ -93,26 +94,21 @@ impl ArchivePuller {
             Some(Verdict::GiveUp(given_up)) => return Err(given_up),
             Some(_) => {
                 self.alone = true;
-                if self.config.pass_over_unparsable {
+                if self.source.config.pass_over_unparsable {
                     class = ErrorClass::Retry;
                 }
             }
             None => {}
         }
-        // The service does not have the fragment: the list says whether it ought to.
+        // The service says that it does not have the fragment: the list tells whether it ought to.
         let about_a_fragment = class == ErrorClass::Position
             || (error.is_not_found() && error.operation() == Some(Operation::GetMediaForFragmentList));
         if about_a_fragment && let Some(missing) = Box::pin(self.not_come()).await? {
             return Ok(missing);
         }
-        if class == ErrorClass::RefreshCredentials {
-            self.unauthorized += 1;
-        }
-        let delay = self.delay.take().unwrap_or_else(|| self.failures.next_delay());
-        if class == ErrorClass::Fatal || self.unauthorized > UNAUTHORIZED_TIMES_MAX || self.failures.exhausted() {
-            return Err(error);
-        }
-        let delay = if class == ErrorClass::RetrySlowly { self.config.slow_retry_delay } else { delay };
+        // `not_come` may have counted the attempt.
+        let delay = self.delay.take().unwrap_or_else(|| self.retries.back_off());
+        let Some(delay) = self.retries.judge(class, delay) else { return Err(error) };
         self.delay = Some(delay);
         Ok(Archived::Retrying { error, delay })
     }

@@ -1,0 +1,13 @@
+//! What pulling a live stream and reading its archive share: settings, sessions, fragments, and the judgement of media
+//! that cannot be parsed.
+
+mod config;
+mod fragment;
+mod source;
+mod unparsable;
+
+pub use config::{IdlePolicy, PullerConfig};
+pub use fragment::PulledFragment;
+pub(crate) use source::StreamSource;
+pub use unparsable::PassedOver;
+pub(crate) use unparsable::{Unparsable, Verdict};

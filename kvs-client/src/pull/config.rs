@@ -1,0 +1,89 @@
+//! How a stream is pulled: where it starts, what is done about failures, and how it waits.
+
+use std::time::Duration;
+
+use kvs_mkv::Limits;
+
+use crate::resume::PositionLost;
+use crate::retry::RetryPolicy;
+use crate::selector::StartSelector;
+
+/// How to wait while a stream brings nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IdlePolicy {
+    /// The upper bound of the delay after the first session that brought nothing; it doubles with each further one.
+    /// Default: 250 ms.
+    pub base: Duration,
+    /// The upper bound of every delay. Default: 2 s.
+    pub cap: Duration,
+    /// Whether a session at the live edge that is silent for the inactivity timeout has failed. Default: no, its producer
+    /// is off.
+    pub silence_fails: bool,
+}
+
+impl Default for IdlePolicy {
+    fn default() -> Self {
+        Self { base: Duration::from_millis(250), cap: Duration::from_secs(2), silence_fails: false }
+    }
+}
+
+/// How to pull a stream.
+///
+/// ```
+/// let mut config = kvs_client::PullerConfig::default();
+/// config.start = kvs_client::StartSelector::Now;
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PullerConfig {
+    /// Where to start when there is no position. Default: with the earliest fragment.
+    pub start: StartSelector,
+    /// Whether a start by a fragment's number begins with that fragment itself, which the archive has to have. Default: no,
+    /// it begins after the fragment, as GetMedia does.
+    #[cfg(feature = "archive")]
+    pub start_inclusive: bool,
+    /// What to do when the service no longer knows the position.
+    pub position_lost: PositionLost,
+    /// Whether the archive is asked for what was missed when the position is lost. Default: no.
+    #[cfg(feature = "archive")]
+    pub gap_check: bool,
+    /// Whether a fragment that is broken in the same way each time that it is pulled is passed over. Default: no, the stream
+    /// fails.
+    pub pass_over_unparsable: bool,
+    /// The bounds on a fragment.
+    pub limits: Limits,
+    /// How many bytes to leave free in front of each payload. Default: 0.
+    pub headroom_bytes: usize,
+    /// How to wait after failures.
+    pub retry: RetryPolicy,
+    /// How long to wait after an error that an operator has to mend. Default: 60 s.
+    pub slow_retry_delay: Duration,
+    /// How to wait while nothing comes.
+    pub idle: IdlePolicy,
+    /// How far behind the live edge, in milliseconds, a stream counts as having caught up. Default: 10,000.
+    pub caught_up_ms: i64,
+    /// How much the service sends to a session, in bytes a second. Default: the service's 25 MB.
+    pub session_bytes_per_second: u64,
+}
+
+impl Default for PullerConfig {
+    fn default() -> Self {
+        Self {
+            start: StartSelector::Earliest,
+            #[cfg(feature = "archive")]
+            start_inclusive: false,
+            position_lost: PositionLost::default(),
+            #[cfg(feature = "archive")]
+            gap_check: false,
+            pass_over_unparsable: false,
+            limits: Limits::default(),
+            headroom_bytes: 0,
+            retry: RetryPolicy::default(),
+            slow_retry_delay: Duration::from_secs(60),
+            idle: IdlePolicy::default(),
+            caught_up_ms: 10_000,
+            session_bytes_per_second: 25_000_000,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! A fragment that was pulled, with what came with it.
+
+use kvs_mkv::Fragment;
+
+use crate::budget::MemoryPermit;
+use crate::session::Session;
+
+/// A fragment with its memory and the response it came in.
+#[derive(Debug)]
+pub struct PulledFragment {
+    /// The fragment.
+    pub fragment: Fragment,
+    /// The memory that the fragment takes of the budget, until this is dropped: after its commit, for example.
+    pub permit: MemoryPermit,
+    /// The response's content type.
+    pub content_type: Option<String>,
+    /// The id of the request that the fragment came with.
+    pub request_id: Option<String>,
+}
+
+impl PulledFragment {
+    pub(crate) fn new(fragment: Fragment, permit: MemoryPermit, session: &Session) -> Self {
+        let content_type = session.content_type().map(str::to_owned);
+        Self { fragment, permit, content_type, request_id: session.request_id().map(str::to_owned) }
+    }
+}

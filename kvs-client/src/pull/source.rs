@@ -1,0 +1,51 @@
+//! The stream that a puller reads, and how it opens sessions.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use super::PullerConfig;
+use crate::budget::{MemoryBudget, MemoryPermit, Waits};
+use crate::client::Client;
+use crate::error::{Error, ErrorClass};
+use crate::session::{Memory, Session, Wanted};
+use crate::stream_ref::StreamRef;
+
+/// A stream, the client that reads it, and the memory that its fragments may take. Clones share all of it.
+#[derive(Clone)]
+pub(crate) struct StreamSource {
+    pub(crate) client: Arc<Client>,
+    pub(crate) stream: StreamRef,
+    pub(crate) config: PullerConfig,
+    budget: MemoryBudget,
+    waits: Waits,
+}
+
+impl StreamSource {
+    pub(crate) fn new(client: Arc<Client>, stream: StreamRef, config: PullerConfig, budget: MemoryBudget) -> Self {
+        Self { client, stream, config, budget, waits: Arc::new(watch::Sender::new(None)) }
+    }
+
+    /// Opens a session. When a fragment had to give `readmit_bytes` of memory back, the session waits until there is room
+    /// for that much again.
+    pub(crate) async fn open(&self, wanted: Wanted<'_>, readmit_bytes: usize) -> Result<Session, Error> {
+        let begins_with = match readmit_bytes {
+            0 => MemoryPermit::default(),
+            had_bytes => self.budget.readmit(had_bytes, &self.waits).await,
+        };
+        let memory = Memory { budget: &self.budget, begins_with, waits: Arc::clone(&self.waits) };
+        let PullerConfig { limits, headroom_bytes, .. } = self.config;
+        Session::open(&self.client, &self.stream, wanted, limits, headroom_bytes, memory).await
+    }
+
+    /// Forgets what an error of this class proves stale.
+    pub(crate) async fn refresh_after(&self, class: ErrorClass) {
+        self.client.refresh_after(&self.stream, class).await;
+    }
+
+    /// Returns a receiver of the time since which the stream has been waiting for memory.
+    pub(crate) fn waits_for_memory(&self) -> watch::Receiver<Option<Instant>> {
+        self.waits.subscribe()
+    }
+}

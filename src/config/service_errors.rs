@@ -1,0 +1,38 @@
+//! Which setting an error of the service's client asks to change: the client does not know our settings' names.
+
+use kvs_client::{ConfigError, EndpointError, Error};
+
+/// Returns an error's text, with the setting to change where one decides.
+pub(crate) fn explain(error: &Error) -> String {
+    match error {
+        Error::Unparsable { .. } => format!(
+            "{error}. It is passed over, with a notification, if errors.tolerance is all and its number is known; else set \
+             the stream's offset behind it"
+        ),
+        Error::PositionLost { .. } => {
+            format!(
+                "{error} (kvs.position.lost is fail); set the stream's offset, or kvs.position.lost to earliest or now"
+            )
+        }
+        Error::StartFragmentMissing { .. } => format!("{error} (kvs.start.fragment.inclusive)"),
+        Error::Config(config) => match &**config {
+            ConfigError::NoRegion => format!("{error} (kvs.region)"),
+            ConfigError::Clock => format!("{error} (kvs.clock.offset.ms)"),
+            ConfigError::Endpoint(endpoint) => explain_endpoint(endpoint),
+            _ => error.to_string(),
+        },
+        _ => error.to_string(),
+    }
+}
+
+/// Returns what is wrong with an endpoint, with the setting to change where one decides.
+pub(crate) fn explain_endpoint(error: &EndpointError) -> String {
+    match error {
+        EndpointError::PlainHttp { .. } => format!("{error} (kvs.endpoint.plain.http)"),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+#[path = "service_errors_tests.rs"]
+mod tests;
