@@ -29,7 +29,7 @@ use crate::shown::shown;
 use crate::stream_ref::StreamRef;
 use crate::throttle::CallLimits;
 
-/// Names asked for at once: fewer calls for many streams (`getmedia.md`).
+/// Names asked for at once: fewer calls for many streams (docs/GETMEDIA.md).
 const STREAMS_PAGE: u32 = 10_000;
 /// Fragments asked for at once: the most there may be.
 const FRAGMENTS_PAGE: u32 = 1_000;

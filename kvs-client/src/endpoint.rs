@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::stream_ref::StreamRef;
 
-/// An endpoint is fetched again after so long: in practice it is good for 45 minutes (`getmedia.md`).
+/// An endpoint is fetched again after so long: in practice it is good for 45 minutes (docs/GETMEDIA.md).
 const LIFETIME: Duration = Duration::from_secs(40 * 60);
 
 /// The data endpoints that are known. As many as there are streams and operations on their data.

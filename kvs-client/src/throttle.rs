@@ -16,7 +16,7 @@ const SHARERS_MAX: u32 = 1_000;
 
 type Keyed<K> = RateLimiter<K, HashMapStateStore<K>, DefaultClock>;
 
-/// Waits until a call is within the service's limits (`getmedia.md`, "Limits and habits of the service"; AWS developer
+/// Waits until a call is within the service's limits (docs/GETMEDIA.md, "Limits and habits of the service"; AWS developer
 /// guide, limits).
 ///
 /// One for all connectors of a process, for the service counts by stream and account. Calls are spread evenly and

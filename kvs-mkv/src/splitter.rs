@@ -6,7 +6,7 @@
 //! was pushed into the payload's buffer, in runs as long as the piece allows.
 //!
 //! A chunk ends where its trailing AWS tags end, for these are its last element; a Segment of known size that goes
-//! on behind them is taken to its end. The end of a response proves nothing (`getmedia.md`, "When is a fragment
+//! on behind them is taken to its end. The end of a response proves nothing (docs/GETMEDIA.md, "When is a fragment
 //! whole?").
 
 mod chunk;

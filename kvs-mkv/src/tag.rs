@@ -10,7 +10,7 @@ use crate::limits::Limits;
 /// What the names of the service's own tags begin with.
 const AWS_PREFIX: &[u8] = b"AWS_KINESISVIDEO_";
 
-/// The service's own tags (AWS developer guide, "GetMedia"; `getmedia.md`).
+/// The service's own tags (AWS developer guide, "GetMedia"; docs/GETMEDIA.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AwsTag {
     /// Number of the fragment.

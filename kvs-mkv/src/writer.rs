@@ -1,4 +1,4 @@
-//! Writing chunks, in the order of elements that real recordings have (`getmedia.md`, "Order of elements").
+//! Writing chunks, in the order of elements that real recordings have (docs/GETMEDIA.md, "Order of elements").
 
 use crate::ebml::id;
 use crate::number::FragmentNumber;

@@ -1,4 +1,4 @@
-//! GetMedia's limits (`getmedia.md`, "Limits and habits of the service").
+//! GetMedia's limits (docs/GETMEDIA.md, "Limits and habits of the service").
 
 use std::time::Duration;
 

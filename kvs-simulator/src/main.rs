@@ -18,7 +18,7 @@ use output::Output;
 #[command(
     version,
     about,
-    after_help = "Example, with the clip that comes with the source:\n  kvs-simulator serve --listen 127.0.0.1:9100 --stream front-door=dev/demo/clip.mkv --repeat forever --pace realtime\n\nThen, signed with access key `test` and secret `test`:\n  aws kinesisvideo list-streams --endpoint-url http://127.0.0.1:9100"
+    after_help = "Example, with the clip that comes with the source:\n  kvs-simulator serve --listen 127.0.0.1:9100 \\\n    --stream front-door=dev/demo/clip.mkv --repeat forever --pace realtime\n\nThen, signed with access key `test` and secret `test`:\n  aws kinesisvideo list-streams --endpoint-url http://127.0.0.1:9100"
 )]
 struct Cli {
     #[command(subcommand)]
