@@ -9,6 +9,8 @@ WAITS := $(CURDIR)/target/waits.tsv
 FEATURES = $(shell dev/tools features)
 # None of these has -p: without it every dependency has the features that the whole workspace asks for, in all of them.
 PROGRAMS := --bin kvs-connect --bin kvs-simulator
+# Recipes share one build folder, and prerequisites have an order.
+.NOTPARALLEL:
 .PHONY: help demo test check fuzz bench build clean tools
 
 help: ## Say what there is
@@ -22,15 +24,21 @@ tools: ## Say what is missing on this machine and offer to install it; YES=1 ins
 tools-build tools-demo tools-test tools-check tools-fuzz tools-bench:
 	@dev/tools $(@:tools-%=%)
 
-build: tools-build ## Build the programs
+# OpenSSL, where it has to be built: before all else, with all cores at it, for whatever waits for it waits longest.
+.PHONY: openssl
+openssl:
+	@[ -z "$(FEATURES)" ] || { echo "make: no headers of OpenSSL 3: it is built from source first (minutes, once)"; \
+	  $(CARGO) build -p kvs-openssl --features vendored; }
+
+build: tools-build openssl ## Build the programs
 	$(CARGO) build $(PROGRAMS) $(FEATURES)
 
-demo: tools-demo ## Cameras to Kafka on this machine, with a kill -9 on the way; ARGS=--forever stays up
+demo: tools-demo openssl ## Cameras to Kafka on this machine, with a kill -9 on the way; ARGS=--forever stays up
 	@[ -e target/debug/kvs-demo ] || echo "make demo: the first build takes some minutes; what it is at is shown below"
 	$(CARGO) build $(PROGRAMS) --bin kvs-demo $(FEATURES)
 	@$(CARGO) run -q --bin kvs-demo $(FEATURES) -- $(ARGS)
 
-test: tools-test ## All tests, against a real Kafka and by AWS's SDKs; KVS_RECORDINGS=FOLDER adds those on real recordings
+test: tools-test openssl ## All tests, against a real Kafka and by AWS's SDKs; KVS_RECORDINGS=FOLDER adds those on real recordings
 	@mkdir -p target && rm -f $(WAITS) && date +%s >target/test-began
 	dev/kafka/kafka fetch >/dev/null
 	for sdk in python node java clients avro-java avro-python; do dev/sdks $$sdk >/dev/null || exit; done
@@ -41,7 +49,7 @@ test: tools-test ## All tests, against a real Kafka and by AWS's SDKs; KVS_RECOR
 	@[ -n "$$KVS_RECORDINGS" ] || echo "make test: KVS_RECORDINGS is not set: the tests on real recordings were SKIPPED"
 	@dev/waits $(WAITS) $$(( $$(date +%s) - $$(cat target/test-began) ))
 
-check: tools-check ## rustfmt, clippy, arrows between modules, documentation, packages, cargo-deny
+check: tools-check openssl ## rustfmt, clippy, arrows between modules, documentation, packages, cargo-deny
 	$(CARGO) fmt --all --check
 	dev/arrows test
 	dev/arrows
