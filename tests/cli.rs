@@ -277,7 +277,8 @@ fn help_is_wrapped_once_and_lists_every_exit_code() {
             let text = String::from_utf8(output.stdout).unwrap();
             // Behind the last option.
             let end = text.rfind("-h, --help").unwrap();
-            text[end..].lines().skip(1).filter(|line| line.starts_with("  ")).map(str::to_owned).collect::<Vec<_>>()
+            let rest = text[end..].lines().skip_while(|line| !line.is_empty());
+            rest.filter(|line| line.starts_with("  ")).map(str::to_owned).collect::<Vec<_>>()
         });
         assert_eq!(narrow, wide, "{command:?}");
     }
