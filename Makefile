@@ -24,21 +24,23 @@ tools: ## Say what is missing on this machine and offer to install it; YES=1 ins
 tools-build tools-demo tools-test tools-check tools-fuzz tools-bench:
 	@dev/tools $(@:tools-%=%)
 
-# OpenSSL, where it has to be built: before all else, with all cores at it, for whatever waits for it waits longest.
-.PHONY: openssl
-openssl:
-	@[ -z "$(FEATURES)" ] || { echo "make: no headers of OpenSSL 3: it is built from source first (minutes, once)"; \
-	  $(CARGO) build -p kvs-openssl --features vendored; }
+# What is written in C takes longest, and Cargo would begin it when little else is left to build beside it. So it comes
+# first, with all cores at it: librdkafka and aws-lc, or, where it has to be built, OpenSSL, which librdkafka waits for.
+.PHONY: native
+native:
+	@[ -e target/debug ] || echo "make: the first build takes some minutes; what it is at is shown below"
+	@if [ -z "$(FEATURES)" ]; then $(CARGO) build -p rdkafka-sys -p aws-lc-sys; else \
+	  echo "make: no headers of OpenSSL 3: it is built from source first (minutes, once)"; \
+	  $(CARGO) build -p kvs-openssl --features vendored; fi
 
-build: tools-build openssl ## Build the programs
+build: tools-build native ## Build the programs
 	$(CARGO) build $(PROGRAMS) $(FEATURES)
 
-demo: tools-demo openssl ## Cameras to Kafka on this machine, with a kill -9 on the way; ARGS=--forever stays up
-	@[ -e target/debug/kvs-demo ] || echo "make demo: the first build takes some minutes; what it is at is shown below"
+demo: tools-demo native ## Cameras to Kafka on this machine, with a kill -9 on the way; ARGS=--forever stays up
 	$(CARGO) build $(PROGRAMS) --bin kvs-demo $(FEATURES)
 	@$(CARGO) run -q --bin kvs-demo $(FEATURES) -- $(ARGS)
 
-test: tools-test openssl ## All tests, against a real Kafka and by AWS's SDKs; KVS_RECORDINGS=FOLDER adds those on real recordings
+test: tools-test native ## All tests, against a real Kafka and by AWS's SDKs; KVS_RECORDINGS=FOLDER adds those on real recordings
 	@mkdir -p target && rm -f $(WAITS) && date +%s >target/test-began
 	dev/kafka/kafka fetch >/dev/null
 	for sdk in python node java clients avro-java avro-python; do dev/sdks $$sdk >/dev/null || exit; done
@@ -49,7 +51,7 @@ test: tools-test openssl ## All tests, against a real Kafka and by AWS's SDKs; K
 	@[ -n "$$KVS_RECORDINGS" ] || echo "make test: KVS_RECORDINGS is not set: the tests on real recordings were SKIPPED"
 	@dev/waits $(WAITS) $$(( $$(date +%s) - $$(cat target/test-began) ))
 
-check: tools-check openssl ## rustfmt, clippy, arrows between modules, documentation, packages, cargo-deny
+check: tools-check native ## rustfmt, clippy, arrows between modules, documentation, packages, cargo-deny
 	$(CARGO) fmt --all --check
 	dev/arrows test
 	dev/arrows
