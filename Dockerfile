@@ -1,11 +1,14 @@
 # kvs-connect and kvs-simulator, for docker-compose.yml and for clusters. Runs as nobody in particular.
-FROM rust:1.95-bookworm AS build
+# Any Rust from the rust-version of Cargo.toml on; a test holds the two together (tests/repository.rs).
+ARG RUST=1.95
+FROM rust:${RUST}-bookworm AS build
 WORKDIR /build
 COPY . .
-RUN cargo build --release --locked --bin kvs-connect && cargo build --release --locked -p kvs-simulator
+# The image has OpenSSL's headers. By package: the features that only tests ask for stay out.
+RUN cargo build --release --locked -p kvs-connect -p kvs-simulator --bins
 
 FROM debian:bookworm-slim
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates libssl3 && rm -rf /var/lib/apt/lists/*
 COPY --from=build /build/target/release/kvs-connect /build/target/release/kvs-simulator /usr/local/bin/
 COPY connectors /etc/kvs-connect
 COPY dev/demo/clip.mkv /usr/share/kvs-connect/clip.mkv

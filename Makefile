@@ -4,44 +4,70 @@ SHELL := /usr/bin/env bash
 CARGO ?= cargo
 # What tests waited for, and how long.
 WAITS := $(CURDIR)/target/waits.tsv
+# Nothing where the system has OpenSSL's headers, else what builds it from source. Looked up when a recipe begins, and so
+# after dev/tools, which may have installed them.
+FEATURES = $(shell dev/tools features)
+# None of these has -p: without it every dependency has the features that the whole workspace asks for, in all of them.
+PROGRAMS := --bin kvs-connect --bin kvs-simulator
+# Recipes share one build folder, and prerequisites have an order.
+.NOTPARALLEL:
 .PHONY: help demo test check fuzz bench build clean tools
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
-tools: ## Say what is missing on this machine, and how to get it
+tools: ## Say what is missing on this machine and offer to install it; YES=1 installs without asking
 	@dev/tools
 
-build: tools ## Build everything
-	$(CARGO) build --workspace --bins
+# What a target needs, before it begins.
+.PHONY: tools-build tools-demo tools-test tools-check tools-fuzz tools-bench
+tools-build tools-demo tools-test tools-check tools-fuzz tools-bench:
+	@dev/tools $(@:tools-%=%)
 
-demo: tools ## Cameras to Kafka on this machine, with a kill -9 on the way; ARGS=--forever stays up
-	$(CARGO) build --workspace --bins
-	$(CARGO) run -q -p kvs-demo -- $(ARGS)
+# What is written in C takes longest, and Cargo would begin it when little else is left to build beside it. So it comes
+# first, with all cores at it: librdkafka and aws-lc, or, where it has to be built, OpenSSL, which librdkafka waits for.
+.PHONY: native
+native:
+	@[ -e target/debug ] || echo "make: the first build takes some minutes; what it is at is shown below"
+	@if [ -z "$(FEATURES)" ]; then $(CARGO) build -p rdkafka-sys -p aws-lc-sys; else \
+	  echo "make: no headers of OpenSSL 3: it is built from source first (minutes, once)"; \
+	  $(CARGO) build -p kvs-openssl --features vendored; fi
 
-test: tools ## All tests, against a real Kafka and by AWS's SDKs; KVS_RECORDINGS=FOLDER adds those on real recordings
+build: tools-build native ## Build the programs
+	$(CARGO) build $(PROGRAMS) $(FEATURES)
+
+demo: tools-demo native ## Cameras to Kafka on this machine, with a kill -9 on the way; ARGS=--forever stays up
+	$(CARGO) build $(PROGRAMS) --bin kvs-demo $(FEATURES)
+	@$(CARGO) run -q --bin kvs-demo $(FEATURES) -- $(ARGS)
+
+test: tools-test native ## All tests, against a real Kafka and by AWS's SDKs; KVS_RECORDINGS=FOLDER adds those on real recordings
 	@mkdir -p target && rm -f $(WAITS) && date +%s >target/test-began
 	dev/kafka/kafka fetch >/dev/null
 	for sdk in python node java clients avro-java avro-python; do dev/sdks $$sdk >/dev/null || exit; done
-	KVS_CONNECT_WAITS=$(WAITS) $(CARGO) test --workspace --no-fail-fast --bins --lib --tests
+	KVS_CONNECT_WAITS=$(WAITS) $(CARGO) test --workspace --no-fail-fast --bins --lib --tests $(FEATURES)
 	@dev/kafka/kafka sweep
-	$(CARGO) test --workspace --doc
+	$(CARGO) test --workspace --doc $(FEATURES)
 	dev/fuzz 200000
 	@[ -n "$$KVS_RECORDINGS" ] || echo "make test: KVS_RECORDINGS is not set: the tests on real recordings were SKIPPED"
 	@dev/waits $(WAITS) $$(( $$(date +%s) - $$(cat target/test-began) ))
 
-check: tools ## rustfmt, clippy without warnings, cargo-deny
+check: tools-check native ## rustfmt, clippy, arrows between modules, documentation, packages, cargo-deny
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	dev/arrows test
+	dev/arrows
+	dev/features
+	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet $(FEATURES)
+	$(CARGO) package --quiet --no-verify --allow-dirty -p kvs-mkv -p kvs-api -p kvs-client
 	dev/deny
 
-fuzz: tools ## Ten million mutated inputs to the splitter
+fuzz: tools-fuzz ## Ten million mutated inputs to the splitter
 	dev/fuzz 10000000
 
-bench: tools ## Measure, as ratios to a peer in the same run; writes target/bench.json; ARGS="splitter" runs one part
+bench: tools-bench ## Measure, as ratios to a peer in the same run; writes target/bench.json; ARGS="splitter" runs one part
 	dev/kafka/kafka fetch >/dev/null
-	$(CARGO) build --release --workspace --bins
-	$(CARGO) bench --bench bench -- $(ARGS)
+	$(CARGO) build --release $(PROGRAMS) $(FEATURES)
+	$(CARGO) bench --bench bench $(FEATURES) -- $(ARGS)
 
 clean: ## Remove what was built; the cache of Kafka stays
 	$(CARGO) clean

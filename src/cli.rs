@@ -41,10 +41,13 @@ pub struct Cli {
     command: Command,
 }
 
+// Sentences are wrapped by clap where the terminal ends. Lines that are typed, and rows of lists, are broken here so that
+// they fit into 80 columns: clap would begin the rest of a row at its margin, and the rest of a command without a backslash.
 const AFTER_HELP: &str = "\
 A first run, against the simulator and a Kafka on 127.0.0.1:9092, from the folder of the source (`make demo` does all of \
 it, with a Kafka of its own; the programs are in target/debug after `make build`):
-  kvs-simulator serve --stream front-door=dev/demo/clip.mkv --stream parking=dev/demo/clip.mkv --repeat forever
+  kvs-simulator serve --stream front-door=dev/demo/clip.mkv \\
+    --stream parking=dev/demo/clip.mkv --repeat forever
   kvs-connect validate connectors/demo.json
   AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \\
     kvs-connect run --worker connectors/worker.toml connectors/demo.json
@@ -57,9 +60,11 @@ Exit codes:
   0    done, or told to stop
   64   wrong usage
   66   there is no such connector, task or path (connector, offsets)
-  69   something needed cannot be had: Kafka, a worker, an address to listen on; or what was waited for has failed
+  69   something needed cannot be had: Kafka, a worker, an address to listen on;
+       or what was waited for has failed
   70   a defect: start it again
-  75   not now: the connector is there already, or Kafka is away; try again (connector, offsets)
+  75   not now: the connector is there already, or Kafka is away; try again
+       (connector, offsets)
   77   not allowed (connector, offsets)
   78   the settings are wrong
   130  told to stop twice

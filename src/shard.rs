@@ -8,7 +8,7 @@
 //! There are no Kafka types here: [`crate::model::log`] has the traits that `crate::kafka` keeps, so that a test can drive every
 //! order of events.
 //!
-//! The rules (`exactly-once.md`), and where they are kept:
+//! The rules (docs/EXACTLY-ONCE.md has their reasons), and where they are kept:
 //!
 //! | # | rule | kept in |
 //! |---|---|---|

@@ -288,6 +288,20 @@ fn help_is_wrapped_once_and_lists_every_exit_code() {
             assert!(!goes_on || pair[0].len() + 1 + word > 60, "{command:?}: {pair:?}");
         }
     }
+    // What is typed, and the rows of lists, are whole in 80 columns.
+    let commands: [&[&str]; 6] = [&[], &["run"], &["validate"], &["connector"], &["offsets"], &["tail"]];
+    for command in commands {
+        let [narrow, wide] = ["80", "400"].map(|columns| {
+            let mut help = Command::new(env!("CARGO_BIN_EXE_kvs-connect"));
+            let output = help.args(command).arg("--help").env("COLUMNS", columns).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            // Behind the last option.
+            let end = text.rfind("-h, --help").unwrap();
+            let rest = text[end..].lines().skip_while(|line| !line.is_empty());
+            rest.filter(|line| line.starts_with("  ")).map(str::to_owned).collect::<Vec<_>>()
+        });
+        assert_eq!(narrow, wide, "{command:?}");
+    }
     let help = run(&["--help"]).1;
     for code in [0, 64, 66, 69, 70, 75, 77, 78, 130] {
         assert!(help.lines().any(|line| line.starts_with(&format!("  {code:<3}  "))), "{code}: {help}");

@@ -31,7 +31,7 @@ impl Simulator {
 
     fn start_at(scheme: &str, streams: &[(String, PathBuf)], arguments: &[&str]) -> Self {
         let program = connector_program().with_file_name("kvs-simulator");
-        assert!(program.exists(), "{}: build it with: cargo build --release --workspace --bins", program.display());
+        assert!(program.exists(), "{}: build it with: cargo build --release --bins", program.display());
         let port = kvs_harness::kafka::free_port();
         let mut start = command(program);
         start.args(["serve", "--listen", &format!("127.0.0.1:{port}")]).args(arguments);

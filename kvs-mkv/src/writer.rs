@@ -1,4 +1,4 @@
-//! Writing chunks, with their elements in the order that recordings of the service have.
+//! Writing chunks, in the order of elements that real recordings have (docs/GETMEDIA.md, "Order of elements").
 
 use crate::elements::id;
 use crate::number::FragmentNumber;

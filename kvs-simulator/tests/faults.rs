@@ -102,7 +102,7 @@ async fn bytes_of_a_tests_own_come_instead_of_a_fragment() {
 /// The error chunk equals the one observed from the service, byte for byte.
 #[tokio::test]
 async fn the_archives_error_is_the_one_that_was_seen() {
-    let Some(folder) = std::env::var_os("KVS_RECORDINGS") else {
+    let Some(folder) = std::env::var_os("KVS_RECORDINGS").filter(|folder| !folder.is_empty()) else {
         println!("SKIPPED: KVS_RECORDINGS is not set, so there is no error of the archive to compare with");
         return;
     };

@@ -24,7 +24,8 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 An offset is the last fragment that counts as published: the next one that is published is the one behind it. It can be \
 altered only while the connector is stopped:
   kvs-connect connector stop cameras --wait
-  kvs-connect offsets set cameras front-door 91343852333181432392682062607743920146150000042
+  kvs-connect offsets set cameras front-door \\
+    91343852333181432392682062607743920146150000042
   kvs-connect connector resume cameras --wait
 
 `list` asks a worker (--url), which knows the connectors there are now. With --worker or --bootstrap-servers it reads the \

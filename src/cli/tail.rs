@@ -22,8 +22,10 @@ use decode::Decoded;
 Only what is committed is shown, as any read_committed consumer sees it. The topic of notifications \
 (notifications.topic) is shown as well, a line each.
   kvs-connect tail --bootstrap-servers 127.0.0.1:9092 --topic kvs.fragments
-  kvs-connect tail --worker worker.toml --topic kvs.fragments --from beginning --until-end --save ./fragments
-  kvs-connect tail --worker worker.toml --topic kvs-connect-notifications --from beginning --until-end")]
+  kvs-connect tail --worker worker.toml --topic kvs.fragments --from beginning \\
+    --until-end --save ./fragments
+  kvs-connect tail --worker worker.toml --topic kvs-connect-notifications \\
+    --from beginning --until-end")]
 pub(super) struct Tail {
     #[command(flatten)]
     worker: WorkerArgs,

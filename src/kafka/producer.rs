@@ -1,7 +1,7 @@
 //! The transactional producer of one shard.
 //!
 //! Waiting without spinning: delivery reports come on librdkafka's polling thread, count down and wake a condition
-//! variable. Committing with deliveries outstanding would take 102 ms whatever the size (`kafka.md`).
+//! variable. Committing with deliveries outstanding would take 102 ms whatever the size (docs/KAFKA.md, "Transactions").
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

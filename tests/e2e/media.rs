@@ -11,7 +11,7 @@ use crate::stage::{Stage, program};
 
 #[test]
 fn odd_media_comes_out_as_it_was() {
-    let Some(recordings) = std::env::var_os("KVS_RECORDINGS") else {
+    let Some(recordings) = std::env::var_os("KVS_RECORDINGS").filter(|folder| !folder.is_empty()) else {
         println!("SKIPPED: KVS_RECORDINGS is not set, so there are no odd files beside it");
         return;
     };

@@ -37,7 +37,7 @@ pub fn task_states(worker: &Connector, name: &str) -> Vec<String> {
     tasks.iter().map(|task| task["state"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The recorded session of `connect-rest.md`, with our connector.
+/// A session recorded with Kafka Connect itself, repeated with our connector.
 #[test]
 fn a_connectors_life_is_answered_as_kafka_connect_answers_it() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("rest"));

@@ -1,6 +1,6 @@
 //! Fragment numbers in the form that the service gives them.
 //!
-//! The form is undocumented and that of all recordings at hand:
+//! Undocumented, but true of all recordings at hand (docs/GETMEDIA.md):
 //! `(2^64 + counter) << 92 | server time in ms << 28 | 28 other bits`.
 
 use kvs_mkv::FragmentNumber;
