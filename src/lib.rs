@@ -1,6 +1,6 @@
 //! kvs-connect: Kinesis Video Streams to Kafka, one record a fragment, exactly once.
 //!
-//! Dependencies point one way: cli → rest → worker → {cluster, connector, shard} → {record, kafka, config}, and connector →
+//! Dependencies point one way: cli → {rest, worker} → herder → {cluster, connector, shard} → {record, kafka, config}, and connector →
 //! kvs-client → kvs-mkv. docs/ARCHITECTURE.md has the picture.
 // A print panics when it cannot be written (cli::output, logging::writer); a file that settings name may never end
 // (kvs_client::files).
@@ -11,6 +11,7 @@ pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod connector;
+pub mod herder;
 pub mod kafka;
 pub mod logging;
 mod nearest;

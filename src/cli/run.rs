@@ -79,7 +79,7 @@ impl Run {
             let worker = Arc::new(Worker::new(config, mode, id, metrics, logging));
             let stop_rest = CancellationToken::new();
             let _stop_rest_at_the_end = stop_rest.clone().drop_guard();
-            let rest_ends = bound.serve(rest::router(Arc::clone(&worker), Arc::new(access)), &stop_rest);
+            let rest_ends = bound.serve(rest::router(Arc::clone(worker.herder()), Arc::new(access)), &stop_rest);
             worker.run(connectors, shutdown, rest_ends).await.map_err(|error| {
                 let code = match error {
                     WorkerError::Config(_) => EXIT_CONFIG,
@@ -154,7 +154,7 @@ fn check_threads() -> Result<(), Failure> {
 const PROBE_STACK_BYTES: usize = 64 << 10;
 
 /// As many open files as may be had: each stream is a socket, and 1,024, which many shells start with, are soon used up.
-/// Answers how many they are; `None`: the system does not say.
+/// Returns how many they are; `None`: the system does not say.
 fn allow_open_files() -> Option<u64> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;

@@ -1,23 +1,54 @@
 //! `/connector-plugins`: the one connector there is, its settings, and trying settings out.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
 
+use super::api::plugins::{ConfigInfo, ConfigInfos, ConfigKeyInfo, ConfigValueInfo, PluginInfo, SettingsTried};
 use super::error::{ApiError, JsonBody, Path, Query, flag};
+use super::openapi::Parameter;
+use super::routes::{Herder, Routes, operation};
 use crate::config::connector::{CLASS, CLASS_PATH, is_class, setting_text};
 use crate::config::keys::{self, CONNECTOR, Key};
 use crate::config::secrets;
-use crate::worker::Worker;
 
 /// A label is as wide as this says; Connect's user interfaces ask for it.
 const WIDTH: &str = "MEDIUM";
 
-fn plugin() -> Value {
-    json!({ "class": CLASS_PATH, "type": "source", "version": env!("CARGO_PKG_VERSION") })
+const EXAMPLE: &str = r#"{ "connector.class": "KinesisVideoSourceConnector", "kvs.region": "eu-central-1",
+    "kvs.streams": "front-door,parking", "topic": "kvs.fragments" }"#;
+
+pub(super) fn routes() -> Routes {
+    let plugin = Parameter::text("plugin", "The connector's class.", None, "KinesisVideoSourceConnector");
+    Routes::new("plugins")
+        .parameter(plugin)
+        .get(
+            "/connector-plugins",
+            list,
+            operation("listPlugins", "Connectors there are").returns::<[PluginInfo; 1]>(200, "Plugins."),
+        )
+        .get(
+            "/connector-plugins/{plugin}/config",
+            config,
+            operation("getPluginConfig", "All settings of a connector")
+                .returns::<Vec<ConfigKeyInfo>>(200, "Definitions.")
+                .may_be_wrong(),
+        )
+        .put(
+            "/connector-plugins/{plugin}/config/validate",
+            validate,
+            operation("validateConfig", "What is wrong with settings, field by field; nothing is made")
+                .parameter(Parameter::flag("connect", "Ask the service and Kafka, too."))
+                .takes::<SettingsTried>(EXAMPLE)
+                .returns::<ConfigInfos>(200, "Every setting with its errors.")
+                .fails(
+                    403,
+                    "With `connect=true`: this user may look and not change. A page of another origin has sent it, or the \
+                     worker is not known by the host that was asked for.",
+                ),
+        )
 }
 
 fn known(plugin: &str) -> Result<(), ApiError> {
@@ -34,8 +65,8 @@ fn no_such_class(name: &str) -> ApiError {
     ))
 }
 
-pub(super) async fn list() -> Json<Value> {
-    Json(json!([plugin()]))
+async fn list() -> Json<[PluginInfo; 1]> {
+    Json([PluginInfo { class: CLASS_PATH, r#type: "source", version: env!("CARGO_PKG_VERSION") }])
 }
 
 /// The group a setting stands in, by its name.
@@ -76,57 +107,58 @@ fn kind(name: &str, default: &str) -> &'static str {
     }
 }
 
-fn definition(key: &Key, order: usize) -> Value {
+fn definition(key: &Key, order: usize) -> ConfigKeyInfo {
     let required = key.default == "required";
     let kind = kind(key.name, key.default);
     // What is no value but a sentence about where the value comes from is none.
     let is_value = !required && !key.default.is_empty() && !key.default.contains(' ') && !key.default.contains(',');
     let default = Some(key.default).filter(|default| is_value && (kind != "LONG" || default.parse::<i64>().is_ok()));
     let importance = if required || key.name == "kvs.streams" { "HIGH" } else { "MEDIUM" };
-    json!({
-        "name": key.name,
-        "type": kind,
-        "required": required,
-        "default_value": default,
-        "importance": importance,
-        "documentation": key.doc,
-        "group": group(key.name),
-        "width": WIDTH,
-        "display_name": key.name,
-        "dependents": [],
-        "order": order,
-    })
+    ConfigKeyInfo {
+        name: key.name,
+        r#type: kind,
+        required,
+        default_value: default.map(str::to_owned),
+        importance,
+        documentation: key.doc.to_owned(),
+        group: group(key.name),
+        width: WIDTH,
+        display_name: key.name,
+        dependents: &[],
+        order,
+    }
 }
 
-pub(super) async fn config(Path(plugin): Path<String>) -> Result<Json<Value>, ApiError> {
+async fn config(Path(plugin): Path<String>) -> Result<Json<Vec<ConfigKeyInfo>>, ApiError> {
     known(&plugin)?;
     Ok(Json(CONNECTOR.iter().enumerate().map(|(index, key)| definition(key, index + 1)).collect()))
 }
 
 #[derive(Deserialize)]
-pub(super) struct Flags {
+struct Flags {
     /// Whether the service and Kafka are asked, too.
     #[serde(default, deserialize_with = "flag")]
     connect: bool,
 }
 
 /// Every setting with its value and what is wrong with it.
-pub(super) async fn validate(
-    State(worker): State<Arc<Worker>>,
+async fn validate(
+    State(herder): State<Herder>,
     Path(plugin): Path<String>,
     Query(Flags { connect }): Query<Flags>,
-    JsonBody(given): JsonBody<Map<String, Value>>,
-) -> Result<Json<Value>, ApiError> {
+    JsonBody(SettingsTried(given)): JsonBody<SettingsTried>,
+) -> Result<Json<ConfigInfos>, ApiError> {
     known(&plugin)?;
-    match given.get("connector.class").map(|class| class.as_str().unwrap_or_default()) {
+    let class = given.get("connector.class").map(|class| class.as_str().unwrap_or_default());
+    let class = match class {
         None => {
             return Err(ApiError::bad_request(format!(
                 "connector.class: is required; {CLASS} was asked for in the path"
             )));
         }
         Some(class) if !is_class(class) => return Err(no_such_class(class)),
-        Some(_) => {}
-    }
+        Some(class) => class.to_owned(),
+    };
     let mut wrong: Vec<(String, String)> = Vec::new();
     let mut settings = crate::cluster::Settings::new();
     for (key, value) in &given {
@@ -136,60 +168,40 @@ pub(super) async fn validate(
             None => wrong.push((key.clone(), "text was expected as its value".to_owned())),
         }
     }
-    let found = worker.problems(&settings, connect).await?;
+    let found = herder.problems(&settings, connect).await?;
     wrong.extend(found.into_iter().map(|problem| (problem.key, problem.reason)));
     let shown = secrets::masked(&settings);
-    let errors_of = |name: &str| -> Vec<&String> {
-        wrong.iter().filter(|(key, _)| key == name).map(|(_, reason)| reason).collect()
+    let value_of = |name: &str, value: Option<String>, recommended: &[&'static str]| ConfigValueInfo {
+        name: name.to_owned(),
+        value,
+        recommended_values: recommended.to_vec(),
+        errors: wrong.iter().filter(|(key, _)| key == name).map(|(_, reason)| reason.clone()).collect(),
+        visible: true,
     };
-    let mut configs: Vec<Value> = CONNECTOR
-        .iter()
-        .enumerate()
-        .map(|(index, key)| {
-            let definition = definition(key, index + 1);
-            let value =
-                shown.get(key.name).map_or_else(|| definition["default_value"].clone(), |text| text.as_str().into());
-            json!({
-                "definition": definition,
-                "value": {
-                    "name": key.name,
-                    "value": value,
-                    "recommended_values": recommended(key.name),
-                    "errors": errors_of(key.name),
-                    "visible": true,
-                },
-            })
-        })
-        .collect();
+    let known = CONNECTOR.iter().enumerate().map(|(index, key)| {
+        let definition = definition(key, index + 1);
+        let value = shown.get(key.name).cloned().or_else(|| definition.default_value.clone());
+        ConfigInfo { value: value_of(key.name, value, recommended(key.name)), definition: Some(definition) }
+    });
+    let mut configs: Vec<ConfigInfo> = known.collect();
     // What is not defined is told of all the same.
     let defined = |name: &str| CONNECTOR.iter().any(|key| key.name == name);
     let others =
         shown.iter().filter(|(name, _)| !defined(name)).map(|(name, value)| (name.clone(), Some(value.clone())));
     let unnamed = wrong.iter().map(|(name, _)| name).filter(|name| !defined(name) && !shown.contains_key(*name));
-    let unnamed: std::collections::BTreeSet<&String> = unnamed.collect();
+    let unnamed: BTreeSet<&String> = unnamed.collect();
     for (name, value) in others.chain(unnamed.into_iter().map(|name| (name.clone(), None))).collect::<Vec<_>>() {
-        let errors = errors_of(&name);
-        let definition = if keys::is_connector_key(&name) {
-            definition(
-                &Key { name: keys::TOPIC_CREATION_PREFIX, default: "", doc: "Configuration of the data topic." },
-                0,
-            )
-        } else {
-            Value::Null
-        };
-        configs.push(json!({
-            "definition": definition,
-            "value": { "name": name, "value": value, "recommended_values": [], "errors": errors, "visible": true },
-        }));
+        let of_topic = Key { name: keys::TOPIC_CREATION_PREFIX, default: "", doc: "Configuration of the data topic." };
+        let definition = keys::is_connector_key(&name).then(|| definition(&of_topic, 0));
+        configs.push(ConfigInfo { definition, value: value_of(&name, value, &[]) });
     }
-    let mut groups: Vec<&str> = Vec::new();
+    let mut groups: Vec<&'static str> = Vec::new();
     for key in CONNECTOR {
         if !groups.contains(&group(key.name)) {
             groups.push(group(key.name));
         }
     }
-    let class = given["connector.class"].clone();
-    Ok(Json(json!({ "name": class, "error_count": wrong.len(), "groups": groups, "configs": configs })))
+    Ok(Json(ConfigInfos { name: class, error_count: wrong.len(), groups, configs }))
 }
 
 fn recommended(name: &str) -> &'static [&'static str] {
