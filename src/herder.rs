@@ -27,7 +27,7 @@ use crate::connector::state::StreamStatus;
 use crate::kafka::KafkaLog;
 use crate::logging::{self, Logging};
 use crate::open_files;
-use crate::shard::{Contract, OffsetKey};
+use crate::model::{Contract, OffsetKey};
 use crate::telemetry::{self, Metrics};
 
 pub(crate) use changes::Changes;

@@ -33,7 +33,7 @@ use crate::herder::{self, Herder, Phase};
 use crate::kafka::{KafkaConfigStore, KafkaLog, KafkaSettings, KafkaStatusStore};
 use crate::logging::Logging;
 use crate::open_files;
-use crate::shard::Contract;
+use crate::model::Contract;
 use crate::supervision::{Panicked, Part, catch_blocking, fault_point};
 use crate::telemetry::{self, Metrics, UPKEEP_EVERY};
 
@@ -219,7 +219,7 @@ impl Worker {
                         connectors.apply(&view);
                         connectors.restart(&request, &view);
                     }
-                    Some(Event::Altered(altered)) => shards.take_again(&altered),
+                    Some(Event::Altered(altered)) => shards.reacquire(&altered),
                     Some(Event::Logger { name, level }) => _ = self.herder.logging().set(&name, &level),
                 },
             }

@@ -12,7 +12,7 @@ use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure, WorkerArgs, brokers, output,
 use crate::config::WorkerConfig;
 use crate::kafka::KafkaLog;
 use crate::shard::recover::{RecoverError, recover};
-use crate::shard::{OffsetKey, ShardId, ShardLog, StoredOffset};
+use crate::model::{OffsetKey, ShardId, ShardLog, StoredOffset};
 use crate::worker::plan;
 
 /// A shard that makes no progress for this long is given up.

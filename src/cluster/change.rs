@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use super::records::{self, KeyValue, RestartRequest, Settings, TargetState};
 use super::view::ConfigView;
-use crate::shard::ShardId;
-use crate::shard::contract::ContractError;
+use crate::model::ShardId;
+use crate::model::contract::ContractError;
 
 /// Why a change is not made. The texts are Kafka Connect's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

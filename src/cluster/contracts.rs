@@ -5,8 +5,8 @@
 //! leaves them in their order. So two workers that begin the log at the same moment agree on who was first.
 
 use super::records::KeyValue;
-use crate::shard::Contract;
-use crate::shard::contract::ContractError;
+use crate::model::Contract;
+use crate::model::contract::ContractError;
 
 /// Keys of these records begin so; an id follows.
 pub(super) const PREFIX: &str = "kvs-connect-contract-";

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::shard::log::OffsetRecord;
-use crate::shard::{LogError, LogErrorKind, OffsetReader, ShardId};
+use crate::model::log::OffsetRecord;
+use crate::model::{LogError, LogErrorKind, OffsetReader, ShardId};
 use crate::supervision::{Panicked, Part, catch, fault_point};
 
 /// The topics that are followed have one partition.

@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicUsize;
 use super::*;
 use crate::cluster::log::ConfigStore;
 use crate::cluster::{MemoryLog, records};
-use crate::shard::log::{Bounds, write_transaction};
-use crate::shard::{Record, TransactionalProducer};
+use crate::model::log::{Bounds, write_transaction};
+use crate::model::{Record, TransactionalProducer};
 
 /// Longer than any test waits, so that whoever hangs is seen to.
 const LONG: Duration = Duration::from_secs(60);

@@ -16,8 +16,8 @@ use super::contracts;
 use super::follow::{Follower, FollowerEnded, Listener, PARTITION, check_end};
 use super::records;
 use super::view::{ConfigView, Event};
-use crate::shard::log::{OffsetRecord, write_transaction};
-use crate::shard::{Contract, LogError, LogErrorKind, OffsetReader, Record, TransactionalProducer};
+use crate::model::log::{OffsetRecord, write_transaction};
+use crate::model::{Contract, LogError, LogErrorKind, OffsetReader, Record, TransactionalProducer};
 use crate::supervision::Part;
 
 /// How long a change is tried, through fences and brokers that restart.

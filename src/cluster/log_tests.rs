@@ -163,7 +163,7 @@ fn a_log_of_another_group_is_not_changed() {
 fn the_log_carries_what_its_group_has_agreed_on() {
     let store = MemoryLog::default();
     let (earlier, _heard) = following(Arc::new(store.clone()));
-    let of_group = crate::shard::log::write_transaction(
+    let of_group = crate::model::log::write_transaction(
         &mut *{
             let mut producer = store.producer().unwrap();
             producer.init().unwrap();

@@ -4,8 +4,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::log::ConfigStore;
-use crate::shard::log::{Bounds, OffsetRecord};
-use crate::shard::{LogError, LogErrorKind, OffsetReader, Record, ShardId, TransactionalProducer};
+use crate::model::log::{Bounds, OffsetRecord};
+use crate::model::{LogError, LogErrorKind, OffsetReader, Record, ShardId, TransactionalProducer};
 
 /// How long a reader waits for the next record.
 const POLL_TIMEOUT: Duration = Duration::from_millis(50);

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::contracts;
-use crate::shard::contract::ContractError;
-use crate::shard::{Contract, ShardId};
+use crate::model::contract::ContractError;
+use crate::model::{Contract, ShardId};
 
 /// A connector's settings, as they are given.
 pub type Settings = BTreeMap<String, String>;

@@ -8,9 +8,9 @@ use super::contracts::{self, Contracts};
 use super::follow::{Follower, FollowerEnded, Listener};
 use super::records::KeyValue;
 use super::status::{self, StatusView};
-use crate::shard::contract::ContractError;
-use crate::shard::log::OffsetRecord;
-use crate::shard::{Contract, LogError, LogErrorKind, OffsetReader};
+use crate::model::contract::ContractError;
+use crate::model::log::OffsetRecord;
+use crate::model::{Contract, LogError, LogErrorKind, OffsetReader};
 use crate::supervision::Part;
 
 /// How long reading the topic to its end may take.

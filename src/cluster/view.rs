@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::contracts::{self, Contracts};
 use super::records::{self, ConfigRecord, KeyValue, RecordError, RestartRequest, Settings, TargetState};
 use crate::logging::shown;
-use crate::shard::{Contract, ShardId};
+use crate::model::{Contract, ShardId};
 
 /// The most changes that are remembered: more than are under way at once.
 const CHANGES_MAX: usize = 256;

@@ -3,8 +3,8 @@
 use tokio::task::JoinError;
 
 use crate::cluster::{ChangeError, Refusal};
-use crate::shard::LogError;
-use crate::shard::ShardId;
+use crate::model::LogError;
+use crate::model::ShardId;
 use crate::shard::recover::RecoverError;
 
 /// Why an operation was not done.

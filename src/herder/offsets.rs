@@ -20,11 +20,12 @@ use crate::cluster::{ConnectorEntry, Refusal, change};
 use crate::config::connector::{StreamsConfig, streams_of};
 use crate::kafka::KafkaLog;
 use crate::shard::by_arn::find;
-use crate::shard::log::write_transaction;
-use crate::shard::recover::{CONFIG_PLACE_KEY, RecoverError, Recovered, recover};
-use crate::shard::sequence;
-use crate::shard::take::{contend, take};
-use crate::shard::{ConfigPlace, Contract, Grip, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset};
+use crate::model::log::write_transaction;
+use crate::shard::recover::{CONFIG_OFFSET_KEY, RecoverError, Recovered, recover};
+use crate::model::sequence;
+use crate::shard::acquire::{contend, acquire};
+use crate::model::{Contract, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset};
+use crate::shard::{ConfigOffset, ShardLease};
 
 /// A shard that makes no progress for this long is given up.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -142,7 +143,7 @@ impl OffsetsEditor {
         turn: Turn,
         name: &str,
         offsets: Alterations,
-        stopped: ConfigPlace,
+        stopped: ConfigOffset,
     ) -> Result<(), OffsetsError> {
         let (shards, name, configs) = (self.shards.clone(), name.to_owned(), Arc::clone(self.changes.log()));
         let altered = turns::within(turn, move || {
@@ -162,10 +163,10 @@ impl OffsetsEditor {
     }
 
     /// Returns the config offset at which the connector is STOPPED, read under the log's fence.
-    async fn stopped_at(&self, name: &str) -> Result<ConfigPlace, OffsetsError> {
+    async fn stopped_at(&self, name: &str) -> Result<ConfigOffset, OffsetsError> {
         let name = name.to_owned();
         let ((), position) = self.changes.make(move |view| change::stopped(view, &name)).await?;
-        Ok(ConfigPlace { topic: self.changes.log().topic().to_owned(), position })
+        Ok(ConfigOffset { topic: self.changes.log().topic().to_owned(), position })
     }
 }
 
@@ -194,7 +195,7 @@ impl EditedShards {
         &self,
         connector: &str,
         offsets: Alterations,
-        stopped: &ConfigPlace,
+        stopped: &ConfigOffset,
         done: &mut Vec<ShardId>,
     ) -> Result<(), ShardFailure> {
         type OfShards = BTreeMap<ShardId, Vec<(OffsetKey, Option<StoredOffset>)>>;
@@ -222,13 +223,13 @@ impl EditedShards {
         &self,
         shard: ShardId,
         offsets: &[(OffsetKey, Option<StoredOffset>)],
-        stopped: &ConfigPlace,
+        stopped: &ConfigOffset,
     ) -> Result<(), RecoverError> {
-        let taken = take(&*self.log, shard, &self.contract, &Grip::default(), STALL_TIMEOUT)?;
+        let taken = acquire(&*self.log, shard, &self.contract, &ShardLease::default(), STALL_TIMEOUT)?;
         let mut producer = taken.producer;
         let topic: Arc<str> = self.log.offsets_topic().into();
         let first = taken.recovered.first_records(&self.contract).into_iter().map(|(key, value)| (key, Some(value)));
-        let own = first.chain([(CONFIG_PLACE_KEY.to_vec(), Some(stopped.to_bytes()))]);
+        let own = first.chain([(CONFIG_OFFSET_KEY.to_vec(), Some(stopped.to_bytes()))]);
         let altered = offsets.iter().flat_map(|(key, offset)| altered(&taken.recovered, key, offset.clone()));
         let records = own.chain(altered);
         write_transaction(&mut producer, records.map(|(key, value)| Record::of_log(&topic, shard, key, value)))?;

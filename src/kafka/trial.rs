@@ -8,7 +8,7 @@ use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
 
 use super::context::LogContext;
 use super::settings::KafkaSettings;
-use crate::shard::{IdScheme, ShardId};
+use crate::model::{IdScheme, ShardId};
 
 impl ProducerContext for LogContext {
     type DeliveryOpaque = ();

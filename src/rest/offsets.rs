@@ -13,7 +13,7 @@ use super::connectors::name_parameter;
 use super::error::{ApiError, JsonBody, Path};
 use super::routes::{Herder, Routes, operation};
 use crate::config::connector::shown;
-use crate::shard::StoredOffset;
+use crate::model::StoredOffset;
 
 type Shared = State<Herder>;
 
@@ -126,7 +126,7 @@ fn stored(offset: Offset) -> Result<StoredOffset, OffsetError> {
     if let Some(ahead) = server_timestamp.filter(|time| time.millis() > latest_ms) {
         return Err(OffsetError::Future { ahead });
     }
-    let sequence = sequence.map(crate::shard::sequence::checked_to_set).transpose().map_err(OffsetError::Sequence)?;
+    let sequence = sequence.map(crate::model::sequence::checked_to_set).transpose().map_err(OffsetError::Sequence)?;
     Ok(StoredOffset {
         continuation_token,
         fragment_number,

@@ -28,7 +28,7 @@ fn a_sequence_that_leaves_no_room_is_refused() {
     let with_sequence =
         |sequence: i64| stored(serde_json::from_value(json!({ "fragmentNumber": "7", "sequence": sequence })).unwrap());
     assert_eq!(with_sequence(1 << 52).unwrap().sequence, Some(1 << 52));
-    for sequence in [(1 << 52) + 1, crate::shard::sequence::SEQUENCE_MAX, i64::MAX, -1] {
+    for sequence in [(1 << 52) + 1, crate::model::sequence::SEQUENCE_MAX, i64::MAX, -1] {
         let reason = with_sequence(sequence).unwrap_err().to_string();
         assert_eq!(reason, format!("sequence: 0 to 4503599627370496 was expected, not {sequence}"));
     }

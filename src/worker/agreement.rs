@@ -1,7 +1,7 @@
 //! Before a worker joins: what it has is what its group has agreed on (rule 14), or it is refused and disturbs nobody.
 //!
 //! What the group has agreed on is with the group itself (`crate::kafka::claim`), in the config and the status topic
-//! (`crate::cluster::contracts`) and in each shard of the offsets topic (`crate::shard::contract`).
+//! (`crate::cluster::contracts`) and in each shard of the offsets topic (`crate::model::contract`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::{Mode, Worker, WorkerError};
 use crate::cluster::ChangeError;
 use crate::kafka::KafkaSettings;
 use crate::kafka::claim::{Claim, ClaimError, Claimed, GroupClaims};
-use crate::shard::{LogError, OffsetReader, ShardId, ShardLog};
+use crate::model::{LogError, OffsetReader, ShardId, ShardLog};
 
 /// The pause before a group that does not answer is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);

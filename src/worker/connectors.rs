@@ -18,7 +18,8 @@ use crate::cluster::{ConfigView, RestartRequest, Settings, TargetState};
 use crate::config::RestartPolicy;
 use crate::connector::StreamPlan;
 use crate::connector::discovery::{self, Nothing, StreamListener};
-use crate::shard::{ConfigGate, OffsetKey, Outgoing};
+use crate::model::{OffsetKey, Publication};
+use crate::shard::{ConfigGate};
 use crate::supervision::{Part, catch_async, fault_point};
 
 /// A connector that cannot start is tried again so.
@@ -338,7 +339,7 @@ impl StreamListener for Runner {
         }
     }
 
-    fn removed(&self, key: &OffsetKey, last_words: Option<Outgoing>) {
+    fn removed(&self, key: &OffsetKey, last_words: Option<Publication>) {
         let _entries = self.registry.lock();
         if !self.cancel.is_cancelled() {
             self.shards.removed(key, last_words);

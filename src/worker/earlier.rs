@@ -1,6 +1,6 @@
 //! Where streams were before their places stood under their names.
 //!
-//! **Contract.** [`EarlierPlaces::place_of`] returns what a stream published under its ARN, when nobody does that any
+//! **Contract.** [`EarlierPositions::position_of`] returns what a stream published under its ARN, when nobody does that any
 //! more ([`crate::shard::by_arn`]). A stream that has no place under its name is answered from a look at all shards that
 //! began after the question; one look serves all that asked before it.
 
@@ -11,18 +11,18 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::connector::{EarlierPlaces, PlaceError};
+use crate::connector::{EarlierPositions, EarlierPositionError};
 use crate::kafka::KafkaLog;
-use crate::shard::by_arn::{FoundByArn, find, move_places};
+use crate::shard::by_arn::{FoundByArn, find, move_positions};
 use crate::shard::recover::RecoverError;
-use crate::shard::take::contend;
-use crate::shard::{Contract, OffsetKey, ShardCount, ShardId, StoredOffset};
+use crate::shard::acquire::contend;
+use crate::model::{Contract, OffsetKey, ShardCount, ShardId, StoredOffset};
 
 /// A shard that makes no progress for this long is given up, and asked again later.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Looks for places in the offsets topic.
-pub(super) struct PlacesByArn {
+pub(super) struct PositionsByArn {
     log: Arc<KafkaLog>,
     contract: Contract,
     shards: ShardCount,
@@ -38,12 +38,12 @@ struct Looked {
     found: HashMap<OffsetKey, Vec<FoundByArn>>,
 }
 
-impl PlacesByArn {
+impl PositionsByArn {
     pub(super) fn new(log: Arc<KafkaLog>, contract: Contract, shards: ShardCount) -> Self {
         Self { log, contract, shards, asked: AtomicU64::new(0), looked: tokio::sync::Mutex::default() }
     }
 
-    async fn look(&self, key: &OffsetKey, has_place: bool) -> Result<Option<StoredOffset>, PlaceError> {
+    async fn look(&self, key: &OffsetKey, has_place: bool) -> Result<Option<StoredOffset>, EarlierPositionError> {
         let question = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
         let mut looked = self.looked.lock().await;
         if looked.answers < if has_place { 1 } else { question } {
@@ -54,7 +54,7 @@ impl PlacesByArn {
         let mut moved = false;
         for (_, shard, place) in looked.found.get(key).into_iter().flatten() {
             if matches!(place, Ok(place) if !place.moved) {
-                self.move_places(*shard).await?;
+                self.move_positions(*shard).await?;
                 moved = true;
             }
         }
@@ -64,11 +64,11 @@ impl PlacesByArn {
         let mut highest: Option<StoredOffset> = None;
         for (_, shard, place) in looked.found.get(key).into_iter().flatten() {
             match place {
-                Err(reason) => return Err(PlaceError::Unreadable(reason.clone())),
+                Err(reason) => return Err(EarlierPositionError::Unreadable(reason.clone())),
                 Ok(place) if !place.moved => {
                     let reason =
                         format!("shard {shard}: a worker of an earlier version publishes the stream by its ARN");
-                    return Err(PlaceError::Unavailable(reason));
+                    return Err(EarlierPositionError::Unavailable(reason));
                 }
                 Ok(place) => {
                     let above = |known: &StoredOffset| known.fragment_number < place.offset.fragment_number;
@@ -81,32 +81,32 @@ impl PlacesByArn {
         Ok(highest)
     }
 
-    async fn find(&self) -> Result<HashMap<OffsetKey, Vec<FoundByArn>>, PlaceError> {
+    async fn find(&self) -> Result<HashMap<OffsetKey, Vec<FoundByArn>>, EarlierPositionError> {
         let (log, contract, shards) = (Arc::clone(&self.log), self.contract.clone(), self.shards);
         blocking(move || find(&*log, &contract, shards, STALL_TIMEOUT)).await
     }
 
-    async fn move_places(&self, shard: ShardId) -> Result<(), PlaceError> {
+    async fn move_positions(&self, shard: ShardId) -> Result<(), EarlierPositionError> {
         let (log, contract) = (Arc::clone(&self.log), self.contract.clone());
         tracing::info!(shard = shard.0, "places that stand under ARNs are moved: the shard's owner takes it again");
-        blocking(move || contend(|| move_places(&*log, &contract, shard, STALL_TIMEOUT))).await
+        blocking(move || contend(|| move_positions(&*log, &contract, shard, STALL_TIMEOUT))).await
     }
 }
 
 async fn blocking<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, RecoverError> + Send + 'static,
-) -> Result<T, PlaceError> {
+) -> Result<T, EarlierPositionError> {
     let asked = tokio::task::spawn_blocking(ask).await;
-    let asked = asked.map_err(|error| PlaceError::Unavailable(error.to_string()))?;
-    asked.map_err(|error| PlaceError::Unavailable(error.to_string()))
+    let asked = asked.map_err(|error| EarlierPositionError::Unavailable(error.to_string()))?;
+    asked.map_err(|error| EarlierPositionError::Unavailable(error.to_string()))
 }
 
-impl EarlierPlaces for PlacesByArn {
-    fn place_of<'a>(
+impl EarlierPositions for PositionsByArn {
+    fn position_of<'a>(
         &'a self,
         key: &'a OffsetKey,
         has_place: bool,
-    ) -> BoxFuture<'a, Result<Option<StoredOffset>, PlaceError>> {
+    ) -> BoxFuture<'a, Result<Option<StoredOffset>, EarlierPositionError>> {
         Box::pin(self.look(key, has_place))
     }
 }

@@ -8,18 +8,19 @@ use kvs_client::{CallLimits, Client, MemoryBudget, PullerConfig, StreamRef};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::WorkerError;
-use super::earlier::PlacesByArn;
+use super::earlier::PositionsByArn;
 use crate::cluster::Settings;
 use crate::config::connector::{Discovery, ErrorsTolerance, StreamsConfig};
 use crate::config::keys::TOPIC_CREATION_PREFIX;
 use crate::config::secrets::Resolved;
 use crate::config::{ConnectorConfig, WorkerConfig, check};
-use crate::connector::{ConnectorContext, EarlierPlaces, StreamPlan};
+use crate::connector::{ConnectorContext, EarlierPositions, StreamPlan};
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{DataTopic, DataTopics, KafkaLog, KafkaSettings, PlanSettings, TopicError, TopicFacts, Topics};
 use crate::record::{AvroValue, NotificationTopic, TimestampPolicy, ValueEncoder};
 use crate::shard::transaction::TransactionLimits;
-use crate::shard::{Contract, OffsetKey, OwnerSettings};
+use crate::model::{Contract, OffsetKey};
+use crate::shard::{OwnerSettings};
 use crate::telemetry::CallMetrics;
 
 /// What a record is larger than its payload, at most: index of the frames, tracks, tags, key, headers.
@@ -87,7 +88,7 @@ pub(super) struct Dependencies {
     encoder: Arc<dyn ValueEncoder>,
     notifications: tokio::sync::Mutex<Option<(NotificationTopic, Arc<DataTopic>)>>,
     data_topics: Arc<DataTopics>,
-    earlier: Arc<dyn EarlierPlaces>,
+    earlier: Arc<dyn EarlierPositions>,
     /// Connectors that are being started at once.
     starting: Semaphore,
 }
@@ -109,7 +110,7 @@ impl Dependencies {
         let encoder = AvroValue::new().map_err(|error| WorkerError::Config(error.to_string()))?;
         // With readers of its own: a look at all shards is not to keep any from being taken.
         let log = Arc::new(KafkaLog::new(kafka_settings(&config)));
-        let earlier = Arc::new(PlacesByArn::new(log, contract(&config), config.shards));
+        let earlier = Arc::new(PositionsByArn::new(log, contract(&config), config.shards));
         Ok(Self {
             earlier,
             budget: MemoryBudget::new(config.memory_budget_size_bytes),

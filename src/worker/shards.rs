@@ -14,10 +14,8 @@ use crate::connector::{LiveStreams, ShardStreams, StreamPlan, StreamStates};
 use crate::kafka::{GroupListener, KafkaLog, MembershipEnd};
 use crate::logging::repeated::Repeated;
 use crate::shard::owner::Ended;
-use crate::shard::{
-    ConfigGate, Contract, Grip, LogError, Losing, Notifications, OffsetKey, Outgoing, Owner, OwnerReport,
-    OwnerSettings, ShardCount, ShardId, ShardLog,
-};
+use crate::model::{Contract, LogError, OffsetKey, Publication, ShardCount, ShardId, ShardLog};
+use crate::shard::{ConfigGate, ShardLease, Losing, Notifications, Owner, OwnerReport, OwnerSettings};
 use crate::supervision::{Part, catch};
 use crate::telemetry;
 
@@ -63,7 +61,7 @@ pub(super) trait ShardListener: Send + Sync {
 
 /// A shard that is assigned. One without streams has no thread, no producer, no socket.
 struct Held {
-    grip: Grip,
+    lease: ShardLease,
     report: OwnerReport,
     thread: Option<JoinHandle<()>>,
 }
@@ -118,9 +116,9 @@ impl Shards {
     }
 
     /// Takes shards again that are held, for what their partitions say was altered.
-    pub(super) fn take_again(&self, shards: &[ShardId]) {
+    pub(super) fn reacquire(&self, shards: &[ShardId]) {
         let held = self.lock();
-        shards.iter().filter_map(|shard| held.get(shard)).for_each(|held| held.grip.take_again());
+        shards.iter().filter_map(|shard| held.get(shard)).for_each(|held| held.lease.reacquire());
     }
 
     /// Ends all streams of a connector.
@@ -156,32 +154,32 @@ impl Shards {
     }
 
     fn hold(&self, shard: ShardId) -> Held {
-        let (grip, report) = (Grip::default(), OwnerReport::default());
+        let (lease, report) = (ShardLease::default(), OwnerReport::default());
         let live = self.live(shard);
-        let thread = if live.is_empty() { None } else { self.start(shard, live, &grip, &report) };
-        Held { grip, report, thread }
+        let thread = if live.is_empty() { None } else { self.start(shard, live, &lease, &report) };
+        Held { lease, report, thread }
     }
 
     fn start(
         &self,
         shard: ShardId,
         live: Arc<LiveStreams>,
-        grip: &Grip,
+        lease: &ShardLease,
         report: &OwnerReport,
     ) -> Option<JoinHandle<()>> {
         let (contract, log, gate) = (self.contract.clone(), Arc::clone(&self.log), Arc::clone(&self.gate));
-        let (grip, report) = (grip.clone(), report.clone());
+        let (lease, report) = (lease.clone(), report.clone());
         let (runtime, settings) = (self.runtime.clone(), self.settings.clone());
         let (endings, topic) = (self.endings.clone(), self.log.offsets_topic().to_owned());
         // A new one after each panic: nothing of what it knew is used again.
         let owner = {
-            let (grip, report) = (grip.clone(), report.clone());
+            let (lease, report) = (lease.clone(), report.clone());
             move || Owner {
                 shard,
                 contract: contract.clone(),
                 log: Arc::clone(&log),
                 sources: ShardStreams::new(Arc::clone(&live), Arc::clone(&gate)),
-                grip: grip.clone(),
+                lease: lease.clone(),
                 runtime: runtime.clone(),
                 settings: settings.clone(),
                 report: report.clone(),
@@ -191,7 +189,7 @@ impl Shards {
         };
         let run = move || {
             let mut panics = 0;
-            while grip.held() {
+            while lease.is_held() {
                 let began = Instant::now();
                 let panicked = match catch(Part::Shard, || owner().run()) {
                     Ok(Ended::Released) => return,
@@ -210,8 +208,8 @@ impl Shards {
                     return;
                 }
                 tracing::error!(shard = shard.0, %panicked, "the shard's thread panicked: the shard is lost, and taken again");
-                wait_while_held(&grip, AGAIN_AFTER_PANIC.saturating_mul(1 << panics));
-                telemetry::shard_retaken("panic");
+                wait_while_held(&lease, AGAIN_AFTER_PANIC.saturating_mul(1 << panics));
+                telemetry::shard_reacquired("panic");
             }
         };
         match std::thread::Builder::new().name(format!("shard-{shard}")).spawn(run) {
@@ -257,9 +255,9 @@ impl Shards {
 }
 
 /// Waits, unless the shard is released meanwhile.
-fn wait_while_held(grip: &Grip, pause: Duration) {
+fn wait_while_held(lease: &ShardLease, pause: Duration) {
     let until = Instant::now() + pause;
-    while grip.held() && Instant::now() < until {
+    while lease.is_held() && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -289,11 +287,11 @@ impl Shards {
         {
             // Until now it needed no owner.
             held.report = OwnerReport::default();
-            held.thread = self.start(shard, live, &held.grip, &held.report);
+            held.thread = self.start(shard, live, &held.lease, &held.report);
         }
     }
 
-    pub(super) fn removed(&self, key: &OffsetKey, last_words: Option<Outgoing>) {
+    pub(super) fn removed(&self, key: &OffsetKey, last_words: Option<Publication>) {
         self.live(self.shard_of(key)).remove(key, last_words);
     }
 }
@@ -305,7 +303,7 @@ impl GroupListener for Shards {
         for &shard in shards {
             let new = self.hold(shard);
             if let Some(old) = held.insert(shard, new) {
-                old.grip.release();
+                old.lease.release();
             }
         }
         self.epoch.fetch_add(1, Ordering::AcqRel);
@@ -323,7 +321,7 @@ impl GroupListener for Shards {
             shards.iter().filter_map(|shard| held.remove_entry(shard)).collect()
         };
         for (_, held) in &leaving {
-            held.grip.release();
+            held.lease.release();
         }
         // Shards finish side by side; one that does not within the bound is abandoned: whoever takes it fences it.
         let deadline = Instant::now() + self.settings.release_timeout + Duration::from_millis(500);

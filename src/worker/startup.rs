@@ -11,8 +11,8 @@ use crate::cluster::status::Reporter;
 use crate::config::WorkerConfig;
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{KafkaLog, PlanSettings, TopicError, Topics};
-use crate::shard::contract::CONTRACT_KEY;
-use crate::shard::{Contract, LogError, LogErrorKind, OffsetReader, ShardCount, ShardId, ShardLog};
+use crate::model::contract::CONTRACT_KEY;
+use crate::model::{Contract, LogError, LogErrorKind, OffsetReader, ShardCount, ShardId, ShardLog};
 
 /// How long Kafka may take to answer before it is said that it does not.
 const REACH_TIMEOUT: Duration = Duration::from_secs(3);

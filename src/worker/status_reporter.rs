@@ -24,7 +24,7 @@ use crate::cluster::status::{Reporter, StatusKey, topic_record, worker_record};
 use crate::cluster::{ConfigLog, ReportedState, Status, StatusLog, TargetState};
 use crate::connector::StreamStates;
 use crate::herder::Changes;
-use crate::shard::{OffsetKey, ShardId};
+use crate::model::{OffsetKey, ShardId};
 use crate::supervision::{Part, catch_blocking, fault_point};
 
 pub(super) use assignments::Assignments;

@@ -59,7 +59,7 @@ fn what_cannot_be_read_is_said() {
 fn a_notification_is_read_with_all_its_fields() {
     use crate::record::{Notification, NotificationTopic};
     let topic = NotificationTopic { name: "n".into(), partitions: 1 };
-    let key = crate::shard::OffsetKey::of_stream("cameras", "door");
+    let key = crate::model::OffsetKey::of_stream("cameras", "door");
     let record = topic.record(&key, "door", None, 1_511_852_109_000, &Notification::StreamDeleted).unwrap();
     let decoded = Decoder::new().unwrap().decode(&record.value.unwrap()).unwrap();
     let Decoded::Notification(fields) = decoded else { panic!("no notification") };

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::shard;
-use crate::shard::StoredOffset;
+use crate::model::StoredOffset;
 use kvs_client::Timestamp;
 
 /// A stream.

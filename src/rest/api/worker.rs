@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::connector::state::{BackfillProgress, StreamState};
-use crate::shard::OffsetKey;
+use crate::model::OffsetKey;
 
 /// The versions of a worker and its Kafka cluster.
 #[derive(Serialize, JsonSchema)]

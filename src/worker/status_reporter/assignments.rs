@@ -8,7 +8,7 @@ use super::{HOME, LAST_WORDS, StatusReporter};
 use crate::cluster::ReportedState;
 use crate::cluster::status::StatusKey;
 use crate::herder::Phase;
-use crate::shard::{OffsetKey, ShardId};
+use crate::model::{OffsetKey, ShardId};
 use crate::worker::shards::ShardListener;
 
 /// Hears of the shards that are assigned to a worker and released by it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::StatusReporter;
 use crate::cluster::{ConfigView, change};
 use crate::herder::OperationError;
-use crate::shard::OffsetKey;
+use crate::model::OffsetKey;
 use crate::supervision::{Part, catch_async};
 
 impl StatusReporter {

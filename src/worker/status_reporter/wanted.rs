@@ -7,7 +7,7 @@ use crate::cluster::status::{StatusKey, StatusView};
 use crate::cluster::{ConfigView, ReportedState, Status, TargetState};
 use crate::connector::Reported;
 use crate::connector::state::StreamStatus;
-use crate::shard::{OffsetKey, ShardId};
+use crate::model::{OffsetKey, ShardId};
 
 impl StatusReporter {
     /// Returns what the topic is to say of what is here. What has no lease of its own, for nothing is pulled, is reported under the
@@ -52,7 +52,7 @@ impl StatusReporter {
                         Reported::Running(trace) => (ReportedState::Running, trace),
                     };
                     // One that has failed by what its shard met has no lease of its own.
-                    let lease_epoch = if status.generation > 0 { status.generation } else { highest };
+                    let lease_epoch = if status.lease_epoch > 0 { status.lease_epoch } else { highest };
                     self.status(state, trace, lease_epoch)
                 };
                 let unleased = |state, trace| self.status(state, trace, highest);
