@@ -29,24 +29,24 @@ use crate::config::secrets::Resolved;
 
 use crate::kafka::DataTopic;
 use crate::record::{KeyFormat, NotificationTopic, TimestampPolicy, ValueEncoder};
-use crate::model::{OffsetKey, StoredOffset, partition_for};
+use crate::shard::{OffsetKey, StoredOffset, partition_for};
 
 /// Knows where streams were before their places stood under their names.
-pub trait EarlierPositions: Send + Sync {
+pub trait EarlierPlaces: Send + Sync {
     /// Returns the place that a stream has elsewhere. `has_place`: whether it has one under its name, too.
     ///
     /// # Errors
     /// When it is not known: the stream must not begin then, or it would publish again what it has published.
-    fn position_of<'a>(
+    fn place_of<'a>(
         &'a self,
         key: &'a OffsetKey,
         has_place: bool,
-    ) -> BoxFuture<'a, Result<Option<StoredOffset>, EarlierPositionError>>;
+    ) -> BoxFuture<'a, Result<Option<StoredOffset>, PlaceError>>;
 }
 
 /// Why it is not known where a stream was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EarlierPositionError {
+pub enum PlaceError {
     /// What is there cannot be read.
     #[error("{0}")]
     Unreadable(String),
@@ -64,7 +64,7 @@ pub struct ConnectorContext {
     /// How streams are pulled.
     pub puller: PullerConfig,
     /// Where its streams were under other keys.
-    pub earlier: Arc<dyn EarlierPositions>,
+    pub earlier: Arc<dyn EarlierPlaces>,
     /// When streams that have failed are started again.
     pub restart: RestartPolicy,
     /// A part of the archive to read instead.

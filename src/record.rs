@@ -20,7 +20,7 @@ pub use schema::{CONTENT_TYPE, KEY_SCHEMA, NOTIFICATION_SCHEMA, VALUE_SCHEMA, no
 use timestamp::Chosen;
 pub use timestamp::{RecordTimestamp, TimestampPolicy};
 
-use crate::model::{OffsetKey, Record, SequencePrefix};
+use crate::shard::{OffsetKey, Record, SequencePrefix};
 use crate::telemetry;
 
 /// What GetMedia sends when it does not say.

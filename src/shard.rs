@@ -61,15 +61,15 @@ mod topics_tests;
 mod upgrade_tests;
 
 pub use contract::Contract;
-pub use gate::{ConfigGate, ConfigOffset};
+pub use gate::{ConfigGate, ConfigPlace};
 pub use id::{ShardCount, ShardId, partition_for};
 pub use id_scheme::IdScheme;
 pub use log::{LogError, LogErrorKind, OffsetReader, ShardLog, TransactionalProducer};
 pub use losing::Losing;
 pub use notifications::Notifications;
 pub use offset::{DataPartition, OffsetKey, StoredOffset};
-pub use outgoing::{Publication, Record};
-pub use owner::{StartContext, ShardLease, Owner, OwnerSettings, Sources};
+pub use outgoing::{Outgoing, Record};
+pub use owner::{Beginning, Grip, Owner, OwnerSettings, Sources};
 pub use positions::SharedPositions;
 pub use recover::Positions;
 pub use report::OwnerReport;

@@ -11,7 +11,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use metrics_util::MetricKindMask;
 use series::{KeepingRecorder, Series};
 
-use crate::model::OffsetKey;
+use crate::shard::OffsetKey;
 use crate::shard::transaction::Committed;
 use crate::supervision::Part;
 
@@ -163,7 +163,7 @@ pub(crate) fn transaction_committed(took: Duration) {
     histogram!(TRANSACTION).record(took);
 }
 
-pub(crate) fn shard_acquired(took: Duration) {
+pub(crate) fn shard_taken(took: Duration) {
     histogram!(SHARD_TAKE).record(took);
 }
 
@@ -174,7 +174,7 @@ pub(crate) fn shard_lost(reason: &'static str) {
     }
 }
 
-pub(crate) fn shard_reacquired(reason: &'static str) {
+pub(crate) fn shard_retaken(reason: &'static str) {
     counter!(SHARDS_RETAKEN, "reason" => reason).increment(1);
 }
 

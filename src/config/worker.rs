@@ -10,7 +10,7 @@ use super::rest::RestConfig;
 use super::secrets::{self, Providers};
 use super::{Problem, check, connect_keys, environment, kafka_names, keys, librdkafka_keys, properties, toml};
 use crate::kafka::settings::GroupProtocol;
-use crate::model::ShardCount;
+use crate::shard::ShardCount;
 
 /// A worker's settings, checked.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use super::publish::{Publisher, to_position};
 use super::state::{BackfillProgress, StreamState};
 use super::states::{Restart, StreamStates};
 use crate::record::Notification;
-use crate::model::{Publication, Record, StoredOffset};
+use crate::shard::{Outgoing, Record, StoredOffset};
 use crate::{open_files, telemetry};
 
 /// Progress is logged so often.
@@ -24,7 +24,7 @@ pub(super) async fn run(
     bounds: ArchiveBounds,
     position: Option<StoredOffset>,
     states: Arc<StreamStates>,
-    queue: mpsc::Sender<Publication>,
+    queue: mpsc::Sender<Outgoing>,
 ) {
     let (context, stream) = (&plan.context, &plan.stream);
     let partition = match plan.data_partition(position.as_ref()) {

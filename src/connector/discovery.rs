@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ConnectorContext, StreamPlan, publish};
 use crate::config::connector::Discovery;
 use crate::record::Notification;
-use crate::model::{OffsetKey, Publication};
+use crate::shard::{OffsetKey, Outgoing};
 use crate::supervision::{Part, fault_point};
 
 pub use tally::Nothing;
@@ -50,7 +50,7 @@ pub trait StreamListener: Send + Sync {
     /// A stream has come.
     fn added(&self, plan: Arc<StreamPlan>);
     /// A stream is no more; what is still to be told of it.
-    fn removed(&self, key: &OffsetKey, last_words: Option<Publication>);
+    fn removed(&self, key: &OffsetKey, last_words: Option<Outgoing>);
 }
 
 /// Looks for streams until it is cancelled.

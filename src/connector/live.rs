@@ -13,9 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::publish::keep_learning;
 use super::state::StreamState;
 use super::states::{Restart, StreamStates};
-use super::{EarlierPositionError, StreamPlan, backfill, task};
-use crate::model::{Committed, OffsetKey, Publication};
-use crate::shard::{StartContext, ConfigGate, ConfigOffset, SharedPositions, Sources};
+use super::{PlaceError, StreamPlan, backfill, task};
+use crate::shard::{Beginning, Committed, ConfigGate, ConfigPlace, OffsetKey, Outgoing, SharedPositions, Sources};
 use crate::supervision::{Part, catch_async};
 
 /// Where a stream was is asked again after so long.
@@ -45,9 +44,9 @@ struct Running {
     /// Whose it is: an owner that was abandoned must not stop what its successor has started.
     owner: u64,
     /// Where the shard's streams are, and which cannot be pulled.
-    start: StartContext,
+    beginning: Beginning,
     /// While no stream is pulled, the queue must not look closed: nobody released the shard.
-    queue: mpsc::Sender<Publication>,
+    queue: mpsc::Sender<Outgoing>,
     tasks: HashMap<OffsetKey, CancellationToken>,
     all: CancellationToken,
 }
@@ -106,7 +105,7 @@ impl LiveStreams {
     }
 
     /// Ends a stream; what is still to be told of it is published, if the shard is held.
-    pub fn remove(&self, key: &OffsetKey, last_words: Option<Publication>) {
+    pub fn remove(&self, key: &OffsetKey, last_words: Option<Outgoing>) {
         let mut inner = self.lock();
         inner.plans.remove(key);
         if let Some(running) = &mut inner.running {
@@ -126,8 +125,8 @@ impl LiveStreams {
     }
 
     fn spawn(&self, running: &mut Running, plan: &Arc<StreamPlan>) {
-        self.states.begin(&plan.key, running.start.lease_epoch);
-        let StartContext { unreadable, refused, .. } = &running.start;
+        self.states.begin(&plan.key, running.beginning.generation);
+        let Beginning { unreadable, refused, .. } = &running.beginning;
         if let Some(reason) = refused.as_ref().or_else(|| unreadable.get(&*plan.key)) {
             self.states.fail(&plan.key, reason.clone(), Restart::ByHand);
         }
@@ -135,7 +134,7 @@ impl LiveStreams {
         if let Some(before) = running.tasks.insert((*plan.key).clone(), cancel.clone()) {
             before.cancel();
         }
-        let positions = running.start.positions.clone();
+        let positions = running.beginning.positions.clone();
         let (plan, states, queue) = (Arc::clone(plan), Arc::clone(&self.states), running.queue.clone());
         self.runtime.spawn(async move {
             // Dropping the task closes its session; what it had of a fragment is pulled again.
@@ -147,7 +146,7 @@ impl LiveStreams {
         });
     }
 
-    fn start(&self, owner: u64, start: StartContext, queue: mpsc::Sender<Publication>) {
+    fn start(&self, owner: u64, beginning: Beginning, queue: mpsc::Sender<Outgoing>) {
         let mut inner = self.lock();
         if let Some(before) = inner.running.take() {
             before.all.cancel();
@@ -156,7 +155,7 @@ impl LiveStreams {
             self.states.restarted(&key, Restart::ByHand);
         }
         let all = CancellationToken::new();
-        let mut running = Running { owner, start, queue, tasks: HashMap::new(), all };
+        let mut running = Running { owner, beginning, queue, tasks: HashMap::new(), all };
         for plan in inner.plans.values() {
             self.spawn(&mut running, plan);
         }
@@ -182,7 +181,7 @@ async fn pull_supervised(
     plan: Arc<StreamPlan>,
     positions: SharedPositions,
     states: Arc<StreamStates>,
-    queue: mpsc::Sender<Publication>,
+    queue: mpsc::Sender<Outgoing>,
 ) {
     let again = || pull(Arc::clone(&plan), positions.clone(), Arc::clone(&states), queue.clone());
     while let Err(panicked) = catch_async(Part::Stream, again()).await {
@@ -199,7 +198,7 @@ async fn pull(
     plan: Arc<StreamPlan>,
     positions: SharedPositions,
     states: Arc<StreamStates>,
-    queue: mpsc::Sender<Publication>,
+    queue: mpsc::Sender<Outgoing>,
 ) {
     loop {
         // One that had failed before the shard was lost goes on waiting.
@@ -228,17 +227,17 @@ async fn pull(
 /// Takes over where the stream was under another key; `false`: it has failed.
 async fn adopt(plan: &StreamPlan, positions: &SharedPositions, states: &StreamStates) -> bool {
     loop {
-        match plan.context.earlier.position_of(&plan.key, positions.get(&plan.key).is_some()).await {
+        match plan.context.earlier.place_of(&plan.key, positions.get(&plan.key).is_some()).await {
             Ok(None) => return true,
             Ok(Some(place)) => {
                 positions.adopt(&plan.key, place);
                 return true;
             }
-            Err(EarlierPositionError::Unreadable(reason)) => {
+            Err(PlaceError::Unreadable(reason)) => {
                 states.fail(&plan.key, reason, Restart::ByHand);
                 return false;
             }
-            Err(error @ EarlierPositionError::Unavailable(_)) => {
+            Err(error @ PlaceError::Unavailable(_)) => {
                 let reason = error.to_string();
                 tracing::warn!(connector = %plan.key.connector, stream = %plan.stream, reason, "trying again");
                 states.set(&plan.key, StreamState::Retrying { reason });
@@ -264,12 +263,12 @@ impl ShardStreams {
 }
 
 impl Sources for ShardStreams {
-    fn wait_for_config(&mut self, place: &ConfigOffset, held: &dyn Fn() -> bool) {
+    fn wait_for_config(&mut self, place: &ConfigPlace, held: &dyn Fn() -> bool) {
         self.gate.wait(place, held);
     }
 
-    fn start(&mut self, start: StartContext, queue: mpsc::Sender<Publication>) {
-        self.live.start(self.owner, start, queue);
+    fn start(&mut self, beginning: Beginning, queue: mpsc::Sender<Outgoing>) {
+        self.live.start(self.owner, beginning, queue);
     }
 
     fn stop(&mut self) {

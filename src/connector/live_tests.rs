@@ -11,10 +11,10 @@ async fn an_owner_stops_only_what_it_has_started() {
     let (mut first, mut second) =
         (ShardStreams::new(Arc::clone(&live), Arc::default()), ShardStreams::new(Arc::clone(&live), Arc::default()));
     let (first_queue, mut first_end) = mpsc::channel(1);
-    first.start(StartContext::default(), first_queue);
+    first.start(Beginning::default(), first_queue);
     assert_eq!(first_end.try_recv().unwrap_err(), TryRecvError::Empty);
     let (second_queue, mut second_end) = mpsc::channel(1);
-    second.start(StartContext::default(), second_queue);
+    second.start(Beginning::default(), second_queue);
     // Whoever starts takes over.
     assert_eq!(first_end.try_recv().unwrap_err(), TryRecvError::Disconnected);
     first.stop();

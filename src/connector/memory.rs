@@ -59,7 +59,7 @@ pub(super) async fn pulled<T>(
 }
 
 /// The stream waits no more: it is as it was before.
-fn over(key: &crate::model::OffsetKey, before: Option<StreamState>, states: &StreamStates) {
+fn over(key: &crate::shard::OffsetKey, before: Option<StreamState>, states: &StreamStates) {
     let Some(before) = before else { return };
     states.note(key, |status| {
         if status.state == StreamState::WaitingForMemory {

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::StreamPlan;
 use super::states::{Restart, StreamStates};
 use crate::record::{Notification, RecordBuilder};
-use crate::model::{DataPartition, Publication, Record, StoredOffset};
+use crate::shard::{DataPartition, Outgoing, Record, StoredOffset};
 use crate::telemetry;
 
 /// After a failure to ask for a stream's ARN it is asked for again after this long, and then after twice as long each time.
@@ -42,14 +42,14 @@ pub(super) fn now_ms() -> i64 {
 }
 
 /// A notification that has no fragment to go with.
-pub(super) fn last_words(plan: &StreamPlan, notification: &Notification<'_>) -> Option<Publication> {
+pub(super) fn last_words(plan: &StreamPlan, notification: &Notification<'_>) -> Option<Outgoing> {
     Some(without_fragment(plan, vec![notification_record(plan, notification)?]))
 }
 
 /// Notifications that have no fragment to go with.
-pub(super) fn without_fragment(plan: &StreamPlan, notifications: Vec<Record>) -> Publication {
+pub(super) fn without_fragment(plan: &StreamPlan, notifications: Vec<Record>) -> Outgoing {
     let (key, records) = (Arc::clone(&plan.key), Vec::new());
-    Publication {
+    Outgoing {
         key,
         offset: None,
         records,
@@ -103,7 +103,7 @@ impl<'a> Publisher<'a> {
         pulled: PulledFragment,
         notifications: &mut Vec<Record>,
         states: &StreamStates,
-        queue: &mpsc::Sender<Publication>,
+        queue: &mpsc::Sender<Outgoing>,
     ) -> bool {
         if self.builder.stream_arn.is_none() {
             if !std::mem::replace(&mut self.arn_awaited, true) {
@@ -129,7 +129,7 @@ impl<'a> Publisher<'a> {
         &self,
         passed_over: PassedOver,
         notifications: &mut Vec<Record>,
-        queue: &mpsc::Sender<Publication>,
+        queue: &mpsc::Sender<Outgoing>,
     ) -> bool {
         let PassedOver { position, reason, request_id } = passed_over;
         telemetry::passed_over(&self.plan.key);
@@ -137,7 +137,7 @@ impl<'a> Publisher<'a> {
             "the fragment cannot be parsed and is passed over (errors.tolerance is all)");
         let notification = Notification::FragmentPassedOver { position: &position, reason: &reason };
         notifications.extend(self.notification(&notification));
-        let outgoing = Publication {
+        let outgoing = Outgoing {
             offset: Some(StoredOffset {
                 continuation_token: position.continuation_token,
                 fragment_number: position.fragment_number,
@@ -151,14 +151,14 @@ impl<'a> Publisher<'a> {
         self.hand_over(outgoing, queue).await
     }
 
-    async fn hand_over(&self, outgoing: Publication, queue: &mpsc::Sender<Publication>) -> bool {
+    async fn hand_over(&self, outgoing: Outgoing, queue: &mpsc::Sender<Outgoing>) -> bool {
         let permit = Box::new((outgoing.permit, self.in_flight.token()));
-        queue.send(Publication { permit, ..outgoing }).await.is_ok()
+        queue.send(Outgoing { permit, ..outgoing }).await.is_ok()
     }
 
     /// Hands over what is still to be told, and waits until all that has been handed over is committed. `false`: the queue is
     /// closed. When the shard is lost meanwhile, the stream's task ends before this does.
-    pub(super) async fn finish(self, notifications: Vec<Record>, queue: &mpsc::Sender<Publication>) -> bool {
+    pub(super) async fn finish(self, notifications: Vec<Record>, queue: &mpsc::Sender<Outgoing>) -> bool {
         if !notifications.is_empty() && !self.hand_over(without_fragment(self.plan, notifications), queue).await {
             return false;
         }
@@ -173,7 +173,7 @@ impl<'a> Publisher<'a> {
     }
 
     /// A fragment's records and offset.
-    fn fragment(&self, pulled: PulledFragment) -> Result<Publication, String> {
+    fn fragment(&self, pulled: PulledFragment) -> Result<Outgoing, String> {
         let PulledFragment { fragment, permit, content_type, request_id } = pulled;
         let plan = self.plan;
         let received = Instant::now();
@@ -199,7 +199,7 @@ impl<'a> Publisher<'a> {
         let records = built.map_err(|error| error.to_string())?;
         let key = Arc::clone(&plan.key);
         let (offset, notifications) = (Some(offset), Vec::new());
-        Ok(Publication { key, offset, records, notifications, size_bytes, received, permit: Box::new(permit) })
+        Ok(Outgoing { key, offset, records, notifications, size_bytes, received, permit: Box::new(permit) })
     }
 }
 

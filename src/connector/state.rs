@@ -96,7 +96,7 @@ pub struct StreamStatus {
     /// How often each error happened: of a fixed set.
     pub errors: BTreeMap<&'static str, u64>,
     /// Which taking of its shard it belongs to.
-    pub lease_epoch: i64,
+    pub generation: i64,
     /// Whether it has published something here.
     pub published: bool,
     hindrance: Hindrance,
@@ -128,7 +128,7 @@ impl Default for StreamStatus {
             caught_up: None,
             at_rate_limit_bytes_per_second: None,
             errors: BTreeMap::new(),
-            lease_epoch: 0,
+            generation: 0,
             published: false,
             hindrance: Hindrance::default(),
             repeats: Hindrance::default(),

@@ -9,7 +9,7 @@ use kvs_client::FragmentNumber;
 
 use super::state::{StreamState, StreamStatus};
 use crate::config::RestartPolicy;
-use crate::model::OffsetKey;
+use crate::shard::OffsetKey;
 use crate::telemetry;
 
 /// Failures with nothing published in between.
@@ -121,11 +121,11 @@ impl StreamStates {
     }
 
     /// A stream is this worker's from now on, by this taking of its shard.
-    pub fn begin(&self, key: &OffsetKey, lease_epoch: i64) {
+    pub fn begin(&self, key: &OffsetKey, generation: i64) {
         {
             let mut states = self.lock();
             let status = states.entry(key.clone()).or_default();
-            status.lease_epoch = lease_epoch;
+            status.generation = generation;
             status.begin();
         }
         self.changed();

@@ -155,7 +155,7 @@ fn a_stream_that_has_failed_is_reported_so_until_it_has_come_on() {
     states.set(&key(), StreamState::Running);
     states.committed(&key());
     assert_eq!(reported(&states), Reported::Running(None));
-    // By hand it is another matter from the start.
+    // By hand it is another matter from the beginning.
     states.fail(&key(), "why".to_owned(), Restart::Automatic);
     states.restarted(&key(), Restart::ByHand);
     assert!(matches!(reported(&states), Reported::Starting(_)));

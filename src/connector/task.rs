@@ -11,7 +11,7 @@ use super::publish::{Publisher, to_position};
 use super::state::{StreamState, StreamStatus};
 use super::states::{Restart, StreamStates};
 use crate::record::Notification;
-use crate::model::{Publication, Record, StoredOffset};
+use crate::shard::{Outgoing, Record, StoredOffset};
 use crate::supervision::{Part, fault_point};
 use crate::{open_files, telemetry};
 
@@ -20,7 +20,7 @@ pub(super) async fn run(
     plan: Arc<StreamPlan>,
     position: Option<StoredOffset>,
     states: Arc<StreamStates>,
-    queue: mpsc::Sender<Publication>,
+    queue: mpsc::Sender<Outgoing>,
 ) {
     let context = &plan.context;
     let partition = match plan.data_partition(position.as_ref()) {

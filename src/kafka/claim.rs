@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::context::LogContext;
 use super::error::{needing, to_log_error};
 use super::settings::KafkaSettings;
-use crate::model::contract::ContractError;
-use crate::model::{Contract, LogError, LogErrorKind};
+use crate::shard::contract::ContractError;
+use crate::shard::{Contract, LogError, LogErrorKind};
 
 /// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);

@@ -2,7 +2,7 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::model::{LogError, LogErrorKind};
+use crate::shard::{LogError, LogErrorKind};
 
 pub(super) fn to_log_error(doing: &'static str, error: &KafkaError) -> LogError {
     let kind = match error.rdkafka_error_code() {

@@ -7,7 +7,7 @@ use super::data_topics::DataTopics;
 use super::producer::ShardProducer;
 use super::reader::ShardReader;
 use super::settings::KafkaSettings;
-use crate::model::{IdScheme, LogError, ShardId, ShardLog};
+use crate::shard::{IdScheme, LogError, ShardId, ShardLog};
 
 /// Readers of a worker at most. Making one costs more than waiting for another shard to have done with it.
 const READERS_MAX: usize = 3;

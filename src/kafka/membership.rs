@@ -22,7 +22,7 @@ use super::claim::Claim;
 use super::context;
 use super::error::{needing, to_log_error};
 use super::settings::{GroupProtocol, KafkaSettings};
-use crate::model::{LogError, LogErrorKind, ShardId};
+use crate::shard::{LogError, LogErrorKind, ShardId};
 use crate::supervision::{Panicked, Part, catch, fault_point};
 
 /// How Kafka's client names the group's coordinator in its statistics.

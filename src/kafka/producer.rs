@@ -17,7 +17,7 @@ use rdkafka::{ClientContext, Message};
 use super::context;
 use super::error::{needing, timed_out, to_log_error};
 use super::settings::KafkaSettings;
-use crate::model::{IdScheme, LogError, LogErrorKind, Record, ShardId, TransactionalProducer};
+use crate::shard::{IdScheme, LogError, LogErrorKind, Record, ShardId, TransactionalProducer};
 use crate::supervision::{Part, catch, fault_point};
 
 /// How long the reason for which records were thrown away is waited for.

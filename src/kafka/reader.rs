@@ -9,8 +9,8 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use super::context::LogContext;
 use super::error::{needing, to_log_error};
 use super::settings::KafkaSettings;
-use crate::model::log::{Bounds, OffsetRecord};
-use crate::model::{LogError, LogErrorKind, OffsetReader, ShardId};
+use crate::shard::log::{Bounds, OffsetRecord};
+use crate::shard::{LogError, LogErrorKind, OffsetReader, ShardId};
 
 /// How long one poll waits for a record.
 const POLL_TIMEOUT: Duration = Duration::from_millis(2);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-use crate::model::{IdScheme, ShardId};
+use crate::shard::{IdScheme, ShardId};
 
 /// How long a topic that the brokers do not know may just be new.
 const TOPIC_PROPAGATION_MS: &str = "3000";

@@ -16,7 +16,7 @@ use super::settings::KafkaSettings;
 use crate::cluster::records::KeyValue;
 use crate::cluster::{ConfigStore, StatusStore};
 use crate::logging::repeated::Repeated;
-use crate::model::{IdScheme, LogError, OffsetReader, ShardId, TransactionalProducer};
+use crate::shard::{IdScheme, LogError, OffsetReader, ShardId, TransactionalProducer};
 use crate::supervision::catch_callback;
 
 /// Both topics have one partition.

@@ -8,7 +8,7 @@ use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
 
 use super::context::LogContext;
 use super::settings::KafkaSettings;
-use crate::model::{IdScheme, ShardId};
+use crate::shard::{IdScheme, ShardId};
 
 impl ProducerContext for LogContext {
     type DeliveryOpaque = ();

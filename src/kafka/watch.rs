@@ -15,7 +15,7 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use super::context::LogContext;
 use super::error::to_log_error;
 use super::settings::KafkaSettings;
-use crate::model::LogError;
+use crate::shard::LogError;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a partition's first record is waited for.

@@ -11,7 +11,7 @@ use kvs_mkv::TagValue;
 use serde::Serialize;
 
 use super::schema::{KEY_SCHEMA, VALUE_SCHEMA, single_object_header};
-use crate::model::SequencePrefix;
+use crate::shard::SequencePrefix;
 
 /// Room in front of payloads that a value's head nearly always fits into: about 15 bytes a frame, and the tracks.
 pub const HEADROOM_BYTES: usize = 4 << 10;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::EncodeError;
 use super::schema::{CONTENT_TYPE, NOTIFICATION_SCHEMA, single_object_header};
-use crate::model::{OffsetKey, Record, partition_for};
+use crate::shard::{OffsetKey, Record, partition_for};
 
 /// So many numbers are named in one record.
 const NUMBERS_MAX: usize = 1_000;

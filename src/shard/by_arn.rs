@@ -18,13 +18,13 @@ use super::id::{ShardCount, ShardId};
 use super::log::{ShardLog, write_transaction};
 use super::offset::{OffsetKey, StoredOffset};
 use super::outgoing::Record;
-use super::owner::ShardLease;
+use super::owner::Grip;
 use super::recover::{RecoverError, recover};
-use super::acquire::{Acquired, acquire};
+use super::take::{Taken, take};
 
 /// A place under an ARN.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PositionByArn {
+pub struct PlaceByArn {
     /// The last fragment that was published under it.
     pub offset: StoredOffset,
     /// Whether nobody publishes under it any more.
@@ -42,7 +42,7 @@ struct Moved {
 
 const MOVED_VERSION: u32 = 2;
 
-impl PositionByArn {
+impl PlaceByArn {
     /// Reads the value of a key by ARN.
     ///
     /// # Errors
@@ -67,7 +67,7 @@ pub fn moved_bytes(offset: &StoredOffset, name: &str) -> Vec<u8> {
 }
 
 /// A place under an ARN that was found, or why it cannot be read.
-pub type FoundByArn = (OffsetKey, ShardId, Result<PositionByArn, String>);
+pub type FoundByArn = (OffsetKey, ShardId, Result<PlaceByArn, String>);
 
 /// Looks through all shards for places under ARNs; by the key that they are to have.
 ///
@@ -100,13 +100,13 @@ pub fn find<L: ShardLog>(
 ///
 /// # Errors
 /// When the shard cannot be taken, or another one took it meanwhile.
-pub fn move_positions<L: ShardLog>(
+pub fn move_places<L: ShardLog>(
     log: &L,
     contract: &Contract,
     shard: ShardId,
     stall_timeout: Duration,
 ) -> Result<(), RecoverError> {
-    let Acquired { mut producer, recovered } = acquire(log, shard, contract, &ShardLease::default(), stall_timeout)?;
+    let Taken { mut producer, recovered } = take(log, shard, contract, &Grip::default(), stall_timeout)?;
     let still: Vec<_> = recovered.by_arn.iter().filter(|(_, place)| !place.moved).collect();
     if still.is_empty() {
         return Ok(());

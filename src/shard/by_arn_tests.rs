@@ -64,16 +64,16 @@ fn a_place_is_moved_under_the_fence_of_the_shard_it_lies_in() {
     let log = FakeLog::default();
     let mut earlier = publishing(&log);
     let name = OffsetKey::of_stream("c", ARN);
-    move_positions(&log, &contract(), shard(), STALL).unwrap();
+    move_places(&log, &contract(), shard(), STALL).unwrap();
     // Whoever published under it does so no more, and what was not committed does not count.
     assert_eq!(earlier.commit().map_err(|error| error.kind), Err(LogErrorKind::Fenced));
     let found = find(&log, &contract(), shards(), STALL).unwrap();
-    assert_eq!(found[&name], [(by_arn(), shard(), Ok(PositionByArn { offset: offset("7"), moved: true }))]);
+    assert_eq!(found[&name], [(by_arn(), shard(), Ok(PlaceByArn { offset: offset("7"), moved: true }))]);
     // The shard of the name is its owner's alone.
     assert_eq!(log.written_shards(), [shard()]);
     // To move it again changes nothing and writes nothing.
     let before = log.did();
-    move_positions(&log, &contract(), shard(), STALL).unwrap();
+    move_places(&log, &contract(), shard(), STALL).unwrap();
     assert!(!log.did()[before.len()..].contains(&super::super::fake::Did::Begin));
     assert_eq!(find(&log, &contract(), shards(), STALL).unwrap(), found);
 }
@@ -83,7 +83,7 @@ fn a_place_is_moved_under_the_fence_of_the_shard_it_lies_in() {
 fn an_earlier_version_does_not_read_a_moved_place_as_an_offset() {
     let bytes = moved_bytes(&offset("7"), "door");
     assert!(StoredOffset::from_bytes(&bytes).unwrap_err().contains("run a newer worker"));
-    assert_eq!(PositionByArn::from_bytes(&bytes), Ok(PositionByArn { offset: offset("7"), moved: true }));
+    assert_eq!(PlaceByArn::from_bytes(&bytes), Ok(PlaceByArn { offset: offset("7"), moved: true }));
     let text = String::from_utf8(bytes).unwrap();
     assert!(text.starts_with(r#"{"version":2,"movedTo":"door""#), "{text}");
 }

@@ -13,14 +13,14 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// A place of the config log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConfigOffset {
+pub struct ConfigPlace {
     /// Topic of the log.
     pub topic: String,
     /// Everything before it counts.
     pub position: i64,
 }
 
-impl ConfigOffset {
+impl ConfigPlace {
     /// The record's value.
     pub fn to_bytes(&self) -> Vec<u8> {
         // A string and a number always serialise.
@@ -52,7 +52,7 @@ impl ConfigGate {
 
     /// Waits until everything before a place is in force, or `held` no more. A place of another log says nothing here.
     /// Blocks.
-    pub fn wait(&self, place: &ConfigOffset, held: &dyn Fn() -> bool) {
+    pub fn wait(&self, place: &ConfigPlace, held: &dyn Fn() -> bool) {
         if place.topic != self.topic {
             return;
         }

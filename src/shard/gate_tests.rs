@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 
-fn place(topic: &str, position: i64) -> ConfigOffset {
-    ConfigOffset { topic: topic.to_owned(), position }
+fn place(topic: &str, position: i64) -> ConfigPlace {
+    ConfigPlace { topic: topic.to_owned(), position }
 }
 
 #[test]

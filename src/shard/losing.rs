@@ -36,7 +36,7 @@ impl Losing {
 
 impl<L: ShardLog, S: Sources> Owner<L, S> {
     /// The shard could not be taken, by a try that began then. When that goes on, its streams say so, with the cause.
-    pub(super) fn not_acquired(&mut self, began: Instant, error: &RecoverError) {
+    pub(super) fn not_taken(&mut self, began: Instant, error: &RecoverError) {
         let waited = self.losing.since.get_or_insert(began).elapsed();
         if waited < self.settings.blocked_after {
             return;
@@ -119,21 +119,21 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     }
 
     /// Waits with full jitter, unless the shard is released meanwhile.
-    pub(super) fn wait_before_reacquiring(&self, delays: &mut Option<ExponentialBackoff>, reason: &'static str) {
+    pub(super) fn wait_before_retaking(&self, delays: &mut Option<ExponentialBackoff>, reason: &'static str) {
         let delays = delays.get_or_insert_with(|| {
-            let base_ms = u64::try_from(self.settings.reacquire_base.as_millis()).unwrap_or(u64::MAX);
-            ExponentialBackoff::from_millis(2).factor(base_ms.div_ceil(2)).max_delay(self.settings.reacquire_cap)
+            let base_ms = u64::try_from(self.settings.retake_base.as_millis()).unwrap_or(u64::MAX);
+            ExponentialBackoff::from_millis(2).factor(base_ms.div_ceil(2)).max_delay(self.settings.retake_cap)
         });
-        let longest = delays.next().unwrap_or(self.settings.reacquire_cap);
+        let longest = delays.next().unwrap_or(self.settings.retake_cap);
         let delay = jitter_with_bounds(0.25, 1.0)(longest);
         self.runtime.block_on(async {
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
-                () = self.lease.released.cancelled() => {}
+                () = self.grip.released.cancelled() => {}
             }
         });
-        if self.lease.is_held() {
-            telemetry::shard_reacquired(reason);
+        if self.grip.held() {
+            telemetry::shard_retaken(reason);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::log::ShardLog;
 use super::offset::OffsetKey;
-use super::outgoing::Publication;
+use super::outgoing::Outgoing;
 use crate::telemetry;
 
 /// After a refusal none is written for so long, then one is tried.
@@ -43,7 +43,7 @@ impl Notifications {
     }
 
     /// Takes away from a fragment what cannot be written with it.
-    pub(super) fn pass(&mut self, outgoing: &mut Publication, log: &impl ShardLog) {
+    pub(super) fn pass(&mut self, outgoing: &mut Outgoing, log: &impl ShardLog) {
         let Some(first) = outgoing.notifications.first() else { return };
         let unavailable = log.unavailable(&first.topic, first.partition);
         let refused = self.refused.as_ref().is_some_and(|refused| Instant::now() < refused.until);

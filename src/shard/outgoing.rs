@@ -48,7 +48,7 @@ impl Record {
 
 /// A whole fragment, encoded, with what it does to its stream's offset; or records that move no offset.
 #[derive(Debug)]
-pub struct Publication {
+pub struct Outgoing {
     /// Whose it is.
     pub key: Arc<OffsetKey>,
     /// The stream's offset once it is published; `None`: what is published is no fragment.
@@ -65,7 +65,7 @@ pub struct Publication {
     pub permit: Box<dyn Any + Send>,
 }
 
-impl Publication {
+impl Outgoing {
     /// Takes the fragment out of it; what is to be told along with it stays.
     pub(super) fn without_fragment(self) -> Self {
         Self { offset: None, records: Vec::new(), size_bytes: 0, permit: Box::new(()), ..self }

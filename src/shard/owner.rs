@@ -11,39 +11,39 @@ use tokio_retry2::strategy::ExponentialBackoff;
 use tokio_util::sync::CancellationToken;
 
 use super::contract::Contract;
-use super::gate::ConfigOffset;
+use super::gate::ConfigPlace;
 use super::id::ShardId;
 use super::log::ShardLog;
 use super::losing::{BLOCKED_AFTER, Losing};
 use super::notifications::Notifications;
 use super::offset::OffsetKey;
-use super::outgoing::Publication;
+use super::outgoing::Outgoing;
 use super::positions::{SharedPositions, admit, published_before};
 use super::recover::RecoverError;
 use super::report::OwnerReport;
 use super::sequence::Sequences;
-use super::acquire::{Acquired, acquire};
+use super::take::{Taken, take};
 use super::transaction::{Committed, Failed, Transaction, TransactionLimits};
 use crate::supervision::{Part, fault_point};
 use crate::telemetry;
 
-/// Whether a shard is still ours. Released once and for all; a shard that comes back is held by a new lease.
+/// Whether a shard is still ours. Released once and for all; a shard that comes back is held by a new grip.
 #[derive(Debug, Clone, Default)]
-pub struct ShardLease {
+pub struct Grip {
     pub(super) released: CancellationToken,
     /// What the shard's partition says was altered by somebody else.
     altered: Arc<Notify>,
 }
 
-impl ShardLease {
+impl Grip {
     /// Whether the shard is still assigned to this worker.
-    pub fn is_held(&self) -> bool {
+    pub fn held(&self) -> bool {
         !self.released.is_cancelled()
     }
 
     /// The shard is to be taken anew: its partition does not say any more what its owner knows. An owner that writes
     /// finds out by being fenced; one that has nothing to write has to be told.
-    pub fn reacquire(&self) {
+    pub fn take_again(&self) {
         self.altered.notify_one();
     }
 
@@ -56,11 +56,11 @@ impl ShardLease {
 /// What pulls the streams of a shard.
 pub trait Sources: Send {
     /// Waits until a place of the config log is applied here, as long as `held`: a change of offsets asks for it.
-    fn wait_for_config(&mut self, place: &ConfigOffset, held: &dyn Fn() -> bool);
+    fn wait_for_config(&mut self, place: &ConfigPlace, held: &dyn Fn() -> bool);
 
     /// Begins to pull every stream of the shard that has not failed, from its position, into the queue. What was
     /// pulled before has been stopped.
-    fn start(&mut self, start: StartContext, queue: mpsc::Sender<Publication>);
+    fn start(&mut self, beginning: Beginning, queue: mpsc::Sender<Outgoing>);
 
     /// Stops pulling. Senders of the queue are dropped soon after.
     fn stop(&mut self);
@@ -87,7 +87,7 @@ pub trait Sources: Send {
 
 /// What a taking of a shard hands to its sources.
 #[derive(Debug, Clone, Default)]
-pub struct StartContext {
+pub struct Beginning {
     /// Where its streams are.
     pub positions: SharedPositions,
     /// Streams that cannot be pulled, with the reason.
@@ -95,7 +95,7 @@ pub struct StartContext {
     /// Why none of its streams can be pulled.
     pub refused: Option<String>,
     /// Orders the takings of a shard.
-    pub lease_epoch: i64,
+    pub generation: i64,
 }
 
 /// How a shard is owned.
@@ -110,9 +110,9 @@ pub struct OwnerSettings {
     /// A released shard finishes within so long; below the session timeout (rule 10).
     pub release_timeout: Duration,
     /// The longest first delay before a lost shard is taken again.
-    pub reacquire_base: Duration,
+    pub retake_base: Duration,
     /// The longest delay of all.
-    pub reacquire_cap: Duration,
+    pub retake_cap: Duration,
     /// A shard that could not be taken for so long is spoken of in its streams' states.
     pub blocked_after: Duration,
 }
@@ -124,8 +124,8 @@ impl Default for OwnerSettings {
             queue_fragments: 256,
             stall_timeout: Duration::from_secs(30),
             release_timeout: Duration::from_secs(5),
-            reacquire_base: Duration::from_millis(200),
-            reacquire_cap: Duration::from_secs(10),
+            retake_base: Duration::from_millis(200),
+            retake_cap: Duration::from_secs(10),
             blocked_after: BLOCKED_AFTER,
         }
     }
@@ -142,7 +142,7 @@ pub struct Owner<L: ShardLog, S: Sources> {
     /// What pulls its streams.
     pub sources: S,
     /// Whether it is still ours.
-    pub lease: ShardLease,
+    pub grip: Grip,
     /// For waiting on the queue from this thread.
     pub runtime: Handle,
     /// How it is owned.
@@ -174,7 +174,7 @@ enum Lost {
 }
 
 enum Arrival {
-    Fragment(Box<Publication>),
+    Fragment(Box<Outgoing>),
     Release,
     Altered,
     /// All senders are gone.
@@ -187,13 +187,13 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     pub fn run(mut self) -> Ended {
         let mut delays = None;
         let mut reason;
-        while self.lease.is_held() {
+        while self.grip.held() {
             let began = Instant::now();
-            match acquire(&*self.log, self.shard, &self.contract, &self.lease, self.settings.stall_timeout) {
+            match take(&*self.log, self.shard, &self.contract, &self.grip, self.settings.stall_timeout) {
                 Ok(taken) => {
                     let took = began.elapsed();
                     self.report.acquired();
-                    telemetry::shard_acquired(took);
+                    telemetry::shard_taken(took);
                     self.losing.taken();
                     tracing::info!(
                         shard = self.shard.0,
@@ -230,17 +230,17 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     self.report.lost(error.to_string());
                     telemetry::shard_lost(reason);
                     tracing::warn!(shard = self.shard.0, %error, "could not take the shard and will try again");
-                    self.not_acquired(began, &error);
+                    self.not_taken(began, &error);
                 }
             }
-            self.wait_before_reacquiring(&mut delays, reason);
+            self.wait_before_retaking(&mut delays, reason);
         }
         Ended::Released
     }
 
     /// Writes what comes until the shard is lost. The producer does not outlive this.
-    fn own(&mut self, taken: Acquired<L::Producer>, delays: &mut Option<ExponentialBackoff>) -> Lost {
-        let Acquired { mut producer, recovered } = taken;
+    fn own(&mut self, taken: Taken<L::Producer>, delays: &mut Option<ExponentialBackoff>) -> Lost {
+        let Taken { mut producer, recovered } = taken;
         // Each take has a queue of its own, so that what was pulled before a loss cannot come after it.
         let (sender, mut queue) = mpsc::channel(self.settings.queue_fragments);
         let mut first_records = recovered.first_records(&self.contract);
@@ -254,10 +254,10 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 self.log.offsets_topic()
             )
         });
-        let refused = match &recovered.config_offset {
+        let refused = match &recovered.config_place {
             Some(Ok(place)) => {
-                let lease = self.lease.clone();
-                self.sources.wait_for_config(place, &move || lease.is_held());
+                let grip = self.grip.clone();
+                self.sources.wait_for_config(place, &move || grip.held());
                 None
             }
             Some(Err(reason)) => {
@@ -271,8 +271,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 .inspect(|reason| tracing::error!(shard = self.shard.0, reason, "nothing of the shard is pulled")));
         let positions = SharedPositions::new(recovered.positions);
         let mut sequences = recovered.sequences;
-        let (unreadable, lease_epoch) = (recovered.unreadable, recovered.lease_epoch);
-        self.sources.start(StartContext { positions: positions.clone(), unreadable, refused, lease_epoch }, sender);
+        let (unreadable, generation) = (recovered.unreadable, recovered.generation);
+        self.sources.start(Beginning { positions: positions.clone(), unreadable, refused, generation }, sender);
         let mut deadline = None;
         let mut held_over = None;
         loop {
@@ -320,7 +320,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 }
                 Err(failed) => {
                     self.sources.stop();
-                    if !self.lease.is_held() {
+                    if !self.grip.held() {
                         return Lost::Released;
                     }
                     return Lost::Failed(failed);
@@ -330,7 +330,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     }
 
     /// Returns what is to be written of it: of a fragment that was published before what is told along with it, if anything.
-    fn unpublished(&mut self, outgoing: Publication, positions: &SharedPositions) -> Option<Publication> {
+    fn unpublished(&mut self, outgoing: Outgoing, positions: &SharedPositions) -> Option<Outgoing> {
         let Some(last) = published_before(&outgoing, positions) else { return Some(outgoing) };
         self.sources.already_published(&outgoing.key, &last);
         (!outgoing.notifications.is_empty()).then(|| outgoing.without_fragment())
@@ -340,15 +340,15 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     fn write(
         &mut self,
         producer: &mut L::Producer,
-        first: Publication,
-        queue: &mut mpsc::Receiver<Publication>,
+        first: Outgoing,
+        queue: &mut mpsc::Receiver<Outgoing>,
         positions: &SharedPositions,
         sequences: &mut Sequences,
         first_records: &[(Vec<u8>, Vec<u8>)],
-    ) -> Result<(Vec<Committed>, Option<Publication>), Failed> {
+    ) -> Result<(Vec<Committed>, Option<Outgoing>), Failed> {
         let began = Instant::now();
         let first = admit(first, positions, sequences);
-        let topic_of = |outgoing: &Publication| outgoing.records.first().map(|record| Arc::clone(&record.topic));
+        let topic_of = |outgoing: &Outgoing| outgoing.records.first().map(|record| Arc::clone(&record.topic));
         let (only, mut held_over) = (topic_of(&first).filter(|_| self.losing.one_topic_at_a_time), None);
         let mut transaction = Transaction::begin(producer, self.settings.transaction, first)?;
         while transaction.has_room() {
@@ -372,7 +372,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         Ok((committed, held_over))
     }
 
-    fn arrival(&self, queue: &mut mpsc::Receiver<Publication>, deadline: Option<Instant>) -> Arrival {
+    fn arrival(&self, queue: &mut mpsc::Receiver<Outgoing>, deadline: Option<Instant>) -> Arrival {
         let releasing = deadline.is_some();
         self.runtime.block_on(async {
             let passed = async {
@@ -383,8 +383,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             };
             tokio::select! {
                 biased;
-                () = self.lease.released.cancelled(), if !releasing => Arrival::Release,
-                () = self.lease.altered.notified(), if !releasing => Arrival::Altered,
+                () = self.grip.released.cancelled(), if !releasing => Arrival::Release,
+                () = self.grip.altered.notified(), if !releasing => Arrival::Altered,
                 () = passed => Arrival::Deadline,
                 next = queue.recv() => next.map_or(Arrival::Closed, |next| Arrival::Fragment(Box::new(next))),
             }

@@ -9,17 +9,17 @@ use tokio::sync::mpsc;
 
 use super::contract::Contract;
 use super::fake::{Did, FakeLog, FakeProducer};
-use super::gate::ConfigOffset;
+use super::gate::ConfigPlace;
 use super::id::ShardId;
 use super::log::{LogErrorKind, TransactionalProducer};
 use super::losing::Losing;
 use super::notifications::Notifications;
 use super::offset::{OffsetKey, StoredOffset};
-use super::outgoing::{Publication, Record};
-use super::owner::{StartContext, Ended, ShardLease, Owner, OwnerSettings, Sources};
-use super::recover::CONFIG_OFFSET_KEY;
+use super::outgoing::{Outgoing, Record};
+use super::owner::{Beginning, Ended, Grip, Owner, OwnerSettings, Sources};
+use super::recover::CONFIG_PLACE_KEY;
 use super::sequence::SequencePrefix;
-use super::acquire::acquire;
+use super::take::take;
 use super::transaction::TransactionLimits;
 
 pub(super) const SHARD: ShardId = ShardId(3);
@@ -39,7 +39,7 @@ pub(super) fn key() -> OffsetKey {
     OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() }
 }
 
-pub(super) fn outgoing(number: u64) -> Publication {
+pub(super) fn outgoing(number: u64) -> Outgoing {
     let offset = StoredOffset {
         continuation_token: None,
         fragment_number: number.to_string().parse().unwrap(),
@@ -57,7 +57,7 @@ pub(super) fn outgoing(number: u64) -> Publication {
         timestamp_ms: None,
         sequence: Some(Arc::new(TextPrefix)),
     };
-    Publication {
+    Outgoing {
         key: Arc::new(key()),
         offset: Some(offset),
         records: vec![record],
@@ -78,20 +78,20 @@ pub(super) struct Numbers {
     waited: Arc<Mutex<Vec<i64>>>,
     running: Arc<Mutex<Option<std::sync::mpsc::Sender<()>>>>,
     /// Of a shard whose streams may not be pulled.
-    idle: Arc<Mutex<Option<mpsc::Sender<Publication>>>>,
+    idle: Arc<Mutex<Option<mpsc::Sender<Outgoing>>>>,
 }
 
 impl Sources for Numbers {
-    fn wait_for_config(&mut self, place: &ConfigOffset, _held: &dyn Fn() -> bool) {
+    fn wait_for_config(&mut self, place: &ConfigPlace, _held: &dyn Fn() -> bool) {
         self.waited.lock().unwrap().push(place.position);
     }
 
-    fn start(&mut self, start: StartContext, queue: mpsc::Sender<Publication>) {
+    fn start(&mut self, beginning: Beginning, queue: mpsc::Sender<Outgoing>) {
         let after: u64 =
-            start.positions.get(&key()).map_or(0, |offset| offset.fragment_number.as_str().parse().unwrap());
+            beginning.positions.get(&key()).map_or(0, |offset| offset.fragment_number.as_str().parse().unwrap());
         self.started.lock().unwrap().push(after);
-        self.refused.lock().unwrap().push(start.refused.clone());
-        if start.refused.is_some() {
+        self.refused.lock().unwrap().push(beginning.refused.clone());
+        if beginning.refused.is_some() {
             *self.idle.lock().unwrap() = Some(queue);
             return;
         }
@@ -129,7 +129,7 @@ impl Sources for Numbers {
 pub(super) struct Run {
     pub(super) log: FakeLog,
     pub(super) sources: Numbers,
-    pub(super) lease: ShardLease,
+    pub(super) grip: Grip,
     thread: Option<JoinHandle<Ended>>,
     _runtime: Runtime,
 }
@@ -137,13 +137,13 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn start(log: FakeLog) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let (sources, lease) = (Numbers::default(), ShardLease::default());
+        let (sources, grip) = (Numbers::default(), Grip::default());
         let owner = Owner {
             shard: SHARD,
             contract: Contract::of_group("group", 25),
             log: Arc::new(log.clone()),
             sources: sources.clone(),
-            lease: lease.clone(),
+            grip: grip.clone(),
             runtime: runtime.handle().clone(),
             settings: OwnerSettings {
                 transaction: TransactionLimits { fragments: 4, ..TransactionLimits::default() },
@@ -151,8 +151,8 @@ impl Run {
                 stall_timeout: Duration::from_secs(5),
                 // Longer than a test waits: who goes on pulling after a release is found out.
                 release_timeout: Duration::from_secs(60),
-                reacquire_base: Duration::from_millis(4),
-                reacquire_cap: Duration::from_millis(20),
+                retake_base: Duration::from_millis(4),
+                retake_cap: Duration::from_millis(20),
                 ..OwnerSettings::default()
             },
             report: super::OwnerReport::default(),
@@ -160,7 +160,7 @@ impl Run {
             notifications: Notifications::default(),
         };
         let thread = Some(std::thread::spawn(move || owner.run()));
-        Self { log, sources, lease, thread, _runtime: runtime }
+        Self { log, sources, grip, thread, _runtime: runtime }
     }
 
     pub(super) fn wait(&self, what: &str, condition: impl Fn(&Self) -> bool) {
@@ -173,7 +173,7 @@ impl Run {
 
     /// Releases the shard and waits until its owner has ended.
     pub(super) fn release(&mut self) -> Ended {
-        self.lease.release();
+        self.grip.release();
         self.wait("the owner to end", |run| run.thread.as_ref().is_some_and(JoinHandle::is_finished));
         self.thread.take().unwrap().join().unwrap()
     }
@@ -315,11 +315,11 @@ fn nothing_is_pulled_before_the_place_of_the_config_log_that_an_alteration_left(
     let log = FakeLog::default();
     let mut producer = log.intruder(SHARD);
     producer.begin().unwrap();
-    let place = ConfigOffset { topic: "configs".to_owned(), position: 17 };
+    let place = ConfigPlace { topic: "configs".to_owned(), position: 17 };
     let record = Record {
         topic: "offsets".into(),
         partition: SHARD.0,
-        key: CONFIG_OFFSET_KEY.to_vec(),
+        key: CONFIG_PLACE_KEY.to_vec(),
         value: Some(place.to_bytes().into()),
         headers: vec![],
         timestamp_ms: None,
@@ -360,7 +360,7 @@ fn an_owner_that_is_told_takes_its_shard_again_and_goes_on_from_what_it_says_now
     producer.send(record).unwrap();
     producer.commit().unwrap();
     drop(producer);
-    run.lease.reacquire();
+    run.grip.take_again();
     run.wait("the rest to be published again", |run| run.log.published().len() >= FRAGMENTS as usize + 10);
     let expected: Vec<String> = (1..=FRAGMENTS).chain(21..=FRAGMENTS).map(|number| number.to_string()).collect();
     assert_eq!(run.log.published(), expected);
@@ -374,8 +374,8 @@ fn a_shard_whose_first_records_were_deleted_is_not_taken_for_a_new_one() {
     let log = FakeLog::default();
     Run::start(log.clone()).expect_each_once();
     let published = log.published().len();
-    let taken = acquire(&log, SHARD, &Contract::of_group("group", 25), &ShardLease::default(), Duration::from_secs(5)).unwrap();
-    log.delete_before(SHARD, taken.recovered.lease_epoch as usize);
+    let taken = take(&log, SHARD, &Contract::of_group("group", 25), &Grip::default(), Duration::from_secs(5)).unwrap();
+    log.delete_before(SHARD, taken.recovered.generation as usize);
     drop(taken);
     let mut run = Run::start(log.clone());
     run.wait("the streams to be refused", |run| !run.sources.refused.lock().unwrap().is_empty());

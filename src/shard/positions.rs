@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kvs_mkv::FragmentNumber;
 
 use super::offset::{OffsetKey, StoredOffset};
-use super::outgoing::Publication;
+use super::outgoing::Outgoing;
 use super::recover::Positions;
 use super::sequence::Sequences;
 use crate::telemetry;
@@ -42,7 +42,7 @@ impl SharedPositions {
 }
 
 /// Returns the number of the stream's last fragment when this one is not above it: it was published before.
-pub(super) fn published_before(outgoing: &Publication, positions: &SharedPositions) -> Option<FragmentNumber> {
+pub(super) fn published_before(outgoing: &Outgoing, positions: &SharedPositions) -> Option<FragmentNumber> {
     let offset = outgoing.offset.as_ref()?;
     let last = positions.get(&outgoing.key)?.fragment_number;
     if offset.fragment_number > last {
@@ -55,7 +55,7 @@ pub(super) fn published_before(outgoing: &Publication, positions: &SharedPositio
 
 /// Gives a fragment its sequence. What is being written counts as the stream's last from now on; if it fails, all is
 /// read anew.
-pub(super) fn admit(mut outgoing: Publication, positions: &SharedPositions, sequences: &mut Sequences) -> Publication {
+pub(super) fn admit(mut outgoing: Outgoing, positions: &SharedPositions, sequences: &mut Sequences) -> Outgoing {
     let key = &outgoing.key;
     let sequence = if outgoing.has_sequence() { Some(sequences.next(key)) } else { sequences.last(key) };
     outgoing.set_sequence(sequence);

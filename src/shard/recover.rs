@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::by_arn::PositionByArn;
+use super::by_arn::PlaceByArn;
 use super::contract::{CONTRACT_KEY, Contract, ContractError};
-use super::gate::ConfigOffset;
+use super::gate::ConfigPlace;
 use super::id::ShardId;
 use super::id_scheme::{ID_SCHEME_KEY, IdScheme};
 use super::log::{Bounds, LogError, LogErrorKind, OffsetReader};
@@ -18,7 +18,7 @@ pub type Positions = HashMap<OffsetKey, StoredOffset>;
 
 /// The reserved key under which whoever alters offsets leaves the place of the config log that an owner must have
 /// applied before it pulls: an owner that has not heard yet that a connector is STOPPED would undo the change.
-pub const CONFIG_OFFSET_KEY: &[u8] = br#"["kvs-connect-config-place"]"#;
+pub const CONFIG_PLACE_KEY: &[u8] = br#"["kvs-connect-config-place"]"#;
 
 /// How often it is looked whether a seek is in force.
 const SEEK_LOOK_EVERY: Duration = Duration::from_micros(200);
@@ -35,16 +35,16 @@ pub struct Recovered {
     /// Streams whose offsets cannot be read, with the reason: taking them for none would publish the streams again.
     pub unreadable: HashMap<OffsetKey, String>,
     /// Places under ARNs, by those keys.
-    pub by_arn: HashMap<OffsetKey, PositionByArn>,
+    pub by_arn: HashMap<OffsetKey, PlaceByArn>,
     /// The sequence of each stream's last fragment, of streams without an offset too.
     pub sequences: Sequences,
     /// The place of the config log that has to be applied before anything is pulled. When it cannot be read, the reason:
     /// taking it for none would let an owner that has not heard of a change undo it.
-    pub config_offset: Option<Result<ConfigOffset, String>>,
+    pub config_place: Option<Result<ConfigPlace, String>>,
     /// The end of the partition when it was read: it grows from take to take, and so orders them.
-    pub lease_epoch: i64,
+    pub generation: i64,
     /// Where the partition begins when its first records are gone and the contract with them: compaction moves no
-    /// start, so they were deleted. Streams without a place in it may have had one.
+    /// beginning, so they were deleted. Streams without a place in it may have had one.
     pub emptied: Option<i64>,
 }
 
@@ -164,7 +164,7 @@ pub(super) fn recover_as(
             }
         }
     })?;
-    recovered.lease_epoch = bounds.end;
+    recovered.generation = bounds.end;
     recovered.emptied = (bounds.start > 0 && !any_contract).then_some(bounds.start);
     // A shard without a contract is to be begun under the id of this version, even if it was another's before.
     if let Some(scheme) = scheme
@@ -286,8 +286,8 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
         };
         return Ok(());
     }
-    if key == CONFIG_OFFSET_KEY {
-        recovered.config_offset = value.map(|value| {
+    if key == CONFIG_PLACE_KEY {
+        recovered.config_place = value.map(|value| {
             serde_json::from_slice(value).map_err(|error| {
                 format!(
                     "the place of the config log that its shard waits for cannot be read ({error}); it was written by \
@@ -306,7 +306,7 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
     recovered.unreadable.remove(&offset_key);
     recovered.positions.remove(&offset_key);
     recovered.by_arn.remove(&offset_key);
-    if let (Some(_), Some(Ok(place))) = (offset_key.by_name(), value.map(PositionByArn::from_bytes)) {
+    if let (Some(_), Some(Ok(place))) = (offset_key.by_name(), value.map(PlaceByArn::from_bytes)) {
         recovered.by_arn.insert(offset_key, place);
         return Ok(());
     }

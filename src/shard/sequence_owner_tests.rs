@@ -1,11 +1,11 @@
 //! The sequence of a stream, through resets, fragments that are passed over, and records that cannot be read.
 
 use super::fake::FakeLog;
-use super::gate::ConfigOffset;
+use super::gate::ConfigPlace;
 use super::log::TransactionalProducer;
 use super::outgoing::Record;
 use super::owner_tests::{FRAGMENTS, Run, SHARD, key, outgoing};
-use super::recover::CONFIG_OFFSET_KEY;
+use super::recover::CONFIG_PLACE_KEY;
 use super::sequence::{self, Sequences};
 
 fn commit(log: &FakeLog, records: Vec<(Vec<u8>, Option<Vec<u8>>)>) {
@@ -76,8 +76,8 @@ fn a_sequence_that_cannot_be_read_is_not_taken_for_none() {
     commit(&log, vec![(sequence::key_bytes(&key()), Some(b"{}".to_vec()))]);
     let contract = super::Contract::of_group("group", 25);
     let read = || {
-        let lease = super::ShardLease::default();
-        super::acquire::acquire(&log, SHARD, &contract, &lease, std::time::Duration::from_secs(1)).unwrap().recovered
+        let grip = super::Grip::default();
+        super::take::take(&log, SHARD, &contract, &grip, std::time::Duration::from_secs(1)).unwrap().recovered
     };
     assert!(read().unreadable[&key()].contains("sequence of stream s of connector c"), "{:?}", read());
     // An offset beside it changes nothing; one that is altered does.
@@ -91,14 +91,14 @@ fn a_sequence_that_cannot_be_read_is_not_taken_for_none() {
 #[test]
 fn a_place_of_the_config_log_that_cannot_be_read_is_not_taken_for_none() {
     let log = FakeLog::default();
-    commit(&log, vec![(CONFIG_OFFSET_KEY.to_vec(), Some(br#"{"topic":7}"#.to_vec()))]);
+    commit(&log, vec![(CONFIG_PLACE_KEY.to_vec(), Some(br#"{"topic":7}"#.to_vec()))]);
     let run = Run::start(log.clone());
     run.wait("the shard to be taken", |run| !run.sources.refused.lock().unwrap().is_empty());
     let reason = run.sources.refused.lock().unwrap()[0].clone().expect("a reason");
     assert!(reason.contains("cannot be read") && reason.contains("set or reset the offset"), "{reason}");
     assert!(run.log.published().is_empty());
-    let place = ConfigOffset { topic: "configs".to_owned(), position: 17 };
-    commit(&log, vec![(CONFIG_OFFSET_KEY.to_vec(), Some(place.to_bytes()))]);
-    run.lease.reacquire();
+    let place = ConfigPlace { topic: "configs".to_owned(), position: 17 };
+    commit(&log, vec![(CONFIG_PLACE_KEY.to_vec(), Some(place.to_bytes()))]);
+    run.grip.take_again();
     run.expect_each_once();
 }

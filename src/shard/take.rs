@@ -6,7 +6,7 @@ use super::contract::Contract;
 use super::id::ShardId;
 use super::id_scheme::IdScheme;
 use super::log::{LogError, LogErrorKind, ShardLog, TransactionalProducer};
-use super::owner::ShardLease;
+use super::owner::Grip;
 use super::recover::{RecoverError, Recovered, recover_as};
 
 /// A shard is taken from its owner this many times at most.
@@ -15,7 +15,7 @@ const CONTEND_ATTEMPTS_MAX: u32 = 10;
 const CONTEND_PAUSE: Duration = Duration::from_millis(20);
 
 /// A shard in hand.
-pub struct Acquired<P> {
+pub struct Taken<P> {
     /// Writes it.
     pub producer: P,
     /// What its partition says.
@@ -34,40 +34,40 @@ pub fn take<L: ShardLog>(
     log: &L,
     shard: ShardId,
     contract: &Contract,
-    lease: &ShardLease,
+    grip: &Grip,
     stall_timeout: Duration,
-) -> Result<Acquired<L::Producer>, RecoverError> {
+) -> Result<Taken<L::Producer>, RecoverError> {
     let scheme = log.id_scheme(shard);
-    match acquire_as(log, shard, scheme, contract, lease, stall_timeout) {
+    match take_as(log, shard, scheme, contract, grip, stall_timeout) {
         Err(RecoverError::IdScheme(found)) => {
             // Nothing was written under the wrong id, and nothing that was read is used: all is done anew under the right one.
             log.note_id_scheme(shard, found);
-            acquire_as(log, shard, found, contract, lease, stall_timeout)
+            take_as(log, shard, found, contract, grip, stall_timeout)
         }
         taken => taken,
     }
 }
 
-fn acquire_as<L: ShardLog>(
+fn take_as<L: ShardLog>(
     log: &L,
     shard: ShardId,
     scheme: IdScheme,
     contract: &Contract,
-    lease: &ShardLease,
+    grip: &Grip,
     stall_timeout: Duration,
-) -> Result<Acquired<L::Producer>, RecoverError> {
+) -> Result<Taken<L::Producer>, RecoverError> {
     let began = std::time::Instant::now();
     let mut producer = log.open_producer(shard, scheme)?;
     producer.init()?;
     tracing::debug!(shard = shard.0, init_ms = began.elapsed().as_millis() as u64, "the shard's id is taken");
-    if !lease.is_held() {
+    if !grip.held() {
         return Err(RecoverError::Released);
     }
     let mut reader = log.open_reader()?;
-    let recovered = recover_as(&mut reader, shard, contract, stall_timeout, &|| lease.is_held(), Some(scheme));
+    let recovered = recover_as(&mut reader, shard, contract, stall_timeout, &|| grip.held(), Some(scheme));
     log.give_back(recovered.is_ok().then_some(reader));
     let recovered = recovered?;
-    Ok(Acquired { producer, recovered })
+    Ok(Taken { producer, recovered })
 }
 
 /// Does what takes a shard from its owner, and does it again when the owner, which takes it back at the same time, was

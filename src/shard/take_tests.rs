@@ -8,9 +8,9 @@ use super::id::ShardId;
 use super::log::{LogError, LogErrorKind, ShardLog, TransactionalProducer};
 use super::offset::{OffsetKey, StoredOffset};
 use super::outgoing::Record;
-use super::owner::ShardLease;
+use super::owner::Grip;
 use super::recover::RecoverError;
-use super::acquire::{Acquired, contend, take};
+use super::take::{Taken, contend, take};
 
 const SHARD: ShardId = ShardId(3);
 /// For what is to stall.
@@ -56,12 +56,12 @@ fn commit(log: &FakeLog, stream: &str, number: &str) {
     producer.commit().unwrap();
 }
 
-fn taken(log: &FakeLog, lease: &ShardLease) -> Result<Acquired<<FakeLog as ShardLog>::Producer>, RecoverError> {
-    acquire(log, SHARD, &contract(), lease, PATIENCE)
+fn taken(log: &FakeLog, grip: &Grip) -> Result<Taken<<FakeLog as ShardLog>::Producer>, RecoverError> {
+    take(log, SHARD, &contract(), grip, PATIENCE)
 }
 
 fn refused(log: &FakeLog) -> RecoverError {
-    acquire(log, SHARD, &contract(), &ShardLease::default(), STALL).err().expect("has to be refused")
+    take(log, SHARD, &contract(), &Grip::default(), STALL).err().expect("has to be refused")
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn rule_1_nothing_is_read_before_init() {
     let log = FakeLog::default();
     commit(&log, "s", "7");
     let before = log.did().len();
-    let taken = taken(&log, &ShardLease::default()).unwrap();
+    let taken = taken(&log, &Grip::default()).unwrap();
     assert_eq!(log.did()[before..], [Did::Open, Did::Init, Did::Bounds, Did::Seek]);
     assert_eq!(taken.recovered.positions[&key("s")], offset("7"));
 }
@@ -82,7 +82,7 @@ fn rule_1_what_a_predecessor_commits_until_init_is_seen() {
     predecessor.begin().unwrap();
     predecessor.send(record(key("s").to_bytes(), Some(offset("8").to_bytes()))).unwrap();
     // Its transaction is open when the shard is taken: init decides it.
-    let successor = taken(&log, &ShardLease::default()).unwrap();
+    let successor = taken(&log, &Grip::default()).unwrap();
     assert_eq!(successor.recovered.positions[&key("s")], offset("7"));
     assert_eq!(predecessor.commit().unwrap_err().kind, LogErrorKind::Fenced);
 }
@@ -91,11 +91,11 @@ fn rule_1_what_a_predecessor_commits_until_init_is_seen() {
 fn rule_1_a_shard_that_is_released_during_init_is_not_read() {
     let log = FakeLog::default();
     commit(&log, "s", "7");
-    let lease = ShardLease::default();
-    let released = lease.clone();
+    let grip = Grip::default();
+    let released = grip.clone();
     let before = log.did().len();
     log.after_init(move || released.release());
-    assert_eq!(taken(&log, &lease).err(), Some(RecoverError::Released));
+    assert_eq!(taken(&log, &grip).err(), Some(RecoverError::Released));
     assert_eq!(log.did()[before..], [Did::Open, Did::Init, Did::DropProducer]);
 }
 
@@ -133,7 +133,7 @@ fn rule_9_another_group_or_count_is_refused() {
         producer.begin().unwrap();
         producer.send(record(super::contract::CONTRACT_KEY.to_vec(), Some(value.to_vec()))).unwrap();
         producer.commit().unwrap();
-        taken(&log, &ShardLease::default())
+        taken(&log, &Grip::default())
     };
     assert!(with(&contract().to_bytes()).unwrap().recovered.has_contract);
     let other = Contract { group_id: "other".to_owned(), ..contract() };
@@ -152,7 +152,7 @@ fn rule_11_markers_at_the_end_are_passed_over() {
     aborted.begin().unwrap();
     aborted.send(record(key("s").to_bytes(), Some(offset("8").to_bytes()))).unwrap();
     drop(log.intruder(SHARD));
-    let taken = taken(&log, &ShardLease::default()).unwrap();
+    let taken = taken(&log, &Grip::default()).unwrap();
     assert_eq!(taken.recovered.positions[&key("s")], offset("7"));
 }
 
@@ -167,7 +167,7 @@ fn the_last_offset_wins_and_a_tombstone_removes() {
     producer.send(record(key("b").to_bytes(), None)).unwrap();
     producer.send(record(b"[\"somebody's\"]".to_vec(), Some(b"else".to_vec()))).unwrap();
     producer.commit().unwrap();
-    let recovered = taken(&log, &ShardLease::default()).unwrap().recovered;
+    let recovered = taken(&log, &Grip::default()).unwrap().recovered;
     assert_eq!(recovered.positions.len(), 1);
     assert_eq!(recovered.positions[&key("a")], offset("8"));
 }
@@ -179,7 +179,7 @@ fn an_offset_that_cannot_be_read_is_not_taken_for_none() {
     producer.begin().unwrap();
     producer.send(record(key("a").to_bytes(), Some(b"{}".to_vec()))).unwrap();
     producer.commit().unwrap();
-    let recovered = taken(&log, &ShardLease::default()).unwrap().recovered;
+    let recovered = taken(&log, &Grip::default()).unwrap().recovered;
     assert!(recovered.positions.is_empty());
     assert!(recovered.unreadable[&key("a")].contains(r#"["c",{"stream":"a"}]"#), "{recovered:?}");
 }
@@ -192,7 +192,7 @@ fn an_offset_of_a_later_version_is_refused_and_another_stream_goes_on() {
     producer.begin().unwrap();
     producer.send(record(key("a").to_bytes(), Some(br#"{"version":2,"place":"elsewhere"}"#.to_vec()))).unwrap();
     producer.commit().unwrap();
-    let recovered = taken(&log, &ShardLease::default()).unwrap().recovered;
+    let recovered = taken(&log, &Grip::default()).unwrap().recovered;
     assert_eq!(recovered.positions[&key("b")], offset("1"));
     assert!(recovered.unreadable[&key("a")].contains("version 2"), "{recovered:?}");
 }
@@ -203,7 +203,7 @@ fn a_position_of_the_read_before_is_not_believed() {
     let log = FakeLog::default();
     commit(&log, "s", "7");
     log.stale_positions(2, 20);
-    let taken = taken(&log, &ShardLease::default()).unwrap();
+    let taken = taken(&log, &Grip::default()).unwrap();
     assert_eq!(taken.recovered.positions[&key("s")], offset("7"));
     // One that never goes is said.
     log.stale_positions(2, usize::MAX);

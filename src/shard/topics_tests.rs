@@ -8,14 +8,14 @@ use tokio::sync::mpsc;
 
 use super::contract::Contract;
 use super::fake::{Did, FakeLog};
-use super::gate::ConfigOffset;
+use super::gate::ConfigPlace;
 use super::id::ShardId;
 use super::log::{LogErrorKind, ShardLog};
 use super::losing::Losing;
 use super::notifications::Notifications;
 use super::offset::{DataPartition, OffsetKey, StoredOffset};
-use super::outgoing::{Publication, Record};
-use super::owner::{StartContext, Ended, ShardLease, Owner, OwnerSettings, Sources};
+use super::outgoing::{Outgoing, Record};
+use super::owner::{Beginning, Ended, Grip, Owner, OwnerSettings, Sources};
 use super::positions::{SharedPositions, admit};
 use super::sequence::Sequences;
 use kvs_mkv::FragmentNumber;
@@ -50,7 +50,7 @@ fn record(topic: &str, key: String) -> Record {
 
 const FRAGMENTS: u64 = 20;
 
-fn outgoing(topic: &str, number: u64) -> Publication {
+fn outgoing(topic: &str, number: u64) -> Outgoing {
     let offset = StoredOffset {
         continuation_token: None,
         fragment_number: number.to_string().parse().unwrap(),
@@ -60,7 +60,7 @@ fn outgoing(topic: &str, number: u64) -> Publication {
         data_partition: None,
     };
     let record = record(topic, format!("{topic} {number}"));
-    Publication {
+    Outgoing {
         key: Arc::new(OffsetKey { connector: "c".to_owned(), stream: topic.to_owned() }),
         offset: Some(offset),
         records: vec![record],
@@ -72,9 +72,9 @@ fn outgoing(topic: &str, number: u64) -> Publication {
 }
 
 impl Sources for Topics {
-    fn wait_for_config(&mut self, _place: &ConfigOffset, _held: &dyn Fn() -> bool) {}
+    fn wait_for_config(&mut self, _place: &ConfigPlace, _held: &dyn Fn() -> bool) {}
 
-    fn start(&mut self, start: StartContext, queue: mpsc::Sender<Publication>) {
+    fn start(&mut self, beginning: Beginning, queue: mpsc::Sender<Outgoing>) {
         let failed = self.failed.lock().unwrap().clone();
         let mut started = self.started.lock().unwrap();
         *started += 1;
@@ -85,7 +85,7 @@ impl Sources for Topics {
             for topic in ["bad", "good"] {
                 let key = OffsetKey { connector: "c".to_owned(), stream: topic.to_owned() };
                 let last =
-                    start.positions.get(&key).map_or(0, |offset| offset.fragment_number.as_str().parse().unwrap());
+                    beginning.positions.get(&key).map_or(0, |offset| offset.fragment_number.as_str().parse().unwrap());
                 if number > last && !failed.contains(topic) && !offline(topic) {
                     let with = |told: Option<&str>| {
                         let mut outgoing = outgoing(topic, number);
@@ -131,7 +131,7 @@ impl Sources for Topics {
 struct Run {
     log: FakeLog,
     sources: Topics,
-    lease: ShardLease,
+    grip: Grip,
     thread: std::thread::JoinHandle<Ended>,
     _runtime: tokio::runtime::Runtime,
 }
@@ -139,17 +139,17 @@ struct Run {
 impl Run {
     fn start(log: &FakeLog, sources: &Topics, blocked_after: Duration) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let lease = ShardLease::default();
+        let grip = Grip::default();
         let owner = Owner {
             shard: ShardId(0),
             contract: Contract::of_group("group", 25),
             log: Arc::new(log.clone()),
             sources: sources.clone(),
-            lease: lease.clone(),
+            grip: grip.clone(),
             runtime: runtime.handle().clone(),
             settings: OwnerSettings {
-                reacquire_base: Duration::from_millis(2),
-                reacquire_cap: Duration::from_millis(4),
+                retake_base: Duration::from_millis(2),
+                retake_cap: Duration::from_millis(4),
                 release_timeout: Duration::from_millis(100),
                 blocked_after,
                 ..OwnerSettings::default()
@@ -159,7 +159,7 @@ impl Run {
             notifications: Notifications::default(),
         };
         let thread = std::thread::spawn(move || owner.run());
-        Self { log: log.clone(), sources: sources.clone(), lease, thread, _runtime: runtime }
+        Self { log: log.clone(), sources: sources.clone(), grip, thread, _runtime: runtime }
     }
 
     fn wait(&self, what: &str, condition: impl Fn(&[String]) -> bool) {
@@ -176,7 +176,7 @@ impl Run {
     }
 
     fn release(self) {
-        self.lease.release();
+        self.grip.release();
         assert_eq!(self.thread.join().unwrap(), Ended::Released);
     }
 }
@@ -209,7 +209,7 @@ fn a_partition_without_a_leader_gets_into_no_transaction() {
     assert!(!log.sent_to("bad"), "a record went to the partition that has no leader");
     assert!(sources.failed.lock().unwrap().is_empty());
     log.set_offline("bad", false);
-    run.lease.reacquire();
+    run.grip.take_again();
     run.wait("the others", |published| published.len() >= 2 * FRAGMENTS as usize);
     assert_eq!(log.published()[FRAGMENTS as usize..], all_of("bad"));
     run.release();

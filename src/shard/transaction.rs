@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::id::ShardId;
 use super::log::{LogError, TransactionalProducer};
 use super::offset::{OffsetKey, StoredOffset};
-use super::outgoing::{Publication, Record};
+use super::outgoing::{Outgoing, Record};
 
 /// How much one transaction may hold.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +67,7 @@ struct Sent {
 
 impl<'p, P: TransactionalProducer> Transaction<'p, P> {
     /// Begins a transaction with its first fragment.
-    pub fn begin(producer: &'p mut P, limits: TransactionLimits, first: Publication) -> Result<Self, Failed> {
+    pub fn begin(producer: &'p mut P, limits: TransactionLimits, first: Outgoing) -> Result<Self, Failed> {
         producer.begin().map_err(Failed::of_log)?;
         let mut transaction = Self {
             producer,
@@ -91,7 +91,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
     }
 
     /// Adds a fragment's records.
-    pub fn add(&mut self, outgoing: Publication) -> Result<(), Failed> {
+    pub fn add(&mut self, outgoing: Outgoing) -> Result<(), Failed> {
         let index = self.fragments.len();
         self.size_bytes += outgoing.size_bytes;
         self.fragments.push(Committed {

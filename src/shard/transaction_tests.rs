@@ -5,7 +5,7 @@ use super::super::id_scheme::IdScheme;
 use super::super::log::ShardLog;
 use super::*;
 
-fn outgoing(number: Option<u64>) -> Publication {
+fn outgoing(number: Option<u64>) -> Outgoing {
     let offset = number.map(|number| StoredOffset {
         continuation_token: None,
         fragment_number: number.to_string().parse().unwrap(),
@@ -25,7 +25,7 @@ fn outgoing(number: Option<u64>) -> Publication {
     };
     let (records, notifications) = if number.is_some() { (vec![record], vec![]) } else { (vec![], vec![record]) };
     let key = OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() };
-    Publication {
+    Outgoing {
         key: Arc::new(key),
         offset,
         records,

@@ -5,10 +5,10 @@ use super::fake::{Did, FakeLog, FakeProducer};
 use super::id_scheme::{ID_SCHEME_KEY, IdScheme};
 use super::log::{LogErrorKind, ShardLog, TransactionalProducer};
 use super::outgoing::Record;
-use super::owner::ShardLease;
+use super::owner::Grip;
 use super::owner_tests::{Run, SHARD, key, outgoing};
 use super::recover::{RecoverError, Recovered};
-use super::acquire::acquire;
+use super::take::take;
 
 fn contract() -> Contract {
     Contract::of_group("group", 25)
@@ -30,7 +30,7 @@ fn earlier_owner(log: &FakeLog) -> FakeProducer {
 }
 
 fn read(log: &FakeLog) -> Result<Recovered, RecoverError> {
-    let taken = acquire(log, SHARD, &contract(), &ShardLease::default(), std::time::Duration::from_secs(60));
+    let taken = take(log, SHARD, &contract(), &Grip::default(), std::time::Duration::from_secs(60));
     taken.map(|taken| taken.recovered)
 }
 
