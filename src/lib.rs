@@ -13,6 +13,7 @@ pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod connector;
+pub mod herder;
 pub mod kafka;
 pub mod logging;
 pub mod model;

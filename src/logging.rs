@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::reload;
 
 pub(crate) mod repeated;
 mod shown;
@@ -39,8 +40,10 @@ const KNOWN: [&str; 13] = [
 ];
 /// How long the end of the process waits for its last lines.
 const FLUSH_MAX: Duration = Duration::from_millis(200);
-/// So many loggers may be set.
+/// The most loggers that may be set.
 const SET_MAX: usize = 200;
+/// The longest name of a logger.
+const NAME_MAX_CHARS: usize = 200;
 
 /// A logger's level, and since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +54,38 @@ pub struct LoggerLevel {
     pub last_modified_ms: Option<u64>,
 }
 
-type Reload = Box<dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync>;
+/// Why a logger's level is not set.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoggerError {
+    /// No logger has such a name.
+    #[error(
+        "names of [A-Za-z0-9_] that begin with no digit, joined by :: or a dot, were expected as a logger's name, {} \
+         characters at most",
+        NAME_MAX_CHARS
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// There is no such level.
+    #[error("one of OFF, ERROR, WARN, INFO, DEBUG, TRACE was expected")]
+    Level {
+        /// The level.
+        level: String,
+    },
+    /// As many loggers as may be set are set already.
+    #[error("{most} loggers are set, and no more can be")]
+    TooMany {
+        /// How many there may be.
+        most: usize,
+    },
+    /// The levels cannot be put into force.
+    #[error(transparent)]
+    Reload(#[from] reload::Error),
+}
+
+type Reload = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
 
 /// The levels in force.
 #[derive(Clone)]
@@ -74,12 +108,12 @@ pub fn start() -> Logging {
         let builder = builder.with_filter_reloading();
         let handle = builder.reload_handle();
         builder.init();
-        Box::new(move |filter| handle.reload(filter).map_err(|error| error.to_string()))
+        Box::new(move |filter| handle.reload(filter))
     } else {
         let builder = builder.json().flatten_event(true).with_filter_reloading();
         let handle = builder.reload_handle();
         builder.init();
-        Box::new(move |filter| handle.reload(filter).map_err(|error| error.to_string()))
+        Box::new(move |filter| handle.reload(filter))
     };
     Logging::new(&text, reload)
 }
@@ -115,7 +149,7 @@ impl Logging {
         self.0.levels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All loggers.
+    /// Returns all loggers that are known or set.
     pub fn all(&self) -> BTreeMap<String, LoggerLevel> {
         let levels = self.lock();
         let names = KNOWN.iter().map(|name| (*name).to_owned()).chain(levels.keys().cloned());
@@ -127,7 +161,7 @@ impl Logging {
             .collect()
     }
 
-    /// One logger; `None`: it is not known.
+    /// Returns one logger; `None`: it is not known.
     pub fn get(&self, name: &str) -> Option<LoggerLevel> {
         let name = normal(name);
         let levels = self.lock();
@@ -135,36 +169,32 @@ impl Logging {
         known.then(|| level_of(&levels, &name))
     }
 
-    /// Whether a level could be set.
+    /// Checks whether a level could be set.
     ///
     /// # Errors
     /// When the level or the name is none.
-    pub fn check(&self, name: &str, level: &str) -> Result<(), String> {
+    pub fn check(&self, name: &str, level: &str) -> Result<(), LoggerError> {
         self.read(name, level).map(|_| ())
     }
 
-    fn read(&self, name: &str, level: &str) -> Result<(String, LevelFilter), String> {
+    fn read(&self, name: &str, level: &str) -> Result<(String, LevelFilter), LoggerError> {
         let name = normal(name);
-        if name.len() > 200 || !name.split("::").all(is_identifier) {
-            return Err(
-                "names of [A-Za-z0-9_] that begin with no digit, joined by :: or a dot, were expected as a logger's name, \
-                 200 characters at most"
-                    .to_owned(),
-            );
+        if name.len() > NAME_MAX_CHARS || !name.split("::").all(is_identifier) {
+            return Err(LoggerError::Name { name });
         }
         Ok((name, parse_level(level)?))
     }
 
-    /// Sets a logger's level, and that of all within it; answers their names.
+    /// Sets a logger's level, and that of all within it. Returns their names.
     ///
     /// # Errors
     /// When the level or the name is none.
-    pub fn set(&self, name: &str, level: &str) -> Result<Vec<String>, String> {
+    pub fn set(&self, name: &str, level: &str) -> Result<Vec<String>, LoggerError> {
         let (name, level) = self.read(name, level)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
         let mut levels = self.lock();
         if !levels.contains_key(&name) && levels.len() >= SET_MAX {
-            return Err(format!("{SET_MAX} loggers are set, and no more can be"));
+            return Err(LoggerError::TooMany { most: SET_MAX });
         }
         if name == ROOT {
             levels.clear();
@@ -207,7 +237,7 @@ fn level_of(levels: &BTreeMap<String, (LevelFilter, Option<u64>)>, name: &str) -
 }
 
 /// A level by its name; those of Log4j that are not here are the nearest ones.
-fn parse_level(text: &str) -> Result<LevelFilter, String> {
+fn parse_level(text: &str) -> Result<LevelFilter, LoggerError> {
     Ok(match text.trim().to_ascii_uppercase().as_str() {
         "OFF" => LevelFilter::OFF,
         "FATAL" | "ERROR" => LevelFilter::ERROR,
@@ -215,7 +245,7 @@ fn parse_level(text: &str) -> Result<LevelFilter, String> {
         "INFO" => LevelFilter::INFO,
         "DEBUG" => LevelFilter::DEBUG,
         "TRACE" | "ALL" => LevelFilter::TRACE,
-        _ => return Err("one of OFF, ERROR, WARN, INFO, DEBUG, TRACE was expected".to_owned()),
+        _ => return Err(LoggerError::Level { level: text.to_owned() }),
     })
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kvs_client::{CallObserver, CallReport, LogCalls};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::MetricKindMask;
 use series::{KeepingRecorder, Series};
 
@@ -71,21 +71,32 @@ impl Metrics {
     }
 }
 
-/// Installs the recorder; answers what renders it.
+/// Why nothing can be measured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetricsError {
+    /// The recorder cannot be made.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A recorder has been installed before.
+    #[error("attempted to set a recorder after the metrics system was already initialized")]
+    Installed,
+}
+
+/// Installs the recorder of the process, and returns what renders it.
 ///
 /// # Errors
 /// When there is one already, or it cannot be made.
-pub fn install() -> Result<Metrics, String> {
+pub fn install() -> Result<Metrics, MetricsError> {
     // From 1 ms to 10 s: a commit takes a few milliseconds, a take-over up to seconds.
     const BUCKETS: [f64; 13] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
     let inner = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
-        .map_err(|error| error.to_string())?
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
         .idle_timeout(MetricKindMask::COUNTER | MetricKindMask::GAUGE, Some(series::EXPIRES_AFTER))
         .build_recorder();
     let metrics = Metrics { handle: inner.handle(), series: Series::default() };
     metrics::set_global_recorder(KeepingRecorder { inner, series: metrics.series.clone() })
-        .map_err(|error| error.to_string())?;
+        .map_err(|_| MetricsError::Installed)?;
     describe_counter!(FRAGMENTS, "Fragments committed");
     describe_counter!(BYTES, "Bytes of payload of fragments committed");
     describe_gauge!(

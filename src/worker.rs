@@ -1,61 +1,45 @@
-//! A worker: shards and connectors, from start to shutdown; and what it answers for its group.
+//! A worker's life: it starts, joins its group and holds shards, and stops.
 //!
 //! **Contract.** [`Worker::run`] waits for Kafka, makes or checks the topics, reads the config log, joins the group, and
 //! owns what it is given until it is told to stop or the topics turn out not to be its own. Nothing is pulled for a shard
-//! that is not assigned. Any worker answers for all of its group, and makes changes for all of it ([`operations`]).
+//! that is not assigned. What exists at which moment says its [`Phase`]; what can be asked of it for its group is its
+//! [`Herder`]'s.
 
 mod agreement;
 pub mod clients;
 mod connectors;
 mod earlier;
-pub mod offsets;
-pub mod operations;
+mod joining;
+mod member;
 pub(crate) mod plan;
-mod settings;
 mod shards;
 mod startup;
-mod statuses;
-pub(crate) mod turns;
+mod status_reporter;
+mod supervisor;
 mod unassigned;
-mod validation;
 mod watch;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, watch as watched};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::status::Reporter;
-use crate::cluster::{ConfigLog, ConfigStore, Event, FollowerEnded, MemoryLog, StatusLog};
+use crate::cluster::{ConfigLog, ConfigStore, Event, MemoryLog, StatusLog};
 use crate::config::WorkerConfig;
 use crate::config::connector::ConnectorFile;
 use crate::connector::StreamStates;
-use crate::kafka::{DataTopics, KafkaConfigStore, KafkaLog, KafkaSettings, KafkaStatusStore, Membership, Topics};
+use crate::herder::{self, Herder, Phase};
+use crate::kafka::{KafkaConfigStore, KafkaLog, KafkaSettings, KafkaStatusStore};
 use crate::logging::Logging;
 use crate::model::Contract;
 use crate::open_files;
-use crate::shard::{ConfigGate, OwnerContext};
-use crate::supervision::{Panicked, Part, catch_async, catch_blocking, fault_point};
+use crate::supervision::{Panicked, Part, catch_blocking, fault_point};
 use crate::telemetry::{self, Metrics, UPKEEP_EVERY};
 
 use connectors::Connectors;
-use plan::Dependencies;
 use shards::Shards;
-use statuses::{Speaker, Statuses};
-use turns::Turns;
-
-pub use offsets::OffsetsError;
-pub use operations::{OperationError, TaskInfo};
-
-/// Events of the config log that wait to be done: restarts, alterations, levels of loggers.
-const EVENTS_MAX: usize = 1_000;
-
-/// Reasons to end that wait to be heard: one is enough.
-const ENDINGS_MAX: usize = 16;
+use supervisor::Supervisor;
 
 /// Why a worker ended without being told to.
 #[derive(Debug, thiserror::Error)]
@@ -85,35 +69,27 @@ pub enum Mode {
 pub struct Worker {
     config: Arc<WorkerConfig>,
     mode: Mode,
-    /// What its group has agreed on, as it has it.
+    /// What its group has agreed on, as this worker has it.
     contract: Contract,
-    /// By which others know it.
+    /// By which others know this run of it.
     reporter: Reporter,
     kafka: KafkaSettings,
     configs: Arc<ConfigLog>,
     statuses: Arc<StatusLog>,
-    states: Arc<StreamStates>,
-    gate: Arc<ConfigGate>,
-    /// For questions about offsets, which are not to keep shards from being taken.
+    /// For questions about offsets, which are not to keep shards from being acquired.
     offsets_log: Arc<KafkaLog>,
-    changes: Arc<Turns>,
-    alterations: Turns,
-    readings: Turns,
-    errands: Turns,
-    /// Whether it has joined the group.
-    started: AtomicBool,
-    cluster_id: OnceLock<String>,
-    dependencies: OnceLock<Arc<Dependencies>>,
-    shards: OnceLock<Arc<Shards>>,
+    states: Arc<StreamStates>,
+    phase: watched::Sender<Phase>,
+    herder: Arc<Herder>,
     metrics: Metrics,
-    logging: Logging,
 }
 
 impl Worker {
-    /// Nothing runs and nobody is asked before [`Worker::run`].
+    /// Makes a worker. Nothing runs and nobody is asked before [`Worker::run`].
     pub fn new(config: WorkerConfig, mode: Mode, id: String, metrics: Metrics, logging: Logging) -> Self {
+        let config = Arc::new(config);
         let kafka = plan::kafka_settings(&config);
-        let configs: Arc<dyn ConfigStore> = match mode {
+        let store: Arc<dyn ConfigStore> = match mode {
             Mode::Distributed => Arc::new(KafkaConfigStore::new(&kafka, &config.config_topic)),
             Mode::Standalone => Arc::new(MemoryLog::default()),
         };
@@ -121,29 +97,42 @@ impl Worker {
         if mode == Mode::Standalone {
             contract.config_topic = None;
         }
-        let statuses = KafkaStatusStore::new(&kafka, &config.status_topic);
+        let configs = Arc::new(ConfigLog::new(store, contract.clone()));
+        let statuses = Arc::new(StatusLog::new(Arc::new(KafkaStatusStore::new(&kafka, &config.status_topic))));
+        let offsets_log = Arc::new(KafkaLog::new(kafka.clone()));
+        let states = Arc::<StreamStates>::default();
+        let phase = watched::Sender::new(Phase::Starting { cluster_id: None });
+        let herder = Herder::new(herder::Parts {
+            config: Arc::clone(&config),
+            worker_id: id.clone(),
+            phase: phase.subscribe(),
+            configs: Arc::clone(&configs),
+            statuses: Arc::clone(&statuses),
+            offsets_log: Arc::clone(&offsets_log),
+            contract: contract.clone(),
+            states: Arc::clone(&states),
+            metrics: metrics.clone(),
+            logging,
+        });
         Self {
-            gate: Arc::new(ConfigGate::new(configs.topic())),
-            configs: Arc::new(ConfigLog::new(configs, contract.clone())),
-            statuses: Arc::new(StatusLog::new(Arc::new(statuses))),
-            offsets_log: Arc::new(KafkaLog::new(kafka.clone())),
-            config: Arc::new(config),
+            config,
             mode,
             contract,
             reporter: Reporter::new(&id),
             kafka,
-            states: Arc::default(),
-            changes: Arc::new(Turns::new(turns::CHANGES)),
-            alterations: Turns::new(turns::ALTERATIONS),
-            readings: Turns::new(turns::READINGS),
-            errands: Turns::new(turns::ERRANDS),
-            started: AtomicBool::new(false),
-            cluster_id: OnceLock::new(),
-            dependencies: OnceLock::new(),
-            shards: OnceLock::new(),
+            configs,
+            statuses,
+            offsets_log,
+            states,
+            phase,
+            herder: Arc::new(herder),
             metrics,
-            logging,
         }
+    }
+
+    /// Returns what answers for the group by this worker.
+    pub fn herder(&self) -> &Arc<Herder> {
+        &self.herder
     }
 
     /// Runs until `shutdown`, or until a part that it cannot do without has ended; `rest_ends` says that of its REST API.
@@ -156,91 +145,12 @@ impl Worker {
         shutdown: CancellationToken,
         mut rest_ends: mpsc::Receiver<Panicked>,
     ) -> Result<(), WorkerError> {
-        let config = Arc::clone(&self.config);
-        let (endings, mut ends) = mpsc::channel(ENDINGS_MAX);
-        let stop = CancellationToken::new();
-        let _stop_at_the_end = stop.clone().drop_guard();
-        supervise(Part::Metrics, Arc::clone(&self).keep_metrics(stop.clone()), &endings);
-        supervise(Part::OpenFiles, open_files::watch(stop.clone()), &endings);
-        let topics = Arc::new(Topics::new(&self.kafka).map_err(startup::refused_settings)?);
-        if !startup::wait_for_kafka(&topics, &self.kafka.bootstrap_servers, &shutdown).await {
-            return Ok(());
-        }
-        if let Some(id) = topics.cluster_id().await {
-            let _ = self.cluster_id.set(id);
-        }
-        let contract = self.contract.clone();
-        let Some(group) = self.ask_group(&shutdown).await? else { return Ok(()) };
-        startup::storage_topics(&topics, &config).await?;
-        let data_topics = Arc::new(DataTopics::new(&self.kafka).map_err(startup::refused_settings)?);
-        let log = Arc::new(KafkaLog::new(self.kafka.clone()).with_data_topics(Arc::clone(&data_topics)));
-        let offsets_begun = startup::check_contract(Arc::clone(&log), contract.clone(), config.shards).await?;
-        let events = self.follow(&endings).await?;
-        if !startup::refuse_namesake(&self.statuses, &config, &self.reporter, &shutdown).await? {
-            return Ok(());
-        }
-        let names = given.iter().filter_map(|given| given.settings.get("name").cloned()).collect();
-        let joining = self.agree(group, offsets_begun, names).await?;
-        let dependencies = Arc::new(Dependencies::new(Arc::clone(&config), topics, Arc::clone(&data_topics)));
-        let _ = self.dependencies.set(Arc::clone(&dependencies));
-        dependencies.share_calls(self.statuses.look(|view| view.workers(Instant::now()).count()) + 1);
-        self.put_given(given, &shutdown).await?;
-
-        let owners =
-            OwnerContext { log, contract, settings: plan::owner_settings(&config), runtime: Handle::current() };
-        let shards = Arc::new(Shards::new(
-            config.shards,
-            owners,
-            Arc::clone(&self.states),
-            endings.clone(),
-            Arc::clone(&self.gate),
-        ));
-        let _ = self.shards.set(Arc::clone(&shards));
-        let connectors = Arc::new(Connectors::new(
-            Arc::clone(&dependencies),
-            Arc::clone(&shards),
-            Arc::clone(&self.gate),
-            Handle::current(),
-        ));
-        let statuses = Arc::new(Statuses {
-            reporter: self.reporter.clone(),
-            group_instance_id: config.group_instance_id.clone(),
-            session_timeout: Duration::from_millis(config.session_timeout_ms),
-            configs: Arc::clone(&self.configs),
-            log: Arc::clone(&self.statuses),
-            shards: Arc::clone(&shards),
-            connectors: Arc::clone(&connectors),
-            states: Arc::clone(&self.states),
-            written: Mutex::default(),
-            unassigned: Mutex::default(),
-            finding: Arc::new(Semaphore::new(1)),
-            changes: Arc::clone(&self.changes),
-            dependencies: Arc::clone(&dependencies),
-        });
-        let worker = Arc::clone(&self);
-        let started = Box::new(move || worker.started.store(true, Ordering::Release));
-        shards.listen(Box::new(Speaker { statuses: Arc::clone(&statuses), started }));
-        supervise(Part::DataTopics, watch::data_topics(data_topics, stop.clone()), &endings);
-        connectors.apply(&self.configs.view());
-        let following =
-            Arc::clone(&self).follow_configs(Arc::clone(&connectors), Arc::clone(&shards), events, stop.clone());
-        supervise(Part::Configs, following, &endings);
-        tracing::info!(
-            worker_id = self.reporter.worker_id,
-            connectors = self.configs.view().names().count(),
-            shards = config.shards.get(),
-            mode = ?self.mode,
-            "starting"
-        );
-        if config.group_protocol == crate::kafka::settings::GroupProtocol::Consumer {
-            tracing::info!("group.protocol=consumer: the session timeout is the broker's, or the group's own");
-        }
-        let membership = Membership::join(&joining, Arc::clone(&shards))
-            .map_err(|error| WorkerError::Unavailable(error.to_string()))?;
-        let watching =
-            self.watch_storage_topics(Arc::clone(&shards), Arc::clone(&dependencies), endings.clone(), stop.clone())?;
-        supervise(Part::StorageTopics, watching, &endings);
-        let reporting = supervise(Part::Statuses, Arc::clone(&statuses).run(stop.clone()), &endings);
+        let (supervisor, mut ends) = Supervisor::new();
+        let _stop_at_the_end = supervisor.stop.clone().drop_guard();
+        supervisor.start(Part::Metrics, Arc::clone(&self).keep_metrics(supervisor.stop.clone()));
+        supervisor.start(Part::OpenFiles, open_files::watch(supervisor.stop.clone()));
+        let Some(prepared) = self.prepare(given, &supervisor, &shutdown).await? else { return Ok(()) };
+        let joined = Arc::clone(&self).join(prepared, &supervisor)?;
         let result = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
             Some(error) = ends.recv() => Err(error),
@@ -250,18 +160,8 @@ impl Worker {
             tracing::error!(%error, "the worker cannot go on and ends");
         }
         tracing::info!("stopping: committing what is whole, leaving the group");
-        reporting.abort();
-        // Leaving blocks until the shards are let go.
-        let configs = Arc::clone(&self.configs);
-        let left = tokio::task::spawn_blocking(move || {
-            membership.leave();
-            statuses.leave();
-            configs.stop();
-            statuses.log.stop();
-        });
-        if left.await.is_err() {
-            tracing::error!("leaving the group panicked");
-        }
+        self.phase.send_modify(Phase::stop);
+        joined.leave(&self.configs, &self.statuses).await;
         tracing::info!("stopped");
         result
     }
@@ -273,8 +173,9 @@ impl Worker {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(UPKEEP_EVERY) => {}
             }
-            if let Some(dependencies) = self.dependencies.get() {
-                telemetry::budget_used(dependencies.budget_used_bytes());
+            let member = self.phase.borrow().member().cloned();
+            if let Some(member) = member {
+                telemetry::budget_used(member.budget_used_bytes());
             }
             let worker = Arc::clone(&self);
             let keep = move || {
@@ -291,42 +192,7 @@ impl Worker {
         }
     }
 
-    /// Begins to follow the two logs.
-    async fn follow(&self, endings: &mpsc::Sender<WorkerError>) -> Result<mpsc::Receiver<Event>, WorkerError> {
-        let (sender, events) = mpsc::channel(EVENTS_MAX);
-        let (configs, statuses) = (Arc::clone(&self.configs), Arc::clone(&self.statuses));
-        let endings = endings.clone();
-        let ended: FollowerEnded = Arc::new(move |panicked| _ = endings.try_send(WorkerError::Panicked(panicked)));
-        let followed = tokio::task::spawn_blocking(move || {
-            startup::patiently(|| configs.follow(sender.clone(), &ended))?;
-            startup::patiently(|| statuses.follow(&ended))
-        });
-        let followed = followed.await.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
-        followed.map_err(startup::unavailable)?;
-        if let Err(refusal) = self.configs.check_contract(&self.configs.view()) {
-            return Err(WorkerError::Config(format!("topic {}: {refusal}", self.configs.topic())));
-        }
-        Ok(events)
-    }
-
-    /// Puts the connectors that were given into the log, as PUT config does.
-    async fn put_given(&self, given: Vec<ConnectorFile>, shutdown: &CancellationToken) -> Result<(), WorkerError> {
-        for ConnectorFile { place, settings } in given {
-            let name = settings.get("name").cloned().unwrap_or_default();
-            let put = tokio::select! {
-                () = shutdown.cancelled() => return Ok(()),
-                put = self.put_config(&name, settings) => put,
-            };
-            match put {
-                Ok(_) => tracing::info!(connector = name, place, "the connector's file is applied"),
-                Err(OperationError::Unavailable(reason)) => return Err(WorkerError::Unavailable(reason)),
-                Err(error) => return Err(WorkerError::Config(format!("{place}: {error}"))),
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes what the config log says so, as it goes on.
+    /// Does what the config log says, as it grows, until it is stopped.
     async fn follow_configs(
         self: Arc<Self>,
         connectors: Arc<Connectors>,
@@ -354,23 +220,9 @@ impl Worker {
                         connectors.restart(&request, &view);
                     }
                     Some(Event::Altered(altered)) => shards.reacquire(&altered),
-                    Some(Event::Logger { name, level }) => _ = self.logging.set(&name, &level),
+                    Some(Event::Logger { name, level }) => _ = self.herder.logging().set(&name, &level),
                 },
             }
         }
     }
-}
-
-/// Runs a part that the worker cannot do without, and ends the worker when it panics.
-fn supervise(
-    part: Part,
-    run: impl Future<Output = ()> + Send + 'static,
-    endings: &mpsc::Sender<WorkerError>,
-) -> JoinHandle<()> {
-    let endings = endings.clone();
-    tokio::spawn(async move {
-        if let Err(panicked) = catch_async(part, run).await {
-            let _ = endings.send(WorkerError::Panicked(panicked)).await;
-        }
-    })
 }

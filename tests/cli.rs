@@ -318,34 +318,6 @@ fn help_is_wrapped_once_and_lists_every_exit_code() {
     assert!(help.contains("kvs-connect tail --worker connectors/worker.toml --topic kvs.fragments"), "{help}");
 }
 
-/// Every path of the REST API is in its document, and the other way round.
-#[test]
-fn the_openapi_document_has_the_routes_that_there_are() {
-    let source = include_str!("../src/rest.rs");
-    let document: serde_json::Value = serde_json::from_str(kvs_connect::rest::OPENAPI).unwrap();
-    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
-    let mut routes = std::collections::BTreeSet::new();
-    for route in source.split(".route(").skip(1) {
-        let path = route.split('"').nth(1).unwrap();
-        let handlers = route.split('"').nth(2).unwrap();
-        // Those of a connector are nested.
-        let is_nested =
-            source.find(route).unwrap() < source.find("Router::new()\n        .route(\"/\", get(health").unwrap();
-        let path =
-            if is_nested { format!("/connectors/{{name}}{}", path.trim_end_matches('/')) } else { path.to_owned() };
-        for method in ["get", "put", "post", "patch", "delete"] {
-            if handlers.contains(&format!("{method}(")) {
-                routes.insert(format!("{method} {path}"));
-            }
-        }
-    }
-    let mut documented = std::collections::BTreeSet::new();
-    for (path, operations) in document["paths"].as_object().unwrap() {
-        documented.extend(operations.as_object().unwrap().keys().map(|method| format!("{method} {path}")));
-    }
-    assert_eq!(routes, documented);
-}
-
 /// docs/GETMEDIA.md names tests: each is there, in the file it is said to be in.
 #[test]
 fn the_tests_that_the_getmedia_table_names_exist() {

@@ -15,7 +15,7 @@ use crate::model::{OffsetKey, ShardId, ShardLog, StoredOffset};
 use crate::shard::recover::{RecoverError, recover};
 use crate::worker::plan;
 
-/// Without progress for so long a shard's offsets are given up.
+/// A shard that makes no progress for this long is given up.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Looks at the streams' places, and alters them.

@@ -1,5 +1,4 @@
-//! Decisions about connectors: from what the log says and what is asked for to the records that are written, or to a
-//! refusal. Pure: they are made under the log's fence, and made again when the fence was lost.
+//! Decisions about connectors: from what the log says and what is asked for, the records to write or a refusal. Pure: they are made under the log's fence, and made again when the fence was lost.
 //!
 //! Records of one transaction become visible one by one, so a connector's own record comes last when it comes, and
 //! first when it goes: nobody sees half of one.
@@ -37,12 +36,12 @@ pub enum Refusal {
     NotStopped(String),
 }
 
-/// What is written, and what is answered when it is.
+/// Records to write, and what to return once they are written.
 #[derive(Debug)]
 pub struct Change<T> {
     /// Records, in order.
     pub records: Vec<KeyValue>,
-    /// The answer.
+    /// What is returned.
     pub answer: T,
 }
 
@@ -58,7 +57,7 @@ pub struct Checked {
 /// Checks settings, given those that are stored: a masked secret stands for the one that is there.
 pub type Check<'a> = dyn Fn(Settings, Option<&Settings>) -> Result<Checked, Refusal> + 'a;
 
-/// Makes a connector.
+/// Makes a connector, in this target state.
 pub fn create(
     view: &ConfigView,
     name: &str,
@@ -76,7 +75,7 @@ pub fn create(
     Ok(Change { records, answer: () })
 }
 
-/// Sets a connector's settings; answers whether it is made by that.
+/// Sets a connector's settings. Returns whether the connector is made by that.
 pub fn put(view: &ConfigView, name: &str, settings: Settings, check: &Check<'_>) -> Result<Change<bool>, Refusal> {
     let stored = match view.settings(name) {
         None => {
@@ -122,7 +121,7 @@ pub fn delete(view: &ConfigView, name: &str) -> Result<Change<()>, Refusal> {
     Ok(Change { records, answer: () })
 }
 
-/// Sets what a connector is to do.
+/// Sets the target state of a connector.
 pub fn set_target(view: &ConfigView, name: &str, target: TargetState) -> Result<Change<()>, Refusal> {
     exists(view, name)?;
     let records =
@@ -141,7 +140,7 @@ pub fn restart(view: &ConfigView, request: &RestartRequest) -> Result<Change<()>
     Ok(Change { records: vec![records::restart(request)], answer: () })
 }
 
-/// Changes nothing: a connector's offsets may be altered where this is decided.
+/// Changes nothing, and refuses unless the connector is STOPPED: where this is decided its offsets may be altered.
 pub fn stopped(view: &ConfigView, name: &str) -> Result<Change<()>, Refusal> {
     exists(view, name)?;
     match view.target(name) {

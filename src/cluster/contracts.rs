@@ -10,7 +10,7 @@ use crate::model::contract::ContractError;
 
 /// Keys of these records begin so; an id follows.
 pub(super) const PREFIX: &str = "kvs-connect-contract-";
-/// So many are remembered: more than workers that begin a log at once.
+/// The most contracts that are remembered: more than workers begin a log at once.
 const CONTRACTS_MAX: usize = 64;
 /// The id of the record that versions before this one wrote: the group alone.
 pub(super) const OF_GROUP: &str = "";
@@ -37,7 +37,7 @@ pub(super) fn id_of(key: &[u8]) -> Option<&str> {
 }
 
 impl Contracts {
-    /// Takes a record in.
+    /// Takes the record of a contract in; `None` takes it away.
     pub(super) fn apply(&mut self, id: &str, contract: Option<Result<Contract, ContractError>>) {
         let known = self.records.iter().position(|(known, _)| known == id);
         match (known, contract) {
@@ -49,12 +49,12 @@ impl Contracts {
         }
     }
 
-    /// Whether there is none.
+    /// Returns whether there is none.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// Whether this one is there.
+    /// Returns whether this one is there.
     pub(super) fn contains(&self, id: &str) -> bool {
         self.records.iter().any(|(known, _)| known == id)
     }

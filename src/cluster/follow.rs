@@ -1,9 +1,16 @@
-//! Following a topic of one partition, on a thread of its own, for as long as a worker runs.
+//! Following a topic of one partition, on a thread of its own, for as long as a worker runs; and waiting until it has been
+//! read up to a position.
+//!
+//! **Contract.** The position moves only when the listener has taken in everything before it. Whoever waits for a position
+//! is woken by it, by the end of the time it is willing to wait, or by [`Follower::stop`], and never by polling. A reader
+//! that fails is replaced by a new one, which goes on from the position.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
 
 use crate::model::log::OffsetRecord;
 use crate::model::{LogError, LogErrorKind, OffsetReader, ShardId};
@@ -11,81 +18,207 @@ use crate::supervision::{Panicked, Part, catch, fault_point};
 
 /// The topics that are followed have one partition.
 pub(super) const PARTITION: ShardId = ShardId(0);
-/// A reader that fails is made anew after so long.
+/// The pause before a reader that has failed is replaced.
 const READER_PAUSE: Duration = Duration::from_secs(1);
 
-/// A follower that panics this often at one place of its log is given up.
+/// A follower that panics this often at one position of its log is given up.
 const PANICS_MAX: u32 = 5;
 
 /// Hears that a follower has been given up.
 pub type FollowerEnded = Arc<dyn Fn(Panicked) + Send + Sync>;
 
-/// Hears what is read.
+/// Takes in what is read from a followed topic.
 pub(super) trait Listener: Send + 'static {
-    /// Where to go on: everything before is known.
-    fn position(&self) -> i64;
-    /// A record, if one came; and the position behind it and any markers behind it. Called again and again.
+    /// Takes in a record, if one came; `position` is behind it and behind any markers that follow it. A record whose taking
+    /// in panics comes again.
     fn read(&mut self, record: Option<OffsetRecord>, position: i64);
+
+    /// Does what others are not to wait for. Called after each `read`, behind the move of the position.
+    fn moved(&mut self) {}
 }
 
-/// A thread that follows.
+/// Follows one topic, and knows how far it has been read.
 pub(super) struct Follower {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    part: Part,
+    progress: Arc<Progress>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How far a topic has been read.
+struct Progress {
+    position: Mutex<i64>,
+    moved: Condvar,
+    /// The same position for async code.
+    watched: watch::Sender<i64>,
+    stopped: AtomicBool,
+}
+
+impl Progress {
+    fn lock(&self) -> MutexGuard<'_, i64> {
+        // Nothing panics while it is held, and a number is never half changed.
+        self.position.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Notes that everything before `position` has been taken in; it never moves back.
+    fn advance(&self, position: i64) {
+        let mut known = self.lock();
+        if position > *known {
+            *known = position;
+            drop(known);
+            self.moved.notify_all();
+            self.watched.send_replace(position);
+        }
+    }
 }
 
 impl Follower {
-    /// Begins.
-    pub(super) fn start(
-        part: Part,
+    /// Makes a follower that has read nothing yet; its panics are counted for `part`.
+    pub(super) fn new(part: Part) -> Self {
+        let progress = Progress {
+            position: Mutex::default(),
+            moved: Condvar::new(),
+            watched: watch::Sender::new(0),
+            stopped: AtomicBool::new(false),
+        };
+        Self { part, progress: Arc::new(progress), thread: Mutex::default() }
+    }
+
+    /// Begins to follow, and returns the end that the topic has now. `listener` is given that end. `ended` hears it when the
+    /// follower is given up after panics. Blocks while a reader is opened.
+    ///
+    /// # Errors
+    /// When the topic's bounds cannot be asked for, or no thread can be started. Nothing is followed then.
+    pub(super) fn start<L: Listener>(
+        &self,
         open: impl Fn() -> Result<Box<dyn OffsetReader>, LogError> + Send + 'static,
-        mut listener: impl Listener,
+        listener: impl FnOnce(i64) -> L,
         ended: &FollowerEnded,
-    ) -> Result<Self, LogError> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let (name, ended) = (part.name(), Arc::clone(ended));
+    ) -> Result<i64, LogError> {
+        let mut reader = open()?;
+        let end = reader.bounds(PARTITION)?.end;
+        let mut listener = listener(end);
+        let (part, progress, ended) = (self.part, Arc::clone(&self.progress), Arc::clone(ended));
         let run = move || {
+            // The reader that was asked for the end is the first one that follows.
+            let mut first = Some(reader);
             let (mut panics, mut at) = (0, 0);
-            while !stopped.load(Ordering::Acquire) {
-                match catch(part, || follow(part, &open, &mut listener, &stopped)) {
+            while !progress.is_stopped() {
+                let follow = || {
+                    let reader = first.take().map_or_else(&open, Ok)?;
+                    follow(part, reader, &mut listener, &progress)
+                };
+                match catch(part, follow) {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => {
-                        tracing::warn!(%error, log = name, "the topic of a log cannot be read; trying again");
-                        std::thread::sleep(READER_PAUSE);
+                        tracing::warn!(%error, log = part.name(), "the topic of a log cannot be read; trying again");
+                        progress.pause();
                     }
                     Err(panicked) => {
                         // A record is taken in again from the same offset: one that always panics is not got past.
-                        panics = if listener.position() > at { 1 } else { panics + 1 };
-                        at = listener.position();
+                        let position = *progress.lock();
+                        panics = if position > at { 1 } else { panics + 1 };
+                        at = position;
                         if panics >= PANICS_MAX {
                             return ended(panicked);
                         }
-                        tracing::error!(%panicked, log = name, "the thread that follows a log panicked; it reads on");
-                        std::thread::sleep(READER_PAUSE);
+                        tracing::error!(
+                            %panicked,
+                            log = part.name(),
+                            "the thread that follows a log panicked; it reads on"
+                        );
+                        progress.pause();
                     }
                 }
             }
         };
-        let started = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+        let started = std::thread::Builder::new().name(part.name().to_owned()).spawn(run);
         let failed = |error: std::io::Error| LogError {
             kind: LogErrorKind::Other,
             doing: "starting a thread",
             text: error.to_string(),
         };
-        Ok(Self { stop, thread: Some(started.map_err(failed)?) })
+        *self.lock_thread() = Some(started.map_err(failed)?);
+        Ok(end)
     }
 
-    /// Ends. Blocks for as long as a reader takes to be closed.
-    pub(super) fn stop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+    fn lock_thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        // Nothing panics while it is held, and it is replaced as a whole.
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the position up to which everything has been taken in.
+    pub(super) fn position(&self) -> i64 {
+        *self.progress.lock()
+    }
+
+    /// Returns a receiver of the position, for async code.
+    pub(super) fn watch(&self) -> watch::Receiver<i64> {
+        self.progress.watched.subscribe()
+    }
+
+    /// Waits until everything before `position` has been taken in. Returns whether it has: `false` after `timeout`, and as soon
+    /// as the follower is stopped. Blocks.
+    #[must_use]
+    pub(super) fn wait(&self, position: i64, timeout: Duration) -> bool {
+        self.wait_until(timeout, |known| known >= position)
+    }
+
+    /// Waits until what has been taken in is as `is_there` expects, which is given the position and asked again whenever that
+    /// moves. Returns whether it is: `false` after `timeout`, and as soon as the follower is stopped. Blocks.
+    #[must_use]
+    pub(super) fn wait_until(&self, timeout: Duration, mut is_there: impl FnMut(i64) -> bool) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut position = self.progress.lock();
+        while !is_there(*position) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.is_stopped() {
+                return false;
+            }
+            position = self.progress.moved.wait_timeout(position, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// Returns whether the follower has been stopped.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.progress.is_stopped()
+    }
+
+    /// Stops following, for good, and wakes whoever waits for a position. Blocks while a reader is closed.
+    pub(super) fn stop(&self) {
+        {
+            // Under the lock: whoever is about to wait has either seen it or is woken.
+            let _position = self.progress.lock();
+            self.progress.stopped.store(true, Ordering::Release);
+        }
+        self.progress.moved.notify_all();
+        let thread = self.lock_thread().take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("a thread that follows a topic panicked");
         }
     }
 }
 
-/// A log that ends before what has been read of it is another one.
+impl Progress {
+    /// Waits before the next reader is opened, unless the follower is stopped meanwhile.
+    fn pause(&self) {
+        let until = Instant::now() + READER_PAUSE;
+        let mut position = self.lock();
+        while !self.is_stopped() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            position = self.moved.wait_timeout(position, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// Returns an error when a log ends before what has been read of it, for then it is another log.
 pub(super) fn check_end(end: i64, position: i64) -> Result<(), LogError> {
     if end >= position {
         return Ok(());
@@ -96,20 +229,25 @@ pub(super) fn check_end(end: i64, position: i64) -> Result<(), LogError> {
 
 fn follow(
     part: Part,
-    open: &dyn Fn() -> Result<Box<dyn OffsetReader>, LogError>,
+    mut reader: Box<dyn OffsetReader>,
     listener: &mut impl Listener,
-    stopped: &AtomicBool,
+    progress: &Progress,
 ) -> Result<(), LogError> {
-    let mut reader = open()?;
     let bounds = reader.bounds(PARTITION)?;
-    let position = listener.position();
+    let position = *progress.lock();
     check_end(bounds.end, position)?;
     reader.seek(PARTITION, position.max(bounds.start))?;
-    while !stopped.load(Ordering::Acquire) {
+    while !progress.is_stopped() {
         fault_point(part);
         let record = reader.poll()?;
         let position = reader.position()?;
         listener.read(record, position);
+        progress.advance(position);
+        listener.moved();
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "follow_tests.rs"]
+mod tests;

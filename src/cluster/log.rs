@@ -5,8 +5,7 @@
 //! fail, and the decision is made again. A commit without a clear answer is not made twice: the change's id in the log
 //! says whether it was done.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -21,35 +20,35 @@ use crate::model::log::{OffsetRecord, write_transaction};
 use crate::model::{Contract, LogError, LogErrorKind, OffsetReader, Record, TransactionalProducer};
 use crate::supervision::Part;
 
-/// A change is tried for so long, through fences and brokers that restart.
+/// How long a change is tried, through fences and brokers that restart.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(60);
-/// The log is read to its end within so long, or a change starts anew.
+/// How long reading the log to its end may take before a change starts anew.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest delay between two tries of a change.
 const RETRY_CAP: Duration = Duration::from_millis(500);
 
-/// Where the log lives.
+/// Where the config log lives.
 pub trait ConfigStore: Send + Sync + 'static {
-    /// A new producer under the log's own transactional id.
+    /// Makes a producer under the log's own transactional id.
     ///
     /// # Errors
     /// When it cannot be made.
     fn producer(&self) -> Result<Box<dyn TransactionalProducer>, LogError>;
 
-    /// A reader that follows the log.
+    /// Makes a reader that follows the log.
     ///
     /// # Errors
     /// When it cannot be made.
     fn reader(&self) -> Result<Box<dyn OffsetReader>, LogError>;
 
-    /// Name of its topic.
+    /// Returns the name of the log's topic.
     fn topic(&self) -> &str;
 }
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// It may not be.
+    /// The group does not allow it.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The log cannot be written or read.
@@ -57,69 +56,43 @@ pub enum ChangeError {
     Log(#[from] LogError),
 }
 
-struct Shared {
-    view: Mutex<Arc<ConfigView>>,
-    moved: Condvar,
-    position: watch::Sender<i64>,
-    stop: AtomicBool,
-}
+type SharedView = Arc<Mutex<Arc<ConfigView>>>;
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Arc<ConfigView>> {
-        // Nothing panics while it is held, and records are taken in one by one.
-        self.view.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until everything before `position` is in the view.
-    fn wait(&self, position: i64, timeout: Duration) -> Option<Arc<ConfigView>> {
-        let deadline = Instant::now() + timeout;
-        let mut view = self.lock();
-        while view.position < position {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.stop.load(Ordering::Acquire) {
-                return None;
-            }
-            view = self.moved.wait_timeout(view, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        Some(Arc::clone(&view))
-    }
+fn lock(view: &Mutex<Arc<ConfigView>>) -> MutexGuard<'_, Arc<ConfigView>> {
+    // Nothing panics while it is held, and records are taken in one by one.
+    view.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The config log of a group, as this worker has read it.
 pub struct ConfigLog {
     contract: Contract,
     store: Arc<dyn ConfigStore>,
-    shared: Arc<Shared>,
+    view: SharedView,
+    follower: Follower,
     /// One change at a time in a worker: they would only fence each other. With it the reader that asks for the end.
     changing: Mutex<Option<Box<dyn OffsetReader>>>,
-    follower: Mutex<Option<Follower>>,
 }
 
 impl ConfigLog {
-    /// The log of a group. Nothing is read before it is followed.
+    /// Makes the log of a group. Nothing is read before it is followed.
     pub fn new(store: Arc<dyn ConfigStore>, contract: Contract) -> Self {
-        let shared = Shared {
-            view: Mutex::default(),
-            moved: Condvar::new(),
-            position: watch::Sender::new(0),
-            stop: AtomicBool::new(false),
-        };
-        Self { contract, store, shared: Arc::new(shared), changing: Mutex::default(), follower: Mutex::default() }
+        let follower = Follower::new(Part::ConfigLog);
+        Self { contract, store, view: SharedView::default(), follower, changing: Mutex::default() }
     }
 
-    /// Its topic.
+    /// Returns the name of the log's topic.
     pub fn topic(&self) -> &str {
         self.store.topic()
     }
 
-    /// What the log says, as far as it has been read.
+    /// Returns what the log says, as far as it has been read.
     pub fn view(&self) -> Arc<ConfigView> {
-        Arc::clone(&self.shared.lock())
+        Arc::clone(&lock(&self.view))
     }
 
-    /// Hears how far the log has been read.
+    /// Returns a receiver of the position up to which the log has been read.
     pub fn watch(&self) -> watch::Receiver<i64> {
-        self.shared.position.subscribe()
+        self.follower.watch()
     }
 
     /// Begins to follow the log, and reads it to the end it has now. What is asked for in it from then on comes as
@@ -128,30 +101,28 @@ impl ConfigLog {
     /// # Errors
     /// When it cannot be read.
     pub fn follow(&self, events: mpsc::Sender<Event>, ended: &FollowerEnded) -> Result<(), LogError> {
-        let end = self.end(&mut self.lock_changing())?;
-        let store = Arc::clone(&self.store);
-        let reading = Reading { shared: Arc::clone(&self.shared), silent_until: end, events };
-        let follower = Follower::start(Part::ConfigLog, move || store.reader(), reading, ended)?;
-        *self.follower.lock().unwrap_or_else(PoisonError::into_inner) = Some(follower);
-        let read = self.shared.wait(end, READ_TIMEOUT.saturating_mul(3));
-        read.map(|_| ()).ok_or_else(|| timed_out("reading the config topic to its end"))
+        let (store, view) = (Arc::clone(&self.store), Arc::clone(&self.view));
+        let reading = |end| Reading { view, silent_until: end, events, event: None };
+        let end = self.follower.start(move || store.reader(), reading, ended)?;
+        self.read_to(end, READ_TIMEOUT.saturating_mul(3), "reading the config topic to its end").map(|_| ())
     }
 
-    /// Stops following.
+    /// Waits until everything before `position` is in the view, which is returned.
+    fn read_to(&self, position: i64, timeout: Duration, doing: &'static str) -> Result<Arc<ConfigView>, LogError> {
+        if self.follower.wait(position, timeout) { Ok(self.view()) } else { Err(timed_out(doing)) }
+    }
+
+    /// Stops following. Blocks.
     pub fn stop(&self) {
-        self.shared.stop.store(true, Ordering::Release);
-        self.shared.moved.notify_all();
-        if let Some(mut follower) = self.follower.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            follower.stop();
-        }
+        self.follower.stop();
     }
 
     fn lock_changing(&self) -> MutexGuard<'_, Option<Box<dyn OffsetReader>>> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a change that `decide` decides on; it is asked again when the fence was lost. Answers its answer, and the
-    /// place of the log behind the change. Blocks.
+    /// Makes a change that `decide` decides on; it is asked again when the fence was lost. Returns what it returned with the
+    /// change, and the config offset behind that. Blocks.
     ///
     /// # Errors
     /// When it is refused, or the log cannot be written.
@@ -178,7 +149,7 @@ impl ConfigLog {
             tracing::debug!(%error, "the config log was taken by another worker or cannot be reached; trying again");
             *reader = None;
             let delay = jitter(delays.next().unwrap_or(RETRY_CAP));
-            if began.elapsed() + delay > CHANGE_TIMEOUT || self.shared.stop.load(Ordering::Acquire) {
+            if began.elapsed() + delay > CHANGE_TIMEOUT || self.follower.is_stopped() {
                 return Err(error.into());
             }
             std::thread::sleep(delay);
@@ -196,9 +167,8 @@ impl ConfigLog {
         producer.init()?;
         // From here on nobody writes without our noticing; what was written before is read first.
         let end = self.end(reader)?;
-        check_end(end, self.shared.lock().position)?;
-        let view =
-            self.shared.wait(end, READ_TIMEOUT).ok_or_else(|| timed_out("reading the config topic to its end"))?;
+        check_end(end, self.follower.position())?;
+        let view = self.read_to(end, READ_TIMEOUT, "reading the config topic to its end")?;
         if view.has_change(id)
             && let Some(answer) = unclear.take()
         {
@@ -223,7 +193,7 @@ impl ConfigLog {
         write_transaction(&mut *producer, records.map(|(key, value)| Record::of_log(&topic, PARTITION, key, value)))?;
         // Whoever asks this worker next is answered with the change in it.
         let end = self.end(reader)?;
-        self.shared.wait(end, READ_TIMEOUT).ok_or_else(|| timed_out("reading what was written"))?;
+        self.read_to(end, READ_TIMEOUT, "reading what was written")?;
         match unclear.take() {
             Some(answer) => Ok((answer, end)),
             None => Err(other("changing the config topic", "its answer is gone".to_owned()).into()),
@@ -241,7 +211,7 @@ impl ConfigLog {
         Ok(())
     }
 
-    /// Whether the log is this group's, as far as it has been read, and says all that is known here.
+    /// Checks that the log is this group's, as far as it has been read. Returns whether it says all that is known here.
     ///
     /// # Errors
     /// When it is another's, or says something else.
@@ -249,7 +219,7 @@ impl ConfigLog {
         Ok(view.contracts().check(&self.contract, "config.storage.topic")?)
     }
 
-    /// The end of the log as it is now, decided or not.
+    /// Returns the end of the log as it is now, with transactions that are not decided yet.
     fn end(&self, reader: &mut Option<Box<dyn OffsetReader>>) -> Result<i64, LogError> {
         let reader = match reader {
             Some(reader) => reader,
@@ -271,34 +241,30 @@ fn other(doing: &'static str, text: String) -> LogError {
     LogError { kind: LogErrorKind::Other, doing, text }
 }
 
-/// Takes in what is read.
+/// Takes the log's records into the view.
 struct Reading {
-    shared: Arc<Shared>,
-    /// What was asked for before this place is of the past.
+    view: SharedView,
+    /// What was asked for before this config offset is of the past.
     silent_until: i64,
     events: mpsc::Sender<Event>,
+    /// What the last record asks for.
+    event: Option<Event>,
 }
 
 impl Listener for Reading {
-    fn position(&self) -> i64 {
-        self.shared.lock().position
-    }
-
     fn read(&mut self, record: Option<OffsetRecord>, position: i64) {
-        let mut view = self.shared.lock();
-        let mut event = None;
+        let mut view = lock(&self.view);
         if let Some(record) = record {
-            event = ConfigView::apply(&mut view, &record.key, record.value.as_deref());
+            let event = ConfigView::apply(&mut view, &record.key, record.value.as_deref());
+            self.event = event.filter(|_| position > self.silent_until);
         }
         if position > view.position {
             Arc::make_mut(&mut view).position = position;
-            drop(view);
-            self.shared.moved.notify_all();
-            self.shared.position.send_replace(position);
-        } else {
-            drop(view);
         }
-        if let Some(event) = event.filter(|_| position > self.silent_until) {
+    }
+
+    fn moved(&mut self) {
+        if let Some(event) = self.event.take() {
             // None is lost: when too many wait the log is read on as they are done. Nobody listens while the worker stops.
             let _ = self.events.blocking_send(event);
         }

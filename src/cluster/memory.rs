@@ -34,7 +34,7 @@ impl Shared {
 #[derive(Debug, Clone)]
 pub struct MemoryLog {
     shared: Arc<Shared>,
-    /// A name that no other log has: a place of this one, which may outlive it in a shard, says nothing to another.
+    /// A name that no other log has: a config offset of this one, which may outlive it in a shard, says nothing to another.
     name: Arc<str>,
 }
 

@@ -7,6 +7,7 @@
 //! versions that know only that. A value may say its `version`; without one it is of the first.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -34,7 +35,7 @@ const KEY_MAX_BYTES: usize = 2_048;
 /// The member of a task's properties that names its stream.
 const STREAM: &str = "kvs.stream";
 
-/// What a connector is to do.
+/// The target state of a connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TargetState {
     /// Pull.
@@ -47,7 +48,7 @@ pub enum TargetState {
 }
 
 impl TargetState {
-    /// As it is written: `STARTED`, `PAUSED`, `STOPPED`.
+    /// Returns the state's name in records: `STARTED`, `PAUSED`, `STOPPED`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Started => "STARTED",
@@ -56,7 +57,7 @@ impl TargetState {
         }
     }
 
-    /// As POST's `initial_state` has it: `RUNNING`, `PAUSED`, `STOPPED`.
+    /// Reads a state as POST's `initial_state` has it: `RUNNING`, `PAUSED`, `STOPPED`, in any case of letters.
     pub fn from_initial(text: &str) -> Option<Self> {
         match text.to_ascii_uppercase().as_str() {
             "RUNNING" => Some(Self::Started),
@@ -84,13 +85,54 @@ pub struct RestartRequest {
     pub task: Option<u32>,
 }
 
+/// Why a record of the config log cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// The value is no JSON.
+    #[error("its record is no JSON: {0}")]
+    NoJson(#[source] JsonError),
+    /// A later version of the program has written the record.
+    #[error(
+        "its record is of version {found} and this worker knows up to {known}: it was written by a newer worker; run that \
+         version here too, or write the configuration again"
+    )]
+    LaterVersion {
+        /// The form that the record is in.
+        found: u64,
+        /// The newest form that this worker reads.
+        known: u64,
+    },
+    /// The target state is none of those that there are.
+    #[error("its target state {state:?} is not known to this worker")]
+    UnknownState {
+        /// What the record says.
+        state: String,
+    },
+    /// The record of a connector has no settings.
+    #[error("its record has no properties")]
+    NoProperties,
+}
+
+/// What the JSON of a record is refused for.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+pub struct JsonError(Arc<serde_json::Error>);
+
+impl PartialEq for JsonError {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for JsonError {}
+
 /// A record of the config log, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigRecord {
     /// `connector-NAME`. `Err`: it cannot be read, with the reason.
-    Connector(String, Option<Result<Settings, String>>),
+    Connector(String, Option<Result<Settings, RecordError>>),
     /// `target-state-NAME`.
-    Target(String, Option<Result<TargetState, String>>),
+    Target(String, Option<Result<TargetState, RecordError>>),
     /// `task-NAME-ID`: the task's stream.
     Task(String, u32, Option<String>),
     /// `restart-connector-NAME`.
@@ -116,12 +158,12 @@ fn record(key: String, value: Option<Value>) -> KeyValue {
     (key.into_bytes(), value.map(|value| value.to_string().into_bytes()))
 }
 
-/// Writes a connector's settings; `None` deletes them.
+/// Returns the record of a connector's settings; `None` deletes them.
 pub fn connector(name: &str, settings: Option<&Settings>) -> KeyValue {
     record(format!("{CONNECTOR}{name}"), settings.map(|settings| json!({ "properties": settings })))
 }
 
-/// Writes a connector's target state; `None` deletes it.
+/// Returns the record of a connector's target state; `None` deletes it.
 pub fn target_state(name: &str, state: Option<TargetState>) -> KeyValue {
     let value = state.map(|state| {
         // As Connect since 3.5: what does not know STOPPED takes it for PAUSED.
@@ -131,12 +173,12 @@ pub fn target_state(name: &str, state: Option<TargetState>) -> KeyValue {
     record(format!("{TARGET_STATE}{name}"), value)
 }
 
-/// Writes a task's stream; `None` deletes the task.
+/// Returns the record of a task's stream; `None` deletes the task.
 pub fn task(name: &str, id: u32, stream: Option<&str>) -> KeyValue {
     record(format!("{TASK}{name}-{id}"), stream.map(|stream| json!({ "properties": { STREAM: stream } })))
 }
 
-/// Asks for a restart.
+/// Returns the record that asks for a restart.
 pub fn restart(request: &RestartRequest) -> KeyValue {
     let mut value = json!({ "include-tasks": request.include_tasks, "only-failed": request.only_failed });
     if let Some(task) = request.task {
@@ -145,28 +187,28 @@ pub fn restart(request: &RestartRequest) -> KeyValue {
     record(format!("{RESTART}{}", request.connector), Some(value))
 }
 
-/// Sets a logger's level on all workers.
+/// Returns the record that sets a logger's level on all workers.
 pub fn logger(name: &str, level: &str) -> KeyValue {
     record(format!("{LOGGER}{name}"), Some(json!({ "level": level })))
 }
 
-/// Says that offsets of these shards were altered.
+/// Returns the record that says that offsets of these shards were altered.
 pub fn altered(shards: &[ShardId]) -> KeyValue {
     let shards: Vec<i32> = shards.iter().map(|shard| shard.0).collect();
     record(ALTERED.to_owned(), Some(json!({ "shards": shards })))
 }
 
-/// Says whose log it is.
+/// Returns the record that says whose log it is.
 pub fn group(group_id: &str) -> KeyValue {
     record(GROUP.to_owned(), Some(json!({ "groupId": group_id })))
 }
 
-/// Says which change this transaction is.
+/// Returns the record that says which change a transaction is.
 pub fn change(id: &str) -> KeyValue {
     record(CHANGE.to_owned(), Some(json!({ "change": id })))
 }
 
-/// Reads a record.
+/// Reads a record's key and value.
 pub fn read(key: &[u8], value: Option<&[u8]>) -> ConfigRecord {
     if let Some(id) = contracts::id_of(key) {
         return ConfigRecord::Contract(id.to_owned(), value.map(Contract::read));
@@ -221,26 +263,23 @@ pub fn read(key: &[u8], value: Option<&[u8]>) -> ConfigRecord {
     }
 }
 
-/// JSON of a version that is known.
-fn parse(value: &[u8]) -> Result<Value, String> {
-    let value: Value = serde_json::from_slice(value).map_err(|error| format!("its record is no JSON: {error}"))?;
+/// Reads JSON of a version that is known.
+fn parse(value: &[u8]) -> Result<Value, RecordError> {
+    let value: Value =
+        serde_json::from_slice(value).map_err(|error| RecordError::NoJson(JsonError(Arc::new(error))))?;
     match value.get("version").and_then(Value::as_u64) {
-        Some(version) if version > VERSION => Err(format!(
-            "its record is of version {version} and this worker knows up to {VERSION}: it was written by a newer worker; \
-             run that version here too, or write the configuration again"
-        )),
+        Some(found) if found > VERSION => Err(RecordError::LaterVersion { found, known: VERSION }),
         _ => Ok(value),
     }
 }
 
-fn read_state(value: &Value) -> Result<TargetState, String> {
-    let text = value.get("state.v2").or_else(|| value.get("state")).and_then(Value::as_str).unwrap_or_default();
-    TargetState::from_name(text).ok_or_else(|| format!("its target state {text:?} is not known to this worker"))
+fn read_state(value: &Value) -> Result<TargetState, RecordError> {
+    let state = value.get("state.v2").or_else(|| value.get("state")).and_then(Value::as_str).unwrap_or_default();
+    TargetState::from_name(state).ok_or_else(|| RecordError::UnknownState { state: state.to_owned() })
 }
 
-fn read_properties(value: &Value) -> Result<Settings, String> {
-    let properties = value.get("properties").and_then(Value::as_object);
-    let properties = properties.ok_or("its record has no properties")?;
+fn read_properties(value: &Value) -> Result<Settings, RecordError> {
+    let properties = value.get("properties").and_then(Value::as_object).ok_or(RecordError::NoProperties)?;
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     Ok(properties.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), text(value))).collect())
 }

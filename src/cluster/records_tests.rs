@@ -41,6 +41,7 @@ fn connects_own_records_are_read() {
 fn a_record_of_a_later_version_is_refused_with_a_message() {
     let record = read(b"connector-f1", Some(br#"{"version":2,"properties":{}}"#));
     let ConfigRecord::Connector(_, Some(Err(reason))) = record else { panic!("{record:?}") };
+    let reason = reason.to_string();
     assert!(reason.contains("version 2") && reason.contains("newer worker"), "{reason}");
     // What is only added is passed over.
     let record = read(b"connector-f1", Some(br#"{"version":1,"more":[],"properties":{}}"#));

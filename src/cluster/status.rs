@@ -1,4 +1,4 @@
-//! How connectors and tasks are, as the status topic says it.
+//! The statuses of connectors and tasks, as the status topic has them.
 //!
 //! Keys and values are Kafka Connect's: `status-connector-NAME`, `status-task-NAME-ID`, `status-topic-TOPIC:connector-NAME`;
 //! ours besides is `kvs-connect-worker-ID`, a worker's heartbeat. What a dead worker has reported counts no more: its tasks
@@ -23,9 +23,9 @@ const WORKER: &str = "kvs-connect-worker-";
 /// Workers at most whose reports of one thing are kept: those of the highest lease epochs.
 const REPORTS_MAX: usize = 8;
 
-/// A state, as Connect names it.
+/// The state of a connector or a task that a worker reports, as Connect names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunState {
+pub enum ReportedState {
     /// It works.
     Running,
     /// Its sessions are closed.
@@ -40,8 +40,8 @@ pub enum RunState {
     Unassigned,
 }
 
-impl RunState {
-    /// Its name.
+impl ReportedState {
+    /// Returns the state's name, as records and answers have it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "RUNNING",
@@ -59,11 +59,11 @@ impl RunState {
     }
 }
 
-/// How a connector or a task is, as one worker reports it.
+/// The status of a connector or a task, as one worker reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// Its state.
-    pub state: RunState,
+    pub state: ReportedState,
     /// Why it has failed, or why it does not move.
     pub trace: Option<String>,
     /// The worker that reports it.
@@ -108,14 +108,14 @@ pub enum StatusKey {
 }
 
 impl StatusKey {
-    /// The connector it is about.
+    /// Returns the name of the connector that the status is about.
     pub fn connector(&self) -> &str {
         match self {
             Self::Connector(name) | Self::Task(name, _) => name,
         }
     }
 
-    /// A record of it; `None` takes it away.
+    /// Returns the record of a status; `None` takes the status away.
     pub fn record(&self, status: Option<&Status>) -> KeyValue {
         let key = match self {
             Self::Connector(name) => format!("{CONNECTOR}{name}"),
@@ -134,14 +134,14 @@ impl StatusKey {
     }
 }
 
-/// A record that says that a connector has written to a topic; or, taken away, that it is not known to.
+/// Returns the record that says that a connector has written to a topic; not `used`, it is taken away.
 pub fn topic_record(connector: &str, topic: &str, used: bool) -> KeyValue {
     let key = format!("{TOPIC}{topic}{OF_CONNECTOR}{connector}");
     let value = json!({ "topic": { "name": topic, "connector": connector, "discoverTimestamp": now_ms() } });
     (key.into_bytes(), used.then(|| value.to_string().into_bytes()))
 }
 
-/// A worker's heartbeat, which says for how long it is alive; `None`: it leaves.
+/// Returns the record of a worker's heartbeat, which says for how long it is alive; `None`: it leaves.
 pub fn worker_record(reporter: &Reporter, group_instance_id: Option<&str>, alive_for: Option<Duration>) -> KeyValue {
     let value = alive_for.map(|duration| {
         json!({
@@ -165,7 +165,7 @@ struct Heartbeat {
     alive_until: Instant,
     started_ms: i64,
     group_instance_id: Option<String>,
-    release: String,
+    version: String,
 }
 
 /// What the workers have last reported of one thing, in the order of the log; never empty.
@@ -173,7 +173,7 @@ struct Heartbeat {
 struct Reports(Vec<Status>);
 
 impl Reports {
-    /// Takes a report in, in the place of what the same worker reported before.
+    /// Takes a report in, instead of what the same worker reported before.
     fn put(&mut self, status: Status) {
         self.0.retain(|known| known.reporter.worker_id != status.reporter.worker_id);
         self.0.push(status);
@@ -249,10 +249,10 @@ impl StatusView {
         // Without an age where the writer's clock is ahead of ours.
         let age_ms = if live { 0 } else { u64::try_from(now_ms().saturating_sub(written_ms)).unwrap_or_default() };
         let left = alive_for.saturating_sub(Duration::from_millis(age_ms));
-        let release = value["release"].as_str().unwrap_or_default().to_owned();
+        let version = value["release"].as_str().unwrap_or_default().to_owned();
         let started_ms = value["started_ms"].as_i64().unwrap_or_default();
         let group_instance_id = value["group_instance_id"].as_str().map(str::to_owned);
-        let heartbeat = Heartbeat { alive_until: now + left, started_ms, group_instance_id, release };
+        let heartbeat = Heartbeat { alive_until: now + left, started_ms, group_instance_id, version };
         self.workers.insert(worker_id.to_owned(), heartbeat);
     }
 
@@ -284,9 +284,9 @@ impl StatusView {
         found.map(|(worker_id, heartbeat)| (worker_id.as_str(), heartbeat.alive_until))
     }
 
-    /// The release that a worker runs.
-    pub fn release(&self, worker_id: &str) -> Option<&str> {
-        self.workers.get(worker_id).map(|worker| worker.release.as_str()).filter(|release| !release.is_empty())
+    /// Returns the version of the program that a worker runs, if it has said it.
+    pub fn version(&self, worker_id: &str) -> Option<&str> {
+        self.workers.get(worker_id).map(|worker| worker.version.as_str()).filter(|version| !version.is_empty())
     }
 
     /// Returns the workers that are alive at `now`.
@@ -327,25 +327,25 @@ impl StatusView {
         reports.filter(|report| self.is_reporting(&report.reporter, now)).max_by_key(|report| report.lease_epoch)
     }
 
-    /// Returns how something is at `now`: UNASSIGNED when nobody who is alive reports of it.
+    /// Returns the status of something at `now`: UNASSIGNED when nobody who is alive reports of it.
     pub fn get(&self, key: &StatusKey, now: Instant) -> Status {
         let mut status = self.counting(key, now).cloned().unwrap_or_else(|| {
             let highest =
                 self.reports.get(key).and_then(|known| known.0.iter().max_by_key(|report| report.lease_epoch));
             Status {
-                state: RunState::Unassigned,
+                state: ReportedState::Unassigned,
                 trace: None,
                 reporter: highest.map_or_else(|| Reporter::unknown(""), |report| report.reporter.clone()),
                 lease_epoch: highest.map_or(0, |report| report.lease_epoch),
             }
         });
-        if status.state == RunState::Unassigned {
+        if status.state == ReportedState::Unassigned {
             status.trace.get_or_insert_with(|| NOBODY_HAS_IT.to_owned());
         }
         status
     }
 
-    /// Topics that a connector has written to.
+    /// Returns the topics that a connector has written to.
     pub fn topics(&self, connector: &str) -> BTreeSet<String> {
         self.topics.get(connector).cloned().unwrap_or_default()
     }
@@ -361,7 +361,7 @@ fn status_key(key: &str) -> Option<StatusKey> {
 
 fn read(value: &Value) -> Option<Status> {
     Some(Status {
-        state: RunState::from_name(value["state"].as_str()?)?,
+        state: ReportedState::from_name(value["state"].as_str()?)?,
         trace: value["trace"].as_str().map(str::to_owned),
         reporter: Reporter {
             worker_id: value["worker_id"].as_str()?.to_owned(),

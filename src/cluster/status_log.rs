@@ -1,11 +1,11 @@
 //! The status topic: followed by every worker, written by every worker about what it has.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::contracts::{self, Contracts};
-use super::follow::{Follower, FollowerEnded, Listener, PARTITION};
+use super::follow::{Follower, FollowerEnded, Listener};
 use super::records::KeyValue;
 use super::status::{self, StatusView};
 use crate::model::contract::ContractError;
@@ -13,10 +13,10 @@ use crate::model::log::OffsetRecord;
 use crate::model::{Contract, LogError, LogErrorKind, OffsetReader};
 use crate::supervision::Part;
 
-/// The topic is read to its end within so long.
+/// How long reading the topic to its end may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What was written to claim the topic comes back within so long.
+/// How long what was written to claim the topic may take to come back.
 const CLAIM_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Why the status topic is not this group's.
@@ -43,10 +43,10 @@ pub trait StatusStore: Send + Sync + 'static {
         None
     }
 
-    /// Waits until what was written is there, at most so long. Blocks.
+    /// Waits until what was written is there, for at most `timeout`. Blocks.
     fn flush(&self, timeout: Duration);
 
-    /// A reader that follows the topic.
+    /// Makes a reader that follows the topic.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -57,7 +57,6 @@ pub trait StatusStore: Send + Sync + 'static {
 struct Shared {
     view: Mutex<StatusView>,
     contracts: Mutex<Contracts>,
-    position: AtomicI64,
     /// Counts what has been read.
     version: AtomicU64,
 }
@@ -73,13 +72,13 @@ impl Shared {
 pub struct StatusLog {
     store: Arc<dyn StatusStore>,
     shared: Arc<Shared>,
-    follower: Mutex<Option<Follower>>,
+    follower: Follower,
 }
 
 impl StatusLog {
-    /// Nothing is read before it is followed.
+    /// Makes the statuses of a group. Nothing is read before they are followed.
     pub fn new(store: Arc<dyn StatusStore>) -> Self {
-        Self { store, shared: Arc::default(), follower: Mutex::default() }
+        Self { store, shared: Arc::default(), follower: Follower::new(Part::StatusLog) }
     }
 
     /// Begins to follow, and reads the topic to the end it has now. `ended` hears it if that panics again and
@@ -88,20 +87,14 @@ impl StatusLog {
     /// # Errors
     /// When it cannot be read.
     pub fn follow(&self, ended: &FollowerEnded) -> Result<(), LogError> {
-        let end = self.store.reader()?.bounds(PARTITION)?.end;
-        let store = Arc::clone(&self.store);
-        let reading = Reading { shared: Arc::clone(&self.shared), old_until: end };
-        let follower = Follower::start(Part::StatusLog, move || store.reader(), reading, ended)?;
-        *self.follower.lock().unwrap_or_else(PoisonError::into_inner) = Some(follower);
-        let began = Instant::now();
-        while self.shared.position.load(Ordering::Acquire) < end {
-            if began.elapsed() > READ_TIMEOUT {
-                let text = "no progress; is a transaction open on it?".to_owned();
-                return Err(LogError { kind: LogErrorKind::Timeout, doing: "reading the status topic", text });
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        let (store, shared) = (Arc::clone(&self.store), Arc::clone(&self.shared));
+        let reading = |end| Reading { shared, old_until: end };
+        let end = self.follower.start(move || store.reader(), reading, ended)?;
+        if self.follower.wait(end, READ_TIMEOUT) {
+            return Ok(());
         }
-        Ok(())
+        let text = "no progress; is a transaction open on it?".to_owned();
+        Err(LogError { kind: LogErrorKind::Timeout, doing: "reading the status topic", text })
     }
 
     /// Leaves in the topic what this group has agreed on, unless it says so. Blocks.
@@ -117,15 +110,13 @@ impl StatusLog {
             return Ok(());
         }
         let id = contracts::new_id();
-        let began = Instant::now();
+        let deadline = Instant::now() + CLAIM_TIMEOUT;
         self.store.write(contracts::record(&id, contract))?;
         self.store.flush(CLAIM_TIMEOUT);
-        while !self.contracts().contains(&id) {
-            if began.elapsed() > CLAIM_TIMEOUT {
-                let text = "what was written does not come back; look whether it may be written".to_owned();
-                return Err(LogError { kind: LogErrorKind::Timeout, doing: "claiming the status topic", text }.into());
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        let left = deadline.saturating_duration_since(Instant::now());
+        if !self.follower.wait_until(left, |_| self.contracts().contains(&id)) {
+            let text = "what was written does not come back; look whether it may be written".to_owned();
+            return Err(LogError { kind: LogErrorKind::Timeout, doing: "claiming the status topic", text }.into());
         }
         self.contracts().check(contract, SETTING)?;
         Ok(())
@@ -138,27 +129,25 @@ impl StatusLog {
 
     /// Stops following. Blocks.
     pub fn stop(&self) {
-        if let Some(mut follower) = self.follower.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            follower.stop();
-        }
+        self.follower.stop();
     }
 
     /// Returns up to where the topic has been read.
     pub fn position(&self) -> i64 {
-        self.shared.position.load(Ordering::Acquire)
+        self.follower.position()
     }
 
-    /// Looks at what the topic says.
+    /// Calls `look` with what the topic says, as far as it has been read.
     pub fn look<T>(&self, look: impl FnOnce(&StatusView) -> T) -> T {
         look(&self.shared.lock())
     }
 
-    /// Changes whenever something has been read.
+    /// Returns a number that changes whenever something other than a heartbeat has been read.
     pub fn version(&self) -> u64 {
         self.shared.version.load(Ordering::Acquire)
     }
 
-    /// Writes a record.
+    /// Writes a record, soon. One that is lost is written again by whoever finds it missing.
     pub fn write(&self, record: KeyValue) {
         if let Err(error) = self.store.write(record) {
             tracing::debug!(%error, "a status cannot be written now; it is written again");
@@ -170,7 +159,7 @@ impl StatusLog {
         self.store.trouble()
     }
 
-    /// Waits until what was written is there. Blocks.
+    /// Waits until what was written is there, for at most `timeout`. Blocks.
     pub fn flush(&self, timeout: Duration) {
         self.store.flush(timeout);
     }
@@ -182,10 +171,6 @@ struct Reading {
 }
 
 impl Listener for Reading {
-    fn position(&self) -> i64 {
-        self.shared.position.load(Ordering::Acquire)
-    }
-
     fn read(&mut self, record: Option<OffsetRecord>, position: i64) {
         if let Some(record) = record {
             if let Some(id) = contracts::id_of(&record.key) {
@@ -198,6 +183,5 @@ impl Listener for Reading {
                 self.shared.version.fetch_add(1, Ordering::AcqRel);
             }
         }
-        self.shared.position.fetch_max(position, Ordering::AcqRel);
     }
 }

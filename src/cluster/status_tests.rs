@@ -10,7 +10,7 @@ fn reporter(worker_id: &str) -> Reporter {
     Reporter { worker_id: worker_id.to_owned(), started_ms: 1 }
 }
 
-fn reports(view: &mut StatusView, worker_id: &str, state: RunState, lease_epoch: i64) {
+fn reports(view: &mut StatusView, worker_id: &str, state: ReportedState, lease_epoch: i64) {
     let status = Status { state, trace: None, reporter: reporter(worker_id), lease_epoch };
     let (key, value) = key().record(Some(&status));
     view.apply(&key, value.as_deref(), true, Instant::now());
@@ -21,7 +21,7 @@ fn heartbeat(view: &mut StatusView, worker_id: &str, duration: Option<Duration>)
     view.apply(&key, value.as_deref(), true, Instant::now());
 }
 
-fn state(view: &StatusView) -> RunState {
+fn state(view: &StatusView) -> ReportedState {
     view.get(&key(), Instant::now()).state
 }
 
@@ -30,29 +30,29 @@ const LONG: Option<Duration> = Some(Duration::from_secs(60));
 #[test]
 fn what_a_dead_worker_said_is_unassigned_and_never_running() {
     let mut view = StatusView::default();
-    assert_eq!(state(&view), RunState::Unassigned);
-    reports(&mut view, "a", RunState::Running, 1);
-    assert_eq!(state(&view), RunState::Unassigned, "nobody has heard of the worker");
+    assert_eq!(state(&view), ReportedState::Unassigned);
+    reports(&mut view, "a", ReportedState::Running, 1);
+    assert_eq!(state(&view), ReportedState::Unassigned, "nobody has heard of the worker");
     heartbeat(&mut view, "a", LONG);
-    assert_eq!(state(&view), RunState::Running);
+    assert_eq!(state(&view), ReportedState::Running);
     heartbeat(&mut view, "a", Some(Duration::ZERO));
-    assert_eq!(state(&view), RunState::Unassigned);
+    assert_eq!(state(&view), ReportedState::Unassigned);
     heartbeat(&mut view, "a", LONG);
     heartbeat(&mut view, "a", None);
-    assert_eq!(state(&view), RunState::Unassigned, "it has left");
+    assert_eq!(state(&view), ReportedState::Unassigned, "it has left");
 }
 
 /// A worker that reads the topic from its beginning takes nobody for alive who was alive then.
 #[test]
 fn a_heartbeat_of_the_past_is_as_old_as_it_says() {
     let mut view = StatusView::default();
-    reports(&mut view, "a", RunState::Running, 1);
+    reports(&mut view, "a", ReportedState::Running, 1);
     let old = json!({ "time_ms": now_ms() - 20_000, "lives_for_ms": 15_000, "started_ms": 1 }).to_string();
     view.apply(b"kvs-connect-worker-a", Some(old.as_bytes()), false, Instant::now());
-    assert_eq!(state(&view), RunState::Unassigned);
+    assert_eq!(state(&view), ReportedState::Unassigned);
     let young = json!({ "time_ms": now_ms() - 2_000, "lives_for_ms": 15_000, "started_ms": 1 }).to_string();
     view.apply(b"kvs-connect-worker-a", Some(young.as_bytes()), false, Instant::now());
-    assert_eq!(state(&view), RunState::Running);
+    assert_eq!(state(&view), ReportedState::Running);
     // Numbers that nobody would write are no reason to panic.
     for time_ms in [i64::MIN, i64::MAX] {
         let foreign = json!({ "time_ms": time_ms, "lives_for_ms": u64::MAX, "started_ms": 1 }).to_string();
@@ -65,18 +65,18 @@ fn the_worker_of_the_later_lease_counts() {
     let mut view = StatusView::default();
     heartbeat(&mut view, "old", LONG);
     heartbeat(&mut view, "new", LONG);
-    reports(&mut view, "old", RunState::Running, 10);
-    reports(&mut view, "new", RunState::Paused, 12);
+    reports(&mut view, "old", ReportedState::Running, 10);
+    reports(&mut view, "new", ReportedState::Paused, 12);
     // It was asleep and does not know yet that its shard is another's.
-    reports(&mut view, "old", RunState::Failed, 10);
+    reports(&mut view, "old", ReportedState::Failed, 10);
     let counting = view.get(&key(), Instant::now());
-    assert_eq!((counting.state, counting.reporter.worker_id.as_str()), (RunState::Paused, "new"));
+    assert_eq!((counting.state, counting.reporter.worker_id.as_str()), (ReportedState::Paused, "new"));
     // Its report stands last in the log, which the new owner mends: who reads the compacted topic has nothing else.
     assert_eq!(view.last_reported(&key()).unwrap().reporter.worker_id, "old");
     // The new one is dead, and the old one has it again.
     heartbeat(&mut view, "new", None);
-    reports(&mut view, "old", RunState::Running, 10);
-    assert_eq!(state(&view), RunState::Running);
+    reports(&mut view, "old", ReportedState::Running, 10);
+    assert_eq!(state(&view), ReportedState::Running);
 }
 
 /// What an earlier run of a worker has reported is not what the present one does.
@@ -84,15 +84,15 @@ fn the_worker_of_the_later_lease_counts() {
 fn reports_of_an_earlier_run_of_a_worker_count_no_more() {
     let mut view = StatusView::default();
     heartbeat(&mut view, "a", LONG);
-    reports(&mut view, "a", RunState::Running, 10);
+    reports(&mut view, "a", ReportedState::Running, 10);
     let again = Reporter { worker_id: "a".to_owned(), started_ms: 2 };
     let (worker, value) = worker_record(&again, None, LONG);
     view.apply(&worker, value.as_deref(), true, Instant::now());
-    assert_eq!(state(&view), RunState::Unassigned);
+    assert_eq!(state(&view), ReportedState::Unassigned);
     // A version that does not say which run reports is believed.
     let (status, _) = key().record(None);
     view.apply(&status, Some(br#"{"state":"RUNNING","worker_id":"a","generation":3}"#), true, Instant::now());
-    assert_eq!(state(&view), RunState::Running);
+    assert_eq!(state(&view), ReportedState::Running);
 }
 
 /// The failure of `cluster::workers_may_be_killed…`: a late heartbeat of a sleeper, heard by one view and not by the
@@ -106,9 +106,11 @@ fn a_late_heartbeat_changes_no_view_for_ever() {
         // A sleeper's heartbeat, good for ten seconds, which the second view reads when it is over.
         let (worker, value) = worker_record(&reporter("sleeper"), None, Some(Duration::from_secs(10)));
         view.apply(&worker, value.as_deref(), true, began);
-        for (worker_id, state, lease_epoch) in
-            [("w", RunState::Running, 12), ("sleeper", RunState::Unassigned, 10), ("w", RunState::Running, 12)]
-        {
+        for (worker_id, state, lease_epoch) in [
+            ("w", ReportedState::Running, 12),
+            ("sleeper", ReportedState::Unassigned, 10),
+            ("w", ReportedState::Running, 12),
+        ] {
             let status = Status { state, trace: None, reporter: reporter(worker_id), lease_epoch };
             let (status_key, value) = key().record(Some(&status));
             view.apply(&status_key, value.as_deref(), true, read_at);
@@ -117,19 +119,19 @@ fn a_late_heartbeat_changes_no_view_for_ever() {
         view.apply(&worker, value.as_deref(), true, later);
     }
     assert_eq!(heard.get(&key(), later), unheard.get(&key(), later));
-    assert_eq!(heard.get(&key(), later).state, RunState::Running);
+    assert_eq!(heard.get(&key(), later).state, ReportedState::Running);
 }
 
 /// One record of the topic: a report of one of three workers, or a heartbeat.
 #[derive(Debug, Clone)]
 enum Written {
-    Report(u8, RunState, i64),
+    Report(u8, ReportedState, i64),
     Heartbeat(u8, u64),
     Left(u8),
 }
 
 fn written() -> impl Strategy<Value = Written> {
-    let state = prop_oneof![Just(RunState::Running), Just(RunState::Unassigned), Just(RunState::Failed)];
+    let state = prop_oneof![Just(ReportedState::Running), Just(ReportedState::Unassigned), Just(ReportedState::Failed)];
     prop_oneof![
         3 => (0u8..3, state, 0i64..6).prop_map(|(worker, state, epoch)| Written::Report(worker, state, epoch)),
         2 => (0u8..3, 1u64..20).prop_map(|(worker, seconds)| Written::Heartbeat(worker, seconds)),
@@ -184,7 +186,7 @@ fn a_bounded_number_of_reports_is_kept_and_the_latest_lease_among_them() {
     for worker in 0..40 {
         let name = format!("w{worker}");
         heartbeat(&mut view, &name, LONG);
-        reports(&mut view, &name, RunState::Running, if worker == 20 { 99 } else { i64::from(worker) });
+        reports(&mut view, &name, ReportedState::Running, if worker == 20 { 99 } else { i64::from(worker) });
     }
     assert_eq!(view.reports[&key()].0.len(), REPORTS_MAX);
     assert_eq!(view.get(&key(), Instant::now()).reporter.worker_id, "w20");
@@ -205,14 +207,14 @@ fn workers_that_have_been_dead_for_long_are_named() {
 fn a_status_of_a_later_version_is_passed_over() {
     let mut view = StatusView::default();
     heartbeat(&mut view, "a", LONG);
-    reports(&mut view, "a", RunState::Running, 1);
+    reports(&mut view, "a", ReportedState::Running, 1);
     let (record_key, _) = key().record(None);
     for value in
         [&br#"{"version":2,"state":"RUNNING","worker_id":"a"}"#[..], br#"{"state":"DREAMING","worker_id":"a"}"#, b"{"]
     {
         view.apply(&record_key, Some(value), true, Instant::now());
     }
-    assert_eq!(state(&view), RunState::Running);
+    assert_eq!(state(&view), ReportedState::Running);
 }
 
 #[test]

@@ -1,21 +1,21 @@
-//! What the config log says, up to a place in it.
+//! What the config log says, up to a config offset.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::contracts::{self, Contracts};
-use super::records::{self, ConfigRecord, KeyValue, RestartRequest, Settings, TargetState};
+use super::records::{self, ConfigRecord, KeyValue, RecordError, RestartRequest, Settings, TargetState};
 use crate::logging::shown;
 use crate::model::{Contract, ShardId};
 
-/// So many changes are remembered: more than are under way at once.
+/// The most changes that are remembered: more than are under way at once.
 const CHANGES_MAX: usize = 256;
 
 /// A connector as the log has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectorEntry {
     /// Its settings, as they were given; `Err`: they, or its target state, cannot be read, with the reason.
-    pub settings: Result<Settings, String>,
+    pub settings: Result<Settings, RecordError>,
     /// What it is to do.
     pub target: TargetState,
     /// The stream of each task.
@@ -25,10 +25,10 @@ pub struct ConnectorEntry {
 /// The connectors of a group.
 #[derive(Debug, Clone, Default)]
 pub struct ConfigView {
-    /// Everything before this place of the log is in here.
+    /// The config offset up to which everything is in here.
     pub position: i64,
-    settings: BTreeMap<String, Result<Settings, String>>,
-    targets: BTreeMap<String, Result<TargetState, String>>,
+    settings: BTreeMap<String, Result<Settings, RecordError>>,
+    targets: BTreeMap<String, Result<TargetState, RecordError>>,
     tasks: BTreeMap<String, BTreeMap<u32, String>>,
     changes: VecDeque<String>,
     contracts: Contracts,
@@ -51,7 +51,7 @@ pub enum Event {
 }
 
 impl ConfigView {
-    /// Takes a record in.
+    /// Takes a record into the view, and returns what it asks for, if it asks for something.
     pub fn apply(view: &mut Arc<Self>, key: &[u8], value: Option<&[u8]>) -> Option<Event> {
         let record = records::read(key, value);
         let view = Arc::make_mut(view);
@@ -83,22 +83,22 @@ impl ConfigView {
         None
     }
 
-    /// What the log says that its group has agreed on.
+    /// Returns what the log says that its group has agreed on.
     pub fn contracts(&self) -> &Contracts {
         &self.contracts
     }
 
-    /// Whether a change has been made, of those of late.
+    /// Returns whether a change has been made, of those that are remembered.
     pub fn has_change(&self, id: &str) -> bool {
         self.changes.iter().any(|change| change == id)
     }
 
-    /// Whether there is such a connector.
+    /// Returns whether there is such a connector.
     pub fn contains(&self, name: &str) -> bool {
         self.settings.contains_key(name)
     }
 
-    /// A connector.
+    /// Returns a connector, or `None` when there is none of that name.
     pub fn get(&self, name: &str) -> Option<ConnectorEntry> {
         let settings = match (self.settings.get(name)?, self.refused(name)) {
             (_, Some(reason)) => Err(reason.clone()),
@@ -108,7 +108,7 @@ impl ConfigView {
         Some(ConnectorEntry { settings, target: self.target(name), tasks })
     }
 
-    /// A connector as it is when these records of it are in the log, too. Nothing of the others is looked at or copied.
+    /// Returns a connector as it is when these records of it are in the log, too. Nothing of the others is looked at or copied.
     pub fn entry_after(&self, name: &str, records: &[KeyValue]) -> Option<ConnectorEntry> {
         fn one<V: Clone>(map: &BTreeMap<String, V>, name: &str) -> BTreeMap<String, V> {
             map.get_key_value(name).map(|(name, value)| (name.clone(), value.clone())).into_iter().collect()
@@ -121,13 +121,13 @@ impl ConfigView {
         after.get(name)
     }
 
-    /// Why a connector's settings, or what it is to do, cannot be read.
-    pub fn refused(&self, name: &str) -> Option<&String> {
+    /// Returns why a connector's settings or its target state cannot be read, if they cannot.
+    pub fn refused(&self, name: &str) -> Option<&RecordError> {
         let settings = self.settings.get(name).and_then(|settings| settings.as_ref().err());
         settings.or_else(|| self.targets.get(name).and_then(|target| target.as_ref().err()))
     }
 
-    /// What a connector is to do.
+    /// Returns the target state of a connector.
     pub fn target(&self, name: &str) -> TargetState {
         match self.targets.get(name) {
             Some(Ok(target)) => *target,
@@ -137,17 +137,17 @@ impl ConfigView {
         }
     }
 
-    /// The streams of a connector's tasks.
+    /// Returns the streams of a connector's tasks, by the tasks' ids.
     pub fn tasks(&self, name: &str) -> Option<&BTreeMap<u32, String>> {
         self.tasks.get(name)
     }
 
-    /// The settings of a connector.
-    pub fn settings(&self, name: &str) -> Option<&Result<Settings, String>> {
+    /// Returns the settings of a connector.
+    pub fn settings(&self, name: &str) -> Option<&Result<Settings, RecordError>> {
         self.settings.get(name)
     }
 
-    /// Their names, in order.
+    /// Returns the connectors' names, in order.
     pub fn names(&self) -> impl Iterator<Item = &String> {
         self.settings.keys()
     }

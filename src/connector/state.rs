@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use kvs_client::{FragmentNumber, Timestamp};
-use serde_json::{Value, json};
 
 use super::hindrance::Hindrance;
 use crate::config::connector::shown;
-use crate::model::OffsetKey;
 
 /// What the trace says of a stream that gets no memory.
 const WAITS_FOR_MEMORY: &str =
@@ -146,22 +144,6 @@ impl StreamState {
     fn is_hindered(&self) -> bool {
         matches!(self, Self::Retrying { .. } | Self::WaitingForRest { .. })
     }
-
-    /// Its name, as Connect writes states.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Starting => "STARTING",
-            Self::Running => "RUNNING",
-            Self::WaitingForRest { .. } => "WAITING_FOR_REST",
-            Self::WaitingForMemory => "WAITING_FOR_MEMORY",
-            Self::Retrying { .. } => "RETRYING",
-            Self::Backfilling(_) => "BACKFILLING",
-            Self::WaitingForTime { .. } => "WAITING_FOR_TIME",
-            Self::Completed(_) => "COMPLETED",
-            Self::Gone { .. } => "GONE",
-            Self::Failed { .. } => "FAILED",
-        }
-    }
 }
 
 impl StreamStatus {
@@ -259,40 +241,5 @@ impl StreamStatus {
             _ => self.hindrance.clear(),
         }
         self.state = state;
-    }
-
-    /// As the status says it.
-    pub fn to_json(&self, key: &OffsetKey) -> Value {
-        let mut status = json!({
-            "connector": key.connector,
-            "stream": key.stream,
-            "state": self.state.name(),
-            "millis_behind_now": self.millis_behind_now,
-            "caught_up": self.caught_up,
-            "errors": self.errors,
-        });
-        if let Some(rate) = self.at_rate_limit_bytes_per_second {
-            status["at_rate_limit_bytes_per_second"] = rate.into();
-        }
-        match &self.state {
-            StreamState::Starting | StreamState::Running | StreamState::WaitingForMemory => {}
-            StreamState::WaitingForRest { fragment_number } => {
-                status["fragment_number"] = fragment_number.as_deref().into();
-            }
-            StreamState::Retrying { reason } | StreamState::Gone { reason } | StreamState::Failed { reason } => {
-                status["reason"] = reason.as_str().into();
-            }
-            StreamState::Backfilling(progress)
-            | StreamState::Completed(progress)
-            | StreamState::WaitingForTime { progress, .. } => {
-                status["backfill"] = json!({
-                    "percent": f64::from(progress.permille) / 10.0,
-                    "fragments": progress.fragments,
-                    "size_bytes": progress.size_bytes,
-                    "eta_s": progress.eta_s,
-                });
-            }
-        }
-        status
     }
 }

@@ -19,7 +19,7 @@ use tracing_subscriber::fmt::MakeWriter;
 const LINES_MAX: usize = 4_096;
 /// Bytes of these, at most.
 const BYTES_MAX: usize = 4 << 20;
-/// Dropped lines are spoken of so often at most while lines come faster than they can be written.
+/// The shortest time between two reports of dropped lines, while lines come faster than they can be written.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
 /// How often it is tried to say that lines were dropped when no more come.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -132,7 +132,7 @@ struct Writing<W> {
     sink: W,
     note: &'static (dyn Fn(u64) -> String + Sync),
     counts: Arc<Counts>,
-    /// So many dropped lines have been spoken of.
+    /// How many dropped lines have been reported.
     said: u64,
     said_when: Option<Instant>,
     /// The last write broke off within a line.

@@ -29,7 +29,7 @@ use super::origin::{ForeignHost, Origins};
 use crate::config::rest::RestConfig;
 
 /// The path that everybody may look at.
-const OPEN: &str = "/health";
+pub(super) const OPEN: &str = "/health";
 /// Passwords that are checked at once: each takes some ten milliseconds of a core.
 const CHECKS_MAX: usize = 2;
 /// Passwords that wait for it; with more than these a request is refused for the moment.
@@ -38,7 +38,7 @@ const CHECKS_WAITING_MAX: usize = 16;
 pub(super) const CHECKS_AT_ONCE_MAX: usize = CHECKS_MAX + CHECKS_WAITING_MAX;
 /// How long a password that was right is not checked again.
 const REMEMBERED: Duration = Duration::from_secs(60);
-/// So many are remembered.
+/// The most passwords that are remembered.
 const REMEMBERED_MAX: usize = 1_000;
 /// What the hash for users there are not costs: as much as most others.
 const NOBODY_COST: u32 = 10;

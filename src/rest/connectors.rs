@@ -1,92 +1,160 @@
 //! `/connectors`: making, changing, pausing, restarting, and how they are.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use super::api::connectors::{
+    ConnectorInfo, ConnectorStatus, Creation, Expanded, Listed, Settings as ShownSettings, SettingsGiven,
+    SettingsPatch, Topics,
+};
 use super::error::{ApiError, JsonBody, Path, Query, flag};
-use crate::cluster::{ConnectorEntry, RestartRequest, Settings, Status, TargetState};
+use super::openapi::Parameter;
+use super::routes::{Herder, Routes, operation};
+use crate::cluster::{RestartRequest, Settings, TargetState};
 use crate::config::connector::setting_text;
-use crate::config::secrets;
-use crate::worker::operations::ConnectorStatus;
-use crate::worker::{TaskInfo, Worker};
 
-type Shared = State<Arc<Worker>>;
+type Shared = State<Herder>;
 type Answer<T> = Result<T, ApiError>;
 
-fn shown(entry: &ConnectorEntry) -> Settings {
-    entry.settings.as_ref().map(secrets::masked).unwrap_or_default()
+/// Settings that are right, for examples.
+const EXAMPLE: &str = r#"{ "connector.class": "KinesisVideoSourceConnector", "kvs.region": "eu-central-1",
+    "kvs.streams": "front-door,parking", "topic": "kvs.fragments" }"#;
+const CREATION_EXAMPLE: &str = r#"{ "name": "cameras", "config": { "connector.class": "KinesisVideoSourceConnector",
+    "kvs.region": "eu-central-1", "kvs.streams": "front-door,parking", "topic": "kvs.fragments" } }"#;
+const PATCH_EXAMPLE: &str = r#"{ "record.timestamp": "server", "kvs.gap.check": null }"#;
+
+/// Describes the part of a path that names a connector.
+pub(super) fn name_parameter() -> Parameter {
+    Parameter::text("name", "Name of the connector.", Some(256), "cameras")
 }
 
-fn info(name: &str, entry: &ConnectorEntry) -> Value {
-    let tasks: Vec<Value> =
-        Worker::tasks_of(entry).iter().map(|task| json!({ "connector": name, "task": task.id })).collect();
-    json!({ "name": name, "config": shown(entry), "tasks": tasks, "type": "source" })
+pub(super) fn routes() -> Routes {
+    Routes::new("connectors")
+        .parameter(name_parameter())
+        .get(
+            "/connectors",
+            list,
+            operation("listConnectors", "Names of all connectors, or more of each")
+                .parameter(Parameter::list("expand", "status, info, or both by giving it twice.", &["status", "info"]))
+                .returns::<Listed>(200, "Names; with expand an object by name."),
+        )
+        .post(
+            "/connectors",
+            create,
+            operation("createConnector", "Make a connector")
+                .takes::<Creation>(CREATION_EXAMPLE)
+                .returns::<ConnectorInfo>(201, "It is made.")
+                .fails(409, "There is one already."),
+        )
+        .get(
+            "/connectors/{name}",
+            get,
+            operation("getConnector", "A connector").returns::<ConnectorInfo>(200, "The connector."),
+        )
+        .delete(
+            "/connectors/{name}",
+            delete,
+            operation("deleteConnector", "Delete a connector")
+                .describe("Its streams' places are kept.")
+                .done(204, "It is deleted."),
+        )
+        .get(
+            "/connectors/{name}/config",
+            config,
+            operation("getConnectorConfig", "Its settings")
+                .returns::<ShownSettings>(200, "Settings; secrets given in the clear are masked."),
+        )
+        .put(
+            "/connectors/{name}/config",
+            put_config,
+            operation("putConnectorConfig", "Set all of its settings; it is made if there is none")
+                .takes::<SettingsGiven>(EXAMPLE)
+                .returns::<ConnectorInfo>(200, "The settings are set.")
+                .returns::<ConnectorInfo>(201, "It is made."),
+        )
+        .patch(
+            "/connectors/{name}/config",
+            patch_config,
+            operation("patchConnectorConfig", "Set some of its settings; null removes one")
+                .takes::<SettingsPatch>(PATCH_EXAMPLE)
+                .returns::<ConnectorInfo>(200, "The settings are set."),
+        )
+        .get(
+            "/connectors/{name}/status",
+            status,
+            operation("getConnectorStatus", "How it and its tasks are").returns::<ConnectorStatus>(200, "Status."),
+        )
+        .post(
+            "/connectors/{name}/restart",
+            restart,
+            operation("restartConnector", "Start it again")
+                .parameter(Parameter::flag("includeTasks", "Its tasks too; then secrets are read again."))
+                .parameter(Parameter::flag("onlyFailed", "Only what has failed."))
+                .returns::<ConnectorStatus>(202, "What is being restarted.")
+                .done(204, "The connector alone is being restarted.")
+                .may_be_wrong(),
+        )
+        .put(
+            "/connectors/{name}/pause",
+            pause,
+            operation("pauseConnector", "Close its sessions; its tasks stay where they are")
+                .done(202, "It is on its way."),
+        )
+        .put(
+            "/connectors/{name}/resume",
+            resume,
+            operation("resumeConnector", "Have it pull again").done(202, "It is on its way."),
+        )
+        .put(
+            "/connectors/{name}/stop",
+            stop,
+            operation("stopConnector", "Take its tasks away; only then its offsets can be altered")
+                .done(204, "It is on its way."),
+        )
+        .get(
+            "/connectors/{name}/topics",
+            topics,
+            operation("getTopics", "Topics it has written to")
+                .returns::<BTreeMap<String, Topics>>(200, "Topics by connector."),
+        )
+        .put(
+            "/connectors/{name}/topics/reset",
+            reset_topics,
+            operation("resetTopics", "Forget the topics it has written to").done(202, "It is on its way."),
+        )
 }
 
-fn status_json(worker: &Worker, status: &Status) -> Map<String, Value> {
-    let mut json = Map::from_iter([
-        ("state".to_owned(), status.state.name().into()),
-        ("worker_id".to_owned(), status.reporter.worker_id.as_str().into()),
-        ("version".to_owned(), worker.release_of(&status.reporter.worker_id).into()),
-    ]);
-    if let Some(trace) = &status.trace {
-        json.insert("trace".to_owned(), trace.as_str().into());
-    }
-    json
-}
-
-fn task_json(worker: &Worker, id: u32, status: &Status) -> Value {
-    let mut json = status_json(worker, status);
-    json.insert("id".to_owned(), id.into());
-    json.into()
-}
-
-fn whole_status(worker: &Worker, name: &str, status: &ConnectorStatus) -> Value {
-    let tasks: Vec<Value> = status.tasks.iter().map(|(&id, task)| task_json(worker, id, task)).collect();
-    json!({ "name": name, "connector": status_json(worker, &status.connector), "tasks": tasks, "type": "source" })
-}
-
-/// Names, or with `expand` more of each.
-pub(super) async fn list(State(worker): Shared, uri: Uri) -> Answer<Json<Value>> {
+/// Lists names, or with `expand` more of each.
+async fn list(State(herder): Shared, uri: Uri) -> Answer<Json<Listed>> {
     let query = uri.query().unwrap_or_default();
     let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let expand: Vec<&str> = pairs.iter().filter(|(key, _)| key == "expand").map(|(_, value)| value.as_str()).collect();
-    let view = worker.view()?;
+    let view = herder.view()?;
     if expand.is_empty() {
-        return Ok(Json(view.names().cloned().collect()));
+        return Ok(Json(Listed::Names(view.names().cloned().collect())));
     }
-    let mut all = Map::new();
+    let mut all = BTreeMap::new();
     for name in view.names() {
-        let mut one = Map::new();
         // One that goes meanwhile is left out; what else is asked for is not known and left out, as Connect does.
         let Some(entry) = view.get(name) else { continue };
+        let mut one = Expanded::default();
         if expand.contains(&"status")
-            && let Ok(status) = worker.status(name)
+            && let Ok(status) = herder.status(name)
         {
-            one.insert("status".to_owned(), whole_status(&worker, name, &status));
+            one.status = Some(ConnectorStatus::of(&herder, name, &status));
         }
         if expand.contains(&"info") {
-            one.insert("info".to_owned(), info(name, &entry));
+            one.info = Some(ConnectorInfo::of(name, &entry));
         }
-        all.insert(name.clone(), one.into());
+        all.insert(name.clone(), one);
     }
-    Ok(Json(all.into()))
-}
-
-/// What POST takes.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Creation {
-    name: Option<String>,
-    config: Option<Map<String, Value>>,
-    initial_state: Option<String>,
+    Ok(Json(Listed::Expanded(all)))
 }
 
 fn settings_of(config: Map<String, Value>) -> Answer<Settings> {
@@ -112,14 +180,14 @@ fn one_name(settings: &mut Settings, name: &str) -> Answer<()> {
     }
 }
 
-fn made(name: &str, code: StatusCode, body: Value) -> Response {
+fn made(name: &str, code: StatusCode, body: ConnectorInfo) -> Response {
     let path: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
     let location = format!("/connectors/{}", path.replace('+', "%20"));
     (code, [(header::LOCATION, location)], Json(body)).into_response()
 }
 
 /// Makes a connector.
-pub(super) async fn create(State(worker): Shared, JsonBody(creation): JsonBody<Creation>) -> Answer<Response> {
+async fn create(State(herder): Shared, JsonBody(creation): JsonBody<Creation>) -> Answer<Response> {
     let Creation { name, config, initial_state } = creation;
     let config = config.ok_or_else(|| ApiError::bad_request("config: an object of settings is required"))?;
     let mut settings = settings_of(config)?;
@@ -135,43 +203,43 @@ pub(super) async fn create(State(worker): Shared, JsonBody(creation): JsonBody<C
             ApiError::bad_request(format!("initial_state: {text:?}: RUNNING, PAUSED or STOPPED was expected"))
         })?,
     };
-    let body = info(&name, &worker.create(&name, settings, initial).await?);
+    let body = ConnectorInfo::of(&name, &herder.create(&name, settings, initial).await?);
     Ok(made(&name, StatusCode::CREATED, body))
 }
 
-pub(super) async fn get(State(worker): Shared, Path(name): Path<String>) -> Answer<Json<Value>> {
-    Ok(Json(info(&name, &worker.connector(&name)?)))
+async fn get(State(herder): Shared, Path(name): Path<String>) -> Answer<Json<ConnectorInfo>> {
+    Ok(Json(ConnectorInfo::of(&name, &herder.connector(&name)?)))
 }
 
-pub(super) async fn delete(State(worker): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
-    worker.delete(&name).await?;
+async fn delete(State(herder): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
+    herder.delete(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn config(State(worker): Shared, Path(name): Path<String>) -> Answer<Json<Settings>> {
-    Ok(Json(shown(&worker.connector(&name)?)))
+async fn config(State(herder): Shared, Path(name): Path<String>) -> Answer<Json<ShownSettings>> {
+    Ok(Json(ShownSettings::of(&herder.connector(&name)?)))
 }
 
 /// Makes a connector or sets all of its settings.
-pub(super) async fn put_config(
-    State(worker): Shared,
+async fn put_config(
+    State(herder): Shared,
     Path(name): Path<String>,
-    JsonBody(config): JsonBody<Map<String, Value>>,
+    JsonBody(SettingsGiven(config)): JsonBody<SettingsGiven>,
 ) -> Answer<Response> {
-    worker.view()?;
+    herder.view()?;
     let mut settings = settings_of(config)?;
     one_name(&mut settings, &name)?;
-    let (is_new, entry) = worker.put_config(&name, settings).await?;
-    let body = info(&name, &entry);
+    let (is_new, entry) = herder.put_config(&name, settings).await?;
+    let body = ConnectorInfo::of(&name, &entry);
     Ok(if is_new { made(&name, StatusCode::CREATED, body) } else { Json(body).into_response() })
 }
 
 /// Sets some of a connector's settings; null removes one.
-pub(super) async fn patch_config(
-    State(worker): Shared,
+async fn patch_config(
+    State(herder): Shared,
     Path(name): Path<String>,
-    JsonBody(patch): JsonBody<Map<String, Value>>,
-) -> Answer<Json<Value>> {
+    JsonBody(SettingsPatch(patch)): JsonBody<SettingsPatch>,
+) -> Answer<Json<ConnectorInfo>> {
     let mut changes = BTreeMap::new();
     for (key, value) in patch {
         let text = match &value {
@@ -189,19 +257,19 @@ pub(super) async fn patch_config(
             "Connector name configuration ({inner}) doesn't match connector name in the URL ({name})"
         )));
     }
-    Ok(Json(info(&name, &worker.patch_config(&name, changes).await?)))
+    Ok(Json(ConnectorInfo::of(&name, &herder.patch_config(&name, changes).await?)))
 }
 
-pub(super) async fn status(State(worker): Shared, Path(name): Path<String>) -> Answer<Json<Value>> {
-    if worker.view()?.get(&name).is_none() {
+async fn status(State(herder): Shared, Path(name): Path<String>) -> Answer<Json<ConnectorStatus>> {
+    if herder.view()?.get(&name).is_none() {
         return Err(ApiError::not_found(format!("No status found for connector {name}")));
     }
-    Ok(Json(whole_status(&worker, &name, &worker.status(&name)?)))
+    Ok(Json(ConnectorStatus::of(&herder, &name, &herder.status(&name)?)))
 }
 
 /// What a restart is about.
 #[derive(Deserialize)]
-pub(super) struct RestartQuery {
+struct RestartQuery {
     #[serde(default, rename = "includeTasks", deserialize_with = "flag")]
     include_tasks: bool,
     #[serde(default, rename = "onlyFailed", deserialize_with = "flag")]
@@ -209,82 +277,44 @@ pub(super) struct RestartQuery {
 }
 
 /// Restarts a connector: 204 for itself alone, 202 with what is being restarted otherwise.
-pub(super) async fn restart(
-    State(worker): Shared,
+async fn restart(
+    State(herder): Shared,
     Path(name): Path<String>,
     Query(query): Query<RestartQuery>,
 ) -> Answer<Response> {
     let RestartQuery { include_tasks, only_failed } = query;
     let request = RestartRequest { connector: name.clone(), include_tasks, only_failed, task: None };
-    let before = worker.status(&name)?;
-    worker.restart(request.clone()).await?;
+    let before = herder.status(&name)?;
+    herder.restart(request.clone()).await?;
     if !include_tasks && !only_failed {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let status = Worker::restarting(before, &request);
-    Ok((StatusCode::ACCEPTED, Json(whole_status(&worker, &name, &status))).into_response())
+    let status = ConnectorStatus::of(&herder, &name, &before.restarting(&request));
+    Ok((StatusCode::ACCEPTED, Json(status)).into_response())
 }
 
-pub(super) async fn pause(State(worker): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
-    worker.set_target(&name, TargetState::Paused).await?;
+async fn pause(State(herder): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
+    herder.set_target(&name, TargetState::Paused).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
-pub(super) async fn resume(State(worker): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
-    worker.set_target(&name, TargetState::Started).await?;
+async fn resume(State(herder): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
+    herder.set_target(&name, TargetState::Started).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
-pub(super) async fn stop(State(worker): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
-    worker.set_target(&name, TargetState::Stopped).await?;
+async fn stop(State(herder): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
+    herder.set_target(&name, TargetState::Stopped).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A task's settings are its connector's, with its own stream alone.
-fn task_settings(entry: &ConnectorEntry, task: &TaskInfo) -> Settings {
-    let mut settings = shown(entry);
-    settings.retain(|key, _| !key.starts_with("kvs.streams"));
-    settings.insert("kvs.streams".to_owned(), task.stream.clone());
-    settings.insert("task.class".to_owned(), "com.github.kvsconnect.KinesisVideoSourceTask".to_owned());
-    settings
+async fn topics(State(herder): Shared, Path(name): Path<String>) -> Answer<Json<BTreeMap<String, Topics>>> {
+    herder.connector(&name)?;
+    let topics = herder.topics(&name);
+    Ok(Json(BTreeMap::from([(name, Topics { topics })])))
 }
 
-pub(super) async fn tasks(State(worker): Shared, Path(name): Path<String>) -> Answer<Json<Value>> {
-    let entry = worker.connector(&name)?;
-    let tasks = Worker::tasks_of(&entry)
-        .into_iter()
-        .map(|task| json!({ "id": { "connector": name, "task": task.id }, "config": task_settings(&entry, &task) }));
-    Ok(Json(tasks.collect()))
-}
-
-pub(super) async fn tasks_config(State(worker): Shared, Path(name): Path<String>) -> Answer<Json<Value>> {
-    let entry = worker.connector(&name)?;
-    let tasks = Worker::tasks_of(&entry)
-        .into_iter()
-        .map(|task| (format!("{name}-{}", task.id), json!(task_settings(&entry, &task))));
-    Ok(Json(Value::Object(tasks.collect())))
-}
-
-pub(super) async fn task_status(State(worker): Shared, Path((name, task)): Path<(String, u32)>) -> Answer<Json<Value>> {
-    worker.connector(&name)?;
-    let status = worker.task_status(&name, task);
-    let status = status.map_err(|_| ApiError::not_found(format!("No status found for task {name}-{task}")))?;
-    Ok(Json(task_json(&worker, task, &status)))
-}
-
-pub(super) async fn restart_task(State(worker): Shared, Path((name, task)): Path<(String, u32)>) -> Answer<StatusCode> {
-    let request = RestartRequest { connector: name, include_tasks: false, only_failed: false, task: Some(task) };
-    worker.restart(request).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-pub(super) async fn topics(State(worker): Shared, Path(name): Path<String>) -> Answer<Json<Value>> {
-    worker.connector(&name)?;
-    let topics = worker.topics(&name);
-    Ok(Json(json!({ name: { "topics": topics } })))
-}
-
-pub(super) async fn reset_topics(State(worker): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
-    worker.reset_topics(&name).await?;
+async fn reset_topics(State(herder): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
+    herder.reset_topics(&name).await?;
     Ok(StatusCode::ACCEPTED)
 }

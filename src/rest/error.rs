@@ -9,12 +9,12 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
-use serde_json::json;
 
+use super::api;
 use super::places::Place;
 use crate::cluster::Refusal;
 use crate::config::json;
-use crate::worker::{OffsetsError, OperationError};
+use crate::herder::{OffsetsError, OperationError};
 
 /// The largest body: a connector with ten thousand streams has a tenth of it.
 const BODY_MAX_BYTES: usize = 4 << 20;
@@ -48,7 +48,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = json!({ "error_code": self.status.as_u16(), "message": self.message });
+        let body = api::Error { error_code: self.status.as_u16(), message: self.message };
         (self.status, Json(body)).into_response()
     }
 }
@@ -68,8 +68,8 @@ impl From<OperationError> for ApiError {
     fn from(error: OperationError) -> Self {
         match error {
             OperationError::Refused(refusal) => refusal.into(),
-            OperationError::Unavailable(reason) => Self::new(StatusCode::SERVICE_UNAVAILABLE, reason),
-            OperationError::NotAllowed(reason) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, reason),
+            error if error.is_temporary() => Self::unavailable(error.to_string()),
+            error => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
     }
 }
@@ -78,7 +78,7 @@ impl From<OffsetsError> for ApiError {
     fn from(error: OffsetsError) -> Self {
         match error {
             OffsetsError::Operation(error) => error.into(),
-            OffsetsError::Shard { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+            OffsetsError::Shard { .. } => Self::unavailable(error.to_string()),
         }
     }
 }

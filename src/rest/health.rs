@@ -6,65 +6,104 @@ use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use serde_json::{Value, json};
 
 use super::access::Caller;
+use super::api::worker::{FailedStream, Health as HealthShown, HealthStatus, StreamStatus, WorkerInfo};
+use super::openapi::AnyObject;
+use super::routes::{Herder, Routes, operation};
 use crate::connector::Reported;
-use crate::worker::Worker;
-use crate::worker::operations::Health;
+use crate::herder::Health;
 
 /// The version of Kafka Connect whose REST API this is: its clients decide by it what they may ask for.
 const CONNECT_VERSION: &str = "4.1.0";
 
-/// Versions and cluster.
-pub(super) async fn root(State(worker): State<Arc<Worker>>) -> Json<Value> {
-    Json(json!({
-        "version": CONNECT_VERSION,
-        "kvs_connect_version": env!("CARGO_PKG_VERSION"),
-        "commit": option_env!("KVS_CONNECT_COMMIT").unwrap_or("unknown"),
-        "kafka_cluster_id": worker.cluster_id(),
-    }))
+/// The document that describes the API, as it is served.
+#[derive(Clone)]
+pub(super) struct ServedDocument(pub(super) Arc<str>);
+
+pub(super) fn routes() -> Routes {
+    Routes::new("worker")
+        .get("/", root, operation("getWorker", "Versions and Kafka cluster").returns::<WorkerInfo>(200, "This worker."))
+        .get(
+            super::access::OPEN,
+            health,
+            operation("getHealth", "Whether this worker works")
+                .describe(
+                    "Needs no authentication and may be asked by any host's name; the streams that have failed are told to \
+                     known users only.",
+                )
+                .open()
+                .returns::<HealthShown>(200, "It works.")
+                .returns::<HealthShown>(500, "It has lost touch with Kafka.")
+                .returns::<HealthShown>(503, "It has not joined its group yet."),
+        )
+        .get(
+            "/metrics",
+            metrics,
+            operation("getMetrics", "Metrics for Prometheus").returns_text(
+                200,
+                "Metrics in text format 0.0.4.",
+                "text/plain",
+            ),
+        )
+        .get(
+            "/streams",
+            streams,
+            operation("listStreams", "How each stream of this worker is, in detail")
+                .returns::<Vec<StreamStatus>>(200, "Streams of this worker."),
+        )
+        .get(
+            "/openapi.json",
+            openapi,
+            operation("getOpenapi", "This document").returns::<AnyObject>(200, "OpenAPI 3."),
+        )
 }
 
-/// Connect's answer; to those who may look, with the streams that have failed here.
-pub(super) async fn health(
-    State(worker): State<Arc<Worker>>,
-    Extension(caller): Extension<Caller>,
-) -> (StatusCode, Json<Value>) {
-    let (code, status, message) = match worker.health() {
+/// Returns versions and cluster.
+async fn root(State(herder): State<Herder>) -> Json<WorkerInfo> {
+    Json(WorkerInfo {
+        version: CONNECT_VERSION,
+        kvs_connect_version: env!("CARGO_PKG_VERSION"),
+        commit: option_env!("KVS_CONNECT_COMMIT").unwrap_or("unknown"),
+        kafka_cluster_id: herder.cluster_id(),
+    })
+}
+
+/// Returns Connect's answer; to those who may look, with the streams that have failed here.
+async fn health(State(herder): State<Herder>, Extension(caller): Extension<Caller>) -> (StatusCode, Json<HealthShown>) {
+    let (code, status, message) = match herder.health() {
         Health::Starting(reason) => {
             let reason = reason.map(|reason| format!(" {reason}")).unwrap_or_default();
-            (StatusCode::SERVICE_UNAVAILABLE, "starting", format!("Worker is still starting up.{reason}"))
+            let message = format!("Worker is still starting up.{reason}");
+            (StatusCode::SERVICE_UNAVAILABLE, HealthStatus::Starting, message)
         }
-        Health::Unhealthy(reason) => (StatusCode::INTERNAL_SERVER_ERROR, "unhealthy", reason),
+        Health::Unhealthy(reason) => (StatusCode::INTERNAL_SERVER_ERROR, HealthStatus::Unhealthy, reason),
         Health::Healthy => {
-            (StatusCode::OK, "healthy", "Worker has completed startup and is ready to handle requests.".to_owned())
+            let message = "Worker has completed startup and is ready to handle requests.".to_owned();
+            (StatusCode::OK, HealthStatus::Healthy, message)
         }
     };
-    let mut body = json!({ "status": status, "message": message });
-    if caller.may_look() {
-        let failed = worker.streams().into_iter().filter_map(|(key, status)| match status.reported() {
-            Reported::Failed(reason) => {
-                Some(json!({ "connector": key.connector, "stream": key.stream, "reason": reason }))
-            }
+    let failed_streams = caller.may_look().then(|| {
+        let failed = herder.streams().into_iter().filter_map(|(key, status)| match status.reported() {
+            Reported::Failed(reason) => Some(FailedStream { connector: key.connector, stream: key.stream, reason }),
             _ => None,
         });
-        body["failed_streams"] = failed.collect();
-    }
-    (code, Json(body))
+        failed.collect()
+    });
+    (code, Json(HealthShown { status, message, failed_streams }))
 }
 
-/// How each stream of this worker is.
-pub(super) async fn streams(State(worker): State<Arc<Worker>>) -> Json<Value> {
-    Json(worker.streams().iter().map(|(key, status)| status.to_json(key)).collect())
+/// Returns the status of each stream of this worker.
+async fn streams(State(herder): State<Herder>) -> Json<Vec<StreamStatus>> {
+    Json(herder.streams().into_iter().map(|(key, status)| StreamStatus::of(key, &status)).collect())
 }
 
-/// For Prometheus.
-pub(super) async fn metrics(State(worker): State<Arc<Worker>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], worker.render_metrics())
+/// Returns the metrics for Prometheus.
+async fn metrics(State(herder): State<Herder>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], herder.render_metrics())
 }
 
-/// The description of all this.
-pub(super) async fn openapi() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], super::OPENAPI)
+/// Returns the description of all this.
+async fn openapi(Extension(ServedDocument(document)): Extension<ServedDocument>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], document.to_string())
 }

@@ -1,67 +1,87 @@
 //! `/admin/loggers`: what is logged, changed at run time.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
+use super::api::loggers::{Level, LoggerLevel};
 use super::error::{ApiError, JsonBody, Path, Query};
-use crate::logging::LoggerLevel;
-use crate::worker::Worker;
+use super::openapi::Parameter;
+use super::routes::{Herder, Routes, operation};
 
-type Shared = State<Arc<Worker>>;
+type Shared = State<Herder>;
 
-fn to_json(level: &LoggerLevel) -> Value {
-    json!({ "level": level.level, "last_modified": level.last_modified_ms })
+/// What a logger is called that may be set.
+const NAME_PATTERN: &str = r"^[A-Za-z_][A-Za-z0-9_]*((::|\.)[A-Za-z_][A-Za-z0-9_]*)*$";
+
+pub(super) fn routes() -> Routes {
+    let logger = |max_chars| {
+        let description = "root, or a module: kvs_connect::shard, or with dots.";
+        Parameter::text("logger", description, max_chars, "kvs_connect")
+    };
+    Routes::new("admin")
+        .parameter(logger(None))
+        .get(
+            "/admin/loggers",
+            list,
+            operation("listLoggers", "Levels of all loggers")
+                .returns::<BTreeMap<String, LoggerLevel>>(200, "Levels by logger."),
+        )
+        .get(
+            "/admin/loggers/{logger}",
+            get,
+            operation("getLogger", "A logger's level").returns::<LoggerLevel>(200, "Its level."),
+        )
+        .put(
+            "/admin/loggers/{logger}",
+            put,
+            operation("putLogger", "Set a logger's level, and that of all within it")
+                .parameter(logger(Some(200)).pattern(NAME_PATTERN))
+                .parameter(Parameter::choice("scope", "This worker or all of them.", &["worker", "cluster"]))
+                .takes::<Level>(r#"{ "level": "INFO" }"#)
+                .returns::<Vec<String>>(200, "Names of the loggers that have it now.")
+                .done(204, "All workers set it."),
+        )
 }
 
-pub(super) async fn list(State(worker): Shared) -> Json<Value> {
-    let all = worker.logging().all();
-    Json(Value::Object(all.iter().map(|(name, level)| (name.clone(), to_json(level))).collect()))
+async fn list(State(herder): Shared) -> Json<BTreeMap<String, LoggerLevel>> {
+    Json(herder.logging().all().into_iter().map(|(name, level)| (name, level.into())).collect())
 }
 
-pub(super) async fn get(State(worker): Shared, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
-    let level = worker.logging().get(&name);
+async fn get(State(herder): Shared, Path(name): Path<String>) -> Result<Json<LoggerLevel>, ApiError> {
+    let level = herder.logging().get(&name);
     let level = level.ok_or_else(|| ApiError::not_found(format!("Logger {name} not found.")))?;
-    Ok(Json(to_json(&level)))
+    Ok(Json(level.into()))
 }
 
 #[derive(Deserialize)]
-pub(super) struct Level {
-    level: Option<String>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Scope {
+struct Scope {
     scope: Option<String>,
 }
 
 /// Sets a level, here or with `scope=cluster` on all workers.
-pub(super) async fn put(
-    State(worker): Shared,
+async fn put(
+    State(herder): Shared,
     Path(name): Path<String>,
     Query(Scope { scope }): Query<Scope>,
     JsonBody(Level { level }): JsonBody<Level>,
 ) -> Result<Response, ApiError> {
     let level =
         level.ok_or_else(|| ApiError::bad_request("Desired 'level' parameter was not specified in request."))?;
+    let refused = |reason| ApiError::not_found(format!("invalid log level '{level}' for '{name}': {reason}"));
     match scope.as_deref() {
         None | Some("worker") => {
-            let set = worker.logging().set(&name, &level);
-            let set = set
-                .map_err(|reason| ApiError::not_found(format!("invalid log level '{level}' for '{name}': {reason}")))?;
+            let set = herder.logging().set(&name, &level).map_err(refused)?;
             Ok(Json(set).into_response())
         }
         Some("cluster") => {
             // What would be refused everywhere is refused here.
-            let refused = worker.logging().check(&name, &level);
-            refused
-                .map_err(|reason| ApiError::not_found(format!("invalid log level '{level}' for '{name}': {reason}")))?;
-            worker.set_logger_everywhere(&name, &level).await?;
+            herder.logging().check(&name, &level).map_err(refused)?;
+            herder.set_logger_everywhere(&name, &level).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         Some(other) => Err(ApiError::bad_request(format!("scope: {other:?}: worker or cluster was expected"))),

@@ -1,97 +1,112 @@
 //! `/connectors/{name}/offsets`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::State;
 use kvs_client::Timestamp;
-use serde::Deserialize;
-use serde_json::{Value, json};
 
+use super::api::Message;
+use super::api::offsets::{Alteration, Altered, Offset, OffsetFound, Offsets, Partition, PartitionOffset};
+use super::connectors::name_parameter;
 use super::error::{ApiError, JsonBody, Path};
+use super::routes::{Herder, Routes, operation};
 use crate::config::connector::shown;
-use crate::model::sequence::checked_to_set;
-use crate::model::{DataPartition, StoredOffset};
-use crate::worker::Worker;
+use crate::model::StoredOffset;
 
-type Shared = State<Arc<Worker>>;
+type Shared = State<Herder>;
 
 /// How far the service's clock may be ahead of this machine's.
 const CLOCK_SLACK_MS: i64 = 300_000;
+/// The first millisecond since 1970 that is no time.
+const MILLIS_END: i64 = 9_000_000_000_000_000;
+/// The longest continuation token.
+const TOKEN_MAX_CHARS: usize = 128;
+const EXAMPLE: &str = r#"{ "offsets": [{ "partition": { "stream": "front-door" },
+    "offset": { "fragmentNumber": "91343852333181432392682062607743920146150000042" } }] }"#;
 
-/// What PATCH takes.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Alteration {
-    offsets: Vec<One>,
+/// Why an offset cannot be set.
+#[derive(Debug, thiserror::Error)]
+enum OffsetError {
+    #[error("fragmentNumber: {0}")]
+    FragmentNumber(#[source] kvs_mkv::BadFragmentNumber),
+    #[error("continuationToken: 1 to {TOKEN_MAX_CHARS} characters of [a-zA-Z0-9_.-] were expected")]
+    ContinuationToken,
+    #[error("{millis} are no milliseconds since 1970")]
+    Time { millis: i64 },
+    /// A backfill would take itself for done by it.
+    #[error("serverTimestamp: {} lies in the future; milliseconds since 1970 were expected", shown(*ahead))]
+    Future { ahead: Timestamp },
+    #[error(transparent)]
+    Sequence(#[from] crate::model::OffsetError),
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct One {
-    partition: Partition,
-    offset: Option<Offset>,
+pub(super) fn routes() -> Routes {
+    Routes::new("offsets")
+        .parameter(name_parameter())
+        .get(
+            "/connectors/{name}/offsets",
+            get,
+            operation("getOffsets", "The last fragment published of each of its streams")
+                .returns::<Offsets>(200, "Offsets."),
+        )
+        .patch(
+            "/connectors/{name}/offsets",
+            patch,
+            operation("alterOffsets", "Go on behind other fragments; the connector has to be STOPPED")
+                .describe("An offset is the last fragment that counts as published; null forgets it.")
+                .takes::<Alteration>(EXAMPLE)
+                .returns::<Message>(200, "Done."),
+        )
+        .delete(
+            "/connectors/{name}/offsets",
+            delete,
+            operation("resetOffsets", "Forget the places of all its streams; the connector has to be STOPPED")
+                .returns::<Message>(200, "Done.")
+                .may_be_wrong(),
+        )
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Partition {
-    stream: String,
+async fn get(State(herder): Shared, Path(name): Path<String>) -> Result<Json<Offsets>, ApiError> {
+    let offsets = herder.offsets(&name).await?.into_iter().map(|(stream, offset)| PartitionOffset {
+        partition: Partition { stream },
+        offset: match offset {
+            Ok(offset) => OffsetFound::Published(offset.into()),
+            Err(unreadable) => OffsetFound::Unreadable { error: unreadable.reason },
+        },
+    });
+    Ok(Json(Offsets { offsets: offsets.collect() }))
 }
 
-/// An offset: the last fragment that counts as published.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Offset {
-    fragment_number: String,
-    continuation_token: Option<String>,
-    server_timestamp: Option<i64>,
-    producer_timestamp: Option<i64>,
-    sequence: Option<i64>,
-    /// As GET shows it; without it the stream stays where its records are.
-    data_partition: Option<DataPartition>,
-    /// The same for the topics of further outputs.
-    #[serde(default)]
-    data_partitions: Vec<DataPartition>,
-}
-
-pub(super) async fn get(State(worker): Shared, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
-    let offsets = worker.offsets(&name).await?;
-    let mut listed = Vec::new();
-    for (stream, offset) in offsets {
-        let offset = match offset {
-            Ok(offset) => serde_json::from_slice(&offset.to_bytes()).unwrap_or(Value::Null),
-            Err(reason) => json!({ "error": reason }),
-        };
-        listed.push(json!({ "partition": { "stream": stream }, "offset": offset }));
-    }
-    Ok(Json(json!({ "offsets": listed })))
-}
-
-pub(super) async fn patch(
-    State(worker): Shared,
+async fn patch(
+    State(herder): Shared,
     Path(name): Path<String>,
     JsonBody(alteration): JsonBody<Alteration>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Message>, ApiError> {
     let mut offsets = BTreeMap::new();
     if alteration.offsets.is_empty() {
         return Err(ApiError::bad_request("Partitions / offsets need to be provided for an alter offsets request"));
     }
-    for One { partition: Partition { stream }, offset } in alteration.offsets {
+    for Altered { partition: Partition { stream }, offset } in alteration.offsets {
         let in_stream = |reason: String| ApiError::bad_request(format!("offsets: stream {stream:?}: {reason}"));
         let named = stream.parse::<kvs_client::StreamRef>().map_err(|error| in_stream(error.to_string()))?;
-        let offset = offset.map(|offset| stored(offset).map_err(in_stream)).transpose()?;
+        let offset = offset.map(stored).transpose().map_err(|error| in_stream(error.to_string()))?;
         if offsets.insert(named.name().to_owned(), offset).is_some() {
             return Err(ApiError::bad_request(format!("offsets: stream {stream:?} is there twice")));
         }
     }
-    worker.alter_offsets(&name, offsets).await?;
-    Ok(Json(json!({ "message": "The offsets for this connector have been altered successfully" })))
+    herder.alter_offsets(&name, offsets).await?;
+    Ok(Json(Message { message: "The offsets for this connector have been altered successfully" }))
 }
 
-fn stored(offset: Offset) -> Result<StoredOffset, String> {
+async fn delete(State(herder): Shared, Path(name): Path<String>) -> Result<Json<Message>, ApiError> {
+    herder.reset_offsets(&name).await?;
+    Ok(Json(Message { message: "The offsets for this connector have been reset successfully" }))
+}
+
+/// Returns an offset as it is stored.
+fn stored(offset: Offset) -> Result<StoredOffset, OffsetError> {
     let Offset {
         fragment_number,
         continuation_token,
@@ -101,40 +116,32 @@ fn stored(offset: Offset) -> Result<StoredOffset, String> {
         data_partition,
         data_partitions,
     } = offset;
-    let fragment_number = fragment_number.parse().map_err(|error| format!("fragmentNumber: {error}"))?;
+    let fragment_number = fragment_number.parse().map_err(OffsetError::FragmentNumber)?;
     let token_is_valid = |token: &String| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-        (1..=128).contains(&token.len()) && token.bytes().all(allowed)
+        (1..=TOKEN_MAX_CHARS).contains(&token.len()) && token.bytes().all(allowed)
     };
     if continuation_token.as_ref().is_some_and(|token| !token_is_valid(token)) {
-        return Err("continuationToken: 1 to 128 characters of [a-zA-Z0-9_.-] were expected".to_owned());
+        return Err(OffsetError::ContinuationToken);
     }
     let time = |millis: i64| {
-        let valid = (0..9_000_000_000_000_000).contains(&millis);
-        if valid { Ok(Timestamp::from_millis(millis)) } else { Err(format!("{millis} are no milliseconds since 1970")) }
+        let is_valid = (0..MILLIS_END).contains(&millis);
+        if is_valid { Ok(Timestamp::from_millis(millis)) } else { Err(OffsetError::Time { millis }) }
     };
     let server_timestamp = server_timestamp.map(time).transpose()?;
-    // A backfill would take itself for done by it.
     let latest_ms = Timestamp::from_system_time(SystemTime::now()).millis().saturating_add(CLOCK_SLACK_MS);
     if let Some(ahead) = server_timestamp.filter(|time| time.millis() > latest_ms) {
-        return Err(format!(
-            "serverTimestamp: {} lies in the future; milliseconds since 1970 were expected",
-            shown(ahead)
-        ));
+        return Err(OffsetError::Future { ahead });
     }
+    let sequence = sequence.map(crate::model::sequence::checked_to_set).transpose().map_err(OffsetError::Sequence)?;
     Ok(StoredOffset {
         continuation_token,
         fragment_number,
         server_timestamp,
         producer_timestamp: producer_timestamp.map(time).transpose()?,
-        sequence: sequence.map(checked_to_set).transpose().map_err(|error| error.to_string())?,
-        data_partitions: data_partition.into_iter().chain(data_partitions).collect(),
+        sequence,
+        data_partitions: data_partition.into_iter().chain(data_partitions).map(Into::into).collect(),
     })
-}
-
-pub(super) async fn delete(State(worker): Shared, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
-    worker.reset_offsets(&name).await?;
-    Ok(Json(json!({ "message": "The offsets for this connector have been reset successfully" })))
 }
 
 #[cfg(test)]

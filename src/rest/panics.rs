@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use super::error::ApiError;
 use crate::supervision::{Part, caught};
 
-/// Answers a request that ended in a panic, which is counted and logged.
+/// Returns the answer to a request that ended in a panic, which is counted and logged.
 pub(super) fn answer(panic: Box<dyn Any + Send>) -> Response {
     let panicked = caught(Part::Request, &*panic);
     tracing::error!(%panicked, "a request ended in a panic; it is answered with 500");

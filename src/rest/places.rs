@@ -1,4 +1,4 @@
-//! Places for connections: so many in all, and of these so many for one peer.
+//! Places for connections: a number in all, and of these a share for one peer.
 //!
 //! **Contract.** Whoever comes gets a place as long as there is one whose client is waited for, however many hold one: the
 //! connection that has waited longest for its client (to send, or to read what was answered) is closed for it, one of

@@ -1,21 +1,51 @@
 //! `/connector-plugins`: the one connector there is, its settings, and trying settings out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
 
+use super::api::plugins::{ConfigInfo, ConfigInfos, ConfigKeyInfo, ConfigValueInfo, PluginInfo, SettingsTried};
 use super::error::{ApiError, JsonBody, Path, Query, flag};
+use super::openapi::Parameter;
+use super::routes::{Herder, Routes, operation};
 use crate::config::connector::{CLASS, CLASS_PATH, is_class, setting_text};
 use crate::config::table::{self, Default, Definition, Importance, Kind};
 use crate::config::{keys, secrets};
-use crate::worker::Worker;
 
-fn plugin() -> Value {
-    json!({ "class": CLASS_PATH, "type": "source", "version": env!("CARGO_PKG_VERSION") })
+const EXAMPLE: &str = r#"{ "connector.class": "KinesisVideoSourceConnector", "kvs.region": "eu-central-1",
+    "kvs.streams": "front-door,parking", "topic": "kvs.fragments" }"#;
+
+pub(super) fn routes() -> Routes {
+    let plugin = Parameter::text("plugin", "The connector's class.", None, "KinesisVideoSourceConnector");
+    Routes::new("plugins")
+        .parameter(plugin)
+        .get(
+            "/connector-plugins",
+            list,
+            operation("listPlugins", "Connectors there are").returns::<[PluginInfo; 1]>(200, "Plugins."),
+        )
+        .get(
+            "/connector-plugins/{plugin}/config",
+            config,
+            operation("getPluginConfig", "All settings of a connector")
+                .returns::<Vec<ConfigKeyInfo>>(200, "Definitions.")
+                .may_be_wrong(),
+        )
+        .put(
+            "/connector-plugins/{plugin}/config/validate",
+            validate,
+            operation("validateConfig", "What is wrong with settings, field by field; nothing is made")
+                .parameter(Parameter::flag("connect", "Ask the service and Kafka, too."))
+                .takes::<SettingsTried>(EXAMPLE)
+                .returns::<ConfigInfos>(200, "Every setting with its errors.")
+                .fails(
+                    403,
+                    "With `connect=true`: this user may look and not change. A page of another origin has sent it, or the \
+                     worker is not known by the host that was asked for.",
+                ),
+        )
 }
 
 fn known(plugin: &str) -> Result<(), ApiError> {
@@ -32,25 +62,8 @@ fn no_such_class(name: &str) -> ApiError {
     ))
 }
 
-/// Lists the one connector there is.
-pub(super) async fn list() -> Json<Value> {
-    Json(json!([plugin()]))
-}
-
-/// A setting as Kafka Connect describes it (`ConfigKeyInfo`).
-#[derive(Debug, Serialize)]
-struct ConfigKeyInfo {
-    name: &'static str,
-    r#type: &'static str,
-    required: bool,
-    default_value: Option<String>,
-    importance: &'static str,
-    documentation: String,
-    group: &'static str,
-    width: &'static str,
-    display_name: &'static str,
-    dependents: &'static [&'static str],
-    order: usize,
+async fn list() -> Json<[PluginInfo; 1]> {
+    Json([PluginInfo { class: CLASS_PATH, r#type: "source", version: env!("CARGO_PKG_VERSION") }])
 }
 
 impl ConfigKeyInfo {
@@ -105,61 +118,35 @@ fn definitions() -> impl Iterator<Item = (&'static Definition, ConfigKeyInfo)> {
 }
 
 /// Describes every setting.
-pub(super) async fn config(Path(plugin): Path<String>) -> Result<Json<Value>, ApiError> {
+async fn config(Path(plugin): Path<String>) -> Result<Json<Vec<ConfigKeyInfo>>, ApiError> {
     known(&plugin)?;
-    Ok(Json(definitions().map(|(_, info)| json!(info)).collect()))
+    Ok(Json(definitions().map(|(_, info)| info).collect()))
 }
 
 #[derive(Deserialize)]
-pub(super) struct Flags {
+struct Flags {
     /// Whether the service and Kafka are asked, too.
     #[serde(default, deserialize_with = "flag")]
     connect: bool,
 }
 
-/// A setting's value, with what is wrong with it (`ConfigValueInfo`).
-#[derive(Debug, Serialize)]
-struct ConfigValueInfo {
-    name: String,
-    value: Option<String>,
-    recommended_values: Vec<&'static str>,
-    errors: Vec<String>,
-    visible: bool,
-}
-
-/// A setting and its value; no definition for what is no setting (`ConfigInfo`).
-#[derive(Debug, Serialize)]
-struct ConfigInfo {
-    definition: Option<ConfigKeyInfo>,
-    value: ConfigValueInfo,
-}
-
-/// What comes of trying settings out (`ConfigInfos`).
-#[derive(Debug, Serialize)]
-struct ConfigInfos {
-    name: Value,
-    error_count: usize,
-    groups: Vec<&'static str>,
-    configs: Vec<ConfigInfo>,
-}
-
 /// Tells of every setting its value and what is wrong with it.
-pub(super) async fn validate(
-    State(worker): State<Arc<Worker>>,
+async fn validate(
+    State(herder): State<Herder>,
     Path(plugin): Path<String>,
     Query(Flags { connect }): Query<Flags>,
-    JsonBody(given): JsonBody<Map<String, Value>>,
-) -> Result<Json<Value>, ApiError> {
+    JsonBody(SettingsTried(given)): JsonBody<SettingsTried>,
+) -> Result<Json<ConfigInfos>, ApiError> {
     known(&plugin)?;
-    match given.get("connector.class").map(|class| class.as_str().unwrap_or_default()) {
+    let class = match given.get("connector.class").map(|class| class.as_str().unwrap_or_default()) {
         None => {
             return Err(ApiError::bad_request(format!(
                 "connector.class: is required; {CLASS} was asked for in the path"
             )));
         }
         Some(class) if !is_class(class) => return Err(no_such_class(class)),
-        Some(_) => {}
-    }
+        Some(class) => class.to_owned(),
+    };
     let mut wrong: Vec<(String, String)> = Vec::new();
     let mut settings = crate::cluster::Settings::new();
     for (key, value) in &given {
@@ -169,14 +156,13 @@ pub(super) async fn validate(
             None => wrong.push((key.clone(), "text was expected as its value".to_owned())),
         }
     }
-    let found = worker.problems(&settings, connect).await?;
+    let found = herder.problems(&settings, connect).await?;
     wrong.extend(found.into_iter().map(|problem| (problem.key, problem.reason)));
-    let class = given["connector.class"].clone();
-    Ok(Json(json!(infos(class, &secrets::masked(&settings), &wrong))))
+    Ok(Json(infos(class, &secrets::masked(&settings), &wrong)))
 }
 
 /// Puts together what is known of each setting, its value as it may be shown, and what is wrong with it.
-fn infos(class: Value, shown: &BTreeMap<String, String>, wrong: &[(String, String)]) -> ConfigInfos {
+fn infos(class: String, shown: &BTreeMap<String, String>, wrong: &[(String, String)]) -> ConfigInfos {
     let value_of = |name: &str, value: Option<String>, recommended_values| ConfigValueInfo {
         name: name.to_owned(),
         value,

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use serde_json::{Value, json};
+
 use super::*;
 
 fn definition(name: &str) -> Value {

@@ -2,6 +2,7 @@
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
+use axum::routing::get;
 use tower::Service;
 
 use super::*;

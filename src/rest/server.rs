@@ -22,10 +22,10 @@ use super::access::{self, Peer};
 use super::places::Places;
 use super::{origin, tls};
 use crate::config::rest::RestConfig;
+use crate::herder::turns::AT_WORK_MAX;
 use crate::open_files::{self, is_out_of_files};
 use crate::supervision::{Panicked, Part, catch_async, fault_point};
 use crate::telemetry;
-use crate::worker::turns::AT_WORK_MAX;
 
 /// Connections of a worker at most.
 const CONNECTIONS_MAX: usize = 256;
@@ -35,7 +35,7 @@ const CONNECTIONS_OF_PEER_MAX: usize = 128;
 const _: () = assert!(AT_WORK_MAX + access::CHECKS_AT_ONCE_MAX < CONNECTIONS_OF_PEER_MAX);
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the head of a request may take; so long an idle connection is kept, too.
+/// How long the head of a request may take, and how long an idle connection is kept.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a client may read nothing of what is written to it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -59,7 +59,7 @@ pub enum ListenError {
     },
     /// Its TLS.
     #[error("rest.tls: {0}")]
-    Tls(String),
+    Tls(#[source] tls::TlsError),
 }
 
 fn listen_advice(error: &std::io::Error) -> &'static str {
@@ -116,7 +116,7 @@ impl Bound {
         format!("{}:{port}", host.unwrap_or_else(|| "localhost".to_owned()))
     }
 
-    /// Answers until it is stopped. What is returned comes to its end, with the reason, when a listener panics: without
+    /// Serves requests until it is stopped. What is returned comes to its end, with the reason, when a listener panics: without
     /// one the worker cannot be asked anything.
     pub fn serve(self, router: Router, stop: &CancellationToken) -> mpsc::Receiver<Panicked> {
         let places = Places::new(CONNECTIONS_MAX, CONNECTIONS_OF_PEER_MAX);
@@ -142,7 +142,7 @@ struct Reserve(Vec<std::fs::File>);
 impl Reserve {
     const SIZE: usize = 4;
 
-    /// Takes as many as it should have; `false`: there are not so many.
+    /// Takes as many as it should have; `false`: there are fewer.
     fn fill(&mut self) -> bool {
         while self.0.len() < Self::SIZE {
             #[expect(clippy::disallowed_methods, reason = "no setting names it")]

@@ -1,54 +1,105 @@
 //! TLS of the listeners: the certificate they show, and those they ask for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kvs_client::files;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto};
+use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use tokio_rustls::rustls::{self, RootCertStore, ServerConfig, crypto};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::config::rest::TlsFiles;
 
-/// What accepts connections with these files.
+/// Why the files of a listener's TLS are not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{}: {source}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: files::FileError,
+    },
+    /// A file is no PEM, or has not in it what is looked for.
+    #[error("{}: {source}", file.display())]
+    Pem {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: pem::Error,
+    },
+    /// A file of certificates has none in it.
+    #[error("{}: there is no certificate in it", file.display())]
+    NoCertificate {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A certificate, or the key that goes with it, is not taken.
+    #[error("{}: {source}", file.display())]
+    Certificate {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: rustls::Error,
+    },
+    /// The authorities of clients' certificates are not taken.
+    #[error("{}: {source}", file.display())]
+    ClientCa {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: VerifierBuilderError,
+    },
+    /// The TLS library does not offer what is asked of it.
+    #[error(transparent)]
+    Library(rustls::Error),
+}
+
+/// Returns what accepts connections with these files.
 ///
 /// # Errors
 /// Which file is wrong, and how.
-pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, String> {
-    let chain = certificates(&files.certificate)?;
-    let in_key = |reason: String| format!("{}: {reason}", files.key.display());
-    let key = files::read(&files.key).map_err(|error| in_key(error.to_string()))?;
-    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| in_key(error.to_string()))?;
+pub(super) fn acceptor(tls_files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
+    let chain = certificates(&tls_files.certificate)?;
+    let key = read(&tls_files.key)?;
+    let key = PrivateKeyDer::from_pem_slice(&key);
+    let key = key.map_err(|source| TlsError::Pem { file: tls_files.key.clone(), source })?;
     let provider = Arc::new(crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    let builder = match &files.client_ca {
+        .map_err(TlsError::Library)?;
+    let builder = match &tls_files.client_ca {
         None => builder.with_no_client_auth(),
         Some(file) => {
             let mut roots = RootCertStore::empty();
             for certificate in certificates(file)? {
-                roots.add(certificate).map_err(|error| format!("{}: {error}", file.display()))?;
+                roots.add(certificate).map_err(|source| TlsError::Certificate { file: file.clone(), source })?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-            builder.with_client_cert_verifier(verifier.map_err(|error| format!("{}: {error}", file.display()))?)
+            let verifier = verifier.map_err(|source| TlsError::ClientCa { file: file.clone(), source })?;
+            builder.with_client_cert_verifier(verifier)
         }
     };
     let config = builder.with_single_cert(chain, key);
-    let mut config = config.map_err(|error| format!("{}: {error}", files.certificate.display()))?;
+    let mut config = config.map_err(|source| TlsError::Certificate { file: tls_files.certificate.clone(), source })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let in_file = |reason: String| format!("{}: {reason}", file.display());
-    let pem = files::read(file).map_err(|error| in_file(error.to_string()))?;
+fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
+    files::read(file).map_err(|source| TlsError::File { file: file.to_owned(), source })
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let pem = read(file)?;
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let read = read.map_err(|error| in_file(error.to_string()))?;
-    if read.is_empty() { Err(in_file("there is no certificate in it".to_owned())) } else { Ok(read) }
+    let read = read.map_err(|source| TlsError::Pem { file: file.to_owned(), source })?;
+    if read.is_empty() { Err(TlsError::NoCertificate { file: file.to_owned() }) } else { Ok(read) }
 }
 
 /// Names of hosts that a certificate is for; none when it cannot be read, which [`acceptor`] says.

@@ -15,7 +15,7 @@ use crate::kafka::KafkaSettings;
 use crate::kafka::claim::{Claim, ClaimError, Claimed, GroupClaims};
 use crate::model::{LogError, OffsetReader, ShardId, ShardLog};
 
-/// A group that does not answer is asked again after so long.
+/// The pause before a group that does not answer is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the group itself says, from before anything else was looked at.
@@ -98,7 +98,8 @@ impl Worker {
         .await
     }
 
-    /// Never an empty config topic taken for "no connectors", never places lost without a word.
+    /// Refuses logs that were made anew: an empty config topic is never taken for "no connectors", and offsets are never lost
+    /// without a word.
     fn check_made_anew(&self, group: &Group, offsets_begun: bool, given: Vec<String>) -> Result<(), WorkerError> {
         let view = self.configs.view();
         let (group_id, offsets) = (&self.config.group_id, &self.config.offsets_topic);

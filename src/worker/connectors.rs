@@ -32,17 +32,18 @@ pub(super) struct Connectors {
     shards: Arc<Shards>,
     gate: Arc<ConfigGate>,
     runtime: Handle,
-    runs: Arc<Runs>,
+    registry: Arc<Registry>,
 }
 
+/// The connectors that run here, by name.
 #[derive(Default)]
-struct Runs {
-    runs: Mutex<BTreeMap<String, Run>>,
+struct Registry {
+    entries: Mutex<BTreeMap<String, Entry>>,
     version: AtomicU64,
 }
 
-/// A connector that runs, or is about to.
-struct Run {
+/// What is known of a connector that runs here, or is about to.
+struct Entry {
     settings: Settings,
     cancel: CancellationToken,
     /// Look, or try to start, now.
@@ -60,7 +61,7 @@ struct Run {
     looked: Option<u64>,
 }
 
-impl Run {
+impl Entry {
     fn trouble(&self) -> Option<String> {
         // What this worker does not find, others may have found.
         let nothing = self.nothing.as_ref().filter(|nothing| nothing.everywhere || !self.has_tasks);
@@ -68,8 +69,8 @@ impl Run {
     }
 }
 
-/// How a connector's run is.
-pub(super) struct RunView {
+/// The status of a connector on this worker.
+pub(super) struct RunnerStatus {
     /// Why it cannot start.
     pub(super) failed: Option<String>,
     /// Why its streams cannot be looked for at the moment, or why none are found.
@@ -80,19 +81,19 @@ pub(super) struct RunView {
     pub(super) looked: Option<u64>,
 }
 
-impl Runs {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Run>> {
-        // Nothing panics while it is held, and runs are changed one by one.
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+impl Registry {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
+        // Nothing panics while it is held, and entries are changed one by one.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes something of a run that is still the one that says it.
-    fn note(&self, name: &str, cancel: &CancellationToken, note: impl FnOnce(&mut Run)) {
-        let mut runs = self.lock();
+    /// Notes something of a connector, unless the runner that says it has been replaced.
+    fn note(&self, name: &str, cancel: &CancellationToken, note: impl FnOnce(&mut Entry)) {
+        let mut entries = self.lock();
         if !cancel.is_cancelled()
-            && let Some(run) = runs.get_mut(name)
+            && let Some(entry) = entries.get_mut(name)
         {
-            note(run);
+            note(entry);
             self.version.fetch_add(1, Ordering::AcqRel);
         }
     }
@@ -105,52 +106,52 @@ impl Connectors {
         gate: Arc<ConfigGate>,
         runtime: Handle,
     ) -> Self {
-        Self { dependencies, shards, gate, runtime, runs: Arc::default() }
+        Self { dependencies, shards, gate, runtime, registry: Arc::default() }
     }
 
     /// Makes it so.
     pub(super) fn apply(&self, view: &ConfigView) {
-        let mut runs = self.runs.lock();
+        let mut entries = self.registry.lock();
         let runs_on = |name: &String, settings: &Settings| {
             view.target(name) == TargetState::Started && matches!(view.settings(name), Some(Ok(now)) if now == settings)
         };
-        runs.retain(|name, run| {
-            let stays = runs_on(name, &run.settings);
+        entries.retain(|name, entry| {
+            let stays = runs_on(name, &entry.settings);
             if !stays {
-                self.end(name, run);
+                self.end(name, entry);
             }
             stays
         });
         for name in view.names() {
             if let Some(Ok(settings)) = view.settings(name)
                 && view.target(name) == TargetState::Started
-                && !runs.contains_key(name)
+                && !entries.contains_key(name)
             {
-                runs.insert(name.clone(), self.begin(name, settings));
+                entries.insert(name.clone(), self.begin(name, settings));
             }
         }
-        for (name, run) in runs.iter_mut() {
-            run.has_tasks = view.tasks(name).is_some_and(|tasks| !tasks.is_empty());
+        for (name, entry) in entries.iter_mut() {
+            entry.has_tasks = view.tasks(name).is_some_and(|tasks| !tasks.is_empty());
         }
-        self.runs.version.fetch_add(1, Ordering::AcqRel);
-        drop(runs);
+        self.registry.version.fetch_add(1, Ordering::AcqRel);
+        drop(entries);
         self.gate.apply(view.position);
     }
 
-    fn end(&self, name: &str, run: &Run) {
-        run.cancel.cancel();
+    fn end(&self, name: &str, entry: &Entry) {
+        entry.cancel.cancel();
         self.shards.remove_connector(name);
         tracing::info!(connector = name, "the connector ends here");
     }
 
-    fn begin(&self, name: &str, settings: &Settings) -> Run {
+    fn begin(&self, name: &str, settings: &Settings) -> Entry {
         let (cancel, wake) = (CancellationToken::new(), Arc::new(Notify::new()));
         let runner = Runner {
             name: name.to_owned(),
             settings: settings.clone(),
             dependencies: Arc::clone(&self.dependencies),
             shards: Arc::clone(&self.shards),
-            runs: Arc::clone(&self.runs),
+            registry: Arc::clone(&self.registry),
             cancel: cancel.clone(),
             wake: Arc::clone(&wake),
         };
@@ -161,7 +162,7 @@ impl Connectors {
                 () = Arc::new(runner).run_supervised() => {}
             }
         });
-        Run {
+        Entry {
             settings: settings.clone(),
             cancel,
             wake,
@@ -181,18 +182,18 @@ impl Connectors {
         if let Some(task) = task {
             return self.shards.restart(name, &|plan, _| Some(plan.stream.as_str()) == task.map(String::as_str));
         }
-        let mut runs = self.runs.lock();
-        let Some(run) = runs.get_mut(name) else { return };
+        let mut entries = self.registry.lock();
+        let Some(entry) = entries.get_mut(name) else { return };
         if request.include_tasks && !request.only_failed {
             // All of it anew: files of secrets are read again.
-            let (settings, has_tasks) = (run.settings.clone(), run.has_tasks);
-            self.end(name, run);
-            let new = Run { has_tasks, ..self.begin(name, &settings) };
-            runs.insert(name.clone(), new);
+            let (settings, has_tasks) = (entry.settings.clone(), entry.has_tasks);
+            self.end(name, entry);
+            let new = Entry { has_tasks, ..self.begin(name, &settings) };
+            entries.insert(name.clone(), new);
             return;
         }
-        run.wake.notify_one();
-        drop(runs);
+        entry.wake.notify_one();
+        drop(entries);
         if request.include_tasks {
             self.shards.restart(name, &|_, failed| failed);
         }
@@ -200,22 +201,22 @@ impl Connectors {
 
     /// Shards that have come may have streams that nobody here has looked for.
     pub(super) fn look_now(&self) {
-        self.runs.lock().values().for_each(|run| run.wake.notify_one());
+        self.registry.lock().values().for_each(|entry| entry.wake.notify_one());
     }
 
-    /// Another one when a run is not as it was.
+    /// Returns another number when what is known of a connector has changed.
     pub(super) fn version(&self) -> u64 {
-        self.runs.version.load(Ordering::Acquire)
+        self.registry.version.load(Ordering::Acquire)
     }
 
-    /// How a connector's run is; `None`: it does not run.
-    pub(super) fn run_of(&self, name: &str) -> Option<RunView> {
-        let runs = self.runs.lock();
-        runs.get(name).map(|run| RunView {
-            failed: run.failed.clone(),
-            trouble: run.trouble(),
-            topics: run.topics.clone(),
-            looked: run.looked,
+    /// Returns the status of a connector on this worker; `None`: it does not run here.
+    pub(super) fn status_of(&self, name: &str) -> Option<RunnerStatus> {
+        let entries = self.registry.lock();
+        entries.get(name).map(|entry| RunnerStatus {
+            failed: entry.failed.clone(),
+            trouble: entry.trouble(),
+            topics: entry.topics.clone(),
+            looked: entry.looked,
         })
     }
 
@@ -231,7 +232,7 @@ struct Runner {
     settings: Settings,
     dependencies: Arc<Dependencies>,
     shards: Arc<Shards>,
-    runs: Arc<Runs>,
+    registry: Arc<Registry>,
     cancel: CancellationToken,
     wake: Arc<Notify>,
 }
@@ -249,7 +250,7 @@ impl Runner {
                 delay_ms = delay.as_millis() as u64,
                 "what runs the connector panicked; it is started again"
             );
-            self.runs.note(&self.name, &self.cancel, |run| run.failed = Some(panicked.to_string()));
+            self.registry.note(&self.name, &self.cancel, |entry| entry.failed = Some(panicked.to_string()));
             tokio::time::sleep(delay).await;
         }
     }
@@ -279,7 +280,7 @@ impl Runner {
             match self.dependencies.plan(&self.settings).await {
                 Ok(plan) => {
                     let topics = plan.topics.clone();
-                    self.runs.note(&self.name, &self.cancel, |run| (run.failed, run.topics) = (None, topics));
+                    self.registry.note(&self.name, &self.cancel, |entry| (entry.failed, entry.topics) = (None, topics));
                     return plan;
                 }
                 Err(Refused(reason)) => {
@@ -291,7 +292,7 @@ impl Runner {
                         delay_ms = delay.as_millis() as u64,
                         "the connector cannot be started; it is tried again"
                     );
-                    self.runs.note(&self.name, &self.cancel, |run| run.failed = Some(reason));
+                    self.registry.note(&self.name, &self.cancel, |entry| entry.failed = Some(reason));
                     tokio::select! {
                         () = tokio::time::sleep(delay) => {}
                         () = self.wake.notified() => {}
@@ -302,20 +303,20 @@ impl Runner {
     }
 }
 
-/// Hands on what is found, as long as the run is the connector's.
+/// Hands on what is found, as long as the runner is the connector's.
 impl StreamListener for Runner {
     fn epoch(&self) -> u64 {
         self.shards.held_version()
     }
 
     fn looked(&self, connector: &str, epoch: u64, nothing: Option<Nothing>) {
-        self.runs.note(connector, &self.cancel, |run| {
-            (run.looked, run.trouble, run.nothing) = (Some(epoch), None, nothing);
+        self.registry.note(connector, &self.cancel, |entry| {
+            (entry.looked, entry.trouble, entry.nothing) = (Some(epoch), None, nothing);
         });
     }
 
     fn not_looked(&self, connector: &str, reason: String) {
-        self.runs.note(connector, &self.cancel, |run| run.trouble = Some(reason));
+        self.registry.note(connector, &self.cancel, |entry| entry.trouble = Some(reason));
     }
 
     fn holds(&self, key: &OffsetKey) -> bool {
@@ -331,15 +332,15 @@ impl StreamListener for Runner {
     }
 
     fn added(&self, plan: Arc<StreamPlan>) {
-        // Whoever ends the run holds this lock, and removes what was added before.
-        let _runs = self.runs.lock();
+        // Whoever ends the runner holds this lock, and removes what was added before.
+        let _entries = self.registry.lock();
         if !self.cancel.is_cancelled() {
             self.shards.added(plan);
         }
     }
 
     fn removed(&self, key: &OffsetKey, last_words: Option<Publication>) {
-        let _runs = self.runs.lock();
+        let _entries = self.registry.lock();
         if !self.cancel.is_cancelled() {
             self.shards.removed(key, last_words);
         }

@@ -2,7 +2,7 @@ use super::*;
 
 fn run(everywhere: bool, has_tasks: bool, trouble: Option<&str>) -> Option<String> {
     let nothing = Nothing { reason: "none has the tag".to_owned(), everywhere };
-    let run = Run {
+    let entry = Entry {
         settings: Settings::new(),
         cancel: CancellationToken::new(),
         wake: Arc::default(),
@@ -13,7 +13,7 @@ fn run(everywhere: bool, has_tasks: bool, trouble: Option<&str>) -> Option<Strin
         topics: BTreeSet::new(),
         looked: None,
     };
-    run.trouble()
+    entry.trouble()
 }
 
 #[test]

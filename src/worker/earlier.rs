@@ -1,8 +1,8 @@
 //! Where streams were before their places stood under their names.
 //!
-//! **Contract.** [`EarlierPositions::position_of`] answers what a stream published under its ARN, when nobody does that any
+//! **Contract.** [`EarlierPositions::position_of`] returns what a stream published under its ARN, when nobody does that any
 //! more ([`crate::shard::by_arn`]). A stream that has no place under its name is answered from a look at all shards that
-//! began after the question; one look answers all that asked before it.
+//! began after the question; one look serves all that asked before it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::shard::acquire::contend;
 use crate::shard::by_arn::{FoundByArn, find, move_positions};
 use crate::shard::recover::RecoverError;
 
-/// Without progress for so long a shard is given up, and asked again later.
+/// A shard that makes no progress for this long is given up, and asked again later.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Looks for places in the offsets topic.
@@ -33,7 +33,7 @@ pub(super) struct PositionsByArn {
 /// What the last look found.
 #[derive(Default)]
 struct Looked {
-    /// How many questions it answers: those that were asked before it began.
+    /// The number of questions that it serves: those that were asked before it began.
     answers: u64,
     found: HashMap<OffsetKey, Vec<FoundByArn>>,
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::cluster::status::{StatusKey, StatusView};
-use crate::cluster::{ConfigView, RunState, TargetState};
+use crate::cluster::{ConfigView, ReportedState, TargetState};
 use crate::logging::repeated::Repeated;
 
 /// How often it is looked; what is found twice running has lasted longer than a rebalance.
@@ -62,7 +62,7 @@ fn find(configs: &ConfigView, statuses: &StatusView, now: Instant) -> BTreeSet<(
     let unassigned = tasks.filter(|(name, id)| {
         let counting = statuses.counting(&StatusKey::Task((*name).clone(), *id), now);
         // Whoever has it says why it does not run yet.
-        counting.is_none_or(|status| status.state == RunState::Unassigned && status.trace.is_none())
+        counting.is_none_or(|status| status.state == ReportedState::Unassigned && status.trace.is_none())
     });
     unassigned.take(REMEMBERED_MAX).map(|(name, id)| (name.clone(), id)).collect()
 }

@@ -30,7 +30,7 @@ fn tasks_that_nobody_has_twice_running_are_told_until_somebody_has_them() {
     };
     let (key, value) = worker_record(&reporter, None, Some(Duration::from_secs(600)));
     statuses.apply(&key, value.as_deref(), true, now);
-    report(&mut statuses, 0, RunState::Running, None);
+    report(&mut statuses, 0, ReportedState::Running, None);
     assert_eq!(find(&configs, &statuses, now), BTreeSet::from([("c".to_owned(), 1)]));
 
     let mut unassigned = Unassigned::default();
@@ -42,6 +42,6 @@ fn tasks_that_nobody_has_twice_running_are_told_until_somebody_has_them() {
     assert!(!told(&statuses, 0) && !told(&statuses, 5));
     assert!(told(&statuses, 20));
     // Whoever has it and says why it does not run yet has it.
-    report(&mut statuses, 1, RunState::Unassigned, Some("its first session is being opened"));
+    report(&mut statuses, 1, ReportedState::Unassigned, Some("its first session is being opened"));
     assert!(!told(&statuses, 40));
 }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::plan::Dependencies;
 use super::shards::Shards;
 use super::startup::{COMPACTED, LOSES_CONFIGS, LOSES_OFFSETS, LOSES_STATUSES, not_compacted};
+use super::supervisor::Supervisor;
 use super::{Mode, Worker, WorkerError};
 use crate::kafka::DataTopics;
 use crate::kafka::watch::TopicWatch;
@@ -19,7 +20,7 @@ use crate::supervision::{Part, catch_blocking, fault_point};
 const DATA_TOPICS_EVERY: Duration = Duration::from_secs(2);
 /// How often the storage topics are looked at.
 const STORAGE_TOPICS_EVERY: Duration = Duration::from_secs(4);
-/// So often running it is to be seen that a topic is not what it was: a broker that has just started may answer anything.
+/// Consecutive looks that have to see that a topic is not what it was: a broker that has just started may answer anything.
 const SEEN_MIN: u32 = 3;
 /// A log that is not read on for this long, although there is more of it, is told.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
@@ -50,8 +51,7 @@ impl Worker {
         &self,
         shards: Arc<Shards>,
         dependencies: Arc<Dependencies>,
-        ended: mpsc::Sender<WorkerError>,
-        stop: CancellationToken,
+        supervisor: &Supervisor,
     ) -> Result<impl Future<Output = ()> + Send + use<>, WorkerError> {
         let watch = TopicWatch::new(&self.kafka).map_err(super::startup::unavailable)?;
         let stored = |setting, topic: &str, loses| Stored { setting, topic: topic.to_owned(), loses };
@@ -64,7 +64,8 @@ impl Worker {
             readings.push(Reading::new(move || configs.view().position));
         }
         let offsets = stored("offset.storage.topic", &self.config.offsets_topic, LOSES_OFFSETS);
-        Ok(storage_topics(watch, offsets, logs, readings, shards, dependencies, ended, stop))
+        let storage = StorageTopics { offsets, logs, readings, shards, dependencies };
+        Ok(storage.watch(watch, supervisor.endings.clone(), supervisor.stop.clone()))
     }
 }
 
@@ -130,58 +131,64 @@ impl Reading {
     }
 }
 
-/// Looks at the storage topics until one is not what it was; then says what became of it, which ends the worker.
-async fn storage_topics(
-    mut watch: TopicWatch,
+/// The topics that a worker keeps something in.
+struct StorageTopics {
     offsets: Stored,
     logs: Vec<Stored>,
-    mut readings: Vec<Reading>,
+    /// How far each of the logs has been read.
+    readings: Vec<Reading>,
     shards: Arc<Shards>,
     dependencies: Arc<Dependencies>,
-    ended: mpsc::Sender<WorkerError>,
-    stop: CancellationToken,
-) {
-    let (mut seen, mut rounds) = (0, 0_u32);
-    loop {
-        rounds = rounds.wrapping_add(1);
-        if rounds.is_multiple_of(POLICY_ROUNDS)
-            && let Some(refused) = uncompacted(&dependencies, std::iter::once(&offsets).chain(&logs)).await
-        {
-            let _ = ended.send(WorkerError::Config(refused)).await;
-            return;
-        }
-        let held: Vec<i32> = shards.held().into_iter().map(|shard| shard.0).collect();
-        let topics = std::iter::once((offsets.topic.clone(), held));
-        let topics: Vec<_> = topics.chain(logs.iter().map(|stored| (stored.topic.clone(), vec![0]))).collect();
-        let looked = catch_blocking(Part::StorageTopics, move || {
-            fault_point(Part::StorageTopics);
-            let found = topics.iter().find_map(|(topic, partitions)| {
-                watch.look(topic, partitions).err().map(|trouble| (topic.clone(), trouble))
-            });
-            (watch, found)
-        });
-        let (back, found) = looked.await.unwrap_or_else(|panicked| panicked.go_on());
-        watch = back;
-        for (stored, reading) in logs.iter().zip(&mut readings) {
-            reading.look(stored, watch.end(&stored.topic, 0), Instant::now());
-        }
-        seen = if found.is_some() { seen + 1 } else { 0 };
-        if let Some((topic, trouble)) = found {
-            tracing::warn!(topic, %trouble, seen, "a storage topic does not look like the one that it was");
-            if seen >= SEEN_MIN {
-                let stored = std::iter::once(&offsets).chain(&logs).find(|stored| stored.topic == topic);
-                let setting = stored.map_or("", |stored| stored.setting);
-                let remedy = "stop all workers, bring the topic back as it was (from a backup or another cluster), and start \
-                              them again; what is in it now is not what they have agreed on";
-                let _ =
-                    ended.send(WorkerError::Config(format!("topic {topic} ({setting}): {trouble}; {remedy}"))).await;
+}
+
+impl StorageTopics {
+    /// Looks at the topics until one is not what it was; then says what became of it, which ends the worker.
+    async fn watch(mut self, mut watch: TopicWatch, ended: mpsc::Sender<WorkerError>, stop: CancellationToken) {
+        let (mut seen, mut rounds) = (0, 0_u32);
+        loop {
+            rounds = rounds.wrapping_add(1);
+            if rounds.is_multiple_of(POLICY_ROUNDS)
+                && let Some(refused) = uncompacted(&self.dependencies, self.all()).await
+            {
+                let _ = ended.send(WorkerError::Config(refused)).await;
                 return;
             }
+            let held: Vec<i32> = self.shards.held().into_iter().map(|shard| shard.0).collect();
+            let topics = std::iter::once((self.offsets.topic.clone(), held));
+            let topics: Vec<_> = topics.chain(self.logs.iter().map(|log| (log.topic.clone(), vec![0]))).collect();
+            let looked = catch_blocking(Part::StorageTopics, move || {
+                fault_point(Part::StorageTopics);
+                let found = topics.iter().find_map(|(topic, partitions)| {
+                    watch.look(topic, partitions).err().map(|trouble| (topic.clone(), trouble))
+                });
+                (watch, found)
+            });
+            let (back, found) = looked.await.unwrap_or_else(|panicked| panicked.go_on());
+            watch = back;
+            for (stored, reading) in self.logs.iter().zip(&mut self.readings) {
+                reading.look(stored, watch.end(&stored.topic, 0), Instant::now());
+            }
+            seen = if found.is_some() { seen + 1 } else { 0 };
+            if let Some((topic, trouble)) = found {
+                tracing::warn!(topic, %trouble, seen, "a storage topic does not look like the one that it was");
+                if seen >= SEEN_MIN {
+                    let setting = self.all().find(|stored| stored.topic == topic).map_or("", |stored| stored.setting);
+                    let remedy = "stop all workers, bring the topic back as it was (from a backup or another cluster), and \
+                                  start them again; what is in it now is not what they have agreed on";
+                    let reason = format!("topic {topic} ({setting}): {trouble}; {remedy}");
+                    let _ = ended.send(WorkerError::Config(reason)).await;
+                    return;
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(STORAGE_TOPICS_EVERY) => {}
+            }
         }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(STORAGE_TOPICS_EVERY) => {}
-        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Stored> {
+        std::iter::once(&self.offsets).chain(&self.logs)
     }
 }
 

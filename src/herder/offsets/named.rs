@@ -1,13 +1,13 @@
-//! Whether the streams whose places are altered are the connector's.
+//! Whether the streams whose offsets are altered are the connector's.
 //!
-//! A place that is kept under a mistyped name would be nobody's, and the stream that was meant would go on where it was.
+//! An offset that is kept under a mistyped name would be nobody's, and the stream that was meant would go on where it was.
 
 use std::collections::BTreeSet;
 
 use crate::config::connector::StreamsConfig;
 use crate::nearest::nearest;
 
-/// Streams that may be the connector's by its settings.
+/// Returns whether a stream may be the connector's by its settings.
 pub(super) fn may_have(streams: &StreamsConfig, name: &str) -> bool {
     match streams {
         StreamsConfig::Listed(listed) => listed.iter().any(|stream| stream.name() == name),
@@ -15,8 +15,8 @@ pub(super) fn may_have(streams: &StreamsConfig, name: &str) -> bool {
     }
 }
 
-/// Why a stream's place cannot be altered: it is not the connector's, and no place is kept for it. `known`: streams that are
-/// the connector's, or have a place.
+/// Returns why a stream's offset cannot be altered: the stream is not the connector's, and no offset is kept for it. `known`:
+/// streams that are the connector's, or have an offset.
 pub(super) fn refusal(connector: &str, streams: &StreamsConfig, name: &str, known: &BTreeSet<String>) -> String {
     let why = match streams {
         StreamsConfig::Listed(_) => "has no such stream (kvs.streams)",

@@ -1,7 +1,7 @@
 //! Turns: what is asked for over REST and takes a while is done a few at a time, in the order in which it was asked for.
 //!
 //! **Contract.** Whoever waits for a turn holds no thread, and leaves the queue when it stops waiting: what a client has
-//! asked for that has gone meanwhile is not done. So many wait at most and so long; more are refused at once. A turn is
+//! asked for that has gone meanwhile is not done. The number of those that wait and the time they wait are bounded; more are refused at once. A turn is
 //! over when it is dropped, so it goes along with the work: what has begun keeps its turn although its client has gone.
 
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::OperationError;
+use super::error::OperationError;
 
-/// How long a turn is waited for. With the time that a change itself may take it is what Kafka Connect allows a request.
+/// The longest time that anybody waits for a turn. With the time that a change itself may take it is what Kafka Connect allows a request.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How many have a turn at once, and how many wait for one.
+/// How many may have a turn at once, and how many may wait for one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Room {
     turns: usize,
@@ -34,7 +34,7 @@ pub(super) const READINGS: Room = Room { turns: 2, waiting: 8, timeout: WAIT_TIM
 /// Settings that are tried out, and other errands.
 pub(super) const ERRANDS: Room = Room { turns: 4, waiting: 8, timeout: WAIT_TIMEOUT, what: "validations" };
 
-/// So many requests are at work for more than a moment, at most.
+/// The most requests that are at work for more than a moment.
 pub(crate) const AT_WORK_MAX: usize = CHANGES.most() + ALTERATIONS.most() + READINGS.most() + ERRANDS.most();
 
 impl Room {
@@ -53,7 +53,7 @@ pub(super) struct Turns {
 
 /// A turn; it is over when it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn(#[allow(dead_code)] OwnedSemaphorePermit);
+pub(super) struct Turn(#[allow(dead_code)] Option<OwnedSemaphorePermit>);
 
 impl Turns {
     pub(super) fn new(room: Room) -> Self {
@@ -67,28 +67,19 @@ impl Turns {
     pub(super) async fn turn(&self) -> Result<Turn, OperationError> {
         let Room { waiting, timeout, what, .. } = self.room;
         if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
-            return Ok(Turn(turn));
+            return Ok(Turn(Some(turn)));
         }
-        let Ok(_place) = self.waiting.try_acquire() else {
-            let text = format!("{waiting} {what} are waiting on this worker, and no more may; try again in a moment");
-            return Err(OperationError::Unavailable(text));
+        let Ok(_waits) = self.waiting.try_acquire() else {
+            return Err(OperationError::TooManyWaiting { waiting, what });
         };
-        match tokio::time::timeout(timeout, self.own_turn()).await {
-            Ok(turn) => turn,
-            Err(_) => Err(OperationError::Unavailable(format!(
-                "other {what} were before it on this worker for {} s; nothing was done, try again",
-                timeout.as_secs()
-            ))),
-        }
+        let turn = tokio::time::timeout(timeout, self.own_turn()).await;
+        turn.map_err(|_| OperationError::NoTurn { what, waited_s: timeout.as_secs() })
     }
 
-    /// The same for the worker's own work, which nobody waits for: in the same order, without a bound.
-    ///
-    /// # Errors
-    /// Never: the turns are not closed.
-    pub(super) async fn own_turn(&self) -> Result<Turn, OperationError> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
-        turn.map(Turn).map_err(|error| OperationError::Unavailable(error.to_string()))
+    /// Waits for a turn of the worker's own work, which nobody waits for: in the same order, without a bound.
+    pub(super) async fn own_turn(&self) -> Turn {
+        // An error would say that the turns are closed, which they never are: then there is nothing to wait for either.
+        Turn(Arc::clone(&self.turns).acquire_owned().await.ok())
     }
 }
 
@@ -107,7 +98,7 @@ pub(super) async fn within<T: Send + 'static>(
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             // The runtime ends.
-            Err(error) => Err(OperationError::Unavailable(error.to_string())),
+            Err(error) => Err(OperationError::Ending(error)),
         },
     }
 }

@@ -1,0 +1,136 @@
+//! The herder: what can be asked of any worker for its whole group, as Kafka Connect's herder is. The REST API stands on it.
+//!
+//! **Contract.** A herder answers for its group by what this worker has read of the config log and the status topic, and makes
+//! changes for the group under the log's fence. It begins nothing by itself and knows nothing of HTTP. What takes a while
+//! is done a few at a time, in order and within bounds ([`turns`]). What exists at a moment of the worker's life says its
+//! [`Phase`].
+
+mod changes;
+mod connectors;
+mod error;
+mod health;
+mod offsets;
+mod phase;
+mod settings;
+mod status;
+pub(crate) mod turns;
+mod validation;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::cluster::{ConfigLog, ConfigView, StatusLog};
+use crate::config::WorkerConfig;
+use crate::connector::StreamStates;
+use crate::connector::state::StreamStatus;
+use crate::kafka::KafkaLog;
+use crate::logging::{self, Logging};
+use crate::model::{Contract, OffsetKey};
+use crate::open_files;
+use crate::telemetry::{self, Metrics};
+
+pub(crate) use changes::Changes;
+pub use connectors::{TaskInfo, tasks_of};
+pub use error::{OffsetsError, OperationError};
+pub use health::Health;
+pub use offsets::{Alterations, Offsets, UnreadableOffset};
+pub(crate) use phase::{Member, Phase};
+pub use status::ConnectorStatus;
+
+use offsets::OffsetsEditor;
+use turns::Turns;
+
+/// Group-wide operations, as one worker offers them.
+pub struct Herder {
+    config: Arc<WorkerConfig>,
+    /// `host:port`, by which others know the worker.
+    worker_id: String,
+    phase: watch::Receiver<Phase>,
+    configs: Arc<ConfigLog>,
+    statuses: Arc<StatusLog>,
+    changes: Changes,
+    offsets: OffsetsEditor,
+    /// Turns of what neither changes connectors nor is about offsets.
+    errands: Turns,
+    /// The streams that are on this worker.
+    states: Arc<StreamStates>,
+    metrics: Metrics,
+    logging: Logging,
+}
+
+/// What a worker gives its herder to work with.
+pub(crate) struct Parts {
+    pub(crate) config: Arc<WorkerConfig>,
+    pub(crate) worker_id: String,
+    pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) configs: Arc<ConfigLog>,
+    pub(crate) statuses: Arc<StatusLog>,
+    /// For questions about offsets, which are not to keep shards from being acquired.
+    pub(crate) offsets_log: Arc<KafkaLog>,
+    pub(crate) contract: Contract,
+    pub(crate) states: Arc<StreamStates>,
+    pub(crate) metrics: Metrics,
+    pub(crate) logging: Logging,
+}
+
+impl Herder {
+    /// Makes the herder of a worker that has not started yet.
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { config, worker_id, phase, configs, statuses, offsets_log, contract, states, metrics, logging } =
+            parts;
+        let changes = Changes::new(Arc::clone(&configs));
+        let offsets = OffsetsEditor::new(offsets_log, contract, config.shards, changes.clone());
+        let errands = Turns::new(turns::ERRANDS);
+        Self { config, worker_id, phase, configs, statuses, changes, offsets, errands, states, metrics, logging }
+    }
+
+    /// Returns `host:port`, by which others know this worker.
+    pub fn worker_id(&self) -> &str {
+        &self.worker_id
+    }
+
+    /// Returns the id of the Kafka cluster, once it is known.
+    pub fn cluster_id(&self) -> Option<String> {
+        self.phase.borrow().cluster_id().map(str::to_owned)
+    }
+
+    /// Returns the changes of the config log, for those that the worker makes by itself.
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// Returns this worker's metrics in the text format of Prometheus.
+    pub fn render_metrics(&self) -> String {
+        telemetry::process(logging::lines_dropped(), open_files::probe().is_some());
+        self.metrics.render()
+    }
+
+    /// Returns the status of each stream that is on this worker.
+    pub fn streams(&self) -> Vec<(OffsetKey, StreamStatus)> {
+        self.states.all()
+    }
+
+    /// Returns the loggers of this worker.
+    pub fn logging(&self) -> &Logging {
+        &self.logging
+    }
+
+    /// Sets a logger's level on all workers.
+    ///
+    /// # Errors
+    /// While the worker is starting, and when Kafka cannot be reached.
+    pub async fn set_logger_everywhere(&self, name: &str, level: &str) -> Result<(), OperationError> {
+        self.view()?;
+        let (name, level) = (name.to_owned(), level.to_owned());
+        self.changes.make(move |_| Ok(crate::cluster::change::logger(&name, &level))).await.map(|_| ())
+    }
+
+    /// Returns what the config log says, as far as it has been read here.
+    ///
+    /// # Errors
+    /// While the worker is starting.
+    pub fn view(&self) -> Result<Arc<ConfigView>, OperationError> {
+        if self.phase.borrow().is_member() { Ok(self.configs.view()) } else { Err(OperationError::Starting) }
+    }
+}

@@ -1,0 +1,173 @@
+//! Connectors: made, changed, deleted, paused and restarted for the whole group.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Herder;
+use super::error::OperationError;
+use super::settings::SettingsCheck;
+use crate::cluster::change::{self, Change};
+use crate::cluster::{ConfigView, ConnectorEntry, Refusal, RestartRequest, Settings, TargetState};
+use crate::config::secrets;
+
+/// Connectors there may be: a bound on what any worker keeps in memory.
+const CONNECTORS_MAX: usize = 20_000;
+
+/// A task: one stream of a connector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskInfo {
+    /// Its id, which stays as long as the stream is the connector's.
+    pub id: u32,
+    /// Name or ARN of its stream, as it is configured.
+    pub stream: String,
+}
+
+/// Returns the tasks of a connector as they are shown: none when it is STOPPED.
+pub fn tasks_of(entry: &ConnectorEntry) -> Vec<TaskInfo> {
+    if entry.target == TargetState::Stopped {
+        return Vec::new();
+    }
+    entry.tasks.iter().map(|(&id, stream)| TaskInfo { id, stream: stream.clone() }).collect()
+}
+
+impl Herder {
+    /// Returns a connector as the config log has it.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none of that name.
+    pub fn connector(&self, name: &str) -> Result<ConnectorEntry, OperationError> {
+        self.view()?.get(name).ok_or_else(|| Refusal::NotFound(name.to_owned()).into())
+    }
+
+    /// Makes a connector, and returns it as it is then.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when there is one of that name, `Invalid` when its settings are wrong.
+    pub async fn create(
+        &self,
+        name: &str,
+        settings: Settings,
+        initial: TargetState,
+    ) -> Result<ConnectorEntry, OperationError> {
+        self.view()?;
+        let check = Arc::new(SettingsCheck::new(&self.config, name));
+        let (checks, given, of) = (Arc::clone(&check), settings.clone(), name.to_owned());
+        let before = move |view: &ConfigView| {
+            // That there is one already is said under the fence: it may be gone by now.
+            if !view.contains(&of) {
+                checks.check(given, None)?;
+            }
+            Ok(None)
+        };
+        let name = name.to_owned();
+        let decide = move |view: &ConfigView| {
+            bounded(view, &name)?;
+            let check = |settings, stored: Option<&Settings>| check.check(settings, stored);
+            changed(view, &name, change::create(view, &name, settings.clone(), initial, &check)?)
+        };
+        self.changes.make_after(before, decide).await.map(|(((), entry), _)| entry)
+    }
+
+    /// Sets a connector's settings. Returns whether the connector was made by that, and the connector as it is then.
+    ///
+    /// # Errors
+    /// `Invalid` when its settings are wrong.
+    pub async fn put_config(&self, name: &str, settings: Settings) -> Result<(bool, ConnectorEntry), OperationError> {
+        let check = Arc::new(SettingsCheck::new(&self.config, name));
+        let (name, given) = (name.to_owned(), settings);
+        let has_mask = given.values().any(|value| value == secrets::MASK);
+        let put = move |view: &ConfigView| {
+            bounded(view, &name)?;
+            let check = |settings, stored: Option<&Settings>| check.check(settings, stored);
+            changed(view, &name, change::put(view, &name, given.clone(), &check)?)
+        };
+        let put = Arc::new(put);
+        let before = {
+            let put = Arc::clone(&put);
+            move |view: &ConfigView| {
+                match put(view) {
+                    // What is there already needs no fence.
+                    Ok(now) => Ok(now.records.is_empty().then_some(now.answer)),
+                    // What the mask stands for may not have been read here yet.
+                    Err(_) if has_mask => Ok(None),
+                    Err(refusal) => Err(refusal),
+                }
+            }
+        };
+        self.changes.make_after(before, move |view| put(view)).await.map(|(answer, _)| answer)
+    }
+
+    /// Changes some of a connector's settings, and returns the connector as it is then; `None` removes a setting.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none of that name, `Invalid` when its settings would be wrong.
+    pub async fn patch_config(
+        &self,
+        name: &str,
+        patch: BTreeMap<String, Option<String>>,
+    ) -> Result<ConnectorEntry, OperationError> {
+        self.view()?;
+        let check = SettingsCheck::new(&self.config, name);
+        let name = name.to_owned();
+        let patched = move |view: &ConfigView| {
+            let check = |settings, stored: Option<&Settings>| check.check(settings, stored);
+            changed(view, &name, change::patch(view, &name, &patch, &check)?)
+        };
+        let patched = Arc::new(patched);
+        let before = {
+            let patched = Arc::clone(&patched);
+            move |view: &ConfigView| {
+                // For its checks alone: what is patched may be newer than what has been read here, and then they are made
+                // again.
+                let _ = patched(view);
+                Ok(None)
+            }
+        };
+        self.changes.make_after(before, move |view| patched(view)).await.map(|((_, entry), _)| entry)
+    }
+
+    /// Deletes a connector. Its offsets stay.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none of that name.
+    pub async fn delete(&self, name: &str) -> Result<(), OperationError> {
+        self.view()?;
+        let of = name.to_owned();
+        self.changes.make(move |view| change::delete(view, &of)).await?;
+        self.forget_topics(name);
+        Ok(())
+    }
+
+    /// Sets the target state of a connector.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none of that name.
+    pub async fn set_target(&self, name: &str, target: TargetState) -> Result<(), OperationError> {
+        self.connector(name)?;
+        let name = name.to_owned();
+        self.changes.make(move |view| change::set_target(view, &name, target)).await.map(|_| ())
+    }
+
+    /// Has all workers restart a connector, its tasks, or one task.
+    ///
+    /// # Errors
+    /// `NotFound` or `TaskNotFound` when there is no such connector or task.
+    pub async fn restart(&self, request: RestartRequest) -> Result<(), OperationError> {
+        self.connector(&request.connector)?;
+        self.changes.make(move |view| change::restart(view, &request)).await.map(|_| ())
+    }
+}
+
+/// Returns a change with the connector as it is when the change is made: whoever looks later may find it changed again, or
+/// gone.
+fn changed<T>(view: &ConfigView, name: &str, change: Change<T>) -> Result<Change<(T, ConnectorEntry)>, Refusal> {
+    let entry = view.entry_after(name, &change.records).ok_or_else(|| Refusal::NotFound(name.to_owned()))?;
+    Ok(Change { records: change.records, answer: (change.answer, entry) })
+}
+
+fn bounded(view: &ConfigView, name: &str) -> Result<(), Refusal> {
+    if view.contains(name) || view.names().count() < CONNECTORS_MAX {
+        return Ok(());
+    }
+    Err(Refusal::Invalid(format!("there are {CONNECTORS_MAX} connectors, and no more can be made")))
+}

@@ -1,0 +1,82 @@
+//! The phases of a worker's life, and what there is in each.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::config::ConnectorConfig;
+
+/// Where a worker is in its life. It goes through the phases in this order and never back.
+#[derive(Clone)]
+pub(crate) enum Phase {
+    /// The worker waits for Kafka, and makes or checks its topics. Nothing is known of its group.
+    Starting {
+        /// Id of the Kafka cluster, once Kafka has answered.
+        cluster_id: Option<String>,
+    },
+    /// The worker has read both logs and joins its group: no shards, not even none, have been assigned to it yet.
+    Joining(Arc<dyn Member>),
+    /// The worker is a member of its group.
+    Running(Arc<dyn Member>),
+    /// The worker commits what is whole and leaves the group. It still answers, by what it has read.
+    Stopping(Arc<dyn Member>),
+}
+
+impl Phase {
+    /// Returns the id of the Kafka cluster, once it is known.
+    pub(crate) fn cluster_id(&self) -> Option<&str> {
+        match self {
+            Self::Starting { cluster_id } => cluster_id.as_deref(),
+            Self::Joining(member) | Self::Running(member) | Self::Stopping(member) => member.cluster_id(),
+        }
+    }
+
+    /// Returns whether the worker has become a member of its group, and so may answer for it.
+    pub(crate) fn is_member(&self) -> bool {
+        matches!(self, Self::Running(_) | Self::Stopping(_))
+    }
+
+    /// Returns what a worker has that joins its group or has joined it.
+    pub(crate) fn member(&self) -> Option<&Arc<dyn Member>> {
+        match self {
+            Self::Starting { .. } => None,
+            Self::Joining(member) | Self::Running(member) | Self::Stopping(member) => Some(member),
+        }
+    }
+
+    /// Moves on from joining, when shards have been assigned for the first time. Returns whether that was so.
+    pub(crate) fn joined(&mut self) -> bool {
+        let Self::Joining(member) = self else { return false };
+        *self = Self::Running(Arc::clone(member));
+        true
+    }
+
+    /// Moves on to the end of a worker that has joined, or was about to.
+    pub(crate) fn stop(&mut self) {
+        if let Some(member) = self.member() {
+            *self = Self::Stopping(Arc::clone(member));
+        }
+    }
+}
+
+/// What a herder asks of its worker as a member of the group.
+pub(crate) trait Member: Send + Sync {
+    /// Returns the id of the Kafka cluster, where it has one.
+    fn cluster_id(&self) -> Option<&str>;
+
+    /// Returns why the group has not been joined, while that is so.
+    fn apart(&self) -> Option<String>;
+
+    /// Returns why this worker does not do its part for its group, if that has lasted longer than a take-over takes.
+    fn standing_still(&self) -> Option<String>;
+
+    /// Returns how many bytes of the memory budget are in use.
+    fn budget_used_bytes(&self) -> usize;
+
+    /// Asks the service and Kafka what making a connector would find wrong. Returns settings with the reasons.
+    fn try_connections<'a>(&'a self, connector: &'a ConnectorConfig) -> BoxFuture<'a, Vec<(String, String)>>;
+}
+
+#[cfg(test)]
+#[path = "phase_tests.rs"]
+mod tests;

@@ -1,0 +1,187 @@
+//! The worker itself and the streams on it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::connector::state::{BackfillProgress, StreamState};
+use crate::model::OffsetKey;
+
+/// The versions of a worker and its Kafka cluster.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::rest) struct WorkerInfo {
+    /// The version of Kafka Connect whose REST API this is.
+    pub(in crate::rest) version: &'static str,
+    /// The worker's own version.
+    pub(in crate::rest) kvs_connect_version: &'static str,
+    /// The commit that the worker was built of.
+    pub(in crate::rest) commit: &'static str,
+    /// Id of the Kafka cluster; null while it is not known.
+    pub(in crate::rest) kafka_cluster_id: Option<String>,
+}
+
+/// Whether a worker does its part.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::rest) enum HealthStatus {
+    Starting,
+    Healthy,
+    Unhealthy,
+}
+
+/// A stream that has failed on this worker.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(in crate::rest) struct FailedStream {
+    /// Name of its connector.
+    pub(in crate::rest) connector: String,
+    /// Its name.
+    pub(in crate::rest) stream: String,
+    /// Why it has failed, and what to do.
+    pub(in crate::rest) reason: String,
+}
+
+/// The health of a worker.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::rest) struct Health {
+    /// Whether it does its part.
+    pub(in crate::rest) status: HealthStatus,
+    /// The same for people, with the reason.
+    pub(in crate::rest) message: String,
+    /// The streams that have failed on this worker; told to known users only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<FailedStream>")]
+    pub(in crate::rest) failed_streams: Option<Vec<FailedStream>>,
+}
+
+/// The state of a stream.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schemars(inline)]
+pub(in crate::rest) enum StreamStateName {
+    Starting,
+    Running,
+    WaitingForRest,
+    WaitingForMemory,
+    Retrying,
+    Backfilling,
+    WaitingForTime,
+    Completed,
+    Gone,
+    Failed,
+}
+
+/// How much of its range a backfill has done.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::rest) struct Backfill {
+    /// How much of the range's time is done.
+    #[schemars(range(min = 0, max = 100))]
+    pub(in crate::rest) percent: f64,
+    /// Fragments read since the worker has the stream.
+    pub(in crate::rest) fragments: u64,
+    /// Their bytes.
+    pub(in crate::rest) size_bytes: u64,
+    /// How long the rest will take, in seconds, at the rate so far.
+    pub(in crate::rest) eta_s: Option<u64>,
+}
+
+impl From<&BackfillProgress> for Backfill {
+    fn from(progress: &BackfillProgress) -> Self {
+        Self {
+            percent: f64::from(progress.permille) / 10.0,
+            fragments: progress.fragments,
+            size_bytes: progress.size_bytes,
+            eta_s: progress.eta_s,
+        }
+    }
+}
+
+/// The status of a stream in detail.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::rest) struct StreamStatus {
+    /// Name of its connector.
+    pub(in crate::rest) connector: String,
+    /// Its name.
+    pub(in crate::rest) stream: String,
+    /// Its state.
+    pub(in crate::rest) state: StreamStateName,
+    /// How far the last fragment was behind the live edge, as the service says.
+    pub(in crate::rest) millis_behind_now: Option<i64>,
+    /// Whether the stream has come up to the live edge.
+    pub(in crate::rest) caught_up: Option<bool>,
+    /// How often each error happened.
+    pub(in crate::rest) errors: BTreeMap<&'static str, u64>,
+    /// What its session gets, when that is all the service gives and the stream falls behind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub(in crate::rest) at_rate_limit_bytes_per_second: Option<u64>,
+    /// In WAITING_FOR_REST: number of the fragment whose rest has not come, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub(in crate::rest) fragment_number: Option<Option<String>>,
+    /// In RETRYING, GONE and FAILED: why, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(in crate::rest) reason: Option<String>,
+    /// In BACKFILLING, WAITING_FOR_TIME and COMPLETED: how much is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Backfill")]
+    pub(in crate::rest) backfill: Option<Backfill>,
+}
+
+impl StreamStatus {
+    pub(in crate::rest) fn of(key: OffsetKey, status: &crate::connector::state::StreamStatus) -> Self {
+        let (mut fragment_number, mut reason, mut backfill) = (None, None, None);
+        let state = match &status.state {
+            StreamState::Starting => StreamStateName::Starting,
+            StreamState::Running => StreamStateName::Running,
+            StreamState::WaitingForMemory => StreamStateName::WaitingForMemory,
+            StreamState::WaitingForRest { fragment_number: number } => {
+                fragment_number = Some(number.as_deref().map(str::to_owned));
+                StreamStateName::WaitingForRest
+            }
+            StreamState::Retrying { reason: why } => {
+                reason = Some(why.clone());
+                StreamStateName::Retrying
+            }
+            StreamState::Gone { reason: why } => {
+                reason = Some(why.clone());
+                StreamStateName::Gone
+            }
+            StreamState::Failed { reason: why } => {
+                reason = Some(why.clone());
+                StreamStateName::Failed
+            }
+            StreamState::Backfilling(progress) => {
+                backfill = Some(progress.into());
+                StreamStateName::Backfilling
+            }
+            StreamState::Completed(progress) => {
+                backfill = Some(progress.into());
+                StreamStateName::Completed
+            }
+            StreamState::WaitingForTime { progress, .. } => {
+                backfill = Some(progress.into());
+                StreamStateName::WaitingForTime
+            }
+        };
+        Self {
+            connector: key.connector,
+            stream: key.stream,
+            state,
+            millis_behind_now: status.millis_behind_now,
+            caught_up: status.caught_up,
+            errors: status.errors.clone(),
+            at_rate_limit_bytes_per_second: status.at_rate_limit_bytes_per_second,
+            fragment_number,
+            reason,
+            backfill,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

@@ -1,0 +1,267 @@
+//! Paths with their handlers and descriptions: a path that is served is described, and the other way round.
+//!
+//! **Contract.** What holds for all requests is not said path by path: whoever has to say who they are is refused with 401 and
+//! 403, whoever asks for what there is not gets 404, a body that cannot be read gets 400, 408, 413 or 415, and a worker
+//! that cannot answer now 503 (`Operation::common`).
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, on};
+use schemars::{JsonSchema, Schema};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::openapi::{Parameter, Schemas};
+
+/// What all handlers share.
+pub(super) type Herder = std::sync::Arc<crate::herder::Herder>;
+
+/// The method of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Method {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+/// Paths that belong together.
+pub(super) struct Routes {
+    /// By which the document groups them.
+    tag: &'static str,
+    /// Parts of the paths.
+    parameters: Vec<Parameter>,
+    /// What serves them.
+    pub(super) router: Router<Herder>,
+    /// What describes them.
+    pub(super) operations: Vec<(&'static str, Method, Operation)>,
+}
+
+/// A function that makes the schema of a type.
+type SchemaOf = fn(&mut Schemas) -> Schema;
+
+/// What is done by a request, as the document describes it.
+pub(super) struct Operation {
+    pub(super) id: &'static str,
+    pub(super) tag: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) description: Option<&'static str>,
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) body: Option<Body>,
+    pub(super) responses: BTreeMap<u16, Response>,
+    is_open: bool,
+}
+
+/// The body of a request.
+pub(super) struct Body {
+    pub(super) schema: SchemaOf,
+    /// One that is right, as JSON.
+    pub(super) example: &'static str,
+    /// Returns whether the example is one that the handler takes.
+    #[cfg(test)]
+    pub(super) takes_example: fn(&'static str) -> bool,
+}
+
+/// An answer.
+pub(super) struct Response {
+    pub(super) description: &'static str,
+    /// Media type and schema of its body, if it has one.
+    pub(super) content: Option<(&'static str, SchemaOf)>,
+}
+
+const JSON: &str = "application/json";
+
+/// Begins the description of an operation.
+pub(super) fn operation(id: &'static str, summary: &'static str) -> Operation {
+    Operation {
+        id,
+        tag: "",
+        summary,
+        description: None,
+        parameters: Vec::new(),
+        body: None,
+        responses: BTreeMap::new(),
+        is_open: false,
+    }
+}
+
+impl Operation {
+    /// Says more than the summary does.
+    pub(super) fn describe(self, description: &'static str) -> Self {
+        Self { description: Some(description), ..self }
+    }
+
+    /// Takes a parameter of the query, or says more of one of the path.
+    pub(super) fn parameter(mut self, parameter: Parameter) -> Self {
+        self.parameters.push(parameter);
+        self
+    }
+
+    /// Takes a body of JSON; `example` is one.
+    pub(super) fn takes<T: JsonSchema + DeserializeOwned>(self, example: &'static str) -> Self {
+        let body = Body {
+            schema: Schemas::request::<T>,
+            example,
+            #[cfg(test)]
+            takes_example: |example| serde_json::from_str::<T>(example).is_ok(),
+        };
+        Self { body: Some(body), ..self }
+    }
+
+    /// Returns JSON.
+    pub(super) fn returns<T: JsonSchema + Serialize>(self, status: u16, description: &'static str) -> Self {
+        self.response(status, description, Some((JSON, Schemas::response::<T>)))
+    }
+
+    /// Returns text of a media type.
+    pub(super) fn returns_text(self, status: u16, description: &'static str, media_type: &'static str) -> Self {
+        self.response(status, description, Some((media_type, Schemas::response::<String>)))
+    }
+
+    /// Returns nothing but the status.
+    pub(super) fn done(self, status: u16, description: &'static str) -> Self {
+        self.response(status, description, None)
+    }
+
+    /// Is refused with an error.
+    pub(super) fn fails(self, status: u16, description: &'static str) -> Self {
+        self.response(status, description, Some((JSON, Schemas::response::<super::api::Error>)))
+    }
+
+    /// Is refused when the request is wrong, although it has no body.
+    pub(super) fn may_be_wrong(self) -> Self {
+        self.fails(400, "The request or the settings are wrong; the message says what and where.")
+    }
+
+    /// May be asked for by anybody, under any name of the host.
+    pub(super) fn open(self) -> Self {
+        Self { is_open: true, ..self }
+    }
+
+    fn response(mut self, status: u16, description: &'static str, content: Option<(&'static str, SchemaOf)>) -> Self {
+        self.responses.entry(status).or_insert(Response { description, content });
+        self
+    }
+
+    /// Adds the answers that follow from what kind of request it is, unless they are described already.
+    fn common(mut self, path: &'static str, method: Method) -> Self {
+        if self.is_open {
+            return self;
+        }
+        if self.body.is_some() {
+            self = self
+                .may_be_wrong()
+                .fails(408, "The body did not come in time.")
+                .fails(413, "The body is larger than 4 MiB.")
+                .fails(415, "The body is no JSON.");
+        }
+        if path.contains('{') {
+            self = self.fails(404, "There is no such thing.");
+        }
+        let refused = match method {
+            Method::Get => "The worker is not known by the host that was asked for.",
+            _ => {
+                "This user may look and not change, a page of another origin has sent it, or the worker is not known by the \
+                 host that was asked for."
+            }
+        };
+        self.fails(401, "Nobody known: a password, a token or a certificate is needed.").fails(403, refused).fails(
+            503,
+            "The worker is starting, Kafka cannot be reached, or too much of the kind is waiting here: later perhaps.",
+        )
+    }
+}
+
+impl Routes {
+    /// Begins a list of paths.
+    pub(super) fn new(tag: &'static str) -> Self {
+        Self { tag, parameters: Vec::new(), router: Router::new(), operations: Vec::new() }
+    }
+
+    /// Describes a part of those paths that have it.
+    pub(super) fn parameter(mut self, parameter: Parameter) -> Self {
+        self.parameters.push(parameter);
+        self
+    }
+
+    /// Serves GET.
+    pub(super) fn get<H: Handler<T, Herder>, T: 'static>(
+        self,
+        path: &'static str,
+        handler: H,
+        operation: Operation,
+    ) -> Self {
+        self.on(Method::Get, path, handler, operation)
+    }
+
+    /// Serves POST.
+    pub(super) fn post<H: Handler<T, Herder>, T: 'static>(
+        self,
+        path: &'static str,
+        handler: H,
+        operation: Operation,
+    ) -> Self {
+        self.on(Method::Post, path, handler, operation)
+    }
+
+    /// Serves PUT.
+    pub(super) fn put<H: Handler<T, Herder>, T: 'static>(
+        self,
+        path: &'static str,
+        handler: H,
+        operation: Operation,
+    ) -> Self {
+        self.on(Method::Put, path, handler, operation)
+    }
+
+    /// Serves PATCH.
+    pub(super) fn patch<H: Handler<T, Herder>, T: 'static>(
+        self,
+        path: &'static str,
+        handler: H,
+        operation: Operation,
+    ) -> Self {
+        self.on(Method::Patch, path, handler, operation)
+    }
+
+    /// Serves DELETE.
+    pub(super) fn delete<H: Handler<T, Herder>, T: 'static>(
+        self,
+        path: &'static str,
+        handler: H,
+        operation: Operation,
+    ) -> Self {
+        self.on(Method::Delete, path, handler, operation)
+    }
+
+    fn on<H: Handler<T, Herder>, T: 'static>(
+        mut self,
+        method: Method,
+        path: &'static str,
+        handler: H,
+        operation: Operation,
+    ) -> Self {
+        let filter = match method {
+            Method::Get => MethodFilter::GET,
+            Method::Post => MethodFilter::POST,
+            Method::Put => MethodFilter::PUT,
+            Method::Patch => MethodFilter::PATCH,
+            Method::Delete => MethodFilter::DELETE,
+        };
+        let mut operation = Operation { tag: self.tag, ..operation.common(path, method) };
+        let is_own = |known: &&Parameter| {
+            let described = operation.parameters.iter().any(|own| own.name == known.name);
+            !described && path.contains(&format!("{{{}}}", known.name))
+        };
+        let mut parameters: Vec<Parameter> = self.parameters.iter().filter(is_own).cloned().collect();
+        parameters.append(&mut operation.parameters);
+        operation.parameters = parameters;
+        self.router = self.router.route(path, on(filter, handler));
+        self.operations.push((path, method, operation));
+        self
+    }
+}

@@ -1,0 +1,195 @@
+//! The way of a worker into its group, and out of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::connectors::Connectors;
+use super::member::GroupMember;
+use super::plan::{self, Dependencies};
+use super::shards::Shards;
+use super::status_reporter::{Assignments, ReporterParts, StatusReporter};
+use super::supervisor::Supervisor;
+use super::{Worker, WorkerError, startup, watch};
+use crate::cluster::{ConfigLog, Event, FollowerEnded, StatusLog};
+use crate::config::connector::ConnectorFile;
+use crate::herder::Phase;
+use crate::kafka::settings::GroupProtocol;
+use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Membership, Topics};
+use crate::shard::{ConfigGate, OwnerContext};
+use crate::supervision::Part;
+
+/// Events of the config log that wait to be done: restarts, alterations, levels of loggers.
+const EVENTS_MAX: usize = 1_000;
+
+/// What a worker has before it joins: all that was to be checked is as it has to be.
+pub(super) struct Prepared {
+    cluster_id: Option<String>,
+    /// How to join.
+    joining: KafkaSettings,
+    events: mpsc::Receiver<Event>,
+    log: Arc<KafkaLog>,
+    data_topics: Arc<DataTopics>,
+    dependencies: Arc<Dependencies>,
+}
+
+/// A worker's membership, and what reports of it.
+pub(super) struct Joined {
+    membership: Membership,
+    statuses: Arc<StatusReporter>,
+    reporting: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Waits for Kafka and for the group, makes or checks the topics, and reads both logs. `None`: shut down meanwhile.
+    pub(super) async fn prepare(
+        self: &Arc<Self>,
+        given: Vec<ConnectorFile>,
+        supervisor: &Supervisor,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Prepared>, WorkerError> {
+        let config = &self.config;
+        let topics = Arc::new(Topics::new(&self.kafka).map_err(startup::refused_settings)?);
+        if !startup::wait_for_kafka(&topics, &self.kafka.bootstrap_servers, shutdown).await {
+            return Ok(None);
+        }
+        let cluster_id = topics.cluster_id().await;
+        self.phase.send_replace(Phase::Starting { cluster_id: cluster_id.clone() });
+        let Some(group) = self.ask_group(shutdown).await? else { return Ok(None) };
+        startup::storage_topics(&topics, config).await?;
+        let data_topics = Arc::new(DataTopics::new(&self.kafka).map_err(startup::refused_settings)?);
+        let log = Arc::new(KafkaLog::new(self.kafka.clone()).with_data_topics(Arc::clone(&data_topics)));
+        let offsets_begun = startup::check_contract(Arc::clone(&log), self.contract.clone(), config.shards).await?;
+        let events = self.follow_logs(supervisor).await?;
+        if !startup::refuse_namesake(&self.statuses, config, &self.reporter, shutdown).await? {
+            return Ok(None);
+        }
+        let names = given.iter().filter_map(|given| given.settings.get("name").cloned()).collect();
+        let joining = self.agree(group, offsets_begun, names).await?;
+        let dependencies = Dependencies::new(Arc::clone(config), topics, Arc::clone(&data_topics));
+        dependencies.share_calls(self.statuses.look(|view| view.workers(Instant::now()).count()) + 1);
+        self.put_given(given, shutdown).await?;
+        let dependencies = Arc::new(dependencies);
+        Ok(Some(Prepared { cluster_id, joining, events, log, data_topics, dependencies }))
+    }
+
+    /// Begins to follow the two logs, and reads them to the ends they have now.
+    async fn follow_logs(&self, supervisor: &Supervisor) -> Result<mpsc::Receiver<Event>, WorkerError> {
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let (configs, statuses) = (Arc::clone(&self.configs), Arc::clone(&self.statuses));
+        let endings = supervisor.endings.clone();
+        let ended: FollowerEnded = Arc::new(move |panicked| _ = endings.try_send(WorkerError::Panicked(panicked)));
+        let followed = tokio::task::spawn_blocking(move || {
+            startup::patiently(|| configs.follow(sender.clone(), &ended))?;
+            startup::patiently(|| statuses.follow(&ended))
+        });
+        let followed = followed.await.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
+        followed.map_err(startup::unavailable)?;
+        if let Err(refusal) = self.configs.check_contract(&self.configs.view()) {
+            return Err(WorkerError::Config(format!("topic {}: {refusal}", self.configs.topic())));
+        }
+        Ok(events)
+    }
+
+    /// Puts the connectors that were given into the log, as PUT config does.
+    async fn put_given(&self, given: Vec<ConnectorFile>, shutdown: &CancellationToken) -> Result<(), WorkerError> {
+        for ConnectorFile { place, settings } in given {
+            let name = settings.get("name").cloned().unwrap_or_default();
+            let put = tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                put = self.herder.put_config(&name, settings) => put,
+            };
+            match put {
+                Ok(_) => tracing::info!(connector = name, place, "the connector's file is applied"),
+                Err(error) if error.is_temporary() => return Err(WorkerError::Unavailable(error.to_string())),
+                Err(error) => return Err(WorkerError::Config(format!("{place}: {error}"))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts everything that a member of the group consists of, and joins.
+    pub(super) fn join(self: Arc<Self>, prepared: Prepared, supervisor: &Supervisor) -> Result<Joined, WorkerError> {
+        let Prepared { cluster_id, joining, events, log, data_topics, dependencies } = prepared;
+        let config = &self.config;
+        let gate = Arc::new(ConfigGate::new(self.configs.topic()));
+        let owners = OwnerContext {
+            log,
+            contract: self.contract.clone(),
+            settings: plan::owner_settings(config),
+            runtime: Handle::current(),
+        };
+        let shards = Arc::new(Shards::new(
+            config.shards,
+            owners,
+            Arc::clone(&self.states),
+            supervisor.endings.clone(),
+            Arc::clone(&gate),
+        ));
+        let member = GroupMember { cluster_id, shards: Arc::clone(&shards), dependencies: Arc::clone(&dependencies) };
+        self.phase.send_replace(Phase::Joining(Arc::new(member)));
+        let connectors = Connectors::new(Arc::clone(&dependencies), Arc::clone(&shards), gate, Handle::current());
+        let connectors = Arc::new(connectors);
+        let statuses = Arc::new(StatusReporter::new(ReporterParts {
+            reporter: self.reporter.clone(),
+            group_instance_id: config.group_instance_id.clone(),
+            session_timeout: Duration::from_millis(config.session_timeout_ms),
+            configs: Arc::clone(&self.configs),
+            log: Arc::clone(&self.statuses),
+            shards: Arc::clone(&shards),
+            connectors: Arc::clone(&connectors),
+            states: Arc::clone(&self.states),
+            changes: self.herder.changes().clone(),
+            dependencies: Arc::clone(&dependencies),
+        }));
+        shards.listen(Box::new(Assignments { statuses: Arc::clone(&statuses), phase: self.phase.clone() }));
+        supervisor.start(Part::DataTopics, watch::data_topics(data_topics, supervisor.stop.clone()));
+        connectors.apply(&self.configs.view());
+        let following = Arc::clone(&self).follow_configs(
+            Arc::clone(&connectors),
+            Arc::clone(&shards),
+            events,
+            supervisor.stop.clone(),
+        );
+        supervisor.start(Part::Configs, following);
+        tracing::info!(
+            worker_id = self.reporter.worker_id,
+            connectors = self.configs.view().names().count(),
+            shards = config.shards.get(),
+            mode = ?self.mode,
+            "starting"
+        );
+        if config.group_protocol == GroupProtocol::Consumer {
+            tracing::info!("group.protocol=consumer: the session timeout is the broker's, or the group's own");
+        }
+        let membership = Membership::join(&joining, Arc::clone(&shards))
+            .map_err(|error| WorkerError::Unavailable(error.to_string()))?;
+        let watching = self.watch_storage_topics(shards, dependencies, supervisor)?;
+        supervisor.start(Part::StorageTopics, watching);
+        let reporting = supervisor.start(Part::Statuses, Arc::clone(&statuses).run(supervisor.stop.clone()));
+        Ok(Joined { membership, statuses, reporting })
+    }
+}
+
+impl Joined {
+    /// Commits what is whole, leaves the group, and stops following the logs.
+    pub(super) async fn leave(self, configs: &Arc<ConfigLog>, log: &Arc<StatusLog>) {
+        let Self { membership, statuses, reporting } = self;
+        reporting.abort();
+        let (configs, log) = (Arc::clone(configs), Arc::clone(log));
+        // Leaving blocks until the shards are released.
+        let left = tokio::task::spawn_blocking(move || {
+            membership.leave();
+            statuses.leave();
+            configs.stop();
+            log.stop();
+        });
+        if left.await.is_err() {
+            tracing::error!("leaving the group panicked");
+        }
+    }
+}

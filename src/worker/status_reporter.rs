@@ -1,0 +1,262 @@
+//! What a worker says of itself in the status topic, and the tasks it has found.
+//!
+//! **Contract.** What the topic says of this worker's tasks is made to be what they are: written when it differs, and
+//! written again when it got lost. A worker reports only of shards it holds. Its heartbeat is as frequent as its session
+//! allows to miss three times.
+
+mod assignments;
+mod found_tasks;
+mod wanted;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::connectors::Connectors;
+use super::plan::Dependencies;
+use super::shards::Shards;
+use super::unassigned::Unassigned;
+use crate::cluster::records::KeyValue;
+use crate::cluster::status::{Reporter, StatusKey, topic_record, worker_record};
+use crate::cluster::{ConfigLog, ReportedState, Status, StatusLog, TargetState};
+use crate::connector::StreamStates;
+use crate::herder::Changes;
+use crate::model::{OffsetKey, ShardId};
+use crate::supervision::{Part, catch_blocking, fault_point};
+
+pub(super) use assignments::Assignments;
+
+/// How often a look is taken at whether something is to be reported.
+const TICK: Duration = Duration::from_millis(100);
+/// The time between two looks without any change, for what got lost.
+const LOOK_ANYWAY: Duration = Duration::from_secs(3);
+/// What was written is not written again before.
+const AGAIN: Duration = Duration::from_secs(3);
+/// The most records that are written at once: a heartbeat is not to wait behind more.
+const WRITTEN_MAX: usize = 5_000;
+/// The heartbeat of a worker that has been dead for this long is taken away: those of workers that never come back would
+/// be kept by everybody for ever.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
+/// Another worker under the same address is complained of again after this long.
+const COMPLAIN_AGAIN: Duration = Duration::from_secs(60);
+/// A look that panics this often in a row ends the worker.
+const PANICS_MAX: u32 = 5;
+/// How long last words may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// The shard that a connector's own status belongs to is that of a stream of this name.
+const HOME: &str = "";
+
+/// Reports the statuses of a worker, and of what it has.
+pub(super) struct StatusReporter {
+    pub(super) parts: ReporterParts,
+    written: Mutex<Written>,
+    unassigned: Mutex<Unassigned>,
+    /// One change for tasks that were found at a time.
+    finding: Arc<Semaphore>,
+}
+
+/// What a status reporter reports of, and by.
+pub(super) struct ReporterParts {
+    pub(super) reporter: Reporter,
+    pub(super) group_instance_id: Option<String>,
+    pub(super) session_timeout: Duration,
+    pub(super) configs: Arc<ConfigLog>,
+    pub(super) log: Arc<StatusLog>,
+    pub(super) shards: Arc<Shards>,
+    pub(super) connectors: Arc<Connectors>,
+    pub(super) states: Arc<StreamStates>,
+    pub(super) changes: Changes,
+    pub(super) dependencies: Arc<Dependencies>,
+}
+
+/// Keys and values that were written, and when.
+type Written = HashMap<Vec<u8>, (Option<Vec<u8>>, Instant)>;
+
+/// What the last look was about.
+#[derive(PartialEq, Eq, Clone, Copy)]
+struct Versions {
+    states: u64,
+    statuses: u64,
+    configs: i64,
+    shards: u64,
+    connectors: u64,
+}
+
+impl StatusReporter {
+    /// Makes the reporter of a worker that joins its group.
+    pub(super) fn new(parts: ReporterParts) -> Self {
+        Self { parts, written: Mutex::default(), unassigned: Mutex::default(), finding: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Reports until it is cancelled.
+    pub(super) async fn run(self: Arc<Self>, cancel: CancellationToken) {
+        let alive_for = alive_for(self.parts.session_timeout);
+        let heartbeat_every = (self.parts.session_timeout / 3).max(Duration::from_millis(300));
+        let mut pause = TICK;
+        let (mut beaten, mut looked, mut last): (Option<Instant>, Option<Instant>, _) = (None, None, None);
+        let (mut complained, mut panics) = (None, 0);
+        loop {
+            fault_point(Part::Statuses);
+            if beaten.is_none_or(|beaten| beaten.elapsed() >= heartbeat_every) {
+                self.parts.log.write(self.heartbeat(Some(alive_for)));
+                beaten = Some(Instant::now());
+            }
+            self.parts.dependencies.share_calls(self.parts.log.look(|view| view.workers(Instant::now()).count()));
+            self.complain_of_namesake(&mut complained);
+            let now = self.versions();
+            if last != Some(now) || looked.is_none_or(|looked| looked.elapsed() >= LOOK_ANYWAY) {
+                let began = Instant::now();
+                let reporter = Arc::clone(&self);
+                // Of many tasks it takes a while: others are not to wait for it.
+                match catch_blocking(Part::Statuses, move || reporter.look()).await {
+                    Ok(()) => panics = 0,
+                    // Heartbeats go on meanwhile; what always panics ends the worker by way of this task's own end.
+                    Err(panicked) if panics >= PANICS_MAX => panicked.go_on(),
+                    Err(panicked) => {
+                        panics += 1;
+                        tracing::error!(%panicked, "looking at what is to be reported panicked; it is done again");
+                    }
+                }
+                (last, looked) = (Some(now), Some(Instant::now()));
+                // Where there is much to look at it is looked at less often.
+                pause = TICK.max(5 * began.elapsed());
+            }
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    fn heartbeat(&self, alive_for: Option<Duration>) -> KeyValue {
+        worker_record(&self.parts.reporter, self.parts.group_instance_id.as_deref(), alive_for)
+    }
+
+    fn versions(&self) -> Versions {
+        Versions {
+            states: self.parts.states.version(),
+            statuses: self.parts.log.version(),
+            configs: self.parts.configs.view().position,
+            shards: self.parts.shards.held_version(),
+            connectors: self.parts.connectors.version(),
+        }
+    }
+
+    /// Two workers of one address would take each other's reports for those of an earlier run of their own.
+    fn complain_of_namesake(&self, complained: &mut Option<Instant>) {
+        let worker_id = &self.parts.reporter.worker_id;
+        let Some(started_ms) = self.parts.log.look(|view| view.started_ms(worker_id)) else { return };
+        if started_ms > self.parts.reporter.started_ms && complained.is_none_or(|when| when.elapsed() >= COMPLAIN_AGAIN)
+        {
+            tracing::error!(
+                worker_id,
+                "another worker of the group, started later, has this worker's address, and their statuses are mixed up: \
+                 set rest.advertised.host.name or rest.advertised.port on one of them"
+            );
+            *complained = Some(Instant::now());
+        }
+    }
+
+    fn look(&self) {
+        self.parts.states.settle();
+        let view = self.parts.configs.view();
+        let held = self.parts.shards.held();
+        let now = Instant::now();
+        {
+            let mut unassigned = self.unassigned.lock().unwrap_or_else(PoisonError::into_inner);
+            self.parts.log.look(|statuses| unassigned.look(&view, statuses, now));
+        }
+        let wanted = self.parts.log.look(|statuses| self.wanted(&view, &held, statuses));
+        let (mut records, mut topics) = (Vec::new(), Vec::new());
+        self.parts.log.look(|statuses| {
+            for (key, status) in &wanted {
+                // Whoever reports of a later lease has taken the shard over, which this worker is about to hear.
+                let is_stale = statuses.counting(key, now).is_some_and(|counting| {
+                    counting.reporter != self.parts.reporter && counting.lease_epoch > status.lease_epoch
+                });
+                if statuses.last_reported(key) != Some(status) && !is_stale {
+                    records.push(key.record(Some(status)));
+                }
+            }
+            for key in statuses.keys().filter(|key| !wanted.contains_key(key)) {
+                let own = statuses.reported_by(key, &self.parts.reporter.worker_id);
+                let tasks = view.tasks(key.connector());
+                let exists = match key {
+                    StatusKey::Connector(name) => view.contains(name),
+                    StatusKey::Task(name, id) => {
+                        view.target(name) != TargetState::Stopped && tasks.is_some_and(|tasks| tasks.contains_key(id))
+                    }
+                };
+                if !exists && (own.is_some() || self.is_home(key.connector(), &held)) {
+                    records.push(key.record(None));
+                } else if let Some(own) = own
+                    && exists
+                    && own.state != ReportedState::Unassigned
+                {
+                    // It would count again when its successor dies.
+                    records.push(key.record(Some(&self.status(ReportedState::Unassigned, None, own.lease_epoch))));
+                }
+            }
+            for name in self.parts.states.published() {
+                let known = statuses.topics(&name);
+                let written = self.parts.connectors.status_of(&name).map(|status| status.topics).unwrap_or_default();
+                for topic in written.iter().filter(|topic| !known.contains(&***topic)) {
+                    topics.push(topic_record(&name, topic, true));
+                }
+            }
+            if self.is_home(HOME, &held) {
+                let dead = statuses.long_dead(now, FORGET_AFTER);
+                records.extend(dead.map(|worker_id| worker_record(&Reporter::unknown(worker_id), None, None)));
+            }
+        });
+        self.write(records);
+        for (key, value) in topics {
+            // Its time is not to make it another one.
+            let known = (key, None);
+            if self.is_due(&known) {
+                self.parts.log.write((known.0, value));
+            }
+        }
+        self.find_tasks(&view);
+    }
+
+    fn write(&self, records: Vec<KeyValue>) {
+        let lock = || self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        lock().retain(|_, (_, when)| when.elapsed() < AGAIN);
+        let due = records.into_iter().filter(|record| self.is_due(record));
+        due.take(WRITTEN_MAX).for_each(|record| self.parts.log.write(record));
+    }
+
+    /// Returns whether a record is to be written: it is not on its way already.
+    fn is_due(&self, (key, value): &KeyValue) -> bool {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = written.get(key).is_none_or(|(before, when)| before != value || when.elapsed() >= AGAIN);
+        if due {
+            written.insert(key.clone(), (value.clone(), Instant::now()));
+        }
+        due
+    }
+
+    fn status(&self, state: ReportedState, trace: Option<String>, lease_epoch: i64) -> Status {
+        Status { state, trace, reporter: self.parts.reporter.clone(), lease_epoch }
+    }
+
+    fn is_home(&self, connector: &str, held: &BTreeSet<ShardId>) -> bool {
+        let key = OffsetKey { connector: connector.to_owned(), stream: HOME.to_owned() };
+        held.contains(&self.parts.shards.shard_of(&key))
+    }
+
+    /// Says that the worker leaves. Blocks until that is written, for at most a second.
+    pub(super) fn leave(&self) {
+        self.parts.log.write(self.heartbeat(None));
+        self.parts.log.flush(LAST_WORDS);
+    }
+}
+
+/// Returns for how long a heartbeat is good: a session, and half of one for it to be written and read.
+pub(super) fn alive_for(session_timeout: Duration) -> Duration {
+    session_timeout.saturating_add(session_timeout / 2)
+}

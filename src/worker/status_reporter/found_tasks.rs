@@ -1,0 +1,54 @@
+//! Tasks for the streams that discovery has found.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::StatusReporter;
+use crate::cluster::{ConfigView, change};
+use crate::herder::OperationError;
+use crate::model::OffsetKey;
+use crate::supervision::{Part, catch_async};
+
+impl StatusReporter {
+    /// Gives streams that were discovered here a task, and takes it from those that are no more.
+    pub(super) fn find_tasks(&self, view: &ConfigView) {
+        for name in view.names() {
+            let Some(looked) = self.parts.connectors.status_of(name).and_then(|run| run.looked) else { continue };
+            let known: BTreeSet<&String> = view.tasks(name).into_iter().flat_map(BTreeMap::values).collect();
+            let here: BTreeSet<String> =
+                self.parts.connectors.streams(name).iter().map(|plan| plan.stream.as_str().to_owned()).collect();
+            let come: BTreeSet<String> = here.iter().filter(|stream| !known.contains(stream)).cloned().collect();
+            let held = self.parts.shards.held();
+            let is_held = |stream: &String| {
+                let key = OffsetKey::of_stream(name, stream);
+                held.contains(&self.parts.shards.shard_of(&key))
+            };
+            // Only when all streams of the shards that are held now have been handed over.
+            let gone: BTreeSet<String> = if looked == self.parts.shards.held_version() {
+                known.into_iter().filter(|stream| !here.contains(*stream) && is_held(stream)).cloned().collect()
+            } else {
+                BTreeSet::new()
+            };
+            if come.is_empty() && gone.is_empty() {
+                continue;
+            }
+            // One change at a time; what it leaves is found at the next look.
+            let Ok(turn) = Arc::clone(&self.finding).try_acquire_owned() else { return };
+            let (changes, name) = (self.parts.changes.clone(), name.clone());
+            let change = async move {
+                let _turn = turn;
+                let of = name.clone();
+                let made = changes.make_own(move |view| change::found(view, &of, &come, &gone)).await;
+                // Where the runtime ends nothing is missing.
+                if let Err(error) = made
+                    && !matches!(error, OperationError::Ending(_))
+                {
+                    tracing::warn!(connector = name, %error, "streams that were found have no task yet");
+                }
+            };
+            // A panic is counted and logged, and the next look finds what this one has not done.
+            tokio::spawn(catch_async(Part::Statuses, change));
+            return;
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What the status topic is to say of what is on this worker.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::StatusReporter;
+use crate::cluster::status::{StatusKey, StatusView};
+use crate::cluster::{ConfigView, ReportedState, Status, TargetState};
+use crate::connector::Reported;
+use crate::connector::state::StreamStatus;
+use crate::model::{OffsetKey, ShardId};
+
+impl StatusReporter {
+    /// Returns what the topic is to say of what is here. What has no lease of its own, for nothing is pulled, is reported under the
+    /// highest epoch that anybody has reported: of equal epochs the last report counts.
+    pub(super) fn wanted(
+        &self,
+        view: &ConfigView,
+        held: &BTreeSet<ShardId>,
+        statuses: &StatusView,
+    ) -> BTreeMap<StatusKey, Status> {
+        let mut wanted = BTreeMap::new();
+        for name in view.names() {
+            let target = view.target(name);
+            let run = self.parts.connectors.status_of(name);
+            let (failed, trouble) = run.map_or((None, None), |run| (run.failed, run.trouble));
+            let broken = view.refused(name).map(ToString::to_string).or(failed);
+            if self.is_home(name, held) {
+                let (state, trace) = match (target, &broken) {
+                    (_, Some(reason)) => (ReportedState::Failed, Some(reason.clone())),
+                    (TargetState::Started, None) => (ReportedState::Running, trouble),
+                    (TargetState::Paused, None) => (ReportedState::Paused, None),
+                    (TargetState::Stopped, None) => (ReportedState::Stopped, None),
+                };
+                let status_key = StatusKey::Connector(name.clone());
+                let status = self.status(state, trace, statuses.highest_epoch(&status_key));
+                wanted.insert(status_key, status);
+            }
+            if target == TargetState::Stopped {
+                continue;
+            }
+            for (&id, stream) in view.tasks(name).into_iter().flatten() {
+                let key = OffsetKey::of_stream(name, stream);
+                if !held.contains(&self.parts.shards.shard_of(&key)) {
+                    continue;
+                }
+                let status_key = StatusKey::Task(name.clone(), id);
+                let highest = statuses.highest_epoch(&status_key);
+                let of_stream = |status: &StreamStatus| {
+                    let (state, trace) = match status.reported() {
+                        Reported::Failed(reason) => (ReportedState::Failed, Some(reason)),
+                        Reported::Starting(reason) => (ReportedState::Unassigned, Some(reason)),
+                        Reported::Running(trace) => (ReportedState::Running, trace),
+                    };
+                    // One that has failed by what its shard met has no lease of its own.
+                    let lease_epoch = if status.lease_epoch > 0 { status.lease_epoch } else { highest };
+                    self.status(state, trace, lease_epoch)
+                };
+                let unleased = |state, trace| self.status(state, trace, highest);
+                let status = match (target, &broken) {
+                    (TargetState::Paused, _) => unleased(ReportedState::Paused, None),
+                    (_, Some(reason)) => unleased(ReportedState::Failed, Some(reason.clone())),
+                    _ => self
+                        .parts
+                        .states
+                        .look(&key, of_stream)
+                        .unwrap_or_else(|| unleased(ReportedState::Unassigned, self.parts.shards.trouble_of(&key))),
+                };
+                wanted.insert(status_key, status);
+            }
+        }
+        wanted
+    }
+}
