@@ -35,6 +35,7 @@ mod gate;
 mod lease;
 mod losing;
 pub mod owner;
+mod position_by_arn;
 mod positions;
 pub mod recover;
 mod refused_topics;

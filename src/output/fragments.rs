@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use kvs_client::Fragment;
 
-use super::framing::{Framed, SchemaError, SchemaWriter};
+use super::framing::{EncodeError, Framed, SchemaError, SchemaWriter};
+use super::kind::{Origin, Output, OutputKind, OutputSettings, OutputTopic, SettingMismatch};
 use super::schema::{CONTENT_TYPE, KEY_NAME, KEY_SCHEMA};
 use super::timestamp::{Chosen, TimestampPolicy};
-use super::{EncodeError, Origin, Output, OutputKind, OutputSettings, OutputTopic, SettingMismatch};
 use crate::config::ConnectorConfig;
 use crate::config::keys::TOPIC_CREATION_PREFIX;
 use crate::kafka::topics::TopicPlan;

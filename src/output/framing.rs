@@ -3,58 +3,27 @@
 //! **Contract.** Only the files of this room write such a header. One that asks a registry will be made when a connector is
 //! prepared, never while fragments are written.
 
+mod error;
 mod single_object;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use apache_avro::Schema;
 use apache_avro::writer::datum::GenericDatumWriter;
 use serde::Serialize;
 
-use super::EncodeError;
+pub use error::SchemaError;
 pub(super) use single_object::header as single_object_header;
 
-/// A schema of ours that cannot be used. Tests exclude it for those that are built in.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum SchemaError {
-    /// It is no JSON.
-    #[error("the schema {name} is no JSON: {source}")]
-    Json {
-        /// The schema's file.
-        name: &'static str,
-        /// What is wrong.
-        #[source]
-        source: Arc<serde_json::Error>,
-    },
-    /// It is no Avro schema.
-    #[error("the schema {name} is none: {source}")]
-    Avro {
-        /// The schema's file.
-        name: &'static str,
-        /// What Avro's library says.
-        #[source]
-        source: Arc<apache_avro::Error>,
-    },
-    /// It has another shape than the code that writes values by it.
-    #[error("the schema {name}: {expected}")]
-    Shape {
-        /// The schema's file.
-        name: &'static str,
-        /// What it should be like.
-        expected: &'static str,
-    },
-}
-
-impl SchemaError {
-    /// Returns what makes an error of reading JSON one of a schema.
-    pub(super) fn json(name: &'static str) -> impl Fn(serde_json::Error) -> Self {
-        move |error| Self::Json { name, source: Arc::new(error) }
-    }
-
-    /// Returns what makes an error of Avro's library one of a schema.
-    pub(super) fn avro(name: &'static str) -> impl Fn(apache_avro::Error) -> Self {
-        move |error| Self::Avro { name, source: Arc::new(error) }
-    }
+/// A field of a record that does not fit the record's schema.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} cannot be encoded: {source}")]
+pub struct EncodeError {
+    /// What was to be encoded.
+    pub what: &'static str,
+    /// What Avro's library says.
+    #[source]
+    pub source: Box<apache_avro::Error>,
 }
 
 /// Writes data by one schema. Made once a process, for the library's writer borrows its schema for ever.

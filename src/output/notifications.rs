@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::framing::{Framed, SchemaError, SchemaWriter};
+use super::framing::{EncodeError, Framed, SchemaError, SchemaWriter};
+use super::kind::{Origin, Output, OutputKind, OutputSettings, OutputTopic};
 use super::notification::{Fields, Notification};
 use super::schema::{CONTENT_TYPE, NOTIFICATION_NAME, NOTIFICATION_SCHEMA};
-use super::{EncodeError, Origin, Output, OutputKind, OutputSettings, OutputTopic};
 use crate::config::ConnectorConfig;
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{PlanSettings, TopicFacts};

@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{KINDS, Output, OutputKind, OutputSettings, OutputTopic, Outputs, SchemaError, SettingMismatch};
+use super::framing::SchemaError;
+use super::kind::{Output, OutputKind, OutputSettings, OutputTopic, Outputs, SettingMismatch};
+use super::kinds::KINDS;
 use crate::config::connector::topics::{ConnectorTopic, topics};
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::kafka::topics::TopicPlan;

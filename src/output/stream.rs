@@ -5,7 +5,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use kvs_client::PulledFragment;
 
-use super::{EncodeError, Notification, Origin, Output, Outputs};
+use super::framing::EncodeError;
+use super::kind::{Origin, Output, Outputs};
+use super::notification::Notification;
 use crate::kafka::TopicUnusable;
 use crate::model::{DataPartition, OffsetKey, OnRefused, Publication, Record, StoredOffset, partition_for};
 

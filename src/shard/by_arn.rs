@@ -11,60 +11,16 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::ShardLease;
 use super::acquire::{Acquired, acquire};
+pub use super::position_by_arn::PositionByArn;
+use super::position_by_arn::moved_bytes;
 use super::recover::{RecoverError, recover};
+use crate::model::OffsetKey;
 use crate::model::Record;
 use crate::model::contract::Contract;
 use crate::model::log::{ShardLog, write_transaction};
-use crate::model::{OffsetError, OffsetKey, StoredOffset};
 use crate::model::{ShardCount, ShardId};
-
-/// A place under an ARN.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PositionByArn {
-    /// The last fragment that was published under it.
-    pub offset: StoredOffset,
-    /// Whether nobody publishes under it any more.
-    pub moved: bool,
-}
-
-/// What earlier versions refuse to read as an offset, and this one no longer writes otherwise.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Moved {
-    version: u32,
-    moved_to: String,
-    offset: serde_json::Value,
-}
-
-const MOVED_VERSION: u32 = 2;
-
-impl PositionByArn {
-    /// Reads the value of a key by ARN.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, OffsetError> {
-        match serde_json::from_slice::<Moved>(bytes) {
-            Ok(Moved { version: MOVED_VERSION, offset, .. }) => {
-                let offset = serde_json::to_vec(&offset)?;
-                Ok(Self { offset: StoredOffset::from_bytes(&offset)?, moved: true })
-            }
-            _ => Ok(Self { offset: StoredOffset::from_bytes(bytes)?, moved: false }),
-        }
-    }
-}
-
-/// Returns the value that says that a place is moved to the key of this name.
-pub fn moved_bytes(offset: &StoredOffset, name: &str) -> Vec<u8> {
-    let offset = serde_json::from_slice(&offset.to_bytes()).unwrap_or_default();
-    let moved = Moved { version: MOVED_VERSION, moved_to: name.to_owned(), offset };
-    // A number, a string and JSON always serialise.
-    serde_json::to_vec(&moved).unwrap_or_default()
-}
 
 /// A place under an ARN that was found, or why it cannot be read.
 pub type FoundByArn = (OffsetKey, ShardId, Result<PositionByArn, String>);

@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::super::fake::{FakeLog, FakeProducer};
+use crate::model::StoredOffset;
+
 use super::*;
 use crate::model::log::{LogErrorKind, TransactionalProducer};
 

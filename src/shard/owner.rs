@@ -105,7 +105,7 @@ enum Lost {
     Altered,
     /// A partition takes no records at the moment: its streams find out when they are started again.
     Unavailable(String),
-    Failed(Failed),
+    Failed(Box<Failed>),
 }
 
 enum Arrival {
@@ -176,7 +176,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                         Lost::Failed(failed) => {
                             reason = failed.error.kind.reason();
                             self.report.lost(failed.error.to_string());
-                            self.lose(failed);
+                            self.lose(*failed);
                         }
                     }
                 }
@@ -221,7 +221,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     return Lost::Released;
                 }
             };
-            let Some(mut first) = self.to_write(first, &tenure.positions) else { continue };
+            let Some(mut first) = self.unpublished(first, &tenure.positions) else { continue };
             if let Some(reason) = self.unavailable(&first) {
                 self.sources.stop();
                 return Lost::Unavailable(reason);
@@ -288,7 +288,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     }
 
     /// Returns what is to be written of a publication: of a fragment that is already published its notifications, if any.
-    fn to_write(&mut self, publication: Publication, positions: &SharedPositions) -> Option<Publication> {
+    fn unpublished(&mut self, publication: Publication, positions: &SharedPositions) -> Option<Publication> {
         match positions.outcome(&publication) {
             Outcome::New => {
                 let mut publication = publication;
@@ -311,7 +311,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     }
 
     /// Writes one transaction: the publication at hand and what else is there.
-    fn write(&mut self, tenure: &mut Tenure<L::Producer>, first: Publication) -> Result<Vec<Committed>, Failed> {
+    fn write(&mut self, tenure: &mut Tenure<L::Producer>, first: Publication) -> Result<Vec<Committed>, Box<Failed>> {
         let Tenure { producer, queue, positions, sequences, first_records, held_over } = tenure;
         let began = Instant::now();
         let first = positions.admit(first, sequences);
@@ -323,7 +323,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 *held_over = Some(next);
                 break;
             }
-            let Some(mut next) = self.to_write(next, positions) else { continue };
+            let Some(mut next) = self.unpublished(next, positions) else { continue };
             if self.unavailable(&next).is_some() {
                 *held_over = Some(next);
                 break;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::by_arn::PositionByArn;
 use super::gate::ConfigOffset;
+use super::position_by_arn::PositionByArn;
 use crate::logging::shown;
 use crate::model::ShardId;
 use crate::model::contract::{CONTRACT_KEY, Contract, ContractError};

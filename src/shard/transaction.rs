@@ -57,7 +57,7 @@ impl Sent {
 
 impl<'p, P: TransactionalProducer> Transaction<'p, P> {
     /// Begins a transaction with its first publication.
-    pub fn begin(producer: &'p mut P, limits: TransactionLimits, first: Publication) -> Result<Self, Failed> {
+    pub fn begin(producer: &'p mut P, limits: TransactionLimits, first: Publication) -> Result<Self, Box<Failed>> {
         producer.begin().map_err(Failed::of_log)?;
         let mut transaction = Self {
             producer,
@@ -80,7 +80,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
     }
 
     /// Adds a publication's records.
-    pub fn add(&mut self, mut publication: Publication) -> Result<(), Failed> {
+    pub fn add(&mut self, mut publication: Publication) -> Result<(), Box<Failed>> {
         let index = self.publications.len();
         self.size_bytes += publication.size_bytes;
         self.publications.push(Committed::of(&mut publication));
@@ -101,7 +101,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
         offsets_topic: &Arc<str>,
         shard: ShardId,
         first_records: &[(Vec<u8>, Vec<u8>)],
-    ) -> Result<Vec<Committed>, Failed> {
+    ) -> Result<Vec<Committed>, Box<Failed>> {
         let record = |key, value| Record::of_log(offsets_topic, shard, key, Some(value));
         let first = first_records.iter().cloned().map(|(key, value)| record(key, value));
         let offsets = self.offsets.iter().map(|(key, offset)| record(key.to_bytes(), offset.to_bytes()));
@@ -114,7 +114,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
     }
 
     /// Returns an error with what is known of the records it may be about.
-    fn failed(&mut self, error: LogError) -> Failed {
+    fn failed(&mut self, error: LogError) -> Box<Failed> {
         let named = match error.kind {
             LogErrorKind::RecordTooLarge { index, .. }
             | LogErrorKind::TimestampRefused { index }
@@ -129,8 +129,8 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
         let needed = || self.sent.iter().filter(|sent| sent.droppable_output().is_none());
         let droppable = self.sent.iter().filter_map(|sent| Some((sent.droppable_output()?, Arc::clone(&sent.topic))));
         let lost = self.publications.iter().filter(|one| !one.moves_offset).map(|one| Arc::clone(&one.key));
-        Failed {
-            error: Box::new(error),
+        Box::new(Failed {
+            error,
             refused,
             needed_topics: needed().map(|sent| Arc::clone(&sent.topic)).collect(),
             droppable_topics: droppable.collect(),
@@ -138,7 +138,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
             lost: lost.collect(),
             partitions: self.sent.iter().map(|sent| (Arc::clone(&sent.topic), sent.partition)).collect(),
             _publications: std::mem::take(&mut self.publications),
-        }
+        })
     }
 }
 
@@ -157,7 +157,7 @@ pub struct RefusedRecord {
 #[derive(Debug)]
 pub struct Failed {
     /// How.
-    pub error: Box<LogError>,
+    pub error: LogError,
     /// The record that is too large, has a time that is not taken, or whose topic takes none, where the error names one.
     pub refused: Option<RefusedRecord>,
     /// Topics of the records that may not be dropped, without the offsets'.
@@ -176,9 +176,9 @@ pub struct Failed {
 }
 
 impl Failed {
-    fn of_log(error: LogError) -> Self {
-        Self {
-            error: Box::new(error),
+    fn of_log(error: LogError) -> Box<Self> {
+        Box::new(Self {
+            error,
             refused: None,
             needed_topics: BTreeSet::new(),
             droppable_topics: BTreeSet::new(),
@@ -186,7 +186,7 @@ impl Failed {
             lost: Vec::new(),
             partitions: BTreeSet::new(),
             _publications: Vec::new(),
-        }
+        })
     }
 }
 

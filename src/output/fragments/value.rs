@@ -9,9 +9,9 @@ use kvs_mkv::TagValue;
 use serde::Serialize;
 
 use crate::model::{SequencePrefix, VALUE_HEADROOM_BYTES};
-use crate::output::framing::{Framed, SchemaError, SchemaWriter};
+use crate::output::framing::{EncodeError, Framed, SchemaError, SchemaWriter};
+use crate::output::kind::Origin;
 use crate::output::schema::{VALUE_NAME, VALUE_SCHEMA};
-use crate::output::{EncodeError, Origin};
 
 /// By how much a record is larger than its payload, at most: index of the frames, tracks, tags, key, headers.
 pub(crate) const RECORD_OVERHEAD_BYTES: usize = 4 << 20;

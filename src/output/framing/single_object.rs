@@ -4,7 +4,7 @@ use apache_avro::Schema;
 use apache_avro::headers::{HeaderBuilder, RabinFingerprintHeader};
 use serde_json::Value;
 
-use super::SchemaError;
+use super::error::SchemaError;
 
 /// Returns what a single object of a schema begins with: Avro's marker and the schema's fingerprint.
 ///
