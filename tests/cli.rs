@@ -186,7 +186,7 @@ fn a_listener_that_is_taken_is_69() {
 #[test]
 fn shells_get_a_script_that_completes_commands_and_settings() {
     for (shell, begins) in
-        [("bash", "_kvs-connect() {"), ("zsh", "#compdef kvs-connect"), ("fish", "complete -c kvs-connect")]
+        [("bash", "_kvs__connect() {"), ("zsh", "#compdef kvs-connect"), ("fish", "complete -c kvs-connect")]
     {
         let (code, script) = run(&["completions", shell]);
         assert_eq!(code, 0, "{script}");

@@ -57,7 +57,7 @@ fn documents_that_are_referred_to_exist() {
             let end = start + ".md".len();
             let is_part = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
             let begin = text[..start].rfind(|c| !is_part(c)).map_or(0, |at| at + 1);
-            let name = &text[begin..end];
+            let name = text[begin..end].trim_start_matches('/');
             // Of other projects, by their address, and what only ends like one.
             let is_address = text[..begin].ends_with("://") || text[..begin].ends_with(':');
             if is_address || name == ".md" || text[end..].starts_with(|c: char| c.is_ascii_alphanumeric()) {

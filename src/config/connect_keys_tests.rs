@@ -79,7 +79,7 @@ fn what_is_so_anyway_is_accepted_and_the_rest_says_why_not() {
         ("exactly.once.support", "never", "exactly once in any case"),
         ("transaction.boundary", "interval", "transaction.max.duration.ms"),
         ("producer.override.acks", "1", "set producer.*"),
-        ("topic.creation.enable", "false", "make it before where the worker must not"),
+        ("topic.creation.enable", "false", "create it beforehand where the worker must not"),
         ("topic.tracking.enable", "false", "a setting of Kafka Connect's workers"),
         ("errors.deadletterqueue.topic.name", "dead", "no dead letter topic"),
         ("errors.log.include.messages", "true", "no contents of records"),
