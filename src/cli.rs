@@ -81,7 +81,7 @@ enum Command {
     Tail(tail::Tail),
     /// Make, change and look at connectors, by any worker's REST API.
     Connector(connector::Connector),
-    /// Look at the streams' places, and alter them.
+    /// Look at the streams' positions, and alter them.
     Offsets(offsets::Offsets),
     /// Print a script that completes this command line in a shell.
     Completions(completions::Completions),

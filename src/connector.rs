@@ -1,8 +1,8 @@
 //! A connector's streams, and one pulling task a stream.
 //!
-//! **Contract.** A [`LiveStreams`] pulls the streams of one shard from their places into the shard's queue; it is
+//! **Contract.** A [`LiveStreams`] pulls the streams of one shard from their positions into the shard's queue; it is
 //! started at each taking of the shard and stopped at each loss, and streams come and go as [`discovery`] finds them. A
-//! stream that cannot go on is FAILED: it says why, keeps its place, and disturbs no other.
+//! stream that cannot go on is FAILED: it says why, keeps its position, and disturbs no other.
 
 mod backfill;
 pub mod discovery;
@@ -32,16 +32,16 @@ use crate::kafka::TopicUnusable;
 use crate::model::{OffsetKey, StoredOffset};
 use crate::output::{Outputs, StreamOutputs};
 
-/// Knows where streams were before their places stood under their names.
+/// Knows where streams were before their positions stood under their names.
 pub trait EarlierPositions: Send + Sync {
-    /// Returns the place that a stream has elsewhere. `has_place`: whether it has one under its name, too.
+    /// Returns the position that a stream has elsewhere. `has_position`: whether it has one under its name, too.
     ///
     /// # Errors
     /// When it is not known: the stream must not begin then, or it would publish again what it has published.
     fn position_of<'a>(
         &'a self,
         key: &'a OffsetKey,
-        has_place: bool,
+        has_position: bool,
     ) -> BoxFuture<'a, Result<Option<StoredOffset>, EarlierPositionError>>;
 }
 

@@ -118,7 +118,7 @@ pub fn install() -> Result<Metrics, MetricsError> {
     describe_counter!(CALLS, "Calls of the service, by operation, stream and outcome");
     describe_counter!(CALL_ATTEMPTS, "Requests sent for them");
     describe_histogram!(CALL_DURATION, "How long calls took with all their attempts; of sessions: until they began");
-    describe_counter!(POSITIONS_LOST, "Times the service knew a stream's place no more");
+    describe_counter!(POSITIONS_LOST, "Times the service no longer knew a stream's position");
     describe_gauge!(CAUGHT_UP, "Whether a stream has caught up with the live edge");
     describe_counter!(AT_RATE_LIMIT, "Times a stream fell behind at the service's rate of a session");
     describe_gauge!(BACKFILL, "How much of its range a backfill has done, 0 to 1");

@@ -33,7 +33,7 @@ enum ConnectorCommand {
     Create(Create),
     /// Set a connector's settings from a file; it is made if there is none.
     Update(Update),
-    /// Delete a connector; its streams' places are kept.
+    /// Delete a connector; its streams' positions are kept.
     Delete(Change),
     /// Close a connector's sessions; its tasks stay where they are.
     Pause(Change),

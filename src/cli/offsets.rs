@@ -18,7 +18,7 @@ use crate::worker::plan;
 /// A shard that makes no progress for this long is given up.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Looks at the streams' places, and alters them.
+/// Looks at the streams' positions, and alters them.
 #[derive(Args)]
 #[command(after_help = "\
 An offset is the last fragment that counts as published: the next one that is published is the one behind it. It can be \
@@ -29,7 +29,7 @@ altered only while the connector is stopped:
   kvs-connect connector resume cameras --wait
 
 `list` asks a worker (--url), which knows the connectors there are now. With --worker or --bootstrap-servers it reads the \
-offsets topic and needs no worker: then connectors that were deleted are listed, too, for their places are kept. Either \
+offsets topic and needs no worker: then connectors that were deleted are listed, too, for their positions are kept. Either \
 shows what is committed.")]
 pub(super) struct Offsets {
     #[command(subcommand)]
@@ -42,7 +42,7 @@ enum OffsetsCommand {
     List(List),
     /// Go on behind another fragment; an earlier one is replayed from there.
     Set(Set),
-    /// Forget the places of a connector's streams: they begin where its settings say.
+    /// Forget the positions of a connector's streams: they begin where its settings say.
     Reset(Reset),
 }
 
@@ -215,7 +215,7 @@ fn read(worker: &WorkerConfig) -> Result<Listed, Failure> {
         let by_arn = recovered.by_arn.into_iter().filter_map(|(key, place)| Some((key.by_name()?, place.offset)));
         for (key, offset) in recovered.positions.into_iter().chain(by_arn) {
             let OffsetKey { connector, stream } = key;
-            // Of two places of a stream the higher one counts.
+            // Of two positions of a stream the higher one counts.
             let place = listed.entry((connector, stream)).or_insert_with(|| (shard, offset.clone()));
             if place.1.fragment_number < offset.fragment_number {
                 *place = (shard, offset);

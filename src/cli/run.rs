@@ -31,7 +31,7 @@ Credentials come from the usual AWS environment, profile, web identity, containe
 pub(super) struct Run {
     #[command(flatten)]
     worker: WorkerArgs,
-    /// Connectors are those of the files, kept in memory; Kafka keeps the streams' places only.
+    /// Connectors are those of the files, kept in memory; Kafka keeps the streams' positions only.
     #[arg(long, requires = "connectors")]
     standalone: bool,
     /// Connectors in Connect's JSON, or in Java properties (*.properties).

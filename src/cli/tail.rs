@@ -35,7 +35,7 @@ pub(super) struct Tail {
     /// Where to begin.
     #[arg(long, value_enum, default_value = "end")]
     from: From,
-    /// End after so many fragments.
+    /// End after this many records.
     #[arg(long, value_name = "N")]
     max: Option<u64>,
     /// End at the end that the topic has at the start.

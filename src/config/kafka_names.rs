@@ -4,9 +4,9 @@ use std::net::Ipv6Addr;
 
 use super::error::ValueError;
 
-/// A name in Kafka has so many characters at most, as a topic's.
+/// The most characters of a name in Kafka, as of a topic's.
 const NAME_MAX: usize = 249;
-/// A server's name has so many at most, by DNS.
+/// The most characters of a server's name, by DNS.
 const HOST_MAX: usize = 253;
 /// So much of what is wrong is shown.
 const SHOWN_MAX: usize = 100;

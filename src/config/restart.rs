@@ -5,7 +5,7 @@ use std::time::Duration;
 /// When a stream that has failed is started again by itself (`errors.retry.*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestartPolicy {
-    /// No more after it has been failing for so long; `None`: for ever.
+    /// For how long a stream that keeps failing is started again; `None`: for ever.
     pub timeout: Option<Duration>,
     /// The first delay; it doubles.
     pub base: Duration,
@@ -14,7 +14,7 @@ pub struct RestartPolicy {
 }
 
 impl RestartPolicy {
-    /// The delay after so many failures running.
+    /// Returns the delay after this many consecutive failures.
     pub fn delay(&self, failures: u32) -> Duration {
         self.base.saturating_mul(1 << failures.saturating_sub(1).min(31)).min(self.cap)
     }

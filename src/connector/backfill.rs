@@ -1,4 +1,4 @@
-//! A range of one stream's archive, as a job: from its place to the end of the range, with progress.
+//! A range of one stream's archive, as a job: from its position to the end of the range, with progress.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::model::{Publication, Record, StoredOffset};
 use crate::output::Notification;
 use crate::{open_files, telemetry};
 
-/// Progress is logged so often.
+/// The time between two log lines about progress.
 const LOGGED_EVERY: Duration = Duration::from_secs(10);
 
 /// Runs until the range is done, the queue is closed, the stream fails, or the future is dropped.

@@ -24,7 +24,7 @@ use crate::supervision::{Part, fault_point};
 pub use tally::Nothing;
 use tally::Tally;
 
-/// After a failure streams are looked for again after at most so long.
+/// The longest delay before streams are looked for again after a failure.
 const RETRY: Duration = Duration::from_secs(5);
 /// A look that takes longer than this is told.
 const SLOW_AFTER: Duration = Duration::from_secs(30);

@@ -18,7 +18,7 @@ use crate::model::{Committed, OffsetKey, Publication};
 use crate::shard::{ConfigGate, ConfigOffset, SharedPositions, Sources, StartContext};
 use crate::supervision::{Part, catch_async};
 
-/// Where a stream was is asked again after so long.
+/// The delay before it is asked again where a stream was.
 const EARLIER_RETRY: Duration = Duration::from_secs(2);
 /// A stream whose record the broker refused for its time writes ingest time for this long: what was wrong with one time is
 /// mostly wrong with the next, and each refusal costs the shard.

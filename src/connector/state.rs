@@ -62,7 +62,7 @@ pub enum StreamState {
         /// How that is known.
         reason: String,
     },
-    /// It is given up until a restart; its place is kept.
+    /// It is given up until a restart; its position is kept.
     Failed {
         /// Why, and what to do.
         reason: String,
@@ -215,7 +215,7 @@ impl StreamStatus {
         matches!(self.state, StreamState::Failed { .. })
     }
 
-    /// Whether it has failed, was started again, and has been heard for so long that the failure is over.
+    /// Returns whether it has failed, was started again, and has been heard long enough for the failure to be over.
     pub(super) fn has_settled(&self) -> bool {
         self.failure.is_some()
             && !self.is_failed()

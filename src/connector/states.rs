@@ -182,7 +182,7 @@ impl StreamStates {
             telemetry::stream_failed(true);
         }
         tracing::error!(connector = %key.connector, stream = %key.stream, %reason,
-            "the stream is FAILED: its place is kept, the others go on");
+            "the stream is FAILED: its position is kept, the others go on");
     }
 
     /// How long a stream that has failed waits until it is started again; `None`: until somebody does it.

@@ -106,7 +106,7 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
             telemetry::failed(key, error.code());
             states.count_error(key, error.code());
             let (request_id, error) = (error.request_id(), plan.context.shown(&error));
-            tracing::warn!(%stream, error, request_id, "the service refused the stream's place: the next way to resume is tried");
+            tracing::warn!(%stream, error, request_id, "the service refused the stream's position: the next way to resume is tried");
         }
         Pulled::CaughtUp { caught_up, millis_behind_now } => {
             telemetry::caught_up(key, caught_up);

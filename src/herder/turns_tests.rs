@@ -10,7 +10,7 @@ fn turns() -> Arc<Turns> {
     Arc::new(Turns::new(Room { turns: 1, waiting: COUNT, timeout: WAIT_TIMEOUT, what: "things" }))
 }
 
-/// Waits until so many wait for a turn.
+/// Waits until this many wait for a turn.
 async fn until_waiting(turns: &Turns, count: usize) {
     let waits = async {
         while COUNT - turns.waiting.available_permits() != count {

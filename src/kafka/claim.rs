@@ -21,7 +21,7 @@ use crate::model::{Contract, LogError, LogErrorKind};
 
 /// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// A claim that is neither settled nor withdrawn within so long is of a worker that has died.
+/// A claim that is neither settled nor withdrawn within this time is of a worker that has died.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Topics that are asked about in one call.
 const TOPICS_AT_ONCE: usize = 500;

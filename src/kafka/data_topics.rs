@@ -71,7 +71,7 @@ pub struct DataTopic {
 }
 
 impl DataTopic {
-    /// A topic with so many partitions, all of which have a leader as far as is known.
+    /// Returns a topic with this many partitions, all of which have a leader as far as is known.
     pub fn new(name: &str, partitions: i32) -> Self {
         let leaderless = vec![0; usize::try_from(partitions).unwrap_or_default()];
         Self { name: name.into(), heard: Mutex::new(Heard { leaderless, missing: 0 }) }

@@ -14,7 +14,7 @@ use crate::model::{LogError, LogErrorKind, OffsetReader, ShardId};
 
 /// How long one poll waits for a record.
 const POLL_TIMEOUT: Duration = Duration::from_millis(2);
-/// The same of one that follows: so long it takes at most to hear that the position moved over a marker.
+/// The same of a reader that follows: the longest time until it hears that the position has moved over a marker.
 const FOLLOW_TIMEOUT: Duration = Duration::from_millis(20);
 /// How long a question to a broker may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);

@@ -79,7 +79,7 @@ impl KafkaSettings {
             ("message.max.bytes", self.message_max_bytes.to_string()),
             ("transaction.timeout.ms", self.transaction_timeout_ms.to_string()),
             ("message.timeout.ms", self.transaction_timeout_ms.to_string()),
-            // For so long a topic that is not there is waited for: less than the above, or its records only ever time
+            // How long a missing topic is waited for. It is less than the above, or its records would only ever time
             // out, and nobody hears that it is gone. librdkafka's own 30 s are more.
             ("topic.metadata.propagation.max.ms", TOPIC_PROPAGATION_MS.to_owned()),
             // Asking for a topic that was deleted must not make it again, with whatever the broker's defaults are.

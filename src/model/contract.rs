@@ -37,7 +37,7 @@ pub enum ContractError {
     /// The number of partitions has changed.
     #[error(
         "it was begun with {theirs} partitions and now {ours} are in force: streams would change their shards and \
-         lose their places; set offset.storage.partitions={theirs} and use a topic that has as many"
+         lose their positions; set offset.storage.partitions={theirs} and use a topic that has as many"
     )]
     Partitions {
         /// In the topic.

@@ -129,7 +129,7 @@ impl Notification<'_> {
                     }
                 };
                 format!(
-                    "the service knew the stream's place no more: after fragment {} it goes on with {}; {archive}",
+                    "the service no longer knew the stream's position: after fragment {} it goes on with {}; {archive}",
                     before.fragment_number, after.fragment_number
                 )
             }
@@ -159,7 +159,7 @@ impl Notification<'_> {
                     position.fragment_number
                 )
             }
-            Self::StreamDeleted => "the stream is deleted: its place is kept, should it come back".to_owned(),
+            Self::StreamDeleted => "the stream is deleted: its position is kept, should it come back".to_owned(),
         }
     }
 }

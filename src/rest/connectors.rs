@@ -61,7 +61,7 @@ pub(super) fn routes() -> Routes {
             "/connectors/{name}",
             delete,
             operation("deleteConnector", "Delete a connector")
-                .describe("Its streams' places are kept.")
+                .describe("Its streams' positions are kept.")
                 .done(204, "It is deleted."),
         )
         .get(

@@ -62,7 +62,7 @@ pub(super) fn routes() -> Routes {
         .delete(
             "/connectors/{name}/offsets",
             delete,
-            operation("resetOffsets", "Forget the places of all its streams; the connector has to be STOPPED")
+            operation("resetOffsets", "Forget the positions of all its streams; the connector has to be STOPPED")
                 .returns::<Message>(200, "Done.")
                 .may_be_wrong(),
         )

@@ -1,11 +1,11 @@
 //! Places that earlier versions kept under a stream's ARN.
 //!
-//! **Contract.** A stream's place stands under its name, however it is configured, so that a stream which was configured by
+//! **Contract.** A stream's position stands under its name, however it is configured, so that a stream which was configured by
 //! name and is now by ARN goes on where it was. Until November 2026 it stood under what was configured; a key by ARN lies
-//! in another shard than that by name, which may be another worker's. Before a stream is pulled that has such a place,
-//! the place is *moved*: under the fence of the shard it lies in, so that whoever published under it has stopped for good
+//! in another shard than that by name, which may be another worker's. Before a stream is pulled that has such a position,
+//! the position is *moved*: under the fence of the shard it lies in, so that whoever published under it has stopped for good
 //! and all that was published is seen, it is written there in a form that earlier versions refuse (`version` 2), and that no
-//! version changes any more. From then on anybody may read it, as often as need be: of two places of a stream the higher one
+//! version changes any more. From then on anybody may read it, as often as need be: of two positions of a stream the higher one
 //! counts. The shard of the name is written by nobody but its owner (rule 3).
 
 use std::collections::HashMap;
@@ -22,10 +22,10 @@ use crate::model::contract::Contract;
 use crate::model::log::{ShardLog, write_transaction};
 use crate::model::{ShardCount, ShardId};
 
-/// A place under an ARN that was found, or why it cannot be read.
+/// A position under an ARN that was found, or why it cannot be read.
 pub type FoundByArn = (OffsetKey, ShardId, Result<PositionByArn, String>);
 
-/// Looks through all shards for places under ARNs; by the key that they are to have.
+/// Looks through all shards for positions under ARNs; by the key that they are to have.
 ///
 /// # Errors
 /// As those of [`recover`].
@@ -52,7 +52,7 @@ pub fn find<L: ShardLog>(
     Ok(found)
 }
 
-/// Moves the places under ARNs that lie in a shard: takes it as its owner does, which fences that.
+/// Moves the positions under ARNs that lie in a shard: takes it as its owner does, which fences that.
 ///
 /// # Errors
 /// When the shard cannot be taken, or another one took it meanwhile.

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 /// How often it is looked whether the wait still has a reason.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// A wait ends after so long: the log may have been made anew under its name, and would never come there.
+/// The longest wait: the log may have been made anew under its name, and would never come there.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// A place of the config log.
+/// An offset of the config log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigOffset {
     /// Topic of the log.

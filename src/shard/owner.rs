@@ -278,7 +278,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         recovered.emptied.map(|start| {
             format!(
                 "shard {} of topic {} begins at offset {start}, and what the group left in front is gone: records were deleted \
-                 (cleanup.policy is or was not compact), and places of streams with them. Nothing of it is pulled, for \
+                 (cleanup.policy is or was not compact), and positions of streams with them. Nothing of it is pulled, for \
                  it would be published again. Set cleanup.policy=compact; then stop the connectors and set or reset the \
                  offsets of all their streams",
                 self.shard,

@@ -40,7 +40,7 @@ impl PositionByArn {
     }
 }
 
-/// Returns the value that says that a place is moved to the key of this name.
+/// Returns the value that says that a position is moved to the key of this name.
 pub(super) fn moved_bytes(offset: &StoredOffset, name: &str) -> Vec<u8> {
     let offset = serde_json::from_slice(&offset.to_bytes()).unwrap_or_default();
     let moved = Moved { version: MOVED_VERSION, moved_to: name.to_owned(), offset };

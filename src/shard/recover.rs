@@ -16,7 +16,7 @@ use crate::model::{OffsetKey, StoredOffset};
 /// The offsets of a shard's streams.
 pub type Positions = HashMap<OffsetKey, StoredOffset>;
 
-/// The reserved key under which whoever alters offsets leaves the place of the config log that an owner must have
+/// The reserved key under which whoever alters offsets leaves the offset of the config log that an owner must have
 /// applied before it pulls: an owner that has not heard yet that a connector is STOPPED would undo the change.
 pub const CONFIG_OFFSET_KEY: &[u8] = br#"["kvs-connect-config-place"]"#;
 
@@ -292,7 +292,7 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
         recovered.config_offset = value.map(|value| {
             serde_json::from_slice(value).map_err(|error| {
                 format!(
-                    "the place of the config log that its shard waits for cannot be read ({error}); it was written by \
+                    "the offset of the config log that its shard waits for cannot be read ({error}); it was written by \
                      something else, or by a later version: stop the connector, and set or reset the offset of this \
                      stream, which writes it anew"
                 )

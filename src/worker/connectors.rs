@@ -1,7 +1,7 @@
 //! The connectors a worker runs: what the config log says, made so.
 //!
 //! **Contract.** [`Connectors::apply`] ends at once what is no longer to run or is to run otherwise, and begins what is
-//! new; only then a place of the config log counts as applied. Each connector starts by itself, and again by a back-off
+//! new; only then an offset of the config log counts as applied. Each connector starts by itself, and again by a back-off
 //! when it cannot: none waits for another.
 
 use std::collections::{BTreeMap, BTreeSet};

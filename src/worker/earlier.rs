@@ -1,7 +1,7 @@
-//! Where streams were before their places stood under their names.
+//! Where streams were before their positions stood under their names.
 //!
 //! **Contract.** [`EarlierPositions::position_of`] returns what a stream published under its ARN, when nobody does that any
-//! more ([`crate::shard::by_arn`]). A stream that has no place under its name is answered from a look at all shards that
+//! more ([`crate::shard::by_arn`]). A stream that has no position under its name is answered from a look at all shards that
 //! began after the question; one look serves all that asked before it.
 
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use crate::shard::recover::RecoverError;
 /// A shard that makes no progress for this long is given up, and asked again later.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Looks for places in the offsets topic.
+/// Looks for positions in the offsets topic.
 pub(super) struct PositionsByArn {
     log: Arc<KafkaLog>,
     contract: Contract,
@@ -43,10 +43,10 @@ impl PositionsByArn {
         Self { log, contract, shards, asked: AtomicU64::new(0), looked: tokio::sync::Mutex::default() }
     }
 
-    async fn look(&self, key: &OffsetKey, has_place: bool) -> Result<Option<StoredOffset>, EarlierPositionError> {
+    async fn look(&self, key: &OffsetKey, has_position: bool) -> Result<Option<StoredOffset>, EarlierPositionError> {
         let question = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
         let mut looked = self.looked.lock().await;
-        if looked.answers < if has_place { 1 } else { question } {
+        if looked.answers < if has_position { 1 } else { question } {
             let answers = self.asked.load(Ordering::Acquire);
             *looked = Looked { answers, found: self.find().await? };
         }
@@ -88,7 +88,7 @@ impl PositionsByArn {
 
     async fn move_positions(&self, shard: ShardId) -> Result<(), EarlierPositionError> {
         let (log, contract) = (Arc::clone(&self.log), self.contract.clone());
-        tracing::info!(shard = shard.0, "places that stand under ARNs are moved: the shard's owner takes it again");
+        tracing::info!(shard = shard.0, "positions that stand under ARNs are moved: the shard's owner takes it again");
         blocking(move || contend(|| move_positions(&*log, &contract, shard, STALL_TIMEOUT))).await
     }
 }
@@ -105,8 +105,8 @@ impl EarlierPositions for PositionsByArn {
     fn position_of<'a>(
         &'a self,
         key: &'a OffsetKey,
-        has_place: bool,
+        has_position: bool,
     ) -> BoxFuture<'a, Result<Option<StoredOffset>, EarlierPositionError>> {
-        Box::pin(self.look(key, has_place))
+        Box::pin(self.look(key, has_position))
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn topic_error(error: TopicError) -> WorkerError {
 /// The one cleanup.policy that a storage topic may have.
 pub(super) const COMPACTED: &str = "compact";
 /// What would become of each storage topic were it not compacted.
-pub(super) const LOSES_OFFSETS: &str = "the streams' places would be deleted and the streams published again";
+pub(super) const LOSES_OFFSETS: &str = "the streams' positions would be deleted and the streams published again";
 pub(super) const LOSES_CONFIGS: &str = "the connectors would be deleted";
 pub(super) const LOSES_STATUSES: &str = "the connectors' statuses would be deleted";
 
@@ -143,7 +143,7 @@ async fn storage_topic(topics: &Topics, topic: &StorageTopic<'_>) -> Result<(), 
     if facts.partitions != partitions && setting == "offset.storage.topic" {
         return Err(WorkerError::Config(format!(
             "topic {name}: it has {} partitions and offset.storage.partitions is {partitions}: streams would change their \
-             shards and lose their places; set offset.storage.partitions={0}",
+             shards and lose their positions; set offset.storage.partitions={0}",
             facts.partitions
         )));
     }

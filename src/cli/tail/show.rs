@@ -8,7 +8,7 @@ use serde_json::json;
 use super::decode::Fragment;
 use crate::cli::{Failure, output, time_text};
 
-/// A table's head is printed again after so many rows.
+/// How many rows of a table stand between two of its heads.
 const HEAD_EVERY: u64 = 40;
 
 /// Prints fragments to standard output.
