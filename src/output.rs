@@ -1,8 +1,8 @@
 //! What a connector publishes.
 //!
-//! **Contract.** A connector has a list of outputs, each with a topic of its own. A fragment becomes one [`Publication`]: each
+//! **Contract.** A connector has a list of outputs, each with a topic of its own. A fragment becomes one `Publication`: each
 //! output adds its records ([`Output::project`]), and all of them are written in one transaction with the stream's offset.
-//! What becomes of a record that its topic refuses is the output's to say ([`OnRefused`]). Everything slow happens here, in
+//! What becomes of a record that its topic refuses is the output's to say (`OnRefused`). Everything slow happens here, in
 //! the stream's task; the shard's thread only writes.
 //!
 //! A kind of output is a file of its own and a line in `KINDS` (`kinds.rs`); which topics a connector has is said by

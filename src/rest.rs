@@ -3,7 +3,7 @@
 //! **Contract.** Any worker answers for all. Every error is Connect's `{"error_code", "message"}`. Bodies, headers, connections
 //! and the time they take are bounded ([`server`], `places`); who may do what is decided in one place ([`access`]), for which
 //! hosts and pages in another (`origin`). A request that panics is answered and costs nobody else. Each path stands once, in
-//! its handler's file, with its description ([`routes`]); the OpenAPI document is made of them and of the types on the
+//! its handler's file, with its description (`routes.rs`); the OpenAPI document is made of them and of the types on the
 //! wire ([`api`]).
 
 pub mod access;

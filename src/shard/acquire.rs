@@ -23,7 +23,7 @@ pub struct Acquired<P> {
 }
 
 /// Acquires a shard: new producer → init → still assigned? → read to the read_uncommitted end. Where the shard turns out to
-/// be written under an id of another form, all of it is done again with that ([`super::id_scheme`]).
+/// be written under an id of another form, all of it is done again with that ([`crate::model::IdScheme`]).
 ///
 /// Nothing is decided from anything read before init: before it, an earlier owner may still commit; after it, nobody
 /// but this producer can, and what the earlier one had begun is decided.
