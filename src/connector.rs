@@ -10,6 +10,7 @@ mod hindrance;
 mod live;
 mod memory;
 mod publish;
+mod pulling;
 pub mod state;
 mod states;
 mod task;

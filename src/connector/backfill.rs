@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kvs_client::{ArchiveBounds, ArchivePuller, Archived, FragmentNumber, Progress};
-use tokio::sync::mpsc;
+use kvs_client::{ArchiveBounds, ArchivePuller, Archived, Error, FragmentNumber, Progress};
+use tokio::sync::{mpsc, watch};
 
 use super::StreamPlan;
-use super::memory;
-use super::publish::{Publisher, to_position};
+use super::publish::to_position;
+use super::pulling::{Flow, Source, StreamTask, after_fragment_number};
 use super::state::{BackfillProgress, StreamState};
-use super::states::{Restart, StreamStates};
-use crate::model::{Publication, Record, StoredOffset};
+use super::states::StreamStates;
+use crate::model::{Publication, StoredOffset};
 use crate::output::Notification;
-use crate::{open_files, telemetry};
+use crate::telemetry;
 
 /// The time between two log lines about progress.
 const LOGGED_EVERY: Duration = Duration::from_secs(10);
@@ -27,111 +27,114 @@ pub(super) async fn run(
     queue: mpsc::Sender<Publication>,
 ) {
     let (context, stream) = (&plan.context, &plan.stream);
-    let outputs = match plan.outputs(position.as_ref()) {
-        Ok(outputs) => outputs,
-        Err(unusable) => return states.fail(&plan.key, unusable.to_string(), Restart::Automatic),
-    };
-    let position = position.map(to_position);
-    let place = position.as_ref().map_or("none", |position| position.fragment_number.as_str());
+    let Some(task) = StreamTask::new(&plan, position.as_ref(), &states, &queue) else { return };
     let number = |number: &Option<FragmentNumber>| number.as_ref().map(|number| number.as_str().to_owned());
     tracing::info!(connector = %plan.key.connector, %stream, from = bounds.from.map(|from| from.to_string()),
         to = bounds.to.map(|to| to.to_string()), first = number(&bounds.first), last = number(&bounds.last),
-        after_fragment_number = place, "backfilling");
+        after_fragment_number = after_fragment_number(position.as_ref()), "backfilling");
     let named = [bounds.first.clone(), bounds.last.clone()];
-    let mut publisher = Publisher::new(&plan, outputs);
-    let mut puller = ArchivePuller::new(
+    let puller = ArchivePuller::new(
         Arc::clone(&context.client),
         stream.clone(),
         bounds,
-        position.as_ref(),
+        position.map(to_position).as_ref(),
         context.puller.clone(),
         context.budget.clone(),
     );
-    let mut waits = puller.waits_for_memory();
-    let began = Instant::now();
-    let mut began_at = puller.progress();
-    let mut logged = Instant::now();
-    let mut waits_for_time = false;
-    let mut notifications: Vec<Record> = Vec::new();
-    loop {
-        match memory::pulled(puller.next(), &mut waits, &plan, &states).await {
-            Ok(Archived::Fragment(pulled)) => {
-                let progress = measure(puller.progress(), began_at, began);
-                states.set(&plan.key, StreamState::Backfilling(progress));
-                telemetry::backfill(&plan.key, progress.permille);
-                if logged.elapsed() >= LOGGED_EVERY {
-                    logged = Instant::now();
-                    log(&plan, &progress, "backfilling");
+    let (began, began_at) = (Instant::now(), puller.progress());
+    task.run(Backfill { puller, named, began, began_at, logged: began, waits_for_time: false }).await;
+}
+
+/// A range of a stream's archive.
+struct Backfill {
+    puller: ArchivePuller,
+    /// The fragments that the settings name as its bounds.
+    named: [Option<FragmentNumber>; 2],
+    /// When this run began, and how far the backfill was then.
+    began: Instant,
+    began_at: Progress,
+    /// When progress was logged last.
+    logged: Instant,
+    /// It has come up to the present.
+    waits_for_time: bool,
+}
+
+impl Backfill {
+    fn progress(&self) -> BackfillProgress {
+        measure(self.puller.progress(), self.began_at, self.began)
+    }
+
+    /// Reports how far the backfill is.
+    fn report(&self, task: &StreamTask<'_>) -> BackfillProgress {
+        let progress = self.progress();
+        task.states.set(&task.plan.key, StreamState::Backfilling(progress));
+        telemetry::backfill(&task.plan.key, progress.permille);
+        progress
+    }
+}
+
+impl Source for Backfill {
+    type Event = Archived;
+
+    async fn next(&mut self) -> Result<Archived, Error> {
+        self.puller.next().await
+    }
+
+    fn waits_for_memory(&self) -> watch::Receiver<Option<Instant>> {
+        self.puller.waits_for_memory()
+    }
+
+    async fn happened(&mut self, archived: Archived, task: &mut StreamTask<'_>) -> Flow {
+        let (plan, states) = (task.plan, task.states);
+        match archived {
+            Archived::Fragment(pulled) => {
+                let progress = self.report(task);
+                if self.logged.elapsed() >= LOGGED_EVERY {
+                    self.logged = Instant::now();
+                    log(plan, &progress, "backfilling");
                 }
-                if !publisher.send(*pulled, &mut notifications, &states, &queue).await {
-                    return;
-                }
+                return task.publish(*pulled).await;
             }
-            Ok(Archived::PassedOver(passed_over)) => {
-                if !publisher.pass_over(*passed_over, &mut notifications, &queue).await {
-                    return;
-                }
+            Archived::PassedOver(passed_over) => return task.pass_over(*passed_over).await,
+            Archived::Begun { range } => {
+                self.began_at = self.puller.progress();
+                tracing::info!(stream = %plan.stream, from = %range.from, to = %range.to,
+                    "the fragments that bound the backfill are found");
             }
-            Ok(Archived::Begun { range }) => {
-                began_at = puller.progress();
-                tracing::info!(%stream, from = %range.from, to = %range.to, "the fragments that bound the backfill are found");
-            }
-            Ok(Archived::Listed) => {
-                let progress = measure(puller.progress(), began_at, began);
-                states.set(&plan.key, StreamState::Backfilling(progress));
-                telemetry::backfill(&plan.key, progress.permille);
-            }
-            Ok(Archived::WaitsForTime { until }) => {
-                let progress = BackfillProgress { eta_s: None, ..measure(puller.progress(), began_at, began) };
-                if !waits_for_time {
+            Archived::Listed => _ = self.report(task),
+            Archived::WaitsForTime { until } => {
+                let progress = BackfillProgress { eta_s: None, ..self.progress() };
+                if !std::mem::replace(&mut self.waits_for_time, true) {
                     log(
-                        &plan,
+                        plan,
                         &progress,
                         "the backfill has come up to the present, and follows it to the end of its range",
                     );
                 }
-                waits_for_time = true;
                 states.set(&plan.key, StreamState::WaitingForTime { until, progress });
             }
-            Ok(Archived::Missing { numbers }) => {
-                let is_bound = |number: &FragmentNumber| named.contains(&Some(number.clone()));
+            Archived::Missing { numbers } => {
+                let is_bound = |number: &FragmentNumber| self.named.contains(&Some(number.clone()));
                 let (bounds, listed): (Vec<_>, Vec<_>) = numbers.into_iter().partition(is_bound);
                 for (numbers, bounds) in [(bounds, true), (listed, false)] {
                     if !numbers.is_empty() {
-                        let missing = Notification::FragmentsMissing { numbers: &numbers, bounds };
-                        notifications.extend(publisher.notification(&missing));
+                        task.notify(&Notification::FragmentsMissing { numbers: &numbers, bounds });
                     }
                 }
             }
-            Ok(Archived::Retrying { error, delay }) => {
-                telemetry::failed(&plan.key, error.code());
-                states.count_error(&plan.key, error.code());
-                let (request_id, out_of_files) = (error.request_id(), error.is_out_of_files());
-                let error = plan.context.shown(&error);
-                if out_of_files {
-                    // Said once for all streams.
-                    open_files::refused();
-                } else {
-                    tracing::warn!(%stream, error, request_id, delay_ms = delay.as_millis() as u64, "trying again");
+            Archived::Retrying { error, delay } => task.retrying(&error, delay),
+            Archived::Done => {
+                let progress = BackfillProgress { eta_s: None, ..self.progress() };
+                if task.finish().await.is_continue() {
+                    log(plan, &progress, "the backfill is done");
+                    telemetry::backfill(&plan.key, 1_000);
+                    states.set(&plan.key, StreamState::Completed(progress));
                 }
-                states.set(&plan.key, StreamState::Retrying { reason: error });
+                return Flow::Break(());
             }
-            Ok(Archived::Done) => {
-                let progress = BackfillProgress { eta_s: None, ..measure(puller.progress(), began_at, began) };
-                if !publisher.finish(notifications, &queue).await {
-                    return;
-                }
-                log(&plan, &progress, "the backfill is done");
-                telemetry::backfill(&plan.key, 1_000);
-                return states.set(&plan.key, StreamState::Completed(progress));
-            }
-            Ok(_) => {}
-            Err(error) => {
-                states.count_error(&plan.key, error.code());
-                telemetry::failed(&plan.key, error.code());
-                return states.fail(&plan.key, plan.context.shown(&error), Restart::Automatic);
-            }
+            _ => {}
         }
+        Flow::Continue(())
     }
 }
 

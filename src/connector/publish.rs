@@ -127,7 +127,7 @@ impl<'a> Publisher<'a> {
 
     /// Hands over what is still to be told, and waits until all that has been handed over is committed. `false`: the queue is
     /// closed. When the shard is lost meanwhile, the stream's task ends before this does.
-    pub(super) async fn finish(self, notifications: Vec<Record>, queue: &mpsc::Sender<Publication>) -> bool {
+    pub(super) async fn finish(&self, notifications: Vec<Record>, queue: &mpsc::Sender<Publication>) -> bool {
         if !notifications.is_empty() && !self.hand_over(self.notifications_alone(notifications), queue).await {
             return false;
         }

@@ -1,19 +1,19 @@
-//! Pulling one stream: from the service into the shard's queue.
+//! Pulling one stream live: from GetMedia into the shard's queue.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use kvs_client::{Pulled, Puller};
-use tokio::sync::mpsc;
+use kvs_client::{Error, Pulled, Puller};
+use tokio::sync::{mpsc, watch};
 
 use super::StreamPlan;
-use super::memory;
-use super::publish::{Publisher, to_position};
+use super::publish::to_position;
+use super::pulling::{Flow, Source, StreamTask, after_fragment_number};
 use super::state::{StreamState, StreamStatus};
-use super::states::{Restart, StreamStates};
-use crate::model::{Publication, Record, StoredOffset};
+use super::states::StreamStates;
+use crate::model::{Publication, StoredOffset};
 use crate::output::Notification;
-use crate::supervision::{Part, fault_point};
-use crate::{open_files, telemetry};
+use crate::telemetry;
 
 /// Runs until the queue is closed, the stream fails, or the future is dropped.
 pub(super) async fn run(
@@ -23,57 +23,62 @@ pub(super) async fn run(
     queue: mpsc::Sender<Publication>,
 ) {
     let context = &plan.context;
-    let outputs = match plan.outputs(position.as_ref()) {
-        Ok(outputs) => outputs,
-        Err(unusable) => return states.fail(&plan.key, unusable.to_string(), Restart::Automatic),
-    };
-    let position = position.map(to_position);
-    let place = position.as_ref().map_or("none", |position| position.fragment_number.as_str());
+    let Some(task) = StreamTask::new(&plan, position.as_ref(), &states, &queue) else { return };
     let start = position.is_none().then(|| context.puller.start.to_string());
-    tracing::info!(connector = %plan.key.connector, stream = %plan.key.stream, after_fragment_number = place, start, "pulling");
-    let mut publisher = Publisher::new(&plan, outputs);
-    let mut puller = Puller::new(
+    tracing::info!(connector = %plan.key.connector, stream = %plan.key.stream,
+        after_fragment_number = after_fragment_number(position.as_ref()), start, "pulling");
+    let puller = Puller::new(
         Arc::clone(&context.client),
         plan.stream.clone(),
-        position,
+        position.map(to_position),
         context.puller.clone(),
         context.budget.clone(),
     );
-    let mut waits = puller.waits_for_memory();
-    // What is to be told together with the next fragment: in its transaction.
-    let mut notifications: Vec<Record> = Vec::new();
-    loop {
-        fault_point(Part::Stream);
-        match memory::pulled(puller.next(), &mut waits, &plan, &states).await {
-            Ok(Pulled::Fragment(pulled)) => {
+    task.run(Live(puller)).await;
+}
+
+/// A stream as GetMedia sends it.
+struct Live(Puller);
+
+impl Source for Live {
+    type Event = Pulled;
+
+    async fn next(&mut self) -> Result<Pulled, Error> {
+        self.0.next().await
+    }
+
+    fn waits_for_memory(&self) -> watch::Receiver<Option<Instant>> {
+        self.0.waits_for_memory()
+    }
+
+    async fn happened(&mut self, pulled: Pulled, task: &mut StreamTask<'_>) -> Flow {
+        let (key, states) = (&task.plan.key, task.states);
+        match pulled {
+            Pulled::Fragment(pulled) => {
                 let millis_behind_now = pulled.fragment.millis_behind_now;
-                states.set(&plan.key, StreamState::Running);
-                states.note(&plan.key, |status| status.millis_behind_now = millis_behind_now);
-                if !publisher.send(*pulled, &mut notifications, &states, &queue).await {
-                    return;
-                }
+                states.set(key, StreamState::Running);
+                states.note(key, |status| status.millis_behind_now = millis_behind_now);
+                return task.publish(*pulled).await;
             }
-            Ok(Pulled::PassedOver(passed_over)) => {
-                states.set(&plan.key, StreamState::Running);
-                if !publisher.pass_over(*passed_over, &mut notifications, &queue).await {
-                    return;
-                }
+            Pulled::PassedOver(passed_over) => {
+                states.set(key, StreamState::Running);
+                return task.pass_over(*passed_over).await;
             }
-            Ok(Pulled::PositionLost { before, after, fetched, missing }) => {
-                let lost = Notification::PositionLost { before: &before, after: &after, fetched, missing };
-                telemetry::position_lost(&plan.key);
-                notifications.extend(publisher.notification(&lost));
+            Pulled::PositionLost { before, after, fetched, missing } => {
+                telemetry::position_lost(key);
+                task.notify(&Notification::PositionLost { before: &before, after: &after, fetched, missing });
             }
-            Ok(other) => note(&plan, &states, other),
-            Err(error) => {
-                states.count_error(&plan.key, error.code());
-                telemetry::failed(&plan.key, error.code());
-                if context.discovered && error.is_not_found() {
-                    return states.set(&plan.key, StreamState::Gone { reason: plan.context.shown(&error) });
-                }
-                return states.fail(&plan.key, plan.context.shown(&error), Restart::Automatic);
+            Pulled::Retrying { error, delay } => task.retrying(&error, delay),
+            Pulled::PositionRefused { error } => {
+                task.count(&error);
+                let (request_id, stream) = (error.request_id(), &task.plan.stream);
+                let error = task.plan.context.shown(&error);
+                tracing::warn!(%stream, error, request_id,
+                    "the service refused the stream's position: the next way to resume is tried");
             }
+            other => note(task.plan, states, other),
         }
+        Flow::Continue(())
     }
 }
 
@@ -102,12 +107,6 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
             tracing::warn!(%stream, fragment_number = %number, times, request_id,
                 "a fragment came without its end and the next one behind it: it is pulled again");
         }
-        Pulled::PositionRefused { error } => {
-            telemetry::failed(key, error.code());
-            states.count_error(key, error.code());
-            let (request_id, error) = (error.request_id(), plan.context.shown(&error));
-            tracing::warn!(%stream, error, request_id, "the service refused the stream's position: the next way to resume is tried");
-        }
         Pulled::CaughtUp { caught_up, millis_behind_now } => {
             telemetry::caught_up(key, caught_up);
             states.note(key, |status| {
@@ -126,19 +125,6 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
             tracing::warn!(%stream, bytes_per_second, millis_behind_now, request_id,
                 "the stream falls behind, and its session gets all that the service gives (25 MB/s): more comes than one \
                  session can carry");
-        }
-        Pulled::Retrying { error, delay } => {
-            telemetry::failed(key, error.code());
-            states.count_error(key, error.code());
-            let (request_id, out_of_files) = (error.request_id(), error.is_out_of_files());
-            let error = plan.context.shown(&error);
-            if out_of_files {
-                // Said once for all streams.
-                open_files::refused();
-            } else {
-                tracing::warn!(%stream, error, request_id, delay_ms = delay.as_millis() as u64, "trying again");
-            }
-            states.set(key, StreamState::Retrying { reason: error });
         }
         _ => {}
     }

@@ -1,0 +1,148 @@
+//! The loop of a stream's task: what pulling a stream live and backfilling it have in common.
+//!
+//! **Contract.** The task runs until its queue is closed, the stream fails or is done, or its future is dropped. Fragments go
+//! to the shard in the order in which they come, each with the notifications that came before it.
+
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use kvs_client::{Error, PassedOver, PulledFragment};
+use tokio::sync::{mpsc, watch};
+
+use super::StreamPlan;
+use super::memory;
+use super::publish::Publisher;
+use super::state::StreamState;
+use super::states::{Restart, StreamStates};
+use crate::model::{Publication, Record, StoredOffset};
+use crate::output::Notification;
+use crate::supervision::{Part, fault_point};
+use crate::{open_files, telemetry};
+
+/// Whether the task goes on after an event.
+pub(super) type Flow = ControlFlow<()>;
+
+/// What pulls a stream, event by event.
+pub(super) trait Source {
+    /// What can happen.
+    type Event;
+
+    /// Returns what happens next.
+    fn next(&mut self) -> impl Future<Output = Result<Self::Event, Error>> + Send;
+
+    /// Returns what says since when the stream waits for memory.
+    fn waits_for_memory(&self) -> watch::Receiver<Option<Instant>>;
+
+    /// Does what an event asks for.
+    fn happened(&mut self, event: Self::Event, task: &mut StreamTask<'_>) -> impl Future<Output = Flow> + Send;
+}
+
+/// The task of one stream.
+pub(super) struct StreamTask<'a> {
+    pub(super) plan: &'a StreamPlan,
+    pub(super) states: &'a StreamStates,
+    queue: &'a mpsc::Sender<Publication>,
+    publisher: Publisher<'a>,
+    /// What is to be told together with the next fragment: in its transaction.
+    notifications: Vec<Record>,
+}
+
+impl<'a> StreamTask<'a> {
+    /// Returns the task of a stream that goes on from a position; `None`: the stream has failed.
+    pub(super) fn new(
+        plan: &'a StreamPlan,
+        position: Option<&StoredOffset>,
+        states: &'a StreamStates,
+        queue: &'a mpsc::Sender<Publication>,
+    ) -> Option<Self> {
+        match plan.outputs(position) {
+            Ok(outputs) => {
+                let publisher = Publisher::new(plan, outputs);
+                Some(Self { plan, states, queue, publisher, notifications: Vec::new() })
+            }
+            Err(unusable) => {
+                states.fail(&plan.key, unusable.to_string(), Restart::Automatic);
+                None
+            }
+        }
+    }
+
+    /// Runs until the source or the queue comes to its end.
+    pub(super) async fn run(mut self, mut source: impl Source) {
+        let mut waits = source.waits_for_memory();
+        loop {
+            fault_point(Part::Stream);
+            let flow = match memory::pulled(source.next(), &mut waits, self.plan, self.states).await {
+                Ok(event) => source.happened(event, &mut self).await,
+                Err(error) => self.failed(&error),
+            };
+            if flow.is_break() {
+                return;
+            }
+        }
+    }
+
+    /// Publishes a fragment.
+    pub(super) async fn publish(&mut self, pulled: PulledFragment) -> Flow {
+        let states = self.states;
+        let sent = self.publisher.send(pulled, &mut self.notifications, states, self.queue).await;
+        if sent { Flow::Continue(()) } else { Flow::Break(()) }
+    }
+
+    /// Moves the stream's offset over a fragment that cannot be parsed.
+    pub(super) async fn pass_over(&mut self, passed_over: PassedOver) -> Flow {
+        let sent = self.publisher.pass_over(passed_over, &mut self.notifications, self.queue).await;
+        if sent { Flow::Continue(()) } else { Flow::Break(()) }
+    }
+
+    /// Tells something with the next fragment.
+    pub(super) fn notify(&mut self, notification: &Notification<'_>) {
+        self.notifications.extend(self.publisher.notification(notification));
+    }
+
+    /// Notes that the source tries again.
+    pub(super) fn retrying(&self, error: &Error, delay: Duration) {
+        let (plan, states) = (self.plan, self.states);
+        self.count(error);
+        let (request_id, shown) = (error.request_id(), plan.context.shown(error));
+        if error.is_out_of_files() {
+            // Said once for all streams.
+            open_files::refused();
+        } else {
+            let delay_ms = delay.as_millis() as u64;
+            tracing::warn!(stream = %plan.stream, error = shown, request_id, delay_ms, "trying again");
+        }
+        states.set(&plan.key, StreamState::Retrying { reason: shown });
+    }
+
+    /// Counts an error in the metrics and the stream's status.
+    pub(super) fn count(&self, error: &Error) {
+        telemetry::failed(&self.plan.key, error.code());
+        self.states.count_error(&self.plan.key, error.code());
+    }
+
+    /// Gives the stream up: discovery ends one that is no more, any other has failed.
+    fn failed(&self, error: &Error) -> Flow {
+        let (plan, context) = (self.plan, &self.plan.context);
+        self.count(error);
+        let reason = context.shown(error);
+        if context.discovered && context.backfill.is_none() && error.is_not_found() {
+            self.states.set(&plan.key, StreamState::Gone { reason });
+        } else {
+            self.states.fail(&plan.key, reason, Restart::Automatic);
+        }
+        Flow::Break(())
+    }
+
+    /// Tells what is still to be told, and waits until all that was published is committed.
+    pub(super) async fn finish(&mut self) -> Flow {
+        let notifications = std::mem::take(&mut self.notifications);
+        if self.publisher.finish(notifications, self.queue).await { Flow::Continue(()) } else { Flow::Break(()) }
+    }
+}
+
+/// Returns the number of a stream's last published fragment, for the log.
+pub(super) fn after_fragment_number(position: Option<&StoredOffset>) -> &str {
+    position.map_or("none", |position| position.fragment_number.as_str())
+}
