@@ -36,9 +36,13 @@ pub struct Preparer {
     shared: tokio::sync::Mutex<HashMap<String, (TopicFacts, Arc<DataTopic>)>>,
 }
 
-/// Returns the kind of an output, which every listed topic has: a test asks.
-fn kind_of(topic: &ConnectorTopic<'_>) -> Option<&'static dyn OutputKind> {
-    KINDS.iter().copied().find(|kind| kind.id() == topic.output)
+/// Returns topics with the kinds of their outputs, in the order in which outputs are asked. Those whose records may be dropped
+/// come first, so that what keeps them from being written is told although another topic keeps the connector from starting.
+fn in_order(topics: Vec<ConnectorTopic<'_>>) -> impl Iterator<Item = (&'static dyn OutputKind, ConnectorTopic<'_>)> {
+    KINDS.iter().flat_map(move |kind| {
+        let of_kind = topics.iter().copied().filter(|topic| topic.output == kind.id()).collect::<Vec<_>>();
+        of_kind.into_iter().map(|topic| (*kind, topic))
+    })
 }
 
 impl Preparer {
@@ -53,9 +57,8 @@ impl Preparer {
     /// As [`PrepareError`] says. A topic whose records may be dropped is no reason: it is told in the log.
     pub async fn prepare(&self, connector: &ConnectorConfig) -> Result<Outputs, PrepareError> {
         let settings = OutputSettings { worker: &self.config, connector };
-        let mut outputs: Vec<(usize, Arc<dyn Output>)> = Vec::new();
-        for topic in topics(Some(&self.config), connector) {
-            let Some(kind) = kind_of(&topic) else { continue };
+        let mut outputs: Vec<Arc<dyn Output>> = Vec::new();
+        for (kind, topic) in in_order(topics(Some(&self.config), connector)) {
             let plan = kind.topic_plan(topic.name, &settings);
             let (facts, partitions) = match self.topic(&topic, &plan).await {
                 Ok(found) => found,
@@ -66,12 +69,9 @@ impl Preparer {
                 Err(error) => return Err(error.into()),
             };
             kind.check(connector, &facts)?;
-            let output = kind.open(connector, OutputTopic { name: topic.name.into(), partitions }, &facts)?;
-            let order = KINDS.iter().position(|known| known.id() == kind.id()).unwrap_or_default();
-            outputs.push((order, output));
+            outputs.push(kind.open(connector, OutputTopic { name: topic.name.into(), partitions }, &facts)?);
         }
-        outputs.sort_by_key(|(order, _)| *order);
-        Ok(Outputs::new(outputs.into_iter().map(|(_, output)| output)))
+        Ok(Outputs::new(outputs))
     }
 
     async fn topic(
@@ -101,8 +101,8 @@ impl Preparer {
     pub async fn problems(&self, connector: &ConnectorConfig) -> Vec<(String, String)> {
         let settings = OutputSettings { worker: &self.config, connector };
         let mut problems = Vec::new();
-        for topic in topics(Some(&self.config), connector).into_iter().filter(|topic| !topic.is_workers) {
-            let Some(kind) = kind_of(&topic) else { continue };
+        let own = in_order(topics(Some(&self.config), connector)).filter(|(_, topic)| !topic.is_workers);
+        for (kind, topic) in own {
             let plan = kind.topic_plan(topic.name, &settings);
             let facts = match self.topics.look(&plan).await {
                 Ok(Some(facts)) => facts,
