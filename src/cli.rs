@@ -5,34 +5,28 @@
 mod brokers;
 mod completions;
 mod connector;
+mod failure;
 mod offsets;
 mod output;
 mod remote;
 mod run;
 mod setting;
 mod tail;
+mod time_text;
 mod validate;
+mod worker_args;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, UNIX_EPOCH};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::{Problem, WorkerConfig, worker};
 use crate::logging;
+
+use failure::Failure;
+pub use failure::{EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, EXIT_USAGE};
 
 /// Characters of a line of an error.
 const LINE_CHARS_MAX: usize = 10_000;
-/// Wrong usage.
-pub const EXIT_USAGE: u8 = 64;
-/// Something that is needed cannot be had.
-pub const EXIT_UNAVAILABLE: u8 = 69;
-/// A part of the program has panicked: a defect of ours. Starting it again is right.
-pub const EXIT_SOFTWARE: u8 = 70;
-/// The settings are wrong.
-pub const EXIT_CONFIG: u8 = 78;
-
 /// Amazon Kinesis Video Streams to Kafka: one Avro record a fragment, exactly once.
 #[derive(Parser)]
 #[command(version, about, long_about = None, after_long_help = AFTER_HELP)]
@@ -87,60 +81,6 @@ enum Command {
     Completions(completions::Completions),
 }
 
-const BOOTSTRAP: &str = "bootstrap.servers";
-
-/// Where a worker's settings come from.
-#[derive(Args)]
-pub struct WorkerArgs {
-    /// The worker's settings, in TOML, or in Java properties (*.properties).
-    #[arg(long, value_name = "FILE")]
-    worker: Option<PathBuf>,
-    /// Kafka brokers; the same as --set bootstrap.servers=…
-    #[arg(long, value_name = "HOST:PORT,…")]
-    bootstrap_servers: Option<String>,
-    /// One setting of the worker, before all others. May be given many times.
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting::SettingParser, hide_possible_values = true)]
-    settings: Vec<(String, String)>,
-}
-
-impl WorkerArgs {
-    /// Whether anything is.
-    fn is_given(&self) -> bool {
-        self.worker.is_some() || self.bootstrap_servers.is_some() || !self.settings.is_empty()
-    }
-
-    fn load(&self) -> Result<WorkerConfig, Vec<Problem>> {
-        let mut flags = self.settings.clone();
-        if let Some(servers) = &self.bootstrap_servers {
-            flags.push((BOOTSTRAP.to_owned(), servers.clone()));
-        }
-        worker::load(self.worker.as_deref(), &flags).map_err(|mut problems| {
-            for problem in
-                problems.iter_mut().filter(|problem| problem.key == BOOTSTRAP && problem.reason == "is required")
-            {
-                problem.reason.push_str("; --bootstrap-servers HOST:PORT says it, or the file that --worker names");
-            }
-            problems
-        })
-    }
-}
-
-/// How a subcommand failed.
-struct Failure {
-    code: u8,
-    lines: Vec<String>,
-}
-
-impl Failure {
-    fn new(code: u8, line: impl ToString) -> Self {
-        Self { code, lines: vec![line.to_string()] }
-    }
-
-    fn config(problems: &[Problem]) -> Self {
-        Self { code: EXIT_CONFIG, lines: problems.iter().map(ToString::to_string).collect() }
-    }
-}
-
 /// Runs what the command line says.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -160,7 +100,7 @@ pub fn main() -> ExitCode {
         Command::Tail(tail) => tail.execute(),
         Command::Connector(connector) => connector.execute(),
         Command::Offsets(offsets) => offsets.execute(),
-        Command::Completions(completions) => completions.execute(),
+        Command::Completions(completions) => completions.execute(Cli::command()),
     };
     end(result)
 }
@@ -180,15 +120,4 @@ fn end(result: Result<(), Failure>) -> ExitCode {
     };
     logging::flush();
     ExitCode::from(code)
-}
-
-/// Milliseconds since 1970 as text; a producer that counts from zero is shown as it counts.
-fn time_text(millis: i64) -> String {
-    match u64::try_from(millis) {
-        // Up to the year 9999, which is as far as the format goes.
-        Ok(millis) if millis < 253_402_300_800_000 => {
-            humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(millis)).to_string()
-        }
-        _ => format!("{millis} ms"),
-    }
 }

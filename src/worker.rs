@@ -9,6 +9,7 @@ mod agreement;
 pub mod clients;
 mod connectors;
 mod earlier;
+mod error;
 mod joining;
 mod member;
 pub(crate) mod plan;
@@ -38,23 +39,9 @@ use crate::supervision::{Panicked, Part, catch_blocking, fault_point};
 use crate::telemetry::{self, Metrics, UPKEEP_EVERY};
 
 use connectors::Connectors;
+pub use error::WorkerError;
 use shards::Shards;
 use supervisor::Supervisor;
-
-/// Why a worker ended without being told to.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkerError {
-    /// The settings do not fit what is there: exit code 78.
-    #[error("{0}")]
-    Config(String),
-    /// Something that is needed cannot be had: exit code 69.
-    #[error("{0}")]
-    Unavailable(String),
-    /// A part of it has panicked, and it cannot go on without: exit code 70, upon which systemd or Kubernetes starts it
-    /// again.
-    #[error(transparent)]
-    Panicked(#[from] Panicked),
-}
 
 /// Where connectors come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure};
+use super::failure::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure};
 use crate::config::WorkerConfig;
 use crate::kafka::context::LogContext;
 

@@ -1,9 +1,10 @@
 //! `kvs-connect completions`.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::{Cli, Failure, output};
+use super::failure::Failure;
+use super::output;
 
 /// Prints a script that completes this command line in a shell.
 #[derive(Args)]
@@ -18,9 +19,10 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub(super) fn execute(self) -> Result<(), Failure> {
+    /// Prints the script of a command line.
+    pub(super) fn execute(self, mut command: Command) -> Result<(), Failure> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "kvs-connect", &mut script);
+        clap_complete::generate(self.shell, &mut command, "kvs-connect", &mut script);
         output::print(format_args!("{}", String::from_utf8_lossy(&script).trim_end()))
     }
 }

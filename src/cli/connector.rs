@@ -8,8 +8,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::failure::{EXIT_CONFIG, Failure};
+use super::output;
 use super::remote::{Remote, print_json, print_table};
-use super::{EXIT_CONFIG, Failure, output};
 use crate::config::connector;
 use wait::{FailedBefore, Until, Wait};
 

@@ -7,8 +7,11 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::failure::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure};
 use super::remote::{Remote, print_json, print_table};
-use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure, WorkerArgs, brokers, output, time_text};
+use super::time_text::time_text;
+use super::worker_args::WorkerArgs;
+use super::{brokers, output};
 use crate::config::WorkerConfig;
 use crate::kafka::KafkaLog;
 use crate::model::{OffsetKey, ShardId, ShardLog, StoredOffset};

@@ -7,7 +7,7 @@
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 
-use super::{EXIT_UNAVAILABLE, Failure};
+use super::failure::{EXIT_UNAVAILABLE, Failure};
 use crate::logging::writer::Lines;
 
 /// Prints a line to standard output.

@@ -7,7 +7,8 @@ use clap::Args;
 use reqwest::{Certificate, Client, Identity, Method, StatusCode};
 use serde_json::Value;
 
-use super::{EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure, output};
+use super::failure::{EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
+use super::output;
 
 /// There is no such thing.
 const EXIT_NO_INPUT: u8 = 66;

@@ -8,8 +8,10 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::failure::{EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, Failure};
+use super::output;
 use super::validate::{check_all, load_all};
-use super::{EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, Failure, WorkerArgs, output};
+use super::worker_args::WorkerArgs;
 use crate::rest::{self, Access, ListenError};
 use crate::worker::{Mode, Worker, WorkerError, clients};
 use crate::{logging, supervision, telemetry};

@@ -12,7 +12,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Message, Offset, TopicPartitionList};
 
 use super::brokers::{self, CALL_TIMEOUT, connect};
-use super::{EXIT_UNAVAILABLE, EXIT_USAGE, Failure, WorkerArgs, output};
+use super::failure::{EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
+use super::output;
+use super::worker_args::WorkerArgs;
 use crate::kafka::context::LogContext;
 use decode::Decoded;
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, WorkerArgs, output};
+use super::failure::Failure;
+use super::output;
+use super::worker_args::WorkerArgs;
 use crate::config::connector::ConnectorFile;
 use crate::config::{Problem, WorkerConfig, check, connector};
 use crate::worker::clients;

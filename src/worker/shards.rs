@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::WorkerError;
+use super::error::WorkerError;
 use crate::connector::{LiveStreams, ShardStreams, StreamPlan, StreamStates};
 use crate::kafka::{GroupListener, KafkaLog, MembershipEnd};
 use crate::logging::repeated::Repeated;

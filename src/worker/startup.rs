@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::WorkerError;
+use super::error::WorkerError;
 use crate::cluster::StatusLog;
 use crate::cluster::status::Reporter;
 use crate::config::WorkerConfig;

@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::WorkerError;
+use super::error::WorkerError;
 use crate::supervision::{Part, catch_async};
 
 /// Reasons to end that wait to be heard: one is enough.

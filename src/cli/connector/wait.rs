@@ -7,8 +7,9 @@ use clap::Args;
 use serde_json::Value;
 
 use super::states;
+use crate::cli::failure::{EXIT_UNAVAILABLE, Failure};
+use crate::cli::output;
 use crate::cli::remote::Api;
-use crate::cli::{EXIT_UNAVAILABLE, Failure, output};
 use crate::connector::BACKFILL_TRACES;
 
 /// The interval between two looks at the status.

@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::json;
 
 use super::decode::Fragment;
-use crate::cli::{Failure, output, time_text};
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::cli::time_text::time_text;
 
 /// How many rows of a table stand between two of its heads.
 const HEAD_EVERY: u64 = 40;

@@ -1,0 +1,14 @@
+//! Times as people read them.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Returns milliseconds since 1970 as text; a producer that counts from zero is shown as it counts.
+pub(super) fn time_text(millis: i64) -> String {
+    match u64::try_from(millis) {
+        // Up to the year 9999, which is as far as the format goes.
+        Ok(millis) if millis < 253_402_300_800_000 => {
+            humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(millis)).to_string()
+        }
+        _ => format!("{millis} ms"),
+    }
+}
