@@ -9,6 +9,7 @@
 pub mod change;
 pub mod contracts;
 mod follow;
+mod key_value;
 pub mod log;
 pub mod memory;
 pub mod records;

@@ -6,6 +6,7 @@ pub mod claim;
 pub mod context;
 pub mod data_topics;
 mod error;
+mod group_claim;
 pub mod log;
 pub mod membership;
 pub mod producer;

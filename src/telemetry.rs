@@ -12,7 +12,6 @@ use metrics_util::MetricKindMask;
 use series::{KeepingRecorder, Series};
 
 use crate::model::{Committed, OffsetKey};
-use crate::supervision::Part;
 
 mod series;
 
@@ -252,8 +251,9 @@ impl CallObserver for CallMetrics {
     }
 }
 
-pub(crate) fn panicked(part: Part) {
-    counter!(PANICS, "part" => part.name()).increment(1);
+/// Counts a panic, by the part that panicked.
+pub(crate) fn panicked(part: &'static str) {
+    counter!(PANICS, "part" => part).increment(1);
 }
 
 /// Notes what is counted elsewhere, before the metrics are rendered.

@@ -4,7 +4,7 @@
 //! it does not say, those of others are nothing. Each has a key of its own, so that compaction takes none of them away and
 //! leaves them in their order. So two workers that begin the log at the same moment agree on who was first.
 
-use super::records::KeyValue;
+use super::key_value::KeyValue;
 use crate::model::Contract;
 use crate::model::contract::ContractError;
 

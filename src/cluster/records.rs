@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::contracts;
+pub use super::key_value::KeyValue;
 use crate::model::contract::ContractError;
 use crate::model::{Contract, ShardId};
 
@@ -150,9 +151,6 @@ pub enum ConfigRecord {
     /// Somebody else's, or a later version's.
     Unknown,
 }
-
-/// A record to be written: key and value, `None` for a tombstone.
-pub type KeyValue = (Vec<u8>, Option<Vec<u8>>);
 
 fn record(key: String, value: Option<Value>) -> KeyValue {
     (key.into_bytes(), value.map(|value| value.to_string().into_bytes()))

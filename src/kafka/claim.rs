@@ -8,13 +8,14 @@
 
 use std::time::{Duration, Instant};
 
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{Offset, TopicPartitionList};
-use serde::{Deserialize, Serialize};
 
 use super::context::LogContext;
 use super::error::{needing, to_log_error};
+pub use super::group_claim::Claim;
+use super::group_claim::{PARTITION, to_commit};
 use super::settings::KafkaSettings;
 use crate::model::contract::ContractError;
 use crate::model::{Contract, LogError, LogErrorKind};
@@ -25,21 +26,6 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Topics that are asked about in one call.
 const TOPICS_AT_ONCE: usize = 500;
-/// Partition of the offsets topic on which the claim is.
-const PARTITION: i32 = 0;
-
-/// The group's claim, as it is committed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Claim {
-    /// What the group has agreed on.
-    pub contract: Contract,
-    /// Whether it holds; else somebody is about to make it.
-    pub settled: bool,
-    /// Whether the config topic had the contract when this was written: one that has it no more was made anew.
-    #[serde(default)]
-    pub config_topic_claimed: bool,
-}
 
 /// Why a group is not this worker's.
 #[derive(Debug, thiserror::Error)]
@@ -66,29 +52,6 @@ pub struct GroupClaims {
     consumer: BaseConsumer<LogContext>,
     group_id: String,
     topic: String,
-}
-
-impl Claim {
-    /// Returns it as it is committed.
-    pub fn to_metadata(&self) -> String {
-        // Strings, numbers and flags always serialise.
-        serde_json::to_string(self).unwrap_or_default()
-    }
-
-    /// Returns what a member commits to keep it.
-    ///
-    /// # Errors
-    /// When librdkafka does not take the topic's name.
-    pub fn to_commit(&self, topic: &str) -> Result<TopicPartitionList, KafkaError> {
-        to_commit(topic, &self.to_metadata())
-    }
-}
-
-fn to_commit(topic: &str, metadata: &str) -> Result<TopicPartitionList, KafkaError> {
-    let mut list = TopicPartitionList::new();
-    list.add_partition(topic, PARTITION).set_metadata(metadata);
-    list.set_partition_offset(topic, PARTITION, Offset::Offset(0))?;
-    Ok(list)
 }
 
 /// What is to be done about the claims of others that are seen.

@@ -48,7 +48,7 @@ pub struct KafkaSettings {
     /// The largest record.
     pub message_max_bytes: usize,
     /// What a member commits for the group, where nobody has before it joined.
-    pub claim: Option<super::claim::Claim>,
+    pub claim: Option<super::group_claim::Claim>,
 }
 
 impl KafkaSettings {

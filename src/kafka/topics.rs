@@ -1,5 +1,6 @@
 //! Topics: made when they are missing, checked when they exist.
 
+mod plan;
 mod refusal;
 
 use std::collections::BTreeMap;
@@ -12,28 +13,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::context::LogContext;
 use super::settings::KafkaSettings;
-pub use refusal::{Fault, PlanSettings};
+pub use plan::{PlanSettings, TopicPlan};
+pub use refusal::Fault;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a topic may be without any configuration: the broker that is asked hears of it later than another.
 const CONFIG_TIMEOUT: Duration = Duration::from_secs(5);
 /// Asked for where only the brokers count; without a name all topics would be told of.
 const NO_TOPIC: &str = "__kvs-connect-probe";
-
-/// What a topic is to be like when it is made.
-#[derive(Debug, Clone)]
-pub struct TopicPlan {
-    /// Name.
-    pub name: String,
-    /// Partitions.
-    pub partitions: i32,
-    /// Replication factor.
-    pub replication_factor: i32,
-    /// Topic configuration.
-    pub config: BTreeMap<String, String>,
-    /// The settings it comes from.
-    pub settings: PlanSettings,
-}
 
 /// What a topic is like.
 #[derive(Debug, Clone, Default)]

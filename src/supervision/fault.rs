@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::Part;
+use super::part::Part;
 
 /// Names a part, and which of its passes panics.
 const VARIABLE: &str = "KVS_CONNECT_PANIC";

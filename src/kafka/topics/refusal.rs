@@ -7,21 +7,8 @@ use std::fmt;
 
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::TopicPlan;
+use super::plan::TopicPlan;
 use crate::nearest::nearest;
-
-/// The settings that a plan comes from.
-#[derive(Debug, Clone, Copy)]
-pub struct PlanSettings {
-    /// The one that names the topic.
-    pub name: &'static str,
-    /// The one with its partitions; `None`: nobody sets them.
-    pub partitions: Option<&'static str>,
-    /// The one with its replication factor.
-    pub replication_factor: &'static str,
-    /// What those with its configuration begin with; `None`: nobody sets it.
-    pub config_prefix: Option<&'static str>,
-}
 
 /// What Kafka does not take of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]

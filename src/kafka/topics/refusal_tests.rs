@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::kafka::PlanSettings;
 
 fn plan(replication_factor: i32, config: &[(&str, &str)]) -> TopicPlan {
     TopicPlan {

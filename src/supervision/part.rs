@@ -1,0 +1,78 @@
+//! The parts of a worker.
+
+/// What a worker consists of, as its panics are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// The thread of a shard.
+    Shard,
+    /// The task of a stream.
+    Stream,
+    /// What starts a connector and looks for its streams.
+    Connector,
+    /// What reports statuses and sends heartbeats.
+    Statuses,
+    /// What does what the config log says.
+    Configs,
+    /// The thread that follows the config topic.
+    ConfigLog,
+    /// The thread that follows the status topic.
+    StatusLog,
+    /// The thread of the membership in the group.
+    Membership,
+    /// What looks after the topics in which the worker keeps something.
+    StorageTopics,
+    /// What asks for the partitions of the data topics.
+    DataTopics,
+    /// What looks after the metrics.
+    Metrics,
+    /// What looks whether there are file descriptors left.
+    OpenFiles,
+    /// The listeners of the REST API.
+    Rest,
+    /// A request of the REST API.
+    Request,
+    /// A callback that Kafka's client calls.
+    Callback,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Shard,
+        Self::Stream,
+        Self::Connector,
+        Self::Statuses,
+        Self::Configs,
+        Self::ConfigLog,
+        Self::StatusLog,
+        Self::Membership,
+        Self::StorageTopics,
+        Self::DataTopics,
+        Self::Metrics,
+        Self::OpenFiles,
+        Self::Rest,
+        Self::Request,
+        Self::Callback,
+    ];
+
+    /// Returns its name, as metrics and logs have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shard => "shard",
+            Self::Stream => "stream",
+            Self::Connector => "connector",
+            Self::Statuses => "statuses",
+            Self::Configs => "configs",
+            Self::ConfigLog => "config_log",
+            Self::StatusLog => "status_log",
+            Self::Membership => "membership",
+            Self::StorageTopics => "storage_topics",
+            Self::DataTopics => "data_topics",
+            Self::Metrics => "metrics",
+            Self::OpenFiles => "open_files",
+            Self::Rest => "rest",
+            Self::Request => "request",
+            Self::Callback => "callback",
+        }
+    }
+}
