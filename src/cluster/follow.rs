@@ -21,6 +21,13 @@ pub(super) const PARTITION: ShardId = ShardId(0);
 /// The pause before a reader that has failed is replaced.
 const READER_PAUSE: Duration = Duration::from_secs(1);
 
+/// A reader that has read nothing for this long is replaced, and the next one after twice as long each time. Kafka's client tells
+/// only once that a topic may not be read, and not at all when that comes while its partition is being assigned: whoever
+/// follows an empty topic would never hear of it.
+const SILENT_FOR: Duration = Duration::from_secs(10);
+/// The longest of these times.
+const SILENT_FOR_MAX: Duration = Duration::from_secs(600);
+
 /// A follower that panics this often at one position of its log is given up.
 const PANICS_MAX: u32 = 5;
 
@@ -42,6 +49,8 @@ pub(super) struct Follower {
     part: Part,
     progress: Arc<Progress>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// How long the first reader may read nothing.
+    silent_for: Duration,
 }
 
 /// How far a topic has been read.
@@ -84,7 +93,7 @@ impl Follower {
             watched: watch::Sender::new(0),
             stopped: AtomicBool::new(false),
         };
-        Self { part, progress: Arc::new(progress), thread: Mutex::default() }
+        Self { part, progress: Arc::new(progress), thread: Mutex::default(), silent_for: SILENT_FOR }
     }
 
     /// Begins to follow, and returns the end that the topic has now. `listener` is given that end. `ended` hears it when the
@@ -102,6 +111,7 @@ impl Follower {
         let end = reader.bounds(PARTITION)?.end;
         let mut listener = listener(end);
         let (part, progress, ended) = (self.part, Arc::clone(&self.progress), Arc::clone(ended));
+        let mut silent_for = self.silent_for;
         let run = move || {
             // The reader that was asked for the end is the first one that follows.
             let mut first = Some(reader);
@@ -109,10 +119,10 @@ impl Follower {
             while !progress.is_stopped() {
                 let follow = || {
                     let reader = first.take().map_or_else(&open, Ok)?;
-                    follow(part, reader, &mut listener, &progress)
+                    follow(part, reader, &mut listener, &progress, silent_for)
                 };
                 match catch(part, follow) {
-                    Ok(Ok(())) => {}
+                    Ok(Ok(())) => silent_for = silent_for.saturating_mul(2).min(SILENT_FOR_MAX),
                     Ok(Err(error)) => {
                         tracing::warn!(%error, log = part.name(), "the topic of a log cannot be read; trying again");
                         progress.pause();
@@ -227,20 +237,25 @@ pub(super) fn check_end(end: i64, position: i64) -> Result<(), LogError> {
     Err(LogError { kind: LogErrorKind::Other, doing: "looking for the end of a log", text })
 }
 
+/// Follows with one reader, until the follower is stopped or the reader has read nothing for too long.
 fn follow(
     part: Part,
     mut reader: Box<dyn OffsetReader>,
     listener: &mut impl Listener,
     progress: &Progress,
+    silent_for: Duration,
 ) -> Result<(), LogError> {
     let bounds = reader.bounds(PARTITION)?;
     let position = *progress.lock();
     check_end(bounds.end, position)?;
-    reader.seek(PARTITION, position.max(bounds.start))?;
-    while !progress.is_stopped() {
+    let start = position.max(bounds.start);
+    reader.seek(PARTITION, start)?;
+    let (began, mut has_read) = (Instant::now(), false);
+    while !progress.is_stopped() && (has_read || began.elapsed() < silent_for) {
         fault_point(part);
         let record = reader.poll()?;
         let position = reader.position()?;
+        has_read |= record.is_some() || position > start;
         listener.read(record, position);
         progress.advance(position);
         listener.moved();

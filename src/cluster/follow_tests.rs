@@ -121,3 +121,46 @@ fn a_topic_whose_end_cannot_be_asked_for_is_not_followed() {
     assert!(follower.lock_thread().is_none());
     follower.stop();
 }
+
+/// A reader that is told nothing: neither records nor why it gets none.
+struct Deaf(Box<dyn OffsetReader>);
+
+impl OffsetReader for Deaf {
+    fn bounds(&mut self, shard: ShardId) -> Result<Bounds, LogError> {
+        self.0.bounds(shard)
+    }
+
+    fn seek(&mut self, shard: ShardId, offset: i64) -> Result<(), LogError> {
+        self.0.seek(shard, offset)
+    }
+
+    fn poll(&mut self) -> Result<Option<OffsetRecord>, LogError> {
+        std::thread::sleep(Duration::from_millis(1));
+        Ok(None)
+    }
+
+    fn position(&mut self) -> Result<i64, LogError> {
+        Ok(0)
+    }
+}
+
+/// Kafka's client tells only once that a topic may not be read, and sometimes not at all.
+#[test]
+fn a_reader_that_reads_nothing_is_replaced() {
+    let log = MemoryLog::default();
+    let follower = Follower { silent_for: Duration::from_millis(5), ..Follower::new(Part::StatusLog) };
+    let opened = Arc::new(AtomicUsize::new(0));
+    let open = {
+        let (log, opened) = (log.clone(), Arc::clone(&opened));
+        move || -> Result<Box<dyn OffsetReader>, LogError> {
+            let reader = log.reader()?;
+            if opened.fetch_add(1, Ordering::Relaxed) < 3 { Ok(Box::new(Deaf(reader))) } else { Ok(reader) }
+        }
+    };
+    let end = follower.start(open, |_| Keys(Arc::default()), &never()).unwrap();
+    assert_eq!(end, 0);
+    write(&log, "a");
+    assert!(follower.wait(1, LONG), "the readers that hear nothing are kept");
+    assert!(opened.load(Ordering::Relaxed) >= 4);
+    follower.stop();
+}
