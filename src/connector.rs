@@ -1,7 +1,7 @@
 //! A connector's streams, and one pulling task a stream.
 //!
 //! **Contract.** A [`LiveStreams`] pulls the streams of one shard from their positions into the shard's queue; it is
-//! started at each taking of the shard and stopped at each loss, and streams come and go as [`discovery`] finds them. A
+//! started at each acquisition of the shard and stopped at each loss, and streams come and go as [`discovery`] finds them. A
 //! stream that cannot go on is FAILED: it says why, keeps its position, and disturbs no other.
 
 mod backfill;

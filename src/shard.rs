@@ -18,7 +18,7 @@
 //! | 4 | offsets last; a transaction opens on a whole fragment and is short | [`transaction`] |
 //! | 5 | fenced does not mean exit: still assigned → wait with jitter → acquire again | [`owner`] |
 //! | 6 | after any unclear answer the producer is finished | [`owner`]: an error drops it, nothing retries with it |
-//! | 7 | a stale owner that inits late fences the right one, which takes its shard again; counted | [`owner`] |
+//! | 7 | a stale owner that inits late fences the right one, which acquires its shard again; counted | [`owner`] |
 //! | 8 | the recovery read has a no-progress deadline and says what is wrong | [`recover`] |
 //! | 9 | partition count and owning group are part of the topic's contract | [`crate::model::contract`], [`acquire`], `crate::worker` |
 //! | 10 | revoked: stop pulling, finish or abandon within a bound, drop the producer, then acknowledge | [`owner`], `crate::worker` |

@@ -104,9 +104,9 @@ pub fn install() -> Result<Metrics, MetricsError> {
     );
     describe_histogram!(COMMIT_LATENCY, "From a fragment's last byte received to its commit");
     describe_histogram!(TRANSACTION, "From a transaction's begin to its commit");
-    describe_counter!(SHARDS_LOST, "Shards lost, or not taken, by reason");
+    describe_counter!(SHARDS_LOST, "Shards lost, or not acquired, by reason");
     describe_counter!(SHARDS_FENCED, "Shards lost because another producer took the id, or a transaction timed out");
-    describe_counter!(SHARDS_RETAKEN, "Times a lost shard was taken again, by the reason it was lost for");
+    describe_counter!(SHARDS_RETAKEN, "Times a lost shard was acquired again, by the reason it was lost for");
     describe_histogram!(SHARD_TAKE, "From a new producer to the end of the recovery read");
     describe_counter!(DUPLICATES, "Fragments dropped because they had been published before");
     describe_counter!(SESSIONS, "GetMedia sessions opened");

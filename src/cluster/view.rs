@@ -39,7 +39,7 @@ pub struct ConfigView {
 pub enum Event {
     /// A restart.
     Restart(RestartRequest),
-    /// Shards are to be taken again: their offsets were altered.
+    /// Shards are to be acquired again: their offsets were altered.
     Altered(Vec<ShardId>),
     /// A logger's level.
     Logger {

@@ -24,7 +24,7 @@ const EARLIER_RETRY: Duration = Duration::from_secs(2);
 /// mostly wrong with the next, and each refusal costs the shard.
 const INGEST_TIME_FOR: Duration = Duration::from_secs(3_600);
 
-/// The streams of a shard. Started at each taking of the shard and stopped at each loss; streams may be added and
+/// The streams of a shard. Started at each acquisition of the shard and stopped at each loss; streams may be added and
 /// removed at any time.
 pub struct LiveStreams {
     inner: Mutex<Inner>,
@@ -36,11 +36,11 @@ pub struct LiveStreams {
 struct Inner {
     plans: BTreeMap<OffsetKey, Arc<StreamPlan>>,
     running: Option<Running>,
-    /// Streams that were given up because the shard could not be taken.
+    /// Streams that were given up because the shard could not be acquired.
     blocked: Vec<OffsetKey>,
 }
 
-/// What belongs to one taking of the shard.
+/// What belongs to one acquisition of the shard.
 struct Running {
     /// Whose it is: an owner that was abandoned must not stop what its successor has started.
     owner: u64,
@@ -53,7 +53,7 @@ struct Running {
 }
 
 impl LiveStreams {
-    /// Nothing is pulled before the shard is taken.
+    /// Nothing is pulled before the shard is acquired.
     pub fn new(states: Arc<StreamStates>, runtime: Handle) -> Self {
         Self { inner: Mutex::default(), states, runtime }
     }
@@ -283,7 +283,7 @@ impl Sources for ShardStreams {
     fn fail(&mut self, stream: &OffsetKey, reason: String) {
         // The shard is lost by it, and the streams with it: this is said all the same.
         self.live.states.begin(stream, 0);
-        // Its topic may take more by then; each try that fails costs the shard's other streams a taking, so the delay grows.
+        // Its topic may take more by then; each try that fails costs the shard's other streams an acquisition, so the delay grows.
         self.live.states.fail(stream, reason, Restart::Automatic);
     }
 
@@ -313,7 +313,7 @@ impl Sources for ShardStreams {
 }
 
 impl LiveStreams {
-    /// The shard cannot be taken: all its streams say so, until it is.
+    /// Has all streams say that the shard cannot be acquired, until it is.
     fn block(&self, reason: &str, lease_end: i64) {
         let mut inner = self.lock();
         let Inner { plans, blocked, .. } = &mut *inner;

@@ -95,7 +95,7 @@ pub struct StreamStatus {
     pub at_rate_limit_bytes_per_second: Option<u64>,
     /// How often each error happened: of a fixed set.
     pub errors: BTreeMap<&'static str, u64>,
-    /// Which taking of its shard it belongs to.
+    /// The acquisition of its shard that it belongs to.
     pub lease_epoch: i64,
     /// Whether it has published something here.
     pub published: bool,

@@ -120,7 +120,7 @@ impl StreamStates {
         states.iter().filter(|(_, status)| status.published).map(|(key, _)| key.connector.clone()).collect()
     }
 
-    /// A stream is this worker's from now on, by this taking of its shard.
+    /// Notes that a stream is this worker's from now on, by this acquisition of its shard.
     pub fn begin(&self, key: &OffsetKey, lease_epoch: i64) {
         {
             let mut states = self.lock();

@@ -19,7 +19,7 @@ pub struct KafkaLog {
     readers: Mutex<Readers>,
     /// A reader has been given back, or is gone.
     returned: Condvar,
-    /// What shards have said of their transactional ids: one of an earlier version would cost a second taking each time.
+    /// What shards have said of their transactional ids: one of an earlier version would cost a second acquisition each time.
     schemes: Mutex<HashMap<ShardId, IdScheme>>,
 }
 

@@ -9,7 +9,7 @@ use crate::model::ShardId;
 use crate::model::contract::Contract;
 use crate::model::log::{LogError, LogErrorKind, ShardLog, TransactionalProducer};
 
-/// A shard is taken from its owner this many times at most.
+/// The most attempts to take a shard from its owner.
 const CONTEND_ATTEMPTS_MAX: u32 = 10;
 /// The pause after the first attempt; it grows by itself with each.
 const CONTEND_PAUSE: Duration = Duration::from_millis(20);

@@ -55,7 +55,7 @@ pub fn find<L: ShardLog>(
 /// Moves the positions under ARNs that lie in a shard: takes it as its owner does, which fences that.
 ///
 /// # Errors
-/// When the shard cannot be taken, or another one took it meanwhile.
+/// When the shard cannot be acquired, or another worker acquired it meanwhile.
 pub fn move_positions<L: ShardLog>(
     log: &L,
     contract: &Contract,

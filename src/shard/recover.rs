@@ -131,8 +131,8 @@ pub fn recover(
     recover_as(reader, shard, contract, stall_timeout, held, None)
 }
 
-/// Reads a shard that was taken with a transactional id of this form. Another one is told at once: a transaction that is
-/// open under that other id was not decided by the taking, and would hold up the read.
+/// Reads a shard that was acquired with a transactional id of this form. Another one is told at once: a transaction that is
+/// open under that other id was not decided by the acquisition, and would hold up the read.
 pub(super) fn recover_as(
     reader: &mut impl OffsetReader,
     shard: ShardId,

@@ -116,7 +116,7 @@ impl Worker {
         }
         let names = view.names().cloned().chain(given);
         let published = self.statuses.look(|statuses| {
-            // A task's status says where its shard ended when it was taken.
+            // A task's status says where its shard ended when it was acquired.
             let ended =
                 |name: &String| statuses.keys().any(|key| key.connector() == name && statuses.highest_epoch(key) > 0);
             names.into_iter().find(|name| !statuses.topics(name).is_empty() || ended(name))

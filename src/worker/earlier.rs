@@ -88,7 +88,10 @@ impl PositionsByArn {
 
     async fn move_positions(&self, shard: ShardId) -> Result<(), EarlierPositionError> {
         let (log, contract) = (Arc::clone(&self.log), self.contract.clone());
-        tracing::info!(shard = shard.0, "positions that stand under ARNs are moved: the shard's owner takes it again");
+        tracing::info!(
+            shard = shard.0,
+            "positions that stand under ARNs are moved: the shard's owner acquires it again"
+        );
         blocking(move || contend(|| move_positions(&*log, &contract, shard, STALL_TIMEOUT))).await
     }
 }

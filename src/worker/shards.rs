@@ -188,7 +188,7 @@ impl Shards {
                     let _ = endings.try_send(WorkerError::Panicked(panicked));
                     return;
                 }
-                tracing::error!(shard = shard.0, %panicked, "the shard's thread panicked: the shard is lost, and taken again");
+                tracing::error!(shard = shard.0, %panicked, "the shard's thread panicked: the shard is lost, and acquired again");
                 wait_while_held(&lease, AGAIN_AFTER_PANIC.saturating_mul(1 << panics));
                 telemetry::shard_reacquired("panic");
             }

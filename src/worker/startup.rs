@@ -194,7 +194,7 @@ pub(super) async fn refuse_namesake(
     }
 }
 
-/// Refuses a topic that is bound to something else (rule 9). Each shard's taking checks again, after init. Returns whether
+/// Refuses a topic that is bound to something else (rule 9). Each acquisition of a shard checks again, after init. Returns whether
 /// anything was ever written to it.
 pub(super) async fn check_contract(
     log: Arc<KafkaLog>,
@@ -247,7 +247,7 @@ fn first_contract(reader: &mut impl OffsetReader, shard: ShardId) -> Result<(i64
     }
     reader.seek(shard, bounds.start)?;
     let began = Instant::now();
-    // A transaction may be open on the shard: then its taking checks.
+    // A transaction may be open on the shard: then its acquisition checks.
     while reader.position()? < bounds.end && began.elapsed() < FIRST_RECORD_TIMEOUT {
         if let Some(record) = reader.poll()?
             && record.key == CONTRACT_KEY
