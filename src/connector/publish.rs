@@ -11,7 +11,7 @@ use super::StreamPlan;
 use super::states::{Restart, StreamStates};
 use crate::model::{Publication, Record, StoredOffset};
 use crate::output::{Notification, StreamOutputs};
-use crate::telemetry;
+use crate::{open_files, telemetry};
 
 /// After a failure to ask for a stream's ARN it is asked for again after this long, and then after twice as long each time.
 const DESCRIBE_RETRY: Duration = Duration::from_secs(2);
@@ -176,8 +176,13 @@ async fn arn(plan: &StreamPlan) -> Option<String> {
                     ErrorClass::Fatal | ErrorClass::RefreshCredentials => "; grant kinesisvideo:DescribeStream",
                     _ => "",
                 };
-                tracing::warn!(stream = %plan.stream, error = plan.context.shown(&error), retry_in_s = delay.as_secs(),
-                    "the stream's ARN is not known yet and is null in its records{remedy}");
+                if error.is_out_of_files() {
+                    // Said once for all streams.
+                    open_files::refused();
+                } else {
+                    tracing::warn!(stream = %plan.stream, error = plan.context.shown(&error), retry_in_s = delay.as_secs(),
+                        "the stream's ARN is not known yet and is null in its records{remedy}");
+                }
             }
         }
         tokio::time::sleep(delay).await;
