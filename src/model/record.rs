@@ -43,6 +43,13 @@ pub struct RecordOutput {
     pub on_refused: OnRefused,
 }
 
+impl RecordOutput {
+    /// Returns whether its records may be dropped when their topic refuses them.
+    pub fn may_be_dropped(self) -> bool {
+        self.on_refused == OnRefused::Drop
+    }
+}
+
 /// One Kafka record.
 #[derive(Debug)]
 pub struct Record {
@@ -81,6 +88,6 @@ impl Record {
 
     /// Returns whether the record may be dropped when its topic refuses it.
     pub fn may_be_dropped(&self) -> bool {
-        self.output.is_some_and(|output| output.on_refused == OnRefused::Drop)
+        self.output.is_some_and(RecordOutput::may_be_dropped)
     }
 }

@@ -134,7 +134,7 @@ impl Outputs {
 
     /// Returns the topics without which its streams cannot go on.
     pub fn needed_topics(&self) -> BTreeSet<Arc<str>> {
-        let needed = self.iter().filter(|output| output.of_record().on_refused != OnRefused::Drop);
+        let needed = self.iter().filter(|output| !output.of_record().may_be_dropped());
         needed.map(|output| Arc::clone(&output.topic().name)).collect()
     }
 

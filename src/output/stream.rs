@@ -9,7 +9,7 @@ use super::framing::EncodeError;
 use super::kind::{Origin, Output, Outputs};
 use super::notification::Notification;
 use crate::kafka::TopicUnusable;
-use crate::model::{DataPartition, OffsetKey, OnRefused, Publication, Record, StoredOffset, partition_for};
+use crate::model::{DataPartition, OffsetKey, Publication, Record, StoredOffset, partition_for};
 
 /// What GetMedia sends when it does not say.
 const DEFAULT_CONTENT_TYPE: &str = "video/x-matroska";
@@ -34,7 +34,7 @@ impl StreamOutputs {
         position: Option<&StoredOffset>,
     ) -> Result<Self, TopicUnusable> {
         let with_partition = |output: &Arc<dyn Output>| {
-            if output.of_record().on_refused == OnRefused::Drop {
+            if output.of_record().may_be_dropped() {
                 return Ok((Arc::clone(output), 0));
             }
             let topic = output.topic();
@@ -51,7 +51,7 @@ impl StreamOutputs {
 
     /// Returns where the stream's records are, topic by topic.
     pub fn data_partitions(&self) -> Vec<DataPartition> {
-        let needed = self.outputs.iter().filter(|(output, _)| output.of_record().on_refused != OnRefused::Drop);
+        let needed = self.outputs.iter().filter(|(output, _)| !output.of_record().may_be_dropped());
         let entry = |topic: &str, partition: i32| DataPartition { topic: topic.to_owned(), partition };
         needed.map(|(output, partition)| entry(&output.topic().name, *partition)).collect()
     }

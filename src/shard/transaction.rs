@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::model::{
-    Committed, LogError, LogErrorKind, OffsetKey, OnRefused, OutputId, Publication, Record, RecordOutput, ShardId,
-    StoredOffset, TransactionalProducer,
+    Committed, LogError, LogErrorKind, OffsetKey, OutputId, Publication, Record, RecordOutput, ShardId, StoredOffset,
+    TransactionalProducer,
 };
 
 /// How much one transaction may hold.
@@ -51,7 +51,7 @@ struct Sent {
 impl Sent {
     /// Returns the record's output if the record may be dropped.
     fn droppable_output(&self) -> Option<OutputId> {
-        self.output.filter(|output| output.on_refused == OnRefused::Drop).map(|output| output.id)
+        self.output.filter(|output| output.may_be_dropped()).map(|output| output.id)
     }
 }
 

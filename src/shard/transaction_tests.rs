@@ -2,8 +2,8 @@
 
 use super::super::fake::FakeLog;
 use super::*;
-use crate::model::IdScheme;
 use crate::model::log::ShardLog;
+use crate::model::{IdScheme, OnRefused};
 
 fn publication(number: Option<u64>) -> Publication {
     let offset = number.map(|number| StoredOffset {

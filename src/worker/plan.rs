@@ -129,12 +129,11 @@ impl Dependencies {
     /// # Errors
     /// Why it cannot run, in words that show no resolved reference.
     pub(super) async fn plan(&self, settings: &Settings) -> Result<ConnectorPlan, Refused> {
-        let ended = |_: tokio::task::JoinError| Refused("the worker ends".to_owned());
-        let _turn = self.starting.acquire().await.map_err(|_| Refused("the worker ends".to_owned()))?;
+        let _turn = self.starting.acquire().await.map_err(|error| Refused(error.to_string()))?;
         // Files of secrets are read for it.
         let (config, given) = (Arc::clone(&self.config), settings.clone());
         let checked = move || check::connector(Some(&config), "settings", &given);
-        let checked = tokio::task::spawn_blocking(checked).await.map_err(ended)?;
+        let checked = tokio::task::spawn_blocking(checked).await.map_err(|error| Refused(error.to_string()))?;
         let (connector, resolved) = checked.map_err(|problems| {
             let problems = problems.iter().map(|problem| format!("{}: {}", problem.key, problem.reason));
             Refused(problems.collect::<Vec<_>>().join("; "))
