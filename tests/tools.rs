@@ -1,4 +1,4 @@
-//! `dev/tools`, on a machine that has next to nothing: a `PATH` with a few of the system's programs and a package manager
+//! The scripts of `dev/`: `dev/waits` on more waits than it prints, and `dev/tools` on a machine that has next to nothing: a `PATH` with a few of the system's programs and a package manager
 //! that is a script of the test's.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -7,8 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What `dev/tools` itself runs.
-const BASICS: [&str; 12] =
-    ["bash", "env", "sed", "head", "cut", "sort", "dirname", "mkdir", "cat", "id", "tail", "true"];
+const BASICS: [&str; 11] = ["bash", "env", "sed", "cut", "sort", "dirname", "mkdir", "cat", "id", "tail", "true"];
 /// A package manager that notes how it was called; what it installs then stands in its own folder.
 const APT_GET: &str = r#"#!/usr/bin/env bash
 echo "$*" >>"${0%/*}/calls"
@@ -115,4 +114,42 @@ fn an_old_rust_and_a_target_that_is_none_are_refused() {
     let (code, said, _) = tools(machine.path(), &["build"], &[("YES", "1")]);
     assert!(code == Some(69) && said.contains("rustup.rs"), "{said}");
     assert_eq!(tools(machine.path(), &["nonsense"], &[]).0, Some(64));
+}
+
+#[test]
+fn what_was_waited_for_is_told_however_much_of_it_there_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let waits = folder.path().join("waits.tsv");
+    // More than a pipe holds: what stops reading early would end what writes into it.
+    let lines: String = (0..20_000).map(|i| format!("{i}\ttest_{i}\tcondition number {i}\n")).collect();
+    std::fs::write(&waits, lines).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("dev/waits");
+    let output = Command::new(script).arg(&waits).arg("83").output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{:?}: {said}", output.status);
+    assert!(said.starts_with("make test: 1 min 23 s in all\nmake test: waited most for\n"), "{said}");
+    assert_eq!(said.lines().count(), 10, "{said}");
+    assert!(
+        said.contains("19999 s in   1 waits, 19999 s at the longest: condition number 19999 (test_19999)"),
+        "{said}"
+    );
+}
+
+#[test]
+fn no_script_stops_reading_what_another_program_still_writes() {
+    // With pipefail the writer's SIGPIPE is the script's own end, and only now and then.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let listed = Command::new("git").args(["ls-files", "dev", ".ci", "Makefile"]).current_dir(root).output().unwrap();
+    let files = String::from_utf8(listed.stdout).unwrap();
+    let mut scripts = 0;
+    for file in files.lines() {
+        let Ok(text) = std::fs::read_to_string(root.join(file)) else { continue };
+        if text.starts_with("#!/usr/bin/env bash") || file == "Makefile" {
+            scripts += 1;
+            for early in ["| head", "| grep -q", "| grep -m"] {
+                assert!(!text.contains(early), "{file} has {early:?}");
+            }
+        }
+    }
+    assert!(scripts > 5, "{files}");
 }
