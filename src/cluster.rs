@@ -21,7 +21,7 @@ pub use change::Refusal;
 pub use follow::FollowerEnded;
 pub use log::{ChangeError, ConfigLog, ConfigStore};
 pub use memory::MemoryLog;
-pub use records::{RecordError, RestartRequest, Settings, TargetState};
+pub use records::{AlteredShards, OffsetsHome, RecordError, RestartRequest, Settings, TargetState};
 pub use status::{ReportedState, Status, StatusView};
 pub use status_log::{StatusClaimError, StatusLog, StatusStore};
 pub use view::{ConfigView, ConnectorEntry, Event};

@@ -7,6 +7,7 @@
 
 mod changes;
 mod connectors;
+mod editor;
 mod error;
 mod health;
 mod offsets;
@@ -32,13 +33,13 @@ use crate::telemetry::{self, Metrics};
 
 pub(crate) use changes::Changes;
 pub use connectors::{TaskInfo, tasks_of};
+pub use editor::{Alterations, Offsets, UnreadableOffset};
 pub use error::{OffsetsError, OperationError};
 pub use health::Health;
-pub use offsets::{Alterations, Offsets, UnreadableOffset};
 pub(crate) use phase::{Member, Phase};
 pub use status::ConnectorStatus;
 
-use offsets::OffsetsEditor;
+use editor::OffsetsEditor;
 use turns::Turns;
 
 /// Group-wide operations, as one worker offers them.
@@ -80,7 +81,7 @@ impl Herder {
         let Parts { config, worker_id, phase, configs, statuses, offsets_log, contract, states, metrics, logging } =
             parts;
         let changes = Changes::new(Arc::clone(&configs));
-        let offsets = OffsetsEditor::new(offsets_log, contract, config.shards, changes.clone());
+        let offsets = OffsetsEditor::new(offsets_log, Arc::clone(&config), contract, changes.clone());
         let errands = Turns::new(turns::ERRANDS);
         Self { config, worker_id, phase, configs, statuses, changes, offsets, errands, states, metrics, logging }
     }

@@ -34,6 +34,7 @@ pub mod by_arn;
 mod gate;
 mod lease;
 mod losing;
+pub mod moving;
 pub mod owner;
 mod position_by_arn;
 mod positions;

@@ -14,7 +14,7 @@ use super::worker_args::WorkerArgs;
 use super::{brokers, output};
 use crate::config::WorkerConfig;
 use crate::kafka::KafkaLog;
-use crate::model::{OffsetKey, ShardId, ShardLog, StoredOffset};
+use crate::model::{OffsetKey, ShardCount, ShardId, ShardLog, StoredOffset};
 use crate::shard::recover::{RecoverError, recover};
 use crate::worker::plan;
 
@@ -53,6 +53,10 @@ enum OffsetsCommand {
 struct List {
     /// Of this connector; of all if left out.
     connector: Option<String>,
+    /// Read this topic in place of the worker's offset.storage.topic: one that connectors have of their own
+    /// (offsets.storage.topic). With --worker or --bootstrap-servers.
+    #[arg(long, value_name = "TOPIC")]
+    offsets_topic: Option<String>,
     #[command(flatten)]
     remote: Remote,
     #[command(flatten)]
@@ -117,7 +121,8 @@ fn told(remote: &Remote, answer: &Value) -> Result<(), Failure> {
 
 impl List {
     fn execute(self) -> Result<(), Failure> {
-        let rows = if self.worker.is_given() { self.of_topic()? } else { self.of_worker()? };
+        let rows =
+            if self.worker.is_given() || self.offsets_topic.is_some() { self.of_topic()? } else { self.of_worker()? };
         if self.remote.json {
             for (connector, stream, offset) in rows {
                 output::print(json!({
@@ -165,7 +170,7 @@ impl List {
     /// Reads the topic.
     fn of_topic(&self) -> Result<Vec<Row>, Failure> {
         let worker = self.worker.load().map_err(|problems| Failure::config(&problems))?;
-        let listed = read(&worker)?
+        let listed = read(&worker, self.offsets_topic.as_deref())?
             .into_iter()
             .filter(|((connector, _), _)| self.connector.as_ref().is_none_or(|wanted| wanted == connector));
         let row = |((connector, stream), (shard, offset)): ((String, String), (ShardId, StoredOffset))| {
@@ -177,17 +182,20 @@ impl List {
     }
 }
 
-/// Expects Kafka to answer and the offsets topic to be there and to have its partitions: what comes after says it less well.
-fn expect_topic(worker: &WorkerConfig) -> Result<(), Failure> {
-    let (topic, servers) = (&worker.offsets_topic, &worker.bootstrap_servers);
+/// Expects Kafka to answer and the offsets topic to be there, the worker's with its number of partitions: what comes after
+/// says it less well. Returns how many shards there are.
+fn expect_topic(worker: &WorkerConfig, own: Option<&str>) -> Result<ShardCount, Failure> {
+    let (topic, servers) = (own.unwrap_or(&worker.offsets_topic), &worker.bootstrap_servers);
+    let setting = if own.is_some() { "--offsets-topic" } else { "offset.storage.topic" };
     let found = brokers::partitions(&brokers::connect(worker)?, topic).map_err(|reason| {
-        let text =
-            format!("topic {topic} at {servers}: {reason}; offset.storage.topic says which it is (--worker, --set)");
+        let text = format!("topic {topic} at {servers}: {reason}; {setting} says which it is (--worker, --set)");
         Failure::new(EXIT_UNAVAILABLE, text)
     })?;
     let (found, expected) = (found.len(), worker.shards.get());
-    if usize::try_from(expected) == Ok(found) {
-        return Ok(());
+    if let Some(count) = i32::try_from(found).ok().and_then(ShardCount::new)
+        && (own.is_some() || count == worker.shards)
+    {
+        return Ok(count);
     }
     let reason = format!(
         "topic {topic} at {servers}: it has {found} partitions and offset.storage.partitions is {expected}; give the \
@@ -198,15 +206,16 @@ fn expect_topic(worker: &WorkerConfig) -> Result<(), Failure> {
 
 type Listed = BTreeMap<(String, String), (ShardId, StoredOffset)>;
 
-fn read(worker: &WorkerConfig) -> Result<Listed, Failure> {
-    let topic = &worker.offsets_topic;
+/// Reads the offsets in the worker's topic, or in one that connectors have of their own.
+fn read(worker: &WorkerConfig, own: Option<&str>) -> Result<Listed, Failure> {
+    let topic = own.unwrap_or(&worker.offsets_topic);
     let unavailable = |error: &dyn std::fmt::Display| Failure::new(EXIT_UNAVAILABLE, format!("topic {topic}: {error}"));
-    expect_topic(worker)?;
-    let log = KafkaLog::new(plan::kafka_settings(worker));
-    let contract = plan::contract(worker);
+    let count = expect_topic(worker, own)?;
+    let log = KafkaLog::new(plan::kafka_settings(worker).on_topic(topic));
+    let contract = plan::contract(worker).with_partitions(count);
     let mut reader = log.open_reader().map_err(|error| unavailable(&error))?;
     let mut listed = Listed::new();
-    for shard in (0..worker.shards.get()).map(ShardId) {
+    for shard in (0..count.get()).map(ShardId) {
         let recovered = recover(&mut reader, shard, &contract, STALL_TIMEOUT, &|| true);
         let recovered = recovered.map_err(|error| match error {
             RecoverError::Contract(_) => {

@@ -5,9 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::records::{self, KeyValue, RestartRequest, Settings, TargetState};
+use super::records::{self, AlteredShards, KeyValue, OffsetsHome, RestartRequest, Settings, TargetState};
 use super::view::ConfigView;
-use crate::model::ShardId;
 use crate::model::contract::ContractError;
 
 /// Why a change is not made. The texts are Kafka Connect's.
@@ -34,6 +33,30 @@ pub enum Refusal {
          specified connector by issuing a 'PUT' request to the '/connectors/{0}/stop' endpoint"
     )]
     NotStopped(String),
+    /// Its offsets cannot be moved to another topic now.
+    #[error(
+        "Connectors must be in the STOPPED state before their offsets.storage.topic can be changed, for their offsets are \
+         moved to the other topic. This can be done for the specified connector by issuing a 'PUT' request to the \
+         '/connectors/{0}/stop' endpoint"
+    )]
+    NotStoppedToMove(String),
+    /// Its offsets are in another topic than its settings name: they have to be moved first ([`begin_move`]).
+    #[error(
+        "the offsets of connector {name} are in {} and not in {}, and were not moved, for the connector was changed \
+         meanwhile; try again", named(from.as_deref()), named(to.as_deref())
+    )]
+    OffsetsElsewhere {
+        /// The connector.
+        name: String,
+        /// The offsets topic they are in; `None`: the worker's.
+        from: Option<String>,
+        /// The one that the settings name.
+        to: Option<String>,
+    },
+}
+
+fn named(topic: Option<&str>) -> String {
+    topic.map_or_else(|| "the worker's offset.storage.topic".to_owned(), |topic| format!("topic {topic}"))
 }
 
 /// Records to write, and what to return once they are written.
@@ -46,12 +69,27 @@ pub struct Change<T> {
 }
 
 /// Settings that were found right.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Checked {
     /// As they are to be stored.
     pub settings: Settings,
     /// Its streams, when they are listed; `None`: they are looked for.
     pub streams: Option<Vec<String>>,
+    /// The topics that the connector writes records to.
+    pub topics: Vec<String>,
+    /// The offsets topic that they name; `None`: the worker's.
+    pub offsets_topic: Option<String>,
+    /// A move of the connector's offsets to that topic that is complete but for the change.
+    pub moved: Option<OffsetsMove>,
+}
+
+/// Offsets of a connector that were copied to another offsets topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OffsetsMove {
+    /// The move's id, by which the log says whether the connector was changed meanwhile.
+    pub id: String,
+    /// The shards they were copied to.
+    pub to: AlteredShards,
 }
 
 /// Checks settings, given those that are stored: a masked secret stands for the one that is there.
@@ -69,7 +107,9 @@ pub fn create(
         return Err(Refusal::AlreadyExists(name.to_owned()));
     }
     let checked = check(settings, None)?;
-    let mut records = vec![records::target_state(name, Some(initial))];
+    one_topic_one_role(view, name, &checked)?;
+    let mut records = home(view, name, &checked)?;
+    records.push(records::target_state(name, Some(initial)));
     records.extend(tasks(view, name, checked.streams.as_deref()));
     records.push(records::connector(name, Some(&checked.settings)));
     Ok(Change { records, answer: () })
@@ -85,7 +125,9 @@ pub fn put(view: &ConfigView, name: &str, settings: Settings, check: &Check<'_>)
         Some(stored) => stored.as_ref().ok(),
     };
     let checked = check(settings, stored)?;
-    let mut records = tasks(view, name, checked.streams.as_deref());
+    one_topic_one_role(view, name, &checked)?;
+    let mut records = home(view, name, &checked)?;
+    records.extend(tasks(view, name, checked.streams.as_deref()));
     if stored != Some(&checked.settings) {
         records.push(records::connector(name, Some(&checked.settings)));
     }
@@ -118,15 +160,89 @@ pub fn delete(view: &ConfigView, name: &str) -> Result<Change<()>, Refusal> {
     exists(view, name)?;
     let mut records = vec![records::connector(name, None), records::target_state(name, None)];
     records.extend(tasks(view, name, Some(&[])));
+    records.extend(end_move(view, name));
     Ok(Change { records, answer: () })
+}
+
+/// Rule 13 between connectors: what one writes to the offsets topic of another would be taken for offsets, or delete them.
+fn one_topic_one_role(view: &ConfigView, name: &str, checked: &Checked) -> Result<(), Refusal> {
+    if let Some((owner, topic)) = view.homes().find(|(_, topic)| checked.topics.iter().any(|written| written == *topic))
+    {
+        return Err(Refusal::Invalid(format!(
+            "{topic:?} is the offsets topic of connector {owner:?} (offsets.storage.topic): no connector must write records there"
+        )));
+    }
+    let Some(own) = &checked.offsets_topic else { return Ok(()) };
+    let writes = |other: &&String| {
+        let settings = view.settings(other).and_then(|settings| settings.as_ref().ok());
+        let mut topics = settings.into_iter().flatten().filter(|(key, _)| *key == "topic" || key.ends_with(".topic"));
+        *other != name && topics.any(|(key, topic)| key != "offsets.storage.topic" && topic == own)
+    };
+    match view.names().find(writes) {
+        None => Ok(()),
+        Some(other) => Err(Refusal::Invalid(format!(
+            "offsets.storage.topic: connector {other:?} writes to {own:?}: offsets need a topic that has nothing else in it"
+        ))),
+    }
+}
+
+/// Returns the records by which a connector's offsets are in the topic that its settings name.
+///
+/// # Errors
+/// When they are in another one, from which they have not been moved.
+fn home(view: &ConfigView, name: &str, checked: &Checked) -> Result<Vec<KeyValue>, Refusal> {
+    let home = readable_home(view, name)?;
+    if let Some(moved) = &checked.moved
+        && home.moving.as_ref() == Some(&moved.id)
+        && moved.to.topic == checked.offsets_topic
+    {
+        let home = OffsetsHome { topic: moved.to.topic.clone(), moving: None };
+        return Ok(vec![records::altered(&moved.to), records::offsets_home(name, &home)]);
+    }
+    if home.topic == checked.offsets_topic {
+        return Ok(end_move(view, name).into_iter().collect());
+    }
+    may_move(view, name)?;
+    Err(Refusal::OffsetsElsewhere { name: name.to_owned(), from: home.topic, to: checked.offsets_topic.clone() })
+}
+
+fn readable_home(view: &ConfigView, name: &str) -> Result<OffsetsHome, Refusal> {
+    view.offsets_home(name).map_err(|error| Refusal::Invalid(format!("the offsets topic of connector {name}: {error}")))
+}
+
+/// Takes away the mark of a move that has begun: what it has copied may be out of date by the change that this stands in.
+fn end_move(view: &ConfigView, name: &str) -> Option<KeyValue> {
+    let home = view.offsets_home(name).ok()?;
+    home.moving.is_some().then(|| records::offsets_home(name, &OffsetsHome { moving: None, ..home }))
+}
+
+/// Refuses a connector that runs, or may run again without a change of its own.
+fn may_move(view: &ConfigView, name: &str) -> Result<(), Refusal> {
+    let runs = view.contains(name) && view.target(name) != TargetState::Stopped;
+    if runs { Err(Refusal::NotStoppedToMove(name.to_owned())) } else { Ok(()) }
+}
+
+/// Marks that the offsets of a connector are about to be moved out of a topic (`None`: the worker's). From where this stands
+/// in the log nobody publishes for the connector, unless the mark is gone.
+pub fn begin_move(view: &ConfigView, name: &str, from: Option<&str>, id: &str) -> Result<Change<()>, Refusal> {
+    may_move(view, name)?;
+    let home = readable_home(view, name)?;
+    if home.topic.as_deref() != from {
+        let (from, to) = (home.topic.clone(), home.topic);
+        return Err(Refusal::OffsetsElsewhere { name: name.to_owned(), from, to });
+    }
+    let home = OffsetsHome { moving: Some(id.to_owned()), ..home };
+    Ok(Change { records: vec![records::offsets_home(name, &home)], answer: () })
 }
 
 /// Sets the target state of a connector.
 pub fn set_target(view: &ConfigView, name: &str, target: TargetState) -> Result<Change<()>, Refusal> {
     exists(view, name)?;
-    let records =
-        if view.target(name) == target { Vec::new() } else { vec![records::target_state(name, Some(target))] };
-    Ok(Change { records, answer: () })
+    if view.target(name) == target {
+        return Ok(Change { records: Vec::new(), answer: () });
+    }
+    let records = end_move(view, name).into_iter().chain([records::target_state(name, Some(target))]);
+    Ok(Change { records: records.collect(), answer: () })
 }
 
 /// Asks all workers for a restart.
@@ -149,9 +265,19 @@ pub fn stopped(view: &ConfigView, name: &str) -> Result<Change<()>, Refusal> {
     }
 }
 
-/// Tells the owners of shards that their offsets were altered.
-pub fn altered(shards: &[ShardId]) -> Change<()> {
-    Change { records: vec![records::altered(shards)], answer: () }
+/// Tells the owners of shards that a connector's offsets were altered in them. A move of the offsets that has begun meanwhile
+/// may have read them before, and is not completed.
+///
+/// # Errors
+/// When the offsets were moved to another topic meanwhile: what was altered is not in force.
+pub fn altered(view: &ConfigView, name: &str, altered: &AlteredShards) -> Result<Change<()>, Refusal> {
+    let home = readable_home(view, name)?;
+    if home.topic != altered.topic {
+        let (from, to) = (home.topic, altered.topic.clone());
+        return Err(Refusal::OffsetsElsewhere { name: name.to_owned(), from, to });
+    }
+    let records = [records::altered(altered)].into_iter().chain(end_move(view, name));
+    Ok(Change { records: records.collect(), answer: () })
 }
 
 /// Sets a logger's level on all workers.

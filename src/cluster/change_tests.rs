@@ -7,7 +7,7 @@ use super::*;
 
 fn check(settings: Settings, _stored: Option<&Settings>) -> Result<Checked, Refusal> {
     let streams = settings.get("kvs.streams").map(|list| list.split(',').map(str::to_owned).collect());
-    Ok(Checked { settings, streams })
+    Ok(Checked { settings, streams, ..Checked::default() })
 }
 
 fn settings(streams: &str) -> Settings {
@@ -101,4 +101,135 @@ fn only_what_there_is_can_be_restarted() {
     let request = |task| RestartRequest { connector: "c".to_owned(), include_tasks: false, only_failed: false, task };
     assert_eq!(restart(&view, &request(Some(0))).unwrap().records.len(), 1);
     assert_eq!(restart(&view, &request(Some(1))).unwrap_err(), Refusal::TaskNotFound("c".to_owned(), 1));
+}
+
+/// Settings that name an offsets topic, after a move or before one.
+fn in_topic(
+    topic: Option<&str>,
+    moved: Option<&OffsetsMove>,
+) -> impl Fn(Settings, Option<&Settings>) -> Result<Checked, Refusal> {
+    let (offsets_topic, moved) = (topic.map(str::to_owned), moved.cloned());
+    move |settings, _| {
+        let (offsets_topic, moved) = (offsets_topic.clone(), moved.clone());
+        Ok(Checked { settings, streams: Some(Vec::new()), offsets_topic, moved, ..Checked::default() })
+    }
+}
+
+fn moved_to(topic: Option<&str>, id: &str) -> OffsetsMove {
+    let to = AlteredShards { topic: topic.map(str::to_owned), shards: vec![crate::model::ShardId(0)] };
+    OffsetsMove { id: id.to_owned(), to }
+}
+
+fn home(view: &ConfigView) -> (Option<String>, Option<String>) {
+    let OffsetsHome { topic, moving } = view.offsets_home("c").unwrap();
+    (topic, moving)
+}
+
+#[test]
+fn offsets_are_moved_before_settings_name_another_topic_and_only_while_nobody_publishes() {
+    let mut view = Arc::default();
+    let elsewhere = |refused: Result<Change<bool>, Refusal>, from: Option<&str>| {
+        let refused = refused.unwrap_err();
+        assert!(
+            matches!(&refused, Refusal::OffsetsElsewhere { from: found, .. } if found.as_deref() == from),
+            "{refused}"
+        );
+    };
+    // One that does not exist yet.
+    elsewhere(put(&view, "c", settings("a"), &in_topic(Some("mine"), None)), None);
+    let change = begin_move(&view, "c", None, "1").unwrap();
+    made(&mut view, change);
+    assert_eq!(home(&view), (None, Some("1".to_owned())));
+    // Under another move's id nothing is completed, nor to another topic.
+    elsewhere(put(&view, "c", settings("a"), &in_topic(Some("mine"), Some(&moved_to(Some("mine"), "2")))), None);
+    elsewhere(put(&view, "c", settings("a"), &in_topic(Some("mine"), Some(&moved_to(Some("other"), "1")))), None);
+    let change = put(&view, "c", settings("a"), &in_topic(Some("mine"), Some(&moved_to(Some("mine"), "1")))).unwrap();
+    // The owners of its shards hear of it.
+    let events: Vec<_> = change.records.iter().map(|(key, value)| records::read(key, value.as_deref())).collect();
+    assert!(matches!(&events[0], records::ConfigRecord::Altered(altered) if altered.topic.as_deref() == Some("mine")));
+    made(&mut view, change);
+    assert_eq!(home(&view), (Some("mine".to_owned()), None));
+    assert_eq!(view.own_offsets_topics(), BTreeSet::from(["mine".to_owned()]));
+    // It runs: first it has to be stopped.
+    for refused in [
+        put(&view, "c", settings("a"), &in_topic(None, None)).map(|_| ()),
+        begin_move(&view, "c", Some("mine"), "3").map(|_| ()),
+    ] {
+        assert_eq!(refused.unwrap_err(), Refusal::NotStoppedToMove("c".to_owned()));
+    }
+    // That the topic stays needs nothing.
+    assert!(put(&view, "c", settings("b"), &in_topic(Some("mine"), None)).is_ok());
+    let change = delete(&view, "c").unwrap();
+    made(&mut view, change);
+    // Its offsets stay where they are, and the topic is nobody's who runs.
+    assert_eq!(home(&view), (Some("mine".to_owned()), None));
+    assert!(view.own_offsets_topics().is_empty());
+    elsewhere(put(&view, "c", settings("a"), &in_topic(None, None)), Some("mine"));
+    let change = begin_move(&view, "c", Some("mine"), "4").unwrap();
+    made(&mut view, change);
+    let change = put(&view, "c", settings("a"), &in_topic(None, Some(&moved_to(None, "4")))).unwrap();
+    made(&mut view, change);
+    assert_eq!(home(&view), (None, None));
+}
+
+/// What a move has copied is out of date when anything was done with the connector since: it is not completed.
+#[test]
+fn whatever_is_done_with_a_connector_ends_a_move_that_has_begun() {
+    let stopped = || {
+        let mut view = Arc::default();
+        let change = create(&view, "c", settings("a"), TargetState::Stopped, &in_topic(None, None)).unwrap();
+        made(&mut view, change);
+        let change = begin_move(&view, "c", None, "1").unwrap();
+        made(&mut view, change);
+        assert_eq!(home(&view), (None, Some("1".to_owned())));
+        view
+    };
+    let altered_shards = moved_to(None, "").to;
+    type End<'a> = &'a dyn Fn(&ConfigView) -> Vec<KeyValue>;
+    let ends: [End<'_>; 4] = [
+        &|view| set_target(view, "c", TargetState::Started).unwrap().records,
+        &|view| delete(view, "c").unwrap().records,
+        &|view| put(view, "c", settings("b"), &in_topic(None, None)).unwrap().records,
+        &|view| altered(view, "c", &altered_shards).unwrap().records,
+    ];
+    for end in ends {
+        let mut view = stopped();
+        let records = end(&view);
+        made(&mut view, Change { records, answer: () });
+        assert_eq!(home(&view), (None, None));
+        let completed = put(&view, "c", settings("a"), &in_topic(Some("mine"), Some(&moved_to(Some("mine"), "1"))));
+        assert!(completed.is_err());
+    }
+    // Alterations of offsets that were moved in the meantime are not in force, and say so.
+    let view = stopped();
+    let elsewhere = AlteredShards { topic: Some("mine".to_owned()), shards: Vec::new() };
+    assert!(matches!(altered(&view, "c", &elsewhere), Err(Refusal::OffsetsElsewhere { .. })));
+}
+
+#[test]
+fn rule_13_no_connector_writes_to_another_ones_offsets_topic() {
+    let mut view = Arc::default();
+    let change = begin_move(&view, "c", None, "1").unwrap();
+    made(&mut view, change);
+    let change = put(&view, "c", settings("a"), &in_topic(Some("mine"), Some(&moved_to(Some("mine"), "1")))).unwrap();
+    made(&mut view, change);
+    let writes = |topic: &'static str| {
+        move |settings: Settings, _: Option<&Settings>| {
+            Ok(Checked { settings, topics: vec![topic.to_owned()], ..Checked::default() })
+        }
+    };
+    let data = Settings::from([("topic".to_owned(), "data".to_owned())]);
+    for exists in [true, false] {
+        let refused = put(&view, "d", data.clone(), &writes("mine")).unwrap_err();
+        assert!(refused.to_string().contains("offsets topic of connector \"c\""), "{refused}");
+        // Its offsets stay, when it is deleted, too.
+        if exists {
+            let change = delete(&view, "c").unwrap();
+            made(&mut view, change);
+        }
+    }
+    let change = put(&view, "d", data, &writes("data")).unwrap();
+    made(&mut view, change);
+    let refused = put(&view, "e", settings("a"), &in_topic(Some("data"), None)).unwrap_err();
+    assert!(refused.to_string().contains("connector \"d\" writes to \"data\""), "{refused}");
 }

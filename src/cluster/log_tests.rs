@@ -13,7 +13,7 @@ fn never() -> FollowerEnded {
 }
 
 fn check(settings: Settings, _stored: Option<&Settings>) -> Result<Checked, Refusal> {
-    Ok(Checked { settings, streams: Some(Vec::new()) })
+    Ok(Checked { settings, streams: Some(Vec::new()), ..Checked::default() })
 }
 
 fn following(store: Arc<dyn ConfigStore>) -> (ConfigLog, mpsc::Receiver<Event>) {

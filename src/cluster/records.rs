@@ -2,19 +2,21 @@
 //!
 //! Connect's own: `connector-NAME`, `target-state-NAME`, `task-NAME-ID`, `restart-connector-NAME`,
 //! `logger-cluster-NAME`. Ours besides: `kvs-connect-change`, by which a worker whose commit had no clear answer learns
-//! whether it was done; `kvs-connect-altered`, which tells the owners of shards that their offsets were altered; and
+//! whether it was done; `kvs-connect-altered`, which tells the owners of shards that their offsets were altered;
+//! `kvs-connect-offsets-topic-NAME`, the offsets topic that a connector's offsets are in where that is not the worker's; and
 //! `kvs-connect-contract-ID`, what the group has agreed on (`super::contracts`), and `kvs-connect-group`, the group alone, for
 //! versions that know only that. A value may say its `version`; without one it is of the first.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::contracts;
 pub use super::key_value::KeyValue;
 use crate::model::contract::ContractError;
-use crate::model::{Contract, ShardId};
+use crate::model::{Contract, ShardId, TopicShard};
 
 /// A connector's settings, as they are given.
 pub type Settings = BTreeMap<String, String>;
@@ -30,6 +32,7 @@ const LOGGER: &str = "logger-cluster-";
 const CHANGE: &str = "kvs-connect-change";
 const ALTERED: &str = "kvs-connect-altered";
 const GROUP: &str = "kvs-connect-group";
+const OFFSETS_TOPIC: &str = "kvs-connect-offsets-topic-";
 /// The longest key that one of our records has: a name of 256 characters, and what stands around it.
 const KEY_MAX_BYTES: usize = 2_048;
 
@@ -84,6 +87,37 @@ pub struct RestartRequest {
     pub only_failed: bool,
     /// This task alone.
     pub task: Option<u32>,
+}
+
+/// The offsets topic that a connector's offsets are in.
+///
+/// It stays when the connector is deleted, as its offsets do: who makes a connector of that name again knows where it was.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OffsetsHome {
+    /// The topic; `None`: the worker's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// The move to another topic that has begun. Whatever is done with the connector meanwhile takes this away, and the move
+    /// is not completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moving: Option<String>,
+}
+
+/// Shards of one offsets topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlteredShards {
+    /// The topic; `None`: the worker's.
+    pub topic: Option<String>,
+    /// Its shards.
+    pub shards: Vec<ShardId>,
+}
+
+impl AlteredShards {
+    /// Returns the shards as those of a group whose workers have this offsets topic.
+    pub fn in_group(&self, workers_topic: &Arc<str>) -> Vec<TopicShard> {
+        let topic = self.topic.as_deref().map_or_else(|| Arc::clone(workers_topic), Arc::from);
+        self.shards.iter().map(|&shard| TopicShard { topic: Arc::clone(&topic), shard }).collect()
+    }
 }
 
 /// Why a record of the config log cannot be read.
@@ -147,7 +181,9 @@ pub enum ConfigRecord {
     /// `kvs-connect-contract-ID`: what the group has agreed on.
     Contract(String, Option<Result<Contract, ContractError>>),
     /// `kvs-connect-altered`: shards whose offsets were altered.
-    Altered(Vec<ShardId>),
+    Altered(AlteredShards),
+    /// `kvs-connect-offsets-topic-NAME`. `Err`: it cannot be read, with the reason.
+    OffsetsHome(String, Option<Result<OffsetsHome, RecordError>>),
     /// Somebody else's, or a later version's.
     Unknown,
 }
@@ -191,9 +227,20 @@ pub fn logger(name: &str, level: &str) -> KeyValue {
 }
 
 /// Returns the record that says that offsets of these shards were altered.
-pub fn altered(shards: &[ShardId]) -> KeyValue {
-    let shards: Vec<i32> = shards.iter().map(|shard| shard.0).collect();
-    record(ALTERED.to_owned(), Some(json!({ "shards": shards })))
+pub fn altered(altered: &AlteredShards) -> KeyValue {
+    let shards: Vec<i32> = altered.shards.iter().map(|shard| shard.0).collect();
+    let value = match &altered.topic {
+        None => json!({ "shards": shards }),
+        // Earlier versions know the worker's alone, and take `shards` for that topic's.
+        Some(topic) => json!({ "topic": topic, "topicShards": shards }),
+    };
+    record(ALTERED.to_owned(), Some(value))
+}
+
+/// Returns the record of the topic that a connector's offsets are in; what has nothing to say deletes it.
+pub fn offsets_home(name: &str, home: &OffsetsHome) -> KeyValue {
+    let is_default = *home == OffsetsHome::default();
+    record(format!("{OFFSETS_TOPIC}{name}"), if is_default { None } else { serde_json::to_value(home).ok() })
 }
 
 /// Returns the record that says whose log it is.
@@ -216,6 +263,11 @@ pub fn read(key: &[u8], value: Option<&[u8]>) -> ConfigRecord {
         return ConfigRecord::Unknown;
     };
     let value = value.map(parse);
+    if let Some(name) = key.strip_prefix(OFFSETS_TOPIC) {
+        let read =
+            |value| serde_json::from_value(value).map_err(|error| RecordError::NoJson(JsonError(Arc::new(error))));
+        return ConfigRecord::OffsetsHome(name.to_owned(), value.map(|value| value.and_then(read)));
+    }
     if let Some(name) = key.strip_prefix(TARGET_STATE) {
         return ConfigRecord::Target(name.to_owned(), value.map(|value| value.and_then(|value| read_state(&value))));
     }
@@ -253,9 +305,11 @@ pub fn read(key: &[u8], value: Option<&[u8]>) -> ConfigRecord {
             value["groupId"].as_str().map_or(ConfigRecord::Unknown, |id| ConfigRecord::Group(id.to_owned()))
         }
         (None, Some(Ok(value))) if key == ALTERED => {
-            let shards = value["shards"].as_array().into_iter().flatten();
+            let topic = value["topic"].as_str().map(str::to_owned);
+            let shards = &value[if topic.is_some() { "topicShards" } else { "shards" }];
+            let shards = shards.as_array().into_iter().flatten();
             let shards = shards.filter_map(Value::as_i64).filter_map(|shard| i32::try_from(shard).ok());
-            ConfigRecord::Altered(shards.map(ShardId).collect())
+            ConfigRecord::Altered(AlteredShards { topic, shards: shards.map(ShardId).collect() })
         }
         _ => ConfigRecord::Unknown,
     }

@@ -19,8 +19,20 @@ fn what_is_written_is_read() {
     let request = RestartRequest { connector: name, include_tasks: true, only_failed: false, task: Some(3) };
     assert_eq!(back(restart(&request)), ConfigRecord::Restart(request));
     assert_eq!(back(logger("a", "DEBUG")), ConfigRecord::Logger("a".to_owned(), "DEBUG".to_owned()));
-    let shards = vec![ShardId(3), ShardId(0)];
-    assert_eq!(back(altered(&shards)), ConfigRecord::Altered(shards));
+    for topic in [None, Some("mine".to_owned())] {
+        let shards = AlteredShards { topic, shards: vec![ShardId(3), ShardId(0)] };
+        assert_eq!(back(altered(&shards)), ConfigRecord::Altered(shards));
+    }
+    for (topic, moving) in [(Some("mine"), None), (Some("mine"), Some("1")), (None, Some("1"))] {
+        let home = OffsetsHome { topic: topic.map(str::to_owned), moving: moving.map(str::to_owned) };
+        assert_eq!(back(offsets_home("c-1", &home)), ConfigRecord::OffsetsHome("c-1".to_owned(), Some(Ok(home))));
+    }
+    // The worker's topic needs no record.
+    let none = offsets_home("c", &OffsetsHome::default());
+    assert_eq!(none.1, None);
+    assert_eq!(back(none), ConfigRecord::OffsetsHome("c".to_owned(), None));
+    let later = read(b"kvs-connect-offsets-topic-c", Some(br#"{"version":2,"topic":"mine"}"#));
+    assert!(matches!(later, ConfigRecord::OffsetsHome(_, Some(Err(RecordError::LaterVersion { .. })))), "{later:?}");
     assert_eq!(back(group("g")), ConfigRecord::Group("g".to_owned()));
     assert_eq!(back(change("1")), ConfigRecord::Change("1".to_owned()));
 }

@@ -1,12 +1,14 @@
 //! What the config log says, up to a config offset.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::contracts::{self, Contracts};
-use super::records::{self, ConfigRecord, KeyValue, RecordError, RestartRequest, Settings, TargetState};
+use super::records::{
+    self, AlteredShards, ConfigRecord, KeyValue, OffsetsHome, RecordError, RestartRequest, Settings, TargetState,
+};
 use crate::logging::shown;
-use crate::model::{Contract, ShardId};
+use crate::model::Contract;
 
 /// The most changes that are remembered: more than are under way at once.
 const CHANGES_MAX: usize = 256;
@@ -30,6 +32,8 @@ pub struct ConfigView {
     settings: BTreeMap<String, Result<Settings, RecordError>>,
     targets: BTreeMap<String, Result<TargetState, RecordError>>,
     tasks: BTreeMap<String, BTreeMap<u32, String>>,
+    /// Where the offsets of connectors are, those that were deleted too, if not in the worker's topic.
+    homes: BTreeMap<String, Result<OffsetsHome, RecordError>>,
     changes: VecDeque<String>,
     contracts: Contracts,
 }
@@ -40,7 +44,7 @@ pub enum Event {
     /// A restart.
     Restart(RestartRequest),
     /// Shards are to be acquired again: their offsets were altered.
-    Altered(Vec<ShardId>),
+    Altered(AlteredShards),
     /// A logger's level.
     Logger {
         /// Which.
@@ -69,6 +73,7 @@ impl ConfigView {
             }
             ConfigRecord::Contract(id, contract) => view.contracts.apply(&id, contract),
             ConfigRecord::Altered(shards) => return Some(Event::Altered(shards)),
+            ConfigRecord::OffsetsHome(name, home) => _ = put(&mut view.homes, name, home),
             ConfigRecord::Logger(name, level) => return Some(Event::Logger { name, level }),
             ConfigRecord::Change(id) => {
                 view.changes.push_back(id);
@@ -135,6 +140,24 @@ impl ConfigView {
             // Not to be started by a worker that does not know what is wanted.
             Some(Err(_)) => TargetState::Stopped,
         }
+    }
+
+    /// Returns where the offsets of a connector are, whether there is such a connector or not.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn offsets_home(&self, name: &str) -> Result<OffsetsHome, RecordError> {
+        self.homes.get(name).cloned().unwrap_or_else(|| Ok(OffsetsHome::default()))
+    }
+
+    /// Returns the offsets topics that connectors have of their own, or had before they were deleted, by the connectors' names.
+    pub fn homes(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.homes.iter().filter_map(|(name, home)| Some((name, home.as_ref().ok()?.topic.as_ref()?)))
+    }
+
+    /// Returns the offsets topics of connectors' own that the connectors there are have their offsets in.
+    pub fn own_offsets_topics(&self) -> BTreeSet<String> {
+        self.homes().filter(|(name, _)| self.settings.contains_key(*name)).map(|(_, topic)| topic.clone()).collect()
     }
 
     /// Returns the streams of a connector's tasks, by the tasks' ids.

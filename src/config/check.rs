@@ -6,6 +6,7 @@ use super::connector::ConnectorFile;
 use super::connector::topics::topics;
 use super::discreet::Discreet;
 use super::secrets::{Providers, Resolved};
+use super::table::connector::records::OFFSETS_TOPIC;
 use super::{ConnectorConfig, Problem, WorkerConfig};
 
 /// Whether two of the connectors that are given have one name.
@@ -78,20 +79,23 @@ fn one_topic_one_role(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec
             problems.push(Problem::new(&connector.place, own.setting, reason));
         }
     }
+    // What stands in a topic of offsets is taken for offsets, and compacted.
+    if let Some(topic) = &connector.offsets_topic {
+        let written = all.iter().map(|written| (written.is_workers, written.setting, written.name));
+        let stored = storage.iter().skip(1).map(|(setting, name)| (true, *setting, *name));
+        if let Some((is_workers, setting, _)) = written.chain(stored).find(|(.., name)| name == topic) {
+            let whose = if is_workers { "worker's" } else { "connector's" };
+            let reason =
+                format!("{topic:?} is the {whose} {setting}: offsets need a topic that has nothing else in it");
+            problems.push(Problem::new(&connector.place, OFFSETS_TOPIC.name(), reason));
+        }
+    }
     problems
 }
 
 fn with_worker(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec<Problem> {
     let mut problems = Vec::new();
     problems.extend(one_topic_one_role(worker, connector));
-    if connector.offsets_topic.as_ref().is_some_and(|topic| *topic != worker.offsets_topic) {
-        let reason = format!(
-            "has to be the worker's offset.storage.topic, {:?}: all positions are there, for they are written in the \
-             fragments' transactions",
-            worker.offsets_topic
-        );
-        problems.push(Problem::new(&connector.place, "offsets.storage.topic", reason));
-    }
     if connector.fragment_max_size_bytes() > worker.memory_budget_size_bytes {
         let reason = format!(
             "{} is more than the worker's memory.budget.size.bytes, {}",

@@ -70,7 +70,7 @@ pub struct ConnectorConfig {
     pub key_format: KeyFormat,
     /// `record.timestamp`.
     pub record_timestamp: RecordTimestamp,
-    /// `offsets.storage.topic`, which has to be the worker's.
+    /// `offsets.storage.topic`, where it is not the worker's.
     pub offsets_topic: Option<String>,
     /// How settings were understood that could have been meant otherwise, for people.
     pub notes: Vec<String>,
@@ -235,6 +235,7 @@ impl Reader<'_> {
         let topic_replication_factor = self.read(&records::REPLICATION);
         let key_format = self.read(&records::KEY_CONVERTER);
         let record_timestamp = self.read(&records::TIMESTAMP);
+        let offsets_topic = self.read_optional(&records::OFFSETS_TOPIC);
         Some(ConnectorConfig {
             name: name?,
             place: self.place.to_owned(),
@@ -250,8 +251,7 @@ impl Reader<'_> {
             topic_config: self.topic_config(),
             key_format: key_format?,
             record_timestamp: record_timestamp?,
-            // Connect's own, which is held against the worker's where there is one.
-            offsets_topic: self.raw("offsets.storage.topic").filter(|topic| !topic.is_empty()).map(str::to_owned),
+            offsets_topic: offsets_topic?,
             notes: self.notes,
         })
     }

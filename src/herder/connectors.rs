@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::FutureExt;
+
 use super::Herder;
 use super::error::OperationError;
 use super::settings::SettingsCheck;
@@ -51,21 +53,24 @@ impl Herder {
     ) -> Result<ConnectorEntry, OperationError> {
         self.view()?;
         let check = Arc::new(SettingsCheck::new(&self.config, name));
-        let (checks, given, of) = (Arc::clone(&check), settings.clone(), name.to_owned());
-        let before = move |view: &ConfigView| {
-            // That there is one already is said under the fence: it may be gone by now.
-            if !view.contains(&of) {
-                checks.check(given, None)?;
-            }
-            Ok(None)
+        let make = || {
+            let (checks, given, of) = (Arc::clone(&check), settings.clone(), name.to_owned());
+            let before = move |view: &ConfigView| {
+                // That there is one already is said under the fence: it may be gone by now.
+                if !view.contains(&of) {
+                    checks.check(given, None)?;
+                }
+                Ok(None)
+            };
+            let (check, settings, name) = (Arc::clone(&check), settings.clone(), name.to_owned());
+            let decide = move |view: &ConfigView| {
+                bounded(view, &name)?;
+                let check = |settings, stored: Option<&Settings>| check.check(settings, stored);
+                changed(view, &name, change::create(view, &name, settings.clone(), initial, &check)?)
+            };
+            async move { self.changes.make_after(before, decide).await.map(|(((), entry), _)| entry) }.boxed()
         };
-        let name = name.to_owned();
-        let decide = move |view: &ConfigView| {
-            bounded(view, &name)?;
-            let check = |settings, stored: Option<&Settings>| check.check(settings, stored);
-            changed(view, &name, change::create(view, &name, settings.clone(), initial, &check)?)
-        };
-        self.changes.make_after(before, decide).await.map(|(((), entry), _)| entry)
+        self.with_offsets_moved(name, &check, make).await
     }
 
     /// Sets a connector's settings. Returns whether the connector was made by that, and the connector as it is then.
@@ -74,27 +79,33 @@ impl Herder {
     /// `Invalid` when its settings are wrong.
     pub async fn put_config(&self, name: &str, settings: Settings) -> Result<(bool, ConnectorEntry), OperationError> {
         let check = Arc::new(SettingsCheck::new(&self.config, name));
-        let (name, given) = (name.to_owned(), settings);
-        let has_mask = given.values().any(|value| value == secrets::MASK);
-        let put = move |view: &ConfigView| {
-            bounded(view, &name)?;
-            let check = |settings, stored: Option<&Settings>| check.check(settings, stored);
-            changed(view, &name, change::put(view, &name, given.clone(), &check)?)
+        let has_mask = settings.values().any(|value| value == secrets::MASK);
+        let put = {
+            let (check, name) = (Arc::clone(&check), name.to_owned());
+            move |view: &ConfigView| {
+                bounded(view, &name)?;
+                let check = |settings, stored: Option<&Settings>| check.check(settings, stored);
+                changed(view, &name, change::put(view, &name, settings.clone(), &check)?)
+            }
         };
         let put = Arc::new(put);
-        let before = {
-            let put = Arc::clone(&put);
-            move |view: &ConfigView| {
-                match put(view) {
+        let make = || {
+            let (before, put) = (Arc::clone(&put), Arc::clone(&put));
+            let before = move |view: &ConfigView| {
+                match before(view) {
                     // What is there already needs no fence.
                     Ok(now) => Ok(now.records.is_empty().then_some(now.answer)),
                     // What the mask stands for may not have been read here yet.
                     Err(_) if has_mask => Ok(None),
+                    // Nor may it have been read that the connector is stopped, or where its offsets are.
+                    Err(Refusal::OffsetsElsewhere { .. } | Refusal::NotStoppedToMove(_)) => Ok(None),
                     Err(refusal) => Err(refusal),
                 }
-            }
+            };
+            async move { self.changes.make_after(before, move |view| put(view)).await.map(|(answer, _)| answer) }
+                .boxed()
         };
-        self.changes.make_after(before, move |view| put(view)).await.map(|(answer, _)| answer)
+        self.with_offsets_moved(name, &check, make).await
     }
 
     /// Changes some of a connector's settings, and returns the connector as it is then; `None` removes a setting.
@@ -107,23 +118,27 @@ impl Herder {
         patch: BTreeMap<String, Option<String>>,
     ) -> Result<ConnectorEntry, OperationError> {
         self.view()?;
-        let check = SettingsCheck::new(&self.config, name);
-        let name = name.to_owned();
-        let patched = move |view: &ConfigView| {
-            let check = |settings, stored: Option<&Settings>| check.check(settings, stored);
-            changed(view, &name, change::patch(view, &name, &patch, &check)?)
-        };
-        let patched = Arc::new(patched);
-        let before = {
-            let patched = Arc::clone(&patched);
+        let check = Arc::new(SettingsCheck::new(&self.config, name));
+        let patched = {
+            let (check, name) = (Arc::clone(&check), name.to_owned());
             move |view: &ConfigView| {
-                // For its checks alone: what is patched may be newer than what has been read here, and then they are made
-                // again.
-                let _ = patched(view);
-                Ok(None)
+                let check = |settings, stored: Option<&Settings>| check.check(settings, stored);
+                changed(view, &name, change::patch(view, &name, &patch, &check)?)
             }
         };
-        self.changes.make_after(before, move |view| patched(view)).await.map(|((_, entry), _)| entry)
+        let patched = Arc::new(patched);
+        let make = || {
+            let (before, patched) = (Arc::clone(&patched), Arc::clone(&patched));
+            let before = move |view: &ConfigView| {
+                // For its checks alone: what is patched may be newer than what has been read here, and then they are made
+                // again.
+                let _ = before(view);
+                Ok(None)
+            };
+            let made = self.changes.make_after(before, move |view| patched(view));
+            async move { made.await.map(|((_, entry), _)| entry) }.boxed()
+        };
+        self.with_offsets_moved(name, &check, make).await
     }
 
     /// Deletes a connector. Its offsets stay.

@@ -1,10 +1,13 @@
 //! Why an operation was not done.
 
+use rdkafka::error::KafkaError;
 use tokio::task::JoinError;
 
 use crate::cluster::{ChangeError, Refusal};
-use crate::model::LogError;
-use crate::model::ShardId;
+use crate::kafka::TopicError;
+use crate::kafka::storage_topics::StorageTopicError;
+use crate::model::{LogError, ShardId};
+use crate::shard::moving::MoveError;
 use crate::shard::recover::RecoverError;
 
 /// Why an operation was not done.
@@ -35,6 +38,9 @@ pub enum OperationError {
     /// The config log cannot be read or written.
     #[error("the config topic: {0}")]
     Log(#[source] LogError),
+    /// The offsets of a connector cannot be moved to the topic that its settings name.
+    #[error("the connector's offsets cannot be moved to its offsets.storage.topic: {0}")]
+    OffsetsMove(#[source] Box<OffsetsError>),
     /// The worker ends, and what was begun is not waited for any more.
     #[error("{0}")]
     Ending(#[source] JoinError),
@@ -46,6 +52,7 @@ impl OperationError {
         match self {
             Self::Refused(_) => false,
             Self::Log(error) => !error.kind.needs_a_grant(),
+            Self::OffsetsMove(error) => error.is_temporary(),
             Self::Starting | Self::TooManyWaiting { .. } | Self::NoTurn { .. } | Self::Ending(_) => true,
         }
     }
@@ -67,17 +74,73 @@ pub enum OffsetsError {
     #[error(transparent)]
     Operation(#[from] OperationError),
     /// A shard of the offsets topic cannot be read or written.
-    #[error("shard {shard} of topic {topic}: {source}{}", altered_before(*altered))]
-    Shard {
-        /// The shard that failed.
-        shard: ShardId,
-        /// The offsets topic.
+    #[error(transparent)]
+    Shard(#[from] ShardFailure),
+    /// The connector's own offsets topic cannot be used.
+    #[error(transparent)]
+    Topic(#[from] OffsetsTopicError),
+    /// They are not moved to another topic.
+    #[error(transparent)]
+    Move(#[from] MoveError),
+}
+
+impl OffsetsError {
+    /// Returns whether trying again later may help.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Operation(error) => error.is_temporary(),
+            Self::Move(MoveError::Lost { .. } | MoveError::Unreadable { .. }) => false,
+            Self::Shard(_) | Self::Move(_) => true,
+            Self::Topic(error) => error.is_temporary(),
+        }
+    }
+}
+
+/// A shard of an offsets topic that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("shard {shard} of topic {topic}: {source}{}", altered_before(*altered))]
+pub struct ShardFailure {
+    /// The shard that failed.
+    pub shard: ShardId,
+    /// The offsets topic.
+    pub topic: String,
+    /// How many other shards had been altered before.
+    pub altered: usize,
+    /// Why it failed.
+    pub source: Box<RecoverError>,
+}
+
+/// Why an offsets topic of a connector's own cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OffsetsTopicError {
+    /// No client can be made to ask for it.
+    #[error("Kafka's client does not take the settings: {0}")]
+    Client(#[from] KafkaError),
+    /// It is not there, and connectors have their offsets in it.
+    #[error(
+        "topic {topic} (offsets.storage.topic): it does not exist any more, and with it the positions of the streams are gone: \
+         bring it back as it was; or delete the connector and make it again with another topic, and its streams begin anew"
+    )]
+    Missing {
+        /// The topic.
         topic: String,
-        /// How many other shards had been altered before.
-        altered: usize,
-        /// Why it failed.
-        source: RecoverError,
     },
+    /// It cannot be asked for or made, or is not compacted.
+    #[error(transparent)]
+    Storage(#[from] StorageTopicError),
+}
+
+impl From<TopicError> for OffsetsTopicError {
+    fn from(error: TopicError) -> Self {
+        Self::Storage(error.into())
+    }
+}
+
+impl OffsetsTopicError {
+    /// Returns whether trying again later may help.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Storage(StorageTopicError::Topic(TopicError::Kafka { .. })))
+    }
 }
 
 fn altered_before(altered: usize) -> String {

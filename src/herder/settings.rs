@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::cluster::change::Checked;
+use crate::cluster::change::{Checked, OffsetsMove};
 use crate::cluster::{Refusal, Settings};
+use crate::config::connector::topics::topics;
 use crate::config::connector::{CLASS, StreamsConfig};
 use crate::config::{Problem, WorkerConfig, check, secrets};
 
@@ -14,15 +15,27 @@ pub(super) struct SettingsCheck {
     name: String,
     /// What was checked last, and the answer.
     last: Mutex<Option<(Settings, Result<Checked, Refusal>)>>,
+    /// The connector's offsets were moved for the change.
+    moved: Mutex<Option<OffsetsMove>>,
 }
 
 impl SettingsCheck {
     pub(super) fn new(config: &Arc<WorkerConfig>, name: &str) -> Self {
-        Self { config: Arc::clone(config), name: name.to_owned(), last: Mutex::default() }
+        Self { config: Arc::clone(config), name: name.to_owned(), last: Mutex::default(), moved: Mutex::default() }
+    }
+
+    /// Has the change that the settings are checked for complete a move of the connector's offsets.
+    pub(super) fn offsets_were_moved(&self, moved: OffsetsMove) {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(moved);
     }
 
     /// Checks settings, given those that are stored: a masked secret stands for the one that is there.
-    pub(super) fn check(&self, mut settings: Settings, stored: Option<&Settings>) -> Result<Checked, Refusal> {
+    pub(super) fn check(&self, settings: Settings, stored: Option<&Settings>) -> Result<Checked, Refusal> {
+        let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.checked(settings, stored).map(|checked| Checked { moved, ..checked })
+    }
+
+    fn checked(&self, mut settings: Settings, stored: Option<&Settings>) -> Result<Checked, Refusal> {
         settings.entry("name".to_owned()).or_insert_with(|| self.name.clone());
         let settings = secrets::unmasked(settings, stored);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,7 +56,10 @@ fn check_settings(config: &WorkerConfig, settings: &Settings) -> Result<Checked,
         StreamsConfig::Listed(streams) => Some(streams.iter().map(|stream| stream.as_str().to_owned()).collect()),
         StreamsConfig::Discovered(_) => None,
     };
-    Ok(Checked { settings: settings.clone(), streams })
+    let written = topics(Some(config), &read).into_iter().filter(|topic| !topic.is_workers);
+    let topics = written.map(|topic| topic.name.to_owned()).collect();
+    let offsets_topic = read.offsets_topic.filter(|topic| *topic != config.offsets_topic);
+    Ok(Checked { settings: settings.clone(), streams, topics, offsets_topic, moved: None })
 }
 
 /// What Kafka Connect says of settings that are wrong.

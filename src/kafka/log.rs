@@ -42,6 +42,11 @@ impl KafkaLog {
         Self { data_topics: Some(data_topics), ..self }
     }
 
+    /// Returns how the cluster is reached.
+    pub fn settings(&self) -> &KafkaSettings {
+        &self.settings
+    }
+
     fn lock(&self) -> MutexGuard<'_, Readers> {
         // Nothing panics while it is held, and its parts are changed one by one.
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)

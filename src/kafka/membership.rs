@@ -1,4 +1,4 @@
-//! Membership in the consumer group on the offsets topic: who owns which shard.
+//! Membership in the consumer group on the offsets topics: who owns which shard.
 //!
 //! **Contract.** The group is the cluster manager; nothing is read through it. A partition that is revoked is acknowledged
 //! only after its shard has been let go (rule 10): the listener blocks as long as that takes, within its bound. Ownership
@@ -22,7 +22,8 @@ use super::claim::Claim;
 use super::context;
 use super::error::{needing, to_log_error};
 use super::settings::{GroupProtocol, KafkaSettings};
-use crate::model::{LogError, LogErrorKind, ShardId};
+use super::subscription::Subscription;
+use crate::model::{LogError, LogErrorKind, ShardId, TopicShard};
 use crate::supervision::{Panicked, Part, catch, fault_point};
 
 /// How Kafka's client names the group's coordinator in its statistics.
@@ -61,10 +62,10 @@ pub enum MembershipEnd {
 /// Hears of shards that come and go. Called on the membership's own thread, where blocking is allowed.
 pub trait GroupListener: Send + Sync + 'static {
     /// These shards are this worker's from now on.
-    fn assigned(&self, shards: &[ShardId]);
+    fn assigned(&self, shards: &[TopicShard]);
 
     /// These shards are to be let go. The group goes on when this returns. `lost`: they may be another's already.
-    fn revoked(&self, shards: &[ShardId], lost: bool);
+    fn revoked(&self, shards: &[TopicShard], lost: bool);
 
     /// Joining or staying in the group fails; it is tried again. `None`: the group has been heard again.
     fn trouble(&self, error: Option<&LogError>);
@@ -76,7 +77,9 @@ pub trait GroupListener: Send + Sync + 'static {
 /// What is known of the membership, shared by its thread and the client's callbacks.
 struct Member {
     /// Shards that were assigned and not revoked.
-    held: BTreeSet<ShardId>,
+    held: BTreeSet<TopicShard>,
+    /// Shards have been assigned, maybe none, and not been lost since.
+    joined: bool,
     /// How many responses of the coordinator have been counted, and when the last one was.
     responses: u64,
     heard: Instant,
@@ -94,7 +97,7 @@ struct GroupContext<L> {
 
 impl<L> GroupContext<L> {
     fn new(settings: &KafkaSettings, listener: Arc<L>) -> Self {
-        let member = Member { held: BTreeSet::new(), responses: 0, heard: Instant::now() };
+        let member = Member { held: BTreeSet::new(), joined: false, responses: 0, heard: Instant::now() };
         let claim = settings.claim.clone().map(|claim| (claim, settings.offsets_topic.clone()));
         Self { listener, grant: grant(settings), member: Mutex::new(member), retired: AtomicBool::new(false), claim }
     }
@@ -110,8 +113,9 @@ fn grant(settings: &KafkaSettings) -> String {
     format!("Read on group {}, and Describe on topic {}", settings.group_id, settings.offsets_topic)
 }
 
-fn shards(partitions: &TopicPartitionList) -> Vec<ShardId> {
-    partitions.elements().iter().map(|element| ShardId(element.partition())).collect()
+fn shards(partitions: &TopicPartitionList) -> Vec<TopicShard> {
+    let shard = |topic: &str, partition| TopicShard { topic: topic.into(), shard: ShardId(partition) };
+    partitions.elements().iter().map(|element| shard(element.topic(), element.partition())).collect()
 }
 
 impl<L: GroupListener> ClientContext for GroupContext<L> {
@@ -140,8 +144,11 @@ impl<L: GroupListener> ConsumerContext for GroupContext<L> {
         }
         if let Rebalance::Revoke(partitions) = rebalance {
             let revoked = shards(partitions);
-            self.listener.revoked(&revoked, consumer.assignment_lost());
-            self.lock().held.retain(|shard| !revoked.contains(shard));
+            let lost = consumer.assignment_lost();
+            self.listener.revoked(&revoked, lost);
+            let mut member = self.lock();
+            member.held.retain(|shard| !revoked.contains(shard));
+            member.joined &= !lost;
         }
     }
 
@@ -157,7 +164,8 @@ impl<L: GroupListener> ConsumerContext for GroupContext<L> {
                 let assigned = shards(partitions);
                 {
                     let mut member = self.lock();
-                    member.held.extend(&assigned);
+                    member.held.extend(assigned.iter().cloned());
+                    member.joined = true;
                     member.heard = Instant::now();
                 }
                 self.listener.trouble(None);
@@ -190,14 +198,19 @@ impl Membership {
     ///
     /// # Errors
     /// When librdkafka does not take the settings, or no thread can be started.
-    pub fn join<L: GroupListener>(settings: &KafkaSettings, listener: Arc<L>) -> Result<Self, LogError> {
-        let first = consumer(settings, &listener)?;
+    pub fn join<L: GroupListener>(
+        settings: &KafkaSettings,
+        subscription: Subscription,
+        listener: Arc<L>,
+    ) -> Result<Self, LogError> {
+        let first = consumer(settings, &subscription, &listener)?;
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, settings) = (Arc::clone(&stop), settings.clone());
         let run = move || {
             let joining = Joining {
                 unheard_after: unheard_after(&settings),
                 settings,
+                subscription,
                 listener: Arc::clone(&listener),
                 stop: stopped,
                 closing: Vec::new(),
@@ -226,13 +239,26 @@ impl Membership {
 
 const JOINING: &str = "joining the group";
 
-fn consumer<L: GroupListener>(settings: &KafkaSettings, listener: &Arc<L>) -> Result<Group<L>, LogError> {
+/// Makes a consumer that joins the group. Returns it with the number of what it has subscribed to.
+fn consumer<L: GroupListener>(
+    settings: &KafkaSettings,
+    subscription: &Subscription,
+    listener: &Arc<L>,
+) -> Result<(Group<L>, u64), LogError> {
     let consumer: Group<L> = settings
         .membership_config()
         .create_with_context(GroupContext::new(settings, Arc::clone(listener)))
         .map_err(|error| to_log_error(JOINING, &error))?;
-    consumer.subscribe(&[&settings.offsets_topic]).map_err(|error| to_log_error(JOINING, &error))?;
-    Ok(consumer)
+    let subscribed = subscribe(&consumer, subscription).map_err(|error| to_log_error(JOINING, &error))?;
+    Ok((consumer, subscribed))
+}
+
+/// Subscribes to all topics there are now, instead of those that there were. What is held of topics that stay is kept.
+fn subscribe<L: GroupListener>(consumer: &Group<L>, subscription: &Subscription) -> Result<u64, KafkaError> {
+    let (version, topics) = subscription.now();
+    consumer.subscribe(&topics.iter().map(|topic| &**topic).collect::<Vec<&str>>())?;
+    subscription.is_in_force_since(version);
+    Ok(version)
 }
 
 /// Returns for how long the coordinator may be silent while shards are held. With the classic protocol Kafka's client
@@ -257,6 +283,7 @@ enum ConsumerEnd {
 /// The life of a member: one consumer after the other.
 struct Joining<L: GroupListener> {
     settings: KafkaSettings,
+    subscription: Subscription,
     listener: Arc<L>,
     stop: Arc<AtomicBool>,
     unheard_after: Duration,
@@ -264,17 +291,17 @@ struct Joining<L: GroupListener> {
 }
 
 impl<L: GroupListener> Joining<L> {
-    fn run(mut self, first: Group<L>) {
+    fn run(mut self, first: (Group<L>, u64)) {
         let mut next = Some(first);
         // Since when no consumer has held anything, and how often one was made in that time.
         let (mut futile_since, mut attempts): (Option<Instant>, u32) = (None, 0);
         while !self.stop.load(Ordering::Acquire) {
-            let made = next.take().map_or_else(|| consumer(&self.settings, &self.listener), Ok);
-            let consumer = match made {
+            let made = next.take().map_or_else(|| consumer(&self.settings, &self.subscription, &self.listener), Ok);
+            let (consumer, subscribed) = match made {
                 Ok(consumer) => consumer,
                 Err(error) => return self.listener.ended(MembershipEnd::Refused(error)),
             };
-            let polled = catch(Part::Membership, || self.poll(&consumer));
+            let polled = catch(Part::Membership, || self.poll(&consumer, subscribed));
             let end = match polled {
                 Ok(ConsumerEnd::Stopped) => return,
                 Ok(end) => end,
@@ -297,9 +324,11 @@ impl<L: GroupListener> Joining<L> {
     }
 
     /// Polls until the consumer has come to its end, or the worker stops; then it has left the group.
-    fn poll(&self, consumer: &Group<L>) -> ConsumerEnd {
+    fn poll(&self, consumer: &Group<L>, mut subscribed: u64) -> ConsumerEnd {
         let grant = grant(&self.settings);
         let mut leaving = false;
+        // Since when the listener was told of trouble.
+        let mut troubled: Option<Instant> = None;
         loop {
             fault_point(Part::Membership);
             let stopping = self.stop.load(Ordering::Acquire);
@@ -313,11 +342,21 @@ impl<L: GroupListener> Joining<L> {
                 // Revokes through the context, on this thread, in the polls that follow.
                 consumer.unsubscribe();
             }
+            if !stopping && subscribed != self.subscription.version() {
+                match subscribe(consumer, &self.subscription) {
+                    Ok(version) => subscribed = version,
+                    Err(error) => {
+                        let error = needing(to_log_error("subscribing to the offsets topics", &error), &grant);
+                        self.listener.trouble(Some(&error));
+                    }
+                }
+            }
             match consumer.poll(Duration::from_millis(50)) {
                 Some(Ok(_)) | None => {}
                 Some(Err(error)) => {
                     let error = needing(to_log_error("staying in the group", &error), &grant);
                     self.listener.trouble(Some(&error));
+                    troubled = Some(Instant::now());
                 }
             }
             if let Some((code, reason)) = consumer.client().fatal_error() {
@@ -325,6 +364,12 @@ impl<L: GroupListener> Joining<L> {
             }
             let (silent, holds) = {
                 let member = consumer.context().lock();
+                // Most trouble is a connection's, of any broker. A member that stays one through it is not assigned anything
+                // again: that the coordinator is heard says that it is over.
+                if member.joined && troubled.is_some_and(|since| member.heard > since) {
+                    troubled = None;
+                    self.listener.trouble(None);
+                }
                 (member.heard.elapsed(), !member.held.is_empty())
             };
             if holds && silent > self.unheard_after {
@@ -341,7 +386,7 @@ impl<L: GroupListener> Joining<L> {
     /// Revokes what a consumer holds and gives it up; it is closed on a thread of its own, for that may take long.
     fn retire(&mut self, consumer: Group<L>) {
         consumer.context().retired.store(true, Ordering::Release);
-        let held: Vec<ShardId> = std::mem::take(&mut consumer.context().lock().held).into_iter().collect();
+        let held: Vec<TopicShard> = std::mem::take(&mut consumer.context().lock().held).into_iter().collect();
         if !held.is_empty() {
             self.listener.revoked(&held, true);
         }

@@ -120,6 +120,11 @@ impl TopicWatch {
         self.known.get(topic)?.ends.get(&partition).copied()
     }
 
+    /// Forgets what is known of a topic.
+    pub fn forget(&mut self, topic: &str) {
+        self.known.remove(topic);
+    }
+
     /// Looks at a topic, and at these partitions of it. What is found is known from then on. No answer is no trouble.
     ///
     /// # Errors

@@ -8,6 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::id::ShardCount;
+
 /// The reserved key; no stream's, for those are arrays of two.
 pub const CONTRACT_KEY: &[u8] = br#"["kvs-connect-contract"]"#;
 
@@ -88,6 +90,12 @@ impl Contract {
     pub fn of_group(group_id: &str, partitions: i32) -> Self {
         let (offsets_topic, config_topic, status_topic) = (None, None, None);
         Self { partitions: Some(partitions), group_id: group_id.to_owned(), offsets_topic, config_topic, status_topic }
+    }
+
+    /// Returns what a group has agreed on for another offsets topic, with this many shards.
+    #[must_use]
+    pub fn with_partitions(&self, count: ShardCount) -> Self {
+        Self { partitions: Some(count.get()), ..self.clone() }
     }
 
     /// The record's value.

@@ -1,8 +1,9 @@
 //! Shards, and which of them a key belongs to.
 
 use std::fmt;
+use std::sync::Arc;
 
-/// A partition of the offsets topic.
+/// A shard among those of one offsets topic: the number of its partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ShardId(pub i32);
 
@@ -12,7 +13,22 @@ impl fmt::Display for ShardId {
     }
 }
 
-/// How many partitions the offsets topic has; at least one.
+/// A shard among those of all offsets topics of a group: the worker's, and those that connectors have of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicShard {
+    /// The offsets topic.
+    pub topic: Arc<str>,
+    /// The shard in it.
+    pub shard: ShardId,
+}
+
+impl fmt::Display for TopicShard {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} of topic {}", self.shard, self.topic)
+    }
+}
+
+/// How many partitions an offsets topic has; at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardCount(i32);
 

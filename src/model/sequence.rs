@@ -35,6 +35,11 @@ impl Sequences {
         self.0.get(key).copied()
     }
 
+    /// Returns the streams that have one, each with it.
+    pub fn iter(&self) -> impl Iterator<Item = (&OffsetKey, i64)> {
+        self.0.iter().map(|(key, &sequence)| (key, sequence))
+    }
+
     /// Takes the next sequence of a stream.
     pub fn next(&mut self, key: &OffsetKey) -> i64 {
         let next = self.last(key).map_or(0, |last| last.saturating_add(1));

@@ -57,8 +57,10 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal {
             Refusal::NotFound(_) | Refusal::TaskNotFound(..) => StatusCode::NOT_FOUND,
-            Refusal::AlreadyExists(_) => StatusCode::CONFLICT,
-            Refusal::Invalid(_) | Refusal::NotStopped(_) | Refusal::Contract(_) => StatusCode::BAD_REQUEST,
+            Refusal::AlreadyExists(_) | Refusal::OffsetsElsewhere { .. } => StatusCode::CONFLICT,
+            Refusal::Invalid(_) | Refusal::NotStopped(_) | Refusal::NotStoppedToMove(_) | Refusal::Contract(_) => {
+                StatusCode::BAD_REQUEST
+            }
         };
         Self::new(status, refusal.to_string())
     }
@@ -68,6 +70,11 @@ impl From<OperationError> for ApiError {
     fn from(error: OperationError) -> Self {
         match error {
             OperationError::Refused(refusal) => refusal.into(),
+            OperationError::OffsetsMove(error) => match *error {
+                OffsetsError::Operation(error) => error.into(),
+                _ if error.is_temporary() => Self::unavailable(OperationError::OffsetsMove(error).to_string()),
+                _ => Self::new(StatusCode::BAD_REQUEST, OperationError::OffsetsMove(error).to_string()),
+            },
             error if error.is_temporary() => Self::unavailable(error.to_string()),
             error => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
@@ -78,7 +85,9 @@ impl From<OffsetsError> for ApiError {
     fn from(error: OffsetsError) -> Self {
         match error {
             OffsetsError::Operation(error) => error.into(),
-            OffsetsError::Shard { .. } => Self::unavailable(error.to_string()),
+            OffsetsError::Shard(_) | OffsetsError::Move(_) => Self::unavailable(error.to_string()),
+            OffsetsError::Topic(_) if error.is_temporary() => Self::unavailable(error.to_string()),
+            OffsetsError::Topic(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
         }
     }
 }

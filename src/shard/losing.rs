@@ -72,7 +72,12 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             self.context.log.give_back(bounds.is_ok().then_some(reader));
             bounds
         });
-        tracing::error!(shard = self.shard.0, reason, "the shard's streams stand still");
+        tracing::error!(
+            shard = self.shard.0,
+            offsets_topic = self.context.log.offsets_topic(),
+            reason,
+            "the shard's streams stand still"
+        );
         self.sources.blocked(reason, end.map_or(0, |bounds| bounds.end));
     }
 
@@ -106,7 +111,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 self.sources.fail(&stream, reason);
             }
             (LogErrorKind::TimestampRefused { .. }, Some(RefusedRecord { stream, .. })) => {
-                tracing::warn!(shard = self.shard.0, connector = %stream.connector, stream = %stream.stream, %error,
+                tracing::warn!(shard = self.shard.0, offsets_topic = self.context.log.offsets_topic(), connector = %stream.connector, stream = %stream.stream, %error,
                     "the broker takes no record with the time that record.timestamp asks for: the stream's records get their \
                      ingest time for an hour; see message.timestamp.before.max.ms and message.timestamp.after.max.ms of the \
                      topic, and the clocks");
@@ -123,15 +128,15 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             }
             _ if is_unnamed && !needed_topics.is_empty() => {
                 self.losing.refused_unnamed = Some(Instant::now());
-                tracing::warn!(shard = self.shard.0, %error,
+                tracing::warn!(shard = self.shard.0, offsets_topic = self.context.log.offsets_topic(), %error,
                     "lost the shard; to find whose record is refused, a transaction has one stream's records for a while");
             }
             (LogErrorKind::Fenced, _) => {
                 // A take-over, or the broker's transaction timeout: they look alike (rules 5 and 7).
-                tracing::warn!(shard = self.shard.0, %error, "fenced; the shard is acquired again if it is still ours");
+                tracing::warn!(shard = self.shard.0, offsets_topic = self.context.log.offsets_topic(), %error, "fenced; the shard is acquired again if it is still ours");
             }
             _ => {
-                tracing::warn!(shard = self.shard.0, %error, "lost the shard; it is acquired again if it is still ours")
+                tracing::warn!(shard = self.shard.0, offsets_topic = self.context.log.offsets_topic(), %error, "lost the shard; it is acquired again if it is still ours")
             }
         }
     }

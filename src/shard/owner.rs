@@ -151,6 +151,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     self.losing.acquired();
                     tracing::info!(
                         shard = self.shard.0,
+                        offsets_topic = self.context.log.offsets_topic(),
                         took_ms = took.as_millis() as u64,
                         streams = acquired.recovered.positions.len(),
                         "acquired the shard"
@@ -160,6 +161,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                         Lost::Altered => {
                             tracing::info!(
                                 shard = self.shard.0,
+                                offsets_topic = self.context.log.offsets_topic(),
                                 "the shard's offsets were altered: it is acquired again"
                             );
                             continue;
@@ -169,6 +171,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                             telemetry::shard_lost(reason);
                             tracing::warn!(
                                 shard = self.shard.0,
+                                offsets_topic = self.context.log.offsets_topic(),
                                 why,
                                 "streams are set aside; the shard is acquired again for the others"
                             );
@@ -186,7 +189,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     reason = error.reason();
                     self.report.lost(error.to_string());
                     telemetry::shard_lost(reason);
-                    tracing::warn!(shard = self.shard.0, %error, "could not acquire the shard and will try again");
+                    tracing::warn!(shard = self.shard.0, offsets_topic = self.context.log.offsets_topic(), %error, "could not acquire the shard and will try again");
                     self.not_acquired(began, &error);
                 }
             }
@@ -257,7 +260,12 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         let first_records = recovered.first_records(&self.context.contract);
         let refused = self.refused(&recovered);
         if let Some(reason) = &refused {
-            tracing::error!(shard = self.shard.0, reason, "nothing of the shard is pulled");
+            tracing::error!(
+                shard = self.shard.0,
+                offsets_topic = self.context.log.offsets_topic(),
+                reason,
+                "nothing of the shard is pulled"
+            );
         }
         let Recovered { positions, sequences, unreadable, lease_epoch, .. } = recovered;
         let positions = SharedPositions::new(positions);

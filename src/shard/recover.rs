@@ -20,6 +20,11 @@ pub type Positions = HashMap<OffsetKey, StoredOffset>;
 /// applied before it pulls: an owner that has not heard yet that a connector is STOPPED would undo the change.
 pub const CONFIG_OFFSET_KEY: &[u8] = br#"["kvs-connect-config-place"]"#;
 
+/// The reserved key under which a shard that connectors were moved to keeps the highest lease epoch of the shards they came
+/// from. Its own epochs are counted from there, so that what is reported of a task under a later lease always has a higher
+/// epoch, whatever topic the lease was in.
+pub const EPOCH_BASE_KEY: &[u8] = br#"["kvs-connect-lease-epoch-base"]"#;
+
 /// How often it is looked whether a seek is in force.
 const SEEK_LOOK_EVERY: Duration = Duration::from_micros(200);
 
@@ -41,7 +46,10 @@ pub struct Recovered {
     /// The place of the config log that has to be applied before anything is pulled. When it cannot be read, the reason:
     /// taking it for none would let an owner that has not heard of a change undo it.
     pub config_offset: Option<Result<ConfigOffset, String>>,
-    /// The end of the partition when it was read: it grows from take to take, and so orders them.
+    /// What the shard's epochs are counted from ([`EPOCH_BASE_KEY`]); zero where no connector was moved to it.
+    pub epoch_base: i64,
+    /// The end of the partition when it was read, counted from [`EPOCH_BASE_KEY`]'s: it grows from one acquisition to the
+    /// next, and so orders them.
     pub lease_epoch: i64,
     /// Where the partition begins when its first records are gone and the contract with them: compaction moves no
     /// start, so they were deleted. Streams without a place in it may have had one.
@@ -56,6 +64,14 @@ impl Recovered {
             Some(scheme) => scheme,
             None if self.has_contract => IdScheme::Dashes,
             None => IdScheme::default(),
+        }
+    }
+
+    /// Returns the later one of a config offset and the one that the shard waits for already.
+    pub fn highest_config_offset(&self, other: &ConfigOffset) -> ConfigOffset {
+        match &self.config_offset {
+            Some(Ok(known)) if known.topic == other.topic && known.position > other.position => known.clone(),
+            _ => other.clone(),
         }
     }
 
@@ -164,7 +180,7 @@ pub(super) fn recover_as(
             }
         }
     })?;
-    recovered.lease_epoch = bounds.end;
+    recovered.lease_epoch = recovered.epoch_base.saturating_add(bounds.end);
     recovered.emptied = (bounds.start > 0 && !any_contract).then_some(bounds.start);
     // A shard without a contract is to be begun under the id of this version, even if it was another's before.
     if let Some(scheme) = scheme
@@ -298,6 +314,11 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
                 )
             })
         });
+        return Ok(());
+    }
+    if key == EPOCH_BASE_KEY {
+        // Where it cannot be read a status may be wrong for a while, and no fragment.
+        recovered.epoch_base = value.and_then(|value| serde_json::from_slice(value).ok()).unwrap_or(0);
         return Ok(());
     }
     let Some(offset_key) = OffsetKey::from_bytes(key) else {

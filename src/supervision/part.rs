@@ -21,6 +21,8 @@ pub enum Part {
     Membership,
     /// What looks after the topics in which the worker keeps something.
     StorageTopics,
+    /// What opens the offsets topics that connectors have of their own.
+    OffsetsTopics,
     /// What asks for the partitions of the data topics.
     DataTopics,
     /// What looks after the metrics.
@@ -37,7 +39,7 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Shard,
         Self::Stream,
         Self::Connector,
@@ -47,6 +49,7 @@ impl Part {
         Self::StatusLog,
         Self::Membership,
         Self::StorageTopics,
+        Self::OffsetsTopics,
         Self::DataTopics,
         Self::Metrics,
         Self::OpenFiles,
@@ -67,6 +70,7 @@ impl Part {
             Self::StatusLog => "status_log",
             Self::Membership => "membership",
             Self::StorageTopics => "storage_topics",
+            Self::OffsetsTopics => "offsets_topics",
             Self::DataTopics => "data_topics",
             Self::Metrics => "metrics",
             Self::OpenFiles => "open_files",

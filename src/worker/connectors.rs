@@ -4,7 +4,7 @@
 //! new; only then an offset of the config log counts as applied. Each connector starts by itself, and again by a back-off
 //! when it cannot: none waits for another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,10 +12,12 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::offsets_topics::{OffsetsTopics, TopicListener};
 use super::plan::{ConnectorPlan, Dependencies, Refused};
 use super::shards::Shards;
 use crate::cluster::{ConfigView, RestartRequest, Settings, TargetState};
 use crate::config::RestartPolicy;
+use crate::config::table::connector::records::OFFSETS_TOPIC;
 use crate::connector::StreamPlan;
 use crate::connector::discovery::{self, Nothing, StreamListener};
 use crate::model::{OffsetKey, Publication};
@@ -30,6 +32,7 @@ const RETRY: RestartPolicy =
 pub(super) struct Connectors {
     dependencies: Arc<Dependencies>,
     shards: Arc<Shards>,
+    offsets_topics: Arc<OffsetsTopics>,
     gate: Arc<ConfigGate>,
     runtime: Handle,
     registry: Arc<Registry>,
@@ -45,6 +48,8 @@ struct Registry {
 /// What is known of a connector that runs here, or is about to.
 struct Entry {
     settings: Settings,
+    /// The topic that its offsets are in; `None`: the worker's.
+    offsets_topic: Option<String>,
     cancel: CancellationToken,
     /// Look, or try to start, now.
     wake: Arc<Notify>,
@@ -103,31 +108,38 @@ impl Connectors {
     pub(super) fn new(
         dependencies: Arc<Dependencies>,
         shards: Arc<Shards>,
+        offsets_topics: Arc<OffsetsTopics>,
         gate: Arc<ConfigGate>,
         runtime: Handle,
     ) -> Self {
-        Self { dependencies, shards, gate, runtime, registry: Arc::default() }
+        Self { dependencies, shards, offsets_topics, gate, runtime, registry: Arc::default() }
     }
 
     /// Makes it so.
     pub(super) fn apply(&self, view: &ConfigView) {
         let mut entries = self.registry.lock();
-        let runs_on = |name: &String, settings: &Settings| {
-            view.target(name) == TargetState::Started && matches!(view.settings(name), Some(Ok(now)) if now == settings)
+        // One that cannot be read is refused when the connector is planned.
+        let home = |name: &String| view.offsets_home(name).ok().and_then(|home| home.topic);
+        let runs_on = |name: &String, entry: &Entry| {
+            view.target(name) == TargetState::Started
+                && matches!(view.settings(name), Some(Ok(now)) if *now == entry.settings)
+                && home(name) == entry.offsets_topic
         };
         entries.retain(|name, entry| {
-            let stays = runs_on(name, &entry.settings);
+            let stays = runs_on(name, entry);
             if !stays {
                 self.end(name, entry);
             }
             stays
         });
+        let homes = view.names().filter_map(|name| Some((name.clone(), Arc::from(home(name)?))));
+        self.shards.topics().set_homes(homes.collect::<HashMap<String, Arc<str>>>());
         for name in view.names() {
             if let Some(Ok(settings)) = view.settings(name)
                 && view.target(name) == TargetState::Started
                 && !entries.contains_key(name)
             {
-                entries.insert(name.clone(), self.begin(name, settings));
+                entries.insert(name.clone(), self.begin(name, settings, home(name)));
             }
         }
         for (name, entry) in entries.iter_mut() {
@@ -144,11 +156,13 @@ impl Connectors {
         tracing::info!(connector = name, "the connector ends here");
     }
 
-    fn begin(&self, name: &str, settings: &Settings) -> Entry {
+    fn begin(&self, name: &str, settings: &Settings, offsets_topic: Option<String>) -> Entry {
         let (cancel, wake) = (CancellationToken::new(), Arc::new(Notify::new()));
         let runner = Runner {
             name: name.to_owned(),
             settings: settings.clone(),
+            offsets_topic: offsets_topic.clone(),
+            offsets_topics: Arc::clone(&self.offsets_topics),
             dependencies: Arc::clone(&self.dependencies),
             shards: Arc::clone(&self.shards),
             registry: Arc::clone(&self.registry),
@@ -164,6 +178,7 @@ impl Connectors {
         });
         Entry {
             settings: settings.clone(),
+            offsets_topic,
             cancel,
             wake,
             failed: None,
@@ -186,10 +201,7 @@ impl Connectors {
         let Some(entry) = entries.get_mut(name) else { return };
         if request.include_tasks && !request.only_failed {
             // All of it anew: files of secrets are read again.
-            let (settings, has_tasks) = (entry.settings.clone(), entry.has_tasks);
-            self.end(name, entry);
-            let new = Entry { has_tasks, ..self.begin(name, &settings) };
-            entries.insert(name.clone(), new);
+            self.begin_again(name, entry);
             return;
         }
         entry.wake.notify_one();
@@ -197,6 +209,13 @@ impl Connectors {
         if request.include_tasks {
             self.shards.restart(name, &|_, failed| failed);
         }
+    }
+
+    fn begin_again(&self, name: &str, entry: &mut Entry) {
+        let (settings, offsets_topic, has_tasks) =
+            (entry.settings.clone(), entry.offsets_topic.clone(), entry.has_tasks);
+        self.end(name, entry);
+        *entry = Entry { has_tasks, ..self.begin(name, &settings, offsets_topic) };
     }
 
     /// Shards that have come may have streams that nobody here has looked for.
@@ -226,10 +245,27 @@ impl Connectors {
     }
 }
 
+impl TopicListener for Connectors {
+    fn looked(&self) {
+        self.look_now();
+    }
+
+    /// Ends the connectors that have their offsets in the topic. They begin again when it can be used.
+    fn lost(&self, topic: &str) {
+        for (name, entry) in self.registry.lock().iter_mut() {
+            if entry.offsets_topic.as_deref() == Some(topic) {
+                self.begin_again(name, entry);
+            }
+        }
+    }
+}
+
 /// Runs one connector.
 struct Runner {
     name: String,
     settings: Settings,
+    offsets_topic: Option<String>,
+    offsets_topics: Arc<OffsetsTopics>,
     dependencies: Arc<Dependencies>,
     shards: Arc<Shards>,
     registry: Arc<Registry>,
@@ -272,12 +308,35 @@ impl Runner {
         }
     }
 
+    /// Refuses to begin where the connector's offsets are not, or cannot be used: every stream would be published again.
+    async fn offsets_are_there(&self) -> Result<(), Refused> {
+        let workers = &self.dependencies.config.offsets_topic;
+        let named = self.settings.get(OFFSETS_TOPIC.name()).filter(|topic| !topic.is_empty() && *topic != workers);
+        if named != self.offsets_topic.as_ref() {
+            return Err(Refused(format!(
+                "the offsets of the connector are in topic {}, and its settings name {}: they were written by a worker of an \
+                 earlier version, which knows nothing of offsets topics of connectors' own; stop the connector and write its \
+                 settings again, by way of a worker of this version",
+                self.offsets_topic.as_ref().unwrap_or(workers),
+                named.unwrap_or(workers)
+            )));
+        }
+        match &self.offsets_topic {
+            None => Ok(()),
+            Some(topic) => self.offsets_topics.opened(topic).await.map_err(Refused),
+        }
+    }
+
     /// Tries to start until it can be done.
     async fn plan(&self) -> ConnectorPlan {
         let mut failures = 0;
         loop {
             fault_point(Part::Connector);
-            match self.dependencies.plan(&self.settings).await {
+            let planned = match self.offsets_are_there().await {
+                Ok(()) => self.dependencies.plan(&self.settings, self.offsets_topic.is_some()).await,
+                Err(refused) => Err(refused),
+            };
+            match planned {
                 Ok(plan) => {
                     let topics = plan.topics.clone();
                     self.registry.note(&self.name, &self.cancel, |entry| (entry.failed, entry.topics) = (None, topics));

@@ -113,3 +113,16 @@ impl EarlierPositions for PositionsByArn {
         Box::pin(self.look(key, has_position))
     }
 }
+
+/// There are none.
+pub(super) struct NoEarlierPositions;
+
+impl EarlierPositions for NoEarlierPositions {
+    fn position_of<'a>(
+        &'a self,
+        _: &'a OffsetKey,
+        _: bool,
+    ) -> BoxFuture<'a, Result<Option<StoredOffset>, EarlierPositionError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+}

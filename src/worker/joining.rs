@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::connectors::Connectors;
 use super::member::GroupMember;
+use super::offsets_topics::{OffsetsTopics, TopicListener, TopicParts};
 use super::plan::{self, Dependencies};
+use super::shard_topics::{ShardTopics, TopicOwners};
 use super::shards::Shards;
 use super::status_reporter::{Assignments, ReporterParts, StatusReporter};
 use super::supervisor::Supervisor;
@@ -19,12 +21,15 @@ use crate::cluster::{ConfigLog, Event, FollowerEnded, StatusLog};
 use crate::config::connector::ConnectorFile;
 use crate::herder::Phase;
 use crate::kafka::settings::GroupProtocol;
-use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Membership, Topics};
+use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Membership, Subscription, Topics};
 use crate::shard::{ConfigGate, OwnerContext};
 use crate::supervision::Part;
 
 /// Events of the config log that wait to be done: restarts, alterations, levels of loggers.
 const EVENTS_MAX: usize = 1_000;
+
+/// Offsets topics that cannot be used any more and wait to be closed; one is enough for each.
+const REFUSALS_MAX: usize = 64;
 
 /// What a worker has before it joins: all that was to be checked is as it has to be.
 pub(super) struct Prepared {
@@ -63,7 +68,7 @@ impl Worker {
         startup::storage_topics(&topics, config).await?;
         let data_topics = Arc::new(DataTopics::new(&self.kafka).map_err(startup::refused_settings)?);
         let log = Arc::new(KafkaLog::new(self.kafka.clone()).with_data_topics(Arc::clone(&data_topics)));
-        let offsets_begun = startup::check_contract(Arc::clone(&log), self.contract.clone(), config.shards).await?;
+        let offsets_begun = startup::check_contract(Arc::clone(&log), self.contract.clone(), config.shards).await?.any;
         let events = self.follow_logs(supervisor).await?;
         if !startup::refuse_namesake(&self.statuses, config, &self.reporter, shutdown).await? {
             return Ok(None);
@@ -123,16 +128,38 @@ impl Worker {
             settings: plan::owner_settings(config),
             runtime: Handle::current(),
         };
+        let workers_topic: Arc<str> = config.offsets_topic.as_str().into();
+        let (refusals, refused) = mpsc::channel(REFUSALS_MAX);
+        let workers = TopicOwners { count: config.shards, owners };
         let shards = Arc::new(Shards::new(
-            config.shards,
-            owners,
+            Arc::new(ShardTopics::new(Arc::clone(&workers_topic), workers)),
+            Handle::current(),
+            plan::owner_settings(config).release_timeout,
             Arc::clone(&self.states),
             supervisor.endings.clone(),
+            refusals.clone(),
             Arc::clone(&gate),
         ));
+        let subscription = Subscription::new(workers_topic);
+        let parts = TopicParts {
+            kafka: self.kafka.clone(),
+            contract: self.contract.clone(),
+            settings: plan::owner_settings(config),
+            topics: Arc::clone(&dependencies.topics),
+            data_topics: Arc::clone(&data_topics),
+            runtime: Handle::current(),
+            subscription: subscription.clone(),
+        };
+        let offsets_topics = Arc::new(OffsetsTopics::new(parts, Arc::clone(&shards)));
         let member = GroupMember { cluster_id, shards: Arc::clone(&shards), dependencies: Arc::clone(&dependencies) };
         self.phase.send_replace(Phase::Joining(Arc::new(member)));
-        let connectors = Connectors::new(Arc::clone(&dependencies), Arc::clone(&shards), gate, Handle::current());
+        let connectors = Connectors::new(
+            Arc::clone(&dependencies),
+            Arc::clone(&shards),
+            Arc::clone(&offsets_topics),
+            gate,
+            Handle::current(),
+        );
         let connectors = Arc::new(connectors);
         let statuses = Arc::new(StatusReporter::new(ReporterParts {
             reporter: self.reporter.clone(),
@@ -156,6 +183,13 @@ impl Worker {
             supervisor.stop.clone(),
         );
         supervisor.start(Part::Configs, following);
+        let topics = Arc::clone(&offsets_topics).follow(
+            Arc::clone(&self.configs),
+            Arc::clone(&connectors) as Arc<dyn TopicListener>,
+            refused,
+            supervisor.stop.clone(),
+        );
+        supervisor.start(Part::OffsetsTopics, topics);
         tracing::info!(
             worker_id = self.reporter.worker_id,
             connectors = self.configs.view().names().count(),
@@ -166,9 +200,9 @@ impl Worker {
         if config.group_protocol == GroupProtocol::Consumer {
             tracing::info!("group.protocol=consumer: the session timeout is the broker's, or the group's own");
         }
-        let membership = Membership::join(&joining, Arc::clone(&shards))
+        let membership = Membership::join(&joining, subscription, Arc::clone(&shards))
             .map_err(|error| WorkerError::Unavailable(error.to_string()))?;
-        let watching = self.watch_storage_topics(shards, dependencies, supervisor)?;
+        let watching = self.watch_storage_topics(shards, dependencies, (offsets_topics, refusals), supervisor)?;
         supervisor.start(Part::StorageTopics, watching);
         let reporting = supervisor.start(Part::Statuses, Arc::clone(&statuses).run(supervisor.stop.clone()));
         Ok(Joined { membership, statuses, reporting })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use kvs_client::{CallLimits, Client, MemoryBudget, StreamRef};
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::earlier::PositionsByArn;
+use super::earlier::{NoEarlierPositions, PositionsByArn};
 use crate::cluster::Settings;
 use crate::config::connector::{Discovery, ErrorsTolerance, StreamsConfig};
 use crate::config::secrets::Resolved;
@@ -124,11 +124,12 @@ impl Dependencies {
         }
     }
 
-    /// A connector with its references resolved and its data topic made or checked.
+    /// A connector with its references resolved and its data topic made or checked. `own_offsets_topic`: its offsets are not in
+    /// the worker's topic.
     ///
     /// # Errors
     /// Why it cannot run, in words that show no resolved reference.
-    pub(super) async fn plan(&self, settings: &Settings) -> Result<ConnectorPlan, Refused> {
+    pub(super) async fn plan(&self, settings: &Settings, own_offsets_topic: bool) -> Result<ConnectorPlan, Refused> {
         let _turn = self.starting.acquire().await.map_err(|error| Refused(error.to_string()))?;
         // Files of secrets are read for it.
         let (config, given) = (Arc::clone(&self.config), settings.clone());
@@ -142,7 +143,7 @@ impl Dependencies {
         for note in connector.notes.iter().filter(|_| resolved.settings == *settings) {
             tracing::info!(connector = connector.name, "{note}");
         }
-        let planned = self.plan_resolved(&connector, resolved.clone()).await;
+        let planned = self.plan_resolved(&connector, resolved.clone(), own_offsets_topic).await;
         planned.map_err(|error| Refused(resolved.hide(&error.to_string())))
     }
 
@@ -170,7 +171,12 @@ impl Dependencies {
         self.outputs.problems(connector).await
     }
 
-    async fn plan_resolved(&self, connector: &ConnectorConfig, resolved: Resolved) -> Result<ConnectorPlan, PlanError> {
+    async fn plan_resolved(
+        &self,
+        connector: &ConnectorConfig,
+        resolved: Resolved,
+        own_offsets_topic: bool,
+    ) -> Result<ConnectorPlan, PlanError> {
         let outputs = self.outputs.prepare(connector).await?;
         let client = self.client(connector).await?;
         let mut puller = connector.puller.clone();
@@ -179,7 +185,8 @@ impl Dependencies {
             client: Arc::new(client),
             budget: self.budget.clone(),
             puller,
-            earlier: Arc::clone(&self.earlier),
+            // What stood under ARNs was moved along to a topic of its own.
+            earlier: if own_offsets_topic { Arc::new(NoEarlierPositions) } else { Arc::clone(&self.earlier) },
             restart: connector.restart,
             backfill: connector.backfill.clone(),
             discovered: matches!(connector.streams, StreamsConfig::Discovered(_)),

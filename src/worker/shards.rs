@@ -6,15 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::error::WorkerError;
+use super::shard_topics::{ShardTopics, TopicOwners};
+use crate::cluster::AlteredShards;
 use crate::connector::{LiveStreams, ShardStreams, StreamPlan, StreamStates};
-use crate::kafka::{GroupListener, KafkaLog, MembershipEnd};
+use crate::kafka::{GroupListener, MembershipEnd};
 use crate::logging::repeated::Repeated;
-use crate::model::{LogError, OffsetKey, Publication, ShardCount, ShardId, ShardLog};
+use crate::model::{LogError, OffsetKey, Publication, ShardId, TopicShard};
 use crate::shard::owner::Ended;
-use crate::shard::{ConfigGate, Owner, OwnerContext, OwnerReport, ShardLease};
+use crate::shard::{ConfigGate, Owner, OwnerReport, ShardLease};
 use crate::supervision::{Part, catch};
 use crate::telemetry;
 
@@ -31,20 +34,32 @@ const APART_AFTER: Duration = Duration::from_secs(30);
 /// The shards of a worker.
 pub(super) struct Shards {
     /// The streams of each shard that has or had any.
-    streams: Mutex<HashMap<ShardId, Arc<LiveStreams>>>,
-    count: ShardCount,
-    owners: OwnerContext<KafkaLog>,
+    streams: Mutex<HashMap<TopicShard, Arc<LiveStreams>>>,
+    topics: Arc<ShardTopics>,
+    runtime: Handle,
+    release_timeout: Duration,
     states: Arc<StreamStates>,
     /// Hears why the worker has to end.
     endings: mpsc::Sender<WorkerError>,
+    /// Hears why a topic of a connector's own cannot be used any more.
+    refusals: mpsc::Sender<TopicRefusal>,
     gate: Arc<ConfigGate>,
     listener: OnceLock<Box<dyn ShardListener>>,
     /// Counts assignments and revocations.
     epoch: AtomicU64,
-    held: Mutex<HashMap<ShardId, Held>>,
+    held: Mutex<HashMap<TopicShard, Held>>,
     /// Why the group cannot be joined or reached, while it cannot, and since when.
     apart: Mutex<Option<(Instant, String)>>,
     apart_said: Repeated,
+}
+
+/// An offsets topic of a connector's own that cannot be used any more.
+#[derive(Debug)]
+pub(super) struct TopicRefusal {
+    /// The topic.
+    pub(super) topic: String,
+    /// Why.
+    pub(super) reason: String,
 }
 
 /// Hears what happens to a worker's shards.
@@ -52,7 +67,7 @@ pub(super) trait ShardListener: Send + Sync {
     /// Shards have come, maybe none.
     fn assigned(&self);
     /// Shards are let go, in order; before others may have them.
-    fn released(&self, shards: &[ShardId]);
+    fn released(&self, shards: &[TopicShard]);
 }
 
 /// A shard that is assigned. One without streams has no thread, no producer, no socket.
@@ -63,19 +78,24 @@ struct Held {
 }
 
 impl Shards {
+    /// Makes them, none of them held.
     pub(super) fn new(
-        count: ShardCount,
-        owners: OwnerContext<KafkaLog>,
+        topics: Arc<ShardTopics>,
+        runtime: Handle,
+        release_timeout: Duration,
         states: Arc<StreamStates>,
         endings: mpsc::Sender<WorkerError>,
+        refusals: mpsc::Sender<TopicRefusal>,
         gate: Arc<ConfigGate>,
     ) -> Self {
         Self {
             streams: Mutex::default(),
-            count,
-            owners,
+            topics,
+            runtime,
+            release_timeout,
             states,
             endings,
+            refusals,
             gate,
             listener: OnceLock::new(),
             epoch: AtomicU64::new(0),
@@ -95,19 +115,36 @@ impl Shards {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Shards that are held.
-    pub(super) fn held(&self) -> BTreeSet<ShardId> {
-        self.lock().keys().copied().collect()
+    /// Returns which topics there are shards of.
+    pub(super) fn topics(&self) -> &ShardTopics {
+        &self.topics
     }
 
-    /// The shard of a stream.
-    pub(super) fn shard_of(&self, key: &OffsetKey) -> ShardId {
-        self.count.shard_of(&key.to_bytes())
+    /// Shards that are held.
+    pub(super) fn held(&self) -> BTreeSet<TopicShard> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// Returns the shards of a topic that are held.
+    pub(super) fn held_of(&self, topic: &str) -> Vec<ShardId> {
+        self.lock().keys().filter(|shard| &*shard.topic == topic).map(|shard| shard.shard).collect()
+    }
+
+    /// Releases the shards of a topic and forgets it. Blocks until they are released, within the bound.
+    pub(super) fn close(&self, topic: &str) {
+        self.topics.remove(topic);
+        let held: Vec<TopicShard> = self.lock().keys().filter(|shard| &*shard.topic == topic).cloned().collect();
+        if !held.is_empty() {
+            self.revoked(&held, true);
+        }
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.retain(|shard, live| &*shard.topic != topic || !live.is_empty());
     }
 
     /// Takes shards again that are held, for what their partitions say was altered.
-    pub(super) fn reacquire(&self, shards: &[ShardId]) {
+    pub(super) fn reacquire(&self, altered: &AlteredShards) {
         let held = self.lock();
+        let shards = altered.in_group(self.topics.workers_topic());
         shards.iter().filter_map(|shard| held.get(shard)).for_each(|held| held.lease.reacquire());
     }
 
@@ -127,39 +164,42 @@ impl Shards {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ShardId, Held>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TopicShard, Held>> {
         // Nothing panics while it is held, and a map is never half changed.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The streams of a shard. Never called with a shard's own lock held.
-    fn live(&self, shard: ShardId) -> Arc<LiveStreams> {
+    fn live(&self, shard: &TopicShard) -> Arc<LiveStreams> {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(LiveStreams::new(Arc::clone(&self.states), self.owners.runtime.clone()));
-        Arc::clone(streams.entry(shard).or_insert_with(new))
+        let new = || Arc::new(LiveStreams::new(Arc::clone(&self.states), self.runtime.clone()));
+        Arc::clone(streams.entry(shard.clone()).or_insert_with(new))
     }
 
     fn all_live(&self) -> Vec<Arc<LiveStreams>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    fn hold(&self, shard: ShardId) -> Held {
+    fn hold(&self, shard: &TopicShard, owners: TopicOwners) -> Held {
         let (lease, report) = (ShardLease::default(), OwnerReport::default());
         let live = self.live(shard);
-        let thread = if live.is_empty() { None } else { self.start(shard, live, &lease, &report) };
+        let thread = if live.is_empty() { None } else { self.start(shard, owners, live, &lease, &report) };
         Held { lease, report, thread }
     }
 
     fn start(
         &self,
-        shard: ShardId,
+        shard: &TopicShard,
+        TopicOwners { owners, .. }: TopicOwners,
         live: Arc<LiveStreams>,
         lease: &ShardLease,
         report: &OwnerReport,
     ) -> Option<JoinHandle<()>> {
-        let (owners, gate) = (self.owners.clone(), Arc::clone(&self.gate));
+        let gate = Arc::clone(&self.gate);
         let (lease, report) = (lease.clone(), report.clone());
-        let (endings, topic) = (self.endings.clone(), self.owners.log.offsets_topic().to_owned());
+        let (endings, refusals, is_workers) =
+            (self.endings.clone(), self.refusals.clone(), shard.topic == *self.topics.workers_topic());
+        let (TopicShard { topic, shard }, name) = (shard.clone(), self.topics.named(shard));
         // A new one after each panic: nothing of what it knew is used again.
         let owner = {
             let (lease, report) = (lease.clone(), report.clone());
@@ -175,8 +215,13 @@ impl Shards {
                 let panicked = match catch(Part::Shard, || owner().run()) {
                     Ok(Ended::Released) => return,
                     Ok(Ended::Refused(error)) => {
-                        // One is enough to end the worker.
-                        let _ = endings.try_send(WorkerError::Config(format!("topic {topic}: {error}")));
+                        let reason = format!("topic {topic}: {error}");
+                        // One is enough to end the worker, or what is in a topic of a connector's own.
+                        if is_workers {
+                            let _ = endings.try_send(WorkerError::Config(reason));
+                        } else {
+                            let _ = refusals.try_send(TopicRefusal { topic: (*topic).to_owned(), reason });
+                        }
                         return;
                     }
                     Err(panicked) => panicked,
@@ -188,7 +233,7 @@ impl Shards {
                     let _ = endings.try_send(WorkerError::Panicked(panicked));
                     return;
                 }
-                tracing::error!(shard = shard.0, %panicked, "the shard's thread panicked: the shard is lost, and acquired again");
+                tracing::error!(shard = name, %panicked, "the shard's thread panicked: the shard is lost, and acquired again");
                 wait_while_held(&lease, AGAIN_AFTER_PANIC.saturating_mul(1 << panics));
                 telemetry::shard_reacquired("panic");
             }
@@ -207,7 +252,7 @@ impl Shards {
 
     /// Returns why a stream's shard does not get on, if it does not.
     pub(super) fn trouble_of(&self, key: &OffsetKey) -> Option<String> {
-        self.lock().get(&self.shard_of(key)).filter(|held| held.thread.is_some())?.report.trouble()
+        self.lock().get(&self.topics.shard_of(key)?).filter(|held| held.thread.is_some())?.report.trouble()
     }
 
     /// Returns why this worker does not do its part for its group, if that has lasted longer than a take-over takes.
@@ -217,10 +262,14 @@ impl Shards {
         let worst = shards.filter_map(|(shard, held)| held.report.standing_still().map(|found| (found, shard)));
         let ended = held.iter().find(|(_, held)| held.thread.as_ref().is_some_and(JoinHandle::is_finished));
         if let Some((shard, _)) = ended {
-            return Some(format!("Shard {shard} is held here and its thread has ended."));
+            return Some(format!("Shard {} is held here and its thread has ended.", self.topics.named(shard)));
         }
         if let Some(((duration, reason), shard)) = worst.max_by_key(|((duration, _), _)| *duration) {
-            return Some(format!("Shard {shard} stands still, for {} s: {reason}", duration.as_secs()));
+            return Some(format!(
+                "Shard {} stands still, for {} s: {reason}",
+                self.topics.named(shard),
+                duration.as_secs()
+            ));
         }
         drop(held);
         let apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
@@ -246,7 +295,7 @@ fn wait_while_held(lease: &ShardLease, pause: Duration) {
 /// What discovery asks for, by way of the connector's run.
 impl Shards {
     pub(super) fn holds(&self, key: &OffsetKey) -> bool {
-        self.lock().contains_key(&self.shard_of(key))
+        self.topics.shard_of(key).is_some_and(|shard| self.lock().contains_key(&shard))
     }
 
     pub(super) fn streams(&self, connector: &str) -> Vec<Arc<StreamPlan>> {
@@ -258,8 +307,13 @@ impl Shards {
     }
 
     pub(super) fn added(&self, plan: Arc<StreamPlan>) {
-        let shard = self.shard_of(&plan.key);
-        let live = self.live(shard);
+        let shard = self.topics.shard_of(&plan.key);
+        // The topic has been closed since: the connector is about to hear of it.
+        let Some((shard, owners)) = shard.and_then(|shard| Some((shard.clone(), self.topics.owners_of(&shard.topic)?)))
+        else {
+            return;
+        };
+        let live = self.live(&shard);
         let mut held = self.lock();
         live.add(plan);
         // The first stream of a shard that is held already.
@@ -268,22 +322,26 @@ impl Shards {
         {
             // Until now it needed no owner.
             held.report = OwnerReport::default();
-            held.thread = self.start(shard, live, &held.lease, &held.report);
+            held.thread = self.start(&shard, owners, live, &held.lease, &held.report);
         }
     }
 
     pub(super) fn removed(&self, key: &OffsetKey, last_words: Option<Publication>) {
-        self.live(self.shard_of(key)).remove(key, last_words);
+        if let Some(shard) = self.topics.shard_of(key) {
+            self.live(&shard).remove(key, last_words);
+        }
     }
 }
 
 impl GroupListener for Shards {
-    fn assigned(&self, shards: &[ShardId]) {
-        tracing::info!(shards = ?shards.iter().map(|shard| shard.0).collect::<Vec<_>>(), "assigned");
+    fn assigned(&self, shards: &[TopicShard]) {
+        tracing::info!(shards = self.topics.listed(shards), "assigned");
         let mut held = self.lock();
-        for &shard in shards {
-            let new = self.hold(shard);
-            if let Some(old) = held.insert(shard, new) {
+        for shard in shards {
+            // A topic that has been closed since is about to be revoked.
+            let Some(owners) = self.topics.owners_of(&shard.topic) else { continue };
+            let new = self.hold(shard, owners);
+            if let Some(old) = held.insert(shard.clone(), new) {
                 old.lease.release();
             }
         }
@@ -294,9 +352,9 @@ impl GroupListener for Shards {
         }
     }
 
-    fn revoked(&self, shards: &[ShardId], lost: bool) {
-        tracing::info!(shards = ?shards.iter().map(|shard| shard.0).collect::<Vec<_>>(), lost, "revoked");
-        let leaving: Vec<(ShardId, Held)> = {
+    fn revoked(&self, shards: &[TopicShard], lost: bool) {
+        tracing::info!(shards = self.topics.listed(shards), lost, "revoked");
+        let leaving: Vec<(TopicShard, Held)> = {
             let mut held = self.lock();
             self.epoch.fetch_add(1, Ordering::AcqRel);
             shards.iter().filter_map(|shard| held.remove_entry(shard)).collect()
@@ -305,7 +363,7 @@ impl GroupListener for Shards {
             held.lease.release();
         }
         // Shards finish side by side; one that does not within the bound is abandoned: whoever takes it fences it.
-        let deadline = Instant::now() + self.owners.settings.release_timeout + Duration::from_millis(500);
+        let deadline = Instant::now() + self.release_timeout + Duration::from_millis(500);
         for (shard, held) in leaving {
             let Some(thread) = held.thread else { continue };
             while !thread.is_finished() && Instant::now() < deadline {
@@ -313,14 +371,17 @@ impl GroupListener for Shards {
             }
             if !thread.is_finished() {
                 tracing::warn!(
-                    shard = shard.0,
+                    shard = self.topics.named(&shard),
                     "the shard did not finish in time and is abandoned: its next owner fences it"
                 );
             } else if thread.join().is_err() {
-                tracing::error!(shard = shard.0, "the shard's thread panicked while it was supervised");
+                tracing::error!(
+                    shard = self.topics.named(&shard),
+                    "the shard's thread panicked while it was supervised"
+                );
             }
         }
-        for &shard in shards {
+        for shard in shards {
             self.live(shard).forget_states();
         }
         // What may be another's already is not spoken of.
@@ -352,7 +413,7 @@ impl GroupListener for Shards {
             MembershipEnd::Namesake { .. } => WorkerError::Config(end.to_string()),
             MembershipEnd::Panicked(panicked) => {
                 // Its thread knew what was held; it may have been about to be told.
-                let held: Vec<ShardId> = self.lock().keys().copied().collect();
+                let held: Vec<TopicShard> = self.lock().keys().cloned().collect();
                 self.revoked(&held, true);
                 WorkerError::Panicked(panicked)
             }

@@ -9,8 +9,8 @@ use super::error::WorkerError;
 use crate::cluster::StatusLog;
 use crate::cluster::status::Reporter;
 use crate::config::WorkerConfig;
-use crate::kafka::topics::TopicPlan;
-use crate::kafka::{KafkaLog, PlanSettings, TopicError, Topics};
+use crate::kafka::storage_topics::{LOSES_CONFIGS, LOSES_OFFSETS, LOSES_STATUSES, StorageTopic, StorageTopicError};
+use crate::kafka::{KafkaLog, TopicError, Topics};
 use crate::model::contract::CONTRACT_KEY;
 use crate::model::{Contract, LogError, LogErrorKind, OffsetReader, ShardCount, ShardId, ShardLog};
 
@@ -52,31 +52,6 @@ pub(super) fn topic_error(error: TopicError) -> WorkerError {
     }
 }
 
-/// The one cleanup.policy that a storage topic may have.
-pub(super) const COMPACTED: &str = "compact";
-/// What would become of each storage topic were it not compacted.
-pub(super) const LOSES_OFFSETS: &str = "the streams' positions would be deleted and the streams published again";
-pub(super) const LOSES_CONFIGS: &str = "the connectors would be deleted";
-pub(super) const LOSES_STATUSES: &str = "the connectors' statuses would be deleted";
-
-/// A topic that the worker keeps something in.
-pub(super) struct StorageTopic<'a> {
-    /// Its name.
-    pub(super) name: &'a str,
-    /// The setting that names it.
-    pub(super) setting: &'static str,
-    /// Partitions.
-    pub(super) partitions: i32,
-    /// The setting with them; `None`: nobody sets them.
-    pub(super) partitions_setting: Option<&'static str>,
-    /// Replication factor, when it is made.
-    pub(super) replication_factor: i32,
-    /// The setting with it.
-    pub(super) replication_factor_setting: &'static str,
-    /// What would become of it were it not compacted.
-    pub(super) loses: &'static str,
-}
-
 /// Makes the topics of offsets, configurations and statuses, or checks them.
 pub(super) async fn storage_topics(topics: &Topics, config: &WorkerConfig) -> Result<(), WorkerError> {
     let offsets = StorageTopic {
@@ -112,48 +87,24 @@ pub(super) async fn storage_topics(topics: &Topics, config: &WorkerConfig) -> Re
     Ok(())
 }
 
-/// Words that a storage topic is not compacted.
-pub(super) fn not_compacted(name: &str, policy: &str, loses: &str) -> String {
-    format!("topic {name}: its cleanup.policy is {policy:?} and has to be {COMPACTED:?}, or {loses}")
-}
-
 async fn storage_topic(topics: &Topics, topic: &StorageTopic<'_>) -> Result<(), WorkerError> {
-    let StorageTopic { name, setting, partitions, replication_factor, loses, .. } = *topic;
-    let settings = [
-        ("cleanup.policy", COMPACTED),
-        // What is not compacted yet is read at each take: small segments are compacted soon.
-        ("segment.bytes", "16777216"),
-        ("min.cleanable.dirty.ratio", "0.1"),
-        ("max.compaction.lag.ms", "600000"),
-    ];
-    let config = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    let settings = PlanSettings {
-        name: setting,
-        partitions: topic.partitions_setting,
-        replication_factor: topic.replication_factor_setting,
-        config_prefix: None,
-    };
-    let plan = TopicPlan { name: name.to_owned(), partitions, replication_factor, config, settings };
-    let facts = topics.ensure(&plan).await.map_err(topic_error)?;
-    let policy = facts.config.get("cleanup.policy").map_or("", String::as_str);
-    if policy != COMPACTED {
-        let refused = not_compacted(name, policy, loses);
-        return Err(WorkerError::Config(format!("{refused}; alter it, or use another {setting}")));
+    let StorageTopic { name, setting, partitions, .. } = *topic;
+    let found = topic.ensure(topics).await.map_err(|error| match error {
+        StorageTopicError::Topic(error) => topic_error(error),
+        error @ StorageTopicError::NotCompacted { .. } => WorkerError::Config(error.to_string()),
+    })?;
+    if found == partitions {
+        return Ok(());
     }
-    if facts.partitions != partitions && setting == "offset.storage.topic" {
-        return Err(WorkerError::Config(format!(
-            "topic {name}: it has {} partitions and offset.storage.partitions is {partitions}: streams would change their \
-             shards and lose their positions; set offset.storage.partitions={0}",
-            facts.partitions
-        )));
-    }
-    if facts.partitions != partitions {
-        return Err(WorkerError::Config(format!(
-            "topic {name}: it has {} partitions and has to have one, for what is in it has an order; use another {setting}",
-            facts.partitions
-        )));
-    }
-    Ok(())
+    Err(WorkerError::Config(match topic.partitions_setting {
+        Some(partitions_setting) => format!(
+            "topic {name}: it has {found} partitions and {partitions_setting} is {partitions}: streams would change their \
+             shards and lose their positions; set {partitions_setting}={found}"
+        ),
+        None => format!(
+            "topic {name}: it has {found} partitions and has to have one, for what is in it has an order; use another {setting}"
+        ),
+    }))
 }
 
 /// Waits for an earlier worker of this one's `group.instance.id` to be over, and refuses to join beside one that is alive:
@@ -194,23 +145,32 @@ pub(super) async fn refuse_namesake(
     }
 }
 
-/// Refuses a topic that is bound to something else (rule 9). Each acquisition of a shard checks again, after init. Returns whether
-/// anything was ever written to it.
+/// What the shards of an offsets topic have of the group's contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Begun {
+    /// Anything was ever written to a shard.
+    pub(super) any: bool,
+    /// Every shard has the contract.
+    pub(super) all: bool,
+}
+
+/// Refuses a topic that is bound to something else (rule 9). Each acquisition of a shard checks again, after init.
 pub(super) async fn check_contract(
     log: Arc<KafkaLog>,
     contract: Contract,
     shards: ShardCount,
-) -> Result<bool, WorkerError> {
+) -> Result<Begun, WorkerError> {
     let topic = log.offsets_topic().to_owned();
     let checked = tokio::task::spawn_blocking(move || {
         let mut reader = log.open_reader().map_err(unavailable)?;
-        let checked = (0..shards.get()).map(ShardId).try_fold(false, |begun, shard| {
+        let nothing = Begun { any: false, all: true };
+        let checked = (0..shards.get()).map(ShardId).try_fold(nothing, |begun, shard| {
             let (end, found) = patiently(|| first_contract(&mut reader, shard)).map_err(unavailable)?;
-            if let Some(found) = found {
-                let checked = contract.check(&found);
+            if let Some(found) = &found {
+                let checked = contract.check(found);
                 checked.map_err(|error| WorkerError::Config(format!("topic {topic}: {error}")))?;
             }
-            Ok(begun || end > 0)
+            Ok(Begun { any: begun.any || end > 0, all: begun.all && found.is_some() })
         });
         log.give_back(checked.is_ok().then_some(reader));
         checked

@@ -24,7 +24,7 @@ use crate::cluster::status::{Reporter, StatusKey, topic_record, worker_record};
 use crate::cluster::{ConfigLog, ReportedState, Status, StatusLog, TargetState};
 use crate::connector::StreamStates;
 use crate::herder::Changes;
-use crate::model::{OffsetKey, ShardId};
+use crate::model::{OffsetKey, TopicShard};
 use crate::supervision::{Part, catch_blocking, fault_point};
 
 pub(super) use assignments::Assignments;
@@ -46,7 +46,7 @@ const COMPLAIN_AGAIN: Duration = Duration::from_secs(60);
 const PANICS_MAX: u32 = 5;
 /// How long last words may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// The shard that a connector's own status belongs to is that of a stream of this name.
+/// The shard that a connector's own status belongs to is that of a stream of this name, in the worker's topic.
 const HOME: &str = "";
 
 /// Reports the statuses of a worker, and of what it has.
@@ -244,9 +244,9 @@ impl StatusReporter {
         Status { state, trace, reporter: self.parts.reporter.clone(), lease_epoch }
     }
 
-    fn is_home(&self, connector: &str, held: &BTreeSet<ShardId>) -> bool {
+    fn is_home(&self, connector: &str, held: &BTreeSet<TopicShard>) -> bool {
         let key = OffsetKey { connector: connector.to_owned(), stream: HOME.to_owned() };
-        held.contains(&self.parts.shards.shard_of(&key))
+        held.contains(&self.parts.shards.topics().workers_shard_of(&key))
     }
 
     /// Says that the worker leaves. Blocks until that is written, for at most a second.

@@ -1,17 +1,20 @@
 //! Looking at Kafka's topics while a worker runs.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::offsets_topics::OffsetsTopics;
 use super::plan::Dependencies;
-use super::shards::Shards;
-use super::startup::{COMPACTED, LOSES_CONFIGS, LOSES_OFFSETS, LOSES_STATUSES, not_compacted};
+use super::shards::{Shards, TopicRefusal};
 use super::supervisor::Supervisor;
 use super::{Mode, Worker, WorkerError};
+use crate::config::table::connector::records::OFFSETS_TOPIC;
 use crate::kafka::DataTopics;
+use crate::kafka::storage_topics::{COMPACTED, LOSES_CONFIGS, LOSES_OFFSETS, LOSES_STATUSES, not_compacted};
 use crate::kafka::watch::TopicWatch;
 use crate::logging::repeated::Repeated;
 use crate::supervision::{Part, catch_blocking, fault_point};
@@ -51,6 +54,7 @@ impl Worker {
         &self,
         shards: Arc<Shards>,
         dependencies: Arc<Dependencies>,
+        (own_topics, refusals): (Arc<OffsetsTopics>, mpsc::Sender<TopicRefusal>),
         supervisor: &Supervisor,
     ) -> Result<impl Future<Output = ()> + Send + use<>, WorkerError> {
         let watch = TopicWatch::new(&self.kafka).map_err(super::startup::unavailable)?;
@@ -64,7 +68,8 @@ impl Worker {
             readings.push(Reading::new(move || configs.view().position));
         }
         let offsets = stored("offset.storage.topic", &self.config.offsets_topic, LOSES_OFFSETS);
-        let storage = StorageTopics { offsets, logs, readings, shards, dependencies };
+        let own = OwnTopics { topics: own_topics, refusals, seen: HashMap::new() };
+        let storage = StorageTopics { offsets, logs, readings, own, shards, dependencies };
         Ok(storage.watch(watch, supervisor.endings.clone(), supervisor.stop.clone()))
     }
 }
@@ -131,12 +136,45 @@ impl Reading {
     }
 }
 
+/// The offsets topics of connectors' own: what is wrong with one ends what is in it, and not the worker.
+struct OwnTopics {
+    topics: Arc<OffsetsTopics>,
+    refusals: mpsc::Sender<TopicRefusal>,
+    /// Consecutive looks that have seen trouble.
+    seen: HashMap<String, u32>,
+}
+
+impl OwnTopics {
+    /// Notes what a look has found of the topics that are open. Returns those that are given up.
+    async fn note(&mut self, open: &[String], mut found: HashMap<String, String>) -> Vec<String> {
+        self.seen.retain(|topic, _| found.contains_key(topic));
+        let mut given_up = Vec::new();
+        for topic in open {
+            let Some(trouble) = found.remove(topic) else { continue };
+            let seen = self.seen.entry(topic.clone()).or_default();
+            *seen += 1;
+            tracing::warn!(topic, trouble, seen = *seen, "an offsets topic does not look like the one that it was");
+            if *seen >= SEEN_MIN {
+                self.seen.remove(topic);
+                let reason = format!(
+                    "topic {topic} (offsets.storage.topic): {trouble}; bring it back as it was (from a backup or another \
+                     cluster); or delete the connector and make it again with another topic, and its streams begin anew"
+                );
+                let _ = self.refusals.send(TopicRefusal { topic: topic.clone(), reason }).await;
+                given_up.push(topic.clone());
+            }
+        }
+        given_up
+    }
+}
+
 /// The topics that a worker keeps something in.
 struct StorageTopics {
     offsets: Stored,
     logs: Vec<Stored>,
     /// How far each of the logs has been read.
     readings: Vec<Reading>,
+    own: OwnTopics,
     shards: Arc<Shards>,
     dependencies: Arc<Dependencies>,
 }
@@ -153,18 +191,36 @@ impl StorageTopics {
                 let _ = ended.send(WorkerError::Config(refused)).await;
                 return;
             }
-            let held: Vec<i32> = self.shards.held().into_iter().map(|shard| shard.0).collect();
-            let topics = std::iter::once((self.offsets.topic.clone(), held));
+            if rounds.is_multiple_of(POLICY_ROUNDS) {
+                for topic in self.own.topics.open() {
+                    let stored = Stored { setting: OFFSETS_TOPIC.name(), topic, loses: LOSES_OFFSETS };
+                    if let Some(reason) = uncompacted(&self.dependencies, std::iter::once(&stored)).await {
+                        let _ = self.own.refusals.send(TopicRefusal { topic: stored.topic, reason }).await;
+                    }
+                }
+            }
+            let held =
+                |topic: &String| self.shards.held_of(topic).into_iter().map(|shard| shard.0).collect::<Vec<i32>>();
+            let topics = std::iter::once((self.offsets.topic.clone(), held(&self.offsets.topic)));
             let topics: Vec<_> = topics.chain(self.logs.iter().map(|log| (log.topic.clone(), vec![0]))).collect();
+            let own = self.own.topics.open();
+            let own_held: Vec<_> = own.iter().map(|topic| (topic.clone(), held(topic))).collect();
             let looked = catch_blocking(Part::StorageTopics, move || {
                 fault_point(Part::StorageTopics);
-                let found = topics.iter().find_map(|(topic, partitions)| {
+                let mut look = |(topic, partitions): &(String, Vec<i32>)| {
                     watch.look(topic, partitions).err().map(|trouble| (topic.clone(), trouble))
-                });
-                (watch, found)
+                };
+                let found = topics.iter().find_map(&mut look);
+                let own_found = own_held.iter().filter_map(look).map(|(topic, trouble)| (topic, trouble.to_string()));
+                let own_found: HashMap<String, String> = own_found.collect();
+                (watch, found, own_found)
             });
-            let (back, found) = looked.await.unwrap_or_else(|panicked| panicked.go_on());
+            let (back, found, own_found) = looked.await.unwrap_or_else(|panicked| panicked.go_on());
             watch = back;
+            for topic in self.own.note(&own, own_found).await {
+                // What it is when it is opened again is not compared with what it was.
+                watch.forget(&topic);
+            }
             for (stored, reading) in self.logs.iter().zip(&mut self.readings) {
                 reading.look(stored, watch.end(&stored.topic, 0), Instant::now());
             }

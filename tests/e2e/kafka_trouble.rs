@@ -27,6 +27,10 @@ fn kafka_that_is_down_at_the_start_is_waited_for_and_one_that_restarts_is_surviv
     kafka.down();
     kafka.up();
     wait_for("the worker to publish again", || worker.metric("kvs_connect_fragments_total") > before + 30.0);
+    // It has stayed a member through it, and nothing says for ever that it is none.
+    if worker.log().contains("the group cannot be reached at the moment") {
+        wait_for("the group to be reached again", || worker.log().contains("the group is reached again"));
+    }
     wait_for("all of the files to have come", || streams.iter().all(|stream| stage.held(stream).len() == 400));
     stage.expect_all(&kafka, &streams);
     let (code, _) = worker.terminate();

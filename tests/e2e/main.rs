@@ -21,6 +21,7 @@ mod media;
 mod one_stream;
 mod open_files;
 mod operations;
+mod own_offsets;
 mod recordings;
 mod recovery;
 mod refusals;

@@ -60,12 +60,6 @@ pub const CONNECTOR: &[ConnectKey] = &[
         Nothing,
         "the worker's transaction.max.duration.ms says how long one takes",
     ),
-    key(
-        "offsets.storage.topic",
-        // Held against the worker's own, where there is one.
-        Anything,
-        "has to be the worker's offset.storage.topic: all positions are there, for they are written in the fragments' transactions",
-    ),
     key("topic.creation.groups", These(&["default"]), GROUPS),
     key("topic.creation.default.include", Nothing, GROUPS),
     key("topic.creation.default.exclude", Nothing, GROUPS),

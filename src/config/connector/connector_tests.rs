@@ -359,7 +359,7 @@ fn a_worker_is_read_from_java_properties_as_connect_has_them() {
 }
 
 #[test]
-fn a_connectors_offsets_topic_is_its_workers() {
+fn a_connector_may_have_an_offsets_topic_that_has_nothing_else_in_it() {
     let flags = [("bootstrap.servers".to_owned(), "k:9092".to_owned())];
     let worker = super::super::worker::load(None, &flags).unwrap();
     let check = |topic: &str| {
@@ -369,8 +369,20 @@ fn a_connectors_offsets_topic_is_its_workers() {
         );
         check::connector(Some(&worker), "c.json", &parse("c.json", &text).unwrap().settings).map(drop)
     };
-    assert!(check("kvs-connect-offsets").is_ok() && check("").is_ok());
-    assert!(check("mine").unwrap_err()[0].to_string().contains("has to be the worker's offset.storage.topic"));
+    for topic in ["kvs-connect-offsets", "", "mine"] {
+        check(topic).unwrap();
+    }
+    for (topic, expected) in [
+        ("t", "\"t\" is the connector's topic: offsets need a topic"),
+        ("kvs-connect-configs", "is the worker's config.storage.topic"),
+        ("kvs-connect-status", "is the worker's status.storage.topic"),
+        ("kvs-connect-notifications", "is the worker's notifications.topic"),
+        ("no topic", "offsets.storage.topic"),
+        ("${env:PATH}", "the same on all workers"),
+    ] {
+        let problem = check(topic).unwrap_err()[0].to_string();
+        assert!(problem.starts_with("c.json: offsets.storage.topic: ") && problem.contains(expected), "{problem}");
+    }
 }
 
 #[test]

@@ -143,6 +143,11 @@ impl Named {
         self.entry(Kind::Text, Default::Unset, &[], value::text)
     }
 
+    /// The name of a topic that may be unset.
+    pub const fn optional_topic(self) -> Optional<String> {
+        self.entry(Kind::Topic, Default::Unset, &[], value::topic).empty_is_unset()
+    }
+
     /// Text that may be unset and is never shown.
     pub const fn password(self) -> Optional<String> {
         self.entry(Kind::Password, Default::Unset, &[], value::text)

@@ -8,7 +8,7 @@ use super::{HOME, LAST_WORDS, StatusReporter};
 use crate::cluster::ReportedState;
 use crate::cluster::status::StatusKey;
 use crate::herder::Phase;
-use crate::model::{OffsetKey, ShardId};
+use crate::model::{OffsetKey, TopicShard};
 use crate::worker::shards::ShardListener;
 
 /// Hears of the shards that are assigned to a worker and released by it.
@@ -24,16 +24,20 @@ impl ShardListener for Assignments {
         self.statuses.parts.connectors.look_now();
     }
 
-    fn released(&self, shards: &[ShardId]) {
+    fn released(&self, shards: &[TopicShard]) {
         let statuses = &self.statuses;
         let view = statuses.parts.configs.view();
         let of_shard = |name: &String, stream: &String| {
             let key = OffsetKey::of_stream(name, stream);
-            shards.contains(&statuses.parts.shards.shard_of(&key))
+            statuses.parts.shards.topics().shard_of(&key).is_some_and(|shard| shards.contains(&shard))
+        };
+        let is_home = |name: &String| {
+            let key = OffsetKey { connector: name.clone(), stream: HOME.to_owned() };
+            shards.contains(&statuses.parts.shards.topics().workers_shard_of(&key))
         };
         let mut keys = Vec::new();
         for name in view.names() {
-            if of_shard(name, &HOME.to_owned()) {
+            if is_home(name) {
                 keys.push(StatusKey::Connector(name.clone()));
             }
             let tasks = view.tasks(name).into_iter().flatten();

@@ -21,7 +21,7 @@ impl StatusReporter {
             let held = self.parts.shards.held();
             let is_held = |stream: &String| {
                 let key = OffsetKey::of_stream(name, stream);
-                held.contains(&self.parts.shards.shard_of(&key))
+                self.parts.shards.topics().shard_of(&key).is_some_and(|shard| held.contains(&shard))
             };
             // Only when all streams of the shards that are held now have been handed over.
             let gone: BTreeSet<String> = if looked == self.parts.shards.held_version() {

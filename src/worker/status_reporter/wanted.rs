@@ -7,7 +7,7 @@ use crate::cluster::status::{StatusKey, StatusView};
 use crate::cluster::{ConfigView, ReportedState, Status, TargetState};
 use crate::connector::Reported;
 use crate::connector::state::StreamStatus;
-use crate::model::{OffsetKey, ShardId};
+use crate::model::{OffsetKey, TopicShard};
 
 impl StatusReporter {
     /// Returns what the topic is to say of what is here. What has no lease of its own, for nothing is pulled, is reported under the
@@ -15,7 +15,7 @@ impl StatusReporter {
     pub(super) fn wanted(
         &self,
         view: &ConfigView,
-        held: &BTreeSet<ShardId>,
+        held: &BTreeSet<TopicShard>,
         statuses: &StatusView,
     ) -> BTreeMap<StatusKey, Status> {
         let mut wanted = BTreeMap::new();
@@ -40,7 +40,7 @@ impl StatusReporter {
             }
             for (&id, stream) in view.tasks(name).into_iter().flatten() {
                 let key = OffsetKey::of_stream(name, stream);
-                if !held.contains(&self.parts.shards.shard_of(&key)) {
+                if !self.parts.shards.topics().shard_of(&key).is_some_and(|shard| held.contains(&shard)) {
                     continue;
                 }
                 let status_key = StatusKey::Task(name.clone(), id);

@@ -54,6 +54,18 @@ settings! {
                  server old fragments may be deleted at once; where the topic would refuse or delete the record, the \
                  time of ingestion is written.",
             );
+        OFFSETS_TOPIC: Optional<String> = key("offsets.storage.topic", "Connector's own offsets topic")
+            .optional_topic()
+            .same_everywhere()
+            .group(Records)
+            .importance(Low)
+            .doc(
+                "Compacted topic that stores how far this connector's streams have been published, instead of the \
+                 worker's offset.storage.topic; connectors may share one, and it is created if it does not exist. \
+                 Transactions of connectors whose offsets are elsewhere do not delay this one. It can be changed only \
+                 while the connector is stopped, and its offsets are moved along; standalone workers have no such \
+                 topic.",
+            );
     }
 }
 

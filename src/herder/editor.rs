@@ -1,0 +1,125 @@
+//! Reads and alters offsets in their shards.
+//!
+//! **Contract.** Offsets are altered only while their connector is STOPPED, each shard's under the shard's own fence, in
+//! one transaction with the config offset at which it was STOPPED: whoever owns the shard loses it, is told by the config
+//! log, acquires it again, and pulls nothing before that config offset is in force there ([`crate::shard::ConfigGate`]).
+//! Every offset is checked before the first one is written.
+
+mod named;
+mod shards;
+mod topic;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::changes::Changes;
+use super::error::{OffsetsError, OperationError};
+use super::turns::{self, Turn, Turns};
+use crate::cluster::{AlteredShards, ConnectorEntry, Refusal, change};
+use crate::config::WorkerConfig;
+use crate::config::connector::{StreamsConfig, streams_of};
+use crate::kafka::KafkaLog;
+use crate::model::Contract;
+use crate::shard::ConfigOffset;
+
+pub(super) use shards::EditedShards;
+pub use shards::{Alterations, Offsets, UnreadableOffset};
+use topic::OwnTopics;
+
+/// Reads and alters offsets in the shards of the offsets topics.
+pub(super) struct OffsetsEditor {
+    /// Those of the worker's topic.
+    pub(super) workers: EditedShards,
+    pub(super) own: OwnTopics,
+    pub(super) changes: Changes,
+    pub(super) alterations: Turns,
+    readings: Turns,
+}
+
+impl OffsetsEditor {
+    pub(super) fn new(log: Arc<KafkaLog>, config: Arc<WorkerConfig>, contract: Contract, changes: Changes) -> Self {
+        let own = OwnTopics::new(Arc::clone(&log), Arc::clone(&config), contract.clone());
+        Self {
+            workers: EditedShards { topic: None, log, contract, count: config.shards },
+            own,
+            changes,
+            alterations: Turns::new(turns::ALTERATIONS),
+            readings: Turns::new(turns::READINGS),
+        }
+    }
+
+    /// Returns the shards of a topic; `None`: the worker's.
+    pub(super) async fn shards_of(&self, topic: Option<&String>) -> Result<EditedShards, OffsetsError> {
+        match topic {
+            None => Ok(self.workers.clone()),
+            Some(topic) => Ok(self.own.open(topic).await?),
+        }
+    }
+
+    pub(super) async fn read(&self, topic: Option<&String>, name: &str) -> Result<Offsets, OffsetsError> {
+        let turn = self.readings.turn().await?;
+        let (shards, name) = (self.shards_of(topic).await?, name.to_owned());
+        let read = turns::within(turn, move || shards.read(&name).map_err(|failure| shards.failed(failure, 0)));
+        Ok(read.await??)
+    }
+
+    /// Refuses streams that are not the connector's, unless they have an offset.
+    pub(super) async fn check_named(
+        &self,
+        topic: Option<&String>,
+        name: &str,
+        entry: &ConnectorEntry,
+        offsets: &Alterations,
+    ) -> Result<(), OffsetsError> {
+        // A connector whose settings cannot be read here may have any.
+        let Some(streams) = entry.settings.as_ref().ok().and_then(streams_of) else { return Ok(()) };
+        let mut foreign: Vec<&String> = offsets.keys().filter(|stream| !named::may_have(&streams, stream)).collect();
+        if foreign.is_empty() {
+            return Ok(());
+        }
+        let mut known: BTreeSet<String> = self.read(topic, name).await?.into_keys().collect();
+        foreign.retain(|stream| !known.contains(*stream));
+        let Some(foreign) = foreign.first() else { return Ok(()) };
+        match &streams {
+            StreamsConfig::Listed(listed) => known.extend(listed.iter().map(|stream| stream.name().to_owned())),
+            StreamsConfig::Discovered(_) => known.extend(entry.tasks.values().cloned()),
+        }
+        Err(OperationError::from(Refusal::Invalid(named::refusal(name, &streams, foreign, &known))).into())
+    }
+
+    pub(super) async fn alter(
+        &self,
+        turn: Turn,
+        topic: Option<String>,
+        name: &str,
+        offsets: Alterations,
+        stopped: ConfigOffset,
+    ) -> Result<(), OffsetsError> {
+        let shards = self.shards_of(topic.as_ref()).await?;
+        let (name, configs) = (name.to_owned(), Arc::clone(self.changes.log()));
+        let altered = turns::within(turn, move || {
+            let mut done = Vec::new();
+            let altered = shards.alter(&name, offsets, &stopped, &mut done);
+            let altered = altered.map_err(|failure| shards.failed(failure, done.len()));
+            // Their owners acquire them again: one that has nothing to write would not notice.
+            let told = match done.is_empty() {
+                true => Ok(((), 0)),
+                false => {
+                    let done = AlteredShards { topic: shards.topic, shards: done };
+                    configs.change(|view| change::altered(view, &name, &done))
+                }
+            };
+            (altered, told)
+        });
+        let (altered, told) = altered.await?;
+        altered?;
+        told.map(|_| ()).map_err(|error| OperationError::from(error).into())
+    }
+
+    /// Returns the config offset at which the connector is STOPPED, read under the log's fence.
+    pub(super) async fn stopped_at(&self, name: &str) -> Result<ConfigOffset, OffsetsError> {
+        let name = name.to_owned();
+        let ((), position) = self.changes.make(move |view| change::stopped(view, &name)).await?;
+        Ok(ConfigOffset { topic: self.changes.log().topic().to_owned(), position })
+    }
+}

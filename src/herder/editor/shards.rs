@@ -1,0 +1,159 @@
+//! The shards of one offsets topic, as whoever reads and alters offsets has them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cluster::records::KeyValue;
+use crate::herder::error::ShardFailure;
+use crate::kafka::KafkaLog;
+use crate::model::log::write_transaction;
+use crate::model::sequence;
+use crate::model::{Contract, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset};
+use crate::shard::acquire::{acquire, contend};
+use crate::shard::by_arn::find;
+use crate::shard::moving::ShardsOfTopic;
+use crate::shard::recover::{CONFIG_OFFSET_KEY, RecoverError, Recovered, recover};
+use crate::shard::{ConfigOffset, ShardLease};
+
+/// A shard that makes no progress for this long is given up.
+const STALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The record of a stream's offset cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct UnreadableOffset {
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// The offsets of a connector's streams, by stream.
+pub type Offsets = BTreeMap<String, Result<StoredOffset, UnreadableOffset>>;
+
+/// Offsets that are to be set, by stream; `None` forgets one, so that its stream begins anew.
+pub type Alterations = BTreeMap<String, Option<StoredOffset>>;
+
+/// The shards of one topic, whose offsets are edited.
+#[derive(Clone)]
+pub(in crate::herder) struct EditedShards {
+    /// The topic; `None`: the worker's.
+    pub(in crate::herder) topic: Option<String>,
+    pub(in crate::herder) log: Arc<KafkaLog>,
+    pub(in crate::herder) contract: Contract,
+    pub(in crate::herder) count: ShardCount,
+}
+
+/// The shard that could not be read or written, and why.
+pub(super) type Failure = (ShardId, RecoverError);
+
+impl EditedShards {
+    /// Returns the shards as offsets are moved out of them or into them.
+    pub(in crate::herder) fn movable(&self) -> ShardsOfTopic<'_, KafkaLog> {
+        let Self { log, contract, count, .. } = self;
+        ShardsOfTopic { log, contract, count: *count, stall_timeout: STALL_TIMEOUT }
+    }
+
+    pub(super) fn failed(&self, (shard, source): Failure, altered: usize) -> ShardFailure {
+        ShardFailure { shard, topic: self.log.offsets_topic().to_owned(), altered, source: Box::new(source) }
+    }
+
+    pub(super) fn read(&self, connector: &str) -> Result<Offsets, Failure> {
+        let mut offsets = Offsets::new();
+        for shard in (0..self.count.get()).map(ShardId) {
+            let mut reader = self.log.open_reader().map_err(|error| (shard, error.into()))?;
+            let recovered = recover(&mut reader, shard, &self.contract, STALL_TIMEOUT, &|| true);
+            self.log.give_back(recovered.is_ok().then_some(reader));
+            let recovered = recovered.map_err(|error| (shard, error))?;
+            let mine = |key: &OffsetKey| key.connector == connector;
+            let by_arn = recovered.by_arn.into_iter().map(|(key, place)| (key, Ok(place.offset)));
+            let positions = recovered.positions.into_iter().map(|(key, offset)| (key, Ok(offset)));
+            let unreadable = recovered.unreadable.into_iter();
+            let unreadable = unreadable.map(|(key, reason)| (key, Err(UnreadableOffset { reason })));
+            for (key, offset) in by_arn.chain(positions).chain(unreadable).filter(|(key, _)| mine(key)) {
+                note(&mut offsets, OffsetKey::of_stream(&key.connector, &key.stream).stream, offset);
+            }
+        }
+        Ok(offsets)
+    }
+
+    /// Alters shard after shard; `done` is given those that are altered.
+    pub(super) fn alter(
+        &self,
+        connector: &str,
+        offsets: Alterations,
+        stopped: &ConfigOffset,
+        done: &mut Vec<ShardId>,
+    ) -> Result<(), Failure> {
+        type OfShards = BTreeMap<ShardId, Vec<(OffsetKey, Option<StoredOffset>)>>;
+        let mut of_shards = OfShards::new();
+        // What is said of a stream now counts alone: what stood under its ARN goes, afterwards.
+        let mut by_arn = OfShards::new();
+        let found = find(&*self.log, &self.contract, self.count, STALL_TIMEOUT);
+        let mut found = found.map_err(|error| (ShardId(0), error))?;
+        for (stream, offset) in offsets {
+            let key = OffsetKey::of_stream(connector, &stream);
+            for (key, shard, _) in found.remove(&key).into_iter().flatten() {
+                by_arn.entry(shard).or_default().push((key, None));
+            }
+            of_shards.entry(self.count.shard_of(&key.to_bytes())).or_default().push((key, offset));
+        }
+        for (shard, offsets) in of_shards.into_iter().chain(by_arn) {
+            contend(|| self.alter_shard(shard, &offsets, stopped)).map_err(|error| (shard, error))?;
+            done.push(shard);
+        }
+        Ok(())
+    }
+
+    /// Acquires the shard as an owner does, and writes into it what no owner would.
+    fn alter_shard(
+        &self,
+        shard: ShardId,
+        offsets: &[(OffsetKey, Option<StoredOffset>)],
+        stopped: &ConfigOffset,
+    ) -> Result<(), RecoverError> {
+        let taken = acquire(&*self.log, shard, &self.contract, &ShardLease::default(), STALL_TIMEOUT)?;
+        let mut producer = taken.producer;
+        let topic: Arc<str> = self.log.offsets_topic().into();
+        let first = taken.recovered.first_records(&self.contract).into_iter().map(|(key, value)| (key, Some(value)));
+        // Somebody who began later may have been here before.
+        let waited_for = taken.recovered.highest_config_offset(stopped).to_bytes();
+        let own = first.chain([(CONFIG_OFFSET_KEY.to_vec(), Some(waited_for))]);
+        let altered = offsets.iter().flat_map(|(key, offset)| altered(&taken.recovered, key, offset.clone()));
+        let records = own.chain(altered);
+        write_transaction(&mut producer, records.map(|(key, value)| Record::of_log(&topic, shard, key, value)))?;
+        Ok(())
+    }
+}
+
+/// Takes in an offset of a stream. Of two, one of them under its ARN, the higher one counts; one that cannot be read is
+/// told in any case.
+fn note(offsets: &mut Offsets, stream: String, offset: Result<StoredOffset, UnreadableOffset>) {
+    let stays = match (offsets.get(&stream), &offset) {
+        (Some(Err(_)), _) => true,
+        (Some(Ok(known)), Ok(offset)) => known.fragment_number >= offset.fragment_number,
+        _ => false,
+    };
+    if !stays {
+        offsets.insert(stream, offset);
+    }
+}
+
+/// Returns the records that alter a stream's offset. Its sequence goes on from where it is: in the offset, or on its own where
+/// there is no offset any more.
+fn altered(recovered: &Recovered, key: &OffsetKey, offset: Option<StoredOffset>) -> [KeyValue; 2] {
+    let known = recovered.sequences.last(key);
+    let sequence = offset.as_ref().and_then(|offset| offset.sequence).max(known);
+    let alone = if offset.is_none() { sequence } else { None };
+    let offset = offset.map(|offset| {
+        // A stream stays in the partition that its records are in, wherever it goes on.
+        let kept = || recovered.positions.get(key).map(|kept| kept.data_partitions.clone()).unwrap_or_default();
+        let given = Some(offset.data_partitions.clone()).filter(|given| !given.is_empty());
+        let data_partitions = given.unwrap_or_else(kept);
+        StoredOffset { sequence, data_partitions, ..offset }.to_bytes()
+    });
+    [(sequence::key_bytes(key), alone.map(sequence::value_bytes)), (key.to_bytes(), offset)]
+}
+
+#[cfg(test)]
+#[path = "shards_tests.rs"]
+mod tests;

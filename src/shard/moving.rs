@@ -1,0 +1,265 @@
+//! A connector's offsets on their way from one offsets topic to another.
+//!
+//! **Contract.** Offsets are moved while nobody publishes for the connector: where the config log is at a config offset, the
+//! connector is STOPPED, or there is none. [`ShardsOfTopic::take_out`] acquires every shard of the old topic and leaves that
+//! config offset in it, so that whoever owned the shard loses it, all that was published is seen, and nobody who acquires
+//! it again publishes for the connector before knowing that it is stopped. [`ShardsOfTopic::put_in`] makes the new
+//! topic say the same, under the fence of each of its shards. Neither decides where the offsets are: the config log does,
+//! afterwards, in the change that names the new topic, and only if the connector was not changed meanwhile. Until then the
+//! copies are nobody's; from then on what is left in the old topic is ([`ShardsOfTopic::forget`] removes it). A move that
+//! was overtaken by a later one finds that one's config offset in the shards and writes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::acquire::{Acquired, acquire, contend};
+use super::recover::{CONFIG_OFFSET_KEY, EPOCH_BASE_KEY, RecoverError, Recovered};
+use super::{ConfigOffset, ShardLease};
+use crate::model::log::write_transaction;
+use crate::model::{Contract, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset, sequence};
+
+/// The shards of one offsets topic.
+pub struct ShardsOfTopic<'a, L> {
+    /// Where they are.
+    pub log: &'a L,
+    /// What the topic is bound to.
+    pub contract: &'a Contract,
+    /// How many there are.
+    pub count: ShardCount,
+    /// A shard that makes no progress for this long is given up.
+    pub stall_timeout: Duration,
+}
+
+/// What is made of shards that nobody has begun in a topic that offsets are taken out of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unbegun {
+    /// They have no offsets.
+    Empty,
+    /// They had offsets, which are gone: offsets that were moved to the topic were written to all of its shards.
+    Lost,
+}
+
+/// The offsets of a connector, as they were taken out of a topic.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct TakenOut {
+    /// Offsets, by the streams' names.
+    offsets: BTreeMap<OffsetKey, StoredOffset>,
+    /// Sequences of streams, those without an offset too.
+    sequences: BTreeMap<OffsetKey, i64>,
+    /// The highest lease epoch of the shards.
+    lease_epoch: i64,
+}
+
+/// Why offsets were not moved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MoveError {
+    /// A shard cannot be read or written.
+    #[error("shard {shard} of topic {topic}: {source}")]
+    Shard {
+        /// The shard.
+        shard: ShardId,
+        /// Its topic.
+        topic: String,
+        /// Why.
+        source: Box<RecoverError>,
+    },
+    /// An offset cannot be read: without it the stream would be published again.
+    #[error("shard {shard} of topic {topic}: {reason}")]
+    Unreadable {
+        /// The shard.
+        shard: ShardId,
+        /// Its topic.
+        topic: String,
+        /// Why.
+        reason: String,
+    },
+    /// A shard has lost what was in it.
+    #[error(
+        "shard {shard} of topic {topic}: the topic was deleted and made anew, and with it the positions of streams are gone: bring \
+         it back as it was; or delete the connector and make it again, and its streams begin anew"
+    )]
+    Lost {
+        /// The shard.
+        shard: ShardId,
+        /// Its topic.
+        topic: String,
+    },
+    /// The offsets of a shard were moved or altered by somebody else who began later.
+    #[error("shard {shard} of topic {topic} was altered meanwhile; try again")]
+    Overtaken {
+        /// The shard.
+        shard: ShardId,
+        /// Its topic.
+        topic: String,
+    },
+}
+
+impl<L: ShardLog> ShardsOfTopic<'_, L> {
+    /// Returns the numbers of the shards.
+    fn all(&self) -> impl Iterator<Item = ShardId> {
+        (0..self.count.get()).map(ShardId)
+    }
+
+    fn topic(&self) -> String {
+        self.log.offsets_topic().to_owned()
+    }
+
+    /// Has every shard know the config offset at which the connector is stopped, and returns the connector's offsets. They
+    /// stay where they are. Blocks.
+    ///
+    /// # Errors
+    /// When a shard cannot be acquired, or an offset of the connector cannot be read.
+    pub fn take_out(&self, connector: &str, stopped: &ConfigOffset, unbegun: Unbegun) -> Result<TakenOut, MoveError> {
+        let mut taken = TakenOut::default();
+        for shard in self.all() {
+            let mut lost = false;
+            let recovered = self.write(shard, |recovered| {
+                lost = unbegun == Unbegun::Lost && !recovered.has_contract;
+                (!lost).then(|| self.quiet(recovered, stopped))
+            })?;
+            if lost {
+                return Err(MoveError::Lost { shard, topic: self.topic() });
+            }
+            let mine = |key: &OffsetKey| key.connector == connector;
+            if let Some((_, reason)) = recovered.unreadable.iter().find(|(key, _)| mine(key)) {
+                return Err(MoveError::Unreadable { shard, topic: self.topic(), reason: reason.clone() });
+            }
+            let by_arn = recovered.by_arn.into_iter().filter_map(|(key, found)| Some((key.by_name()?, found.offset)));
+            for (key, offset) in recovered.positions.into_iter().chain(by_arn).filter(|(key, _)| mine(key)) {
+                taken.sequence(&key, offset.sequence);
+                // Of two positions of a stream, one of them under its ARN, the higher one counts.
+                let known = taken.offsets.get(&key);
+                if known.is_none_or(|known| known.fragment_number < offset.fragment_number) {
+                    taken.offsets.insert(key, offset);
+                }
+            }
+            for (key, last) in recovered.sequences.iter().filter(|(key, _)| mine(key)) {
+                taken.sequence(key, Some(last));
+            }
+            taken.lease_epoch = taken.lease_epoch.max(recovered.lease_epoch);
+        }
+        Ok(taken)
+    }
+
+    /// Makes the topic say of the connector's streams what was taken out of another one, and nothing else. Blocks.
+    ///
+    /// # Errors
+    /// When a shard cannot be acquired, or somebody who began later was there before.
+    pub fn put_in(&self, connector: &str, taken: &TakenOut, stopped: &ConfigOffset) -> Result<(), MoveError> {
+        for shard in self.all() {
+            let mut overtaken = false;
+            self.write(shard, |recovered| {
+                overtaken = is_later(recovered, stopped);
+                (!overtaken).then(|| {
+                    let base = taken.lease_epoch.max(recovered.epoch_base);
+                    let base = (EPOCH_BASE_KEY.to_vec(), Some(base.to_string().into_bytes()));
+                    let records = self.replaced(shard, connector, recovered, taken);
+                    self.quiet(recovered, stopped).into_iter().chain([base]).chain(records).collect()
+                })
+            })?;
+            if overtaken {
+                return Err(MoveError::Overtaken { shard, topic: self.topic() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what the topic still says of the connector's streams after they were moved to another one, where nobody has
+    /// moved or altered anything since. Blocks.
+    ///
+    /// # Errors
+    /// When a shard cannot be acquired.
+    pub fn forget(&self, connector: &str, stopped: &ConfigOffset) -> Result<(), MoveError> {
+        for shard in self.all() {
+            self.write(shard, |recovered| {
+                let known: BTreeSet<&OffsetKey> = known_of(connector, recovered).collect();
+                let gone = known.into_iter().flat_map(|key| [(sequence::key_bytes(key), None), (key.to_bytes(), None)]);
+                let gone: Vec<KeyValue> = gone.collect();
+                (!gone.is_empty() && !is_later(recovered, stopped)).then_some(gone)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Returns what a shard has to say first, and the config offset that whoever acquires it waits for: never an earlier one
+    /// than it says already.
+    fn quiet(&self, recovered: &Recovered, stopped: &ConfigOffset) -> Vec<KeyValue> {
+        let first = recovered.first_records(self.contract).into_iter().map(|(key, value)| (key, Some(value)));
+        let waited_for = recovered.highest_config_offset(stopped).to_bytes();
+        first.chain([(CONFIG_OFFSET_KEY.to_vec(), Some(waited_for))]).collect()
+    }
+
+    /// Returns the records by which a shard says of the connector's streams what `taken` says. Sequences never go back: one
+    /// that the shard knows from an earlier life goes on.
+    fn replaced(&self, shard: ShardId, connector: &str, recovered: &Recovered, taken: &TakenOut) -> Vec<KeyValue> {
+        let of_shard = |key: &&OffsetKey| self.count.shard_of(&key.to_bytes()) == shard;
+        let new = taken.offsets.keys().chain(taken.sequences.keys()).filter(of_shard);
+        let keys: BTreeSet<&OffsetKey> = known_of(connector, recovered).chain(new).collect();
+        let records = keys.into_iter().flat_map(|key| {
+            let last = taken.sequences.get(key).copied().max(recovered.sequences.last(key));
+            let offset = taken.offsets.get(key).map(|offset| StoredOffset { sequence: last, ..offset.clone() });
+            // The sequence stands in the offset; without one it stands alone.
+            let alone = last.filter(|_| offset.is_none()).map(sequence::value_bytes);
+            [(sequence::key_bytes(key), alone), (key.to_bytes(), offset.map(|offset| offset.to_bytes()))]
+        });
+        records.collect()
+    }
+
+    /// Acquires a shard as an owner does, and writes into it what is decided on by what it says; returns that.
+    fn write(
+        &self,
+        shard: ShardId,
+        mut decide: impl FnMut(&Recovered) -> Option<Vec<KeyValue>>,
+    ) -> Result<Recovered, MoveError> {
+        let topic = self.log.offsets_topic().into();
+        let written = contend(|| {
+            let lease = ShardLease::default();
+            let Acquired { mut producer, recovered } =
+                acquire(self.log, shard, self.contract, &lease, self.stall_timeout)?;
+            if let Some(records) = decide(&recovered) {
+                let records = records.into_iter().map(|(key, value)| Record::of_log(&topic, shard, key, value));
+                write_transaction(&mut producer, records)?;
+            }
+            Ok(recovered)
+        });
+        written.map_err(|source| MoveError::Shard { shard, topic: self.topic(), source: Box::new(source) })
+    }
+}
+
+/// A key, and a value or what deletes it.
+type KeyValue = (Vec<u8>, Option<Vec<u8>>);
+
+/// Returns the streams of a connector that a shard says anything of.
+fn known_of<'a>(connector: &'a str, recovered: &'a Recovered) -> impl Iterator<Item = &'a OffsetKey> {
+    let known = recovered.positions.keys().chain(recovered.unreadable.keys()).chain(recovered.by_arn.keys());
+    let known = known.chain(recovered.sequences.iter().map(|(key, _)| key));
+    known.filter(move |key| key.connector == connector)
+}
+
+/// Whether a shard waits for a later config offset than this one.
+fn is_later(recovered: &Recovered, stopped: &ConfigOffset) -> bool {
+    recovered.highest_config_offset(stopped) != *stopped
+}
+
+impl TakenOut {
+    fn sequence(&mut self, key: &OffsetKey, last: Option<i64>) {
+        if let Some(last) = last {
+            let known = self.sequences.entry(key.clone()).or_insert(last);
+            *known = last.max(*known);
+        }
+    }
+
+    /// Returns how many streams have an offset.
+    pub fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// Returns whether no stream has an offset.
+    pub fn is_empty(&self) -> bool {
+        self.offsets.is_empty()
+    }
+}
+
+#[cfg(test)]
+#[path = "moving_tests.rs"]
+mod tests;

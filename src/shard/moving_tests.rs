@@ -1,0 +1,184 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::super::fake::{FakeLog, FakeProducer};
+use super::super::recover::recover;
+use super::*;
+use crate::model::TransactionalProducer;
+use crate::model::log::LogErrorKind;
+
+const STALL: Duration = Duration::from_secs(60);
+const SHARDS: i32 = 5;
+const ARN: &str = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/yard/1511852109126";
+
+fn contract() -> Contract {
+    Contract::of_group("group", SHARDS)
+}
+
+fn of<'a>(log: &'a FakeLog, contract: &'a Contract) -> ShardsOfTopic<'a, FakeLog> {
+    ShardsOfTopic { log, contract, count: ShardCount::new(SHARDS).unwrap(), stall_timeout: STALL }
+}
+
+fn stopped(position: i64) -> ConfigOffset {
+    ConfigOffset { topic: "configs".to_owned(), position }
+}
+
+fn key(connector: &str, stream: &str) -> OffsetKey {
+    OffsetKey { connector: connector.to_owned(), stream: stream.to_owned() }
+}
+
+fn offset(number: &str, sequence: i64) -> StoredOffset {
+    StoredOffset {
+        continuation_token: Some("token".to_owned()),
+        fragment_number: number.parse().unwrap(),
+        server_timestamp: None,
+        producer_timestamp: None,
+        sequence: Some(sequence),
+        data_partitions: Vec::new(),
+    }
+}
+
+fn shard_of(key: &OffsetKey) -> ShardId {
+    ShardCount::new(SHARDS).unwrap().shard_of(&key.to_bytes())
+}
+
+/// Writes as the owner of a shard does, and leaves a transaction of its own open behind it.
+fn publish(log: &FakeLog, key: &OffsetKey, value: Option<Vec<u8>>) -> FakeProducer {
+    let shard = shard_of(key);
+    let topic: std::sync::Arc<str> = log.offsets_topic().into();
+    let mut owner = log.intruder(shard);
+    write_transaction(&mut owner, [Record::of_log(&topic, shard, key.to_bytes(), value)]).unwrap();
+    owner.begin().unwrap();
+    owner
+}
+
+/// What a topic says of a connector's streams: number and sequence of each that has an offset, and sequences.
+fn said(log: &FakeLog, connector: &str) -> Vec<(String, Option<String>, Option<i64>)> {
+    let mut found = BTreeMap::new();
+    for shard in (0..SHARDS).map(ShardId) {
+        let mut reader = log.open_reader().unwrap();
+        let recovered = recover(&mut reader, shard, &contract(), STALL, &|| true).unwrap();
+        for (key, offset) in &recovered.positions {
+            found.insert(key.clone(), (Some(offset.fragment_number.to_string()), offset.sequence));
+        }
+        for (key, sequence) in recovered.sequences.iter() {
+            found.entry(key.clone()).or_insert((None, Some(sequence)));
+        }
+        assert!(recovered.by_arn.is_empty() || connector != "c", "{:?}", recovered.by_arn);
+    }
+    let mine = found.into_iter().filter(|(key, _)| key.connector == connector);
+    mine.map(|(key, (number, sequence))| (key.stream, number, sequence)).collect()
+}
+
+fn row(stream: &str, number: Option<&str>, sequence: i64) -> (String, Option<String>, Option<i64>) {
+    (stream.to_owned(), number.map(str::to_owned), Some(sequence))
+}
+
+fn move_all(from: &FakeLog, to: &FakeLog, at: i64) -> Result<TakenOut, MoveError> {
+    let contract = contract();
+    let taken = of(from, &contract).take_out("c", &stopped(at), Unbegun::Empty)?;
+    of(to, &contract).put_in("c", &taken, &stopped(at))?;
+    Ok(taken)
+}
+
+#[test]
+fn offsets_and_sequences_are_moved_under_the_fences_of_both_topics_and_no_other_connectors() {
+    let (from, to) = (FakeLog::default(), FakeLog::default());
+    let mut owner = publish(&from, &key("c", "door"), Some(offset("7", 3).to_bytes()));
+    publish(&from, &key("d", "door"), Some(offset("9", 1).to_bytes()));
+    publish(&from, &key("c", ARN), Some(offset("5", 2).to_bytes()));
+    // One that was reset has its sequence alone.
+    let reset = key("c", "reset");
+    let alone = Record::of_log(
+        &"offsets".into(),
+        shard_of(&reset),
+        sequence::key_bytes(&reset),
+        Some(sequence::value_bytes(4)),
+    );
+    write_transaction(&mut from.intruder(shard_of(&reset)), [alone]).unwrap();
+    // The new topic has something of an earlier life.
+    let mut there = publish(&to, &key("c", "gone"), Some(offset("99", 50).to_bytes()));
+    assert_eq!(move_all(&from, &to, 10).unwrap().len(), 2);
+    // Its sequence there goes on, should the stream come again.
+    let moved = [row("door", Some("7"), 3), row("gone", None, 50), row("reset", None, 4), row("yard", Some("5"), 2)];
+    assert_eq!(said(&to, "c"), moved);
+    // Whoever had the shards writes no more there, in either topic.
+    for owner in [&mut owner, &mut there] {
+        assert_eq!(owner.commit().map_err(|error| error.kind), Err(LogErrorKind::Fenced));
+    }
+    // Every shard waits for the config offset, of streams without an offset, too, and has its contract.
+    for log in [&from, &to] {
+        for shard in (0..SHARDS).map(ShardId) {
+            let recovered = recover(&mut log.open_reader().unwrap(), shard, &contract(), STALL, &|| true).unwrap();
+            assert_eq!(recovered.config_offset, Some(Ok(stopped(10))));
+            assert!(recovered.has_contract);
+        }
+    }
+    // Nothing was taken away before anybody has decided.
+    assert_eq!(said(&from, "d"), [row("door", Some("9"), 1)]);
+    of(&from, &contract()).forget("c", &stopped(10)).unwrap();
+    assert!(said(&from, "c").iter().all(|(_, number, _)| number.is_none()));
+    assert_eq!(said(&from, "d"), [row("door", Some("9"), 1)]);
+}
+
+#[test]
+fn a_lease_in_the_new_topic_has_a_higher_epoch_than_any_in_the_old_one() {
+    let (from, to) = (FakeLog::default(), FakeLog::default());
+    for number in 0..40 {
+        publish(&from, &key("c", "door"), Some(offset(&number.to_string(), number).to_bytes()));
+    }
+    let taken = move_all(&from, &to, 10).unwrap();
+    let epoch = |log: &FakeLog, shard| {
+        recover(&mut log.open_reader().unwrap(), shard, &contract(), STALL, &|| true).unwrap().lease_epoch
+    };
+    assert!(taken.lease_epoch > 40);
+    let there = epoch(&to, ShardId(0));
+    assert!(there > taken.lease_epoch, "{there}");
+    // And back again.
+    let back = move_all(&to, &from, 20).unwrap();
+    assert!(back.lease_epoch >= there && epoch(&from, ShardId(0)) > back.lease_epoch);
+}
+
+#[test]
+fn a_move_that_was_overtaken_writes_nothing_into_the_topic_and_forgets_nothing() {
+    let (from, to) = (FakeLog::default(), FakeLog::default());
+    publish(&from, &key("c", "door"), Some(offset("7", 3).to_bytes()));
+    let contract = contract();
+    let slow = of(&from, &contract).take_out("c", &stopped(10), Unbegun::Empty).unwrap();
+    // Another worker began later, and its move is complete; the connector has published since.
+    move_all(&from, &to, 20).unwrap();
+    publish(&to, &key("c", "door"), Some(offset("8", 4).to_bytes()));
+    let overtaken = of(&to, &contract).put_in("c", &slow, &stopped(10)).unwrap_err();
+    assert!(matches!(overtaken, MoveError::Overtaken { .. }), "{overtaken}");
+    assert_eq!(said(&to, "c"), [row("door", Some("8"), 4)]);
+    // It comes to forgetting after the offsets have come back.
+    move_all(&to, &from, 30).unwrap();
+    of(&from, &contract).forget("c", &stopped(20)).unwrap();
+    assert_eq!(said(&from, "c"), [row("door", Some("8"), 4)]);
+    // A shard never waits for less than it did.
+    of(&from, &contract).take_out("c", &stopped(15), Unbegun::Lost).unwrap();
+    let recovered = recover(&mut from.open_reader().unwrap(), ShardId(0), &contract, STALL, &|| true).unwrap();
+    assert_eq!(recovered.config_offset, Some(Ok(stopped(30))));
+}
+
+#[test]
+fn offsets_that_cannot_be_read_are_not_moved() {
+    let (from, to) = (FakeLog::default(), FakeLog::default());
+    publish(&from, &key("c", "door"), Some(br#"{"version":9}"#.to_vec()));
+    let error = move_all(&from, &to, 10).unwrap_err();
+    assert!(matches!(error, MoveError::Unreadable { .. }), "{error}");
+    assert!(to.written_shards().is_empty());
+    // Another connector's are none of its business.
+    publish(&from, &key("c", "door"), Some(offset("7", 3).to_bytes()));
+    publish(&from, &key("d", "door"), Some(br#"{"version":9}"#.to_vec()));
+    assert_eq!(move_all(&from, &to, 11).unwrap().len(), 1);
+}
+
+#[test]
+fn a_topic_that_was_made_anew_is_not_taken_for_one_without_offsets() {
+    let log = FakeLog::default();
+    publish(&log, &key("c", "door"), Some(offset("7", 3).to_bytes()));
+    let error = of(&log, &contract()).take_out("c", &stopped(10), Unbegun::Lost).unwrap_err();
+    assert!(matches!(error, MoveError::Lost { .. }), "{error}");
+    // Nothing was written to any shard that would make it look begun.
+    assert_eq!(log.written_shards(), [shard_of(&key("c", "door"))]);
+}

@@ -1,0 +1,257 @@
+//! The offsets topics that connectors have of their own, on this worker.
+//!
+//! **Contract.** The topics that the config log names are opened here: each is looked at, held against what the group has
+//! agreed on, and its shards are shared among the workers as those of the worker's topic are. None is made here (the
+//! herder makes one when a connector's offsets are moved to it, and writes to all of its shards): one that is missing, or
+//! has a shard that nobody has begun, has lost offsets. Whatever is wrong with a topic fails the connectors that have their offsets in it, and
+//! nobody else; it is opened again by a back-off.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::shard_topics::TopicOwners;
+use super::shards::{Shards, TopicRefusal};
+use super::startup;
+use crate::cluster::ConfigLog;
+use crate::config::RestartPolicy;
+use crate::kafka::storage_topics::{COMPACTED, LOSES_OFFSETS, not_compacted};
+use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Subscription, Topics};
+use crate::model::{Contract, ShardCount};
+use crate::shard::{OwnerContext, OwnerSettings};
+use crate::supervision::{Part, fault_point};
+
+/// A topic that cannot be opened is tried again so.
+const RETRY: RestartPolicy =
+    RestartPolicy { timeout: None, base: Duration::from_secs(1), cap: Duration::from_secs(60) };
+/// A connector waits this long for its topic to be opened before it says so.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Hears what becomes of the topics.
+pub(super) trait TopicListener: Send + Sync {
+    /// A topic was looked at: whoever waits for it may ask.
+    fn looked(&self);
+
+    /// A topic that was open cannot be used any more.
+    fn lost(&self, topic: &str);
+}
+
+/// Opens and closes the topics.
+pub(super) struct OffsetsTopics {
+    parts: TopicParts,
+    shards: Arc<Shards>,
+    states: Mutex<BTreeMap<String, State>>,
+    /// Counts changes of states.
+    changes: watch::Sender<u64>,
+}
+
+/// What topics are opened with.
+pub(super) struct TopicParts {
+    /// The settings of clients on the worker's topic.
+    pub(super) kafka: KafkaSettings,
+    /// What the group has agreed on, for the worker's topic.
+    pub(super) contract: Contract,
+    pub(super) settings: OwnerSettings,
+    pub(super) topics: Arc<Topics>,
+    pub(super) data_topics: Arc<DataTopics>,
+    pub(super) runtime: tokio::runtime::Handle,
+    pub(super) subscription: Subscription,
+}
+
+/// What has become of a topic on this worker.
+#[derive(Debug, Clone)]
+enum State {
+    /// Its shards are shared among the workers.
+    Open,
+    /// It cannot be used, for this reason; tried again at this time.
+    Refused { reason: String, failures: u32, next: Instant },
+}
+
+impl OffsetsTopics {
+    pub(super) fn new(parts: TopicParts, shards: Arc<Shards>) -> Self {
+        Self { parts, shards, states: Mutex::default(), changes: watch::Sender::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, State>> {
+        // Nothing panics while it is held, and states are replaced as a whole.
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the topics that are open.
+    pub(super) fn open(&self) -> Vec<String> {
+        let states = self.lock();
+        states.iter().filter(|(_, state)| matches!(state, State::Open)).map(|(topic, _)| topic.clone()).collect()
+    }
+
+    /// Waits until a topic is open.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub(super) async fn opened(&self, topic: &str) -> Result<(), String> {
+        let mut changes = self.changes.subscribe();
+        let wait = async {
+            loop {
+                match self.lock().get(topic) {
+                    Some(State::Open) => return Ok(()),
+                    Some(State::Refused { reason, .. }) => return Err(reason.clone()),
+                    None => {}
+                }
+                // It lives as long as this.
+                let _ = changes.changed().await;
+            }
+        };
+        let waited = tokio::time::timeout(OPENING_TIMEOUT, wait).await;
+        waited.unwrap_or_else(|_| Err(format!("topic {topic} (offsets.storage.topic) is being opened")))
+    }
+
+    /// Opens what the config log names and closes what it does not name any more, until it is stopped.
+    pub(super) async fn follow(
+        self: Arc<Self>,
+        configs: Arc<ConfigLog>,
+        listener: Arc<dyn TopicListener>,
+        mut refusals: mpsc::Receiver<TopicRefusal>,
+        stop: CancellationToken,
+    ) {
+        let mut moved = configs.watch();
+        loop {
+            fault_point(Part::OffsetsTopics);
+            let wanted = configs.view().own_offsets_topics();
+            for topic in self.known().into_iter().filter(|topic| !wanted.contains(topic)) {
+                self.close(&topic).await;
+                self.lock().remove(&topic);
+                tracing::info!(topic, "no connector has its offsets in this topic any more: its shards are released");
+            }
+            for topic in wanted {
+                if self.is_due(&topic) {
+                    self.try_open(&topic).await;
+                    listener.looked();
+                }
+            }
+            let next = self.next_try();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = moved.changed() => if changed.is_err() { return },
+                Some(refusal) = refusals.recv() => {
+                    self.refuse(&refusal.topic, refusal.reason).await;
+                    listener.lost(&refusal.topic);
+                }
+                () = tokio::time::sleep_until(next.into()) => {}
+            }
+        }
+    }
+
+    fn known(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
+    }
+
+    fn is_due(&self, topic: &str) -> bool {
+        match self.lock().get(topic) {
+            None => true,
+            Some(State::Open) => false,
+            Some(State::Refused { next, .. }) => *next <= Instant::now() && self.parts.subscription.is_in_force(),
+        }
+    }
+
+    /// Returns when the next topic is due, or a time at which it does no harm to look.
+    fn next_try(&self) -> Instant {
+        let states = self.lock();
+        let times = states.values().filter_map(|state| match state {
+            State::Open => None,
+            // Looked at again soon where only the group has not heard yet.
+            State::Refused { next, .. } => Some((*next).max(Instant::now() + Duration::from_millis(200))),
+        });
+        times.min().unwrap_or_else(|| Instant::now() + RETRY.cap)
+    }
+
+    async fn try_open(&self, topic: &str) {
+        match self.look(topic).await {
+            Ok(owners) => {
+                self.shards.topics().open(Arc::from(topic), owners);
+                self.lock().insert(topic.to_owned(), State::Open);
+                self.parts.subscription.add(Arc::from(topic));
+                tracing::info!(
+                    topic,
+                    "connectors have their offsets in this topic: its shards are shared among the workers"
+                );
+            }
+            Err(reason) => self.note_refusal(topic, reason),
+        }
+        self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
+    fn note_refusal(&self, topic: &str, reason: String) {
+        let mut states = self.lock();
+        let failures = match states.get(topic) {
+            Some(State::Refused { failures, .. }) => failures + 1,
+            _ => 1,
+        };
+        let delay = RETRY.delay(failures);
+        tracing::error!(
+            topic,
+            reason,
+            delay_ms = delay.as_millis() as u64,
+            "connectors have their offsets in this topic, and it cannot be used; it is tried again"
+        );
+        states.insert(topic.to_owned(), State::Refused { reason, failures, next: Instant::now() + delay });
+    }
+
+    /// Closes a topic that turns out not to be what it was: its connectors fail.
+    async fn refuse(&self, topic: &str, reason: String) {
+        if !matches!(self.lock().get(topic), Some(State::Open)) {
+            return;
+        }
+        self.note_refusal(topic, reason);
+        self.close(topic).await;
+        self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
+    /// Releases the shards of a topic, and leaves them to nobody.
+    async fn close(&self, topic: &str) {
+        self.parts.subscription.remove(topic);
+        let (shards, topic) = (Arc::clone(&self.shards), topic.to_owned());
+        // It waits for what is under way.
+        let closed = tokio::task::spawn_blocking(move || shards.close(&topic));
+        if let Err(error) = closed.await {
+            tracing::error!(%error, "releasing the shards of an offsets topic failed");
+        }
+    }
+
+    /// Returns what owners of its shards need.
+    ///
+    /// # Errors
+    /// Why it cannot be used, with what to do.
+    async fn look(&self, topic: &str) -> Result<TopicOwners, String> {
+        let named = |reason: &dyn std::fmt::Display| format!("topic {topic} (offsets.storage.topic): {reason}");
+        let partitions = self.parts.topics.partitions(topic).await.map_err(|error| named(&error))?;
+        let Some(count) = partitions.and_then(ShardCount::new) else {
+            return Err(named(
+                &"it does not exist any more, and with it the positions of the streams are gone: bring it back as it was; or \
+                  delete the connector and make it again with another topic, and its streams begin anew",
+            ));
+        };
+        // Who may not ask is not held up.
+        if let Ok(Some(policy)) = self.parts.topics.cleanup_policy(topic).await
+            && policy != COMPACTED
+        {
+            return Err(not_compacted(topic, &policy, LOSES_OFFSETS));
+        }
+        let contract = self.parts.contract.with_partitions(count);
+        let log = KafkaLog::new(self.parts.kafka.on_topic(topic)).with_data_topics(Arc::clone(&self.parts.data_topics));
+        let log = Arc::new(log);
+        let begun = startup::check_contract(Arc::clone(&log), contract.clone(), count).await;
+        // Whoever moved offsets to it has written to every shard.
+        if !begun.map_err(|error| error.to_string())?.all {
+            return Err(named(
+                &"connectors had their offsets in it, and it has not been begun: it was deleted and made anew, and streams would \
+                  be published again. Bring it back as it was; or delete the connector and make it again with another topic, and \
+                  its streams begin anew",
+            ));
+        }
+        let settings = self.parts.settings.clone();
+        let owners = OwnerContext { log, contract, settings, runtime: self.parts.runtime.clone() };
+        Ok(TopicOwners { count, owners })
+    }
+}

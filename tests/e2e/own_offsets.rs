@@ -1,0 +1,230 @@
+//! Connectors with an offsets topic of their own: moved into it and out of it, shared, lost.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use kvs_harness::kafka::tool;
+use kvs_harness::topic::read_raw;
+use kvs_harness::{Connector, Isolation, Kafka, read_topic, wait_for};
+use kvs_simulator::Pace;
+use serde_json::{Value, json};
+
+use crate::rest::{bare, config, state, task_states};
+use crate::stage::{Digest, Stage, by_stream, compare, expect_sequence, program};
+
+/// Fragments of each stream.
+const FRAGMENTS: usize = 300;
+const KEY: &str = "offsets.storage.topic";
+
+fn put(worker: &Connector, name: &str, config: &Value) -> (u16, Value) {
+    worker.rest("PUT", &format!("/connectors/{name}/config"), Some(config))
+}
+
+fn stop(worker: &Connector, name: &str) {
+    assert_eq!(worker.rest("PUT", &format!("/connectors/{name}/stop"), None).0, 204);
+    wait_for("the connector to be stopped", || state(worker, name) == "STOPPED");
+}
+
+fn resume(worker: &Connector, name: &str) {
+    assert_eq!(worker.rest("PUT", &format!("/connectors/{name}/resume"), None).0, 202);
+}
+
+fn published(stage: &Stage, kafka: &Kafka, stream: &str) -> usize {
+    stage.seen(kafka).get(stream).map_or(0, Vec::len)
+}
+
+/// Waits until more of each stream is published, or all of it: a slow machine may come to the end of what there is.
+fn go_on(stage: &Stage, kafka: &Kafka, streams: &[&str]) {
+    let before = stage.seen(kafka);
+    wait_for("the streams to go on", || {
+        let now = stage.seen(kafka);
+        streams.iter().all(|stream| {
+            let count = |seen: &BTreeMap<String, Vec<Digest>>| seen.get(*stream).map_or(0, Vec::len);
+            count(&now) > count(&before) + 5 || count(&now) >= FRAGMENTS
+        })
+    });
+}
+
+fn offsets(worker: &Connector, name: &str) -> Value {
+    worker.rest("GET", &format!("/connectors/{name}/offsets"), None).1["offsets"].clone()
+}
+
+/// What the topic says last of each stream that it has an offset of.
+fn streams_in(kafka: &Kafka, topic: &str) -> Vec<String> {
+    let mut last = BTreeMap::new();
+    for (key, value) in read_raw(kafka.bootstrap(), topic) {
+        if let Ok(Value::Array(key)) = serde_json::from_slice(&key)
+            && let [Value::String(_), Value::Object(partition)] = &key[..]
+        {
+            last.insert(partition["stream"].as_str().unwrap().to_owned(), !value.is_empty());
+        }
+    }
+    last.into_iter().filter_map(|(stream, there)| there.then_some(stream)).collect()
+}
+
+#[test]
+fn a_connectors_offsets_are_moved_to_a_topic_of_its_own_and_back_and_nothing_is_lost_or_doubled() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("own", 3));
+    let file = stage.recording(FRAGMENTS, 2, 300);
+    for stream in ["a", "b", "other"] {
+        stage.add(stream, &file, 1, Pace::FragmentsPerSecond(8.0));
+    }
+    let (mut first, second) = (bare(&stage, kafka), bare(&stage, kafka));
+    let (workers, own) = (format!("{}-offsets", stage.group()), format!("{}-own", stage.group()));
+    let mut settings = config(&stage, &["a", "b"]);
+    assert_eq!(put(&first, "c", &settings).0, 201);
+    assert_eq!(put(&second, "d", &config(&stage, &["other"])).0, 201);
+    go_on(&stage, kafka, &["a", "b", "other"]);
+
+    settings[KEY] = own.as_str().into();
+    let (code, refused) = put(&second, "c", &settings);
+    assert!(code == 400 && refused["message"].to_string().contains("STOPPED"), "{refused}");
+    stop(&first, "c");
+    let before = offsets(&first, "c");
+    let (code, answer) = put(&second, "c", &settings);
+    assert_eq!(code, 200, "{answer}");
+    // They are where they were, in another topic, and nobody has moved another connector's.
+    assert_eq!((offsets(&first, "c"), streams_in(kafka, &own)), (before, vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!(streams_in(kafka, &workers), ["other"]);
+    resume(&second, "c");
+    go_on(&stage, kafka, &["a", "b", "other"]);
+
+    // Whoever has the shards dies, and one that begins from nothing but what is in Kafka finds them.
+    first.kill();
+    go_on(&stage, kafka, &["a", "b", "other"]);
+    first.restart(program());
+    first.wait_healthy();
+    // Set by way of any worker, in the topic that they are in.
+    stop(&first, "c");
+    let at = offsets(&first, "c")[0]["offset"]["fragmentNumber"].clone();
+    let same = json!({ "offsets": [{ "partition": { "stream": "a" }, "offset": { "fragmentNumber": at } }] });
+    let (code, answer) = first.rest("PATCH", "/connectors/c/offsets", Some(&same));
+    assert_eq!(code, 200, "{answer}");
+
+    // Back again, by a patch, at a worker that has just begun.
+    let (code, answer) = first.rest("PATCH", "/connectors/c/config", Some(&json!({ KEY: null })));
+    assert_eq!(code, 200, "{answer}");
+    assert_eq!(
+        (streams_in(kafka, &own).len(), streams_in(kafka, &workers)),
+        (0, vec!["a".into(), "b".into(), "other".into()])
+    );
+    resume(&second, "c");
+    go_on(&stage, kafka, &["a", "b", "other"]);
+    // A connector that is deleted keeps its offsets, and goes on when it is made again, in a topic of its own from the start.
+    assert_eq!(first.rest("DELETE", "/connectors/c", None).0, 204);
+    settings[KEY] = format!("{own}-2").into();
+    let (code, answer) = put(&first, "c", &settings);
+    assert_eq!(code, 201, "{answer}");
+    wait_for("its tasks to run", || task_states(&second, "c") == ["RUNNING", "RUNNING"]);
+
+    wait_for("the files", || ["a", "b", "other"].iter().all(|stream| stage.held(stream).len() == FRAGMENTS));
+    // The topic can be read without a worker, too.
+    let list = |topic: &str| {
+        let servers = ["offsets", "list", "--json", "--bootstrap-servers", kafka.bootstrap()];
+        let group = format!("group.id={}", stage.group());
+        let group_topics = ["offset", "config", "status"].map(|kind| {
+            let name = if kind == "offset" {
+                "offsets"
+            } else if kind == "config" {
+                "configs"
+            } else {
+                "status"
+            };
+            format!("{kind}.storage.topic={}-{name}", stage.group())
+        });
+        let sets = group_topics.iter().chain([&group]).flat_map(|set| ["--set", set.as_str()]);
+        let output =
+            Command::new(program()).args(servers).args(["--offsets-topic", topic]).args(sets).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let last = |stream: &str| stage.held(stream).last().unwrap().0.clone();
+    let is_listed = |listed: &str, stream: &str| {
+        let mut rows = listed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.any(|row| row["stream"] == stream && row["fragment_number"] == last(stream).as_str())
+    };
+    wait_for("all of them to be published to their ends", || {
+        let (own, workers) = (list(&format!("{own}-2")), list(&workers));
+        is_listed(&own, "a") && is_listed(&own, "b") && is_listed(&workers, "other")
+    });
+    let seen = read_topic(kafka.bootstrap(), &stage.topic(), Isolation::Committed);
+    for stream in ["a", "b", "other"] {
+        expect_sequence(&seen, stream);
+    }
+    let seen = by_stream(seen);
+    for stream in ["a", "b", "other"] {
+        compare(stream, &stage.held(stream), &seen[stream]);
+    }
+    assert_eq!(first.terminate().0, 0);
+}
+
+#[test]
+fn an_offsets_topic_that_is_lost_fails_its_own_connectors_and_nobody_else() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("lost-own", 2));
+    let file = stage.recording(20, 2, 300);
+    for stream in ["a", "b", "other"] {
+        stage.add(stream, &file, 40, Pace::FragmentsPerSecond(8.0));
+    }
+    let mut worker = bare(&stage, kafka);
+    let own = format!("{}-own", stage.group());
+    // It has another number of shards than the worker's.
+    kafka.create_topic(&own, 5, &[("cleanup.policy", "compact")]);
+    let with_own = |stream: &str| {
+        let mut settings = config(&stage, &[stream]);
+        settings[KEY] = own.as_str().into();
+        settings
+    };
+    for (name, settings) in [("c", with_own("a")), ("d", with_own("b")), ("e", config(&stage, &["other"]))] {
+        let (code, answer) = put(&worker, name, &settings);
+        assert_eq!(code, 201, "{answer}");
+    }
+    go_on(&stage, kafka, &["a", "b", "other"]);
+    // What may not be in it is refused.
+    for (topic, reason) in [(stage.topic(), "topic"), (format!("{}-configs", stage.group()), "config.storage.topic")] {
+        let mut settings = config(&stage, &["a"]);
+        settings[KEY] = topic.into();
+        let (code, refused) = put(&worker, "f", &settings);
+        assert!(code == 400 && refused["message"].to_string().contains(reason), "{refused}");
+    }
+    kafka.create_topic(&format!("{own}-deleting"), 1, &[]);
+    let mut settings = config(&stage, &["a"]);
+    settings[KEY] = format!("{own}-deleting").into();
+    let (code, refused) = put(&worker, "f", &settings);
+    assert!(code == 400 && refused["message"].to_string().contains("cleanup.policy"), "{refused}");
+
+    tool(&[
+        "org.apache.kafka.tools.TopicCommand",
+        "--bootstrap-server",
+        kafka.bootstrap(),
+        "--delete",
+        "--topic",
+        &own,
+    ]);
+    for name in ["c", "d"] {
+        wait_for("the connector to fail", || state(&worker, name) == "FAILED");
+        let (_, status) = worker.rest("GET", &format!("/connectors/{name}/status"), None);
+        assert!(status["connector"]["trace"].to_string().contains(&own), "{status}");
+    }
+    go_on(&stage, kafka, &["other"]);
+    assert_eq!(task_states(&worker, "e"), ["RUNNING"]);
+    // One that was made anew has no offsets, and that is not taken for "nothing was published".
+    kafka.create_topic(&own, 5, &[("cleanup.policy", "compact")]);
+    wait_for("the connector to say so", || {
+        let (_, status) = worker.rest("GET", "/connectors/c/status", None);
+        status["connector"]["trace"].to_string().contains("made anew")
+    });
+    let published_before = published(&stage, kafka, "a");
+    go_on(&stage, kafka, &["other"]);
+    assert_eq!(published(&stage, kafka, "a"), published_before);
+    // One that is stopped may get its offsets back; one that is deleted begins anew.
+    stop(&worker, "c");
+    settings[KEY] = format!("{own}-new").into();
+    let (code, refused) = put(&worker, "c", &settings);
+    assert!(code == 400 && refused["message"].to_string().contains("made anew"), "{refused}");
+    assert_eq!(worker.rest("DELETE", "/connectors/c", None).0, 204);
+    let (code, answer) = put(&worker, "c", &settings);
+    assert_eq!(code, 201, "{answer}");
+    wait_for("it to begin anew", || published(&stage, kafka, "a") > 2 * published_before.min(FRAGMENTS));
+    assert_eq!(worker.exit_code(), None);
+    assert_eq!(worker.terminate().0, 0);
+}
