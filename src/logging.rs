@@ -101,7 +101,7 @@ pub fn start() -> Logging {
     let text = std::env::var("RUST_LOG").ok().filter(|text| EnvFilter::try_new(text).is_ok());
     let text = text.unwrap_or_else(|| DEFAULT.to_owned());
     let filter = EnvFilter::new(&text);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines::start());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines::start(&dropped_note));
     // It would say on standard error that standard error cannot be written, and panic.
     let builder = builder.log_internal_errors(false);
     let reload: Reload = if is_for_people() {
@@ -121,6 +121,19 @@ pub fn start() -> Logging {
 /// Whether somebody at a terminal reads the log.
 fn is_for_people() -> bool {
     std::io::stderr().is_terminal()
+}
+
+/// Returns the line that says how many lines were dropped, in the format of the lines around it.
+fn dropped_note(dropped: u64) -> String {
+    let when = humantime::format_rfc3339_micros(SystemTime::now());
+    let message = "log lines were dropped: standard error took them too slowly, or could not be written";
+    if is_for_people() {
+        return format!("{when}  WARN kvs_connect::logging: {message} dropped={dropped}\n");
+    }
+    let line = serde_json::json!({
+        "timestamp": when.to_string(), "level": "WARN", "message": message, "dropped": dropped, "target": "kvs_connect::logging"
+    });
+    format!("{line}\n")
 }
 
 /// Waits for the last lines before the process ends, for 200 ms at most: nobody may be reading them.

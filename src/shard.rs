@@ -31,6 +31,7 @@
 
 pub mod acquire;
 pub mod by_arn;
+mod context;
 mod gate;
 mod lease;
 mod losing;
@@ -57,9 +58,10 @@ mod topics_tests;
 #[cfg(test)]
 mod upgrade_tests;
 
+pub use context::{OwnerContext, OwnerSettings};
 pub use gate::{ConfigGate, ConfigOffset};
 pub use lease::ShardLease;
-pub use owner::{Owner, OwnerContext, OwnerSettings};
+pub use owner::Owner;
 pub use positions::SharedPositions;
 pub use recover::Positions;
 pub use report::OwnerReport;

@@ -11,6 +11,7 @@
 
 mod bounds;
 mod failures;
+mod listing;
 pub(crate) mod single;
 mod windows;
 
@@ -32,7 +33,7 @@ use crate::stream_ref::StreamRef;
 
 pub use bounds::ArchiveBounds;
 
-use windows::WINDOW_MS;
+use windows::Windows;
 
 /// How many fragments and bytes one session asks for; the service allows 1,000 fragments.
 const BATCH_FRAGMENTS: usize = 1_000;
@@ -106,10 +107,7 @@ pub struct ArchivePuller {
     /// Fragments to report as missing: what the bounds name and the archive does not have, and what is listed only after
     /// a higher number has been yielded.
     missing: Vec<FragmentNumber>,
-    /// Where the next window begins, in milliseconds.
-    next_ms: i64,
-    /// How long the next window is, in milliseconds.
-    window_ms: i64,
+    windows: Windows,
     /// The last fragment before this puller's first.
     start_after: Option<FragmentNumber>,
     /// Whether the archive lists that fragment.
@@ -159,8 +157,7 @@ impl ArchivePuller {
             bounds,
             has_begun,
             missing: Vec::new(),
-            next_ms: range.from.millis().max(after_ms),
-            window_ms: WINDOW_MS,
+            windows: Windows::new(range.from.millis().max(after_ms)),
             range,
             start_after: position.map(|position| position.fragment_number.clone()),
             start_listed: false,
@@ -179,7 +176,7 @@ impl ArchivePuller {
             source,
         };
         // What was read before counts, so that the time left can be told from what this puller adds.
-        puller.note_time(puller.next_ms);
+        puller.note_time(puller.windows.next_ms());
         puller
     }
 
@@ -228,7 +225,7 @@ impl ArchivePuller {
             }
             if self.wanted.is_empty() {
                 self.session = None;
-                if self.next_ms > self.range.to.millis() {
+                if self.windows.next_ms() > self.range.to.millis() {
                     self.progress.permille = 1_000;
                     return Ok(Archived::Done);
                 }

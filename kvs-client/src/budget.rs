@@ -6,10 +6,10 @@ mod pool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 pub(crate) use claim::Claim;
-use pool::{Grants, Pool, Wish};
+use pool::{Grant, Grants, Pool, Wish};
 
 /// The memory, in bytes, that the fragments of all streams share. Clones share it, too; a process needs one.
 ///
@@ -88,16 +88,25 @@ fn change<T>(pool: &Arc<Mutex<Pool>>, change: impl FnOnce(&mut Pool) -> T) -> T 
 /// Hands grants to those who waited. The lock must not be held: a grant that nobody waits for any more comes back at once.
 fn hand_over(pool: &Arc<Mutex<Pool>>, grants: Grants) {
     for (waiter, grant) in grants {
-        let pool = Some(Arc::clone(pool));
-        let permit = MemoryPermit {
-            pool,
-            shared_bytes: grant.shared_bytes,
-            small_bytes: grant.small_bytes,
-            overdraft: grant.overdrawn_bytes > 0,
-            overdrawn_bytes: grant.overdrawn_bytes,
-            owed_bytes: 0,
-        };
-        let _ = waiter.send(permit);
+        if let Err(grant) = waiter.send(grant) {
+            drop(MemoryPermit::new(pool, &grant));
+        }
+    }
+}
+
+/// Waits in the queue for memory. Dropping a waiter leaves the queue, and gives back a grant that has come meanwhile.
+struct Waiting<'a> {
+    pool: &'a Arc<Mutex<Pool>>,
+    granted: oneshot::Receiver<Grant>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        // Once the receiver is closed, a grant returns to its sender, so that none is lost between the two lines.
+        self.granted.close();
+        if let Ok(grant) = self.granted.try_recv() {
+            drop(MemoryPermit::new(self.pool, &grant));
+        }
     }
 }
 
@@ -144,13 +153,13 @@ impl MemoryBudget {
 
     async fn wait(&self, wish: Wish, waits: &Waits) -> MemoryPermit {
         let began = Instant::now();
-        let mut granted = change(&self.pool, |pool| pool.wait(wish, began));
+        let mut waiting = Waiting { pool: &self.pool, granted: change(&self.pool, |pool| pool.wait(wish, began)) };
         loop {
             tokio::select! {
                 biased;
-                permit = &mut granted => {
+                granted = &mut waiting.granted => {
                     waits.send_if_modified(|since| since.take().is_some());
-                    return permit.unwrap_or_default();
+                    return granted.map(|grant| MemoryPermit::new(&self.pool, &grant)).unwrap_or_default();
                 }
                 // This also hands out what somebody in front has stopped waiting for.
                 () = tokio::time::sleep(LOOKED_EVERY.min(self.stalled_after)) => {
@@ -163,6 +172,17 @@ impl MemoryBudget {
 }
 
 impl MemoryPermit {
+    fn new(pool: &Arc<Mutex<Pool>>, grant: &Grant) -> Self {
+        Self {
+            pool: Some(Arc::clone(pool)),
+            shared_bytes: grant.shared_bytes,
+            small_bytes: grant.small_bytes,
+            overdraft: grant.overdrawn_bytes > 0,
+            overdrawn_bytes: grant.overdrawn_bytes,
+            owed_bytes: 0,
+        }
+    }
+
     /// Returns how many bytes are held.
     pub fn size_bytes(&self) -> usize {
         self.shared_bytes + self.small_bytes + self.overdrawn_bytes

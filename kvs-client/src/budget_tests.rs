@@ -181,3 +181,21 @@ async fn whoever_stops_waiting_holds_up_nobody() {
     }
     soon("the one behind", behind).await;
 }
+
+#[tokio::test]
+async fn a_grant_that_nobody_fetches_comes_back() {
+    let (budget, waits) = budget(100);
+    let mut holder = claim(&budget, &waits);
+    holder.extend(100).await;
+    // The overdraft, so that the next one waits.
+    holder.extend(1).await;
+    let mut gone = claim(&budget, &waits);
+    {
+        let mut leaving = std::pin::pin!(gone.extend(60));
+        assert!(tokio::time::timeout(Duration::from_millis(20), &mut leaving).await.is_err());
+        // The grant is on its way when its receiver is dropped.
+        drop(holder);
+        assert_eq!(budget.used_bytes(), 60);
+    }
+    assert_eq!(budget.used_bytes(), 0);
+}

@@ -253,6 +253,16 @@ fn advice(error_id: u32) -> &'static str {
 }
 
 impl Error {
+    /// Returns the error of an answer that is not what it has to be.
+    pub(crate) fn bad_answer(
+        operation: Operation,
+        stream: Option<&StreamRef>,
+        error: AnswerError,
+        request_id: Option<String>,
+    ) -> Self {
+        Self::BadAnswer { subject: Subject::new(operation, stream), error: Box::new(error), request_id }
+    }
+
     /// Returns whether no connection could be made because the process, or the machine, has no file descriptors left.
     pub fn is_out_of_files(&self) -> bool {
         matches!(self, Self::Transport { error, .. } if error.is_out_of_files())

@@ -42,6 +42,7 @@ mod event;
 mod first;
 #[cfg(feature = "archive")]
 mod gap;
+mod rate;
 mod state;
 
 use std::sync::Arc;

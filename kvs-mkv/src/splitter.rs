@@ -11,7 +11,9 @@
 
 mod chunk;
 mod event;
+mod state;
 mod walk;
+mod window;
 
 use crate::ebml::{self, HEADER_MAX_BYTES};
 use crate::elements::id;
@@ -23,7 +25,8 @@ use crate::payload::Payload;
 
 use chunk::Chunk;
 pub use event::{Completion, End, Event};
-use walk::{State, Step};
+use state::{State, Step};
+use window::join;
 
 /// Splits a response body into fragments; see the [crate's documentation](crate).
 #[derive(Debug)]
@@ -313,17 +316,4 @@ impl Splitter {
             self.chunk_offset += carried as u64;
         }
     }
-}
-
-/// Returns the first bytes of `head ++ tail` as one slice, at most as many as `small` holds. Copies nothing if `head` is
-/// empty.
-fn join<'a>(head: &[u8], tail: &'a [u8], small: &'a mut [u8]) -> &'a [u8] {
-    if head.is_empty() {
-        return &tail[..tail.len().min(small.len())];
-    }
-    let from_head = head.len().min(small.len());
-    small[..from_head].copy_from_slice(&head[..from_head]);
-    let from_tail = tail.len().min(small.len() - from_head);
-    small[from_head..from_head + from_tail].copy_from_slice(&tail[..from_tail]);
-    &small[..from_head + from_tail]
 }

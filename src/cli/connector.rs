@@ -1,5 +1,6 @@
 //! `kvs-connect connector`: what REST offers, for people and scripts.
 
+mod status;
 mod wait;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use super::failure::{EXIT_CONFIG, Failure};
 use super::output;
 use super::remote::{Remote, print_json, print_table};
 use crate::config::connector;
+use status::states;
 use wait::{FailedBefore, Until, Wait};
 
 /// Makes, changes and looks at connectors, by any worker's REST API.
@@ -209,11 +211,6 @@ impl Restart {
         said(&remote, &answer, &format!("connector {name}: a restart is asked for"))?;
         wait.until(&api, &name, Until::Running, before)
     }
-}
-
-fn states(status: &Value) -> Vec<&str> {
-    let tasks = status["tasks"].as_array().map_or(&[][..], Vec::as_slice);
-    tasks.iter().map(|task| task["state"].as_str().unwrap_or("-")).collect()
 }
 
 fn list(remote: &Remote) -> Result<(), Failure> {

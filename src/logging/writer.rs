@@ -28,6 +28,9 @@ const FULL_PAUSE: Duration = Duration::from_millis(20);
 /// How often it is looked whether all lines are written.
 const FLUSH_LOOK: Duration = Duration::from_millis(5);
 
+/// Returns the line, with its end, that says how many lines were dropped.
+type Note = &'static (dyn Fn(u64) -> String + Sync);
+
 /// Takes lines for standard error.
 #[derive(Debug, Clone)]
 pub(crate) struct Lines(Arc<Queue>);
@@ -49,9 +52,9 @@ struct Counts {
 static STARTED: OnceLock<Lines> = OnceLock::new();
 
 impl Lines {
-    /// Starts the thread that writes to standard error, once in a process.
-    pub(super) fn start() -> Self {
-        STARTED.get_or_init(|| Self::to(stderr(), &note)).clone()
+    /// Starts the thread that writes to standard error, once in a process; `note` words how many lines were dropped.
+    pub(super) fn start(note: Note) -> Self {
+        STARTED.get_or_init(|| Self::to(stderr(), note)).clone()
     }
 
     /// Returns the process's lines, where they have been started.
@@ -60,7 +63,7 @@ impl Lines {
     }
 
     /// Starts a thread that writes to `sink`; `note` words how many lines were dropped.
-    fn to(sink: impl Write + Send + 'static, note: &'static (dyn Fn(u64) -> String + Sync)) -> Self {
+    fn to(sink: impl Write + Send + 'static, note: Note) -> Self {
         let (sender, receiver) = sync_channel(LINES_MAX);
         let counts = Arc::<Counts>::default();
         let shared = Arc::clone(&counts);
@@ -114,23 +117,10 @@ fn stderr() -> Box<dyn Write + Send> {
     }
 }
 
-/// Words that lines were dropped, as the log around it has it.
-fn note(dropped: u64) -> String {
-    let when = humantime::format_rfc3339_micros(std::time::SystemTime::now());
-    let message = "log lines were dropped: standard error took them too slowly, or could not be written";
-    if super::is_for_people() {
-        return format!("{when}  WARN kvs_connect::logging: {message} dropped={dropped}\n");
-    }
-    let line = serde_json::json!({
-        "timestamp": when.to_string(), "level": "WARN", "message": message, "dropped": dropped, "target": "kvs_connect::logging"
-    });
-    format!("{line}\n")
-}
-
 /// What the writing thread has.
 struct Writing<W> {
     sink: W,
-    note: &'static (dyn Fn(u64) -> String + Sync),
+    note: Note,
     counts: Arc<Counts>,
     /// How many dropped lines have been reported.
     said: u64,

@@ -14,7 +14,7 @@ use super::api::connectors::{
     SettingsPatch, Topics,
 };
 use super::error::{ApiError, JsonBody, Path, Query, flag};
-use super::openapi::Parameter;
+use super::parameter::Parameter;
 use super::routes::{Herder, Routes, operation};
 use crate::cluster::{RestartRequest, Settings, TargetState};
 use crate::config::connector::setting_text;

@@ -9,8 +9,8 @@ use axum::response::IntoResponse;
 
 use super::access::Caller;
 use super::api::worker::{FailedStream, Health as HealthShown, HealthStatus, StreamStatus, WorkerInfo};
-use super::openapi::AnyObject;
 use super::routes::{Herder, Routes, operation};
+use super::schemas::AnyObject;
 use crate::connector::Reported;
 use crate::herder::Health;
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::api::loggers::{Level, LoggerLevel};
 use super::error::{ApiError, JsonBody, Path, Query};
-use super::openapi::Parameter;
+use super::parameter::Parameter;
 use super::routes::{Herder, Routes, operation};
 
 type Shared = State<Herder>;

@@ -40,7 +40,7 @@ fn every_reference_leads_somewhere_and_no_two_schemas_have_one_name() {
     for (_, _, operation) in rest::routes().iter().flat_map(|routes| &routes.operations) {
         object(operation, &mut schemas);
     }
-    let (taken, returned) = (schemas.requests.take_definitions(true), schemas.responses.take_definitions(true));
+    let (taken, returned) = schemas.into_definitions();
     for (name, schema) in &taken {
         assert!(returned.get(name).is_none_or(|other| other == schema), "{name}: {schema} and {}", returned[name]);
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::api::plugins::{ConfigInfo, ConfigInfos, ConfigKeyInfo, ConfigValueInfo, PluginInfo, SettingsTried};
 use super::error::{ApiError, JsonBody, Path, Query, flag};
-use super::openapi::Parameter;
+use super::parameter::Parameter;
 use super::routes::{Herder, Routes, operation};
 use crate::config::connector::{CLASS, CLASS_PATH, is_class, setting_text};
 use crate::config::table::{self, Default, Definition, Importance, Kind};

@@ -13,7 +13,8 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::openapi::{Parameter, Schemas};
+use super::parameter::Parameter;
+use super::schemas::Schemas;
 
 /// What all handlers share.
 pub(super) type Herder = std::sync::Arc<crate::herder::Herder>;

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use super::api::connectors::{Settings, State as StateShown, TaskId, TaskInfo as TaskShown, TaskStatus};
 use super::connectors::name_parameter;
 use super::error::{ApiError, Path};
-use super::openapi::Parameter;
+use super::parameter::Parameter;
 use super::routes::{Herder, Routes, operation};
 use crate::cluster::{ConnectorEntry, RestartRequest};
 use crate::herder::{TaskInfo, tasks_of};

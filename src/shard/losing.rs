@@ -1,20 +1,17 @@
-//! What an owner does when it has lost its shard, or cannot acquire it: whose fault it is, who is told, how long it waits.
+//! What an owner does when it has lost its shard, or cannot acquire it: whose fault it is, and who is told.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio_retry2::strategy::{ExponentialBackoff, jitter_with_bounds};
-
-use super::owner::Owner;
+use super::context::OwnerContext;
 use super::recover::RecoverError;
+use super::refused_topics::RefusedTopics;
 use super::sources::Sources;
 use super::transaction::{Failed, RefusedRecord};
-use crate::model::{LogErrorKind, OffsetReader, ShardLog};
+use crate::model::{LogErrorKind, OffsetReader, ShardId, ShardLog};
 use crate::telemetry;
 
-/// How long a shard cannot be acquired before its streams say so.
-pub(super) const BLOCKED_AFTER: Duration = Duration::from_secs(20);
 /// How long a transaction has one stream's records, after a refusal that named none: those that are refused fail meanwhile.
 const ISOLATED_FOR: Duration = Duration::from_secs(600);
 
@@ -40,21 +37,25 @@ impl Losing {
     pub(super) fn isolates_streams(&self) -> bool {
         self.refused_unnamed.is_some_and(|when| when.elapsed() < ISOLATED_FOR)
     }
-}
 
-impl<L: ShardLog, S: Sources> Owner<L, S> {
-    /// Notes that the shard could not be acquired, by an attempt that began then. When that goes on, its streams say so, with
-    /// the cause.
-    pub(super) fn not_acquired(&mut self, began: Instant, error: &RecoverError) {
-        let waited = self.losing.since.get_or_insert(began).elapsed();
-        if waited < self.context.settings.blocked_after {
+    /// Notes that the shard could not be acquired, by an attempt that began at `began`. When that goes on, its streams say
+    /// so, with the cause.
+    pub(super) fn not_acquired(
+        &mut self,
+        shard: ShardId,
+        context: &OwnerContext<impl ShardLog>,
+        sources: &mut impl Sources,
+        began: Instant,
+        error: &RecoverError,
+    ) {
+        let waited = self.since.get_or_insert(began).elapsed();
+        if waited < context.settings.blocked_after {
             return;
         }
         let offline: Vec<String> = self
-            .losing
             .partitions
             .iter()
-            .filter_map(|(topic, partition)| self.context.log.unavailable(topic, *partition))
+            .filter_map(|(topic, partition)| context.log.unavailable(topic, *partition))
             .collect();
         let cause = if offline.is_empty() {
             format!(
@@ -65,20 +66,20 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             // The coordinator cannot write its marker there, and gives the id to nobody before.
             format!("its last transaction cannot be completed before this is mended: {}", offline.join("; "))
         };
-        let reason = format!("shard {} cannot be taken, for {} s now: {cause}", self.shard, waited.as_secs());
+        let reason = format!("shard {shard} cannot be taken, for {} s now: {cause}", waited.as_secs());
         // Of no use but to order what is said of the shard.
-        let end = self.context.log.open_reader().and_then(|mut reader| {
-            let bounds = reader.bounds(self.shard);
-            self.context.log.give_back(bounds.is_ok().then_some(reader));
+        let end = context.log.open_reader().and_then(|mut reader| {
+            let bounds = reader.bounds(shard);
+            context.log.give_back(bounds.is_ok().then_some(reader));
             bounds
         });
         tracing::error!(
-            shard = self.shard.0,
-            offsets_topic = self.context.log.offsets_topic(),
+            shard = shard.0,
+            offsets_topic = context.log.offsets_topic(),
             reason,
             "the shard's streams stand still"
         );
-        self.sources.blocked(reason, end.map_or(0, |bounds| bounds.end));
+        sources.blocked(reason, end.map_or(0, |bounds| bounds.end));
     }
 
     /// Says why the shard was lost, and gives up whose fault it is.
@@ -92,14 +93,20 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     /// | names none, and some records may be dropped | maybe theirs | these are dropped for a while; it shows by the next |
     /// | names none, of one stream or one topic | theirs | all streams that write to the same topics fail |
     /// | names none, of several streams | not known | a transaction has one stream's records for a while; it shows by the next |
-    pub(super) fn lose(&mut self, failed: Failed) {
+    pub(super) fn lose(
+        &mut self,
+        shard: ShardId,
+        failed: Failed,
+        sources: &mut impl Sources,
+        refused_topics: &mut RefusedTopics,
+    ) {
         let Failed { error, refused, needed_topics, droppable_topics, streams, lost, partitions, .. } = failed;
-        self.losing.partitions = partitions;
+        self.partitions = partitions;
         telemetry::shard_lost(error.kind.reason());
         let is_unnamed = refused.is_none() && error.kind == LogErrorKind::NotAuthorized;
         match (&error.kind, refused) {
             (_, Some(RefusedRecord { topic, droppable_output: Some(output), .. })) => {
-                self.refused_topics.refused(&BTreeSet::from([(output, topic)]), &error.to_string(), &lost);
+                refused_topics.refused(&BTreeSet::from([(output, topic)]), &error.to_string(), &lost);
             }
             (LogErrorKind::RecordTooLarge { size_bytes, limit_bytes, .. }, Some(RefusedRecord { stream, .. })) => {
                 let limit =
@@ -108,57 +115,36 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     "a record of {size_bytes} bytes is larger than its topic takes ({limit}); raise max.message.bytes of \
                      the topic, or lower kvs.fragment.max.size.bytes"
                 );
-                self.sources.fail(&stream, reason);
+                sources.fail(&stream, reason);
             }
             (LogErrorKind::TimestampRefused { .. }, Some(RefusedRecord { stream, .. })) => {
-                tracing::warn!(shard = self.shard.0, offsets_topic = self.context.log.offsets_topic(), connector = %stream.connector, stream = %stream.stream, %error,
+                tracing::warn!(shard = shard.0, offsets_topic = context.log.offsets_topic(), connector = %stream.connector, stream = %stream.stream, %error,
                     "the broker takes no record with the time that record.timestamp asks for: the stream's records get their \
                      ingest time for an hour; see message.timestamp.before.max.ms and message.timestamp.after.max.ms of the \
                      topic, and the clocks");
-                self.sources.timestamp_refused(&stream);
+                sources.timestamp_refused(&stream);
             }
             (LogErrorKind::TopicRefused { .. }, Some(RefusedRecord { topic, .. })) => {
-                self.sources.fail_topics(&BTreeSet::from([topic]), error.to_string());
+                sources.fail_topics(&BTreeSet::from([topic]), error.to_string());
             }
             _ if is_unnamed && !droppable_topics.is_empty() => {
-                self.refused_topics.refused(&droppable_topics, &error.to_string(), &lost);
+                refused_topics.refused(&droppable_topics, &error.to_string(), &lost);
             }
             _ if is_unnamed && !needed_topics.is_empty() && (needed_topics.len() == 1 || streams.len() == 1) => {
-                self.sources.fail_topics(&needed_topics, error.to_string());
+                sources.fail_topics(&needed_topics, error.to_string());
             }
             _ if is_unnamed && !needed_topics.is_empty() => {
-                self.losing.refused_unnamed = Some(Instant::now());
-                tracing::warn!(shard = self.shard.0, offsets_topic = self.context.log.offsets_topic(), %error,
+                self.refused_unnamed = Some(Instant::now());
+                tracing::warn!(shard = shard.0, offsets_topic = context.log.offsets_topic(), %error,
                     "lost the shard; to find whose record is refused, a transaction has one stream's records for a while");
             }
             (LogErrorKind::Fenced, _) => {
                 // A take-over, or the broker's transaction timeout: they look alike (rules 5 and 7).
-                tracing::warn!(shard = self.shard.0, offsets_topic = self.context.log.offsets_topic(), %error, "fenced; the shard is acquired again if it is still ours");
+                tracing::warn!(shard = shard.0, offsets_topic = context.log.offsets_topic(), %error, "fenced; the shard is acquired again if it is still ours");
             }
             _ => {
-                tracing::warn!(shard = self.shard.0, offsets_topic = self.context.log.offsets_topic(), %error, "lost the shard; it is acquired again if it is still ours")
+                tracing::warn!(shard = shard.0, offsets_topic = context.log.offsets_topic(), %error, "lost the shard; it is acquired again if it is still ours")
             }
-        }
-    }
-
-    /// Waits with jitter, unless the shard is released meanwhile.
-    pub(super) fn wait_before_reacquiring(&self, delays: &mut Option<ExponentialBackoff>, reason: &'static str) {
-        let delays = delays.get_or_insert_with(|| {
-            let base_ms = u64::try_from(self.context.settings.reacquire_base.as_millis()).unwrap_or(u64::MAX);
-            ExponentialBackoff::from_millis(2)
-                .factor(base_ms.div_ceil(2))
-                .max_delay(self.context.settings.reacquire_cap)
-        });
-        let longest = delays.next().unwrap_or(self.context.settings.reacquire_cap);
-        let delay = jitter_with_bounds(0.25, 1.0)(longest);
-        self.context.runtime.block_on(async {
-            tokio::select! {
-                () = tokio::time::sleep(delay) => {}
-                () = self.lease.released() => {}
-            }
-        });
-        if self.lease.is_held() {
-            telemetry::shard_reacquired(reason);
         }
     }
 }

@@ -4,90 +4,34 @@
 //! refused, stands in each record ([`crate::model::Record`]).
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio_retry2::strategy::ExponentialBackoff;
+use tokio_retry2::strategy::{ExponentialBackoff, jitter_with_bounds};
 
 use super::acquire::{Acquired, acquire};
+use super::context::OwnerContext;
 use super::lease::ShardLease;
-use super::losing::{BLOCKED_AFTER, Losing};
+use super::losing::Losing;
 use super::positions::{Outcome, SharedPositions};
 use super::recover::{RecoverError, Recovered};
 use super::refused_topics::RefusedTopics;
 use super::report::OwnerReport;
 use super::sources::{Sources, StartContext};
-use super::transaction::{Failed, Transaction, TransactionLimits};
-use crate::model::{Committed, Contract, Publication, Sequences, ShardId, ShardLog};
+use super::transaction::{Failed, Transaction};
+use crate::model::{Committed, Publication, Sequences, ShardId, ShardLog};
 use crate::supervision::{Part, fault_point};
 use crate::telemetry;
 
-/// How a shard is owned.
-#[derive(Debug, Clone)]
-pub struct OwnerSettings {
-    /// Bounds of a transaction.
-    pub transaction: TransactionLimits,
-    /// How many publications may wait for the shard's thread.
-    pub queue_fragments: usize,
-    /// How long the recovery read may make no progress.
-    pub stall_timeout: Duration,
-    /// How long a released shard may take to finish; below the session timeout (rule 10).
-    pub release_timeout: Duration,
-    /// The longest first delay before a lost shard is acquired again.
-    pub reacquire_base: Duration,
-    /// The longest delay of all.
-    pub reacquire_cap: Duration,
-    /// How long a shard cannot be acquired before its streams say so.
-    pub blocked_after: Duration,
-}
-
-impl Default for OwnerSettings {
-    fn default() -> Self {
-        Self {
-            transaction: TransactionLimits::default(),
-            queue_fragments: 256,
-            stall_timeout: Duration::from_secs(30),
-            release_timeout: Duration::from_secs(5),
-            reacquire_base: Duration::from_millis(200),
-            reacquire_cap: Duration::from_secs(10),
-            blocked_after: BLOCKED_AFTER,
-        }
-    }
-}
-
-/// What the owners of a worker's shards share.
-pub struct OwnerContext<L> {
-    /// Where shards live.
-    pub log: Arc<L>,
-    /// What the offsets topic is bound to.
-    pub contract: Contract,
-    /// How shards are owned.
-    pub settings: OwnerSettings,
-    /// For waiting on a queue from an owner's thread.
-    pub runtime: Handle,
-}
-
-impl<L> Clone for OwnerContext<L> {
-    fn clone(&self) -> Self {
-        Self {
-            log: Arc::clone(&self.log),
-            contract: self.contract.clone(),
-            settings: self.settings.clone(),
-            runtime: self.runtime.clone(),
-        }
-    }
-}
-
 /// Owns one shard on a thread of its own.
 pub struct Owner<L: ShardLog, S: Sources> {
-    pub(super) shard: ShardId,
-    pub(super) context: OwnerContext<L>,
-    pub(super) sources: S,
-    pub(super) lease: ShardLease,
+    shard: ShardId,
+    context: OwnerContext<L>,
+    sources: S,
+    lease: ShardLease,
     report: OwnerReport,
-    pub(super) losing: Losing,
-    pub(super) refused_topics: RefusedTopics,
+    losing: Losing,
+    refused_topics: RefusedTopics,
 }
 
 /// Why the owner came to its end.
@@ -179,7 +123,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                         Lost::Failed(failed) => {
                             reason = failed.error.kind.reason();
                             self.report.lost(failed.error.to_string());
-                            self.lose(*failed);
+                            self.losing.lose(self.shard, *failed, &mut self.sources, &mut self.refused_topics);
                         }
                     }
                 }
@@ -190,7 +134,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     self.report.lost(error.to_string());
                     telemetry::shard_lost(reason);
                     tracing::warn!(shard = self.shard.0, offsets_topic = self.context.log.offsets_topic(), %error, "could not acquire the shard and will try again");
-                    self.not_acquired(began, &error);
+                    self.losing.not_acquired(self.shard, &self.context, &mut self.sources, began, &error);
                 }
             }
             self.wait_before_reacquiring(&mut delays, reason);
@@ -362,5 +306,26 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 next = queue.recv() => next.map_or(Arrival::Closed, |next| Arrival::Publication(Box::new(next))),
             }
         })
+    }
+
+    /// Waits with jitter, unless the shard is released meanwhile.
+    fn wait_before_reacquiring(&self, delays: &mut Option<ExponentialBackoff>, reason: &'static str) {
+        let delays = delays.get_or_insert_with(|| {
+            let base_ms = u64::try_from(self.context.settings.reacquire_base.as_millis()).unwrap_or(u64::MAX);
+            ExponentialBackoff::from_millis(2)
+                .factor(base_ms.div_ceil(2))
+                .max_delay(self.context.settings.reacquire_cap)
+        });
+        let longest = delays.next().unwrap_or(self.context.settings.reacquire_cap);
+        let delay = jitter_with_bounds(0.25, 1.0)(longest);
+        self.context.runtime.block_on(async {
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = self.lease.released() => {}
+            }
+        });
+        if self.lease.is_held() {
+            telemetry::shard_reacquired(reason);
+        }
     }
 }

@@ -9,9 +9,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::acquire::acquire;
+use super::context::{OwnerContext, OwnerSettings};
 use super::fake::{Did, FakeLog, FakeProducer};
 use super::gate::ConfigOffset;
-use super::owner::{Ended, Owner, OwnerContext, OwnerSettings};
+use super::owner::{Ended, Owner};
 use super::recover::CONFIG_OFFSET_KEY;
 use super::transaction::TransactionLimits;
 use super::{ShardLease, Sources, StartContext};

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use super::context::{OwnerContext, OwnerSettings};
 use super::fake::{Did, FakeLog};
 use super::gate::ConfigOffset;
-use super::owner::{Ended, Owner, OwnerContext, OwnerSettings};
+use super::owner::{Ended, Owner};
 use super::positions::SharedPositions;
 use super::{ShardLease, Sources, StartContext};
 use crate::model::ShardId;

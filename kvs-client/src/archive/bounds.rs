@@ -52,7 +52,7 @@ impl ArchivePuller {
             // From the start position, or from the first fragment, or from the beginning when that one is gone.
             let begin = match &self.bounds.first {
                 Some(first) if self.last.is_none() => self.time_of(first.clone(), Timestamp::from_millis(0)).await?,
-                _ => Some(Timestamp::from_millis(self.next_ms.max(0))),
+                _ => Some(Timestamp::from_millis(self.windows.next_ms().max(0))),
             };
             let Some(begin) = begin else { return Ok(false) };
             self.bounds.from = Some(Timestamp::from_millis(begin.millis().saturating_sub(AROUND_MS).max(0)));
@@ -69,9 +69,10 @@ impl ArchivePuller {
         if let Some(range) = self.bounds.range() {
             self.range = range;
         }
-        self.next_ms = if done { i64::MAX } else { self.next_ms.max(self.range.from.millis()) };
+        let next_ms = if done { i64::MAX } else { self.windows.next_ms().max(self.range.from.millis()) };
+        self.windows.begin_at(next_ms);
         self.has_begun = true;
-        self.note_time(self.next_ms);
+        self.note_time(next_ms);
         Ok(true)
     }
 

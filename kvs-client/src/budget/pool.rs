@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 
-use super::MemoryPermit;
-
 /// A small fragment has at most this part of the budget.
 const SMALL_PART: usize = 64;
 /// The reserve for small fragments has room for this many of the largest of them.
@@ -31,7 +29,7 @@ pub(super) struct Wish {
 struct Waiter {
     wish: Wish,
     since: Instant,
-    grant: oneshot::Sender<MemoryPermit>,
+    grant: oneshot::Sender<Grant>,
 }
 
 /// What a stream gets of the budget.
@@ -42,7 +40,7 @@ pub(super) struct Grant {
     pub(super) overdrawn_bytes: usize,
 }
 
-pub(super) type Grants = Vec<(oneshot::Sender<MemoryPermit>, Grant)>;
+pub(super) type Grants = Vec<(oneshot::Sender<Grant>, Grant)>;
 
 /// A fragment that is being read.
 #[derive(Debug)]
@@ -108,7 +106,7 @@ impl Pool {
         self.overdraft_taken &= !overdraft;
     }
 
-    pub(super) fn wait(&mut self, wish: Wish, since: Instant) -> oneshot::Receiver<MemoryPermit> {
+    pub(super) fn wait(&mut self, wish: Wish, since: Instant) -> oneshot::Receiver<Grant> {
         let (grant, granted) = oneshot::channel();
         self.waiters.push_back(Waiter { wish, since, grant });
         granted

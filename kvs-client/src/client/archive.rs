@@ -4,8 +4,10 @@ use kvs_api::Operation;
 use kvs_mkv::{FragmentNumber, Timestamp};
 use serde_json::json;
 
+use super::Client;
+use super::media::MediaResponse;
 use super::pages::Pages;
-use super::{Client, MediaResponse, rows};
+use super::rows::{self, FragmentInfo};
 use crate::error::Error;
 use crate::stream_ref::StreamRef;
 
@@ -13,20 +15,6 @@ use crate::stream_ref::StreamRef;
 const FRAGMENTS_PAGE: u32 = 1_000;
 /// The most rows that a list of fragments may have.
 const FRAGMENTS_MAX: usize = 1_000_000;
-
-/// What the service says about an archived fragment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct FragmentInfo {
-    /// The fragment's number.
-    pub number: FragmentNumber,
-    /// Its size in bytes, with its metadata.
-    pub size_bytes: u64,
-    /// When the service received it.
-    pub server_timestamp: Timestamp,
-    /// When the producer says it was made.
-    pub producer_timestamp: Timestamp,
-}
 
 impl Client {
     /// Returns the archived fragments that the service received between two times, both included, in the order of the

@@ -13,7 +13,7 @@ use kvs_api::Operation;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Client, bad_answer};
+use super::Client;
 use crate::error::{AnswerError, Error};
 use crate::stream_ref::StreamRef;
 
@@ -68,7 +68,7 @@ impl<'a> Pages<'a> {
 
     /// Returns the error that the answer is not what it has to be.
     pub(super) fn bad(&self, error: AnswerError, request_id: Option<String>) -> Error {
-        bad_answer(self.operation, self.stream, error, request_id)
+        Error::bad_answer(self.operation, self.stream, error, request_id)
     }
 }
 

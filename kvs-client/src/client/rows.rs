@@ -1,18 +1,46 @@
 //! The rows of the service's lists, each no larger than the service's model allows.
 
 #[cfg(feature = "archive")]
-use kvs_mkv::Timestamp;
+use kvs_mkv::{FragmentNumber, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
-#[cfg(feature = "archive")]
-use super::FragmentInfo;
-use super::StreamInfo;
 use crate::error::AnswerError;
 use crate::shown::{is_harmless, shown};
 
 /// The most bytes of a text: an ARN has at most 1,024 characters; a status, or a tag's key or value, has fewer bytes.
 const TEXT_MAX_BYTES: usize = 1_024;
+
+/// What the service says about a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct StreamInfo {
+    /// The stream's name.
+    #[serde(rename = "StreamName")]
+    pub name: String,
+    /// Its ARN, which differs from that of an earlier stream with the same name.
+    #[serde(rename = "StreamARN")]
+    pub arn: String,
+    /// Its status: CREATING, ACTIVE, UPDATING or DELETING.
+    #[serde(default)]
+    pub status: String,
+}
+
+/// What the service says about an archived fragment.
+#[cfg(feature = "archive")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FragmentInfo {
+    /// The fragment's number.
+    pub number: FragmentNumber,
+    /// Its size in bytes, with its metadata.
+    pub size_bytes: u64,
+    /// When the service received it.
+    pub server_timestamp: Timestamp,
+    /// When the producer says it was made.
+    pub producer_timestamp: Timestamp,
+}
 
 /// Reads a stream's description, which stands in the answer's `member`.
 pub(super) fn stream_info(row: &Value, member: &'static str) -> Result<StreamInfo, AnswerError> {

@@ -10,7 +10,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::{Client, bad_answer};
+use super::Client;
 use crate::clock;
 use crate::endpoint::rules;
 use crate::error::{AnswerError, BoxError, ConfigError, Error, ErrorClass, ServiceError, Subject, TransportError};
@@ -172,7 +172,7 @@ impl Client {
         let call = async {
             let response = self.send(outgoing).await?;
             let request_id = request_id(&response);
-            let bad = |error: AnswerError| bad_answer(*operation, stream.as_ref(), error, request_id.clone());
+            let bad = |error: AnswerError| Error::bad_answer(*operation, stream.as_ref(), error, request_id.clone());
             let bytes = read_bounded(response, ANSWER_MAX_BYTES).await;
             if bytes.len() >= ANSWER_MAX_BYTES {
                 return Err(bad(AnswerError::TooLarge { size_max_bytes: ANSWER_MAX_BYTES }));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kvs_mkv::FragmentNumber;
 use tokio::time::Instant;
 
-use super::edge::RateWatch;
+use super::rate::RateWatch;
 #[cfg(feature = "archive")]
 use crate::archive::ArchivePuller;
 use crate::pull::PullerConfig;

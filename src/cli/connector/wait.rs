@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::Value;
 
-use super::states;
+use super::status::{parts, states, trace};
 use crate::cli::failure::{EXIT_UNAVAILABLE, Failure};
 use crate::cli::output;
 use crate::cli::remote::Api;
@@ -139,17 +139,6 @@ fn is(status: &Value, until: Until) -> bool {
     // What is RUNNING with a trace does not come on.
     let comes_on = |part| trace(part).is_none_or(|trace| BACKFILL_TRACES.iter().any(|begin| trace.starts_with(begin)));
     parts(status).all(|(_, part)| part["state"] == wanted && (until != Until::Running || comes_on(part)))
-}
-
-/// The connector and its tasks, by names of their own.
-fn parts(status: &Value) -> impl Iterator<Item = (String, &Value)> {
-    let tasks = status["tasks"].as_array().map_or(&[][..], Vec::as_slice);
-    let tasks = tasks.iter().map(|task| (format!("task {}", task["id"]), task));
-    std::iter::once(("connector".to_owned(), &status["connector"])).chain(tasks)
-}
-
-fn trace(part: &Value) -> Option<&str> {
-    part["trace"].as_str().filter(|trace| !trace.is_empty())
 }
 
 /// The first reasons that a status gives, for the end of a text.

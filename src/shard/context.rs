@@ -1,0 +1,68 @@
+//! What the owners of a worker's shards share: the log, the contract and the settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::transaction::TransactionLimits;
+use crate::model::Contract;
+
+/// How long a shard cannot be acquired before its streams say so.
+const BLOCKED_AFTER: Duration = Duration::from_secs(20);
+
+/// How a shard is owned.
+#[derive(Debug, Clone)]
+pub struct OwnerSettings {
+    /// Bounds of a transaction.
+    pub transaction: TransactionLimits,
+    /// How many publications may wait for the shard's thread.
+    pub queue_fragments: usize,
+    /// How long the recovery read may make no progress.
+    pub stall_timeout: Duration,
+    /// How long a released shard may take to finish; below the session timeout (rule 10).
+    pub release_timeout: Duration,
+    /// The longest first delay before a lost shard is acquired again.
+    pub reacquire_base: Duration,
+    /// The longest delay of all.
+    pub reacquire_cap: Duration,
+    /// How long a shard cannot be acquired before its streams say so.
+    pub blocked_after: Duration,
+}
+
+impl Default for OwnerSettings {
+    fn default() -> Self {
+        Self {
+            transaction: TransactionLimits::default(),
+            queue_fragments: 256,
+            stall_timeout: Duration::from_secs(30),
+            release_timeout: Duration::from_secs(5),
+            reacquire_base: Duration::from_millis(200),
+            reacquire_cap: Duration::from_secs(10),
+            blocked_after: BLOCKED_AFTER,
+        }
+    }
+}
+
+/// What the owners of a worker's shards share.
+pub struct OwnerContext<L> {
+    /// Where shards live.
+    pub log: Arc<L>,
+    /// What the offsets topic is bound to.
+    pub contract: Contract,
+    /// How shards are owned.
+    pub settings: OwnerSettings,
+    /// For waiting on a queue from an owner's thread.
+    pub runtime: Handle,
+}
+
+impl<L> Clone for OwnerContext<L> {
+    fn clone(&self) -> Self {
+        Self {
+            log: Arc::clone(&self.log),
+            contract: self.contract.clone(),
+            settings: self.settings.clone(),
+            runtime: self.runtime.clone(),
+        }
+    }
+}
