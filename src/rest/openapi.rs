@@ -1,7 +1,7 @@
-//! The OpenAPI document, made of the routes and of the types on the wire.
+//! The OpenAPI document, generated from the routes and the wire types.
 //!
-//! **Contract.** The document says of each path that is served what it takes and returns. It is served, and kept in
-//! `schemas/openapi.json`, where a test holds one against the other.
+//! **Contract.** The document describes the request and responses of each path that is served. It is served, and kept in
+//! `schemas/openapi.json`; a test checks that the two are equal.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ const OPENAPI_VERSION: &str = "3.1.0";
 pub(super) struct Document {
     openapi: &'static str,
     info: Info,
-    /// Who says who they are: nobody has to where the worker has no users.
+    /// How callers authenticate: not at all where the worker has no users.
     security: [BTreeMap<&'static str, Vec<&'static str>>; 3],
     paths: BTreeMap<&'static str, BTreeMap<Method, OperationObject>>,
     components: Components,
@@ -88,7 +88,7 @@ struct MediaType {
     example: Option<Value>,
 }
 
-/// A part of a path, or of a query.
+/// A parameter of a path or of a query.
 #[derive(Clone, Serialize)]
 pub(super) struct Parameter {
     pub(super) name: &'static str,
@@ -103,14 +103,14 @@ pub(super) struct Parameter {
     style: Option<Style>,
 }
 
-/// How a list stands in a query.
+/// How a list is written in a query.
 #[derive(Clone, Serialize)]
 struct Style {
     style: &'static str,
     explode: bool,
 }
 
-/// What a parameter may be.
+/// The schema of a parameter.
 #[derive(Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ParameterSchema {
@@ -149,7 +149,7 @@ impl Parameter {
         Self { name, r#in, required: r#in == "path", description, schema, example: None, style: None }
     }
 
-    /// Describes a text in a path, of at most `max_chars` characters where that is bounded.
+    /// Describes a text in a path, of at most `max_chars` characters if bounded.
     pub(super) fn text(
         name: &'static str,
         description: &'static str,
@@ -165,7 +165,7 @@ impl Parameter {
         Self { example: Some(ParameterValue::Text(example)), ..Self::new("path", name, description, schema) }
     }
 
-    /// Describes a number in a path, from 0 on.
+    /// Describes a number in a path, from 0.
     pub(super) fn number(name: &'static str, description: &'static str, example: u32) -> Self {
         let schema = ParameterSchema {
             r#type: "integer",
@@ -176,7 +176,7 @@ impl Parameter {
         Self { example: Some(ParameterValue::Number(example)), ..Self::new("path", name, description, schema) }
     }
 
-    /// Describes a flag of a query, which is off where it is left out.
+    /// Describes a flag of a query, off by default.
     pub(super) fn flag(name: &'static str, description: &'static str) -> Self {
         let schema = ParameterSchema {
             r#type: "boolean",
@@ -186,14 +186,14 @@ impl Parameter {
         Self::new("query", name, description, schema)
     }
 
-    /// Describes a choice of a query; the first one is taken where it is left out.
+    /// Describes a choice of a query; the first one is the default.
     pub(super) fn choice(name: &'static str, description: &'static str, choices: &'static [&'static str]) -> Self {
         let default = choices.first().copied().map(ParameterValue::Text);
         let schema = ParameterSchema { r#type: "string", r#enum: Some(choices), default, ..ParameterSchema::default() };
         Self::new("query", name, description, schema)
     }
 
-    /// Describes texts of a query, each given by a parameter of its own.
+    /// Describes a list of texts in a query, each given as a parameter of its own.
     pub(super) fn list(name: &'static str, description: &'static str, example: &'static [&'static str]) -> Self {
         let items = Box::new(ParameterSchema { r#type: "string", ..ParameterSchema::default() });
         let schema = ParameterSchema {
@@ -206,14 +206,14 @@ impl Parameter {
         Self { style, ..Self::new("query", name, description, schema) }
     }
 
-    /// Says which texts there are.
+    /// Restricts a text to a pattern.
     pub(super) fn pattern(mut self, pattern: &'static str) -> Self {
         self.schema.pattern = Some(pattern);
         self
     }
 }
 
-/// Makes schemas of types, and collects those that have names.
+/// Generates the schemas of types, and collects those that have names.
 pub(super) struct Schemas {
     requests: SchemaGenerator,
     responses: SchemaGenerator,
@@ -232,12 +232,12 @@ impl Schemas {
         Self { requests: generator(Contract::Deserialize), responses: generator(Contract::Serialize) }
     }
 
-    /// Returns the schema of what is taken.
+    /// Returns the schema of a request's type.
     pub(super) fn request<T: JsonSchema>(&mut self) -> Schema {
         self.requests.subschema_for::<T>()
     }
 
-    /// Returns the schema of what is returned.
+    /// Returns the schema of a response's type.
     pub(super) fn response<T: JsonSchema>(&mut self) -> Schema {
         self.responses.subschema_for::<T>()
     }
@@ -249,7 +249,7 @@ impl Schemas {
     }
 }
 
-/// Makes the document of these routes.
+/// Generates the document for these routes.
 pub(super) fn document(routes: &[Routes]) -> Document {
     let mut schemas = Schemas::new();
     let mut paths: BTreeMap<&'static str, BTreeMap<Method, OperationObject>> = BTreeMap::new();
@@ -276,7 +276,7 @@ pub(super) fn document(routes: &[Routes]) -> Document {
 
 fn object(operation: &Operation, schemas: &mut Schemas) -> OperationObject {
     let body = operation.body.as_ref().map(|Body { schema, example, .. }| {
-        // A test holds that it is JSON, and what the handler takes.
+        // A test checks that the example is JSON, and that the handler accepts it.
         let media = MediaType { schema: schema(schemas), example: serde_json::from_str(example).ok() };
         RequestBody { required: true, content: BTreeMap::from([("application/json", media)]) }
     });
@@ -305,9 +305,9 @@ fn object(operation: &Operation, schemas: &mut Schemas) -> OperationObject {
 #[schemars(inline)]
 pub(super) struct AnyObject(Map<String, Value>);
 
-/// Returns the document as it is served and kept: JSON that people can read.
+/// Returns the document as it is served and kept: indented JSON.
 pub(super) fn text(document: &Document) -> String {
-    // What is in it are texts, numbers and flags, which always serialise.
+    // The document consists of texts, numbers and flags, which always serialise.
     serde_json::to_string_pretty(document).unwrap_or_default() + "\n"
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::rest;
 
-/// Set by whoever wants the file to be written anew.
+/// Set this variable to regenerate the file.
 const UPDATE: &str = "UPDATE_OPENAPI";
 
 #[test]
@@ -35,7 +35,7 @@ fn every_reference_leads_somewhere_and_no_two_schemas_have_one_name() {
         references += 1;
     }
     assert!(references > 100, "{references}");
-    // What is taken and returned under one name is the same.
+    // The request and response types of the same name are equal.
     let mut schemas = Schemas::new();
     for (_, _, operation) in rest::routes().iter().flat_map(|routes| &routes.operations) {
         object(operation, &mut schemas);

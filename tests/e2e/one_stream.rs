@@ -253,9 +253,7 @@ fn a_stream_whose_record_was_too_large_goes_on_when_its_topic_takes_more() {
     configure(kafka, &stage.topic(), &[("max.message.bytes", "50000")]);
     wait_for("the stream to be FAILED", || state(&worker, "s") == "FAILED");
     assert!(rows(&worker)["s"]["reason"].as_str().unwrap().contains("larger than its topic takes"));
-    wait_for("it to be started again", || {
-        worker.log().matches("restarting the failed stream").count() >= 2
-    });
+    wait_for("it to be started again", || worker.log().matches("restarting the failed stream").count() >= 2);
     configure(kafka, &stage.topic(), &[("max.message.bytes", "70000000")]);
     wait_for("all of the files to have come", || stage.held("s").len() == 3 && stage.held("small").len() == 30);
     stage.expect_all(kafka, &["s", "small"]);
