@@ -52,7 +52,9 @@ fn partitions_names_and_policies_are_told_with_what_was_asked_for() {
     ] {
         assert!(policy.contains(part), "{policy}");
     }
-    assert!(said(RDKafkaErrorCode::InvalidTopic).to_string().contains("topic: Kafka does not take the name \"newt\""));
+    assert!(
+        said(RDKafkaErrorCode::InvalidTopic).to_string().contains("topic: Kafka does not accept the name \"newt\"")
+    );
     assert_eq!(fault_of(&plan, RDKafkaErrorCode::NotController, Some(3)), None);
 }
 
@@ -74,7 +76,7 @@ fn a_configuration_that_is_refused_is_named_and_the_nearest_one_with_it() {
             "topic.creation.default.segment.ms: \"x\": Kafka does not take this value for a topic's segment.ms",
         ]
     );
-    // What is refused only together is told with all that was asked for.
+    // Entries that are refused only together are reported with everything that was requested.
     let together = config_faults(&plan, &BTreeMap::new(), None);
     assert_eq!(together.len(), 1);
     assert!(together[0].reason.contains("topic.creation.default.retention.m=5"), "{}", together[0]);
