@@ -4,7 +4,7 @@
 //! and JSON. It is changed only under its fence: a worker acquires the log's transactional id, reads to the end, decides,
 //! writes, commits ([`log::ConfigLog::change`]). So changes are serialised without a leader, and every worker arrives at
 //! the same [`view::ConfigView`]. Statuses are a second compacted topic, from which any worker answers for all
-//! ([`status`]). Records of a later version are refused one by one with a message; what they describe does not run.
+//! workers ([`status`]). Records of a later version are refused one by one with a message; what they describe does not run.
 
 pub mod change;
 pub mod contracts;

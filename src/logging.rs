@@ -61,7 +61,7 @@ pub enum LoggerError {
     /// The name is not valid for a logger.
     #[error(
         "a logger's name was expected: names of [A-Za-z0-9_] that do not begin with a digit, joined by :: or a dot, at most {} \
-         characters"
+         characters",
         NAME_MAX_CHARS
     )]
     Name {

@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(90);
 /// After this time the user is told that the worker has not responded yet.
 const SLOW_AFTER: Duration = Duration::from_secs(3);
 
-/// The worker to ask, and the credentials. Any worker of a group answers for all of them.
+/// The worker to ask, and the credentials. Any worker answers for its whole group.
 #[derive(Args, Clone)]
 pub(super) struct Remote {
     /// Any worker's REST API.

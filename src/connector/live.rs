@@ -21,7 +21,7 @@ use crate::supervision::{Part, catch_async};
 /// The delay before an earlier position is looked up again.
 const EARLIER_RETRY: Duration = Duration::from_secs(2);
 /// How long a stream writes ingest time after the broker has refused a record's timestamp: what was wrong with one timestamp is
-/// usually wrong with the next, and each refusal costs the shard a transaction.
+/// usually wrong with the next, and each refusal loses the shard.
 const INGEST_TIME_FOR: Duration = Duration::from_secs(3_600);
 
 /// The streams of a shard. They are started at each acquisition of the shard and stopped at each loss, and can be added and

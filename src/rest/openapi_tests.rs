@@ -18,7 +18,7 @@ fn the_document_in_the_repository_is_the_one_that_is_served() {
     let kept = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
         kept == made,
-        "schemas/openapi.json differs from what the routes and their types say; write it anew with\n\n    \
+        "schemas/openapi.json differs from what the routes and their types say; regenerate it with\n\n    \
          {UPDATE}=1 cargo test -p kvs-connect --lib openapi\n\nand look at what has changed (git diff)"
     );
 }
