@@ -2,7 +2,6 @@
 
 use crate::config::connector::Discovery;
 
-/// How many streams got how far in a look.
 /// The number of streams left after each step of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Tally {
