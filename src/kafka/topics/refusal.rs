@@ -38,7 +38,7 @@ pub(super) fn fault_of(plan: &TopicPlan, code: RDKafkaErrorCode, brokers: Option
         }
         RDKafkaErrorCode::InvalidPartitions => {
             let reason =
-                format!("Kafka makes no topic with {}; set another number", count(plan.partitions, "partition"));
+                format!("Kafka creates no topic with {}; set another number", count(plan.partitions, "partition"));
             Some(fault(settings.partitions.unwrap_or(settings.name), reason))
         }
         RDKafkaErrorCode::InvalidTopic => {
@@ -72,15 +72,15 @@ fn replication_factor(wanted: i32, brokers: Option<usize>) -> String {
     };
     match (brokers, brokers_text) {
         (Some(brokers), Some(text)) if wanted <= brokers => format!(
-            "a replication factor of {wanted} was asked for, and not all of the cluster's {text} take new replicas at the moment: \
+            "a replication factor of {wanted} was requested, but not all of the cluster's {text} accept new replicas at the moment: \
              bring them up, or set a smaller one"
         ),
         (Some(brokers), Some(text)) => format!(
-            "a replication factor of {wanted} was asked for, and the cluster has {text}: set it to {brokers} at most, or to -1 \
+            "a replication factor of {wanted} was requested, but the cluster has {text}: set it to {brokers} at most, or to -1 \
              for the broker's default"
         ),
         _ => format!(
-            "a replication factor of {wanted} was asked for, and the cluster has fewer brokers: set a smaller one, or -1 for the \
+            "a replication factor of {wanted} was requested, but the cluster has fewer brokers: set a smaller one, or -1 for the \
              broker's default"
         ),
     }
@@ -122,11 +122,11 @@ pub(super) fn config_faults(
             (Some(prefix), Some(key)) => format!("{prefix}{key}"),
             _ => settings.name.to_owned(),
         };
-        return vec![Fault { key, reason: format!("Kafka does not take this configuration of a topic: {asked_for}") }];
+        return vec![Fault { key, reason: format!("Kafka refuses this topic configuration: {asked_for}") }];
     }
     let one = |(key, value): (&String, &String)| {
         let Some(prefix) = settings.config_prefix else {
-            let reason = format!("Kafka does not take {key}={value} for this topic, which has to have it");
+            let reason = format!("Kafka refuses {key}={value} for this topic, which requires it");
             return fault(settings.name, reason);
         };
         Fault { key: format!("{prefix}{key}"), reason: config_fault(key, value, known) }
@@ -137,11 +137,11 @@ pub(super) fn config_faults(
 fn config_fault(key: &str, value: &str, known: Option<&BTreeMap<String, String>>) -> String {
     let Some(known) = known else {
         return format!(
-            "{value:?}: Kafka does not take it: topics have no configuration {key}, or it may not have this value"
+            "{value:?}: Kafka refuses it: topics have no configuration {key}, or it cannot have this value"
         );
     };
     if known.contains_key(key) {
-        return format!("{value:?}: Kafka does not take this value for a topic's {key}");
+        return format!("{value:?}: Kafka refuses this value for a topic's {key}");
     }
     // Other settings under the same prefix may be meant as well.
     let names = known.keys().map(String::as_str).chain(["partitions", "replication.factor"]);

@@ -25,11 +25,11 @@ fn too_many_replicas_are_told_with_the_setting_and_the_brokers_there_are() {
     };
     assert_eq!(
         said(3, Some(1)),
-        "topic.creation.default.replication.factor: a replication factor of 3 was asked for, and the cluster has 1 broker: set it \
+        "topic.creation.default.replication.factor: a replication factor of 3 was requested, but the cluster has 1 broker: set it \
          to 1 at most, or to -1 for the broker's default"
     );
     assert!(said(3, Some(2)).contains("has 2 brokers: set it to 2 at most"), "{}", said(3, Some(2)));
-    assert!(said(2, Some(2)).contains("2 brokers take new replicas at the moment"), "{}", said(2, Some(2)));
+    assert!(said(2, Some(2)).contains("2 brokers accept new replicas at the moment"), "{}", said(2, Some(2)));
     assert!(said(3, None).contains("fewer brokers"), "{}", said(3, None));
     let default = said(-1, Some(1));
     assert!(default.contains("default.replication.factor"), "{default}");
@@ -73,7 +73,7 @@ fn a_configuration_that_is_refused_is_named_and_the_nearest_one_with_it() {
          one is replication.factor",
             "topic.creation.default.retention.m: topics have no configuration retention.m in this cluster; the nearest one is \
          retention.ms",
-            "topic.creation.default.segment.ms: \"x\": Kafka does not take this value for a topic's segment.ms",
+            "topic.creation.default.segment.ms: \"x\": Kafka refuses this value for a topic's segment.ms",
         ]
     );
     // Entries that are refused only together are reported with everything that was requested.
