@@ -43,7 +43,7 @@ pub(super) fn fault_of(plan: &TopicPlan, code: RDKafkaErrorCode, brokers: Option
         }
         RDKafkaErrorCode::InvalidTopic => {
             let reason = format!(
-                "Kafka does not accept the name {:?}: it may differ from another topic's only by a . in place of a _ or vice \
+                "Kafka does not accept the name {:?}: another topic's name may differ from it only by a . in place of a _ or vice \
                  versa; choose another name",
                 plan.name
             );
