@@ -2,9 +2,9 @@
 //!
 //! **Contract.** Any worker answers for its whole group. Every error is Connect's `{"error_code", "message"}`. Bodies, headers, connections
 //! and their durations are bounded ([`server`], `places`). Authorization is decided in one place ([`access`]), the check of
-//! hosts and pages in another (`origin`). A request that panics gets a response and affects no other. Each path is defined once, in
-//! its handler's file, with its description (`routes.rs`); the OpenAPI document is generated from them and from the wire
-//! types ([`api`]).
+//! hosts and pages in another (`origin`). A request that panics gets a response and affects no other. Each path is defined
+//! once, in its handler's file, with its description (`routes.rs`); the OpenAPI document is generated from them and from
+//! the wire types ([`api`]).
 
 pub mod access;
 mod api;

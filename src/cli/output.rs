@@ -1,8 +1,9 @@
 //! The output of subcommands.
 //!
 //! **Contract.** Nothing panics because it cannot be printed. When the reader of standard output has gone (`| head -n 1`),
-//! the program ends quietly with 0; when standard output cannot be written for another reason, such as a full disk, it fails with
-//! exit code 69, because the requested output has not arrived. When standard error cannot be written, only its lines are lost.
+//! the program ends quietly with 0; when standard output cannot be written for another reason, such as a full disk, it
+//! fails with exit code 69, because the requested output has not arrived. When standard error cannot be written, only its
+//! lines are lost.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};

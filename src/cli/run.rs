@@ -157,8 +157,8 @@ fn check_threads() -> Result<(), Failure> {
 /// The stack of a probe thread, which does nothing.
 const PROBE_STACK_BYTES: usize = 64 << 10;
 
-/// Raises the limit of open files as far as possible: each stream is a socket, and the default of many shells, 1,024, is soon exhausted.
-/// Returns the limit; `None` if the system does not report it.
+/// Raises the limit of open files as far as possible: each stream is a socket, and the default of many shells, 1,024, is
+/// soon exhausted. Returns the limit; `None` if the system does not report it.
 fn allow_open_files() -> Option<u64> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;

@@ -1,4 +1,5 @@
-//! Decides on changes of connectors: maps the log's content and a request to the records to write, or to a refusal. The functions are pure: they are called under the log's fence, and again when the fence was lost.
+//! Decides on changes of connectors: maps the log's content and a request to the records to write, or to a refusal. The
+//! functions are pure: they are called under the log's fence, and again when the fence was lost.
 //!
 //! Records of one transaction become visible one by one, so a connector's own record is written last when it is created, and
 //! first when it is deleted: no reader sees half of a connector.
@@ -181,8 +182,8 @@ fn exists(view: &ConfigView, name: &str) -> Result<(), Refusal> {
     if view.contains(name) { Ok(()) } else { Err(Refusal::NotFound(name.to_owned())) }
 }
 
-/// Returns the records that give each stream a task and remove the tasks of other streams. A remaining stream keeps its id; a new
-/// one gets the lowest free id.
+/// Returns the records that give each stream a task and remove the tasks of other streams. A remaining stream keeps its id;
+/// a new one gets the lowest free id.
 fn tasks(view: &ConfigView, name: &str, streams: Option<&[String]>) -> Vec<KeyValue> {
     // Discovered streams are added as they are found; known ones stay until then.
     let Some(streams) = streams else { return Vec::new() };

@@ -69,7 +69,8 @@ pub struct ConfigLog {
     store: Arc<dyn ConfigStore>,
     view: SharedView,
     follower: Follower,
-    /// Allows one change at a time in a worker, because several would only fence each other. Contains the reader that returns the end.
+    /// Allows one change at a time in a worker, because several would only fence each other. Contains the reader that
+    /// returns the end.
     changing: Mutex<Option<Box<dyn OffsetReader>>>,
 }
 
@@ -211,7 +212,8 @@ impl ConfigLog {
         Ok(())
     }
 
-    /// Checks that the log belongs to this group, as far as it has been read. Returns whether it contains everything that this worker knows.
+    /// Checks that the log belongs to this group, as far as it has been read. Returns whether it contains everything that
+    /// this worker knows.
     ///
     /// # Errors
     /// When it belongs to another group, or its contract differs.

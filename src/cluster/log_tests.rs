@@ -158,7 +158,8 @@ fn a_log_of_another_group_is_not_changed() {
     other.stop();
 }
 
-/// Every field, with both values in the message; a contract by a version that knew only the group is completed by the first change or claim.
+/// Every field, with both values in the message; a contract by a version that knew only the group is completed by the first
+/// change or claim.
 #[test]
 fn the_log_carries_what_its_group_has_agreed_on() {
     let store = MemoryLog::default();

@@ -178,7 +178,8 @@ impl Reports {
         self.0.retain(|known| known.reporter.worker_id != status.reporter.worker_id);
         self.0.push(status);
         if self.0.len() > REPORTS_MAX {
-            // Drop the report of the oldest owner, but never the last one in the log, which is compared with what should be there.
+            // Drop the report of the oldest owner, but never the last one in the log, which is compared with what should be
+            // there.
             let others = &self.0[..REPORTS_MAX];
             let oldest = others.iter().enumerate().min_by_key(|(_, report)| report.lease_epoch).map(|(index, _)| index);
             self.0.remove(oldest.unwrap_or_default());

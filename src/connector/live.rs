@@ -283,7 +283,8 @@ impl Sources for ShardStreams {
     fn fail(&mut self, stream: &OffsetKey, reason: String) {
         // This failure costs the shard, and its streams with it; it is reported nevertheless.
         self.live.states.begin(stream, 0);
-        // The topic may accept larger records later. Each failing attempt makes the shard's other streams wait for an acquisition, so the delay grows.
+        // The topic may accept larger records later. Each failing attempt makes the shard's other streams wait for an
+        // acquisition, so the delay grows.
         self.live.states.fail(stream, reason, Restart::Automatic);
     }
 
@@ -304,7 +305,8 @@ impl Sources for ShardStreams {
     }
 
     fn fail_topics(&mut self, topics: &BTreeSet<Arc<str>>, reason: String) {
-        // All at once, or the shard would be lost once for each of them. They are retried, because the topic may be granted or created.
+        // All at once, or the shard would be lost once for each of them. They are retried, because the topic may be granted
+        // or created.
         for plan in self.live.lock().plans.values().filter(|plan| plan.context.outputs.need_all(topics)) {
             self.live.states.begin(&plan.key, 0);
             self.live.states.fail(&plan.key, reason.clone(), Restart::Automatic);

@@ -13,7 +13,8 @@ use super::states::StreamStates;
 /// The interval at which the log reports that a stream is waiting for memory.
 const SAID_AFTER: Duration = Duration::from_secs(60);
 
-/// Waits for the next event, and reports meanwhile whether the stream waits for memory. `waits` contains since when it has waited.
+/// Waits for the next event, and reports meanwhile whether the stream waits for memory. `waits` contains since when it has
+/// waited.
 pub(super) async fn pulled<T>(
     next: impl Future<Output = T>,
     waits: &mut watch::Receiver<Option<Instant>>,

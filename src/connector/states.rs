@@ -76,7 +76,8 @@ impl StreamStates {
         }
     }
 
-    /// Notes a received fragment that counts as published. A stream that receives only such fragments makes no progress, and reports that.
+    /// Notes a received fragment that counts as published. A stream that receives only such fragments makes no progress,
+    /// and reports that.
     pub fn already_published(&self, key: &OffsetKey, last: &FragmentNumber) {
         let mut told = None;
         self.note(key, |status| told = status.already_published(last));

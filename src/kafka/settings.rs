@@ -99,7 +99,8 @@ impl KafkaSettings {
         Self { offsets_topic: topic.to_owned(), ..self.clone() }
     }
 
-    /// Returns the configuration of the only producer of statuses, which needs no transactions: missing statuses are written again.
+    /// Returns the configuration of the only producer of statuses, which needs no transactions: missing statuses are
+    /// written again.
     pub fn status_producer_config(&self) -> ClientConfig {
         let mut config = self.base(&self.producer);
         config.remove("transactional.id");

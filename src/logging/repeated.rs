@@ -1,5 +1,5 @@
-//! Repeated problems: logged when they begin, once a minute while they last, and when they are over; a different problem in between is
-//! logged, too.
+//! Repeated problems: logged when they begin, once a minute while they last, and when they are over; a different problem in
+//! between is logged, too.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

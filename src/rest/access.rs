@@ -1,10 +1,10 @@
 //! Authorization: everybody may read `/health`, users may read, admins may make changes.
 //!
 //! **Contract.** Without configured users and client certificates everybody is an admin, and the listener is on loopback or
-//! was declared insecure (`crate::config::rest`). Otherwise a request identifies its caller by password, token or certificate,
-//! or is refused with 401; a change by a caller who is not an admin is refused with 403. A browser's page of another site can neither read
-//! nor change anything, whatever the listener ([`super::origin`]). Validating settings counts as reading. Passwords are
-//! checked off the runtime, a few at a time, and successes are cached for a minute.
+//! was declared insecure (`crate::config::rest`). Otherwise a request identifies its caller by password, token or
+//! certificate, or is refused with 401; a change by a caller who is not an admin is refused with 403. A browser's page of
+//! another site can neither read nor change anything, whatever the listener ([`super::origin`]). Validating settings counts
+//! as reading. Passwords are checked off the runtime, a few at a time, and successes are cached for a minute.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;

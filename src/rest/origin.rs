@@ -100,7 +100,8 @@ impl Origins {
             || self.host_suffixes.iter().any(|suffix| host.ends_with(suffix.as_str()))
     }
 
-    /// Returns the origin of the page of another site that sent this request, or `None` if no page or one of this worker's own did.
+    /// Returns the origin of the page of another site that sent this request, or `None` if no page or one of this worker's
+    /// own did.
     pub(super) fn foreign(&self, headers: &HeaderMap) -> Option<String> {
         let mut given = headers.get_all(header::ORIGIN).iter();
         let origin = given.next().map(|origin| origin.to_str().unwrap_or_default());

@@ -63,7 +63,8 @@ impl Places {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Acquires a slot for a connection, with a token that is cancelled when the slot is withdrawn. Returns `None` if all connections are working.
+    /// Acquires a slot for a connection, with a token that is cancelled when the slot is withdrawn. Returns `None` if all
+    /// connections are working.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Option<(Place, CancellationToken)> {
         let peer = network(address);
         let mut held = self.lock();

@@ -1,5 +1,5 @@
-//! Listeners, with one task per connection and bounds on everything: connections in total and per peer ([`super::places`]), the time
-//! for handshakes and headers, the size of headers, and how long a response may stay unread.
+//! Listeners, with one task per connection and bounds on everything: connections in total and per peer ([`super::places`]),
+//! the time for handshakes and headers, the size of headers, and how long a response may stay unread.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! Series that are removed together with their streams.
 //!
 //! **Contract.** The exporter can only expire series that have not been touched for [`EXPIRES_AFTER`]. So every registered counter
-//! and gauge is touched at each [`Series::keep`]; those with the label `stream` only while the
-//! stream belongs to this worker. A series that is quiet but still here keeps its value; one whose stream has moved to another worker, or no longer
-//! exists, disappears within a minute or two, and takes no memory.
+//! and gauge is touched at each [`Series::keep`]; those with the label `stream` only while the stream belongs to this
+//! worker. A series that is quiet but still here keeps its value; one whose stream has moved to another worker, or no
+//! longer exists, disappears within a minute or two, and takes no memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
