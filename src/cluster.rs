@@ -1,10 +1,10 @@
-//! What all workers of a group agree on: connectors, their target states, their tasks, and how all of it is.
+//! What all workers of a group agree on: connectors, their target states, their tasks, and the statuses of all of them.
 //!
 //! **Contract.** Configurations live in a compacted one-partition topic, the *config log*, with Kafka Connect's own keys
-//! and JSON. It is changed only under its fence: a worker takes the log's transactional id, reads to the end, decides,
-//! writes, commits ([`log::ConfigLog::change`]). So changes are serialised without a leader, and every worker comes to
+//! and JSON. It is changed only under its fence: a worker acquires the log's transactional id, reads to the end, decides,
+//! writes, commits ([`log::ConfigLog::change`]). So changes are serialised without a leader, and every worker arrives at
 //! the same [`view::ConfigView`]. Statuses are a second compacted topic, from which any worker answers for all
-//! ([`status`]). Records of a later version are refused one by one with a message; what they are about does not run.
+//! workers ([`status`]). Records of a later version are refused one by one with a message; what they describe does not run.
 
 pub mod change;
 pub mod contracts;

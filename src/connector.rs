@@ -1,8 +1,8 @@
-//! A connector's streams, and one pulling task a stream.
+//! A connector's streams, with one pulling task per stream.
 //!
-//! **Contract.** A [`LiveStreams`] pulls the streams of one shard from their positions into the shard's queue; it is
-//! started at each acquisition of the shard and stopped at each loss, and streams come and go as [`discovery`] finds them. A
-//! stream that cannot go on is FAILED: it says why, keeps its position, and disturbs no other.
+//! **Contract.** A [`LiveStreams`] pulls the streams of one shard from their positions into the shard's queue. It is
+//! started at each acquisition of the shard and stopped at each loss; [`discovery`] adds and removes streams. A
+//! stream that cannot continue is FAILED: it reports the reason, keeps its position, and disturbs no other stream.
 
 mod backfill;
 pub mod discovery;
@@ -33,12 +33,12 @@ use crate::kafka::TopicUnusable;
 use crate::model::{OffsetKey, StoredOffset};
 use crate::output::{Outputs, StreamOutputs};
 
-/// Knows where streams were before their positions stood under their names.
+/// Looks up where streams were before their positions were stored under their names.
 pub trait EarlierPositions: Send + Sync {
-    /// Returns the position that a stream has elsewhere. `has_position`: whether it has one under its name, too.
+    /// Returns the position that a stream has elsewhere. `has_position`: whether it also has one under its name.
     ///
     /// # Errors
-    /// When it is not known: the stream must not begin then, or it would publish again what it has published.
+    /// When the position cannot be determined: the stream must not start then, or it would publish fragments a second time.
     fn position_of<'a>(
         &'a self,
         key: &'a OffsetKey,
@@ -46,41 +46,41 @@ pub trait EarlierPositions: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<StoredOffset>, EarlierPositionError>>;
 }
 
-/// Why it is not known where a stream was.
+/// Reasons why an earlier position cannot be determined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EarlierPositionError {
-    /// What is there cannot be read.
+    /// The stored position cannot be read.
     #[error("{0}")]
     Unreadable(String),
-    /// It cannot be asked for at the moment.
-    #[error("it cannot be found out where the stream was: {0}")]
+    /// The position cannot be looked up at the moment.
+    #[error("the stream's earlier position cannot be looked up: {0}")]
     Unavailable(String),
 }
 
-/// What the streams of a connector share.
+/// What all streams of a connector share.
 pub struct ConnectorContext {
     /// Calls the service.
     pub client: Arc<Client>,
-    /// Memory for what is in flight.
+    /// Memory for fragments in flight.
     pub budget: MemoryBudget,
     /// How streams are pulled.
     pub puller: PullerConfig,
-    /// Where its streams were under other keys.
+    /// Looks up positions stored under other keys.
     pub earlier: Arc<dyn EarlierPositions>,
-    /// When streams that have failed are started again.
+    /// When failed streams are restarted.
     pub restart: RestartPolicy,
-    /// A part of the archive to read instead.
+    /// The range of the archive to read, if the connector is a backfill.
     pub backfill: Option<ArchiveBounds>,
-    /// Whether its streams are found by discovery, which ends those that are no more.
+    /// Whether its streams are found by discovery, which also removes deleted ones.
     pub discovered: bool,
-    /// What is published of its streams.
+    /// What is published for its streams.
     pub outputs: Outputs,
-    /// Hides what references were resolved to.
+    /// Hides the values that references resolved to.
     pub resolved: Resolved,
 }
 
 impl ConnectorContext {
-    /// An error as it may be shown, with the setting that it asks to change.
+    /// Returns an error's text as it may be shown, with the setting to change.
     fn shown(&self, error: &kvs_client::Error) -> String {
         self.resolved.hide(&explain(error))
     }
@@ -88,26 +88,26 @@ impl ConnectorContext {
 
 /// A stream of a connector.
 pub struct StreamPlan {
-    /// Key of its offset.
+    /// The key of its offset.
     pub key: Arc<OffsetKey>,
     /// The stream.
     pub stream: StreamRef,
-    /// What it shares with the others.
+    /// What it shares with the connector's other streams.
     pub context: Arc<ConnectorContext>,
-    /// Its ARN, once it is known; `None` in it: the connector may not ask.
+    /// Its ARN, once known; an inner `None` means that it is not available to this connector.
     pub arn: OnceCell<Option<String>>,
 }
 
 impl StreamPlan {
-    /// Returns what publishes the stream from a position: its outputs, with its partition in each topic.
+    /// Returns the outputs that publish the stream from a position, with its partition in each topic.
     ///
     /// # Errors
-    /// When a partition takes no records at the moment, with the reason and what to do.
+    /// When a partition accepts no records at the moment, with the reason and what to do.
     fn outputs(&self, position: Option<&StoredOffset>) -> Result<StreamOutputs, TopicUnusable> {
         StreamOutputs::new(&self.context.outputs, Arc::clone(&self.key), self.stream.name(), position)
     }
 
-    /// Returns the stream's ARN, where it is configured or has been learned.
+    /// Returns the stream's ARN if it is configured or has been learned.
     fn known_arn(&self) -> Option<&str> {
         self.stream.arn().or_else(|| self.arn.get()?.as_deref())
     }

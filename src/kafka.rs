@@ -1,6 +1,6 @@
-//! The shard's traits on librdkafka, and what else is asked of Kafka: group membership, topics.
+//! Implements the shard's traits on librdkafka, and everything else that needs Kafka: group membership, topics.
 //!
-//! **Contract.** No decision about what is published is taken here; this is how `crate::shard` reaches a cluster.
+//! **Contract.** This room makes no decision about what is published; it is how `crate::shard` reaches a cluster.
 
 pub mod claim;
 pub mod context;

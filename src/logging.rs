@@ -1,4 +1,4 @@
-//! What is logged, and how that is changed while the worker runs (`/admin/loggers`).
+//! Logging, with levels that can be changed while the worker runs (`/admin/loggers`).
 //!
 //! **Contract.** A log that cannot be written, or that nobody reads, costs its own lines and nothing else ([`writer`]).
 
@@ -18,11 +18,11 @@ pub(crate) mod writer;
 pub(crate) use shown::shown;
 use writer::Lines;
 
-/// What is logged unless `RUST_LOG` says otherwise.
+/// The default levels, unless `RUST_LOG` sets others.
 const DEFAULT: &str = "info,aws_config=error";
-/// The logger of all that has no other.
+/// The logger that applies where no other does.
 pub const ROOT: &str = "root";
-/// Loggers that are shown without having been set.
+/// Loggers that are listed even if they have not been set.
 const KNOWN: [&str; 13] = [
     "kvs_client",
     "kvs_connect",
@@ -38,56 +38,56 @@ const KNOWN: [&str; 13] = [
     "reqwest",
     "rustls",
 ];
-/// How long the end of the process waits for its last lines.
+/// How long the process waits at exit for its last lines.
 const FLUSH_MAX: Duration = Duration::from_millis(200);
-/// The most loggers that may be set.
+/// The maximum number of loggers that may be set.
 const SET_MAX: usize = 200;
 /// The longest name of a logger.
 const NAME_MAX_CHARS: usize = 200;
 
-/// A logger's level, and since when.
+/// A logger's level, and when it was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggerLevel {
     /// `ERROR`, `WARN`, `INFO`, `DEBUG`, `TRACE` or `OFF`.
     pub level: String,
-    /// When it was set, in milliseconds since 1970; `None`: at the start.
+    /// When it was set, in milliseconds since 1970; `None` if at startup.
     pub last_modified_ms: Option<u64>,
 }
 
-/// Why a logger's level is not set.
+/// Reasons why a logger's level cannot be set.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoggerError {
-    /// No logger has such a name.
+    /// The name is not valid for a logger.
     #[error(
-        "names of [A-Za-z0-9_] that begin with no digit, joined by :: or a dot, were expected as a logger's name, {} \
-         characters at most",
+        "a logger's name was expected: names of [A-Za-z0-9_] that do not begin with a digit, joined by :: or a dot, at most {} \
+         characters",
         NAME_MAX_CHARS
     )]
     Name {
         /// The name.
         name: String,
     },
-    /// There is no such level.
+    /// The level does not exist.
     #[error("one of OFF, ERROR, WARN, INFO, DEBUG, TRACE was expected")]
     Level {
         /// The level.
         level: String,
     },
-    /// As many loggers as may be set are set already.
-    #[error("{most} loggers are set, and no more can be")]
+    /// The maximum number of loggers is already set.
+    #[error("{most} loggers are set, which is the maximum")]
     TooMany {
-        /// How many there may be.
+        /// The maximum.
         most: usize,
     },
-    /// The levels cannot be put into force.
+    /// The levels cannot be applied.
     #[error(transparent)]
     Reload(#[from] reload::Error),
 }
 
 type Reload = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
 
-/// The levels in force.
+/// The effective levels.
 #[derive(Clone)]
 pub struct Logging(Arc<Inner>);
 
@@ -96,7 +96,7 @@ struct Inner {
     reload: Reload,
 }
 
-/// Begins to log: for people on a terminal, JSON otherwise.
+/// Starts logging: readable text on a terminal, JSON otherwise.
 pub fn start() -> Logging {
     let text = std::env::var("RUST_LOG").ok().filter(|text| EnvFilter::try_new(text).is_ok());
     let text = text.unwrap_or_else(|| DEFAULT.to_owned());
@@ -118,7 +118,7 @@ pub fn start() -> Logging {
     Logging::new(&text, reload)
 }
 
-/// Whether somebody at a terminal reads the log.
+/// Returns whether the log goes to a terminal.
 fn is_for_people() -> bool {
     std::io::stderr().is_terminal()
 }
@@ -143,7 +143,7 @@ pub fn flush() {
     }
 }
 
-/// Returns how many lines have been dropped because they could not be written, or not as fast as they came.
+/// Returns how many lines have been dropped because they could not be written, or not fast enough.
 pub fn lines_dropped() -> u64 {
     Lines::started().map_or(0, Lines::dropped)
 }
@@ -158,7 +158,7 @@ impl Logging {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (LevelFilter, Option<u64>)>> {
-        // Nothing panics while it is held, and a map is never half changed.
+        // Nothing panics while the lock is held, and a map is never half changed.
         self.0.levels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -174,7 +174,7 @@ impl Logging {
             .collect()
     }
 
-    /// Returns one logger; `None`: it is not known.
+    /// Returns one logger; `None` if it is not known.
     pub fn get(&self, name: &str) -> Option<LoggerLevel> {
         let name = normal(name);
         let levels = self.lock();
@@ -185,7 +185,7 @@ impl Logging {
     /// Checks whether a level could be set.
     ///
     /// # Errors
-    /// When the level or the name is none.
+    /// When the level or the name is invalid.
     pub fn check(&self, name: &str, level: &str) -> Result<(), LoggerError> {
         self.read(name, level).map(|_| ())
     }
@@ -198,10 +198,10 @@ impl Logging {
         Ok((name, parse_level(level)?))
     }
 
-    /// Sets a logger's level, and that of all within it. Returns their names.
+    /// Sets the level of a logger and of all loggers within it. Returns their names.
     ///
     /// # Errors
-    /// When the level or the name is none.
+    /// When the level or the name is invalid, or too many loggers are set.
     pub fn set(&self, name: &str, level: &str) -> Result<Vec<String>, LoggerError> {
         let (name, level) = self.read(name, level)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
@@ -220,13 +220,13 @@ impl Logging {
             .collect();
         (self.0.reload)(EnvFilter::new(directives.join(",")))?;
         drop(levels);
-        tracing::info!(logger = name, %level, "a logger's level is set");
+        tracing::info!(logger = name, %level, "logger level set");
         let all = self.all().into_keys();
         Ok(all.filter(|other| name == ROOT || *other == name || is_within(other, &name)).collect())
     }
 }
 
-/// `a.b` is `a::b`: Kafka Connect's loggers have dots.
+/// Normalizes a name, `a.b` to `a::b`: Kafka Connect's loggers have dots.
 fn normal(name: &str) -> String {
     name.trim().replace('.', "::")
 }
@@ -249,7 +249,7 @@ fn level_of(levels: &BTreeMap<String, (LevelFilter, Option<u64>)>, name: &str) -
     LoggerLevel { level: level.to_string().to_ascii_uppercase(), last_modified_ms }
 }
 
-/// A level by its name; those of Log4j that are not here are the nearest ones.
+/// Parses a level's name; Log4j levels that do not exist here become the nearest one.
 fn parse_level(text: &str) -> Result<LevelFilter, LoggerError> {
     Ok(match text.trim().to_ascii_uppercase().as_str() {
         "OFF" => LevelFilter::OFF,

@@ -1,10 +1,10 @@
-//! Kafka Connect's REST API over the worker: the same paths, codes and JSON, with what is ours besides.
+//! Kafka Connect's REST API over the herder: the same paths, codes and JSON, with some additions of our own.
 //!
-//! **Contract.** Any worker answers for all. Every error is Connect's `{"error_code", "message"}`. Bodies, headers, connections
-//! and the time they take are bounded ([`server`], `places`); who may do what is decided in one place ([`access`]), for which
-//! hosts and pages in another (`origin`). A request that panics is answered and costs nobody else. Each path stands once, in
-//! its handler's file, with its description (`routes.rs`); the OpenAPI document is made of them and of the types on the
-//! wire ([`api`]).
+//! **Contract.** Any worker answers for its whole group. Every error is Connect's `{"error_code", "message"}`. Bodies, headers, connections
+//! and their durations are bounded ([`server`], `places`). Authorization is decided in one place ([`access`]), the check of
+//! hosts and pages in another (`origin`). A request that panics gets a response and affects no other. Each path is defined
+//! once, in its handler's file, with its description (`routes.rs`); the OpenAPI document is generated from them and from
+//! the wire types ([`api`]).
 
 pub mod access;
 mod api;
@@ -38,7 +38,7 @@ pub use tls::TlsError;
 
 use routes::Routes;
 
-/// Every path there is, by file.
+/// Returns all paths, by file.
 fn routes() -> Vec<Routes> {
     vec![
         health::routes(),
@@ -50,7 +50,7 @@ fn routes() -> Vec<Routes> {
     ]
 }
 
-/// Makes what answers requests.
+/// Builds the router that serves all requests.
 pub fn router(herder: Arc<Herder>, access: Arc<Access>) -> Router {
     let routes = routes();
     let document = health::ServedDocument(openapi::text(&openapi::document(&routes)).into());
@@ -65,7 +65,7 @@ pub fn router(herder: Arc<Herder>, access: Arc<Access>) -> Router {
     guarded(router)
 }
 
-/// With what holds for all requests, whatever becomes of them.
+/// Adds the layers that apply to every request, whatever its outcome.
 fn guarded(router: Router) -> Router {
     router.layer(CatchPanicLayer::custom(panics::answer)).layer(axum::middleware::from_fn(places::note))
 }

@@ -1,6 +1,6 @@
 //! Metrics: every name in one place.
 //!
-//! **Contract.** Nothing grows with time: label sets are bounded by what is configured, series go with their streams
+//! **Contract.** Nothing grows with time: label sets are bounded by the configuration, series are removed with their streams
 //! ([`series`]), and samples are drained into histograms by [`Metrics::upkeep`], whether anybody reads them or not.
 
 use std::time::Duration;
@@ -45,10 +45,10 @@ const LOG_LINES_DROPPED: &str = "kvs_connect_log_lines_dropped_total";
 const OUT_OF_FILES: &str = "kvs_connect_out_of_files";
 const BUDGET_USED: &str = "kvs_connect_memory_budget_used_bytes";
 
-/// How often samples are drained and series looked after.
+/// The interval at which samples are drained and series are maintained.
 pub(crate) const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// What has been measured.
+/// The process's metrics.
 #[derive(Clone)]
 pub struct Metrics {
     handle: PrometheusHandle,
@@ -56,25 +56,25 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Returns everything as Prometheus reads it.
+    /// Returns all metrics in Prometheus' text format.
     pub fn render(&self) -> String {
         self.handle.render()
     }
 
-    /// Drains samples and lets the series of streams go that `is_here` does not have, by connector and stream.
+    /// Drains samples, and removes the series of streams for which `is_here`, called with connector and stream, returns false.
     pub fn upkeep(&self, is_here: impl Fn(&str, &str) -> bool) {
         self.series.keep(is_here);
         self.handle.run_upkeep();
-        // Series expire only when they are rendered, and maybe nobody else does.
+        // Series expire only when they are rendered, which may happen nowhere else.
         let _ = self.handle.render_to_write(&mut std::io::sink());
     }
 }
 
-/// Why nothing can be measured.
+/// Reasons why metrics cannot be collected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MetricsError {
-    /// The recorder cannot be made.
+    /// The recorder cannot be created.
     #[error(transparent)]
     Build(#[from] BuildError),
     /// A recorder has been installed before.
@@ -82,12 +82,12 @@ pub enum MetricsError {
     Installed,
 }
 
-/// Installs the recorder of the process, and returns what renders it.
+/// Installs the process's recorder, and returns the metrics.
 ///
 /// # Errors
-/// When there is one already, or it cannot be made.
+/// When a recorder is already installed, or cannot be created.
 pub fn install() -> Result<Metrics, MetricsError> {
-    // From 1 ms to 10 s: a commit takes a few milliseconds, a take-over up to seconds.
+    // From 1 ms to 10 s: a commit takes a few milliseconds, a takeover up to seconds.
     const BUCKETS: [f64; 13] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
     let inner = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
@@ -100,38 +100,38 @@ pub fn install() -> Result<Metrics, MetricsError> {
     describe_counter!(BYTES, "Bytes of payload of fragments committed");
     describe_gauge!(
         MILLIS_BEHIND_NOW,
-        "How far the last fragment pulled was behind the live edge, as the service says"
+        "How far the last fragment pulled was behind the live edge, as reported by the service"
     );
-    describe_histogram!(COMMIT_LATENCY, "From a fragment's last byte received to its commit");
-    describe_histogram!(TRANSACTION, "From a transaction's begin to its commit");
+    describe_histogram!(COMMIT_LATENCY, "Time from receiving a fragment's last byte to its commit");
+    describe_histogram!(TRANSACTION, "Time from a transaction's begin to its commit");
     describe_counter!(SHARDS_LOST, "Shards lost, or not acquired, by reason");
-    describe_counter!(SHARDS_FENCED, "Shards lost because another producer took the id, or a transaction timed out");
-    describe_counter!(SHARDS_RETAKEN, "Times a lost shard was acquired again, by the reason it was lost for");
-    describe_histogram!(SHARD_TAKE, "From a new producer to the end of the recovery read");
-    describe_counter!(DUPLICATES, "Fragments dropped because they had been published before");
+    describe_counter!(
+        SHARDS_FENCED,
+        "Shards lost because another producer acquired the id, or a transaction timed out"
+    );
+    describe_counter!(SHARDS_RETAKEN, "Times a lost shard was acquired again, by the reason for the loss");
+    describe_histogram!(SHARD_TAKE, "Time from a new producer to the end of the recovery read");
+    describe_counter!(DUPLICATES, "Fragments dropped because they were already published");
     describe_counter!(SESSIONS, "GetMedia sessions opened");
-    describe_counter!(FAILURES, "Failures of GetMedia that were tried again, by reason");
-    describe_counter!(PASSED_OVER, "Fragments passed over, for they cannot be parsed");
-    describe_counter!(INCOMPLETE, "Fragments published without their end, after three tries");
+    describe_counter!(FAILURES, "Failures of GetMedia that were retried, by reason");
+    describe_counter!(PASSED_OVER, "Fragments passed over because they cannot be parsed");
+    describe_counter!(INCOMPLETE, "Fragments published without their end, after three attempts");
     describe_counter!(TIMESTAMPS_REPLACED, "Record timestamps replaced by ingest time, by reason");
-    describe_counter!(CALLS, "Calls of the service, by operation, stream and outcome");
-    describe_counter!(CALL_ATTEMPTS, "Requests sent for them");
-    describe_histogram!(CALL_DURATION, "How long calls took with all their attempts; of sessions: until they began");
+    describe_counter!(CALLS, "Calls to the service, by operation, stream and outcome");
+    describe_counter!(CALL_ATTEMPTS, "Requests sent for these calls");
+    describe_histogram!(CALL_DURATION, "Duration of calls with all their attempts; for sessions, until they began");
     describe_counter!(POSITIONS_LOST, "Times the service no longer knew a stream's position");
     describe_gauge!(CAUGHT_UP, "Whether a stream has caught up with the live edge");
-    describe_counter!(AT_RATE_LIMIT, "Times a stream fell behind at the service's rate of a session");
-    describe_gauge!(BACKFILL, "How much of its range a backfill has done, 0 to 1");
-    describe_gauge!(STREAMS_FAILED, "Streams that are given up until a restart");
+    describe_counter!(AT_RATE_LIMIT, "Times a stream fell behind at the service's maximum rate of a session");
+    describe_gauge!(BACKFILL, "Progress of a backfill through its range, 0 to 1");
+    describe_gauge!(STREAMS_FAILED, "Streams that have been given up until a restart");
     describe_counter!(PANICS, "Panics that were caught, by the part that panicked");
     describe_counter!(NOTIFICATIONS_DROPPED, "Notifications that could not be written");
     describe_counter!(
         REST_CONNECTIONS_CLOSED,
-        "Connections to the REST API that were closed for others, or not accepted, by reason"
+        "Connections to the REST API that were closed to make room for others, or not accepted, by reason"
     );
-    describe_counter!(
-        LOG_LINES_DROPPED,
-        "Log lines dropped because they could not be written, or not as fast as they came"
-    );
+    describe_counter!(LOG_LINES_DROPPED, "Log lines dropped because they could not be written, or not fast enough");
     describe_gauge!(OUT_OF_FILES, "Whether the process has no file descriptors left");
     describe_gauge!(BUDGET_USED, "Bytes of the memory budget in use");
     Ok(metrics)
@@ -206,7 +206,7 @@ pub(crate) fn timestamp_replaced(key: &OffsetKey, reason: &'static str) {
     counter!(TIMESTAMPS_REPLACED, &[connector, stream, ("reason", reason.to_owned())]).increment(1);
 }
 
-/// A stream has failed, or one that had is no more.
+/// Counts a stream that has failed, or whose failure is over.
 pub(crate) fn stream_failed(failed: bool) {
     gauge!(STREAMS_FAILED).increment(if failed { 1.0 } else { -1.0 });
 }
@@ -231,7 +231,7 @@ pub(crate) fn backfill(key: &OffsetKey, permille: u32) {
     gauge!(BACKFILL, &labels(key)).set(f64::from(permille) / 1_000.0);
 }
 
-/// Counts a connector's calls of the service, and writes them to the log.
+/// Counts a connector's calls to the service, and logs them.
 pub struct CallMetrics {
     /// Name of the connector.
     pub connector: String,
@@ -246,7 +246,7 @@ impl CallObserver for CallMetrics {
         counter!(CALL_ATTEMPTS, &labels).increment(u64::from(report.attempts));
         let [connector, stream, of_api] = labels;
         counter!(CALLS, &[connector, stream, of_api, ("outcome", report.outcome.to_owned())]).increment(1);
-        // By operation only: a histogram a stream would be thirteen series each.
+        // By operation only: a histogram per stream would be thirteen series each.
         histogram!(CALL_DURATION, "api" => api).record(report.duration);
     }
 }
@@ -256,7 +256,7 @@ pub(crate) fn panicked(part: &'static str) {
     counter!(PANICS, "part" => part).increment(1);
 }
 
-/// Notes what is counted elsewhere, before the metrics are rendered.
+/// Records values that are counted elsewhere, before the metrics are rendered.
 pub(crate) fn process(log_lines_dropped: u64, out_of_files: bool) {
     counter!(LOG_LINES_DROPPED).absolute(log_lines_dropped);
     gauge!(OUT_OF_FILES).set(f64::from(u8::from(out_of_files)));

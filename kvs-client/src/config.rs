@@ -41,7 +41,7 @@ pub struct ClientConfig {
     pub http: HttpConfig,
     /// How failed calls are tried again.
     pub retry: RetryPolicy,
-    /// How far the service's clock is ahead of this machine's, in milliseconds; `None`: learned from its answers.
+    /// How far the service's clock is ahead of this machine's, in milliseconds; `None`: learned from its responses.
     pub clock_offset_ms: Option<i64>,
     /// Whether requests are checked against the service's model before they are sent. Default: yes.
     pub parameter_checks: bool,

@@ -287,7 +287,7 @@ async fn a_stale_data_endpoint_is_asked_for_again() {
     assert_eq!(heard.take(), again);
 }
 
-/// GetDataEndpoint answers first a port where nobody listens, then the simulator.
+/// GetDataEndpoint first returns a port where nobody listens, then the simulator.
 #[tokio::test]
 async fn a_data_endpoint_that_cannot_be_reached_is_asked_for_again() {
     let folder = tempfile::tempdir().unwrap();

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What a server does to GetMedia; GetDataEndpoint it answers with itself.
+/// What a server does to GetMedia; it serves GetDataEndpoint with its own address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trick {
     Garbage,

@@ -1,4 +1,4 @@
-//! Kafka, asked from the command line.
+//! Requests to Kafka from the command line.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use super::failure::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure};
 use crate::config::WorkerConfig;
 use crate::kafka::context::LogContext;
 
-/// How long a question to Kafka may take, and how long Kafka may be away.
+/// How long a request to Kafka may take, and how long Kafka may be unavailable.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Returns a consumer of what is committed, once Kafka answers.
+/// Returns a consumer of committed records, once Kafka responds.
 pub(super) fn connect(worker: &WorkerConfig) -> Result<BaseConsumer<LogContext>, Failure> {
     let mut config = ClientConfig::new();
     config
@@ -34,7 +34,7 @@ pub(super) fn connect(worker: &WorkerConfig) -> Result<BaseConsumer<LogContext>,
         if began.elapsed() > CALL_TIMEOUT {
             let reason = format!(
                 "Kafka at {} cannot be reached: {error}; check bootstrap.servers (--bootstrap-servers, or the file of \
-                 --worker), and security.protocol if Kafka asks who one is",
+                 --worker), and security.protocol if Kafka requires authentication",
                 worker.bootstrap_servers
             );
             return Err(Failure::new(EXIT_UNAVAILABLE, reason));
@@ -46,10 +46,10 @@ pub(super) fn connect(worker: &WorkerConfig) -> Result<BaseConsumer<LogContext>,
 /// Returns the partitions of a topic.
 ///
 /// # Errors
-/// Kafka's, or that the topic does not exist.
+/// Kafka's error, or that the topic does not exist.
 pub(super) fn partitions(consumer: &BaseConsumer<LogContext>, topic: &str) -> Result<Vec<i32>, String> {
     let metadata = consumer.fetch_metadata(Some(topic), CALL_TIMEOUT).map_err(|error| error.to_string())?;
     let found = metadata.topics().first().filter(|found| found.error().is_none() && !found.partitions().is_empty());
-    let found = found.ok_or("there is no such topic, or it may not be read")?;
+    let found = found.ok_or("the topic does not exist, or may not be read")?;
     Ok(found.partitions().iter().map(|partition| partition.id()).collect())
 }

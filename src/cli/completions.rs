@@ -19,7 +19,7 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    /// Prints the script of a command line.
+    /// Prints the completion script for a command.
     pub(super) fn execute(self, mut command: Command) -> Result<(), Failure> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut command, "kvs-connect", &mut script);

@@ -1,4 +1,4 @@
-//! `kvs-connect connector`: what REST offers, for people and scripts.
+//! `kvs-connect connector`: the REST API for people and scripts.
 
 mod status;
 mod wait;
@@ -16,10 +16,10 @@ use crate::config::connector;
 use status::states;
 use wait::{FailedBefore, Until, Wait};
 
-/// Makes, changes and looks at connectors, by any worker's REST API.
+/// Creates, changes and inspects connectors through any worker's REST API.
 #[derive(Args)]
 #[command(after_help = "\
-Exit codes besides the usual ones: 66 there is no such connector; 75 not now, it is there already or Kafka is away; 77 not \
+Exit codes besides the usual ones: 66 no such connector; 75 not possible now, it exists already or Kafka is unavailable; 77 not \
 allowed; 78 the settings are wrong.")]
 pub(super) struct Connector {
     #[command(subcommand)]
@@ -28,25 +28,25 @@ pub(super) struct Connector {
 
 #[derive(Subcommand)]
 enum ConnectorCommand {
-    /// All connectors, with their states.
+    /// List all connectors with their states.
     List(Asked),
-    /// A connector's settings.
+    /// Print a connector's settings.
     Get(Named),
-    /// Make a connector from a file in Connect's JSON.
+    /// Create a connector from a file in Connect's JSON.
     Create(Create),
-    /// Set a connector's settings from a file; it is made if there is none.
+    /// Set a connector's settings from a file, or create it if it does not exist.
     Update(Update),
     /// Delete a connector; its streams' positions are kept.
     Delete(Change),
-    /// Close a connector's sessions; its tasks stay where they are.
+    /// Close a connector's sessions; its tasks stay on their workers.
     Pause(Change),
-    /// Have a connector pull again.
+    /// Resume pulling.
     Resume(Change),
-    /// Take a connector's tasks away; only then its offsets can be altered.
+    /// Remove a connector's tasks; only then can its offsets be altered.
     Stop(Change),
-    /// Start a connector again, or what of it has failed.
+    /// Restart a connector, or the failed parts of it.
     Restart(Restart),
-    /// How a connector and its tasks are, and why what has failed has failed.
+    /// Print the states of a connector and its tasks, and why parts have failed.
     Status(Named),
 }
 
@@ -85,7 +85,7 @@ enum InitialState {
 struct Create {
     /// The connector's file.
     file: PathBuf,
-    /// What it is to do at first.
+    /// The connector's initial state.
     #[arg(long, value_enum, default_value = "running")]
     initial_state: InitialState,
     #[command(flatten)]
@@ -108,13 +108,13 @@ struct Update {
 struct Restart {
     /// The connector.
     name: String,
-    /// Its tasks too.
+    /// Restart its tasks, too.
     #[arg(long)]
     include_tasks: bool,
-    /// Only what has failed.
+    /// Restart only what has failed.
     #[arg(long)]
     only_failed: bool,
-    /// This task alone.
+    /// Restart only this task.
     #[arg(long, value_name = "ID", conflicts_with_all = ["include_tasks", "only_failed"])]
     task: Option<u32>,
     #[command(flatten)]
@@ -136,13 +136,13 @@ impl Connector {
                 let api = remote.connect()?;
                 let before = wait.failed_before(&api, &name)?;
                 let made = api.call(Method::PUT, &["connectors", &name, "config"], "", Some(&settings))?;
-                said(&remote, &made, &format!("connector {name}: the settings are set"))?;
+                said(&remote, &made, &format!("connector {name}: settings updated"))?;
                 wait.until(&api, &name, Until::Running, before)
             }
             ConnectorCommand::Delete(change) => {
                 let api = change.remote.connect()?;
                 api.call(Method::DELETE, &["connectors", &change.name], "", None)?;
-                said(&change.remote, &Value::Null, &format!("connector {} is deleted", change.name))?;
+                said(&change.remote, &Value::Null, &format!("connector {} deleted", change.name))?;
                 change.wait.until(&api, &change.name, Until::Gone, FailedBefore::default())
             }
             ConnectorCommand::Pause(change) => change.put("pause", Until::Paused),
@@ -154,7 +154,7 @@ impl Connector {
     }
 }
 
-/// Says what was done; whoever waits for what follows does so although nobody reads it.
+/// Prints what was done. A closed standard output does not end a command that goes on to wait.
 fn said(remote: &Remote, json: &Value, text: &str) -> Result<(), Failure> {
     if !remote.json {
         return output::print_if_read(text);
@@ -162,7 +162,7 @@ fn said(remote: &Remote, json: &Value, text: &str) -> Result<(), Failure> {
     if json.is_null() { Ok(()) } else { output::print_if_read(format_args!("{json:#}")) }
 }
 
-/// Name and settings of a connector's file; what is wrong is said by the worker, which knows more.
+/// Reads the name and settings of a connector's file; the worker, which knows more, reports errors in the settings.
 fn read(file: &std::path::Path) -> Result<(String, Value), Failure> {
     let given = connector::load(file).map_err(|problems| Failure::config(&problems))?;
     let settings = serde_json::to_value(&given.settings).map_err(|error| Failure::new(EXIT_CONFIG, error))?;
@@ -180,7 +180,7 @@ impl Create {
         let api = self.remote.connect()?;
         let body = json!({ "name": name, "config": settings, "initial_state": state });
         let made = api.call(Method::POST, &["connectors"], "", Some(&body))?;
-        said(&self.remote, &made, &format!("connector {name} is made"))?;
+        said(&self.remote, &made, &format!("connector {name} created"))?;
         self.wait.until(&api, &name, until, FailedBefore::default())
     }
 }
@@ -189,7 +189,7 @@ impl Change {
     fn put(self, what: &str, until: Until) -> Result<(), Failure> {
         let api = self.remote.connect()?;
         api.call(Method::PUT, &["connectors", &self.name, what], "", None)?;
-        said(&self.remote, &Value::Null, &format!("connector {}: {what} is asked for", self.name))?;
+        said(&self.remote, &Value::Null, &format!("connector {}: {what} requested", self.name))?;
         self.wait.until(&api, &self.name, until, FailedBefore::default())
     }
 }
@@ -208,7 +208,7 @@ impl Restart {
                 api.call(Method::POST, &["connectors", &name, "restart"], &query, None)?
             }
         };
-        said(&remote, &answer, &format!("connector {name}: a restart is asked for"))?;
+        said(&remote, &answer, &format!("connector {name}: restart requested"))?;
         wait.until(&api, &name, Until::Running, before)
     }
 }

@@ -1,29 +1,29 @@
-//! How a subcommand fails: an exit code, and what is said. The codes are those of sysexits.
+//! A subcommand's failure: an exit code and the lines to print. The codes are those of sysexits.
 
 use crate::config::Problem;
 
 /// Wrong usage.
 pub const EXIT_USAGE: u8 = 64;
-/// Something that is needed cannot be had.
+/// Something that is required is unavailable.
 pub const EXIT_UNAVAILABLE: u8 = 69;
-/// A part of the program has panicked: a defect of ours. Starting it again is right.
+/// A part of the program has panicked, which is a defect of ours; starting it again is right.
 pub const EXIT_SOFTWARE: u8 = 70;
 /// The settings are wrong.
 pub const EXIT_CONFIG: u8 = 78;
 
-/// How a subcommand failed.
+/// The failure of a subcommand.
 pub(super) struct Failure {
     pub(super) code: u8,
     pub(super) lines: Vec<String>,
 }
 
 impl Failure {
-    /// Returns a failure that one line says.
+    /// Returns a failure with one line.
     pub(super) fn new(code: u8, line: impl ToString) -> Self {
         Self { code, lines: vec![line.to_string()] }
     }
 
-    /// Returns the failure of settings that are wrong.
+    /// Returns the failure for invalid settings.
     pub(super) fn config(problems: &[Problem]) -> Self {
         Self { code: EXIT_CONFIG, lines: problems.iter().map(ToString::to_string).collect() }
     }

@@ -18,22 +18,22 @@ use crate::model::{OffsetKey, ShardCount, ShardId, ShardLog, StoredOffset};
 use crate::shard::recover::{RecoverError, recover};
 use crate::worker::plan;
 
-/// A shard that makes no progress for this long is given up.
+/// How long a shard may make no progress before reading it is given up.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Looks at the streams' positions, and alters them.
+/// Lists the streams' positions, and alters them.
 #[derive(Args)]
 #[command(after_help = "\
-An offset is the last fragment that counts as published: the next one that is published is the one behind it. It can be \
+An offset is the last fragment that counts as published: the next one to be published is the one after it. It can be \
 altered only while the connector is stopped:
   kvs-connect connector stop cameras --wait
   kvs-connect offsets set cameras front-door \\
     91343852333181432392682062607743920146150000042
   kvs-connect connector resume cameras --wait
 
-`list` asks a worker (--url), which knows the connectors there are now. With --worker or --bootstrap-servers it reads the \
-offsets topic and needs no worker: then connectors that were deleted are listed, too, for their positions are kept. Either \
-shows what is committed.")]
+`list` asks a worker (--url), which knows the existing connectors. With --worker or --bootstrap-servers it reads the \
+offsets topic and needs no worker; it then also lists deleted connectors, whose positions are kept. Either way \
+it shows committed offsets.")]
 pub(super) struct Offsets {
     #[command(subcommand)]
     command: OffsetsCommand,
@@ -41,17 +41,17 @@ pub(super) struct Offsets {
 
 #[derive(Subcommand)]
 enum OffsetsCommand {
-    /// The last fragment published of each stream.
+    /// List the last published fragment of each stream.
     List(List),
-    /// Go on behind another fragment; an earlier one is replayed from there.
+    /// Continue after another fragment; an earlier one replays the stream from there.
     Set(Set),
-    /// Forget the positions of a connector's streams: they begin where its settings say.
+    /// Discard the positions of a connector's streams: they begin where its settings say.
     Reset(Reset),
 }
 
 #[derive(Args)]
 struct List {
-    /// Of this connector; of all if left out.
+    /// The connector; all connectors if omitted.
     connector: Option<String>,
     /// Read this topic in place of the worker's offset.storage.topic: one that connectors have of their own
     /// (offsets.storage.topic). With --worker or --bootstrap-servers.
@@ -65,7 +65,7 @@ struct List {
 
 #[derive(Args)]
 struct Set {
-    /// The connector, which has to be stopped.
+    /// The connector, which must be stopped.
     connector: String,
     /// The stream, by name or ARN.
     stream: String,
@@ -77,9 +77,9 @@ struct Set {
 
 #[derive(Args)]
 struct Reset {
-    /// The connector, which has to be stopped.
+    /// The connector, which must be stopped.
     connector: String,
-    /// This stream alone.
+    /// Only this stream.
     #[arg(long)]
     stream: Option<String>,
     #[command(flatten)]
@@ -146,7 +146,7 @@ impl List {
         print_table(&["CONNECTOR", "STREAM", "FRAGMENT", "SERVER TIME"], &rows.into_iter().map(row).collect::<Vec<_>>())
     }
 
-    /// Asks a worker.
+    /// Lists the offsets by asking a worker.
     fn of_worker(&self) -> Result<Vec<Row>, Failure> {
         let api = self.remote.connect()?;
         let names = match &self.connector {
@@ -167,7 +167,7 @@ impl List {
         Ok(rows)
     }
 
-    /// Reads the topic.
+    /// Lists the offsets by reading the topic.
     fn of_topic(&self) -> Result<Vec<Row>, Failure> {
         let worker = self.worker.load().map_err(|problems| Failure::config(&problems))?;
         let listed = read(&worker, self.offsets_topic.as_deref())?
@@ -198,7 +198,7 @@ fn expect_topic(worker: &WorkerConfig, own: Option<&str>) -> Result<ShardCount, 
         return Ok(count);
     }
     let reason = format!(
-        "topic {topic} at {servers}: it has {found} partitions and offset.storage.partitions is {expected}; give the \
+        "topic {topic} at {servers}: it has {found} partitions and offset.storage.partitions is {expected}; pass the \
          worker's file (--worker), or --set offset.storage.partitions={found}"
     );
     Err(Failure::new(EXIT_CONFIG, reason))
@@ -219,7 +219,8 @@ fn read(worker: &WorkerConfig, own: Option<&str>) -> Result<Listed, Failure> {
         let recovered = recover(&mut reader, shard, &contract, STALL_TIMEOUT, &|| true);
         let recovered = recovered.map_err(|error| match error {
             RecoverError::Contract(_) => {
-                let text = format!("topic {topic}: {error}; give the worker's file (--worker), or the same with --set");
+                let text =
+                    format!("topic {topic}: {error}; pass the worker's file (--worker), or its settings with --set");
                 Failure::new(EXIT_CONFIG, text)
             }
             error => unavailable(&error),
@@ -227,7 +228,7 @@ fn read(worker: &WorkerConfig, own: Option<&str>) -> Result<Listed, Failure> {
         let by_arn = recovered.by_arn.into_iter().filter_map(|(key, place)| Some((key.by_name()?, place.offset)));
         for (key, offset) in recovered.positions.into_iter().chain(by_arn) {
             let OffsetKey { connector, stream } = key;
-            // Of two positions of a stream the higher one counts.
+            // If a stream has two positions, the higher one counts.
             let place = listed.entry((connector, stream)).or_insert_with(|| (shard, offset.clone()));
             if place.1.fragment_number < offset.fragment_number {
                 *place = (shard, offset);

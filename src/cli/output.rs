@@ -1,8 +1,9 @@
-//! What a subcommand prints.
+//! The output of subcommands.
 //!
-//! **Contract.** Nothing panics because it cannot be printed. A reader that has gone (`| head -n 1`) has had enough, and the
-//! program ends quietly with 0; standard output that cannot be written otherwise, as on a full disk, is an error with
-//! exit code 69, for what was asked for has not arrived. Standard error that cannot be written costs its lines alone.
+//! **Contract.** Nothing panics because it cannot be printed. When the reader of standard output has gone (`| head -n 1`),
+//! the program ends quietly with 0; when standard output cannot be written for another reason, such as a full disk, it
+//! fails with exit code 69, because the requested output has not arrived. When standard error cannot be written, only its
+//! lines are lost.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -17,8 +18,8 @@ pub(super) fn print(text: impl Display) -> Result<(), Failure> {
     out.write_all(line.as_bytes()).and_then(|()| out.flush()).map_err(|error| failure(&error))
 }
 
-/// Returns a text of somebody else's, a worker's or a service's, as it may be shown on a terminal: on one line, without
-/// characters that control it or turn the direction of writing, and no longer than this many characters.
+/// Returns a text from a worker or a service in a form that is safe for a terminal: on one line, without
+/// characters that control it or change the direction of text, and no longer than this many characters.
 pub(super) fn plain(text: &str, chars_max: usize) -> String {
     let turns =
         |char: char| matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -35,12 +36,12 @@ pub(super) fn plain(text: &str, chars_max: usize) -> String {
     shown.into_iter().collect()
 }
 
-/// Prints a line that a program with more to do goes on without when its reader has gone.
+/// Prints a line for a command that has more to do, and continues without it when its reader has gone.
 pub(super) fn print_if_read(text: impl Display) -> Result<(), Failure> {
     print(text).or_else(|failure| if failure.code == 0 { Ok(()) } else { Err(failure) })
 }
 
-/// How a program ends that cannot print.
+/// Returns the failure of a command that cannot print.
 pub(super) fn failure(error: &std::io::Error) -> Failure {
     if error.kind() == ErrorKind::BrokenPipe {
         return Failure { code: 0, lines: Vec::new() };
@@ -48,7 +49,7 @@ pub(super) fn failure(error: &std::io::Error) -> Failure {
     Failure::new(EXIT_UNAVAILABLE, format!("standard output cannot be written: {error}"))
 }
 
-/// Says a line on standard error, behind what is logged there.
+/// Prints a line to standard error, in order with the log lines there.
 pub(super) fn say(text: impl Display) {
     let line = format!("{text}\n").into_bytes();
     match Lines::started() {

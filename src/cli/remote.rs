@@ -1,4 +1,4 @@
-//! A worker's REST API, asked from the command line.
+//! Requests to a worker's REST API from the command line.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,19 +10,19 @@ use serde_json::Value;
 use super::failure::{EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
 use super::output;
 
-/// There is no such thing.
+/// The connector, task or path does not exist.
 const EXIT_NO_INPUT: u8 = 66;
-/// Not now; later perhaps.
+/// Not possible now; retry later.
 const EXIT_TEMPORARY: u8 = 75;
 /// Not allowed.
 const EXIT_NO_PERMISSION: u8 = 77;
-/// A change waits for others, and for a broker that restarts.
+/// Long enough for a change to wait for other changes, and for a broker restart.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Whoever waits longer than this is told so.
+/// After this time the user is told that the worker has not responded yet.
 const SLOW_AFTER: Duration = Duration::from_secs(3);
 
-/// Which worker to ask, and as whom. Any worker of a group answers for all.
+/// The worker to ask, and the credentials. Any worker answers for its whole group.
 #[derive(Args, Clone)]
 pub(super) struct Remote {
     /// Any worker's REST API.
@@ -37,15 +37,15 @@ pub(super) struct Remote {
     /// Certificates (PEM) to trust besides the system's.
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// Certificate and private key (PEM) to show.
+    /// Client certificate and private key (PEM).
     #[arg(long, value_name = "FILE")]
     certificate_file: Option<PathBuf>,
-    /// JSON for scripts instead of tables.
+    /// Print JSON for scripts instead of tables.
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// A connection to a worker.
+/// A client for a worker's REST API.
 pub(super) struct Api {
     remote: Remote,
     client: Client,
@@ -53,7 +53,7 @@ pub(super) struct Api {
 }
 
 impl Remote {
-    /// Prepares asking; nobody is asked yet.
+    /// Creates the client; no request is sent yet.
     pub(super) fn connect(&self) -> Result<Api, Failure> {
         let read = |file: &PathBuf| {
             kvs_client::files::read(file)
@@ -78,7 +78,7 @@ impl Remote {
 }
 
 impl Api {
-    /// A request; null when its answer has no body.
+    /// Sends a request and returns the response's JSON; null if it has no body.
     pub(super) fn call(
         &self,
         method: Method,
@@ -90,7 +90,7 @@ impl Api {
         if status.is_success() { Ok(answer) } else { Err(self.refused(status, &answer)) }
     }
 
-    /// The same; `None`: there is no such thing.
+    /// Sends a GET request; returns `None` if the resource does not exist.
     pub(super) fn find(&self, path: &[&str]) -> Result<Option<Value>, Failure> {
         match self.ask(Method::GET, path, "", None)? {
             (StatusCode::NOT_FOUND, _) => Ok(None),
@@ -128,7 +128,7 @@ impl Api {
         let unavailable = |error: reqwest::Error| {
             Failure::new(
                 EXIT_UNAVAILABLE,
-                format!("{shown}: no answer: {}; --url says which worker to ask", causes(&error.without_url())),
+                format!("{shown}: no response: {}; --url sets the worker to ask", causes(&error.without_url())),
             )
         };
         self.runtime.block_on(async {
@@ -137,7 +137,7 @@ impl Api {
                 Ok(response) => response,
                 Err(_) => {
                     let changes = if is_change { "; changes wait for Kafka for up to 60 s" } else { "" };
-                    output::say(format_args!("kvs-connect: the worker has not answered yet{changes}"));
+                    output::say(format_args!("kvs-connect: the worker has not responded yet{changes}"));
                     sent.await
                 }
             };
@@ -147,8 +147,10 @@ impl Api {
             let mut bytes = Vec::new();
             while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
                 if bytes.len().saturating_add(chunk.len()) > ANSWER_MAX_BYTES {
-                    let text =
-                        format!("{shown}: the answer is larger than {} MiB, as no worker's is", ANSWER_MAX_BYTES >> 20);
+                    let text = format!(
+                        "{shown}: the response is larger than {} MiB, as no worker's is",
+                        ANSWER_MAX_BYTES >> 20
+                    );
                     return Err(Failure::new(EXIT_UNAVAILABLE, text));
                 }
                 bytes.extend_from_slice(&chunk);
@@ -160,7 +162,7 @@ impl Api {
             let json = serde_json::from_str(&text).or_else(|error| {
                 if status.is_success() { Err(error) } else { Ok(Value::String(text.chars().take(500).collect())) }
             });
-            let no_json = |error| Failure::new(EXIT_UNAVAILABLE, format!("{shown}: the answer is no JSON: {error}"));
+            let no_json = |error| Failure::new(EXIT_UNAVAILABLE, format!("{shown}: the response is not JSON: {error}"));
             Ok((status, json.map_err(no_json)?))
         })
     }
@@ -175,7 +177,7 @@ impl Api {
             _ => EXIT_UNAVAILABLE,
         };
         let advice = if status == StatusCode::UNAUTHORIZED {
-            "; --user or --token says who you are".to_owned()
+            "; use --user or --token".to_owned()
         } else {
             connector_to_stop(&message).map_or_else(String::new, |name| {
                 format!("; on the command line: kvs-connect connector stop {name} --wait")
@@ -185,10 +187,10 @@ impl Api {
     }
 }
 
-/// Reads the URL of a worker.
+/// Parses the URL of a worker.
 fn worker_url(text: &str) -> Result<reqwest::Url, Failure> {
     let url = reqwest::Url::parse(text).map_err(|error| {
-        // `localhost:8083` is a URL, of the scheme localhost.
+        // `localhost:8083` is a URL with the scheme localhost.
         let missing = if text.contains("://") { "" } else { "; http:// or https:// is missing in front of it" };
         usage(text, &format!("{error}{missing}"))
     })?;
@@ -198,10 +200,10 @@ fn worker_url(text: &str) -> Result<reqwest::Url, Failure> {
     }
 }
 
-/// Returns a URL without a password that it may hold.
+/// Returns a URL without a password that it may contain.
 fn shown(url: &reqwest::Url) -> String {
     let mut url = url.clone();
-    // Neither can be set where there is no host, and then there is none of them.
+    // Neither can be set if there is no host, and then there is nothing to hide.
     let _ = url.set_username("").and_then(|()| url.set_password(None));
     url.set_query(None);
     url.to_string()
@@ -211,12 +213,12 @@ fn usage(url: &str, reason: &str) -> Failure {
     Failure::new(EXIT_USAGE, format!("--url {url:?}: {reason}"))
 }
 
-/// Returns the connector that a refusal says has to be stopped first: Connect's text names the request alone.
+/// Returns the connector that a refusal says must be stopped first: Connect's text contains only the request.
 fn connector_to_stop(message: &str) -> Option<&str> {
     message.split_once("'/connectors/")?.1.split_once("/stop'").map(|(name, _)| name)
 }
 
-/// An error with what led to it.
+/// Returns an error with its causes.
 fn causes(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -227,12 +229,12 @@ fn causes(error: &reqwest::Error) -> String {
     text
 }
 
-/// Characters of a table's cell; `--json` has all of it.
+/// The longest cell of a table, in characters; `--json` prints everything.
 const CELL_CHARS_MAX: usize = 1_000;
-/// The largest answer that is read: the statuses of 100,000 tasks are some 20 MB.
+/// The largest response that is read: the statuses of 100,000 tasks are some 20 MB.
 const ANSWER_MAX_BYTES: usize = 256 << 20;
 
-/// Rows under their titles, as wide as they have to be.
+/// Prints rows under their titles, with columns as wide as necessary.
 pub(super) fn print_table(titles: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
     let plain = |cell: &String| output::plain(cell, CELL_CHARS_MAX);
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(plain).collect()).collect();
@@ -249,7 +251,7 @@ pub(super) fn print_table(titles: &[&str], rows: &[Vec<String>]) -> Result<(), F
     rows.iter().try_for_each(|row| print(&mut row.iter().map(String::as_str)))
 }
 
-/// JSON as people read it.
+/// Prints indented JSON.
 pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
     output::print(format_args!("{value:#}"))
 }

@@ -16,24 +16,24 @@ use crate::rest::{self, Access, ListenError};
 use crate::worker::{Mode, Worker, WorkerError, clients};
 use crate::{logging, supervision, telemetry};
 
-/// A shutdown that is not done by then is cut short: nothing is lost by it, it is pulled again.
+/// A shutdown that takes longer is cut short: nothing is lost, because it will be pulled again.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(9_700);
 
 /// Runs a worker.
 #[derive(Args)]
 #[command(after_help = "\
-SIGTERM and Ctrl-C stop pulling, commit what is whole, leave the group and exit 0 within 10 s; a second signal exits at \
-once. Start the same command on other machines to share the work: the consumer group is all there is to configure. A second \
-worker on one machine needs an address of its own: --set listeners=http://127.0.0.1:8084.
+SIGTERM and Ctrl-C stop pulling, commit complete fragments, leave the group and exit 0 within 10 s; a second signal exits at \
+once. Start the same command on other machines to share the work: the consumer group needs no other configuration. A second \
+worker on the same machine needs its own address: --set listeners=http://127.0.0.1:8084.
 
-Connectors are made over REST (kvs-connect connector create) and kept in Kafka; files that are given here are applied as \
-PUT config. With --standalone they are all there is, and what is changed over REST ends with the process.
+Connectors are created over REST (kvs-connect connector create) and kept in Kafka; files on the command line are applied as \
+PUT config. With --standalone they are the only connectors, and changes over REST end with the process.
 
 Credentials come from the usual AWS environment, profile, web identity, container or instance.")]
 pub(super) struct Run {
     #[command(flatten)]
     worker: WorkerArgs,
-    /// Connectors are those of the files, kept in memory; Kafka keeps the streams' positions only.
+    /// Run only the connectors in the files, kept in memory; Kafka keeps only the streams' positions.
     #[arg(long, requires = "connectors")]
     standalone: bool,
     /// Connectors in Connect's JSON, or in Java properties (*.properties).
@@ -91,19 +91,19 @@ impl Run {
                 Failure::new(code, error)
             })
         });
-        // Threads that wait for Kafka are not waited for.
+        // Threads that wait for Kafka are abandoned.
         runtime.shutdown_background();
         result
     }
 }
 
-/// Starts this program again, as the same process, with glibc told to map blocks from 128 KB on by themselves.
+/// Restarts this program, as the same process, with glibc told to map blocks of 128 KB and more individually.
 ///
-/// Left alone it moves that bound up with the first large block it frees, and what fragments leave behind in its
+/// By default glibc raises that threshold with the first large block it frees, and the memory of fragments in its
 /// arenas is never given back: 230 MB above the memory budget with 100 streams, 100 MB less with this (docs/
-/// PERFORMANCE.md). It reads the environment once, before `main`; to set it from within would take unsafe code, and no
-/// well-kept crate has it (`mallopt`) in safe clothes. jemalloc and mimalloc in its place have 80 to 100 MB more resident at
-/// the peak than this.
+/// PERFORMANCE.md). glibc reads the environment once, before `main`; to set it at run time would take unsafe code, and no
+/// well-kept crate wraps `mallopt` safely. jemalloc and mimalloc in its place have 80 to 100 MB more resident at
+/// the peak.
 fn keep_large_blocks_apart() {
     use std::os::unix::process::CommandExt;
     const SETTING: &str = "MALLOC_MMAP_THRESHOLD_";
@@ -112,15 +112,15 @@ fn keep_large_blocks_apart() {
     }
     let Ok(program) = std::env::current_exe() else { return };
     let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(SETTING, "131072").exec();
-    // It only comes back when it could not be done; then memory is all that is lost.
+    // This is reached only when exec fails; then only memory is lost.
     output::say(format_args!("kvs-connect: cannot set {SETTING}: {error}"));
 }
 
-/// Threads that a worker needs at the least: its own, and those of some clients of Kafka, which end the process when they
-/// cannot have one.
+/// The minimum number of threads for a worker: its own, and those of some Kafka clients, which end the process when they
+/// cannot start one.
 const THREADS_MIN: usize = 100;
 
-/// Looks whether there can be threads enough.
+/// Checks that enough threads can be started.
 fn check_threads() -> Result<(), Failure> {
     let (hold, release) = std::sync::mpsc::channel::<()>();
     let release = Arc::new(std::sync::Mutex::new(release));
@@ -129,7 +129,7 @@ fn check_threads() -> Result<(), Failure> {
     for _ in 0..THREADS_MIN {
         let release = Arc::clone(&release);
         let wait = move || {
-            // Until the sender is gone; what becomes of it is of no interest.
+            // Until the sender is dropped; the result does not matter.
             let _ = release.lock().map(|release| release.recv());
         };
         let thread = std::thread::Builder::new().name("probe".to_owned()).stack_size(PROBE_STACK_BYTES).spawn(wait);
@@ -148,31 +148,31 @@ fn check_threads() -> Result<(), Failure> {
     }
     let Some(error) = refused else { return Ok(()) };
     let text = format!(
-        "only {count} threads can be started ({error}), and a worker needs {THREADS_MIN} at the least: raise the limit \
+        "only {count} threads can be started ({error}), and a worker needs at least {THREADS_MIN}: raise the limit \
          (ulimit -u, TasksMax of systemd, pids.max of the container), which counts all processes of the user"
     );
     Err(Failure::new(EXIT_UNAVAILABLE, text))
 }
 
-/// A probe's stack: it does nothing.
+/// The stack of a probe thread, which does nothing.
 const PROBE_STACK_BYTES: usize = 64 << 10;
 
-/// As many open files as may be had: each stream is a socket, and 1,024, which many shells start with, are soon used up.
-/// Returns how many they are; `None`: the system does not say.
+/// Raises the limit of open files as far as possible: each stream is a socket, and the default of many shells, 1,024, is
+/// soon exhausted. Returns the limit; `None` if the system does not report it.
 fn allow_open_files() -> Option<u64> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-    // It stays as it is where it cannot be changed.
+    // The limit stays as it is if it cannot be changed.
     Some(if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft })
 }
 
-/// Ends the process, its last lines written where they can be.
+/// Ends the process after writing the last log lines, if possible.
 fn exit(code: i32) {
     logging::flush();
     std::process::exit(code);
 }
 
-/// The first signal shuts down, with a bound; the second exits at once.
+/// Handles signals: the first one shuts down, within a bound; the second exits at once.
 fn watch_signals(shutdown: CancellationToken) -> Result<(), Failure> {
     let listen = |kind| signal(kind).map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("no signals: {error}")));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
@@ -186,7 +186,7 @@ fn watch_signals(shutdown: CancellationToken) -> Result<(), Failure> {
             _ = terminate.recv() => exit(130),
             _ = interrupt.recv() => exit(130),
             () = tokio::time::sleep(SHUTDOWN_MAX) => {
-                tracing::warn!("the shutdown takes too long and is cut short; what was not committed is pulled again");
+                tracing::warn!("the shutdown took too long and was cut short; what was not committed will be pulled again");
                 exit(0);
             }
         }

@@ -8,7 +8,7 @@ use clap::{Arg, Command, Error};
 
 use crate::config::table;
 
-/// Takes a setting of the worker, apart at the first `=`; a shell completes its key from the table of settings.
+/// Parses a worker's setting, split at the first `=`; shells complete its key from the table of settings.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SettingParser;
 
@@ -29,7 +29,7 @@ impl TypedValueParser for SettingParser {
     }
 }
 
-/// Returns clap's error, with what was expected.
+/// Returns clap's error, with the expected form.
 fn refused(command: &Command, argument: Option<&Arg>, value: &OsStr) -> Error {
     let shown = value.to_string_lossy().into_owned();
     let argument = argument.map_or_else(|| "--set".to_owned(), ToString::to_string);

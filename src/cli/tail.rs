@@ -18,11 +18,11 @@ use super::worker_args::WorkerArgs;
 use crate::kafka::context::LogContext;
 use decode::Decoded;
 
-/// Shows committed fragments.
+/// Prints committed fragments.
 #[derive(Args)]
 #[command(after_help = "\
-Only what is committed is shown, as any read_committed consumer sees it. The topic of notifications \
-(notifications.topic) is shown as well, a line each.
+Only committed records are shown, as to any read_committed consumer. Notifications (from the topic \
+notifications.topic) are printed one per line.
   kvs-connect tail --bootstrap-servers 127.0.0.1:9092 --topic kvs.fragments
   kvs-connect tail --worker worker.toml --topic kvs.fragments --from beginning \\
     --until-end --save ./fragments
@@ -31,19 +31,19 @@ Only what is committed is shown, as any read_committed consumer sees it. The top
 pub(super) struct Tail {
     #[command(flatten)]
     worker: WorkerArgs,
-    /// The data topic, or that of notifications.
+    /// The data topic, or the topic of notifications.
     #[arg(long)]
     topic: String,
-    /// Where to begin.
+    /// Where to start.
     #[arg(long, value_enum, default_value = "end")]
     from: From,
-    /// End after this many records.
+    /// Stop after this many records.
     #[arg(long, value_name = "N")]
     max: Option<u64>,
-    /// End at the end that the topic has at the start.
+    /// Stop at the end that the topic has at the start.
     #[arg(long)]
     until_end: bool,
-    /// One JSON object a line instead of a table; without the payload.
+    /// Print one JSON object per line instead of a table, without the payload.
     #[arg(long)]
     json: bool,
     /// Write each fragment's payload to DIR/STREAM-NUMBER.mkv.
@@ -53,9 +53,9 @@ pub(super) struct Tail {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum From {
-    /// With the first record that is still there.
+    /// The first record that still exists.
     Beginning,
-    /// With what comes from now on.
+    /// The records written from now on.
     End,
 }
 
@@ -101,14 +101,14 @@ impl Tail {
                     shown += 1;
                 }
                 Err(error) => output::say(format_args!(
-                    "kvs-connect: the record at {place} is no fragment and no notification: {error}"
+                    "kvs-connect: the record at {place} is neither a fragment nor a notification: {error}"
                 )),
             }
         }
         Ok(())
     }
 
-    /// Assigns all partitions; answers where each ends now.
+    /// Assigns all partitions; returns their current ends.
     fn assign(&self, consumer: &BaseConsumer<LogContext>) -> Result<HashMap<i32, i64>, String> {
         let text = |error: rdkafka::error::KafkaError| error.to_string();
         let mut partitions = TopicPartitionList::new();
@@ -126,19 +126,20 @@ impl Tail {
     }
 }
 
-/// Makes the folder that fragments are saved in, unless it is there.
+/// Creates the folder for saved fragments, unless it exists.
 fn make_folder(folder: &Path) -> Result<(), Failure> {
     let place = folder.display();
     if folder.exists() && !folder.is_dir() {
         let reason =
-            format!("--save {place}: it is there and is no folder, and a folder is expected: each fragment is a file");
+            format!("--save {place}: it exists but is not a folder, and each fragment is saved as a file in a folder");
         return Err(Failure::new(EXIT_USAGE, reason));
     }
-    std::fs::create_dir_all(folder)
-        .map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("--save {place}: the folder cannot be made: {error}")))
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Failure::new(EXIT_UNAVAILABLE, format!("--save {place}: the folder cannot be created: {error}"))
+    })
 }
 
-/// Whether the position of every partition is at the end noted for it. Positions pass over markers and aborted records.
+/// Returns whether every partition's position has reached its noted end. Positions move past markers and aborted records.
 fn at_end(consumer: &BaseConsumer<LogContext>, topic: &str, ends: &HashMap<i32, i64>) -> bool {
     let Ok(positions) = consumer.position() else { return false };
     ends.iter().all(|(&partition, &end)| {

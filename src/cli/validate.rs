@@ -13,7 +13,7 @@ use crate::worker::clients;
 
 /// Checks connectors.
 #[derive(Args)]
-#[command(after_help = "Says every problem with file, key and reason, and exits with 78 when there is one.")]
+#[command(after_help = "Reports every problem with file, key and reason, and exits with 78 if there is one.")]
 pub(super) struct Validate {
     #[command(flatten)]
     worker: WorkerArgs,
@@ -22,7 +22,7 @@ pub(super) struct Validate {
     connectors: Vec<PathBuf>,
 }
 
-/// Reads connectors' files; all problems of all files.
+/// Reads connectors' files; returns all problems of all files.
 pub(super) fn load_all(files: &[PathBuf]) -> (Vec<ConnectorFile>, Vec<Problem>) {
     let (mut connectors, mut problems) = (Vec::new(), Vec::new());
     for file in files {
@@ -35,7 +35,7 @@ pub(super) fn load_all(files: &[PathBuf]) -> (Vec<ConnectorFile>, Vec<Problem>) 
     (connectors, problems)
 }
 
-/// What is wrong with the connectors' settings, on a worker or on any.
+/// Returns the problems of connectors' settings, for a given worker or for any.
 pub(super) fn check_all(worker: Option<&WorkerConfig>, connectors: &[ConnectorFile]) -> Vec<Problem> {
     let check = |given: &ConnectorFile| check::connector(worker, &given.place, &given.settings).err();
     connectors.iter().filter_map(check).flatten().collect()

@@ -1,4 +1,4 @@
-//! The arguments that name a worker's settings, as several subcommands take them.
+//! Arguments that several subcommands use for a worker's settings.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::config::{Problem, WorkerConfig, worker};
 
 const BOOTSTRAP: &str = "bootstrap.servers";
 
-/// Where a worker's settings come from.
+/// The sources of a worker's settings.
 #[derive(Args)]
 pub(super) struct WorkerArgs {
     /// The worker's settings, in TOML, or in Java properties (*.properties).
@@ -18,13 +18,13 @@ pub(super) struct WorkerArgs {
     /// Kafka brokers; the same as --set bootstrap.servers=…
     #[arg(long, value_name = "HOST:PORT,…")]
     pub(super) bootstrap_servers: Option<String>,
-    /// One setting of the worker, before all others. May be given many times.
+    /// One worker setting, overriding all other sources. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = SettingParser, hide_possible_values = true)]
     pub(super) settings: Vec<(String, String)>,
 }
 
 impl WorkerArgs {
-    /// Returns whether anything is given.
+    /// Returns whether any of these arguments is given.
     pub(super) fn is_given(&self) -> bool {
         self.worker.is_some() || self.bootstrap_servers.is_some() || !self.settings.is_empty()
     }
@@ -32,7 +32,7 @@ impl WorkerArgs {
     /// Loads the settings.
     ///
     /// # Errors
-    /// All problems there are.
+    /// All problems found.
     pub(super) fn load(&self) -> Result<WorkerConfig, Vec<Problem>> {
         let mut flags = self.settings.clone();
         if let Some(servers) = &self.bootstrap_servers {
@@ -42,7 +42,7 @@ impl WorkerArgs {
             for problem in
                 problems.iter_mut().filter(|problem| problem.key == BOOTSTRAP && problem.reason == "is required")
             {
-                problem.reason.push_str("; --bootstrap-servers HOST:PORT says it, or the file that --worker names");
+                problem.reason.push_str("; pass it with --bootstrap-servers HOST:PORT, or in the file of --worker");
             }
             problems
         })

@@ -1,7 +1,8 @@
-//! Decisions about connectors: from what the log says and what is asked for, the records to write or a refusal. Pure: they are made under the log's fence, and made again when the fence was lost.
+//! Decides on changes of connectors: maps the log's content and a request to the records to write, or to a refusal. The
+//! functions are pure: they are called under the log's fence, and again when the fence was lost.
 //!
-//! Records of one transaction become visible one by one, so a connector's own record comes last when it comes, and
-//! first when it goes: nobody sees half of one.
+//! Records of one transaction become visible one by one, so a connector's own record is written last when it is created, and
+//! first when it is deleted: no reader sees half of a connector.
 
 use std::collections::BTreeSet;
 
@@ -9,25 +10,25 @@ use super::records::{self, AlteredShards, KeyValue, OffsetsHome, RestartRequest,
 use super::view::ConfigView;
 use crate::model::contract::ContractError;
 
-/// Why a change is not made. The texts are Kafka Connect's.
+/// Reasons why a change is refused. The texts are Kafka Connect's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// There is no such connector.
+    /// The connector does not exist.
     #[error("Connector {0} not found")]
     NotFound(String),
-    /// There is no such task.
+    /// The task does not exist.
     #[error("Unknown task: {0}-{1}")]
     TaskNotFound(String, u32),
-    /// There is one already.
+    /// The connector already exists.
     #[error("Connector {0} already exists")]
     AlreadyExists(String),
     /// Its settings are wrong.
     #[error("{0}")]
     Invalid(String),
-    /// The log is another group's, or its group has agreed on something else: under two fences changes would get lost.
+    /// The log belongs to another group, or its group has agreed on something else: under two fences changes would get lost.
     #[error("the config topic: {0}")]
     Contract(#[from] ContractError),
-    /// Its offsets cannot be altered now.
+    /// The connector's offsets cannot be altered now.
     #[error(
         "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the \
          specified connector by issuing a 'PUT' request to the '/connectors/{0}/stop' endpoint"
@@ -59,21 +60,21 @@ fn named(topic: Option<&str>) -> String {
     topic.map_or_else(|| "the worker's offset.storage.topic".to_owned(), |topic| format!("topic {topic}"))
 }
 
-/// Records to write, and what to return once they are written.
+/// Records to write, and the result to return once they are written.
 #[derive(Debug)]
 pub struct Change<T> {
-    /// Records, in order.
+    /// The records, in order.
     pub records: Vec<KeyValue>,
-    /// What is returned.
+    /// The result.
     pub answer: T,
 }
 
 /// Settings that were found right.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Checked {
-    /// As they are to be stored.
+    /// The settings as they are to be stored.
     pub settings: Settings,
-    /// Its streams, when they are listed; `None`: they are looked for.
+    /// The connector's streams if they are listed; `None` if they are discovered.
     pub streams: Option<Vec<String>>,
     /// The topics that the connector writes records to.
     pub topics: Vec<String>,
@@ -92,10 +93,10 @@ pub struct OffsetsMove {
     pub to: AlteredShards,
 }
 
-/// Checks settings, given those that are stored: a masked secret stands for the one that is there.
+/// Checks settings, given the stored ones: a masked secret stands for the stored value.
 pub type Check<'a> = dyn Fn(Settings, Option<&Settings>) -> Result<Checked, Refusal> + 'a;
 
-/// Makes a connector, in this target state.
+/// Creates a connector with a target state.
 pub fn create(
     view: &ConfigView,
     name: &str,
@@ -115,7 +116,7 @@ pub fn create(
     Ok(Change { records, answer: () })
 }
 
-/// Sets a connector's settings. Returns whether the connector is made by that.
+/// Sets a connector's settings. Returns whether this creates the connector.
 pub fn put(view: &ConfigView, name: &str, settings: Settings, check: &Check<'_>) -> Result<Change<bool>, Refusal> {
     let stored = match view.settings(name) {
         None => {
@@ -155,7 +156,7 @@ pub fn patch(
     put(view, name, settings, check)
 }
 
-/// Deletes a connector. Its offsets stay.
+/// Deletes a connector. Its offsets are kept.
 pub fn delete(view: &ConfigView, name: &str) -> Result<Change<()>, Refusal> {
     exists(view, name)?;
     let mut records = vec![records::connector(name, None), records::target_state(name, None)];
@@ -245,7 +246,7 @@ pub fn set_target(view: &ConfigView, name: &str, target: TargetState) -> Result<
     Ok(Change { records: records.collect(), answer: () })
 }
 
-/// Asks all workers for a restart.
+/// Requests a restart from all workers.
 pub fn restart(view: &ConfigView, request: &RestartRequest) -> Result<Change<()>, Refusal> {
     exists(view, &request.connector)?;
     if let Some(id) = request.task
@@ -256,7 +257,7 @@ pub fn restart(view: &ConfigView, request: &RestartRequest) -> Result<Change<()>
     Ok(Change { records: vec![records::restart(request)], answer: () })
 }
 
-/// Changes nothing, and refuses unless the connector is STOPPED: where this is decided its offsets may be altered.
+/// Changes nothing, and refuses unless the connector is STOPPED: at the resulting config offset its offsets may be altered.
 pub fn stopped(view: &ConfigView, name: &str) -> Result<Change<()>, Refusal> {
     exists(view, name)?;
     match view.target(name) {
@@ -285,7 +286,7 @@ pub fn logger(name: &str, level: &str) -> Change<()> {
     Change { records: vec![records::logger(name, level)], answer: () }
 }
 
-/// Tasks for streams that discovery has found, and none for those that are no more.
+/// Adds tasks for streams that discovery has found, and removes those of deleted streams.
 pub fn found(
     view: &ConfigView,
     name: &str,
@@ -307,10 +308,10 @@ fn exists(view: &ConfigView, name: &str) -> Result<(), Refusal> {
     if view.contains(name) { Ok(()) } else { Err(Refusal::NotFound(name.to_owned())) }
 }
 
-/// Records that give each stream a task and take away those of other streams. A stream that stays keeps its id; a new
-/// one gets the lowest that is free.
+/// Returns the records that give each stream a task and remove the tasks of other streams. A remaining stream keeps its id;
+/// a new one gets the lowest free id.
 fn tasks(view: &ConfigView, name: &str, streams: Option<&[String]>) -> Vec<KeyValue> {
-    // Those that are looked for come as they are found; the ones that are known stay until then.
+    // Discovered streams are added as they are found; known ones stay until then.
     let Some(streams) = streams else { return Vec::new() };
     let wanted: BTreeSet<&String> = streams.iter().collect();
     let mut records = Vec::new();
@@ -327,7 +328,7 @@ fn tasks(view: &ConfigView, name: &str, streams: Option<&[String]>) -> Vec<KeyVa
         if known.insert(stream)
             && let Some(id) = free.next()
         {
-            // An id that goes and comes again in one change is written once.
+            // An id that is removed and assigned again in one change is written once.
             freed.remove(&id);
             records.push(records::task(name, id, Some(stream)));
         }

@@ -54,12 +54,12 @@ fn a_connector_is_made_once_and_its_own_record_comes_last_and_goes_first() {
     assert_eq!(again.unwrap_err(), Refusal::AlreadyExists("c".to_owned()));
     let change = delete(&view, "c").unwrap();
     assert!(change.records[0].0.starts_with(b"connector-"));
-    // Nothing of it stays in the log for ever.
+    // Nothing of the connector stays in the log for ever.
     let gone = ["connector-c", "target-state-c", "task-c-0"].map(|key| (key.as_bytes().to_vec(), None));
     assert_eq!(change.records, gone);
     made(&mut view, change);
     assert!(view.get("c").is_none() && view.tasks("c").is_none_or(BTreeMap::is_empty));
-    // Nothing of the first one's is left for one that is made anew.
+    // A connector that is created again inherits nothing.
     let change = create(&view, "c", settings("a"), TargetState::Started, &check).unwrap();
     made(&mut view, change);
     assert_eq!(view.target("c"), TargetState::Started);

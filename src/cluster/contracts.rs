@@ -1,21 +1,21 @@
-//! What a log of the group says that the group has agreed on.
+//! The contracts in a log: what its group has agreed on.
 //!
-//! **Contract.** The first record in the log decides whose it is (rules 14 and 15); later ones of the same group fill in what
-//! it does not say, those of others are nothing. Each has a key of its own, so that compaction takes none of them away and
-//! leaves them in their order. So two workers that begin the log at the same moment agree on who was first.
+//! **Contract.** The first record in the log decides which group owns it (rules 14 and 15). Later records of the same group fill in
+//! missing fields; those of other groups are ignored. Each record has its own key, so that compaction removes none of them and
+//! keeps their order. So two workers that create the log at the same moment agree on who was first.
 
 use super::key_value::KeyValue;
 use crate::model::Contract;
 use crate::model::contract::ContractError;
 
-/// Keys of these records begin so; an id follows.
+/// The prefix of these records' keys; an id follows.
 pub(super) const PREFIX: &str = "kvs-connect-contract-";
-/// The most contracts that are remembered: more than workers begin a log at once.
+/// The maximum number of contracts remembered: more than the number of workers that create a log at once.
 const CONTRACTS_MAX: usize = 64;
-/// The id of the record that versions before this one wrote: the group alone.
+/// The id of the record written by earlier versions, which contains only the group.
 pub(super) const OF_GROUP: &str = "";
 
-/// The contracts of a log, in its order.
+/// The contracts of a log, in log order.
 #[derive(Debug, Clone, Default)]
 pub struct Contracts {
     records: Vec<(String, Result<Contract, ContractError>)>,
@@ -31,13 +31,13 @@ pub(super) fn new_id() -> String {
     format!("{:016x}", rand::random::<u64>())
 }
 
-/// Returns the id of a contract's record; `None`: the key is none of one.
+/// Returns the id in a contract's key; `None` if the key is not a contract's.
 pub(super) fn id_of(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(key).ok()?.strip_prefix(PREFIX)
 }
 
 impl Contracts {
-    /// Takes the record of a contract in; `None` takes it away.
+    /// Applies the record of a contract; `None` removes it.
     pub(super) fn apply(&mut self, id: &str, contract: Option<Result<Contract, ContractError>>) {
         let known = self.records.iter().position(|(known, _)| known == id);
         match (known, contract) {
@@ -49,25 +49,25 @@ impl Contracts {
         }
     }
 
-    /// Returns whether there is none.
+    /// Returns whether there are no contracts.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// Returns whether this one is there.
+    /// Returns whether the contract with this id is known.
     pub(super) fn contains(&self, id: &str) -> bool {
         self.records.iter().any(|(known, _)| known == id)
     }
 
-    /// Holds what the log says against what is in force here. Returns whether it says all that is known here.
+    /// Compares the log's contract with this worker's. Returns whether the log contains everything that this worker knows.
     ///
     /// # Errors
-    /// When they differ; `setting` names the log's topic.
+    /// When they differ; `setting` is the setting that names the log's topic.
     pub fn check(&self, ours: &Contract, setting: &'static str) -> Result<bool, ContractError> {
         let mut said: Option<Contract> = None;
         for (_, contract) in &self.records {
             match (&mut said, contract) {
-                // Of what comes first nothing may be guessed.
+                // If the first record cannot be read, nothing may be assumed.
                 (None, Err(error)) => return Err(error.clone()),
                 (None, Ok(first)) => said = Some(first.clone()),
                 (Some(said), Ok(later)) if later.group_id == said.group_id => {

@@ -13,7 +13,7 @@ fn full(group: &str) -> Contract {
     }
 }
 
-/// Two groups that begin a log at the same moment: whoever reads it, and whenever, the first record decides.
+/// Two groups create a log at the same moment: for every reader, at any time, the first record decides.
 #[test]
 fn the_first_record_in_the_log_decides_whose_it_is() {
     let mut log = Contracts::default();
@@ -23,7 +23,7 @@ fn the_first_record_in_the_log_decides_whose_it_is() {
     assert_eq!(log.check(&full("b"), SETTING), Ok(true));
     let refused = log.check(&full("a"), SETTING).unwrap_err().to_string();
     assert!(refused.contains("\"b\"") && refused.contains("\"a\"") && refused.contains(SETTING), "{refused}");
-    // Read again, as after a reader was made anew.
+    // The records are read again, as after a reader was replaced.
     log.apply("1", Some(Ok(full("a"))));
     assert_eq!(log.check(&full("b"), SETTING), Ok(true));
 }

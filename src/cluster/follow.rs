@@ -1,9 +1,9 @@
-//! Following a topic of one partition, on a thread of its own, for as long as a worker runs; and waiting until it has been
+//! Follows a one-partition topic on its own thread for as long as a worker runs, and lets callers wait until it has been
 //! read up to a position.
 //!
-//! **Contract.** The position moves only when the listener has taken in everything before it. Whoever waits for a position
-//! is woken by it, by the end of the time it is willing to wait, or by [`Follower::stop`], and never by polling. A reader
-//! that fails is replaced by a new one, which goes on from the position.
+//! **Contract.** The position advances only when the listener has processed everything before it. A caller that waits for a position
+//! is woken by reaching it, by the caller's timeout, or by [`Follower::stop`], and never polls. A reader
+//! that fails is replaced by a new one, which continues from the position.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,31 +16,31 @@ use crate::model::log::OffsetRecord;
 use crate::model::{LogError, LogErrorKind, OffsetReader, ShardId};
 use crate::supervision::{Panicked, Part, catch, fault_point};
 
-/// The topics that are followed have one partition.
+/// The partition of followed topics, which have only one.
 pub(super) const PARTITION: ShardId = ShardId(0);
 /// The pause before a reader that has failed is replaced.
 const READER_PAUSE: Duration = Duration::from_secs(1);
 
-/// A reader that has read nothing for this long is replaced, and the next one after twice as long each time. Kafka's client tells
-/// only once that a topic may not be read, and not at all when that comes while its partition is being assigned: whoever
-/// follows an empty topic would never hear of it.
+/// A reader that has read nothing for this long is replaced; the time doubles with each replacement. Kafka's client reports
+/// only once that a topic may not be read, and not at all if this happens while its partition is being assigned: the follower
+/// of an empty topic would never learn of it.
 const SILENT_FOR: Duration = Duration::from_secs(10);
-/// The longest of these times.
+/// The longest such time.
 const SILENT_FOR_MAX: Duration = Duration::from_secs(600);
 
-/// A follower that panics this often at one position of its log is given up.
+/// The number of panics at one position of the log after which a follower is given up.
 const PANICS_MAX: u32 = 5;
 
-/// Hears that a follower has been given up.
+/// Is called when a follower has been given up.
 pub type FollowerEnded = Arc<dyn Fn(Panicked) + Send + Sync>;
 
-/// Takes in what is read from a followed topic.
+/// Processes what is read from a followed topic.
 pub(super) trait Listener: Send + 'static {
-    /// Takes in a record, if one came; `position` is behind it and behind any markers that follow it. A record whose taking
-    /// in panics comes again.
+    /// Processes a record, if one was read; `position` is after it and after any markers that follow it. A record whose
+    /// processing panics is delivered again.
     fn read(&mut self, record: Option<OffsetRecord>, position: i64);
 
-    /// Does what others are not to wait for. Called after each `read`, behind the move of the position.
+    /// Does what waiting callers should not wait for. Called after each `read`, once the position has advanced.
     fn moved(&mut self) {}
 }
 
@@ -64,7 +64,7 @@ struct Progress {
 
 impl Progress {
     fn lock(&self) -> MutexGuard<'_, i64> {
-        // Nothing panics while it is held, and a number is never half changed.
+        // Nothing panics while the lock is held, and a number is never half changed.
         self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -72,7 +72,7 @@ impl Progress {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// Notes that everything before `position` has been taken in; it never moves back.
+    /// Notes that everything before `position` has been processed; the position never moves back.
     fn advance(&self, position: i64) {
         let mut known = self.lock();
         if position > *known {
@@ -85,7 +85,7 @@ impl Progress {
 }
 
 impl Follower {
-    /// Makes a follower that has read nothing yet; its panics are counted for `part`.
+    /// Creates a follower that has read nothing yet; its panics are counted for `part`.
     pub(super) fn new(part: Part) -> Self {
         let progress = Progress {
             position: Mutex::default(),
@@ -96,11 +96,11 @@ impl Follower {
         Self { part, progress: Arc::new(progress), thread: Mutex::default(), silent_for: SILENT_FOR }
     }
 
-    /// Begins to follow, and returns the end that the topic has now. `listener` is given that end. `ended` hears it when the
+    /// Starts following, and returns the topic's current end, which is also passed to `listener`. `ended` is called when the
     /// follower is given up after panics. Blocks while a reader is opened.
     ///
     /// # Errors
-    /// When the topic's bounds cannot be asked for, or no thread can be started. Nothing is followed then.
+    /// When the topic's bounds cannot be read, or no thread can be started. Nothing is followed then.
     pub(super) fn start<L: Listener>(
         &self,
         open: impl Fn() -> Result<Box<dyn OffsetReader>, LogError> + Send + 'static,
@@ -113,7 +113,7 @@ impl Follower {
         let (part, progress, ended) = (self.part, Arc::clone(&self.progress), Arc::clone(ended));
         let mut silent_for = self.silent_for;
         let run = move || {
-            // The reader that was asked for the end is the first one that follows.
+            // The reader that returned the end is also the first one that follows.
             let mut first = Some(reader);
             let (mut panics, mut at) = (0, 0);
             while !progress.is_stopped() {
@@ -124,11 +124,11 @@ impl Follower {
                 match catch(part, follow) {
                     Ok(Ok(())) => silent_for = silent_for.saturating_mul(2).min(SILENT_FOR_MAX),
                     Ok(Err(error)) => {
-                        tracing::warn!(%error, log = part.name(), "the topic of a log cannot be read; trying again");
+                        tracing::warn!(%error, log = part.name(), "cannot read the topic of a log; trying again");
                         progress.pause();
                     }
                     Err(panicked) => {
-                        // A record is taken in again from the same offset: one that always panics is not got past.
+                        // The record is processed again from the same offset: one that always panics would block for ever.
                         let position = *progress.lock();
                         panics = if position > at { 1 } else { panics + 1 };
                         at = position;
@@ -138,7 +138,7 @@ impl Follower {
                         tracing::error!(
                             %panicked,
                             log = part.name(),
-                            "the thread that follows a log panicked; it reads on"
+                            "the thread that follows a log panicked; continuing"
                         );
                         progress.pause();
                     }
@@ -156,11 +156,11 @@ impl Follower {
     }
 
     fn lock_thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
-        // Nothing panics while it is held, and it is replaced as a whole.
+        // Nothing panics while the lock is held, and the value is replaced as a whole.
         self.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the position up to which everything has been taken in.
+    /// Returns the position up to which everything has been processed.
     pub(super) fn position(&self) -> i64 {
         *self.progress.lock()
     }
@@ -170,15 +170,15 @@ impl Follower {
         self.progress.watched.subscribe()
     }
 
-    /// Waits until everything before `position` has been taken in. Returns whether it has: `false` after `timeout`, and as soon
+    /// Waits until everything before `position` has been processed. Returns whether it has; `false` after `timeout`, and as soon
     /// as the follower is stopped. Blocks.
     #[must_use]
     pub(super) fn wait(&self, position: i64, timeout: Duration) -> bool {
         self.wait_until(timeout, |known| known >= position)
     }
 
-    /// Waits until what has been taken in is as `is_there` expects, which is given the position and asked again whenever that
-    /// moves. Returns whether it is: `false` after `timeout`, and as soon as the follower is stopped. Blocks.
+    /// Waits until `is_there` returns true; it is called with the position, and again whenever that advances.
+    /// Returns whether it did; `false` after `timeout`, and as soon as the follower is stopped. Blocks.
     #[must_use]
     pub(super) fn wait_until(&self, timeout: Duration, mut is_there: impl FnMut(i64) -> bool) -> bool {
         let deadline = Instant::now() + timeout;
@@ -198,10 +198,10 @@ impl Follower {
         self.progress.is_stopped()
     }
 
-    /// Stops following, for good, and wakes whoever waits for a position. Blocks while a reader is closed.
+    /// Stops following for good, and wakes all callers that wait for a position. Blocks while a reader is closed.
     pub(super) fn stop(&self) {
         {
-            // Under the lock: whoever is about to wait has either seen it or is woken.
+            // Under the lock, so that a caller about to wait has either seen it or is woken.
             let _position = self.progress.lock();
             self.progress.stopped.store(true, Ordering::Release);
         }
@@ -228,16 +228,16 @@ impl Progress {
     }
 }
 
-/// Returns an error when a log ends before what has been read of it, for then it is another log.
+/// Returns an error when a log ends before what has been read of it, because it must then be a different log.
 pub(super) fn check_end(end: i64, position: i64) -> Result<(), LogError> {
     if end >= position {
         return Ok(());
     }
-    let text = format!("it ends at {end} and was read up to {position}: it was truncated, or deleted and made anew");
-    Err(LogError { kind: LogErrorKind::Other, doing: "looking for the end of a log", text })
+    let text = format!("it ends at {end} and was read up to {position}: it was truncated, or deleted and recreated");
+    Err(LogError { kind: LogErrorKind::Other, doing: "determining the end of a log", text })
 }
 
-/// Follows with one reader, until the follower is stopped or the reader has read nothing for too long.
+/// Follows with one reader until the follower is stopped or the reader has read nothing for too long.
 fn follow(
     part: Part,
     mut reader: Box<dyn OffsetReader>,

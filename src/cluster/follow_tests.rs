@@ -8,7 +8,7 @@ use crate::cluster::{MemoryLog, records};
 use crate::model::log::{Bounds, write_transaction};
 use crate::model::{Record, TransactionalProducer};
 
-/// Longer than any test waits, so that whoever hangs is seen to.
+/// Longer than any test waits, so that a hanging caller is noticed.
 const LONG: Duration = Duration::from_secs(60);
 
 /// Remembers the keys of what was read.
@@ -31,7 +31,7 @@ fn write(log: &MemoryLog, id: &str) {
     write_transaction(&mut *producer, [Record::of_log(&Arc::from("t"), PARTITION, key, value)]).unwrap();
 }
 
-/// A reader that fails at the third record that it reads.
+/// A reader that fails at its third record.
 struct Failing(Box<dyn OffsetReader>, usize);
 
 impl OffsetReader for Failing {
@@ -90,7 +90,7 @@ fn whoever_waits_is_woken_by_the_position_by_the_deadline_or_by_the_end() {
         assert!(!waits.join().unwrap());
         assert!(began.elapsed() < LONG / 2, "the end woke nobody");
     });
-    // The reader that was asked for the end is the one that follows.
+    // The reader that returned the end is the one that follows.
     assert_eq!(opened.load(Ordering::Relaxed), 1);
 }
 
@@ -122,7 +122,7 @@ fn a_topic_whose_end_cannot_be_asked_for_is_not_followed() {
     follower.stop();
 }
 
-/// A reader that is told nothing: neither records nor why it gets none.
+/// A reader that gets nothing: neither records nor the reason why.
 struct Deaf(Box<dyn OffsetReader>);
 
 impl OffsetReader for Deaf {
@@ -144,7 +144,7 @@ impl OffsetReader for Deaf {
     }
 }
 
-/// Kafka's client tells only once that a topic may not be read, and sometimes not at all.
+/// Kafka's client reports only once that a topic may not be read, and sometimes not at all.
 #[test]
 fn a_reader_that_reads_nothing_is_replaced() {
     let log = MemoryLog::default();

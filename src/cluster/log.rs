@@ -1,9 +1,9 @@
 //! The config log: followed by every worker, changed only under its fence.
 //!
-//! **Contract.** [`ConfigLog::change`] takes the log's one transactional id, waits until this worker has read all there
-//! was at that moment, lets the caller decide on that, and commits. Whoever took the id in between makes the commit
-//! fail, and the decision is made again. A commit without a clear answer is not made twice: the change's id in the log
-//! says whether it was done.
+//! **Contract.** [`ConfigLog::change`] acquires the log's one transactional id, waits until this worker has read everything
+//! written until then, lets the caller decide on that, and commits. If another worker acquires the id in between, the commit
+//! fails, and the decision is made again. A commit with an unclear outcome is not repeated: the change's id in the log
+//! shows whether it succeeded.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,35 +20,35 @@ use crate::model::log::{OffsetRecord, write_transaction};
 use crate::model::{Contract, LogError, LogErrorKind, OffsetReader, Record, TransactionalProducer};
 use crate::supervision::Part;
 
-/// How long a change is tried, through fences and brokers that restart.
+/// How long a change is retried, through fences and broker restarts.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long reading the log to its end may take before a change starts anew.
+/// How long reading the log to its end may take before a change starts over.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
-/// The longest delay between two tries of a change.
+/// The longest delay between two attempts of a change.
 const RETRY_CAP: Duration = Duration::from_millis(500);
 
-/// Where the config log lives.
+/// The storage of the config log.
 pub trait ConfigStore: Send + Sync + 'static {
-    /// Makes a producer under the log's own transactional id.
+    /// Creates a producer with the log's own transactional id.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     fn producer(&self) -> Result<Box<dyn TransactionalProducer>, LogError>;
 
-    /// Makes a reader that follows the log.
+    /// Creates a reader that follows the log.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     fn reader(&self) -> Result<Box<dyn OffsetReader>, LogError>;
 
     /// Returns the name of the log's topic.
     fn topic(&self) -> &str;
 }
 
-/// Why a change was not made.
+/// Reasons why a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// The group does not allow it.
+    /// The change was refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The log cannot be written or read.
@@ -59,7 +59,7 @@ pub enum ChangeError {
 type SharedView = Arc<Mutex<Arc<ConfigView>>>;
 
 fn lock(view: &Mutex<Arc<ConfigView>>) -> MutexGuard<'_, Arc<ConfigView>> {
-    // Nothing panics while it is held, and records are taken in one by one.
+    // Nothing panics while the lock is held, and records are applied one by one.
     view.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -69,12 +69,13 @@ pub struct ConfigLog {
     store: Arc<dyn ConfigStore>,
     view: SharedView,
     follower: Follower,
-    /// One change at a time in a worker: they would only fence each other. With it the reader that asks for the end.
+    /// Allows one change at a time in a worker, because several would only fence each other. Contains the reader that
+    /// returns the end.
     changing: Mutex<Option<Box<dyn OffsetReader>>>,
 }
 
 impl ConfigLog {
-    /// Makes the log of a group. Nothing is read before it is followed.
+    /// Creates the log of a group. Nothing is read before [`ConfigLog::follow`].
     pub fn new(store: Arc<dyn ConfigStore>, contract: Contract) -> Self {
         let follower = Follower::new(Part::ConfigLog);
         Self { contract, store, view: SharedView::default(), follower, changing: Mutex::default() }
@@ -85,7 +86,7 @@ impl ConfigLog {
         self.store.topic()
     }
 
-    /// Returns what the log says, as far as it has been read.
+    /// Returns the log's content, as far as it has been read.
     pub fn view(&self) -> Arc<ConfigView> {
         Arc::clone(&lock(&self.view))
     }
@@ -95,11 +96,11 @@ impl ConfigLog {
         self.follower.watch()
     }
 
-    /// Begins to follow the log, and reads it to the end it has now. What is asked for in it from then on comes as
-    /// events. `ended` hears it if that panics again and again. Blocks.
+    /// Starts following the log, and reads it to its current end. Requests written from then on are sent as
+    /// events. `ended` is called if following panics again and again. Blocks.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the log cannot be read.
     pub fn follow(&self, events: mpsc::Sender<Event>, ended: &FollowerEnded) -> Result<(), LogError> {
         let (store, view) = (Arc::clone(&self.store), Arc::clone(&self.view));
         let reading = |end| Reading { view, silent_until: end, events, event: None };
@@ -107,7 +108,7 @@ impl ConfigLog {
         self.read_to(end, READ_TIMEOUT.saturating_mul(3), "reading the config topic to its end").map(|_| ())
     }
 
-    /// Waits until everything before `position` is in the view, which is returned.
+    /// Waits until everything before `position` is in the view, and returns the view.
     fn read_to(&self, position: i64, timeout: Duration, doing: &'static str) -> Result<Arc<ConfigView>, LogError> {
         if self.follower.wait(position, timeout) { Ok(self.view()) } else { Err(timed_out(doing)) }
     }
@@ -121,11 +122,11 @@ impl ConfigLog {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a change that `decide` decides on; it is asked again when the fence was lost. Returns what it returned with the
-    /// change, and the config offset behind that. Blocks.
+    /// Makes a change that `decide` decides on; it is called again when the fence was lost. Returns its result and the
+    /// config offset after the change. Blocks.
     ///
     /// # Errors
-    /// When it is refused, or the log cannot be written.
+    /// When the change is refused, or the log cannot be written.
     pub fn change<T>(
         &self,
         mut decide: impl FnMut(&ConfigView) -> Result<Change<T>, Refusal>,
@@ -133,12 +134,12 @@ impl ConfigLog {
         let mut reader = self.lock_changing();
         let id = format!("{:016x}", rand::random::<u64>());
         let began = Instant::now();
-        // The answer of a commit of which it is not known whether it was made.
+        // The result of a commit whose outcome is unknown.
         let mut unclear: Option<T> = None;
         let mut delays = ExponentialBackoff::from_millis(2).factor(10).max_delay(RETRY_CAP);
         loop {
             let error = match self.try_change(&mut reader, &id, &mut decide, &mut unclear) {
-                // What is too large stays so.
+                // A record that is too large stays too large.
                 Err(ChangeError::Log(error))
                     if !error.kind.needs_a_grant() && !matches!(error.kind, LogErrorKind::RecordTooLarge { .. }) =>
                 {
@@ -146,7 +147,7 @@ impl ConfigLog {
                 }
                 done => return done,
             };
-            tracing::debug!(%error, "the config log was taken by another worker or cannot be reached; trying again");
+            tracing::debug!(%error, "another worker changed the config log, or it cannot be reached; trying again");
             *reader = None;
             let delay = jitter(delays.next().unwrap_or(RETRY_CAP));
             if began.elapsed() + delay > CHANGE_TIMEOUT || self.follower.is_stopped() {
@@ -165,7 +166,7 @@ impl ConfigLog {
     ) -> Result<(T, i64), ChangeError> {
         let mut producer = self.store.producer()?;
         producer.init()?;
-        // From here on nobody writes without our noticing; what was written before is read first.
+        // From here on no other worker can write unnoticed; what was written before is read first.
         let end = self.end(reader)?;
         check_end(end, self.follower.position())?;
         let view = self.read_to(end, READ_TIMEOUT, "reading the config topic to its end")?;
@@ -180,46 +181,47 @@ impl ConfigLog {
             return Ok((answer, end));
         }
         if !is_said {
-            // First, and for versions that know only the group.
+            // First in the log, also in the form of versions that know only the group.
             records.insert(0, contracts::record(&contracts::new_id(), &self.contract));
             records.insert(1, records::group(&self.contract.group_id));
         }
-        // Whoever holds it while records are read makes the reader copy all of it.
+        // As long as it is held, applying records would copy the whole view.
         drop(view);
         let topic: Arc<str> = self.store.topic().into();
         let records = records.into_iter().chain([records::change(id)]);
-        // Remembered before it is written: without a clear answer the log says whether it was.
+        // Remembered before it is written: if the outcome is unclear, the log shows whether it was written.
         *unclear = Some(answer);
         write_transaction(&mut *producer, records.map(|(key, value)| Record::of_log(&topic, PARTITION, key, value)))?;
-        // Whoever asks this worker next is answered with the change in it.
+        // The next request to this worker sees the change.
         let end = self.end(reader)?;
         self.read_to(end, READ_TIMEOUT, "reading what was written")?;
         match unclear.take() {
             Some(answer) => Ok((answer, end)),
-            None => Err(other("changing the config topic", "its answer is gone".to_owned()).into()),
+            None => Err(other("changing the config topic", "its result is gone".to_owned()).into()),
         }
     }
 
-    /// Leaves in the log what this group has agreed on, unless it says so. Blocks.
+    /// Writes this group's contract into the log, unless it is already there. Blocks.
     ///
     /// # Errors
-    /// When it says something else, or cannot be written.
+    /// When the log has a different contract, or cannot be written.
     pub fn claim(&self) -> Result<(), ChangeError> {
         self.change(|_| Ok(Change { records: Vec::new(), answer: () }))?;
-        // Another group has another fence, and may have written at the same moment: the first one in the log has it.
+        // Another group has another fence, and may have written at the same moment: the first record in the log wins.
         self.check_contract(&self.view())?;
         Ok(())
     }
 
-    /// Checks that the log is this group's, as far as it has been read. Returns whether it says all that is known here.
+    /// Checks that the log belongs to this group, as far as it has been read. Returns whether it contains everything that
+    /// this worker knows.
     ///
     /// # Errors
-    /// When it is another's, or says something else.
+    /// When it belongs to another group, or its contract differs.
     pub fn check_contract(&self, view: &ConfigView) -> Result<bool, Refusal> {
         Ok(view.contracts().check(&self.contract, "config.storage.topic")?)
     }
 
-    /// Returns the end of the log as it is now, with transactions that are not decided yet.
+    /// Returns the current end of the log, including undecided transactions.
     fn end(&self, reader: &mut Option<Box<dyn OffsetReader>>) -> Result<i64, LogError> {
         let reader = match reader {
             Some(reader) => reader,
@@ -241,13 +243,13 @@ fn other(doing: &'static str, text: String) -> LogError {
     LogError { kind: LogErrorKind::Other, doing, text }
 }
 
-/// Takes the log's records into the view.
+/// Applies the log's records to the view.
 struct Reading {
     view: SharedView,
-    /// What was asked for before this config offset is of the past.
+    /// Requests written before this config offset are not repeated.
     silent_until: i64,
     events: mpsc::Sender<Event>,
-    /// What the last record asks for.
+    /// The request in the last record.
     event: Option<Event>,
 }
 
@@ -265,7 +267,7 @@ impl Listener for Reading {
 
     fn moved(&mut self) {
         if let Some(event) = self.event.take() {
-            // None is lost: when too many wait the log is read on as they are done. Nobody listens while the worker stops.
+            // No event is lost: when too many wait, reading pauses until there is room. While the worker stops nobody listens.
             let _ = self.events.blocking_send(event);
         }
     }

@@ -7,7 +7,7 @@ use super::*;
 use crate::cluster::change::{self, Checked};
 use crate::cluster::{MemoryLog, Settings, TargetState};
 
-/// No follower is given up.
+/// Panics if a follower is given up.
 fn never() -> FollowerEnded {
     Arc::new(|panicked| panic!("{panicked}"))
 }
@@ -48,7 +48,7 @@ fn workers_that_change_at_the_same_moment_are_put_in_order() {
                         Err(error) => panic!("{error}"),
                     }
                     assert!(log.view().contains(&name));
-                    // Nobody's counting up is lost: each is decided on what the last one wrote.
+                    // No increment is lost: each is decided on what the last one wrote.
                     log.change(|view| {
                         let now: usize = match view.settings("counter") {
                             Some(Ok(settings)) => settings["topic"].parse().unwrap(),
@@ -68,7 +68,7 @@ fn workers_that_change_at_the_same_moment_are_put_in_order() {
     log.stop();
 }
 
-/// A store whose first commit is made and answered with a timeout.
+/// A store whose first commit succeeds but returns a timeout.
 struct Unclear(MemoryLog, Arc<AtomicBool>);
 
 struct UnclearProducer(Box<dyn TransactionalProducer>, Arc<AtomicBool>);
@@ -139,7 +139,7 @@ fn what_was_asked_for_before_is_not_done_again_by_a_worker_that_starts() {
     second.stop();
 }
 
-/// Under two fences each of two groups would write what the other one has not seen.
+/// Under two fences each of two groups would write what the other one has not read.
 #[test]
 fn a_log_of_another_group_is_not_changed() {
     let store = MemoryLog::default();
@@ -158,7 +158,8 @@ fn a_log_of_another_group_is_not_changed() {
     other.stop();
 }
 
-/// Each field of it, both values said; what was written by a version that knew only the group is filled in, by the first change or claim.
+/// Every field, with both values in the message; a contract by a version that knew only the group is completed by the first
+/// change or claim.
 #[test]
 fn the_log_carries_what_its_group_has_agreed_on() {
     let store = MemoryLog::default();
@@ -206,7 +207,7 @@ fn the_log_carries_what_its_group_has_agreed_on() {
     other.stop();
 }
 
-/// A log of thousands of connectors is not copied to change one, neither to read the change nor to answer with it.
+/// A log of thousands of connectors is not copied to change one of them, neither when reading the change nor when returning it.
 #[test]
 fn a_change_copies_nothing_of_the_log() {
     let (log, _heard) = following(Arc::new(MemoryLog::default()));
@@ -216,7 +217,7 @@ fn a_change_copies_nothing_of_the_log() {
         let ((), position) = log
             .change(|view| {
                 let Change { records, .. } = change::put(view, "c", settings(value), &check)?;
-                // As it will be is as it is then.
+                // The entry as it will be after the records.
                 let entry = view.entry_after("c", &records).unwrap();
                 assert_eq!(entry.settings.unwrap()["topic"], value);
                 assert!(view.entry_after("d", &records).is_none());

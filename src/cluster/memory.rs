@@ -1,4 +1,4 @@
-//! A config log of one process: what a standalone worker has. It ends with it.
+//! The config log of a standalone worker, in memory; it ends with the process.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ const POLL_TIMEOUT: Duration = Duration::from_millis(50);
 #[derive(Debug, Default)]
 struct State {
     records: Vec<OffsetRecord>,
-    /// Whose turn it is to write: who took it last.
+    /// The producer epoch that may write: that of the last initialised producer.
     owner: u64,
 }
 
@@ -25,7 +25,7 @@ struct Shared {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held, and a transaction's records come at once.
+        // Nothing panics while the lock is held, and a transaction's records are added at once.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -34,13 +34,13 @@ impl Shared {
 #[derive(Debug, Clone)]
 pub struct MemoryLog {
     shared: Arc<Shared>,
-    /// A name that no other log has: a config offset of this one, which may outlive it in a shard, says nothing to another.
+    /// A unique name: a config offset of this log may outlive it in a shard, and must not be mistaken for one of another log.
     name: Arc<str>,
 }
 
 impl Default for MemoryLog {
     fn default() -> Self {
-        // Topics of Kafka have no blanks in their names.
+        // Kafka topic names contain no spaces.
         let name = format!("in memory {:032x}", rand::random::<u128>());
         Self { shared: Arc::default(), name: name.into() }
     }
@@ -91,7 +91,7 @@ impl TransactionalProducer for MemoryProducer {
     fn commit(&mut self) -> Result<(), LogError> {
         let mut state = self.shared.lock();
         if state.owner != self.epoch {
-            let text = "another one took the log".to_owned();
+            let text = "another worker acquired the log".to_owned();
             return Err(LogError { kind: LogErrorKind::Fenced, doing: "committing", text });
         }
         state.records.append(&mut self.records);

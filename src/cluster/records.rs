@@ -18,10 +18,10 @@ pub use super::key_value::KeyValue;
 use crate::model::contract::ContractError;
 use crate::model::{Contract, ShardId, TopicShard};
 
-/// A connector's settings, as they are given.
+/// A connector's settings, as given by the user.
 pub type Settings = BTreeMap<String, String>;
 
-/// The newest form of the values that this version understands.
+/// The newest version of the values that this program understands.
 pub const VERSION: u64 = 1;
 
 const CONNECTOR: &str = "connector-";
@@ -42,12 +42,12 @@ const STREAM: &str = "kvs.stream";
 /// The target state of a connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TargetState {
-    /// Pull.
+    /// Streams are pulled.
     #[default]
     Started,
-    /// Close its sessions; its tasks stay.
+    /// Sessions are closed; tasks are kept.
     Paused,
-    /// Have no tasks; only then its offsets may be altered.
+    /// There are no tasks; only then may offsets be altered.
     Stopped,
 }
 
@@ -61,7 +61,7 @@ impl TargetState {
         }
     }
 
-    /// Reads a state as POST's `initial_state` has it: `RUNNING`, `PAUSED`, `STOPPED`, in any case of letters.
+    /// Parses a state as in POST's `initial_state`: `RUNNING`, `PAUSED`, `STOPPED`, in upper or lower case.
     pub fn from_initial(text: &str) -> Option<Self> {
         match text.to_ascii_uppercase().as_str() {
             "RUNNING" => Some(Self::Started),
@@ -76,16 +76,16 @@ impl TargetState {
     }
 }
 
-/// Somebody asked for a restart.
+/// A request to restart a connector or a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestartRequest {
-    /// Of this connector.
+    /// The connector.
     pub connector: String,
-    /// The connector's tasks too.
+    /// Whether its tasks are restarted, too.
     pub include_tasks: bool,
-    /// Only what has failed.
+    /// Whether only what has failed is restarted.
     pub only_failed: bool,
-    /// This task alone.
+    /// The only task to restart, if any.
     pub task: Option<u32>,
 }
 
@@ -123,8 +123,8 @@ impl AlteredShards {
 /// Why a record of the config log cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// The value is no JSON.
-    #[error("its record is no JSON: {0}")]
+    /// The value is not JSON.
+    #[error("its record is not JSON: {0}")]
     NoJson(#[source] JsonError),
     /// A later version of the program has written the record.
     #[error(
@@ -132,15 +132,15 @@ pub enum RecordError {
          version here too, or write the configuration again"
     )]
     LaterVersion {
-        /// The form that the record is in.
+        /// The record's version.
         found: u64,
-        /// The newest form that this worker reads.
+        /// The newest version that this worker reads.
         known: u64,
     },
-    /// The target state is none of those that there are.
+    /// The target state is unknown.
     #[error("its target state {state:?} is not known to this worker")]
     UnknownState {
-        /// What the record says.
+        /// The state in the record.
         state: String,
     },
     /// The record of a connector has no settings.
@@ -148,7 +148,7 @@ pub enum RecordError {
     NoProperties,
 }
 
-/// What the JSON of a record is refused for.
+/// The error of a record's JSON.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(transparent)]
 pub struct JsonError(Arc<serde_json::Error>);
@@ -161,10 +161,10 @@ impl PartialEq for JsonError {
 
 impl Eq for JsonError {}
 
-/// A record of the config log, read.
+/// A parsed record of the config log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigRecord {
-    /// `connector-NAME`. `Err`: it cannot be read, with the reason.
+    /// `connector-NAME`. `Err` if it cannot be read.
     Connector(String, Option<Result<Settings, RecordError>>),
     /// `target-state-NAME`.
     Target(String, Option<Result<TargetState, RecordError>>),
@@ -174,9 +174,9 @@ pub enum ConfigRecord {
     Restart(RestartRequest),
     /// `logger-cluster-NAME`: its level.
     Logger(String, String),
-    /// `kvs-connect-change`: the change that was made.
+    /// `kvs-connect-change`: the id of the change that was made.
     Change(String),
-    /// `kvs-connect-group`: whose log it is.
+    /// `kvs-connect-group`: the group that owns the log.
     Group(String),
     /// `kvs-connect-contract-ID`: what the group has agreed on.
     Contract(String, Option<Result<Contract, ContractError>>),
@@ -200,7 +200,7 @@ pub fn connector(name: &str, settings: Option<&Settings>) -> KeyValue {
 /// Returns the record of a connector's target state; `None` deletes it.
 pub fn target_state(name: &str, state: Option<TargetState>) -> KeyValue {
     let value = state.map(|state| {
-        // As Connect since 3.5: what does not know STOPPED takes it for PAUSED.
+        // As in Connect since 3.5: a version that does not know STOPPED reads PAUSED.
         let first = if state == TargetState::Stopped { TargetState::Paused } else { state };
         json!({ "state": first.name(), "state.v2": state.name() })
     });
@@ -212,7 +212,7 @@ pub fn task(name: &str, id: u32, stream: Option<&str>) -> KeyValue {
     record(format!("{TASK}{name}-{id}"), stream.map(|stream| json!({ "properties": { STREAM: stream } })))
 }
 
-/// Returns the record that asks for a restart.
+/// Returns the record that requests a restart.
 pub fn restart(request: &RestartRequest) -> KeyValue {
     let mut value = json!({ "include-tasks": request.include_tasks, "only-failed": request.only_failed });
     if let Some(task) = request.task {
@@ -243,22 +243,22 @@ pub fn offsets_home(name: &str, home: &OffsetsHome) -> KeyValue {
     record(format!("{OFFSETS_TOPIC}{name}"), if is_default { None } else { serde_json::to_value(home).ok() })
 }
 
-/// Returns the record that says whose log it is.
+/// Returns the record that names the group that owns the log.
 pub fn group(group_id: &str) -> KeyValue {
     record(GROUP.to_owned(), Some(json!({ "groupId": group_id })))
 }
 
-/// Returns the record that says which change a transaction is.
+/// Returns the record that identifies the change made by a transaction.
 pub fn change(id: &str) -> KeyValue {
     record(CHANGE.to_owned(), Some(json!({ "change": id })))
 }
 
-/// Reads a record's key and value.
+/// Parses a record's key and value.
 pub fn read(key: &[u8], value: Option<&[u8]>) -> ConfigRecord {
     if let Some(id) = contracts::id_of(key) {
         return ConfigRecord::Contract(id.to_owned(), value.map(Contract::read));
     }
-    // No connector's name is that long: it is nobody's who went through us.
+    // No connector's name is that long: the key was not written by this program.
     let Some(key) = std::str::from_utf8(key).ok().filter(|key| key.len() <= KEY_MAX_BYTES) else {
         return ConfigRecord::Unknown;
     };
@@ -315,7 +315,7 @@ pub fn read(key: &[u8], value: Option<&[u8]>) -> ConfigRecord {
     }
 }
 
-/// Reads JSON of a version that is known.
+/// Parses JSON of a known version.
 fn parse(value: &[u8]) -> Result<Value, RecordError> {
     let value: Value =
         serde_json::from_slice(value).map_err(|error| RecordError::NoJson(JsonError(Arc::new(error))))?;

@@ -55,7 +55,7 @@ fn a_record_of_a_later_version_is_refused_with_a_message() {
     let ConfigRecord::Connector(_, Some(Err(reason))) = record else { panic!("{record:?}") };
     let reason = reason.to_string();
     assert!(reason.contains("version 2") && reason.contains("newer worker"), "{reason}");
-    // What is only added is passed over.
+    // Additional fields are ignored.
     let record = read(b"connector-f1", Some(br#"{"version":1,"more":[],"properties":{}}"#));
     assert_eq!(record, ConfigRecord::Connector("f1".to_owned(), Some(Ok(Settings::new()))));
     let record = read(b"target-state-f1", Some(br#"{"state":"PAUSED","state.v2":"DREAMING"}"#));

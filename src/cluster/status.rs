@@ -1,8 +1,8 @@
-//! The statuses of connectors and tasks, as the status topic has them.
+//! The statuses of connectors and tasks in the status topic.
 //!
 //! Keys and values are Kafka Connect's: `status-connector-NAME`, `status-task-NAME-ID`, `status-topic-TOPIC:connector-NAME`;
-//! ours besides is `kvs-connect-worker-ID`, a worker's heartbeat. What a dead worker has reported counts no more: its tasks
-//! are UNASSIGNED until another one has them.
+//! `kvs-connect-worker-ID`, a worker's heartbeat, is additional. Reports of a dead worker no longer count: its tasks
+//! are UNASSIGNED until another worker has them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,11 +16,11 @@ const CONNECTOR: &str = "status-connector-";
 const TASK: &str = "status-task-";
 const TOPIC: &str = "status-topic-";
 const OF_CONNECTOR: &str = ":connector-";
-/// The trace of what nobody reports of.
-const NOBODY_HAS_IT: &str = "no living worker reports of it: its shard is being taken over, if it is not new; if this lasts, look for \
-    members of the group that are no workers (kafka-consumer-groups.sh --describe --members)";
+/// The trace of something that no worker reports.
+const NOBODY_HAS_IT: &str = "no live worker reports it: its shard is being taken over, or is new; if this lasts, look for \
+    members of the group that are not workers (kafka-consumer-groups.sh --describe --members)";
 const WORKER: &str = "kvs-connect-worker-";
-/// Workers at most whose reports of one thing are kept: those of the highest lease epochs.
+/// The maximum number of reports kept per connector or task: those with the highest lease epochs.
 const REPORTS_MAX: usize = 8;
 
 /// The state of a connector or a task that a worker reports, as Connect names it.
@@ -32,16 +32,16 @@ pub enum ReportedState {
     Paused,
     /// It has no tasks.
     Stopped,
-    /// It cannot go on.
+    /// It cannot continue.
     Failed,
-    /// It is about to be started again.
+    /// It is about to be restarted.
     Restarting,
     /// No worker has it.
     Unassigned,
 }
 
 impl ReportedState {
-    /// Returns the state's name, as records and answers have it.
+    /// Returns the state's name in records and responses.
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "RUNNING",
@@ -64,30 +64,30 @@ impl ReportedState {
 pub struct Status {
     /// Its state.
     pub state: ReportedState,
-    /// Why it has failed, or why it does not move.
+    /// Why it has failed, or why it makes no progress.
     pub trace: Option<String>,
     /// The worker that reports it.
     pub reporter: Reporter,
-    /// Which acquisition of the task's shard it belongs to: it grows from owner to owner.
+    /// The acquisition of the task's shard to which it belongs: grows from owner to owner.
     pub lease_epoch: i64,
 }
 
-/// One run of a worker: a worker that is started again under its address is another one.
+/// One run of a worker: after a restart, a worker with the same address counts as a different one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reporter {
-    /// `host:port`, by which others know the worker.
+    /// The worker's `host:port`, as known to others.
     pub worker_id: String,
-    /// When its process started, in milliseconds since 1970; 0 where an older version reports, which says nothing of it.
+    /// When its process started, in milliseconds since 1970; 0 if the report is by an older version, which does not say.
     pub started_ms: i64,
 }
 
 impl Reporter {
-    /// Returns the worker of this address as it starts now.
+    /// Returns a reporter for the worker with this address, started now.
     pub fn new(worker_id: &str) -> Self {
         Self { worker_id: worker_id.to_owned(), started_ms: now_ms() }
     }
 
-    /// Returns a worker of which nothing but its address is known.
+    /// Returns a reporter of which only the address is known.
     pub fn unknown(worker_id: &str) -> Self {
         Self { worker_id: worker_id.to_owned(), started_ms: 0 }
     }
@@ -98,12 +98,12 @@ pub(super) fn is_heartbeat(key: &[u8]) -> bool {
     key.starts_with(WORKER.as_bytes())
 }
 
-/// Whose status it is.
+/// What a status is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum StatusKey {
-    /// A connector's.
+    /// A connector.
     Connector(String),
-    /// A task's.
+    /// A task of a connector.
     Task(String, u32),
 }
 
@@ -115,7 +115,7 @@ impl StatusKey {
         }
     }
 
-    /// Returns the record of a status; `None` takes the status away.
+    /// Returns the record of a status; `None` removes the status.
     pub fn record(&self, status: Option<&Status>) -> KeyValue {
         let key = match self {
             Self::Connector(name) => format!("{CONNECTOR}{name}"),
@@ -134,14 +134,14 @@ impl StatusKey {
     }
 }
 
-/// Returns the record that says that a connector has written to a topic; not `used`, it is taken away.
+/// Returns the record that a connector has written to a topic; `used` is false to remove it.
 pub fn topic_record(connector: &str, topic: &str, used: bool) -> KeyValue {
     let key = format!("{TOPIC}{topic}{OF_CONNECTOR}{connector}");
     let value = json!({ "topic": { "name": topic, "connector": connector, "discoverTimestamp": now_ms() } });
     (key.into_bytes(), used.then(|| value.to_string().into_bytes()))
 }
 
-/// Returns the record of a worker's heartbeat, which says for how long it is alive; `None`: it leaves.
+/// Returns the record of a worker's heartbeat, with the time for which it is valid; `None` if the worker is leaving.
 pub fn worker_record(reporter: &Reporter, group_instance_id: Option<&str>, alive_for: Option<Duration>) -> KeyValue {
     let value = alive_for.map(|duration| {
         json!({
@@ -168,17 +168,18 @@ struct Heartbeat {
     version: String,
 }
 
-/// What the workers have last reported of one thing, in the order of the log; never empty.
+/// The workers' last reports of one connector or task, in log order; never empty.
 #[derive(Debug, Clone, Default)]
 struct Reports(Vec<Status>);
 
 impl Reports {
-    /// Takes a report in, instead of what the same worker reported before.
+    /// Adds a report, replacing the same worker's previous one.
     fn put(&mut self, status: Status) {
         self.0.retain(|known| known.reporter.worker_id != status.reporter.worker_id);
         self.0.push(status);
         if self.0.len() > REPORTS_MAX {
-            // The oldest owner's; the last one in the log is never it, for that is compared with what is to be there.
+            // Drop the report of the oldest owner, but never the last one in the log, which is compared with what should be
+            // there.
             let others = &self.0[..REPORTS_MAX];
             let oldest = others.iter().enumerate().min_by_key(|(_, report)| report.lease_epoch).map(|(index, _)| index);
             self.0.remove(oldest.unwrap_or_default());
@@ -186,11 +187,11 @@ impl Reports {
     }
 }
 
-/// What the status topic says.
+/// The content of the status topic.
 ///
 /// **Contract.** What is kept is a function of the records alone, in their order: two workers that have read the same
-/// records keep the same, whenever they read them. The clock is asked when a question is answered
-/// ([`StatusView::get`]): of what workers report that are alive, the highest lease epoch counts, and of equal ones the
+/// records keep the same content, whenever they read them. The clock is consulted only when a question is answered
+/// ([`StatusView::get`]): of the reports of live workers the highest lease epoch counts, and among equal ones the
 /// last in the log.
 #[derive(Debug, Clone, Default)]
 pub struct StatusView {
@@ -200,7 +201,7 @@ pub struct StatusView {
 }
 
 impl StatusView {
-    /// Takes a record in that is read at `now`. `live`: it has just been written; else its own time says how old it is.
+    /// Applies a record read at `now`. `live`: it has just been written; otherwise its own time determines its age.
     pub fn apply(&mut self, key: &[u8], value: Option<&[u8]>, live: bool, now: Instant) {
         let Ok(key) = std::str::from_utf8(key) else { return };
         let value = match value.map(serde_json::from_slice::<Value>) {
@@ -209,7 +210,7 @@ impl StatusView {
             _ => {
                 tracing::warn!(
                     key = shown(key.as_bytes()),
-                    "a record of the status topic is of a later version, or no JSON, and passed over"
+                    "ignoring a record of the status topic that is of a later version, or not JSON"
                 );
                 return;
             }
@@ -225,7 +226,7 @@ impl StatusView {
                 (Some(_), _) => _ = self.topics.entry(connector.to_owned()).or_default().insert(topic.to_owned()),
                 (None, Some(topics)) => {
                     topics.remove(topic);
-                    // Of connectors that are gone nothing stays.
+                    // Nothing is kept for connectors that are gone.
                     if topics.is_empty() {
                         self.topics.remove(connector);
                     }
@@ -237,7 +238,10 @@ impl StatusView {
                 None => _ = self.reports.remove(&status_key),
                 Some(Some(status)) => self.reports.entry(status_key).or_default().put(status),
                 Some(None) => {
-                    tracing::warn!(key = shown(key.as_bytes()), "a status is not known to this worker and passed over")
+                    tracing::warn!(
+                        key = shown(key.as_bytes()),
+                        "ignoring a status that this worker does not understand"
+                    )
                 }
             }
         }
@@ -246,7 +250,7 @@ impl StatusView {
     fn heartbeat(&mut self, worker_id: &str, value: &Value, live: bool, now: Instant) {
         let alive_for = Duration::from_millis(value["lives_for_ms"].as_u64().unwrap_or_default().min(3_600_000));
         let written_ms = value["time_ms"].as_i64().unwrap_or_default();
-        // Without an age where the writer's clock is ahead of ours.
+        // The age is zero if the writer's clock is ahead of ours.
         let age_ms = if live { 0 } else { u64::try_from(now_ms().saturating_sub(written_ms)).unwrap_or_default() };
         let left = alive_for.saturating_sub(Duration::from_millis(age_ms));
         let version = value["release"].as_str().unwrap_or_default().to_owned();
@@ -256,24 +260,24 @@ impl StatusView {
         self.workers.insert(worker_id.to_owned(), heartbeat);
     }
 
-    /// Returns whether a worker's heartbeat has not run out at `now`.
+    /// Returns whether a worker's heartbeat is still valid at `now`.
     pub fn is_alive(&self, worker_id: &str, now: Instant) -> bool {
         self.workers.get(worker_id).is_some_and(|heartbeat| now < heartbeat.alive_until)
     }
 
-    /// Returns whether this run of a worker is alive at `now`, and not an earlier or later one under its address.
+    /// Returns whether exactly this run of a worker is alive at `now`, rather than an earlier or later one under its address.
     pub fn is_reporting(&self, reporter: &Reporter, now: Instant) -> bool {
         self.workers.get(&reporter.worker_id).is_some_and(|heartbeat| {
             now < heartbeat.alive_until && (reporter.started_ms == 0 || reporter.started_ms == heartbeat.started_ms)
         })
     }
 
-    /// Returns when the run of a worker that sent the last heartbeat under this address was started, if one did.
+    /// Returns when the process that sent the last heartbeat under this address was started, if there was one.
     pub fn started_ms(&self, worker_id: &str) -> Option<i64> {
         self.workers.get(worker_id).map(|heartbeat| heartbeat.started_ms)
     }
 
-    /// Returns another worker that is alive at `now` under this `group.instance.id`, and until when its heartbeat is good.
+    /// Returns another worker that is alive at `now` under this `group.instance.id`, and until when its heartbeat is valid.
     pub fn namesake(&self, group_instance_id: &str, own: &Reporter, now: Instant) -> Option<(&str, Instant)> {
         let is_namesake = |(worker_id, heartbeat): &(&String, &Heartbeat)| {
             **worker_id != own.worker_id
@@ -284,7 +288,7 @@ impl StatusView {
         found.map(|(worker_id, heartbeat)| (worker_id.as_str(), heartbeat.alive_until))
     }
 
-    /// Returns the version of the program that a worker runs, if it has said it.
+    /// Returns the version of the program that a worker runs, if it has reported it.
     pub fn version(&self, worker_id: &str) -> Option<&str> {
         self.workers.get(worker_id).map(|worker| worker.version.as_str()).filter(|version| !version.is_empty())
     }
@@ -294,40 +298,40 @@ impl StatusView {
         self.workers.keys().filter(move |worker_id| self.is_alive(worker_id, now))
     }
 
-    /// Returns the workers whose heartbeats ran out this long before `now`, and that have not said that they leave.
+    /// Returns the workers whose heartbeats expired this long before `now` and that did not announce that they were leaving.
     pub fn long_dead(&self, now: Instant, dead_for: Duration) -> impl Iterator<Item = &String> {
         let ended = move |heartbeat: &Heartbeat| now.saturating_duration_since(heartbeat.alive_until) >= dead_for;
         self.workers.iter().filter(move |(_, heartbeat)| ended(heartbeat)).map(|(worker_id, _)| worker_id)
     }
 
-    /// Returns what stands last in the log, whoever reports it.
+    /// Returns the last report in the log, by any worker.
     pub fn last_reported(&self, key: &StatusKey) -> Option<&Status> {
         self.reports.get(key).and_then(|reports| reports.0.last())
     }
 
-    /// Returns what a worker has last reported.
+    /// Returns a worker's last report.
     pub fn reported_by(&self, key: &StatusKey, worker_id: &str) -> Option<&Status> {
         self.reports.get(key)?.0.iter().find(|report| report.reporter.worker_id == worker_id)
     }
 
-    /// Returns the highest lease epoch that anybody has reported.
+    /// Returns the highest lease epoch reported by any worker.
     pub fn highest_epoch(&self, key: &StatusKey) -> i64 {
         self.reports.get(key).and_then(|reports| reports.0.iter().map(|report| report.lease_epoch).max()).unwrap_or(0)
     }
 
-    /// Returns everything that is reported of.
+    /// Returns everything for which there are reports.
     pub fn keys(&self) -> impl Iterator<Item = &StatusKey> {
         self.reports.keys()
     }
 
-    /// Returns the report that counts at `now`: the one of the highest lease epoch by a worker that is alive.
+    /// Returns the report that counts at `now`: the one with the highest lease epoch by a live worker.
     pub fn counting(&self, key: &StatusKey, now: Instant) -> Option<&Status> {
         let reports = self.reports.get(key)?.0.iter();
-        // Of equal epochs it is the last one.
+        // Of equal epochs this returns the last one.
         reports.filter(|report| self.is_reporting(&report.reporter, now)).max_by_key(|report| report.lease_epoch)
     }
 
-    /// Returns the status of something at `now`: UNASSIGNED when nobody who is alive reports of it.
+    /// Returns the status of a connector or task at `now`: UNASSIGNED when no live worker reports it.
     pub fn get(&self, key: &StatusKey, now: Instant) -> Status {
         let mut status = self.counting(key, now).cloned().unwrap_or_else(|| {
             let highest =

@@ -1,4 +1,4 @@
-//! The status topic: followed by every worker, written by every worker about what it has.
+//! The status topic: followed by every worker, and written by every worker about what it runs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,13 +16,13 @@ use crate::supervision::Part;
 /// How long reading the topic to its end may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long what was written to claim the topic may take to come back.
+/// How long the record that claims the topic may take to be read back.
 const CLAIM_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Why the status topic is not this group's.
+/// Reasons why the status topic cannot be used by this group.
 #[derive(Debug, thiserror::Error)]
 pub enum StatusClaimError {
-    /// It says something else.
+    /// Its contract differs.
     #[error(transparent)]
     Contract(#[from] ContractError),
     /// It cannot be written or read.
@@ -30,12 +30,12 @@ pub enum StatusClaimError {
     Log(#[from] LogError),
 }
 
-/// Where statuses live.
+/// The storage of statuses.
 pub trait StatusStore: Send + Sync + 'static {
-    /// Writes a record, soon. What is lost is written again by whoever finds it missing.
+    /// Queues a record for writing. A lost record is written again by the worker that finds it missing.
     ///
     /// # Errors
-    /// When it cannot be taken.
+    /// When the record cannot be queued.
     fn write(&self, record: KeyValue) -> Result<(), LogError>;
 
     /// Returns why statuses are not written at the moment, if they are not.
@@ -43,13 +43,13 @@ pub trait StatusStore: Send + Sync + 'static {
         None
     }
 
-    /// Waits until what was written is there, for at most `timeout`. Blocks.
+    /// Waits until everything queued is written, for at most `timeout`. Blocks.
     fn flush(&self, timeout: Duration);
 
-    /// Makes a reader that follows the topic.
+    /// Creates a reader that follows the topic.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     fn reader(&self) -> Result<Box<dyn OffsetReader>, LogError>;
 }
 
@@ -57,13 +57,13 @@ pub trait StatusStore: Send + Sync + 'static {
 struct Shared {
     view: Mutex<StatusView>,
     contracts: Mutex<Contracts>,
-    /// Counts what has been read.
+    /// Counts the records read, without heartbeats.
     version: AtomicU64,
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, StatusView> {
-        // Nothing panics while it is held, and records are taken in one by one.
+        // Nothing panics while the lock is held, and records are applied one by one.
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -76,16 +76,16 @@ pub struct StatusLog {
 }
 
 impl StatusLog {
-    /// Makes the statuses of a group. Nothing is read before they are followed.
+    /// Creates the statuses of a group. Nothing is read before [`StatusLog::follow`].
     pub fn new(store: Arc<dyn StatusStore>) -> Self {
         Self { store, shared: Arc::default(), follower: Follower::new(Part::StatusLog) }
     }
 
-    /// Begins to follow, and reads the topic to the end it has now. `ended` hears it if that panics again and
+    /// Starts following, and reads the topic to its current end. `ended` is called if following panics again and
     /// again. Blocks.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the topic cannot be read.
     pub fn follow(&self, ended: &FollowerEnded) -> Result<(), LogError> {
         let (store, shared) = (Arc::clone(&self.store), Arc::clone(&self.shared));
         let reading = |end| Reading { shared, old_until: end };
@@ -97,13 +97,13 @@ impl StatusLog {
         Err(LogError { kind: LogErrorKind::Timeout, doing: "reading the status topic", text })
     }
 
-    /// Leaves in the topic what this group has agreed on, unless it says so. Blocks.
+    /// Writes this group's contract into the topic, unless it is already there. Blocks.
     ///
-    /// The topic is written without a fence, so others may do the same at this moment: the first record in the log has it,
-    /// and this one is read back before that is looked at.
+    /// The topic is written without a fence, so other workers may do the same at this moment: the first record in the log wins,
+    /// and this one is read back before that is decided.
     ///
     /// # Errors
-    /// When it says something else, or cannot be written.
+    /// When the topic has a different contract, or cannot be written.
     pub fn claim(&self, contract: &Contract) -> Result<(), StatusClaimError> {
         const SETTING: &str = "status.storage.topic";
         if self.contracts().check(contract, SETTING)? {
@@ -115,7 +115,7 @@ impl StatusLog {
         self.store.flush(CLAIM_TIMEOUT);
         let left = deadline.saturating_duration_since(Instant::now());
         if !self.follower.wait_until(left, |_| self.contracts().contains(&id)) {
-            let text = "what was written does not come back; look whether it may be written".to_owned();
+            let text = "the record was not read back; check whether the topic may be written".to_owned();
             return Err(LogError { kind: LogErrorKind::Timeout, doing: "claiming the status topic", text }.into());
         }
         self.contracts().check(contract, SETTING)?;
@@ -123,7 +123,7 @@ impl StatusLog {
     }
 
     fn contracts(&self) -> MutexGuard<'_, Contracts> {
-        // Nothing panics while it is held, and records are taken in one by one.
+        // Nothing panics while the lock is held, and records are applied one by one.
         self.shared.contracts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -132,12 +132,12 @@ impl StatusLog {
         self.follower.stop();
     }
 
-    /// Returns up to where the topic has been read.
+    /// Returns the position up to which the topic has been read.
     pub fn position(&self) -> i64 {
         self.follower.position()
     }
 
-    /// Calls `look` with what the topic says, as far as it has been read.
+    /// Calls `look` with the topic's content, as far as it has been read.
     pub fn look<T>(&self, look: impl FnOnce(&StatusView) -> T) -> T {
         look(&self.shared.lock())
     }
@@ -147,10 +147,10 @@ impl StatusLog {
         self.shared.version.load(Ordering::Acquire)
     }
 
-    /// Writes a record, soon. One that is lost is written again by whoever finds it missing.
+    /// Queues a record for writing. A lost record is written again by the worker that finds it missing.
     pub fn write(&self, record: KeyValue) {
         if let Err(error) = self.store.write(record) {
-            tracing::debug!(%error, "a status cannot be written now; it is written again");
+            tracing::debug!(%error, "a status cannot be written now; it will be written again");
         }
     }
 
@@ -159,7 +159,7 @@ impl StatusLog {
         self.store.trouble()
     }
 
-    /// Waits until what was written is there, for at most `timeout`. Blocks.
+    /// Waits until everything queued is written, for at most `timeout`. Blocks.
     pub fn flush(&self, timeout: Duration) {
         self.store.flush(timeout);
     }
@@ -178,7 +178,7 @@ impl Listener for Reading {
                 contracts.apply(id, record.value.as_deref().map(Contract::read));
             }
             self.shared.lock().apply(&record.key, record.value.as_deref(), position > self.old_until, Instant::now());
-            // Heartbeats come all the time and change nothing that is to be answered.
+            // Heartbeats arrive all the time and change no answer.
             if !status::is_heartbeat(&record.key) {
                 self.shared.version.fetch_add(1, Ordering::AcqRel);
             }

@@ -42,7 +42,7 @@ fn what_a_dead_worker_said_is_unassigned_and_never_running() {
     assert_eq!(state(&view), ReportedState::Unassigned, "it has left");
 }
 
-/// A worker that reads the topic from its beginning takes nobody for alive who was alive then.
+/// A worker that reads the topic from its beginning does not believe that a worker is alive because it once was.
 #[test]
 fn a_heartbeat_of_the_past_is_as_old_as_it_says() {
     let mut view = StatusView::default();
@@ -53,7 +53,7 @@ fn a_heartbeat_of_the_past_is_as_old_as_it_says() {
     let young = json!({ "time_ms": now_ms() - 2_000, "lives_for_ms": 15_000, "started_ms": 1 }).to_string();
     view.apply(b"kvs-connect-worker-a", Some(young.as_bytes()), false, Instant::now());
     assert_eq!(state(&view), ReportedState::Running);
-    // Numbers that nobody would write are no reason to panic.
+    // Values that nobody would write must not cause a panic.
     for time_ms in [i64::MIN, i64::MAX] {
         let foreign = json!({ "time_ms": time_ms, "lives_for_ms": u64::MAX, "started_ms": 1 }).to_string();
         view.apply(b"kvs-connect-worker-a", Some(foreign.as_bytes()), false, Instant::now());
@@ -67,19 +67,19 @@ fn the_worker_of_the_later_lease_counts() {
     heartbeat(&mut view, "new", LONG);
     reports(&mut view, "old", ReportedState::Running, 10);
     reports(&mut view, "new", ReportedState::Paused, 12);
-    // It was asleep and does not know yet that its shard is another's.
+    // The old owner was suspended and does not know yet that it has lost its shard.
     reports(&mut view, "old", ReportedState::Failed, 10);
     let counting = view.get(&key(), Instant::now());
     assert_eq!((counting.state, counting.reporter.worker_id.as_str()), (ReportedState::Paused, "new"));
-    // Its report stands last in the log, which the new owner mends: who reads the compacted topic has nothing else.
+    // Its report is the last in the log, which the new owner corrects: readers of the compacted topic see nothing else.
     assert_eq!(view.last_reported(&key()).unwrap().reporter.worker_id, "old");
-    // The new one is dead, and the old one has it again.
+    // The new owner is dead, and the old one has the shard again.
     heartbeat(&mut view, "new", None);
     reports(&mut view, "old", ReportedState::Running, 10);
     assert_eq!(state(&view), ReportedState::Running);
 }
 
-/// What an earlier run of a worker has reported is not what the present one does.
+/// Reports of a worker's earlier run do not count as reports of the current one.
 #[test]
 fn reports_of_an_earlier_run_of_a_worker_count_no_more() {
     let mut view = StatusView::default();
@@ -89,21 +89,21 @@ fn reports_of_an_earlier_run_of_a_worker_count_no_more() {
     let (worker, value) = worker_record(&again, None, LONG);
     view.apply(&worker, value.as_deref(), true, Instant::now());
     assert_eq!(state(&view), ReportedState::Unassigned);
-    // A version that does not say which run reports is believed.
+    // Versions that do not report their run are trusted.
     let (status, _) = key().record(None);
     view.apply(&status, Some(br#"{"state":"RUNNING","worker_id":"a","generation":3}"#), true, Instant::now());
     assert_eq!(state(&view), ReportedState::Running);
 }
 
-/// The failure of `cluster::workers_may_be_killed…`: a late heartbeat of a sleeper, heard by one view and not by the
-/// other, decided for ever which report they believed.
+/// The failure of `cluster::workers_may_be_killed…`: a suspended worker's late heartbeat, read in time by only one of two
+/// views, decided for ever which report each view believed.
 #[test]
 fn a_late_heartbeat_changes_no_view_for_ever() {
     let (mut heard, mut unheard) = (StatusView::default(), StatusView::default());
     let began = Instant::now();
     let later = began + Duration::from_secs(30);
     for (view, read_at) in [(&mut heard, began), (&mut unheard, later)] {
-        // A sleeper's heartbeat, good for ten seconds, which the second view reads when it is over.
+        // A suspended worker's heartbeat, valid for ten seconds, which the second view reads after it has expired.
         let (worker, value) = worker_record(&reporter("sleeper"), None, Some(Duration::from_secs(10)));
         view.apply(&worker, value.as_deref(), true, began);
         for (worker_id, state, lease_epoch) in [
@@ -140,7 +140,7 @@ fn written() -> impl Strategy<Value = Written> {
 }
 
 proptest! {
-    /// Two workers that have read the same records at different times, in whatever rhythm, answer the same as soon as
+    /// Two workers that have read the same records at different times, in any rhythm, give the same answer as soon as
     /// they agree on who is alive.
     #[test]
     fn views_that_read_the_same_at_different_times_are_the_same(
@@ -225,7 +225,7 @@ fn topics_are_remembered_until_they_are_taken_away() {
         view.apply(&key, value.as_deref(), true, Instant::now());
         assert_eq!(view.topics("c").contains("a.topic"), used);
     }
-    // Nor is anything kept of a connector that has none any more, or never had one.
+    // Nothing is kept either for a connector that no longer has topics, or never had one.
     let (key, value) = topic_record("never", "a.topic", false);
     view.apply(&key, value.as_deref(), true, Instant::now());
     assert!(view.topics.is_empty());

@@ -1,4 +1,4 @@
-//! What the config log says, up to a config offset.
+//! The content of the config log, up to a config offset.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use super::records::{
 use crate::logging::shown;
 use crate::model::Contract;
 
-/// The most changes that are remembered: more than are under way at once.
+/// The maximum number of changes remembered: more than are in progress at once.
 const CHANGES_MAX: usize = 256;
 
-/// A connector as the log has it.
+/// A connector in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectorEntry {
-    /// Its settings, as they were given; `Err`: they, or its target state, cannot be read, with the reason.
+    /// Its settings, as given by the user; `Err` if they or its target state cannot be read.
     pub settings: Result<Settings, RecordError>,
-    /// What it is to do.
+    /// Its target state.
     pub target: TargetState,
     /// The stream of each task.
     pub tasks: BTreeMap<u32, String>,
@@ -27,7 +27,7 @@ pub struct ConnectorEntry {
 /// The connectors of a group.
 #[derive(Debug, Clone, Default)]
 pub struct ConfigView {
-    /// The config offset up to which everything is in here.
+    /// The config offset up to which everything has been applied.
     pub position: i64,
     settings: BTreeMap<String, Result<Settings, RecordError>>,
     targets: BTreeMap<String, Result<TargetState, RecordError>>,
@@ -38,7 +38,7 @@ pub struct ConfigView {
     contracts: Contracts,
 }
 
-/// Something that is asked for once, when it is read.
+/// A request that is handled once, when it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A restart.
@@ -47,7 +47,7 @@ pub enum Event {
     Altered(AlteredShards),
     /// A logger's level.
     Logger {
-        /// Which.
+        /// The logger.
         name: String,
         /// Its level.
         level: String,
@@ -55,7 +55,7 @@ pub enum Event {
 }
 
 impl ConfigView {
-    /// Takes a record into the view, and returns what it asks for, if it asks for something.
+    /// Applies a record to the view, and returns the request that it contains, if any.
     pub fn apply(view: &mut Arc<Self>, key: &[u8], value: Option<&[u8]>) -> Option<Event> {
         let record = records::read(key, value);
         let view = Arc::make_mut(view);
@@ -82,28 +82,28 @@ impl ConfigView {
                 }
             }
             ConfigRecord::Unknown => {
-                tracing::warn!(key = shown(key), "a record of the config topic is not known and passed over");
+                tracing::warn!(key = shown(key), "ignoring an unknown record of the config topic");
             }
         }
         None
     }
 
-    /// Returns what the log says that its group has agreed on.
+    /// Returns the log's contracts.
     pub fn contracts(&self) -> &Contracts {
         &self.contracts
     }
 
-    /// Returns whether a change has been made, of those that are remembered.
+    /// Returns whether this change has been made, as far as remembered.
     pub fn has_change(&self, id: &str) -> bool {
         self.changes.iter().any(|change| change == id)
     }
 
-    /// Returns whether there is such a connector.
+    /// Returns whether the connector exists.
     pub fn contains(&self, name: &str) -> bool {
         self.settings.contains_key(name)
     }
 
-    /// Returns a connector, or `None` when there is none of that name.
+    /// Returns a connector, or `None` if it does not exist.
     pub fn get(&self, name: &str) -> Option<ConnectorEntry> {
         let settings = match (self.settings.get(name)?, self.refused(name)) {
             (_, Some(reason)) => Err(reason.clone()),
@@ -113,7 +113,7 @@ impl ConfigView {
         Some(ConnectorEntry { settings, target: self.target(name), tasks })
     }
 
-    /// Returns a connector as it is when these records of it are in the log, too. Nothing of the others is looked at or copied.
+    /// Returns a connector as it will be after these records. Other connectors are neither read nor copied.
     pub fn entry_after(&self, name: &str, records: &[KeyValue]) -> Option<ConnectorEntry> {
         fn one<V: Clone>(map: &BTreeMap<String, V>, name: &str) -> BTreeMap<String, V> {
             map.get_key_value(name).map(|(name, value)| (name.clone(), value.clone())).into_iter().collect()
@@ -137,7 +137,7 @@ impl ConfigView {
         match self.targets.get(name) {
             Some(Ok(target)) => *target,
             None => TargetState::Started,
-            // Not to be started by a worker that does not know what is wanted.
+            // A worker that does not know the target state must not start the connector.
             Some(Err(_)) => TargetState::Stopped,
         }
     }

@@ -1,4 +1,4 @@
-//! A range of one stream's archive, as a job: from its position to the end of the range, with progress.
+//! A backfill job: reads a range of one stream's archive from its position to the end of the range, with progress.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -55,7 +55,7 @@ struct Backfill {
     began_at: Progress,
     /// When progress was logged last.
     logged: Instant,
-    /// It has come up to the present.
+    /// Whether the backfill has caught up with the present.
     waits_for_time: bool,
 }
 
@@ -64,7 +64,7 @@ impl Backfill {
         measure(self.puller.progress(), self.began_at, self.began)
     }
 
-    /// Reports how far the backfill is.
+    /// Reports the backfill's progress.
     fn report(&self, task: &StreamTask<'_>) -> BackfillProgress {
         let progress = self.progress();
         task.states.set(&task.plan.key, StreamState::Backfilling(progress));
@@ -99,7 +99,7 @@ impl Source for Backfill {
             Archived::Begun { range } => {
                 self.began_at = self.puller.progress();
                 tracing::info!(stream = %plan.stream, from = %range.from, to = %range.to,
-                    "the fragments that bound the backfill are found");
+                    "the fragments that bound the backfill have been found");
             }
             Archived::Listed => _ = self.report(task),
             Archived::WaitsForTime { until } => {
@@ -108,7 +108,7 @@ impl Source for Backfill {
                     log(
                         plan,
                         &progress,
-                        "the backfill has come up to the present, and follows it to the end of its range",
+                        "the backfill has caught up with the present, and follows it to the end of its range",
                     );
                 }
                 states.set(&plan.key, StreamState::WaitingForTime { until, progress });
@@ -138,7 +138,7 @@ impl Source for Backfill {
     }
 }
 
-/// How far it is, and how long the rest takes at the rate of this run.
+/// Returns the progress, and the time left at the rate of this run.
 fn measure(now: Progress, began_at: Progress, began: Instant) -> BackfillProgress {
     let done = now.permille.saturating_sub(began_at.permille);
     let left = 1_000_u32.saturating_sub(now.permille);

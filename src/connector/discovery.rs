@@ -1,8 +1,8 @@
-//! Finding the streams of a connector: those the service has that pass its conditions.
+//! Discovers a connector's streams: those of the service that match its conditions.
 //!
-//! **Contract.** [`run`] looks at once, then every interval, and whenever it is asked to; what it finds of the shards
-//! that are held here it hands to a [`StreamListener`]: streams that have come, and streams that are no more. A stream
-//! that was deleted and made again under its name is another one.
+//! **Contract.** [`run`] looks for streams at once, then every interval, and whenever it is asked to. For the shards
+//! that this worker holds, it reports new and deleted streams to a [`StreamListener`]. A stream that was deleted and
+//! created again under its name counts as a different one.
 
 mod tally;
 
@@ -24,32 +24,32 @@ use crate::supervision::{Part, fault_point};
 pub use tally::Nothing;
 use tally::Tally;
 
-/// The longest delay before streams are looked for again after a failure.
+/// The longest delay before another attempt after a failed look.
 const RETRY: Duration = Duration::from_secs(5);
-/// A look that takes longer than this is told.
+/// A look that takes longer than this is reported.
 const SLOW_AFTER: Duration = Duration::from_secs(30);
-/// Streams whose tags are refused before the look is given up, if they are most of those that were asked about.
+/// The number of refused tag requests after which a look is abandoned, if they are most of those made.
 const REFUSALS_MAX: usize = 3;
-/// For [`StreamListener::looked`]: not all streams could be looked at, so that none counts as gone.
+/// For [`StreamListener::looked`]: not all streams could be checked, so none of them counts as deleted.
 const NOT_ALL: u64 = u64::MAX;
 
-/// Who has a connector's streams.
+/// Receives the streams that discovery finds.
 pub trait StreamListener: Send + Sync {
-    /// Counts the assignments of shards, for [`StreamListener::looked`].
+    /// Returns the number of shard assignments so far, for [`StreamListener::looked`].
     fn epoch(&self) -> u64;
-    /// All streams of a connector that are of shards held at this epoch have been handed over, or there are none.
+    /// Notes that all of a connector's streams in shards held at this epoch have been reported, or that there are none.
     fn looked(&self, connector: &str, epoch: u64, nothing: Option<Nothing>);
-    /// Streams could not be looked for; it is tried again.
+    /// Notes that a look has failed and will be repeated.
     fn not_looked(&self, connector: &str, reason: String);
-    /// Whether a stream is of a shard that is held here.
+    /// Returns whether this worker holds a stream's shard.
     fn holds(&self, key: &OffsetKey) -> bool;
-    /// The connector's streams here.
+    /// Returns the connector's streams on this worker.
     fn streams(&self, connector: &str) -> Vec<Arc<StreamPlan>>;
-    /// Whether the service has said of a stream that it is no more.
+    /// Returns whether the service has reported that a stream no longer exists.
     fn is_gone(&self, key: &OffsetKey) -> bool;
-    /// A stream has come.
+    /// Adds a stream.
     fn added(&self, plan: Arc<StreamPlan>);
-    /// A stream is no more; what is still to be told of it.
+    /// Removes a stream, after publishing its last notification, if any.
     fn removed(&self, key: &OffsetKey, last_words: Option<Publication>);
 }
 
@@ -76,7 +76,7 @@ pub async fn run(
                 nothing_before.clone_from(&nothing);
                 listener.looked(&connector, if refused.is_some() { NOT_ALL } else { epoch }, nothing);
                 if let Some(reason) = refused {
-                    tracing::warn!(%connector, reason, "not all streams could be looked at; trying again");
+                    tracing::warn!(%connector, reason, "not all streams could be checked; trying again");
                     listener.not_looked(&connector, reason);
                 }
                 discovery.interval
@@ -84,11 +84,9 @@ pub async fn run(
             Err(error) => {
                 let request_id = error.request_id();
                 let error = context.shown(&error);
-                tracing::warn!(%connector, error, request_id, "streams cannot be looked for; trying again");
-                listener.not_looked(
-                    &connector,
-                    format!("streams cannot be looked for, those that are known go on: {error}"),
-                );
+                tracing::warn!(%connector, error, request_id, "discovery failed; trying again");
+                listener
+                    .not_looked(&connector, format!("streams cannot be discovered, known streams continue: {error}"));
                 RETRY.min(discovery.interval)
             }
         };
@@ -100,7 +98,7 @@ pub async fn run(
     }
 }
 
-/// Waits for a look, and says so when it takes long: a service may accept a call and not answer it.
+/// Waits for a look, and reports when it takes long: a service may accept a call and never respond.
 async fn said_when_slow<T>(look: impl Future<Output = T>, connector: &str, listener: &dyn StreamListener) -> T {
     let (mut look, began) = (pin!(look), Instant::now());
     loop {
@@ -108,29 +106,36 @@ async fn said_when_slow<T>(look: impl Future<Output = T>, connector: &str, liste
             Ok(looked) => return looked,
             Err(_) => {
                 let reason = format!(
-                    "streams have been looked for, for {} s, and the service has not answered; those that are known go on",
+                    "discovery has waited {} s for the service, which has not responded; known streams continue",
                     began.elapsed().as_secs()
                 );
-                tracing::warn!(connector, reason, "looking for streams takes long");
+                tracing::warn!(connector, reason, "discovery takes long");
                 listener.not_looked(connector, reason);
             }
         }
     }
 }
 
-/// Says that nothing is found, or that this is over.
+/// Logs that no streams are found, or that this is no longer so.
 fn tell(connector: &str, tally: &Tally, nothing: Option<&Nothing>) {
     let Tally { listed, named, here, tagged, .. } = *tally;
     match nothing {
         Some(Nothing { reason, everywhere: true }) => {
-            tracing::warn!(connector, listed, named, tagged, reason, "no streams are found");
+            tracing::warn!(connector, listed, named, tagged, reason, "no streams found");
         }
-        // Others may have found some, and then all is well.
+        // Other workers may have found some, and then all is well.
         Some(Nothing { reason, everywhere: false }) => {
-            tracing::info!(connector, listed, named, here, tagged, reason, "no streams are found on this worker");
+            tracing::info!(connector, listed, named, here, tagged, reason, "no streams found on this worker");
         }
         None => {
-            tracing::info!(connector, listed, named, here, tagged, "there are streams now that may be the connector's")
+            tracing::info!(
+                connector,
+                listed,
+                named,
+                here,
+                tagged,
+                "there are now streams that may belong to the connector"
+            )
         }
     }
 }
@@ -147,7 +152,7 @@ async fn look(
     let mut exists: HashMap<String, String> = HashMap::new();
     let mut tally = Tally { listed: listed.len(), ..Tally::default() };
     for info in listed {
-        // One that is being made is found when it is made; one that is being deleted has nothing to read any more.
+        // A stream that is being created is found later; one that is being deleted has nothing left to read.
         if !matches!(info.status.as_str(), "ACTIVE" | "UPDATING") {
             continue;
         }
@@ -163,7 +168,7 @@ async fn look(
         }
         tally.here += 1;
         let Ok(stream) = info.name.parse::<StreamRef>() else { continue };
-        // Asked for only where it counts: 5 calls a second and stream, 50 an account.
+        // Requested only where it matters: the limits are 5 calls a second per stream and 50 per account.
         if !discovery.tags.is_empty() {
             match context.client.list_tags(&stream).await {
                 Ok(tags) => {
@@ -176,7 +181,7 @@ async fn look(
                 Err(error) if error.is_not_found() => continue,
                 Err(error) => {
                     refusals.push((stream.clone(), error));
-                    // One stream is not to cost the others; where most are refused, it is no matter of one stream.
+                    // One stream must not affect the others; when most are refused, the cause is not a single stream.
                     if refusals.len() >= REFUSALS_MAX && refusals.len() > answered {
                         return Err(refusals.swap_remove(0).1);
                     }
@@ -192,7 +197,7 @@ async fn look(
     for plan in listener.streams(connector).into_iter().filter(|plan| listener.holds(&plan.key)) {
         let is_same = |arn: &str| plan.arn.get().and_then(Option::as_deref).is_none_or(|known| known == arn);
         if found.get(&plan.key).is_some_and(|(_, arn)| is_same(arn)) {
-            // One that was not known everywhere yet when it was first asked about begins anew.
+            // A stream that not all of the service's servers knew at the first request starts over.
             if listener.is_gone(&plan.key) {
                 listener.removed(&plan.key, None);
             } else {
@@ -204,19 +209,19 @@ async fn look(
         let deleted = exists.get(plan.stream.name()).is_none_or(|arn| !is_same(arn));
         let last_words = deleted.then(|| publish::last_words(&plan, &Notification::StreamDeleted));
         if !deleted {
-            tracing::info!(connector, stream = %plan.stream, "the stream passes the conditions no more and is let go");
+            tracing::info!(connector, stream = %plan.stream, "the stream no longer matches the conditions and is released");
         }
         listener.removed(&plan.key, last_words);
     }
     for (key, (stream, arn)) in found {
-        tracing::info!(connector, %stream, %arn, "a stream is found");
+        tracing::info!(connector, %stream, %arn, "stream discovered");
         let arn = OnceCell::new_with(Some(Some(arn)));
         listener.added(Arc::new(StreamPlan { key: Arc::new(key), stream, context: Arc::clone(context), arn }));
     }
     let count = refusals.len();
     let refused = refusals.into_iter().next().map(|(stream, error)| {
         let shown = context.shown(&error);
-        format!("the tags of {count} of the streams cannot be asked for, of {stream} for example, and the others go on: {shown}")
+        format!("the tags of {count} of the streams cannot be requested, for example of {stream}; the others continue: {shown}")
     });
     Ok((tally, refused))
 }

@@ -23,7 +23,7 @@ fn sessions_that_open_and_fail_again_and_again_are_one_hindrance() {
         hindrance.note(format!("reset {times}"), false, began + 5 * times * SECOND);
     }
     assert_eq!(hindrance.told(false, began + 16 * SECOND), Some("reset 3"));
-    // An open session at last, with nothing to send: a camera that is switched off is no trouble.
+    // An open session at last, with nothing to send: a camera that is switched off is not a problem.
     assert_eq!(hindrance.told(false, began + 75 * SECOND), None);
     // A failure much later is another one.
     hindrance.note("reset".to_owned(), false, began + 500 * SECOND);

@@ -1,4 +1,4 @@
-//! The streams of one shard: those it has now, and those that come and go while it is held.
+//! The streams of one shard: those it has now, and those added and removed while it is held.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,13 +18,13 @@ use crate::model::{Committed, OffsetKey, Publication};
 use crate::shard::{ConfigGate, ConfigOffset, SharedPositions, Sources, StartContext};
 use crate::supervision::{Part, catch_async};
 
-/// The delay before it is asked again where a stream was.
+/// The delay before an earlier position is looked up again.
 const EARLIER_RETRY: Duration = Duration::from_secs(2);
-/// A stream whose record the broker refused for its time writes ingest time for this long: what was wrong with one time is
-/// mostly wrong with the next, and each refusal costs the shard.
+/// How long a stream writes ingest time after the broker has refused a record's timestamp: what was wrong with one timestamp is
+/// usually wrong with the next, and each refusal loses the shard.
 const INGEST_TIME_FOR: Duration = Duration::from_secs(3_600);
 
-/// The streams of a shard. Started at each acquisition of the shard and stopped at each loss; streams may be added and
+/// The streams of a shard. They are started at each acquisition of the shard and stopped at each loss, and can be added and
 /// removed at any time.
 pub struct LiveStreams {
     inner: Mutex<Inner>,
@@ -36,45 +36,45 @@ pub struct LiveStreams {
 struct Inner {
     plans: BTreeMap<OffsetKey, Arc<StreamPlan>>,
     running: Option<Running>,
-    /// Streams that were given up because the shard could not be acquired.
+    /// Streams that failed because the shard could not be acquired.
     blocked: Vec<OffsetKey>,
 }
 
 /// What belongs to one acquisition of the shard.
 struct Running {
-    /// Whose it is: an owner that was abandoned must not stop what its successor has started.
+    /// The owner that started it: an abandoned owner must not stop what its successor has started.
     owner: u64,
-    /// Where the shard's streams are, and which cannot be pulled.
+    /// The positions of the shard's streams, and which streams cannot be pulled.
     start: StartContext,
-    /// While no stream is pulled, the queue must not look closed: nobody released the shard.
+    /// Keeps the queue open while no stream is pulled: a closed queue means that the shard is released.
     queue: mpsc::Sender<Publication>,
     tasks: HashMap<OffsetKey, CancellationToken>,
     all: CancellationToken,
 }
 
 impl LiveStreams {
-    /// Nothing is pulled before the shard is acquired.
+    /// Creates an empty set; nothing is pulled before the shard is acquired.
     pub fn new(states: Arc<StreamStates>, runtime: Handle) -> Self {
         Self { inner: Mutex::default(), states, runtime }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics while it is held, and its parts are changed one by one.
+        // Nothing panics while the lock is held, and its parts are changed one by one.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no streams.
     pub fn is_empty(&self) -> bool {
         self.lock().plans.is_empty()
     }
 
-    /// The streams of a connector.
+    /// Returns the streams of a connector.
     pub fn of_connector(&self, connector: &str) -> Vec<Arc<StreamPlan>> {
         let inner = self.lock();
         inner.plans.values().filter(|plan| plan.key.connector == connector).cloned().collect()
     }
 
-    /// Starts streams again, in the shard as it is held: those of a connector that pass.
+    /// Restarts those streams of a connector that pass the filter, within the current acquisition of the shard.
     pub fn restart(&self, connector: &str, passes: &dyn Fn(&StreamPlan, bool) -> bool) {
         let mut inner = self.lock();
         let Inner { plans, running, .. } = &mut *inner;
@@ -89,7 +89,7 @@ impl LiveStreams {
         }
     }
 
-    /// The shard is another's now: nothing of its streams is remembered.
+    /// Forgets the states of all streams, because the shard now belongs to another worker.
     pub fn forget_states(&self) {
         for key in self.lock().plans.keys() {
             self.states.remove(key);
@@ -105,7 +105,7 @@ impl LiveStreams {
         }
     }
 
-    /// Ends a stream; what is still to be told of it is published, if the shard is held.
+    /// Removes a stream; its last notification is published if the shard is held.
     pub fn remove(&self, key: &OffsetKey, last_words: Option<Publication>) {
         let mut inner = self.lock();
         inner.plans.remove(key);
@@ -116,7 +116,7 @@ impl LiveStreams {
             if let Some(last_words) = last_words {
                 let queue = running.queue.clone();
                 self.runtime.spawn(async move {
-                    // A shard that is lost meanwhile does not tell.
+                    // If the shard is lost meanwhile, the notification is dropped.
                     let _ = queue.send(last_words).await;
                 });
             }
@@ -138,7 +138,7 @@ impl LiveStreams {
         let positions = running.start.positions.clone();
         let (plan, states, queue) = (Arc::clone(plan), Arc::clone(&self.states), running.queue.clone());
         self.runtime.spawn(async move {
-            // Dropping the task closes its session; what it had of a fragment is pulled again.
+            // Dropping the task closes its session; a partly received fragment is pulled again.
             tokio::select! {
                 () = cancel.cancelled() => {}
                 () = pull_supervised(Arc::clone(&plan), positions, states, queue) => {}
@@ -177,7 +177,7 @@ impl LiveStreams {
     }
 }
 
-/// Pulls a stream; a panic is a failure like any other.
+/// Pulls a stream; a panic counts as a failure like any other.
 async fn pull_supervised(
     plan: Arc<StreamPlan>,
     positions: SharedPositions,
@@ -187,14 +187,14 @@ async fn pull_supervised(
     let again = || pull(Arc::clone(&plan), positions.clone(), Arc::clone(&states), queue.clone());
     while let Err(panicked) = catch_async(Part::Stream, again()).await {
         states.fail(&plan.key, panicked.to_string(), Restart::Automatic);
-        // It is another's now.
+        // The stream belongs to another worker now.
         if !states.is_failed(&plan.key) {
             return;
         }
     }
 }
 
-/// Pulls a stream, and again after it has failed, by the connector's policy.
+/// Pulls a stream, and pulls it again after failures according to the connector's policy.
 async fn pull(
     plan: Arc<StreamPlan>,
     positions: SharedPositions,
@@ -202,13 +202,13 @@ async fn pull(
     queue: mpsc::Sender<Publication>,
 ) {
     loop {
-        // One that had failed before the shard was lost goes on waiting.
+        // A stream that had failed before the shard was lost continues to wait.
         while states.is_failed(&plan.key) {
             let Some(delay) = states.restart_in(&plan.key, &plan.context.restart) else {
                 return std::future::pending().await;
             };
             tokio::time::sleep(delay).await;
-            tracing::info!(connector = %plan.key.connector, stream = %plan.stream, "the stream that has failed is started again");
+            tracing::info!(connector = %plan.key.connector, stream = %plan.stream, "restarting the failed stream");
             states.restarted(&plan.key, Restart::Automatic);
         }
         if !adopt(&plan, &positions, &states).await {
@@ -225,7 +225,7 @@ async fn pull(
     }
 }
 
-/// Takes over where the stream was under another key; `false`: it has failed.
+/// Adopts the stream's position under another key, if any; `false` means that the stream has failed.
 async fn adopt(plan: &StreamPlan, positions: &SharedPositions, states: &StreamStates) -> bool {
     loop {
         match plan.context.earlier.position_of(&plan.key, positions.get(&plan.key).is_some()).await {
@@ -256,7 +256,7 @@ pub struct ShardStreams {
 }
 
 impl ShardStreams {
-    /// For a new owner.
+    /// Creates the sources for a new owner.
     pub fn new(live: Arc<LiveStreams>, gate: Arc<ConfigGate>) -> Self {
         static OWNERS: AtomicU64 = AtomicU64::new(0);
         Self { live, gate, owner: OWNERS.fetch_add(1, Ordering::Relaxed) }
@@ -281,9 +281,10 @@ impl Sources for ShardStreams {
     }
 
     fn fail(&mut self, stream: &OffsetKey, reason: String) {
-        // The shard is lost by it, and the streams with it: this is said all the same.
+        // This failure costs the shard, and its streams with it; it is reported nevertheless.
         self.live.states.begin(stream, 0);
-        // Its topic may take more by then; each try that fails costs the shard's other streams an acquisition, so the delay grows.
+        // The topic may accept larger records later. Each failing attempt makes the shard's other streams wait for an
+        // acquisition, so the delay grows.
         self.live.states.fail(stream, reason, Restart::Automatic);
     }
 
@@ -304,7 +305,8 @@ impl Sources for ShardStreams {
     }
 
     fn fail_topics(&mut self, topics: &BTreeSet<Arc<str>>, reason: String) {
-        // At once, or the shard would be lost once for each of them. They are tried again, for it may be granted or made.
+        // All at once, or the shard would be lost once for each of them. They are retried, because the topic may be granted
+        // or created.
         for plan in self.live.lock().plans.values().filter(|plan| plan.context.outputs.need_all(topics)) {
             self.live.states.begin(&plan.key, 0);
             self.live.states.fail(&plan.key, reason.clone(), Restart::Automatic);
@@ -313,7 +315,7 @@ impl Sources for ShardStreams {
 }
 
 impl LiveStreams {
-    /// Has all streams say that the shard cannot be acquired, until it is.
+    /// Fails all streams because the shard cannot be acquired, until it is.
     fn block(&self, reason: &str, lease_end: i64) {
         let mut inner = self.lock();
         let Inner { plans, blocked, .. } = &mut *inner;

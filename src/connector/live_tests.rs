@@ -4,7 +4,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 
 use super::*;
 
-/// An owner that was abandoned ends after its successor has begun: what the successor pulls goes on.
+/// An abandoned owner that ends after its successor has started does not stop the successor's streams.
 #[tokio::test]
 async fn an_owner_stops_only_what_it_has_started() {
     let live = Arc::new(LiveStreams::new(Arc::default(), Handle::current()));
@@ -15,7 +15,7 @@ async fn an_owner_stops_only_what_it_has_started() {
     assert_eq!(first_end.try_recv().unwrap_err(), TryRecvError::Empty);
     let (second_queue, mut second_end) = mpsc::channel(1);
     second.start(StartContext::default(), second_queue);
-    // Whoever starts takes over.
+    // The owner that starts last takes over.
     assert_eq!(first_end.try_recv().unwrap_err(), TryRecvError::Disconnected);
     first.stop();
     drop(first);

@@ -1,4 +1,4 @@
-//! A stream that waits for memory says so.
+//! Reports that a stream waits for memory.
 
 use std::future::Future;
 use std::pin::pin;
@@ -10,10 +10,11 @@ use super::StreamPlan;
 use super::state::StreamState;
 use super::states::StreamStates;
 
-/// A stream that has waited this long for memory says so in the log, and again each time as long.
+/// The interval at which the log reports that a stream is waiting for memory.
 const SAID_AFTER: Duration = Duration::from_secs(60);
 
-/// Waits for what is pulled next, and tells meanwhile whether it waits for memory. `waits` says since when.
+/// Waits for the next event, and reports meanwhile whether the stream waits for memory. `waits` contains since when it has
+/// waited.
 pub(super) async fn pulled<T>(
     next: impl Future<Output = T>,
     waits: &mut watch::Receiver<Option<Instant>>,
@@ -37,7 +38,7 @@ pub(super) async fn pulled<T>(
                     let budget = &plan.context.budget;
                     tracing::warn!(connector = %plan.key.connector, stream = %plan.stream,
                         waited_s = since.elapsed().as_secs(), used_bytes = budget.used_bytes(), size_bytes = budget.size_bytes(),
-                        "the stream waits for memory that other streams have: raise memory.budget.size.bytes, or run more workers");
+                        "the stream waits for memory that other streams hold: raise memory.budget.size.bytes, or run more workers");
                 }
             }
             None => over(&plan.key, before.take(), states),
@@ -58,7 +59,7 @@ pub(super) async fn pulled<T>(
     }
 }
 
-/// The stream waits no more: it is as it was before.
+/// Restores the state that the stream had before it waited.
 fn over(key: &crate::model::OffsetKey, before: Option<StreamState>, states: &StreamStates) {
     let Some(before) = before else { return };
     states.note(key, |status| {

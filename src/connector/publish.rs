@@ -1,4 +1,4 @@
-//! From what was pulled to what is published.
+//! Turns what was pulled into what is published.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,18 +13,18 @@ use crate::model::{Publication, Record, StoredOffset};
 use crate::output::{Notification, StreamOutputs};
 use crate::{open_files, telemetry};
 
-/// After a failure to ask for a stream's ARN it is asked for again after this long, and then after twice as long each time.
+/// The delay before the ARN is requested again after a failure; it doubles each time.
 const DESCRIBE_RETRY: Duration = Duration::from_secs(2);
 const DESCRIBE_RETRY_MAX: Duration = Duration::from_secs(600);
-/// The first fragment waits this long for the ARN, so that usually all records have it.
+/// How long the first fragment waits for the ARN, so that usually all records have it.
 const ARN_AWAITED: Duration = Duration::from_secs(1);
 
-/// Publishes one stream: hands its fragments to the shard.
+/// Publishes one stream by passing its fragments to the shard.
 pub(super) struct Publisher<'a> {
     plan: &'a StreamPlan,
     outputs: StreamOutputs,
     arn_awaited: bool,
-    /// Has a token of each publication that has been handed over and is not committed yet.
+    /// Holds a token for each publication that has been sent to the shard and is not committed yet.
     in_flight: TaskTracker,
 }
 
@@ -37,23 +37,23 @@ pub(super) fn to_position(offset: StoredOffset) -> StreamPosition {
     }
 }
 
-/// Returns the records of a notification about a stream. What cannot be encoded is lost, which is logged.
+/// Returns the records of a notification about a stream. A notification that cannot be encoded is dropped and logged.
 pub(super) fn notify(plan: &StreamPlan, notification: &Notification<'_>) -> Vec<Record> {
     tracing::warn!(connector = %plan.key.connector, stream = %plan.stream, "{}", notification.message());
     let records = plan.context.outputs.notify(&plan.key, plan.stream.name(), plan.known_arn(), notification);
     records.unwrap_or_else(|error| {
-        tracing::error!(stream = %plan.stream, %error, "a notification is lost");
+        tracing::error!(stream = %plan.stream, %error, "a notification was dropped");
         Vec::new()
     })
 }
 
-/// Returns a notification that has no fragment to go with.
+/// Returns a publication for a notification that has no fragment to go with.
 pub(super) fn last_words(plan: &StreamPlan, notification: &Notification<'_>) -> Publication {
     Publication::of_notifications(Arc::clone(&plan.key), notify(plan, notification))
 }
 
 impl<'a> Publisher<'a> {
-    /// Returns what publishes a stream by these outputs. The ARN is null in its records until it is known; see [`learn_arn`].
+    /// Returns a publisher of a stream to these outputs. The ARN is null in its records until it is known; see [`learn_arn`].
     pub(super) fn new(plan: &'a StreamPlan, outputs: StreamOutputs) -> Self {
         Self { plan, outputs, arn_awaited: false, in_flight: TaskTracker::new() }
     }
@@ -63,8 +63,8 @@ impl<'a> Publisher<'a> {
         notify(self.plan, notification)
     }
 
-    /// Hands a fragment to the shard, with what is to be told along with it. `false`: the task is over, for the queue is
-    /// closed or the stream has failed.
+    /// Passes a fragment to the shard, together with pending notifications. Returns `false` when the task is over, because the
+    /// queue is closed or the stream has failed.
     pub(super) async fn send(
         &mut self,
         pulled: PulledFragment,
@@ -89,7 +89,7 @@ impl<'a> Publisher<'a> {
         }
     }
 
-    /// Moves the stream's offset over a fragment that cannot be parsed, together with a notification that says so.
+    /// Moves the stream's offset past a fragment that cannot be parsed, together with a notification that reports it.
     pub(super) async fn pass_over(
         &self,
         passed_over: PassedOver,
@@ -125,8 +125,8 @@ impl<'a> Publisher<'a> {
         queue.send(Publication { permit, ..publication }).await.is_ok()
     }
 
-    /// Hands over what is still to be told, and waits until all that has been handed over is committed. `false`: the queue is
-    /// closed. When the shard is lost meanwhile, the stream's task ends before this does.
+    /// Passes pending notifications to the shard, and waits until everything sent to it is committed. Returns `false` when the
+    /// queue is closed. When the shard is lost meanwhile, the stream's task ends before this returns.
     pub(super) async fn finish(&self, notifications: Vec<Record>, queue: &mpsc::Sender<Publication>) -> bool {
         if !notifications.is_empty() && !self.hand_over(self.notifications_alone(notifications), queue).await {
             return false;
@@ -136,7 +136,7 @@ impl<'a> Publisher<'a> {
         true
     }
 
-    /// Notes a fragment that was received, in the log and the metrics.
+    /// Records a received fragment in the log and the metrics.
     fn note_received(&self, pulled: &PulledFragment) {
         let (plan, fragment) = (self.plan, &pulled.fragment);
         let size_bytes = fragment.payload.len();
@@ -144,7 +144,7 @@ impl<'a> Publisher<'a> {
         if !fragment.complete {
             telemetry::incomplete(&plan.key);
             tracing::warn!(stream = %plan.stream, fragment_number = %fragment.number, request_id = pulled.request_id,
-                "the fragment's end never came, three times running: published as it is, with complete=false");
+                "the fragment's end is missing, three times in a row: published as it is, with complete=false");
         }
         if let Some(millis) = fragment.millis_behind_now {
             telemetry::millis_behind_now(&plan.key, millis);
@@ -152,12 +152,12 @@ impl<'a> Publisher<'a> {
     }
 }
 
-/// Asks for the stream's ARN until it is known. Nothing that is pulled waits for it.
+/// Requests the stream's ARN until it is known. Pulling does not wait for it.
 pub(super) async fn learn_arn(plan: &StreamPlan) {
     plan.arn.get_or_init(|| arn(plan)).await;
 }
 
-/// Asks for the stream's ARN while it is pulled, and never ends.
+/// Requests the stream's ARN while the stream is pulled, and never returns.
 pub(super) async fn keep_learning(plan: &StreamPlan) -> std::convert::Infallible {
     learn_arn(plan).await;
     std::future::pending().await
@@ -177,7 +177,7 @@ async fn arn(plan: &StreamPlan) -> Option<String> {
                     _ => "",
                 };
                 if error.is_out_of_files() {
-                    // Said once for all streams.
+                    // Logged once for all streams.
                     open_files::refused();
                 } else {
                     tracing::warn!(stream = %plan.stream, error = plan.context.shown(&error), retry_in_s = delay.as_secs(),

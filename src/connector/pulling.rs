@@ -1,7 +1,7 @@
-//! The loop of a stream's task: what pulling a stream live and backfilling it have in common.
+//! The loop of a stream's task: what pulling live and backfilling have in common.
 //!
-//! **Contract.** The task runs until its queue is closed, the stream fails or is done, or its future is dropped. Fragments go
-//! to the shard in the order in which they come, each with the notifications that came before it.
+//! **Contract.** The task runs until its queue is closed, the stream fails or is done, or its future is dropped. Fragments are
+//! passed to the shard in the order in which they arrive, each with the notifications that came before it.
 
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -20,21 +20,21 @@ use crate::output::Notification;
 use crate::supervision::{Part, fault_point};
 use crate::{open_files, telemetry};
 
-/// Whether the task goes on after an event.
+/// Whether the task continues after an event.
 pub(super) type Flow = ControlFlow<()>;
 
-/// What pulls a stream, event by event.
+/// Pulls a stream, event by event.
 pub(super) trait Source {
-    /// What can happen.
+    /// The events of this source.
     type Event;
 
-    /// Returns what happens next.
+    /// Returns the next event.
     fn next(&mut self) -> impl Future<Output = Result<Self::Event, Error>> + Send;
 
-    /// Returns what says since when the stream waits for memory.
+    /// Returns a channel that contains since when the stream has waited for memory.
     fn waits_for_memory(&self) -> watch::Receiver<Option<Instant>>;
 
-    /// Does what an event asks for.
+    /// Handles an event.
     fn happened(&mut self, event: Self::Event, task: &mut StreamTask<'_>) -> impl Future<Output = Flow> + Send;
 }
 
@@ -44,12 +44,12 @@ pub(super) struct StreamTask<'a> {
     pub(super) states: &'a StreamStates,
     queue: &'a mpsc::Sender<Publication>,
     publisher: Publisher<'a>,
-    /// What is to be told together with the next fragment: in its transaction.
+    /// Notifications to publish in the next fragment's transaction.
     notifications: Vec<Record>,
 }
 
 impl<'a> StreamTask<'a> {
-    /// Returns the task of a stream that goes on from a position; `None`: the stream has failed.
+    /// Returns a task that continues a stream from a position, or `None` if the stream has failed.
     pub(super) fn new(
         plan: &'a StreamPlan,
         position: Option<&StoredOffset>,
@@ -68,7 +68,7 @@ impl<'a> StreamTask<'a> {
         }
     }
 
-    /// Runs until the source or the queue comes to its end.
+    /// Runs until the source or the queue ends.
     pub(super) async fn run(mut self, mut source: impl Source) {
         let mut waits = source.waits_for_memory();
         loop {
@@ -90,24 +90,24 @@ impl<'a> StreamTask<'a> {
         if sent { Flow::Continue(()) } else { Flow::Break(()) }
     }
 
-    /// Moves the stream's offset over a fragment that cannot be parsed.
+    /// Moves the stream's offset past a fragment that cannot be parsed.
     pub(super) async fn pass_over(&mut self, passed_over: PassedOver) -> Flow {
         let sent = self.publisher.pass_over(passed_over, &mut self.notifications, self.queue).await;
         if sent { Flow::Continue(()) } else { Flow::Break(()) }
     }
 
-    /// Tells something with the next fragment.
+    /// Adds a notification to the next fragment.
     pub(super) fn notify(&mut self, notification: &Notification<'_>) {
         self.notifications.extend(self.publisher.notification(notification));
     }
 
-    /// Notes that the source tries again.
+    /// Notes that the source is retrying.
     pub(super) fn retrying(&self, error: &Error, delay: Duration) {
         let (plan, states) = (self.plan, self.states);
         self.count(error);
         let (request_id, shown) = (error.request_id(), plan.context.shown(error));
         if error.is_out_of_files() {
-            // Said once for all streams.
+            // Logged once for all streams.
             open_files::refused();
         } else {
             let delay_ms = delay.as_millis() as u64;
@@ -122,7 +122,7 @@ impl<'a> StreamTask<'a> {
         self.states.count_error(&self.plan.key, error.code());
     }
 
-    /// Gives the stream up: discovery ends one that is no more, any other has failed.
+    /// Gives the stream up. A deleted stream is left to discovery if there is one; any other stream fails.
     fn failed(&self, error: &Error) -> Flow {
         let (plan, context) = (self.plan, &self.plan.context);
         self.count(error);
@@ -135,14 +135,14 @@ impl<'a> StreamTask<'a> {
         Flow::Break(())
     }
 
-    /// Tells what is still to be told, and waits until all that was published is committed.
+    /// Publishes pending notifications, and waits until everything published is committed.
     pub(super) async fn finish(&mut self) -> Flow {
         let notifications = std::mem::take(&mut self.notifications);
         if self.publisher.finish(notifications, self.queue).await { Flow::Continue(()) } else { Flow::Break(()) }
     }
 }
 
-/// Returns the number of a stream's last published fragment, for the log.
+/// Returns the number of the stream's last published fragment, for the log.
 pub(super) fn after_fragment_number(position: Option<&StoredOffset>) -> &str {
     position.map_or("none", |position| position.fragment_number.as_str())
 }

@@ -1,4 +1,4 @@
-//! How a stream is.
+//! The state of a stream.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,115 +8,115 @@ use kvs_client::{FragmentNumber, Timestamp};
 use super::hindrance::Hindrance;
 use crate::config::connector::shown;
 
-/// What the trace says of a stream that gets no memory.
+/// The trace of a stream that gets no memory.
 const WAITS_FOR_MEMORY: &str =
-    "the stream waits for memory that other streams have: raise memory.budget.size.bytes, or run more workers";
+    "the stream waits for memory that other streams hold: raise memory.budget.size.bytes, or run more workers";
 
-/// How traces begin of tasks with which all is well: those of a backfill.
+/// How the traces of tasks without problems begin: those of a backfill.
 pub const BACKFILL_TRACES: [&str; 2] = [COMPLETED, UP_TO_THE_PRESENT];
-const COMPLETED: &str = "COMPLETED: the backfill has come to the end of its range";
-const UP_TO_THE_PRESENT: &str = "the backfill has come up to the present";
+const COMPLETED: &str = "COMPLETED: the backfill has reached the end of its range";
+const UP_TO_THE_PRESENT: &str = "the backfill has caught up with the present";
 
-/// What the trace says of a stream of which nothing has been heard.
+/// The trace of a stream from which nothing has been received.
 const IS_OPENED: &str = "its first session is being opened";
 
-/// A stream that has failed and is started again counts as running when its session has been open for this long, or
-/// something of it is committed: some fail only behind the first fragment.
+/// A restarted stream counts as running when its session has been open for this long, or when something of it is
+/// committed: some streams fail only after the first fragment.
 const SETTLED_AFTER: Duration = Duration::from_secs(30);
 
-/// What goes on is logged again after this long.
+/// The interval at which a lasting condition is logged again.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
-/// How a stream is.
+/// The state of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StreamState {
-    /// It is about to be pulled: nothing has been heard of it yet.
+    /// It is about to be pulled: nothing has been received yet.
     Starting,
     /// It is pulled.
     Running,
-    /// It waits for the rest of a fragment whose beginning has come.
+    /// It waits for the rest of a partly received fragment.
     WaitingForRest {
-        /// The fragment's number, when it had come.
+        /// The fragment's number, if that was received.
         fragment_number: Option<String>,
     },
-    /// It waits for memory that other streams have (`memory.budget.size.bytes`).
+    /// It waits for memory that other streams hold (`memory.budget.size.bytes`).
     WaitingForMemory,
-    /// Something fails and is tried again.
+    /// Something has failed and is retried.
     Retrying {
-        /// What.
+        /// The failure.
         reason: String,
     },
     /// A range of its archive is read.
     Backfilling(BackfillProgress),
-    /// The range goes on in the future, and has been read up to now.
+    /// The range ends in the future, and has been read up to now.
     WaitingForTime {
-        /// When the next of it is over.
+        /// When the next part of the range can be read.
         until: Timestamp,
-        /// How much of it is done.
+        /// The progress so far.
         progress: BackfillProgress,
     },
     /// The range is done.
     Completed(BackfillProgress),
-    /// A discovered stream is no more, and discovery has not looked since.
+    /// A discovered stream no longer exists, and discovery has not run since.
     Gone {
-        /// How that is known.
+        /// The error that shows it.
         reason: String,
     },
-    /// It is given up until a restart; its position is kept.
+    /// It has been given up until a restart; its position is kept.
     Failed {
-        /// Why, and what to do.
+        /// The reason, and what to do.
         reason: String,
     },
 }
 
-/// How far a backfill of a stream is.
+/// The progress of a stream's backfill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BackfillProgress {
-    /// How much of the range's time is done, in thousandths.
+    /// The part of the range's time that is done, in thousandths.
     pub permille: u32,
     /// Fragments read in this run.
     pub fragments: u64,
-    /// Their bytes.
+    /// Bytes of these fragments.
     pub size_bytes: u64,
-    /// How long the rest will take, at the rate so far.
+    /// Time left in seconds, at the rate so far.
     pub eta_s: Option<u64>,
 }
 
-/// All that is known of a stream.
+/// Everything that is known about a stream.
 #[derive(Debug, Clone)]
 pub struct StreamStatus {
-    /// How it is.
+    /// Its state.
     pub state: StreamState,
-    /// How far the last fragment was behind the live edge, as the service says.
+    /// How far the last fragment was behind the live edge, as reported by the service.
     pub millis_behind_now: Option<i64>,
-    /// Whether it has come up to the live edge.
+    /// Whether it has caught up with the live edge.
     pub caught_up: Option<bool>,
-    /// What its session gets, when that is all the service gives and the stream falls behind.
+    /// The session's rate when it is the service's maximum and the stream falls behind.
     pub at_rate_limit_bytes_per_second: Option<u64>,
-    /// How often each error happened: of a fixed set.
+    /// Errors so far by code; the codes are a fixed set.
     pub errors: BTreeMap<&'static str, u64>,
-    /// The acquisition of its shard that it belongs to.
+    /// The acquisition of its shard to which it belongs.
     pub lease_epoch: i64,
-    /// Whether it has published something here.
+    /// Whether it has published something on this worker.
     pub published: bool,
     hindrance: Hindrance,
-    /// Fragments that come and count as published.
+    /// Received fragments that count as already published.
     pub(super) repeats: Hindrance,
     repeats_said: Option<Instant>,
-    /// When a session was opened, or the archive listed, for the first time since it was begun.
+    /// When a session was first opened, or the archive first listed, since the stream was started.
     opened: Option<Instant>,
-    /// The last failure, until the stream has come on behind it.
+    /// The last failure, until the stream has made progress after it.
     pub(super) failure: Option<String>,
 }
 
-/// How a stream is reported to the group: as a task of Kafka Connect.
+/// What is reported of a stream to the group, as a task of Kafka Connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reported {
-    /// It is FAILED, with the reason; also while it is tried again, until it has come on.
+    /// FAILED, with the reason; also while the stream is retried, until it makes progress.
     Failed(String),
-    /// It is UNASSIGNED: nothing has been had from the service yet, and why.
+    /// UNASSIGNED, with the reason: nothing has been received from the service yet.
     Starting(String),
-    /// It is RUNNING, with what keeps it from coming on, if anything does.
+    /// RUNNING, with what keeps the stream from making progress, if anything does.
     Running(Option<String>),
 }
 
@@ -140,14 +140,14 @@ impl Default for StreamStatus {
 }
 
 impl StreamState {
-    /// Whether something keeps the stream from coming on, for which it waits or which is tried again.
+    /// Returns whether the stream makes no progress because it waits or is retried.
     fn is_hindered(&self) -> bool {
         matches!(self, Self::Retrying { .. } | Self::WaitingForRest { .. })
     }
 }
 
 impl StreamStatus {
-    /// Returns how the stream is reported.
+    /// Returns what is reported of the stream to the group.
     pub fn reported(&self) -> Reported {
         match (&self.failure, self.trace()) {
             (Some(failure), _) => Reported::Failed(failure.clone()),
@@ -157,7 +157,7 @@ impl StreamStatus {
         }
     }
 
-    /// Returns what is to be known of the stream besides its state.
+    /// Returns what there is to report besides the state.
     fn trace(&self) -> Option<String> {
         match &self.state {
             StreamState::Gone { reason } => Some(reason.clone()),
@@ -166,9 +166,9 @@ impl StreamStatus {
                 Some(format!("{COMPLETED}; fragments in this run: {fragments}"))
             }
             StreamState::WaitingForTime { until, .. } => {
-                Some(format!("{UP_TO_THE_PRESENT}, and waits until {} to read on", shown(*until)))
+                Some(format!("{UP_TO_THE_PRESENT}, and waits until {} to continue", shown(*until)))
             }
-            // Before the first session there is nothing else to be told.
+            // Before the first session there is nothing else to report.
             StreamState::Retrying { reason } if self.opened.is_none() => Some(reason.clone()),
             state => {
                 let now = Instant::now();
@@ -178,12 +178,12 @@ impl StreamStatus {
         }
     }
 
-    /// Notes a fragment that counts as published. Returns what is to be logged, if it has gone on and is to be said now.
+    /// Notes a fragment that counts as published. Returns the text to log, if this has lasted and is due to be logged.
     pub(super) fn already_published(&mut self, last: &FragmentNumber) -> Option<String> {
         let now = Instant::now();
         let reason = format!(
-            "all that comes counts as published, for the stream's offset is at fragment {last}; if that was set too far \
-             ahead, stop the connector, and set or reset the stream's offset"
+            "everything received counts as published, because the stream's offset is at fragment {last}; if that was \
+             set too far ahead, stop the connector, and set or reset the stream's offset"
         );
         self.repeats.note(reason, false, now);
         let told = self.repeats.told(false, now)?.to_owned();
@@ -194,7 +194,7 @@ impl StreamStatus {
         Some(told)
     }
 
-    /// Begins anew: nothing has been had from the service yet.
+    /// Starts over: nothing has been received from the service yet.
     pub(super) fn begin(&mut self) {
         if !self.is_failed() {
             (self.state, self.opened) = (StreamState::Starting, None);
@@ -202,7 +202,7 @@ impl StreamStatus {
         }
     }
 
-    /// A session is open: what had failed before has not now. A fragment whose rest is waited for has not come yet.
+    /// Notes that a session is open, which ends an earlier failure. A fragment whose rest is awaited has not arrived yet.
     pub(super) fn opened(&mut self) {
         self.opened.get_or_insert_with(Instant::now);
         if matches!(self.state, StreamState::Retrying { .. } | StreamState::Starting) {
@@ -210,12 +210,12 @@ impl StreamStatus {
         }
     }
 
-    /// Whether it is given up, until it is started again.
+    /// Returns whether the stream has been given up until a restart.
     pub(super) fn is_failed(&self) -> bool {
         matches!(self.state, StreamState::Failed { .. })
     }
 
-    /// Returns whether it has failed, was started again, and has been heard long enough for the failure to be over.
+    /// Returns whether the stream has failed, was restarted, and has been open long enough for the failure to be over.
     pub(super) fn has_settled(&self) -> bool {
         self.failure.is_some()
             && !self.is_failed()
@@ -223,7 +223,7 @@ impl StreamStatus {
             && self.opened.is_some_and(|opened| opened.elapsed() >= SETTLED_AFTER)
     }
 
-    /// Is in another state from now on.
+    /// Changes the state.
     pub(super) fn set(&mut self, state: StreamState) {
         let lasts = self.state.is_hindered();
         if !matches!(state, StreamState::Retrying { .. } | StreamState::Starting | StreamState::Gone { .. }) {
@@ -234,7 +234,7 @@ impl StreamStatus {
             StreamState::WaitingForRest { fragment_number } => {
                 let number = fragment_number.as_deref().map_or(String::new(), |number| format!(" {number}"));
                 let reason = format!(
-                    "the rest of fragment{number} does not come: its producer may have stopped in the middle of it"
+                    "the rest of fragment{number} does not arrive: its producer may have stopped in the middle of it"
                 );
                 self.hindrance.note(reason, lasts, Instant::now());
             }

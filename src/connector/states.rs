@@ -1,4 +1,4 @@
-//! How the streams of a worker are, and which of them have failed.
+//! The states of a worker's streams, and which of them have failed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use crate::config::RestartPolicy;
 use crate::model::OffsetKey;
 use crate::telemetry;
 
-/// Failures with nothing published in between.
+/// Consecutive failures with nothing published in between.
 #[derive(Debug, Clone, Copy)]
 struct Failing {
     since: Instant,
@@ -21,30 +21,30 @@ struct Failing {
     restart: Restart,
 }
 
-/// Who starts a stream again that has failed.
+/// How a failed stream is restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restart {
-    /// The back-off of `errors.retry.*`.
+    /// Automatically, with the back-off of `errors.retry.*`.
     Automatic,
-    /// Somebody, after what is wrong was mended.
+    /// By a person, after the cause has been fixed.
     ByHand,
 }
 
-/// The states of a worker's streams. As many as there are streams.
+/// The states of a worker's streams; bounded by the number of streams.
 #[derive(Debug, Default)]
 pub struct StreamStates {
     states: Mutex<BTreeMap<OffsetKey, StreamStatus>>,
-    /// How streams fail that do. Kept when their shard is lost, which may be because one has failed.
+    /// The failures of failing streams. Kept when their shard is lost, because the failure itself may cost the shard.
     failing: Mutex<BTreeMap<OffsetKey, Failing>>,
-    /// Until when streams write ingest time, for the broker has refused the time that was asked for.
+    /// Until when streams write ingest time because the broker has refused the configured timestamp.
     ingest_until: Mutex<BTreeMap<OffsetKey, Instant>>,
-    /// Counts what others should hear of.
+    /// Counts changes that other workers should learn of.
     version: AtomicU64,
 }
 
 impl StreamStates {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<OffsetKey, StreamStatus>> {
-        // Nothing panics while it is held, and a map is never half changed.
+        // Nothing panics while the lock is held, and a map is never half changed.
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -56,7 +56,7 @@ impl StreamStates {
         self.ingest_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that something of a stream is committed: what failed before is over.
+    /// Notes that something of a stream is committed, which ends an earlier failure.
     pub fn committed(&self, key: &OffsetKey) {
         let mut is_over = false;
         self.note(key, |status| {
@@ -67,7 +67,7 @@ impl StreamStates {
         if is_over {
             telemetry::stream_failed(false);
         }
-        // One that has failed meanwhile has done so after it came on: it waits as after a first failure.
+        // A stream that has failed meanwhile has made progress first: it waits as after a first failure.
         let failed = self.is_failed(key);
         let mut failing = self.failing();
         match failing.get_mut(key) {
@@ -76,7 +76,8 @@ impl StreamStates {
         }
     }
 
-    /// A fragment has come that counts as published. When only such come, the stream does not come on, and says so.
+    /// Notes a received fragment that counts as published. A stream that receives only such fragments makes no progress,
+    /// and reports that.
     pub fn already_published(&self, key: &OffsetKey, last: &FragmentNumber) {
         let mut told = None;
         self.note(key, |status| told = status.already_published(last));
@@ -85,12 +86,12 @@ impl StreamStates {
         }
     }
 
-    /// The broker has refused a record of the stream for its time: for a while it writes ingest time.
+    /// Notes that the broker has refused a record's timestamp: the stream writes ingest time until the given instant.
     pub fn refuse_timestamps(&self, key: &OffsetKey, until: Instant) {
         self.ingest_until().insert(key.clone(), until);
     }
 
-    /// Whether the stream writes ingest time whatever is asked for.
+    /// Returns whether the stream writes ingest time regardless of the setting.
     pub fn writes_ingest_time(&self, key: &OffsetKey) -> bool {
         let mut refused = self.ingest_until();
         let writes = refused.get(key).is_some_and(|until| Instant::now() < *until);
@@ -104,23 +105,23 @@ impl StreamStates {
         self.version.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Another one when a stream has another state than before, or has come or gone.
+    /// Returns a number that changes when a stream's state changes, or a stream is added or removed.
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Looks at a stream.
+    /// Applies a function to a stream's status, if the stream is known.
     pub fn look<T>(&self, key: &OffsetKey, look: impl FnOnce(&StreamStatus) -> T) -> Option<T> {
         self.lock().get(key).map(look)
     }
 
-    /// Connectors that have published something here.
+    /// Returns the connectors that have published something on this worker.
     pub fn published(&self) -> BTreeSet<String> {
         let states = self.lock();
         states.iter().filter(|(_, status)| status.published).map(|(key, _)| key.connector.clone()).collect()
     }
 
-    /// Notes that a stream is this worker's from now on, by this acquisition of its shard.
+    /// Notes that a stream belongs to this worker from now on, under this acquisition of its shard.
     pub fn begin(&self, key: &OffsetKey, lease_epoch: i64) {
         {
             let mut states = self.lock();
@@ -131,7 +132,7 @@ impl StreamStates {
         self.changed();
     }
 
-    /// Notes something of a stream that is this worker's; what a task that was stopped says late is not heard.
+    /// Changes the status of one of this worker's streams; late reports of a stopped task are ignored.
     pub fn note(&self, key: &OffsetKey, note: impl FnOnce(&mut StreamStatus)) {
         if let Some(status) = self.lock().get_mut(key) {
             let seen = |status: &StreamStatus| {
@@ -145,7 +146,7 @@ impl StreamStates {
         }
     }
 
-    /// Notes how a stream is. One that has failed stays so.
+    /// Sets the state of a stream, unless it has failed.
     pub fn set(&self, key: &OffsetKey, state: StreamState) {
         self.note(key, |status| {
             if !status.is_failed() {
@@ -159,7 +160,7 @@ impl StreamStates {
         self.note(key, |status| *status.errors.entry(code).or_default() += 1);
     }
 
-    /// Gives a stream up, and says so.
+    /// Gives a stream up, and logs the reason.
     pub fn fail(&self, key: &OffsetKey, reason: String, restart: Restart) {
         let is_new;
         {
@@ -182,10 +183,10 @@ impl StreamStates {
             telemetry::stream_failed(true);
         }
         tracing::error!(connector = %key.connector, stream = %key.stream, %reason,
-            "the stream is FAILED: its position is kept, the others go on");
+            "the stream is FAILED: its position is kept, the other streams continue");
     }
 
-    /// How long a stream that has failed waits until it is started again; `None`: until somebody does it.
+    /// Returns the delay before a failed stream is restarted; `None` if it is not restarted automatically.
     pub fn restart_in(&self, key: &OffsetKey, policy: &RestartPolicy) -> Option<Duration> {
         let failing = *self.failing().get(key)?;
         let until = failing.last + policy.delay(failing.times);
@@ -193,8 +194,8 @@ impl StreamStates {
         (failing.restart == Restart::Automatic && in_time).then(|| until.saturating_duration_since(Instant::now()))
     }
 
-    /// A stream that has failed is started again; by hand nothing of its failures is remembered. By itself it goes on
-    /// being reported as FAILED until it has come on: a try that fails as well is no change.
+    /// Restarts a failed stream. A restart by hand forgets its failures. After an automatic restart the stream
+    /// is still reported as FAILED until it makes progress: another failure changes nothing.
     pub fn restarted(&self, key: &OffsetKey, by: Restart) {
         let mut is_over = false;
         self.note(key, |status| {
@@ -214,7 +215,7 @@ impl StreamStates {
         }
     }
 
-    /// Takes failures for over of streams that have been heard for long enough since.
+    /// Ends the failures of streams whose session has been open for long enough since.
     pub fn settle(&self) {
         let mut settled = 0;
         for status in self.lock().values_mut().filter(|status| status.has_settled()) {
@@ -227,22 +228,22 @@ impl StreamStates {
         }
     }
 
-    /// Whether a stream has been given up.
+    /// Returns whether a stream has been given up.
     pub fn is_failed(&self, key: &OffsetKey) -> bool {
         self.lock().get(key).is_some_and(StreamStatus::is_failed)
     }
 
-    /// Whether a stream is reported as FAILED: it has been given up, or is tried again and has not come on.
+    /// Returns whether a stream is reported as FAILED: it has been given up, or is retried and has made no progress.
     pub fn has_failed(&self, key: &OffsetKey) -> bool {
         self.lock().get(key).is_some_and(|status| status.failure.is_some())
     }
 
-    /// Whether the service has said that a stream is no more.
+    /// Returns whether the service has reported that a stream no longer exists.
     pub fn is_gone(&self, key: &OffsetKey) -> bool {
         matches!(self.lock().get(key), Some(StreamStatus { state: StreamState::Gone { .. }, .. }))
     }
 
-    /// The stream is no longer this worker's; one that has failed is remembered.
+    /// Notes that the stream no longer belongs to this worker; a failure is remembered.
     pub fn forget(&self, key: &OffsetKey) {
         let mut states = self.lock();
         match states.get_mut(key) {
@@ -252,7 +253,7 @@ impl StreamStates {
         self.changed();
     }
 
-    /// The stream is no longer the connector's.
+    /// Notes that the stream no longer belongs to the connector.
     pub fn remove(&self, key: &OffsetKey) {
         let removed = self.lock().remove(key);
         self.failing().remove(key);
@@ -275,7 +276,7 @@ impl StreamStates {
         names
     }
 
-    /// All of them.
+    /// Returns all streams with their status.
     pub fn all(&self) -> Vec<(OffsetKey, StreamStatus)> {
         self.lock().iter().map(|(key, status)| (key.clone(), status.clone())).collect()
     }

@@ -36,7 +36,7 @@ fn a_stream_that_fails_is_started_again_later_each_time_until_the_time_is_over()
     }
     states.fail(&key(), "why".to_owned(), Restart::Automatic);
     assert_eq!(states.restart_in(&key(), &RestartPolicy { timeout: Some(5 * second), ..policy }), None);
-    // Something published, or a hand: it counts from the beginning again.
+    // A commit or a restart by hand makes the count start over.
     states.restarted(&key(), Restart::ByHand);
     states.fail(&key(), "why".to_owned(), Restart::Automatic);
     assert!(states.restart_in(&key(), &policy).unwrap() <= 10 * second);
@@ -72,7 +72,7 @@ fn the_delay_grows_over_lost_shards_until_something_is_committed() {
     let (states, second) = (StreamStates::default(), Duration::from_secs(1));
     let policy = RestartPolicy { timeout: Some(300 * second), base: 10 * second, cap: 100 * second };
     let delay = || states.restart_in(&key(), &policy).unwrap();
-    // A record that is too large: it is pulled, and the shard lost by it, each time.
+    // A record that is too large: it is pulled, and costs the shard, each time.
     for most in [10, 20, 40] {
         states.begin(&key(), 1);
         states.set(&key(), StreamState::Running);
@@ -87,7 +87,7 @@ fn the_delay_grows_over_lost_shards_until_something_is_committed() {
     assert_eq!(states.published().len(), 1);
     states.fail(&key(), "again".to_owned(), Restart::Automatic);
     assert!(delay() <= 10 * second);
-    // What was on its way before it failed is committed after that: it is started again all the same.
+    // What was on its way before the failure is committed after it: the stream is restarted nevertheless.
     states.restarted(&key(), Restart::Automatic);
     states.fail(&key(), "again".to_owned(), Restart::Automatic);
     assert!(delay() > 10 * second);
@@ -121,10 +121,10 @@ fn a_stream_runs_when_something_has_been_had_from_the_service() {
     assert_eq!(reported(&states), Reported::Starting("refused".to_owned()));
     states.note(&key(), StreamStatus::opened);
     assert_eq!(reported(&states), Reported::Running(None));
-    // A short trouble is none.
+    // A short failure is not reported.
     states.set(&key(), StreamState::Retrying { reason: "reset".to_owned() });
     assert_eq!(reported(&states), Reported::Running(None));
-    // A new taking of the shard begins anew.
+    // A new acquisition of the shard starts over.
     states.forget(&key());
     states.begin(&key(), 2);
     assert!(matches!(reported(&states), Reported::Starting(_)));
@@ -142,7 +142,7 @@ fn a_stream_that_has_failed_is_reported_so_until_it_has_come_on() {
         assert!(!states.is_failed(&key()) && states.has_failed(&key()));
         states.set(&key(), StreamState::Retrying { reason: "again".to_owned() });
         assert_eq!(reported(&states), failed);
-        // It is pulled, but what comes may be what Kafka does not take; and the shard may be lost by it.
+        // It is pulled, but Kafka may refuse what arrives, and the shard may be lost because of it.
         states.note(&key(), StreamStatus::opened);
         states.set(&key(), StreamState::Running);
         states.settle();
@@ -155,7 +155,7 @@ fn a_stream_that_has_failed_is_reported_so_until_it_has_come_on() {
     states.set(&key(), StreamState::Running);
     states.committed(&key());
     assert_eq!(reported(&states), Reported::Running(None));
-    // By hand it is another matter from the start.
+    // A restart by hand ends the failure at once.
     states.fail(&key(), "why".to_owned(), Restart::Automatic);
     states.restarted(&key(), Restart::ByHand);
     assert!(matches!(reported(&states), Reported::Starting(_)));

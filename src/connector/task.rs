@@ -1,4 +1,4 @@
-//! Pulling one stream live: from GetMedia into the shard's queue.
+//! Pulls one stream live: from GetMedia into the shard's queue.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -74,7 +74,7 @@ impl Source for Live {
                 let (request_id, stream) = (error.request_id(), &task.plan.stream);
                 let error = task.plan.context.shown(&error);
                 tracing::warn!(%stream, error, request_id,
-                    "the service refused the stream's position: the next way to resume is tried");
+                    "the service refused the stream's position: trying the next way to resume");
             }
             other => note(task.plan, states, other),
         }
@@ -82,14 +82,14 @@ impl Source for Live {
     }
 }
 
-/// What happens between fragments: into the log, the metrics and the stream's state.
+/// Records what happens between fragments in the log, the metrics and the stream's state.
 fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
     let (key, stream) = (&plan.key, &plan.stream);
     match pulled {
         Pulled::Opened { selector, request_id } => {
             telemetry::session_opened(key);
             states.note(key, StreamStatus::opened);
-            tracing::debug!(%stream, selector, request_id, "a session is open");
+            tracing::debug!(%stream, selector, request_id, "session opened");
         }
         Pulled::Waiting { number, received_bytes, request_id } => {
             let fragment_number = number.map(|number| number.as_str().to_owned());
@@ -100,12 +100,12 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
         Pulled::GaveMemoryBack { number, held_bytes, request_id } => {
             let fragment_number = number.map(|number| number.as_str().to_owned());
             tracing::info!(%stream, fragment_number, held_bytes, request_id,
-                "a fragment that does not grow gives its memory to streams that wait for some: it is pulled again");
+                "a fragment that does not grow gives its memory to waiting streams: it will be pulled again");
             states.set(key, StreamState::WaitingForRest { fragment_number });
         }
         Pulled::MissingToken { number, times, request_id } => {
             tracing::warn!(%stream, fragment_number = %number, times, request_id,
-                "a fragment came without its end and the next one behind it: it is pulled again");
+                "a fragment arrived without its end, followed by the next one: it will be pulled again");
         }
         Pulled::CaughtUp { caught_up, millis_behind_now } => {
             telemetry::caught_up(key, caught_up);
@@ -123,7 +123,7 @@ fn note(plan: &StreamPlan, states: &StreamStates, pulled: Pulled) {
             telemetry::at_rate_limit(key);
             states.note(key, |status| status.at_rate_limit_bytes_per_second = Some(bytes_per_second));
             tracing::warn!(%stream, bytes_per_second, millis_behind_now, request_id,
-                "the stream falls behind, and its session gets all that the service gives (25 MB/s): more comes than one \
+                "the stream falls behind although its session gets the service's maximum (25 MB/s): it produces more than one \
                  session can carry");
         }
         _ => {}

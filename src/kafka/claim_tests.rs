@@ -19,13 +19,13 @@ fn a_settled_claim_is_never_disputed() {
     assert_eq!(judge(&contract("b"), "b", &[claim("b", true)], false), Verdict::Free);
 }
 
-/// Of two that see each other exactly one goes on, and none settles while the other one may have.
+/// Of two workers that see each other exactly one continues, and neither settles while the other one may have.
 #[test]
 fn of_two_that_begin_at_one_moment_one_wins() {
     let seen = [claim("a", false), claim("b", false)];
     assert_eq!(judge(&contract("a"), "a", &seen, true), Verdict::Wait("b".to_owned()));
     assert_eq!(judge(&contract("b"), "b", &seen, true), Verdict::Lost(contract("a")));
-    // Withdrawn, it is in nobody's way; settled, it has it.
+    // A withdrawn claim blocks nobody; a settled one wins.
     assert_eq!(judge(&contract("a"), "a", &seen[..1], true), Verdict::Free);
     assert_eq!(judge(&contract("a"), "a", &[claim("a", false), claim("b", true)], true), Verdict::Lost(contract("b")));
 }

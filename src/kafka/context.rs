@@ -1,4 +1,4 @@
-//! librdkafka's own words, into our log.
+//! Passes librdkafka's log lines to our log.
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -23,12 +23,12 @@ impl ClientContext for LogContext {
 
 impl rdkafka::consumer::ConsumerContext for LogContext {}
 
-/// Writes a line of Kafka's client. It is called from C, where a panic would end the process.
+/// Logs a line of Kafka's client. Called from C, where a panic would end the process.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     let _ = catch_callback(|| write(level, facility, message));
 }
 
-/// What the system says when there are no descriptors left, EMFILE and ENFILE.
+/// The system's messages when no descriptors are left, EMFILE and ENFILE.
 const OUT_OF_FILES: [&str; 2] = ["Too many open files", "File table overflow"];
 
 fn write(level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -39,7 +39,7 @@ fn write(level: RDKafkaLogLevel, facility: &str, message: &str) {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             tracing::error!(target: "librdkafka", facility, "{message}");
         }
-        // What matters of these comes back as the error of a call, with what was being done.
+        // What matters of these is returned as the error of a call, which says what was being done.
         RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
             tracing::debug!(target: "librdkafka", facility, "{message}");
         }

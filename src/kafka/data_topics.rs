@@ -1,8 +1,8 @@
-//! What the cluster says of the data topics' partitions, now and again: how many there are, and which have a leader.
+//! Tracks the partitions of the data topics: how many there are, and which have a leader.
 //!
-//! **Contract.** Asked for, never waited for: who writes looks at what was last heard. Partitions are added to a topic, topics
-//! are deleted and brokers go while a worker runs; what is written to a partition without a leader would keep a whole
-//! transaction from its end.
+//! **Contract.** Refreshed periodically, never waited for: writers use the last known state. Partitions are added to a topic, topics
+//! are deleted and brokers disappear while a worker runs; a record for a partition without a leader would keep its whole
+//! transaction from completing.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -14,34 +14,34 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::context::LogContext;
 use super::settings::KafkaSettings;
 
-/// How long an answer may take.
+/// How long a response may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// No topic has more partitions than these.
+/// More partitions than any topic has.
 const PARTITIONS_MAX: usize = 2_000_000;
-/// A topic is missing, and a partition offline, when it was so as often running: a broker that has just started may not
-/// know of a topic yet, and a leader that is elected anew is there again within the second.
+/// The number of consecutive responses after which a topic counts as missing, or a partition as offline: a broker that has just
+/// started may not know a topic yet, and a leader election is over within the second.
 const SEEN_MIN: u32 = 2;
 
-/// Why a topic, or a partition of it, takes no records at the moment.
+/// Reasons why a topic, or a partition of it, accepts no records at the moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TopicUnusable {
-    /// There is no such topic any more.
-    #[error("topic {topic} does not exist any more; make it again, or restart the connector, which makes it")]
+    /// The topic no longer exists.
+    #[error("topic {topic} no longer exists; create it again, or restart the connector, which creates it")]
     Missing {
         /// The topic.
         topic: Arc<str>,
     },
     /// The partition has no leader.
-    #[error("partition {partition} of topic {topic} is offline: no broker that has it is up; bring one back")]
+    #[error("partition {partition} of topic {topic} is offline: no broker that has it is running; bring one back")]
     Offline {
         /// The topic.
         topic: Arc<str>,
         /// The partition.
         partition: i32,
     },
-    /// The topic has no such partition any more.
+    /// The topic no longer has this partition.
     #[error(
-        "topic {topic} has {count} partitions and the stream's records are in partition {partition}: it was made anew with \
+        "topic {topic} has {count} partitions and the stream's records are in partition {partition}: it was recreated with \
          fewer; give it at least {}", partition.saturating_add(1)
     )]
     FewerPartitions {
@@ -49,17 +49,17 @@ pub enum TopicUnusable {
         topic: Arc<str>,
         /// The partition.
         partition: i32,
-        /// How many it has.
+        /// The number of its partitions.
         count: i32,
     },
 }
 
-/// What was last heard of a topic.
+/// The last known state of a topic.
 #[derive(Debug)]
 struct Heard {
-    /// For each partition the answers running that said that it has no leader.
+    /// For each partition the number of consecutive responses in which it had no leader.
     leaderless: Vec<u32>,
-    /// Answers running that said that there is no such topic.
+    /// The number of consecutive responses in which the topic did not exist.
     missing: u32,
 }
 
@@ -71,18 +71,18 @@ pub struct DataTopic {
 }
 
 impl DataTopic {
-    /// Returns a topic with this many partitions, all of which have a leader as far as is known.
+    /// Creates a topic with this number of partitions, all of which are assumed to have a leader.
     pub fn new(name: &str, partitions: i32) -> Self {
         let leaderless = vec![0; usize::try_from(partitions).unwrap_or_default()];
         Self { name: name.into(), heard: Mutex::new(Heard { leaderless, missing: 0 }) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Heard> {
-        // Nothing panics while it is held, and its parts are changed one by one.
+        // Nothing panics while the lock is held, and its parts are changed one by one.
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in an answer: for each partition whether it has a leader; `None`: there is no such topic.
+    /// Applies a response: for each partition whether it has a leader, or `None` if the topic does not exist.
     fn hear(&self, leaders: Option<Vec<bool>>) {
         let mut heard = self.lock();
         match leaders {
@@ -97,10 +97,10 @@ impl DataTopic {
         }
     }
 
-    /// Returns how many partitions the topic has now.
+    /// Returns the current number of partitions.
     ///
     /// # Errors
-    /// [`TopicUnusable::Missing`].
+    /// [`TopicUnusable::Missing`] if the topic does not exist.
     pub fn count(&self) -> Result<i32, TopicUnusable> {
         let heard = self.lock();
         if heard.missing >= SEEN_MIN || heard.leaderless.is_empty() {
@@ -109,10 +109,10 @@ impl DataTopic {
         Ok(i32::try_from(heard.leaderless.len()).unwrap_or(i32::MAX))
     }
 
-    /// Checks that a partition can take records, as far as is known.
+    /// Checks that a partition accepts records, as far as is known.
     ///
     /// # Errors
-    /// Why it cannot.
+    /// The reason why it does not.
     pub fn available(&self, partition: i32) -> Result<(), TopicUnusable> {
         let (topic, count) = (Arc::clone(&self.name), self.count()?);
         match self.lock().leaderless.get(usize::try_from(partition).unwrap_or(usize::MAX)) {
@@ -130,24 +130,24 @@ pub struct DataTopics {
 }
 
 impl DataTopics {
-    /// Nothing is asked before [`DataTopics::refresh`].
+    /// Creates an empty set; nothing is requested before [`DataTopics::refresh`].
     ///
     /// # Errors
-    /// When librdkafka does not take the settings.
+    /// When librdkafka rejects the settings.
     pub fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
         Ok(Self { client: settings.admin_config().create_with_context(LogContext)?, topics: Mutex::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Weak<DataTopic>>> {
-        // Nothing panics while it is held, and a map is never half changed.
+        // Nothing panics while the lock is held, and a map is never half changed.
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns a topic, which is asked for as long as somebody has it.
+    /// Returns a topic, which is refreshed as long as the returned value is in use.
     pub fn topic(&self, name: &str, partitions: i32) -> Arc<DataTopic> {
         let mut topics = self.lock();
         if let Some(known) = topics.get(name).and_then(Weak::upgrade) {
-            // It has just been asked for by other means.
+            // The caller has just requested it by other means.
             if known.count() != Ok(partitions) {
                 known.hear(Some(vec![true; usize::try_from(partitions).unwrap_or_default()]));
             }
@@ -158,13 +158,13 @@ impl DataTopics {
         topic
     }
 
-    /// Returns why a partition takes no records at the moment; `None`: it does, as far as is known.
+    /// Returns why a partition accepts no records at the moment; `None` if it does, as far as is known.
     pub fn unavailable(&self, topic: &str, partition: i32) -> Option<String> {
         let known = self.lock().get(topic).and_then(Weak::upgrade)?;
         known.available(partition).err().map(|unusable| unusable.to_string())
     }
 
-    /// Asks for every topic. What cannot be asked for stays as it was. Blocks.
+    /// Refreshes every topic. A topic whose request fails keeps its state. Blocks.
     pub fn refresh(&self) {
         let topics: Vec<Arc<DataTopic>> = {
             let mut topics = self.lock();
@@ -179,7 +179,7 @@ impl DataTopics {
     fn ask(&self, topic: &DataTopic) {
         let answer = match self.client.fetch_metadata(Some(&topic.name), CALL_TIMEOUT) {
             Ok(answer) => answer,
-            Err(error) => return tracing::debug!(topic = &*topic.name, %error, "cannot ask for a topic's partitions"),
+            Err(error) => return tracing::debug!(topic = &*topic.name, %error, "cannot request a topic's partitions"),
         };
         let Some(found) = answer.topics().iter().find(|found| *found.name() == *topic.name) else { return };
         match found.error().map(RDKafkaErrorCode::from) {
@@ -188,13 +188,13 @@ impl DataTopics {
                 topic.hear(Some(leaders(found)).filter(|leaders| !leaders.is_empty()));
             }
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => topic.hear(None),
-            Some(error) => tracing::debug!(topic = &*topic.name, %error, "cannot ask for a topic's partitions"),
+            Some(error) => tracing::debug!(topic = &*topic.name, %error, "cannot request a topic's partitions"),
         }
     }
 }
 
-/// Returns which partitions have a leader, from ids and leaders in any order. An id that no topic has is passed over: what
-/// is kept goes by the highest one.
+/// Returns which partitions have a leader, from ids and leaders in any order. Ids beyond what any topic has are ignored,
+/// because the highest id determines the memory used.
 fn leaders(partitions: impl Iterator<Item = (i32, i32)>) -> Vec<bool> {
     let mut leaders = Vec::new();
     for (id, leader) in partitions {

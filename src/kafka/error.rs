@@ -1,4 +1,4 @@
-//! What librdkafka's errors mean to a shard.
+//! Translates librdkafka's errors into what they mean for a shard.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
@@ -14,7 +14,7 @@ pub(super) fn to_log_error(doing: &'static str, error: &KafkaError) -> LogError 
             RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::Resolve,
         ) => format!("{error}: no broker of bootstrap.servers can be reached"),
         Some(RDKafkaErrorCode::InvalidTimestamp | RDKafkaErrorCode::InvalidRecord) => format!(
-            "{error}: look at this machine's clock, and at message.timestamp.before.max.ms and message.timestamp.after.max.ms of \
+            "{error}: check this machine's clock, and message.timestamp.before.max.ms and message.timestamp.after.max.ms of \
              the topic"
         ),
         _ => error.to_string(),
@@ -22,7 +22,7 @@ pub(super) fn to_log_error(doing: &'static str, error: &KafkaError) -> LogError 
     LogError { kind, doing, text }
 }
 
-/// An error that, if something is not allowed, names what to grant.
+/// Adds what to grant to an authorization error.
 pub(super) fn needing(mut error: LogError, grant: &str) -> LogError {
     if error.kind == LogErrorKind::NotAuthorized {
         error.text = format!("{}; grant {grant}", error.text);

@@ -1,4 +1,4 @@
-//! The claim that a group commits with its offsets ([`super::claim`] has the contract).
+//! The claim that a group commits with its offsets ([`super::claim`] describes the contract).
 
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
@@ -6,39 +6,39 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Contract;
 
-/// Partition of the offsets topic on which the claim is.
+/// The partition of the offsets topic on which the claim is committed.
 pub(super) const PARTITION: i32 = 0;
 
-/// The group's claim, as it is committed.
+/// A group's claim in its committed form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Claim {
     /// What the group has agreed on.
     pub contract: Contract,
-    /// Whether it holds; else somebody is about to make it.
+    /// Whether the claim is final; otherwise a worker is about to make it.
     pub settled: bool,
-    /// Whether the config topic had the contract when this was written: one that has it no more was made anew.
+    /// Whether the config topic contained the contract when this was written: if it no longer does, it was recreated.
     #[serde(default)]
     pub config_topic_claimed: bool,
 }
 
 impl Claim {
-    /// Returns it as it is committed.
+    /// Returns the claim as committed metadata.
     pub fn to_metadata(&self) -> String {
         // Strings, numbers and flags always serialise.
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Returns what a member commits to keep it.
+    /// Returns the commit by which a member keeps the claim.
     ///
     /// # Errors
-    /// When librdkafka does not take the topic's name.
+    /// When librdkafka rejects the topic's name.
     pub fn to_commit(&self, topic: &str) -> Result<TopicPartitionList, KafkaError> {
         to_commit(topic, &self.to_metadata())
     }
 }
 
-/// Returns a commit of this metadata.
+/// Returns a commit with this metadata.
 pub(super) fn to_commit(topic: &str, metadata: &str) -> Result<TopicPartitionList, KafkaError> {
     let mut list = TopicPartitionList::new();
     list.add_partition(topic, PARTITION).set_metadata(metadata);

@@ -1,4 +1,4 @@
-//! Reading a shard's partition.
+//! Reads a shard's partition.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use crate::model::{LogError, LogErrorKind, OffsetReader, ShardId};
 
 /// How long one poll waits for a record.
 const POLL_TIMEOUT: Duration = Duration::from_millis(2);
-/// The same of a reader that follows: the longest time until it hears that the position has moved over a marker.
+/// The same for a follower: the longest time until it learns that the position has moved past a marker.
 const FOLLOW_TIMEOUT: Duration = Duration::from_millis(20);
-/// How long a question to a broker may take.
+/// How long a request to a broker may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads what is committed; asks for bounds with another client, for librdkafka answers a read_committed one with the
-/// last stable offset (rule 2).
+/// Reads committed records; requests bounds with another client, because librdkafka returns the last stable offset to a
+/// read_committed one (rule 2).
 pub struct ShardReader {
     committed: BaseConsumer<LogContext>,
     uncommitted: BaseConsumer<LogContext>,
@@ -32,18 +32,18 @@ pub struct ShardReader {
 }
 
 impl ShardReader {
-    /// A reader of the offsets topic.
+    /// Creates a reader of the offsets topic.
     ///
     /// # Errors
-    /// When librdkafka does not take the settings.
+    /// When librdkafka rejects the settings.
     pub fn new(settings: &KafkaSettings) -> Result<Self, LogError> {
         Self::with(settings, POLL_TIMEOUT, None)
     }
 
-    /// A reader that stays at the end of its topic: it asks seldom when nothing comes.
+    /// Creates a reader that stays at the end of its topic: it sends few requests while nothing arrives.
     ///
     /// # Errors
-    /// When librdkafka does not take the settings.
+    /// When librdkafka rejects the settings.
     pub fn follower(settings: &KafkaSettings) -> Result<Self, LogError> {
         Self::with(settings, FOLLOW_TIMEOUT, Some("250"))
     }
@@ -54,7 +54,7 @@ impl ShardReader {
             if let Some(wait_ms) = fetch_wait_ms {
                 config.set("fetch.wait.max.ms", wait_ms);
             }
-            config.create_with_context(LogContext).map_err(|error| to_log_error("making a reader", &error))
+            config.create_with_context(LogContext).map_err(|error| to_log_error("creating a reader", &error))
         };
         Ok(Self {
             committed: consumer("read_committed")?,
@@ -81,7 +81,7 @@ impl OffsetReader for ShardReader {
         let (start, end) = self
             .uncommitted
             .fetch_watermarks(&self.topic, shard.0, CALL_TIMEOUT)
-            .map_err(|error| self.error("asking for a shard's bounds", &error))?;
+            .map_err(|error| self.error("requesting a shard's bounds", &error))?;
         Ok(Bounds { start, end })
     }
 
@@ -91,7 +91,7 @@ impl OffsetReader for ShardReader {
             .add_partition_offset(&self.topic, shard.0, Offset::Offset(offset))
             .and_then(|()| self.committed.assign(&partitions));
         (self.partition, self.start) = (shard.0, offset);
-        result.map_err(|error| self.error("going to a shard's offsets", &error))
+        result.map_err(|error| self.error("seeking to a shard's offsets", &error))
     }
 
     fn poll(&mut self) -> Result<Option<OffsetRecord>, LogError> {
@@ -101,13 +101,13 @@ impl OffsetReader for ShardReader {
                 key: message.key().unwrap_or_default().to_vec(),
                 value: message.payload().map(<[u8]>::to_vec),
             })),
-            // Of the shard that was read before.
+            // From the shard that was read before.
             Some(Ok(_)) => Ok(None),
             Some(Err(error)) => {
                 let log_error = self.error("reading a shard's offsets", &error);
                 match log_error.kind {
                     LogErrorKind::NotAuthorized => Err(log_error),
-                    // librdkafka goes on by itself; the no-progress deadline bounds how long (rule 8).
+                    // librdkafka continues by itself; the no-progress deadline bounds how long (rule 8).
                     _ => Ok(None),
                 }
             }
@@ -116,7 +116,7 @@ impl OffsetReader for ShardReader {
 
     fn position(&mut self) -> Result<i64, LogError> {
         let positions = self.committed.position();
-        let positions = positions.map_err(|error| self.error("asking for the position", &error))?;
+        let positions = positions.map_err(|error| self.error("requesting the position", &error))?;
         let element = positions.find_partition(&self.topic, self.partition);
         Ok(match element.map(|element| element.offset()) {
             Some(Offset::Offset(offset)) => offset,

@@ -1,4 +1,4 @@
-//! Topics: made when they are missing, checked when they exist.
+//! Creates missing topics, and checks existing ones.
 
 mod plan;
 mod refusal;
@@ -17,43 +17,43 @@ pub use plan::{PlanSettings, TopicPlan};
 pub use refusal::Fault;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a topic may be without any configuration: the broker that is asked hears of it later than another.
+/// How long a topic may have no configuration: the broker that is asked may learn of it later than another one.
 const CONFIG_TIMEOUT: Duration = Duration::from_secs(5);
-/// Asked for where only the brokers count; without a name all topics would be told of.
+/// Requested where only the brokers matter; without a name the response would list all topics.
 const NO_TOPIC: &str = "__kvs-connect-probe";
 
-/// What a topic is like.
+/// The properties of a topic.
 #[derive(Debug, Clone, Default)]
 pub struct TopicFacts {
-    /// Partitions.
+    /// The number of its partitions.
     pub partitions: i32,
-    /// Topic configuration in force.
+    /// The effective topic configuration.
     pub config: BTreeMap<String, String>,
-    /// Whether it was made just now.
+    /// Whether it has just been created.
     pub created: bool,
 }
 
 impl TopicFacts {
-    /// A whole number of the configuration.
+    /// Returns a whole number from the configuration.
     pub fn number(&self, key: &str) -> Option<i64> {
         self.config.get(key)?.parse().ok()
     }
 }
 
-/// Why a topic cannot be used.
+/// Reasons why a topic cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {
-    /// Kafka cannot be reached, or does not answer.
+    /// Kafka cannot be reached, or does not respond.
     #[error("{doing} {name}: {error}")]
     Kafka {
         /// What was being done.
         doing: &'static str,
         /// The topic.
         name: String,
-        /// What the client says.
+        /// The client's error.
         error: KafkaError,
     },
-    /// Not allowed.
+    /// A permission is missing.
     #[error("{doing} {name}: not authorized; grant {grant} on topic {name}")]
     NotAuthorized {
         /// What was being done.
@@ -63,20 +63,20 @@ pub enum TopicError {
         /// The operation to grant.
         grant: &'static str,
     },
-    /// Kafka does not make such a topic.
-    #[error("topic {name} cannot be made: {}", join(faults))]
+    /// Kafka refuses to create such a topic.
+    #[error("topic {name} cannot be created: {}", join(faults))]
     Refused {
         /// The topic.
         name: String,
-        /// What it does not take, at least one.
+        /// What Kafka refuses, at least one.
         faults: Vec<Fault>,
     },
-    /// It was made by nobody.
-    #[error("topic {name} cannot be made: {reason}")]
+    /// The topic was not created.
+    #[error("topic {name} cannot be created: {reason}")]
     Create {
         /// The topic.
         name: String,
-        /// What Kafka says.
+        /// The reason.
         reason: String,
     },
 }
@@ -85,20 +85,20 @@ fn join(faults: &[Fault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Asks and makes.
+/// Looks up and creates topics.
 pub struct Topics {
     settings: KafkaSettings,
-    /// Made anew when it has waited in vain: it goes on asking the broker that was the controller when it last heard of
-    /// one, which is minutes after that broker is gone.
+    /// Replaced when it has waited in vain: it keeps asking the broker that was the last known controller, for minutes
+    /// after that broker is gone.
     admin: Mutex<Arc<AdminClient<LogContext>>>,
     metadata: Arc<BaseConsumer<LogContext>>,
 }
 
 impl Topics {
-    /// A client for topics.
+    /// Creates a client for topics.
     ///
     /// # Errors
-    /// When librdkafka does not take the settings.
+    /// When librdkafka rejects the settings.
     pub fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
         let config = settings.admin_config();
         let metadata = Arc::new(config.create_with_context(LogContext)?);
@@ -110,39 +110,39 @@ impl Topics {
         Arc::clone(&self.admin.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes another client for the next call, if this one had no answer.
+    /// Replaces the client for the next call if this one got no response.
     fn renew_after(&self, error: &KafkaError) {
         if !matches!(error, KafkaError::AdminOp(_)) {
             return;
         }
         match self.settings.admin_config().create_with_context(LogContext) {
             Ok(admin) => *self.admin.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(admin),
-            Err(error) => tracing::debug!(%error, "no new client for topics can be made; the one there is goes on"),
+            Err(error) => tracing::debug!(%error, "cannot create a new client for topics; keeping the current one"),
         }
     }
 
-    /// Whether the cluster answers.
+    /// Checks that the cluster responds.
     ///
     /// # Errors
-    /// What the client says when it does not.
+    /// The client's error if it does not.
     pub async fn reach(&self, timeout: Duration) -> Result<(), KafkaError> {
         let metadata = Arc::clone(&self.metadata);
         let asked = tokio::task::spawn_blocking(move || metadata.fetch_metadata(Some(NO_TOPIC), timeout));
         asked.await.map_err(|_| KafkaError::Canceled)?.map(|_| ())
     }
 
-    /// Id of the cluster, when it says.
+    /// Returns the cluster's id, if the cluster reports one.
     pub async fn cluster_id(&self) -> Option<String> {
         let metadata = Arc::clone(&self.metadata);
         tokio::task::spawn_blocking(move || metadata.client().fetch_cluster_id(CALL_TIMEOUT)).await.ok()?
     }
 
-    /// Partitions of a topic; `None`: it does not exist.
+    /// Returns the number of a topic's partitions; `None` if it does not exist.
     ///
     /// # Errors
-    /// When the cluster does not answer.
+    /// When the cluster does not respond, or the topic may not be described.
     pub async fn partitions(&self, name: &str) -> Result<Option<i32>, TopicError> {
-        const DOING: &str = "asking for topic";
+        const DOING: &str = "looking up topic";
         let metadata = Arc::clone(&self.metadata);
         let topic = name.to_owned();
         let asked = tokio::task::spawn_blocking(move || metadata.fetch_metadata(Some(&topic), CALL_TIMEOUT));
@@ -159,10 +159,10 @@ impl Topics {
         }
     }
 
-    /// What a topic is like; made when it is missing.
+    /// Returns a topic's properties, after creating it if it is missing.
     ///
     /// # Errors
-    /// When it cannot be asked for or made.
+    /// When it cannot be looked up or created.
     pub async fn ensure(&self, plan: &TopicPlan) -> Result<TopicFacts, TopicError> {
         let mut created = false;
         let partitions = match self.partitions(&plan.name).await? {
@@ -176,19 +176,19 @@ impl Topics {
         Ok(TopicFacts { partitions, config: self.describe_patiently(&plan.name).await?, created })
     }
 
-    /// Returns the cleanup.policy that a topic has now; `None`: it is not said.
+    /// Returns a topic's current cleanup.policy; `None` if Kafka does not report it.
     ///
     /// # Errors
-    /// When it cannot be asked for.
+    /// When it cannot be looked up.
     pub async fn cleanup_policy(&self, name: &str) -> Result<Option<String>, TopicError> {
         Ok(self.describe(name).await?.remove("cleanup.policy"))
     }
 
-    /// What a topic is like, as [`Topics::ensure`] says it, and nothing is made; `None`: it is missing, and Kafka would
-    /// make it.
+    /// Returns a topic's properties like [`Topics::ensure`], but creates nothing; `None` if it is missing and Kafka would
+    /// create it.
     ///
     /// # Errors
-    /// As those of [`Topics::ensure`].
+    /// Those of [`Topics::ensure`].
     pub async fn look(&self, plan: &TopicPlan) -> Result<Option<TopicFacts>, TopicError> {
         match self.partitions(&plan.name).await? {
             Some(partitions) => {
@@ -203,20 +203,20 @@ impl Topics {
         self.request(plan, false).await
     }
 
-    /// Has a topic made, or asks whether it would be.
+    /// Creates a topic, or checks whether it could be created.
     async fn request(&self, plan: &TopicPlan, validate_only: bool) -> Result<(), TopicError> {
         let name = plan.name.as_str();
         match self.answer(plan, &plan.config, validate_only).await? {
-            // Another worker was quicker.
+            // Another worker was faster.
             Ok(()) | Err(RDKafkaErrorCode::TopicAlreadyExists) => Ok(()),
             Err(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed) => {
-                Err(TopicError::NotAuthorized { doing: "making topic", name: name.to_owned(), grant: "Create" })
+                Err(TopicError::NotAuthorized { doing: "creating topic", name: name.to_owned(), grant: "Create" })
             }
             Err(code) => Err(self.refused(plan, code).await),
         }
     }
 
-    /// Kafka's answer to the wish for a topic with this configuration.
+    /// Returns Kafka's response to a request for a topic with this configuration.
     async fn answer(
         &self,
         plan: &TopicPlan,
@@ -230,23 +230,23 @@ impl Topics {
             .fold(NewTopic::new(name, plan.partitions, replication), |topic, (key, value)| topic.set(key, value));
         let options = AdminOptions::new().operation_timeout(Some(CALL_TIMEOUT)).request_timeout(Some(CALL_TIMEOUT));
         let options = options.validate_only(validate_only);
-        let kafka = |error| TopicError::Kafka { doing: "making topic", name: name.to_owned(), error };
+        let kafka = |error| TopicError::Kafka { doing: "creating topic", name: name.to_owned(), error };
         let created = self.admin().create_topics(&[topic], &options).await.inspect_err(|error| self.renew_after(error));
         match created.map_err(kafka)?.into_iter().next() {
             Some(Ok(_)) => Ok(Ok(())),
             Some(Err((_, code))) => Ok(Err(code)),
-            None => Err(TopicError::Create { name: name.to_owned(), reason: "Kafka gave no answer".to_owned() }),
+            None => Err(TopicError::Create { name: name.to_owned(), reason: "Kafka returned no result".to_owned() }),
         }
     }
 
-    /// What Kafka's error is about.
+    /// Explains Kafka's error.
     async fn refused(&self, plan: &TopicPlan, code: RDKafkaErrorCode) -> TopicError {
         let name = plan.name.clone();
         let mut faults = Vec::new();
         if code == RDKafkaErrorCode::InvalidConfig {
             faults = self.config_faults(plan).await;
         }
-        // Configurations are what Kafka looks at first: the rest may be wrong as well.
+        // Kafka checks the configuration first: the rest may be wrong as well.
         let rest = match faults.is_empty() {
             true => Err(code),
             false => self.answer(plan, &BTreeMap::new(), true).await.unwrap_or(Ok(())),
@@ -260,7 +260,7 @@ impl Topics {
         }
     }
 
-    /// Finds what Kafka does not take of a configuration, one by one.
+    /// Finds which entries of a configuration Kafka refuses, one by one.
     async fn config_faults(&self, plan: &TopicPlan) -> Vec<Fault> {
         let mut refused = BTreeMap::new();
         for (key, value) in &plan.config {
@@ -269,19 +269,19 @@ impl Topics {
                 refused.extend(alone);
             }
         }
-        // One that is there in any case, before connectors are.
+        // A topic that exists in any case, before connectors do.
         let known = self.describe(&self.settings.offsets_topic).await.ok().filter(|known| !known.is_empty());
         refusal::config_faults(plan, &refused, known.as_ref())
     }
 
-    /// How many brokers there are, when the cluster says.
+    /// Returns the number of brokers, if the cluster reports it.
     async fn brokers(&self) -> Option<usize> {
         let metadata = Arc::clone(&self.metadata);
         let ask = move || metadata.fetch_metadata(Some(NO_TOPIC), CALL_TIMEOUT).map(|found| found.brokers().len());
         tokio::task::spawn_blocking(ask).await.ok()?.ok().filter(|&count| count > 0)
     }
 
-    /// A topic that was made is known to every broker a little later.
+    /// Waits until a new topic is known: not every broker knows it at once.
     async fn wait_until_known(&self, name: &str) -> Result<i32, TopicError> {
         let began = std::time::Instant::now();
         loop {
@@ -289,14 +289,14 @@ impl Topics {
                 return Ok(partitions);
             }
             if began.elapsed() > CALL_TIMEOUT {
-                let reason = format!("it was made and is not known after {} s", CALL_TIMEOUT.as_secs());
+                let reason = format!("it was created but is not known after {} s", CALL_TIMEOUT.as_secs());
                 return Err(TopicError::Create { name: name.to_owned(), reason });
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// The broker that is asked may not have heard yet of a topic that another one knows: then it has no configuration.
+    /// Describes a topic, waiting for a broker that has not yet heard of it and therefore returns no configuration.
     async fn describe_patiently(&self, name: &str) -> Result<BTreeMap<String, String>, TopicError> {
         let began = std::time::Instant::now();
         loop {
@@ -312,8 +312,8 @@ impl Topics {
                 return described;
             }
             if began.elapsed() > CONFIG_TIMEOUT {
-                // The client tells of no error when that is what is missing.
-                let (doing, grant) = ("asking for the configuration of topic", "DescribeConfigs");
+                // The client reports no error when this permission is missing.
+                let (doing, grant) = ("looking up the configuration of topic", "DescribeConfigs");
                 return described.and(Err(TopicError::NotAuthorized { doing, name: name.to_owned(), grant }));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -321,7 +321,7 @@ impl Topics {
     }
 
     async fn describe(&self, name: &str) -> Result<BTreeMap<String, String>, TopicError> {
-        const DOING: &str = "asking for the configuration of topic";
+        const DOING: &str = "looking up the configuration of topic";
         let options = AdminOptions::new().request_timeout(Some(CALL_TIMEOUT));
         let kafka = |error| TopicError::Kafka { doing: DOING, name: name.to_owned(), error };
         let resources = [ResourceSpecifier::Topic(name)];

@@ -1,4 +1,4 @@
-//! Whether librdkafka takes the settings of every kind of client, before anything depends on one.
+//! Checks that librdkafka accepts the settings of every kind of client, before anything depends on one.
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::AdminClient;
@@ -17,18 +17,18 @@ impl ProducerContext for LogContext {
     fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }
 
-/// What librdkafka refuses.
+/// A setting that librdkafka refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// What the settings of such a client begin with: `producer.`, `consumer.`, `admin.`.
+    /// The prefix of this kind of client's settings: `producer.`, `consumer.`, `admin.`.
     pub prefix: &'static str,
-    /// The setting, when it says so.
+    /// The setting, if the error names it.
     pub key: Option<String>,
-    /// What it says; no value is in it.
+    /// The error, without any value.
     pub reason: String,
 }
 
-/// Makes a client of every kind with the settings that are in force, and asks no broker.
+/// Creates a client of every kind with the effective settings, and returns what is refused. Contacts no broker.
 pub fn refused(settings: &KafkaSettings) -> Vec<Refused> {
     let consumers = [settings.membership_config(), settings.reader_config("read_committed"), settings.claim_config()];
     let producers = [settings.producer_config(ShardId(0), IdScheme::default()), settings.status_producer_config()];
@@ -53,7 +53,7 @@ pub fn refused(settings: &KafkaSettings) -> Vec<Refused> {
     refused
 }
 
-/// Without brokers, which it would look for at once.
+/// Removes the brokers, which the client would contact at once.
 fn alone(mut config: ClientConfig) -> ClientConfig {
     config.remove("bootstrap.servers");
     config
@@ -62,12 +62,12 @@ fn alone(mut config: ClientConfig) -> ClientConfig {
 fn describe(prefix: &'static str, error: &KafkaError) -> Refused {
     match error {
         KafkaError::ClientConfig(_, reason, key, value) => {
-            // It may be a password.
+            // The value may be a password.
             let reason = if value.is_empty() { reason.clone() } else { reason.replace(value.as_str(), "…") };
             Refused { prefix, key: Some(key.clone()), reason }
         }
         KafkaError::ClientCreation(reason) => {
-            // It names none, and the default is a mechanism that is not built in.
+            // The error names no setting, and the default is a mechanism that is not built in.
             let key = reason.contains("SASL mechanism").then(|| "sasl.mechanism".to_owned());
             Refused { prefix, key, reason: reason.clone() }
         }

@@ -43,7 +43,7 @@ fn every_kind_of_client_is_made_and_says_which_setting_it_does_not_take() {
         assert!(refused.iter().all(|refused| refused.prefix == prefix), "{refused:?}");
         assert!(refused.iter().any(|refused| refused.reason.contains(said)), "{key}: {refused:?}");
     }
-    // For all clients, and only found out by the one that needs it.
+    // A setting of all clients that only the client that needs it refuses.
     let refused = refused(&settings("", "ssl.keystore.location", "/no/such/file"));
     assert!(!refused.is_empty());
 }
@@ -59,7 +59,7 @@ fn no_value_is_shown() {
 fn the_status_producer_is_what_it_has_to_be_whatever_is_set() {
     let config = settings("producer.", "acks", "all").status_producer_config();
     assert_eq!(config.get("enable.idempotence"), Some("false"));
-    // A topic that is gone shows before its records' time is over, whatever producer it is.
+    // Both producers detect a missing topic before their records time out.
     for config in [config, settings("", "client.id", "x").producer_config(ShardId(0), IdScheme::default())] {
         let value = |key: &str| config.get(key).unwrap().parse::<u64>().unwrap();
         assert!(value("topic.metadata.propagation.max.ms") < value("message.timeout.ms"));

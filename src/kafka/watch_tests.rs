@@ -18,11 +18,11 @@ fn what_ends_earlier_or_begins_otherwise_is_another_one() {
     known.first(0, (7, Some(100))).unwrap();
     known.partitions(12).unwrap();
     assert_eq!(known.end(0, 49), Err(TopicTrouble::MovedBack { partition: 0, was: 50, now: 49 }));
-    // Made anew, and grown beyond what it was in the meantime.
+    // Recreated, and grown beyond its previous size in the meantime.
     assert_eq!(known.end(0, 80), Ok(()));
     assert!(matches!(known.first(0, (0, Some(900))), Err(TopicTrouble::MadeAnew { .. })));
     assert!(matches!(known.first(0, (7, Some(900))), Err(TopicTrouble::MadeAnew { .. })));
     assert_eq!(known.partitions(1), Err(TopicTrouble::Partitions { was: 12, now: 1 }));
-    // It stays another one.
+    // It remains a different topic.
     assert!(known.first(0, (0, Some(900))).is_err());
 }

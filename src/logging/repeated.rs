@@ -1,32 +1,32 @@
-//! Trouble that goes on: said when it begins, once a minute while it lasts, and when it is over; another one in between is
-//! said, too.
+//! Repeated problems: logged when they begin, once a minute while they last, and when they are over; a different problem in
+//! between is logged, too.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// It is said again after this long.
+/// The interval at which a lasting problem is logged again.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
-/// Texts of one spell that are told apart.
+/// The number of different texts that are distinguished while a problem lasts.
 const TEXTS_MAX: usize = 8;
 
-/// A trouble that may come again and again.
+/// A problem that may occur repeatedly.
 #[derive(Debug, Default)]
 pub(crate) struct Repeated(Mutex<Option<Spell>>);
 
-/// One time of it.
+/// The time during which the problem lasts.
 #[derive(Debug)]
 struct Spell {
     since: Instant,
     said: Instant,
-    /// How many times it has come since it was said.
+    /// The number of occurrences since it was last logged.
     unsaid: u64,
-    /// What has been said, without figures.
+    /// The texts logged so far, without digits.
     texts: Vec<String>,
 }
 
 impl Repeated {
-    /// Notes that it has come, as this text has it. Returns how many times it has come since it was said last, if it is to be
-    /// said now.
+    /// Notes an occurrence with this text. Returns the number of occurrences since it was last logged if it is to be
+    /// logged now.
     pub(crate) fn again(&self, text: &str) -> Option<u64> {
         self.again_at(text, Instant::now())
     }
@@ -54,12 +54,12 @@ impl Repeated {
         }
     }
 
-    /// Returns for how long it has gone on, while it does.
+    /// Returns how long the problem has lasted, if it does.
     pub(crate) fn lasts(&self) -> Option<Duration> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|spell| spell.since.elapsed())
     }
 
-    /// Notes that it is over. Returns how long it lasted, if there was any.
+    /// Notes that the problem is over. Returns how long it lasted, if there was one.
     pub(crate) fn over(&self) -> Option<Duration> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take().map(|spell| spell.since.elapsed())
     }

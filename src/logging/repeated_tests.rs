@@ -11,7 +11,7 @@ fn it_is_said_when_it_begins_once_a_minute_and_when_it_is_over() {
     }
     assert_eq!(at(60, "away for 60 s"), Some(60));
     assert_eq!(at(61, "away for 61 s"), None);
-    // Another cause is news, once; and a spell has not more than a few.
+    // A different cause is logged once; and only a few are distinguished.
     assert_eq!(at(62, "refused"), Some(2));
     assert_eq!((at(63, "refused"), at(64, "away for 64 s")), (None, None));
     assert_eq!((0..20).filter_map(|index| at(65, &"x".repeat(index))).count(), TEXTS_MAX - 2);

@@ -1,11 +1,11 @@
-//! What others have written, as it may be logged.
+//! Shows text from other programs in the log.
 
-/// Characters that are shown.
+/// The number of characters shown.
 const CHARS_MAX: usize = 200;
 
-/// Returns the beginning of a text that anybody may have written, such as a record's key.
+/// Returns the beginning of a text from an untrusted source, such as a record's key.
 pub(crate) fn shown(bytes: &[u8]) -> String {
-    // A character has four bytes at most; what is behind is not looked at.
+    // A character has at most four bytes; the rest is not examined.
     let begin = bytes.get(..CHARS_MAX * 4).unwrap_or(bytes);
     let mut shown: String = String::from_utf8_lossy(begin).chars().take(CHARS_MAX).collect();
     if begin.len() < bytes.len() {

@@ -1,9 +1,9 @@
-//! Lines on their way to standard error, which may be slow, full or closed.
+//! The queue of lines to standard error, which may be slow, full or closed.
 //!
-//! **Contract.** Whoever has a line to write never waits and never fails: lines are queued for one thread that writes
-//! them, at most [`LINES_MAX`] and [`BYTES_MAX`]. A line that finds no room, or that cannot be written, is dropped and
+//! **Contract.** Writing a line never blocks and never fails: lines are queued for a thread that writes
+//! them, at most [`LINES_MAX`] and [`BYTES_MAX`]. A line that does not fit, or that cannot be written, is dropped and
 //! counted. As soon as lines can be written again, one line says how many were dropped. The thread may be stuck in a
-//! write for ever, so nothing waits for it longer than it says.
+//! write for ever, so every wait for it has a time limit.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -15,17 +15,17 @@ use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that wait to be written, at most.
+/// The maximum number of queued lines.
 const LINES_MAX: usize = 4_096;
-/// Bytes of these, at most.
+/// The maximum size of queued lines.
 const BYTES_MAX: usize = 4 << 20;
-/// The shortest time between two reports of dropped lines, while lines come faster than they can be written.
+/// The shortest time between two reports of dropped lines, while lines arrive faster than they can be written.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
-/// How often it is tried to say that lines were dropped when no more come.
+/// The interval at which a report of dropped lines is attempted when no more lines arrive.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-/// A descriptor that does not block (another process may have set it so) is tried again after this long.
+/// The delay before retrying a non-blocking descriptor that is full (another process may have made it non-blocking).
 const FULL_PAUSE: Duration = Duration::from_millis(20);
-/// How often it is looked whether all lines are written.
+/// The interval at which a flush checks whether all lines are written.
 const FLUSH_LOOK: Duration = Duration::from_millis(5);
 
 /// Returns the line, with its end, that says how many lines were dropped.
@@ -41,7 +41,7 @@ struct Queue {
     counts: Arc<Counts>,
 }
 
-/// What the writing thread and the others share.
+/// The counters shared by the writing thread and the others.
 #[derive(Debug, Default)]
 struct Counts {
     waiting_lines: AtomicUsize,
@@ -57,7 +57,7 @@ impl Lines {
         STARTED.get_or_init(|| Self::to(stderr(), note)).clone()
     }
 
-    /// Returns the process's lines, where they have been started.
+    /// Returns the process's lines, if they have been started.
     pub(crate) fn started() -> Option<&'static Self> {
         STARTED.get()
     }
@@ -69,8 +69,8 @@ impl Lines {
         let shared = Arc::clone(&counts);
         let writing =
             move || Writing { sink, note, counts: shared, said: 0, said_when: None, torn: false }.run(&receiver);
-        // Without a thread every line is dropped and counted, for the receiver is gone. It has nothing in it that can panic, and
-        // nobody could hear of it.
+        // Without a thread every line is dropped and counted, because the receiver is gone. The thread contains nothing that can
+        // panic, and nobody could learn of it.
         let _ = std::thread::Builder::new().name("log".to_owned()).spawn(writing);
         Self(Arc::new(Queue { sender, counts }))
     }
@@ -102,14 +102,14 @@ impl Lines {
 }
 
 impl Counts {
-    /// A line waits no more.
+    /// Counts a line that is no longer queued.
     fn done(&self, size_bytes: usize) {
         self.waiting_bytes.fetch_sub(size_bytes, Ordering::Relaxed);
         self.waiting_lines.fetch_sub(1, Ordering::Release);
     }
 }
 
-/// A descriptor of our own: whoever else writes to standard error holds a lock while it is stuck in its write.
+/// Returns our own descriptor: other writers to standard error hold a lock while they are stuck in a write.
 fn stderr() -> Box<dyn Write + Send> {
     match std::io::stderr().as_fd().try_clone_to_owned() {
         Ok(own) => Box::new(File::from(own)),
@@ -122,10 +122,10 @@ struct Writing<W> {
     sink: W,
     note: Note,
     counts: Arc<Counts>,
-    /// How many dropped lines have been reported.
+    /// The number of dropped lines reported so far.
     said: u64,
     said_when: Option<Instant>,
-    /// The last write broke off within a line.
+    /// Whether the last write ended within a line.
     torn: bool,
 }
 
@@ -148,7 +148,7 @@ impl<W: Write> Writing<W> {
         }
     }
 
-    /// Says how many lines were dropped that have not been spoken of.
+    /// Reports how many lines were dropped since the last report.
     fn say_dropped(&mut self) {
         let dropped = self.counts.dropped.load(Ordering::Relaxed);
         let still_drops = self.counts.waiting_lines.load(Ordering::Relaxed) > 0;
@@ -161,7 +161,7 @@ impl<W: Write> Writing<W> {
         }
     }
 
-    /// Writes a line, for as long as it takes; `false`: it cannot be written.
+    /// Writes a line, however long that takes; `false` if it cannot be written.
     fn write(&mut self, line: &[u8]) -> bool {
         let line_end: &[u8] = if self.torn { b"\n" } else { b"" };
         let mut written_bytes = 0;
@@ -189,7 +189,7 @@ impl<W: Write> Writing<W> {
     }
 }
 
-/// One event's line, gathered until it is dropped.
+/// One event's line, written when it is dropped.
 pub(crate) struct Line<'a> {
     lines: &'a Lines,
     bytes: Vec<u8>,

@@ -4,14 +4,14 @@ use std::sync::Mutex;
 
 use super::*;
 
-/// A sink that takes, refuses or blocks as it is told.
+/// A sink that accepts, refuses or blocks as the test tells it to.
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
     taken: Vec<u8>,
-    /// So many bytes are taken, then all are refused.
+    /// The number of bytes that are accepted before all are refused.
     room_bytes: Option<usize>,
     blocks: bool,
 }
@@ -83,7 +83,7 @@ fn a_sink_that_is_stuck_holds_nobody_up_and_what_finds_no_room_is_counted_and_sa
         lines.push(format!("{index}\n").into_bytes());
     }
     lines.flush(Duration::from_millis(1));
-    // One line may be in the thread's hands.
+    // The thread may hold one line.
     let dropped = lines.dropped();
     assert!((999..=1_000).contains(&dropped), "{dropped}");
     sink.set(|state| state.blocks = false);
@@ -121,7 +121,7 @@ fn a_sink_that_refuses_loses_lines_and_no_more_and_a_torn_line_ends_before_the_n
     lines.flush(LONG);
     assert_eq!(lines.dropped(), 3);
     sink.set(|state| state.room_bytes = None);
-    // Nobody has to log anything for it.
+    // This needs no further log line.
     wait_for(|| sink.text().contains("dropped 3\n"));
     lines.push(b"fourth\n".to_vec());
     lines.flush(LONG);

@@ -1,10 +1,10 @@
-//! Who may do what: anybody looks at `/health`, users look, admins change.
+//! Authorization: everybody may read `/health`, users may read, admins may make changes.
 //!
-//! **Contract.** Without users and without client certificates everybody is an admin, and the listener is on loopback or
-//! was declared insecure (`crate::config::rest`). With them a request says who it is by password, token or certificate,
-//! or is refused with 401; one that changes something and is no admin's with 403. A browser's page of another site neither
-//! reads nor changes anything, whatever the listener ([`super::origin`]); trying settings out changes nothing. Passwords are
-//! checked off the runtime, a few at a time, and the answer is remembered for a minute.
+//! **Contract.** Without configured users and client certificates everybody is an admin, and the listener is on loopback or
+//! was declared insecure (`crate::config::rest`). Otherwise a request identifies its caller by password, token or
+//! certificate, or is refused with 401; a change by a caller who is not an admin is refused with 403. A browser's page of
+//! another site can neither read nor change anything, whatever the listener ([`super::origin`]). Validating settings counts
+//! as reading. Passwords are checked off the runtime, a few at a time, and successes are cached for a minute.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -28,22 +28,22 @@ use super::error::ApiError;
 use super::origin::{ForeignHost, Origins};
 use crate::config::rest::RestConfig;
 
-/// The path that everybody may look at.
+/// The path that everybody may read.
 pub(super) const OPEN: &str = "/health";
-/// Passwords that are checked at once: each takes some ten milliseconds of a core.
+/// The number of passwords checked at once: each takes some ten milliseconds of a core.
 const CHECKS_MAX: usize = 2;
-/// Passwords that wait for it; with more than these a request is refused for the moment.
+/// The number of passwords that may wait for a check; further requests are refused for the moment.
 const CHECKS_WAITING_MAX: usize = 16;
-/// Requests that are about a password at once.
+/// The number of requests that may be occupied with a password at once.
 pub(super) const CHECKS_AT_ONCE_MAX: usize = CHECKS_MAX + CHECKS_WAITING_MAX;
-/// How long a password that was right is not checked again.
+/// How long a correct password is not checked again.
 const REMEMBERED: Duration = Duration::from_secs(60);
-/// The most passwords that are remembered.
+/// The number of passwords remembered at most.
 const REMEMBERED_MAX: usize = 1_000;
-/// What the hash for users there are not costs: as much as most others.
+/// The bcrypt cost of the hash for unknown users: the same as most other hashes.
 const NOBODY_COST: u32 = 10;
 
-/// Why users cannot be known.
+/// Reports users' settings or files that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{setting}: {reason}")]
 pub struct AccessError {
@@ -51,23 +51,23 @@ pub struct AccessError {
     reason: String,
 }
 
-/// What a connection says of who is at its other end.
+/// What a connection knows about its peer.
 #[derive(Debug, Clone, Default)]
 pub struct Peer {
-    /// The common name of its certificate, when it has shown one that is trusted.
+    /// The common name of its certificate, if it has presented a trusted one.
     pub(super) certificate: Option<String>,
 }
 
-/// Who asks.
+/// The caller of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Caller {
-    /// Nobody who is known.
+    /// Not identified.
     Unknown,
-    /// Somebody whose password cannot be checked now: too many are.
+    /// Not identified because too many passwords are being checked.
     Unchecked,
-    /// May look.
+    /// May read.
     User,
-    /// May change.
+    /// May make changes.
     Admin,
 }
 
@@ -77,18 +77,18 @@ impl Caller {
     }
 }
 
-/// Who there is, and who may do what.
+/// The known users, and what they may do.
 pub struct Access {
-    /// Name and hash.
+    /// Password hashes by name.
     passwords: HashMap<String, String>,
-    /// A hash of nobody knows what, for users there are not: they are not told apart by the time it takes.
+    /// A hash of a random secret for unknown users, so that response times do not reveal which users exist.
     nobody: String,
-    /// SHA-256 of the token, and name.
+    /// Names by the SHA-256 of their token.
     tokens: HashMap<[u8; 32], String>,
     admins: HashSet<String>,
     everybody_is_admin: bool,
     required: bool,
-    /// Right passwords of late, by a digest that is this process's own.
+    /// Recently verified passwords, by a digest with this process's own salt.
     remembered: Mutex<HashMap<[u8; 32], Instant>>,
     salt: [u8; 16],
     checks: Semaphore,
@@ -97,10 +97,10 @@ pub struct Access {
 }
 
 impl Access {
-    /// Reads who there is.
+    /// Reads the files of users and tokens.
     ///
     /// # Errors
-    /// When a file is wrong: which, which line, and how.
+    /// When a file cannot be used, with the file, the line and the reason.
     pub fn load(config: &RestConfig) -> Result<Self, AccessError> {
         let passwords = match &config.htpasswd {
             None => HashMap::new(),
@@ -160,7 +160,7 @@ impl Access {
         }
     }
 
-    /// `None`: too many passwords wait to be checked.
+    /// Checks a password. Returns `None` when too many passwords wait to be checked.
     async fn is_right(&self, name: &str, password: &str) -> Option<bool> {
         let mut hasher = Sha256::new();
         hasher.update(self.salt);
@@ -202,7 +202,7 @@ fn matches(hash: &str, password: &str) -> bool {
     bcrypt::verify(password, hash).unwrap_or(false)
 }
 
-/// Lines that are no comment, with their numbers.
+/// Returns the lines that are not comments, with their numbers.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let numbered = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     numbered.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
@@ -226,7 +226,7 @@ fn passwords(file: &Path) -> Result<HashMap<String, String>, AccessError> {
             return Err(bad("the hash is neither bcrypt nor argon2; `htpasswd -B` makes one"));
         }
         if all.insert(name.to_owned(), hash.to_owned()).is_some() {
-            return Err(bad("this user is there already"));
+            return Err(bad("this user already exists"));
         }
     }
     Ok(all)
@@ -257,11 +257,11 @@ fn digest_of(hex: &str) -> Option<[u8; 32]> {
     Some(digest)
 }
 
-/// Whether a request only looks, or tries out what changes nothing: settings, without asking anybody about them.
+/// Returns whether a request only reads, or validates settings without contacting anybody about them.
 fn only_looks(request: &Request) -> bool {
     match *request.method() {
         Method::GET | Method::HEAD => true,
-        // `connect=true` has the worker call others, with its own credentials.
+        // With `connect=true` the worker calls others, with its own credentials.
         Method::PUT => {
             let query = request.uri().query().unwrap_or_default();
             let connects = url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "connect");
@@ -277,21 +277,21 @@ fn is_validation(path: &str) -> bool {
     plugin.is_some_and(|plugin| !plugin.is_empty() && !plugin.contains('/'))
 }
 
-/// Lets a request through, or not.
+/// Middleware that admits a request or refuses it.
 pub(super) async fn check(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
     let looks = only_looks(&request);
     let open = matches!(*request.method(), Method::GET | Method::HEAD) && request.uri().path() == OPEN;
     match access.origins.check_host(&request) {
         Ok(()) => {}
-        // A balancer may ask by any name; it learns what those learn who are not known.
+        // A load balancer may use any name; it learns what an unidentified caller learns.
         Err(ForeignHost::Unknown(_)) if open => {
             request.extensions_mut().insert(Caller::Unknown);
             return next.run(request).await;
         }
         Err(ForeignHost::Unknown(host)) => {
             let message = format!(
-                "This worker is not known as {host:?}, so a page that only pretends to be of that host may have sent this: \
-                 ask by its address, or name the host in the worker's rest.allowed.hosts."
+                "This worker is not known as {host:?}, so this may have been sent by a page that only pretends to be from that \
+                 host: use the worker's address, or add the host to the worker's rest.allowed.hosts."
             );
             return ApiError::new(StatusCode::FORBIDDEN, message).into_response();
         }
@@ -314,13 +314,13 @@ pub(super) async fn check(State(access): State<Arc<Access>>, mut request: Reques
     }
     if !looks && let Some(origin) = access.origins.foreign(request.headers()) {
         let message = format!(
-            "This was sent by a page of another origin, {origin:?}, and those may change nothing: the worker's \
-             rest.allowed.origins names those that may."
+            "This was sent by a page of another origin, {origin:?}, which may not change anything: the worker's \
+             rest.allowed.origins names the origins that may."
         );
         return ApiError::new(StatusCode::FORBIDDEN, message).into_response();
     }
     if !looks && caller != Caller::Admin {
-        let message = "This user may look and not change: the worker's rest.auth.admins names those who may.";
+        let message = "This user may read but not change: the worker's rest.auth.admins names the users who may.";
         return ApiError::new(StatusCode::FORBIDDEN, message).into_response();
     }
     request.extensions_mut().insert(caller);

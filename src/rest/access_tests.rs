@@ -6,7 +6,7 @@ fn hash_of(password: &str) -> String {
     bcrypt::hash(password, 4).unwrap()
 }
 
-/// What `argon2` of the reference implementation prints for the password "password" and the salt "somesalt".
+/// The output of the reference implementation's `argon2` for the password "password" and the salt "somesalt".
 const ARGON2: &str = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
 
 fn access(htpasswd: &str, tokens: &str, admins: &[&str]) -> Result<Access, AccessError> {
@@ -71,7 +71,7 @@ fn files_of_users_are_refused_with_the_line() {
     assert!(said("", "robot:123").contains("tokens:1: NAME:SHA256"));
 }
 
-/// Neither a page nor somebody who may only look has the worker call others.
+/// Neither a page nor a user who may only read can make the worker call others.
 #[test]
 fn settings_may_be_tried_out_by_those_who_look_and_connections_may_not() {
     let request =

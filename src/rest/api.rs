@@ -1,6 +1,6 @@
-//! What the REST API takes and returns, as it stands on the wire. The OpenAPI document is made of these types.
+//! The wire types of the REST API. The OpenAPI document is generated from them.
 //!
-//! A member that Kafka Connect leaves out where there is nothing is left out here, and one that it writes as null is null.
+//! A member that Kafka Connect omits when empty is omitted here, and one that it writes as null is null.
 
 pub(super) mod connectors;
 pub(super) mod loggers;

@@ -1,4 +1,4 @@
-//! `/connectors`: making, changing, pausing, restarting, and how they are.
+//! `/connectors`: creating, changing, pausing and restarting connectors, and their statuses.
 
 use std::collections::BTreeMap;
 
@@ -22,14 +22,14 @@ use crate::config::connector::setting_text;
 type Shared = State<Herder>;
 type Answer<T> = Result<T, ApiError>;
 
-/// Settings that are right, for examples.
+/// Valid settings, for examples.
 const EXAMPLE: &str = r#"{ "connector.class": "KinesisVideoSourceConnector", "kvs.region": "eu-central-1",
     "kvs.streams": "front-door,parking", "topic": "kvs.fragments" }"#;
 const CREATION_EXAMPLE: &str = r#"{ "name": "cameras", "config": { "connector.class": "KinesisVideoSourceConnector",
     "kvs.region": "eu-central-1", "kvs.streams": "front-door,parking", "topic": "kvs.fragments" } }"#;
 const PATCH_EXAMPLE: &str = r#"{ "record.timestamp": "server", "kvs.gap.check": null }"#;
 
-/// Describes the part of a path that names a connector.
+/// Describes the path parameter that names a connector.
 pub(super) fn name_parameter() -> Parameter {
     Parameter::text("name", "Name of the connector.", Some(256), "cameras")
 }
@@ -130,7 +130,7 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-/// Lists names, or with `expand` more of each.
+/// Lists connector names, or more about each with `expand`.
 async fn list(State(herder): Shared, uri: Uri) -> Answer<Json<Listed>> {
     let query = uri.query().unwrap_or_default();
     let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
@@ -141,7 +141,7 @@ async fn list(State(herder): Shared, uri: Uri) -> Answer<Json<Listed>> {
     }
     let mut all = BTreeMap::new();
     for name in view.names() {
-        // One that goes meanwhile is left out; what else is asked for is not known and left out, as Connect does.
+        // A connector deleted meanwhile is left out; unknown values of `expand` are ignored, as in Connect.
         let Some(entry) = view.get(name) else { continue };
         let mut one = Expanded::default();
         if expand.contains(&"status")
@@ -167,7 +167,7 @@ fn settings_of(config: Map<String, Value>) -> Answer<Settings> {
     Ok(settings)
 }
 
-/// The name beside the settings, within them, and in the path: one.
+/// Checks that the name beside the settings, the one within them and the one in the path are the same.
 fn one_name(settings: &mut Settings, name: &str) -> Answer<()> {
     match settings.get("name") {
         Some(inner) if inner != name => Err(ApiError::bad_request(format!(
@@ -186,7 +186,7 @@ fn made(name: &str, code: StatusCode, body: ConnectorInfo) -> Response {
     (code, [(header::LOCATION, location)], Json(body)).into_response()
 }
 
-/// Makes a connector.
+/// Creates a connector.
 async fn create(State(herder): Shared, JsonBody(creation): JsonBody<Creation>) -> Answer<Response> {
     let Creation { name, config, initial_state } = creation;
     let config = config.ok_or_else(|| ApiError::bad_request("config: an object of settings is required"))?;
@@ -220,7 +220,7 @@ async fn config(State(herder): Shared, Path(name): Path<String>) -> Answer<Json<
     Ok(Json(ShownSettings::of(&herder.connector(&name)?)))
 }
 
-/// Makes a connector or sets all of its settings.
+/// Creates a connector or sets all of its settings.
 async fn put_config(
     State(herder): Shared,
     Path(name): Path<String>,
@@ -234,7 +234,7 @@ async fn put_config(
     Ok(if is_new { made(&name, StatusCode::CREATED, body) } else { Json(body).into_response() })
 }
 
-/// Sets some of a connector's settings; null removes one.
+/// Sets some of a connector's settings; null removes a setting.
 async fn patch_config(
     State(herder): Shared,
     Path(name): Path<String>,
@@ -267,7 +267,7 @@ async fn status(State(herder): Shared, Path(name): Path<String>) -> Answer<Json<
     Ok(Json(ConnectorStatus::of(&herder, &name, &herder.status(&name)?)))
 }
 
-/// What a restart is about.
+/// The query of a restart.
 #[derive(Deserialize)]
 struct RestartQuery {
     #[serde(default, rename = "includeTasks", deserialize_with = "flag")]
@@ -276,7 +276,7 @@ struct RestartQuery {
     only_failed: bool,
 }
 
-/// Restarts a connector: 204 for itself alone, 202 with what is being restarted otherwise.
+/// Restarts a connector. Returns 204 for the connector alone, otherwise 202 with what is being restarted.
 async fn restart(
     State(herder): Shared,
     Path(name): Path<String>,

@@ -1,4 +1,4 @@
-//! Errors as Kafka Connect answers them, and bodies that are read within bounds.
+//! Errors in Kafka Connect's form, and request bodies that are read within bounds.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use crate::cluster::Refusal;
 use crate::config::json;
 use crate::herder::{OffsetsError, OperationError};
 
-/// The largest body: a connector with ten thousand streams has a tenth of it.
+/// The largest body: a connector with ten thousand streams needs a tenth of it.
 const BODY_MAX_BYTES: usize = 4 << 20;
-/// How long a body may take to come.
+/// How long a client may take to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An answer that is no success.
+/// An error response.
 #[derive(Debug)]
 pub(super) struct ApiError {
     pub(super) status: StatusCode,
@@ -117,7 +117,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
                 ));
             }
         }
-        // While it comes, its client is waited for.
+        // While the body arrives, the connection waits for its client.
         let waits = request.extensions().get::<Place>().map(Place::waits);
         let bytes = read(request.into_body()).await?;
         drop(waits);
@@ -133,12 +133,12 @@ async fn read(body: Body) -> Result<axum::body::Bytes, ApiError> {
         Ok(Err(_)) => Err(too_large()),
         Err(_) => Err(ApiError::new(
             StatusCode::REQUEST_TIMEOUT,
-            format!("the body did not come within {} s", BODY_TIMEOUT.as_secs()),
+            format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs()),
         )),
     }
 }
 
-/// Parts of a path.
+/// The parameters of a path.
 pub(super) struct Path<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
@@ -147,7 +147,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(path)) => Ok(Self(path)),
-            // A task that is no number is a task that there is not.
+            // A task id that is not a number names no task.
             Err(_) => Err(ApiError::not_found("HTTP 404 Not Found")),
         }
     }
@@ -167,7 +167,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Query<T
     }
 }
 
-/// A flag of a query: `true` and `false`, whatever the case, as Java reads them; Python writes `True`.
+/// Parses a flag of a query: `true` or `false` in any case, as Java reads them; Python writes `True`.
 pub(super) fn flag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
     match text.to_ascii_lowercase().as_str() {

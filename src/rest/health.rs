@@ -1,4 +1,4 @@
-//! What a worker says of itself.
+//! What a worker reports about itself.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use super::schemas::AnyObject;
 use crate::connector::Reported;
 use crate::herder::Health;
 
-/// The version of Kafka Connect whose REST API this is: its clients decide by it what they may ask for.
+/// The version of Kafka Connect whose REST API this is: its clients decide by it which features to use.
 const CONNECT_VERSION: &str = "4.1.0";
 
-/// The document that describes the API, as it is served.
+/// The OpenAPI document as it is served.
 #[derive(Clone)]
 pub(super) struct ServedDocument(pub(super) Arc<str>);
 
@@ -59,7 +59,7 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-/// Returns versions and cluster.
+/// Returns the worker's versions and its Kafka cluster.
 async fn root(State(herder): State<Herder>) -> Json<WorkerInfo> {
     Json(WorkerInfo {
         version: CONNECT_VERSION,
@@ -69,7 +69,7 @@ async fn root(State(herder): State<Herder>) -> Json<WorkerInfo> {
     })
 }
 
-/// Returns Connect's answer; to those who may look, with the streams that have failed here.
+/// Returns Connect's answer; callers who may read also get the streams that have failed on this worker.
 async fn health(State(herder): State<Herder>, Extension(caller): Extension<Caller>) -> (StatusCode, Json<HealthShown>) {
     let (code, status, message) = match herder.health() {
         Health::Starting(reason) => {
@@ -93,7 +93,7 @@ async fn health(State(herder): State<Herder>, Extension(caller): Extension<Calle
     (code, Json(HealthShown { status, message, failed_streams }))
 }
 
-/// Returns the status of each stream of this worker.
+/// Returns the status of each stream on this worker.
 async fn streams(State(herder): State<Herder>) -> Json<Vec<StreamStatus>> {
     Json(herder.streams().into_iter().map(|(key, status)| StreamStatus::of(key, &status)).collect())
 }
@@ -103,7 +103,7 @@ async fn metrics(State(herder): State<Herder>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], herder.render_metrics())
 }
 
-/// Returns the description of all this.
+/// Returns the OpenAPI document.
 async fn openapi(Extension(ServedDocument(document)): Extension<ServedDocument>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], document.to_string())
 }

@@ -1,4 +1,4 @@
-//! `/admin/loggers`: what is logged, changed at run time.
+//! `/admin/loggers`: log levels, changed at run time.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::routes::{Herder, Routes, operation};
 
 type Shared = State<Herder>;
 
-/// What a logger is called that may be set.
+/// The names of loggers that may be set.
 const NAME_PATTERN: &str = r"^[A-Za-z_][A-Za-z0-9_]*((::|\.)[A-Za-z_][A-Za-z0-9_]*)*$";
 
 pub(super) fn routes() -> Routes {
@@ -63,7 +63,7 @@ struct Scope {
     scope: Option<String>,
 }
 
-/// Sets a level, here or with `scope=cluster` on all workers.
+/// Sets a level on this worker, or with `scope=cluster` on all workers.
 async fn put(
     State(herder): Shared,
     Path(name): Path<String>,
@@ -79,7 +79,7 @@ async fn put(
             Ok(Json(set).into_response())
         }
         Some("cluster") => {
-            // What would be refused everywhere is refused here.
+            // What every worker would refuse is refused here.
             herder.logging().check(&name, &level).map_err(refused)?;
             herder.set_logger_everywhere(&name, &level).await?;
             Ok(StatusCode::NO_CONTENT.into_response())

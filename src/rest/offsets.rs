@@ -19,24 +19,24 @@ type Shared = State<Herder>;
 
 /// How far the service's clock may be ahead of this machine's.
 const CLOCK_SLACK_MS: i64 = 300_000;
-/// The first millisecond since 1970 that is no time.
+/// The first value in milliseconds that is no longer accepted as a time.
 const MILLIS_END: i64 = 9_000_000_000_000_000;
 /// The longest continuation token.
 const TOKEN_MAX_CHARS: usize = 128;
 const EXAMPLE: &str = r#"{ "offsets": [{ "partition": { "stream": "front-door" },
     "offset": { "fragmentNumber": "91343852333181432392682062607743920146150000042" } }] }"#;
 
-/// Why an offset cannot be set.
+/// Reasons why an offset cannot be set.
 #[derive(Debug, thiserror::Error)]
 enum OffsetError {
     #[error("fragmentNumber: {0}")]
     FragmentNumber(#[source] kvs_mkv::BadFragmentNumber),
     #[error("continuationToken: 1 to {TOKEN_MAX_CHARS} characters of [a-zA-Z0-9_.-] were expected")]
     ContinuationToken,
-    #[error("{millis} are no milliseconds since 1970")]
+    #[error("{millis} is not a number of milliseconds since 1970")]
     Time { millis: i64 },
-    /// A backfill would take itself for done by it.
-    #[error("serverTimestamp: {} lies in the future; milliseconds since 1970 were expected", shown(*ahead))]
+    /// A backfill would then consider itself done.
+    #[error("serverTimestamp: {} is in the future; milliseconds since 1970 were expected", shown(*ahead))]
     Future { ahead: Timestamp },
     #[error(transparent)]
     Sequence(#[from] crate::model::OffsetError),
@@ -105,7 +105,7 @@ async fn delete(State(herder): Shared, Path(name): Path<String>) -> Result<Json<
     Ok(Json(Message { message: "The offsets for this connector have been reset successfully" }))
 }
 
-/// Returns an offset as it is stored.
+/// Returns an offset in its stored form.
 fn stored(offset: Offset) -> Result<StoredOffset, OffsetError> {
     let Offset {
         fragment_number,

@@ -16,13 +16,15 @@ fn a_time_that_the_service_cannot_have_given_is_refused() {
     // Microseconds, and a clock that is a day ahead.
     for server in [now_ms * 1_000, now_ms + 86_400_000] {
         let reason = with_times(server, 0).unwrap_err().to_string();
-        assert!(reason.starts_with("serverTimestamp: ") && reason.contains("lies in the future"), "{reason}");
+        assert!(reason.starts_with("serverTimestamp: ") && reason.contains("is in the future"), "{reason}");
     }
-    assert!(with_times(-1, 0).unwrap_err().to_string().contains("are no milliseconds since 1970"));
-    assert!(with_times(now_ms, i64::MAX).unwrap_err().to_string().contains("are no milliseconds since 1970"));
+    assert!(with_times(-1, 0).unwrap_err().to_string().contains("is not a number of milliseconds since 1970"));
+    assert!(
+        with_times(now_ms, i64::MAX).unwrap_err().to_string().contains("is not a number of milliseconds since 1970")
+    );
 }
 
-/// What is published behind a sequence that was set has sequences, too, and they have to be readable for ever.
+/// Fragments published after a sequence that was set have sequences too, which must stay readable for ever.
 #[test]
 fn a_sequence_that_leaves_no_room_is_refused() {
     let with_sequence =

@@ -1,7 +1,7 @@
-//! The OpenAPI document, made of the routes and of the types on the wire.
+//! The OpenAPI document, generated from the routes and the wire types.
 //!
-//! **Contract.** The document says of each path that is served what it takes and returns. It is served, and kept in
-//! `schemas/openapi.json`, where a test holds one against the other.
+//! **Contract.** The document describes the request and responses of each path that is served. It is served, and kept in
+//! `schemas/openapi.json`; a test checks that the two are equal.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ const OPENAPI_VERSION: &str = "3.1.0";
 pub(super) struct Document {
     openapi: &'static str,
     info: Info,
-    /// Who says who they are: nobody has to where the worker has no users.
+    /// How callers authenticate: not at all where the worker has no users.
     security: [BTreeMap<&'static str, Vec<&'static str>>; 3],
     paths: BTreeMap<&'static str, BTreeMap<Method, OperationObject>>,
     components: Components,
@@ -118,7 +118,7 @@ pub(super) fn document(routes: &[Routes]) -> Document {
 
 fn object(operation: &Operation, schemas: &mut Schemas) -> OperationObject {
     let body = operation.body.as_ref().map(|Body { schema, example, .. }| {
-        // A test holds that it is JSON, and what the handler takes.
+        // A test checks that the example is JSON, and that the handler accepts it.
         let media = MediaType { schema: schema(schemas), example: serde_json::from_str(example).ok() };
         RequestBody { required: true, content: BTreeMap::from([("application/json", media)]) }
     });
@@ -143,7 +143,7 @@ fn object(operation: &Operation, schemas: &mut Schemas) -> OperationObject {
 
 /// Returns the document as it is served and kept: JSON that people can read.
 pub(super) fn text(document: &Document) -> String {
-    // What is in it are texts, numbers and flags, which always serialise.
+    // The document consists of texts, numbers and flags, which always serialise.
     serde_json::to_string_pretty(document).unwrap_or_default() + "\n"
 }
 

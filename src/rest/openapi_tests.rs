@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::rest;
 
-/// Set by whoever wants the file to be written anew.
+/// Set this variable to regenerate the file.
 const UPDATE: &str = "UPDATE_OPENAPI";
 
 #[test]
@@ -18,7 +18,7 @@ fn the_document_in_the_repository_is_the_one_that_is_served() {
     let kept = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
         kept == made,
-        "schemas/openapi.json differs from what the routes and their types say; write it anew with\n\n    \
+        "schemas/openapi.json differs from what the routes and their types say; regenerate it with\n\n    \
          {UPDATE}=1 cargo test -p kvs-connect --lib openapi\n\nand look at what has changed (git diff)"
     );
 }
@@ -35,7 +35,7 @@ fn every_reference_leads_somewhere_and_no_two_schemas_have_one_name() {
         references += 1;
     }
     assert!(references > 100, "{references}");
-    // What is taken and returned under one name is the same.
+    // The request and response types of the same name are equal.
     let mut schemas = Schemas::new();
     for (_, _, operation) in rest::routes().iter().flat_map(|routes| &routes.operations) {
         object(operation, &mut schemas);

@@ -1,9 +1,9 @@
-//! Which hosts and origins a request may name: a browser's page of another site neither reads nor changes anything.
+//! Checks which hosts and origins a request names: a browser's page of another site can neither read nor change anything.
 //!
-//! **Contract.** A page that has its own name point to this machine (DNS rebinding) is known by the host that its
-//! requests name: only the worker's own hosts are served. Addresses always are, for a name is what such a page needs.
-//! A page of another origin is known by what its browser says of it, `Sec-Fetch-Site` first, `Origin` otherwise; neither
-//! can be set by a page. A program that is no browser sends neither, and is believed.
+//! **Contract.** A page whose own name is made to resolve to this machine (DNS rebinding) is recognized by the host that its
+//! requests name: only the worker's own hosts are served. Addresses are always served, because such a page needs a name.
+//! A page of another origin is recognized by what its browser sends, `Sec-Fetch-Site` first, `Origin` otherwise; a page
+//! can set neither. A program that is not a browser sends neither, and is trusted.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -17,39 +17,39 @@ use super::tls;
 use crate::config::rest::RestConfig;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// All hosts, or all origins.
+/// Stands for all hosts, or all origins.
 const ALL: &str = "*";
-/// How much of a host or an origin is repeated in an error.
+/// The part of a host or an origin that an error repeats.
 const SHOWN_MAX_CHARS: usize = 100;
 
-/// Hosts by which this worker is known, and origins whose pages may change things.
+/// Hosts by which this worker is known, and origins whose pages may make changes.
 #[derive(Debug, Default)]
 pub(super) struct Origins {
-    /// Names, in lower case; `*` for all.
+    /// Names in lower case; `*` for all.
     hosts: HashSet<String>,
-    /// What names of hosts may end with: `.example.com`.
+    /// Suffixes of allowed host names: `.example.com`.
     host_suffixes: Vec<String>,
-    /// `scheme://host:port`, with the port even where it is the scheme's own; `*` for all.
+    /// `scheme://host:port`, including the scheme's default port; `*` for all.
     origins: HashSet<String>,
 }
 
-/// Why a request's host is not one of this worker's.
+/// Reasons why a request's host is not one of this worker's.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ForeignHost {
-    /// There is none, there are two, or it is no host.
+    /// The host is missing, given twice, or malformed.
     Malformed,
-    /// It is another's.
+    /// The host is not one of this worker's.
     Unknown(String),
 }
 
-/// The name of this machine, when it has one.
+/// Returns this machine's name, if it has one.
 pub(super) fn machine_name() -> Option<String> {
     let name = kvs_client::files::read_text(Path::new("/proc/sys/kernel/hostname")).ok()?;
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 impl Origins {
-    /// Loopback names, this machine's name, the advertised one, those of the certificate, and those that are allowed.
+    /// Collects loopback names, this machine's name, the advertised one, the certificate's, and the allowed ones.
     pub(super) fn of(config: &RestConfig) -> Self {
         let certificate = config.tls.as_ref().map(|files| tls::names(&files.certificate)).unwrap_or_default();
         let own = ["localhost".to_owned(), "*.localhost".to_owned()];
@@ -74,7 +74,7 @@ impl Origins {
             return Err(ForeignHost::Malformed);
         }
         if header.is_none() && request.uri().authority().is_none() {
-            // No browser of the last 25 years leaves it out.
+            // No browser of the last 25 years omits it.
             let old = request.version() == Version::HTTP_10;
             return if old { Ok(()) } else { Err(ForeignHost::Malformed) };
         }
@@ -100,7 +100,8 @@ impl Origins {
             || self.host_suffixes.iter().any(|suffix| host.ends_with(suffix.as_str()))
     }
 
-    /// The origin of a page of another site that has sent this; `None`: no page has, or one of this worker's own.
+    /// Returns the origin of the page of another site that sent this request, or `None` if no page or one of this worker's
+    /// own did.
     pub(super) fn foreign(&self, headers: &HeaderMap) -> Option<String> {
         let mut given = headers.get_all(header::ORIGIN).iter();
         let origin = given.next().map(|origin| origin.to_str().unwrap_or_default());
@@ -126,7 +127,7 @@ fn authority(text: &str) -> Option<Authority> {
     text.parse().ok()
 }
 
-/// A host as it is compared: in lower case, without the brackets of an address and the dot behind a name.
+/// Normalizes a host for comparison: lower case, without an address's brackets and a name's trailing dot.
 fn plain(host: &str) -> String {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
@@ -136,7 +137,7 @@ fn is_address(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok()
 }
 
-/// An origin with its port.
+/// Returns an origin with its port.
 fn whole(origin: &str) -> Option<String> {
     if origin == ALL {
         return Some(ALL.to_owned());
@@ -152,7 +153,7 @@ fn whole(origin: &str) -> Option<String> {
     Some(format!("{scheme}://{}:{port}", plain(authority.host())))
 }
 
-/// Whether an origin is the host that the request names; where that has no port, it is the origin's scheme's.
+/// Returns whether an origin equals the host that the request names; the port defaults to that of the origin's scheme.
 fn is_of_host(origin: &str, headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let Some((host, (scheme, _))) = host.zip(origin.split_once("://")) else { return false };

@@ -68,7 +68,7 @@ fn only_the_workers_own_hosts_are_served() {
     assert_eq!(origins(&["*"], &[]).check_host(&request("evil.example")), Ok(()));
 }
 
-/// Who has a certificate for a name is known by it.
+/// The names in the certificate are the worker's own.
 #[test]
 fn names_of_the_certificate_are_own_hosts() {
     let folder = tempfile::tempdir().unwrap();
@@ -98,7 +98,7 @@ fn no_host_two_hosts_and_one_in_the_target_are_looked_at() {
     assert_eq!(own.check_host(&none), Err(ForeignHost::Malformed));
     *none.version_mut() = Version::HTTP_10;
     assert_eq!(own.check_host(&none), Ok(()));
-    // What stands in the target counts more than the header for others; here both have to be right.
+    // Other servers prefer the target over the header; here both must be right.
     let mut both = request("localhost");
     *both.uri_mut() = "http://evil.example/connectors".parse().unwrap();
     assert_eq!(own.check_host(&both), Err(ForeignHost::Unknown("evil.example".to_owned())));
@@ -118,17 +118,17 @@ fn a_page_of_another_origin_is_foreign_and_a_program_is_not() {
     assert!(foreign(&[host, ("origin", "http://evil.example")]));
     assert!(foreign(&[host, ("origin", "http://127.0.0.1:9000")]) && foreign(&[host, ("origin", "null")]));
     assert!(foreign(&[host, ("origin", "")]) && foreign(&[host, ("origin", "http://a"), ("origin", "http://b")]));
-    // Ports that are the scheme's own.
+    // Default ports of the scheme.
     assert!(!foreign(&[("host", "ui"), ("origin", "http://UI:80")]));
     assert!(foreign(&[("host", "ui"), ("origin", "http://ui:8080")]));
-    // A proxy has put the worker's host in the place of its own: the browser knows better.
+    // A proxy has replaced its own host by the worker's: the browser knows better.
     for (site, is_foreign) in [("same-origin", false), ("none", false), ("same-site", true), ("cross-site", true)] {
         let page = [host, ("origin", "https://behind-a-proxy.example"), ("sec-fetch-site", site)];
         assert_eq!(foreign(&page), is_foreign, "{site}");
     }
     assert!(foreign(&[host, ("origin", "http://127.0.0.1:8083"), ("sec-fetch-site", "cross-site")]));
     assert!(foreign(&[host, ("sec-fetch-site", "cross-site")]));
-    // Those that are allowed, with the port said or not.
+    // Allowed origins, with and without a port.
     for origin in ["https://ui.example", "https://UI.example:443", "http://other.example:3000"] {
         assert!(!foreign(&[host, ("origin", origin)]), "{origin}");
         assert!(!foreign(&[host, ("origin", origin), ("sec-fetch-site", "cross-site")]), "{origin}");

@@ -1,4 +1,4 @@
-//! A request that ends in a panic: its client gets 500, and all others go on.
+//! Handles requests that panic: the client gets 500, and all other requests continue.
 
 use std::any::Any;
 
@@ -8,13 +8,13 @@ use axum::response::{IntoResponse, Response};
 use super::error::ApiError;
 use crate::supervision::{Part, caught};
 
-/// Returns the answer to a request that ended in a panic, which is counted and logged.
+/// Returns the response to a request that panicked, after counting and logging the panic.
 pub(super) fn answer(panic: Box<dyn Any + Send>) -> Response {
     let panicked = caught(Part::Request, &*panic);
-    tracing::error!(%panicked, "a request ended in a panic; it is answered with 500");
+    tracing::error!(%panicked, "a request panicked; responding with 500");
     ApiError::new(
         StatusCode::INTERNAL_SERVER_ERROR,
-        "This request failed by a fault of this program; its log says where.",
+        "This request failed because of a defect in this program; its log says where.",
     )
     .into_response()
 }

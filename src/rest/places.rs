@@ -1,8 +1,8 @@
-//! Places for connections: a number in all, and of these a share for one peer.
+//! Slots for connections: a total number, and a maximum for each peer.
 //!
-//! **Contract.** Whoever comes gets a place as long as there is one whose client is waited for, however many hold one: the
-//! connection that has waited longest for its client (to send, or to read what was answered) is closed for it, one of
-//! its own peer's where that has its share. A connection that is at work for its client is never closed for another.
+//! **Contract.** A new connection gets a slot as long as some connection is waiting for its client, however many there are: the
+//! connection that has waited longest for its client (to send a request, or to read a response) is closed for it, one of
+//! the same peer's if that peer has its maximum. A connection that is working for its client is never closed for another.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,7 +14,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tokio_util::sync::CancellationToken;
 
-/// The places there are.
+/// The slots for connections.
 #[derive(Debug)]
 pub(super) struct Places {
     max: usize,
@@ -31,12 +31,12 @@ struct Held {
 #[derive(Debug)]
 struct Connection {
     peer: IpAddr,
-    /// Since when its client is waited for; `None`: it is at work.
+    /// Since when it has waited for its client; `None` while it is working.
     waits_since: Option<Instant>,
     close: CancellationToken,
 }
 
-/// A place; it is given back when its last clone is dropped.
+/// A connection's slot; it is released when its last clone is dropped.
 #[derive(Debug, Clone)]
 pub(super) struct Place(Arc<Inner>);
 
@@ -46,7 +46,7 @@ struct Inner {
     places: Arc<Places>,
 }
 
-/// A time in which a connection is at work, or in which its client is waited for; what was before comes back with its end.
+/// A period in which a connection is working, or waiting for its client; the previous state returns when it ends.
 #[derive(Debug)]
 pub(super) struct Spell {
     place: Place,
@@ -59,11 +59,12 @@ impl Places {
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
-        // Nothing panics while it is held, and connections come and go one by one.
+        // Nothing panics while the lock is held, and connections are added and removed one by one.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a connection, with what tells that it is taken away again. `None`: all are at work.
+    /// Acquires a slot for a connection, with a token that is cancelled when the slot is withdrawn. Returns `None` if all
+    /// connections are working.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Option<(Place, CancellationToken)> {
         let peer = network(address);
         let mut held = self.lock();
@@ -79,7 +80,7 @@ impl Places {
         };
         if let Some(closed) = closes.and_then(|id| held.connections.remove(&id)) {
             crate::telemetry::rest_connection_closed("for_another");
-            tracing::debug!(peer = %closed.peer, "a connection whose client has kept it waiting is closed for another");
+            tracing::debug!(peer = %closed.peer, "closing a connection that waits for its client, to make room for another");
             closed.close.cancel();
         }
         let (id, close) = (held.next, CancellationToken::new());
@@ -104,12 +105,12 @@ impl Drop for Inner {
 }
 
 impl Place {
-    /// The connection is at work for its client.
+    /// Marks the connection as working for its client.
     pub(super) fn works(&self) -> Spell {
         self.spell(true)
     }
 
-    /// Its client is waited for.
+    /// Marks the connection as waiting for its client.
     pub(super) fn waits(&self) -> Spell {
         self.spell(false)
     }
@@ -132,7 +133,7 @@ impl Drop for Spell {
     }
 }
 
-/// A peer: an address, or of IPv6 the network that a customer usually has to himself.
+/// Returns a peer's identity: an IPv4 address, or the IPv6 network that usually belongs to one customer.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
@@ -140,7 +141,7 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Notes that a request is at work.
+/// Middleware that marks a request's connection as working.
 pub(super) async fn note(request: Request, next: Next) -> Response {
     let _works = request.extensions().get::<Place>().map(Place::works);
     next.run(request).await

@@ -6,7 +6,7 @@ fn peer(last: u8) -> IpAddr {
     IpAddr::from([10, 0, 0, last])
 }
 
-/// Places that are taken one after the other.
+/// Acquires slots one after the other.
 fn taken(places: &Arc<Places>, peers: &[u8]) -> Vec<(Place, CancellationToken)> {
     peers.iter().map(|&last| places.take(peer(last)).unwrap()).collect()
 }
@@ -23,7 +23,7 @@ fn the_one_that_has_waited_longest_makes_room_and_none_at_work_does() {
     let works = held[0].0.works();
     held.extend(taken(&places, &[1]));
     assert_eq!(closed(&held), [2]);
-    // It has got its answer just now, so another one has waited longer.
+    // It has just got its response, so another connection has waited longer.
     drop(works);
     held.extend(taken(&places, &[1]));
     assert_eq!(closed(&held), [2, 3]);
@@ -38,7 +38,7 @@ fn when_all_places_are_taken_the_peer_with_the_most_makes_room() {
     let mut held = taken(&places, &[1, 2, 2, 2, 3, 4]);
     held.extend(taken(&places, &[5]));
     assert_eq!(closed(&held), [1]);
-    // Where all of those are at work, somebody else's that waits.
+    // If all of those are working, another peer's waiting connection is closed.
     let _works: Vec<Spell> = held[2..4].iter().map(|(place, _)| place.works()).collect();
     held.extend(taken(&places, &[6]));
     assert_eq!(closed(&held), [0, 1]);

@@ -1,4 +1,4 @@
-//! `/connector-plugins`: the one connector there is, its settings, and trying settings out.
+//! `/connector-plugins`: the only connector, its settings, and their validation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,7 +52,7 @@ fn known(plugin: &str) -> Result<(), ApiError> {
     if is_class(plugin) { Ok(()) } else { Err(no_such_class(plugin)) }
 }
 
-/// Returns the error for another class, as Connect words it.
+/// Returns the error for an unknown class, in Connect's words.
 fn no_such_class(name: &str) -> ApiError {
     let name: String = name.chars().take(200).collect();
     let version = env!("CARGO_PKG_VERSION");
@@ -67,7 +67,7 @@ async fn list() -> Json<[PluginInfo; 1]> {
 }
 
 impl ConfigKeyInfo {
-    /// Describes a setting; `order` is its place within its group, from 1 on.
+    /// Describes a setting; `order` is its position within its group, from 1.
     fn new(definition: &Definition, order: usize) -> Self {
         Self {
             name: definition.name,
@@ -93,7 +93,7 @@ impl ConfigKeyInfo {
     }
 }
 
-/// Returns the type of Kafka's `ConfigDef` that holds such values.
+/// Returns the type of Kafka's `ConfigDef` for such values.
 fn connect_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Password => "PASSWORD",
@@ -107,7 +107,7 @@ fn connect_type(kind: Kind) -> &'static str {
     }
 }
 
-/// Returns all settings of a connector, each with its place within its group, as Kafka's `ConfigDef` counts.
+/// Returns all settings of a connector, each with its position within its group, as Kafka's `ConfigDef` counts.
 fn definitions() -> impl Iterator<Item = (&'static Definition, ConfigKeyInfo)> {
     let mut orders: BTreeMap<&str, usize> = BTreeMap::new();
     table::connector().map(move |definition| {
@@ -125,12 +125,12 @@ async fn config(Path(plugin): Path<String>) -> Result<Json<Vec<ConfigKeyInfo>>, 
 
 #[derive(Deserialize)]
 struct Flags {
-    /// Whether the service and Kafka are asked, too.
+    /// Whether the service and Kafka are contacted, too.
     #[serde(default, deserialize_with = "flag")]
     connect: bool,
 }
 
-/// Tells of every setting its value and what is wrong with it.
+/// Returns every setting's value and errors.
 async fn validate(
     State(herder): State<Herder>,
     Path(plugin): Path<String>,
@@ -140,9 +140,7 @@ async fn validate(
     known(&plugin)?;
     let class = match given.get("connector.class").map(|class| class.as_str().unwrap_or_default()) {
         None => {
-            return Err(ApiError::bad_request(format!(
-                "connector.class: is required; {CLASS} was asked for in the path"
-            )));
+            return Err(ApiError::bad_request(format!("connector.class: is required; the path names {CLASS}")));
         }
         Some(class) if !is_class(class) => return Err(no_such_class(class)),
         Some(class) => class.to_owned(),
@@ -161,7 +159,7 @@ async fn validate(
     Ok(Json(infos(class, &secrets::masked(&settings), &wrong)))
 }
 
-/// Puts together what is known of each setting, its value as it may be shown, and what is wrong with it.
+/// Combines each setting's definition, its value as it may be shown, and its errors.
 fn infos(class: String, shown: &BTreeMap<String, String>, wrong: &[(String, String)]) -> ConfigInfos {
     let value_of = |name: &str, value: Option<String>, recommended_values| ConfigValueInfo {
         name: name.to_owned(),
@@ -180,7 +178,7 @@ fn infos(class: String, shown: &BTreeMap<String, String>, wrong: &[(String, Stri
         let recommended = definition.choices().iter().map(|choice| choice.name).collect();
         configs.push(ConfigInfo { value: value_of(definition.name, value, recommended), definition: Some(info) });
     }
-    // What is not defined is told of all the same.
+    // Settings without a definition are reported as well.
     let is_defined = |name: &str| table::connector().any(|definition| definition.name == name);
     let others = shown.keys().chain(wrong.iter().map(|(name, _)| name)).filter(|name| !is_defined(name));
     for name in others.collect::<BTreeSet<_>>() {

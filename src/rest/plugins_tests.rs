@@ -8,7 +8,7 @@ fn definition(name: &str) -> Value {
     definitions().map(|(_, info)| json!(info)).find(|info| info["name"] == name).unwrap()
 }
 
-/// Clients of Kafka Connect build forms of it.
+/// Kafka Connect clients build forms from it.
 #[test]
 fn settings_are_described_as_kafka_connect_describes_its_own() {
     let idle = definition("kvs.idle.max.delay.ms");
@@ -20,7 +20,7 @@ fn settings_are_described_as_kafka_connect_describes_its_own() {
     assert_eq!(definition("errors.retry.timeout")["default_value"], "-1");
     assert_eq!(definition("kvs.streams")["type"], "LIST");
     assert_eq!(definition("kvs.endpoint.fips")["type"], "BOOLEAN");
-    // Where it comes from is a sentence, and no value.
+    // Its origin is described by a sentence, not by a value.
     assert_eq!(definition("kvs.endpoint.fips")["default_value"], Value::Null);
     assert_eq!(definition("kvs.credentials.secret.access.key")["type"], "PASSWORD");
     assert_eq!(definition("topic")["required"], true);

@@ -7,7 +7,7 @@ use tower::Service;
 
 use super::*;
 
-/// What runs there panics, on the runtime or on a thread where it may wait: its client hears of it, and no more is lost.
+/// A panic of a handler, on the runtime or on a blocking thread, reaches only its client.
 #[tokio::test]
 async fn a_panic_is_answered_with_500_and_the_next_request_as_ever() {
     let fails = || async {
@@ -24,7 +24,7 @@ async fn a_panic_is_answered_with_500_and_the_next_request_as_ever() {
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["error_code"], 500);
         let message = body["message"].as_str().unwrap();
-        assert!(message.contains("a fault of this program") && !message.contains("a secret"), "{message}");
+        assert!(message.contains("a defect in this program") && !message.contains("a secret"), "{message}");
         assert_eq!(router.call(request("/works")).await.unwrap().status(), 200);
     }
 }

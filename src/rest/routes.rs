@@ -1,8 +1,8 @@
-//! Paths with their handlers and descriptions: a path that is served is described, and the other way round.
+//! Paths with their handlers and descriptions: every path that is served is described, and vice versa.
 //!
-//! **Contract.** What holds for all requests is not said path by path: whoever has to say who they are is refused with 401 and
-//! 403, whoever asks for what there is not gets 404, a body that cannot be read gets 400, 408, 413 or 415, and a worker
-//! that cannot answer now 503 (`Operation::common`).
+//! **Contract.** What holds for all requests is not repeated path by path: unauthenticated requests are refused with 401,
+//! unauthorized ones with 403, unknown objects give 404, a body that cannot be read gives 400, 408, 413 or 415, and a worker
+//! that cannot answer now gives 503 (`Operation::common`).
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use super::parameter::Parameter;
 use super::schemas::Schemas;
 
-/// What all handlers share.
+/// The state that all handlers share.
 pub(super) type Herder = std::sync::Arc<crate::herder::Herder>;
 
 /// The method of a request.
@@ -32,20 +32,20 @@ pub(super) enum Method {
 
 /// Paths that belong together.
 pub(super) struct Routes {
-    /// By which the document groups them.
+    /// The document's name for the group.
     tag: &'static str,
-    /// Parts of the paths.
+    /// The parameters of the paths.
     parameters: Vec<Parameter>,
-    /// What serves them.
+    /// Serves the paths.
     pub(super) router: Router<Herder>,
-    /// What describes them.
+    /// Describes the paths.
     pub(super) operations: Vec<(&'static str, Method, Operation)>,
 }
 
-/// A function that makes the schema of a type.
+/// A function that generates the schema of a type.
 type SchemaOf = fn(&mut Schemas) -> Schema;
 
-/// What is done by a request, as the document describes it.
+/// A request's operation, as the document describes it.
 pub(super) struct Operation {
     pub(super) id: &'static str,
     pub(super) tag: &'static str,
@@ -60,14 +60,14 @@ pub(super) struct Operation {
 /// The body of a request.
 pub(super) struct Body {
     pub(super) schema: SchemaOf,
-    /// One that is right, as JSON.
+    /// A valid example, as JSON.
     pub(super) example: &'static str,
-    /// Returns whether the example is one that the handler takes.
+    /// Returns whether the handler accepts the example.
     #[cfg(test)]
     pub(super) takes_example: fn(&'static str) -> bool,
 }
 
-/// An answer.
+/// A response.
 pub(super) struct Response {
     pub(super) description: &'static str,
     /// Media type and schema of its body, if it has one.
@@ -76,7 +76,7 @@ pub(super) struct Response {
 
 const JSON: &str = "application/json";
 
-/// Begins the description of an operation.
+/// Starts the description of an operation.
 pub(super) fn operation(id: &'static str, summary: &'static str) -> Operation {
     Operation {
         id,
@@ -91,18 +91,18 @@ pub(super) fn operation(id: &'static str, summary: &'static str) -> Operation {
 }
 
 impl Operation {
-    /// Says more than the summary does.
+    /// Adds a longer description.
     pub(super) fn describe(self, description: &'static str) -> Self {
         Self { description: Some(description), ..self }
     }
 
-    /// Takes a parameter of the query, or says more of one of the path.
+    /// Adds a parameter of the query, or describes one of the path further.
     pub(super) fn parameter(mut self, parameter: Parameter) -> Self {
         self.parameters.push(parameter);
         self
     }
 
-    /// Takes a body of JSON; `example` is one.
+    /// Adds a JSON body with an example.
     pub(super) fn takes<T: JsonSchema + DeserializeOwned>(self, example: &'static str) -> Self {
         let body = Body {
             schema: Schemas::request::<T>,
@@ -113,32 +113,32 @@ impl Operation {
         Self { body: Some(body), ..self }
     }
 
-    /// Returns JSON.
+    /// Adds a JSON response.
     pub(super) fn returns<T: JsonSchema + Serialize>(self, status: u16, description: &'static str) -> Self {
         self.response(status, description, Some((JSON, Schemas::response::<T>)))
     }
 
-    /// Returns text of a media type.
+    /// Adds a text response of a media type.
     pub(super) fn returns_text(self, status: u16, description: &'static str, media_type: &'static str) -> Self {
         self.response(status, description, Some((media_type, Schemas::response::<String>)))
     }
 
-    /// Returns nothing but the status.
+    /// Adds a response without a body.
     pub(super) fn done(self, status: u16, description: &'static str) -> Self {
         self.response(status, description, None)
     }
 
-    /// Is refused with an error.
+    /// Adds an error response.
     pub(super) fn fails(self, status: u16, description: &'static str) -> Self {
         self.response(status, description, Some((JSON, Schemas::response::<super::api::Error>)))
     }
 
-    /// Is refused when the request is wrong, although it has no body.
+    /// Adds the response to a wrong request, for requests without a body.
     pub(super) fn may_be_wrong(self) -> Self {
         self.fails(400, "The request or the settings are wrong; the message says what and where.")
     }
 
-    /// May be asked for by anybody, under any name of the host.
+    /// Opens the operation to everybody, under any host name.
     pub(super) fn open(self) -> Self {
         Self { is_open: true, ..self }
     }
@@ -148,7 +148,7 @@ impl Operation {
         self
     }
 
-    /// Adds the answers that follow from what kind of request it is, unless they are described already.
+    /// Adds the responses that follow from the kind of request, unless they are already described.
     fn common(mut self, path: &'static str, method: Method) -> Self {
         if self.is_open {
             return self;
@@ -178,12 +178,12 @@ impl Operation {
 }
 
 impl Routes {
-    /// Begins a list of paths.
+    /// Starts a list of paths.
     pub(super) fn new(tag: &'static str) -> Self {
         Self { tag, parameters: Vec::new(), router: Router::new(), operations: Vec::new() }
     }
 
-    /// Describes a part of those paths that have it.
+    /// Describes a parameter of those paths that have it.
     pub(super) fn parameter(mut self, parameter: Parameter) -> Self {
         self.parameters.push(parameter);
         self

@@ -1,5 +1,5 @@
-//! Listening, and one task a connection, all of it bounded: connections and those of a peer ([`super::places`]), the time
-//! for handshakes and headers, their size, and how long an answer may go unread.
+//! Listeners, with one task per connection and bounds on everything: connections in total and per peer ([`super::places`]),
+//! the time for handshakes and headers, the size of headers, and how long a response may stay unread.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,11 +27,11 @@ use crate::open_files::{self, is_out_of_files};
 use crate::supervision::{Panicked, Part, catch_async, fault_point};
 use crate::telemetry;
 
-/// Connections of a worker at most.
+/// The maximum number of connections of a worker.
 const CONNECTIONS_MAX: usize = 256;
-/// Of these one peer's at most; all clients behind a proxy are one.
+/// The maximum number of one peer's connections; all clients behind a proxy are one peer.
 const CONNECTIONS_OF_PEER_MAX: usize = 128;
-// Whatever one peer asks for, some of its connections wait for it and can make room for its next one.
+// Whatever one peer requests, some of its connections wait for it and can make room for its next one.
 const _: () = assert!(AT_WORK_MAX + access::CHECKS_AT_ONCE_MAX < CONNECTIONS_OF_PEER_MAX);
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,25 +39,25 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a client may read nothing of what is written to it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
-/// What a connection buffers at most, the head of a request with it.
+/// The maximum size of a connection's buffer, including the head of a request.
 const BUFFER_MAX_BYTES: usize = 64 << 10;
-/// How long a connection may last that was accepted when no descriptors were left but those in reserve.
+/// How long a connection may last that was accepted with a reserved descriptor.
 const RESERVE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Headers of a request at most.
+/// The maximum number of headers of a request.
 const HEADERS_MAX: usize = 64;
 
-/// Why a listener cannot be had.
+/// Reasons why a listener cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// Its address.
+    /// Its address cannot be used.
     #[error("cannot listen on {address}: {error}{}", listen_advice(error))]
     Address {
-        /// Which.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The error.
         error: std::io::Error,
     },
-    /// Its TLS.
+    /// Its TLS files cannot be used.
     #[error("rest.tls: {0}")]
     Tls(#[source] tls::TlsError),
 }
@@ -65,24 +65,24 @@ pub enum ListenError {
 fn listen_advice(error: &std::io::Error) -> &'static str {
     match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            "; another worker, or another program, listens there: give this one an address of its own (listeners)"
+            "; another worker or program is listening there: give this worker its own address (listeners)"
         }
         std::io::ErrorKind::AddrNotAvailable => "; this machine has no such address: see listeners",
-        std::io::ErrorKind::PermissionDenied => "; ports below 1024 are not for everybody: see listeners",
+        std::io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges: see listeners",
         _ => "",
     }
 }
 
-/// Listeners that accept nothing yet.
+/// Listeners that do not accept connections yet.
 pub struct Bound {
     listeners: Vec<(TcpListener, Option<TlsAcceptor>)>,
     addresses: Vec<(SocketAddr, bool)>,
 }
 
-/// Begins to listen; nobody is answered yet.
+/// Binds the listeners; no connection is accepted yet.
 ///
 /// # Errors
-/// When an address or a file of TLS cannot be had.
+/// When an address or a TLS file cannot be used.
 pub async fn bind(config: &RestConfig) -> Result<Bound, ListenError> {
     let acceptor = config.tls.as_ref().map(tls::acceptor).transpose().map_err(ListenError::Tls)?;
     let mut bound = Bound { listeners: Vec::new(), addresses: Vec::new() };
@@ -96,13 +96,13 @@ pub async fn bind(config: &RestConfig) -> Result<Bound, ListenError> {
 }
 
 impl Bound {
-    /// Where it listens, as URLs.
+    /// Returns the URLs of the listeners.
     pub fn urls(&self) -> Vec<String> {
         let url = |&(address, tls): &(SocketAddr, bool)| format!("{}://{address}", if tls { "https" } else { "http" });
         self.addresses.iter().map(url).collect()
     }
 
-    /// `host:port` by which others know this worker.
+    /// Returns the `host:port` by which other workers know this one.
     pub fn worker_id(&self, config: &RestConfig) -> String {
         let address = self.addresses.first().map(|&(address, _)| address);
         let host = config.advertised_host.clone().or_else(|| {
@@ -116,8 +116,8 @@ impl Bound {
         format!("{}:{port}", host.unwrap_or_else(|| "localhost".to_owned()))
     }
 
-    /// Serves requests until it is stopped. What is returned comes to its end, with the reason, when a listener panics: without
-    /// one the worker cannot be asked anything.
+    /// Serves requests until it is stopped. The returned channel yields the reason when a listener panics, because
+    /// without a listener the worker cannot be reached.
     pub fn serve(self, router: Router, stop: &CancellationToken) -> mpsc::Receiver<Panicked> {
         let places = Places::new(CONNECTIONS_MAX, CONNECTIONS_OF_PEER_MAX);
         let (ended, ends) = mpsc::channel(self.listeners.len().max(1));
@@ -134,15 +134,15 @@ impl Bound {
     }
 }
 
-/// Descriptors in reserve: where there are no others, one is given up for each connection, so that whoever asks for
-/// `/health` hears that there are none. There are a few, for between giving one up and accepting another thread may take it.
+/// Reserved descriptors: when no others are left, one is released for each connection, so that `/health` can
+/// report this. There are several, because another thread may grab a released one before it is used to accept.
 #[derive(Default)]
 struct Reserve(Vec<std::fs::File>);
 
 impl Reserve {
     const SIZE: usize = 4;
 
-    /// Takes as many as it should have; `false`: there are fewer.
+    /// Fills the reserve; `false` if descriptors are missing.
     fn fill(&mut self) -> bool {
         while self.0.len() < Self::SIZE {
             #[expect(clippy::disallowed_methods, reason = "no setting names it")]
@@ -152,7 +152,7 @@ impl Reserve {
         true
     }
 
-    /// `false`: all are given up.
+    /// Releases a descriptor; `false` if none is left.
     fn give_up(&mut self) -> bool {
         self.0.pop().is_some()
     }
@@ -165,7 +165,7 @@ async fn accept(
     places: Arc<Places>,
     stop: CancellationToken,
 ) {
-    // What goes on is said once.
+    // Each lasting condition is logged once.
     let (mut fails, mut is_full) = (false, false);
     let mut reserve = Reserve::default();
     reserve.fill();
@@ -186,9 +186,9 @@ async fn accept(
                 continue;
             }
             Err(error) => {
-                // A connection that was gone at once.
+                // The connection was closed at once.
                 if !std::mem::replace(&mut fails, true) {
-                    tracing::warn!(%error, "a connection to the REST API cannot be accepted; trying again");
+                    tracing::warn!(%error, "cannot accept a connection to the REST API; trying again");
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -199,13 +199,13 @@ async fn accept(
         let Some((place, close)) = places.take(peer.ip()) else {
             telemetry::rest_connection_closed("no_place");
             if !std::mem::replace(&mut is_full, true) {
-                tracing::warn!(%peer, "all connections to the REST API are at work, and no more are accepted for now");
+                tracing::warn!(%peer, "all connections to the REST API are working, and no more are accepted for now");
             }
             continue;
         };
         is_full = false;
         let (router, acceptor, stop) = (router.clone(), acceptor.clone(), stop.clone());
-        // The last descriptors serve one request after the other: whoever got one gives it back soon.
+        // The last descriptors serve one request after another, so each is given back soon.
         let limit = if is_of_reserve { RESERVE_TIMEOUT } else { Duration::MAX };
         tokio::spawn(async move {
             tokio::select! {
@@ -228,7 +228,7 @@ async fn connection(socket: TcpStream, acceptor: Option<TlsAcceptor>, router: Ro
         Ok(Ok(stream)) => {
             let certificates = stream.get_ref().1.peer_certificates();
             let certificate = certificates.and_then(|certificates| certificates.first()).map(|first| {
-                // A certificate without a name is somebody all the same, and no admin by name.
+                // A certificate without a name identifies a user nevertheless, but no admin by name.
                 tls::common_name(first).unwrap_or_default()
             });
             serve(stream, router, Peer { certificate }).await;
@@ -239,7 +239,7 @@ async fn connection(socket: TcpStream, acceptor: Option<TlsAcceptor>, router: Ro
 }
 
 async fn serve(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, peer: Peer) {
-    // Some clients write a slash behind a path, and a Kafka Connect worker does not mind.
+    // Some clients append a slash to the path, which a Kafka Connect worker accepts.
     let router = NormalizePathLayer::trim_trailing_slash().layer(router.layer(Extension(peer)));
     let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()

@@ -45,7 +45,7 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-/// Returns a task's settings: its connector's, with its own stream alone.
+/// Returns a task's settings: its connector's, restricted to its own stream.
 fn task_settings(entry: &ConnectorEntry, task: TaskInfo) -> Settings {
     let Settings(mut settings) = Settings::of(entry);
     settings.retain(|key, _| !key.starts_with("kvs.streams"));

@@ -1,4 +1,4 @@
-//! TLS of the listeners: the certificate they show, and those they ask for.
+//! TLS of the listeners: the certificate they present, and the client certificates they ask for.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::config::rest::TlsFiles;
 
-/// Why the files of a listener's TLS are not taken.
+/// Reasons why a listener's TLS files cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -22,48 +22,48 @@ pub enum TlsError {
     File {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The error.
         source: files::FileError,
     },
-    /// A file is no PEM, or has not in it what is looked for.
+    /// A file is not PEM, or does not contain what is expected.
     #[error("{}: {source}", file.display())]
     Pem {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The error.
         source: pem::Error,
     },
-    /// A file of certificates has none in it.
-    #[error("{}: there is no certificate in it", file.display())]
+    /// A certificate file is empty.
+    #[error("{}: it contains no certificate", file.display())]
     NoCertificate {
         /// The file.
         file: PathBuf,
     },
-    /// A certificate, or the key that goes with it, is not taken.
+    /// A certificate or its key is not accepted.
     #[error("{}: {source}", file.display())]
     Certificate {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The error.
         source: rustls::Error,
     },
-    /// The authorities of clients' certificates are not taken.
+    /// The certificate authorities for client certificates are not accepted.
     #[error("{}: {source}", file.display())]
     ClientCa {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The error.
         source: VerifierBuilderError,
     },
-    /// The TLS library does not offer what is asked of it.
+    /// The TLS library does not support what is needed.
     #[error(transparent)]
     Library(rustls::Error),
 }
 
-/// Returns what accepts connections with these files.
+/// Returns an acceptor for connections with these files.
 ///
 /// # Errors
-/// Which file is wrong, and how.
+/// When a file cannot be used, with the file and the reason.
 pub(super) fn acceptor(tls_files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
     let chain = certificates(&tls_files.certificate)?;
     let key = read(&tls_files.key)?;
@@ -102,7 +102,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     if read.is_empty() { Err(TlsError::NoCertificate { file: file.to_owned() }) } else { Ok(read) }
 }
 
-/// Names of hosts that a certificate is for; none when it cannot be read, which [`acceptor`] says.
+/// Returns the host names in a certificate; none if it cannot be read, which [`acceptor`] reports.
 pub(super) fn names(file: &Path) -> Vec<String> {
     let chain = certificates(file).unwrap_or_default();
     let Some(first) = chain.first() else { return Vec::new() };
@@ -115,7 +115,7 @@ pub(super) fn names(file: &Path) -> Vec<String> {
     names.value.general_names.iter().filter_map(dns_name).collect()
 }
 
-/// The common name of a certificate's subject.
+/// Returns the common name of a certificate's subject.
 pub(super) fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let name = certificate.subject().iter_common_name().next()?.as_str().ok()?.to_owned();

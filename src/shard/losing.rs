@@ -95,7 +95,7 @@ impl Losing {
     /// | names none, of several streams | not known | a transaction has one stream's records for a while; it shows by the next |
     pub(super) fn lose(
         &mut self,
-        shard: ShardId,
+        (shard, offsets_topic): (ShardId, &str),
         failed: Failed,
         sources: &mut impl Sources,
         refused_topics: &mut RefusedTopics,
@@ -118,7 +118,7 @@ impl Losing {
                 sources.fail(&stream, reason);
             }
             (LogErrorKind::TimestampRefused { .. }, Some(RefusedRecord { stream, .. })) => {
-                tracing::warn!(shard = shard.0, offsets_topic = context.log.offsets_topic(), connector = %stream.connector, stream = %stream.stream, %error,
+                tracing::warn!(shard = shard.0, offsets_topic, connector = %stream.connector, stream = %stream.stream, %error,
                     "the broker takes no record with the time that record.timestamp asks for: the stream's records get their \
                      ingest time for an hour; see message.timestamp.before.max.ms and message.timestamp.after.max.ms of the \
                      topic, and the clocks");
@@ -135,15 +135,15 @@ impl Losing {
             }
             _ if is_unnamed && !needed_topics.is_empty() => {
                 self.refused_unnamed = Some(Instant::now());
-                tracing::warn!(shard = shard.0, offsets_topic = context.log.offsets_topic(), %error,
+                tracing::warn!(shard = shard.0, offsets_topic, %error,
                     "lost the shard; to find whose record is refused, a transaction has one stream's records for a while");
             }
             (LogErrorKind::Fenced, _) => {
                 // A take-over, or the broker's transaction timeout: they look alike (rules 5 and 7).
-                tracing::warn!(shard = shard.0, offsets_topic = context.log.offsets_topic(), %error, "fenced; the shard is acquired again if it is still ours");
+                tracing::warn!(shard = shard.0, offsets_topic, %error, "fenced; the shard is acquired again if it is still ours");
             }
             _ => {
-                tracing::warn!(shard = shard.0, offsets_topic = context.log.offsets_topic(), %error, "lost the shard; it is acquired again if it is still ours")
+                tracing::warn!(shard = shard.0, offsets_topic, %error, "lost the shard; it is acquired again if it is still ours")
             }
         }
     }

@@ -123,7 +123,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                         Lost::Failed(failed) => {
                             reason = failed.error.kind.reason();
                             self.report.lost(failed.error.to_string());
-                            self.losing.lose(self.shard, *failed, &mut self.sources, &mut self.refused_topics);
+                            let shard = (self.shard, self.context.log.offsets_topic());
+                            self.losing.lose(shard, *failed, &mut self.sources, &mut self.refused_topics);
                         }
                     }
                 }

@@ -1,9 +1,9 @@
-//! Series that go with what they are about.
+//! Series that are removed together with their streams.
 //!
-//! **Contract.** The exporter can only let series expire that nobody has touched for [`EXPIRES_AFTER`]. So every counter
-//! and gauge that has been registered is touched at each [`Series::keep`]; those with the label `stream` only while the
-//! stream is this worker's. What is quiet and still here stays, with its value; what has gone to another worker, or is no
-//! more, is gone within a minute or two, and takes no memory.
+//! **Contract.** The exporter can only expire series that have not been touched for [`EXPIRES_AFTER`]. So every registered counter
+//! and gauge is touched at each [`Series::keep`]; those with the label `stream` only while the stream belongs to this
+//! worker. A series that is quiet but still here keeps its value; one whose stream has moved to another worker, or no
+//! longer exists, disappears within a minute or two, and takes no memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
-/// A series that is not touched for this long is removed: several rounds of upkeep.
+/// The time after which an untouched series is removed: several rounds of upkeep.
 pub(super) const EXPIRES_AFTER: Duration = Duration::from_secs(30);
 
-/// Whose a series is.
+/// The owner of a series.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Owner {
-    /// The worker's: its labels are of a fixed set.
+    /// The worker: its labels are a fixed set.
     Worker,
-    /// A stream's, by the labels `connector` and `stream`.
+    /// A stream, by the labels `connector` and `stream`.
     Stream(String, String),
 }
 
@@ -29,24 +29,24 @@ struct Handles {
     gauges: HashMap<Key, Gauge>,
 }
 
-/// The series that have been registered and are kept.
+/// The registered series that are kept.
 #[derive(Clone, Default)]
 pub(super) struct Series(Arc<Mutex<HashMap<Owner, Handles>>>);
 
 impl Series {
     fn lock(&self) -> MutexGuard<'_, HashMap<Owner, Handles>> {
-        // Nothing panics while it is held, and a map is never half changed.
+        // Nothing panics while the lock is held, and a map is never half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn handles<T: Clone>(&self, key: &Key, of: impl FnOnce(&mut Handles) -> &mut HashMap<Key, T>, handle: &T) {
         let mut owners = self.lock();
         let handles = of(owners.entry(owner(key)).or_default());
-        // The newest one: an earlier one may be of a series that has expired.
+        // The newest handle: an earlier one may belong to an expired series.
         handles.insert(key.clone(), handle.clone());
     }
 
-    /// Touches what is to be kept and forgets the series of streams that `is_here` does not have.
+    /// Touches the series to keep, and forgets the series of streams for which `is_here` returns false.
     pub(super) fn keep(&self, is_here: impl Fn(&str, &str) -> bool) {
         self.lock().retain(|owner, handles| {
             let stays = match owner {
@@ -70,7 +70,7 @@ fn owner(key: &Key) -> Owner {
     }
 }
 
-/// Registers series with another recorder, and keeps hold of them.
+/// Registers series with another recorder, and keeps their handles.
 pub(super) struct KeepingRecorder<R> {
     pub(super) inner: R,
     pub(super) series: Series,
@@ -102,7 +102,7 @@ impl<R: Recorder> Recorder for KeepingRecorder<R> {
     }
 
     fn register_histogram(&self, key: &Key, metadata: &Metadata<'_>) -> Histogram {
-        // No histogram has a label of a stream.
+        // No histogram has a stream label.
         self.inner.register_histogram(key, metadata)
     }
 }

@@ -6,7 +6,7 @@ use metrics_util::MetricKindMask;
 
 use super::*;
 
-/// Streams come and go for as long as a worker runs; what is rendered does not grow with them.
+/// Streams come and go for as long as a worker runs; the rendered metrics must not grow with them.
 #[test]
 fn series_of_streams_that_are_gone_go_and_those_of_quiet_ones_stay() {
     let timeout = Duration::from_millis(100);
@@ -46,7 +46,7 @@ fn series_of_streams_that_are_gone_go_and_those_of_quiet_ones_stay() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(series.lock().len(), 2);
-    // One that comes back counts anew.
+    // The series of a stream that comes back starts from zero.
     metrics::with_local_recorder(&recorder, || note("cam-7".to_owned(), "ok"));
     assert!(handle.render().contains(r#"calls{connector="c",stream="cam-7",outcome="ok"} 7"#));
 }

@@ -94,11 +94,11 @@ fn a_connector_is_made_looked_at_changed_and_deleted_from_the_command_line() {
     let (code, _, said) = of_topic(&[&topic]);
     assert!(code == 78 && said.contains("has 2 partitions") && said.contains("offset.storage.partitions=2"), "{said}");
     let (code, _, said) = of_topic(&["offset.storage.topic=no-such-topic"]);
-    assert!(code == 69 && said.contains("no-such-topic at ") && said.contains("there is no such topic"), "{said}");
+    assert!(code == 69 && said.contains("no-such-topic at ") && said.contains("the topic does not exist"), "{said}");
     let two = "offset.storage.partitions=2";
     let (code, _, said) =
         cli.run(&["offsets", "list", "--bootstrap-servers", bootstrap, "--set", &topic, "--set", two]);
-    assert!(code == 78 && said.contains("group.id") && said.contains("give the worker's file (--worker)"), "{said}");
+    assert!(code == 78 && said.contains("group.id") && said.contains("pass the worker's file (--worker)"), "{said}");
     cli.ok(&["offsets", "reset", "cameras", "--stream", "b"]);
     assert_eq!(cli.ok(&["offsets", "list", "cameras", "--json"]).0.lines().count(), 1);
     cli.ok(&["offsets", "reset", "cameras"]);

@@ -66,7 +66,7 @@ fn streams_that_stand_still_in_the_middle_of_a_fragment_starve_nobody() {
         waited |= rows(&worker).values().any(|row| row["state"] == "WAITING_FOR_MEMORY");
         waited
     });
-    assert!(worker.log().contains("gives its memory to streams that wait"), "{}", worker.log());
+    assert!(worker.log().contains("gives its memory to waiting streams"), "{}", worker.log());
     assert!(!stage.seen(kafka).keys().any(|stream| stream.starts_with("stalled")));
 }
 
@@ -253,9 +253,7 @@ fn a_stream_whose_record_was_too_large_goes_on_when_its_topic_takes_more() {
     configure(kafka, &stage.topic(), &[("max.message.bytes", "50000")]);
     wait_for("the stream to be FAILED", || state(&worker, "s") == "FAILED");
     assert!(rows(&worker)["s"]["reason"].as_str().unwrap().contains("larger than its topic takes"));
-    wait_for("it to be started again", || {
-        worker.log().matches("the stream that has failed is started again").count() >= 2
-    });
+    wait_for("it to be started again", || worker.log().matches("restarting the failed stream").count() >= 2);
     configure(kafka, &stage.topic(), &[("max.message.bytes", "70000000")]);
     wait_for("all of the files to have come", || stage.held("s").len() == 3 && stage.held("small").len() == 30);
     stage.expect_all(kafka, &["s", "small"]);

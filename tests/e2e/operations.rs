@@ -221,7 +221,7 @@ fn what_has_failed_is_started_again_by_itself_or_by_hand() {
     assert_eq!(worker.rest("PUT", "/connectors/hand/config", Some(&settings)).0, 201);
     stage.expect_all(kafka, &["soon", "fine"]);
     wait_for("all of it to run", || task_states(&worker, "auto") == ["RUNNING", "RUNNING"]);
-    assert_eq!(worker.log().matches("the stream that has failed is started again").count(), 2);
+    assert_eq!(worker.log().matches("restarting the failed stream").count(), 2);
 
     wait_for("the one that stays FAILED", || task_states(&worker, "hand") == ["FAILED"]);
     let (_, status) = worker.rest("GET", "/connectors/hand/status", None);

@@ -37,7 +37,7 @@ fn more_replicas_than_there_are_brokers() {
     let topic = format!("{}-offsets", stage.group());
     let worker = stage.worker(kafka).set("offset.storage.replication.factor", "3");
     let said =
-        "offset.storage.replication.factor: a replication factor of 3 was asked for, and the cluster has 1 broker";
+        "offset.storage.replication.factor: a replication factor of 3 was requested, but the cluster has 1 broker";
     refused(&stage, &worker, &[&topic, said]);
 }
 

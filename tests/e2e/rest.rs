@@ -194,10 +194,10 @@ fn what_kafka_would_refuse_is_found_by_validating_and_told_at_its_setting() {
     for (key, reason) in [
         (
             "topic.creation.default.replication.factor",
-            "3 was asked for, and the cluster has 1 broker: set it to 1 at most",
+            "3 was requested, but the cluster has 1 broker: set it to 1 at most",
         ),
         ("topic.creation.default.retention.m", "the nearest one is retention.ms"),
-        ("topic.creation.default.segment.ms", "\"soon\": Kafka does not take this value"),
+        ("topic.creation.default.segment.ms", "\"soon\": Kafka refuses this value"),
     ] {
         assert!(found.get(key).is_some_and(|said| said.contains(reason)), "{key}: {found:?}");
     }
@@ -317,5 +317,5 @@ fn levels_of_loggers_are_changed_at_run_time() {
     let everywhere = worker.rest("PUT", "/admin/loggers/kvs_connect?scope=cluster", Some(&json!({ "level": "TRACE" })));
     assert_eq!(everywhere, (204, Value::Null));
     wait_for("both workers to have it", || level_at(&worker) == "TRACE" && level_at(&other) == "TRACE");
-    assert!(worker.log().contains("a logger's level is set"));
+    assert!(worker.log().contains("logger level set"));
 }

@@ -50,7 +50,7 @@ fn a_discovery_that_is_refused_or_panics_says_so_and_goes_on() {
     stage.simulator.add_fault(Fault::new(refuse).api("ListStreams").times(0));
     let trace = || worker.rest("GET", "/connectors/cameras/status", None).1["connector"]["trace"].clone();
     wait_for("the connector to say that it finds no streams", || {
-        trace().as_str().is_some_and(|trace| trace.contains("cannot be looked for") && trace.contains("not for you"))
+        trace().as_str().is_some_and(|trace| trace.contains("cannot be discovered") && trace.contains("not for you"))
     });
     stage.add("b", &file, 1, Pace::Max);
     stage.simulator.clear_faults();
@@ -73,10 +73,10 @@ fn a_discovery_that_finds_nothing_says_why_until_it_finds_something() {
     };
     said("no streams are found: the service lists no streams in this account and region");
     stage.add("other", &file, 1, Pace::Max);
-    said("1 stream is listed, and no name passes kvs.streams.regex");
+    said("1 stream is listed, but no name matches kvs.streams.regex");
     stage.add("cam-1", &file, 1, Pace::Max);
     stage.simulator.tag_stream("cam-1", "site", "berlin");
-    said("2 streams are listed, 1 of them with names that pass, and none has a tag \"site:berlin\" (kvs.streams.tags)");
+    said("2 streams are listed, 1 of them with matching names, but none has a tag \"site:berlin\" (kvs.streams.tags)");
     // So that it would be said again.
     let lists = || worker.metric("kvs_connect_api_calls_total");
     let before = lists();
@@ -85,7 +85,7 @@ fn a_discovery_that_finds_nothing_says_why_until_it_finds_something() {
     stage.expect_all(kafka, &["cam-1"]);
     wait_for("the connector to say so no more", || status()["trace"].is_null());
     // Each was said once.
-    for text in ["lists no streams", "no name passes", "and none has a tag"] {
+    for text in ["lists no streams", "no name matches", "but none has a tag"] {
         assert_eq!(worker.log().matches(text).count(), 1, "{text}: {}", worker.log());
     }
 }

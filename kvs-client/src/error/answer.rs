@@ -15,7 +15,7 @@ pub enum AnswerError {
         /// Where and why.
         source: serde_json::Error,
     },
-    /// The body exceeds the limit on answers.
+    /// The body exceeds the limit on responses.
     #[error("it is larger than {} MiB", size_max_bytes >> 20)]
     TooLarge {
         /// The limit.

@@ -1,4 +1,4 @@
-//! Waiting until a connector and its tasks are as they were asked to be.
+//! Waits until a connector and its tasks are in the requested state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -12,23 +12,23 @@ use crate::cli::output;
 use crate::cli::remote::Api;
 use crate::connector::BACKFILL_TRACES;
 
-/// The interval between two looks at the status.
+/// The interval between two requests for the status.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// A part that was FAILED before it was started again, and says the same now, may not have been started again yet. After
-/// this long it has, or will not be.
+/// A part that was FAILED before a restart and still reports the same may not have been restarted yet. After
+/// this time it has been, or will not be.
 const STALE_FOR: Duration = Duration::from_secs(15);
 
 #[derive(Args, Clone, Copy)]
 pub(super) struct Wait {
-    /// Wait until it is so, with progress on standard error.
+    /// Wait until the change has taken effect, with progress on standard error.
     #[arg(long)]
     wait: bool,
-    /// How long to wait at most.
+    /// The longest time to wait.
     #[arg(long, value_name = "SECONDS", default_value = "120")]
     wait_timeout_s: u64,
 }
 
-/// What is waited for.
+/// The state that is waited for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Until {
     Running,
@@ -37,18 +37,18 @@ pub(super) enum Until {
     Gone,
 }
 
-/// The failures that were there before a change that starts things again: each part with its trace.
+/// The failures that existed before a change that restarts things: the trace of each part.
 #[derive(Default)]
 pub(super) struct FailedBefore(BTreeMap<String, String>);
 
 impl FailedBefore {
-    /// Takes note of them; of none where the connector is not there.
+    /// Returns the failures in a status; none if the connector does not exist.
     pub(super) fn of(status: Option<&Value>) -> Self {
         let failed = status.into_iter().flat_map(parts).filter(|(_, part)| part["state"] == "FAILED");
         Self(failed.map(|(part_name, part)| (part_name, trace(part).unwrap_or_default().to_owned())).collect())
     }
 
-    /// Forgets what is FAILED no longer or says something else: if it is FAILED again, it has failed anew.
+    /// Removes parts that are no longer FAILED or report something else: if such a part is FAILED again, it has failed anew.
     fn forget_changed(&mut self, status: &Value) {
         let now = Self::of(Some(status));
         let unchanged: BTreeSet<String> = self
@@ -61,7 +61,7 @@ impl FailedBefore {
     }
 }
 
-/// What a status means to whoever waits.
+/// What a status means for the wait.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Done,
@@ -70,8 +70,8 @@ enum Verdict {
 }
 
 impl Wait {
-    /// Returns the failures there are, which the change that is about to be asked for may end. Asks for nothing when nobody
-    /// waits.
+    /// Returns the current failures, which the change about to be requested may end. Requests nothing when `--wait` is
+    /// not given.
     pub(super) fn failed_before(self, api: &Api, name: &str) -> Result<FailedBefore, Failure> {
         if !self.wait {
             return Ok(FailedBefore::default());
@@ -79,7 +79,7 @@ impl Wait {
         Ok(FailedBefore::of(api.find(&["connectors", name, "status"])?.as_ref()))
     }
 
-    /// Waits until a connector and all its tasks are as they should be, saying how far it is.
+    /// Waits until a connector and all its tasks are in the requested state, printing progress.
     pub(super) fn until(self, api: &Api, name: &str, until: Until, mut before: FailedBefore) -> Result<(), Failure> {
         if !self.wait {
             return Ok(());
@@ -88,7 +88,7 @@ impl Wait {
         let mut told = String::new();
         loop {
             let found = api.find(&["connectors", name, "status"])?;
-            let progress = found.as_ref().map_or("it is gone".to_owned(), summary);
+            let progress = found.as_ref().map_or("deleted".to_owned(), summary);
             if progress != told {
                 progress_line(name, began, &progress);
                 told = progress;
@@ -106,7 +106,7 @@ impl Wait {
             }
             if began.elapsed() >= Duration::from_secs(self.wait_timeout_s) {
                 let reasons = found.as_ref().map_or_else(String::new, reasons);
-                let text = format!("connector {name}: waited {} s in vain; {told}{reasons}", self.wait_timeout_s);
+                let text = format!("connector {name}: gave up after {} s; {told}{reasons}", self.wait_timeout_s);
                 return Err(Failure::new(EXIT_UNAVAILABLE, text));
             }
             std::thread::sleep(LOOK_EVERY);
@@ -136,7 +136,7 @@ fn is(status: &Value, until: Until) -> bool {
         Until::Stopped => "STOPPED",
         Until::Gone => return false,
     };
-    // What is RUNNING with a trace does not come on.
+    // A part that is RUNNING with a trace makes no progress.
     let comes_on = |part| trace(part).is_none_or(|trace| BACKFILL_TRACES.iter().any(|begin| trace.starts_with(begin)));
     parts(status).all(|(_, part)| part["state"] == wanted && (until != Until::Running || comes_on(part)))
 }
@@ -156,7 +156,7 @@ fn progress_line(name: &str, began: Instant, progress: &str) {
     output::say(format_args!("{seconds:6.1} s  {name}: {progress}"));
 }
 
-/// `RUNNING, tasks: 1 FAILED, 3 RUNNING`; how many of those that run do not come on.
+/// Returns a summary such as `RUNNING, tasks: 1 FAILED, 3 RUNNING`, with the number of running parts that make no progress.
 fn summary(status: &Value) -> String {
     let connector = status["connector"]["state"].as_str().unwrap_or("-");
     let states = states(status);

@@ -28,12 +28,12 @@ fn a_failure_from_before_a_restart_is_none_until_it_has_lasted_or_changed() {
     let waited = STALE_FOR - Duration::from_millis(1);
     assert_eq!(verdict(&old, Until::Running, &mut before, waited), Verdict::NotYet);
     assert_eq!(verdict(&old, Until::Running, &mut before, STALE_FOR), failed("refused"));
-    // Another one that fails is no old failure, nor is another reason.
+    // Another part that fails is not an old failure, nor is another reason.
     let other = status("RUNNING", &[("FAILED", "gone"), ("FAILED", "refused")]);
     assert_eq!(verdict(&other, Until::Running, &mut before, NOW), failed("gone"));
     let again = status("RUNNING", &[("RUNNING", ""), ("FAILED", "refused again")]);
     assert_eq!(verdict(&again, Until::Running, &mut before, NOW), failed("refused again"));
-    // Without a restart it is final at once.
+    // Without a restart a failure is final at once.
     assert_eq!(verdict(&old, Until::Running, &mut FailedBefore::default(), NOW), failed("refused"));
 }
 
@@ -54,7 +54,7 @@ fn what_runs_with_a_trace_is_not_so_yet() {
     assert_eq!(summary(&hindered), "RUNNING, tasks: 2 RUNNING (1 RUNNING with a trace)");
     assert_eq!(reasons(&hindered), "; task 1: no answer from 127.0.0.1:9");
     assert_eq!(verdict(&status("RUNNING", &[("RUNNING", "")]), Until::Running, &mut none, NOW), Verdict::Done);
-    // A backfill that is done, or waits for time to pass, is as it should be.
+    // A backfill that is done, or waits for time to pass, needs no attention.
     for begin in BACKFILL_TRACES {
         let waits = format!("{begin}, and waits until tomorrow");
         assert_eq!(verdict(&status("RUNNING", &[("RUNNING", &waits)]), Until::Running, &mut none, NOW), Verdict::Done);

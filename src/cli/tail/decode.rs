@@ -1,18 +1,18 @@
-//! Reading a record's value.
+//! Decodes a record's value.
 
 use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::types::Value;
 
 use crate::output::{SchemaError, notification_schema, value_schemas};
 
-/// What a record of one of our topics says.
+/// A decoded record of one of our topics.
 pub(super) enum Decoded {
     Fragment(Box<Fragment>),
-    /// All fields of a notification, as the schema has them.
+    /// All fields of a notification, in the schema's form.
     Notification(serde_json::Value),
 }
 
-/// What is shown of a fragment.
+/// The parts of a fragment that are shown.
 pub(super) struct Fragment {
     pub(super) sequence: Option<i64>,
     pub(super) stream: String,
@@ -31,12 +31,12 @@ pub(super) struct Fragment {
     pub(super) payload: Vec<u8>,
 }
 
-/// Why a value cannot be read.
+/// Reasons why a value cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DecodeError {
     #[error(transparent)]
     Schema(#[from] SchemaError),
-    #[error("it is no Avro single object")]
+    #[error("it is not an Avro single object")]
     NotAvro,
     #[error("it was written with a schema of fingerprint {fingerprint}, which this version does not know")]
     UnknownSchema { fingerprint: String },
@@ -52,7 +52,7 @@ impl From<apache_avro::Error> for DecodeError {
     }
 }
 
-/// Reads Avro single objects of our schemas, and of those that earlier versions wrote fragments with.
+/// Reads Avro single objects of our schemas, and of those with which earlier versions wrote fragments.
 pub(super) struct Decoder {
     fragments: Vec<(Vec<u8>, GenericSingleObjectReader)>,
     notifications: (Vec<u8>, GenericSingleObjectReader),
@@ -125,7 +125,7 @@ fn unknown(bytes: &[u8]) -> DecodeError {
 struct Fields(Vec<(String, Value)>);
 
 impl Fields {
-    /// A field's value out of its union; `None` for null.
+    /// Takes a field's value out of its union; `None` for null.
     fn take(&mut self, name: &str) -> Option<Value> {
         let (_, value) = self.0.iter_mut().find(|(field, _)| field == name)?;
         match std::mem::replace(value, Value::Null) {

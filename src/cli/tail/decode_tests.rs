@@ -51,7 +51,7 @@ fn what_cannot_be_read_is_said() {
     let decoder = Decoder::new().unwrap();
     let said = |bytes: &[u8]| decoder.decode(bytes).err().unwrap().to_string();
     assert!(said(&[0xC3, 0x01, 1, 2, 3, 4, 5, 6, 7, 8, 9]).contains("fingerprint 0102030405060708"));
-    assert!(said(b"{}").contains("no Avro single object"));
+    assert!(said(b"{}").contains("not an Avro single object"));
     assert!(!said(&earlier()[..20]).is_empty());
 }
 

@@ -1,4 +1,4 @@
-//! A fragment for people, for programs, and as a file.
+//! Prints a fragment for people or programs, or saves it as a file.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::time_text::time_text;
 
-/// How many rows of a table stand between two of its heads.
+/// The number of table rows between two headers.
 const HEAD_EVERY: u64 = 40;
 
 /// Prints fragments to standard output.
@@ -42,7 +42,7 @@ impl Printer {
         output::print(text)
     }
 
-    /// Prints a notification: in a table's place a line that says it.
+    /// Prints a notification: as JSON, or as a line instead of a table.
     pub(super) fn print_notification(
         &self,
         fields: &serde_json::Value,
@@ -112,7 +112,7 @@ fn json_line(fragment: &Fragment, partition: i32, offset: i64, timestamp_ms: Opt
     .to_string()
 }
 
-/// Returns how long ago a record's timestamp was, which may be any number: whoever writes a record chooses it.
+/// Returns a record's age by its timestamp, which may be any number, because the writer of a record chooses it.
 fn lag_ms(now_ms: i64, timestamp_ms: i64) -> i64 {
     now_ms.saturating_sub(timestamp_ms).max(0)
 }
@@ -121,7 +121,7 @@ fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as i64)
 }
 
-/// Writes a fragment's payload to a file of its own.
+/// Writes a fragment's payload to its own file.
 pub(super) fn save(folder: &Path, fragment: &Fragment) -> Result<(), String> {
     let harmless = |text: &str| {
         !text.is_empty()
@@ -129,8 +129,8 @@ pub(super) fn save(folder: &Path, fragment: &Fragment) -> Result<(), String> {
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
     };
     if !harmless(&fragment.stream) || !harmless(&fragment.number) {
-        // What a record says must not decide where a file goes.
-        return Err(format!("stream {:?}, fragment {:?}: no name for a file", fragment.stream, fragment.number));
+        // A record's content must not decide where a file is written.
+        return Err(format!("stream {:?}, fragment {:?}: not usable as a file name", fragment.stream, fragment.number));
     }
     // A name may have 255 bytes; a number has up to 128.
     let stream: String = fragment.stream.chars().take(120).collect();

@@ -1,33 +1,33 @@
-//! What a look for streams has come to, and why it has found none.
+//! Counts what a look for streams has found, and explains why it found none.
 
 use crate::config::connector::Discovery;
 
-/// How many streams got how far in a look.
+/// The number of streams left after each step of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Tally {
-    /// The service listed them; where there is a prefix, those that begin so.
+    /// Streams that the service lists, with the prefix if there is one.
     pub(super) listed: usize,
     /// Those of them that can be read.
     pub(super) ready: usize,
-    /// Those of them whose names pass.
+    /// Those of them whose names match.
     pub(super) named: usize,
-    /// Those of them that are of shards held here, the only ones whose tags are asked for.
+    /// Those of them in shards held by this worker, the only ones whose tags are requested.
     pub(super) here: usize,
     /// Those of them that have the tags.
     pub(super) tagged: usize,
 }
 
-/// Why no stream is found.
+/// Explains why no stream is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nothing {
-    /// The reason, and what to look at.
+    /// The reason, and what to check.
     pub reason: String,
-    /// Whether it is so on all workers; otherwise others may have found some on their shards.
+    /// Whether this holds on all workers; otherwise other workers may have found streams in their shards.
     pub everywhere: bool,
 }
 
 impl Tally {
-    /// Why no stream is found; `None`: some are, or other workers have those that may be.
+    /// Returns why no stream is found; `None` if some are, or if other workers hold the shards of all candidates.
     pub(super) fn nothing(&self, discovery: &Discovery) -> Option<Nothing> {
         let Self { listed, ready, named, here, tagged } = *self;
         let begin = discovery.prefix.as_ref();
@@ -41,22 +41,22 @@ impl Tally {
             ));
         }
         if ready == 0 {
-            return everywhere(format!("{} listed{begin}, and none is ACTIVE", are(listed)));
+            return everywhere(format!("{} listed{begin}, but none is ACTIVE", are(listed)));
         }
         if named == 0 {
-            return everywhere(format!("{} listed{begin}, and no name passes kvs.streams.regex", are(listed)));
+            return everywhere(format!("{} listed{begin}, but no name matches kvs.streams.regex", are(listed)));
         }
         if here == 0 || tagged > 0 {
             return None;
         }
         let (tags, names) =
-            (wanted(discovery), format!("{} listed{begin}, {named} of them with names that pass", are(listed)));
+            (wanted(discovery), format!("{} listed{begin}, {named} of them with matching names", are(listed)));
         if here == named {
-            return everywhere(format!("{names}, and none has {tags} (kvs.streams.tags)"));
+            return everywhere(format!("{names}, but none has {tags} (kvs.streams.tags)"));
         }
         let reason = format!(
-            "{names}; of the {here} that are this worker's to look at none has {tags} (kvs.streams.tags); other workers look \
-             at the rest"
+            "{names}; of the {here} in this worker's shards none has {tags} (kvs.streams.tags); other workers check \
+             the rest"
         );
         Some(Nothing { reason, everywhere: false })
     }
@@ -66,7 +66,7 @@ fn are(count: usize) -> String {
     if count == 1 { "1 stream is".to_owned() } else { format!("{count} streams are") }
 }
 
-/// The tags that are wanted, so that a key that was meant for key and value is seen.
+/// Describes the required tags in a way that exposes a key that was meant as key and value.
 fn wanted(discovery: &Discovery) -> String {
     let one = |(key, value): &(String, Option<String>)| match value {
         Some(value) => format!("the tag {key:?} with the value {value:?}"),

@@ -25,12 +25,12 @@ fn what_finds_nothing_says_how_far_it_got() {
     for (found, conditions, expected) in [
         (tally(0, 0, 0, 0, 0), &any, "the service lists no streams in this account and region"),
         (tally(0, 0, 0, 0, 0), &cams, "no streams whose names begin with \"cam-\" in this account"),
-        (tally(1, 0, 0, 0, 0), &any, "1 stream is listed, and none is ACTIVE"),
-        (tally(4, 3, 0, 0, 0), &cams, "4 streams are listed whose names begin with \"cam-\", and no name passes"),
+        (tally(1, 0, 0, 0, 0), &any, "1 stream is listed, but none is ACTIVE"),
+        (tally(4, 3, 0, 0, 0), &cams, "4 streams are listed whose names begin with \"cam-\", but no name matches"),
         (
             tally(4, 3, 2, 2, 0),
             &any,
-            "4 streams are listed, 2 of them with names that pass, and none has a tag \"site:berlin\" (",
+            "4 streams are listed, 2 of them with matching names, but none has a tag \"site:berlin\" (",
         ),
         (tally(4, 3, 2, 2, 0), &cams, "none has the tag \"site\" with the value \"berlin\" (kvs.streams.tags)"),
     ] {
@@ -44,7 +44,7 @@ fn a_worker_with_some_of_the_shards_does_not_speak_for_the_others() {
     let conditions = discovery(None, &[("site", None)]);
     let nothing = tally(9, 9, 7, 3, 0).nothing(&conditions).unwrap();
     assert!(!nothing.everywhere, "{nothing:?}");
-    assert!(nothing.reason.contains("of the 3 that are this worker's to look at none"), "{nothing:?}");
+    assert!(nothing.reason.contains("of the 3 in this worker's shards none"), "{nothing:?}");
     assert_eq!(tally(9, 9, 7, 0, 0).nothing(&conditions), None);
     assert_eq!(tally(9, 9, 7, 7, 1).nothing(&conditions), None);
 }

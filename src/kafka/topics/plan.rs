@@ -1,31 +1,31 @@
-//! What a topic is to be like.
+//! The properties of topics to create.
 
 use std::collections::BTreeMap;
 
-/// What a topic is to be like when it is made.
+/// The properties of a topic to create.
 #[derive(Debug, Clone)]
 pub struct TopicPlan {
-    /// Name.
+    /// Its name.
     pub name: String,
-    /// Partitions.
+    /// The number of partitions.
     pub partitions: i32,
-    /// Replication factor.
+    /// The replication factor; -1 for the broker's default.
     pub replication_factor: i32,
-    /// Topic configuration.
+    /// The topic configuration.
     pub config: BTreeMap<String, String>,
-    /// The settings it comes from.
+    /// The settings from which the plan was made.
     pub settings: PlanSettings,
 }
 
-/// The settings that a plan comes from.
+/// The settings from which a plan was made.
 #[derive(Debug, Clone, Copy)]
 pub struct PlanSettings {
-    /// The one that names the topic.
+    /// The setting for the topic's name.
     pub name: &'static str,
-    /// The one with its partitions; `None`: nobody sets them.
+    /// The setting for its partitions; `None` if there is none.
     pub partitions: Option<&'static str>,
-    /// The one with its replication factor.
+    /// The setting for its replication factor.
     pub replication_factor: &'static str,
-    /// What those with its configuration begin with; `None`: nobody sets it.
+    /// The prefix of settings for its configuration; `None` if there are none.
     pub config_prefix: Option<&'static str>,
 }

@@ -1,6 +1,6 @@
-//! Why Kafka does not make a topic, in words: which setting it is about, what the value is, and what to do.
+//! Explains why Kafka refuses to create a topic: which setting is the cause, its value, and what to do.
 //!
-//! The client has the broker's error code and drops its sentence, so that what it was about is found out here.
+//! The client keeps the broker's error code but drops its message, so the cause is determined here.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use super::plan::TopicPlan;
 use crate::nearest::nearest;
 
-/// What Kafka does not take of a plan.
+/// A part of a plan that Kafka refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The setting.
@@ -29,8 +29,7 @@ fn fault(key: &str, reason: String) -> Fault {
     Fault { key: key.to_owned(), reason }
 }
 
-/// What an error is about that one setting alone has to do with; `None`: it is another one. `brokers`: how many there are, if
-/// that is known.
+/// Returns the setting that caused an error; `None` if no single setting did. `brokers`: the number of brokers, if known.
 pub(super) fn fault_of(plan: &TopicPlan, code: RDKafkaErrorCode, brokers: Option<usize>) -> Option<Fault> {
     let settings = &plan.settings;
     match code {
@@ -39,21 +38,21 @@ pub(super) fn fault_of(plan: &TopicPlan, code: RDKafkaErrorCode, brokers: Option
         }
         RDKafkaErrorCode::InvalidPartitions => {
             let reason =
-                format!("Kafka makes no topic with {}; set another number", count(plan.partitions, "partition"));
+                format!("Kafka creates no topic with {}; set another number", count(plan.partitions, "partition"));
             Some(fault(settings.partitions.unwrap_or(settings.name), reason))
         }
         RDKafkaErrorCode::InvalidTopic => {
             let reason = format!(
-                "Kafka does not take the name {:?}: another topic may have it, but for a . in the place of a _ or the other way \
-                 round; name another one",
+                "Kafka does not accept the name {:?}: another topic's name may differ from it only by a . in place of a _ or vice \
+                 versa; choose another name",
                 plan.name
             );
             Some(fault(settings.name, reason))
         }
         RDKafkaErrorCode::PolicyViolation => {
             let reason = format!(
-                "the cluster's policy (create.topic.policy.class.name), or one of its bounds, does not allow such a topic; asked \
-                 for were {}; set what it allows, or make the topic by other means",
+                "the cluster's policy (create.topic.policy.class.name), or one of its bounds, does not allow such a topic; \
+                 requested: {}; change these settings, or create the topic by other means",
                 asked_for(plan)
             );
             Some(fault(settings.name, reason))
@@ -73,15 +72,15 @@ fn replication_factor(wanted: i32, brokers: Option<usize>) -> String {
     };
     match (brokers, brokers_text) {
         (Some(brokers), Some(text)) if wanted <= brokers => format!(
-            "a replication factor of {wanted} was asked for, and not all of the cluster's {text} take new replicas at the moment: \
+            "a replication factor of {wanted} was requested, but not all of the cluster's {text} accept new replicas at the moment: \
              bring them up, or set a smaller one"
         ),
         (Some(brokers), Some(text)) => format!(
-            "a replication factor of {wanted} was asked for, and the cluster has {text}: set it to {brokers} at most, or to -1 \
+            "a replication factor of {wanted} was requested, but the cluster has {text}: set it to {brokers} at most, or to -1 \
              for the broker's default"
         ),
         _ => format!(
-            "a replication factor of {wanted} was asked for, and the cluster has fewer brokers: set a smaller one, or -1 for the \
+            "a replication factor of {wanted} was requested, but the cluster has fewer brokers: set a smaller one, or -1 for the \
              broker's default"
         ),
     }
@@ -92,7 +91,7 @@ fn count(count: impl fmt::Display, what: &str) -> String {
     if count == "1" { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
-/// What a plan asks for, with the settings' names.
+/// Returns what a plan requests, with the settings' names.
 fn asked_for(plan: &TopicPlan) -> String {
     let settings = &plan.settings;
     let partitions = settings.partitions.unwrap_or("partitions");
@@ -108,8 +107,8 @@ fn config_of(plan: &TopicPlan) -> impl Iterator<Item = String> {
     plan.config.iter().map(move |(key, value)| format!("{prefix}{key}={value}"))
 }
 
-/// What Kafka does not take of a plan's configuration, when it takes not all of it. `refused`: what it refuses by itself.
-/// `known`: the configurations that topics have there, if that is known.
+/// Returns what Kafka refuses in a plan's configuration. `refused`: the entries that it refuses individually.
+/// `known`: the configuration keys of topics in this cluster, if known.
 pub(super) fn config_faults(
     plan: &TopicPlan,
     refused: &BTreeMap<String, String>,
@@ -123,11 +122,11 @@ pub(super) fn config_faults(
             (Some(prefix), Some(key)) => format!("{prefix}{key}"),
             _ => settings.name.to_owned(),
         };
-        return vec![Fault { key, reason: format!("Kafka does not take this configuration of a topic: {asked_for}") }];
+        return vec![Fault { key, reason: format!("Kafka refuses this topic configuration: {asked_for}") }];
     }
     let one = |(key, value): (&String, &String)| {
         let Some(prefix) = settings.config_prefix else {
-            let reason = format!("Kafka does not take {key}={value} for this topic, which has to have it");
+            let reason = format!("Kafka refuses {key}={value} for this topic, which requires it");
             return fault(settings.name, reason);
         };
         Fault { key: format!("{prefix}{key}"), reason: config_fault(key, value, known) }
@@ -138,13 +137,13 @@ pub(super) fn config_faults(
 fn config_fault(key: &str, value: &str, known: Option<&BTreeMap<String, String>>) -> String {
     let Some(known) = known else {
         return format!(
-            "{value:?}: Kafka does not take it: topics have no configuration {key}, or it may not have this value"
+            "{value:?}: Kafka refuses it: topics have no configuration {key}, or it cannot have this value"
         );
     };
     if known.contains_key(key) {
-        return format!("{value:?}: Kafka does not take this value for a topic's {key}");
+        return format!("{value:?}: Kafka refuses this value for a topic's {key}");
     }
-    // What stands under the same prefix and is no configuration may be meant as well.
+    // Other settings under the same prefix may be meant as well.
     let names = known.keys().map(String::as_str).chain(["partitions", "replication.factor"]);
     match nearest(key, names) {
         Some(nearest) => format!("topics have no configuration {key} in this cluster; the nearest one is {nearest}"),

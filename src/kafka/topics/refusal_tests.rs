@@ -25,11 +25,11 @@ fn too_many_replicas_are_told_with_the_setting_and_the_brokers_there_are() {
     };
     assert_eq!(
         said(3, Some(1)),
-        "topic.creation.default.replication.factor: a replication factor of 3 was asked for, and the cluster has 1 broker: set it \
+        "topic.creation.default.replication.factor: a replication factor of 3 was requested, but the cluster has 1 broker: set it \
          to 1 at most, or to -1 for the broker's default"
     );
     assert!(said(3, Some(2)).contains("has 2 brokers: set it to 2 at most"), "{}", said(3, Some(2)));
-    assert!(said(2, Some(2)).contains("2 brokers take new replicas at the moment"), "{}", said(2, Some(2)));
+    assert!(said(2, Some(2)).contains("2 brokers accept new replicas at the moment"), "{}", said(2, Some(2)));
     assert!(said(3, None).contains("fewer brokers"), "{}", said(3, None));
     let default = said(-1, Some(1));
     assert!(default.contains("default.replication.factor"), "{default}");
@@ -52,7 +52,9 @@ fn partitions_names_and_policies_are_told_with_what_was_asked_for() {
     ] {
         assert!(policy.contains(part), "{policy}");
     }
-    assert!(said(RDKafkaErrorCode::InvalidTopic).to_string().contains("topic: Kafka does not take the name \"newt\""));
+    assert!(
+        said(RDKafkaErrorCode::InvalidTopic).to_string().contains("topic: Kafka does not accept the name \"newt\"")
+    );
     assert_eq!(fault_of(&plan, RDKafkaErrorCode::NotController, Some(3)), None);
 }
 
@@ -71,10 +73,10 @@ fn a_configuration_that_is_refused_is_named_and_the_nearest_one_with_it() {
          one is replication.factor",
             "topic.creation.default.retention.m: topics have no configuration retention.m in this cluster; the nearest one is \
          retention.ms",
-            "topic.creation.default.segment.ms: \"x\": Kafka does not take this value for a topic's segment.ms",
+            "topic.creation.default.segment.ms: \"x\": Kafka refuses this value for a topic's segment.ms",
         ]
     );
-    // What is refused only together is told with all that was asked for.
+    // Entries that are refused only together are reported with everything that was requested.
     let together = config_faults(&plan, &BTreeMap::new(), None);
     assert_eq!(together.len(), 1);
     assert!(together[0].reason.contains("topic.creation.default.retention.m=5"), "{}", together[0]);

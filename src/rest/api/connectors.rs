@@ -16,7 +16,7 @@ use crate::herder::{self, Herder, tasks_of};
 pub(in crate::rest) struct Settings(pub(in crate::rest) BTreeMap<String, String>);
 
 impl Settings {
-    /// Returns a connector's settings as they may be shown; none where they cannot be read.
+    /// Returns a connector's settings as they may be shown; none if they cannot be read.
     pub(in crate::rest) fn of(entry: &ConnectorEntry) -> Self {
         Self(entry.settings.as_ref().map(secrets::masked).unwrap_or_default())
     }

@@ -1,4 +1,4 @@
-//! The connector plugin, its settings, and settings that are tried out. Types are named as Kafka Connect names them.
+//! The connector plugin, its settings, and their validation. Types are named as Kafka Connect names them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

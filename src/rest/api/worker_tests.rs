@@ -12,7 +12,7 @@ fn shown(state: StreamState) -> Value {
     serde_json::to_value(StreamStatus::of(key, &status)).unwrap()
 }
 
-/// Names, nulls and what is left out are what clients have learnt.
+/// Clients rely on these names, nulls and omissions.
 #[test]
 fn each_state_of_a_stream_has_its_own_members() {
     let members = |more: Value| {
