@@ -1,6 +1,6 @@
 //! The heart: acquiring, recovering, writing, losing a shard.
 //!
-//! **Contract.** A *shard* is one partition of the compacted offsets topic. Its owner writes fragments and their
+//! **Contract.** A *shard* is one partition of a compacted offsets topic. Its owner writes fragments and their
 //! streams' offsets in one transaction, under one transactional id that belongs to the shard alone. Whatever order
 //! things happen in, a read_committed consumer sees each fragment of a stream once and in order. There is one way to
 //! recover, whatever broke: drop the shard and acquire it again.
@@ -24,10 +24,11 @@
 //! | 10 | revoked: stop pulling, finish or abandon within a bound, drop the producer, then acknowledge | [`owner`], `crate::worker` |
 //! | 11 | commit markers take offsets: positions are compared, records not waited for | [`recover`] |
 //! | 12 | expired ids are rule 5 | [`crate::model::log::LogErrorKind`], [`owner`] |
-//! | 13 | no connector writes to the offsets, config or status topic | `crate::config::check` |
+//! | 13 | no connector writes to an offsets, config or status topic | `crate::config::check`, `crate::cluster::change` |
 //! | 14 | workers agree before they write (group, the three topics, shard count, a stream's data partition); a topic made anew under a worker ends it | [`crate::model::contract`], [`crate::model::DataPartition`], `crate::kafka::claim`, `crate::kafka::watch`, `crate::cluster::contracts` |
 //! | 15 | a view of a log is a function of the log: no clock decides which record counts | `crate::cluster::status` |
 //! | 16 | ownership ends with membership: a consumer that is fatal, or unheard of for a session, releases all | `crate::kafka::membership` |
+//! | 17 | offsets change their topic only while nobody publishes for their connector, under the fences of both topics | [`moving`], `crate::cluster::change` |
 
 pub mod acquire;
 pub mod by_arn;
