@@ -182,3 +182,14 @@ fn a_topic_that_was_made_anew_is_not_taken_for_one_without_offsets() {
     // Nothing was written to any shard that would make it look begun.
     assert_eq!(log.written_shards(), [shard_of(&key("c", "door"))]);
 }
+
+#[test]
+fn of_a_position_by_name_and_one_by_arn_the_higher_one_is_moved() {
+    for (by_name, by_arn, expected) in [("9", "5", "9"), ("5", "9", "9")] {
+        let (from, to) = (FakeLog::default(), FakeLog::default());
+        publish(&from, &key("c", "yard"), Some(offset(by_name, 2).to_bytes()));
+        publish(&from, &key("c", ARN), Some(offset(by_arn, 2).to_bytes()));
+        move_all(&from, &to, 10).unwrap();
+        assert_eq!(said(&to, "c"), [row("yard", Some(expected), 2)]);
+    }
+}
