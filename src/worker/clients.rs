@@ -1,18 +1,17 @@
-//! Whether Kafka's clients take the worker's settings: asked before anything is begun.
+//! Checks, before the worker starts, whether Kafka's clients accept its settings.
 
 use super::plan;
 use crate::config::{Problem, WorkerConfig};
 use crate::kafka::trial;
 
-/// What is wrong with the settings of a worker's clients, each with the key and the place that it was given in. No
-/// broker is asked.
+/// Returns the problems of a worker's client settings, each with its key and where it was given. No broker is contacted.
 pub fn problems(config: &WorkerConfig) -> Vec<Problem> {
     let refused = trial::refused(&plan::kafka_settings(config));
     let mut problems = Vec::new();
     for refused in refused {
         let given = match &refused.key {
             Some(key) => config.given_for_client(refused.prefix, |name| name == key),
-            // It quotes them, as `acks`, or begins with one.
+            // librdkafka quotes the setting's name, as `acks`, or begins with it.
             None => config.given_for_client(refused.prefix, |name| {
                 refused
                     .reason

@@ -1,8 +1,8 @@
-//! The connectors a worker runs: what the config log says, made so.
+//! The connectors that a worker runs, reconciled with the config log.
 //!
-//! **Contract.** [`Connectors::apply`] ends at once what is no longer to run or is to run otherwise, and begins what is
-//! new; only then an offset of the config log counts as applied. Each connector starts by itself, and again by a back-off
-//! when it cannot: none waits for another.
+//! **Contract.** [`Connectors::apply`] stops connectors at once that are no longer wanted or whose settings have changed,
+//! and starts new ones; only then does the config offset count as applied. Each connector starts on its own and is retried
+//! with back-off if it cannot: none waits for another.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ use crate::model::{OffsetKey, Publication};
 use crate::shard::ConfigGate;
 use crate::supervision::{Part, catch_async, fault_point};
 
-/// A connector that cannot start is tried again so.
+/// When a connector that cannot start is retried.
 const RETRY: RestartPolicy =
     RestartPolicy { timeout: None, base: std::time::Duration::from_secs(1), cap: std::time::Duration::from_secs(60) };
 
@@ -38,37 +38,37 @@ pub(super) struct Connectors {
     registry: Arc<Registry>,
 }
 
-/// The connectors that run here, by name.
+/// The connectors that run on this worker, by name.
 #[derive(Default)]
 struct Registry {
     entries: Mutex<BTreeMap<String, Entry>>,
     version: AtomicU64,
 }
 
-/// What is known of a connector that runs here, or is about to.
+/// The state of a connector that runs on this worker, or is about to.
 struct Entry {
     settings: Settings,
     /// The topic that its offsets are in; `None`: the worker's.
     offsets_topic: Option<String>,
     cancel: CancellationToken,
-    /// Look, or try to start, now.
+    /// Wakes the connector's runner to look for streams, or to try to start, now.
     wake: Arc<Notify>,
     failed: Option<String>,
     /// Why its streams cannot be looked for at the moment.
     trouble: Option<String>,
-    /// Why no streams are found, if none are.
+    /// Why no streams were found, if none were.
     nothing: Option<Nothing>,
-    /// Whether it has a task anywhere.
+    /// Whether it has a task on any worker.
     has_tasks: bool,
-    /// Topics that its streams write to, once it has started.
+    /// The topics that its streams write to, once it has started.
     topics: BTreeSet<Arc<str>>,
-    /// Discovery has looked, at this epoch of the shards.
+    /// The epoch of the shards at which discovery last finished.
     looked: Option<u64>,
 }
 
 impl Entry {
     fn trouble(&self) -> Option<String> {
-        // What this worker does not find, others may have found.
+        // Other workers may have found streams that this one does not have.
         let nothing = self.nothing.as_ref().filter(|nothing| nothing.everywhere || !self.has_tasks);
         self.trouble.clone().or_else(|| nothing.map(|nothing| format!("no streams are found: {}", nothing.reason)))
     }
@@ -78,11 +78,11 @@ impl Entry {
 pub(super) struct RunnerStatus {
     /// Why it cannot start.
     pub(super) failed: Option<String>,
-    /// Why its streams cannot be looked for at the moment, or why none are found.
+    /// Why its streams cannot be discovered at the moment, or why none were found.
     pub(super) trouble: Option<String>,
     /// Topics that its streams write to.
     pub(super) topics: BTreeSet<Arc<str>>,
-    /// Discovery has handed over all streams of the shards that were held at this epoch.
+    /// The epoch of the held shards for which discovery has reported all streams.
     pub(super) looked: Option<u64>,
 }
 
@@ -92,7 +92,7 @@ impl Registry {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes something of a connector, unless the runner that says it has been replaced.
+    /// Updates a connector's entry, unless the runner that asks for it has been replaced.
     fn note(&self, name: &str, cancel: &CancellationToken, note: impl FnOnce(&mut Entry)) {
         let mut entries = self.lock();
         if !cancel.is_cancelled()
@@ -115,10 +115,10 @@ impl Connectors {
         Self { dependencies, shards, offsets_topics, gate, runtime, registry: Arc::default() }
     }
 
-    /// Makes it so.
+    /// Stops and starts connectors so that those run that the log says.
     pub(super) fn apply(&self, view: &ConfigView) {
         let mut entries = self.registry.lock();
-        // One that cannot be read is refused when the connector is planned.
+        // A record that cannot be read is refused when the connector is planned.
         let home = |name: &String| view.offsets_home(name).ok().and_then(|home| home.topic);
         let runs_on = |name: &String, entry: &Entry| {
             view.target(name) == TargetState::Started
@@ -153,7 +153,7 @@ impl Connectors {
     fn end(&self, name: &str, entry: &Entry) {
         entry.cancel.cancel();
         self.shards.remove_connector(name);
-        tracing::info!(connector = name, "the connector ends here");
+        tracing::info!(connector = name, "connector stopped on this worker");
     }
 
     fn begin(&self, name: &str, settings: &Settings, offsets_topic: Option<String>) -> Entry {
@@ -190,7 +190,7 @@ impl Connectors {
         }
     }
 
-    /// Does what somebody asked for.
+    /// Restarts what a request names.
     pub(super) fn restart(&self, request: &RestartRequest, view: &ConfigView) {
         let name = &request.connector;
         let task = request.task.map(|id| view.tasks(name).and_then(|tasks| tasks.get(&id)));
@@ -200,7 +200,7 @@ impl Connectors {
         let mut entries = self.registry.lock();
         let Some(entry) = entries.get_mut(name) else { return };
         if request.include_tasks && !request.only_failed {
-            // All of it anew: files of secrets are read again.
+            // Everything is started again: files of secrets are read again.
             self.begin_again(name, entry);
             return;
         }
@@ -218,12 +218,12 @@ impl Connectors {
         *entry = Entry { has_tasks, ..self.begin(name, &settings, offsets_topic) };
     }
 
-    /// Shards that have come may have streams that nobody here has looked for.
+    /// Wakes all runners: newly assigned shards may have streams that this worker has not looked for.
     pub(super) fn look_now(&self) {
         self.registry.lock().values().for_each(|entry| entry.wake.notify_one());
     }
 
-    /// Returns another number when what is known of a connector has changed.
+    /// Returns a number that changes whenever a connector's entry does.
     pub(super) fn version(&self) -> u64 {
         self.registry.version.load(Ordering::Acquire)
     }
@@ -239,7 +239,7 @@ impl Connectors {
         })
     }
 
-    /// Streams of a connector that are here.
+    /// Returns the streams of a connector that are in shards of this worker.
     pub(super) fn streams(&self, name: &str) -> Vec<Arc<StreamPlan>> {
         self.shards.streams(name).into_iter().filter(|plan| self.shards.holds(&plan.key)).collect()
     }
@@ -274,7 +274,7 @@ struct Runner {
 }
 
 impl Runner {
-    /// Runs, and again when that panics: its streams go on meanwhile, and are started anew with it.
+    /// Runs the connector, and again after a panic: its streams continue meanwhile, and are restarted with it.
     async fn run_supervised(self: Arc<Self>) {
         let mut panics = 0;
         while let Err(panicked) = catch_async(Part::Connector, Arc::clone(&self).run()).await {
@@ -284,7 +284,7 @@ impl Runner {
                 connector = self.name,
                 %panicked,
                 delay_ms = delay.as_millis() as u64,
-                "what runs the connector panicked; it is started again"
+                "the connector's runner panicked and is restarted"
             );
             self.registry.note(&self.name, &self.cancel, |entry| entry.failed = Some(panicked.to_string()));
             tokio::time::sleep(delay).await;
@@ -297,7 +297,7 @@ impl Runner {
             connector = self.name,
             streams = streams.len(),
             discovers = discovery.is_some(),
-            "the connector begins"
+            "connector started on this worker"
         );
         for plan in streams {
             self.added(plan);
@@ -327,7 +327,7 @@ impl Runner {
         }
     }
 
-    /// Tries to start until it can be done.
+    /// Tries to start until it succeeds.
     async fn plan(&self) -> ConnectorPlan {
         let mut failures = 0;
         loop {
@@ -349,7 +349,7 @@ impl Runner {
                         connector = self.name,
                         reason,
                         delay_ms = delay.as_millis() as u64,
-                        "the connector cannot be started; it is tried again"
+                        "the connector cannot start and is retried"
                     );
                     self.registry.note(&self.name, &self.cancel, |entry| entry.failed = Some(reason));
                     tokio::select! {
@@ -362,7 +362,7 @@ impl Runner {
     }
 }
 
-/// Hands on what is found, as long as the runner is the connector's.
+/// Passes on what discovery finds, as long as this runner has not been replaced.
 impl StreamListener for Runner {
     fn epoch(&self) -> u64 {
         self.shards.held_version()
@@ -391,7 +391,7 @@ impl StreamListener for Runner {
     }
 
     fn added(&self, plan: Arc<StreamPlan>) {
-        // Whoever ends the runner holds this lock, and removes what was added before.
+        // The runner is stopped under this lock, and streams added before are removed then.
         let _entries = self.registry.lock();
         if !self.cancel.is_cancelled() {
             self.shards.added(plan);

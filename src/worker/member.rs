@@ -1,4 +1,4 @@
-//! What the herder asks of its worker as a member of the group.
+//! The worker as the herder sees it: a member of its group.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::config::table::connector::service::REGION;
 use crate::config::table::connector::streams::{LIST, PREFIX};
 use crate::herder::Member;
 
-/// The most streams of a connector that are asked for when its settings are tried.
+/// The maximum number of a connector's streams that a validation asks the service for.
 const STREAMS_TRIED_MAX: usize = 5;
-/// How long the service may take to answer.
+/// How long the service may take to respond.
 const TRY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A worker that joins its group, or has joined it.
+/// A worker that is joining its group, or has joined it.
 pub(super) struct GroupMember {
     pub(super) cluster_id: Option<String>,
     pub(super) shards: Arc<Shards>,
@@ -49,7 +49,7 @@ impl Member for GroupMember {
             let mut found = self.dependencies.topic_problems(connector).await;
             let tried = tokio::time::timeout(TRY_TIMEOUT, try_service(&self.dependencies, connector)).await;
             let no_answer =
-                |_| Err((REGION.name(), format!("the service gives no answer within {} s", TRY_TIMEOUT.as_secs())));
+                |_| Err((REGION.name(), format!("the service does not respond within {} s", TRY_TIMEOUT.as_secs())));
             found.extend(tried.unwrap_or_else(no_answer).err().map(|(key, reason)| (key.to_owned(), reason)));
             found
         }
@@ -57,7 +57,10 @@ impl Member for GroupMember {
     }
 }
 
-/// Asks the service for some of a connector's streams. Returns the setting that is wrong, and why.
+/// Asks the service for some of a connector's streams.
+///
+/// # Errors
+/// The setting that is wrong, and why.
 async fn try_service(dependencies: &Dependencies, config: &ConnectorConfig) -> Result<(), (&'static str, String)> {
     let client = dependencies.client(config).await.map_err(|error| (REGION.name(), explain(&error)))?;
     match &config.streams {

@@ -6,7 +6,7 @@
 //! has a shard that nobody has begun, has lost offsets. Whatever is wrong with a topic fails the connectors that have their offsets in it, and
 //! nobody else; it is opened again by a back-off.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,8 @@ use crate::supervision::{Part, fault_point};
 /// A topic that cannot be opened is tried again so.
 const RETRY: RestartPolicy =
     RestartPolicy { timeout: None, base: Duration::from_secs(1), cap: Duration::from_secs(60) };
+/// How often it is looked whether the group has heard that a topic was closed.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// A connector waits this long for its topic to be opened before it says so.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -124,13 +126,13 @@ impl OffsetsTopics {
                 self.lock().remove(&topic);
                 tracing::info!(topic, "no connector has its offsets in this topic any more: its shards are released");
             }
-            for topic in wanted {
-                if self.is_due(&topic) {
-                    self.try_open(&topic).await;
+            for topic in &wanted {
+                if self.is_due(topic) {
+                    self.try_open(topic).await;
                     listener.looked();
                 }
             }
-            let next = self.next_try();
+            let next = self.next_try(&wanted);
             tokio::select! {
                 () = stop.cancelled() => return,
                 changed = moved.changed() => if changed.is_err() { return },
@@ -147,21 +149,26 @@ impl OffsetsTopics {
         self.lock().keys().cloned().collect()
     }
 
+    /// Returns whether a topic is to be opened now. One that is opened again before the group has heard that it was closed
+    /// would not be assigned again, and its shards would be held by nobody.
     fn is_due(&self, topic: &str) -> bool {
-        match self.lock().get(topic) {
+        let is_time = match self.lock().get(topic) {
             None => true,
             Some(State::Open) => false,
-            Some(State::Refused { next, .. }) => *next <= Instant::now() && self.parts.subscription.is_in_force(),
-        }
+            Some(State::Refused { next, .. }) => *next <= Instant::now(),
+        };
+        is_time && self.parts.subscription.is_in_force()
     }
 
-    /// Returns when the next topic is due, or a time at which it does no harm to look.
-    fn next_try(&self) -> Instant {
+    /// Returns when the next of these topics is due, or a time at which it does no harm to look.
+    fn next_try(&self, wanted: &BTreeSet<String>) -> Instant {
         let states = self.lock();
-        let times = states.values().filter_map(|state| match state {
-            State::Open => None,
-            // Looked at again soon where only the group has not heard yet.
-            State::Refused { next, .. } => Some((*next).max(Instant::now() + Duration::from_millis(200))),
+        // Only the group has not heard yet.
+        let soon = Instant::now() + LOOK_AGAIN;
+        let times = wanted.iter().filter_map(|topic| match states.get(topic) {
+            None => Some(soon),
+            Some(State::Open) => None,
+            Some(State::Refused { next, .. }) => Some((*next).max(soon)),
         });
         times.min().unwrap_or_else(|| Instant::now() + RETRY.cap)
     }

@@ -1,4 +1,4 @@
-//! The offsets topics whose shards a worker may hold, and which of them a connector's streams belong to.
+//! The offsets topics whose shards a worker may hold, and the topic that a connector's streams belong to.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,10 +7,10 @@ use crate::kafka::KafkaLog;
 use crate::model::{OffsetKey, ShardCount, TopicShard};
 use crate::shard::OwnerContext;
 
-/// What the owners of one offsets topic's shards share.
+/// What the owners of the shards of one offsets topic share.
 #[derive(Clone)]
 pub(super) struct TopicOwners {
-    /// How many shards there are.
+    /// The number of shards.
     pub(super) count: ShardCount,
     /// What each owner needs.
     pub(super) owners: OwnerContext<KafkaLog>,
@@ -37,13 +37,13 @@ impl ShardTopics {
         &self.workers_topic
     }
 
-    /// Makes a topic's shards known; from then on they may be assigned.
+    /// Adds a topic of connectors' own, so that its shards may be assigned.
     pub(super) fn open(&self, topic: Arc<str>, owners: TopicOwners) {
         self.own.lock().unwrap_or_else(PoisonError::into_inner).insert(topic, owners);
     }
 
-    /// Sets which topic the offsets of connectors are in that have one of their own. No stream is here of a connector of which
-    /// that has changed.
+    /// Sets the offsets topics of the connectors that have one of their own. No stream of a connector whose topic has changed may be
+    /// on this worker.
     pub(super) fn set_homes(&self, homes: HashMap<String, Arc<str>>) {
         *self.homes.lock().unwrap_or_else(PoisonError::into_inner) = homes;
     }
@@ -83,7 +83,7 @@ impl ShardTopics {
         shards.iter().map(|shard| self.named(shard)).collect::<Vec<_>>().join(", ")
     }
 
-    /// Forgets a topic of connectors' own.
+    /// Removes a topic of connectors' own.
     pub(super) fn remove(&self, topic: &str) {
         self.own.lock().unwrap_or_else(PoisonError::into_inner).remove(topic);
     }

@@ -1,8 +1,8 @@
-//! Tasks that no living worker reports of, said in the log.
+//! Logs tasks that no live worker reports.
 //!
-//! **Contract.** A shard that somebody has who is no worker of ours (any consumer may join a group), or that nobody takes,
-//! has tasks that stand still without anybody whose part it is. Every worker looks for them now and again, and says it
-//! once a minute for as long as the same ones are found.
+//! **Contract.** A shard that is assigned to a member that is no worker (any consumer may join a group), or that no member
+//! acquires, has tasks that make no progress and nobody to report that. Every worker looks for such tasks from time to
+//! time, and logs them once a minute as long as it finds the same ones.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -11,9 +11,9 @@ use crate::cluster::status::{StatusKey, StatusView};
 use crate::cluster::{ConfigView, ReportedState, TargetState};
 use crate::logging::repeated::Repeated;
 
-/// How often it is looked; what is found twice running has lasted longer than a rebalance.
+/// The interval between two looks; what two consecutive looks find has lasted longer than a rebalance.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
-/// Tasks that are remembered from one look to the next.
+/// The maximum number of tasks remembered from one look to the next.
 const REMEMBERED_MAX: usize = 1_000;
 
 /// What the last look found.
@@ -25,7 +25,7 @@ pub(super) struct Unassigned {
 }
 
 impl Unassigned {
-    /// Looks, if it is time.
+    /// Looks for such tasks, if it is time to.
     pub(super) fn look(&mut self, configs: &ConfigView, statuses: &StatusView, now: Instant) {
         if self.looked.is_some_and(|looked| now.saturating_duration_since(looked) < LOOK_EVERY) {
             return;
@@ -40,14 +40,14 @@ impl Unassigned {
                         tasks = both.len(),
                         connector,
                         task,
-                        "no living worker reports of tasks, this one for example: their shards are held by nobody, or by \
-                         members of the group that are no workers (kafka-consumer-groups.sh --describe --members)"
+                        "no live worker reports some tasks, for example this one: their shards are held by nobody, or by \
+                         members of the group that are not workers (kafka-consumer-groups.sh --describe --members)"
                     );
                 }
             }
             None => {
                 if let Some(lasted) = self.said.over() {
-                    tracing::info!(lasted_s = lasted.as_secs(), "all tasks are reported of again");
+                    tracing::info!(lasted_s = lasted.as_secs(), "all tasks are reported again");
                 }
             }
         }
@@ -55,13 +55,13 @@ impl Unassigned {
     }
 }
 
-/// Tasks of connectors that are to run which nobody who is alive has.
+/// Returns the tasks of started connectors that no live worker reports.
 fn find(configs: &ConfigView, statuses: &StatusView, now: Instant) -> BTreeSet<(String, u32)> {
     let started = configs.names().filter(|name| configs.target(name) == TargetState::Started);
     let tasks = started.flat_map(|name| configs.tasks(name).into_iter().flatten().map(move |(&id, _)| (name, id)));
     let unassigned = tasks.filter(|(name, id)| {
         let counting = statuses.counting(&StatusKey::Task((*name).clone(), *id), now);
-        // Whoever has it says why it does not run yet.
+        // A worker that has the task says why it does not run yet.
         counting.is_none_or(|status| status.state == ReportedState::Unassigned && status.trace.is_none())
     });
     unassigned.take(REMEMBERED_MAX).map(|(name, id)| (name.clone(), id)).collect()

@@ -118,6 +118,14 @@ fn a_connectors_offsets_are_moved_to_a_topic_of_its_own_and_back_and_nothing_is_
     wait_for("its tasks to run", || task_states(&second, "c") == ["RUNNING", "RUNNING"]);
 
     wait_for("the files", || ["a", "b", "other"].iter().all(|stream| stage.held(stream).len() == FRAGMENTS));
+    // At once in the same topic: its shards are released and acquired again, whoever hears first of what.
+    for _ in 0..3 {
+        assert_eq!(second.rest("DELETE", "/connectors/c", None).0, 204);
+        let (code, answer) = put(&first, "c", &settings);
+        assert_eq!(code, 201, "{answer}");
+    }
+    wait_for("its tasks to run again", || task_states(&second, "c") == ["RUNNING", "RUNNING"]);
+
     // The topic can be read without a worker, too.
     let list = |topic: &str| {
         let servers = ["offsets", "list", "--json", "--bootstrap-servers", kafka.bootstrap()];

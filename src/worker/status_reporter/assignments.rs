@@ -1,4 +1,4 @@
-//! What follows from shards that come and go: connectors look for streams, and what is let go is reported as unassigned.
+//! Reacts to assigned and released shards: connectors look for streams, and released tasks are reported as UNASSIGNED.
 
 use std::sync::Arc;
 

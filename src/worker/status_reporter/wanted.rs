@@ -1,4 +1,4 @@
-//! What the status topic is to say of what is on this worker.
+//! The statuses that the status topic should have of this worker's connectors and tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,9 @@ use crate::connector::state::StreamStatus;
 use crate::model::{OffsetKey, TopicShard};
 
 impl StatusReporter {
-    /// Returns what the topic is to say of what is here. What has no lease of its own, for nothing is pulled, is reported under the
-    /// highest epoch that anybody has reported: of equal epochs the last report counts.
+    /// Returns the statuses that the topic should have of the connectors and tasks on this worker. A task without a lease of its
+    /// own, because nothing is pulled, is reported under the highest epoch that any worker has reported: of equal epochs
+    /// the last report counts.
     pub(super) fn wanted(
         &self,
         view: &ConfigView,
@@ -51,7 +52,7 @@ impl StatusReporter {
                         Reported::Starting(reason) => (ReportedState::Unassigned, Some(reason)),
                         Reported::Running(trace) => (ReportedState::Running, trace),
                     };
-                    // One that has failed by what its shard met has no lease of its own.
+                    // A stream that failed because of its shard has no lease of its own.
                     let lease_epoch = if status.lease_epoch > 0 { status.lease_epoch } else { highest };
                     self.status(state, trace, lease_epoch)
                 };
