@@ -10,6 +10,7 @@
 //! was overtaken by a later one finds that one's config offset in the shards and writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use super::acquire::{Acquired, acquire, contend};
@@ -17,6 +18,9 @@ use super::recover::{CONFIG_OFFSET_KEY, EPOCH_BASE_KEY, RecoverError, Recovered}
 use super::{ConfigOffset, ShardLease};
 use crate::model::log::write_transaction;
 use crate::model::{Contract, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset, sequence};
+
+/// Shards that are acquired at once.
+const AT_ONCE: usize = 5;
 
 /// The shards of one offsets topic.
 pub struct ShardsOfTopic<'a, L> {
@@ -95,9 +99,33 @@ pub enum MoveError {
 }
 
 impl<L: ShardLog> ShardsOfTopic<'_, L> {
-    /// Returns the numbers of the shards.
-    fn all(&self) -> impl Iterator<Item = ShardId> {
-        (0..self.count.get()).map(ShardId)
+    /// Does something for every shard, a few at once, for most of the time is spent waiting for Kafka. Blocks.
+    fn each<T: Send>(&self, work: impl Fn(ShardId) -> Result<T, MoveError> + Sync) -> Result<Vec<T>, MoveError> {
+        let next = AtomicI32::new(0);
+        let run = || {
+            let mut done = Vec::new();
+            loop {
+                let shard = next.fetch_add(1, Ordering::Relaxed);
+                if shard >= self.count.get() {
+                    return Ok(done);
+                }
+                done.push(work(ShardId(shard))?);
+            }
+        };
+        std::thread::scope(|scope| {
+            // Where no thread can be started this one does it all.
+            let start = |_| std::thread::Builder::new().name("moving".to_owned()).spawn_scoped(scope, run).ok();
+            let threads: Vec<_> = (1..AT_ONCE).filter_map(start).collect();
+            let mut done = run();
+            for thread in threads {
+                let others = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                done = done.and_then(|mut done| {
+                    done.extend(others?);
+                    Ok(done)
+                });
+            }
+            done
+        })
     }
 
     fn topic(&self) -> String {
@@ -110,8 +138,7 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
     /// # Errors
     /// When a shard cannot be acquired, or an offset of the connector cannot be read.
     pub fn take_out(&self, connector: &str, stopped: &ConfigOffset, unbegun: Unbegun) -> Result<TakenOut, MoveError> {
-        let mut taken = TakenOut::default();
-        for shard in self.all() {
+        let parts = self.each(|shard| {
             let mut lost = false;
             let recovered = self.write(shard, |recovered| {
                 lost = unbegun == Unbegun::Lost && !recovered.has_contract;
@@ -124,19 +151,11 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
             if let Some((_, reason)) = recovered.unreadable.iter().find(|(key, _)| mine(key)) {
                 return Err(MoveError::Unreadable { shard, topic: self.topic(), reason: reason.clone() });
             }
-            let by_arn = recovered.by_arn.into_iter().filter_map(|(key, found)| Some((key.by_name()?, found.offset)));
-            for (key, offset) in recovered.positions.into_iter().chain(by_arn).filter(|(key, _)| mine(key)) {
-                taken.sequence(&key, offset.sequence);
-                // Of two positions of a stream, one of them under its ARN, the higher one counts.
-                let known = taken.offsets.get(&key);
-                if known.is_none_or(|known| known.fragment_number < offset.fragment_number) {
-                    taken.offsets.insert(key, offset);
-                }
-            }
-            for (key, last) in recovered.sequences.iter().filter(|(key, _)| mine(key)) {
-                taken.sequence(key, Some(last));
-            }
-            taken.lease_epoch = taken.lease_epoch.max(recovered.lease_epoch);
+            Ok(recovered)
+        })?;
+        let mut taken = TakenOut::default();
+        for recovered in parts {
+            taken.add(connector, recovered);
         }
         Ok(taken)
     }
@@ -146,7 +165,7 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
     /// # Errors
     /// When a shard cannot be acquired, or somebody who began later was there before.
     pub fn put_in(&self, connector: &str, taken: &TakenOut, stopped: &ConfigOffset) -> Result<(), MoveError> {
-        for shard in self.all() {
+        self.each(|shard| {
             let mut overtaken = false;
             self.write(shard, |recovered| {
                 overtaken = is_later(recovered, stopped);
@@ -157,10 +176,8 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
                     self.quiet(recovered, stopped).into_iter().chain([base]).chain(records).collect()
                 })
             })?;
-            if overtaken {
-                return Err(MoveError::Overtaken { shard, topic: self.topic() });
-            }
-        }
+            if overtaken { Err(MoveError::Overtaken { shard, topic: self.topic() }) } else { Ok(()) }
+        })?;
         Ok(())
     }
 
@@ -170,14 +187,14 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
     /// # Errors
     /// When a shard cannot be acquired.
     pub fn forget(&self, connector: &str, stopped: &ConfigOffset) -> Result<(), MoveError> {
-        for shard in self.all() {
+        self.each(|shard| {
             self.write(shard, |recovered| {
                 let known: BTreeSet<&OffsetKey> = known_of(connector, recovered).collect();
                 let gone = known.into_iter().flat_map(|key| [(sequence::key_bytes(key), None), (key.to_bytes(), None)]);
                 let gone: Vec<KeyValue> = gone.collect();
                 (!gone.is_empty() && !is_later(recovered, stopped)).then_some(gone)
-            })?;
-        }
+            })
+        })?;
         Ok(())
     }
 
@@ -242,6 +259,24 @@ fn is_later(recovered: &Recovered, stopped: &ConfigOffset) -> bool {
 }
 
 impl TakenOut {
+    /// Adds what a shard says of the connector's streams.
+    fn add(&mut self, connector: &str, recovered: Recovered) {
+        let mine = |key: &OffsetKey| key.connector == connector;
+        let by_arn = recovered.by_arn.into_iter().filter_map(|(key, found)| Some((key.by_name()?, found.offset)));
+        for (key, offset) in recovered.positions.into_iter().chain(by_arn).filter(|(key, _)| mine(key)) {
+            self.sequence(&key, offset.sequence);
+            // Of two positions of a stream, one of them under its ARN, the higher one counts.
+            let known = self.offsets.get(&key);
+            if known.is_none_or(|known| known.fragment_number < offset.fragment_number) {
+                self.offsets.insert(key, offset);
+            }
+        }
+        for (key, last) in recovered.sequences.iter().filter(|(key, _)| mine(key)) {
+            self.sequence(key, Some(last));
+        }
+        self.lease_epoch = self.lease_epoch.max(recovered.lease_epoch);
+    }
+
     fn sequence(&mut self, key: &OffsetKey, last: Option<i64>) {
         if let Some(last) = last {
             let known = self.sequences.entry(key.clone()).or_insert(last);
