@@ -20,6 +20,7 @@ mod startup;
 mod status_reporter;
 mod supervisor;
 mod unassigned;
+mod unusable_topic;
 mod watch;
 
 use std::sync::Arc;

@@ -323,7 +323,7 @@ impl Runner {
         }
         match &self.offsets_topic {
             None => Ok(()),
-            Some(topic) => self.offsets_topics.opened(topic).await.map_err(Refused),
+            Some(topic) => self.offsets_topics.opened(topic).await.map_err(|reason| Refused(reason.to_string())),
         }
     }
 

@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use super::shard_topics::TopicOwners;
 use super::shards::{Shards, TopicRefusal};
 use super::startup;
+use super::unusable_topic::UnusableTopic;
 use crate::cluster::ConfigLog;
 use crate::config::RestartPolicy;
-use crate::kafka::storage_topics::{COMPACTED, LOSES_OFFSETS, not_compacted};
+use crate::kafka::storage_topics::COMPACTED;
 use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Subscription, Topics};
 use crate::model::{Contract, ShardCount};
 use crate::shard::{OwnerContext, OwnerSettings};
@@ -69,7 +70,7 @@ enum State {
     /// Its shards are shared among the workers.
     Open,
     /// It cannot be used, for this reason; tried again at this time.
-    Refused { reason: String, failures: u32, next: Instant },
+    Refused { reason: Arc<UnusableTopic>, failures: u32, next: Instant },
 }
 
 impl OffsetsTopics {
@@ -92,13 +93,13 @@ impl OffsetsTopics {
     ///
     /// # Errors
     /// Why it is not.
-    pub(super) async fn opened(&self, topic: &str) -> Result<(), String> {
+    pub(super) async fn opened(&self, topic: &str) -> Result<(), Arc<UnusableTopic>> {
         let mut changes = self.changes.subscribe();
         let wait = async {
             loop {
                 match self.lock().get(topic) {
                     Some(State::Open) => return Ok(()),
-                    Some(State::Refused { reason, .. }) => return Err(reason.clone()),
+                    Some(State::Refused { reason, .. }) => return Err(Arc::clone(reason)),
                     None => {}
                 }
                 // It lives as long as this.
@@ -106,7 +107,7 @@ impl OffsetsTopics {
             }
         };
         let waited = tokio::time::timeout(OPENING_TIMEOUT, wait).await;
-        waited.unwrap_or_else(|_| Err(format!("topic {topic} (offsets.storage.topic) is being opened")))
+        waited.unwrap_or_else(|_| Err(Arc::new(UnusableTopic::Opening { topic: topic.to_owned() })))
     }
 
     /// Opens what the config log names and closes what it does not name any more, until it is stopped.
@@ -189,7 +190,7 @@ impl OffsetsTopics {
         self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
     }
 
-    fn note_refusal(&self, topic: &str, reason: String) {
+    fn note_refusal(&self, topic: &str, reason: UnusableTopic) {
         let mut states = self.lock();
         let failures = match states.get(topic) {
             Some(State::Refused { failures, .. }) => failures + 1,
@@ -198,15 +199,18 @@ impl OffsetsTopics {
         let delay = RETRY.delay(failures);
         tracing::error!(
             topic,
-            reason,
+            %reason,
             delay_ms = delay.as_millis() as u64,
             "connectors have their offsets in this topic, and it cannot be used; it is tried again"
         );
-        states.insert(topic.to_owned(), State::Refused { reason, failures, next: Instant::now() + delay });
+        states.insert(
+            topic.to_owned(),
+            State::Refused { reason: Arc::new(reason), failures, next: Instant::now() + delay },
+        );
     }
 
     /// Closes a topic that turns out not to be what it was: its connectors fail.
-    async fn refuse(&self, topic: &str, reason: String) {
+    async fn refuse(&self, topic: &str, reason: UnusableTopic) {
         if !matches!(self.lock().get(topic), Some(State::Open)) {
             return;
         }
@@ -230,32 +234,22 @@ impl OffsetsTopics {
     ///
     /// # Errors
     /// Why it cannot be used, with what to do.
-    async fn look(&self, topic: &str) -> Result<TopicOwners, String> {
-        let named = |reason: &dyn std::fmt::Display| format!("topic {topic} (offsets.storage.topic): {reason}");
-        let partitions = self.parts.topics.partitions(topic).await.map_err(|error| named(&error))?;
-        let Some(count) = partitions.and_then(ShardCount::new) else {
-            return Err(named(
-                &"it does not exist any more, and with it the positions of the streams are gone: bring it back as it was; or \
-                  delete the connector and make it again with another topic, and its streams begin anew",
-            ));
-        };
+    async fn look(&self, topic: &str) -> Result<TopicOwners, UnusableTopic> {
+        let named = || topic.to_owned();
+        let partitions = self.parts.topics.partitions(topic).await;
+        let partitions = partitions.map_err(|source| UnusableTopic::NotKnown { topic: named(), source })?;
+        let count = partitions.and_then(ShardCount::new).ok_or_else(|| UnusableTopic::Missing { topic: named() })?;
         // Who may not ask is not held up.
         if let Ok(Some(policy)) = self.parts.topics.cleanup_policy(topic).await
             && policy != COMPACTED
         {
-            return Err(not_compacted(topic, &policy, LOSES_OFFSETS));
+            return Err(UnusableTopic::NotCompacted { topic: named(), policy });
         }
         let contract = self.parts.contract.with_partitions(count);
         let log = KafkaLog::new(self.parts.kafka.on_topic(topic)).with_data_topics(Arc::clone(&self.parts.data_topics));
         let log = Arc::new(log);
-        let begun = startup::check_contract(Arc::clone(&log), contract.clone(), count).await;
-        // Whoever moved offsets to it has written to every shard.
-        if !begun.map_err(|error| error.to_string())?.all {
-            return Err(named(
-                &"connectors had their offsets in it, and it has not been begun: it was deleted and made anew, and streams would \
-                  be published again. Bring it back as it was; or delete the connector and make it again with another topic, and \
-                  its streams begin anew",
-            ));
+        if !startup::check_contract(Arc::clone(&log), contract.clone(), count).await?.all {
+            return Err(UnusableTopic::MadeAnew { topic: named() });
         }
         let settings = self.parts.settings.clone();
         let owners = OwnerContext { log, contract, settings, runtime: self.parts.runtime.clone() };

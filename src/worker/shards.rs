@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::error::WorkerError;
 use super::shard_topics::{ShardTopics, TopicOwners};
+use super::unusable_topic::UnusableTopic;
 use crate::cluster::AlteredShards;
 use crate::connector::{LiveStreams, ShardStreams, StreamPlan, StreamStates};
 use crate::kafka::{GroupListener, MembershipEnd};
@@ -59,7 +60,7 @@ pub(super) struct TopicRefusal {
     /// The topic.
     pub(super) topic: String,
     /// Why.
-    pub(super) reason: String,
+    pub(super) reason: UnusableTopic,
 }
 
 /// Hears what happens to a worker's shards.
@@ -215,12 +216,13 @@ impl Shards {
                 let panicked = match catch(Part::Shard, || owner().run()) {
                     Ok(Ended::Released) => return,
                     Ok(Ended::Refused(error)) => {
-                        let reason = format!("topic {topic}: {error}");
                         // One is enough to end the worker, or what is in a topic of a connector's own.
                         if is_workers {
-                            let _ = endings.try_send(WorkerError::Config(reason));
+                            let _ = endings.try_send(WorkerError::Config(format!("topic {topic}: {error}")));
                         } else {
-                            let _ = refusals.try_send(TopicRefusal { topic: (*topic).to_owned(), reason });
+                            let topic = (*topic).to_owned();
+                            let reason = UnusableTopic::Refused { topic: topic.clone(), source: error };
+                            let _ = refusals.try_send(TopicRefusal { topic, reason });
                         }
                         return;
                     }

@@ -11,11 +11,11 @@ use super::offsets_topics::OffsetsTopics;
 use super::plan::Dependencies;
 use super::shards::{Shards, TopicRefusal};
 use super::supervisor::Supervisor;
+use super::unusable_topic::UnusableTopic;
 use super::{Mode, Worker, WorkerError};
-use crate::config::table::connector::records::OFFSETS_TOPIC;
 use crate::kafka::DataTopics;
 use crate::kafka::storage_topics::{COMPACTED, LOSES_CONFIGS, LOSES_OFFSETS, LOSES_STATUSES, not_compacted};
-use crate::kafka::watch::TopicWatch;
+use crate::kafka::watch::{TopicTrouble, TopicWatch};
 use crate::logging::repeated::Repeated;
 use crate::supervision::{Part, catch_blocking, fault_point};
 
@@ -146,20 +146,17 @@ struct OwnTopics {
 
 impl OwnTopics {
     /// Notes what a look has found of the topics that are open. Returns those that are given up.
-    async fn note(&mut self, open: &[String], mut found: HashMap<String, String>) -> Vec<String> {
+    async fn note(&mut self, open: &[String], mut found: HashMap<String, TopicTrouble>) -> Vec<String> {
         self.seen.retain(|topic, _| found.contains_key(topic));
         let mut given_up = Vec::new();
         for topic in open {
             let Some(trouble) = found.remove(topic) else { continue };
             let seen = self.seen.entry(topic.clone()).or_default();
             *seen += 1;
-            tracing::warn!(topic, trouble, seen = *seen, "an offsets topic does not look like the one that it was");
+            tracing::warn!(topic, %trouble, seen = *seen, "an offsets topic does not look like the one that it was");
             if *seen >= SEEN_MIN {
                 self.seen.remove(topic);
-                let reason = format!(
-                    "topic {topic} (offsets.storage.topic): {trouble}; bring it back as it was (from a backup or another \
-                     cluster); or delete the connector and make it again with another topic, and its streams begin anew"
-                );
+                let reason = UnusableTopic::Changed { topic: topic.clone(), trouble };
                 let _ = self.refusals.send(TopicRefusal { topic: topic.clone(), reason }).await;
                 given_up.push(topic.clone());
             }
@@ -193,9 +190,11 @@ impl StorageTopics {
             }
             if rounds.is_multiple_of(POLICY_ROUNDS) {
                 for topic in self.own.topics.open() {
-                    let stored = Stored { setting: OFFSETS_TOPIC.name(), topic, loses: LOSES_OFFSETS };
-                    if let Some(reason) = uncompacted(&self.dependencies, std::iter::once(&stored)).await {
-                        let _ = self.own.refusals.send(TopicRefusal { topic: stored.topic, reason }).await;
+                    if let Ok(Some(policy)) = self.dependencies.topics.cleanup_policy(&topic).await
+                        && policy != COMPACTED
+                    {
+                        let reason = UnusableTopic::NotCompacted { topic: topic.clone(), policy };
+                        let _ = self.own.refusals.send(TopicRefusal { topic, reason }).await;
                     }
                 }
             }
@@ -211,8 +210,7 @@ impl StorageTopics {
                     watch.look(topic, partitions).err().map(|trouble| (topic.clone(), trouble))
                 };
                 let found = topics.iter().find_map(&mut look);
-                let own_found = own_held.iter().filter_map(look).map(|(topic, trouble)| (topic, trouble.to_string()));
-                let own_found: HashMap<String, String> = own_found.collect();
+                let own_found: HashMap<String, TopicTrouble> = own_held.iter().filter_map(look).collect();
                 (watch, found, own_found)
             });
             let (back, found, own_found) = looked.await.unwrap_or_else(|panicked| panicked.go_on());
