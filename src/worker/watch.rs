@@ -165,6 +165,7 @@ impl StorageTopics {
             });
             let (back, found) = looked.await.unwrap_or_else(|panicked| panicked.go_on());
             watch = back;
+            tracing::debug!(rounds, "the storage topics have been looked at");
             for (stored, reading) in self.logs.iter().zip(&mut self.readings) {
                 reading.look(stored, watch.end(&stored.topic, 0), Instant::now());
             }
