@@ -204,10 +204,9 @@ fn read(worker: &WorkerConfig) -> Result<Listed, Failure> {
     expect_topic(worker)?;
     let log = KafkaLog::new(plan::kafka_settings(worker));
     let contract = plan::contract(worker);
-    let mut reader = log.open_reader().map_err(|error| unavailable(&error))?;
     let mut listed = Listed::new();
     for shard in (0..worker.shards.get()).map(ShardId) {
-        let recovered = recover(&mut reader, shard, &contract, STALL_TIMEOUT, &|| true);
+        let recovered = log.with_reader(|reader| recover(reader, shard, &contract, STALL_TIMEOUT, &|| true));
         let recovered = recovered.map_err(|error| match error {
             RecoverError::Contract(_) => {
                 let text = format!("topic {topic}: {error}; give the worker's file (--worker), or the same with --set");

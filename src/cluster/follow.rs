@@ -2,7 +2,7 @@
 //! read up to a position.
 //!
 //! **Contract.** The position moves only when the listener has taken in everything before it. Whoever waits for a position
-//! is woken by it, by the end of the time it is willing to wait, or by [`Follower::stop`], and never by polling. A reader
+//! is woken by it, by the end of the time it is willing to wait, by [`Follower::stop`], or when the follower is given up, and never by polling. A reader
 //! that fails is replaced by a new one, which goes on from the position.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,6 +59,7 @@ struct Progress {
     moved: Condvar,
     /// The same position for async code.
     watched: watch::Sender<i64>,
+    /// Nobody follows any more: the follower was stopped, or given up.
     stopped: AtomicBool,
 }
 
@@ -133,7 +134,9 @@ impl Follower {
                         panics = if position > at { 1 } else { panics + 1 };
                         at = position;
                         if panics >= PANICS_MAX {
-                            return ended(panicked);
+                            ended(panicked);
+                            // Behind the reason: whoever waits for a position is woken to an end that is known.
+                            return progress.stop();
                         }
                         tracing::error!(
                             %panicked,
@@ -171,14 +174,14 @@ impl Follower {
     }
 
     /// Waits until everything before `position` has been taken in. Returns whether it has: `false` after `timeout`, and as soon
-    /// as the follower is stopped. Blocks.
+    /// as the follower is stopped or given up. Blocks.
     #[must_use]
     pub(super) fn wait(&self, position: i64, timeout: Duration) -> bool {
         self.wait_until(timeout, |known| known >= position)
     }
 
     /// Waits until what has been taken in is as `is_there` expects, which is given the position and asked again whenever that
-    /// moves. Returns whether it is: `false` after `timeout`, and as soon as the follower is stopped. Blocks.
+    /// moves. Returns whether it is: `false` after `timeout`, and as soon as the follower is stopped or given up. Blocks.
     #[must_use]
     pub(super) fn wait_until(&self, timeout: Duration, mut is_there: impl FnMut(i64) -> bool) -> bool {
         let deadline = Instant::now() + timeout;
@@ -193,19 +196,14 @@ impl Follower {
         true
     }
 
-    /// Returns whether the follower has been stopped.
+    /// Returns whether the follower has been stopped, or given up.
     pub(super) fn is_stopped(&self) -> bool {
         self.progress.is_stopped()
     }
 
     /// Stops following, for good, and wakes whoever waits for a position. Blocks while a reader is closed.
     pub(super) fn stop(&self) {
-        {
-            // Under the lock: whoever is about to wait has either seen it or is woken.
-            let _position = self.progress.lock();
-            self.progress.stopped.store(true, Ordering::Release);
-        }
-        self.progress.moved.notify_all();
+        self.progress.stop();
         let thread = self.lock_thread().take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("a thread that follows a topic panicked");
@@ -214,6 +212,16 @@ impl Follower {
 }
 
 impl Progress {
+    /// Has nothing more be followed, and wakes whoever waits.
+    fn stop(&self) {
+        {
+            // Under the lock: whoever is about to wait has either seen it or is woken.
+            let _position = self.lock();
+            self.stopped.store(true, Ordering::Release);
+        }
+        self.moved.notify_all();
+    }
+
     /// Waits before the next reader is opened, unless the follower is stopped meanwhile.
     fn pause(&self) {
         let until = Instant::now() + READER_PAUSE;

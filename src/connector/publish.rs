@@ -11,6 +11,7 @@ use super::StreamPlan;
 use super::states::{Restart, StreamStates};
 use crate::model::{Publication, Record, StoredOffset};
 use crate::output::{Notification, StreamOutputs};
+use crate::supervision::fault_point_in;
 use crate::{open_files, telemetry};
 
 /// After a failure to ask for a stream's ARN it is asked for again after this long, and then after twice as long each time.
@@ -159,6 +160,7 @@ pub(super) async fn learn_arn(plan: &StreamPlan) {
 
 /// Asks for the stream's ARN while it is pulled, and never ends.
 pub(super) async fn keep_learning(plan: &StreamPlan) -> std::convert::Infallible {
+    fault_point_in("learning");
     learn_arn(plan).await;
     std::future::pending().await
 }

@@ -1,7 +1,5 @@
 //! Why an operation was not done.
 
-use tokio::task::JoinError;
-
 use crate::cluster::{ChangeError, Refusal};
 use crate::model::LogError;
 use crate::model::ShardId;
@@ -35,9 +33,6 @@ pub enum OperationError {
     /// The config log cannot be read or written.
     #[error("the config topic: {0}")]
     Log(#[source] LogError),
-    /// The worker ends, and what was begun is not waited for any more.
-    #[error("{0}")]
-    Ending(#[source] JoinError),
 }
 
 impl OperationError {
@@ -46,7 +41,7 @@ impl OperationError {
         match self {
             Self::Refused(_) => false,
             Self::Log(error) => !error.kind.needs_a_grant(),
-            Self::Starting | Self::TooManyWaiting { .. } | Self::NoTurn { .. } | Self::Ending(_) => true,
+            Self::Starting | Self::TooManyWaiting { .. } | Self::NoTurn { .. } => true,
         }
     }
 }

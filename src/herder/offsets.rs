@@ -113,7 +113,7 @@ impl OffsetsEditor {
         let (shards, name) = (self.shards.clone(), name.to_owned());
         let turn = self.readings.turn().await?;
         let read = turns::within(turn, move || shards.read(&name));
-        read.await?.map_err(|failure| self.failed(failure, 0))
+        read.await.map_err(|failure| self.failed(failure, 0))
     }
 
     fn failed(&self, (shard, source): ShardFailure, altered: usize) -> OffsetsError {
@@ -156,7 +156,7 @@ impl OffsetsEditor {
             };
             (altered, told, done.len())
         });
-        match altered.await? {
+        match altered.await {
             (Ok(()), told, _) => told.map(|_| ()).map_err(|error| OperationError::from(error).into()),
             (Err(failure), _, altered) => Err(self.failed(failure, altered)),
         }
@@ -174,10 +174,8 @@ impl EditedShards {
     fn read(&self, connector: &str) -> Result<Offsets, ShardFailure> {
         let mut offsets = Offsets::new();
         for shard in (0..self.count.get()).map(ShardId) {
-            let mut reader = self.log.open_reader().map_err(|error| (shard, error.into()))?;
-            let recovered = recover(&mut reader, shard, &self.contract, STALL_TIMEOUT, &|| true);
-            self.log.give_back(recovered.is_ok().then_some(reader));
-            let recovered = recovered.map_err(|error| (shard, error))?;
+            let read = self.log.with_reader(|reader| recover(reader, shard, &self.contract, STALL_TIMEOUT, &|| true));
+            let recovered = read.map_err(|error| (shard, error))?;
             let mine = |key: &OffsetKey| key.connector == connector;
             let by_arn = recovered.by_arn.into_iter().map(|(key, place)| (key, Ok(place.offset)));
             let positions = recovered.positions.into_iter().map(|(key, offset)| (key, Ok(offset)));

@@ -67,11 +67,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         };
         let reason = format!("shard {} cannot be taken, for {} s now: {cause}", self.shard, waited.as_secs());
         // Of no use but to order what is said of the shard.
-        let end = self.context.log.open_reader().and_then(|mut reader| {
-            let bounds = reader.bounds(self.shard);
-            self.context.log.give_back(bounds.is_ok().then_some(reader));
-            bounds
-        });
+        let end = self.context.log.with_reader(|reader| reader.bounds(self.shard));
         tracing::error!(shard = self.shard.0, reason, "the shard's streams stand still");
         self.sources.blocked(reason, end.map_or(0, |bounds| bounds.end));
     }
