@@ -1,9 +1,9 @@
 //! Panics: caught by whoever started the part that panics, counted, and logged with their place.
 //!
-//! **Contract.** Every thread and every task that has to go on runs inside [`catch`] or [`catch_async`], and whoever
-//! started it decides what a panic means: the part is started again by the one way to recover, or the worker ends with
-//! exit code 70, so that whoever supervises the process starts it again. [`install`] has each panic logged where it
-//! happens, also in parts that nobody waits for.
+//! **Contract.** Every thread and every task has somebody who notices its end. It runs inside [`catch`] or [`catch_async`],
+//! and whoever started it decides what a panic means: the part is started again by the one way to recover, or the worker
+//! ends with exit code 70, so that whoever supervises the process starts it again. Work on a thread where waiting is allowed
+//! is given to [`catch_blocking`] or [`blocking`], and to nothing else. [`install`] has each panic logged where it happens.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -83,11 +83,18 @@ pub async fn catch_blocking<T: Send + 'static>(
     part: Part,
     run: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Panicked> {
+    #[expect(clippy::disallowed_methods, reason = "a panic is caught inside of it")]
     match tokio::task::spawn_blocking(move || catch(part, run)).await {
         Ok(done) => done,
         // The runtime ends, and whoever waits here with it.
         Err(_) => std::future::pending().await,
     }
+}
+
+/// Runs work on a thread where waiting is allowed, for whoever waits for what it returns. A panic is counted there for the
+/// part, and goes on where it is waited for: it never becomes an answer. It is counted also when nobody waits any more.
+pub async fn blocking<T: Send + 'static>(part: Part, run: impl FnOnce() -> T + Send + 'static) -> T {
+    catch_blocking(part, run).await.unwrap_or_else(|panicked| panicked.go_on())
 }
 
 /// Runs what Kafka's client calls: a panic must not go through C, where it would end the process. It is counted, and
@@ -111,10 +118,16 @@ pub(crate) fn caught(part: Part, payload: &(dyn Any + Send)) -> Panicked {
 /// Panics here when a test wants it ([`fault`]); nothing in a release.
 #[inline]
 pub(crate) fn fault_point(part: Part) {
+    fault_point_in(part.name());
+}
+
+/// The same at a place within a part that has a name of its own there.
+#[inline]
+pub(crate) fn fault_point_in(place: &'static str) {
     #[cfg(debug_assertions)]
-    fault::point(part);
+    fault::point(place);
     #[cfg(not(debug_assertions))]
-    let _ = part;
+    let _ = place;
 }
 
 #[cfg(test)]

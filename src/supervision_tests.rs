@@ -28,6 +28,16 @@ async fn one_on_a_thread_where_waiting_is_allowed_goes_on_where_it_is_waited_for
     assert_eq!((panicked.part, panicked.message.as_str()), (Part::Metrics, "inside"));
 }
 
+#[tokio::test]
+async fn work_that_is_waited_for_goes_on_panicking_with_its_place() {
+    install();
+    let caught = catch_async(Part::Worker, blocking(Part::Topics, || panic!("deep"))).await;
+    let panicked: Panicked = caught.map(|(): ()| ()).unwrap_err();
+    assert_eq!((panicked.part, panicked.message.as_str()), (Part::Topics, "deep"));
+    assert!(panicked.place.starts_with(file!()), "{panicked}");
+    assert_eq!(blocking(Part::Topics, || 7).await, 7);
+}
+
 #[test]
 fn names_are_all_different() {
     let names: std::collections::BTreeSet<_> = Part::ALL.iter().map(|part| part.name()).collect();

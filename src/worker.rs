@@ -24,6 +24,7 @@ mod unusable_topic;
 mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch as watched};
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,9 @@ use connectors::Connectors;
 pub use error::WorkerError;
 use shards::Shards;
 use supervisor::Supervisor;
+
+/// A worker that has not left its group by then ends all the same, whatever it ends for: nothing is lost by it, it is pulled again.
+const LEAVE_MAX: Duration = Duration::from_millis(9_500);
 
 /// Where connectors come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,21 +143,29 @@ impl Worker {
         let _stop_at_the_end = supervisor.stop.clone().drop_guard();
         supervisor.start(Part::Metrics, Arc::clone(&self).keep_metrics(supervisor.stop.clone()));
         supervisor.start(Part::OpenFiles, open_files::watch(supervisor.stop.clone()));
-        let Some(prepared) = self.prepare(given, &supervisor, &shutdown).await? else { return Ok(()) };
+        let prepared = tokio::select! {
+            // The end of a part is the reason for what fails by it.
+            biased;
+            error = end_of_a_part(&mut ends, &mut rest_ends) => {
+                tracing::error!(%error, "the worker cannot start and ends");
+                return Err(error);
+            }
+            prepared = self.prepare(given, &supervisor, &shutdown) => prepared?,
+        };
+        let Some(prepared) = prepared else { return Ok(()) };
         let joined = Arc::clone(&self).join(prepared, &supervisor)?;
         let result = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
-            Some(error) = ends.recv() => Err(error),
-            Some(panicked) = rest_ends.recv() => Err(panicked.into()),
+            error = end_of_a_part(&mut ends, &mut rest_ends) => Err(error),
         };
         if let Err(error) = &result {
             tracing::error!(%error, "the worker cannot go on and ends");
         }
         tracing::info!("stopping: committing what is whole, leaving the group");
         self.phase.send_modify(Phase::stop);
-        joined.leave(&self.configs, &self.statuses).await;
-        tracing::info!("stopped");
-        result
+        let left = within(LEAVE_MAX, joined.leave(&self.configs, &self.statuses)).await;
+        // What it ends for counts more than how it ends.
+        result.and(left)
     }
 
     /// Looks after what is measured: nothing of it grows with time.
@@ -216,3 +228,37 @@ impl Worker {
         }
     }
 }
+
+/// Leaves the group, for at most this long.
+///
+/// # Errors
+/// When leaving panics.
+async fn within(limit: Duration, leaving: impl Future<Output = Result<(), Panicked>>) -> Result<(), WorkerError> {
+    match tokio::time::timeout(limit, leaving).await {
+        Ok(Ok(())) => tracing::info!("stopped"),
+        Ok(Err(panicked)) => {
+            tracing::error!(%panicked, "leaving the group panicked; what was not committed is pulled again");
+            return Err(panicked.into());
+        }
+        Err(_) => {
+            tracing::warn!("the shutdown takes too long and is cut short; what was not committed is pulled again");
+        }
+    }
+    Ok(())
+}
+
+/// Returns why the worker has to end, when a part that it cannot do without has ended.
+async fn end_of_a_part(
+    ends: &mut mpsc::Receiver<WorkerError>,
+    rest_ends: &mut mpsc::Receiver<Panicked>,
+) -> WorkerError {
+    tokio::select! {
+        Some(error) = ends.recv() => error,
+        Some(panicked) = rest_ends.recv() => panicked.into(),
+        else => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

@@ -1,8 +1,9 @@
 //! The command line: what it refuses, and with which exit code.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn run(arguments: &[&str]) -> (i32, String) {
     let Output { status, stdout, stderr } =
@@ -257,14 +258,30 @@ fn a_file_that_is_none_is_said_once_and_with_what_was_expected() {
 fn a_worker_that_takes_its_time_is_told_of() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
+    // The worker answers when it has been told of, however long that takes.
+    let (answer, told) = std::sync::mpsc::channel::<()>();
     std::thread::spawn(move || {
         while let Ok((mut socket, _)) = listener.accept() {
-            std::thread::sleep(std::time::Duration::from_millis(3_300));
+            let _ = told.recv();
             let _ = std::io::Write::write_all(&mut socket, b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n");
         }
     });
+    let run = |arguments: &[&str]| -> (Option<i32>, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kvs-connect"));
+        let mut child =
+            command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut said = String::new();
+        for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+            let line = line.unwrap() + "\n";
+            if line.contains("the worker has not responded yet") {
+                answer.send(()).unwrap();
+            }
+            said += &line;
+        }
+        (child.wait().unwrap().code(), said)
+    };
     let (code, said) = run(&["connector", "delete", "cameras", "--url", &url]);
-    assert_eq!(code, 0, "{said}");
+    assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("the worker has not responded yet; changes wait for Kafka for up to 60 s"), "{said}");
     let (_, said) = run(&["connector", "get", "cameras", "--url", &url]);
     assert!(said.contains("the worker has not responded yet\n"), "{said}");

@@ -11,8 +11,9 @@ fn claim(budget: &MemoryBudget, waits: &Waits) -> Claim {
     Claim::new(budget, MemoryPermit::default(), Arc::clone(waits))
 }
 
+/// Asks once: what can be had is had at once.
 async fn is_waiting(claim: &mut Claim, count: usize) -> bool {
-    tokio::time::timeout(Duration::from_millis(20), claim.extend(count)).await.is_err()
+    tokio::time::timeout(Duration::ZERO, claim.extend(count)).await.is_err()
 }
 
 async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {

@@ -18,6 +18,7 @@ const USER_AGENT: &str = concat!("kvs-connect/", env!("CARGO_PKG_VERSION"));
 /// Makes the client on a thread where blocking is allowed: its certificates are read from a file.
 pub(crate) async fn build_off_runtime(config: &HttpConfig) -> Result<reqwest::Client, ConfigError> {
     let config = config.clone();
+    #[expect(clippy::disallowed_methods, reason = "a panic is an error of the caller's, which is no answer")]
     let built = tokio::task::spawn_blocking(move || build(&config)).await;
     built.map_err(|error| ConfigError::HttpClient { source: Box::new(error) })?
 }

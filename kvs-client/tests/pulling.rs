@@ -67,18 +67,15 @@ async fn an_idle_stream_is_asked_within_the_limit() {
     pull(&mut puller, 1).await;
     let began = Instant::now();
     let mut opened = 0;
-    let _ = tokio::time::timeout(Duration::from_secs(2), async {
-        loop {
-            match puller.next().await.unwrap() {
-                Pulled::Opened { .. } => opened += 1,
-                Pulled::CaughtUp { .. } => {}
-                other => panic!("{other:?}"),
-            }
+    while opened < 8 {
+        match puller.next().await.unwrap() {
+            Pulled::Opened { .. } => opened += 1,
+            Pulled::CaughtUp { .. } => {}
+            other => panic!("{other:?}"),
         }
-    })
-    .await;
+    }
     let most = 1.0 + began.elapsed().as_secs_f64() * 5.0;
-    assert!(opened >= 1 && f64::from(opened) <= most, "{opened} sessions in {:?}", began.elapsed());
+    assert!(f64::from(opened) <= most, "{opened} sessions in {:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -16,6 +16,9 @@ use output::Output;
 /// The time limit for writing the remaining output when the program ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The exit code for a defect of the program, as sysexits has it.
+const EXIT_SOFTWARE: u8 = 70;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let Command::Serve(serve) = Cli::parse().command;
@@ -42,11 +45,17 @@ async fn main() -> ExitCode {
         }
     };
     stdout.line(&format!("listening on {}", simulator.url()));
-    wait_for_signal().await;
+    let code = tokio::select! {
+        () = wait_for_signal() => ExitCode::SUCCESS,
+        () = simulator.ended() => {
+            stderr.line("kvs-simulator: connections are no longer accepted, which is a defect; start it again");
+            ExitCode::from(EXIT_SOFTWARE)
+        }
+    };
     simulator.stop().await;
     stdout.flush(FLUSH_TIMEOUT);
     stderr.flush(FLUSH_TIMEOUT);
-    ExitCode::SUCCESS
+    code
 }
 
 async fn wait_for_signal() {

@@ -4,23 +4,29 @@ mod config;
 mod tls;
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::IntoResponse;
 use axum::{Extension, Router};
+use futures::FutureExt;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::api::{self, Service};
 use crate::call_limits::CallLimits;
 use crate::clock::Clock;
 use crate::connection::ConnectionHandle;
+use crate::error::ServiceError;
 use crate::fault::Fault;
 use crate::faults::Faults;
 use crate::model::{Media, Stream, StreamSource};
@@ -44,6 +50,8 @@ pub struct Simulator {
     default_account: String,
     certificate_pem: Option<String>,
     cancel: CancellationToken,
+    /// Cancelled when the task that accepts connections has ended, however that happened.
+    ended: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -79,10 +87,11 @@ impl Simulator {
             data_endpoint: url.clone(),
             default_account: default_account.clone(),
         });
-        let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(accept(listener, acceptor, router, cancel.clone(), tasks.clone()));
+        let (cancel, ended, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+        let accepting = accept(listener, acceptor, with_panics_caught(router), cancel.clone(), tasks.clone());
+        tasks.spawn(noticed(accepting, ended.clone().drop_guard()));
         tasks.close();
-        Ok(Self { address, url, store, faults, default_account, certificate_pem, cancel, tasks })
+        Ok(Self { address, url, store, faults, default_account, certificate_pem, cancel, ended, tasks })
     }
 
     /// Returns the address it listens on.
@@ -142,6 +151,11 @@ impl Simulator {
         self.faults.clear();
     }
 
+    /// Waits until connections are no longer accepted. Unless the simulator is stopped that is a defect.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
     /// Closes all connections and waits until they are closed.
     pub async fn stop(self) {
         self.cancel.cancel();
@@ -179,6 +193,20 @@ fn play(store: &Store, account: &str, source: &StreamSource) -> Result<(), Serve
     Ok(())
 }
 
+/// Runs a task that says when it ends, a panic included: the guard is dropped then.
+async fn noticed<T>(task: impl Future<Output = T>, ended: DropGuard) -> T {
+    let _ended = ended;
+    task.await
+}
+
+/// Has the panic of a request answered with 500 instead of closing its connection.
+fn with_panics_caught(router: Router) -> Router {
+    router.layer(axum::middleware::from_fn(async |request: Request, next: Next| {
+        let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+        answered.unwrap_or_else(|_| ServiceError::internal("the simulator panicked".to_owned()).into_response())
+    }))
+}
+
 async fn accept(
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
@@ -212,11 +240,18 @@ async fn handle(socket: TcpStream, acceptor: Option<TlsAcceptor>, router: Router
     };
     match acceptor {
         None => serve(socket, router, cancel).await,
-        Some(acceptor) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket)).await {
-            Ok(Ok(stream)) => serve(stream, router, cancel).await,
-            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-            Err(_) => tracing::debug!("TLS handshake timed out"),
-        },
+        Some(acceptor) => {
+            let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket));
+            let shaken = tokio::select! {
+                () = cancel.cancelled() => return,
+                shaken = handshake => shaken,
+            };
+            match shaken {
+                Ok(Ok(stream)) => serve(stream, router, cancel).await,
+                Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                Err(_) => tracing::debug!("TLS handshake timed out"),
+            }
+        }
     }
 }
 
@@ -235,3 +270,7 @@ where
         },
     }
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

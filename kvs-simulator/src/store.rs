@@ -127,6 +127,7 @@ impl Store {
             return Ok(());
         }
         let (store, stream, fragment) = (Arc::clone(self), Arc::clone(stream), Arc::clone(fragment));
+        #[expect(clippy::disallowed_methods, reason = "a panic is an error: the fragment is not acknowledged")]
         let saving = tokio::task::spawn_blocking(move || {
             store.on_disk(|disk| {
                 disk.save_fragment(&stream.identity, &fragment)?;

@@ -28,6 +28,7 @@ fn sdk(language: &str) -> String {
 /// Runs a client and returns what it prints.
 async fn run(mut command: Command) -> String {
     command.env_remove("HTTP_PROXY").env_remove("HTTPS_PROXY").env_remove("http_proxy").env_remove("https_proxy");
+    #[expect(clippy::disallowed_methods, reason = "a panic fails the test")]
     let output = tokio::task::spawn_blocking(move || command.output().expect("the client can be run")).await.unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");

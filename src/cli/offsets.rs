@@ -213,10 +213,9 @@ fn read(worker: &WorkerConfig, own: Option<&str>) -> Result<Listed, Failure> {
     let count = expect_topic(worker, own)?;
     let log = KafkaLog::new(plan::kafka_settings(worker).on_topic(topic));
     let contract = plan::contract(worker).with_partitions(count);
-    let mut reader = log.open_reader().map_err(|error| unavailable(&error))?;
     let mut listed = Listed::new();
     for shard in (0..count.get()).map(ShardId) {
-        let recovered = recover(&mut reader, shard, &contract, STALL_TIMEOUT, &|| true);
+        let recovered = log.with_reader(|reader| recover(reader, shard, &contract, STALL_TIMEOUT, &|| true));
         let recovered = recovered.map_err(|error| match error {
             RecoverError::Contract(_) => {
                 let text =

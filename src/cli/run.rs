@@ -13,10 +13,12 @@ use super::output;
 use super::validate::{check_all, load_all};
 use super::worker_args::WorkerArgs;
 use crate::rest::{self, Access, ListenError};
+use crate::supervision::{Part, fault_point};
 use crate::worker::{Mode, Worker, WorkerError, clients};
 use crate::{logging, supervision, telemetry};
 
-/// A shutdown that takes longer is cut short: nothing is lost, because it will be pulled again.
+/// A shutdown that is not done by then is cut short: nothing is lost by it, it is pulled again. A worker that has joined its group
+/// cuts its own short before, and ends with its own exit code; this is for one that is still starting.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(9_700);
 
 /// Runs a worker.
@@ -69,7 +71,8 @@ impl Run {
             .build()
             .map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("no runtime: {error}")))?;
         let mode = if self.standalone { Mode::Standalone } else { Mode::Distributed };
-        let result = runtime.block_on(async {
+        let run = async {
+            fault_point(Part::Worker);
             let shutdown = CancellationToken::new();
             watch_signals(shutdown.clone())?;
             let bound = rest::bind(&config.rest).await.map_err(|error| {
@@ -86,14 +89,15 @@ impl Run {
                 let code = match error {
                     WorkerError::Config(_) => EXIT_CONFIG,
                     WorkerError::Unavailable(_) => EXIT_UNAVAILABLE,
-                    WorkerError::Panicked(_) => EXIT_SOFTWARE,
+                    WorkerError::Panicked(_) | WorkerError::PartEnded(_) => EXIT_SOFTWARE,
                 };
                 Failure::new(code, error)
             })
-        });
-        // Threads that wait for Kafka are abandoned.
+        };
+        let result = runtime.block_on(supervision::catch_async(Part::Worker, run));
+        // Threads that wait for Kafka are not waited for.
         runtime.shutdown_background();
-        result
+        result.unwrap_or_else(|panicked| Err(Failure::new(EXIT_SOFTWARE, panicked)))
     }
 }
 
@@ -176,7 +180,7 @@ fn exit(code: i32) {
 fn watch_signals(shutdown: CancellationToken) -> Result<(), Failure> {
     let listen = |kind| signal(kind).map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("no signals: {error}")));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    tokio::spawn(async move {
+    let watching = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -189,6 +193,13 @@ fn watch_signals(shutdown: CancellationToken) -> Result<(), Failure> {
                 tracing::warn!("the shutdown took too long and was cut short; what was not committed will be pulled again");
                 exit(0);
             }
+        }
+    };
+    tokio::spawn(async move {
+        // Nobody could tell the worker to stop any more.
+        if let Err(panicked) = supervision::catch_async(Part::Worker, watching).await {
+            tracing::error!(%panicked, "the worker cannot go on and ends");
+            exit(EXIT_SOFTWARE.into());
         }
     });
     Ok(())

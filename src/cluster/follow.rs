@@ -59,6 +59,7 @@ struct Progress {
     moved: Condvar,
     /// The same position for async code.
     watched: watch::Sender<i64>,
+    /// Nobody follows any more: the follower was stopped, or given up.
     stopped: AtomicBool,
 }
 
@@ -133,7 +134,9 @@ impl Follower {
                         panics = if position > at { 1 } else { panics + 1 };
                         at = position;
                         if panics >= PANICS_MAX {
-                            return ended(panicked);
+                            ended(panicked);
+                            // Behind the reason: whoever waits for a position is woken to an end that is known.
+                            return progress.stop();
                         }
                         tracing::error!(
                             %panicked,
@@ -193,19 +196,14 @@ impl Follower {
         true
     }
 
-    /// Returns whether the follower has been stopped.
+    /// Returns whether the follower has been stopped, or given up.
     pub(super) fn is_stopped(&self) -> bool {
         self.progress.is_stopped()
     }
 
     /// Stops following for good, and wakes all callers that wait for a position. Blocks while a reader is closed.
     pub(super) fn stop(&self) {
-        {
-            // Under the lock, so that a caller about to wait has either seen it or is woken.
-            let _position = self.progress.lock();
-            self.progress.stopped.store(true, Ordering::Release);
-        }
-        self.progress.moved.notify_all();
+        self.progress.stop();
         let thread = self.lock_thread().take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("a thread that follows a topic panicked");
@@ -214,6 +212,16 @@ impl Follower {
 }
 
 impl Progress {
+    /// Has nothing more be followed, and wakes whoever waits.
+    fn stop(&self) {
+        {
+            // Under the lock: whoever is about to wait has either seen it or is woken.
+            let _position = self.lock();
+            self.stopped.store(true, Ordering::Release);
+        }
+        self.moved.notify_all();
+    }
+
     /// Waits before the next reader is opened, unless the follower is stopped meanwhile.
     fn pause(&self) {
         let until = Instant::now() + READER_PAUSE;

@@ -164,3 +164,34 @@ fn a_reader_that_reads_nothing_is_replaced() {
     assert!(opened.load(Ordering::Relaxed) >= 4);
     follower.stop();
 }
+
+/// Panics at every record.
+struct Panicking;
+
+impl Listener for Panicking {
+    fn read(&mut self, record: Option<OffsetRecord>, _position: i64) {
+        assert!(record.is_none(), "on purpose");
+    }
+}
+
+/// Whoever starts waits for the log's end: it would wait out its time, and tell of a log that cannot be read.
+#[test]
+fn a_follower_that_is_given_up_wakes_whoever_waits_and_has_told_why_before() {
+    let log = MemoryLog::default();
+    write(&log, "a");
+    let follower = Follower::new(Part::StatusLog);
+    let (told, reason) = std::sync::mpsc::channel();
+    let told = Mutex::new(told);
+    let ended: FollowerEnded = Arc::new(move |panicked| told.lock().unwrap().send(panicked).unwrap());
+    let open = {
+        let log = log.clone();
+        move || log.reader()
+    };
+    let end = follower.start(open, |_| Panicking, &ended).unwrap();
+    let began = Instant::now();
+    assert!(!follower.wait(end, LONG));
+    assert!(began.elapsed() < LONG / 2, "nobody was woken");
+    assert!(reason.try_recv().unwrap().message.contains("on purpose"));
+    assert!(follower.is_stopped());
+    follower.stop();
+}

@@ -115,10 +115,10 @@ impl LiveStreams {
             }
             if let Some(last_words) = last_words {
                 let queue = running.queue.clone();
-                self.runtime.spawn(async move {
-                    // If the shard is lost meanwhile, the notification is dropped.
+                self.runtime.spawn(catch_async(Part::Stream, async move {
+                    // A shard that is lost meanwhile does not tell.
                     let _ = queue.send(last_words).await;
-                });
+                }));
             }
         }
         drop(inner);
@@ -141,8 +141,7 @@ impl LiveStreams {
             // Dropping the task closes its session; a partly received fragment is pulled again.
             tokio::select! {
                 () = cancel.cancelled() => {}
-                () = pull_supervised(Arc::clone(&plan), positions, states, queue) => {}
-                never = keep_learning(&plan) => match never {},
+                () = pull_supervised(plan, positions, states, queue) => {}
             }
         });
     }
@@ -177,14 +176,19 @@ impl LiveStreams {
     }
 }
 
-/// Pulls a stream; a panic counts as a failure like any other.
+/// Pulls a stream, and learns its ARN meanwhile; a panic of either is a failure like any other.
 async fn pull_supervised(
     plan: Arc<StreamPlan>,
     positions: SharedPositions,
     states: Arc<StreamStates>,
     queue: mpsc::Sender<Publication>,
 ) {
-    let again = || pull(Arc::clone(&plan), positions.clone(), Arc::clone(&states), queue.clone());
+    let again = || async {
+        tokio::select! {
+            () = pull(Arc::clone(&plan), positions.clone(), Arc::clone(&states), queue.clone()) => {}
+            never = keep_learning(&plan) => match never {},
+        }
+    };
     while let Err(panicked) = catch_async(Part::Stream, again()).await {
         states.fail(&plan.key, panicked.to_string(), Restart::Automatic);
         // The stream belongs to another worker now.

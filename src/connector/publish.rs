@@ -11,6 +11,7 @@ use super::StreamPlan;
 use super::states::{Restart, StreamStates};
 use crate::model::{Publication, Record, StoredOffset};
 use crate::output::{Notification, StreamOutputs};
+use crate::supervision::fault_point_in;
 use crate::{open_files, telemetry};
 
 /// The delay before the ARN is requested again after a failure; it doubles each time.
@@ -159,6 +160,7 @@ pub(super) async fn learn_arn(plan: &StreamPlan) {
 
 /// Requests the stream's ARN while the stream is pulled, and never returns.
 pub(super) async fn keep_learning(plan: &StreamPlan) -> std::convert::Infallible {
+    fault_point_in("learning");
     learn_arn(plan).await;
     std::future::pending().await
 }

@@ -80,6 +80,6 @@ impl Changes {
                 }
             }
         });
-        Ok(changed.await??)
+        Ok(changed.await?)
     }
 }

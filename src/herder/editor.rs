@@ -60,7 +60,7 @@ impl OffsetsEditor {
         let turn = self.readings.turn().await?;
         let (shards, name) = (self.shards_of(topic).await?, name.to_owned());
         let read = turns::within(turn, move || shards.read(&name).map_err(|failure| shards.failed(failure, 0)));
-        Ok(read.await??)
+        Ok(read.await?)
     }
 
     /// Refuses streams that are not the connector's, unless they have an offset.
@@ -111,7 +111,7 @@ impl OffsetsEditor {
             };
             (altered, told)
         });
-        let (altered, told) = altered.await?;
+        let (altered, told) = altered.await;
         altered?;
         told.map(|_| ()).map_err(|error| OperationError::from(error).into())
     }

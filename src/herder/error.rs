@@ -1,7 +1,6 @@
 //! Why an operation was not done.
 
 use rdkafka::error::KafkaError;
-use tokio::task::JoinError;
 
 use crate::cluster::{ChangeError, Refusal};
 use crate::kafka::TopicError;
@@ -41,9 +40,6 @@ pub enum OperationError {
     /// The offsets of a connector cannot be moved to the topic that its settings name.
     #[error("the connector's offsets cannot be moved to its offsets.storage.topic: {0}")]
     OffsetsMove(#[source] Box<OffsetsError>),
-    /// The worker ends, and what was begun is not waited for any more.
-    #[error("{0}")]
-    Ending(#[source] JoinError),
 }
 
 impl OperationError {
@@ -53,7 +49,7 @@ impl OperationError {
             Self::Refused(_) => false,
             Self::Log(error) => !error.kind.needs_a_grant(),
             Self::OffsetsMove(error) => error.is_temporary(),
-            Self::Starting | Self::TooManyWaiting { .. } | Self::NoTurn { .. } | Self::Ending(_) => true,
+            Self::Starting | Self::TooManyWaiting { .. } | Self::NoTurn { .. } => true,
         }
     }
 }

@@ -90,7 +90,8 @@ impl Herder {
         self.connector(name)?;
         self.forget_topics(name);
         let (turn, statuses) = (self.errands.turn().await?, Arc::clone(&self.statuses));
-        turns::within(turn, move || statuses.flush(FLUSH_TIMEOUT)).await
+        turns::within(turn, move || statuses.flush(FLUSH_TIMEOUT)).await;
+        Ok(())
     }
 
     pub(super) fn forget_topics(&self, name: &str) {

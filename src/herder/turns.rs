@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::OperationError;
+use crate::supervision::{self, Part};
 
 /// The longest time that anybody waits for a turn. With the time that a change itself may take it is what Kafka Connect allows a request.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -83,24 +84,15 @@ impl Turns {
     }
 }
 
-/// Does work on a thread where waiting is allowed, within its turn. A panic goes on where it is waited for.
-pub(super) async fn within<T: Send + 'static>(
-    turn: Turn,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, OperationError> {
-    let done = tokio::task::spawn_blocking(move || {
+/// Does work on a thread where waiting is allowed, within its turn. A panic is counted there, although nobody may wait any more,
+/// and goes on where it is waited for.
+pub(super) async fn within<T: Send + 'static>(turn: Turn, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = supervision::blocking(Part::Request, move || {
         let done = work();
         drop(turn);
         done
     });
-    match done.await {
-        Ok(done) => Ok(done),
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime ends.
-            Err(error) => Err(OperationError::Ending(error)),
-        },
-    }
+    done.await
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, mpsc};
 
 use super::*;
+use crate::supervision::{Panicked, catch_async};
 
 const COUNT: usize = 20;
 
@@ -29,7 +30,7 @@ async fn what_waits_is_done_in_order_and_what_nobody_waits_for_any_more_is_not_d
         let (queue, done) = (Arc::clone(&turns), Arc::clone(&done));
         waiting.push(tokio::spawn(async move {
             let turn = queue.turn().await.unwrap();
-            within(turn, move || done.lock().unwrap().push(number)).await.unwrap();
+            within(turn, move || done.lock().unwrap().push(number)).await;
         }));
         until_waiting(&turns, number + 1).await;
     }
@@ -87,7 +88,8 @@ async fn nobody_waits_for_ever() {
 async fn a_panic_goes_on_where_it_is_waited_for_and_the_turn_is_over() {
     let turns = turns();
     let turn = turns.turn().await.unwrap();
-    let client = tokio::spawn(within(turn, || panic!("on purpose")));
-    assert!(client.await.unwrap_err().is_panic());
+    let client = catch_async(Part::Statuses, within(turn, || panic!("on purpose")));
+    let panicked: Result<(), Panicked> = client.await;
+    assert_eq!(panicked.unwrap_err().message, "on purpose");
     assert!(turns.turn().await.is_ok());
 }

@@ -20,7 +20,7 @@ impl Herder {
         // Files of secrets are read for it.
         let (turn, worker) = (self.errands.turn().await?, Arc::clone(&self.config));
         let checked = turns::within(turn, move || check::connector(Some(&worker), "settings", &settings));
-        let (config, resolved) = match checked.await? {
+        let (config, resolved) = match checked.await {
             Ok(read) => read,
             Err(problems) => return Ok(problems),
         };

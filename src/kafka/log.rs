@@ -17,7 +17,7 @@ pub struct KafkaLog {
     settings: KafkaSettings,
     data_topics: Option<Arc<DataTopics>>,
     readers: Mutex<Readers>,
-    /// A reader has been given back, or is gone.
+    /// A reader has come back, or is gone.
     returned: Condvar,
     /// What shards have said of their transactional ids: one of an earlier version would cost a second acquisition each time.
     schemes: Mutex<HashMap<ShardId, IdScheme>>,
@@ -52,11 +52,30 @@ impl KafkaLog {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn done(&self, idle: Option<ShardReader>) {
+    /// Waits until a reader may be used, and counts it as used for as long as what is returned lives.
+    fn lend(&self) -> Lent<'_> {
         let mut readers = self.lock();
+        while readers.idle.is_empty() && readers.in_use >= READERS_MAX {
+            readers = self.returned.wait(readers).unwrap_or_else(PoisonError::into_inner);
+        }
+        readers.in_use += 1;
+        Lent { log: self, idle: readers.idle.pop() }
+    }
+}
+
+/// A reader that is in use, or is about to be made. However that ends, also in a panic, another one may be used then.
+struct Lent<'a> {
+    log: &'a KafkaLog,
+    /// The reader, while nobody uses it.
+    idle: Option<ShardReader>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let mut readers = self.log.lock();
         readers.in_use -= 1;
-        readers.idle.extend(idle);
-        self.returned.notify_one();
+        readers.idle.extend(self.idle.take());
+        self.log.returned.notify_one();
     }
 }
 
@@ -77,21 +96,13 @@ impl ShardLog for KafkaLog {
         self.schemes.lock().unwrap_or_else(PoisonError::into_inner).insert(shard, scheme);
     }
 
-    fn open_reader(&self) -> Result<ShardReader, LogError> {
-        let mut readers = self.lock();
-        while readers.idle.is_empty() && readers.in_use >= READERS_MAX {
-            readers = self.returned.wait(readers).unwrap_or_else(PoisonError::into_inner);
-        }
-        readers.in_use += 1;
-        if let Some(idle) = readers.idle.pop() {
-            return Ok(idle);
-        }
-        drop(readers);
-        ShardReader::new(&self.settings).inspect_err(|_| self.done(None))
-    }
-
-    fn give_back(&self, reader: Option<ShardReader>) {
-        self.done(reader);
+    fn with_reader<T, E: From<LogError>>(&self, read: impl FnOnce(&mut ShardReader) -> Result<T, E>) -> Result<T, E> {
+        let mut lent = self.lend();
+        let mut reader = lent.idle.take().map_or_else(|| ShardReader::new(&self.settings), Ok)?;
+        let read = read(&mut reader)?;
+        // One that has failed is not used again.
+        lent.idle = Some(reader);
+        Ok(read)
     }
 
     fn offsets_topic(&self) -> &str {
@@ -102,3 +113,7 @@ impl ShardLog for KafkaLog {
         self.data_topics.as_ref()?.unavailable(topic, partition)
     }
 }
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

@@ -13,6 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::context::LogContext;
 use super::settings::KafkaSettings;
+use crate::supervision::{Part, blocking};
 pub use plan::{PlanSettings, TopicPlan};
 pub use refusal::Fault;
 
@@ -127,14 +128,13 @@ impl Topics {
     /// The client's error if it does not.
     pub async fn reach(&self, timeout: Duration) -> Result<(), KafkaError> {
         let metadata = Arc::clone(&self.metadata);
-        let asked = tokio::task::spawn_blocking(move || metadata.fetch_metadata(Some(NO_TOPIC), timeout));
-        asked.await.map_err(|_| KafkaError::Canceled)?.map(|_| ())
+        blocking(Part::Topics, move || metadata.fetch_metadata(Some(NO_TOPIC), timeout)).await.map(|_| ())
     }
 
     /// Returns the cluster's id, if the cluster reports one.
     pub async fn cluster_id(&self) -> Option<String> {
         let metadata = Arc::clone(&self.metadata);
-        tokio::task::spawn_blocking(move || metadata.client().fetch_cluster_id(CALL_TIMEOUT)).await.ok()?
+        blocking(Part::Topics, move || metadata.client().fetch_cluster_id(CALL_TIMEOUT)).await
     }
 
     /// Returns the number of a topic's partitions; `None` if it does not exist.
@@ -145,9 +145,9 @@ impl Topics {
         const DOING: &str = "looking up topic";
         let metadata = Arc::clone(&self.metadata);
         let topic = name.to_owned();
-        let asked = tokio::task::spawn_blocking(move || metadata.fetch_metadata(Some(&topic), CALL_TIMEOUT));
+        let asked = blocking(Part::Topics, move || metadata.fetch_metadata(Some(&topic), CALL_TIMEOUT));
         let kafka = |error| TopicError::Kafka { doing: DOING, name: name.to_owned(), error };
-        let answer = asked.await.map_err(|_| kafka(KafkaError::Canceled))?.map_err(kafka)?;
+        let answer = asked.await.map_err(kafka)?;
         let Some(topic) = answer.topics().iter().find(|topic| topic.name() == name) else { return Ok(None) };
         match topic.error().map(RDKafkaErrorCode::from) {
             None => Ok(Some(i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX)).filter(|&count| count > 0)),
@@ -278,7 +278,7 @@ impl Topics {
     async fn brokers(&self) -> Option<usize> {
         let metadata = Arc::clone(&self.metadata);
         let ask = move || metadata.fetch_metadata(Some(NO_TOPIC), CALL_TIMEOUT).map(|found| found.brokers().len());
-        tokio::task::spawn_blocking(ask).await.ok()?.ok().filter(|&count| count > 0)
+        blocking(Part::Topics, ask).await.ok().filter(|&count| count > 0)
     }
 
     /// Waits until a new topic is known: not every broker knows it at once.

@@ -92,15 +92,13 @@ pub trait ShardLog: Send + Sync + 'static {
     /// Remembers the form that the shard says.
     fn note_id_scheme(&self, shard: ShardId, scheme: IdScheme);
 
-    /// A reader, which may be one that another shard has given back. Waits while there are as many as there may be;
-    /// whoever gets one gives it back.
+    /// Lends a reader to `read`, and returns what that returns. Waits while there are as many readers as there may be. The
+    /// next one to ask may get the same reader, unless `read` has failed or panicked: then it is gone, and another one is
+    /// made in its place.
     ///
     /// # Errors
-    /// When it cannot be made.
-    fn open_reader(&self) -> Result<Self::Reader, LogError>;
-
-    /// Takes a reader back for the next one to use; `None`: it has failed and is gone.
-    fn give_back(&self, reader: Option<Self::Reader>);
+    /// Those of `read`, and when a reader cannot be made.
+    fn with_reader<T, E: From<LogError>>(&self, read: impl FnOnce(&mut Self::Reader) -> Result<T, E>) -> Result<T, E>;
 
     /// Name of the offsets topic.
     fn offsets_topic(&self) -> &str;

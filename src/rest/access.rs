@@ -27,6 +27,7 @@ use tokio::sync::Semaphore;
 use super::error::ApiError;
 use super::origin::{ForeignHost, Origins};
 use crate::config::rest::RestConfig;
+use crate::supervision::{Part, blocking, fault_point_in};
 
 /// The path that everybody may read.
 pub(super) const OPEN: &str = "/health";
@@ -180,7 +181,11 @@ impl Access {
             None => (self.nobody.clone(), false),
         };
         let password = password.to_owned();
-        let matches = tokio::task::spawn_blocking(move || matches(&hash, &password)).await.unwrap_or(false);
+        let check = move || {
+            fault_point_in("password");
+            matches(&hash, &password)
+        };
+        let matches = blocking(Part::Request, check).await;
         drop(turn);
         if !(matches && known) {
             return Some(false);

@@ -207,14 +207,15 @@ async fn accept(
         let (router, acceptor, stop) = (router.clone(), acceptor.clone(), stop.clone());
         // The last descriptors serve one request after another, so each is given back soon.
         let limit = if is_of_reserve { RESERVE_TIMEOUT } else { Duration::MAX };
-        tokio::spawn(async move {
+        // A panic, which is counted and logged, closes the connection; requests catch their own.
+        tokio::spawn(catch_async(Part::Request, async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = close.cancelled() => {}
                 () = tokio::time::sleep(limit) => {}
                 () = connection(socket, acceptor, router.layer(Extension(place))) => {}
             }
-        });
+        }));
     }
 }
 

@@ -63,10 +63,9 @@ fn acquire_as<L: ShardLog>(
     if !lease.is_held() {
         return Err(RecoverError::Released);
     }
-    let mut reader = log.open_reader()?;
-    let recovered = recover_as(&mut reader, shard, contract, stall_timeout, &|| lease.is_held(), Some(scheme));
-    log.give_back(recovered.is_ok().then_some(reader));
-    let recovered = recovered?;
+    let is_held = || lease.is_held();
+    let recovered =
+        log.with_reader(|reader| recover_as(reader, shard, contract, stall_timeout, &is_held, Some(scheme)))?;
     Ok(Acquired { producer, recovered })
 }
 

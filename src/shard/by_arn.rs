@@ -37,10 +37,7 @@ pub fn find<L: ShardLog>(
 ) -> Result<HashMap<OffsetKey, Vec<FoundByArn>>, RecoverError> {
     let mut found: HashMap<OffsetKey, Vec<FoundByArn>> = HashMap::new();
     for shard in (0..shards.get()).map(ShardId) {
-        let mut reader = log.open_reader()?;
-        let recovered = recover(&mut reader, shard, contract, stall_timeout, &|| true);
-        log.give_back(recovered.is_ok().then_some(reader));
-        let recovered = recovered?;
+        let recovered = log.with_reader(|reader| recover(reader, shard, contract, stall_timeout, &|| true))?;
         let readable = recovered.by_arn.into_iter().map(|(key, place)| (key, Ok(place)));
         let unreadable = recovered.unreadable.into_iter().map(|(key, reason)| (key, Err(reason)));
         for (key, place) in readable.chain(unreadable) {

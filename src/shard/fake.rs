@@ -220,11 +220,9 @@ impl ShardLog for FakeLog {
         Ok(FakeProducer { log: self.clone(), shard, id, epoch: 0, transaction: None, refused: None, sent: 0 })
     }
 
-    fn open_reader(&self) -> Result<FakeReader, LogError> {
-        Ok(FakeReader { log: self.clone(), shard: ShardId(0), position: 0 })
+    fn with_reader<T, E: From<LogError>>(&self, read: impl FnOnce(&mut FakeReader) -> Result<T, E>) -> Result<T, E> {
+        read(&mut FakeReader { log: self.clone(), shard: ShardId(0), position: 0 })
     }
-
-    fn give_back(&self, _: Option<FakeReader>) {}
 
     fn offsets_topic(&self) -> &str {
         OFFSETS

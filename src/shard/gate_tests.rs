@@ -1,5 +1,5 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use super::*;
 
@@ -9,27 +9,26 @@ fn place(topic: &str, position: i64) -> ConfigOffset {
 
 #[test]
 fn a_place_is_waited_for_until_it_is_applied_or_the_shard_is_not_held() {
-    let gate = Arc::new(ConfigGate::new("configs"));
+    let gate = ConfigGate::new("configs");
     gate.apply(5);
     // What is applied, and what is another log's, is not waited for.
     gate.wait(&place("configs", 5), &|| true);
     gate.wait(&place("others", 99), &|| true);
     gate.wait(&place("configs", 99), &|| false);
-    let passed = Arc::new(AtomicBool::new(false));
-    let waiting = std::thread::spawn({
-        let (gate, passed) = (Arc::clone(&gate), Arc::clone(&passed));
-        move || {
-            gate.wait(&place("configs", 7), &|| true);
-            passed.store(true, Ordering::Release);
+    let (ask, asked) = mpsc::channel();
+    std::thread::scope(|scope| {
+        // Whoever waits asks again and again whether the shard is held.
+        let waiting = scope.spawn(|| gate.wait(&place("configs", 7), &|| ask.send(()).is_ok()));
+        gate.apply(6);
+        // It never goes back.
+        gate.apply(2);
+        while asked.try_recv().is_ok() {}
+        for _ in 0..2 {
+            assert!(asked.recv_timeout(Duration::from_secs(60)).is_ok(), "it did not wait");
         }
+        gate.apply(7);
+        assert!(waiting.join().is_ok());
     });
-    gate.apply(6);
-    // It never goes back.
-    gate.apply(2);
-    std::thread::sleep(2 * LOOK_EVERY);
-    assert!(!passed.load(Ordering::Acquire), "it did not wait");
-    gate.apply(7);
-    assert!(waiting.join().is_ok());
 }
 
 /// A standalone worker's log ends with its process, and what it left in a shard stays: the next one does not wait for it.

@@ -68,11 +68,7 @@ impl Losing {
         };
         let reason = format!("shard {shard} cannot be taken, for {} s now: {cause}", waited.as_secs());
         // Of no use but to order what is said of the shard.
-        let end = context.log.open_reader().and_then(|mut reader| {
-            let bounds = reader.bounds(shard);
-            context.log.give_back(bounds.is_ok().then_some(reader));
-            bounds
-        });
+        let end = context.log.with_reader(|reader| reader.bounds(shard));
         tracing::error!(
             shard = shard.0,
             offsets_topic = context.log.offsets_topic(),

@@ -51,12 +51,15 @@ fn publish(log: &FakeLog, key: &OffsetKey, value: Option<Vec<u8>>) -> FakeProduc
     owner
 }
 
+fn read(log: &FakeLog, shard: ShardId) -> Recovered {
+    log.with_reader(|reader| recover(reader, shard, &contract(), STALL, &|| true)).unwrap()
+}
+
 /// What a topic says of a connector's streams: number and sequence of each that has an offset, and sequences.
 fn said(log: &FakeLog, connector: &str) -> Vec<(String, Option<String>, Option<i64>)> {
     let mut found = BTreeMap::new();
     for shard in (0..SHARDS).map(ShardId) {
-        let mut reader = log.open_reader().unwrap();
-        let recovered = recover(&mut reader, shard, &contract(), STALL, &|| true).unwrap();
+        let recovered = read(log, shard);
         for (key, offset) in &recovered.positions {
             found.insert(key.clone(), (Some(offset.fragment_number.to_string()), offset.sequence));
         }
@@ -108,7 +111,7 @@ fn offsets_and_sequences_are_moved_under_the_fences_of_both_topics_and_no_other_
     // Every shard waits for the config offset, of streams without an offset, too, and has its contract.
     for log in [&from, &to] {
         for shard in (0..SHARDS).map(ShardId) {
-            let recovered = recover(&mut log.open_reader().unwrap(), shard, &contract(), STALL, &|| true).unwrap();
+            let recovered = read(log, shard);
             assert_eq!(recovered.config_offset, Some(Ok(stopped(10))));
             assert!(recovered.has_contract);
         }
@@ -127,9 +130,7 @@ fn a_lease_in_the_new_topic_has_a_higher_epoch_than_any_in_the_old_one() {
         publish(&from, &key("c", "door"), Some(offset(&number.to_string(), number).to_bytes()));
     }
     let taken = move_all(&from, &to, 10).unwrap();
-    let epoch = |log: &FakeLog, shard| {
-        recover(&mut log.open_reader().unwrap(), shard, &contract(), STALL, &|| true).unwrap().lease_epoch
-    };
+    let epoch = |log: &FakeLog, shard| read(log, shard).lease_epoch;
     assert!(taken.lease_epoch > 40);
     let there = epoch(&to, ShardId(0));
     assert!(there > taken.lease_epoch, "{there}");
@@ -156,7 +157,7 @@ fn a_move_that_was_overtaken_writes_nothing_into_the_topic_and_forgets_nothing()
     assert_eq!(said(&from, "c"), [row("door", Some("8"), 4)]);
     // A shard never waits for less than it did.
     of(&from, &contract).take_out("c", &stopped(15), Unbegun::Lost).unwrap();
-    let recovered = recover(&mut from.open_reader().unwrap(), ShardId(0), &contract, STALL, &|| true).unwrap();
+    let recovered = read(&from, ShardId(0));
     assert_eq!(recovered.config_offset, Some(Ok(stopped(30))));
 }
 

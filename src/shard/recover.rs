@@ -12,6 +12,7 @@ use crate::model::log::{Bounds, LogError, LogErrorKind, OffsetReader};
 use crate::model::sequence::{self, Sequences};
 use crate::model::{ID_SCHEME_KEY, IdScheme};
 use crate::model::{OffsetKey, StoredOffset};
+use crate::supervision::fault_point_in;
 
 /// The offsets of a shard's streams.
 pub type Positions = HashMap<OffsetKey, StoredOffset>;
@@ -157,6 +158,7 @@ pub(super) fn recover_as(
     held: &dyn Fn() -> bool,
     scheme: Option<IdScheme>,
 ) -> Result<Recovered, RecoverError> {
+    fault_point_in("recovery");
     let mut recovered = Recovered::default();
     let mut unreadable_sequences = HashMap::new();
     // One that an earlier version left is one, too.

@@ -3,6 +3,8 @@
 /// What a worker consists of, as its panics are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
+    /// The worker's own course: its start, its wait for the end of a part, its shutdown.
+    Worker,
     /// The thread of a shard.
     Shard,
     /// The task of a stream.
@@ -31,7 +33,9 @@ pub enum Part {
     OpenFiles,
     /// The listeners of the REST API.
     Rest,
-    /// A request of the REST API.
+    /// What asks Kafka for topics, and makes them.
+    Topics,
+    /// A request of the REST API, with the connection it comes by.
     Request,
     /// A callback that Kafka's client calls.
     Callback,
@@ -39,7 +43,8 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
+        Self::Worker,
         Self::Shard,
         Self::Stream,
         Self::Connector,
@@ -54,6 +59,7 @@ impl Part {
         Self::Metrics,
         Self::OpenFiles,
         Self::Rest,
+        Self::Topics,
         Self::Request,
         Self::Callback,
     ];
@@ -61,6 +67,7 @@ impl Part {
     /// Returns its name, as metrics and logs have it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Worker => "worker",
             Self::Shard => "shard",
             Self::Stream => "stream",
             Self::Connector => "connector",
@@ -75,6 +82,7 @@ impl Part {
             Self::Metrics => "metrics",
             Self::OpenFiles => "open_files",
             Self::Rest => "rest",
+            Self::Topics => "topics",
             Self::Request => "request",
             Self::Callback => "callback",
         }

@@ -14,6 +14,7 @@ use crate::cluster::ChangeError;
 use crate::kafka::KafkaSettings;
 use crate::kafka::claim::{Claim, ClaimError, Claimed, GroupClaims};
 use crate::model::{LogError, OffsetReader, ShardId, ShardLog};
+use crate::supervision::{self, Part};
 
 /// The pause before a group that does not answer is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -136,10 +137,11 @@ impl Worker {
 
     /// Returns whether anything is in the offsets topic by now.
     fn offsets_have_begun(&self) -> Result<bool, WorkerError> {
-        let mut reader = self.offsets_log.open_reader().map_err(unavailable)?;
-        let ends = (0..self.config.shards.get()).map(|shard| reader.bounds(ShardId(shard)).map(|bounds| bounds.end));
-        let begun = ends.collect::<Result<Vec<i64>, LogError>>().map(|ends| ends.into_iter().any(|end| end > 0));
-        self.offsets_log.give_back(begun.is_ok().then_some(reader));
+        let begun = self.offsets_log.with_reader(|reader| {
+            let shards = (0..self.config.shards.get()).map(ShardId);
+            let ends = shards.map(|shard| reader.bounds(shard).map(|bounds| bounds.end));
+            ends.collect::<Result<Vec<i64>, LogError>>().map(|ends| ends.into_iter().any(|end| end > 0))
+        });
         begun.map_err(unavailable)
     }
 
@@ -174,5 +176,5 @@ impl Worker {
 async fn blocking<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, WorkerError> + Send + 'static,
 ) -> Result<T, WorkerError> {
-    tokio::task::spawn_blocking(ask).await.map_err(|error| WorkerError::Unavailable(error.to_string()))?
+    supervision::blocking(Part::Worker, ask).await
 }

@@ -17,6 +17,7 @@ use crate::model::{Contract, OffsetKey, ShardCount, ShardId, StoredOffset};
 use crate::shard::acquire::contend;
 use crate::shard::by_arn::{FoundByArn, find, move_positions};
 use crate::shard::recover::RecoverError;
+use crate::supervision::{self, Part};
 
 /// A shard that makes no progress for this long is given up, and asked again later.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -99,8 +100,7 @@ impl PositionsByArn {
 async fn blocking<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, RecoverError> + Send + 'static,
 ) -> Result<T, EarlierPositionError> {
-    let asked = tokio::task::spawn_blocking(ask).await;
-    let asked = asked.map_err(|error| EarlierPositionError::Unavailable(error.to_string()))?;
+    let asked = supervision::blocking(Part::Stream, ask).await;
     asked.map_err(|error| EarlierPositionError::Unavailable(error.to_string()))
 }
 

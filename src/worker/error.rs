@@ -1,6 +1,7 @@
 //! Why a worker ends.
 
-use crate::supervision::Panicked;
+use crate::model::{LogError, LogErrorKind};
+use crate::supervision::{Panicked, Part};
 
 /// Why a worker ended without being told to.
 #[derive(Debug, thiserror::Error)]
@@ -15,4 +16,16 @@ pub enum WorkerError {
     /// again.
     #[error(transparent)]
     Panicked(#[from] Panicked),
+    /// A part of it that has to go on has come to an end although nobody asked for that: exit code 70.
+    #[error("{} ended although nobody asked for it; this is a defect of kvs-connect, please report it", .0.name())]
+    PartEnded(Part),
+}
+
+impl From<LogError> for WorkerError {
+    fn from(error: LogError) -> Self {
+        match error.kind {
+            LogErrorKind::NotAuthorized => Self::Config(error.to_string()),
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
 }

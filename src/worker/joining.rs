@@ -23,7 +23,7 @@ use crate::herder::Phase;
 use crate::kafka::settings::GroupProtocol;
 use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Membership, Subscription, Topics};
 use crate::shard::{ConfigGate, OwnerContext};
-use crate::supervision::Part;
+use crate::supervision::{Panicked, Part, blocking, catch_blocking, fault_point_in};
 
 /// Events of the config log that wait to be done: restarts, alterations, levels of loggers.
 const EVENTS_MAX: usize = 1_000;
@@ -88,12 +88,11 @@ impl Worker {
         let (configs, statuses) = (Arc::clone(&self.configs), Arc::clone(&self.statuses));
         let endings = supervisor.endings.clone();
         let ended: FollowerEnded = Arc::new(move |panicked| _ = endings.try_send(WorkerError::Panicked(panicked)));
-        let followed = tokio::task::spawn_blocking(move || {
+        let followed = blocking(Part::Worker, move || {
             startup::patiently(|| configs.follow(sender.clone(), &ended))?;
             startup::patiently(|| statuses.follow(&ended))
         });
-        let followed = followed.await.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
-        followed.map_err(startup::unavailable)?;
+        followed.await.map_err(startup::unavailable)?;
         if let Err(refusal) = self.configs.check_contract(&self.configs.view()) {
             return Err(WorkerError::Config(format!("topic {}: {refusal}", self.configs.topic())));
         }
@@ -200,9 +199,11 @@ impl Worker {
         if config.group_protocol == GroupProtocol::Consumer {
             tracing::info!("group.protocol=consumer: the session timeout is the broker's, or the group's own");
         }
-        let membership = Membership::join(&joining, subscription, Arc::clone(&shards))
+        // Whatever can fail does so before the group hears of this worker.
+        let watching =
+            self.watch_storage_topics(Arc::clone(&shards), dependencies, (offsets_topics, refusals), supervisor)?;
+        let membership = Membership::join(&joining, subscription, shards)
             .map_err(|error| WorkerError::Unavailable(error.to_string()))?;
-        let watching = self.watch_storage_topics(shards, dependencies, (offsets_topics, refusals), supervisor)?;
         supervisor.start(Part::StorageTopics, watching);
         let reporting = supervisor.start(Part::Statuses, Arc::clone(&statuses).run(supervisor.stop.clone()));
         Ok(Joined { membership, statuses, reporting })
@@ -210,20 +211,22 @@ impl Worker {
 }
 
 impl Joined {
-    /// Commits what is whole, leaves the group, and stops following the logs.
-    pub(super) async fn leave(self, configs: &Arc<ConfigLog>, log: &Arc<StatusLog>) {
+    /// Commits what is whole, leaves the group, and stops following the logs. Takes as long as Kafka lets it.
+    ///
+    /// # Errors
+    /// When it panics.
+    pub(super) async fn leave(self, configs: &Arc<ConfigLog>, log: &Arc<StatusLog>) -> Result<(), Panicked> {
         let Self { membership, statuses, reporting } = self;
         reporting.abort();
         let (configs, log) = (Arc::clone(configs), Arc::clone(log));
         // Leaving blocks until the shards are released.
-        let left = tokio::task::spawn_blocking(move || {
+        let leaving = move || {
+            fault_point_in("leaving");
             membership.leave();
             statuses.leave();
             configs.stop();
             log.stop();
-        });
-        if left.await.is_err() {
-            tracing::error!("leaving the group panicked");
-        }
+        };
+        catch_blocking(Part::Worker, leaving).await
     }
 }

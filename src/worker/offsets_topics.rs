@@ -23,7 +23,7 @@ use crate::kafka::storage_topics::COMPACTED;
 use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Subscription, Topics};
 use crate::model::{Contract, ShardCount};
 use crate::shard::{OwnerContext, OwnerSettings};
-use crate::supervision::{Part, fault_point};
+use crate::supervision::{Part, catch_blocking, fault_point};
 
 /// A topic that cannot be opened is tried again so.
 const RETRY: RestartPolicy =
@@ -224,9 +224,8 @@ impl OffsetsTopics {
         self.parts.subscription.remove(topic);
         let (shards, topic) = (Arc::clone(&self.shards), topic.to_owned());
         // It waits for what is under way.
-        let closed = tokio::task::spawn_blocking(move || shards.close(&topic));
-        if let Err(error) = closed.await {
-            tracing::error!(%error, "releasing the shards of an offsets topic failed");
+        if let Err(panicked) = catch_blocking(Part::OffsetsTopics, move || shards.close(&topic)).await {
+            panicked.go_on();
         }
     }
 

@@ -19,6 +19,7 @@ use crate::model::{Contract, OffsetKey};
 use crate::output::{PrepareError, Preparer, RECORD_OVERHEAD_BYTES};
 use crate::shard::OwnerSettings;
 use crate::shard::transaction::TransactionLimits;
+use crate::supervision::{Part, blocking};
 use crate::telemetry::CallMetrics;
 
 /// librdkafka takes no larger one.
@@ -134,7 +135,7 @@ impl Dependencies {
         // Files of secrets are read for it.
         let (config, given) = (Arc::clone(&self.config), settings.clone());
         let checked = move || check::connector(Some(&config), "settings", &given);
-        let checked = tokio::task::spawn_blocking(checked).await.map_err(|error| Refused(error.to_string()))?;
+        let checked = blocking(Part::Connector, checked).await;
         let (connector, resolved) = checked.map_err(|problems| {
             let problems = problems.iter().map(|problem| format!("{}: {}", problem.key, problem.reason));
             Refused(problems.collect::<Vec<_>>().join("; "))

@@ -411,16 +411,20 @@ impl GroupListener for Shards {
     }
 
     fn ended(&self, end: MembershipEnd) {
+        let has_panicked = matches!(end, MembershipEnd::Panicked(_));
         let error = match end {
             MembershipEnd::Namesake { .. } => WorkerError::Config(end.to_string()),
-            MembershipEnd::Panicked(panicked) => {
-                // Its thread knew what was held; it may have been about to be told.
-                let held: Vec<TopicShard> = self.lock().keys().cloned().collect();
-                self.revoked(&held, true);
-                WorkerError::Panicked(panicked)
-            }
+            MembershipEnd::Panicked(panicked) => WorkerError::Panicked(panicked),
             MembershipEnd::Refused(error) => WorkerError::Unavailable(error.to_string()),
         };
+        // First, for what follows may take long, or panic.
         let _ = self.endings.try_send(error);
+        if has_panicked {
+            // Its thread knew what was held; it may have been about to be told.
+            let held: Vec<TopicShard> = self.lock().keys().cloned().collect();
+            if let Err(panicked) = catch(Part::Membership, || self.revoked(&held, true)) {
+                tracing::error!(%panicked, "letting the shards go panicked; whoever has them next fences them");
+            }
+        }
     }
 }

@@ -9,10 +9,12 @@ use super::error::WorkerError;
 use crate::cluster::StatusLog;
 use crate::cluster::status::Reporter;
 use crate::config::WorkerConfig;
+use crate::kafka::reader::ShardReader;
 use crate::kafka::storage_topics::{LOSES_CONFIGS, LOSES_OFFSETS, LOSES_STATUSES, StorageTopic, StorageTopicError};
 use crate::kafka::{KafkaLog, TopicError, Topics};
 use crate::model::contract::CONTRACT_KEY;
 use crate::model::{Contract, LogError, LogErrorKind, OffsetReader, ShardCount, ShardId, ShardLog};
+use crate::supervision::{Part, blocking};
 
 /// How long Kafka may take to answer before it is said that it does not.
 const REACH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -161,21 +163,18 @@ pub(super) async fn check_contract(
     shards: ShardCount,
 ) -> Result<Begun, WorkerError> {
     let topic = log.offsets_topic().to_owned();
-    let checked = tokio::task::spawn_blocking(move || {
-        let mut reader = log.open_reader().map_err(unavailable)?;
+    let check = move |reader: &mut ShardReader| -> Result<Begun, WorkerError> {
         let nothing = Begun { any: false, all: true };
-        let checked = (0..shards.get()).map(ShardId).try_fold(nothing, |begun, shard| {
-            let (end, found) = patiently(|| first_contract(&mut reader, shard)).map_err(unavailable)?;
+        (0..shards.get()).map(ShardId).try_fold(nothing, |begun, shard| {
+            let (end, found) = patiently(|| first_contract(reader, shard))?;
             if let Some(found) = &found {
                 let checked = contract.check(found);
                 checked.map_err(|error| WorkerError::Config(format!("topic {topic}: {error}")))?;
             }
             Ok(Begun { any: begun.any || end > 0, all: begun.all && found.is_some() })
-        });
-        log.give_back(checked.is_ok().then_some(reader));
-        checked
-    });
-    checked.await.map_err(|error| WorkerError::Unavailable(error.to_string()))?
+        })
+    };
+    blocking(Part::Worker, move || log.with_reader(check)).await
 }
 
 /// Tries again for a while: a topic that was made just now has no leaders yet.
@@ -192,10 +191,7 @@ pub(super) fn patiently<T>(mut ask: impl FnMut() -> Result<T, LogError>) -> Resu
 }
 
 pub(super) fn unavailable(error: LogError) -> WorkerError {
-    match error.kind {
-        LogErrorKind::NotAuthorized => WorkerError::Config(error.to_string()),
-        _ => WorkerError::Unavailable(error.to_string()),
-    }
+    error.into()
 }
 
 /// The end of a shard, and the first contract in it: its first transaction left one, and one that said less was written

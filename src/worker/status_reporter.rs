@@ -5,6 +5,7 @@
 //! allows to miss three times.
 
 mod assignments;
+mod finding_panics;
 mod found_tasks;
 mod wanted;
 
@@ -28,6 +29,7 @@ use crate::model::{OffsetKey, TopicShard};
 use crate::supervision::{Part, catch_blocking, fault_point};
 
 pub(super) use assignments::Assignments;
+use finding_panics::FindingPanics;
 
 /// How often a look is taken at whether something is to be reported.
 const TICK: Duration = Duration::from_millis(100);
@@ -42,7 +44,7 @@ const WRITTEN_MAX: usize = 5_000;
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 /// Another worker under the same address is complained of again after this long.
 const COMPLAIN_AGAIN: Duration = Duration::from_secs(60);
-/// A look that panics this often in a row ends the worker.
+/// A look that panics this often in a row ends the worker, and so does a change for tasks that were found.
 const PANICS_MAX: u32 = 5;
 /// How long last words may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -56,6 +58,7 @@ pub(super) struct StatusReporter {
     unassigned: Mutex<Unassigned>,
     /// One change for tasks that were found at a time.
     finding: Arc<Semaphore>,
+    finding_panics: Arc<FindingPanics>,
 }
 
 /// What a status reporter reports of, and by.
@@ -88,7 +91,13 @@ struct Versions {
 impl StatusReporter {
     /// Makes the reporter of a worker that joins its group.
     pub(super) fn new(parts: ReporterParts) -> Self {
-        Self { parts, written: Mutex::default(), unassigned: Mutex::default(), finding: Arc::new(Semaphore::new(1)) }
+        Self {
+            parts,
+            written: Mutex::default(),
+            unassigned: Mutex::default(),
+            finding: Arc::new(Semaphore::new(1)),
+            finding_panics: Arc::default(),
+        }
     }
 
     /// Reports until it is cancelled.
@@ -119,6 +128,9 @@ impl StatusReporter {
                         panics += 1;
                         tracing::error!(%panicked, "looking at what is to be reported panicked; it is done again");
                     }
+                }
+                if let Some(panicked) = self.finding_panics.in_a_row(PANICS_MAX) {
+                    panicked.go_on();
                 }
                 (last, looked) = (Some(now), Some(Instant::now()));
                 // Where there is much to look at it is looked at less often.

@@ -1,4 +1,4 @@
-//! The parts that a worker cannot do without: a panic of one ends the worker.
+//! The parts that a worker cannot do without: the end of one, by a panic or otherwise, ends the worker.
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -25,13 +25,21 @@ impl Supervisor {
         (Self { endings, stop: CancellationToken::new() }, ends)
     }
 
-    /// Runs a part, and has the worker end when it panics.
+    /// Runs a part, and has the worker end when it panics, and when it returns before it is stopped.
     pub(super) fn start(&self, part: Part, run: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-        let endings = self.endings.clone();
+        let (endings, stop) = (self.endings.clone(), self.stop.clone());
         tokio::spawn(async move {
-            if let Err(panicked) = catch_async(part, run).await {
-                let _ = endings.send(WorkerError::Panicked(panicked)).await;
-            }
+            let error = match catch_async(part, run).await {
+                Ok(()) if stop.is_cancelled() => return,
+                // What has told its own reason before is heard first.
+                Ok(()) => WorkerError::PartEnded(part),
+                Err(panicked) => WorkerError::Panicked(panicked),
+            };
+            let _ = endings.send(error).await;
         })
     }
 }
+
+#[cfg(test)]
+#[path = "supervisor_tests.rs"]
+mod tests;

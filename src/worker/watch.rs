@@ -215,6 +215,7 @@ impl StorageTopics {
             });
             let (back, found, own_found) = looked.await.unwrap_or_else(|panicked| panicked.go_on());
             watch = back;
+            tracing::debug!(rounds, "the storage topics have been looked at");
             for topic in self.own.note(&own, own_found).await {
                 // What it is when it is opened again is not compared with what it was.
                 watch.forget(&topic);

@@ -130,3 +130,25 @@ fn raw(address: &str, request: &str) -> String {
     socket.read_to_string(&mut answer).unwrap();
     answer
 }
+
+/// Else somebody with the right password would be told that it is wrong.
+#[test]
+fn a_check_of_a_password_that_panics_is_answered_with_500_and_the_next_one_is_right() {
+    let stage = Stage::new("password-panics");
+    let users = stage.folder.path().join("users");
+    std::fs::write(&users, format!("anna:{}\n", bcrypt::hash("right", 4).unwrap())).unwrap();
+    // Without Kafka the worker is asked all the same.
+    let worker = WorkerFile::new("127.0.0.1:1", &stage.group())
+        .set("rest.auth.htpasswd.file", &quoted(&users))
+        .set("rest.auth.admins", "\"*\"");
+    let mut worker = Connector::start_with(program(), &worker, &[], &[("KVS_CONNECT_PANIC", "password@1")]);
+    wait_for("the worker to listen", || worker.get("/health").is_some());
+    let url = format!("http://{}", worker.address());
+    let list = || run(&["connector", "list", "--url", &url, "--user", "anna:right"]);
+    let (_, said) = list();
+    assert!(said.contains("by a fault of this program"), "{said}");
+    let (_, said) = list();
+    assert!(said.contains("still starting up"), "{said}");
+    assert!(worker.log().contains("request panicked at src/supervision/fault.rs:"), "{}", worker.log());
+    assert_eq!(worker.terminate().0, 0);
+}

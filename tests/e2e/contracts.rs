@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use kvs_harness::kafka::tool;
-use kvs_harness::{Connector, Kafka, WorkerFile, wait_for};
+use kvs_harness::{Connector, ConnectorFile, Kafka, WorkerFile, wait_for};
 use kvs_simulator::Pace;
 
 use crate::stage::{Stage, configure, program};
+
+/// What a worker logs, when it is asked for more, after each look at the topics that it keeps something in.
+const LOOKED: &str = "the storage topics have been looked at";
 
 fn quoted(text: &str) -> String {
     format!("{text:?}")
@@ -172,9 +175,16 @@ fn a_storage_topic_that_is_deleted_ends_every_worker_and_is_never_taken_for_empt
         .map(|kind| {
             let stage = Stage::with_shards(&format!("deleted-{kind}"), 4);
             stage.add("s", &stage.recording(10, 2, 500), 50, Pace::FragmentsPerSecond(2.0));
-            let first = stage.start(&stage.worker(kafka), &stage.connector(&["s"]));
-            let second = Connector::start(program(), &stage.worker(kafka), &[]);
-            (stage, [first, second])
+            let environment = [
+                ("AWS_ACCESS_KEY_ID", "test"),
+                ("AWS_SECRET_ACCESS_KEY", "test"),
+                ("RUST_LOG", "info,kvs_connect::worker::watch=debug"),
+            ];
+            let start = |connectors: &[ConnectorFile]| {
+                Connector::start_with(program(), &stage.worker(kafka), connectors, &environment)
+            };
+            let workers = [start(&[stage.connector(&["s"])]), start(&[])];
+            (stage, workers)
         })
         .collect();
     for (_, workers) in &mut groups {
@@ -186,8 +196,12 @@ fn a_storage_topic_that_is_deleted_ends_every_worker_and_is_never_taken_for_empt
                 .is_empty()
         });
     }
-    // Each has looked at its topics at least once.
-    std::thread::sleep(Duration::from_secs(5));
+    // What is looked at from now on is compared with what was seen before.
+    for worker in groups.iter().flat_map(|(_, workers)| workers) {
+        let looks = || worker.log().matches(LOOKED).count();
+        let before = looks();
+        wait_for("the worker to have looked at its topics", || looks() >= before + 2);
+    }
     for ((stage, _), kind) in groups.iter().zip(kinds) {
         let topic = format!("{}-{kind}", stage.group());
         delete_topic(kafka, &topic);

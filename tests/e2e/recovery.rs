@@ -89,12 +89,13 @@ fn a_reader_that_is_used_again_reads_everything_again() {
     }
     for held_up in [false, true] {
         let log = KafkaLog::new(settings(kafka, &topic, held_up));
-        let mut reader = log.open_reader().unwrap();
         HELD_UP.store(held_up, Ordering::Relaxed);
         let mut took = Vec::new();
         for read in 0..READS {
             let began = Instant::now();
-            let recovered = recover(&mut reader, SHARD, &contract, Duration::from_secs(30), &|| true).unwrap();
+            // The same one each time.
+            let recovered =
+                log.with_reader(|reader| recover(reader, SHARD, &contract, Duration::from_secs(30), &|| true)).unwrap();
             took.push(began.elapsed());
             assert_eq!(recovered.positions.len(), STREAMS, "read {read}, librdkafka held up: {held_up}");
         }

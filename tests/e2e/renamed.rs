@@ -1,7 +1,6 @@
 //! A stream that is configured by name and then by ARN, or back: it goes on where it was, through kills.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use kvs_client::{CallLimits, Client, ClientConfig, CredentialsSource};
 use kvs_connect::model::{OffsetKey, ShardCount};
@@ -73,10 +72,12 @@ fn a_place_that_an_earlier_version_kept_under_the_arn_is_gone_on_from() {
         let given = if by_arn_now { arn.as_str() } else { "door" };
         let (code, answer) = worker.rest("PUT", "/connectors/cameras/config", Some(&config(&stage, &[given])));
         assert_eq!(code, 201, "{answer}");
-        // Wherever the moving is at that moment.
-        for pause_ms in [50, 150, 400] {
-            std::thread::sleep(Duration::from_millis(pause_ms));
+        // In the midst of the moving, and at two moments of the start behind it.
+        let mut from = 0;
+        for moment in ["positions that stand under ARNs are moved", "the connector begins", "\"assigned\""] {
+            wait_for(moment, || worker.log()[from..].contains(moment));
             worker.kill();
+            from = worker.log().len();
             worker.restart(program());
         }
         worker.wait_healthy();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kvs_harness::{Connector, Kafka, Turn, WorkerFile, wait_for};
 use kvs_simulator::Pace;
+use nix::sys::signal::Signal;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::rest::task_states;
@@ -13,6 +14,9 @@ use crate::stage::{Stage, program};
 fn faulty(stage: &Stage, worker: &WorkerFile, streams: &[&str], fault: &str) -> Connector {
     let mut connector = stage.connector(streams);
     connector.config.insert("errors.retry.delay.base.ms".to_owned(), "200".into());
+    if fault.starts_with("found_tasks") {
+        connector = connector.unset("kvs.streams").set("kvs.streams.regex", ".*");
+    }
     let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("KVS_CONNECT_PANIC", fault)];
     Connector::start_with(program(), worker, &[connector], &keys)
 }
@@ -20,7 +24,7 @@ fn faulty(stage: &Stage, worker: &WorkerFile, streams: &[&str], fault: &str) -> 
 #[test]
 fn a_panic_in_a_shard_a_stream_a_connector_or_a_callback_is_a_loss_like_any_other() {
     let kafka = Kafka::shared();
-    for fault in ["shard@3", "stream@4", "connector@1", "callback@9"] {
+    for fault in ["shard@3", "stream@4", "learning@1", "connector@1", "callback@9"] {
         let part = fault.split('@').next().unwrap();
         let stage = Stage::with_shards(&format!("panic-{part}"), 2);
         let file = stage.recording(10, 2, 300);
@@ -56,6 +60,8 @@ fn a_worker_that_cannot_go_on_without_a_part_ends_with_70() {
         "open_files@3",
         "rest@3",
         "shard@1+",
+        "recovery@1+",
+        "found_tasks@1+",
     ];
     let mut workers: Vec<(&str, Connector)> = Vec::new();
     for (index, fault) in faults.into_iter().enumerate() {
@@ -72,17 +78,66 @@ fn a_worker_that_cannot_go_on_without_a_part_ends_with_70() {
             });
         }
         if *fault == "rest@3" {
-            while worker.get("/health").is_some() {}
+            wait_for("the listener to be asked often enough", || {
+                let _ = worker.get("/health");
+                worker.exit_code().is_some()
+            });
         }
         let code = worker.wait_exit();
         let log = worker.log();
         assert_eq!(code, 70, "{fault}: {log}");
-        let part = fault.split('@').next().unwrap();
+        let part = match fault.split('@').next().unwrap() {
+            // The thread of a shard reads it.
+            "recovery" => "shard",
+            // What reports statuses gives them to streams.
+            "found_tasks" => "statuses",
+            part => part,
+        };
         assert!(log.contains(&format!("{part} panicked at src/supervision/fault.rs:")), "{fault}: {log}");
         assert!(log.contains("stopping"), "{fault}: it lets its shards go: {log}");
     }
     let (_, health) = unhealthy.unwrap();
     assert!(health.contains("Shard ") && health.contains("panicked"), "{health}");
+}
+
+/// While a worker starts somebody listens, too, and what fails by the end of a part is not told as the reason.
+#[test]
+fn a_part_that_ends_while_the_worker_starts_or_stops_ends_it_with_70() {
+    let _turn = Turn::alone();
+    let (kafka, stage) = (Kafka::shared(), Stage::new("panics-early"));
+    let start = |fault: &'static str, bootstrap: &str| {
+        let worker = WorkerFile::new(bootstrap, &format!("{}-{}", stage.group(), fault.split('@').next().unwrap()));
+        (fault, faulty(&stage, &worker, &["a"], fault))
+    };
+    let workers = [
+        start("worker@1", kafka.bootstrap()),
+        start("config_log@1+", kafka.bootstrap()),
+        start("status_log@1+", kafka.bootstrap()),
+        // Nobody is there.
+        start("rest@2", "127.0.0.1:1"),
+        start("leaving@1", kafka.bootstrap()),
+    ];
+    for (fault, mut worker) in workers {
+        match fault {
+            "rest@2" => wait_for("the listener to be asked", || worker.get("/health").is_some()),
+            "leaving@1" => {
+                wait_for("the worker to be a member", || worker.log().contains("\"assigned\""));
+                worker.signal(Signal::SIGTERM);
+            }
+            _ => {}
+        }
+        let code = worker.wait_exit();
+        let log = worker.log();
+        assert_eq!(code, 70, "{fault}: {log}");
+        let part = match fault.split('@').next().unwrap() {
+            "leaving" => "worker",
+            part => part,
+        };
+        let last = log.lines().last().unwrap_or_default();
+        let said = format!("kvs-connect: {part} panicked at src/supervision/fault.rs:");
+        assert!(last.starts_with(&said), "{fault}: {log}");
+        assert!(log.contains("\"a panic\""), "{fault}: its place is logged: {log}");
+    }
 }
 
 /// The newcomer fences the one that runs, as Kafka has it; they must not do so in turn for ever.

@@ -55,6 +55,7 @@ async fn fragments(
     let rows = move || {
         fragments.iter().take_while(|_| !cancelled.is_cancelled()).map(|fragment| fragment.row()).collect::<Vec<_>>()
     };
+    #[expect(clippy::disallowed_methods, reason = "a panic is an internal error")]
     let rows = tokio::task::spawn_blocking(rows).await;
     let rows = rows.map_err(|error| ServiceError::internal(error.to_string()))?;
     let unterminated: Vec<_> = stream

@@ -60,10 +60,8 @@ impl EditedShards {
     pub(super) fn read(&self, connector: &str) -> Result<Offsets, Failure> {
         let mut offsets = Offsets::new();
         for shard in (0..self.count.get()).map(ShardId) {
-            let mut reader = self.log.open_reader().map_err(|error| (shard, error.into()))?;
-            let recovered = recover(&mut reader, shard, &self.contract, STALL_TIMEOUT, &|| true);
-            self.log.give_back(recovered.is_ok().then_some(reader));
-            let recovered = recovered.map_err(|error| (shard, error))?;
+            let read = self.log.with_reader(|reader| recover(reader, shard, &self.contract, STALL_TIMEOUT, &|| true));
+            let recovered = read.map_err(|error| (shard, error))?;
             let mine = |key: &OffsetKey| key.connector == connector;
             let by_arn = recovered.by_arn.into_iter().map(|(key, place)| (key, Ok(place.offset)));
             let positions = recovered.positions.into_iter().map(|(key, offset)| (key, Ok(offset)));

@@ -98,7 +98,7 @@ impl Herder {
             );
             Ok::<(), OffsetsError>(())
         });
-        copied.await??;
+        copied.await?;
         Ok((OffsetsMove { id, to: AlteredShards { topic: to, shards } }, Left { from: left, stopped }))
     }
 
@@ -109,7 +109,7 @@ impl Herder {
             let turn = self.offsets.alterations.own_turn().await;
             let connector = name.to_owned();
             let forget = move || from.movable().forget(&connector, &stopped);
-            Ok::<(), OffsetsError>(turns::within(turn, forget).await??)
+            Ok::<(), OffsetsError>(turns::within(turn, forget).await?)
         };
         if let Err(error) = forgotten.await {
             tracing::warn!(connector = name, %error, "offsets that were moved to another topic stay in the old one, unused");

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use super::StatusReporter;
 use crate::cluster::{ConfigView, change};
-use crate::herder::OperationError;
 use crate::model::OffsetKey;
-use crate::supervision::{Part, catch_async};
+use crate::supervision::{Part, catch_async, fault_point_in};
 
 impl StatusReporter {
     /// Gives streams that were discovered here a task, and takes it from those that are no more.
@@ -37,17 +36,16 @@ impl StatusReporter {
             let (changes, name) = (self.parts.changes.clone(), name.clone());
             let change = async move {
                 let _turn = turn;
+                fault_point_in("found_tasks");
                 let of = name.clone();
                 let made = changes.make_own(move |view| change::found(view, &of, &come, &gone)).await;
-                // Where the runtime ends nothing is missing.
-                if let Err(error) = made
-                    && !matches!(error, OperationError::Ending(_))
-                {
+                if let Err(error) = made {
                     tracing::warn!(connector = name, %error, "streams that were found have no task yet");
                 }
             };
-            // A panic is counted and logged, and the next look finds what this one has not done.
-            tokio::spawn(catch_async(Part::Statuses, change));
+            let panics = Arc::clone(&self.finding_panics);
+            // The next look finds what this one has not done, unless it always panics.
+            tokio::spawn(async move { panics.note(catch_async(Part::Statuses, change).await) });
             return;
         }
     }

@@ -1,0 +1,30 @@
+//! Panics of the changes for tasks that were found, which nobody waits for.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::supervision::Panicked;
+
+/// How many of the changes have panicked in a row, and how the last one did.
+#[derive(Debug, Default)]
+pub(super) struct FindingPanics(Mutex<(u32, Option<Panicked>)>);
+
+impl FindingPanics {
+    /// Takes in how a change ended.
+    pub(super) fn note(&self, ended: Result<(), Panicked>) {
+        let mut panics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *panics = match ended {
+            Ok(()) => (0, None),
+            Err(panicked) => (panics.0.saturating_add(1), Some(panicked)),
+        };
+    }
+
+    /// Returns the last panic when there have been at least this many in a row.
+    pub(super) fn in_a_row(&self, count: u32) -> Option<Panicked> {
+        let panics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        panics.1.clone().filter(|_| panics.0 >= count)
+    }
+}
+
+#[cfg(test)]
+#[path = "finding_panics_tests.rs"]
+mod tests;
