@@ -11,7 +11,7 @@ pub(super) mod worker;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Every answer that is no success.
+/// An error response.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Error {
     /// The status code.
@@ -20,9 +20,9 @@ pub(super) struct Error {
     pub(super) message: String,
 }
 
-/// What was done.
+/// The result of a change.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Message {
-    /// The same for people.
+    /// A description for people.
     pub(super) message: &'static str,
 }

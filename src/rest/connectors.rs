@@ -40,93 +40,95 @@ pub(super) fn routes() -> Routes {
         .get(
             "/connectors",
             list,
-            operation("listConnectors", "Names of all connectors, or more of each")
-                .parameter(Parameter::list("expand", "status, info, or both by giving it twice.", &["status", "info"]))
+            operation("listConnectors", "List the names of all connectors, or details of each")
+                .parameter(Parameter::list("expand", "status, info, or both if given twice.", &["status", "info"]))
                 .returns::<Listed>(200, "Names; with expand an object by name."),
         )
         .post(
             "/connectors",
             create,
-            operation("createConnector", "Make a connector")
+            operation("createConnector", "Create a connector")
                 .takes::<Creation>(CREATION_EXAMPLE)
-                .returns::<ConnectorInfo>(201, "It is made.")
-                .fails(409, "There is one already."),
+                .returns::<ConnectorInfo>(201, "The connector was created.")
+                .fails(409, "The connector already exists."),
         )
         .get(
             "/connectors/{name}",
             get,
-            operation("getConnector", "A connector").returns::<ConnectorInfo>(200, "The connector."),
+            operation("getConnector", "Get a connector").returns::<ConnectorInfo>(200, "The connector."),
         )
         .delete(
             "/connectors/{name}",
             delete,
             operation("deleteConnector", "Delete a connector")
                 .describe("Its streams' positions are kept.")
-                .done(204, "It is deleted."),
+                .done(204, "The connector was deleted."),
         )
         .get(
             "/connectors/{name}/config",
             config,
-            operation("getConnectorConfig", "Its settings")
-                .returns::<ShownSettings>(200, "Settings; secrets given in the clear are masked."),
+            operation("getConnectorConfig", "Get a connector's settings")
+                .returns::<ShownSettings>(200, "The settings; secrets given in plain text are masked."),
         )
         .put(
             "/connectors/{name}/config",
             put_config,
-            operation("putConnectorConfig", "Set all of its settings; it is made if there is none")
+            operation("putConnectorConfig", "Set all of a connector's settings, or create it if it does not exist")
                 .takes::<SettingsGiven>(EXAMPLE)
-                .returns::<ConnectorInfo>(200, "The settings are set.")
-                .returns::<ConnectorInfo>(201, "It is made."),
+                .returns::<ConnectorInfo>(200, "The settings were updated.")
+                .returns::<ConnectorInfo>(201, "The connector was created."),
         )
         .patch(
             "/connectors/{name}/config",
             patch_config,
-            operation("patchConnectorConfig", "Set some of its settings; null removes one")
+            operation("patchConnectorConfig", "Change some of a connector's settings; null removes a setting")
                 .takes::<SettingsPatch>(PATCH_EXAMPLE)
-                .returns::<ConnectorInfo>(200, "The settings are set."),
+                .returns::<ConnectorInfo>(200, "The settings were updated."),
         )
         .get(
             "/connectors/{name}/status",
             status,
-            operation("getConnectorStatus", "How it and its tasks are").returns::<ConnectorStatus>(200, "Status."),
+            operation("getConnectorStatus", "Get the status of a connector and its tasks")
+                .returns::<ConnectorStatus>(200, "The status."),
         )
         .post(
             "/connectors/{name}/restart",
             restart,
-            operation("restartConnector", "Start it again")
-                .parameter(Parameter::flag("includeTasks", "Its tasks too; then secrets are read again."))
-                .parameter(Parameter::flag("onlyFailed", "Only what has failed."))
+            operation("restartConnector", "Restart a connector")
+                .parameter(Parameter::flag("includeTasks", "Restart its tasks, too; secrets are then read again."))
+                .parameter(Parameter::flag("onlyFailed", "Restart only what has failed."))
                 .returns::<ConnectorStatus>(202, "What is being restarted.")
-                .done(204, "The connector alone is being restarted.")
+                .done(204, "Only the connector itself is being restarted.")
                 .may_be_wrong(),
         )
         .put(
             "/connectors/{name}/pause",
             pause,
-            operation("pauseConnector", "Close its sessions; its tasks stay where they are")
-                .done(202, "It is on its way."),
+            operation("pauseConnector", "Close a connector's sessions; its tasks stay on their workers")
+                .done(202, "The request was accepted."),
         )
         .put(
             "/connectors/{name}/resume",
             resume,
-            operation("resumeConnector", "Have it pull again").done(202, "It is on its way."),
+            operation("resumeConnector", "Resume pulling").done(202, "The request was accepted."),
         )
         .put(
             "/connectors/{name}/stop",
             stop,
-            operation("stopConnector", "Take its tasks away; only then its offsets can be altered")
-                .done(204, "It is on its way."),
+            operation("stopConnector", "Remove a connector's tasks; only then can its offsets be altered")
+                .done(204, "The request was accepted."),
         )
         .get(
             "/connectors/{name}/topics",
             topics,
-            operation("getTopics", "Topics it has written to")
+            operation("getTopics", "Get the topics that a connector has written to")
                 .returns::<BTreeMap<String, Topics>>(200, "Topics by connector."),
         )
         .put(
             "/connectors/{name}/topics/reset",
             reset_topics,
-            operation("resetTopics", "Forget the topics it has written to").done(202, "It is on its way."),
+            operation("resetTopics", "Forget the topics that a connector has written to")
+                .done(202, "The request was accepted."),
         )
 }
 

@@ -23,24 +23,32 @@ pub(super) struct ServedDocument(pub(super) Arc<str>);
 
 pub(super) fn routes() -> Routes {
     Routes::new("worker")
-        .get("/", root, operation("getWorker", "Versions and Kafka cluster").returns::<WorkerInfo>(200, "This worker."))
+        .get(
+            "/",
+            root,
+            operation("getWorker", "Get the worker's versions and its Kafka cluster")
+                .returns::<WorkerInfo>(200, "This worker."),
+        )
         .get(
             super::access::OPEN,
             health,
-            operation("getHealth", "Whether this worker works")
+            operation("getHealth", "Check whether this worker is healthy")
                 .describe(
-                    "Needs no authentication and may be asked by any host's name; the streams that have failed are told to \
-                     known users only.",
+                    "Needs no authentication and accepts any host name; failed streams are listed only for \
+                     authenticated users.",
                 )
                 .open()
-                .returns::<HealthShown>(200, "It works.")
-                .returns::<HealthShown>(500, "It has lost touch with Kafka.")
-                .returns::<HealthShown>(503, "It has not joined its group yet."),
+                .returns::<HealthShown>(200, "The worker is healthy.")
+                .returns::<HealthShown>(
+                    500,
+                    "The worker has lost touch with Kafka, a shard makes no progress, or no file descriptors are left.",
+                )
+                .returns::<HealthShown>(503, "The worker has not joined its group yet."),
         )
         .get(
             "/metrics",
             metrics,
-            operation("getMetrics", "Metrics for Prometheus").returns_text(
+            operation("getMetrics", "Get metrics for Prometheus").returns_text(
                 200,
                 "Metrics in text format 0.0.4.",
                 "text/plain",
@@ -49,13 +57,13 @@ pub(super) fn routes() -> Routes {
         .get(
             "/streams",
             streams,
-            operation("listStreams", "How each stream of this worker is, in detail")
-                .returns::<Vec<StreamStatus>>(200, "Streams of this worker."),
+            operation("listStreams", "List the streams of this worker in detail")
+                .returns::<Vec<StreamStatus>>(200, "The streams of this worker."),
         )
         .get(
             "/openapi.json",
             openapi,
-            operation("getOpenapi", "This document").returns::<AnyObject>(200, "OpenAPI 3."),
+            operation("getOpenapi", "Get this document").returns::<AnyObject>(200, "OpenAPI 3."),
         )
 }
 

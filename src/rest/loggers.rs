@@ -20,7 +20,7 @@ const NAME_PATTERN: &str = r"^[A-Za-z_][A-Za-z0-9_]*((::|\.)[A-Za-z_][A-Za-z0-9_
 
 pub(super) fn routes() -> Routes {
     let logger = |max_chars| {
-        let description = "root, or a module: kvs_connect::shard, or with dots.";
+        let description = "root, or a module such as kvs_connect::shard, also written with dots.";
         Parameter::text("logger", description, max_chars, "kvs_connect")
     };
     Routes::new("admin")
@@ -28,23 +28,23 @@ pub(super) fn routes() -> Routes {
         .get(
             "/admin/loggers",
             list,
-            operation("listLoggers", "Levels of all loggers")
+            operation("listLoggers", "List the levels of all loggers")
                 .returns::<BTreeMap<String, LoggerLevel>>(200, "Levels by logger."),
         )
         .get(
             "/admin/loggers/{logger}",
             get,
-            operation("getLogger", "A logger's level").returns::<LoggerLevel>(200, "Its level."),
+            operation("getLogger", "Get a logger's level").returns::<LoggerLevel>(200, "The level."),
         )
         .put(
             "/admin/loggers/{logger}",
             put,
-            operation("putLogger", "Set a logger's level, and that of all within it")
+            operation("putLogger", "Set the level of a logger and of all loggers within it")
                 .parameter(logger(Some(200)).pattern(NAME_PATTERN))
-                .parameter(Parameter::choice("scope", "This worker or all of them.", &["worker", "cluster"]))
+                .parameter(Parameter::choice("scope", "Only this worker, or all workers.", &["worker", "cluster"]))
                 .takes::<Level>(r#"{ "level": "INFO" }"#)
-                .returns::<Vec<String>>(200, "Names of the loggers that have it now.")
-                .done(204, "All workers set it."),
+                .returns::<Vec<String>>(200, "The names of the changed loggers.")
+                .done(204, "All workers set the level."),
         )
 }
 

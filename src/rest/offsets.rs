@@ -48,23 +48,26 @@ pub(super) fn routes() -> Routes {
         .get(
             "/connectors/{name}/offsets",
             get,
-            operation("getOffsets", "The last fragment published of each of its streams")
-                .returns::<Offsets>(200, "Offsets."),
+            operation("getOffsets", "Get the last published fragment of each of a connector's streams")
+                .returns::<Offsets>(200, "The offsets."),
         )
         .patch(
             "/connectors/{name}/offsets",
             patch,
-            operation("alterOffsets", "Go on behind other fragments; the connector has to be STOPPED")
-                .describe("An offset is the last fragment that counts as published; null forgets it.")
+            operation("alterOffsets", "Continue after other fragments; the connector must be STOPPED")
+                .describe("An offset is the last fragment that counts as published; null discards it.")
                 .takes::<Alteration>(EXAMPLE)
                 .returns::<Message>(200, "Done."),
         )
         .delete(
             "/connectors/{name}/offsets",
             delete,
-            operation("resetOffsets", "Forget the positions of all its streams; the connector has to be STOPPED")
-                .returns::<Message>(200, "Done.")
-                .may_be_wrong(),
+            operation(
+                "resetOffsets",
+                "Discard the positions of all of a connector's streams; the connector must be STOPPED",
+            )
+            .returns::<Message>(200, "Done.")
+            .may_be_wrong(),
         )
 }
 

@@ -24,26 +24,26 @@ pub(super) fn routes() -> Routes {
         .get(
             "/connector-plugins",
             list,
-            operation("listPlugins", "Connectors there are").returns::<[PluginInfo; 1]>(200, "Plugins."),
+            operation("listPlugins", "List the available connectors").returns::<[PluginInfo; 1]>(200, "Plugins."),
         )
         .get(
             "/connector-plugins/{plugin}/config",
             config,
-            operation("getPluginConfig", "All settings of a connector")
+            operation("getPluginConfig", "Get all settings of a connector class")
                 .returns::<Vec<ConfigKeyInfo>>(200, "Definitions.")
                 .may_be_wrong(),
         )
         .put(
             "/connector-plugins/{plugin}/config/validate",
             validate,
-            operation("validateConfig", "What is wrong with settings, field by field; nothing is made")
-                .parameter(Parameter::flag("connect", "Ask the service and Kafka, too."))
+            operation("validateConfig", "Validate settings, field by field; creates nothing")
+                .parameter(Parameter::flag("connect", "Contact the service and Kafka, too."))
                 .takes::<SettingsTried>(EXAMPLE)
                 .returns::<ConfigInfos>(200, "Every setting with its errors.")
                 .fails(
                     403,
-                    "With `connect=true`: this user may look and not change. A page of another origin has sent it, or the \
-                     worker is not known by the host that was asked for.",
+                    "With `connect=true`: this user may read but not change, a page of another origin sent the request, or the \
+                     worker is not known by the requested host.",
                 ),
         )
 }

@@ -156,23 +156,23 @@ impl Operation {
         if self.body.is_some() {
             self = self
                 .may_be_wrong()
-                .fails(408, "The body did not come in time.")
+                .fails(408, "The body did not arrive in time.")
                 .fails(413, "The body is larger than 4 MiB.")
-                .fails(415, "The body is no JSON.");
+                .fails(415, "The body is not JSON.");
         }
         if path.contains('{') {
-            self = self.fails(404, "There is no such thing.");
+            self = self.fails(404, "The resource does not exist.");
         }
         let refused = match method {
-            Method::Get => "The worker is not known by the host that was asked for.",
+            Method::Get => "The worker is not known by the requested host.",
             _ => {
-                "This user may look and not change, a page of another origin has sent it, or the worker is not known by the \
-                 host that was asked for."
+                "This user may read but not change, a page of another origin sent the request, or the worker is not known by the \
+                 requested host."
             }
         };
-        self.fails(401, "Nobody known: a password, a token or a certificate is needed.").fails(403, refused).fails(
+        self.fails(401, "A password, a token or a certificate is required.").fails(403, refused).fails(
             503,
-            "The worker is starting, Kafka cannot be reached, or too much of the kind is waiting here: later perhaps.",
+            "The worker is starting, Kafka cannot be reached, or too many requests of this kind are waiting: retry later.",
         )
     }
 }

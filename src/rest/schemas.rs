@@ -41,7 +41,7 @@ impl Schemas {
     }
 }
 
-/// Any object of JSON.
+/// A JSON object of any content.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]

@@ -18,30 +18,31 @@ type Shared = State<Herder>;
 type Answer<T> = Result<T, ApiError>;
 
 pub(super) fn routes() -> Routes {
-    let task = Parameter::number("task", "Id of the task, which stays as long as its stream is the connector's.", 0);
+    let task =
+        Parameter::number("task", "Id of the task, which it keeps as long as its stream belongs to the connector.", 0);
     Routes::new("tasks")
         .parameter(name_parameter())
         .parameter(task)
         .get(
             "/connectors/{name}/tasks",
             tasks,
-            operation("listTasks", "Its tasks: one a stream").returns::<Vec<TaskShown>>(200, "Tasks."),
+            operation("listTasks", "List a connector's tasks, one per stream").returns::<Vec<TaskShown>>(200, "Tasks."),
         )
         .get(
             "/connectors/{name}/tasks-config",
             tasks_config,
-            operation("getTasksConfig", "Settings of its tasks by name")
+            operation("getTasksConfig", "Get the settings of a connector's tasks by name")
                 .returns::<BTreeMap<String, Settings>>(200, "Settings by CONNECTOR-TASK."),
         )
         .get(
             "/connectors/{name}/tasks/{task}/status",
             task_status,
-            operation("getTaskStatus", "How a task is").returns::<TaskStatus>(200, "Status."),
+            operation("getTaskStatus", "Get a task's status").returns::<TaskStatus>(200, "The status."),
         )
         .post(
             "/connectors/{name}/tasks/{task}/restart",
             restart_task,
-            operation("restartTask", "Start a task again").done(204, "It is on its way."),
+            operation("restartTask", "Restart a task").done(204, "The request was accepted."),
         )
 }
 

@@ -174,6 +174,26 @@ fn an_offline_partition_sets_its_own_streams_aside_and_what_waits_for_it_says_so
     kafka.broker(1).up();
     wait_for("it to come back", || task_states(&worker, "second") == ["RUNNING"]);
 
+    // A connector with an offsets topic of its own, on the first broker alone, as its data.
+    let own_offsets = format!("{}-own", stage.group());
+    let assignment =
+        ["--create", "--topic", &own_offsets, "--replica-assignment", "1", "--config", "cleanup.policy=compact"];
+    topics(&bootstrap, &[&assignment[..], &["--config", "min.insync.replicas=1"]].concat());
+    let apart = named("c", 0);
+    stage.add_live(&apart, &file, 4.0);
+    let mut settings: Value = config(&stage, &[&apart]);
+    settings["offsets.storage.topic"] = own_offsets.as_str().into();
+    let (code, answer) = worker.rest("PUT", "/connectors/apart/config", Some(&settings));
+    assert!(code == 201, "{answer}");
+    let published_apart = |worker: &Connector| {
+        let (_, metrics) = worker.get("/metrics").unwrap();
+        let of_stream = format!("stream=\"{apart}\"");
+        let is_its_own = |line: &&str| line.starts_with("kvs_connect_fragments_total") && line.contains(&of_stream);
+        let counts = metrics.lines().filter(is_its_own).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        counts.sum::<f64>()
+    };
+    wait_for("its fragments", || published_apart(&worker) > 4.0);
+
     // What is written to it when it goes keeps its transaction open: the shard says what it waits for.
     wait_for("both", || published(&worker) > before + 30.0);
     kafka.broker(1).down();
@@ -182,12 +202,21 @@ fn an_offline_partition_sets_its_own_streams_aside_and_what_waits_for_it_says_so
     let before = published(&worker);
     // Between two transactions there is none that is kept open: then the other one goes on.
     wait_for("the other to say so, too, or to go on", || told("cameras") || published(&worker) > before + 4.0);
+    // Its transactions are its own: what hangs in the worker's offsets topic does not delay it.
+    let before = published_apart(&worker);
+    wait_for("the connector apart to go on", || published_apart(&worker) > before + 8.0);
+    assert_eq!(task_states(&worker, "apart"), ["RUNNING"]);
     println!("the other stream then: {} {}", task_states(&worker, "cameras")[0], trace(&worker, "cameras"));
     let (_, health) = worker.rest("GET", "/health", None);
     assert!(health["failed_streams"].to_string().contains(&offline), "{health}");
     kafka.broker(1).up();
     let all = [on_first.as_str(), on_second.as_str()];
-    assert!(all.iter().all(|stream| stage.simulator.end_playback(stream)));
+    assert!(all.iter().chain([&apart.as_str()]).all(|stream| stage.simulator.end_playback(stream)));
     stage.expect_all_at(&bootstrap, &all);
+    let held = stage.held(&apart);
+    wait_for("all of the connector apart", || {
+        let seen = by_stream(read_topic(&bootstrap, &stage.topic(), Isolation::Committed));
+        seen.get(&apart).is_some_and(|seen| *seen == held)
+    });
     assert_eq!(worker.terminate().0, 0);
 }

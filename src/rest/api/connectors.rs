@@ -10,7 +10,7 @@ use crate::cluster::{ConnectorEntry, ReportedState, Status};
 use crate::config::secrets;
 use crate::herder::{self, Herder, tasks_of};
 
-/// A flat map of strings; docs/CONFIGURATION.md has all of them.
+/// A connector's settings, a flat map of strings; docs/CONFIGURATION.md lists all of them.
 #[derive(Serialize, JsonSchema)]
 #[serde(transparent)]
 pub(in crate::rest) struct Settings(pub(in crate::rest) BTreeMap<String, String>);
@@ -22,34 +22,34 @@ impl Settings {
     }
 }
 
-/// Settings as they are given: numbers and flags count as text.
+/// Settings as given by the client; numbers and flags are converted to text.
 #[derive(Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(extend("additionalProperties" = { "type": ["string", "number", "boolean"] }))]
 pub(in crate::rest) struct SettingsGiven(pub(in crate::rest) Map<String, Value>);
 
-/// Settings to be set; null removes one.
+/// Settings to change; null removes a setting.
 #[derive(Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(extend("additionalProperties" = { "type": ["string", "number", "boolean", "null"] }))]
 pub(in crate::rest) struct SettingsPatch(pub(in crate::rest) Map<String, Value>);
 
-/// A connector that is to be made.
+/// A connector to create.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::rest) struct Creation {
-    /// Its name, where it does not stand among the settings.
+    /// Its name, if it is not among the settings.
     #[schemars(length(min = 1, max = 256))]
     pub(in crate::rest) name: Option<String>,
     /// Its settings.
     #[schemars(required, with = "SettingsGiven")]
     pub(in crate::rest) config: Option<Map<String, Value>>,
-    /// What the connector does at first: RUNNING where this is left out.
+    /// The connector's initial state; RUNNING by default.
     #[schemars(extend("enum" = ["RUNNING", "PAUSED", "STOPPED", null]))]
     pub(in crate::rest) initial_state: Option<String>,
 }
 
-/// Kafka Connect tells sources and sinks apart; this is a source.
+/// The kind of connector, as Kafka Connect distinguishes sources and sinks; this is a source.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
@@ -58,12 +58,12 @@ pub(in crate::rest) enum ConnectorType {
     Source,
 }
 
-/// Which task it is.
+/// Identifies a task.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::rest) struct TaskId {
-    /// Name of its connector.
+    /// The name of its connector.
     pub(in crate::rest) connector: String,
-    /// Its number, which stays as long as its stream is the connector's.
+    /// Its number, which it keeps as long as its stream belongs to the connector.
     pub(in crate::rest) task: u32,
 }
 
@@ -72,11 +72,11 @@ pub(in crate::rest) struct TaskId {
 pub(in crate::rest) struct ConnectorInfo {
     /// Its name.
     pub(in crate::rest) name: String,
-    /// Its settings; secrets given in the clear are masked.
+    /// Its settings; secrets given in plain text are masked.
     pub(in crate::rest) config: Settings,
-    /// Its tasks; none when it is STOPPED.
+    /// Its tasks; none while it is STOPPED.
     pub(in crate::rest) tasks: Vec<TaskId>,
-    /// What kind of connector it is.
+    /// The kind of connector.
     pub(in crate::rest) r#type: ConnectorType,
 }
 
@@ -92,10 +92,10 @@ impl ConnectorInfo {
     }
 }
 
-/// A task with its settings: those of its connector, with its own stream alone.
+/// A task with its settings: those of its connector, restricted to its own stream.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::rest) struct TaskInfo {
-    /// Which task it is.
+    /// Identifies the task.
     pub(in crate::rest) id: TaskId,
     /// Its settings.
     pub(in crate::rest) config: Settings,
@@ -132,9 +132,9 @@ impl From<ReportedState> for StateName {
 pub(in crate::rest) struct State {
     /// Its state.
     pub(in crate::rest) state: StateName,
-    /// host:port of the worker that has it, or had it last.
+    /// The host:port of the worker that has it, or had it last.
     pub(in crate::rest) worker_id: String,
-    /// The version of the program that this worker runs.
+    /// The version of the program on this worker.
     pub(in crate::rest) version: String,
     /// Why it has failed, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,11 +168,11 @@ pub(in crate::rest) struct TaskStatus {
 pub(in crate::rest) struct ConnectorStatus {
     /// Its name.
     pub(in crate::rest) name: String,
-    /// Its own status.
+    /// The connector's status.
     pub(in crate::rest) connector: State,
-    /// Those of its tasks.
+    /// The statuses of its tasks.
     pub(in crate::rest) tasks: Vec<TaskStatus>,
-    /// What kind of connector it is.
+    /// The kind of connector.
     pub(in crate::rest) r#type: ConnectorType,
 }
 
@@ -188,10 +188,10 @@ impl ConnectorStatus {
     }
 }
 
-/// What is asked for of a connector besides its name.
+/// The requested details of a connector.
 #[derive(Default, Serialize, JsonSchema)]
 pub(in crate::rest) struct Expanded {
-    /// With `expand=status`: its status and those of its tasks.
+    /// With `expand=status`: its status and its tasks' statuses.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ConnectorStatus")]
     pub(in crate::rest) status: Option<ConnectorStatus>,
@@ -201,20 +201,20 @@ pub(in crate::rest) struct Expanded {
     pub(in crate::rest) info: Option<ConnectorInfo>,
 }
 
-/// Names of connectors; with `expand` an object by name.
+/// The names of all connectors; with `expand` an object by name.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(inline)]
 pub(in crate::rest) enum Listed {
     /// Without `expand`.
     Names(Vec<String>),
-    /// With it.
+    /// With `expand`.
     Expanded(BTreeMap<String, Expanded>),
 }
 
 /// The topics of a connector.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::rest) struct Topics {
-    /// Those that it has written to since it was made, or since they were reset.
+    /// The topics written to since the connector was created, or since they were reset.
     pub(in crate::rest) topics: BTreeSet<String>,
 }

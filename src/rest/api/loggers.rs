@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub(in crate::rest) struct LoggerLevel {
     /// OFF, ERROR, WARN, INFO, DEBUG or TRACE.
     pub(in crate::rest) level: String,
-    /// Milliseconds since 1970; null: since the start.
+    /// When it was set, in milliseconds since 1970; null if at startup.
     pub(in crate::rest) last_modified: Option<u64>,
 }
 
@@ -18,10 +18,10 @@ impl From<crate::logging::LoggerLevel> for LoggerLevel {
     }
 }
 
-/// A level that is to be set.
+/// A level to set.
 #[derive(Deserialize, JsonSchema)]
 pub(in crate::rest) struct Level {
-    /// Its name.
+    /// The name of the level.
     #[schemars(
         required,
         with = "String",

@@ -11,11 +11,11 @@ use crate::model::{self, StoredOffset};
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::rest) struct Partition {
-    /// Name or ARN, as the connector's settings name it.
+    /// Its name or ARN, as in the connector's settings.
     pub(in crate::rest) stream: String,
 }
 
-/// The partition of a data topic that a stream's records are in.
+/// The data topic's partition that contains a stream's records.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub(in crate::rest) struct DataPartition {
     /// The topic.
@@ -36,25 +36,25 @@ impl From<DataPartition> for model::DataPartition {
     }
 }
 
-/// The last fragment of a stream that was published.
+/// The last published fragment of a stream.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::rest) struct PublishedOffset {
-    /// Where the next session goes on; null: the fragment came without a token.
+    /// The token from which the next session continues; null if the fragment came without one.
     pub(in crate::rest) continuation_token: Option<String>,
     /// The fragment's number.
     pub(in crate::rest) fragment_number: String,
-    /// Milliseconds since 1970.
+    /// When the service received it, in milliseconds since 1970.
     pub(in crate::rest) server_timestamp: Option<i64>,
-    /// Milliseconds since 1970.
+    /// The producer's time, in milliseconds since 1970.
     pub(in crate::rest) producer_timestamp: Option<i64>,
-    /// The fragment's number among those published of the stream, from 0; earlier versions did not count.
+    /// The fragment's sequence number among the stream's published fragments, from 0; missing in offsets of earlier versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i64")]
     pub(in crate::rest) sequence: Option<i64>,
-    /// Where the stream's fragments are, as far as it is known.
+    /// The partition with the stream's fragments, if known.
     pub(in crate::rest) data_partition: Option<DataPartition>,
-    /// The same for the topics of further outputs.
+    /// The same for the topics of additional outputs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(in crate::rest) data_partitions: Vec<DataPartition>,
 }
@@ -79,11 +79,11 @@ impl From<StoredOffset> for PublishedOffset {
 #[serde(untagged)]
 #[schemars(inline)]
 pub(in crate::rest) enum OffsetFound {
-    /// The last fragment that was published.
+    /// The last published fragment.
     Published(PublishedOffset),
     /// The record cannot be read.
     Unreadable {
-        /// What is wrong with it.
+        /// The reason.
         error: String,
     },
 }
@@ -101,7 +101,7 @@ pub(in crate::rest) struct PartitionOffset {
 /// The offsets of a connector's streams.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::rest) struct Offsets {
-    /// One for each stream that has been published.
+    /// One for each stream of which something has been published.
     pub(in crate::rest) offsets: Vec<PartitionOffset>,
 }
 
@@ -112,35 +112,35 @@ pub(in crate::rest) struct Offset {
     /// The fragment's number.
     #[schemars(regex(pattern = "^[0-9]{1,128}$"))]
     pub(in crate::rest) fragment_number: String,
-    /// Where to go on; without it the fragment's number says where.
+    /// The token from which to continue; by default the stream continues after the fragment's number.
     pub(in crate::rest) continuation_token: Option<String>,
-    /// Milliseconds since 1970.
+    /// When the service received it, in milliseconds since 1970.
     pub(in crate::rest) server_timestamp: Option<i64>,
-    /// Milliseconds since 1970.
+    /// The producer's time, in milliseconds since 1970.
     pub(in crate::rest) producer_timestamp: Option<i64>,
-    /// The fragment's number among those published of the stream, from 0. One that is set goes into force only when it is
-    /// above what is known: a sequence never goes back. Left out, what is known stays.
+    /// The fragment's sequence number among the stream's published fragments, from 0. It takes effect only if it is
+    /// greater than the known one: a sequence never goes back. If omitted, the known one is kept.
     #[schemars(range(min = 0, max = 4_503_599_627_370_496_i64))]
     pub(in crate::rest) sequence: Option<i64>,
-    /// As GET shows it; without it the stream stays where its records are.
+    /// In the form of GET; if omitted, the stream stays in its partition.
     pub(in crate::rest) data_partition: Option<DataPartition>,
-    /// The same for the topics of further outputs.
+    /// The same for the topics of additional outputs.
     #[serde(default)]
     pub(in crate::rest) data_partitions: Vec<DataPartition>,
 }
 
-/// A stream with the offset that it is to have.
+/// A stream and its new offset.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub(in crate::rest) struct Altered {
     /// The stream.
     pub(in crate::rest) partition: Partition,
-    /// Its offset; null forgets it.
+    /// Its offset; null discards it.
     pub(in crate::rest) offset: Option<Offset>,
 }
 
-/// Offsets that are to be set.
+/// Offsets to set.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::rest) struct Alteration {

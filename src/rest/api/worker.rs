@@ -15,13 +15,13 @@ pub(in crate::rest) struct WorkerInfo {
     pub(in crate::rest) version: &'static str,
     /// The worker's own version.
     pub(in crate::rest) kvs_connect_version: &'static str,
-    /// The commit that the worker was built of.
+    /// The commit from which the worker was built.
     pub(in crate::rest) commit: &'static str,
-    /// Id of the Kafka cluster; null while it is not known.
+    /// The Kafka cluster's id; null until it is known.
     pub(in crate::rest) kafka_cluster_id: Option<String>,
 }
 
-/// Whether a worker does its part.
+/// Whether a worker is healthy.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
@@ -35,7 +35,7 @@ pub(in crate::rest) enum HealthStatus {
 #[derive(Serialize, JsonSchema)]
 #[schemars(inline)]
 pub(in crate::rest) struct FailedStream {
-    /// Name of its connector.
+    /// The name of its connector.
     pub(in crate::rest) connector: String,
     /// Its name.
     pub(in crate::rest) stream: String,
@@ -46,11 +46,11 @@ pub(in crate::rest) struct FailedStream {
 /// The health of a worker.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::rest) struct Health {
-    /// Whether it does its part.
+    /// Whether the worker is healthy.
     pub(in crate::rest) status: HealthStatus,
-    /// The same for people, with the reason.
+    /// A description for people, with the reason.
     pub(in crate::rest) message: String,
-    /// The streams that have failed on this worker; told to known users only.
+    /// The streams that have failed on this worker; only for authenticated users.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<FailedStream>")]
     pub(in crate::rest) failed_streams: Option<Vec<FailedStream>>,
@@ -73,17 +73,17 @@ pub(in crate::rest) enum StreamStateName {
     Failed,
 }
 
-/// How much of its range a backfill has done.
+/// The progress of a backfill.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::rest) struct Backfill {
-    /// How much of the range's time is done.
+    /// The part of the range's time that is done.
     #[schemars(range(min = 0, max = 100))]
     pub(in crate::rest) percent: f64,
-    /// Fragments read since the worker has the stream.
+    /// Fragments read since this worker acquired the stream.
     pub(in crate::rest) fragments: u64,
-    /// Their bytes.
+    /// Bytes of these fragments.
     pub(in crate::rest) size_bytes: u64,
-    /// How long the rest will take, in seconds, at the rate so far.
+    /// Time left in seconds, at the rate so far.
     pub(in crate::rest) eta_s: Option<u64>,
 }
 
@@ -101,31 +101,31 @@ impl From<&BackfillProgress> for Backfill {
 /// The status of a stream in detail.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::rest) struct StreamStatus {
-    /// Name of its connector.
+    /// The name of its connector.
     pub(in crate::rest) connector: String,
     /// Its name.
     pub(in crate::rest) stream: String,
     /// Its state.
     pub(in crate::rest) state: StreamStateName,
-    /// How far the last fragment was behind the live edge, as the service says.
+    /// How far the last fragment was behind the live edge, as reported by the service.
     pub(in crate::rest) millis_behind_now: Option<i64>,
-    /// Whether the stream has come up to the live edge.
+    /// Whether the stream has caught up with the live edge.
     pub(in crate::rest) caught_up: Option<bool>,
-    /// How often each error happened.
+    /// The number of errors by code.
     pub(in crate::rest) errors: BTreeMap<&'static str, u64>,
-    /// What its session gets, when that is all the service gives and the stream falls behind.
+    /// The session's rate when it is the service's maximum and the stream falls behind.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64")]
     pub(in crate::rest) at_rate_limit_bytes_per_second: Option<u64>,
-    /// In WAITING_FOR_REST: number of the fragment whose rest has not come, where it is known.
+    /// In WAITING_FOR_REST: the number of the fragment whose rest has not arrived, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub(in crate::rest) fragment_number: Option<Option<String>>,
-    /// In RETRYING, GONE and FAILED: why, and what to do.
+    /// In RETRYING, GONE and FAILED: the reason, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub(in crate::rest) reason: Option<String>,
-    /// In BACKFILLING, WAITING_FOR_TIME and COMPLETED: how much is done.
+    /// In BACKFILLING, WAITING_FOR_TIME and COMPLETED: the progress.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Backfill")]
     pub(in crate::rest) backfill: Option<Backfill>,
