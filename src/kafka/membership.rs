@@ -257,7 +257,6 @@ fn consumer<L: GroupListener>(
 fn subscribe<L: GroupListener>(consumer: &Group<L>, subscription: &Subscription) -> Result<u64, KafkaError> {
     let (version, topics) = subscription.now();
     consumer.subscribe(&topics.iter().map(|topic| &**topic).collect::<Vec<&str>>())?;
-    subscription.is_in_force_since(version);
     Ok(version)
 }
 

@@ -28,8 +28,6 @@ use crate::supervision::{Part, catch_blocking, fault_point};
 /// A topic that cannot be opened is tried again so.
 const RETRY: RestartPolicy =
     RestartPolicy { timeout: None, base: Duration::from_secs(1), cap: Duration::from_secs(60) };
-/// How often it is looked whether the group has heard that a topic was closed.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// A connector waits this long for its topic to be opened before it says so.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -150,26 +148,20 @@ impl OffsetsTopics {
         self.lock().keys().cloned().collect()
     }
 
-    /// Returns whether a topic is to be opened now. One that is opened again before the group has heard that it was closed
-    /// would not be assigned again, and its shards would be held by nobody.
     fn is_due(&self, topic: &str) -> bool {
-        let is_time = match self.lock().get(topic) {
+        match self.lock().get(topic) {
             None => true,
             Some(State::Open) => false,
             Some(State::Refused { next, .. }) => *next <= Instant::now(),
-        };
-        is_time && self.parts.subscription.is_in_force()
+        }
     }
 
     /// Returns when the next of these topics is due, or a time at which it does no harm to look.
     fn next_try(&self, wanted: &BTreeSet<String>) -> Instant {
         let states = self.lock();
-        // Only the group has not heard yet.
-        let soon = Instant::now() + LOOK_AGAIN;
         let times = wanted.iter().filter_map(|topic| match states.get(topic) {
-            None => Some(soon),
-            Some(State::Open) => None,
-            Some(State::Refused { next, .. }) => Some((*next).max(soon)),
+            None | Some(State::Open) => None,
+            Some(State::Refused { next, .. }) => Some(*next),
         });
         times.min().unwrap_or_else(|| Instant::now() + RETRY.cap)
     }
@@ -177,7 +169,7 @@ impl OffsetsTopics {
     async fn try_open(&self, topic: &str) {
         match self.look(topic).await {
             Ok(owners) => {
-                self.shards.topics().open(Arc::from(topic), owners);
+                self.shards.open(Arc::from(topic), owners);
                 self.lock().insert(topic.to_owned(), State::Open);
                 self.parts.subscription.add(Arc::from(topic));
                 tracing::info!(

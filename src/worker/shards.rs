@@ -49,6 +49,8 @@ pub(super) struct Shards {
     /// Counts assignments and revocations.
     epoch: AtomicU64,
     held: Mutex<HashMap<TopicShard, Held>>,
+    /// The shards that the group has assigned to this worker; those of topics that are open are held. Locked within `held`.
+    assigned: Mutex<BTreeSet<TopicShard>>,
     /// Why the group cannot be joined or reached, while it cannot, and since when.
     apart: Mutex<Option<(Instant, String)>>,
     apart_said: Repeated,
@@ -101,6 +103,7 @@ impl Shards {
             listener: OnceLock::new(),
             epoch: AtomicU64::new(0),
             held: Mutex::default(),
+            assigned: Mutex::default(),
             apart: Mutex::default(),
             apart_said: Repeated::default(),
         }
@@ -131,12 +134,22 @@ impl Shards {
         self.lock().keys().filter(|shard| &*shard.topic == topic).map(|shard| shard.shard).collect()
     }
 
-    /// Releases the shards of a topic and forgets it. Blocks until they are released, within the bound.
+    /// Opens a topic of connectors' own: its shards are held as far as they are assigned to this worker, now or later. The group
+    /// does not assign them again when it has not noticed that the topic was closed in between.
+    pub(super) fn open(&self, topic: Arc<str>, owners: TopicOwners) {
+        let mut held = self.lock();
+        self.topics.open(Arc::clone(&topic), owners);
+        let assigned: Vec<TopicShard> =
+            self.lock_assigned().iter().filter(|shard| shard.topic == topic).cloned().collect();
+        self.hold_all(&mut held, &assigned);
+    }
+
+    /// Closes a topic: releases its shards, whether the group revokes them or not. Blocks until they are released, within the bound.
     pub(super) fn close(&self, topic: &str) {
         self.topics.remove(topic);
         let held: Vec<TopicShard> = self.lock().keys().filter(|shard| &*shard.topic == topic).cloned().collect();
         if !held.is_empty() {
-            self.revoked(&held, true);
+            self.release(&held, true);
         }
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         streams.retain(|shard, live| &*shard.topic != topic || !live.is_empty());
@@ -179,6 +192,23 @@ impl Shards {
 
     fn all_live(&self) -> Vec<Arc<LiveStreams>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn lock_assigned(&self) -> MutexGuard<'_, BTreeSet<TopicShard>> {
+        // Nothing panics while it is held, and shards are put in and taken out one by one.
+        self.assigned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds shards that are assigned to this worker and whose topics are open.
+    fn hold_all(&self, held: &mut HashMap<TopicShard, Held>, shards: &[TopicShard]) {
+        for shard in shards {
+            let Some(owners) = self.topics.owners_of(&shard.topic) else { continue };
+            let new = self.hold(shard, owners);
+            if let Some(old) = held.insert(shard.clone(), new) {
+                old.lease.release();
+            }
+        }
+        self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
     fn hold(&self, shard: &TopicShard, owners: TopicOwners) -> Held {
@@ -249,6 +279,46 @@ impl Shards {
                 let _ = self.endings.try_send(WorkerError::Unavailable(reason));
                 None
             }
+        }
+    }
+
+    /// Releases shards. `lost`: they may be another's already.
+    fn release(&self, shards: &[TopicShard], lost: bool) {
+        let leaving: Vec<(TopicShard, Held)> = {
+            let mut held = self.lock();
+            self.epoch.fetch_add(1, Ordering::AcqRel);
+            shards.iter().filter_map(|shard| held.remove_entry(shard)).collect()
+        };
+        for (_, held) in &leaving {
+            held.lease.release();
+        }
+        // Shards finish side by side; one that does not within the bound is abandoned: whoever takes it fences it.
+        let deadline = Instant::now() + self.release_timeout + Duration::from_millis(500);
+        for (shard, held) in leaving {
+            let Some(thread) = held.thread else { continue };
+            while !thread.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            if !thread.is_finished() {
+                tracing::warn!(
+                    shard = self.topics.named(&shard),
+                    "the shard did not finish in time and is abandoned: its next owner fences it"
+                );
+            } else if thread.join().is_err() {
+                tracing::error!(
+                    shard = self.topics.named(&shard),
+                    "the shard's thread panicked while it was supervised"
+                );
+            }
+        }
+        for shard in shards {
+            self.live(shard).forget_states();
+        }
+        // What may be another's already is not spoken of.
+        if let Some(listener) = self.listener.get()
+            && !lost
+        {
+            listener.released(shards);
         }
     }
 
@@ -339,15 +409,8 @@ impl GroupListener for Shards {
     fn assigned(&self, shards: &[TopicShard]) {
         tracing::info!(shards = self.topics.listed(shards), "assigned");
         let mut held = self.lock();
-        for shard in shards {
-            // A topic that has been closed since is about to be revoked.
-            let Some(owners) = self.topics.owners_of(&shard.topic) else { continue };
-            let new = self.hold(shard, owners);
-            if let Some(old) = held.insert(shard.clone(), new) {
-                old.lease.release();
-            }
-        }
-        self.epoch.fetch_add(1, Ordering::AcqRel);
+        self.lock_assigned().extend(shards.iter().cloned());
+        self.hold_all(&mut held, shards);
         drop(held);
         if let Some(listener) = self.listener.get() {
             listener.assigned();
@@ -356,42 +419,11 @@ impl GroupListener for Shards {
 
     fn revoked(&self, shards: &[TopicShard], lost: bool) {
         tracing::info!(shards = self.topics.listed(shards), lost, "revoked");
-        let leaving: Vec<(TopicShard, Held)> = {
-            let mut held = self.lock();
-            self.epoch.fetch_add(1, Ordering::AcqRel);
-            shards.iter().filter_map(|shard| held.remove_entry(shard)).collect()
-        };
-        for (_, held) in &leaving {
-            held.lease.release();
-        }
-        // Shards finish side by side; one that does not within the bound is abandoned: whoever takes it fences it.
-        let deadline = Instant::now() + self.release_timeout + Duration::from_millis(500);
-        for (shard, held) in leaving {
-            let Some(thread) = held.thread else { continue };
-            while !thread.is_finished() && Instant::now() < deadline {
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            if !thread.is_finished() {
-                tracing::warn!(
-                    shard = self.topics.named(&shard),
-                    "the shard did not finish in time and is abandoned: its next owner fences it"
-                );
-            } else if thread.join().is_err() {
-                tracing::error!(
-                    shard = self.topics.named(&shard),
-                    "the shard's thread panicked while it was supervised"
-                );
-            }
-        }
-        for shard in shards {
-            self.live(shard).forget_states();
-        }
-        // What may be another's already is not spoken of.
-        if let Some(listener) = self.listener.get()
-            && !lost
         {
-            listener.released(shards);
+            let _held = self.lock();
+            self.lock_assigned().retain(|assigned| !shards.contains(assigned));
         }
+        self.release(shards, lost);
     }
 
     fn trouble(&self, error: Option<&LogError>) {
