@@ -250,7 +250,7 @@ impl TopicListener for Connectors {
         self.look_now();
     }
 
-    /// Ends the connectors that have their offsets in the topic. They begin again when it can be used.
+    /// Starts the connectors again that have their offsets in the topic: they wait for it, or fail with the reason.
     fn lost(&self, topic: &str) {
         for (name, entry) in self.registry.lock().iter_mut() {
             if entry.offsets_topic.as_deref() == Some(topic) {

@@ -36,7 +36,7 @@ pub(super) trait TopicListener: Send + Sync {
     /// A topic was looked at: whoever waits for it may ask.
     fn looked(&self);
 
-    /// A topic that was open cannot be used any more.
+    /// A topic that was open is closed. Its connectors have to begin again, and wait for it to be opened.
     fn lost(&self, topic: &str);
 }
 
@@ -121,8 +121,10 @@ impl OffsetsTopics {
             fault_point(Part::OffsetsTopics);
             let wanted = configs.view().own_offsets_topics();
             for topic in self.known().into_iter().filter(|topic| !wanted.contains(topic)) {
-                self.close(&topic).await;
+                // First, so that no connector that is made again meanwhile takes it for open; then those that have are started again.
                 self.lock().remove(&topic);
+                self.close(&topic).await;
+                listener.lost(&topic);
                 tracing::info!(topic, "no connector has its offsets in this topic any more: its shards are released");
             }
             for topic in &wanted {

@@ -380,7 +380,7 @@ impl Shards {
 
     pub(super) fn added(&self, plan: Arc<StreamPlan>) {
         let shard = self.topics.shard_of(&plan.key);
-        // The topic has been closed since: the connector is about to hear of it.
+        // The topic has been closed since: the connector is about to be started again.
         let Some((shard, owners)) = shard.and_then(|shard| Some((shard.clone(), self.topics.owners_of(&shard.topic)?)))
         else {
             return;
