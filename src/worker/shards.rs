@@ -460,3 +460,7 @@ impl GroupListener for Shards {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "shards_tests.rs"]
+mod tests;
