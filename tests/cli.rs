@@ -363,3 +363,29 @@ fn check(root: &Path, file: &str, test: &str) -> usize {
     assert!(source.contains(&format!("fn {name}")), "{}: there is no test {test}", path.display());
     1
 }
+
+/// The script as bash runs it, for what is typed and the position of the cursor behind it.
+#[test]
+fn bash_completes_subcommands_options_and_settings() {
+    let (code, script) = run(&["completions", "bash"]);
+    assert_eq!(code, 0, "{script}");
+    let complete = |words: &[&str]| {
+        let quoted = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+        let last = words.len() - 1;
+        let line = format!(
+            "{script}\nCOMP_WORDS=({quoted}); COMP_CWORD={last}; _kvs__connect kvs-connect '{}' '{}'; \
+             printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            words[last],
+            words[last - 1]
+        );
+        let output = Command::new("bash").args(["--norc", "-c", &line]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(str::to_owned).collect::<Vec<String>>()
+    };
+    assert_eq!(complete(&["kvs-connect", "val"]), ["validate"]);
+    assert_eq!(complete(&["kvs-connect", "connector", "st"]), ["stop", "status"]);
+    assert_eq!(complete(&["kvs-connect", "run", "--wor"]), ["--worker"]);
+    assert_eq!(complete(&["kvs-connect", "tail", "--from", ""]), ["beginning", "end"]);
+    let settings = complete(&["kvs-connect", "run", "--set", "offset.storage.p"]);
+    assert!(settings.iter().any(|setting| setting.starts_with("offset.storage.partitions")), "{settings:?}");
+}

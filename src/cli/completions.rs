@@ -23,6 +23,12 @@ impl Completions {
     pub(super) fn execute(self, mut command: Command) -> Result<(), Failure> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut command, "kvs-connect", &mut script);
-        output::print(format_args!("{}", String::from_utf8_lossy(&script).trim_end()))
+        let mut script = String::from_utf8_lossy(&script).into_owned();
+        if self.shell == Shell::Bash {
+            // The generator (clap_complete 4.6) takes the dash of the program's name for a subcommand in the labels of its cases, which
+            // then never match what it looks for.
+            script = script.replace("kvs__subcmd__connect", "kvs__connect");
+        }
+        output::print(script.trim_end())
     }
 }

@@ -23,6 +23,12 @@ impl Failure {
         Self { code, lines: vec![line.to_string()] }
     }
 
+    /// Returns the failure with the lines of an earlier one before its own.
+    pub(super) fn after(self, earlier: Option<Self>) -> Self {
+        let lines = earlier.map_or_else(Vec::new, |earlier| earlier.lines);
+        Self { code: self.code, lines: lines.into_iter().chain(self.lines).collect() }
+    }
+
     /// Returns the failure for invalid settings.
     pub(super) fn config(problems: &[Problem]) -> Self {
         Self { code: EXIT_CONFIG, lines: problems.iter().map(ToString::to_string).collect() }

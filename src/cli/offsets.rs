@@ -121,8 +121,16 @@ fn told(remote: &Remote, answer: &Value) -> Result<(), Failure> {
 
 impl List {
     fn execute(self) -> Result<(), Failure> {
-        let rows =
-            if self.worker.is_given() || self.offsets_topic.is_some() { self.of_topic()? } else { self.of_worker()? };
+        let (rows, failed) = if self.worker.is_given() || self.offsets_topic.is_some() {
+            (self.of_topic()?, None)
+        } else {
+            self.of_worker()?
+        };
+        self.print(rows)?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn print(&self, rows: Vec<Row>) -> Result<(), Failure> {
         if self.remote.json {
             for (connector, stream, offset) in rows {
                 output::print(json!({
@@ -147,7 +155,7 @@ impl List {
     }
 
     /// Lists the offsets by asking a worker.
-    fn of_worker(&self) -> Result<Vec<Row>, Failure> {
+    fn of_worker(&self) -> Result<(Vec<Row>, Option<Failure>), Failure> {
         let api = self.remote.connect()?;
         let names = match &self.connector {
             Some(name) => vec![name.clone()],
@@ -156,15 +164,23 @@ impl List {
                 names.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
             }
         };
-        let mut rows = Vec::new();
+        let (mut rows, mut failed) = (Vec::new(), None);
         for name in names {
-            let answer = api.call(Method::GET, &["connectors", &name, "offsets"], "", None)?;
+            let answer = match api.call(Method::GET, &["connectors", &name, "offsets"], "", None) {
+                Ok(answer) => answer,
+                // One whose offsets cannot be read hides no other's.
+                Err(failure) if self.connector.is_none() => {
+                    failed = Some(failure.after(failed));
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            };
             for one in answer["offsets"].as_array().into_iter().flatten() {
                 let stream = one["partition"]["stream"].as_str().unwrap_or("-").to_owned();
                 rows.push((name.clone(), stream, one["offset"].clone()));
             }
         }
-        Ok(rows)
+        Ok((rows, failed))
     }
 
     /// Lists the offsets by reading the topic.

@@ -222,6 +222,11 @@ fn an_offsets_topic_that_is_lost_fails_its_own_connectors_and_nobody_else() {
     }
     go_on(&stage, kafka, &["other"]);
     assert_eq!(task_states(&worker, "e"), ["RUNNING"]);
+    // Its offsets cannot be read, and hide nobody else's.
+    let url = format!("http://{}", worker.address());
+    let listed = Command::new(program()).args(["offsets", "list", "--url", &url]).output().unwrap();
+    let (text, said) = (String::from_utf8(listed.stdout).unwrap(), String::from_utf8(listed.stderr).unwrap());
+    assert!(!listed.status.success() && text.contains("other") && said.contains(&own), "{text} {said}");
     // One that was made anew has no offsets, and that is not taken for "nothing was published".
     kafka.create_topic(&own, 5, &[("cleanup.policy", "compact")]);
     wait_for("the connector to say so", || {
