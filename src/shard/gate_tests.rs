@@ -17,10 +17,10 @@ fn a_place_is_waited_for_until_it_is_applied_or_the_shard_is_not_held() {
     gate.wait(&place("configs", 99), &|| false);
     let (ask, asked) = mpsc::channel();
     std::thread::scope(|scope| {
-        // Whoever waits asks again and again whether the shard is held.
+        // A waiting owner checks again and again whether the shard is held.
         let waiting = scope.spawn(|| gate.wait(&place("configs", 7), &|| ask.send(()).is_ok()));
         gate.apply(6);
-        // It never goes back.
+        // The applied config offset never goes back.
         gate.apply(2);
         while asked.try_recv().is_ok() {}
         for _ in 0..2 {
@@ -31,16 +31,16 @@ fn a_place_is_waited_for_until_it_is_applied_or_the_shard_is_not_held() {
     });
 }
 
-/// A standalone worker's log ends with its process, and what it left in a shard stays: the next one does not wait for it.
+/// A standalone worker's log ends with its process, but its config offset stays in a shard; the next worker does not wait for it.
 #[test]
 fn a_place_of_a_log_in_memory_is_of_that_log_alone() {
     use crate::cluster::{ConfigStore, MemoryLog};
     let (before, now) = (MemoryLog::default(), MemoryLog::default());
     assert_ne!(before.topic(), now.topic());
-    // Or this would wait for as long as it is held.
+    // Otherwise this would wait for as long as the shard is held.
     ConfigGate::new(now.topic()).wait(&place(before.topic(), 99), &|| true);
     let asked = std::cell::Cell::new(0);
     let held = || asked.replace(asked.get() + 1) < 1;
     ConfigGate::new(now.topic()).wait(&place(now.clone().topic(), 99), &held);
-    assert!(asked.get() > 1, "a place of its own is waited for");
+    assert!(asked.get() > 1, "a config offset of its own log is waited for");
 }
