@@ -64,7 +64,7 @@ fn a_worker_that_disagrees_is_refused_and_disturbs_nobody() {
     refused(&only_the_group, &[&theirs, &ours, "published twice"]);
     assert!(!kvs_harness::topic::exists(kafka.bootstrap(), &wrong), "it has made its topic");
     for (key, consequence) in
-        [("config.storage.topic", "stand still"), ("status.storage.topic", "states would be wrong")]
+        [("config.storage.topic", "some streams would not run"), ("status.storage.topic", "states would be wrong")]
     {
         let [theirs, ours] = both(key, &wrong);
         refused(&with(&[(key, &wrong)]), &[&theirs, &ours, consequence]);
