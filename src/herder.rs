@@ -1,8 +1,10 @@
-//! The herder: group-wide operations that every worker offers, like Kafka Connect's herder. The REST API is built on it.
+//! The herder: group-wide operations that every worker offers, like Kafka Connect's herder. The REST API is built on
+//! it.
 //!
-//! **Contract.** A herder reads the group's state from what this worker has read of the config log and the status topic, and
-//! makes changes for the group under the log's fence. It starts nothing by itself and knows nothing of HTTP. Slow operations
-//! run a few at a time, in order and within bounds ([`turns`]). The worker's [`Phase`] contains what exists at each moment.
+//! **Contract.** A herder reads the group's state from what this worker has read of the config log and the status
+//! topic, and makes changes for the group under the log's fence. It starts nothing by itself and knows nothing of HTTP.
+//! Slow operations run a few at a time, in order and within bounds ([`turns`]). The worker's [`Phase`] contains what
+//! exists at each moment.
 
 mod changes;
 mod connectors;

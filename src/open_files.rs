@@ -1,8 +1,8 @@
 //! Detects that no file descriptors are left, which is a condition of the whole process.
 //!
-//! **Contract.** Code that is refused a descriptor reports it here ([`refused`]) and not in the log; [`probe`] finds out by
-//! itself. The condition is logged when it begins, once a minute while it lasts, and when it is over. `/health` is 500
-//! meanwhile.
+//! **Contract.** Code that is refused a descriptor reports it here ([`refused`]) and not in the log; [`probe`] finds
+//! out by itself. The condition is logged when it begins, once a minute while it lasts, and when it is over. `/health`
+//! is 500 meanwhile.
 
 use std::fs::File;
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,8 @@ use crate::supervision::{Part, fault_point};
 
 /// The interval at which the condition is logged again while it lasts.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
-/// How long no descriptor must have been refused for the condition to be over; a single free one would make it come and go.
+/// How long no descriptor must have been refused for the condition to be over; a single free one would make it come and
+/// go.
 const OVER_AFTER: Duration = Duration::from_secs(10);
 /// The interval between two probes.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

@@ -5,8 +5,8 @@
 //! things happen in, a read_committed consumer sees each fragment of a stream once and in order. There is one way to
 //! recover, whatever broke: drop the shard and acquire it again.
 //!
-//! There are no Kafka types here: [`crate::model::log`] has the traits that `crate::kafka` implements, so that a test can drive
-//! every order of events.
+//! There are no Kafka types here: [`crate::model::log`] has the traits that `crate::kafka` implements, so that a test
+//! can drive every order of events.
 //!
 //! The rules (docs/EXACTLY-ONCE.md has their reasons), and where they are implemented:
 //!

@@ -1,9 +1,9 @@
 //! Catches panics of a worker's parts, counts them, and logs them with their source location.
 //!
-//! **Contract.** The end of every thread and every task is noticed. Each runs inside [`catch`] or [`catch_async`], and the code
-//! that started it decides what a panic means: the part is restarted in the one way there is to recover, or the worker exits
-//! with code 70, so that the process's supervisor restarts it. Blocking work runs only through [`catch_blocking`] or
-//! [`blocking`]. [`install`] makes every panic be logged where it happens.
+//! **Contract.** The end of every thread and every task is noticed. Each runs inside [`catch`] or [`catch_async`], and
+//! the code that started it decides what a panic means: the part is restarted in the one way there is to recover, or
+//! the worker exits with code 70, so that the process's supervisor restarts it. Blocking work runs only through
+//! [`catch_blocking`] or [`blocking`]. [`install`] makes every panic be logged where it happens.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -44,7 +44,8 @@ thread_local! {
     static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Installs a panic hook that logs panics, with their source location, instead of printing them. Called once, at startup.
+/// Installs a panic hook that logs panics, with their source location, instead of printing them. Called once, at
+/// startup.
 pub fn install() {
     std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
         let location = info.location().map_or_else(|| "an unknown location".to_owned(), ToString::to_string);
@@ -91,20 +92,20 @@ pub async fn catch_blocking<T: Send + 'static>(
     }
 }
 
-/// Runs blocking work on a thread where that is allowed, and returns its result. A panic is counted for the part and resumed in
-/// the caller, so it never becomes a result. It is counted even if the caller is gone.
+/// Runs blocking work on a thread where that is allowed, and returns its result. A panic is counted for the part and
+/// resumed in the caller, so it never becomes a result. It is counted even if the caller is gone.
 pub async fn blocking<T: Send + 'static>(part: Part, run: impl FnOnce() -> T + Send + 'static) -> T {
     catch_blocking(part, run).await.unwrap_or_else(|panicked| panicked.go_on())
 }
 
-/// Runs a callback of Kafka's client. A panic must not unwind through C, where it would abort the process: it is counted, and
-/// `None` is returned.
+/// Runs a callback of Kafka's client. A panic must not unwind through C, where it would abort the process: it is
+/// counted, and `None` is returned.
 pub(crate) fn catch_callback<T>(run: impl FnOnce() -> T) -> Option<T> {
     catch(Part::Callback, run).ok()
 }
 
-/// Counts a panic that was caught elsewhere, and returns it. Must be called on the thread that panicked. A panic that was
-/// caught before and resumed ([`Panicked::go_on`]) is not counted again.
+/// Counts a panic that was caught elsewhere, and returns it. Must be called on the thread that panicked. A panic that
+/// was caught before and resumed ([`Panicked::go_on`]) is not counted again.
 pub(crate) fn caught(part: Part, payload: &(dyn Any + Send)) -> Panicked {
     if let Some(panicked) = payload.downcast_ref::<Panicked>() {
         return panicked.clone();

@@ -1,9 +1,9 @@
 //! A worker's life: it starts, joins its group and holds shards, and stops.
 //!
-//! **Contract.** [`Worker::run`] waits for Kafka, creates or checks the topics, reads the config log, joins the group, and
-//! owns the shards assigned to it until it is stopped or the topics turn out not to be its own. Nothing is pulled for a
-//! shard that is not assigned. Its [`Phase`] contains what exists at each moment; group-wide operations are in its
-//! [`Herder`].
+//! **Contract.** [`Worker::run`] waits for Kafka, creates or checks the topics, reads the config log, joins the group,
+//! and owns the shards assigned to it until it is stopped or the topics turn out not to be its own. Nothing is pulled
+//! for a shard that is not assigned. Its [`Phase`] contains what exists at each moment; group-wide operations are in
+//! its [`Herder`].
 
 mod agreement;
 pub mod clients;
@@ -47,7 +47,8 @@ pub use error::WorkerError;
 use shards::Shards;
 use supervisor::Supervisor;
 
-/// The time after which a worker exits even if it has not left its group. Nothing is lost: what was not committed is pulled again.
+/// The time after which a worker exits even if it has not left its group. Nothing is lost: what was not committed is
+/// pulled again.
 const LEAVE_MAX: Duration = Duration::from_millis(9_500);
 
 /// Where connectors come from.
@@ -237,11 +238,11 @@ async fn within(limit: Duration, leaving: impl Future<Output = Result<(), Panick
     match tokio::time::timeout(limit, leaving).await {
         Ok(Ok(())) => tracing::info!("stopped"),
         Ok(Err(panicked)) => {
-            tracing::error!(%panicked, "leaving the group panicked; fragments that were not committed are pulled again");
+            tracing::error!(%panicked, "leaving the group panicked; uncommitted fragments are pulled again");
             return Err(panicked.into());
         }
         Err(_) => {
-            tracing::warn!("the shutdown takes too long and is cut short; fragments that were not committed are pulled again");
+            tracing::warn!("the shutdown takes too long and is cut short; uncommitted fragments are pulled again");
         }
     }
     Ok(())

@@ -35,8 +35,8 @@ impl Changes {
         self.make_after(|_| Ok(None), decide).await
     }
 
-    /// Makes a change unless `before`, which runs without the fence, refuses it or returns an answer that needs no change. It
-    /// sees the log as far as this worker has read it.
+    /// Makes a change unless `before`, which runs without the fence, refuses it or returns an answer that needs no
+    /// change. It sees the log as far as this worker has read it.
     ///
     /// # Errors
     /// When the change is refused, its turn does not come, or the log cannot be written.
@@ -49,8 +49,8 @@ impl Changes {
         self.make_in(turn, before, decide).await
     }
 
-    /// Makes a change of the worker's own, which no client waits for: in the same order, without a bound on the time until its
-    /// turn.
+    /// Makes a change of the worker's own, which no client waits for: in the same order, without a bound on the time
+    /// until its turn.
     ///
     /// # Errors
     /// When the change is refused, or the log cannot be written.

@@ -130,8 +130,8 @@ impl Herder {
         let make = || {
             let (before, patched) = (Arc::clone(&patched), Arc::clone(&patched));
             let before = move |view: &ConfigView| {
-                // Only to run the checks before the fence. If the settings have been changed since this worker read them, the
-                // checks are repeated.
+                // Only to run the checks before the fence. If the settings have been changed since this worker read
+                // them, the checks are repeated.
                 let _ = before(view);
                 Ok(None)
             };

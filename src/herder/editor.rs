@@ -1,9 +1,9 @@
 //! Reads and alters offsets in their shards.
 //!
-//! **Contract.** Offsets are altered only while their connector is STOPPED, each shard's under the shard's own fence, in
-//! one transaction with the config offset at which it was STOPPED. The shard's owner loses it, is told by the config log,
-//! acquires the shard again, and pulls nothing until that config offset has been applied there ([`crate::shard::ConfigGate`]).
-//! Every offset is checked before the first one is written.
+//! **Contract.** Offsets are altered only while their connector is STOPPED, each shard's under the shard's own fence,
+//! in one transaction with the config offset at which it was STOPPED. The shard's owner loses it, is told by the config
+//! log, acquires the shard again, and pulls nothing until that config offset has been applied there
+//! ([`crate::shard::ConfigGate`]). Every offset is checked before the first one is written.
 
 mod named;
 mod shards;

@@ -17,8 +17,8 @@ pub enum Health {
 }
 
 impl Herder {
-    /// Returns the health of this worker. It is healthy if it reads its own heartbeat back from Kafka, every shard it holds has
-    /// an owner that makes progress, and it can open files.
+    /// Returns the health of this worker. It is healthy if it reads its own heartbeat back from Kafka, every shard it
+    /// holds has an owner that makes progress, and it can open files.
     pub fn health(&self) -> Health {
         let out_of_files = open_files::probe();
         let phase = self.phase.borrow().clone();

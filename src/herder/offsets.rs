@@ -21,8 +21,8 @@ impl Herder {
     /// Sets offsets of a connector's streams.
     ///
     /// # Errors
-    /// `NotStopped` when the connector is not STOPPED, `Invalid` when a stream does not belong to it and has no offset; when
-    /// a shard cannot be written.
+    /// `NotStopped` when the connector is not STOPPED, `Invalid` when a stream does not belong to it and has no offset;
+    /// when a shard cannot be written.
     pub async fn alter_offsets(&self, name: &str, offsets: Alterations) -> Result<(), OffsetsError> {
         let turn = self.offsets.alterations.turn().await?;
         self.connector(name)?;

@@ -8,8 +8,8 @@ use crate::config::connector::topics::topics;
 use crate::config::connector::{CLASS, StreamsConfig};
 use crate::config::{Problem, WorkerConfig, check, secrets};
 
-/// Checks the settings of one change. A check reads files of secrets, so it is made before the log's fence is acquired, and
-/// repeated under it only if the stored settings have changed in between.
+/// Checks the settings of one change. A check reads files of secrets, so it is made before the log's fence is acquired,
+/// and repeated under it only if the stored settings have changed in between.
 pub(super) struct SettingsCheck {
     config: Arc<WorkerConfig>,
     name: String,

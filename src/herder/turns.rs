@@ -1,8 +1,9 @@
 //! Turns: slow REST requests are processed a few at a time, in the order in which they arrive.
 //!
-//! **Contract.** A request that waits for a turn holds no thread, and leaves the queue when its client disconnects: it is then
-//! not processed. The number of waiting requests and their time are bounded; more are refused at once. A turn is over when it
-//! is dropped, so it moves along with the work: work that has begun keeps its turn even if its client disconnects.
+//! **Contract.** A request that waits for a turn holds no thread, and leaves the queue when its client disconnects: it
+//! is then not processed. The number of waiting requests and their time are bounded; more are refused at once. A turn
+//! is over when it is dropped, so it moves along with the work: work that has begun keeps its turn even if its client
+//! disconnects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::error::OperationError;
 use crate::supervision::{self, Part};
 
-/// The maximum time to wait for a turn. Together with the time for a change itself, it is what Kafka Connect allows a request.
+/// The maximum time to wait for a turn. Together with the time for a change itself, it is what Kafka Connect allows a
+/// request.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The number of requests that may have a turn at once, and that may wait for one.

@@ -1,10 +1,11 @@
 //! A group's contract, stored with the group itself, where workers that share nothing but `group.id` find each other.
 //!
-//! **Contract.** The claim is the metadata of an offset that the group has committed on partition 0 of its offsets topic. Every
-//! topic is searched for one. Kafka accepts such a commit from outside only while the group has no members, so nobody can
-//! claim a group beside running workers. Workers that start at the same moment first write an unsettled claim, then look for
-//! others, and only then settle: of two that see each other, the one whose offsets topic's name sorts first wins. A worker
-//! that finds a different settled claim is refused before it joins, and disturbs nobody.
+//! **Contract.** The claim is the metadata of an offset that the group has committed on partition 0 of its offsets
+//! topic. Every topic is searched for one. Kafka accepts such a commit from outside only while the group has no
+//! members, so nobody can claim a group beside running workers. Workers that start at the same moment first write an
+//! unsettled claim, then look for others, and only then settle: of two that see each other, the one whose offsets
+//! topic's name sorts first wins. A worker that finds a different settled claim is refused before it joins, and
+//! disturbs nobody.
 
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,8 @@ pub enum ClaimError {
 pub enum Claimed {
     /// The claim is settled.
     Settled,
-    /// The group has members but no claim: workers of an earlier version. This worker commits the claim once it is a member.
+    /// The group has members but no claim: workers of an earlier version. This worker commits the claim once it is a
+    /// member.
     ByMembers,
 }
 
@@ -153,8 +155,8 @@ impl GroupClaims {
                         _ => waiting = Some((other, Instant::now())),
                     }
                     std::thread::sleep(Duration::from_millis(100));
-                    // Until ours is written, it is written even while waiting: of two that wait for each other, each must
-                    // see the other's claim.
+                    // Until ours is written, it is written even while waiting: of two that wait for each other, each
+                    // must see the other's claim.
                     if written {
                         continue;
                     }

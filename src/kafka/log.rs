@@ -63,7 +63,8 @@ impl KafkaLog {
     }
 }
 
-/// A reader that is in use, or about to be created. When the guard is dropped, also by a panic, another one may be used.
+/// A reader that is in use, or about to be created. When the guard is dropped, also by a panic, another one may be
+/// used.
 struct Lent<'a> {
     log: &'a KafkaLog,
     /// The reader, while it is not in use.

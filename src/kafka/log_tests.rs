@@ -42,7 +42,8 @@ fn is_lent(log: &Arc<KafkaLog>) -> bool {
     is_lent.recv_timeout(LONG).is_ok()
 }
 
-/// Otherwise the fourth caller would wait for ever, and the shard's panics would not add up to where they end the worker.
+/// Otherwise the fourth caller would wait for ever, and the shard's panics would not add up to where they end the
+/// worker.
 #[test]
 fn readers_of_those_who_panic_are_counted_as_gone() {
     let log = log();

@@ -1,10 +1,11 @@
 //! Membership in the consumer group on the offsets topics: who owns which shard.
 //!
-//! **Contract.** The group is the cluster manager; nothing is read through it. The revocation of a partition is acknowledged
-//! only after its shard has been released (rule 10): the listener blocks while that takes, within its bound. Ownership ends
-//! with membership (rule 16): when the consumer has a fatal error, from which Kafka's client never recovers, or the group's
-//! coordinator has been silent for a session, every shard is revoked at once, and a new consumer joins; unless another
-//! worker uses this one's `group.instance.id`, which ends this worker ([`GroupListener::ended`]).
+//! **Contract.** The group is the cluster manager; nothing is read through it. The revocation of a partition is
+//! acknowledged only after its shard has been released (rule 10): the listener blocks while that takes, within its
+//! bound. Ownership ends with membership (rule 16): when the consumer has a fatal error, from which Kafka's client
+//! never recovers, or the group's coordinator has been silent for a session, every shard is revoked at once, and a new
+//! consumer joins; unless another worker uses this one's `group.instance.id`, which ends this worker
+//! ([`GroupListener::ended`]).
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,7 +65,8 @@ pub trait GroupListener: Send + Sync + 'static {
     /// Called when shards have been assigned to this worker.
     fn assigned(&self, shards: &[TopicShard]);
 
-    /// Called to release shards. The rebalance continues when this returns. `lost`: they may already be another worker's.
+    /// Called to release shards. The rebalance continues when this returns. `lost`: they may already be another
+    /// worker's.
     fn revoked(&self, shards: &[TopicShard], lost: bool);
 
     /// Called when joining or staying in the group fails, before the next attempt. `None`: the group responds again.
@@ -253,8 +255,8 @@ fn consumer<L: GroupListener>(
     Ok((consumer, subscribed))
 }
 
-/// Subscribes to the current topics instead of the previous ones, and returns their version. Shards of topics that stay are
-/// kept.
+/// Subscribes to the current topics instead of the previous ones, and returns their version. Shards of topics that stay
+/// are kept.
 fn subscribe<L: GroupListener>(consumer: &Group<L>, subscription: &Subscription) -> Result<u64, KafkaError> {
     let (version, topics) = subscription.now();
     consumer.subscribe(&topics.iter().map(|topic| &**topic).collect::<Vec<&str>>())?;
@@ -262,8 +264,8 @@ fn subscribe<L: GroupListener>(consumer: &Group<L>, subscription: &Subscription)
     Ok(version)
 }
 
-/// Returns how long the coordinator may be silent while shards are held. With the classic protocol Kafka's client gives them
-/// up by itself after a session; this is longer, for when it does not.
+/// Returns how long the coordinator may be silent while shards are held. With the classic protocol Kafka's client gives
+/// them up by itself after a session; this is longer, for when it does not.
 fn unheard_after(settings: &KafkaSettings) -> Duration {
     match settings.group_protocol {
         GroupProtocol::Classic => Duration::from_millis(settings.session_timeout_ms.saturating_mul(3) / 2),
@@ -333,8 +335,8 @@ impl<L: GroupListener> Joining<L> {
         loop {
             fault_point(Part::Membership);
             let stopping = self.stop.load(Ordering::Acquire);
-            // A static member closes without leaving: its shards stay assigned to it until its session is over. They are
-            // released through the context while the consumer is dropped.
+            // A static member closes without leaving: its shards stay assigned to it until its session is over. They
+            // are released through the context while the consumer is dropped.
             if self.settings.group_instance_id.is_some() && stopping {
                 return ConsumerEnd::Stopped;
             }
@@ -365,8 +367,8 @@ impl<L: GroupListener> Joining<L> {
             }
             let (silent, holds) = {
                 let member = consumer.context().lock();
-                // Most trouble comes from a connection to any broker. A member that survives it gets no new assignment, so
-                // a response from the coordinator means that it is over.
+                // Most trouble comes from a connection to any broker. A member that survives it gets no new assignment,
+                // so a response from the coordinator means that it is over.
                 if member.joined && troubled.is_some_and(|since| member.heard > since) {
                     troubled = None;
                     self.listener.trouble(None);
@@ -384,7 +386,8 @@ impl<L: GroupListener> Joining<L> {
         }
     }
 
-    /// Revokes what a consumer holds and gives the consumer up. It is closed on its own thread, because that may take long.
+    /// Revokes what a consumer holds and gives the consumer up. It is closed on its own thread, because that may take
+    /// long.
     fn retire(&mut self, consumer: Group<L>) {
         consumer.context().retired.store(true, Ordering::Release);
         let held: Vec<TopicShard> = std::mem::take(&mut consumer.context().lock().held).into_iter().collect();

@@ -223,8 +223,8 @@ impl ShardProducer {
 
 impl TransactionalProducer for ShardProducer {
     fn init(&mut self) -> Result<(), LogError> {
-        // Without a connection to a broker that it knows by id, librdkafka delays looking for the coordinator by 500 ms. A
-        // request to the shard's leader waits for one; its result must not be used before init (rule 1).
+        // Without a connection to a broker that it knows by id, librdkafka delays looking for the coordinator by 500
+        // ms. A request to the shard's leader waits for one; its result must not be used before init (rule 1).
         let (topic, partition) = (&self.offsets_topic, self.shard.0);
         let client = self.producer.client();
         let connected = client

@@ -11,8 +11,8 @@ pub const LOSES_CONFIGS: &str = "the connectors would be deleted";
 /// What would happen if the status topic were not compacted.
 pub const LOSES_STATUSES: &str = "the connectors' statuses would be deleted";
 
-/// The settings of a new storage topic. Records that are not compacted yet are read whenever a shard is acquired, and small
-/// segments are compacted soon.
+/// The settings of a new storage topic. Records that are not compacted yet are read whenever a shard is acquired, and
+/// small segments are compacted soon.
 const TOPIC_CONFIG: [(&str, &str); 4] = [
     ("cleanup.policy", COMPACTED),
     ("segment.bytes", "16777216"),

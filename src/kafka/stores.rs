@@ -36,8 +36,8 @@ impl KafkaConfigStore {
 
 impl ConfigStore for KafkaConfigStore {
     fn producer(&self) -> Result<Box<dyn TransactionalProducer>, LogError> {
-        // Workers of every version change the log under this one id, which orders their changes. If another group had the
-        // same id, the two would only make each other repeat changes.
+        // Workers of every version change the log under this one id, which orders their changes. If another group had
+        // the same id, the two would only make each other repeat changes.
         Ok(Box::new(ShardProducer::new(&self.settings, ShardId(PARTITION), IdScheme::Dashes)?))
     }
 
@@ -95,8 +95,9 @@ impl ProducerContext for StatusContext {
     }
 }
 
-/// The status topic in Kafka. Its producer is created with the first record, and recreated after it has lost everything for a
-/// while: a client has been seen that never recovered from a suspended broker, while all others in its process did.
+/// The status topic in Kafka. Its producer is created with the first record, and recreated after it has lost everything
+/// for a while: a client has been seen that never recovered from a suspended broker, while all others in its process
+/// did.
 pub struct KafkaStatusStore {
     settings: KafkaSettings,
     producer: Mutex<Option<Made>>,

@@ -1,9 +1,9 @@
 //! Detects topics that were deleted, recreated or truncated.
 //!
-//! **Contract.** A topic that was deleted, recreated or truncated is recognised by what every broker returns: whether the topic
-//! exists, how many partitions it has, where they end, and which record is the first. Compaction removes records but moves
-//! none; so a first record before the known one, or a different one at its offset, belongs to another topic. A request that
-//! fails is no trouble.
+//! **Contract.** A topic that was deleted, recreated or truncated is recognised by what every broker returns: whether
+//! the topic exists, how many partitions it has, where they end, and which record is the first. Compaction removes
+//! records but moves none; so a first record before the known one, or a different one at its offset, belongs to another
+//! topic. A request that fails is no trouble.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -125,8 +125,8 @@ impl TopicWatch {
         self.known.remove(topic);
     }
 
-    /// Compares a topic, and these partitions of it, with what is known, and remembers the new state. A request that fails is
-    /// no trouble.
+    /// Compares a topic, and these partitions of it, with what is known, and remembers the new state. A request that
+    /// fails is no trouble.
     ///
     /// # Errors
     /// When the topic is not the same any more.

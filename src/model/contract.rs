@@ -1,10 +1,10 @@
 //! The contract that binds a group's topics (rules 9 and 14).
 //!
-//! **Contract.** With another number of partitions the mapping from stream to shard would change; two groups on one topic
-//! would write one partition under two ids; two offsets topics in one group would publish everything twice; with two config
-//! topics some streams would not run. So each of the three topics contains the whole contract: the first transaction of each
-//! shard writes it to the shard's partition, and it is the first record of the config and the status topic
-//! (`crate::cluster`). Fields that a record lacks were not known when it was written, and are added later.
+//! **Contract.** With another number of partitions the mapping from stream to shard would change; two groups on one
+//! topic would write one partition under two ids; two offsets topics in one group would publish everything twice; with
+//! two config topics some streams would not run. So each of the three topics contains the whole contract: the first
+//! transaction of each shard writes it to the shard's partition, and it is the first record of the config and the
+//! status topic (`crate::cluster`). Fields that a record lacks were not known when it was written, and are added later.
 
 use serde::{Deserialize, Serialize};
 
@@ -132,8 +132,8 @@ impl Contract {
             && (self.partitions.is_none() || found.partitions.is_some())
     }
 
-    /// Compares the contract found in the topic of this setting with this worker's. A field that one of the two lacks is no
-    /// difference.
+    /// Compares the contract found in the topic of this setting with this worker's. A field that one of the two lacks
+    /// is no difference.
     ///
     /// # Errors
     /// When they differ.

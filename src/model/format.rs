@@ -1,6 +1,7 @@
 //! The choices in a connector's settings about the form of its records.
 
-/// The room in front of a payload, in bytes. A value's head nearly always fits: about 15 bytes per frame, and the tracks.
+/// The room in front of a payload, in bytes. A value's head nearly always fits: about 15 bytes per frame, and the
+/// tracks.
 pub const VALUE_HEADROOM_BYTES: usize = 4 << 10;
 
 /// The form of a record's key.

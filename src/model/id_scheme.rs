@@ -1,8 +1,8 @@
 //! The form of a shard's transactional id.
 //!
 //! **Contract.** A shard keeps the form it was started with, because two ids on one partition would break rule 3 while
-//! workers of two versions run. The first transaction of a shard writes the form to it; a shard with a contract and without
-//! a form was started by a version that knew only [`IdScheme::Dashes`].
+//! workers of two versions run. The first transaction of a shard writes the form to it; a shard with a contract and
+//! without a form was started by a version that knew only [`IdScheme::Dashes`].
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,8 @@ pub const ID_SCHEME_KEY: &[u8] = br#"["kvs-connect-transactional-id"]"#;
 pub enum IdScheme {
     /// `GROUP-TOPIC-SHARD`: ambiguous, because groups and topics contain dashes, too. Another group's may be the same.
     Dashes,
-    /// `GROUP:TOPIC:SHARD`: topics contain no colons, so the ids of all shards differ, also from those of the other form.
+    /// `GROUP:TOPIC:SHARD`: topics contain no colons, so the ids of all shards differ, also from those of the other
+    /// form.
     #[default]
     Colons,
 }

@@ -86,15 +86,16 @@ pub trait ShardLog: Send + Sync + 'static {
     /// When it cannot be created.
     fn open_producer(&self, shard: ShardId, scheme: IdScheme) -> Result<Self::Producer, LogError>;
 
-    /// Returns the form of the shard's transactional id, as far as this process knows; reading the shard corrects a guess.
+    /// Returns the form of the shard's transactional id, as far as this process knows; reading the shard corrects a
+    /// guess.
     fn id_scheme(&self, shard: ShardId) -> IdScheme;
 
     /// Remembers the form that was read from the shard.
     fn note_id_scheme(&self, shard: ShardId, scheme: IdScheme);
 
-    /// Calls `read` with a reader, and returns its result. Waits while the maximum number of readers is in use. The next
-    /// caller may get the same reader, unless `read` failed or panicked: then the reader is dropped, and another one is
-    /// created in its place.
+    /// Calls `read` with a reader, and returns its result. Waits while the maximum number of readers is in use. The
+    /// next caller may get the same reader, unless `read` failed or panicked: then the reader is dropped, and another
+    /// one is created in its place.
     ///
     /// # Errors
     /// Those of `read`, and when a reader cannot be created.
@@ -103,8 +104,9 @@ pub trait ShardLog: Send + Sync + 'static {
     /// Returns the name of the offsets topic.
     fn offsets_topic(&self) -> &str;
 
-    /// Returns why a partition accepts no records at the moment, as far as is known without a request; `None`: it accepts
-    /// them. Called before a record is added to a transaction, which cannot be completed with a partition without a leader.
+    /// Returns why a partition accepts no records at the moment, as far as is known without a request; `None`: it
+    /// accepts them. Called before a record is added to a transaction, which cannot be completed with a partition
+    /// without a leader.
     fn unavailable(&self, topic: &str, partition: i32) -> Option<String>;
 }
 
@@ -196,8 +198,8 @@ pub trait OffsetReader: Send {
     /// When reading fails.
     fn poll(&mut self) -> Result<Option<OffsetRecord>, LogError>;
 
-    /// Returns the offset after everything that has been read or skipped, such as markers and aborted records. After a `seek`,
-    /// it may be that of the previous read until the first `poll`.
+    /// Returns the offset after everything that has been read or skipped, such as markers and aborted records. After a
+    /// `seek`, it may be that of the previous read until the first `poll`.
     ///
     /// # Errors
     /// When the position is not known.

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::offset_error::OffsetError;
 use super::sequence;
 
-/// The partition of a data topic that contains a stream's records. It is stored with the offset, because partitions that are
-/// added later must not split a stream: only one partition keeps its order.
+/// The partition of a data topic that contains a stream's records. It is stored with the offset, because partitions
+/// that are added later must not split a stream: only one partition keeps its order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataPartition {
     /// The topic. Each topic has its own partition.
@@ -29,13 +29,13 @@ pub struct StoredOffset {
     pub producer_timestamp: Option<Timestamp>,
     /// The fragment's sequence ([`super::sequence`]); `None` when an earlier version published it.
     pub sequence: Option<i64>,
-    /// The partitions of the stream's records, one for each topic, the fragments' first; empty in offsets written by an earlier
-    /// version, or by hand.
+    /// The partitions of the stream's records, one for each topic, the fragments' first; empty in offsets written by an
+    /// earlier version, or by hand.
     pub data_partitions: Vec<DataPartition>,
 }
 
-/// The version of the value's form that this software writes and reads. A later form that older workers must not misread has
-/// a higher number; merely added fields do not change it.
+/// The version of the value's form that this software writes and reads. A later form that older workers must not
+/// misread has a higher number; merely added fields do not change it.
 const VERSION: u32 = 1;
 
 fn first_version() -> u32 {

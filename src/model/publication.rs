@@ -8,7 +8,8 @@ use super::offset::StoredOffset;
 use super::offset_key::OffsetKey;
 use super::record::Record;
 
-/// A complete fragment, encoded for every output, with the offset that is committed with it; or records that move no offset.
+/// A complete fragment, encoded for every output, with the offset that is committed with it; or records that move no
+/// offset.
 #[derive(Debug)]
 pub struct Publication {
     /// The stream.
@@ -17,7 +18,8 @@ pub struct Publication {
     pub offset: Option<StoredOffset>,
     /// The fragment's own records. They are not written again if the fragment turns out to be already published.
     pub records: Vec<Record>,
-    /// Records about the stream that accompany the fragment. They are written even if it turns out to be already published.
+    /// Records about the stream that accompany the fragment. They are written even if it turns out to be already
+    /// published.
     pub notifications: Vec<Record>,
     /// Size of the fragment's payload, in bytes.
     pub size_bytes: usize,
@@ -74,8 +76,8 @@ impl Publication {
         }
     }
 
-    /// Puts the records into the partitions of the stream's last fragment. A task that was restarted before that fragment was
-    /// written may have counted another number of partitions.
+    /// Puts the records into the partitions of the stream's last fragment. A task that was restarted before that
+    /// fragment was written may have counted another number of partitions.
     pub(crate) fn keep_partitions(&mut self, last: Option<&StoredOffset>) {
         let (Some(last), Some(offset)) = (last, self.offset.as_mut()) else { return };
         for now in &mut offset.data_partitions {

@@ -8,7 +8,8 @@ use kvs_mkv::Payload;
 use super::id::ShardId;
 use super::sequence::SequencePrefix;
 
-/// The name of an output within its connector. The names are a fixed set (`crate::output::KINDS`), and so can be labels.
+/// The name of an output within its connector. The names are a fixed set (`crate::output::KINDS`), and so can be
+/// labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OutputId(pub &'static str);
 

@@ -1,8 +1,9 @@
 //! The sequence of a stream, which counts the fragments that a connector has published.
 //!
-//! **Contract.** The first published fragment of a stream has sequence 0 and each further one the next number, assigned by the
-//! shard's owner in the transaction that publishes it. The sequence is stored in the stream's offset. When the offset is
-//! reset, the sequence moves to a record of its own, under a reserved key; it never goes back, whatever happens to the offset.
+//! **Contract.** The first published fragment of a stream has sequence 0 and each further one the next number, assigned
+//! by the shard's owner in the transaction that publishes it. The sequence is stored in the stream's offset. When the
+//! offset is reset, the sequence moves to a record of its own, under a reserved key; it never goes back, whatever
+//! happens to the offset.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,8 +14,8 @@ use serde_json::Value;
 use super::offset_error::OffsetError;
 use super::offset_key::OffsetKey;
 
-/// The first element of the reserved keys: `["kvs-connect-sequence","connector",{"stream":"…"}]`. They cannot be an offset's,
-/// because those are arrays of two.
+/// The first element of the reserved keys: `["kvs-connect-sequence","connector",{"stream":"…"}]`. They cannot be an
+/// offset's, because those are arrays of two.
 const RESERVED: &str = "kvs-connect-sequence";
 
 /// The largest valid sequence, which every JSON reader represents exactly.
@@ -55,8 +56,8 @@ impl Sequences {
     }
 }
 
-/// Encodes the front of a record's value, which needs the fragment's sequence. Only the shard's owner knows that, because it
-/// decides which fragments are published.
+/// Encodes the front of a record's value, which needs the fragment's sequence. Only the shard's owner knows that,
+/// because it decides which fragments are published.
 pub trait SequencePrefix: fmt::Debug + Send + Sync {
     /// Returns the bytes in front of the value.
     fn prefix(&self, sequence: i64) -> Vec<u8>;

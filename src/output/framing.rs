@@ -1,7 +1,7 @@
 //! Framing: the header in front of a value's Avro datum, which identifies the schema it was written with.
 //!
-//! **Contract.** Only this module writes such headers. A framing that needs a registry will be created when a connector is
-//! prepared, never while fragments are written.
+//! **Contract.** Only this module writes such headers. A framing that needs a registry will be created when a connector
+//! is prepared, never while fragments are written.
 
 mod error;
 mod single_object;
@@ -69,7 +69,8 @@ impl Framed {
         Self::part_of_single_object(writer, name, text, schema)
     }
 
-    /// Creates a writer of single objects that writes only a part of each, by a schema of its own; the caller writes the rest.
+    /// Creates a writer of single objects that writes only a part of each, by a schema of its own; the caller writes
+    /// the rest.
     ///
     /// # Errors
     /// When one of the two is not a schema.

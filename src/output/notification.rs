@@ -138,7 +138,8 @@ impl Notification<'_> {
                     count => (format!("{count} fragments"), "them", "their"),
                 };
                 format!(
-                    "{count} that the archive had listed cannot be fetched: {their} retention is over, or it does not find {they}"
+                    "{count} that the archive had listed cannot be fetched: {their} retention is over, or it does not \
+                    find {they}"
                 )
             }
             Self::FragmentsMissing { numbers, bounds: true } => {

@@ -1,7 +1,8 @@
-//! The notifications output: one record for each event that needs a person's attention, in a topic that the worker's connectors
-//! share.
+//! The notifications output: one record for each event that needs a person's attention, in a topic that the worker's
+//! connectors share.
 //!
-//! **Contract.** The key is the stream's name. No fragment waits for a notification: one that cannot be written is dropped.
+//! **Contract.** The key is the stream's name. No fragment waits for a notification: one that cannot be written is
+//! dropped.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Prepares outputs from settings: topics are created or checked, and schemas compiled. This happens when a connector is
-//! prepared, never while fragments are written.
+//! Prepares outputs from settings: topics are created or checked, and schemas compiled. This happens when a connector
+//! is prepared, never while fragments are written.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,12 +32,13 @@ pub struct Preparer {
     config: Arc<WorkerConfig>,
     topics: Arc<Topics>,
     data_topics: Arc<DataTopics>,
-    /// The worker's topics, which its connectors share. Each is created or checked when first needed, and again when it is gone.
+    /// The worker's topics, which its connectors share. Each is created or checked when first needed, and again when it
+    /// is gone.
     shared: tokio::sync::Mutex<HashMap<String, (TopicFacts, Arc<DataTopic>)>>,
 }
 
-/// Returns topics with the kinds of their outputs, in the order in which outputs are called. Those whose records may be dropped
-/// come first, so that their problems are logged even if another topic keeps the connector from starting.
+/// Returns topics with the kinds of their outputs, in the order in which outputs are called. Those whose records may be
+/// dropped come first, so that their problems are logged even if another topic keeps the connector from starting.
 fn in_order(topics: Vec<ConnectorTopic<'_>>) -> impl Iterator<Item = (&'static dyn OutputKind, ConnectorTopic<'_>)> {
     KINDS.iter().flat_map(move |kind| {
         let of_kind = topics.iter().copied().filter(|topic| topic.output == kind.id()).collect::<Vec<_>>();
@@ -96,8 +97,8 @@ impl Preparer {
         Ok(found)
     }
 
-    /// Returns what preparing a connector would find wrong with its own topics, as setting and reason. The topics are looked up,
-    /// not created.
+    /// Returns what preparing a connector would find wrong with its own topics, as setting and reason. The topics are
+    /// looked up, not created.
     pub async fn problems(&self, connector: &ConnectorConfig) -> Vec<(String, String)> {
         let settings = OutputSettings { worker: &self.config, connector };
         let mut problems = Vec::new();

@@ -6,7 +6,8 @@ fn hex(schema: &str) -> String {
     single_object_header("test", schema).unwrap().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The fingerprints were computed by Java's SchemaNormalization and by fastavro; both read our records in `tests/readers.rs`.
+/// The fingerprints were computed by Java's SchemaNormalization and by fastavro; both read our records in
+/// `tests/readers.rs`.
 #[test]
 fn fingerprints_are_those_that_other_readers_compute() {
     assert_eq!(hex(VALUE_SCHEMA), "c30182e08ca11dcf2b1f");

@@ -22,8 +22,8 @@ pub struct StreamOutputs {
 }
 
 impl StreamOutputs {
-    /// Creates the outputs of a stream. Its partition in a topic is the one stored with its offset, or else one by the current
-    /// number of partitions: a stream keeps its order when partitions are added.
+    /// Creates the outputs of a stream. Its partition in a topic is the one stored with its offset, or else one by the
+    /// current number of partitions: a stream keeps its order when partitions are added.
     ///
     /// # Errors
     /// When a partition accepts no records at the moment.
@@ -56,8 +56,8 @@ impl StreamOutputs {
         needed.map(|(output, partition)| entry(&output.topic().name, *partition)).collect()
     }
 
-    /// Returns the publication of a fragment: its records for every output, and the offset that is committed with them. With
-    /// `ingest_time`, records get their ingest time whatever is configured.
+    /// Returns the publication of a fragment: its records for every output, and the offset that is committed with them.
+    /// With `ingest_time`, records get their ingest time whatever is configured.
     ///
     /// # Errors
     /// When the fragment cannot be encoded.

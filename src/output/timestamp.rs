@@ -1,9 +1,9 @@
 //! The Kafka timestamp of a record.
 //!
-//! Event time is in the value's fields. A record with an old producer time is deleted by its topic's retention at once, and
-//! one with a time over an hour ahead is refused by the broker; so ingest time is the default, and the other choices detect
-//! both cases. The broker uses its own clock and the time at which the record arrives: within a margin of its limits, ingest
-//! time is written.
+//! Event time is in the value's fields. A record with an old producer time is deleted by its topic's retention at once,
+//! and one with a time over an hour ahead is refused by the broker; so ingest time is the default, and the other
+//! choices detect both cases. The broker uses its own clock and the time at which the record arrives: within a margin
+//! of its limits, ingest time is written.
 
 use kvs_client::Fragment;
 
@@ -23,7 +23,8 @@ pub struct TimestampPolicy {
     pub after_max_ms: i64,
 }
 
-/// The margin for different clocks and for records that wait for their transaction; it is smaller for a topic with small limits.
+/// The margin for different clocks and for records that wait for their transaction; it is smaller for a topic with
+/// small limits.
 const MARGIN_MS: i64 = 60_000;
 
 /// Returns what is left of a limit after the margin; never less than half of it.

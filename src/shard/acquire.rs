@@ -22,11 +22,11 @@ pub struct Acquired<P> {
     pub recovered: Recovered,
 }
 
-/// Acquires a shard: new producer → init → still assigned? → read to the read_uncommitted end. If the shard turns out to be
-/// written under an id of another form, everything is repeated with that form ([`crate::model::IdScheme`]).
+/// Acquires a shard: new producer → init → still assigned? → read to the read_uncommitted end. If the shard turns out
+/// to be written under an id of another form, everything is repeated with that form ([`crate::model::IdScheme`]).
 ///
-/// No decision is based on anything read before init: before init, an earlier owner may still commit; after it, only this
-/// producer can, and the earlier owner's transaction is decided.
+/// No decision is based on anything read before init: before init, an earlier owner may still commit; after it, only
+/// this producer can, and the earlier owner's transaction is decided.
 ///
 /// # Errors
 /// When any step fails; the producer is then dropped.
@@ -40,8 +40,8 @@ pub fn acquire<L: ShardLog>(
     let scheme = log.id_scheme(shard);
     match acquire_as(log, shard, scheme, contract, lease, stall_timeout) {
         Err(RecoverError::IdScheme(found)) => {
-            // Nothing was written under the wrong id, and nothing that was read is used: everything is repeated under the
-            // right one.
+            // Nothing was written under the wrong id, and nothing that was read is used: everything is repeated under
+            // the right one.
             log.note_id_scheme(shard, found);
             acquire_as(log, shard, found, contract, lease, stall_timeout)
         }
@@ -70,8 +70,8 @@ fn acquire_as<L: ShardLog>(
     Ok(Acquired { producer, recovered })
 }
 
-/// Runs an attempt that acquires a shard from its owner, and repeats it if the owner, which acquires the shard back at the
-/// same time, was quicker, or a broker is briefly away. Blocks.
+/// Runs an attempt that acquires a shard from its owner, and repeats it if the owner, which acquires the shard back at
+/// the same time, was quicker, or a broker is briefly away. Blocks.
 ///
 /// # Errors
 /// That of the last attempt; an error that another attempt would not cure is returned at once.

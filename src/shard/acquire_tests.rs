@@ -148,7 +148,8 @@ fn rule_9_another_group_or_count_is_refused() {
 fn rule_11_markers_at_the_end_are_passed_over() {
     let log = FakeLog::default();
     commit(&log, "s", "7");
-    // An aborted transaction: a record that nobody gets, and a marker after it. A reader that waited for a record would hang.
+    // An aborted transaction: a record that nobody gets, and a marker after it. A reader that waited for a record would
+    // hang.
     let mut aborted = log.intruder(SHARD);
     aborted.begin().unwrap();
     aborted.send(record(key("s").to_bytes(), Some(offset("8").to_bytes()))).unwrap();

@@ -1,12 +1,13 @@
 //! Positions that earlier versions stored under a stream's ARN.
 //!
-//! **Contract.** A stream's position is stored under its name, however it is configured, so that a stream that was configured by
-//! name and now is by ARN continues at its position. Until November 2026 it was stored under the configured form; a key by ARN
-//! is in another shard than the key by name, which may be another worker's. Before a stream with such a position is pulled,
-//! the position is *moved*: it is rewritten in its shard in a form that earlier versions refuse (`version` 2), and that no
-//! version changes any more. This happens under that shard's fence, so that its former owner has stopped for good and
-//! everything published is seen. From then on any worker may read it, any number of times: of two positions of a stream the
-//! higher one counts. The shard of the name is written only by its owner (rule 3).
+//! **Contract.** A stream's position is stored under its name, however it is configured, so that a stream that was
+//! configured by name and now is by ARN continues at its position. Until November 2026 it was stored under the
+//! configured form; a key by ARN is in another shard than the key by name, which may be another worker's. Before a
+//! stream with such a position is pulled, the position is *moved*: it is rewritten in its shard in a form that earlier
+//! versions refuse (`version` 2), and that no version changes any more. This happens under that shard's fence, so that
+//! its former owner has stopped for good and everything published is seen. From then on any worker may read it, any
+//! number of times: of two positions of a stream the higher one counts. The shard of the name is written only by its
+//! owner (rule 3).
 
 use std::collections::HashMap;
 use std::time::Duration;

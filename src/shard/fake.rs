@@ -1,5 +1,5 @@
-//! A log in memory with the semantics that matter, so that a test can order events freely: transactional ids that fence,
-//! transactions that stay open, markers that occupy offsets, a last stable offset below the end.
+//! A log in memory with the semantics that matter, so that a test can order events freely: transactional ids that
+//! fence, transactions that stay open, markers that occupy offsets, a last stable offset below the end.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

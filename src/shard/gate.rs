@@ -1,4 +1,5 @@
-//! Tracks how much of the config log has been applied on this worker. A shard's owner waits for that after offsets were altered.
+//! Tracks how much of the config log has been applied on this worker. A shard's owner waits for that after offsets were
+//! altered.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -50,8 +51,8 @@ impl ConfigGate {
         Self { topic: topic.to_owned(), ..Self::default() }
     }
 
-    /// Waits until everything before a config offset has been applied, or `held` returns false. A config offset of another
-    /// log is not waited for. Blocks.
+    /// Waits until everything before a config offset has been applied, or `held` returns false. A config offset of
+    /// another log is not waited for. Blocks.
     pub fn wait(&self, config_offset: &ConfigOffset, held: &dyn Fn() -> bool) {
         if config_offset.topic != self.topic {
             return;

@@ -19,8 +19,8 @@ impl ShardLease {
         !self.released.is_cancelled()
     }
 
-    /// Makes the owner acquire the shard again, because its partition was altered by somebody else. An owner that writes is
-    /// fenced and so finds out; one that has nothing to write has to be told.
+    /// Makes the owner acquire the shard again, because its partition was altered by somebody else. An owner that
+    /// writes is fenced and so finds out; one that has nothing to write has to be told.
     pub fn reacquire(&self) {
         self.altered.notify_one();
     }

@@ -1,4 +1,5 @@
-//! What an owner does after losing its shard, or when it cannot acquire it: finds the cause, and tells whom it concerns.
+//! What an owner does after losing its shard, or when it cannot acquire it: finds the cause, and tells whom it
+//! concerns.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,8 +39,8 @@ impl Losing {
         self.refused_unnamed.is_some_and(|when| when.elapsed() < ISOLATED_FOR)
     }
 
-    /// Records that the shard could not be acquired, by an attempt that began at `began`. If that lasts, its streams report
-    /// it, with the cause.
+    /// Records that the shard could not be acquired, by an attempt that began at `began`. If that lasts, its streams
+    /// report it, with the cause.
     pub(super) fn not_acquired(
         &mut self,
         shard: ShardId,
@@ -136,10 +137,12 @@ impl Losing {
             }
             (LogErrorKind::Fenced, _) => {
                 // A takeover, or the broker's transaction timeout: they look alike (rules 5 and 7).
-                tracing::warn!(shard = shard.0, offsets_topic, %error, "fenced; the shard is acquired again if it is still assigned");
+                tracing::warn!(shard = shard.0, offsets_topic, %error,
+                "fenced; the shard is acquired again if it is still assigned");
             }
             _ => {
-                tracing::warn!(shard = shard.0, offsets_topic, %error, "lost the shard; it is acquired again if it is still assigned")
+                tracing::warn!(shard = shard.0, offsets_topic, %error,
+                "lost the shard; it is acquired again if it is still assigned");
             }
         }
     }

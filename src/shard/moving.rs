@@ -1,13 +1,13 @@
 //! Moves a connector's offsets from one offsets topic to another.
 //!
 //! **Contract.** Offsets are moved while nobody publishes for the connector: at a given config offset the connector is
-//! STOPPED, or does not exist. [`ShardsOfTopic::take_out`] acquires every shard of the old topic and writes that config offset
-//! to it, so that the shard's owner loses it, everything published is seen, and no later owner publishes for the connector
-//! before knowing that it is stopped. [`ShardsOfTopic::put_in`] writes the same offsets to the new topic, under the fence of
-//! each of its shards. Neither decides which topic counts: the config log does, afterwards, in the change that names the new
-//! topic, and only if the connector was not changed meanwhile. Until then the copies are unused; from then on the old topic's
-//! offsets are ([`ShardsOfTopic::forget`] deletes them). A move that was overtaken by a later one finds the later config
-//! offset in the shards and writes nothing.
+//! STOPPED, or does not exist. [`ShardsOfTopic::take_out`] acquires every shard of the old topic and writes that config
+//! offset to it, so that the shard's owner loses it, everything published is seen, and no later owner publishes for the
+//! connector before knowing that it is stopped. [`ShardsOfTopic::put_in`] writes the same offsets to the new topic,
+//! under the fence of each of its shards. Neither decides which topic counts: the config log does, afterwards, in the
+//! change that names the new topic, and only if the connector was not changed meanwhile. Until then the copies are
+//! unused; from then on the old topic's offsets are ([`ShardsOfTopic::forget`] deletes them). A move that was overtaken
+//! by a later one finds the later config offset in the shards and writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -132,8 +132,8 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         self.log.offsets_topic().to_owned()
     }
 
-    /// Writes to every shard the config offset at which the connector is stopped, and returns the connector's offsets, which
-    /// also stay in the topic. Blocks.
+    /// Writes to every shard the config offset at which the connector is stopped, and returns the connector's offsets,
+    /// which also stay in the topic. Blocks.
     ///
     /// # Errors
     /// When a shard cannot be acquired, or an offset of the connector cannot be read.
@@ -181,8 +181,8 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         Ok(())
     }
 
-    /// Deletes the connector's offsets from shards of the topic after they were moved to another one, unless a later request
-    /// has moved or altered anything since. Blocks.
+    /// Deletes the connector's offsets from shards of the topic after they were moved to another one, unless a later
+    /// request has moved or altered anything since. Blocks.
     ///
     /// # Errors
     /// When a shard cannot be acquired.
@@ -198,16 +198,16 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         Ok(())
     }
 
-    /// Returns a shard's first records, if missing, and the config offset that its owners wait for: never an earlier one than
-    /// it already has.
+    /// Returns a shard's first records, if missing, and the config offset that its owners wait for: never an earlier
+    /// one than it already has.
     fn quiet(&self, recovered: &Recovered, stopped: &ConfigOffset) -> Vec<KeyValue> {
         let first = recovered.first_records(self.contract).into_iter().map(|(key, value)| (key, Some(value)));
         let waited_for = recovered.highest_config_offset(stopped).to_bytes();
         first.chain([(CONFIG_OFFSET_KEY.to_vec(), Some(waited_for))]).collect()
     }
 
-    /// Returns the records that replace a shard's offsets of the connector's streams by those in `taken`. Sequences never go
-    /// back: one that the shard still knows from earlier is continued.
+    /// Returns the records that replace a shard's offsets of the connector's streams by those in `taken`. Sequences
+    /// never go back: one that the shard still knows from earlier is continued.
     fn replaced(&self, shard: ShardId, connector: &str, recovered: &Recovered, taken: &TakenOut) -> Vec<KeyValue> {
         let of_shard = |key: &&OffsetKey| self.count.shard_of(&key.to_bytes()) == shard;
         let new = taken.offsets.keys().chain(taken.sequences.keys()).filter(of_shard);

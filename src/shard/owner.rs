@@ -1,7 +1,7 @@
 //! The life of a shard in a worker: it is acquired, written, lost and acquired again, until it is released.
 //!
-//! **Contract.** An owner knows no topics but its own log: each record contains where it is written, and what happens if it
-//! is refused ([`crate::model::Record`]).
+//! **Contract.** An owner knows no topics but its own log: each record contains where it is written, and what happens
+//! if it is refused ([`crate::model::Record`]).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -134,7 +134,12 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     reason = error.reason();
                     self.report.lost(error.to_string());
                     telemetry::shard_lost(reason);
-                    tracing::warn!(shard = self.shard.0, offsets_topic = self.context.log.offsets_topic(), %error, "could not acquire the shard; trying again");
+                    tracing::warn!(
+                    shard = self.shard.0,
+                    offsets_topic = self.context.log.offsets_topic(),
+                    %error,
+                    "could not acquire the shard; trying again"
+                    );
                     self.losing.not_acquired(self.shard, &self.context, &mut self.sources, began, &error);
                 }
             }
@@ -218,8 +223,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         Tenure { producer, queue, positions, sequences, first_records, held_over: None }
     }
 
-    /// Waits until the config log has been applied up to the shard's config offset. Returns why no stream of the shard may be
-    /// pulled, if none may.
+    /// Waits until the config log has been applied up to the shard's config offset. Returns why no stream of the shard
+    /// may be pulled, if none may.
     fn refused(&mut self, recovered: &Recovered) -> Option<String> {
         match &recovered.config_offset {
             Some(Ok(offset)) => {
@@ -241,7 +246,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         })
     }
 
-    /// Returns the part of a publication to write. Of an already published fragment, only its notifications remain, if any.
+    /// Returns the part of a publication to write. Of an already published fragment, only its notifications remain, if
+    /// any.
     fn unpublished(&mut self, publication: Publication, positions: &SharedPositions) -> Option<Publication> {
         match positions.outcome(&publication) {
             Outcome::New => {

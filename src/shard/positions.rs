@@ -69,8 +69,8 @@ impl SharedPositions {
         }
     }
 
-    /// Gives a publication its sequence. From now on the publication counts as the stream's last; if the transaction fails,
-    /// all positions are read again.
+    /// Gives a publication its sequence. From now on the publication counts as the stream's last; if the transaction
+    /// fails, all positions are read again.
     pub(super) fn admit(&self, mut publication: Publication, sequences: &mut Sequences) -> Publication {
         let key = &publication.key;
         let sequence = if publication.has_sequence() { Some(sequences.next(key)) } else { sequences.last(key) };

@@ -17,13 +17,13 @@ use crate::supervision::fault_point_in;
 /// The offsets of a shard's streams.
 pub type Positions = HashMap<OffsetKey, StoredOffset>;
 
-/// The reserved key for the config offset that an owner must have applied before it pulls. It is written whenever offsets are
-/// altered: an owner that does not know yet that a connector is STOPPED would undo the change.
+/// The reserved key for the config offset that an owner must have applied before it pulls. It is written whenever
+/// offsets are altered: an owner that does not know yet that a connector is STOPPED would undo the change.
 pub const CONFIG_OFFSET_KEY: &[u8] = br#"["kvs-connect-config-place"]"#;
 
-/// The reserved key for the highest lease epoch of the shards from which connectors were moved to this shard. Its own epochs
-/// are counted from there, so that a report about a task under a later lease always has a higher epoch, whatever topic the
-/// lease was in.
+/// The reserved key for the highest lease epoch of the shards from which connectors were moved to this shard. Its own
+/// epochs are counted from there, so that a report about a task under a later lease always has a higher epoch, whatever
+/// topic the lease was in.
 pub const EPOCH_BASE_KEY: &[u8] = br#"["kvs-connect-lease-epoch-base"]"#;
 
 /// The interval at which to check whether a seek has taken effect.
@@ -44,22 +44,22 @@ pub struct Recovered {
     pub by_arn: HashMap<OffsetKey, PositionByArn>,
     /// The sequence of each stream's last fragment, including streams without an offset.
     pub sequences: Sequences,
-    /// The config offset that has to be applied before anything is pulled, or why it cannot be read: treating it as missing
-    /// would let an owner that does not know of a change undo it.
+    /// The config offset that has to be applied before anything is pulled, or why it cannot be read: treating it as
+    /// missing would let an owner that does not know of a change undo it.
     pub config_offset: Option<Result<ConfigOffset, String>>,
     /// What the shard's epochs are counted from ([`EPOCH_BASE_KEY`]); zero if no connector was moved to it.
     pub epoch_base: i64,
-    /// The end of the partition when it was read, plus `epoch_base`. It grows from one acquisition to the next, and so orders
-    /// them.
+    /// The end of the partition when it was read, plus `epoch_base`. It grows from one acquisition to the next, and so
+    /// orders them.
     pub lease_epoch: i64,
-    /// The first offset of a partition whose first records are gone, and the contract with them: compaction does not move the
-    /// start, so they were deleted. Streams without a position may have had one.
+    /// The first offset of a partition whose first records are gone, and the contract with them: compaction does not
+    /// move the start, so they were deleted. Streams without a position may have had one.
     pub emptied: Option<i64>,
 }
 
 impl Recovered {
-    /// Returns the form of the transactional id that the shard is written under. A shard without records has this version's
-    /// form.
+    /// Returns the form of the transactional id that the shard is written under. A shard without records has this
+    /// version's form.
     pub fn id_scheme(&self) -> IdScheme {
         match self.id_scheme {
             Some(scheme) => scheme,
@@ -133,8 +133,8 @@ pub enum RecoverError {
 
 /// Reads a shard up to its current end.
 ///
-/// The target is the read_uncommitted end, fetched after init (rules 1 and 2). It is compared with the position, which skips
-/// markers and aborted records (rule 11).
+/// The target is the read_uncommitted end, fetched after init (rules 1 and 2). It is compared with the position, which
+/// skips markers and aborted records (rule 11).
 ///
 /// # Errors
 /// Those of [`RecoverError`]; also when there is no progress for `stall_timeout` (rule 8).
@@ -148,8 +148,9 @@ pub fn recover(
     recover_as(reader, shard, contract, stall_timeout, held, None)
 }
 
-/// Reads a shard that was acquired with a transactional id of this form. If the shard has another form, that is returned at
-/// once: a transaction that is open under the other id was not decided by the acquisition, and would hold up the read.
+/// Reads a shard that was acquired with a transactional id of this form. If the shard has another form, that is
+/// returned at once: a transaction that is open under the other id was not decided by the acquisition, and would hold
+/// up the read.
 pub(super) fn recover_as(
     reader: &mut impl OffsetReader,
     shard: ShardId,
@@ -266,9 +267,9 @@ pub fn read_to_end(
 
 /// Waits until the position of the previous read is gone.
 ///
-/// A partition that is assigned again keeps its old position until librdkafka's main thread has stopped the old fetch. If it
-/// were used meanwhile, the old position would end a read that has read nothing. Only a poll sets a new one, and there is
-/// none before this returns; the client skips records of the old fetch, by their version.
+/// A partition that is assigned again keeps its old position until librdkafka's main thread has stopped the old fetch.
+/// If it were used meanwhile, the old position would end a read that has read nothing. Only a poll sets a new one, and
+/// there is none before this returns; the client skips records of the old fetch, by their version.
 fn wait_for_seek(
     reader: &mut impl OffsetReader,
     start: i64,

@@ -27,8 +27,8 @@ struct Refused {
 }
 
 impl RefusedTopics {
-    /// Records that topics have refused a record, and with it a transaction. Records that accompany a fragment come again with
-    /// it; `lost` has the streams whose records accompany none, and so are dropped with this transaction.
+    /// Records that topics have refused a record, and with it a transaction. Records that accompany a fragment come
+    /// again with it; `lost` has the streams whose records accompany none, and so are dropped with this transaction.
     pub(super) fn refused(&mut self, topics: &BTreeSet<(OutputId, Arc<str>)>, reason: &str, lost: &[Arc<OffsetKey>]) {
         lost.iter().for_each(|key| telemetry::notifications_dropped(key, 1));
         for (output, topic) in topics {

@@ -1,13 +1,15 @@
 //! Reports, for statuses and health, whether a shard has an owner that makes progress, and if not, why.
 //!
 //! **Contract.** An owner records what happens to it ([`OwnerReport::acquired`], [`OwnerReport::lost`],
-//! [`OwnerReport::committed`]); others may read that at any time. A shard that cannot be acquired, or is lost again and again
-//! with nothing committed in between, is in trouble at once, and counts as making no progress after half a minute.
+//! [`OwnerReport::committed`]); others may read that at any time. A shard that cannot be acquired, or is lost again and
+//! again with nothing committed in between, is in trouble at once, and counts as making no progress after half a
+//! minute.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a shard may be without an owner before its worker is unhealthy: takeovers and restarts of brokers take less.
+/// How long a shard may be without an owner before its worker is unhealthy: takeovers and restarts of brokers take
+/// less.
 const STANDING_STILL_AFTER: Duration = Duration::from_secs(30);
 
 /// The state that a shard's owner reports. Clones share it.
@@ -81,8 +83,8 @@ impl OwnerReport {
             .then(|| format!("its shard is lost, or cannot be acquired: {}", losses.reason))
     }
 
-    /// Returns how long the shard has made no progress, with the reason, once that is longer than a takeover takes; at once
-    /// if its owner has died.
+    /// Returns how long the shard has made no progress, with the reason, once that is longer than a takeover takes; at
+    /// once if its owner has died.
     pub fn standing_still(&self) -> Option<(Duration, String)> {
         let state = self.lock();
         let reason = || match &state.losses {

@@ -12,11 +12,12 @@ use crate::model::{Committed, OffsetKey, Publication};
 
 /// Pulls the streams of a shard.
 pub trait Sources: Send {
-    /// Waits until the config log has been applied here up to an offset, or `held` returns false. Altered offsets require it.
+    /// Waits until the config log has been applied here up to an offset, or `held` returns false. Altered offsets
+    /// require it.
     fn wait_for_config(&mut self, offset: &ConfigOffset, held: &dyn Fn() -> bool);
 
-    /// Starts pulling every stream of the shard that has not failed, from its position, into the queue. Earlier pulling has
-    /// been stopped.
+    /// Starts pulling every stream of the shard that has not failed, from its position, into the queue. Earlier pulling
+    /// has been stopped.
     fn start(&mut self, start: StartContext, queue: mpsc::Sender<Publication>);
 
     /// Stops pulling. Senders of the queue are dropped soon after.
@@ -31,15 +32,16 @@ pub trait Sources: Send {
     /// Called when a fragment was already published, because it is not above the stream's last one.
     fn already_published(&mut self, _stream: &OffsetKey, _last: &FragmentNumber) {}
 
-    /// Called when the broker has refused a record of a stream for its timestamp. The shard is lost; the stream is pulled
-    /// again.
+    /// Called when the broker has refused a record of a stream for its timestamp. The shard is lost; the stream is
+    /// pulled again.
     fn timestamp_refused(&mut self, _stream: &OffsetKey) {}
 
     /// Gives up every stream that writes to all of these topics.
     fn fail_topics(&mut self, topics: &BTreeSet<Arc<str>>, reason: String);
 
-    /// Reports for all streams that the shard cannot be acquired, once that has lasted for a while. They continue by themselves
-    /// when it is acquired. `lease_end` is the end of the shard's partition, which orders reports about the shard.
+    /// Reports for all streams that the shard cannot be acquired, once that has lasted for a while. They continue by
+    /// themselves when it is acquired. `lease_end` is the end of the shard's partition, which orders reports about the
+    /// shard.
     fn blocked(&mut self, reason: String, lease_end: i64);
 }
 

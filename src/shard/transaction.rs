@@ -95,7 +95,8 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
         Ok(())
     }
 
-    /// Writes the offsets, and the shard's first records if they are missing, waits for the acknowledgements, and commits.
+    /// Writes the offsets, and the shard's first records if they are missing, waits for the acknowledgements, and
+    /// commits.
     pub fn commit(
         mut self,
         offsets_topic: &Arc<str>,

@@ -1,7 +1,8 @@
 //! A fault hook for tests, which makes parts panic on request. Only in debug builds.
 //!
 //! `KVS_CONNECT_PANIC=shard@3` makes the third pass of a shard's thread through its fault point panic, once;
-//! `KVS_CONNECT_PANIC=shard@3+` makes every pass from the third on panic. A fault point has its part's name, or its own.
+//! `KVS_CONNECT_PANIC=shard@3+` makes every pass from the third on panic. A fault point has its part's name, or its
+//! own.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

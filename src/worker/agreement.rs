@@ -1,4 +1,5 @@
-//! Checks, before a worker joins, that its contract agrees with its group's (rule 14); otherwise it is refused and disturbs nobody.
+//! Checks, before a worker joins, that its contract agrees with its group's (rule 14); otherwise it is refused and
+//! disturbs nobody.
 //!
 //! The group's contract is stored with the group itself (`crate::kafka::claim`), in the config and the status topic
 //! (`crate::cluster::contracts`) and in each shard of the offsets topic (`crate::model::contract`).
@@ -27,8 +28,8 @@ pub(super) struct Group {
 }
 
 impl Worker {
-    /// Reads the group's claims, before any topic is created. Waits until the group responds, and logs that it waits. `None`:
-    /// shut down meanwhile.
+    /// Reads the group's claims, before any topic is created. Waits until the group responds, and logs that it waits.
+    /// `None`: shut down meanwhile.
     pub(super) async fn ask_group(
         self: &Arc<Self>,
         shutdown: &CancellationToken,
@@ -76,8 +77,8 @@ impl Worker {
         ))
     }
 
-    /// Refuses logs that were recreated while no worker ran, and writes the group's contract to each. Returns the settings to
-    /// join with.
+    /// Refuses logs that were recreated while no worker ran, and writes the group's contract to each. Returns the
+    /// settings to join with.
     pub(super) async fn agree(
         self: &Arc<Self>,
         group: Group,
@@ -100,8 +101,8 @@ impl Worker {
         .await
     }
 
-    /// Refuses logs that were recreated, so that an empty config topic never means "no connectors", and offsets are never
-    /// lost silently.
+    /// Refuses logs that were recreated, so that an empty config topic never means "no connectors", and offsets are
+    /// never lost silently.
     fn check_made_anew(&self, group: &Group, offsets_begun: bool, given: Vec<String>) -> Result<(), WorkerError> {
         let view = self.configs.view();
         let (group_id, offsets) = (&self.config.group_id, &self.config.offsets_topic);
@@ -149,7 +150,8 @@ impl Worker {
     /// Writes the contract to both logs. Returns whether the config topic has it.
     fn claim_logs(&self) -> Result<bool, WorkerError> {
         let not_now = |error: &LogError, topic: &str| {
-            tracing::warn!(%error, topic, "the group's contract cannot be written to the topic; other workers are not checked against it");
+            tracing::warn!(%error, topic,
+            "the group's contract cannot be written to the topic; other workers are not checked against it");
         };
         let claimed = match self.configs.claim() {
             Ok(()) => true,

@@ -274,7 +274,8 @@ struct Runner {
 }
 
 impl Runner {
-    /// Runs the connector, and restarts it after a panic. Its streams continue meanwhile, and are then restarted with it.
+    /// Runs the connector, and restarts it after a panic. Its streams continue meanwhile, and are then restarted with
+    /// it.
     async fn run_supervised(self: Arc<Self>) {
         let mut panics = 0;
         while let Err(panicked) = catch_async(Part::Connector, Arc::clone(&self).run()).await {
@@ -308,8 +309,8 @@ impl Runner {
         }
     }
 
-    /// Refuses to start with a topic that does not contain the connector's offsets, or cannot be used: every stream would be
-    /// published again.
+    /// Refuses to start with a topic that does not contain the connector's offsets, or cannot be used: every stream
+    /// would be published again.
     async fn offsets_are_there(&self) -> Result<(), Refused> {
         let workers = &self.dependencies.config.offsets_topic;
         let named = self.settings.get(OFFSETS_TOPIC.name()).filter(|topic| !topic.is_empty() && *topic != workers);

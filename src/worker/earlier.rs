@@ -1,8 +1,8 @@
 //! Positions of streams that were stored under their ARNs, before positions were stored under names.
 //!
-//! **Contract.** [`EarlierPositions::position_of`] returns the position that a stream reached under its ARN, once nobody
-//! publishes it under that any more ([`crate::shard::by_arn`]). For a stream without a position under its name, the result
-//! comes from a look at all shards that began after the call; one look serves all calls before it.
+//! **Contract.** [`EarlierPositions::position_of`] returns the position that a stream reached under its ARN, once
+//! nobody publishes it under that any more ([`crate::shard::by_arn`]). For a stream without a position under its name,
+//! the result comes from a look at all shards that began after the call; one look serves all calls before it.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -50,7 +50,8 @@ pub(super) struct Joined {
 }
 
 impl Worker {
-    /// Waits for Kafka and for the group, creates or checks the topics, and reads both logs. `None`: shut down meanwhile.
+    /// Waits for Kafka and for the group, creates or checks the topics, and reads both logs. `None`: shut down
+    /// meanwhile.
     pub(super) async fn prepare(
         self: &Arc<Self>,
         given: Vec<ConnectorFile>,

@@ -1,10 +1,10 @@
 //! The connectors' own offsets topics, on this worker.
 //!
-//! **Contract.** The topics that the config log names are opened here: each is looked up and checked against what the group
-//! has agreed on, and its shards are shared among the workers like those of the worker's topic. None is created here (the
-//! herder creates one when a connector's offsets are moved to it, and writes to all of its shards): a topic that is missing,
-//! or has a shard without a contract, has lost offsets. A topic that cannot be used fails only the connectors that have
-//! their offsets in it, and is tried again with a back-off.
+//! **Contract.** The topics that the config log names are opened here: each is looked up and checked against what the
+//! group has agreed on, and its shards are shared among the workers like those of the worker's topic. None is created
+//! here (the herder creates one when a connector's offsets are moved to it, and writes to all of its shards): a topic
+//! that is missing, or has a shard without a contract, has lost offsets. A topic that cannot be used fails only the
+//! connectors that have their offsets in it, and is tried again with a back-off.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -150,8 +150,8 @@ impl OffsetsTopics {
         self.lock().keys().cloned().collect()
     }
 
-    /// Returns whether a topic is to be opened now. If it were opened again before the group has noticed that it was closed,
-    /// it would not be assigned again, and nobody would hold its shards.
+    /// Returns whether a topic is to be opened now. If it were opened again before the group has noticed that it was
+    /// closed, it would not be assigned again, and nobody would hold its shards.
     fn is_due(&self, topic: &str) -> bool {
         let is_time = match self.lock().get(topic) {
             None => true,

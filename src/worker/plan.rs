@@ -167,8 +167,8 @@ impl Dependencies {
         Ok(client.with_observer(Box::new(CallMetrics { connector: connector.name.clone() })))
     }
 
-    /// Returns what starting a connector would find wrong with its topics, as setting and reason. The topics are looked up,
-    /// not created.
+    /// Returns what starting a connector would find wrong with its topics, as setting and reason. The topics are looked
+    /// up, not created.
     pub(super) async fn topic_problems(&self, connector: &ConnectorConfig) -> Vec<(String, String)> {
         self.outputs.problems(connector).await
     }

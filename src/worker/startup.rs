@@ -1,4 +1,5 @@
-//! Checks before the group is joined: Kafka can be reached, the storage topics are right, and the offsets topic is this group's.
+//! Checks before the group is joined: Kafka can be reached, the storage topics are right, and the offsets topic is this
+//! group's.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -104,13 +105,14 @@ async fn storage_topic(topics: &Topics, topic: &StorageTopic<'_>) -> Result<(), 
              shards and lose their positions: set {partitions_setting}={found}"
         ),
         None => format!(
-            "topic {name}: it has {found} partitions and must have one, because its records need an order; use another {setting}"
+            "topic {name}: it has {found} partitions and must have one, because its records need an order; use another \
+            {setting}"
         ),
     }))
 }
 
-/// Waits until the session of an earlier worker with this `group.instance.id` is over, and refuses to join beside one that
-/// is alive, because the two would fence each other out of the group. `false`: shut down meanwhile.
+/// Waits until the session of an earlier worker with this `group.instance.id` is over, and refuses to join beside one
+/// that is alive, because the two would fence each other out of the group. `false`: shut down meanwhile.
 pub(super) async fn refuse_namesake(
     statuses: &StatusLog,
     config: &WorkerConfig,
@@ -194,8 +196,8 @@ pub(super) fn unavailable(error: LogError) -> WorkerError {
     error.into()
 }
 
-/// Returns the end of a shard, and the first contract in it. The first transaction wrote one; a contract with fewer fields
-/// was completed later.
+/// Returns the end of a shard, and the first contract in it. The first transaction wrote one; a contract with fewer
+/// fields was completed later.
 fn first_contract(reader: &mut impl OffsetReader, shard: ShardId) -> Result<(i64, Option<Vec<u8>>), LogError> {
     let bounds = reader.bounds(shard)?;
     if bounds.start >= bounds.end {

@@ -1,8 +1,8 @@
 //! Reports a worker's statuses in the status topic, and creates tasks for the streams it has found.
 //!
-//! **Contract.** The status topic is reconciled with the state of this worker's tasks: a status is written when it differs,
-//! and written again when it got lost. A worker reports only shards that it holds. It sends three heartbeats per session
-//! timeout.
+//! **Contract.** The status topic is reconciled with the state of this worker's tasks: a status is written when it
+//! differs, and written again when it got lost. A worker reports only shards that it holds. It sends three heartbeats
+//! per session timeout.
 
 mod assignments;
 mod finding_panics;
@@ -157,7 +157,8 @@ impl StatusReporter {
         }
     }
 
-    /// Logs another worker with this worker's address: each would take the other's reports for those of its own earlier run.
+    /// Logs another worker with this worker's address: each would take the other's reports for those of its own earlier
+    /// run.
     fn complain_of_namesake(&self, complained: &mut Option<Instant>) {
         let worker_id = &self.parts.reporter.worker_id;
         let Some(started_ms) = self.parts.log.look(|view| view.started_ms(worker_id)) else { return };

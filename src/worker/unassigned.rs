@@ -1,8 +1,8 @@
 //! Logs tasks that no live worker reports.
 //!
 //! **Contract.** When a shard is assigned to a member that is no worker (any consumer may join a group), or no member
-//! acquires it, its tasks make no progress and nobody reports that. Every worker looks for such tasks from time to time,
-//! and logs them once a minute while it finds the same ones.
+//! acquires it, its tasks make no progress and nobody reports that. Every worker looks for such tasks from time to
+//! time, and logs them once a minute while it finds the same ones.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

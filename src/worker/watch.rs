@@ -23,7 +23,8 @@ use crate::supervision::{Part, catch_blocking, fault_point};
 const DATA_TOPICS_EVERY: Duration = Duration::from_secs(2);
 /// The interval at which the storage topics are looked at.
 const STORAGE_TOPICS_EVERY: Duration = Duration::from_secs(4);
-/// The number of consecutive looks that must find that a topic has changed: a broker that has just started may return anything.
+/// The number of consecutive looks that must find that a topic has changed: a broker that has just started may return
+/// anything.
 const SEEN_MIN: u32 = 3;
 /// How long reading a log may make no progress, although there is more of it, before that is logged.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
@@ -74,8 +75,8 @@ impl Worker {
     }
 }
 
-/// Returns what is wrong if the cleanup.policy of a topic has been altered, because retention would delete its records. A
-/// policy that cannot be requested was already logged at startup.
+/// Returns what is wrong if the cleanup.policy of a topic has been altered, because retention would delete its records.
+/// A policy that cannot be requested was already logged at startup.
 async fn uncompacted<'a>(dependencies: &Dependencies, topics: impl Iterator<Item = &'a Stored>) -> Option<String> {
     for Stored { setting, topic, loses } in topics {
         let Ok(Some(policy)) = dependencies.topics.cleanup_policy(topic).await else { continue };

@@ -1,6 +1,7 @@
 //! Checks whether streams whose offsets are altered belong to the connector.
 //!
-//! An offset stored under a mistyped name would belong to nothing, and the intended stream would continue at its old position.
+//! An offset stored under a mistyped name would belong to nothing, and the intended stream would continue at its old
+//! position.
 
 use std::collections::BTreeSet;
 
@@ -15,8 +16,8 @@ pub(super) fn may_have(streams: &StreamsConfig, name: &str) -> bool {
     }
 }
 
-/// Returns why a stream's offset cannot be altered: the stream does not belong to the connector, and has no offset. `known`:
-/// streams that belong to the connector, or have an offset.
+/// Returns why a stream's offset cannot be altered: the stream does not belong to the connector, and has no offset.
+/// `known`: streams that belong to the connector, or have an offset.
 pub(super) fn refusal(connector: &str, streams: &StreamsConfig, name: &str, known: &BTreeSet<String>) -> String {
     let why = match streams {
         StreamsConfig::Listed(_) => "has no such stream (kvs.streams)",

@@ -123,8 +123,8 @@ impl EditedShards {
     }
 }
 
-/// Adds an offset of a stream. Of two, one of them under its ARN, the higher one counts; one that cannot be read is always
-/// reported.
+/// Adds an offset of a stream. Of two, one of them under its ARN, the higher one counts; one that cannot be read is
+/// always reported.
 fn note(offsets: &mut Offsets, stream: String, offset: Result<StoredOffset, UnreadableOffset>) {
     let stays = match (offsets.get(&stream), &offset) {
         (Some(Err(_)), _) => true,
@@ -136,8 +136,8 @@ fn note(offsets: &mut Offsets, stream: String, offset: Result<StoredOffset, Unre
     }
 }
 
-/// Returns the records that alter a stream's offset. Its sequence is continued: it is stored in the offset, or in a record of
-/// its own if there is no offset any more.
+/// Returns the records that alter a stream's offset. Its sequence is continued: it is stored in the offset, or in a
+/// record of its own if there is no offset any more.
 fn altered(recovered: &Recovered, key: &OffsetKey, offset: Option<StoredOffset>) -> [KeyValue; 2] {
     let known = recovered.sequences.last(key);
     let sequence = offset.as_ref().and_then(|offset| offset.sequence).max(known);

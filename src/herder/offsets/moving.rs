@@ -20,8 +20,8 @@ struct Left {
 }
 
 impl Herder {
-    /// Makes a change to a connector's settings. If they name another offsets topic than the one its offsets are in, the
-    /// offsets are moved and the change is repeated, which completes the move.
+    /// Makes a change to a connector's settings. If they name another offsets topic than the one its offsets are in,
+    /// the offsets are moved and the change is repeated, which completes the move.
     pub(in crate::herder) async fn with_offsets_moved<'a, T>(
         &self,
         name: &str,

@@ -1,5 +1,6 @@
-//! The value of a fragment's record. Avro's library writes all fields but the first and the last. The payload, which is last, is
-//! appended with its length; the sequence, which is first, is known only to the shard's owner, who adds it in front.
+//! The value of a fragment's record. Avro's library writes all fields but the first and the last. The payload, which is
+//! last, is appended with its length; the sequence, which is first, is known only to the shard's owner, who adds it in
+//! front.
 
 use std::fmt;
 

@@ -12,8 +12,8 @@ use super::error::SchemaError;
 /// When the text is not a schema.
 pub(in crate::output) fn header(name: &'static str, text: &str) -> Result<Vec<u8>, SchemaError> {
     let mut json: Value = serde_json::from_str(text).map_err(SchemaError::json(name))?;
-    // The fingerprint is that of the parsing canonical form, which has no logical types. The crate's form keeps them, and so
-    // differs from the fingerprint of all other readers.
+    // The fingerprint is that of the parsing canonical form, which has no logical types. The crate's form keeps them,
+    // and so differs from the fingerprint of all other readers.
     remove_logical_types(&mut json);
     let schema = Schema::parse(&json).map_err(SchemaError::avro(name))?;
     Ok(RabinFingerprintHeader::from_schema(&schema).build_header())

@@ -10,9 +10,9 @@ use crate::connector::state::StreamStatus;
 use crate::model::{OffsetKey, TopicShard};
 
 impl StatusReporter {
-    /// Returns the statuses that the topic should have of the connectors and tasks on this worker. A task that has no lease
-    /// because nothing is pulled is reported with the highest epoch that any worker has reported: among equal epochs the
-    /// last report counts.
+    /// Returns the statuses that the topic should have of the connectors and tasks on this worker. A task that has no
+    /// lease because nothing is pulled is reported with the highest epoch that any worker has reported: among equal
+    /// epochs the last report counts.
     pub(super) fn wanted(
         &self,
         view: &ConfigView,
