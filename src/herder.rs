@@ -1,9 +1,10 @@
-//! The herder: what can be asked of any worker for its whole group, as Kafka Connect's herder is. The REST API stands on it.
+//! The herder: group-wide operations that every worker offers, like Kafka Connect's herder. The REST API is built on
+//! it.
 //!
-//! **Contract.** A herder answers for its group by what this worker has read of the config log and the status topic, and makes
-//! changes for the group under the log's fence. It begins nothing by itself and knows nothing of HTTP. What takes a while
-//! is done a few at a time, in order and within bounds ([`turns`]). What exists at a moment of the worker's life says its
-//! [`Phase`].
+//! **Contract.** A herder reads the group's state from what this worker has read of the config log and the status
+//! topic, and makes changes for the group under the log's fence. It starts nothing by itself and knows nothing of HTTP.
+//! Slow operations run a few at a time, in order and within bounds ([`turns`]). The worker's [`Phase`] contains what
+//! exists at each moment.
 
 mod changes;
 mod connectors;
@@ -45,29 +46,29 @@ use turns::Turns;
 /// Group-wide operations, as one worker offers them.
 pub struct Herder {
     config: Arc<WorkerConfig>,
-    /// `host:port`, by which others know the worker.
+    /// `host:port`, which identifies the worker to others.
     worker_id: String,
     phase: watch::Receiver<Phase>,
     configs: Arc<ConfigLog>,
     statuses: Arc<StatusLog>,
     changes: Changes,
     offsets: OffsetsEditor,
-    /// Turns of what neither changes connectors nor is about offsets.
+    /// Turns of operations that neither change connectors nor concern offsets.
     errands: Turns,
-    /// The streams that are on this worker.
+    /// The states of the streams on this worker.
     states: Arc<StreamStates>,
     metrics: Metrics,
     logging: Logging,
 }
 
-/// What a worker gives its herder to work with.
+/// The dependencies of a herder.
 pub(crate) struct Parts {
     pub(crate) config: Arc<WorkerConfig>,
     pub(crate) worker_id: String,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) configs: Arc<ConfigLog>,
     pub(crate) statuses: Arc<StatusLog>,
-    /// For questions about offsets, which are not to keep shards from being acquired.
+    /// For requests about offsets, which must not keep shards from being acquired.
     pub(crate) offsets_log: Arc<KafkaLog>,
     pub(crate) contract: Contract,
     pub(crate) states: Arc<StreamStates>,
@@ -76,7 +77,7 @@ pub(crate) struct Parts {
 }
 
 impl Herder {
-    /// Makes the herder of a worker that has not started yet.
+    /// Creates the herder of a worker that has not started yet.
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { config, worker_id, phase, configs, statuses, offsets_log, contract, states, metrics, logging } =
             parts;
@@ -86,7 +87,7 @@ impl Herder {
         Self { config, worker_id, phase, configs, statuses, changes, offsets, errands, states, metrics, logging }
     }
 
-    /// Returns `host:port`, by which others know this worker.
+    /// Returns `host:port`, which identifies this worker to others.
     pub fn worker_id(&self) -> &str {
         &self.worker_id
     }
@@ -96,18 +97,18 @@ impl Herder {
         self.phase.borrow().cluster_id().map(str::to_owned)
     }
 
-    /// Returns the changes of the config log, for those that the worker makes by itself.
+    /// Returns the queue of changes to the config log, for changes that the worker makes by itself.
     pub(crate) fn changes(&self) -> &Changes {
         &self.changes
     }
 
-    /// Returns this worker's metrics in the text format of Prometheus.
+    /// Returns this worker's metrics in Prometheus's text format.
     pub fn render_metrics(&self) -> String {
         telemetry::process(logging::lines_dropped(), open_files::probe().is_some());
         self.metrics.render()
     }
 
-    /// Returns the status of each stream that is on this worker.
+    /// Returns the status of each stream on this worker.
     pub fn streams(&self) -> Vec<(OffsetKey, StreamStatus)> {
         self.states.all()
     }
@@ -127,7 +128,7 @@ impl Herder {
         self.changes.make(move |_| Ok(crate::cluster::change::logger(&name, &level))).await.map(|_| ())
     }
 
-    /// Returns what the config log says, as far as it has been read here.
+    /// Returns the config log's content, as far as this worker has read it.
     ///
     /// # Errors
     /// While the worker is starting.

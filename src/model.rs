@@ -1,6 +1,6 @@
-//! What the other rooms speak of: shards, offsets, records, the log.
+//! The data model of all other modules: shards, offsets, records, the log.
 //!
-//! **Contract.** The ground of the crate: nothing here imports another room, does I/O or waits. [`log`] has the traits
+//! **Contract.** The base of the crate: nothing here imports another module, does I/O or waits. [`log`] has the traits
 //! through which `crate::shard` and `crate::cluster` use Kafka and which `crate::kafka` implements, so that tests can drive
 //! every order of events. A [`Publication`] is what a stream hands to its shard: the records of one fragment, in every
 //! output, together with the offset that is committed with them.

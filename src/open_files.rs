@@ -1,7 +1,8 @@
-//! No file descriptors left: a condition of the whole process, whoever meets it.
+//! Detects that no file descriptors are left, which is a condition of the whole process.
 //!
-//! **Contract.** Whoever is refused a descriptor says so here ([`refused`]) and not in the log; [`probe`] finds out by
-//! itself. It is logged when it begins, once a minute while it lasts, and when it is over. `/health` is 500 meanwhile.
+//! **Contract.** Code that is refused a descriptor reports it here ([`refused`]) and not in the log; [`probe`] finds
+//! out by itself. The condition is logged when it begins, once a minute while it lasts, and when it is over. `/health`
+//! is 500 meanwhile.
 
 use std::fs::File;
 use std::sync::{Mutex, PoisonError};
@@ -13,26 +14,27 @@ use tokio_util::sync::CancellationToken;
 
 use crate::supervision::{Part, fault_point};
 
-/// It is said again after this long, and never more often.
+/// The interval at which the condition is logged again while it lasts.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
-/// It is over when nobody has been refused for this long: with one to spare now and then it would come and go.
+/// How long no descriptor must have been refused for the condition to be over; a single free one would make it come and
+/// go.
 const OVER_AFTER: Duration = Duration::from_secs(10);
-/// How often it is looked.
+/// The interval between two probes.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 static CONDITION: Mutex<Condition> = Mutex::new(Condition { since: None, refused: None, said: None });
 
-/// How it stands.
+/// The state of the condition.
 #[derive(Debug)]
 struct Condition {
     since: Option<Instant>,
-    /// When somebody was refused last.
+    /// When a descriptor was last refused.
     refused: Option<Instant>,
-    /// When it was logged last that it is so.
+    /// When the condition was last logged.
     said: Option<Instant>,
 }
 
-/// What is to be logged.
+/// What to log.
 #[derive(Debug, PartialEq, Eq)]
 enum Say {
     Nothing,
@@ -41,7 +43,7 @@ enum Say {
 }
 
 impl Condition {
-    /// Somebody was refused a descriptor.
+    /// Records that a descriptor was refused.
     fn refused(&mut self, now: Instant) -> Say {
         self.since.get_or_insert(now);
         self.refused = Some(now);
@@ -52,27 +54,27 @@ impl Condition {
         Say::Begun
     }
 
-    /// Somebody got one.
+    /// Records that a descriptor was granted.
     fn granted(&mut self, now: Instant) -> Say {
         let lasts = self.refused.is_some_and(|refused| now.duration_since(refused) < OVER_AFTER);
         let Some(since) = self.since.filter(|_| !lasts) else { return Say::Nothing };
         self.since = None;
-        // The end of what was not said need not be said either.
+        // If the begin was not logged, neither is the end.
         if self.said.is_some_and(|said| said >= since) { Say::Over } else { Say::Nothing }
     }
 }
 
-/// Returns whether an error says that there is no descriptor left, for this process or for the machine.
+/// Returns whether an error means that no descriptor is left, for this process or for the machine.
 pub fn is_out_of_files(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE))
 }
 
-/// Notes that somebody was refused a descriptor.
+/// Records that a descriptor was refused.
 pub fn refused() {
     note(Condition::refused);
 }
 
-/// Tries to open a file. Returns the condition for people, where there are no descriptors left or were none just now.
+/// Tries to open a file. Returns a message if no descriptors are left, or none were a moment ago.
 pub fn probe() -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "no setting names it")]
     match File::open("/dev/null") {
@@ -88,7 +90,7 @@ fn note(note: impl FnOnce(&mut Condition, Instant) -> Say) {
     match said {
         Say::Nothing => {}
         Say::Begun => tracing::error!("{}", reason()),
-        Say::Over => tracing::info!("there are file descriptors again"),
+        Say::Over => tracing::info!("file descriptors are available again"),
     }
 }
 
@@ -101,7 +103,7 @@ fn reason() -> String {
     )
 }
 
-/// Looks every two seconds, until it is cancelled.
+/// Probes every two seconds, until cancelled.
 pub async fn watch(cancel: CancellationToken) {
     loop {
         fault_point(Part::OpenFiles);

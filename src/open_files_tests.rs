@@ -9,7 +9,7 @@ fn it_is_said_when_it_begins_each_minute_and_when_it_is_over() {
     assert_eq!(condition.refused(at(0)), Say::Begun);
     let repeated = (1..1_200).filter(|tenth| condition.refused(at(tenth * 100)) == Say::Begun).count();
     assert_eq!(repeated, 1, "two minutes, minus a tenth of a second: once more");
-    assert_eq!(condition.granted(at(120_000)), Say::Nothing, "it may come back in a moment");
+    assert_eq!(condition.granted(at(120_000)), Say::Nothing, "the condition may come back in a moment");
     assert!(condition.since.is_some());
     assert_eq!(condition.granted(at(130_000)), Say::Over);
     assert!(condition.since.is_none());

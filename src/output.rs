@@ -1,12 +1,12 @@
-//! What a connector publishes.
+//! The outputs of a connector.
 //!
-//! **Contract.** A connector has a list of outputs, each with a topic of its own. A fragment becomes one `Publication`: each
-//! output adds its records ([`Output::project`]), and all of them are written in one transaction with the stream's offset.
-//! What becomes of a record that its topic refuses is the output's to say (`OnRefused`). Everything slow happens here, in
-//! the stream's task; the shard's thread only writes.
+//! **Contract.** A connector has a list of outputs, each with its own topic. A fragment becomes one `Publication`: each
+//! output adds its records ([`Output::project`]), and all of them are written in one transaction with the stream's
+//! offset. The output decides what happens to a record that its topic refuses (`OnRefused`). Everything slow happens
+//! here, in the stream's task; the shard's thread only writes.
 //!
-//! A kind of output is a file of its own and a line in `KINDS` (`kinds.rs`); which topics a connector has is said by
-//! [`crate::config::connector::topics`]. Outputs are made, and their topics made or checked, by [`Preparer`].
+//! A kind of output is a file of its own and a line in `KINDS` (`kinds.rs`); [`crate::config::connector::topics`]
+//! returns the topics of a connector. [`Preparer`] creates the outputs, and creates or checks their topics.
 
 mod fragments;
 mod framing;

@@ -1,9 +1,9 @@
-//! Panics: caught by whoever started the part that panics, counted, and logged with their place.
+//! Catches panics of a worker's parts, counts them, and logs them with their source location.
 //!
-//! **Contract.** Every thread and every task has somebody who notices its end. It runs inside [`catch`] or [`catch_async`],
-//! and whoever started it decides what a panic means: the part is started again by the one way to recover, or the worker
-//! ends with exit code 70, so that whoever supervises the process starts it again. Work on a thread where waiting is allowed
-//! is given to [`catch_blocking`] or [`blocking`], and to nothing else. [`install`] has each panic logged where it happens.
+//! **Contract.** The end of every thread and every task is noticed. Each runs inside [`catch`] or [`catch_async`], and
+//! the code that started it decides what a panic means: the part is restarted in the one way there is to recover, or
+//! the worker exits with code 70, so that the process's supervisor restarts it. Blocking work runs only through
+//! [`catch_blocking`] or [`blocking`]. [`install`] makes every panic be logged where it happens.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -20,37 +20,38 @@ pub use part::Part;
 mod fault;
 mod part;
 
-/// A part has panicked.
+/// The panic of a part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} panicked at {place}: {message}; this is a defect of kvs-connect, please report it", part.name())]
+#[error("{} panicked at {location}: {message}; this is a defect of kvs-connect, please report it", part.name())]
 pub struct Panicked {
-    /// Which part.
+    /// The part that panicked.
     pub part: Part,
-    /// File and line.
-    pub place: String,
-    /// What the panic says.
+    /// The source location: file, line and column.
+    pub location: String,
+    /// The panic's message.
     pub message: String,
 }
 
 impl Panicked {
-    /// Lets the panic go on where the part is waited for, to whoever has started all of it.
+    /// Resumes the panic in the code that waits for the part.
     pub fn go_on(self) -> ! {
         std::panic::resume_unwind(Box::new(self))
     }
 }
 
 thread_local! {
-    /// Where this thread has last panicked: the payload that is caught does not say it.
-    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// The source location of this thread's last panic, which a caught payload does not contain.
+    static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Has panics logged, with their place, instead of printed. Once, when the program starts.
+/// Installs a panic hook that logs panics, with their source location, instead of printing them. Called once, at
+/// startup.
 pub fn install() {
     std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
-        let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let location = info.location().map_or_else(|| "an unknown location".to_owned(), ToString::to_string);
         let thread = std::thread::current();
-        tracing::error!(place, thread = thread.name(), message = message(info.payload()), "a panic");
-        PLACE.with(|last| *last.borrow_mut() = Some(place));
+        tracing::error!(place = location, thread = thread.name(), message = message(info.payload()), "a panic");
+        LOCATION.with(|last| *last.borrow_mut() = Some(location));
     }));
 }
 
@@ -59,7 +60,7 @@ fn message(payload: &(dyn Any + Send)) -> &str {
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
-/// Runs a part; `Err`: it has panicked. What it shares with others must be in order whenever it may panic.
+/// Runs a part. State that it shares with others must be consistent whenever it may panic.
 ///
 /// # Errors
 /// When it panics.
@@ -67,7 +68,7 @@ pub fn catch<T>(part: Part, run: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|payload| caught(part, &*payload))
 }
 
-/// The same of a future.
+/// Runs a part that is a future, like [`catch`].
 ///
 /// # Errors
 /// When it panics.
@@ -75,7 +76,7 @@ pub async fn catch_async<T>(part: Part, run: impl Future<Output = T>) -> Result<
     AssertUnwindSafe(run).catch_unwind().await.map_err(|payload| caught(part, &*payload))
 }
 
-/// The same of work on a thread where waiting is allowed.
+/// Runs a part that blocks, on a thread where that is allowed, like [`catch`].
 ///
 /// # Errors
 /// When it panics.
@@ -86,48 +87,48 @@ pub async fn catch_blocking<T: Send + 'static>(
     #[expect(clippy::disallowed_methods, reason = "a panic is caught inside of it")]
     match tokio::task::spawn_blocking(move || catch(part, run)).await {
         Ok(done) => done,
-        // The runtime ends, and whoever waits here with it.
+        // The runtime is shutting down, and the waiting task with it.
         Err(_) => std::future::pending().await,
     }
 }
 
-/// Runs work on a thread where waiting is allowed, for whoever waits for what it returns. A panic is counted there for the
-/// part, and goes on where it is waited for: it never becomes an answer. It is counted also when nobody waits any more.
+/// Runs blocking work on a thread where that is allowed, and returns its result. A panic is counted for the part and
+/// resumed in the caller, so it never becomes a result. It is counted even if the caller is gone.
 pub async fn blocking<T: Send + 'static>(part: Part, run: impl FnOnce() -> T + Send + 'static) -> T {
     catch_blocking(part, run).await.unwrap_or_else(|panicked| panicked.go_on())
 }
 
-/// Runs what Kafka's client calls: a panic must not go through C, where it would end the process. It is counted, and
-/// `None`.
+/// Runs a callback of Kafka's client. A panic must not unwind through C, where it would abort the process: it is
+/// counted, and `None` is returned.
 pub(crate) fn catch_callback<T>(run: impl FnOnce() -> T) -> Option<T> {
     catch(Part::Callback, run).ok()
 }
 
-/// Counts a panic that somebody else has caught, and returns what is known of it. On the thread that panicked. One that was
-/// caught before and goes on ([`Panicked::go_on`]) is not counted again.
+/// Counts a panic that was caught elsewhere, and returns it. Must be called on the thread that panicked. A panic that
+/// was caught before and resumed ([`Panicked::go_on`]) is not counted again.
 pub(crate) fn caught(part: Part, payload: &(dyn Any + Send)) -> Panicked {
     if let Some(panicked) = payload.downcast_ref::<Panicked>() {
         return panicked.clone();
     }
-    let place = PLACE.with(|last| last.borrow_mut().take());
-    let place = place.unwrap_or_else(|| "an unknown place".to_owned());
+    let location = LOCATION.with(|last| last.borrow_mut().take());
+    let location = location.unwrap_or_else(|| "an unknown location".to_owned());
     telemetry::panicked(part.name());
-    Panicked { part, place, message: message(payload).to_owned() }
+    Panicked { part, location, message: message(payload).to_owned() }
 }
 
-/// Panics here when a test wants it ([`fault`]); nothing in a release.
+/// Panics when a test requests it ([`fault`]). Does nothing in release builds.
 #[inline]
 pub(crate) fn fault_point(part: Part) {
     fault_point_in(part.name());
 }
 
-/// The same at a place within a part that has a name of its own there.
+/// Does the same at a fault point with its own name within a part.
 #[inline]
-pub(crate) fn fault_point_in(place: &'static str) {
+pub(crate) fn fault_point_in(point: &'static str) {
     #[cfg(debug_assertions)]
-    fault::point(place);
+    fault::point(point);
     #[cfg(not(debug_assertions))]
-    let _ = place;
+    let _ = point;
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ async fn work_that_is_waited_for_goes_on_panicking_with_its_place() {
     let caught = catch_async(Part::Worker, blocking(Part::Topics, || panic!("deep"))).await;
     let panicked: Panicked = caught.map(|(): ()| ()).unwrap_err();
     assert_eq!((panicked.part, panicked.message.as_str()), (Part::Topics, "deep"));
-    assert!(panicked.place.starts_with(file!()), "{panicked}");
+    assert!(panicked.location.starts_with(file!()), "{panicked}");
     assert_eq!(blocking(Part::Topics, || 7).await, 7);
 }
 

@@ -1,9 +1,9 @@
 //! A worker's life: it starts, joins its group and holds shards, and stops.
 //!
-//! **Contract.** [`Worker::run`] waits for Kafka, makes or checks the topics, reads the config log, joins the group, and
-//! owns what it is given until it is told to stop or the topics turn out not to be its own. Nothing is pulled for a shard
-//! that is not assigned. What exists at which moment says its [`Phase`]; what can be asked of it for its group is its
-//! [`Herder`]'s.
+//! **Contract.** [`Worker::run`] waits for Kafka, creates or checks the topics, reads the config log, joins the group,
+//! and owns the shards assigned to it until it is stopped or the topics turn out not to be its own. Nothing is pulled
+//! for a shard that is not assigned. Its [`Phase`] contains what exists at each moment; group-wide operations are in
+//! its [`Herder`].
 
 mod agreement;
 pub mod clients;
@@ -47,30 +47,31 @@ pub use error::WorkerError;
 use shards::Shards;
 use supervisor::Supervisor;
 
-/// A worker that has not left its group by then ends all the same, whatever it ends for: nothing is lost by it, it is pulled again.
+/// The time after which a worker exits even if it has not left its group. Nothing is lost: what was not committed is
+/// pulled again.
 const LEAVE_MAX: Duration = Duration::from_millis(9_500);
 
 /// Where connectors come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// The config topic; those that are given are put into it.
+    /// The config topic, into which the connectors' files are written.
     Distributed,
-    /// Those that are given, and what is changed over REST as long as this process lives.
+    /// The connectors' files, and changes over REST for as long as this process lives.
     Standalone,
 }
 
-/// A worker, from before it has started.
+/// A worker, started or not.
 pub struct Worker {
     config: Arc<WorkerConfig>,
     mode: Mode,
-    /// What its group has agreed on, as this worker has it.
+    /// This worker's version of what its group has agreed on.
     contract: Contract,
-    /// By which others know this run of it.
+    /// Identifies this run of the worker to others.
     reporter: Reporter,
     kafka: KafkaSettings,
     configs: Arc<ConfigLog>,
     statuses: Arc<StatusLog>,
-    /// For questions about offsets, which are not to keep shards from being acquired.
+    /// For requests about offsets, which must not keep shards from being acquired.
     offsets_log: Arc<KafkaLog>,
     states: Arc<StreamStates>,
     phase: watched::Sender<Phase>,
@@ -79,7 +80,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Makes a worker. Nothing runs and nobody is asked before [`Worker::run`].
+    /// Creates a worker. Nothing runs and nothing is contacted before [`Worker::run`].
     pub fn new(config: WorkerConfig, mode: Mode, id: String, metrics: Metrics, logging: Logging) -> Self {
         let config = Arc::new(config);
         let kafka = plan::kafka_settings(&config);
@@ -124,15 +125,15 @@ impl Worker {
         }
     }
 
-    /// Returns what answers for the group by this worker.
+    /// Returns the worker's herder.
     pub fn herder(&self) -> &Arc<Herder> {
         &self.herder
     }
 
-    /// Runs until `shutdown`, or until a part that it cannot do without has ended; `rest_ends` says that of its REST API.
+    /// Runs until `shutdown`, or until an indispensable part has ended; `rest_ends` reports the end of the REST API.
     ///
     /// # Errors
-    /// When it cannot start, or may not go on.
+    /// When it cannot start, or must not continue.
     pub async fn run(
         self: Arc<Self>,
         given: Vec<ConnectorFile>,
@@ -144,10 +145,10 @@ impl Worker {
         supervisor.start(Part::Metrics, Arc::clone(&self).keep_metrics(supervisor.stop.clone()));
         supervisor.start(Part::OpenFiles, open_files::watch(supervisor.stop.clone()));
         let prepared = tokio::select! {
-            // The end of a part is the reason for what fails by it.
+            // When a part has ended, that is the reason for failures that follow from it.
             biased;
             error = end_of_a_part(&mut ends, &mut rest_ends) => {
-                tracing::error!(%error, "the worker cannot start and ends");
+                tracing::error!(%error, "the worker cannot start and exits");
                 return Err(error);
             }
             prepared = self.prepare(given, &supervisor, &shutdown) => prepared?,
@@ -159,16 +160,16 @@ impl Worker {
             error = end_of_a_part(&mut ends, &mut rest_ends) => Err(error),
         };
         if let Err(error) = &result {
-            tracing::error!(%error, "the worker cannot go on and ends");
+            tracing::error!(%error, "the worker cannot continue and exits");
         }
-        tracing::info!("stopping: committing what is whole, leaving the group");
+        tracing::info!("stopping: committing complete fragments, leaving the group");
         self.phase.send_modify(Phase::stop);
         let left = within(LEAVE_MAX, joined.leave(&self.configs, &self.statuses)).await;
-        // What it ends for counts more than how it ends.
+        // Why the worker exits matters more than how leaving went.
         result.and(left)
     }
 
-    /// Looks after what is measured: nothing of it grows with time.
+    /// Maintains the metrics, so that they do not grow with time.
     async fn keep_metrics(self: Arc<Self>, stop: CancellationToken) {
         loop {
             tokio::select! {
@@ -184,7 +185,7 @@ impl Worker {
                 fault_point(Part::Metrics);
                 let here = worker.states.names();
                 worker.metrics.upkeep(|connector, stream| {
-                    // Calls that are about no stream have an empty one.
+                    // Calls that concern no stream are recorded with an empty one.
                     here.get(connector).is_some_and(|streams| stream.is_empty() || streams.contains(stream))
                 });
             };
@@ -194,7 +195,7 @@ impl Worker {
         }
     }
 
-    /// Does what the config log says, as it grows, until it is stopped.
+    /// Applies the config log as it grows, until stopped.
     async fn follow_configs(
         self: Arc<Self>,
         connectors: Arc<Connectors>,
@@ -216,7 +217,7 @@ impl Worker {
                 event = events.recv() => match event {
                     None => return,
                     Some(Event::Restart(request)) => {
-                        tracing::info!(connector = request.connector, task = request.task, "a restart is asked for");
+                        tracing::info!(connector = request.connector, task = request.task, "restart requested");
                         let view = self.configs.view();
                         connectors.apply(&view);
                         connectors.restart(&request, &view);
@@ -229,7 +230,7 @@ impl Worker {
     }
 }
 
-/// Leaves the group, for at most this long.
+/// Leaves the group, for at most `limit`.
 ///
 /// # Errors
 /// When leaving panics.
@@ -237,17 +238,17 @@ async fn within(limit: Duration, leaving: impl Future<Output = Result<(), Panick
     match tokio::time::timeout(limit, leaving).await {
         Ok(Ok(())) => tracing::info!("stopped"),
         Ok(Err(panicked)) => {
-            tracing::error!(%panicked, "leaving the group panicked; what was not committed is pulled again");
+            tracing::error!(%panicked, "leaving the group panicked; uncommitted fragments are pulled again");
             return Err(panicked.into());
         }
         Err(_) => {
-            tracing::warn!("the shutdown takes too long and is cut short; what was not committed is pulled again");
+            tracing::warn!("the shutdown takes too long and is cut short; uncommitted fragments are pulled again");
         }
     }
     Ok(())
 }
 
-/// Returns why the worker has to end, when a part that it cannot do without has ended.
+/// Waits until an indispensable part has ended. Returns why the worker has to exit.
 async fn end_of_a_part(
     ends: &mut mpsc::Receiver<WorkerError>,
     rest_ends: &mut mpsc::Receiver<Panicked>,

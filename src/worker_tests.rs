@@ -3,7 +3,7 @@
 use super::*;
 use crate::supervision::catch;
 
-/// A panic in a closure, as whoever caught it has it.
+/// Returns a caught panic of a part.
 fn panicked(part: Part) -> Panicked {
     catch(part, || -> () { panic!("on purpose") }).unwrap_err()
 }
@@ -22,7 +22,7 @@ async fn the_end_of_a_part_is_heard_from_the_worker_and_from_its_rest_api() {
     rest.send(panicked(Part::Rest)).await.unwrap();
     let error = end_of_a_part(&mut ends, &mut rest_ends).await;
     assert!(matches!(error, WorkerError::Panicked(panicked) if panicked.part == Part::Rest));
-    // A REST API that was stopped is none, and is waited for no more.
+    // A REST API that was stopped is no longer waited for.
     drop(rest);
     supervisor.endings.send(WorkerError::PartEnded(Part::Configs)).await.unwrap();
     let error = end_of_a_part(&mut ends, &mut rest_ends).await;

@@ -38,7 +38,7 @@ use call::Call;
 /// The largest request body read as a whole: 1,000 fragment numbers are 150 KB.
 const BODY_MAX_BYTES: usize = 1 << 20;
 
-/// What the API is served from.
+/// The state that the API is served from.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) store: Arc<Store>,
@@ -81,7 +81,7 @@ async fn serve(State(service): State<Arc<Service>>, request: Request) -> Respons
     response
 }
 
-/// Responds to a call. Reads on for a moment if a producer is refused.
+/// Responds to a call. Continues to read for a moment if a producer is refused.
 async fn respond(service: &Service, request: Request) -> Result<Response, ServiceError> {
     let mut unread = None;
     let response = pass_gate(service, request, &mut unread).await;

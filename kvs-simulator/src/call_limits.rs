@@ -8,14 +8,14 @@ use kvs_api::Operation;
 
 use crate::limits::Limits;
 
-/// The most entries kept before idle ones are removed.
+/// The maximum number of entries before idle ones are removed.
 const ENTRIES_MAX: usize = 10_000;
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// What a count is of: an operation, an account and, for the limit per stream, a stream.
+/// The key of a count: an operation, an account and, for the limit per stream, a stream.
 type Counted = (Operation, String, Option<String>);
 
-/// The limits of calls, with the calls of the last second.
+/// The limits on calls, with the calls of the last second.
 #[derive(Debug)]
 pub(crate) struct CallLimits {
     limits: Limits,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The start of the year 9999 in Unix time: the clock goes no further.
+/// The start of the year 9999 in Unix time, where the clock stops.
 const LAST: Duration = Duration::from_secs(253_370_764_800);
 
 /// A clock that is ahead of the machine's by this many milliseconds, or behind it if the number is negative.

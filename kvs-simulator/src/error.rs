@@ -22,7 +22,7 @@ impl ServiceError {
     }
 
     pub(crate) fn unknown_operation() -> Self {
-        Self::new(404, "UnknownOperationException", "The requested operation is not one the simulator knows.")
+        Self::new(404, "UnknownOperationException", "The simulator does not know the requested operation.")
     }
 
     pub(crate) fn invalid_argument(message: impl Into<String>) -> Self {

@@ -1,4 +1,4 @@
-//! Faults: what goes wrong on purpose.
+//! Faults, which make calls go wrong on purpose.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -32,7 +32,7 @@ pub struct Fault {
 #[non_exhaustive]
 pub enum FaultError {
     /// The operation does not exist.
-    #[error("api {api:?} is no operation of the service, nor *")]
+    #[error("api {api:?} is neither an operation of the service nor *")]
     UnknownApi {
         /// The name given.
         api: String,

@@ -4,11 +4,11 @@
 //! streams and their tags, data endpoints, GetMedia with every selector, PutMedia with its acknowledgements, ListFragments
 //! and GetMediaForFragmentList. It serves what producers send and what files hold: recordings of GetMedia, whose AWS tags
 //! are kept, or any MKV file, of which each cluster becomes a fragment with its bytes unaltered. Under `/simulator/` it
-//! lists exactly what it holds, and takes faults.
+//! lists exactly what it holds, and accepts faults.
 //!
 //! Modules depend on each other in one direction only, in this order:
 //!
-//! | layer | modules | what they are for |
+//! | layer | modules | purpose |
 //! |---|---|---|
 //! | ground | `clock`, `files`, `limits`, `connection` | time, bounded reading of files, the service's limits, a request's socket |
 //! | model | `model` | streams, their fragments, files played into them; no HTTP |

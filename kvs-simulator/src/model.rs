@@ -1,5 +1,5 @@
-//! What the simulator holds: streams, their fragments, and the files that are played into them. No HTTP, no disk but the
-//! files to be played.
+//! The simulator's data model: streams, their fragments, and the files that are played into them. It uses no HTTP, and
+//! no disk except for the files to be played.
 
 pub(crate) mod arn;
 mod fragment;

@@ -38,7 +38,7 @@ impl Output {
         let (queue, pieces) = sync_channel(QUEUE_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&dropped);
-        // The thread is not joined, for it may be blocked forever. It ends with the program.
+        // The thread is not joined, because it may be blocked forever. It ends with the program.
         std::thread::Builder::new().name("output".to_owned()).spawn(move || write_all(target, &pieces, &counted))?;
         Ok(Self { queue, dropped })
     }

@@ -112,7 +112,7 @@ impl Simulator {
     /// Adds a stream that is played from a file.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be played, or if the name is invalid or taken.
+    /// Returns an error if the file cannot be played, or if the name is invalid or in use.
     pub fn add_stream(&self, source: &StreamSource) -> Result<(), ServeError> {
         play(&self.store, &self.default_account, source)
     }
@@ -183,7 +183,7 @@ fn play(store: &Store, account: &str, source: &StreamSource) -> Result<(), Serve
         let number = chunk.number.as_ref().map_or("unknown", |number| number.as_str());
         let size_bytes = chunk.bytes.len();
         tracing::warn!(stream = %name, file = %source.file.display(), fragment_number = number, size_bytes,
-            "a fragment of the recording is unterminated (no continuation token): it is served only by a fault");
+            "a fragment of the recording is unterminated (no continuation token); only a fault can serve it");
     }
     let fragments = media.chunks.len();
     if store.play(account, name, media, source.repeat, source.pace).is_none() {
@@ -193,13 +193,13 @@ fn play(store: &Store, account: &str, source: &StreamSource) -> Result<(), Serve
     Ok(())
 }
 
-/// Runs a task that says when it ends, a panic included: the guard is dropped then.
+/// Runs a task, and drops the guard when the task ends, also by a panic.
 async fn noticed<T>(task: impl Future<Output = T>, ended: DropGuard) -> T {
     let _ended = ended;
     task.await
 }
 
-/// Has the panic of a request answered with 500 instead of closing its connection.
+/// Responds with 500 to a request that panics, instead of closing its connection.
 fn with_panics_caught(router: Router) -> Router {
     router.layer(axum::middleware::from_fn(async |request: Request, next: Next| {
         let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;

@@ -58,7 +58,7 @@ async fn a_simulator_has_not_ended_before_it_is_stopped() {
     assert!(ended.is_cancelled());
 }
 
-/// Of a client that says nothing.
+/// The client of the handshake sends nothing.
 #[tokio::test]
 async fn a_handshake_does_not_hold_up_the_stop() {
     let config = SimulatorConfig {
@@ -67,7 +67,7 @@ async fn a_handshake_does_not_hold_up_the_stop() {
     };
     let simulator = Simulator::start(config).await.unwrap();
     let mut socket = TcpStream::connect(simulator.address()).await.unwrap();
-    // The one behind it has been served, so it has been accepted.
+    // A later connection has been served, so this one has been accepted.
     let mut other = TcpStream::connect(simulator.address()).await.unwrap();
     other.write_all(b"no handshake").await.unwrap();
     let mut alert = Vec::new();

@@ -1,4 +1,4 @@
-//! Changes of the config log, one at a time.
+//! Makes changes to the config log, one at a time.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::turns::{self, Turn, Turns};
 use crate::cluster::change::Change;
 use crate::cluster::{ConfigLog, ConfigView, Refusal};
 
-/// Makes changes of the config log in turn, each on a thread where waiting is allowed.
+/// Makes changes to the config log in turn, each on a thread where blocking is allowed.
 #[derive(Clone)]
 pub(crate) struct Changes {
     log: Arc<ConfigLog>,
@@ -24,10 +24,10 @@ impl Changes {
         &self.log
     }
 
-    /// Makes a change. Returns what `decide` returned with it, and the config offset behind the change.
+    /// Makes a change. Returns the answer from `decide`, and the config offset after the change.
     ///
     /// # Errors
-    /// When it is refused, its turn does not come, or the log cannot be written.
+    /// When the change is refused, its turn does not come, or the log cannot be written.
     pub(super) async fn make<T: Send + 'static>(
         &self,
         decide: impl FnMut(&ConfigView) -> Result<Change<T>, Refusal> + Send + 'static,
@@ -35,11 +35,11 @@ impl Changes {
         self.make_after(|_| Ok(None), decide).await
     }
 
-    /// Makes a change unless `before`, which needs no fence, refuses it or returns what there is to return without one. That
-    /// goes by the log as far as it has been read here.
+    /// Makes a change unless `before`, which runs without the fence, refuses it or returns an answer that needs no
+    /// change. It sees the log as far as this worker has read it.
     ///
     /// # Errors
-    /// When it is refused, its turn does not come, or the log cannot be written.
+    /// When the change is refused, its turn does not come, or the log cannot be written.
     pub(super) async fn make_after<T: Send + 'static>(
         &self,
         before: impl FnOnce(&ConfigView) -> Result<Option<T>, Refusal> + Send + 'static,
@@ -49,11 +49,11 @@ impl Changes {
         self.make_in(turn, before, decide).await
     }
 
-    /// Makes a change that the worker itself decides on and that nobody waits for: in the same order, without a bound on the
-    /// time until its turn.
+    /// Makes a change of the worker's own, which no client waits for: in the same order, without a bound on the time
+    /// until its turn.
     ///
     /// # Errors
-    /// When it is refused, or the log cannot be written.
+    /// When the change is refused, or the log cannot be written.
     pub(crate) async fn make_own<T: Send + 'static>(
         &self,
         decide: impl FnMut(&ConfigView) -> Result<Change<T>, Refusal> + Send + 'static,
@@ -74,7 +74,7 @@ impl Changes {
             match before(&view)? {
                 Some(answer) => Ok((answer, view.position)),
                 None => {
-                    // Whoever holds it while the log is read makes the reader copy it.
+                    // Holding the view while the log is read would make the reader copy it.
                     drop(view);
                     log.change(decide)
                 }

@@ -1,4 +1,4 @@
-//! Connectors: made, changed, deleted, paused and restarted for the whole group.
+//! Creates, changes, deletes, pauses and restarts connectors for the whole group.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,19 +12,19 @@ use crate::cluster::change::{self, Change};
 use crate::cluster::{ConfigView, ConnectorEntry, Refusal, RestartRequest, Settings, TargetState};
 use crate::config::secrets;
 
-/// Connectors there may be: a bound on what any worker keeps in memory.
+/// The maximum number of connectors, which bounds what each worker keeps in memory.
 const CONNECTORS_MAX: usize = 20_000;
 
 /// A task: one stream of a connector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskInfo {
-    /// Its id, which stays as long as the stream is the connector's.
+    /// The id, which does not change while the stream belongs to the connector.
     pub id: u32,
-    /// Name or ARN of its stream, as it is configured.
+    /// The name or ARN of the stream, as it is configured.
     pub stream: String,
 }
 
-/// Returns the tasks of a connector as they are shown: none when it is STOPPED.
+/// Returns the tasks of a connector as Kafka Connect shows them: none when it is STOPPED.
 pub fn tasks_of(entry: &ConnectorEntry) -> Vec<TaskInfo> {
     if entry.target == TargetState::Stopped {
         return Vec::new();
@@ -33,18 +33,18 @@ pub fn tasks_of(entry: &ConnectorEntry) -> Vec<TaskInfo> {
 }
 
 impl Herder {
-    /// Returns a connector as the config log has it.
+    /// Returns a connector's entry in the config log.
     ///
     /// # Errors
-    /// `NotFound` when there is none of that name.
+    /// `NotFound` when there is no connector of that name.
     pub fn connector(&self, name: &str) -> Result<ConnectorEntry, OperationError> {
         self.view()?.get(name).ok_or_else(|| Refusal::NotFound(name.to_owned()).into())
     }
 
-    /// Makes a connector, and returns it as it is then.
+    /// Creates a connector, and returns its entry after the change.
     ///
     /// # Errors
-    /// `AlreadyExists` when there is one of that name, `Invalid` when its settings are wrong.
+    /// `AlreadyExists` when there is a connector of that name, `Invalid` when its settings are wrong.
     pub async fn create(
         &self,
         name: &str,
@@ -56,7 +56,7 @@ impl Herder {
         let make = || {
             let (checks, given, of) = (Arc::clone(&check), settings.clone(), name.to_owned());
             let before = move |view: &ConfigView| {
-                // That there is one already is said under the fence: it may be gone by now.
+                // An existing connector is refused only under the fence: it may be gone by now.
                 if !view.contains(&of) {
                     checks.check(given, None)?;
                 }
@@ -73,7 +73,7 @@ impl Herder {
         self.with_offsets_moved(name, &check, make).await
     }
 
-    /// Sets a connector's settings. Returns whether the connector was made by that, and the connector as it is then.
+    /// Sets a connector's settings. Returns whether the connector was created by that, and its entry after the change.
     ///
     /// # Errors
     /// `Invalid` when its settings are wrong.
@@ -93,11 +93,11 @@ impl Herder {
             let (before, put) = (Arc::clone(&put), Arc::clone(&put));
             let before = move |view: &ConfigView| {
                 match before(view) {
-                    // What is there already needs no fence.
+                    // Settings that are already stored need no fence.
                     Ok(now) => Ok(now.records.is_empty().then_some(now.answer)),
-                    // What the mask stands for may not have been read here yet.
+                    // The secret that the mask stands for may not have been read here yet.
                     Err(_) if has_mask => Ok(None),
-                    // Nor may it have been read that the connector is stopped, or where its offsets are.
+                    // This worker may not have read yet that the connector is stopped, or where its offsets are.
                     Err(Refusal::OffsetsElsewhere { .. } | Refusal::NotStoppedToMove(_)) => Ok(None),
                     Err(refusal) => Err(refusal),
                 }
@@ -108,10 +108,10 @@ impl Herder {
         self.with_offsets_moved(name, &check, make).await
     }
 
-    /// Changes some of a connector's settings, and returns the connector as it is then; `None` removes a setting.
+    /// Changes some of a connector's settings, and returns its entry after the change; `None` removes a setting.
     ///
     /// # Errors
-    /// `NotFound` when there is none of that name, `Invalid` when its settings would be wrong.
+    /// `NotFound` when there is no connector of that name, `Invalid` when its settings would be wrong.
     pub async fn patch_config(
         &self,
         name: &str,
@@ -130,8 +130,8 @@ impl Herder {
         let make = || {
             let (before, patched) = (Arc::clone(&patched), Arc::clone(&patched));
             let before = move |view: &ConfigView| {
-                // For its checks alone: what is patched may be newer than what has been read here, and then they are made
-                // again.
+                // Only to run the checks before the fence. If the settings have been changed since this worker read
+                // them, the checks are repeated.
                 let _ = before(view);
                 Ok(None)
             };
@@ -141,10 +141,10 @@ impl Herder {
         self.with_offsets_moved(name, &check, make).await
     }
 
-    /// Deletes a connector. Its offsets stay.
+    /// Deletes a connector. Its offsets are kept.
     ///
     /// # Errors
-    /// `NotFound` when there is none of that name.
+    /// `NotFound` when there is no connector of that name.
     pub async fn delete(&self, name: &str) -> Result<(), OperationError> {
         self.view()?;
         let of = name.to_owned();
@@ -156,14 +156,14 @@ impl Herder {
     /// Sets the target state of a connector.
     ///
     /// # Errors
-    /// `NotFound` when there is none of that name.
+    /// `NotFound` when there is no connector of that name.
     pub async fn set_target(&self, name: &str, target: TargetState) -> Result<(), OperationError> {
         self.connector(name)?;
         let name = name.to_owned();
         self.changes.make(move |view| change::set_target(view, &name, target)).await.map(|_| ())
     }
 
-    /// Has all workers restart a connector, its tasks, or one task.
+    /// Restarts a connector, its tasks, or one task, on all workers.
     ///
     /// # Errors
     /// `NotFound` or `TaskNotFound` when there is no such connector or task.
@@ -173,8 +173,7 @@ impl Herder {
     }
 }
 
-/// Returns a change with the connector as it is when the change is made: whoever looks later may find it changed again, or
-/// gone.
+/// Adds the connector's entry after the change to its answer: a later look might find it changed again, or gone.
 fn changed<T>(view: &ConfigView, name: &str, change: Change<T>) -> Result<Change<(T, ConnectorEntry)>, Refusal> {
     let entry = view.entry_after(name, &change.records).ok_or_else(|| Refusal::NotFound(name.to_owned()))?;
     Ok(Change { records: change.records, answer: (change.answer, entry) })
@@ -184,5 +183,5 @@ fn bounded(view: &ConfigView, name: &str) -> Result<(), Refusal> {
     if view.contains(name) || view.names().count() < CONNECTORS_MAX {
         return Ok(());
     }
-    Err(Refusal::Invalid(format!("there are {CONNECTORS_MAX} connectors, and no more can be made")))
+    Err(Refusal::Invalid(format!("there are {CONNECTORS_MAX} connectors, and no more can be created")))
 }

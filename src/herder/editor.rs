@@ -1,9 +1,9 @@
 //! Reads and alters offsets in their shards.
 //!
-//! **Contract.** Offsets are altered only while their connector is STOPPED, each shard's under the shard's own fence, in
-//! one transaction with the config offset at which it was STOPPED: whoever owns the shard loses it, is told by the config
-//! log, acquires it again, and pulls nothing before that config offset is in force there ([`crate::shard::ConfigGate`]).
-//! Every offset is checked before the first one is written.
+//! **Contract.** Offsets are altered only while their connector is STOPPED, each shard's under the shard's own fence,
+//! in one transaction with the config offset at which it was STOPPED. The shard's owner loses it, is told by the config
+//! log, acquires the shard again, and pulls nothing until that config offset has been applied there
+//! ([`crate::shard::ConfigGate`]). Every offset is checked before the first one is written.
 
 mod named;
 mod shards;
@@ -28,7 +28,7 @@ use topic::OwnTopics;
 
 /// Reads and alters offsets in the shards of the offsets topics.
 pub(super) struct OffsetsEditor {
-    /// Those of the worker's topic.
+    /// The shards of the worker's topic.
     pub(super) workers: EditedShards,
     pub(super) own: OwnTopics,
     pub(super) changes: Changes,
@@ -63,7 +63,7 @@ impl OffsetsEditor {
         Ok(read.await?)
     }
 
-    /// Refuses streams that are not the connector's, unless they have an offset.
+    /// Refuses streams that do not belong to the connector, unless they have an offset.
     pub(super) async fn check_named(
         &self,
         topic: Option<&String>,
@@ -71,7 +71,7 @@ impl OffsetsEditor {
         entry: &ConnectorEntry,
         offsets: &Alterations,
     ) -> Result<(), OffsetsError> {
-        // A connector whose settings cannot be read here may have any.
+        // A connector whose settings cannot be read here may have any stream.
         let Some(streams) = entry.settings.as_ref().ok().and_then(streams_of) else { return Ok(()) };
         let mut foreign: Vec<&String> = offsets.keys().filter(|stream| !named::may_have(&streams, stream)).collect();
         if foreign.is_empty() {
@@ -101,7 +101,7 @@ impl OffsetsEditor {
             let mut done = Vec::new();
             let altered = shards.alter(&name, offsets, &stopped, &mut done);
             let altered = altered.map_err(|failure| shards.failed(failure, done.len()));
-            // Their owners acquire them again: one that has nothing to write would not notice.
+            // The owners are told to acquire these shards again: one that has nothing to write would not notice.
             let told = match done.is_empty() {
                 true => Ok(((), 0)),
                 false => {

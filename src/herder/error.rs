@@ -1,4 +1,4 @@
-//! Why an operation was not done.
+//! Reasons why an operation failed.
 
 use rdkafka::error::KafkaError;
 
@@ -9,29 +9,29 @@ use crate::model::{LogError, ShardId};
 use crate::shard::moving::MoveError;
 use crate::shard::recover::RecoverError;
 
-/// Why an operation was not done.
+/// Reasons why an operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OperationError {
-    /// The group does not allow it: there is no such connector, or its settings are wrong.
+    /// The operation is refused: there is no such connector, or its settings are wrong.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// This worker has not joined its group yet, and cannot answer for it.
+    /// This worker has not joined its group yet, and cannot serve requests for it.
     #[error("Worker is still starting up.")]
     Starting,
-    /// As many as may wait for the same kind of work are waiting on this worker already.
-    #[error("{waiting} {what} are waiting on this worker, and no more may; try again in a moment")]
+    /// The queue for this kind of work is full on this worker.
+    #[error("{waiting} {what} are waiting on this worker, which is the maximum; try again in a moment")]
     TooManyWaiting {
-        /// How many wait.
+        /// The number that wait.
         waiting: usize,
         /// The kind of work, in the plural.
         what: &'static str,
     },
-    /// Other work of the kind took all the time that this one was willing to wait. Nothing was done.
-    #[error("other {what} were before it on this worker for {waited_s} s; nothing was done, try again")]
+    /// The turn did not come in time, because of other work of this kind. Nothing was done.
+    #[error("other {what} on this worker took longer than {waited_s} s; nothing was done, try again")]
     NoTurn {
         /// The kind of work, in the plural.
         what: &'static str,
-        /// How long it waited.
+        /// How long the operation waited.
         waited_s: u64,
     },
     /// The config log cannot be read or written.
@@ -43,7 +43,7 @@ pub enum OperationError {
 }
 
 impl OperationError {
-    /// Returns whether trying again later may help without anything having been changed.
+    /// Returns whether trying again later may help, without any change.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Refused(_) => false,
@@ -63,10 +63,10 @@ impl From<ChangeError> for OperationError {
     }
 }
 
-/// Why offsets were not read or altered.
+/// Reasons why offsets were not read or altered.
 #[derive(Debug, thiserror::Error)]
 pub enum OffsetsError {
-    /// For a reason that any operation may have.
+    /// The reason is one that any operation may have.
     #[error(transparent)]
     Operation(#[from] OperationError),
     /// A shard of the offsets topic cannot be read or written.
@@ -75,7 +75,7 @@ pub enum OffsetsError {
     /// The connector's own offsets topic cannot be used.
     #[error(transparent)]
     Topic(#[from] OffsetsTopicError),
-    /// They are not moved to another topic.
+    /// The offsets cannot be moved to another topic.
     #[error(transparent)]
     Move(#[from] MoveError),
 }
@@ -100,28 +100,28 @@ pub struct ShardFailure {
     pub shard: ShardId,
     /// The offsets topic.
     pub topic: String,
-    /// How many other shards had been altered before.
+    /// The number of other shards that were altered before.
     pub altered: usize,
     /// Why it failed.
     pub source: Box<RecoverError>,
 }
 
-/// Why an offsets topic of a connector's own cannot be used.
+/// Reasons why a connector's own offsets topic cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OffsetsTopicError {
-    /// No client can be made to ask for it.
-    #[error("Kafka's client does not take the settings: {0}")]
+    /// No client can be created to look the topic up.
+    #[error("Kafka's client rejects the settings: {0}")]
     Client(#[from] KafkaError),
-    /// It is not there, and connectors have their offsets in it.
+    /// The topic does not exist, and connectors have their offsets in it.
     #[error(
-        "topic {topic} (offsets.storage.topic): it does not exist any more, and with it the positions of the streams are gone: \
-         bring it back as it was; or delete the connector and make it again with another topic, and its streams begin anew"
+        "topic {topic} (offsets.storage.topic): it no longer exists, and the positions of the streams are lost with it: \
+         restore it; or delete the connector and create it again with another topic, and its streams start over"
     )]
     Missing {
         /// The topic.
         topic: String,
     },
-    /// It cannot be asked for or made, or is not compacted.
+    /// The topic cannot be looked up or created, or is not compacted.
     #[error(transparent)]
     Storage(#[from] StorageTopicError),
 }
@@ -142,6 +142,8 @@ impl OffsetsTopicError {
 fn altered_before(altered: usize) -> String {
     match altered {
         0 => String::new(),
-        altered => format!("; {altered} other shards were altered before: do it again when this one can be reached"),
+        altered => {
+            format!("; {altered} other shards have been altered; repeat the request when this one can be reached")
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether this worker does its part.
+//! Reports whether this worker does its part.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use crate::open_files;
 /// The health of a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// The worker has not joined its group yet; with the reason, where it is known.
+    /// The worker has not joined its group yet; with the reason, if it is known.
     Starting(Option<String>),
     /// The worker does its part.
     Healthy,
@@ -17,8 +17,8 @@ pub enum Health {
 }
 
 impl Herder {
-    /// Returns the health of this worker. It is healthy when its own heartbeat comes back to it through Kafka, every shard it
-    /// holds has an owner that gets on, and it can open files.
+    /// Returns the health of this worker. It is healthy if it reads its own heartbeat back from Kafka, every shard it
+    /// holds has an owner that makes progress, and it can open files.
     pub fn health(&self) -> Health {
         let out_of_files = open_files::probe();
         let phase = self.phase.borrow().clone();
@@ -36,6 +36,6 @@ impl Herder {
                 .to_owned()
         });
         let topic = &self.config.status_topic;
-        Health::Unhealthy(format!("Worker's own heartbeat in topic {topic} is older than its session: {reason}."))
+        Health::Unhealthy(format!("The worker's own heartbeat in topic {topic} is older than its session: {reason}."))
     }
 }

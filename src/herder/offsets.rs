@@ -1,4 +1,4 @@
-//! The offsets of a connector's streams: read, altered, reset.
+//! Reads, alters and resets the offsets of a connector's streams.
 
 mod moving;
 
@@ -8,7 +8,7 @@ use super::error::{OffsetsError, OperationError};
 use crate::cluster::Refusal;
 
 impl Herder {
-    /// Returns the offsets of a connector's streams, and of those that it had before.
+    /// Returns the offsets of a connector's current and former streams.
     ///
     /// # Errors
     /// `NotFound` when there is no such connector; when a shard cannot be read.
@@ -21,8 +21,8 @@ impl Herder {
     /// Sets offsets of a connector's streams.
     ///
     /// # Errors
-    /// `NotStopped` when the connector is not STOPPED, `Invalid` when a stream is not its own and has no offset either; when
-    /// a shard cannot be written.
+    /// `NotStopped` when the connector is not STOPPED, `Invalid` when a stream does not belong to it and has no offset;
+    /// when a shard cannot be written.
     pub async fn alter_offsets(&self, name: &str, offsets: Alterations) -> Result<(), OffsetsError> {
         let turn = self.offsets.alterations.turn().await?;
         self.connector(name)?;
@@ -32,7 +32,7 @@ impl Herder {
         self.offsets.alter(turn, topic, name, offsets, stopped).await
     }
 
-    /// Forgets the offsets of all streams of a connector.
+    /// Deletes the offsets of all streams of a connector.
     ///
     /// # Errors
     /// `NotStopped` when the connector is not STOPPED; when a shard cannot be written.
@@ -45,7 +45,7 @@ impl Herder {
         self.offsets.alter(turn, topic, name, offsets, stopped).await
     }
 
-    /// Returns the topic that a connector's offsets are in; `None`: the worker's.
+    /// Returns the topic that contains a connector's offsets; `None`: the worker's.
     fn offsets_topic(&self, name: &str) -> Result<Option<String>, OperationError> {
         let home = self.view()?.offsets_home(name);
         let home = home.map_err(|error| Refusal::Invalid(format!("the offsets topic of connector {name}: {error}")))?;

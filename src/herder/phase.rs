@@ -1,4 +1,4 @@
-//! The phases of a worker's life, and what there is in each.
+//! The phases of a worker's life, and what exists in each.
 
 use std::sync::Arc;
 
@@ -6,19 +6,19 @@ use futures::future::BoxFuture;
 
 use crate::config::ConnectorConfig;
 
-/// Where a worker is in its life. It goes through the phases in this order and never back.
+/// The phase of a worker's life. A worker goes through the phases in this order and never back.
 #[derive(Clone)]
 pub(crate) enum Phase {
-    /// The worker waits for Kafka, and makes or checks its topics. Nothing is known of its group.
+    /// The worker waits for Kafka, and creates or checks its topics. Nothing is known of its group.
     Starting {
-        /// Id of the Kafka cluster, once Kafka has answered.
+        /// The id of the Kafka cluster, once Kafka has responded.
         cluster_id: Option<String>,
     },
-    /// The worker has read both logs and joins its group: no shards, not even none, have been assigned to it yet.
+    /// The worker has read both logs and joins its group. It has had no assignment yet, not even an empty one.
     Joining(Arc<dyn Member>),
     /// The worker is a member of its group.
     Running(Arc<dyn Member>),
-    /// The worker commits what is whole and leaves the group. It still answers, by what it has read.
+    /// The worker commits complete fragments and leaves the group. It still serves requests from what it has read.
     Stopping(Arc<dyn Member>),
 }
 
@@ -31,12 +31,12 @@ impl Phase {
         }
     }
 
-    /// Returns whether the worker has become a member of its group, and so may answer for it.
+    /// Returns whether the worker has become a member of its group, so that it may serve requests for the group.
     pub(crate) fn is_member(&self) -> bool {
         matches!(self, Self::Running(_) | Self::Stopping(_))
     }
 
-    /// Returns what a worker has that joins its group or has joined it.
+    /// Returns the worker as a member, if it joins its group or has joined it.
     pub(crate) fn member(&self) -> Option<&Arc<dyn Member>> {
         match self {
             Self::Starting { .. } => None,
@@ -44,14 +44,14 @@ impl Phase {
         }
     }
 
-    /// Moves on from joining, when shards have been assigned for the first time. Returns whether that was so.
+    /// Moves on from joining, on the first assignment. Returns whether it was the first.
     pub(crate) fn joined(&mut self) -> bool {
         let Self::Joining(member) = self else { return false };
         *self = Self::Running(Arc::clone(member));
         true
     }
 
-    /// Moves on to the end of a worker that has joined, or was about to.
+    /// Moves on to stopping, if the worker has joined or was about to.
     pub(crate) fn stop(&mut self) {
         if let Some(member) = self.member() {
             *self = Self::Stopping(Arc::clone(member));
@@ -61,19 +61,19 @@ impl Phase {
 
 /// What a herder asks of its worker as a member of the group.
 pub(crate) trait Member: Send + Sync {
-    /// Returns the id of the Kafka cluster, where it has one.
+    /// Returns the id of the Kafka cluster, if it has one.
     fn cluster_id(&self) -> Option<&str>;
 
-    /// Returns why the group has not been joined, while that is so.
+    /// Returns why the group cannot be joined or reached; `None` while it can.
     fn apart(&self) -> Option<String>;
 
-    /// Returns why this worker does not do its part for its group, if that has lasted longer than a take-over takes.
+    /// Returns why this worker does not do its part for its group, if that has lasted longer than a takeover takes.
     fn standing_still(&self) -> Option<String>;
 
     /// Returns how many bytes of the memory budget are in use.
     fn budget_used_bytes(&self) -> usize;
 
-    /// Asks the service and Kafka what making a connector would find wrong. Returns settings with the reasons.
+    /// Tries a connector's settings with the service and Kafka. Returns each setting that is wrong, with the reason.
     fn try_connections<'a>(&'a self, connector: &'a ConnectorConfig) -> BoxFuture<'a, Vec<(String, String)>>;
 }
 

@@ -29,7 +29,7 @@ impl Member for Nobody {
 #[test]
 fn a_phase_is_followed_by_the_next_one_and_never_by_an_earlier_one() {
     let mut phase = Phase::Starting { cluster_id: None };
-    // Neither is there anything to stop yet, nor has anything been joined.
+    // There is nothing to stop yet, and no group has been joined.
     phase.stop();
     assert!(!phase.joined() && matches!(phase, Phase::Starting { .. }) && phase.cluster_id().is_none());
     phase = Phase::Joining(Arc::new(Nobody));

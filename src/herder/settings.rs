@@ -1,4 +1,4 @@
-//! A connector's settings as they are to be stored, found right on this worker.
+//! Checks a connector's settings on this worker before they are stored.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,14 +8,14 @@ use crate::config::connector::topics::topics;
 use crate::config::connector::{CLASS, StreamsConfig};
 use crate::config::{Problem, WorkerConfig, check, secrets};
 
-/// Checks the settings of one change: it reads files of secrets, so it is done before the log's fence is taken, and not
-/// done again under it unless what is stored has changed in between.
+/// Checks the settings of one change. A check reads files of secrets, so it is made before the log's fence is acquired,
+/// and repeated under it only if the stored settings have changed in between.
 pub(super) struct SettingsCheck {
     config: Arc<WorkerConfig>,
     name: String,
-    /// What was checked last, and the answer.
+    /// The settings that were checked last, and the result.
     last: Mutex<Option<(Settings, Result<Checked, Refusal>)>>,
-    /// The connector's offsets were moved for the change.
+    /// The move of the connector's offsets that was made for the change.
     moved: Mutex<Option<OffsetsMove>>,
 }
 
@@ -24,12 +24,12 @@ impl SettingsCheck {
         Self { config: Arc::clone(config), name: name.to_owned(), last: Mutex::default(), moved: Mutex::default() }
     }
 
-    /// Has the change that the settings are checked for complete a move of the connector's offsets.
+    /// Makes the change complete a move of the connector's offsets.
     pub(super) fn offsets_were_moved(&self, moved: OffsetsMove) {
         *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(moved);
     }
 
-    /// Checks settings, given those that are stored: a masked secret stands for the one that is there.
+    /// Checks settings, given those that are stored: a masked secret stands for the stored one.
     pub(super) fn check(&self, settings: Settings, stored: Option<&Settings>) -> Result<Checked, Refusal> {
         let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.checked(settings, stored).map(|checked| Checked { moved, ..checked })
@@ -62,7 +62,7 @@ fn check_settings(config: &WorkerConfig, settings: &Settings) -> Result<Checked,
     Ok(Checked { settings: settings.clone(), streams, topics, offsets_topic, moved: None })
 }
 
-/// What Kafka Connect says of settings that are wrong.
+/// Returns Kafka Connect's message for invalid settings.
 fn invalid(problems: &[Problem]) -> Refusal {
     let said = problems.iter().map(|problem| {
         if problem.key.is_empty() { problem.reason.clone() } else { format!("{}: {}", problem.key, problem.reason) }

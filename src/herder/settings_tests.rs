@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A worker that lets connectors take secrets from this folder.
+/// Returns the settings of a worker that lets connectors read secrets from this folder.
 fn worker(folder: &std::path::Path) -> Arc<WorkerConfig> {
     let flags = [
         ("bootstrap.servers", "127.0.0.1:1".to_owned()),
@@ -34,12 +34,12 @@ fn settings_are_read_once_and_again_only_when_what_is_stored_has_changed() {
     let checked = check.check(settings.clone(), Some(&stored("one"))).unwrap();
     assert_eq!(checked.settings["kvs.credentials.secret.access.key"], "one");
     assert_eq!(checked.settings["name"], "c");
-    // What it was read from is gone, which only who reads it again would notice.
+    // The file is gone, which only another read would notice.
     std::fs::remove_file(&token).unwrap();
     assert_eq!(check.check(settings.clone(), Some(&stored("one"))).unwrap(), checked);
     let refused = check.check(settings.clone(), Some(&stored("two"))).unwrap_err();
     assert!(refused.to_string().contains("cannot be read"), "{refused}");
-    // So is a refusal.
+    // A refusal is remembered, too.
     std::fs::write(&token, "a-token").unwrap();
     assert_eq!(check.check(settings, Some(&stored("two"))).unwrap_err(), refused);
 }

@@ -1,4 +1,4 @@
-//! The statuses of connectors and their tasks, wherever they run, and the topics that they have written to.
+//! Returns the statuses of connectors and their tasks, wherever they run, and the topics that they have written to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use super::{Herder, turns};
 use crate::cluster::status::{StatusKey, topic_record};
 use crate::cluster::{Refusal, ReportedState, RestartRequest, Status};
 
-/// How long forgetting a connector's topics may take to be written.
+/// How long to wait until forgotten topics are written.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The statuses of a connector and its tasks.
 #[derive(Debug, Clone)]
 pub struct ConnectorStatus {
-    /// The connector's own.
+    /// The connector's own status.
     pub connector: Status,
-    /// Those of its tasks, by id; none when it is STOPPED.
+    /// The statuses of its tasks, by id; none when it is STOPPED.
     pub tasks: BTreeMap<u32, Status>,
 }
 
 impl ConnectorStatus {
-    /// Returns the statuses as they are in a moment, when a restart is asked for.
+    /// Returns the statuses as they will be once a requested restart has begun.
     #[must_use]
     pub fn restarting(mut self, request: &RestartRequest) -> Self {
         let concerned = |status: &Status| !request.only_failed || status.state == ReportedState::Failed;
@@ -71,7 +71,7 @@ impl Herder {
         tasks.get(&id).cloned().ok_or_else(|| Refusal::TaskNotFound(name.to_owned(), id).into())
     }
 
-    /// Returns the version of the program that a worker runs; of a worker that has not said it, this one's.
+    /// Returns the software version of a worker; for a worker that has not reported one, this worker's.
     pub fn version_of(&self, worker_id: &str) -> String {
         let version = self.statuses.look(|view| view.version(worker_id).map(str::to_owned));
         version.unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned())

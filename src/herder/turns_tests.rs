@@ -11,7 +11,7 @@ fn turns() -> Arc<Turns> {
     Arc::new(Turns::new(Room { turns: 1, waiting: COUNT, timeout: WAIT_TIMEOUT, what: "things" }))
 }
 
-/// Waits until this many wait for a turn.
+/// Waits until `count` callers wait for a turn.
 async fn until_waiting(turns: &Turns, count: usize) {
     let waits = async {
         while COUNT - turns.waiting.available_permits() != count {
@@ -34,10 +34,10 @@ async fn what_waits_is_done_in_order_and_what_nobody_waits_for_any_more_is_not_d
         }));
         until_waiting(&turns, number + 1).await;
     }
-    // One more is refused, and takes nobody's place.
+    // One more is refused, and displaces no other.
     let refused = turns.turn().await.unwrap_err().to_string();
     assert!(refused.contains("20 things are waiting"), "{refused}");
-    // Every third client goes.
+    // Every third client disconnects.
     for client in waiting.iter().step_by(3) {
         client.abort();
     }
@@ -50,16 +50,16 @@ async fn what_waits_is_done_in_order_and_what_nobody_waits_for_any_more_is_not_d
     assert_eq!(*done.lock().unwrap(), expected);
 }
 
-/// Else two changes of one worker would fence each other.
+/// Otherwise two changes of one worker would fence each other.
 #[tokio::test]
 async fn what_has_begun_keeps_its_turn_although_its_client_has_gone() {
     let turns = turns();
-    let (go_on, told) = mpsc::channel::<()>();
+    let (resume, resumed) = mpsc::channel::<()>();
     let turn = turns.turn().await.unwrap();
     let (began, begun) = tokio::sync::oneshot::channel();
     let client = tokio::spawn(within(turn, move || {
         began.send(()).unwrap();
-        told.recv().unwrap();
+        resumed.recv().unwrap();
     }));
     begun.await.unwrap();
     client.abort();
@@ -70,7 +70,7 @@ async fn what_has_begun_keeps_its_turn_although_its_client_has_gone() {
     });
     until_waiting(&turns, 1).await;
     assert_eq!(turns.turns.available_permits(), 0);
-    go_on.send(()).unwrap();
+    resume.send(()).unwrap();
     assert!(next.await.unwrap());
 }
 

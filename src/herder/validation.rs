@@ -1,4 +1,4 @@
-//! Trying settings out before a connector is made of them.
+//! Validates settings before a connector is created with them.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::cluster::Settings;
 use crate::config::{Problem, check, secrets};
 
 impl Herder {
-    /// Returns what is wrong with settings; with `connect` the service and Kafka are asked, too, where the settings are right.
+    /// Returns what is wrong with settings. With `connect`, valid settings are also tried with the service and Kafka.
     ///
     /// # Errors
     /// While the worker is starting, and when the turn does not come.
@@ -17,7 +17,7 @@ impl Herder {
         let stored = settings.get("name").and_then(|name| view.settings(name)).and_then(|stored| stored.as_ref().ok());
         let settings = secrets::unmasked(settings.clone(), stored);
         drop(view);
-        // Files of secrets are read for it.
+        // The check reads files of secrets.
         let (turn, worker) = (self.errands.turn().await?, Arc::clone(&self.config));
         let checked = turns::within(turn, move || check::connector(Some(&worker), "settings", &settings));
         let (config, resolved) = match checked.await {

@@ -1,10 +1,11 @@
-//! What a group has agreed on, kept with the group itself: workers that share nothing but `group.id` find each other there.
+//! A group's contract, stored with the group itself, where workers that share nothing but `group.id` find each other.
 //!
-//! **Contract.** The claim is the metadata of an offset that the group has committed on partition 0 of its offsets topic. It is
-//! looked for on every topic. Kafka takes such a commit from outside only while the group has no members, so nobody can
-//! claim a group beside workers that run. Workers that begin at one moment write what they are about to claim first, look,
-//! and only then settle: of two that see each other the one whose offsets topic's name comes first wins. Whoever finds a
-//! settled claim that is another one is refused before it joins, and disturbs nobody.
+//! **Contract.** The claim is the metadata of an offset that the group has committed on partition 0 of its offsets
+//! topic. Every topic is searched for one. Kafka accepts such a commit from outside only while the group has no
+//! members, so nobody can claim a group beside running workers. Workers that start at the same moment first write an
+//! unsettled claim, then look for others, and only then settle: of two that see each other, the one whose offsets
+//! topic's name sorts first wins. A worker that finds a different settled claim is refused before it joins, and
+//! disturbs nobody.
 
 use std::time::{Duration, Instant};
 
@@ -22,50 +23,51 @@ use crate::model::{Contract, LogError, LogErrorKind};
 
 /// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// A claim that is neither settled nor withdrawn within this time is of a worker that has died.
+/// The time after which a claim that was neither settled nor withdrawn belongs to a worker that has died.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Topics that are asked about in one call.
+/// The maximum number of topics in one call.
 const TOPICS_AT_ONCE: usize = 500;
 
-/// Why a group is not this worker's.
+/// Reasons why a group cannot be claimed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
-    /// It has agreed on something else.
+    /// The group has a different contract.
     #[error(transparent)]
     Contract(#[from] ContractError),
-    /// It cannot be asked.
+    /// The group cannot be read or written.
     #[error(transparent)]
     Log(#[from] LogError),
 }
 
-/// What has become of a claim.
+/// The result of claiming a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claimed {
-    /// It holds.
+    /// The claim is settled.
     Settled,
-    /// The group has members that have left none: workers of an earlier version. Its members fill it in.
+    /// The group has members but no claim: workers of an earlier version. This worker commits the claim once it is a
+    /// member.
     ByMembers,
 }
 
-/// Asks for a group's claims, and makes one. All calls block.
+/// Reads a group's claims, and writes one. All calls block.
 pub struct GroupClaims {
     consumer: BaseConsumer<LogContext>,
     group_id: String,
     topic: String,
 }
 
-/// What is to be done about the claims of others that are seen.
+/// What to do about the claims of others.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
-    /// Nobody is in the way.
+    /// No other claim is in the way.
     Free,
-    /// This topic's claim has to be settled or withdrawn first.
+    /// The claim on this topic must be settled or withdrawn first.
     Wait(String),
-    /// This one has it.
+    /// The group belongs to this contract.
     Lost(Contract),
 }
 
-/// Decides between this worker's claim and others'; `settling`: this one is written, and not settled.
+/// Decides between this worker's claim and others'. `settling`: this worker's is written but not settled.
 fn judge(ours: &Contract, topic: &str, claims: &[(String, Claim)], settling: bool) -> Verdict {
     let others = || claims.iter().filter(|(_, claim)| ours.agrees(&claim.contract, "group.id").is_err());
     if let Some((_, claim)) = others().find(|(_, claim)| claim.settled) {
@@ -73,36 +75,36 @@ fn judge(ours: &Contract, topic: &str, claims: &[(String, Claim)], settling: boo
     }
     match others().min_by_key(|(other, _)| other) {
         None => Verdict::Free,
-        // It looks as well, and sees ours.
+        // That worker looks as well, and sees our claim.
         Some((other, claim)) if settling && other.as_str() < topic => Verdict::Lost(claim.contract.clone()),
         Some((other, _)) => Verdict::Wait(other.clone()),
     }
 }
 
 impl GroupClaims {
-    /// For the settings' group.
+    /// Creates a client for the settings' group.
     ///
     /// # Errors
-    /// When librdkafka does not take the settings.
+    /// When librdkafka rejects the settings.
     pub fn new(settings: &KafkaSettings) -> Result<Self, LogError> {
         let made = settings.claim_config().create_with_context(LogContext);
-        let consumer = made.map_err(|error| to_log_error("making a client of the group", &error))?;
+        let consumer = made.map_err(|error| to_log_error("creating a client for the group", &error))?;
         Ok(Self { consumer, group_id: settings.group_id.clone(), topic: settings.offsets_topic.clone() })
     }
 
     fn error(&self, error: &KafkaError) -> LogError {
         let grant = format!("Read on group {}, and Read and Describe on topic {}", self.group_id, self.topic);
-        needing(to_log_error("asking the group what it has agreed on", error), &grant)
+        needing(to_log_error("reading or writing the group's contract", error), &grant)
     }
 
     /// Returns the claims of the group, each with the topic it is on.
     ///
     /// # Errors
-    /// When they cannot be asked for.
+    /// When they cannot be read.
     pub fn read(&self) -> Result<Vec<(String, Claim)>, LogError> {
         let metadata = self.consumer.fetch_metadata(None, CALL_TIMEOUT).map_err(|error| self.error(&error))?;
         let names = metadata.topics().iter().map(|topic| topic.name()).filter(|name| !name.starts_with("__"));
-        // Its own one in any case: nobody is to go on without having heard the group.
+        // The worker's own topic in any case, so that it never continues without a response from the group.
         let names: Vec<&str> =
             names.filter(|name| *name != self.topic).chain(std::iter::once(self.topic.as_str())).collect();
         let mut claims = Vec::new();
@@ -111,7 +113,7 @@ impl GroupClaims {
             some.iter().for_each(|name| _ = list.add_partition(name, PARTITION));
             let committed = self.consumer.committed_offsets(list, CALL_TIMEOUT).map_err(|error| self.error(&error))?;
             for element in committed.elements() {
-                // Others may commit what they like.
+                // Other programs may commit any metadata.
                 if let Ok(claim) = serde_json::from_str(element.metadata()) {
                     claims.push((element.topic().to_owned(), claim));
                 }
@@ -120,10 +122,10 @@ impl GroupClaims {
         Ok(claims)
     }
 
-    /// Makes the group this worker's, unless it is.
+    /// Claims the group for this contract, unless that is already settled.
     ///
     /// # Errors
-    /// When it has agreed on something else, or cannot be asked.
+    /// When the group has a different contract, or cannot be read or written.
     pub fn settle(&self, contract: &Contract, config_topic_claimed: bool) -> Result<Claimed, ClaimError> {
         let mut ours = Claim { contract: contract.clone(), settled: false, config_topic_claimed };
         let (mut written, mut waiting): (bool, Option<(String, Instant)>) = (false, None);
@@ -133,7 +135,7 @@ impl GroupClaims {
                 Verdict::Lost(theirs) => {
                     let is_ours = |(topic, claim): &(String, Claim)| *topic == self.topic && *claim == ours;
                     if written && claims.iter().any(is_ours) {
-                        // Whoever looks later is not to wait for it.
+                        // Otherwise workers that look later would wait for it.
                         let _ = self.commit(&self.topic, "");
                     }
                     contract.agrees(&theirs, "group.id")?;
@@ -142,10 +144,7 @@ impl GroupClaims {
                     match &waiting {
                         Some((known, since)) if *known == other => {
                             if since.elapsed() >= SETTLE_TIMEOUT {
-                                tracing::warn!(
-                                    topic = other,
-                                    "a claim on the group was never settled and is taken away"
-                                );
+                                tracing::warn!(topic = other, "a claim on the group was never settled and is removed");
                                 let _ = self.commit(&other, "");
                                 waiting = None;
                             }
@@ -153,7 +152,8 @@ impl GroupClaims {
                         _ => waiting = Some((other, Instant::now())),
                     }
                     std::thread::sleep(Duration::from_millis(100));
-                    // Seen by it all the same: of two that wait for each other neither may be without a claim.
+                    // Until ours is written, it is written even while waiting: of two that wait for each other, each
+                    // must see the other's claim.
                     if written {
                         continue;
                     }
@@ -174,7 +174,7 @@ impl GroupClaims {
             match self.commit(&self.topic, &ours.to_metadata()) {
                 Ok(()) => written = true,
                 Err(KafkaError::ConsumerCommit(code)) if has_members(code) => {
-                    // Whoever has settled has done so before it joined: it is seen now.
+                    // The members settled before they joined, so a claim of theirs is visible now.
                     let claims = self.read()?;
                     return match judge(contract, &self.topic, &claims, false) {
                         Verdict::Lost(theirs) => Err(contract.agrees(&theirs, "group.id").err().map_or_else(
@@ -201,7 +201,7 @@ fn unclear(text: &str) -> LogError {
     LogError { kind: LogErrorKind::Other, doing: "claiming the group", text: text.to_owned() }
 }
 
-/// Commits from outside are not taken while a group has members.
+/// Returns whether a commit from outside was rejected because the group has members.
 fn has_members(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,

@@ -1,4 +1,4 @@
-//! Shards in Kafka.
+//! Stores shards in Kafka.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,17 +9,17 @@ use super::reader::ShardReader;
 use super::settings::KafkaSettings;
 use crate::model::{IdScheme, LogError, ShardId, ShardLog};
 
-/// Readers of a worker at most. Making one costs more than waiting for another shard to have done with it.
+/// The maximum number of readers. Creating one costs more than waiting until another shard has finished with it.
 const READERS_MAX: usize = 3;
 
-/// Where the shards of a worker live.
+/// The shards of an offsets topic in Kafka.
 pub struct KafkaLog {
     settings: KafkaSettings,
     data_topics: Option<Arc<DataTopics>>,
     readers: Mutex<Readers>,
-    /// A reader has come back, or is gone.
+    /// Signalled when a reader has been returned, or is gone.
     returned: Condvar,
-    /// What shards have said of their transactional ids: one of an earlier version would cost a second acquisition each time.
+    /// The form of each shard's transactional id, once known: a wrong guess costs a second acquisition each time.
     schemes: Mutex<HashMap<ShardId, IdScheme>>,
 }
 
@@ -30,13 +30,13 @@ struct Readers {
 }
 
 impl KafkaLog {
-    /// Shards of the settings' offsets topic.
+    /// Creates a log for the shards of the settings' offsets topic.
     pub fn new(settings: KafkaSettings) -> Self {
         let (readers, schemes) = (Mutex::default(), Mutex::default());
         Self { settings, data_topics: None, readers, returned: Condvar::new(), schemes }
     }
 
-    /// The same, knowing which partitions of the data topics take records.
+    /// Returns the log with knowledge of which partitions of the data topics are available.
     #[must_use]
     pub fn with_data_topics(self, data_topics: Arc<DataTopics>) -> Self {
         Self { data_topics: Some(data_topics), ..self }
@@ -48,11 +48,11 @@ impl KafkaLog {
     }
 
     fn lock(&self) -> MutexGuard<'_, Readers> {
-        // Nothing panics while it is held, and its parts are changed one by one.
+        // Nothing panics while the lock is held, and fields are changed one by one.
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until a reader may be used, and counts it as used for as long as what is returned lives.
+    /// Waits until a reader may be used, and counts it as used until the returned guard is dropped.
     fn lend(&self) -> Lent<'_> {
         let mut readers = self.lock();
         while readers.idle.is_empty() && readers.in_use >= READERS_MAX {
@@ -63,10 +63,11 @@ impl KafkaLog {
     }
 }
 
-/// A reader that is in use, or is about to be made. However that ends, also in a panic, another one may be used then.
+/// A reader that is in use, or about to be created. When the guard is dropped, also by a panic, another one may be
+/// used.
 struct Lent<'a> {
     log: &'a KafkaLog,
-    /// The reader, while nobody uses it.
+    /// The reader, while it is not in use.
     idle: Option<ShardReader>,
 }
 
@@ -100,7 +101,7 @@ impl ShardLog for KafkaLog {
         let mut lent = self.lend();
         let mut reader = lent.idle.take().map_or_else(|| ShardReader::new(&self.settings), Ok)?;
         let read = read(&mut reader)?;
-        // One that has failed is not used again.
+        // A reader that has failed is not used again.
         lent.idle = Some(reader);
         Ok(read)
     }

@@ -12,7 +12,7 @@ use crate::supervision::{Part, catch};
 /// Longer than any test waits.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Of a cluster that nobody asks for anything here.
+/// Returns a log of a cluster that is never contacted.
 fn log() -> Arc<KafkaLog> {
     Arc::new(KafkaLog::new(KafkaSettings {
         bootstrap_servers: "127.0.0.1:1".to_owned(),
@@ -31,7 +31,7 @@ fn log() -> Arc<KafkaLog> {
     }))
 }
 
-/// Whether a reader is lent within the time that a test waits.
+/// Returns whether a reader is lent within the time that a test waits.
 fn is_lent(log: &Arc<KafkaLog>) -> bool {
     let (lent, is_lent) = mpsc::channel();
     let log = Arc::clone(log);
@@ -42,7 +42,8 @@ fn is_lent(log: &Arc<KafkaLog>) -> bool {
     is_lent.recv_timeout(LONG).is_ok()
 }
 
-/// Else the fourth to ask would wait for ever, and the shard's panics would not be counted up to where they end the worker.
+/// Otherwise the fourth caller would wait for ever, and the shard's panics would not add up to where they end the
+/// worker.
 #[test]
 fn readers_of_those_who_panic_are_counted_as_gone() {
     let log = log();
@@ -51,8 +52,8 @@ fn readers_of_those_who_panic_are_counted_as_gone() {
         assert!(panicked.is_err());
     }
     assert_eq!(log.lock().in_use, 0);
-    assert!(is_lent(&log), "nobody is lent a reader any more");
-    assert_eq!(log.lock().idle.len(), 1, "only what has not failed is used again");
+    assert!(is_lent(&log), "no reader is lent any more");
+    assert_eq!(log.lock().idle.len(), 1, "only a reader that has not failed is used again");
 }
 
 #[test]
@@ -80,7 +81,7 @@ fn whoever_asks_for_one_too_many_waits_until_another_has_done() {
             scope.spawn(move || {
                 log.with_reader(|_| {
                     using.send(()).unwrap();
-                    // Until there is something to receive, or nobody who sends.
+                    // Returns when something is sent, or the sender is dropped.
                     let _ = held.lock().unwrap().recv();
                     Ok::<(), LogError>(())
                 })

@@ -1,10 +1,11 @@
 //! Membership in the consumer group on the offsets topics: who owns which shard.
 //!
-//! **Contract.** The group is the cluster manager; nothing is read through it. A partition that is revoked is acknowledged
-//! only after its shard has been let go (rule 10): the listener blocks as long as that takes, within its bound. Ownership
-//! ends with membership (rule 16): when the consumer is fatal, which Kafka's client never recovers from, or the group's
-//! coordinator has not been heard for a session, every shard is revoked at once, and a new consumer joins; unless another
-//! worker has taken this one's `group.instance.id`, which ends this worker ([`GroupListener::ended`]).
+//! **Contract.** The group is the cluster manager; nothing is read through it. The revocation of a partition is
+//! acknowledged only after its shard has been released (rule 10): the listener blocks while that takes, within its
+//! bound. Ownership ends with membership (rule 16): when the consumer has a fatal error, from which Kafka's client
+//! never recovers, or the group's coordinator has been silent for a session, every shard is revoked at once, and a new
+//! consumer joins; unless another worker uses this one's `group.instance.id`, which ends this worker
+//! ([`GroupListener::ended`]).
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,61 +27,62 @@ use super::subscription::Subscription;
 use crate::model::{LogError, LogErrorKind, ShardId, TopicShard};
 use crate::supervision::{Panicked, Part, catch, fault_point};
 
-/// How Kafka's client names the group's coordinator in its statistics.
+/// The name of the group's coordinator in the statistics of Kafka's client.
 const COORDINATOR: &str = "GroupCoordinator";
-/// The session of a group with `group.protocol=consumer`, unless the broker or the group has another one.
+/// The default session timeout of a group with `group.protocol=consumer`, which the broker or the group may override.
 const BROKERS_SESSION: Duration = Duration::from_secs(45);
 /// The longest pause before a new consumer joins.
 const REJOIN_CAP: Duration = Duration::from_secs(5);
-/// An earlier run of a static member is waited for at most this long: several sessions of the broker's default.
+/// How long to wait for an earlier run of a static member: several sessions with the broker's default.
 const UNRELEASED_MAX: Duration = Duration::from_secs(180);
-/// Consumers that are being closed at most; more wait.
+/// The maximum number of consumers being closed at once; more wait.
 const CLOSING_MAX: usize = 4;
 
-/// Why a member does not join again.
+/// Reasons why a member does not join again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MembershipEnd {
     /// Another worker has the same `group.instance.id`.
     #[error(
-        "another worker has the group.instance.id {instance_id:?} of this one ({reason}), and each would throw the other \
-         out: give every worker a name of its own, or stop the other one"
+        "another worker has this worker's group.instance.id {instance_id:?} ({reason}), and each would fence the other out \
+         of the group: give every worker its own id, or stop the other one"
     )]
     Namesake {
-        /// The name.
+        /// The `group.instance.id`.
         instance_id: String,
-        /// What Kafka says.
+        /// Kafka's message.
         reason: String,
     },
-    /// Its thread has panicked.
+    /// The membership's thread has panicked.
     #[error(transparent)]
     Panicked(#[from] Panicked),
-    /// No consumer can be made any more.
+    /// No consumer can be created any more.
     #[error(transparent)]
     Refused(LogError),
 }
 
-/// Hears of shards that come and go. Called on the membership's own thread, where blocking is allowed.
+/// Listens for assigned and revoked shards. Called on the membership's own thread, where blocking is allowed.
 pub trait GroupListener: Send + Sync + 'static {
-    /// These shards are this worker's from now on.
+    /// Called when shards have been assigned to this worker.
     fn assigned(&self, shards: &[TopicShard]);
 
-    /// These shards are to be let go. The group goes on when this returns. `lost`: they may be another's already.
+    /// Called to release shards. The rebalance continues when this returns. `lost`: they may already be another
+    /// worker's.
     fn revoked(&self, shards: &[TopicShard], lost: bool);
 
-    /// Joining or staying in the group fails; it is tried again. `None`: the group has been heard again.
+    /// Called when joining or staying in the group fails, before the next attempt. `None`: the group responds again.
     fn trouble(&self, error: Option<&LogError>);
 
-    /// The worker is no member any more and does not become one: all shards have been revoked.
+    /// Called when the worker is no longer a member and does not join again. All shards have been revoked.
     fn ended(&self, end: MembershipEnd);
 }
 
-/// What is known of the membership, shared by its thread and the client's callbacks.
+/// The state of the membership, shared by its thread and the client's callbacks.
 struct Member {
-    /// Shards that were assigned and not revoked.
+    /// Shards that have been assigned and not revoked.
     held: BTreeSet<TopicShard>,
-    /// Shards have been assigned, maybe none, and not been lost since.
+    /// Whether shards (maybe none) have been assigned, and not lost since.
     joined: bool,
-    /// How many responses of the coordinator have been counted, and when the last one was.
+    /// The number of responses from the coordinator; `heard` is the time of the last one.
     responses: u64,
     heard: Instant,
 }
@@ -89,9 +91,9 @@ struct GroupContext<L> {
     listener: Arc<L>,
     grant: String,
     member: Mutex<Member>,
-    /// The consumer is given up: what its end brings is no news any more.
+    /// Whether the consumer has been given up, so that its last callbacks no longer count.
     retired: AtomicBool,
-    /// The group's claim, and the topic it is on, where it has none yet.
+    /// The claim to commit for the group, and the topic to commit it on, if the group has none yet.
     claim: Option<(Claim, String)>,
 }
 
@@ -103,12 +105,12 @@ impl<L> GroupContext<L> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Member> {
-        // Nothing panics while it is held, and its parts are changed one by one.
+        // Nothing panics while the lock is held, and fields are changed one by one.
         self.member.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a member needs.
+/// Returns the permissions that a member needs.
 fn grant(settings: &KafkaSettings) -> String {
     format!("Read on group {}, and Describe on topic {}", settings.group_id, settings.offsets_topic)
 }
@@ -128,7 +130,7 @@ impl<L: GroupListener> ClientContext for GroupContext<L> {
     }
 
     fn stats(&self, statistics: Statistics) {
-        // Any response: a coordinator that refuses a heartbeat is heard, and says itself what has become of the member.
+        // Any response counts: a coordinator that refuses a heartbeat also reports what happened to the member.
         let responses = statistics.brokers.get(COORDINATOR).map(|coordinator| coordinator.rx);
         let mut member = self.lock();
         if let Some(responses) = responses.filter(|&responses| responses != member.responses) {
@@ -159,7 +161,7 @@ impl<L: GroupListener> ConsumerContext for GroupContext<L> {
         match rebalance {
             Rebalance::Assign(partitions) => {
                 if let Err(error) = consumer.pause(partitions) {
-                    tracing::debug!(%error, "cannot pause a partition; what is fetched of it is passed over");
+                    tracing::debug!(%error, "cannot pause a partition; records fetched from it are skipped");
                 }
                 let assigned = shards(partitions);
                 {
@@ -194,10 +196,10 @@ pub struct Membership {
 type Group<L> = BaseConsumer<GroupContext<L>>;
 
 impl Membership {
-    /// Joins the group, and again after each consumer that has come to its end.
+    /// Joins the group, and joins again whenever a consumer has ended.
     ///
     /// # Errors
-    /// When librdkafka does not take the settings, or no thread can be started.
+    /// When librdkafka rejects the settings, or no thread can be started.
     pub fn join<L: GroupListener>(
         settings: &KafkaSettings,
         subscription: Subscription,
@@ -239,7 +241,7 @@ impl Membership {
 
 const JOINING: &str = "joining the group";
 
-/// Makes a consumer that joins the group. Returns it with the number of what it has subscribed to.
+/// Creates a consumer that joins the group. Returns it with the version of the topics it has subscribed to.
 fn consumer<L: GroupListener>(
     settings: &KafkaSettings,
     subscription: &Subscription,
@@ -253,15 +255,16 @@ fn consumer<L: GroupListener>(
     Ok((consumer, subscribed))
 }
 
-/// Subscribes to all topics there are now, instead of those that there were. What is held of topics that stay is kept.
+/// Subscribes to the current topics instead of the previous ones, and returns their version. Shards of topics that stay
+/// are kept.
 fn subscribe<L: GroupListener>(consumer: &Group<L>, subscription: &Subscription) -> Result<u64, KafkaError> {
     let (version, topics) = subscription.now();
     consumer.subscribe(&topics.iter().map(|topic| &**topic).collect::<Vec<&str>>())?;
     Ok(version)
 }
 
-/// Returns for how long the coordinator may be silent while shards are held. With the classic protocol Kafka's client
-/// gives them up by itself after a session; this is for when it does not, and so is longer.
+/// Returns how long the coordinator may be silent while shards are held. With the classic protocol Kafka's client gives
+/// them up by itself after a session; this is longer, for when it does not.
 fn unheard_after(settings: &KafkaSettings) -> Duration {
     match settings.group_protocol {
         GroupProtocol::Classic => Duration::from_millis(settings.session_timeout_ms.saturating_mul(3) / 2),
@@ -269,17 +272,17 @@ fn unheard_after(settings: &KafkaSettings) -> Duration {
     }
 }
 
-/// Why a consumer is given up.
+/// Reasons why a consumer is given up.
 enum ConsumerEnd {
     /// The worker stops.
     Stopped,
-    /// Kafka's client says that the consumer is fatal.
+    /// The consumer has a fatal error.
     Fatal(RDKafkaErrorCode, String),
-    /// The coordinator has not been heard.
+    /// The coordinator has been silent for this long.
     Unheard(Duration),
 }
 
-/// The life of a member: one consumer after the other.
+/// The life of a member, with one consumer after the other.
 struct Joining<L: GroupListener> {
     settings: KafkaSettings,
     subscription: Subscription,
@@ -292,7 +295,7 @@ struct Joining<L: GroupListener> {
 impl<L: GroupListener> Joining<L> {
     fn run(mut self, first: (Group<L>, u64)) {
         let mut next = Some(first);
-        // Since when no consumer has held anything, and how often one was made in that time.
+        // Since when no consumer has held anything, and the number of consumers created in that time.
         let (mut futile_since, mut attempts): (Option<Instant>, u32) = (None, 0);
         while !self.stop.load(Ordering::Acquire) {
             let made = next.take().map_or_else(|| consumer(&self.settings, &self.subscription, &self.listener), Ok);
@@ -322,23 +325,23 @@ impl<L: GroupListener> Joining<L> {
         }
     }
 
-    /// Polls until the consumer has come to its end, or the worker stops; then it has left the group.
+    /// Polls until the consumer has ended, or the worker stops and the consumer has left the group.
     fn poll(&self, consumer: &Group<L>, mut subscribed: u64) -> ConsumerEnd {
         let grant = grant(&self.settings);
         let mut leaving = false;
-        // Since when the listener was told of trouble.
+        // When the listener was last told of trouble, until that is over.
         let mut troubled: Option<Instant> = None;
         loop {
             fault_point(Part::Membership);
             let stopping = self.stop.load(Ordering::Acquire);
-            // A static member closes without leaving: its shards wait for it until its session is over. They are let go
-            // through the context while the consumer is dropped.
+            // A static member closes without leaving: its shards stay assigned to it until its session is over. They
+            // are released through the context while the consumer is dropped.
             if self.settings.group_instance_id.is_some() && stopping {
                 return ConsumerEnd::Stopped;
             }
             if stopping && !leaving {
                 leaving = true;
-                // Revokes through the context, on this thread, in the polls that follow.
+                // The shards are revoked through the context, on this thread, during the next polls.
                 consumer.unsubscribe();
             }
             if !stopping && subscribed != self.subscription.version() {
@@ -363,8 +366,8 @@ impl<L: GroupListener> Joining<L> {
             }
             let (silent, holds) = {
                 let member = consumer.context().lock();
-                // Most trouble is a connection's, of any broker. A member that stays one through it is not assigned anything
-                // again: that the coordinator is heard says that it is over.
+                // Most trouble comes from a connection to any broker. A member that survives it gets no new assignment,
+                // so a response from the coordinator means that it is over.
                 if member.joined && troubled.is_some_and(|since| member.heard > since) {
                     troubled = None;
                     self.listener.trouble(None);
@@ -376,13 +379,14 @@ impl<L: GroupListener> Joining<L> {
             }
             let empty = || consumer.assignment().is_ok_and(|assignment| assignment.count() == 0);
             if leaving && empty() {
-                // Dropping the consumer closes it, which tells the group.
+                // Dropping the consumer closes it, which leaves the group.
                 return ConsumerEnd::Stopped;
             }
         }
     }
 
-    /// Revokes what a consumer holds and gives it up; it is closed on a thread of its own, for that may take long.
+    /// Revokes what a consumer holds and gives the consumer up. It is closed on its own thread, because that may take
+    /// long.
     fn retire(&mut self, consumer: Group<L>) {
         consumer.context().retired.store(true, Ordering::Release);
         let held: Vec<TopicShard> = std::mem::take(&mut consumer.context().lock().held).into_iter().collect();
@@ -397,12 +401,12 @@ impl<L: GroupListener> Joining<L> {
         let closer = std::thread::Builder::new().name("membership-end".to_owned());
         match closer.spawn(move || drop(consumer)) {
             Ok(closing) => self.closing.push(closing),
-            // The consumer has been dropped all the same, here.
+            // The consumer has been dropped anyway, on this thread.
             Err(error) => tracing::warn!(%error, "no thread can be started to close a consumer"),
         }
     }
 
-    /// Returns why no new consumer is to join, or says why one does.
+    /// Returns why no new consumer is to join; otherwise reports why one joins.
     fn is_over(&self, end: &ConsumerEnd, futile_for: Duration) -> Option<MembershipEnd> {
         let instance_id = self.settings.group_instance_id.clone().unwrap_or_default();
         match end {
@@ -414,7 +418,7 @@ impl<L: GroupListener> Joining<L> {
             }
             ConsumerEnd::Fatal(RDKafkaErrorCode::UnreleasedInstanceId, reason) => {
                 let text = format!(
-                    "{reason}; the broker keeps the shards for an earlier run of {instance_id:?} until its session is over \
+                    "{reason}; the broker reserves the shards for an earlier run of {instance_id:?} until its session is over \
                      (group.consumer.session.timeout.ms of the broker, 45 s by default, or \
                      consumer.session.timeout.ms of the group)"
                 );
@@ -428,8 +432,8 @@ impl<L: GroupListener> Joining<L> {
             }
             ConsumerEnd::Unheard(silent) => {
                 let text = format!(
-                    "the group's coordinator has not been heard for {} ms, longer than a session: all shards are \
-                     let go, and a new consumer joins",
+                    "the group's coordinator has been silent for {} ms, longer than a session: all shards are \
+                     released, and a new consumer joins",
                     silent.as_millis()
                 );
                 let error = LogError { kind: LogErrorKind::Timeout, doing: "staying in the group", text };
@@ -440,7 +444,7 @@ impl<L: GroupListener> Joining<L> {
         None
     }
 
-    /// Waits before the next consumer, unless the worker stops.
+    /// Waits before creating the next consumer, unless the worker stops.
     fn pause(&self, attempts: u32) {
         let pause = Duration::from_millis(100).saturating_mul(1 << attempts.min(6)).min(REJOIN_CAP);
         let until = Instant::now() + pause;

@@ -1,6 +1,6 @@
 //! The transactional producer of one shard.
 //!
-//! Waiting without spinning: delivery reports come on librdkafka's polling thread, count down and wake a condition
+//! It waits without spinning: delivery reports arrive on librdkafka's polling thread, count down and wake a condition
 //! variable. Committing with deliveries outstanding would take 102 ms whatever the size (docs/KAFKA.md, "Transactions").
 
 use std::collections::BTreeSet;
@@ -20,10 +20,10 @@ use super::settings::KafkaSettings;
 use crate::model::{IdScheme, LogError, LogErrorKind, Record, ShardId, TransactionalProducer};
 use crate::supervision::{Part, catch, fault_point};
 
-/// How long the reason for which records were thrown away is waited for.
+/// How long to wait for the reason why records were purged.
 const REASON_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What has come back of the records sent.
+/// The delivery reports of the records sent.
 #[derive(Debug, Default)]
 struct Deliveries {
     state: Mutex<DeliveryState>,
@@ -34,9 +34,9 @@ struct Deliveries {
 struct DeliveryState {
     outstanding: usize,
     failed: Option<Failure>,
-    /// Topics written in this transaction.
+    /// Topics written to in this transaction.
     topics: BTreeSet<String>,
-    /// What the client has said of the transaction as a whole; only its log says it in time.
+    /// The client's error for the transaction as a whole; only its log has it in time.
     transaction_error: Option<String>,
 }
 
@@ -44,18 +44,18 @@ struct DeliveryState {
 #[derive(Debug)]
 struct Failure {
     error: LogError,
-    /// It was thrown away because another one failed: that one's reason is on its way.
+    /// Whether it was purged because another record failed, whose reason is on its way.
     purged: bool,
     since: Instant,
 }
 
 impl Deliveries {
     fn lock(&self) -> MutexGuard<'_, DeliveryState> {
-        // Nothing panics while it is held, and its parts are changed one by one.
+        // Nothing panics while the lock is held, and fields are changed one by one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `done` or a failure, at most until `deadline`; `false`: the time is over.
+    /// Waits until `done` or a failure, at most until `deadline`; `false`: the deadline has passed.
     fn wait(&self, deadline: Instant, done: impl Fn(&DeliveryState) -> bool) -> Result<bool, LogError> {
         let mut state = self.lock();
         loop {
@@ -104,7 +104,7 @@ impl ProducerContext for DeliveryContext {
         // A panic would end the client's polling thread, and the shard would wait for reports that never come.
         if let Err(panicked) = catch(Part::Callback, || self.0.note(result, index)) {
             let error =
-                LogError { kind: LogErrorKind::Other, doing: "hearing of a delivery", text: panicked.to_string() };
+                LogError { kind: LogErrorKind::Other, doing: "handling a delivery report", text: panicked.to_string() };
             self.0.lock().failed = Some(Failure { error, purged: false, since: Instant::now() });
         }
         self.0.changed.notify_all();
@@ -123,7 +123,7 @@ impl Deliveries {
                 Some(
                     RDKafkaErrorCode::PurgeQueue
                         | RDKafkaErrorCode::PurgeInflight
-                        // Of a batch in which another record was refused.
+                        // The record was in a batch in which another one was refused.
                         | RDKafkaErrorCode::InvalidDifferentRecord
                 )
             );
@@ -159,7 +159,7 @@ fn delivery_error(error: &KafkaError, index: usize, topic: &str, size_bytes: usi
     log_error
 }
 
-/// What is known of records that were thrown away with their transaction.
+/// Returns the error for records that were purged with their transaction.
 fn transaction_error(text: &str, topics: &BTreeSet<String>) -> LogError {
     let refused = text.contains("TOPIC_AUTHORIZATION_FAILED");
     let kind = if refused { LogErrorKind::NotAuthorized } else { LogErrorKind::Other };
@@ -181,23 +181,23 @@ pub struct ShardProducer {
     id: String,
     shard: ShardId,
     message_max_bytes: usize,
-    /// By when a record is delivered or given up by librdkafka.
+    /// The time within which librdkafka delivers a record or gives it up.
     delivery_timeout: Duration,
     init_timeout: Duration,
 }
 
 impl ShardProducer {
-    /// A producer under the shard's transactional id.
+    /// Creates a producer with the shard's transactional id.
     ///
     /// # Errors
-    /// When librdkafka does not take the settings.
+    /// When librdkafka rejects the settings.
     pub fn new(settings: &KafkaSettings, shard: ShardId, scheme: IdScheme) -> Result<Self, LogError> {
         let deliveries = Arc::new(Deliveries::default());
         let context = DeliveryContext(Arc::clone(&deliveries));
         let producer = settings
             .producer_config(shard, scheme)
             .create_with_context(context)
-            .map_err(|error| to_log_error("making a producer", &error))?;
+            .map_err(|error| to_log_error("creating a producer", &error))?;
         let transaction_timeout = Duration::from_millis(settings.transaction_timeout_ms);
         Ok(Self {
             producer,
@@ -215,16 +215,15 @@ impl ShardProducer {
 
 impl ShardProducer {
     fn error(&self, doing: &'static str, error: &KafkaError) -> LogError {
-        let grant =
-            format!("Write and Describe on transactional id {}, or on those that begin with the group's", self.id);
+        let grant = format!("Write and Describe on transactional id {}, or on those with the group's prefix", self.id);
         needing(to_log_error(doing, error), &grant)
     }
 }
 
 impl TransactionalProducer for ShardProducer {
     fn init(&mut self) -> Result<(), LogError> {
-        // Without a connection to a broker it knows by id, librdkafka puts off looking for the coordinator by 500 ms.
-        // A question to the shard's leader waits for one; its answer is of no use before init (rule 1).
+        // Without a connection to a broker that it knows by id, librdkafka delays looking for the coordinator by 500
+        // ms. A request to the shard's leader waits for one; its result must not be used before init (rule 1).
         let (topic, partition) = (&self.offsets_topic, self.shard.0);
         let client = self.producer.client();
         let connected = client
@@ -234,7 +233,7 @@ impl TransactionalProducer for ShardProducer {
             needing(to_log_error("connecting a producer", &error), &format!("Describe on topic {topic}"))
         })?;
         let result = self.producer.init_transactions(self.init_timeout);
-        result.map_err(|error| self.error("taking the transactional id", &error))
+        result.map_err(|error| self.error("initialising the transactional id", &error))
     }
 
     fn begin(&mut self) -> Result<(), LogError> {
@@ -279,7 +278,7 @@ impl TransactionalProducer for ShardProducer {
             outgoing = back;
             match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::QueueFull) => {
-                    // Room comes with the next delivery.
+                    // The next delivery makes room.
                     let before = self.deliveries.lock().outstanding;
                     if !self.deliveries.wait(deadline, |state| state.outstanding < before || before <= 1)? {
                         return Err(timed_out(DOING, "librdkafka's queue stays full".to_owned()));
@@ -303,8 +302,8 @@ impl TransactionalProducer for ShardProducer {
     fn drain(&mut self) -> Result<(), LogError> {
         let deadline = Instant::now() + self.delivery_timeout;
         let mut drained = self.deliveries.wait(deadline, |state| state.outstanding == 0)?;
-        // The last report has been told of before librdkafka lets go of its event. To commit in these microseconds
-        // costs the hundred milliseconds that draining is to save.
+        // The last report is handled microseconds before librdkafka releases its event. Committing in between costs the
+        // hundred milliseconds that draining is to save.
         while drained && self.producer.in_flight_count() > 0 {
             std::thread::yield_now();
             drained = Instant::now() < deadline;
@@ -316,7 +315,7 @@ impl TransactionalProducer for ShardProducer {
     }
 
     fn commit(&mut self) -> Result<(), LogError> {
-        // librdkafka bounds it by transaction.timeout.ms; a shorter wait would leave the outcome unknown.
+        // librdkafka bounds this by transaction.timeout.ms; a shorter wait would leave the outcome unknown.
         let result = self.producer.commit_transaction(Timeout::Never);
         result.map_err(|error| self.error("committing", &error))
     }

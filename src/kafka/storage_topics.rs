@@ -1,18 +1,18 @@
-//! Topics in which a group keeps something: compacted, each made or checked before it is used.
+//! Topics in which a group stores something. They are compacted, and each is created or checked before it is used.
 
 use super::topics::{PlanSettings, TopicError, TopicPlan, Topics};
 
-/// The one cleanup.policy that a storage topic may have.
+/// The cleanup.policy that a storage topic must have.
 pub const COMPACTED: &str = "compact";
-/// What would become of a topic of offsets were it not compacted.
+/// What would happen if an offsets topic were not compacted.
 pub const LOSES_OFFSETS: &str = "the streams' positions would be deleted and the streams published again";
-/// What would become of the config topic were it not compacted.
+/// What would happen if the config topic were not compacted.
 pub const LOSES_CONFIGS: &str = "the connectors would be deleted";
-/// What would become of the status topic were it not compacted.
+/// What would happen if the status topic were not compacted.
 pub const LOSES_STATUSES: &str = "the connectors' statuses would be deleted";
 
-/// What a storage topic is made with. What is not compacted yet is read whenever a shard is acquired: small segments are
-/// compacted soon.
+/// The settings of a new storage topic. Records that are not compacted yet are read whenever a shard is acquired, and
+/// small segments are compacted soon.
 const TOPIC_CONFIG: [(&str, &str); 4] = [
     ("cleanup.policy", COMPACTED),
     ("segment.bytes", "16777216"),
@@ -20,55 +20,55 @@ const TOPIC_CONFIG: [(&str, &str); 4] = [
     ("max.compaction.lag.ms", "600000"),
 ];
 
-/// A topic that a group keeps something in.
+/// A topic in which a group stores something.
 #[derive(Debug, Clone)]
 pub struct StorageTopic<'a> {
-    /// Its name.
+    /// The name of the topic.
     pub name: &'a str,
     /// The setting that names it.
     pub setting: &'static str,
-    /// Partitions, when it is made.
+    /// The number of partitions, if the topic is created.
     pub partitions: i32,
-    /// The setting with them; `None`: nobody sets them.
+    /// The setting for the number of partitions; `None`: it is fixed.
     pub partitions_setting: Option<&'static str>,
-    /// Replication factor, when it is made.
+    /// The replication factor, if the topic is created.
     pub replication_factor: i32,
-    /// The setting with it.
+    /// The setting for the replication factor.
     pub replication_factor_setting: &'static str,
-    /// What would become of it were it not compacted.
+    /// What would happen if the topic were not compacted.
     pub loses: &'static str,
 }
 
-/// Why a storage topic cannot be used.
+/// Reasons why a storage topic cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageTopicError {
-    /// It cannot be asked for or made.
+    /// The topic cannot be looked up or created.
     #[error(transparent)]
     Topic(#[from] TopicError),
-    /// Kafka would delete what is in it.
-    #[error("{}; alter it, or use another {setting}", not_compacted(name, policy, loses))]
+    /// Kafka would delete the topic's records.
+    #[error("{}; change it, or use another {setting}", not_compacted(name, policy, loses))]
     NotCompacted {
-        /// Its name.
+        /// The name of the topic.
         name: String,
         /// Its cleanup.policy.
         policy: String,
-        /// What would become of it.
+        /// What would happen.
         loses: &'static str,
         /// The setting that names it.
         setting: &'static str,
     },
 }
 
-/// Returns in words that a storage topic is not compacted.
+/// Returns a message that a storage topic is not compacted.
 pub fn not_compacted(name: &str, policy: &str, loses: &str) -> String {
-    format!("topic {name}: its cleanup.policy is {policy:?} and has to be {COMPACTED:?}, or {loses}")
+    format!("topic {name}: its cleanup.policy is {policy:?} and must be {COMPACTED:?}, or {loses}")
 }
 
 impl StorageTopic<'_> {
-    /// Makes the topic, or checks it. Returns how many partitions it has.
+    /// Creates or checks the topic. Returns the number of its partitions.
     ///
     /// # Errors
-    /// When it cannot be asked for or made, or is not compacted.
+    /// When it cannot be looked up or created, or is not compacted.
     pub async fn ensure(&self, topics: &Topics) -> Result<i32, StorageTopicError> {
         let settings = PlanSettings {
             name: self.setting,

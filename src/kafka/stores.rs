@@ -22,13 +22,13 @@ use crate::supervision::catch_callback;
 /// Both topics have one partition.
 const PARTITION: i32 = 0;
 
-/// The config log: a shard of its own topic, so to say, with the same fence.
+/// The config log in Kafka. It is fenced like a shard, with its topic's only partition as the shard.
 pub struct KafkaConfigStore {
     settings: KafkaSettings,
 }
 
 impl KafkaConfigStore {
-    /// On this topic.
+    /// Creates the store for a topic.
     pub fn new(settings: &KafkaSettings, topic: &str) -> Self {
         Self { settings: settings.on_topic(topic) }
     }
@@ -36,8 +36,8 @@ impl KafkaConfigStore {
 
 impl ConfigStore for KafkaConfigStore {
     fn producer(&self) -> Result<Box<dyn TransactionalProducer>, LogError> {
-        // Workers of every version change the log under this one id, which orders their changes. Should another group's be
-        // the same, a change of either makes one of the other be made again.
+        // Workers of every version change the log under this one id, which orders their changes. If another group had
+        // the same id, the two would only make each other repeat changes.
         Ok(Box::new(ShardProducer::new(&self.settings, ShardId(PARTITION), IdScheme::Dashes)?))
     }
 
@@ -50,11 +50,11 @@ impl ConfigStore for KafkaConfigStore {
     }
 }
 
-/// What becomes of statuses on their way.
+/// Counts statuses that were lost on their way.
 #[derive(Debug, Default)]
 struct Losses {
     repeated: Repeated,
-    /// What the last one that was lost was lost by.
+    /// Why the last one was lost.
     reason: Mutex<Option<String>>,
 }
 
@@ -89,14 +89,15 @@ impl ProducerContext for StatusContext {
             let error = needing(to_log_error("writing a status", error), &grant);
             *self.0.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
             if let Some(times) = self.0.repeated.again(&error.to_string()) {
-                tracing::warn!(%error, times, "statuses are not written; they are written again");
+                tracing::warn!(%error, times, "statuses cannot be written; trying again");
             }
         });
     }
 }
 
-/// The status topic. Its producer is made with the first record, and anew when it has lost all for a while: a client was seen
-/// that never recovered from a broker that had slept, while all others of its process did.
+/// The status topic in Kafka. Its producer is created with the first record, and recreated after it has lost everything
+/// for a while: a client has been seen that never recovered from a suspended broker, while all others in its process
+/// did.
 pub struct KafkaStatusStore {
     settings: KafkaSettings,
     producer: Mutex<Option<Made>>,
@@ -108,17 +109,17 @@ struct Made {
     since: Instant,
 }
 
-/// A producer that has lost everything for this long, and is as old, is replaced.
+/// A producer that is this old, and has lost everything for this long, is replaced.
 const RENEWED_AFTER: Duration = Duration::from_secs(45);
 
 impl KafkaStatusStore {
-    /// On this topic.
+    /// Creates the store for a topic.
     pub fn new(settings: &KafkaSettings, topic: &str) -> Self {
         Self { settings: settings.on_topic(topic), producer: Mutex::default(), losses: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Made>> {
-        // Nothing panics while it is held, and it is replaced as a whole.
+        // Nothing panics while the lock is held, and the producer is replaced as a whole.
         self.producer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -135,13 +136,13 @@ impl KafkaStatusStore {
             .settings
             .status_producer_config()
             .create_with_context(context)
-            .map_err(|error| to_log_error("making a producer", &error))?;
+            .map_err(|error| to_log_error("creating a producer", &error))?;
         let made = Made { producer: Arc::new(made), since: Instant::now() };
         let producer = Arc::clone(&made.producer);
         if let Some(before) = held.replace(made) {
             drop(held);
-            tracing::info!("statuses have been lost for a while: they are written by a new client from now on");
-            // It waits for its threads, and for what it still has.
+            tracing::info!("statuses have been lost for a while; a new client writes them from now on");
+            // Dropping a client waits for its threads, and for records that it still has.
             let closing = std::thread::Builder::new().name("closing".to_owned());
             if let Err(error) = closing.spawn(move || drop(before)) {
                 tracing::warn!(%error, "no thread can be started to close a client");

@@ -1,9 +1,9 @@
-//! The offsets topics that a member of the group subscribes to, which may change while it is one.
+//! The offsets topics that a member of the group subscribes to. They may change while it is a member.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The offsets topics whose shards a member takes part in: the worker's, and those that connectors have of their own.
+/// The offsets topics whose shards a member may get: the worker's, and connectors' own.
 #[derive(Debug, Clone)]
 pub struct Subscription(Arc<Mutex<Subscribed>>);
 
@@ -16,12 +16,12 @@ struct Subscribed {
 }
 
 impl Subscription {
-    /// Subscribes to the worker's topic alone.
+    /// Creates a subscription to only the worker's topic.
     pub fn new(workers_topic: Arc<str>) -> Self {
         Self(Arc::new(Mutex::new(Subscribed { topics: BTreeSet::from([workers_topic]), version: 0 })))
     }
 
-    /// Adds a topic. The member's thread subscribes to it at its next look.
+    /// Adds a topic. The member's thread subscribes to it after its next poll.
     pub fn add(&self, topic: Arc<str>) {
         let mut subscribed = self.lock();
         if subscribed.topics.insert(topic) {
@@ -29,7 +29,7 @@ impl Subscription {
         }
     }
 
-    /// Removes a topic: its shards are revoked at the next look of the member's thread.
+    /// Removes a topic. Its shards are revoked after the next poll of the member's thread.
     pub fn remove(&self, topic: &str) {
         let mut subscribed = self.lock();
         if subscribed.topics.remove(topic) {
@@ -38,17 +38,17 @@ impl Subscription {
     }
 
     fn lock(&self) -> MutexGuard<'_, Subscribed> {
-        // Nothing panics while it is held, and a set is never half changed.
+        // Nothing panics while the lock is held, and the set is never half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the topics, with a number that changes with them.
+    /// Returns the topics' version, and the topics.
     pub(super) fn now(&self) -> (u64, BTreeSet<Arc<str>>) {
         let subscribed = self.lock();
         (subscribed.version, subscribed.topics.clone())
     }
 
-    /// Returns the number that changes with the topics.
+    /// Returns the topics' version, which changes with them.
     pub(super) fn version(&self) -> u64 {
         self.lock().version
     }

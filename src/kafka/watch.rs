@@ -1,9 +1,9 @@
-//! Looking whether topics are still those that they were.
+//! Detects topics that were deleted, recreated or truncated.
 //!
-//! **Contract.** A topic that was deleted, made anew or truncated is told from one that is as it was, by what every broker
-//! answers: whether it is there, how many partitions it has, where they end, and which record is the first. Compaction takes
-//! records away, but moves none; so a first record before the one that was known, or another one in its place, is another
-//! topic's. No answer is no trouble.
+//! **Contract.** A topic that was deleted, recreated or truncated is recognised by what every broker returns: whether
+//! the topic exists, how many partitions it has, where they end, and which record is the first. Compaction removes
+//! records but moves none; so a first record before the known one, or a different one at its offset, belongs to another
+//! topic. A request that fails is no trouble.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -18,43 +18,43 @@ use super::settings::KafkaSettings;
 use crate::model::LogError;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a partition's first record is waited for.
+/// How long to wait for a partition's first record.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What has become of a topic.
+/// What happened to a topic.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TopicTrouble {
-    /// It is no more.
-    #[error("it does not exist any more")]
+    /// The topic no longer exists.
+    #[error("it no longer exists")]
     Missing,
-    /// It has fewer partitions.
-    #[error("it had {was} partitions and has {now}: it was deleted and made anew")]
+    /// The topic has fewer partitions.
+    #[error("it had {was} partitions and has {now}: it was deleted and recreated")]
     Partitions {
         /// Before.
         was: i32,
         /// Now.
         now: i32,
     },
-    /// A partition ends before it ended.
-    #[error("partition {partition} ended at {was} and ends at {now}: it was truncated, or deleted and made anew")]
+    /// A partition ends before its previous end.
+    #[error("partition {partition} ended at {was} and ends at {now}: it was truncated, or deleted and recreated")]
     MovedBack {
-        /// Which.
+        /// The partition.
         partition: i32,
         /// Before.
         was: i64,
         /// Now.
         now: i64,
     },
-    /// Another record is the first.
+    /// A partition has a different first record.
     #[error(
-        "partition {partition} has another first record, at {now} where {was} was known: it was deleted and made anew"
+        "partition {partition} has a different first record, at offset {now} instead of {was}: it was deleted and recreated"
     )]
     MadeAnew {
-        /// Which.
+        /// The partition.
         partition: i32,
-        /// Offset that was known.
+        /// The previous offset.
         was: i64,
-        /// Offset now.
+        /// The current offset.
         now: i64,
     },
 }
@@ -62,7 +62,7 @@ pub enum TopicTrouble {
 /// The first record of a partition: its offset and timestamp.
 type First = (i64, Option<i64>);
 
-/// What is known of a topic.
+/// The last known state of a topic.
 #[derive(Debug, Default)]
 struct Known {
     partitions: i32,
@@ -105,17 +105,17 @@ pub struct TopicWatch {
 }
 
 impl TopicWatch {
-    /// Nothing is known of any topic before it is looked at.
+    /// Creates a watch that knows nothing of any topic yet.
     ///
     /// # Errors
-    /// When librdkafka does not take the settings.
+    /// When librdkafka rejects the settings.
     pub fn new(settings: &KafkaSettings) -> Result<Self, LogError> {
         let made = settings.reader_config("read_uncommitted").create_with_context(LogContext);
-        let consumer = made.map_err(|error| to_log_error("making a client that watches topics", &error))?;
+        let consumer = made.map_err(|error| to_log_error("creating a client that watches topics", &error))?;
         Ok(Self { consumer, known: HashMap::new() })
     }
 
-    /// Returns where a partition ended when it was looked at last.
+    /// Returns the end of a partition at the last look.
     pub fn end(&self, topic: &str, partition: i32) -> Option<i64> {
         self.known.get(topic)?.ends.get(&partition).copied()
     }
@@ -125,10 +125,11 @@ impl TopicWatch {
         self.known.remove(topic);
     }
 
-    /// Looks at a topic, and at these partitions of it. What is found is known from then on. No answer is no trouble.
+    /// Compares a topic, and these partitions of it, with what is known, and remembers the new state. A request that
+    /// fails is no trouble.
     ///
     /// # Errors
-    /// When it is not the topic that it was.
+    /// When the topic is not the same any more.
     pub fn look(&mut self, topic: &str, partitions: &[i32]) -> Result<(), TopicTrouble> {
         let known = self.known.entry(topic.to_owned()).or_default();
         let Ok(metadata) = self.consumer.fetch_metadata(Some(topic), CALL_TIMEOUT) else { return Ok(()) };
@@ -145,7 +146,7 @@ impl TopicWatch {
         for &partition in partitions {
             let Ok((start, end)) = self.consumer.fetch_watermarks(topic, partition, CALL_TIMEOUT) else { continue };
             known.end(partition, end)?;
-            // A topic is made anew as a whole: one partition that has something tells it.
+            // A topic is recreated as a whole, so one partition with records is enough.
             if !compared
                 && start < end
                 && let Ok(Some(first)) = first(&self.consumer, topic, partition, start)
@@ -158,7 +159,7 @@ impl TopicWatch {
     }
 }
 
-/// The first record that a partition has now; `None`: none comes in time, as where all that was written was aborted.
+/// Returns the current first record of a partition; `None`: none arrives in time, for example because all were aborted.
 fn first(
     consumer: &BaseConsumer<LogContext>,
     topic: &str,

@@ -1,23 +1,23 @@
-//! What the topics of a group are bound to (rules 9 and 14).
+//! The contract that binds a group's topics (rules 9 and 14).
 //!
-//! **Contract.** With another number of partitions the mapping from stream to shard would move; two groups on one topic
-//! would write one partition under two ids; two offsets topics in one group publish everything twice; with two config
-//! topics streams stand still. So each of the three topics carries all of it: the first transaction of each shard leaves it
-//! in the shard's partition, and the first records of the config and the status topic are that (`crate::cluster`). What a
-//! record does not say was not known when it was written, and is filled in.
+//! **Contract.** With another number of partitions the mapping from stream to shard would change; two groups on one
+//! topic would write one partition under two ids; two offsets topics in one group would publish everything twice; with
+//! two config topics some streams would not run. So each of the three topics contains the whole contract: the first
+//! transaction of each shard writes it to the shard's partition, and it is the first record of the config and the
+//! status topic (`crate::cluster`). Fields that a record lacks were not known when it was written, and are added later.
 
 use serde::{Deserialize, Serialize};
 
 use super::id::ShardCount;
 
-/// The reserved key; no stream's, for those are arrays of two.
+/// The reserved key. It cannot be a stream's, because those are arrays of two.
 pub const CONTRACT_KEY: &[u8] = br#"["kvs-connect-contract"]"#;
 
-/// What a group has agreed on.
+/// The settings on which a group has agreed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Contract {
-    /// How many shards there are: partitions of the offsets topic. `None`: not said.
+    /// The number of shards, which are the partitions of the offsets topic. `None`: unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partitions: Option<i32>,
     /// `group.id`.
@@ -33,21 +33,21 @@ pub struct Contract {
     pub status_topic: Option<String>,
 }
 
-/// The topic is bound to something else.
+/// Differences between a topic's contract and this worker's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ContractError {
     /// The number of partitions has changed.
     #[error(
-        "it was begun with {theirs} partitions and now {ours} are in force: streams would change their shards and \
-         lose their positions; set offset.storage.partitions={theirs} and use a topic that has as many"
+        "it was created with {theirs} partitions and this worker has {ours}: streams would move to other shards and \
+         lose their positions; set offset.storage.partitions={theirs} and use a topic with that number"
     )]
     Partitions {
-        /// In the topic.
+        /// The value in the topic.
         theirs: i32,
-        /// In force here.
+        /// The value of this worker.
         ours: i32,
     },
-    /// Another group owns it.
+    /// The topic belongs to another group.
     #[error(
         "it belongs to the group {theirs:?} and this worker's group.id is {ours:?}: two groups on one topic would publish \
          fragments twice and undo each other's changes; use another topic ({setting}), or the same group.id"
@@ -55,14 +55,14 @@ pub enum ContractError {
     Group {
         /// The setting that names the topic.
         setting: &'static str,
-        /// In the topic.
+        /// The value in the topic.
         theirs: String,
-        /// In force here.
+        /// The value of this worker.
         ours: String,
     },
-    /// The group has another topic.
+    /// The group uses another topic.
     #[error(
-        "the group {group:?} was begun with {setting}={theirs} and this worker has {setting}={ours}: {consequence}; set \
+        "the group {group:?} was started with {setting}={theirs} and this worker has {setting}={ours}: {consequence}; set \
          {setting}={theirs}, or use another group.id"
     )]
     Topic {
@@ -70,15 +70,15 @@ pub enum ContractError {
         group: String,
         /// The setting.
         setting: &'static str,
-        /// In the topic.
+        /// The value in the topic.
         theirs: String,
-        /// In force here.
+        /// The value of this worker.
         ours: String,
-        /// What would become of it.
+        /// What would happen.
         consequence: &'static str,
     },
-    /// It cannot be read.
-    #[error("its contract cannot be read ({reason}); it was written by something else, or by a later version")]
+    /// The contract cannot be read.
+    #[error("its contract cannot be read ({reason}); it was written by another program, or by a later version")]
     Unreadable {
         /// Why.
         reason: String,
@@ -86,34 +86,34 @@ pub enum ContractError {
 }
 
 impl Contract {
-    /// Returns one that says nothing of topics.
+    /// Returns a contract without topics.
     pub fn of_group(group_id: &str, partitions: i32) -> Self {
         let (offsets_topic, config_topic, status_topic) = (None, None, None);
         Self { partitions: Some(partitions), group_id: group_id.to_owned(), offsets_topic, config_topic, status_topic }
     }
 
-    /// Returns what a group has agreed on for another offsets topic, with this many shards.
+    /// Returns the group's contract for another offsets topic, with this number of shards.
     #[must_use]
     pub fn with_partitions(&self, count: ShardCount) -> Self {
         Self { partitions: Some(count.get()), ..self.clone() }
     }
 
-    /// The record's value.
+    /// Returns the value of the record.
     pub fn to_bytes(&self) -> Vec<u8> {
         // Numbers and strings always serialise.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Reads a record's value.
+    /// Reads the value of a record.
     ///
     /// # Errors
-    /// [`ContractError::Unreadable`].
+    /// [`ContractError::Unreadable`] when it is not a contract.
     pub fn read(value: &[u8]) -> Result<Self, ContractError> {
         serde_json::from_slice(value).map_err(|error| ContractError::Unreadable { reason: error.to_string() })
     }
 
-    /// Holds what is found in the offsets topic against what is in force here. Returns whether it says all that is known
-    /// here.
+    /// Compares the contract found in the offsets topic with this worker's. Returns whether it has all fields of this
+    /// worker's.
     ///
     /// # Errors
     /// When they differ.
@@ -123,7 +123,7 @@ impl Contract {
         Ok(self.is_said_by(&found))
     }
 
-    /// Whether what is found says all that is known here.
+    /// Returns whether the contract found has all fields of this worker's.
     pub fn is_said_by(&self, found: &Self) -> bool {
         let said = |ours: &Option<String>, theirs: &Option<String>| ours.is_none() || theirs.is_some();
         said(&self.offsets_topic, &found.offsets_topic)
@@ -132,8 +132,8 @@ impl Contract {
             && (self.partitions.is_none() || found.partitions.is_some())
     }
 
-    /// Holds what is found in the topic of this setting against what is in force here. What one of the two does not say is
-    /// no disagreement.
+    /// Compares the contract found in the topic of this setting with this worker's. A field that one of the two lacks
+    /// is no difference.
     ///
     /// # Errors
     /// When they differ.
@@ -149,7 +149,7 @@ impl Contract {
                 &self.offsets_topic,
                 "every fragment would be published twice",
             ),
-            ("config.storage.topic", &found.config_topic, &self.config_topic, "streams would stand still"),
+            ("config.storage.topic", &found.config_topic, &self.config_topic, "some streams would not run"),
             ("status.storage.topic", &found.status_topic, &self.status_topic, "states would be wrong"),
         ];
         for (setting, theirs, ours, consequence) in topics {

@@ -15,10 +15,10 @@ fn full() -> Contract {
 fn what_was_written_before_topics_were_in_it_is_no_disagreement_and_is_filled_in() {
     assert_eq!(full().check(br#"{"partitions":25,"groupId":"g"}"#), Ok(false));
     assert_eq!(full().check(&full().to_bytes()), Ok(true));
-    // A version that did not know of topics reads it as before.
+    // A version without topics in the contract reads it as before.
     let read: serde_json::Value = serde_json::from_slice(&full().to_bytes()).unwrap();
     assert_eq!((read["partitions"].as_i64(), read["groupId"].as_str()), (Some(25), Some("g")));
-    // A standalone worker has no config topic, and may share the offsets with what was distributed before.
+    // A standalone worker has no config topic, and may continue with the offsets of a distributed one.
     let standalone = Contract { config_topic: None, ..full() };
     assert_eq!(standalone.check(&full().to_bytes()), Ok(true));
     assert_eq!(full().check(&standalone.to_bytes()), Ok(false));

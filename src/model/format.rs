@@ -1,9 +1,10 @@
-//! Choices that a connector's settings make about its records.
+//! The choices in a connector's settings about the form of its records.
 
-/// Room in front of payloads that a value's head nearly always fits into: about 15 bytes a frame, and the tracks.
+/// The room in front of a payload, in bytes. A value's head nearly always fits: about 15 bytes per frame, and the
+/// tracks.
 pub const VALUE_HEADROOM_BYTES: usize = 4 << 10;
 
-/// How a record's key is written.
+/// The form of a record's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum KeyFormat {
     /// The fragment number's digits as UTF-8 text.
@@ -13,10 +14,10 @@ pub enum KeyFormat {
     Avro,
 }
 
-/// Which time becomes the Kafka timestamp of a record.
+/// The time that becomes the Kafka timestamp of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RecordTimestamp {
-    /// When the fragment was received.
+    /// The time at which the fragment was received.
     #[default]
     Ingest,
     /// The producer's timestamp of the fragment.

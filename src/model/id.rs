@@ -1,9 +1,9 @@
-//! Shards, and which of them a key belongs to.
+//! Shards, and the mapping from keys to shards.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// A shard among those of one offsets topic: the number of its partition.
+/// A shard of one offsets topic, named by the number of its partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ShardId(pub i32);
 
@@ -13,12 +13,12 @@ impl fmt::Display for ShardId {
     }
 }
 
-/// A shard among those of all offsets topics of a group: the worker's, and those that connectors have of their own.
+/// A shard of any offsets topic of a group: the worker's, or a connector's own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicShard {
     /// The offsets topic.
     pub topic: Arc<str>,
-    /// The shard in it.
+    /// The shard within the topic.
     pub shard: ShardId,
 }
 
@@ -28,36 +28,36 @@ impl fmt::Display for TopicShard {
     }
 }
 
-/// How many partitions an offsets topic has; at least one.
+/// The number of partitions of an offsets topic; at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardCount(i32);
 
 impl ShardCount {
-    /// `None` when it is below one.
+    /// Returns a count, or `None` when it is below one.
     pub fn new(count: i32) -> Option<Self> {
         (count >= 1).then_some(Self(count))
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> i32 {
         self.0
     }
 
-    /// The shard that a key belongs to.
+    /// Returns the shard that a key belongs to.
     pub fn shard_of(self, key: &[u8]) -> ShardId {
         ShardId(partition_for(key, self.0))
     }
 }
 
-/// The partition of a key among `count`, as the Java client's default partitioner has it.
+/// Returns the partition of a key among `count`, like the Java client's default partitioner.
 pub fn partition_for(key: &[u8], count: i32) -> i32 {
     (murmur2(key) & 0x7FFF_FFFF) as i32 % count.max(1)
 }
 
-/// MurmurHash2 with the seed of Kafka's Java client.
+/// Returns the key's MurmurHash2 with the seed of Kafka's Java client.
 fn murmur2(key: &[u8]) -> u32 {
     const M: u32 = 0x5BD1_E995;
-    // A key is far below 4 GiB.
+    // A key is far smaller than 4 GiB.
     let mut hash = 0x9747_B28C_u32 ^ key.len() as u32;
     let mut chunks = key.chunks_exact(4);
     for chunk in &mut chunks {

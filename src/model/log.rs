@@ -1,52 +1,52 @@
-//! What the shard's code asks of Kafka: narrow, so that another client can keep it.
+//! The interface to Kafka. It is narrow, so that another client can implement it.
 
 use super::id::ShardId;
 use super::id_scheme::IdScheme;
 use super::record::Record;
 
-/// What an error of the log means to the shard. All of them end in losing it.
+/// What an error of the log means to a shard. Every kind ends in losing the shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogErrorKind {
-    /// Another producer has taken the shard's id, or the broker's transaction timeout passed: they look alike.
+    /// Another producer has acquired the shard's id, or the broker's transaction timeout has passed: they look alike.
     Fenced,
-    /// The broker knows the ids no more (rule 12).
+    /// The broker no longer knows the producer id (rule 12).
     UnknownProducer,
-    /// No answer in time, so it is not known what happened (rule 6).
+    /// There was no response in time, so the outcome is unknown (rule 6).
     Timeout,
-    /// Not allowed; the text names the ACL.
+    /// The operation is not allowed; the text names the ACL.
     NotAuthorized,
-    /// A record is larger than the topic takes.
+    /// A record is larger than the topic accepts.
     RecordTooLarge {
         /// Index in the transaction's records, in the order they were sent.
         index: usize,
-        /// Size of the record.
+        /// Size of the record, in bytes.
         size_bytes: usize,
-        /// The limit, where it is known.
+        /// The limit in bytes, if it is known.
         limit_bytes: Option<usize>,
     },
-    /// A topic takes no records: it is gone, or may not be written. Only the streams that write there fail.
+    /// A topic accepts no records: it does not exist, or must not be written. Only the streams that write to it fail.
     TopicRefused {
         /// Index in the transaction's records, in the order they were sent.
         index: usize,
         /// The topic.
         topic: String,
     },
-    /// The broker does not take the time of a record.
+    /// The broker refuses the timestamp of a record.
     TimestampRefused {
         /// Index in the transaction's records, in the order they were sent.
         index: usize,
     },
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
 impl LogErrorKind {
-    /// Whether trying again is of no use before somebody grants or makes something.
+    /// Returns whether trying again is useless until somebody grants a permission or creates a topic.
     pub fn needs_a_grant(&self) -> bool {
         matches!(self, Self::NotAuthorized | Self::TopicRefused { .. })
     }
 
-    /// A short name for metrics: one of a fixed set.
+    /// Returns a short name for metrics, one of a fixed set.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Fenced => "fenced",
@@ -65,87 +65,89 @@ impl LogErrorKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{doing}: {text}")]
 pub struct LogError {
-    /// What it means.
+    /// What the error means.
     pub kind: LogErrorKind,
     /// What was being done.
     pub doing: &'static str,
-    /// What the client says.
+    /// The client's message.
     pub text: String,
 }
 
-/// Where shards live.
+/// The storage of an offsets topic's shards.
 pub trait ShardLog: Send + Sync + 'static {
     /// Writes a shard.
     type Producer: TransactionalProducer;
     /// Reads a shard's offsets.
     type Reader: OffsetReader;
 
-    /// A new producer under the shard's own transactional id, which is that of no other shard (rule 3).
+    /// Creates a producer with the shard's own transactional id, which no other shard has (rule 3).
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     fn open_producer(&self, shard: ShardId, scheme: IdScheme) -> Result<Self::Producer, LogError>;
 
-    /// The form of the shard's transactional id, as far as this process knows; a guess is corrected by what the shard says.
+    /// Returns the form of the shard's transactional id, as far as this process knows; reading the shard corrects a
+    /// guess.
     fn id_scheme(&self, shard: ShardId) -> IdScheme;
 
-    /// Remembers the form that the shard says.
+    /// Remembers the form that was read from the shard.
     fn note_id_scheme(&self, shard: ShardId, scheme: IdScheme);
 
-    /// Lends a reader to `read`, and returns what that returns. Waits while there are as many readers as there may be. The
-    /// next one to ask may get the same reader, unless `read` has failed or panicked: then it is gone, and another one is
-    /// made in its place.
+    /// Calls `read` with a reader, and returns its result. Waits while the maximum number of readers is in use. The
+    /// next caller may get the same reader, unless `read` failed or panicked: then the reader is dropped, and another
+    /// one is created in its place.
     ///
     /// # Errors
-    /// Those of `read`, and when a reader cannot be made.
+    /// Those of `read`, and when a reader cannot be created.
     fn with_reader<T, E: From<LogError>>(&self, read: impl FnOnce(&mut Self::Reader) -> Result<T, E>) -> Result<T, E>;
 
-    /// Name of the offsets topic.
+    /// Returns the name of the offsets topic.
     fn offsets_topic(&self) -> &str;
 
-    /// Returns why a partition takes no records at the moment, as far as is known without asking; `None`: it does. Asked
-    /// before a record goes into a transaction, for one that has a partition without a leader cannot be completed.
+    /// Returns why a partition accepts no records at the moment, as far as is known without a request; `None`: it
+    /// accepts them. Called before a record is added to a transaction, which cannot be completed with a partition
+    /// without a leader.
     fn unavailable(&self, topic: &str, partition: i32) -> Option<String>;
 }
 
-/// One producer of one shard. All calls block: they belong on the shard's own thread. After any error it is
-/// finished: no call is made on it any more (rule 6).
+/// One producer of one shard. All calls block, and so belong on the shard's own thread. After any error the producer is
+/// finished, and must not be called any more (rule 6).
 pub trait TransactionalProducer: Send {
-    /// Fences whoever had the id before and waits until their transaction is decided.
+    /// Fences the previous producer with this id and waits until its transaction is decided.
     ///
     /// # Errors
-    /// When it cannot be done.
+    /// When the request fails.
     fn init(&mut self) -> Result<(), LogError>;
 
     /// Begins a transaction.
     ///
     /// # Errors
-    /// When it cannot be done.
+    /// When the request fails.
     fn begin(&mut self) -> Result<(), LogError>;
 
-    /// Adds a record to the transaction. The client has taken a copy when this returns; ours is freed.
+    /// Adds a record to the transaction. When this returns, the client has a copy, and ours is freed.
     ///
     /// # Errors
-    /// When the record is not taken, or an earlier one was not delivered.
+    /// When the record is refused, or an earlier one was not delivered.
     fn send(&mut self, record: Record) -> Result<(), LogError>;
 
-    /// Waits until every record sent is acknowledged. To commit before that costs a hundred milliseconds.
+    /// Waits until every record sent is acknowledged. Committing before that costs a hundred milliseconds.
     ///
     /// # Errors
     /// When a record was not delivered.
     fn drain(&mut self) -> Result<(), LogError>;
 
-    /// Commits.
+    /// Commits the transaction.
     ///
     /// # Errors
-    /// When it is not known to have been done.
+    /// When the commit is not known to have succeeded.
     fn commit(&mut self) -> Result<(), LogError>;
 }
 
-/// Writes records that are all there in one transaction.
+/// Writes records in one transaction.
 ///
 /// # Errors
-/// When it is not known to have been done.
+/// When the commit is not known to have succeeded.
 pub fn write_transaction(
     producer: &mut (impl TransactionalProducer + ?Sized),
     records: impl IntoIterator<Item = Record>,
@@ -158,48 +160,48 @@ pub fn write_transaction(
     producer.commit()
 }
 
-/// First and end offset of a partition.
+/// The first and the end offset of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Offset of the first record that is there.
+    /// Offset of the first record that exists.
     pub start: i64,
-    /// Offset behind the last record, decided or not: the read_uncommitted high watermark (rule 2).
+    /// Offset after the last record, decided or not: the read_uncommitted high watermark (rule 2).
     pub end: i64,
 }
 
 /// A record of the offsets topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetRecord {
-    /// Key.
+    /// The key.
     pub key: Vec<u8>,
-    /// Value; `None` is a tombstone.
+    /// The value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
 }
 
 /// Reads a shard's partition.
 pub trait OffsetReader: Send {
-    /// Bounds of the partition as they are now.
+    /// Returns the current bounds of the partition.
     ///
     /// # Errors
-    /// When they cannot be got.
+    /// When they cannot be fetched.
     fn bounds(&mut self, shard: ShardId) -> Result<Bounds, LogError>;
 
-    /// Goes to an offset of the partition, to read what is committed from there.
+    /// Seeks to an offset of the partition, to read committed records from there.
     ///
     /// # Errors
-    /// When it cannot be done.
+    /// When the request fails.
     fn seek(&mut self, shard: ShardId, offset: i64) -> Result<(), LogError>;
 
-    /// The next committed record, if one comes within a few milliseconds.
+    /// Returns the next committed record, if one arrives within a few milliseconds.
     ///
     /// # Errors
     /// When reading fails.
     fn poll(&mut self) -> Result<Option<OffsetRecord>, LogError>;
 
-    /// The offset behind all that has been read or passed over; markers and aborted records are passed over. For a moment
-    /// behind a `seek` it may still be that of the read before, as long as there has been no `poll`.
+    /// Returns the offset after everything that has been read or skipped, such as markers and aborted records. After a
+    /// `seek`, it may be that of the previous read until the first `poll`.
     ///
     /// # Errors
-    /// When it is not known.
+    /// When the position is not known.
     fn position(&mut self) -> Result<i64, LogError>;
 }

@@ -1,4 +1,4 @@
-//! Offsets: how far a stream has been published.
+//! Offsets: the position up to which a stream has been published.
 
 use kvs_mkv::{FragmentNumber, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::offset_error::OffsetError;
 use super::sequence;
 
-/// The partition of a data topic that a stream's records are in. It is kept with the offset: partitions that are added
-/// later must not split a stream, which has its order in one of them.
+/// The partition of a data topic that contains a stream's records. It is stored with the offset, because partitions
+/// that are added later must not split a stream: only one partition keeps its order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataPartition {
-    /// The topic: in another one the stream begins with a partition of its own.
+    /// The topic. Each topic has its own partition.
     pub topic: String,
     /// The partition.
     pub partition: i32,
@@ -19,23 +19,23 @@ pub struct DataPartition {
 /// The last fragment of a stream that was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOffset {
-    /// Where to go on; none when the fragment came without a token.
+    /// Where to continue; `None` when the fragment came without a token.
     pub continuation_token: Option<String>,
     /// The fragment's number.
     pub fragment_number: FragmentNumber,
-    /// Its server timestamp.
+    /// The fragment's server timestamp.
     pub server_timestamp: Option<Timestamp>,
-    /// Its producer timestamp.
+    /// The fragment's producer timestamp.
     pub producer_timestamp: Option<Timestamp>,
-    /// Its sequence ([`super::sequence`]); none when an earlier version published it.
+    /// The fragment's sequence ([`super::sequence`]); `None` when an earlier version published it.
     pub sequence: Option<i64>,
-    /// Where the stream's records are, one entry for each topic, the fragments' first; empty in offsets that were written
-    /// before it was kept, or by hand.
+    /// The partitions of the stream's records, one for each topic, the fragments' first; empty in offsets written by an
+    /// earlier version, or by hand.
     pub data_partitions: Vec<DataPartition>,
 }
 
-/// The form of the value that this version writes and understands. A later one that older workers must not take for
-/// it counts up; fields that are only added do not.
+/// The version of the value's form that this software writes and reads. A later form that older workers must not
+/// misread has a higher number; merely added fields do not change it.
 const VERSION: u32 = 1;
 
 fn first_version() -> u32 {
@@ -46,7 +46,7 @@ fn is_first_version(version: &u32) -> bool {
     *version == 1
 }
 
-/// The value's JSON. Fields that a later version adds are passed over.
+/// The value's JSON. Fields added by a later version are ignored.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
@@ -60,20 +60,20 @@ struct Wire {
     producer_timestamp: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sequence: Option<i64>,
-    /// The fragments'.
+    /// The partition of the fragments' topic.
     data_partition: Option<DataPartition>,
-    /// Those of further outputs.
+    /// The partitions of further outputs' topics.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     data_partitions: Vec<DataPartition>,
 }
 
 impl StoredOffset {
-    /// Returns the partition of this topic that the stream's records are in, where it is known.
+    /// Returns the partition of this topic that contains the stream's records, if it is known.
     pub fn partition_in(&self, topic: &str) -> Option<i32> {
         self.data_partitions.iter().find(|kept| kept.topic == topic).map(|kept| kept.partition)
     }
 
-    /// The value's bytes; timestamps are milliseconds.
+    /// Returns the value's bytes. Timestamps are in milliseconds.
     pub fn to_bytes(&self) -> Vec<u8> {
         let wire = Wire {
             version: VERSION,
@@ -92,9 +92,9 @@ impl StoredOffset {
     /// Reads a value.
     ///
     /// # Errors
-    /// What is wrong with it: it must not be taken for "no offset", which would publish the stream again.
+    /// When it cannot be read. It must not be treated as "no offset", which would publish the stream again.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, OffsetError> {
-        /// Looked at first: the rest may have another form.
+        /// Read first, because the rest may have another form.
         #[derive(Deserialize)]
         struct Version {
             #[serde(default = "first_version")]

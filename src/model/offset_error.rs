@@ -1,16 +1,16 @@
-//! Why a record of the offsets topic cannot be read.
+//! Reasons why a record of the offsets topic cannot be read.
 //!
-//! It must never be treated as "no offset": the stream would be published again.
+//! Such a record must never be treated as "no offset", which would publish the stream again.
 
 use std::sync::Arc;
 
 use kvs_mkv::BadFragmentNumber;
 
-/// What is wrong with a record of the offsets topic.
+/// Reasons why a record of the offsets topic cannot be read.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum OffsetError {
-    /// The value is no JSON, or JSON of another form.
+    /// The value is not JSON, or JSON of another form.
     #[error("{0}")]
     Json(#[source] Arc<serde_json::Error>),
     /// A later version wrote it.
@@ -21,15 +21,15 @@ pub enum OffsetError {
         /// The latest that this worker knows.
         known: u32,
     },
-    /// The fragment number is none.
+    /// The fragment number is invalid.
     #[error("fragmentNumber: {0}")]
     FragmentNumber(#[source] BadFragmentNumber),
     /// No fragment can have this sequence.
     #[error("sequence: 0 to {max} was expected, not {found}")]
     Sequence {
-        /// What is there.
+        /// The value found.
         found: i64,
-        /// The largest that is taken.
+        /// The largest valid one.
         max: i64,
     },
 }

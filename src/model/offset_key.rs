@@ -1,14 +1,14 @@
-//! Keys of the offsets topic, in the form that Kafka Connect gives them.
+//! Keys of the offsets topic, in Kafka Connect's form.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Whose offset it is, as Kafka Connect writes keys: `["connector",{"stream":"name or ARN"}]`.
+/// The key of a stream's offset, in Kafka Connect's form: `["connector",{"stream":"name or ARN"}]`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OffsetKey {
     /// Name of the connector.
     pub connector: String,
-    /// Name of the stream. Earlier versions wrote its ARN where it was configured so (`crate::shard::by_arn`).
+    /// Name of the stream. Earlier versions wrote its ARN if it was configured by ARN (`crate::shard::by_arn`).
     pub stream: String,
 }
 
@@ -19,27 +19,27 @@ struct Partition {
 }
 
 impl OffsetKey {
-    /// Returns the key of a stream that is given by name or by ARN: it is by name.
+    /// Returns the key, always by name, of a stream that is given by name or by ARN.
     pub fn of_stream(connector: &str, stream: &str) -> Self {
         let key = Self { connector: connector.to_owned(), stream: stream.to_owned() };
         key.by_name().unwrap_or(key)
     }
 
-    /// Returns the key by name of one by ARN, as earlier versions wrote them; `None`: it is by name.
+    /// Returns the key by name for a key by ARN, as earlier versions wrote them; `None`: it already is by name.
     pub fn by_name(&self) -> Option<Self> {
-        // No name has a colon or a slash.
+        // Names contain no colons or slashes.
         let name = self.stream.strip_prefix("arn:")?.rsplit('/').nth(1)?;
         Some(Self { connector: self.connector.clone(), stream: name.to_owned() })
     }
 
-    /// The key's bytes.
+    /// Returns the key's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let stream = Value::from(self.stream.as_str());
         let connector = Value::from(self.connector.as_str());
         format!(r#"[{connector},{{"stream":{stream}}}]"#).into_bytes()
     }
 
-    /// Reads a key; `None`: it is no stream's.
+    /// Reads a key; `None`: it is not a stream's.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (connector, Partition { stream }) = serde_json::from_slice(bytes).ok()?;
         Some(Self { connector, stream })

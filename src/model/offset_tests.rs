@@ -14,7 +14,7 @@ fn values_are_read_tolerantly_and_refused_clearly() {
     assert_eq!(StoredOffset::from_bytes(&bytes).unwrap(), offset);
     let read = StoredOffset::from_bytes(&bytes).unwrap();
     assert_eq!((read.partition_in("fragments"), read.partition_in("others")), (Some(3), None));
-    // As it was written before the partition was kept.
+    // The form written before partitions were stored.
     let earlier = StoredOffset::from_bytes(br#"{"continuationToken":null,"fragmentNumber":"7"}"#).unwrap();
     assert!(earlier.data_partitions.is_empty());
     let later = br#"{"continuationToken":"t","fragmentNumber":"7","addedLater":{"a":1}}"#;
@@ -26,7 +26,7 @@ fn values_are_read_tolerantly_and_refused_clearly() {
     assert!(StoredOffset::from_bytes(b"nonsense").is_err());
 }
 
-/// Earlier versions read the fragments' partition, and pass over those of further outputs.
+/// Earlier versions read the fragments' partition, and ignore those of further outputs.
 #[test]
 fn partitions_of_further_outputs_stand_behind_that_of_the_fragments() {
     let at = |topic: &str, partition| DataPartition { topic: topic.to_owned(), partition };

@@ -1,4 +1,4 @@
-//! What a stream publishes in one piece.
+//! The unit that a stream publishes.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -8,27 +8,29 @@ use super::offset::StoredOffset;
 use super::offset_key::OffsetKey;
 use super::record::Record;
 
-/// A whole fragment, encoded for every output, with the offset that is committed with it; or records that move no offset.
+/// A complete fragment, encoded for every output, with the offset that is committed with it; or records that move no
+/// offset.
 #[derive(Debug)]
 pub struct Publication {
-    /// The stream it is of.
+    /// The stream.
     pub key: Arc<OffsetKey>,
-    /// The stream's offset once it is published; `None`: it moves no offset.
+    /// The stream's offset once the publication is committed; `None`: it moves no offset.
     pub offset: Option<StoredOffset>,
-    /// The fragment's own records. A fragment that turns out to be published already has none of them written again.
+    /// The fragment's own records. They are not written again if the fragment turns out to be already published.
     pub records: Vec<Record>,
-    /// Records about the stream that are told along with the fragment, also when it turns out to be published already.
+    /// Records about the stream that accompany the fragment. They are written even if it turns out to be already
+    /// published.
     pub notifications: Vec<Record>,
-    /// Size of the fragment's payload.
+    /// Size of the fragment's payload, in bytes.
     pub size_bytes: usize,
     /// When the fragment's last byte was received.
     pub received: Instant,
-    /// The memory that the fragment takes; dropped after the commit.
+    /// The permit for the fragment's memory, dropped after the commit.
     pub permit: Box<dyn Any + Send>,
 }
 
 impl Publication {
-    /// Returns a publication of notifications, which have no fragment to go with.
+    /// Returns a publication of notifications that accompany no fragment.
     pub fn of_notifications(key: Arc<OffsetKey>, notifications: Vec<Record>) -> Self {
         Self {
             key,
@@ -41,22 +43,22 @@ impl Publication {
         }
     }
 
-    /// Takes the fragment out of it; the notifications stay.
+    /// Returns the publication without its fragment; the notifications stay.
     pub(crate) fn without_fragment(self) -> Self {
         Self { offset: None, records: Vec::new(), size_bytes: 0, permit: Box::new(()), ..self }
     }
 
-    /// Returns whether it neither writes a record nor moves an offset.
+    /// Returns whether the publication neither writes a record nor moves an offset.
     pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty() && self.notifications.is_empty() && self.offset.is_none()
     }
 
-    /// Returns all of its records.
+    /// Returns all records of the publication.
     pub(crate) fn all_records(&self) -> impl Iterator<Item = &Record> {
         self.records.iter().chain(&self.notifications)
     }
 
-    /// Returns whether it publishes a fragment; one that is passed over moves the offset and has no sequence.
+    /// Returns whether it publishes a fragment. A fragment that is passed over moves the offset and has no sequence.
     pub fn has_sequence(&self) -> bool {
         self.records.iter().any(|record| record.sequence.is_some())
     }
@@ -74,8 +76,8 @@ impl Publication {
         }
     }
 
-    /// Puts its records into the partitions that the stream's last fragment went to. A task that was started again before
-    /// that fragment was written may have counted other partitions.
+    /// Puts the records into the partitions of the stream's last fragment. A task that was restarted before that
+    /// fragment was written may have counted another number of partitions.
     pub(crate) fn keep_partitions(&mut self, last: Option<&StoredOffset>) {
         let (Some(last), Some(offset)) = (last, self.offset.as_mut()) else { return };
         for now in &mut offset.data_partitions {
@@ -90,24 +92,24 @@ impl Publication {
 /// A publication that has been committed.
 #[derive(Debug)]
 pub struct Committed {
-    /// The stream it is of.
+    /// The stream.
     pub key: Arc<OffsetKey>,
-    /// Size of the fragment's payload.
+    /// Size of the fragment's payload, in bytes.
     pub size_bytes: usize,
     /// When the fragment's last byte was received.
     pub received: Instant,
-    /// Whether a fragment was published by it, and not only notifications.
+    /// Whether it published a fragment, and not only notifications.
     pub is_fragment: bool,
-    /// Topics of its records that could have been dropped: they take records.
+    /// Topics of its records that could have been dropped; the commit shows that they accept records.
     pub droppable_topics: Vec<Arc<str>>,
-    /// Whether its stream has come on by it: also by a fragment that is passed over.
+    /// Whether it moved the stream's offset, which a fragment that is passed over does, too.
     pub moves_offset: bool,
-    /// Memory and in-flight tokens of the fragment, given back when this is dropped.
+    /// Memory and in-flight tokens of the fragment, released when this is dropped.
     _permit: Box<dyn Any + Send>,
 }
 
 impl Committed {
-    /// Returns what is known of a publication when it is committed, with its permit; its records have been sent.
+    /// Returns the facts about a publication that outlive its records, and its permit.
     pub(crate) fn of(publication: &mut Publication) -> Self {
         let droppable = publication.all_records().filter(|record| record.may_be_dropped());
         let mut droppable_topics: Vec<_> = droppable.map(|record| Arc::clone(&record.topic)).collect();

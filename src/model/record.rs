@@ -1,4 +1,4 @@
-//! One Kafka record, on its way.
+//! A Kafka record that is to be written.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,14 +8,15 @@ use kvs_mkv::Payload;
 use super::id::ShardId;
 use super::sequence::SequencePrefix;
 
-/// Names an output within its connector. The names are a fixed set (`crate::output::KINDS`), so they serve as labels.
+/// The name of an output within its connector. The names are a fixed set (`crate::output::KINDS`), and so can be
+/// labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OutputId(pub &'static str);
 
 impl OutputId {
-    /// Whole fragments.
+    /// Complete fragments.
     pub const FRAGMENTS: Self = Self("fragments");
-    /// What people should know of streams.
+    /// Events that need a person's attention.
     pub const NOTIFICATIONS: Self = Self("notifications");
 }
 
@@ -25,26 +26,26 @@ impl fmt::Display for OutputId {
     }
 }
 
-/// What becomes of a record that its topic refuses.
+/// What happens when a topic refuses a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OnRefused {
     /// The stream fails: its fragments are published with this record or not at all.
     FailStream,
-    /// The record is dropped and counted: no fragment waits for it.
+    /// The record is dropped and counted, and no fragment waits for it.
     Drop,
 }
 
-/// The output that a record belongs to, as far as the shard's owner has to know it.
+/// What the shard's owner knows of the output that a record belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordOutput {
-    /// Which output of its connector.
+    /// The output's name.
     pub id: OutputId,
-    /// What becomes of the record when its topic refuses it.
+    /// What happens when the topic refuses the record.
     pub on_refused: OnRefused,
 }
 
 impl RecordOutput {
-    /// Returns whether its records may be dropped when their topic refuses them.
+    /// Returns whether records of this output may be dropped when their topic refuses them.
     pub fn may_be_dropped(self) -> bool {
         self.on_refused == OnRefused::Drop
     }
@@ -55,24 +56,24 @@ impl RecordOutput {
 pub struct Record {
     /// The output it belongs to; `None` for records of a log, such as offsets.
     pub output: Option<RecordOutput>,
-    /// Topic.
+    /// The topic.
     pub topic: Arc<str>,
-    /// Partition of the topic.
+    /// The partition of the topic.
     pub partition: i32,
-    /// Key.
+    /// The key.
     pub key: Vec<u8>,
-    /// Value; `None` is a tombstone.
+    /// The value; `None` is a tombstone.
     pub value: Option<Payload>,
-    /// Headers.
+    /// The headers, as names and values.
     pub headers: Vec<(&'static str, String)>,
-    /// Kafka's timestamp in milliseconds; `None`: the time at which it is sent.
+    /// Kafka's timestamp, in milliseconds; `None`: the time at which the record is sent.
     pub timestamp_ms: Option<i64>,
-    /// Writes what the value still lacks in front, the fragment's sequence; `None`: the value is complete.
+    /// Encodes the fragment's sequence, which the value still lacks at its front; `None`: the value is complete.
     pub sequence: Option<Arc<dyn SequencePrefix>>,
 }
 
 impl Record {
-    /// Returns a record of a log that is a shard, or is treated as one: key and value, `None` for a tombstone.
+    /// Returns a record of a shard, or of a log that is treated like one; a value of `None` is a tombstone.
     pub fn of_log(topic: &Arc<str>, shard: ShardId, key: Vec<u8>, value: Option<Vec<u8>>) -> Self {
         Self {
             output: None,

@@ -1,9 +1,9 @@
-//! The sequence of a stream: how many of its fragments a connector has published.
+//! The sequence of a stream, which counts the fragments that a connector has published.
 //!
-//! **Contract.** The first fragment published of a stream has sequence 0 and each further one the next number, given by
-//! the shard's owner in the transaction that publishes it. It is kept in the stream's offset. An offset that is reset
-//! goes, so the sequence then stands in a record of its own, under a reserved key; it never goes back, whatever becomes
-//! of the offset.
+//! **Contract.** The first published fragment of a stream has sequence 0 and each further one the next number, assigned
+//! by the shard's owner in the transaction that publishes it. The sequence is stored in the stream's offset. When the
+//! offset is reset, the sequence moves to a record of its own, under a reserved key; it never goes back, whatever
+//! happens to the offset.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,40 +14,40 @@ use serde_json::Value;
 use super::offset_error::OffsetError;
 use super::offset_key::OffsetKey;
 
-/// The first element of the reserved keys: `["kvs-connect-sequence","connector",{"stream":"…"}]`. No offset's, for
-/// those are arrays of two.
+/// The first element of the reserved keys: `["kvs-connect-sequence","connector",{"stream":"…"}]`. They cannot be an
+/// offset's, because those are arrays of two.
 const RESERVED: &str = "kvs-connect-sequence";
 
-/// The largest sequence that is read: every JSON reader has it exactly.
+/// The largest valid sequence, which every JSON reader represents exactly.
 pub const SEQUENCE_MAX: i64 = (1 << 53) - 1;
 
-/// The largest sequence that is taken from outside: 2^52. As many again may follow before [`SEQUENCE_MAX`], which no
-/// stream lives to see, so that what is published can always be read.
+/// The largest sequence that may be set from outside: 2^52. No stream lives long enough to count from there to
+/// [`SEQUENCE_MAX`], so every published sequence can be read.
 pub const SEQUENCE_SET_MAX: i64 = 1 << 52;
 
-/// The sequence of the last fragment published, of each stream that has one.
+/// The sequence of the last published fragment of each stream that has one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sequences(HashMap<OffsetKey, i64>);
 
 impl Sequences {
-    /// Returns the sequence of the last fragment published of a stream.
+    /// Returns the sequence of a stream's last published fragment.
     pub fn last(&self, key: &OffsetKey) -> Option<i64> {
         self.0.get(key).copied()
     }
 
-    /// Returns the streams that have one, each with it.
+    /// Returns the streams with their sequences.
     pub fn iter(&self) -> impl Iterator<Item = (&OffsetKey, i64)> {
         self.0.iter().map(|(key, &sequence)| (key, sequence))
     }
 
-    /// Takes the next sequence of a stream.
+    /// Assigns the next sequence of a stream.
     pub fn next(&mut self, key: &OffsetKey) -> i64 {
         let next = self.last(key).map_or(0, |last| last.saturating_add(1));
         self.0.insert(key.clone(), next);
         next
     }
 
-    /// Notes a sequence that was found; one that is below what is known already changes nothing.
+    /// Records a sequence that was read, if it is above the known one.
     pub fn found(&mut self, key: &OffsetKey, sequence: i64) {
         match self.0.get_mut(key) {
             Some(known) => *known = sequence.max(*known),
@@ -56,10 +56,10 @@ impl Sequences {
     }
 }
 
-/// What can be written in front of a record's value only when the fragment's sequence is known: by the shard's owner,
-/// who alone knows which fragments are published.
+/// Encodes the front of a record's value, which needs the fragment's sequence. Only the shard's owner knows that,
+/// because it decides which fragments are published.
 pub trait SequencePrefix: fmt::Debug + Send + Sync {
-    /// Returns the bytes that go in front of the value.
+    /// Returns the bytes in front of the value.
     fn prefix(&self, sequence: i64) -> Vec<u8>;
 }
 
@@ -73,13 +73,13 @@ struct Wire {
     sequence: i64,
 }
 
-/// Returns the reserved key under which the sequence of a stream stands while the stream has no offset.
+/// Returns the reserved key for the sequence of a stream that has no offset.
 pub fn key_bytes(key: &OffsetKey) -> Vec<u8> {
     let (connector, stream) = (Value::from(key.connector.as_str()), Value::from(key.stream.as_str()));
     format!(r#"["{RESERVED}",{connector},{{"stream":{stream}}}]"#).into_bytes()
 }
 
-/// Reads a reserved key; `None`: it is none.
+/// Reads a reserved key; `None`: the key is not reserved.
 pub fn key_from_bytes(bytes: &[u8]) -> Option<OffsetKey> {
     let (reserved, connector, Partition { stream }): (String, String, Partition) =
         serde_json::from_slice(bytes).ok()?;
@@ -92,10 +92,10 @@ pub fn value_bytes(sequence: i64) -> Vec<u8> {
     serde_json::to_vec(&Wire { sequence }).unwrap_or_default()
 }
 
-/// Reads the sequence out of a value: that of its own record, or of an offset, even of one that has another form.
+/// Reads the sequence from the value of its own record, or of an offset, even of one in a later form.
 ///
 /// # Errors
-/// What is wrong with it: it must not be taken for "none", which would begin again at 0.
+/// When it cannot be read. It must not be treated as "none", which would start again at 0.
 pub fn value_from_bytes(bytes: &[u8]) -> Result<i64, OffsetError> {
     let Wire { sequence } = serde_json::from_slice(bytes)?;
     checked(sequence)

@@ -26,7 +26,7 @@ fn a_sequence_never_goes_back() {
 #[test]
 fn what_is_no_sequence_is_refused() {
     assert_eq!(value_from_bytes(&value_bytes(41)).unwrap(), 41);
-    // Out of an offset, of a form that is not known too.
+    // An offset in an unknown form is read, too.
     assert_eq!(value_from_bytes(br#"{"version":9,"sequence":5,"more":{}}"#).unwrap(), 5);
     for bad in ["", "{}", r#"{"sequence":-1}"#, r#"{"sequence":9223372036854775807}"#, r#"{"sequence":"5"}"#] {
         assert!(value_from_bytes(bad.as_bytes()).is_err(), "{bad}");

@@ -1,4 +1,4 @@
-//! Whole fragments: one record each, with the payload.
+//! The fragments output: one record for each fragment, with the payload.
 //!
 //! **Contract.** The key is the fragment's number, the value `schemas/fragment.avsc` with the payload last; the headers are
 //! `kvs.stream`, `kvs.fragment.number`, `kvs.content.type` (what the payload is) and `content-type` (what the value is). The
@@ -24,10 +24,10 @@ use crate::telemetry;
 pub(crate) use value::RECORD_OVERHEAD_BYTES;
 use value::Value;
 
-/// For how long a topic that we make keeps its records, when the connector does not say: a week, as Kafka has it.
+/// The retention of a topic that we create, unless the connector sets another: a week, Kafka's default.
 const DEFAULT_RETENTION_MS: &str = "604800000";
 
-/// The kind.
+/// The kind of outputs for fragments.
 pub(super) struct Fragments;
 
 impl OutputKind for Fragments {
@@ -67,8 +67,8 @@ impl OutputKind for Fragments {
             return Ok(());
         }
         let reason = format!(
-            "topic {}: its max.message.bytes is {max_message_bytes} and connector {:?} lets fragments have {limit} bytes \
-             (kvs.fragment.max.size.bytes): raise the one or lower the other",
+            "topic {}: its max.message.bytes is {max_message_bytes} and connector {:?} allows fragments of {limit} bytes \
+             (kvs.fragment.max.size.bytes): raise the former or lower the latter",
             connector.topic, connector.name
         );
         Err(SettingMismatch { setting: "kvs.fragment.max.size.bytes", reason })
@@ -95,7 +95,7 @@ pub struct FragmentOutput {
 }
 
 impl FragmentOutput {
-    /// Returns the output into a topic.
+    /// Creates the output to a topic.
     ///
     /// # Errors
     /// When a built-in schema cannot be compiled, which a test excludes.
@@ -134,7 +134,7 @@ impl Output for FragmentOutput {
         if let Some(reason) = chosen.replaced {
             telemetry::timestamp_replaced(origin.key, reason);
             tracing::warn!(stream = %origin.key.stream, fragment_number = %number, reason,
-                "the record gets its ingest time: with the time asked for it would be refused or deleted at once");
+                "the record gets its ingest time: with the configured time it would be refused or deleted at once");
         }
         let head = self.value.encode_head(origin, content_type, fragment)?;
         let value = std::mem::take(&mut fragment.payload).into_prefixed(&head);

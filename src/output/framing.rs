@@ -1,7 +1,7 @@
-//! How a value says with which schema it was written: what stands in front of its Avro datum.
+//! Framing: the header in front of a value's Avro datum, which identifies the schema it was written with.
 //!
-//! **Contract.** Only the files of this room write such a header. One that asks a registry will be made when a connector is
-//! prepared, never while fragments are written.
+//! **Contract.** Only this module writes such headers. A framing that needs a registry will be created when a connector
+//! is prepared, never while fragments are written.
 
 mod error;
 mod single_object;
@@ -15,22 +15,22 @@ use serde::Serialize;
 pub use error::SchemaError;
 pub(super) use single_object::header as single_object_header;
 
-/// A field of a record that does not fit the record's schema.
+/// A field that does not fit the schema of its record.
 #[derive(Debug, thiserror::Error)]
 #[error("{what} cannot be encoded: {source}")]
 pub struct EncodeError {
-    /// What was to be encoded.
+    /// The thing to be encoded.
     pub what: &'static str,
-    /// What Avro's library says.
+    /// The error of Avro's library.
     #[source]
     pub source: Box<apache_avro::Error>,
 }
 
-/// Writes data by one schema. Made once a process, for the library's writer borrows its schema for ever.
+/// Writes data of one schema. Created once per process, because the library's writer borrows its schema for ever.
 pub(super) struct SchemaWriter(OnceLock<Result<GenericDatumWriter<'static>, SchemaError>>);
 
 impl SchemaWriter {
-    /// Returns one that is made when it is first asked for.
+    /// Returns a writer that is created when it is first used.
     pub(super) const fn new() -> Self {
         Self(OnceLock::new())
     }
@@ -48,18 +48,18 @@ impl SchemaWriter {
     }
 }
 
-/// Writes values: what stands in front of each, and the datum.
+/// Writes values with their headers.
 pub(super) struct Framed {
-    /// What stands in front of each value.
+    /// The header in front of each value.
     pub(super) header: Vec<u8>,
     writer: &'static GenericDatumWriter<'static>,
 }
 
 impl Framed {
-    /// Returns what writes single objects of a schema.
+    /// Creates a writer of single objects of a schema.
     ///
     /// # Errors
-    /// When the text is no schema.
+    /// When the text is not a schema.
     pub(super) fn single_object(
         writer: &'static SchemaWriter,
         name: &'static str,
@@ -69,10 +69,11 @@ impl Framed {
         Self::part_of_single_object(writer, name, text, schema)
     }
 
-    /// The same, of which the writer writes only a part, by a schema of its own: whoever calls writes the rest.
+    /// Creates a writer of single objects that writes only a part of each, by a schema of its own; the caller writes
+    /// the rest.
     ///
     /// # Errors
-    /// When one of the two is no schema.
+    /// When one of the two is not a schema.
     pub(super) fn part_of_single_object(
         writer: &'static SchemaWriter,
         name: &'static str,

@@ -1,4 +1,4 @@
-//! What an output is, and how one comes from a connector's settings.
+//! The traits of outputs and of their kinds, which open outputs from a connector's settings.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,26 +12,26 @@ use crate::kafka::topics::TopicPlan;
 use crate::kafka::{DataTopic, TopicFacts};
 use crate::model::{OffsetKey, OnRefused, OutputId, Publication, Record, RecordOutput};
 
-/// A kind of output: how it comes from a connector's settings.
+/// A kind of output, which opens outputs from a connector's settings.
 pub(super) trait OutputKind: Sync {
-    /// Its name.
+    /// Returns the name of the kind.
     fn id(&self) -> OutputId;
 
-    /// What becomes of a record that its topic refuses.
+    /// Returns what happens when the topic refuses a record.
     fn on_refused(&self) -> OnRefused;
 
-    /// Returns its topic of this name as it is made when it is missing.
+    /// Returns the plan by which a missing topic of this name is created.
     fn topic_plan(&self, name: &str, settings: &OutputSettings<'_>) -> TopicPlan;
 
-    /// Checks that a topic takes what the connector writes.
+    /// Checks that a topic accepts the connector's records.
     ///
     /// # Errors
-    /// The setting that does not go together with the topic, and why.
+    /// When a setting contradicts the topic.
     fn check(&self, _connector: &ConnectorConfig, _facts: &TopicFacts) -> Result<(), SettingMismatch> {
         Ok(())
     }
 
-    /// Returns the output of a connector.
+    /// Opens the output of a connector.
     ///
     /// # Errors
     /// When a schema cannot be compiled.
@@ -43,15 +43,15 @@ pub(super) trait OutputKind: Sync {
     ) -> Result<Arc<dyn Output>, SchemaError>;
 }
 
-/// What outputs come from.
+/// The settings that outputs are opened with.
 pub(super) struct OutputSettings<'a> {
-    /// The worker's.
+    /// The worker's settings.
     pub(super) worker: &'a WorkerConfig,
-    /// The connector's.
+    /// The connector's settings.
     pub(super) connector: &'a ConnectorConfig,
 }
 
-/// A setting that does not go together with an output's topic.
+/// A setting that contradicts an output's topic.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct SettingMismatch {
@@ -61,36 +61,36 @@ pub struct SettingMismatch {
     pub reason: String,
 }
 
-/// A topic, and its partitions as they are now.
+/// A topic and its current partitions.
 #[derive(Debug, Clone)]
 pub struct OutputTopic {
-    /// Its name.
+    /// The name of the topic.
     pub name: Arc<str>,
-    /// Its partitions.
+    /// The partitions of the topic.
     pub partitions: Arc<DataTopic>,
 }
 
-/// What an output has to know of the stream and the moment.
+/// The stream and the time that records are written for.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
     /// The stream.
     pub key: &'a Arc<OffsetKey>,
-    /// Name of the stream.
+    /// The name of the stream.
     pub stream_name: &'a str,
-    /// ARN of the stream, once it is known.
+    /// The ARN of the stream, once it is known.
     pub stream_arn: Option<&'a str>,
-    /// The present, in milliseconds since 1970: when the fragment was received.
+    /// The time at which the fragment was received, in milliseconds since 1970.
     pub now_ms: i64,
-    /// Whether records get their ingest time whatever is asked for, because the broker has refused another.
+    /// Whether records get their ingest time whatever is configured, because the broker has refused another time.
     pub ingest_time: bool,
 }
 
 /// An output of a connector.
 pub trait Output: Send + Sync {
-    /// Returns what its records say of it.
+    /// Returns the output as its records refer to it.
     fn of_record(&self) -> RecordOutput;
 
-    /// Returns its topic.
+    /// Returns the topic of the output.
     fn topic(&self) -> &OutputTopic;
 
     /// Adds the records of a fragment, for a partition of the output's topic.
@@ -108,37 +108,37 @@ pub trait Output: Send + Sync {
         Ok(())
     }
 
-    /// Returns the record of something that people should know of a stream, if the output writes such records.
+    /// Returns the record of a notification about a stream, if the output writes such records.
     ///
     /// # Errors
-    /// When it cannot be encoded.
+    /// When the notification cannot be encoded.
     fn notify(&self, _origin: &Origin<'_>, _notification: &Notification<'_>) -> Result<Option<Record>, EncodeError> {
         Ok(None)
     }
 }
 
-/// The outputs of a connector, in the order in which they are asked.
+/// The outputs of a connector, in the order in which they are called.
 #[derive(Clone)]
 pub struct Outputs(Arc<[Arc<dyn Output>]>);
 
 impl Outputs {
-    /// Returns these outputs, in this order.
+    /// Creates a list of these outputs, in this order.
     pub fn new(outputs: impl IntoIterator<Item = Arc<dyn Output>>) -> Self {
         Self(outputs.into_iter().collect())
     }
 
-    /// Returns them one by one.
+    /// Returns an iterator over the outputs.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<dyn Output>> {
         self.0.iter()
     }
 
-    /// Returns the topics without which its streams cannot go on.
+    /// Returns the topics without which the streams cannot continue.
     pub fn needed_topics(&self) -> BTreeSet<Arc<str>> {
         let needed = self.iter().filter(|output| !output.of_record().may_be_dropped());
         needed.map(|output| Arc::clone(&output.topic().name)).collect()
     }
 
-    /// Returns whether its streams need all of these topics.
+    /// Returns whether the streams need all of these topics.
     pub fn need_all(&self, topics: &BTreeSet<Arc<str>>) -> bool {
         topics.is_subset(&self.needed_topics())
     }

@@ -4,5 +4,5 @@ use super::fragments::Fragments;
 use super::kind::OutputKind;
 use super::notifications::Notifications;
 
-/// All kinds of outputs. One that takes the payload out of a fragment stands behind those that look at it.
+/// All kinds of outputs. A kind that moves the payload out of a fragment comes after those that read it.
 pub(super) const KINDS: &[&dyn OutputKind] = &[&Notifications, &Fragments];

@@ -1,43 +1,42 @@
-//! What people should know of a stream: kinds, in words, and as the fields of `schemas/notification.avsc`.
+//! Notifications about a stream: their kinds, their messages, and the fields of `schemas/notification.avsc`.
 
 use kvs_client::{FragmentNumber, StreamPosition, Timestamp};
 use serde::Serialize;
 
 use crate::model::OffsetKey;
 
-/// How many fragment numbers one record names at most.
+/// The maximum number of fragment numbers in one record.
 pub(super) const NUMBERS_MAX: usize = 1_000;
 
-/// Something people should know.
+/// An event that needs a person's attention.
 #[derive(Debug)]
 pub enum Notification<'a> {
-    /// The service knew nothing any more of where a stream was.
+    /// The service no longer knew a stream's position.
     PositionLost {
         /// The last fragment before.
         before: &'a StreamPosition,
-        /// The fragment with which the stream goes on.
+        /// The fragment with which the stream continues.
         after: &'a StreamPosition,
-        /// Fragments between the two that were fetched; `None`: the archive was not asked.
+        /// The number of fragments between the two that were fetched; `None`: the archive was not asked.
         fetched: Option<u64>,
-        /// Those that were listed and could not be had.
+        /// The number of fragments that were listed and could not be fetched.
         missing: u64,
     },
-    /// Fragments of the archive cannot be had.
+    /// Fragments of the archive cannot be fetched.
     FragmentsMissing {
-        /// Their numbers.
+        /// The fragments' numbers.
         numbers: &'a [FragmentNumber],
-        /// Whether they are those that the settings name as the first or last one of a backfill, which the archive may never
-        /// have listed.
+        /// Whether the settings name them as the bounds of a backfill, so that the archive may never have listed them.
         bounds: bool,
     },
     /// A fragment that cannot be parsed is passed over.
     FragmentPassedOver {
-        /// The position behind it.
+        /// The position after the fragment.
         position: &'a StreamPosition,
-        /// What is wrong with it.
+        /// What is wrong with the fragment.
         reason: &'a str,
     },
-    /// A stream that had been discovered is no more.
+    /// A discovered stream no longer exists.
     StreamDeleted,
 }
 
@@ -108,7 +107,7 @@ impl<'a> Fields<'a> {
 }
 
 impl Notification<'_> {
-    /// Returns its kind, as records and headers name it.
+    /// Returns the name of the kind in records and headers.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::PositionLost { .. } => "POSITION_LOST",
@@ -118,18 +117,20 @@ impl Notification<'_> {
         }
     }
 
-    /// Returns it in words.
+    /// Returns the notification's message.
     pub fn message(&self) -> String {
         match self {
             Self::PositionLost { before, after, fetched, missing } => {
                 let archive = match fetched {
                     None => "the archive was not asked (kvs.gap.check)".to_owned(),
                     Some(fetched) => {
-                        format!("of those between the two {fetched} fetched from the archive, {missing} gone")
+                        format!(
+                            "of the fragments between them {fetched} were fetched from the archive, {missing} are gone"
+                        )
                     }
                 };
                 format!(
-                    "the service no longer knew the stream's position: after fragment {} it goes on with {}; {archive}",
+                    "the service no longer knew the stream's position: after fragment {} it continues with {}; {archive}",
                     before.fragment_number, after.fragment_number
                 )
             }
@@ -139,7 +140,8 @@ impl Notification<'_> {
                     count => (format!("{count} fragments"), "them", "their"),
                 };
                 format!(
-                    "{count} that the archive had listed cannot be had: {their} retention is over, or it does not find {they}"
+                    "{count} that the archive had listed cannot be fetched: {their} retention is over, or it does not \
+                    find {they}"
                 )
             }
             Self::FragmentsMissing { numbers, bounds: true } => {
@@ -147,19 +149,19 @@ impl Notification<'_> {
                 let (fragments, are) = if named.len() == 1 { ("fragment", "is") } else { ("fragments", "are") };
                 format!(
                     "{fragments} {} {are} named in the settings (kvs.backfill.*) and not in the stream's archive: no such number, or \
-                     {} retention is over; what lies between the bounds is taken all the same",
+                     {} retention is over; the fragments between the bounds are published anyway",
                     named.join(" and "),
                     if named.len() == 1 { "its" } else { "their" }
                 )
             }
             Self::FragmentPassedOver { position, reason } => {
                 format!(
-                    "fragment {} cannot be parsed, however often it is pulled, and is passed over (errors.tolerance is all): \
+                    "fragment {} cannot be parsed, although it was pulled again, and is passed over (errors.tolerance is all): \
                      {reason}",
                     position.fragment_number
                 )
             }
-            Self::StreamDeleted => "the stream is deleted: its position is kept, should it come back".to_owned(),
+            Self::StreamDeleted => "the stream was deleted; its position is kept in case it comes back".to_owned(),
         }
     }
 }

@@ -1,6 +1,8 @@
-//! Notifications: one record for each thing that people should know of a stream, in a topic that the worker's connectors share.
+//! The notifications output: one record for each event that needs a person's attention, in a topic that the worker's
+//! connectors share.
 //!
-//! **Contract.** The key is the stream's name. No fragment waits for a notification: what cannot be written is dropped.
+//! **Contract.** The key is the stream's name. No fragment waits for a notification: one that cannot be written is
+//! dropped.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,10 +16,10 @@ use crate::kafka::topics::TopicPlan;
 use crate::kafka::{PlanSettings, TopicFacts};
 use crate::model::{OnRefused, OutputId, Record, RecordOutput, partition_for};
 
-/// For how long notifications are kept, when we make their topic: 30 days.
+/// The retention of a notifications topic that we create: 30 days.
 const RETENTION_MS: &str = "2592000000";
 
-/// The kind.
+/// The kind of outputs for notifications.
 pub(super) struct Notifications;
 
 impl OutputKind for Notifications {
@@ -61,7 +63,7 @@ pub struct NotificationOutput {
 }
 
 impl NotificationOutput {
-    /// Returns the output into a topic.
+    /// Creates the output to a topic.
     ///
     /// # Errors
     /// When the built-in schema cannot be compiled, which a test excludes.
@@ -85,7 +87,7 @@ impl Output for NotificationOutput {
         let message = notification.message();
         let fields = Fields::of(notification, &message, key, stream_name, stream_arn, now_ms);
         let value = self.value.value("the notification", &fields)?;
-        // One whose topic is missing is dropped whatever its partition.
+        // A notification whose topic is missing is dropped, whatever its partition.
         let partitions = self.topic.partitions.count().unwrap_or(1);
         Ok(Some(Record {
             output: Some(self.of_record()),

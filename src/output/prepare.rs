@@ -1,5 +1,5 @@
-//! From settings to outputs: topics made or checked, schemas compiled. Asked when a connector is prepared, never while
-//! fragments are written.
+//! Prepares outputs from settings: topics are created or checked, and schemas compiled. This happens when a connector
+//! is prepared, never while fragments are written.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::kafka::topics::TopicPlan;
 use crate::kafka::{DataTopic, DataTopics, TopicError, TopicFacts, Topics};
 use crate::model::OnRefused;
 
-/// Why a connector's outputs cannot be had.
+/// Reasons why a connector's outputs cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// A topic cannot be made or looked at.
+    /// A topic cannot be created or looked up.
     #[error(transparent)]
     Topic(#[from] TopicError),
-    /// A topic does not take what the connector writes.
+    /// A topic does not accept the connector's records.
     #[error(transparent)]
     Mismatch(#[from] SettingMismatch),
     /// A built-in schema cannot be compiled.
@@ -32,12 +32,13 @@ pub struct Preparer {
     config: Arc<WorkerConfig>,
     topics: Arc<Topics>,
     data_topics: Arc<DataTopics>,
-    /// Topics of the worker, which its connectors share: made or checked when one is first needed, and again when it is gone.
+    /// The worker's topics, which its connectors share. Each is created or checked when first needed, and again when it
+    /// is gone.
     shared: tokio::sync::Mutex<HashMap<String, (TopicFacts, Arc<DataTopic>)>>,
 }
 
-/// Returns topics with the kinds of their outputs, in the order in which outputs are asked. Those whose records may be dropped
-/// come first, so that what keeps them from being written is told although another topic keeps the connector from starting.
+/// Returns topics with the kinds of their outputs, in the order in which outputs are called. Those whose records may be
+/// dropped come first, so that their problems are logged even if another topic keeps the connector from starting.
 fn in_order(topics: Vec<ConnectorTopic<'_>>) -> impl Iterator<Item = (&'static dyn OutputKind, ConnectorTopic<'_>)> {
     KINDS.iter().flat_map(move |kind| {
         let of_kind = topics.iter().copied().filter(|topic| topic.output == kind.id()).collect::<Vec<_>>();
@@ -46,15 +47,15 @@ fn in_order(topics: Vec<ConnectorTopic<'_>>) -> impl Iterator<Item = (&'static d
 }
 
 impl Preparer {
-    /// Returns what prepares outputs by this worker's settings.
+    /// Creates a preparer with this worker's settings.
     pub fn new(config: Arc<WorkerConfig>, topics: Arc<Topics>, data_topics: Arc<DataTopics>) -> Self {
         Self { config, topics, data_topics, shared: tokio::sync::Mutex::default() }
     }
 
-    /// Returns the outputs of a connector, with their topics made or checked.
+    /// Creates or checks the topics of a connector, and returns its outputs.
     ///
     /// # Errors
-    /// As [`PrepareError`] says. A topic whose records may be dropped is no reason: it is told in the log.
+    /// Those of [`PrepareError`]. A topic whose records may be dropped causes no error, only a log line.
     pub async fn prepare(&self, connector: &ConnectorConfig) -> Result<Outputs, PrepareError> {
         let settings = OutputSettings { worker: &self.config, connector };
         let mut outputs: Vec<Arc<dyn Output>> = Vec::new();
@@ -63,7 +64,7 @@ impl Preparer {
             let (facts, partitions) = match self.topic(&topic, &plan).await {
                 Ok(found) => found,
                 Err(error) if kind.on_refused() == OnRefused::Drop => {
-                    tracing::warn!(%error, "{} cannot be used: what would be written there is dropped", topic.setting);
+                    tracing::warn!(%error, "{} cannot be used; records for it are dropped", topic.setting);
                     (TopicFacts::default(), Arc::new(DataTopic::new(topic.name, 1)))
                 }
                 Err(error) => return Err(error.into()),
@@ -96,8 +97,8 @@ impl Preparer {
         Ok(found)
     }
 
-    /// Returns what preparing a connector would find wrong with the topics of its own, which are looked at and not made: setting
-    /// and reason.
+    /// Returns what preparing a connector would find wrong with its own topics, as setting and reason. The topics are
+    /// looked up, not created.
     pub async fn problems(&self, connector: &ConnectorConfig) -> Vec<(String, String)> {
         let settings = OutputSettings { worker: &self.config, connector };
         let mut problems = Vec::new();
@@ -106,7 +107,7 @@ impl Preparer {
             let plan = kind.topic_plan(topic.name, &settings);
             let facts = match self.topics.look(&plan).await {
                 Ok(Some(facts)) => facts,
-                // It would be made with the configuration that is planned.
+                // The topic would be created with the planned configuration.
                 Ok(None) => TopicFacts { partitions: plan.partitions, config: plan.config.clone(), created: true },
                 Err(TopicError::Refused { faults, .. }) => {
                     problems.extend(faults.into_iter().map(|fault| (fault.key, fault.reason)));

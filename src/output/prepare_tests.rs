@@ -1,13 +1,13 @@
 use super::*;
 use crate::model::OutputId;
 
-/// Adding an output is a file, a line in the list of kinds, and its settings.
+/// Adding an output takes a file, a line in the list of kinds, and its settings.
 #[test]
 fn every_kind_is_listed_once_and_the_one_that_takes_the_payload_comes_last() {
     let ids: Vec<OutputId> = KINDS.iter().map(|kind| kind.id()).collect();
     assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len());
     assert_eq!(ids.last(), Some(&OutputId::FRAGMENTS));
-    // What may be dropped comes first: why it is dropped is told whatever keeps the connector from starting.
+    // Droppable outputs come first: their problems are logged whatever keeps the connector from starting.
     let droppable = KINDS.iter().map(|kind| kind.on_refused() == OnRefused::Drop);
     assert!(droppable.clone().is_sorted_by(|before, after| before >= after), "{:?}", droppable.collect::<Vec<_>>());
 }

@@ -1,4 +1,4 @@
-//! The published schemas, and those that earlier versions published.
+//! The current schemas, and those of earlier versions.
 
 use apache_avro::Schema;
 
@@ -11,21 +11,21 @@ pub const KEY_SCHEMA: &str = include_str!("../../schemas/fragment-key.avsc");
 /// The schema of notifications.
 pub const NOTIFICATION_SCHEMA: &str = include_str!("../../schemas/notification.avsc");
 
-/// Files of these schemas, for errors.
+/// The file names of the schemas, for errors.
 pub(super) const VALUE_NAME: &str = "fragment.avsc";
 pub(super) const KEY_NAME: &str = "fragment-key.avsc";
 pub(super) const NOTIFICATION_NAME: &str = "notification.avsc";
 
-/// The media type of values and of Avro keys, as Avro's specification names what is in its binary encoding.
+/// The media type of values and of Avro keys: Avro's name for its binary encoding.
 pub(super) const CONTENT_TYPE: &str = "avro/binary";
 
-/// Schemas that values in topics may have been written with by earlier versions, with the fingerprint that these wrote.
+/// The schemas of values that earlier versions have written, with the fingerprints that these wrote.
 const EARLIER: [([u8; 8], &str); 1] = [(
     [0x4f, 0x4a, 0x67, 0x91, 0x3c, 0x2b, 0x67, 0x03],
     include_str!("../../schemas/earlier/fragment-4f4a67913c2b6703.avsc"),
 )];
 
-/// Returns every schema that a fragment's value may have been written with, each with what such values begin with.
+/// Returns every schema that a fragment's value may have been written with, each after the header of such values.
 ///
 /// # Errors
 /// When an embedded schema cannot be parsed, which a test excludes.
@@ -38,10 +38,10 @@ pub fn value_schemas() -> Result<Vec<(Vec<u8>, Schema)>, SchemaError> {
     Ok(schemas)
 }
 
-/// Returns the schema of notifications with what their values begin with.
+/// Returns the header of notifications' values, and their schema.
 ///
 /// # Errors
-/// As [`value_schemas`].
+/// When the embedded schema cannot be parsed, which a test excludes.
 pub fn notification_schema() -> Result<(Vec<u8>, Schema), SchemaError> {
     let schema = Schema::parse_str(NOTIFICATION_SCHEMA).map_err(SchemaError::avro(NOTIFICATION_NAME))?;
     Ok((single_object_header(NOTIFICATION_NAME, NOTIFICATION_SCHEMA)?, schema))

@@ -6,13 +6,14 @@ fn hex(schema: &str) -> String {
     single_object_header("test", schema).unwrap().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Computed by Java's SchemaNormalization and by fastavro; `tests/readers.rs` has both read what is written.
+/// The fingerprints were computed by Java's SchemaNormalization and by fastavro; both read our records in
+/// `tests/readers.rs`.
 #[test]
 fn fingerprints_are_those_that_other_readers_compute() {
     assert_eq!(hex(VALUE_SCHEMA), "c30182e08ca11dcf2b1f");
     assert_eq!(hex(KEY_SCHEMA), "c301c70345637248018f");
     assert_eq!(hex(NOTIFICATION_SCHEMA), "c3019f029d41273bd21f");
-    // As it was when issue 10 gave Java's fingerprint of it.
+    // Java's fingerprint of the schema at the time, from issue 10.
     assert_eq!(hex(EARLIER[0].1), "c30138a434c24f242f47");
 }
 
@@ -26,7 +27,7 @@ fn logical_types_are_taken_out_wherever_they_stand() {
     assert_ne!(hex(with), hex(&with.replace("\"int\"", "\"long\"").replace("date", "time-micros")));
 }
 
-/// What earlier versions wrote is never taken for what is written now.
+/// Values of earlier versions are never mistaken for current ones.
 #[test]
 fn every_schema_of_a_value_has_a_header_of_its_own() {
     let schemas = value_schemas().unwrap();
@@ -35,11 +36,11 @@ fn every_schema_of_a_value_has_a_header_of_its_own() {
         assert!(schemas[index + 1..].iter().all(|(other, _)| other != header));
     }
     for (fingerprint, schema) in EARLIER {
-        // The fingerprint that the earlier version computed: with the logical types left in.
+        // The earlier version computed the fingerprint with the logical types left in.
         let parsed = Schema::parse_str(schema).unwrap();
         assert_eq!(RabinFingerprintHeader::from_schema(&parsed).build_header()[2..], fingerprint);
     }
-    // That of notifications, whose schema is as it was; docs/RECORDS.md names both.
+    // The schema of notifications has not changed; docs/RECORDS.md names both fingerprints.
     let parsed = Schema::parse_str(NOTIFICATION_SCHEMA).unwrap();
     let header = RabinFingerprintHeader::from_schema(&parsed).build_header();
     let earlier: String = header[2..].iter().map(|byte| format!("{byte:02x}")).collect();

@@ -1,4 +1,4 @@
-//! The outputs of one stream: what its task makes of fragments.
+//! The outputs of one stream, with which its task turns fragments into publications.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -11,10 +11,10 @@ use super::notification::Notification;
 use crate::kafka::TopicUnusable;
 use crate::model::{DataPartition, OffsetKey, Publication, Record, StoredOffset, partition_for};
 
-/// What GetMedia sends when it does not say.
+/// The content type that GetMedia sends if it does not name one.
 const DEFAULT_CONTENT_TYPE: &str = "video/x-matroska";
 
-/// The outputs of one stream, each with the partition of its topic that the stream's records go to.
+/// The outputs of one stream, each with the partition of its topic for the stream's records.
 pub struct StreamOutputs {
     outputs: Vec<(Arc<dyn Output>, i32)>,
     key: Arc<OffsetKey>,
@@ -22,11 +22,11 @@ pub struct StreamOutputs {
 }
 
 impl StreamOutputs {
-    /// Returns the outputs of a stream. Its partition in a topic is the one that is kept with its offset, else one by the number
-    /// of partitions that the topic has now: a stream keeps its order when partitions are added.
+    /// Creates the outputs of a stream. Its partition in a topic is the one stored with its offset, or else one by the
+    /// current number of partitions: a stream keeps its order when partitions are added.
     ///
     /// # Errors
-    /// When a partition takes no records at the moment.
+    /// When a partition accepts no records at the moment.
     pub fn new(
         outputs: &Outputs,
         key: Arc<OffsetKey>,
@@ -49,15 +49,15 @@ impl StreamOutputs {
         Ok(Self { outputs, key, stream_name: stream_name.to_owned() })
     }
 
-    /// Returns where the stream's records are, topic by topic.
+    /// Returns the partitions of the stream's records, one per topic.
     pub fn data_partitions(&self) -> Vec<DataPartition> {
         let needed = self.outputs.iter().filter(|(output, _)| !output.of_record().may_be_dropped());
         let entry = |topic: &str, partition: i32| DataPartition { topic: topic.to_owned(), partition };
         needed.map(|(output, partition)| entry(&output.topic().name, *partition)).collect()
     }
 
-    /// Returns what a fragment publishes: its records in every output, and the offset that goes with them. `ingest_time` has
-    /// records get their ingest time whatever is asked for.
+    /// Returns the publication of a fragment: its records for every output, and the offset that is committed with them.
+    /// With `ingest_time`, records get their ingest time whatever is configured.
     ///
     /// # Errors
     /// When the fragment cannot be encoded.
@@ -95,10 +95,10 @@ impl StreamOutputs {
 }
 
 impl Outputs {
-    /// Returns the records of something that people should know of a stream.
+    /// Returns the records of a notification about the stream.
     ///
     /// # Errors
-    /// When it cannot be encoded.
+    /// When the notification cannot be encoded.
     pub fn notify(
         &self,
         key: &Arc<OffsetKey>,

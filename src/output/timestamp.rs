@@ -1,21 +1,21 @@
-//! Kafka's own timestamp of a record.
+//! The Kafka timestamp of a record.
 //!
-//! Event time is in the value's fields. A record stamped with an old producer time is deleted by its topic's
-//! retention at once, and one stamped over an hour ahead is refused by the broker; so ingest time is the default, and
-//! with the others both cases are caught. The broker goes by its own clock, and by when the record reaches it: so near to
-//! what it takes that either may differ, ingest time is written.
+//! Event time is in the value's fields. A record with an old producer time is deleted by its topic's retention at once,
+//! and one with a time over an hour ahead is refused by the broker; so ingest time is the default, and the other
+//! choices detect both cases. The broker uses its own clock and the time at which the record arrives: within a margin
+//! of its limits, ingest time is written.
 
 use kvs_client::Fragment;
 
 use crate::kafka::TopicFacts;
 use crate::model::RecordTimestamp;
 
-/// Which time a record gets, within what its topic takes.
+/// Chooses the timestamp of records, within the limits of their topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimestampPolicy {
-    /// Which is asked for.
+    /// The configured time.
     pub wanted: RecordTimestamp,
-    /// `retention.ms` of the topic; `None`: for ever, or compacted only.
+    /// `retention.ms` of the topic; `None`: records are kept for ever, or only compacted.
     pub retention_ms: Option<i64>,
     /// `message.timestamp.before.max.ms` of the topic.
     pub before_max_ms: i64,
@@ -23,15 +23,16 @@ pub struct TimestampPolicy {
     pub after_max_ms: i64,
 }
 
-/// Clocks differ, and records wait for their transaction, by this much at most; by less where a topic takes little.
+/// The margin for different clocks and for records that wait for their transaction; it is smaller for a topic with
+/// small limits.
 const MARGIN_MS: i64 = 60_000;
 
-/// What is left of a limit after the margin: never less than half of it.
+/// Returns what is left of a limit after the margin; never less than half of it.
 fn within(limit_ms: i64) -> i64 {
     limit_ms.saturating_sub(MARGIN_MS.min(limit_ms / 2).max(0))
 }
 
-/// A time, and why it is not the one asked for.
+/// A time, and why it is not the configured one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Chosen {
     pub(crate) millis: i64,
@@ -39,14 +40,14 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
-    /// The time a fragment came in, which is what is asked for.
+    /// Returns the ingest time, as the configured one.
     pub(crate) fn ingest(millis: i64) -> Self {
         Self { millis, replaced: None }
     }
 }
 
 impl TimestampPolicy {
-    /// Returns the policy for a topic that is like this.
+    /// Creates the policy for a topic with this configuration.
     pub fn new(wanted: RecordTimestamp, topic: &TopicFacts) -> Self {
         let deletes = topic.config.get("cleanup.policy").is_none_or(|policy| policy.contains("delete"));
         Self {

@@ -9,27 +9,27 @@ use crate::model::ShardId;
 use crate::model::contract::Contract;
 use crate::model::log::{LogError, LogErrorKind, ShardLog, TransactionalProducer};
 
-/// The most attempts to take a shard from its owner.
+/// The maximum number of attempts to acquire a shard from its owner.
 const CONTEND_ATTEMPTS_MAX: u32 = 10;
-/// The pause after the first attempt; it grows by itself with each.
+/// The pause after the first attempt; each further attempt adds as much.
 const CONTEND_PAUSE: Duration = Duration::from_millis(20);
 
 /// A shard that has been acquired.
 pub struct Acquired<P> {
-    /// Writes it.
+    /// Writes the shard.
     pub producer: P,
-    /// What its partition says.
+    /// The content of its partition.
     pub recovered: Recovered,
 }
 
-/// Acquires a shard: new producer → init → still assigned? → read to the read_uncommitted end. Where the shard turns out to
-/// be written under an id of another form, all of it is done again with that ([`crate::model::IdScheme`]).
+/// Acquires a shard: new producer → init → still assigned? → read to the read_uncommitted end. If the shard turns out
+/// to be written under an id of another form, everything is repeated with that form ([`crate::model::IdScheme`]).
 ///
-/// Nothing is decided from anything read before init: before it, an earlier owner may still commit; after it, nobody
-/// but this producer can, and what the earlier one had begun is decided.
+/// No decision is based on anything read before init: before init, an earlier owner may still commit; after it, only
+/// this producer can, and the earlier owner's transaction is decided.
 ///
 /// # Errors
-/// When any step fails; the producer is dropped then.
+/// When any step fails; the producer is then dropped.
 pub fn acquire<L: ShardLog>(
     log: &L,
     shard: ShardId,
@@ -40,7 +40,8 @@ pub fn acquire<L: ShardLog>(
     let scheme = log.id_scheme(shard);
     match acquire_as(log, shard, scheme, contract, lease, stall_timeout) {
         Err(RecoverError::IdScheme(found)) => {
-            // Nothing was written under the wrong id, and nothing that was read is used: all is done anew under the right one.
+            // Nothing was written under the wrong id, and nothing that was read is used: everything is repeated under
+            // the right one.
             log.note_id_scheme(shard, found);
             acquire_as(log, shard, found, contract, lease, stall_timeout)
         }
@@ -59,7 +60,7 @@ fn acquire_as<L: ShardLog>(
     let began = std::time::Instant::now();
     let mut producer = log.open_producer(shard, scheme)?;
     producer.init()?;
-    tracing::debug!(shard = shard.0, init_ms = began.elapsed().as_millis() as u64, "the shard's id is taken");
+    tracing::debug!(shard = shard.0, init_ms = began.elapsed().as_millis() as u64, "transactional id initialised");
     if !lease.is_held() {
         return Err(RecoverError::Released);
     }
@@ -69,11 +70,11 @@ fn acquire_as<L: ShardLog>(
     Ok(Acquired { producer, recovered })
 }
 
-/// Does what acquires a shard from its owner, and does it again when the owner, which takes it back at the same time, was
-/// quicker, or a broker is away for a moment. Blocks.
+/// Runs an attempt that acquires a shard from its owner, and repeats it if the owner, which acquires the shard back at
+/// the same time, was quicker, or a broker is briefly away. Blocks.
 ///
 /// # Errors
-/// The last attempt's; at once those that another attempt does not end.
+/// That of the last attempt; an error that another attempt would not cure is returned at once.
 pub fn contend<T>(mut attempt: impl FnMut() -> Result<T, RecoverError>) -> Result<T, RecoverError> {
     for attempts in 1..CONTEND_ATTEMPTS_MAX {
         match attempt() {
@@ -87,7 +88,7 @@ pub fn contend<T>(mut attempt: impl FnMut() -> Result<T, RecoverError>) -> Resul
 }
 
 impl RecoverError {
-    /// A short name for metrics: one of a fixed set.
+    /// Returns a short name for metrics, one of a fixed set.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Log(LogError { kind, .. }) => kind.reason(),

@@ -1,4 +1,4 @@
-//! Taking a shard: rules 1, 2, 8, 9, 11.
+//! Acquiring a shard: rules 1, 2, 8, 9, 11.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::model::log::{LogError, LogErrorKind, ShardLog, TransactionalProducer}
 use crate::model::{OffsetKey, StoredOffset};
 
 const SHARD: ShardId = ShardId(3);
-/// For what is to stall.
+/// The timeout where a stall is expected.
 const STALL: Duration = Duration::from_millis(30);
-/// For what is not, however slow the machine.
+/// The timeout where none is expected, however slow the machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn contract() -> Contract {
@@ -62,7 +62,7 @@ fn taken(log: &FakeLog, lease: &ShardLease) -> Result<Acquired<<FakeLog as Shard
 }
 
 fn refused(log: &FakeLog) -> RecoverError {
-    acquire(log, SHARD, &contract(), &ShardLease::default(), STALL).err().expect("has to be refused")
+    acquire(log, SHARD, &contract(), &ShardLease::default(), STALL).err().expect("must be refused")
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn rule_1_what_a_predecessor_commits_until_init_is_seen() {
     let mut predecessor = log.intruder(SHARD);
     predecessor.begin().unwrap();
     predecessor.send(record(key("s").to_bytes(), Some(offset("8").to_bytes()))).unwrap();
-    // Its transaction is open when the shard is taken: init decides it.
+    // Its transaction is open when the shard is acquired: init decides it.
     let successor = taken(&log, &ShardLease::default()).unwrap();
     assert_eq!(successor.recovered.positions[&key("s")], offset("7"));
     assert_eq!(predecessor.commit().unwrap_err().kind, LogErrorKind::Fenced);
@@ -104,7 +104,7 @@ fn rule_1_a_shard_that_is_released_during_init_is_not_read() {
 fn rules_2_and_8_the_target_is_the_end_and_not_the_last_stable_offset() {
     let log = FakeLog::default();
     commit(&log, "s", "7");
-    // Below an open transaction a read_committed end would say that there is nothing more to read.
+    // Below an open transaction, a read_committed end would mean that there is nothing more to read.
     log.hang_foreign_transaction(SHARD);
     commit(&log, "s", "8");
     match refused(&log) {
@@ -148,7 +148,8 @@ fn rule_9_another_group_or_count_is_refused() {
 fn rule_11_markers_at_the_end_are_passed_over() {
     let log = FakeLog::default();
     commit(&log, "s", "7");
-    // An aborted transaction: a record nobody gets, and a marker behind it. A reader that waited for a record would hang.
+    // An aborted transaction: a record that nobody gets, and a marker after it. A reader that waited for a record would
+    // hang.
     let mut aborted = log.intruder(SHARD);
     aborted.begin().unwrap();
     aborted.send(record(key("s").to_bytes(), Some(offset("8").to_bytes()))).unwrap();
@@ -198,7 +199,7 @@ fn an_offset_of_a_later_version_is_refused_and_another_stream_goes_on() {
     assert!(recovered.unreadable[&key("a")].contains("version 2"), "{recovered:?}");
 }
 
-/// The position of an earlier read is at the end of this one already: believed, it would end it with nothing read.
+/// The position of an earlier read is already at the end of this one: if it were used, nothing would be read.
 #[test]
 fn a_position_of_the_read_before_is_not_believed() {
     let log = FakeLog::default();
@@ -206,9 +207,9 @@ fn a_position_of_the_read_before_is_not_believed() {
     log.stale_positions(2, 20);
     let taken = taken(&log, &ShardLease::default()).unwrap();
     assert_eq!(taken.recovered.positions[&key("s")], offset("7"));
-    // One that never goes is said.
+    // A position that never changes is an error.
     log.stale_positions(2, usize::MAX);
-    assert!(refused(&log).to_string().contains("the read before"), "{}", refused(&log));
+    assert!(refused(&log).to_string().contains("the previous read"), "{}", refused(&log));
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn send(producer: &mut FakeProducer, number: &str) {
     producer.send(Record::of_log(&"offsets".into(), shard(), by_arn().to_bytes(), Some(value))).unwrap();
 }
 
-/// An owner of an earlier version that publishes the stream under its ARN, and has a transaction open.
+/// Returns an owner of an earlier version that publishes the stream under its ARN, and has a transaction open.
 fn publishing(log: &FakeLog) -> FakeProducer {
     let mut owner = log.intruder(shard());
     owner.begin().unwrap();
@@ -67,20 +67,20 @@ fn a_place_is_moved_under_the_fence_of_the_shard_it_lies_in() {
     let mut earlier = publishing(&log);
     let name = OffsetKey::of_stream("c", ARN);
     move_positions(&log, &contract(), shard(), STALL).unwrap();
-    // Whoever published under it does so no more, and what was not committed does not count.
+    // The owner that published under the ARN is fenced, and what it did not commit does not count.
     assert_eq!(earlier.commit().map_err(|error| error.kind), Err(LogErrorKind::Fenced));
     let found = find(&log, &contract(), shards(), STALL).unwrap();
     assert_eq!(found[&name], [(by_arn(), shard(), Ok(PositionByArn { offset: offset("7"), moved: true }))]);
-    // The shard of the name is its owner's alone.
+    // Only its owner writes the shard of the name.
     assert_eq!(log.written_shards(), [shard()]);
-    // To move it again changes nothing and writes nothing.
+    // Moving it again changes and writes nothing.
     let before = log.did();
     move_positions(&log, &contract(), shard(), STALL).unwrap();
     assert!(!log.did()[before.len()..].contains(&super::super::fake::Did::Begin));
     assert_eq!(find(&log, &contract(), shards(), STALL).unwrap(), found);
 }
 
-/// An earlier version that takes the shard again refuses the stream instead of publishing it a second time.
+/// An earlier version that acquires the shard again refuses the stream instead of publishing it a second time.
 #[test]
 fn an_earlier_version_does_not_read_a_moved_place_as_an_offset() {
     let bytes = moved_bytes(&offset("7"), "door");

@@ -8,25 +8,25 @@ use tokio::runtime::Handle;
 use super::transaction::TransactionLimits;
 use crate::model::Contract;
 
-/// How long a shard cannot be acquired before its streams say so.
+/// How long a shard may be impossible to acquire before its streams report that.
 const BLOCKED_AFTER: Duration = Duration::from_secs(20);
 
-/// How a shard is owned.
+/// The settings of a shard's owner.
 #[derive(Debug, Clone)]
 pub struct OwnerSettings {
     /// Bounds of a transaction.
     pub transaction: TransactionLimits,
-    /// How many publications may wait for the shard's thread.
+    /// The maximum number of publications that wait for the shard's thread.
     pub queue_fragments: usize,
     /// How long the recovery read may make no progress.
     pub stall_timeout: Duration,
     /// How long a released shard may take to finish; below the session timeout (rule 10).
     pub release_timeout: Duration,
-    /// The longest first delay before a lost shard is acquired again.
+    /// The maximum of the first delay before a lost shard is acquired again.
     pub reacquire_base: Duration,
-    /// The longest delay of all.
+    /// The maximum of every delay before a lost shard is acquired again.
     pub reacquire_cap: Duration,
-    /// How long a shard cannot be acquired before its streams say so.
+    /// How long a shard may be impossible to acquire before its streams report that.
     pub blocked_after: Duration,
 }
 
@@ -46,11 +46,11 @@ impl Default for OwnerSettings {
 
 /// What the owners of a worker's shards share.
 pub struct OwnerContext<L> {
-    /// Where shards live.
+    /// The log that stores the shards.
     pub log: Arc<L>,
-    /// What the offsets topic is bound to.
+    /// The contract of the offsets topic.
     pub contract: Contract,
-    /// How shards are owned.
+    /// The settings of the owners.
     pub settings: OwnerSettings,
     /// For waiting on a queue from an owner's thread.
     pub runtime: Handle,

@@ -1,5 +1,5 @@
-//! A log in memory with the semantics that matter, so that a test can put events in any order: transactional ids that
-//! fence, transactions that stay open, markers that take offsets, a last stable offset below the end.
+//! A log in memory with the semantics that matter, so that a test can order events freely: transactional ids that
+//! fence, transactions that stay open, markers that occupy offsets, a last stable offset below the end.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use crate::model::Record;
 use crate::model::ShardId;
 use crate::model::log::{Bounds, LogError, LogErrorKind, OffsetReader, OffsetRecord, ShardLog, TransactionalProducer};
 
-/// What happened, in the order it did.
+/// A step that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Did {
     Open,
@@ -32,7 +32,7 @@ enum Entry {
 #[derive(Default)]
 struct State {
     did: Vec<Did>,
-    /// Whoever inits gets the next epoch; who has an older one is fenced.
+    /// Each init gets the next epoch; producers with an older one are fenced.
     epochs: HashMap<Id, u64>,
     entries: HashMap<ShardId, Vec<Entry>>,
     transactions: u64,
@@ -40,7 +40,7 @@ struct State {
     /// Committed records of other topics: keys and values.
     published: Vec<(String, String)>,
     pending: HashMap<u64, Vec<(String, String)>>,
-    /// Errors to come: at this step, this kind.
+    /// Errors to return: the step and the kind.
     faults: Vec<(Did, LogErrorKind)>,
     /// An offset to which the log is cut once reading has begun.
     truncate_to: Option<usize>,
@@ -51,15 +51,15 @@ struct State {
     /// Open transactions, and the shard whose id began them.
     producers: HashMap<u64, Id>,
     schemes: HashMap<ShardId, IdScheme>,
-    /// A topic that may not be written.
+    /// A topic that must not be written.
     refused_topic: Option<String>,
-    /// The refusal names the record.
+    /// Whether the refusal names the record.
     refused_by_name: bool,
     /// Topics without a leader.
     offline: Vec<String>,
     /// Topics of all records sent, committed or not.
     sent_to: Vec<String>,
-    /// So many questions for a position behind a seek are answered with this one, of a read before.
+    /// The position of an earlier read, and how many more times it is returned after a seek.
     stale: Option<(i64, usize)>,
 }
 
@@ -76,7 +76,7 @@ pub(super) struct FakeProducer {
     id: Id,
     epoch: u64,
     transaction: Option<u64>,
-    /// Index of the record of the transaction that went to a topic that may not be written.
+    /// Index of the transaction's first record for a topic that must not be written.
     refused: Option<usize>,
     sent: usize,
 }
@@ -106,17 +106,17 @@ impl FakeLog {
         self.state().published.iter().map(|(_, value)| value.clone()).collect()
     }
 
-    /// The next time this step is made, it fails.
+    /// Makes the next step of this kind fail.
     pub(super) fn fail(&self, at: Did, kind: LogErrorKind) {
         self.state().faults.push((at, kind));
     }
 
-    /// Transactions with a record for this topic are refused as a whole; it is not said for which topic.
+    /// Refuses transactions with a record for this topic as a whole, without naming the topic.
     pub(super) fn refuse_topic(&self, topic: &str) {
         self.state().refused_topic = Some(topic.to_owned());
     }
 
-    /// The record of a transaction that goes to this topic is refused by its index.
+    /// Refuses a transaction's record for this topic, named by its index.
     pub(super) fn refuse_records_of(&self, topic: &str) {
         let mut state = self.state();
         (state.refused_topic, state.refused_by_name) = (Some(topic.to_owned()), true);
@@ -134,7 +134,7 @@ impl FakeLog {
         }
     }
 
-    /// Seeks come into force late: positions are those of a read before, for this many questions.
+    /// Makes seeks take effect late: `position`, of an earlier read, is returned this many times.
     pub(super) fn stale_positions(&self, position: i64, questions: usize) {
         self.state().stale = Some((position, questions));
     }
@@ -152,7 +152,7 @@ impl FakeLog {
         self.state().after_init = Some(Box::new(then));
     }
 
-    /// Another owner of the shard's id, as a process of its own would be.
+    /// Returns another owner of the shard's id, like that of another process.
     pub(super) fn intruder(&self, shard: ShardId) -> FakeProducer {
         self.intruder_as(shard, IdScheme::default())
     }
@@ -163,7 +163,7 @@ impl FakeLog {
         intruder
     }
 
-    /// The epoch of a shard that nobody has asked for.
+    /// Returns the epoch of a shard's id.
     pub(super) fn epoch(&self, shard: ShardId) -> u64 {
         self.epoch_of((shard, IdScheme::default()))
     }
@@ -172,14 +172,14 @@ impl FakeLog {
         self.state().epochs.get(&id).copied().unwrap_or(0)
     }
 
-    /// Partitions of the offsets topic that hold anything.
+    /// Returns the partitions of the offsets topic that contain anything.
     pub(super) fn written_shards(&self) -> Vec<ShardId> {
         let mut shards: Vec<ShardId> = self.state().entries.keys().copied().collect();
         shards.sort();
         shards
     }
 
-    /// A transaction of an id that is not the shard's, which no init decides: what rule 3 is there to exclude.
+    /// Opens a transaction under an id that is not the shard's, which no init decides; rule 3 excludes this.
     pub(super) fn hang_foreign_transaction(&self, shard: ShardId) {
         let mut state = self.state();
         state.transactions += 1;
@@ -262,7 +262,7 @@ impl TransactionalProducer for FakeProducer {
         let epoch = state.epochs.entry(self.id).or_default();
         *epoch += 1;
         self.epoch = *epoch;
-        // Whatever the predecessor had begun is aborted.
+        // Open transactions of the predecessor are aborted.
         let open: Vec<u64> = state.producers.iter().filter(|(_, id)| **id == self.id).map(|(open, _)| *open).collect();
         for transaction in open {
             decide(&mut state, self.shard, transaction, false);
@@ -338,7 +338,7 @@ impl Drop for FakeProducer {
 }
 
 impl FakeReader {
-    /// The last stable offset: where the first open transaction begins.
+    /// Returns the last stable offset: the begin of the first open transaction.
     fn stable_end(state: &State, shard: ShardId) -> usize {
         let entries = state.entries.get(&shard).map_or(&[][..], Vec::as_slice);
         let open = |entry: &Entry| matches!(entry, Entry::Record { transaction, .. } if !state.decided.contains_key(transaction));
@@ -366,7 +366,7 @@ impl OffsetReader for FakeReader {
 
     fn poll(&mut self) -> Result<Option<OffsetRecord>, LogError> {
         let mut state = self.log.state();
-        // A poll gives the position of what it reads.
+        // A poll sets the position.
         state.stale = None;
         let end = Self::stable_end(&state, self.shard);
         let entries = state.entries.get(&self.shard).map_or(&[][..], Vec::as_slice);

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 
-fn place(topic: &str, position: i64) -> ConfigOffset {
+fn config_offset(topic: &str, position: i64) -> ConfigOffset {
     ConfigOffset { topic: topic.to_owned(), position }
 }
 
@@ -12,15 +12,15 @@ fn a_place_is_waited_for_until_it_is_applied_or_the_shard_is_not_held() {
     let gate = ConfigGate::new("configs");
     gate.apply(5);
     // What is applied, and what is another log's, is not waited for.
-    gate.wait(&place("configs", 5), &|| true);
-    gate.wait(&place("others", 99), &|| true);
-    gate.wait(&place("configs", 99), &|| false);
+    gate.wait(&config_offset("configs", 5), &|| true);
+    gate.wait(&config_offset("others", 99), &|| true);
+    gate.wait(&config_offset("configs", 99), &|| false);
     let (ask, asked) = mpsc::channel();
     std::thread::scope(|scope| {
-        // Whoever waits asks again and again whether the shard is held.
-        let waiting = scope.spawn(|| gate.wait(&place("configs", 7), &|| ask.send(()).is_ok()));
+        // A waiting owner checks again and again whether the shard is held.
+        let waiting = scope.spawn(|| gate.wait(&config_offset("configs", 7), &|| ask.send(()).is_ok()));
         gate.apply(6);
-        // It never goes back.
+        // The applied config offset never goes back.
         gate.apply(2);
         while asked.try_recv().is_ok() {}
         for _ in 0..2 {
@@ -31,16 +31,17 @@ fn a_place_is_waited_for_until_it_is_applied_or_the_shard_is_not_held() {
     });
 }
 
-/// A standalone worker's log ends with its process, and what it left in a shard stays: the next one does not wait for it.
+/// A standalone worker's log ends with its process, but its config offset stays in a shard; the next worker does not
+/// wait for it.
 #[test]
 fn a_place_of_a_log_in_memory_is_of_that_log_alone() {
     use crate::cluster::{ConfigStore, MemoryLog};
     let (before, now) = (MemoryLog::default(), MemoryLog::default());
     assert_ne!(before.topic(), now.topic());
-    // Or this would wait for as long as it is held.
-    ConfigGate::new(now.topic()).wait(&place(before.topic(), 99), &|| true);
+    // Otherwise this would wait for as long as the shard is held.
+    ConfigGate::new(now.topic()).wait(&config_offset(before.topic(), 99), &|| true);
     let asked = std::cell::Cell::new(0);
     let held = || asked.replace(asked.get() + 1) < 1;
-    ConfigGate::new(now.topic()).wait(&place(now.clone().topic(), 99), &held);
-    assert!(asked.get() > 1, "a place of its own is waited for");
+    ConfigGate::new(now.topic()).wait(&config_offset(now.clone().topic(), 99), &held);
+    assert!(asked.get() > 1, "a config offset of its own log is waited for");
 }

@@ -1,12 +1,12 @@
-//! Whether a shard is still this worker's.
+//! The lease on a shard: whether it is still this worker's.
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// The right to own a shard, from its assignment to its revocation. It is released once and for all: a shard that is assigned
-/// again has a new lease. Clones share it.
+/// The right to own a shard, from its assignment to its revocation. It is released once and for all: a shard that is
+/// assigned again has a new lease. Clones share the lease.
 #[derive(Debug, Clone, Default)]
 pub struct ShardLease {
     released: CancellationToken,
@@ -19,13 +19,13 @@ impl ShardLease {
         !self.released.is_cancelled()
     }
 
-    /// Has the owner acquire the shard anew, because somebody else has altered what its partition says. An owner that writes
-    /// finds out by being fenced; one that has nothing to write has to be told.
+    /// Makes the owner acquire the shard again, because its partition was altered by somebody else. An owner that
+    /// writes is fenced and so finds out; one that has nothing to write has to be told.
     pub fn reacquire(&self) {
         self.altered.notify_one();
     }
 
-    /// Has the owner let the shard go.
+    /// Makes the owner release the shard.
     pub fn release(&self) {
         self.released.cancel();
     }
@@ -35,7 +35,7 @@ impl ShardLease {
         self.released.cancelled().await;
     }
 
-    /// Waits until the shard is to be acquired anew.
+    /// Waits until the shard is to be acquired again.
     pub(super) async fn altered(&self) {
         self.altered.notified().await;
     }

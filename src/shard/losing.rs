@@ -1,4 +1,5 @@
-//! What an owner does when it has lost its shard, or cannot acquire it: whose fault it is, and who is told.
+//! What an owner does after losing its shard, or when it cannot acquire it: finds the cause, and tells whom it
+//! concerns.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,34 +13,34 @@ use super::transaction::{Failed, RefusedRecord};
 use crate::model::{LogErrorKind, OffsetReader, ShardId, ShardLog};
 use crate::telemetry;
 
-/// How long a transaction has one stream's records, after a refusal that named none: those that are refused fail meanwhile.
+/// How long a transaction has only one stream's records after an unnamed refusal; refused streams fail meanwhile.
 const ISOLATED_FOR: Duration = Duration::from_secs(600);
 
 /// What an owner has learned from losing its shard.
 #[derive(Debug, Default)]
 pub(super) struct Losing {
-    /// When a transaction with several streams was refused without a word of whose record it was.
+    /// When a transaction with several streams was refused without naming a record.
     refused_unnamed: Option<Instant>,
-    /// Where the records of the transaction that was not completed went.
+    /// The partitions of the records in the transaction that was not completed.
     partitions: BTreeSet<(Arc<str>, i32)>,
-    /// When the first attempt to acquire it began that has failed.
+    /// When the first of the failed attempts to acquire the shard began.
     since: Option<Instant>,
 }
 
 impl Losing {
-    /// Notes that the shard is acquired.
+    /// Records that the shard has been acquired.
     pub(super) fn acquired(&mut self) {
         self.since = None;
         self.partitions.clear();
     }
 
-    /// Returns whether a transaction is to have the records of one stream only, so that a refusal shows whose it is.
+    /// Returns whether a transaction may have only one stream's records, so that a refusal shows whose record it is.
     pub(super) fn isolates_streams(&self) -> bool {
         self.refused_unnamed.is_some_and(|when| when.elapsed() < ISOLATED_FOR)
     }
 
-    /// Notes that the shard could not be acquired, by an attempt that began at `began`. When that goes on, its streams say
-    /// so, with the cause.
+    /// Records that the shard could not be acquired, by an attempt that began at `began`. If that lasts, its streams
+    /// report it, with the cause.
     pub(super) fn not_acquired(
         &mut self,
         shard: ShardId,
@@ -59,36 +60,36 @@ impl Losing {
             .collect();
         let cause = if offline.is_empty() {
             format!(
-                "{error}; if this goes on, look for a broker or a partition that is offline, and for a hanging transaction \
+                "{error}; if this continues, look for a broker or a partition that is offline, and for a hanging transaction \
                  (kafka-transactions.sh find-hanging)"
             )
         } else {
-            // The coordinator cannot write its marker there, and gives the id to nobody before.
-            format!("its last transaction cannot be completed before this is mended: {}", offline.join("; "))
+            // The coordinator cannot write its marker there, and hands the id to nobody before it has.
+            format!("its last transaction cannot be completed before this is fixed: {}", offline.join("; "))
         };
-        let reason = format!("shard {shard} cannot be taken, for {} s now: {cause}", waited.as_secs());
-        // Of no use but to order what is said of the shard.
+        let reason = format!("shard {shard} cannot be acquired, for {} s now: {cause}", waited.as_secs());
+        // Only used to order the reports about the shard.
         let end = context.log.with_reader(|reader| reader.bounds(shard));
         tracing::error!(
             shard = shard.0,
             offsets_topic = context.log.offsets_topic(),
             reason,
-            "the shard's streams stand still"
+            "the shard's streams make no progress"
         );
         sources.blocked(reason, end.map_or(0, |bounds| bounds.end));
     }
 
-    /// Says why the shard was lost, and gives up whose fault it is.
+    /// Logs why the shard was lost, and gives up whatever caused it.
     ///
-    /// | refusal | whose it is | what follows |
+    /// | refusal | caused by | consequence |
     /// |---|---|---|
-    /// | names a record that may be dropped | its topic's | the topic's records are dropped for a while |
-    /// | names a record that is too large | its stream's | the stream fails |
-    /// | names a record whose time is not taken | its stream's | the stream writes ingest time for a while |
-    /// | names a record whose topic takes none | its topic's | all streams that write there fail |
-    /// | names none, and some records may be dropped | maybe theirs | these are dropped for a while; it shows by the next |
-    /// | names none, of one stream or one topic | theirs | all streams that write to the same topics fail |
-    /// | names none, of several streams | not known | a transaction has one stream's records for a while; it shows by the next |
+    /// | names a record that may be dropped | its topic | the topic's records are dropped for a while |
+    /// | names a record that is too large | its stream | the stream fails |
+    /// | names a record whose time is refused | its stream | the stream writes ingest time for a while |
+    /// | names a record whose topic accepts none | its topic | all streams that write there fail |
+    /// | names none, and some records may be dropped | maybe those | they are dropped for a while; the next refusal shows |
+    /// | names none, and there is one stream or one topic | that one | all streams that write to the same topics fail |
+    /// | names none, and there are several streams | unknown | a transaction has one stream's records for a while; the next refusal shows |
     pub(super) fn lose(
         &mut self,
         (shard, offsets_topic): (ShardId, &str),
@@ -108,16 +109,16 @@ impl Losing {
                 let limit =
                     limit_bytes.map_or("the topic's max.message.bytes".to_owned(), |limit| format!("{limit} bytes"));
                 let reason = format!(
-                    "a record of {size_bytes} bytes is larger than its topic takes ({limit}); raise max.message.bytes of \
+                    "a record of {size_bytes} bytes is larger than its topic accepts ({limit}); raise max.message.bytes of \
                      the topic, or lower kvs.fragment.max.size.bytes"
                 );
                 sources.fail(&stream, reason);
             }
             (LogErrorKind::TimestampRefused { .. }, Some(RefusedRecord { stream, .. })) => {
                 tracing::warn!(shard = shard.0, offsets_topic, connector = %stream.connector, stream = %stream.stream, %error,
-                    "the broker takes no record with the time that record.timestamp asks for: the stream's records get their \
-                     ingest time for an hour; see message.timestamp.before.max.ms and message.timestamp.after.max.ms of the \
-                     topic, and the clocks");
+                    "the broker refuses the timestamp that record.timestamp selects: the stream's records get their ingest \
+                     time for an hour; see message.timestamp.before.max.ms and message.timestamp.after.max.ms of the topic, \
+                     and the clocks");
                 sources.timestamp_refused(&stream);
             }
             (LogErrorKind::TopicRefused { .. }, Some(RefusedRecord { topic, .. })) => {
@@ -132,14 +133,16 @@ impl Losing {
             _ if is_unnamed && !needed_topics.is_empty() => {
                 self.refused_unnamed = Some(Instant::now());
                 tracing::warn!(shard = shard.0, offsets_topic, %error,
-                    "lost the shard; to find whose record is refused, a transaction has one stream's records for a while");
+                    "lost the shard; to find whose record is refused, each transaction has one stream's records for a while");
             }
             (LogErrorKind::Fenced, _) => {
-                // A take-over, or the broker's transaction timeout: they look alike (rules 5 and 7).
-                tracing::warn!(shard = shard.0, offsets_topic, %error, "fenced; the shard is acquired again if it is still ours");
+                // A takeover, or the broker's transaction timeout: they look alike (rules 5 and 7).
+                tracing::warn!(shard = shard.0, offsets_topic, %error,
+                "fenced; the shard is acquired again if it is still assigned");
             }
             _ => {
-                tracing::warn!(shard = shard.0, offsets_topic, %error, "lost the shard; it is acquired again if it is still ours")
+                tracing::warn!(shard = shard.0, offsets_topic, %error,
+                "lost the shard; it is acquired again if it is still assigned");
             }
         }
     }

@@ -1,13 +1,13 @@
-//! A connector's offsets on their way from one offsets topic to another.
+//! Moves a connector's offsets from one offsets topic to another.
 //!
-//! **Contract.** Offsets are moved while nobody publishes for the connector: where the config log is at a config offset, the
-//! connector is STOPPED, or there is none. [`ShardsOfTopic::take_out`] acquires every shard of the old topic and leaves that
-//! config offset in it, so that whoever owned the shard loses it, all that was published is seen, and nobody who acquires
-//! it again publishes for the connector before knowing that it is stopped. [`ShardsOfTopic::put_in`] makes the new
-//! topic say the same, under the fence of each of its shards. Neither decides where the offsets are: the config log does,
-//! afterwards, in the change that names the new topic, and only if the connector was not changed meanwhile. Until then the
-//! copies are nobody's; from then on what is left in the old topic is ([`ShardsOfTopic::forget`] removes it). A move that
-//! was overtaken by a later one finds that one's config offset in the shards and writes nothing.
+//! **Contract.** Offsets are moved while nobody publishes for the connector: at a given config offset the connector is
+//! STOPPED, or does not exist. [`ShardsOfTopic::take_out`] acquires every shard of the old topic and writes that config
+//! offset to it, so that the shard's owner loses it, everything published is seen, and no later owner publishes for the
+//! connector before knowing that it is stopped. [`ShardsOfTopic::put_in`] writes the same offsets to the new topic,
+//! under the fence of each of its shards. Neither decides which topic counts: the config log does, afterwards, in the
+//! change that names the new topic, and only if the connector was not changed meanwhile. Until then the copies are
+//! unused; from then on the old topic's offsets are ([`ShardsOfTopic::forget`] deletes them). A move that was overtaken
+//! by a later one finds the later config offset in the shards and writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -19,42 +19,42 @@ use super::{ConfigOffset, ShardLease};
 use crate::model::log::write_transaction;
 use crate::model::{Contract, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset, sequence};
 
-/// Shards that are acquired at once.
+/// The number of shards that are acquired at once.
 const AT_ONCE: usize = 5;
 
 /// The shards of one offsets topic.
 pub struct ShardsOfTopic<'a, L> {
-    /// Where they are.
+    /// The log that stores the shards.
     pub log: &'a L,
-    /// What the topic is bound to.
+    /// The contract of the topic.
     pub contract: &'a Contract,
-    /// How many there are.
+    /// The number of shards.
     pub count: ShardCount,
-    /// A shard that makes no progress for this long is given up.
+    /// How long a shard may make no progress before it is given up.
     pub stall_timeout: Duration,
 }
 
-/// What is made of shards that nobody has begun in a topic that offsets are taken out of.
+/// What a shard without a contract means, in a topic that offsets are taken out of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unbegun {
-    /// They have no offsets.
+    /// It has no offsets.
     Empty,
-    /// They had offsets, which are gone: offsets that were moved to the topic were written to all of its shards.
+    /// It has lost its offsets: moving offsets to the topic wrote to all of its shards.
     Lost,
 }
 
-/// The offsets of a connector, as they were taken out of a topic.
+/// The offsets of a connector that were taken out of a topic.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct TakenOut {
     /// Offsets, by the streams' names.
     offsets: BTreeMap<OffsetKey, StoredOffset>,
-    /// Sequences of streams, those without an offset too.
+    /// Sequences of streams, including those without an offset.
     sequences: BTreeMap<OffsetKey, i64>,
     /// The highest lease epoch of the shards.
     lease_epoch: i64,
 }
 
-/// Why offsets were not moved.
+/// Reasons why offsets were not moved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MoveError {
     /// A shard cannot be read or written.
@@ -67,7 +67,7 @@ pub enum MoveError {
         /// Why.
         source: Box<RecoverError>,
     },
-    /// An offset cannot be read: without it the stream would be published again.
+    /// An offset cannot be read; without it the stream would be published again.
     #[error("shard {shard} of topic {topic}: {reason}")]
     Unreadable {
         /// The shard.
@@ -77,10 +77,10 @@ pub enum MoveError {
         /// Why.
         reason: String,
     },
-    /// A shard has lost what was in it.
+    /// A shard has lost its records.
     #[error(
-        "shard {shard} of topic {topic}: the topic was deleted and made anew, and with it the positions of streams are gone: bring \
-         it back as it was; or delete the connector and make it again, and its streams begin anew"
+        "shard {shard} of topic {topic}: the topic was deleted and recreated, and the positions of streams are lost with it: \
+         restore it; or delete the connector and create it again, and its streams start over"
     )]
     Lost {
         /// The shard.
@@ -88,7 +88,7 @@ pub enum MoveError {
         /// Its topic.
         topic: String,
     },
-    /// The offsets of a shard were moved or altered by somebody else who began later.
+    /// The offsets of a shard were moved or altered by a later request.
     #[error("shard {shard} of topic {topic} was altered meanwhile; try again")]
     Overtaken {
         /// The shard.
@@ -99,7 +99,7 @@ pub enum MoveError {
 }
 
 impl<L: ShardLog> ShardsOfTopic<'_, L> {
-    /// Does something for every shard, a few at once, for most of the time is spent waiting for Kafka. Blocks.
+    /// Does something for every shard, a few at once, because most of the time is spent waiting for Kafka. Blocks.
     fn each<T: Send>(&self, work: impl Fn(ShardId) -> Result<T, MoveError> + Sync) -> Result<Vec<T>, MoveError> {
         let next = AtomicI32::new(0);
         let run = || {
@@ -113,7 +113,7 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
             }
         };
         std::thread::scope(|scope| {
-            // Where no thread can be started this one does it all.
+            // If no thread can be started, this one does all the work.
             let start = |_| std::thread::Builder::new().name("moving".to_owned()).spawn_scoped(scope, run).ok();
             let threads: Vec<_> = (1..AT_ONCE).filter_map(start).collect();
             let mut done = run();
@@ -132,8 +132,8 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         self.log.offsets_topic().to_owned()
     }
 
-    /// Has every shard know the config offset at which the connector is stopped, and returns the connector's offsets. They
-    /// stay where they are. Blocks.
+    /// Writes to every shard the config offset at which the connector is stopped, and returns the connector's offsets,
+    /// which also stay in the topic. Blocks.
     ///
     /// # Errors
     /// When a shard cannot be acquired, or an offset of the connector cannot be read.
@@ -160,10 +160,10 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         Ok(taken)
     }
 
-    /// Makes the topic say of the connector's streams what was taken out of another one, and nothing else. Blocks.
+    /// Replaces the topic's offsets of the connector's streams by those taken out of another topic. Blocks.
     ///
     /// # Errors
-    /// When a shard cannot be acquired, or somebody who began later was there before.
+    /// When a shard cannot be acquired, or a later request was quicker.
     pub fn put_in(&self, connector: &str, taken: &TakenOut, stopped: &ConfigOffset) -> Result<(), MoveError> {
         self.each(|shard| {
             let mut overtaken = false;
@@ -181,8 +181,8 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         Ok(())
     }
 
-    /// Removes what the topic still says of the connector's streams after they were moved to another one, where nobody has
-    /// moved or altered anything since. Blocks.
+    /// Deletes the connector's offsets from shards of the topic after they were moved to another one, unless a later
+    /// request has moved or altered anything since. Blocks.
     ///
     /// # Errors
     /// When a shard cannot be acquired.
@@ -198,16 +198,16 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         Ok(())
     }
 
-    /// Returns what a shard has to say first, and the config offset that whoever acquires it waits for: never an earlier one
-    /// than it says already.
+    /// Returns a shard's first records, if missing, and the config offset that its owners wait for: never an earlier
+    /// one than it already has.
     fn quiet(&self, recovered: &Recovered, stopped: &ConfigOffset) -> Vec<KeyValue> {
         let first = recovered.first_records(self.contract).into_iter().map(|(key, value)| (key, Some(value)));
         let waited_for = recovered.highest_config_offset(stopped).to_bytes();
         first.chain([(CONFIG_OFFSET_KEY.to_vec(), Some(waited_for))]).collect()
     }
 
-    /// Returns the records by which a shard says of the connector's streams what `taken` says. Sequences never go back: one
-    /// that the shard knows from an earlier life goes on.
+    /// Returns the records that replace a shard's offsets of the connector's streams by those in `taken`. Sequences
+    /// never go back: one that the shard still knows from earlier is continued.
     fn replaced(&self, shard: ShardId, connector: &str, recovered: &Recovered, taken: &TakenOut) -> Vec<KeyValue> {
         let of_shard = |key: &&OffsetKey| self.count.shard_of(&key.to_bytes()) == shard;
         let new = taken.offsets.keys().chain(taken.sequences.keys()).filter(of_shard);
@@ -215,14 +215,14 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         let records = keys.into_iter().flat_map(|key| {
             let last = taken.sequences.get(key).copied().max(recovered.sequences.last(key));
             let offset = taken.offsets.get(key).map(|offset| StoredOffset { sequence: last, ..offset.clone() });
-            // The sequence stands in the offset; without one it stands alone.
+            // The sequence is stored in the offset, or in a record of its own if there is none.
             let alone = last.filter(|_| offset.is_none()).map(sequence::value_bytes);
             [(sequence::key_bytes(key), alone), (key.to_bytes(), offset.map(|offset| offset.to_bytes()))]
         });
         records.collect()
     }
 
-    /// Acquires a shard as an owner does, and writes into it what is decided on by what it says; returns that.
+    /// Acquires a shard as an owner does, and writes what `decide` returns for its content. Returns the content.
     fn write(
         &self,
         shard: ShardId,
@@ -243,23 +243,23 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
     }
 }
 
-/// A key, and a value or what deletes it.
+/// A key and its value; `None` is a tombstone.
 type KeyValue = (Vec<u8>, Option<Vec<u8>>);
 
-/// Returns the streams of a connector that a shard says anything of.
+/// Returns the streams of a connector for which a shard has any record.
 fn known_of<'a>(connector: &'a str, recovered: &'a Recovered) -> impl Iterator<Item = &'a OffsetKey> {
     let known = recovered.positions.keys().chain(recovered.unreadable.keys()).chain(recovered.by_arn.keys());
     let known = known.chain(recovered.sequences.iter().map(|(key, _)| key));
     known.filter(move |key| key.connector == connector)
 }
 
-/// Whether a shard waits for a later config offset than this one.
+/// Returns whether a shard waits for a later config offset than this one.
 fn is_later(recovered: &Recovered, stopped: &ConfigOffset) -> bool {
     recovered.highest_config_offset(stopped) != *stopped
 }
 
 impl TakenOut {
-    /// Adds what a shard says of the connector's streams.
+    /// Adds a shard's offsets of the connector's streams.
     fn add(&mut self, connector: &str, recovered: Recovered) {
         let mine = |key: &OffsetKey| key.connector == connector;
         let by_arn = recovered.by_arn.into_iter().filter_map(|(key, found)| Some((key.by_name()?, found.offset)));
@@ -284,7 +284,7 @@ impl TakenOut {
         }
     }
 
-    /// Returns how many streams have an offset.
+    /// Returns the number of streams with an offset.
     pub fn len(&self) -> usize {
         self.offsets.len()
     }

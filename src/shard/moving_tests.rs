@@ -41,7 +41,7 @@ fn shard_of(key: &OffsetKey) -> ShardId {
     ShardCount::new(SHARDS).unwrap().shard_of(&key.to_bytes())
 }
 
-/// Writes as the owner of a shard does, and leaves a transaction of its own open behind it.
+/// Writes as the owner of a shard does, and returns it with another transaction open.
 fn publish(log: &FakeLog, key: &OffsetKey, value: Option<Vec<u8>>) -> FakeProducer {
     let shard = shard_of(key);
     let topic: std::sync::Arc<str> = log.offsets_topic().into();
@@ -55,7 +55,7 @@ fn read(log: &FakeLog, shard: ShardId) -> Recovered {
     log.with_reader(|reader| recover(reader, shard, &contract(), STALL, &|| true)).unwrap()
 }
 
-/// What a topic says of a connector's streams: number and sequence of each that has an offset, and sequences.
+/// Returns a topic's offsets of a connector: number and sequence of each stream with an offset, and other sequences.
 fn said(log: &FakeLog, connector: &str) -> Vec<(String, Option<String>, Option<i64>)> {
     let mut found = BTreeMap::new();
     for shard in (0..SHARDS).map(ShardId) {
@@ -89,7 +89,7 @@ fn offsets_and_sequences_are_moved_under_the_fences_of_both_topics_and_no_other_
     let mut owner = publish(&from, &key("c", "door"), Some(offset("7", 3).to_bytes()));
     publish(&from, &key("d", "door"), Some(offset("9", 1).to_bytes()));
     publish(&from, &key("c", ARN), Some(offset("5", 2).to_bytes()));
-    // One that was reset has its sequence alone.
+    // A stream that was reset has only a sequence.
     let reset = key("c", "reset");
     let alone = Record::of_log(
         &"offsets".into(),
@@ -98,17 +98,17 @@ fn offsets_and_sequences_are_moved_under_the_fences_of_both_topics_and_no_other_
         Some(sequence::value_bytes(4)),
     );
     write_transaction(&mut from.intruder(shard_of(&reset)), [alone]).unwrap();
-    // The new topic has something of an earlier life.
+    // The new topic still has records from earlier.
     let mut there = publish(&to, &key("c", "gone"), Some(offset("99", 50).to_bytes()));
     assert_eq!(move_all(&from, &to, 10).unwrap().len(), 2);
-    // Its sequence there goes on, should the stream come again.
+    // Its sequence there continues, should the stream come again.
     let moved = [row("door", Some("7"), 3), row("gone", None, 50), row("reset", None, 4), row("yard", Some("5"), 2)];
     assert_eq!(said(&to, "c"), moved);
-    // Whoever had the shards writes no more there, in either topic.
+    // The former owners of the shards cannot write any more, in either topic.
     for owner in [&mut owner, &mut there] {
         assert_eq!(owner.commit().map_err(|error| error.kind), Err(LogErrorKind::Fenced));
     }
-    // Every shard waits for the config offset, of streams without an offset, too, and has its contract.
+    // Every shard waits for the config offset, even without offsets, and has its contract.
     for log in [&from, &to] {
         for shard in (0..SHARDS).map(ShardId) {
             let recovered = read(log, shard);
@@ -116,7 +116,7 @@ fn offsets_and_sequences_are_moved_under_the_fences_of_both_topics_and_no_other_
             assert!(recovered.has_contract);
         }
     }
-    // Nothing was taken away before anybody has decided.
+    // Nothing is deleted before the move has been decided.
     assert_eq!(said(&from, "d"), [row("door", Some("9"), 1)]);
     of(&from, &contract()).forget("c", &stopped(10)).unwrap();
     assert!(said(&from, "c").iter().all(|(_, number, _)| number.is_none()));
@@ -145,13 +145,13 @@ fn a_move_that_was_overtaken_writes_nothing_into_the_topic_and_forgets_nothing()
     publish(&from, &key("c", "door"), Some(offset("7", 3).to_bytes()));
     let contract = contract();
     let slow = of(&from, &contract).take_out("c", &stopped(10), Unbegun::Empty).unwrap();
-    // Another worker began later, and its move is complete; the connector has published since.
+    // Another worker's later move is complete; the connector has published since.
     move_all(&from, &to, 20).unwrap();
     publish(&to, &key("c", "door"), Some(offset("8", 4).to_bytes()));
     let overtaken = of(&to, &contract).put_in("c", &slow, &stopped(10)).unwrap_err();
     assert!(matches!(overtaken, MoveError::Overtaken { .. }), "{overtaken}");
     assert_eq!(said(&to, "c"), [row("door", Some("8"), 4)]);
-    // It comes to forgetting after the offsets have come back.
+    // The overtaken move deletes only after the offsets have come back.
     move_all(&to, &from, 30).unwrap();
     of(&from, &contract).forget("c", &stopped(20)).unwrap();
     assert_eq!(said(&from, "c"), [row("door", Some("8"), 4)]);
@@ -168,7 +168,7 @@ fn offsets_that_cannot_be_read_are_not_moved() {
     let error = move_all(&from, &to, 10).unwrap_err();
     assert!(matches!(error, MoveError::Unreadable { .. }), "{error}");
     assert!(to.written_shards().is_empty());
-    // Another connector's are none of its business.
+    // Offsets of other connectors do not matter.
     publish(&from, &key("c", "door"), Some(offset("7", 3).to_bytes()));
     publish(&from, &key("d", "door"), Some(br#"{"version":9}"#.to_vec()));
     assert_eq!(move_all(&from, &to, 11).unwrap().len(), 1);
@@ -180,7 +180,7 @@ fn a_topic_that_was_made_anew_is_not_taken_for_one_without_offsets() {
     publish(&log, &key("c", "door"), Some(offset("7", 3).to_bytes()));
     let error = of(&log, &contract()).take_out("c", &stopped(10), Unbegun::Lost).unwrap_err();
     assert!(matches!(error, MoveError::Lost { .. }), "{error}");
-    // Nothing was written to any shard that would make it look begun.
+    // Nothing was written to any shard that would make it look started.
     assert_eq!(log.written_shards(), [shard_of(&key("c", "door"))]);
 }
 

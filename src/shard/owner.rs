@@ -1,7 +1,7 @@
-//! The life of a shard in a worker: acquire, write, lose, acquire again; until it is released.
+//! The life of a shard in a worker: it is acquired, written, lost and acquired again, until it is released.
 //!
-//! **Contract.** An owner knows no topics but its own log: what is written where, and what becomes of a record that is
-//! refused, stands in each record ([`crate::model::Record`]).
+//! **Contract.** An owner knows no topics but its own log: each record contains where it is written, and what happens
+//! if it is refused ([`crate::model::Record`]).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,7 +23,7 @@ use crate::model::{Committed, Publication, Sequences, ShardId, ShardLog};
 use crate::supervision::{Part, fault_point};
 use crate::telemetry;
 
-/// Owns one shard on a thread of its own.
+/// Owns one shard, on its own thread.
 pub struct Owner<L: ShardLog, S: Sources> {
     shard: ShardId,
     context: OwnerContext<L>,
@@ -34,20 +34,20 @@ pub struct Owner<L: ShardLog, S: Sources> {
     refused_topics: RefusedTopics,
 }
 
-/// Why the owner came to its end.
+/// Reasons why an owner ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ended {
     /// The shard was released.
     Released,
-    /// The topic is not ours to write; the worker has to stop.
+    /// The topic has a different contract; the worker has to stop.
     Refused(RecoverError),
 }
 
-/// Why a shard was lost.
+/// Reasons why a shard was lost.
 enum Lost {
     Released,
     Altered,
-    /// A partition takes no records at the moment: its streams find out when they are started again.
+    /// A partition accepts no records at the moment; its streams find out when they are started again.
     Unavailable(String),
     Failed(Box<Failed>),
 }
@@ -61,26 +61,26 @@ enum Arrival {
     Deadline,
 }
 
-/// What belongs to one acquisition of the shard, and ends with it.
+/// The state of one acquisition of the shard, which ends with it.
 struct Tenure<P> {
     producer: P,
     queue: mpsc::Receiver<Publication>,
     positions: SharedPositions,
     sequences: Sequences,
-    /// What the shard's first transaction leaves in it and is not there yet.
+    /// The records that the shard's first transaction writes, if they are missing.
     first_records: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Came out of the queue and did not fit into the transaction.
+    /// A publication that was received and did not fit into the transaction.
     held_over: Option<Publication>,
 }
 
 impl<L: ShardLog, S: Sources> Owner<L, S> {
-    /// Returns an owner that has not acquired its shard yet. `report` tells others what becomes of it.
+    /// Creates an owner that has not acquired its shard yet. `report` shows its state to others.
     pub fn new(shard: ShardId, context: OwnerContext<L>, sources: S, lease: ShardLease, report: OwnerReport) -> Self {
         let (losing, refused_topics) = (Losing::default(), RefusedTopics::default());
         Self { shard, context, sources, lease, report, losing, refused_topics }
     }
 
-    /// Runs until the shard is released. Blocks: on the shard's own thread.
+    /// Runs until the shard is released. Blocks, on the shard's own thread.
     pub fn run(mut self) -> Ended {
         let mut delays = None;
         let mut reason;
@@ -106,7 +106,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                             tracing::info!(
                                 shard = self.shard.0,
                                 offsets_topic = self.context.log.offsets_topic(),
-                                "the shard's offsets were altered: it is acquired again"
+                                "the shard's offsets were altered; acquiring it again"
                             );
                             continue;
                         }
@@ -117,7 +117,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                                 shard = self.shard.0,
                                 offsets_topic = self.context.log.offsets_topic(),
                                 why,
-                                "streams are set aside; the shard is acquired again for the others"
+                                "streams are set aside; acquiring the shard again for the others"
                             );
                         }
                         Lost::Failed(failed) => {
@@ -134,7 +134,12 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     reason = error.reason();
                     self.report.lost(error.to_string());
                     telemetry::shard_lost(reason);
-                    tracing::warn!(shard = self.shard.0, offsets_topic = self.context.log.offsets_topic(), %error, "could not acquire the shard and will try again");
+                    tracing::warn!(
+                    shard = self.shard.0,
+                    offsets_topic = self.context.log.offsets_topic(),
+                    %error,
+                    "could not acquire the shard; trying again"
+                    );
                     self.losing.not_acquired(self.shard, &self.context, &mut self.sources, began, &error);
                 }
             }
@@ -143,7 +148,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         Ended::Released
     }
 
-    /// Writes what comes until the shard is lost. The producer does not outlive this.
+    /// Writes publications until the shard is lost. The producer does not outlive this.
     fn own(&mut self, acquired: Acquired<L::Producer>, delays: &mut Option<ExponentialBackoff>) -> Lost {
         let mut tenure = self.begin(acquired);
         let mut deadline = None;
@@ -198,7 +203,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         }
     }
 
-    /// Has the shard's streams pulled into a new queue, so that what was pulled before a loss cannot come after it.
+    /// Starts the shard's streams with a new queue, so that fragments pulled before a loss cannot arrive after it.
     fn begin(&mut self, acquired: Acquired<L::Producer>) -> Tenure<L::Producer> {
         let Acquired { producer, recovered } = acquired;
         let (sender, queue) = mpsc::channel(self.context.settings.queue_fragments);
@@ -209,7 +214,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 shard = self.shard.0,
                 offsets_topic = self.context.log.offsets_topic(),
                 reason,
-                "nothing of the shard is pulled"
+                "no stream of the shard is pulled"
             );
         }
         let Recovered { positions, sequences, unreadable, lease_epoch, .. } = recovered;
@@ -218,7 +223,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         Tenure { producer, queue, positions, sequences, first_records, held_over: None }
     }
 
-    /// Waits until the config log is applied up to what the shard asks for. Returns why nothing of it may be pulled.
+    /// Waits until the config log has been applied up to the shard's config offset. Returns why no stream of the shard
+    /// may be pulled, if none may.
     fn refused(&mut self, recovered: &Recovered) -> Option<String> {
         match &recovered.config_offset {
             Some(Ok(offset)) => {
@@ -230,17 +236,18 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         }
         recovered.emptied.map(|start| {
             format!(
-                "shard {} of topic {} begins at offset {start}, and what the group left in front is gone: records were deleted \
-                 (cleanup.policy is or was not compact), and positions of streams with them. Nothing of it is pulled, for \
-                 it would be published again. Set cleanup.policy=compact; then stop the connectors and set or reset the \
-                 offsets of all their streams",
+                "shard {} of topic {} begins at offset {start}, and the group's first records are gone: records were deleted \
+                 (cleanup.policy is or was not compact), and positions of streams with them. None of its streams is pulled, \
+                 because they would be published again. Set cleanup.policy=compact; then stop the connectors and set or \
+                 reset the offsets of all their streams",
                 self.shard,
                 self.context.log.offsets_topic()
             )
         })
     }
 
-    /// Returns what is to be written of a publication: of a fragment that is already published its notifications, if any.
+    /// Returns the part of a publication to write. Of an already published fragment, only its notifications remain, if
+    /// any.
     fn unpublished(&mut self, publication: Publication, positions: &SharedPositions) -> Option<Publication> {
         match positions.outcome(&publication) {
             Outcome::New => {
@@ -250,7 +257,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             }
             Outcome::AlreadyPublished { last } => {
                 telemetry::duplicate_dropped(&publication.key);
-                tracing::debug!(stream = %publication.key.stream, %last, "a fragment that is already published is dropped");
+                tracing::debug!(stream = %publication.key.stream, %last, "dropping a fragment that is already published");
                 self.sources.already_published(&publication.key, &last);
                 (!publication.notifications.is_empty()).then(|| publication.without_fragment())
             }
@@ -263,7 +270,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         needed.into_iter().find_map(|record| self.context.log.unavailable(&record.topic, record.partition))
     }
 
-    /// Writes one transaction: the publication at hand and what else is there.
+    /// Writes one transaction with the given publication and others that are queued.
     fn write(&mut self, tenure: &mut Tenure<L::Producer>, first: Publication) -> Result<Vec<Committed>, Box<Failed>> {
         let Tenure { producer, queue, positions, sequences, first_records, held_over } = tenure;
         let began = Instant::now();
@@ -309,7 +316,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
         })
     }
 
-    /// Waits with jitter, unless the shard is released meanwhile.
+    /// Waits with jitter, or until the shard is released.
     fn wait_before_reacquiring(&self, delays: &mut Option<ExponentialBackoff>, reason: &'static str) {
         let delays = delays.get_or_insert_with(|| {
             let base_ms = u64::try_from(self.context.settings.reacquire_base.as_millis()).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! Owning a shard: rules 3, 4, 5, 6, 7, 10, 12, and what is published whatever happens.
+//! Owning a shard: rules 3, 4, 5, 6, 7, 10, 12, and exactly-once output whatever happens.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -26,7 +26,7 @@ use crate::model::{OnRefused, OutputId, Publication, Record, RecordOutput};
 pub(super) const SHARD: ShardId = ShardId(3);
 pub(super) const FRAGMENTS: u64 = 30;
 
-/// Writes the sequence as text, with a colon behind it.
+/// Writes the sequence as text, followed by a colon.
 #[derive(Debug)]
 struct TextPrefix;
 
@@ -70,22 +70,22 @@ pub(super) fn publication(number: u64) -> Publication {
     }
 }
 
-/// A stream of numbers that starts behind its position; sends the first one again, as a service may.
+/// A stream of numbers that starts after its position; it sends the first one again, as the service may.
 #[derive(Clone, Default)]
 pub(super) struct Numbers {
     pub(super) started: Arc<Mutex<Vec<u64>>>,
-    /// Why nothing may be pulled, at each start.
+    /// Why nothing may be pulled; one entry per start.
     pub(super) refused: Arc<Mutex<Vec<Option<String>>>>,
     failed: Arc<Mutex<Vec<String>>>,
     waited: Arc<Mutex<Vec<i64>>>,
     running: Arc<Mutex<Option<std::sync::mpsc::Sender<()>>>>,
-    /// Of a shard whose streams may not be pulled.
+    /// The reasons given to a shard whose streams must not be pulled.
     idle: Arc<Mutex<Option<mpsc::Sender<Publication>>>>,
 }
 
 impl Sources for Numbers {
-    fn wait_for_config(&mut self, place: &ConfigOffset, _held: &dyn Fn() -> bool) {
-        self.waited.lock().unwrap().push(place.position);
+    fn wait_for_config(&mut self, config_offset: &ConfigOffset, _held: &dyn Fn() -> bool) {
+        self.waited.lock().unwrap().push(config_offset.position);
     }
 
     fn start(&mut self, start: StartContext, queue: mpsc::Sender<Publication>) {
@@ -101,13 +101,13 @@ impl Sources for Numbers {
         *self.running.lock().unwrap() = Some(stop);
         std::thread::spawn(move || {
             for number in after.max(1)..=FRAGMENTS {
-                // As a live stream: an event of the test falls between two fragments.
+                // A pause as in a live stream, so that the test's event falls between two fragments.
                 std::thread::sleep(Duration::from_millis(1));
                 if queue.blocking_send(publication(number)).is_err() {
                     return;
                 }
             }
-            // Live: nothing more comes for now.
+            // The stream is live: nothing more comes for now.
             let _ = stopped.recv();
         });
     }
@@ -151,7 +151,7 @@ impl Run {
                 transaction: TransactionLimits { fragments: 4, ..TransactionLimits::default() },
                 queue_fragments: 2,
                 stall_timeout: Duration::from_secs(5),
-                // Longer than a test waits: who goes on pulling after a release is found out.
+                // Longer than a test waits, to detect pulling that continues after a release.
                 release_timeout: Duration::from_secs(60),
                 reacquire_base: Duration::from_millis(4),
                 reacquire_cap: Duration::from_millis(20),
@@ -178,7 +178,7 @@ impl Run {
         self.thread.take().unwrap().join().unwrap()
     }
 
-    /// Waits for the last number, releases the shard, and looks at what came out.
+    /// Waits for the last number, releases the shard, and checks the output.
     pub(super) fn expect_each_once(mut self) -> Self {
         self.wait("the last fragment", |run| run.log.published().len() >= FRAGMENTS as usize);
         assert_eq!(self.release(), Ended::Released);
@@ -196,7 +196,7 @@ fn rule_4_offsets_come_last_and_a_transaction_opens_on_a_whole_fragment() {
     let did = run.log.did();
     for (index, step) in did.iter().enumerate() {
         match step {
-            Did::Begin => assert_eq!(did[index + 1], Did::Send { offsets: false }, "an empty transaction is opened"),
+            Did::Begin => assert_eq!(did[index + 1], Did::Send { offsets: false }, "an empty transaction was begun"),
             Did::Drain => assert_eq!(did[index - 1], Did::Send { offsets: true }, "the offsets are not the last"),
             Did::Send { offsets: false } => assert_ne!(did[index - 1], Did::Send { offsets: true }),
             Did::Commit => assert_eq!(did[index - 1], Did::Drain, "committed before all was acknowledged"),
@@ -235,7 +235,7 @@ fn rules_5_6_and_12_whatever_fails_wherever_the_shard_is_taken_again() {
             let log = FakeLog::default();
             log.fail(step.clone(), kind.clone());
             let run = Run::start(log).expect_each_once();
-            // The producer that failed makes no further call: the next step is the end of it.
+            // The failed producer is not called again: the next step is its end.
             let did = run.log.did();
             let failed = did.iter().position(|did| *did == step).unwrap();
             if step != Did::Open {
@@ -252,7 +252,7 @@ fn rules_5_and_7_a_stale_owner_fences_the_right_one_which_takes_its_shard_again(
     run.wait("some fragments", |run| run.log.published().len() > 3);
     let mut stale: FakeProducer = run.log.intruder(SHARD);
     let run = run.expect_each_once();
-    assert!(run.sources.started.lock().unwrap().len() >= 2, "the shard was not taken again");
+    assert!(run.sources.started.lock().unwrap().len() >= 2, "the shard was not acquired again");
     assert!(run.log.epoch(SHARD) >= 3);
     assert_eq!(stale.begin().map_err(|error| error.kind), Err(LogErrorKind::Fenced));
 }
@@ -310,19 +310,19 @@ fn a_record_that_is_too_large_fails_its_stream() {
     assert!(failed[0].contains("1000 bytes") && failed[0].contains("900 bytes"), "{failed:?}");
 }
 
-/// Offsets were altered while the connector was stopped: whoever has not heard of that yet pulls nothing.
+/// Offsets were altered while the connector was stopped: an owner that does not know of that yet pulls nothing.
 #[test]
 fn nothing_is_pulled_before_the_place_of_the_config_log_that_an_alteration_left() {
     let log = FakeLog::default();
     let mut producer = log.intruder(SHARD);
     producer.begin().unwrap();
-    let place = ConfigOffset { topic: "configs".to_owned(), position: 17 };
+    let config_offset = ConfigOffset { topic: "configs".to_owned(), position: 17 };
     let record = Record {
         output: None,
         topic: "offsets".into(),
         partition: SHARD.0,
         key: CONFIG_OFFSET_KEY.to_vec(),
-        value: Some(place.to_bytes().into()),
+        value: Some(config_offset.to_bytes().into()),
         headers: vec![],
         timestamp_ms: None,
         sequence: None,
@@ -343,7 +343,7 @@ fn a_topic_that_takes_no_records_fails_the_streams_that_write_there() {
     run.expect_each_once();
 }
 
-/// Somebody altered the shard while its owner had nothing to write, and so could not notice.
+/// The shard was altered while its owner had nothing to write, and so could not notice.
 #[test]
 fn an_owner_that_is_told_takes_its_shard_again_and_goes_on_from_what_it_says_now() {
     let run = Run::start(FakeLog::default());
@@ -367,7 +367,7 @@ fn an_owner_that_is_told_takes_its_shard_again_and_goes_on_from_what_it_says_now
     run.wait("the rest to be published again", |run| run.log.published().len() >= FRAGMENTS as usize + 10);
     let expected: Vec<String> = (1..=FRAGMENTS).chain(21..=FRAGMENTS).map(|number| number.to_string()).collect();
     assert_eq!(run.log.published(), expected);
-    // What is published again is counted on.
+    // Fragments that are published again continue the sequence.
     let numbered: Vec<String> = (0..FRAGMENTS + 10).map(|sequence| format!("{sequence}:0123456789")).collect();
     assert_eq!(run.log.published_values(), numbered);
 }

@@ -9,11 +9,11 @@ use crate::model::{OffsetError, StoredOffset};
 pub struct PositionByArn {
     /// The last fragment that was published under it.
     pub offset: StoredOffset,
-    /// Whether nobody publishes under it any more.
+    /// Whether nobody publishes under the ARN any more.
     pub moved: bool,
 }
 
-/// What earlier versions refuse to read as an offset, and this one no longer writes otherwise.
+/// A moved position, in a form that earlier versions refuse to read as an offset.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Moved {
@@ -28,7 +28,7 @@ impl PositionByArn {
     /// Reads the value of a key by ARN.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// When the value cannot be read.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, OffsetError> {
         match serde_json::from_slice::<Moved>(bytes) {
             Ok(Moved { version: MOVED_VERSION, offset, .. }) => {
@@ -40,7 +40,7 @@ impl PositionByArn {
     }
 }
 
-/// Returns the value that says that a position is moved to the key of this name.
+/// Returns the value that marks a position as moved to the key of this name.
 pub(super) fn moved_bytes(offset: &StoredOffset, name: &str) -> Vec<u8> {
     let offset = serde_json::from_slice(&offset.to_bytes()).unwrap_or_default();
     let moved = Moved { version: MOVED_VERSION, moved_to: name.to_owned(), offset };

@@ -1,12 +1,12 @@
-//! Where the streams of a shard are while it is owned, and which fragments are already published.
+//! The positions of a shard's streams while it is owned, and which fragments are already published.
 //!
-//! What becomes of a publication, by its fragment's number and that of the stream's last published fragment:
+//! The outcome of a publication, by its fragment's number and that of the stream's last published fragment:
 //!
 //! | publication | stream's last fragment | [`Outcome`] |
 //! |---|---|---|
-//! | moves no offset: notifications only | any | `New` |
+//! | notifications only, which move no offset | any | `New` |
 //! | any fragment | none: the stream has no position | `New` |
-//! | above it, by one or by a gap | known | `New`; the gap is the service's, which numbers as it likes |
+//! | above it, by one or by a gap | known | `New`; gaps come from the service's numbering |
 //! | the same number, or below: pulled again after a loss, or out of order | known | `AlreadyPublished` |
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,16 +16,16 @@ use kvs_mkv::FragmentNumber;
 use super::recover::Positions;
 use crate::model::{OffsetKey, Publication, Sequences, StoredOffset};
 
-/// Where the streams of a shard are: from the recovery read, and then as fragments are written. Clones share it.
+/// The positions of a shard's streams: from the recovery read, and then as fragments are written. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct SharedPositions(Arc<Mutex<Positions>>);
 
-/// What becomes of a publication.
+/// The outcome of a publication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It is written.
+    /// The publication is written.
     New,
-    /// Its fragment is not above the stream's last one, and is not written again.
+    /// The fragment is not above the stream's last one, and is not written again.
     AlreadyPublished {
         /// The stream's last fragment.
         last: FragmentNumber,
@@ -33,17 +33,17 @@ pub(super) enum Outcome {
 }
 
 impl SharedPositions {
-    /// Returns positions as they were read.
+    /// Creates positions from a recovery read.
     pub fn new(positions: Positions) -> Self {
         Self(Arc::new(Mutex::new(positions)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Positions> {
-        // Nothing panics while it is held, and a map is never half changed.
+        // Nothing panics while the lock is held, and the map is never half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes the position that a stream had under another key. One that is not above the known one changes nothing.
+    /// Adopts the position that a stream had under another key, if it is above the known one.
     pub fn adopt(&self, key: &OffsetKey, offset: StoredOffset) {
         let mut positions = self.lock();
         let known = positions.get(key);
@@ -58,7 +58,7 @@ impl SharedPositions {
         self.lock().get(key).cloned()
     }
 
-    /// Returns what becomes of a publication.
+    /// Returns the outcome of a publication.
     pub(super) fn outcome(&self, publication: &Publication) -> Outcome {
         let Some(offset) = &publication.offset else { return Outcome::New };
         match self.lock().get(&publication.key) {
@@ -69,8 +69,8 @@ impl SharedPositions {
         }
     }
 
-    /// Gives a publication its sequence. What is being written counts as the stream's last from now on; if the transaction
-    /// fails, all positions are read anew.
+    /// Gives a publication its sequence. From now on the publication counts as the stream's last; if the transaction
+    /// fails, all positions are read again.
     pub(super) fn admit(&self, mut publication: Publication, sequences: &mut Sequences) -> Publication {
         let key = &publication.key;
         let sequence = if publication.has_sequence() { Some(sequences.next(key)) } else { sequences.last(key) };

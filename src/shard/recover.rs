@@ -1,4 +1,4 @@
-//! The recovery read: where each stream of a shard is.
+//! The recovery read, which finds the position of each stream of a shard.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -17,49 +17,49 @@ use crate::supervision::fault_point_in;
 /// The offsets of a shard's streams.
 pub type Positions = HashMap<OffsetKey, StoredOffset>;
 
-/// The reserved key under which whoever alters offsets leaves the offset of the config log that an owner must have
-/// applied before it pulls: an owner that has not heard yet that a connector is STOPPED would undo the change.
+/// The reserved key for the config offset that an owner must have applied before it pulls. It is written whenever
+/// offsets are altered: an owner that does not know yet that a connector is STOPPED would undo the change.
 pub const CONFIG_OFFSET_KEY: &[u8] = br#"["kvs-connect-config-place"]"#;
 
-/// The reserved key under which a shard that connectors were moved to keeps the highest lease epoch of the shards they came
-/// from. Its own epochs are counted from there, so that what is reported of a task under a later lease always has a higher
-/// epoch, whatever topic the lease was in.
+/// The reserved key for the highest lease epoch of the shards from which connectors were moved to this shard. Its own
+/// epochs are counted from there, so that a report about a task under a later lease always has a higher epoch, whatever
+/// topic the lease was in.
 pub const EPOCH_BASE_KEY: &[u8] = br#"["kvs-connect-lease-epoch-base"]"#;
 
-/// How often it is looked whether a seek is in force.
+/// The interval at which to check whether a seek has taken effect.
 const SEEK_LOOK_EVERY: Duration = Duration::from_micros(200);
 
-/// What a shard's partition says.
+/// The content of a shard's partition.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// The streams' offsets.
     pub positions: Positions,
-    /// Whether the topic's contract is there, and says all that is known here.
+    /// Whether the shard has the topic's contract, with everything that this worker knows.
     pub has_contract: bool,
-    /// The form of the shard's transactional id, where its first transaction said it.
+    /// The form of the shard's transactional id, if its first transaction recorded it.
     pub id_scheme: Option<IdScheme>,
-    /// Streams whose offsets cannot be read, with the reason: taking them for none would publish the streams again.
+    /// Streams whose offsets cannot be read, with the reason: treating them as missing would publish the streams again.
     pub unreadable: HashMap<OffsetKey, String>,
-    /// Places under ARNs, by those keys.
+    /// Positions under ARNs, by those keys.
     pub by_arn: HashMap<OffsetKey, PositionByArn>,
-    /// The sequence of each stream's last fragment, of streams without an offset too.
+    /// The sequence of each stream's last fragment, including streams without an offset.
     pub sequences: Sequences,
-    /// The place of the config log that has to be applied before anything is pulled. When it cannot be read, the reason:
-    /// taking it for none would let an owner that has not heard of a change undo it.
+    /// The config offset that has to be applied before anything is pulled, or why it cannot be read: treating it as
+    /// missing would let an owner that does not know of a change undo it.
     pub config_offset: Option<Result<ConfigOffset, String>>,
-    /// What the shard's epochs are counted from ([`EPOCH_BASE_KEY`]); zero where no connector was moved to it.
+    /// What the shard's epochs are counted from ([`EPOCH_BASE_KEY`]); zero if no connector was moved to it.
     pub epoch_base: i64,
-    /// The end of the partition when it was read, counted from [`EPOCH_BASE_KEY`]'s: it grows from one acquisition to the
-    /// next, and so orders them.
+    /// The end of the partition when it was read, plus `epoch_base`. It grows from one acquisition to the next, and so
+    /// orders them.
     pub lease_epoch: i64,
-    /// Where the partition begins when its first records are gone and the contract with them: compaction moves no
-    /// start, so they were deleted. Streams without a place in it may have had one.
+    /// The first offset of a partition whose first records are gone, and the contract with them: compaction does not
+    /// move the start, so they were deleted. Streams without a position may have had one.
     pub emptied: Option<i64>,
 }
 
 impl Recovered {
-    /// Returns the form of the transactional id that the shard is written under. One that nothing was written to has the
-    /// form of this version.
+    /// Returns the form of the transactional id that the shard is written under. A shard without records has this
+    /// version's form.
     pub fn id_scheme(&self) -> IdScheme {
         match self.id_scheme {
             Some(scheme) => scheme,
@@ -68,7 +68,7 @@ impl Recovered {
         }
     }
 
-    /// Returns the later one of a config offset and the one that the shard waits for already.
+    /// Returns the later one of a config offset and the one that the shard already waits for.
     pub fn highest_config_offset(&self, other: &ConfigOffset) -> ConfigOffset {
         match &self.config_offset {
             Some(Ok(known)) if known.topic == other.topic && known.position > other.position => known.clone(),
@@ -76,7 +76,7 @@ impl Recovered {
         }
     }
 
-    /// Returns what the shard's first transaction has to leave in it and what is not there yet: keys and values.
+    /// Returns the records that the shard's first transaction has to write, as keys and values; none if they exist.
     pub fn first_records(&self, contract: &Contract) -> Vec<(Vec<u8>, Vec<u8>)> {
         if self.has_contract {
             return Vec::new();
@@ -86,28 +86,28 @@ impl Recovered {
     }
 }
 
-/// Why a shard cannot be read.
+/// Reasons why a shard cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecoverError {
-    /// The log.
+    /// The log cannot be read or written.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The topic is bound to something else.
+    /// The topic has a different contract.
     #[error(transparent)]
     Contract(#[from] ContractError),
-    /// The log became shorter than it was when the read began.
+    /// The log has become shorter since the read began.
     #[error(
         "no progress for {stalled_s} s at offset {position}: the log was truncated, it ends at {end} and ended at \
          {target} before; look for an unclean leader election"
     )]
     Truncated {
-        /// How long nothing moved, in seconds.
+        /// How long there was no progress, in seconds.
         stalled_s: u64,
-        /// Where the read stands.
+        /// The position of the read.
         position: i64,
-        /// Where the log ends now.
+        /// The current end of the log.
         end: i64,
-        /// Where it ended.
+        /// The end of the log when the read began.
         target: i64,
     },
     /// A transaction on the partition is never decided.
@@ -116,14 +116,14 @@ pub enum RecoverError {
          with kafka-transactions.sh find-hanging, and abort it"
     )]
     HangingTransaction {
-        /// How long nothing moved, in seconds.
+        /// How long there was no progress, in seconds.
         stalled_s: u64,
-        /// Where the read stands.
+        /// The position of the read.
         position: i64,
-        /// Where the log ended.
+        /// The end of the log when the read began.
         target: i64,
     },
-    /// The shard is written under a transactional id of another form than the one it was taken with.
+    /// The shard is written under a transactional id of another form than the one it was acquired with.
     #[error("the shard is written under a transactional id of another form")]
     IdScheme(IdScheme),
     /// The shard was released meanwhile.
@@ -131,13 +131,13 @@ pub enum RecoverError {
     Released,
 }
 
-/// Reads a shard up to the end it has now.
+/// Reads a shard up to its current end.
 ///
-/// The target is the read_uncommitted end, taken after init (rules 1 and 2); what is compared is the position, which
-/// passes over markers and aborted records (rule 11).
+/// The target is the read_uncommitted end, fetched after init (rules 1 and 2). It is compared with the position, which
+/// skips markers and aborted records (rule 11).
 ///
 /// # Errors
-/// As [`RecoverError`] says; without progress for `stall_timeout` loudly (rule 8).
+/// Those of [`RecoverError`]; also when there is no progress for `stall_timeout` (rule 8).
 pub fn recover(
     reader: &mut impl OffsetReader,
     shard: ShardId,
@@ -148,8 +148,9 @@ pub fn recover(
     recover_as(reader, shard, contract, stall_timeout, held, None)
 }
 
-/// Reads a shard that was acquired with a transactional id of this form. Another one is told at once: a transaction that is
-/// open under that other id was not decided by the acquisition, and would hold up the read.
+/// Reads a shard that was acquired with a transactional id of this form. If the shard has another form, that is
+/// returned at once: a transaction that is open under the other id was not decided by the acquisition, and would hold
+/// up the read.
 pub(super) fn recover_as(
     reader: &mut impl OffsetReader,
     shard: ShardId,
@@ -161,7 +162,7 @@ pub(super) fn recover_as(
     fault_point_in("recovery");
     let mut recovered = Recovered::default();
     let mut unreadable_sequences = HashMap::new();
-    // One that an earlier version left is one, too.
+    // A contract of an earlier version counts, too.
     let mut any_contract = false;
     let bounds = read_to_end(reader, shard, stall_timeout, held, |key, value| match sequence::key_from_bytes(key) {
         Some(key) => {
@@ -173,7 +174,7 @@ pub(super) fn recover_as(
                 any_contract = value.is_some();
             }
             apply(&mut recovered, contract, key, value)?;
-            // The form stands in front of the contract, so with the contract it is decided.
+            // The form is written before the contract, so it is known once the contract has been read.
             match scheme {
                 Some(scheme) if recovered.has_contract && recovered.id_scheme() != scheme => {
                     Err(RecoverError::IdScheme(recovered.id_scheme()))
@@ -184,13 +185,13 @@ pub(super) fn recover_as(
     })?;
     recovered.lease_epoch = recovered.epoch_base.saturating_add(bounds.end);
     recovered.emptied = (bounds.start > 0 && !any_contract).then_some(bounds.start);
-    // A shard without a contract is to be begun under the id of this version, even if it was another's before.
+    // A shard without a contract is started under this version's id, even if it was another group's before.
     if let Some(scheme) = scheme
         && recovered.id_scheme() != scheme
     {
         return Err(RecoverError::IdScheme(recovered.id_scheme()));
     }
-    // One that an earlier version wrote has none, although the stream may have one already.
+    // An offset written by an earlier version has no sequence, although the stream may already have one.
     for (key, offset) in &mut recovered.positions {
         offset.sequence = recovered.sequences.last(key);
     }
@@ -206,13 +207,13 @@ fn apply_sequence(
 ) {
     unreadable.remove(&key);
     match value.map(sequence::value_from_bytes) {
-        // It stands in the offset again.
+        // The sequence is in the offset again.
         None => {}
         Some(Ok(found)) => sequences.found(&key, found),
         Some(Err(reason)) => {
             let reason = format!(
-                "the sequence of stream {} of connector {} cannot be read ({reason}): alter the stream's offset, or reset \
-                 it, and it is written anew",
+                "the sequence of stream {} of connector {} cannot be read ({reason}): set or reset the stream's offset, \
+                 which rewrites it",
                 key.stream, key.connector
             );
             unreadable.insert(key, reason);
@@ -220,10 +221,10 @@ fn apply_sequence(
     }
 }
 
-/// Reads a partition from its start to the end it has now; returns both.
+/// Reads a partition from its start to its current end. Returns both.
 ///
 /// # Errors
-/// As those of [`recover`], and what `apply` says.
+/// Those of [`recover`], and those of `apply`.
 pub fn read_to_end(
     reader: &mut impl OffsetReader,
     shard: ShardId,
@@ -264,11 +265,11 @@ pub fn read_to_end(
     Ok(bounds)
 }
 
-/// Waits until the position of the read before is gone.
+/// Waits until the position of the previous read is gone.
 ///
 /// A partition that is assigned again keeps its old position until librdkafka's main thread has stopped the old fetch.
-/// Believed meanwhile, the old position would end a read that has read nothing. Only a poll gives a new one, and there
-/// is none before this returns; what the old fetch had brought is passed over by the client, by its version.
+/// If it were used meanwhile, the old position would end a read that has read nothing. Only a poll sets a new one, and
+/// there is none before this returns; the client skips records of the old fetch, by their version.
 fn wait_for_seek(
     reader: &mut impl OffsetReader,
     start: i64,
@@ -285,8 +286,8 @@ fn wait_for_seek(
             return Err(RecoverError::Released);
         }
         if began.elapsed() >= stall_timeout {
-            let text = format!("the client still says offset {position} of the read before");
-            return Err(LogError { kind: LogErrorKind::Timeout, doing: "going to a shard's offsets", text }.into());
+            let text = format!("the client still returns offset {position} of the previous read");
+            return Err(LogError { kind: LogErrorKind::Timeout, doing: "seeking to a shard's start", text }.into());
         }
         std::thread::sleep(SEEK_LOOK_EVERY);
     }
@@ -311,28 +312,28 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
             serde_json::from_slice(value).map_err(|error| {
                 format!(
                     "the offset of the config log that its shard waits for cannot be read ({error}); it was written by \
-                     something else, or by a later version: stop the connector, and set or reset the offset of this \
-                     stream, which writes it anew"
+                     another program, or by a later version: stop the connector, and set or reset the offset of this \
+                     stream, which rewrites it"
                 )
             })
         });
         return Ok(());
     }
     if key == EPOCH_BASE_KEY {
-        // Where it cannot be read a status may be wrong for a while, and no fragment.
+        // If it cannot be read, a status may be wrong for a while, but no fragment.
         recovered.epoch_base = value.and_then(|value| serde_json::from_slice(value).ok()).unwrap_or(0);
         return Ok(());
     }
     let Some(offset_key) = OffsetKey::from_bytes(key) else {
-        // Somebody else's, or a later version's: no stream of ours.
-        tracing::warn!(key = shown(key), "a key of the offsets topic is not known and passed over");
+        // The key is another program's, or a later version's, and so no stream of ours.
+        tracing::warn!(key = shown(key), "skipping an unknown key in the offsets topic");
         return Ok(());
     };
     recovered.unreadable.remove(&offset_key);
     recovered.positions.remove(&offset_key);
     recovered.by_arn.remove(&offset_key);
-    if let (Some(_), Some(Ok(place))) = (offset_key.by_name(), value.map(PositionByArn::from_bytes)) {
-        recovered.by_arn.insert(offset_key, place);
+    if let (Some(_), Some(Ok(position))) = (offset_key.by_name(), value.map(PositionByArn::from_bytes)) {
+        recovered.by_arn.insert(offset_key, position);
         return Ok(());
     }
     match value.map(StoredOffset::from_bytes) {
@@ -344,12 +345,12 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
             recovered.positions.insert(offset_key, offset);
         }
         Some(Err(reason)) => {
-            // Whoever alters it goes on counting.
+            // Altering the offset continues the sequence.
             if let Some(Ok(sequence)) = value.map(sequence::value_from_bytes) {
                 recovered.sequences.found(&offset_key, sequence);
             }
             let reason = format!(
-                "the offset of {} cannot be read ({reason}): alter it, or delete it to start anew",
+                "the offset of {} cannot be read ({reason}): set it, or reset it to start over",
                 String::from_utf8_lossy(key)
             );
             recovered.unreadable.insert(offset_key, reason);

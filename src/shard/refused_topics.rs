@@ -1,6 +1,6 @@
-//! Topics whose records are dropped for a while, because they refused one: no fragment waits for such a record.
+//! Topics whose records are dropped for a while after they refused one, so that no fragment waits for such a record.
 //!
-//! **Contract.** Only records of outputs that say [`OnRefused::Drop`](crate::model::OnRefused) are dropped. After a refusal
+//! **Contract.** Only records of outputs with [`OnRefused::Drop`](crate::model::OnRefused) are dropped. After a refusal
 //! nothing is written to the topic for a pause, which doubles with each further refusal; then one record is tried.
 
 use std::collections::{BTreeSet, HashMap};
@@ -27,8 +27,8 @@ struct Refused {
 }
 
 impl RefusedTopics {
-    /// Notes that topics have refused a record, and with it a transaction. What went with a fragment comes again with it;
-    /// `lost` are the streams whose records went with none, so that they are dropped with this transaction.
+    /// Records that topics have refused a record, and with it a transaction. Records that accompany a fragment come
+    /// again with it; `lost` has the streams whose records accompany none, and so are dropped with this transaction.
     pub(super) fn refused(&mut self, topics: &BTreeSet<(OutputId, Arc<str>)>, reason: &str, lost: &[Arc<OffsetKey>]) {
         lost.iter().for_each(|key| telemetry::notifications_dropped(key, 1));
         for (output, topic) in topics {
@@ -39,13 +39,13 @@ impl RefusedTopics {
                 topic = &**topic,
                 reason,
                 pause_s = pause.as_secs(),
-                "{output} cannot be written and are dropped during the pause: make the topic, or grant Write on it"
+                "{output} cannot be written and are dropped during the pause: create the topic, or grant Write on it"
             );
             self.0.insert(Arc::clone(topic), Refused { until: Instant::now() + pause, pause, dropped });
         }
     }
 
-    /// Takes those records out of a publication that may be dropped and cannot be written now.
+    /// Removes records from a publication that may be dropped and cannot be written now.
     pub(super) fn drop_unwritable(&mut self, publication: &mut Publication, log: &impl ShardLog) {
         if !publication.all_records().any(Record::may_be_dropped) {
             return;
@@ -71,7 +71,7 @@ impl RefusedTopics {
                 topic = &*record.topic,
                 output = record.output.map(|output| output.id.0),
                 reason = unavailable.as_deref().unwrap_or("the topic refused a record before"),
-                "a record that no fragment waits for is dropped"
+                "dropping a record that no fragment waits for"
             );
             false
         };
@@ -79,11 +79,11 @@ impl RefusedTopics {
         publication.notifications.retain(&mut stays);
     }
 
-    /// Notes that a transaction with records for these topics was committed.
+    /// Records that a transaction with records for these topics was committed.
     pub(super) fn committed<'a>(&mut self, topics: impl Iterator<Item = &'a Arc<str>>) {
         for topic in topics {
             if let Some(refused) = self.0.remove(topic) {
-                tracing::info!(topic = &**topic, dropped = refused.dropped, "the topic takes records again");
+                tracing::info!(topic = &**topic, dropped = refused.dropped, "the topic accepts records again");
             }
         }
     }

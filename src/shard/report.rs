@@ -1,17 +1,18 @@
-//! Whether a shard has an owner that gets on, and if not, why: what statuses and health are told.
+//! Reports, for statuses and health, whether a shard has an owner that makes progress, and if not, why.
 //!
-//! **Contract.** An owner notes what becomes of it ([`OwnerReport::acquired`], [`OwnerReport::lost`],
-//! [`OwnerReport::committed`]); whoever is asked reads it at any time. A shard that cannot be acquired, or is lost again
-//! and again with nothing committed in between, has a trouble at once and counts as standing still after half a minute.
+//! **Contract.** An owner records what happens to it ([`OwnerReport::acquired`], [`OwnerReport::lost`],
+//! [`OwnerReport::committed`]); others may read that at any time. A shard that cannot be acquired, or is lost again and
+//! again with nothing committed in between, is in trouble at once, and counts as making no progress after half a
+//! minute.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A shard may be without an owner for this long before its worker is unhealthy: take-overs and brokers that restart
-/// take less.
+/// How long a shard may be without an owner before its worker is unhealthy: takeovers and restarts of brokers take
+/// less.
 const STANDING_STILL_AFTER: Duration = Duration::from_secs(30);
 
-/// What a shard's owner reports of itself. Clones share it.
+/// The state that a shard's owner reports. Clones share it.
 #[derive(Debug, Clone)]
 pub struct OwnerReport(Arc<Mutex<State>>);
 
@@ -19,7 +20,7 @@ pub struct OwnerReport(Arc<Mutex<State>>);
 struct State {
     /// Since when there is no owner; `None`: there is one.
     unowned_since: Option<Instant>,
-    /// The last owner's thread has panicked, and there is none yet.
+    /// Whether the last owner's thread has panicked, and there is no owner yet.
     died: bool,
     /// Losses with nothing committed in between.
     losses: Option<Losses>,
@@ -40,27 +41,27 @@ impl Default for OwnerReport {
 
 impl OwnerReport {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held, and its parts are changed one by one.
+        // Nothing panics while the lock is held, and fields are changed one by one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The shard has been acquired.
+    /// Records that the shard has been acquired.
     pub fn acquired(&self) {
         let mut state = self.lock();
         (state.unowned_since, state.died) = (None, false);
     }
 
-    /// A transaction has been committed: what went wrong before is over.
+    /// Records that a transaction has been committed, which ends earlier trouble.
     pub fn committed(&self) {
         self.lock().losses = None;
     }
 
-    /// The owner's thread has panicked: nobody tries to acquire the shard until it is started again.
+    /// Records that the owner's thread has panicked: nobody tries to acquire the shard until the thread is restarted.
     pub fn died(&self, reason: String) {
         self.lose(reason, true);
     }
 
-    /// The shard is lost, or could not be acquired.
+    /// Records that the shard was lost, or could not be acquired.
     pub fn lost(&self, reason: String) {
         self.lose(reason, false);
     }
@@ -74,7 +75,7 @@ impl OwnerReport {
         state.losses = Some(Losses { first, last: now, reason });
     }
 
-    /// Returns why the shard does not get on, if it does not: it has no owner, or lost the last one a moment ago.
+    /// Returns why the shard makes no progress, if it has no owner, or lost the last one a moment ago.
     pub fn trouble(&self) -> Option<String> {
         let state = self.lock();
         let losses = state.losses.as_ref()?;
@@ -82,8 +83,8 @@ impl OwnerReport {
             .then(|| format!("its shard is lost, or cannot be acquired: {}", losses.reason))
     }
 
-    /// Returns for how long the shard has stood still, with the reason, once that is longer than a take-over takes; at once
-    /// when its owner has died.
+    /// Returns how long the shard has made no progress, with the reason, once that is longer than a takeover takes; at
+    /// once if its owner has died.
     pub fn standing_still(&self) -> Option<(Duration, String)> {
         let state = self.lock();
         let reason = || match &state.losses {

@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn a_shard_has_a_trouble_from_its_loss_to_its_next_commit() {
     let report = OwnerReport::default();
-    assert_eq!(report.trouble(), None, "it is being acquired for the first time");
+    assert_eq!(report.trouble(), None, "the shard is being acquired for the first time");
     report.lost("no leader".to_owned());
     assert!(report.trouble().unwrap().contains("no leader"));
     report.acquired();
@@ -12,7 +12,7 @@ fn a_shard_has_a_trouble_from_its_loss_to_its_next_commit() {
     assert_eq!(report.trouble(), None);
 }
 
-/// As if some time had passed.
+/// Moves all times of a report back by `by`.
 fn age(report: &OwnerReport, by: Duration) {
     let mut state = report.lock();
     state.unowned_since = state.unowned_since.map(|since| since.checked_sub(by).unwrap());
@@ -31,11 +31,11 @@ fn one_that_has_no_owner_or_loses_it_again_and_again_stands_still() {
     assert_eq!(report.standing_still(), None);
     report.lost("refused".to_owned());
     report.acquired();
-    assert_eq!(report.standing_still(), None, "once is nothing");
+    assert_eq!(report.standing_still(), None, "a single loss does not count");
     age(&report, STANDING_STILL_AFTER);
     report.lost("refused".to_owned());
     report.acquired();
-    assert!(report.standing_still().unwrap().1.contains("refused"), "again and again, with nothing committed");
+    assert!(report.standing_still().unwrap().1.contains("refused"), "several losses, with nothing committed, count");
     report.committed();
     assert_eq!(report.standing_still(), None);
 }

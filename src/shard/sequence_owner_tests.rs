@@ -1,4 +1,4 @@
-//! The sequence of a stream, through resets, fragments that are passed over, and records that cannot be read.
+//! The sequence of a stream, through resets, skipped fragments, and records that cannot be read.
 
 use super::fake::FakeLog;
 use super::gate::ConfigOffset;
@@ -25,7 +25,7 @@ fn all_published(run: &Run) -> bool {
     run.log.published().len() >= FRAGMENTS as usize
 }
 
-/// As after a compaction: of the offset a tombstone is there, or nothing.
+/// Before or after a compaction: there is a tombstone of the offset, or nothing.
 #[test]
 fn a_stream_whose_offset_was_reset_is_counted_on() {
     for tombstone in [true, false] {
@@ -42,7 +42,7 @@ fn a_stream_whose_offset_was_reset_is_counted_on() {
     }
 }
 
-/// Two versions take turns during an upgrade: the earlier one writes offsets without a sequence.
+/// Workers of two versions alternate during an upgrade; the earlier version writes offsets without a sequence.
 #[test]
 fn an_offset_of_an_earlier_version_does_not_begin_again() {
     let log = FakeLog::default();
@@ -80,25 +80,25 @@ fn a_sequence_that_cannot_be_read_is_not_taken_for_none() {
         super::acquire::acquire(&log, SHARD, &contract, &lease, std::time::Duration::from_secs(1)).unwrap().recovered
     };
     assert!(read().unreadable[&key()].contains("sequence of stream s of connector c"), "{:?}", read());
-    // An offset beside it changes nothing; one that is altered does.
+    // An offset beside it changes nothing; an altered one does.
     commit(&log, vec![(key().to_bytes(), publication(3).offset.map(|offset| offset.to_bytes()))]);
     assert!(read().unreadable.contains_key(&key()));
     commit(&log, vec![(sequence::key_bytes(&key()), None)]);
     assert!(read().unreadable.is_empty());
 }
 
-/// An owner that has not heard of a change could undo it: nothing is pulled, and an alteration makes it good.
+/// An owner that does not know of a change could undo it: nothing is pulled, and another alteration cures that.
 #[test]
 fn a_place_of_the_config_log_that_cannot_be_read_is_not_taken_for_none() {
     let log = FakeLog::default();
     commit(&log, vec![(CONFIG_OFFSET_KEY.to_vec(), Some(br#"{"topic":7}"#.to_vec()))]);
     let run = Run::start(log.clone());
-    run.wait("the shard to be taken", |run| !run.sources.refused.lock().unwrap().is_empty());
+    run.wait("the shard to be acquired", |run| !run.sources.refused.lock().unwrap().is_empty());
     let reason = run.sources.refused.lock().unwrap()[0].clone().expect("a reason");
     assert!(reason.contains("cannot be read") && reason.contains("set or reset the offset"), "{reason}");
     assert!(run.log.published().is_empty());
-    let place = ConfigOffset { topic: "configs".to_owned(), position: 17 };
-    commit(&log, vec![(CONFIG_OFFSET_KEY.to_vec(), Some(place.to_bytes()))]);
+    let config_offset = ConfigOffset { topic: "configs".to_owned(), position: 17 };
+    commit(&log, vec![(CONFIG_OFFSET_KEY.to_vec(), Some(config_offset.to_bytes()))]);
     run.lease.reacquire();
     run.expect_each_once();
 }

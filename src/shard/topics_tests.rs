@@ -1,4 +1,4 @@
-//! Topics that take no records: who fails by it, and who does not.
+//! Topics that accept no records: which streams fail, and which do not.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -20,21 +20,21 @@ use crate::model::{DataPartition, OffsetKey, StoredOffset};
 use crate::model::{OnRefused, OutputId, Publication, Record, RecordOutput};
 use kvs_mkv::FragmentNumber;
 
-/// One stream a topic, by the topic's name; one that was given up sends no more.
+/// One stream per topic, with the topic's name. A stream that was given up sends no more.
 #[derive(Clone, Default)]
 struct Topics {
     failed: Arc<Mutex<BTreeSet<String>>>,
-    /// Why the shard could not be taken.
+    /// Why the shard could not be acquired.
     blocked: Arc<Mutex<Vec<String>>>,
-    /// How often it was started.
+    /// The number of starts.
     started: Arc<Mutex<usize>>,
-    /// Looks before it starts a stream again whether its topic takes records.
+    /// If set, a stream is started again only if its topic is available in this log.
     log: Option<FakeLog>,
     /// Every fifth fragment of `good` has a notification, and comes again with another one.
     tells: bool,
     /// Each stream has a second output, into `TOPIC metadata`.
     has_metadata: bool,
-    /// Fragments that counted as published.
+    /// Fragments that were already published.
     repeated: Arc<Mutex<Vec<(String, String)>>>,
 }
 
@@ -78,15 +78,15 @@ fn publication(topic: &str, number: u64) -> Publication {
 }
 
 impl Sources for Topics {
-    fn wait_for_config(&mut self, _place: &ConfigOffset, _held: &dyn Fn() -> bool) {}
+    fn wait_for_config(&mut self, _config_offset: &ConfigOffset, _held: &dyn Fn() -> bool) {}
 
     fn start(&mut self, start: StartContext, queue: mpsc::Sender<Publication>) {
         let failed = self.failed.lock().unwrap().clone();
         let mut started = self.started.lock().unwrap();
         *started += 1;
-        // The first time it is not known yet.
+        // At the first start this is not known yet.
         let offline = |topic| *started > 1 && self.log.as_ref().is_some_and(|log| log.unavailable(topic, 0).is_some());
-        // All of it is there before the first transaction begins, which then holds both topics.
+        // Everything is queued before the first transaction begins, so that it contains both topics.
         for number in 1..=FRAGMENTS {
             for topic in ["bad", "good"] {
                 let key = OffsetKey { connector: "c".to_owned(), stream: topic.to_owned() };
@@ -112,7 +112,7 @@ impl Sources for Topics {
                 }
             }
         }
-        // Live: nothing more comes for now.
+        // The stream is live: nothing more comes for now.
         std::thread::spawn(move || {
             while !queue.is_closed() {
                 std::thread::sleep(Duration::from_millis(1));
@@ -191,7 +191,7 @@ fn all_of(topic: &str) -> Vec<String> {
     (1..=FRAGMENTS).map(|number| format!("{topic} {number}")).collect()
 }
 
-/// Kafka refuses a transaction as a whole and does not say for which topic: the streams of the other one do not fail.
+/// Kafka refuses a transaction as a whole without naming the topic; the streams of the other topic do not fail.
 #[test]
 fn only_the_streams_of_the_topic_that_takes_nothing_fail() {
     let log = FakeLog::default();
@@ -219,7 +219,7 @@ fn of_streams_with_several_outputs_only_that_whose_topic_takes_nothing_fails() {
     run.release();
 }
 
-/// A transaction that has such a partition could not be completed before it is back, and would keep the whole shard.
+/// A transaction with such a partition could not be completed until it is back, and would block the whole shard.
 #[test]
 fn a_partition_without_a_leader_gets_into_no_transaction() {
     let log = FakeLog::default();
@@ -228,7 +228,7 @@ fn a_partition_without_a_leader_gets_into_no_transaction() {
     let run = Run::start(&log, &sources, Duration::from_secs(60));
     run.wait("the good ones", |published| published.len() >= FRAGMENTS as usize);
     assert_eq!(log.published(), all_of("good"));
-    assert!(!log.sent_to("bad"), "a record went to the partition that has no leader");
+    assert!(!log.sent_to("bad"), "a record was sent to the partition without a leader");
     assert!(sources.failed.lock().unwrap().is_empty());
     log.set_offline("bad", false);
     run.lease.reacquire();
@@ -237,7 +237,7 @@ fn a_partition_without_a_leader_gets_into_no_transaction() {
     run.release();
 }
 
-/// Whether the refusal names the record, or only the transaction is refused: no fragment waits, no stream fails.
+/// No fragment waits and no stream fails, whether the refusal names the record or only the transaction.
 #[test]
 fn notifications_whose_topic_takes_none_are_dropped_and_fragments_go_on() {
     for by_name in [true, false] {
@@ -261,8 +261,7 @@ fn notifications_whose_topic_takes_none_are_dropped_and_fragments_go_on() {
     }
 }
 
-/// They are in one transaction with their fragments otherwise; those of a fragment that was published before are written
-/// all the same.
+/// Otherwise they are in one transaction with their fragments; those of an already published fragment are written, too.
 #[test]
 fn notifications_are_written_with_their_fragments() {
     let log = FakeLog::default();
@@ -278,7 +277,7 @@ fn notifications_are_written_with_their_fragments() {
     run.release();
 }
 
-/// Nothing stands still in silence.
+/// A lack of progress is always reported.
 #[test]
 fn a_shard_that_cannot_be_taken_is_spoken_of_by_its_streams() {
     let log = FakeLog::default();
@@ -287,11 +286,11 @@ fn a_shard_that_cannot_be_taken_is_spoken_of_by_its_streams() {
     run.wait("all of them", |published| published.len() >= 2 * FRAGMENTS as usize);
     let blocked = run.sources.blocked.lock().unwrap().clone();
     assert_eq!(blocked.len(), 3);
-    assert!(blocked[0].contains("shard 0 cannot be taken"), "{blocked:?}");
+    assert!(blocked[0].contains("shard 0 cannot be acquired"), "{blocked:?}");
     run.release();
 }
 
-/// A task that is started again before its last fragment was written may count other partitions than that one's.
+/// A task that is restarted before its last fragment was written may count another number of partitions.
 #[test]
 fn a_stream_stays_in_the_partition_of_its_last_fragment() {
     let at = |topic: &str, partition| vec![DataPartition { topic: topic.to_owned(), partition }];
@@ -306,7 +305,7 @@ fn a_stream_stays_in_the_partition_of_its_last_fragment() {
     let mut next = with("good", 4);
     next.keep_partitions(positions.get(&next.key).as_ref());
     assert_eq!((next.records[0].partition, next.offset.unwrap().data_partitions), (1, at("good", 1)));
-    // Another topic is another matter.
+    // Each topic has its own partition.
     let mut next = with("other", 4);
     next.keep_partitions(positions.get(&next.key).as_ref());
     assert_eq!(next.records[0].partition, 4);

@@ -1,4 +1,4 @@
-//! One transaction: whole fragments, then their streams' offsets, then the commit (rule 4).
+//! One transaction: complete fragments, then their streams' offsets, then the commit (rule 4).
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use crate::model::{
     TransactionalProducer,
 };
 
-/// How much one transaction may hold.
+/// The bounds of one transaction.
 #[derive(Debug, Clone, Copy)]
 pub struct TransactionLimits {
-    /// Bytes of payload.
+    /// The maximum payload, in bytes.
     pub size_bytes: usize,
-    /// Publications.
+    /// The maximum number of publications.
     pub fragments: usize,
-    /// Time from its begin to its end.
+    /// The maximum time from begin to commit.
     pub duration: Duration,
 }
 
@@ -26,14 +26,14 @@ impl Default for TransactionLimits {
     }
 }
 
-/// A transaction that is open. It opens on a whole fragment, never before there is one.
+/// An open transaction. It begins with a complete fragment, never before there is one.
 pub struct Transaction<'p, P> {
     producer: &'p mut P,
     began: Instant,
     limits: TransactionLimits,
     publications: Vec<Committed>,
     size_bytes: usize,
-    /// The records sent, in their order: a refusal names one by its index.
+    /// The records sent, in order, because a refusal names one by its index.
     sent: Vec<Sent>,
     offsets: HashMap<Arc<OffsetKey>, StoredOffset>,
 }
@@ -41,7 +41,7 @@ pub struct Transaction<'p, P> {
 /// A record that was sent.
 #[derive(Debug)]
 struct Sent {
-    /// The publication it belongs to, by index.
+    /// The index of the publication it belongs to.
     publication: usize,
     output: Option<RecordOutput>,
     topic: Arc<str>,
@@ -95,7 +95,8 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
         Ok(())
     }
 
-    /// Writes the offsets, and what the shard's first transaction leaves in it; waits for the acknowledgements; commits.
+    /// Writes the offsets, and the shard's first records if they are missing, waits for the acknowledgements, and
+    /// commits.
     pub fn commit(
         mut self,
         offsets_topic: &Arc<str>,
@@ -113,7 +114,7 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
         Ok(self.publications)
     }
 
-    /// Returns an error with what is known of the records it may be about.
+    /// Returns an error with the records that may have caused it.
     fn failed(&mut self, error: LogError) -> Box<Failed> {
         let named = match error.kind {
             LogErrorKind::RecordTooLarge { index, .. }
@@ -145,33 +146,33 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
 /// The record that a refusal names.
 #[derive(Debug)]
 pub struct RefusedRecord {
-    /// The stream it is of.
+    /// The stream of the record.
     pub stream: Arc<OffsetKey>,
-    /// Its topic.
+    /// The topic of the record.
     pub topic: Arc<str>,
-    /// The output that lets it be dropped; `None`: its stream fails.
+    /// The output that allows the record to be dropped; `None`: its stream fails.
     pub droppable_output: Option<OutputId>,
 }
 
 /// A transaction that failed.
 #[derive(Debug)]
 pub struct Failed {
-    /// How.
+    /// The cause.
     pub error: LogError,
-    /// The record that is too large, has a time that is not taken, or whose topic takes none, where the error names one.
+    /// The record that is too large, has a refused timestamp, or whose topic accepts none, if the error names one.
     pub refused: Option<RefusedRecord>,
-    /// Topics of the records that may not be dropped, without the offsets'.
+    /// Topics of the records that must not be dropped, without the offsets'.
     pub needed_topics: BTreeSet<Arc<str>>,
     /// Topics of the records that may be dropped, with their outputs.
     pub droppable_topics: BTreeSet<(OutputId, Arc<str>)>,
-    /// Streams with records that may not be dropped.
+    /// Streams with records that must not be dropped.
     pub streams: BTreeSet<Arc<OffsetKey>>,
-    /// Streams with notifications that go with no fragment: these do not come again.
+    /// Streams with notifications that accompany no fragment, and so do not come again.
     pub lost: Vec<Arc<OffsetKey>>,
     /// Topics and partitions of all records, without the offsets'.
     pub partitions: BTreeSet<(Arc<str>, i32)>,
-    /// What was to be committed. Whoever waits for the end of these must not take them for published: they go when the
-    /// sources have been stopped.
+    /// The publications that were to be committed. Dropping them signals their senders, which must not take them for
+    /// published: they are kept until the sources have been stopped.
     _publications: Vec<Committed>,
 }
 

@@ -40,7 +40,7 @@ fn publication(number: Option<u64>) -> Publication {
     }
 }
 
-/// Notifications move no place and count as no fragment, alone or among fragments.
+/// Notifications move no position and do not count as fragments, alone or among fragments.
 #[test]
 fn what_is_no_fragment_moves_no_offset() {
     let log = FakeLog::default();

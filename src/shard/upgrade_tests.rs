@@ -1,4 +1,4 @@
-//! Shards that an earlier version began: rule 3, for as long as workers of both versions run.
+//! Shards started by an earlier version: rule 3, while workers of both versions run.
 
 use super::ShardLease;
 use super::acquire::acquire;
@@ -18,7 +18,7 @@ fn record(key: &[u8], value: Vec<u8>) -> Record {
     Record::of_log(&"offsets".into(), SHARD, key.to_vec(), Some(value))
 }
 
-/// An owner of an earlier version, which has begun the shard and has another transaction open.
+/// Returns an owner of an earlier version that has started the shard and has another transaction open.
 fn earlier_owner(log: &FakeLog) -> FakeProducer {
     let mut owner = log.intruder_as(SHARD, IdScheme::Dashes);
     owner.begin().unwrap();
@@ -41,12 +41,12 @@ fn rule_3_a_shard_of_an_earlier_version_keeps_its_id_and_that_fences_its_owner()
     let run = Run::start(log.clone()).expect_each_once();
     assert_eq!(earlier.commit().map_err(|error| error.kind), Err(LogErrorKind::Fenced));
     assert_eq!(run.log.epoch_of((SHARD, IdScheme::Dashes)), 2);
-    // All of rule 1 under the right id, and nothing was begun under the other one.
+    // All of rule 1 happened under the right id, and no transaction was begun under the other one.
     let did = run.log.did();
     let init = did.iter().rposition(|did| *did == Did::Init).unwrap();
     assert_eq!(did[init - 2..init + 3], [Did::DropProducer, Did::Open, Did::Init, Did::Bounds, Did::Seek]);
     assert!(did[init + 3..].contains(&Did::Begin));
-    // It stays so, and is known from now on.
+    // The form does not change, and is known from now on.
     let inits = || log.did().iter().filter(|did| **did == Did::Init).count();
     let before = inits();
     assert_eq!(read(&log).unwrap().id_scheme(), IdScheme::Dashes);

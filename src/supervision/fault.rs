@@ -1,13 +1,14 @@
-//! A fault hook for tests: parts that panic when they are asked to. Only in debug builds.
+//! A fault hook for tests, which makes parts panic on request. Only in debug builds.
 //!
-//! `KVS_CONNECT_PANIC=shard@3` has the third pass of a shard's thread through its fault point panic, once;
-//! `KVS_CONNECT_PANIC=shard@3+` every one from the third on. A fault point has the name of its part, or one of its own.
+//! `KVS_CONNECT_PANIC=shard@3` makes the third pass of a shard's thread through its fault point panic, once;
+//! `KVS_CONNECT_PANIC=shard@3+` makes every pass from the third on panic. A fault point has its part's name, or its
+//! own.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// Names a fault point, and which of its passes panics.
+/// The environment variable with a fault point and the pass that panics.
 const VARIABLE: &str = "KVS_CONNECT_PANIC";
 
 struct Fault {
@@ -29,7 +30,7 @@ fn fault() -> Option<&'static Fault> {
         .as_ref()
 }
 
-/// Counts a pass through a fault point, and panics if it is the one.
+/// Counts a pass through a fault point, and panics if a test requests that.
 pub(super) fn point(name: &'static str) {
     static PASSES: Mutex<Option<HashMap<&'static str, AtomicU64>>> = Mutex::new(None);
     let Some(fault) = fault().filter(|fault| fault.point == name) else { return };
@@ -37,8 +38,8 @@ pub(super) fn point(name: &'static str) {
         let mut passes = PASSES.lock().unwrap_or_else(PoisonError::into_inner);
         passes.get_or_insert_default().entry(name).or_default().fetch_add(1, Ordering::Relaxed) + 1
     };
-    #[expect(clippy::panic, reason = "that is what it is for, and no release has it")]
+    #[expect(clippy::panic, reason = "tests request it, and release builds do not contain it")]
     if pass == fault.pass || (fault.again && pass > fault.pass) {
-        panic!("a test wants it: {VARIABLE}, pass {pass}");
+        panic!("requested by a test: {VARIABLE}, pass {pass}");
     }
 }

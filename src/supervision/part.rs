@@ -1,48 +1,48 @@
 //! The parts of a worker.
 
-/// What a worker consists of, as its panics are counted.
+/// A part of a worker, by which panics are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// The worker's own course: its start, its wait for the end of a part, its shutdown.
+    /// The worker's own life: startup, waiting for the end of a part, shutdown.
     Worker,
     /// The thread of a shard.
     Shard,
     /// The task of a stream.
     Stream,
-    /// What starts a connector and looks for its streams.
+    /// The runner that starts a connector and discovers its streams.
     Connector,
-    /// What reports statuses and sends heartbeats.
+    /// The task that reports statuses and sends heartbeats.
     Statuses,
-    /// What does what the config log says.
+    /// The task that applies the config log.
     Configs,
     /// The thread that follows the config topic.
     ConfigLog,
     /// The thread that follows the status topic.
     StatusLog,
-    /// The thread of the membership in the group.
+    /// The thread of the group membership.
     Membership,
-    /// What looks after the topics in which the worker keeps something.
+    /// The task that watches the storage topics.
     StorageTopics,
-    /// What opens the offsets topics that connectors have of their own.
+    /// The task that opens connectors' own offsets topics.
     OffsetsTopics,
-    /// What asks for the partitions of the data topics.
+    /// The task that requests the data topics' partitions.
     DataTopics,
-    /// What looks after the metrics.
+    /// The task that maintains the metrics.
     Metrics,
-    /// What looks whether there are file descriptors left.
+    /// The task that checks whether file descriptors are left.
     OpenFiles,
     /// The listeners of the REST API.
     Rest,
-    /// What asks Kafka for topics, and makes them.
+    /// Requests to Kafka that look up or create topics.
     Topics,
-    /// A request of the REST API, with the connection it comes by.
+    /// A request to the REST API, with its connection.
     Request,
-    /// A callback that Kafka's client calls.
+    /// A callback of Kafka's client.
     Callback,
 }
 
 impl Part {
-    /// All of them.
+    /// All parts.
     pub const ALL: [Self; 18] = [
         Self::Worker,
         Self::Shard,
@@ -64,7 +64,7 @@ impl Part {
         Self::Callback,
     ];
 
-    /// Returns its name, as metrics and logs have it.
+    /// Returns the part's name in metrics and logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Worker => "worker",

@@ -1,6 +1,7 @@
-//! Before a worker joins: what it has is what its group has agreed on (rule 14), or it is refused and disturbs nobody.
+//! Checks, before a worker joins, that its contract agrees with its group's (rule 14); otherwise it is refused and
+//! disturbs nobody.
 //!
-//! What the group has agreed on is with the group itself (`crate::kafka::claim`), in the config and the status topic
+//! The group's contract is stored with the group itself (`crate::kafka::claim`), in the config and the status topic
 //! (`crate::cluster::contracts`) and in each shard of the offsets topic (`crate::model::contract`).
 
 use std::sync::Arc;
@@ -16,18 +17,19 @@ use crate::kafka::claim::{Claim, ClaimError, Claimed, GroupClaims};
 use crate::model::{LogError, OffsetReader, ShardId, ShardLog};
 use crate::supervision::{self, Part};
 
-/// The pause before a group that does not answer is asked again.
+/// The pause before a group that does not respond is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// What the group itself says, from before anything else was looked at.
+/// What is stored with the group itself, read before anything else.
 pub(super) struct Group {
     claims: GroupClaims,
-    /// The group has left its contract in the config topic.
+    /// Whether the group has written its contract to the config topic.
     config_topic_claimed: bool,
 }
 
 impl Worker {
-    /// Asks the group itself, before a topic is made; waits until it answers, saying so. `None`: shut down meanwhile.
+    /// Reads the group's claims, before any topic is created. Waits until the group responds, and logs that it waits.
+    /// `None`: shut down meanwhile.
     pub(super) async fn ask_group(
         self: &Arc<Self>,
         shutdown: &CancellationToken,
@@ -45,9 +47,9 @@ impl Worker {
             };
             match found {
                 Ok(found) => return self.check_claims(claims, &found).map(Some),
-                // A group that may not be asked for is, to the client, one that does not answer.
+                // The client reports a missing permission on the group as if the group did not respond.
                 Err(error) => {
-                    tracing::warn!(%error, "the group does not say what it has agreed on; waiting for it: grant Read \
+                    tracing::warn!(%error, "the group's contract cannot be read; waiting for it: grant Read \
                     on group {}, if that is missing", self.config.group_id)
                 }
             }
@@ -69,14 +71,14 @@ impl Worker {
 
     fn other_group(&self, error: &dyn std::fmt::Display) -> WorkerError {
         WorkerError::Config(format!(
-            "group {}: {error}. To let the group begin anew while no worker of it runs: kafka-consumer-groups.sh --delete-offsets \
-             --group {0} --topic TOPIC, with the offsets topic it was begun with",
+            "group {}: {error}. To let the group start over while none of its workers runs: kafka-consumer-groups.sh \
+             --delete-offsets --group {0} --topic TOPIC, with the offsets topic it was started with",
             self.config.group_id
         ))
     }
 
-    /// Refuses logs that were made anew while nobody ran, and leaves in each what the group has agreed on. Returns how to
-    /// join.
+    /// Refuses logs that were recreated while no worker ran, and writes the group's contract to each. Returns the
+    /// settings to join with.
     pub(super) async fn agree(
         self: &Arc<Self>,
         group: Group,
@@ -86,7 +88,7 @@ impl Worker {
         let worker = Arc::clone(self);
         blocking(move || {
             worker.check_made_anew(&group, offsets_begun, given)?;
-            // A standalone worker's log is in its memory.
+            // A standalone worker's log is only in memory.
             let config_topic_claimed = worker.claim_logs()? && worker.mode == Mode::Distributed;
             let claim = Claim { contract: worker.contract.clone(), settled: true, config_topic_claimed };
             match group.claims.settle(&worker.contract, config_topic_claimed) {
@@ -99,16 +101,16 @@ impl Worker {
         .await
     }
 
-    /// Refuses logs that were made anew: an empty config topic is never taken for "no connectors", and offsets are never lost
-    /// without a word.
+    /// Refuses logs that were recreated, so that an empty config topic never means "no connectors", and offsets are
+    /// never lost silently.
     fn check_made_anew(&self, group: &Group, offsets_begun: bool, given: Vec<String>) -> Result<(), WorkerError> {
         let view = self.configs.view();
         let (group_id, offsets) = (&self.config.group_id, &self.config.offsets_topic);
         if self.mode == Mode::Distributed && group.config_topic_claimed && view.contracts().is_empty() {
             return Err(WorkerError::Config(format!(
                 "topic {} (config.storage.topic): it is empty, and group {group_id} had its connectors in it: it was deleted \
-                 and made anew. Bring it back as it was; or, if the group is to begin with no connectors and its streams are to \
-                 go on where they are: kafka-consumer-groups.sh --delete-offsets --group {group_id} --topic {offsets}",
+                 and recreated. Restore it; or, to start with no connectors and let streams continue at their positions: \
+                 kafka-consumer-groups.sh --delete-offsets --group {group_id} --topic {offsets}",
                 self.configs.topic()
             )));
         }
@@ -117,25 +119,25 @@ impl Worker {
         }
         let names = view.names().cloned().chain(given);
         let published = self.statuses.look(|statuses| {
-            // A task's status says where its shard ended when it was acquired.
+            // The epoch in a task's status is the end of its shard when that was acquired.
             let ended =
                 |name: &String| statuses.keys().any(|key| key.connector() == name && statuses.highest_epoch(key) > 0);
             names.into_iter().find(|name| !statuses.topics(name).is_empty() || ended(name))
         });
         let Some(connector) = published else { return Ok(()) };
-        // Another worker may have begun since the topic was looked at.
+        // Another worker may have started since the topic was looked at.
         if self.offsets_have_begun()? {
             return Ok(());
         }
         Err(WorkerError::Config(format!(
             "topic {offsets} (offset.storage.topic): it is empty, and connector {connector:?} has published: it was deleted and \
-             made anew, and every stream would be published again. Bring it back as it was; or, if streams are to begin anew, \
-             delete {} (status.storage.topic), too",
+             recreated, and every stream would be published again. Restore it; or, to let streams start over, delete {} \
+             (status.storage.topic), too",
             self.config.status_topic
         )))
     }
 
-    /// Returns whether anything is in the offsets topic by now.
+    /// Returns whether the offsets topic contains anything by now.
     fn offsets_have_begun(&self) -> Result<bool, WorkerError> {
         let begun = self.offsets_log.with_reader(|reader| {
             let shards = (0..self.config.shards.get()).map(ShardId);
@@ -145,10 +147,11 @@ impl Worker {
         begun.map_err(unavailable)
     }
 
-    /// Leaves the contract in both logs. Returns whether the config topic has it.
+    /// Writes the contract to both logs. Returns whether the config topic has it.
     fn claim_logs(&self) -> Result<bool, WorkerError> {
         let not_now = |error: &LogError, topic: &str| {
-            tracing::warn!(%error, topic, "what the group has agreed on cannot be written to the topic: other workers are not held against it");
+            tracing::warn!(%error, topic,
+            "the group's contract cannot be written to the topic; other workers are not checked against it");
         };
         let claimed = match self.configs.claim() {
             Ok(()) => true,
@@ -166,7 +169,7 @@ impl Worker {
             Err(crate::cluster::StatusClaimError::Contract(error)) => {
                 return Err(WorkerError::Config(format!("topic {}: {error}", self.config.status_topic)));
             }
-            // Statuses hold nothing up.
+            // Failing to write statuses must hold nothing up.
             Err(crate::cluster::StatusClaimError::Log(error)) => not_now(&error, &self.config.status_topic),
         }
         Ok(claimed)

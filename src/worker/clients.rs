@@ -23,7 +23,7 @@ pub fn problems(config: &WorkerConfig) -> Vec<Problem> {
         if given.is_empty() {
             problems.push(Problem::new("worker settings", refused.key.as_deref().unwrap_or_default(), reason.clone()));
         }
-        problems.extend(given.into_iter().map(|(key, place)| Problem::new(place, key, reason.clone())));
+        problems.extend(given.into_iter().map(|(key, source)| Problem::new(source, key, reason.clone())));
     }
     problems.sort_by(|a, b| (&a.place, &a.key, &a.reason).cmp(&(&b.place, &b.key, &b.reason)));
     problems.dedup();

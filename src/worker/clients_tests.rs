@@ -19,10 +19,10 @@ fn what_librdkafka_refuses_is_named_as_it_was_given() {
         ("sasl.mechanism", "GSSAPI", "sasl_ssl"),
     ] {
         let said = said(&[(key, value), ("security.protocol", protocol)]);
-        assert!(!said.is_empty(), "{key}={value} is taken");
+        assert!(!said.is_empty(), "{key}={value} is accepted");
         assert!(said.iter().all(|said| said.starts_with(&format!("command line: {key}: Kafka's client"))), "{said:?}");
     }
-    // What was left out is named, too.
+    // A setting that was left out is named, too.
     let said = said(&[("security.protocol", "sasl_ssl")]);
     assert!(said[0].starts_with("worker settings: sasl.mechanism: Kafka's client"), "{said:?}");
 }

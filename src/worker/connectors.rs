@@ -24,7 +24,7 @@ use crate::model::{OffsetKey, Publication};
 use crate::shard::ConfigGate;
 use crate::supervision::{Part, catch_async, fault_point};
 
-/// When a connector that cannot start is retried.
+/// The back-off for a connector that cannot start.
 const RETRY: RestartPolicy =
     RestartPolicy { timeout: None, base: std::time::Duration::from_secs(1), cap: std::time::Duration::from_secs(60) };
 
@@ -88,11 +88,11 @@ pub(super) struct RunnerStatus {
 
 impl Registry {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
-        // Nothing panics while it is held, and entries are changed one by one.
+        // Nothing panics while the lock is held, and entries are changed one by one.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Updates a connector's entry, unless the runner that asks for it has been replaced.
+    /// Updates a connector's entry, unless the calling runner has been replaced.
     fn note(&self, name: &str, cancel: &CancellationToken, note: impl FnOnce(&mut Entry)) {
         let mut entries = self.lock();
         if !cancel.is_cancelled()
@@ -115,7 +115,7 @@ impl Connectors {
         Self { dependencies, shards, offsets_topics, gate, runtime, registry: Arc::default() }
     }
 
-    /// Stops and starts connectors so that those run that the log says.
+    /// Stops and starts connectors so that exactly those in the log run.
     pub(super) fn apply(&self, view: &ConfigView) {
         let mut entries = self.registry.lock();
         // A record that cannot be read is refused when the connector is planned.
@@ -190,7 +190,7 @@ impl Connectors {
         }
     }
 
-    /// Restarts what a request names.
+    /// Restarts the connector, tasks or task that a request names.
     pub(super) fn restart(&self, request: &RestartRequest, view: &ConfigView) {
         let name = &request.connector;
         let task = request.task.map(|id| view.tasks(name).and_then(|tasks| tasks.get(&id)));
@@ -200,7 +200,7 @@ impl Connectors {
         let mut entries = self.registry.lock();
         let Some(entry) = entries.get_mut(name) else { return };
         if request.include_tasks && !request.only_failed {
-            // Everything is started again: files of secrets are read again.
+            // Starts everything again, which also reads files of secrets again.
             self.begin_again(name, entry);
             return;
         }
@@ -218,7 +218,7 @@ impl Connectors {
         *entry = Entry { has_tasks, ..self.begin(name, &settings, offsets_topic) };
     }
 
-    /// Wakes all runners: newly assigned shards may have streams that this worker has not looked for.
+    /// Wakes all runners, because newly assigned shards may have streams that this worker has not looked for.
     pub(super) fn look_now(&self) {
         self.registry.lock().values().for_each(|entry| entry.wake.notify_one());
     }
@@ -274,7 +274,8 @@ struct Runner {
 }
 
 impl Runner {
-    /// Runs the connector, and again after a panic: its streams continue meanwhile, and are restarted with it.
+    /// Runs the connector, and restarts it after a panic. Its streams continue meanwhile, and are then restarted with
+    /// it.
     async fn run_supervised(self: Arc<Self>) {
         let mut panics = 0;
         while let Err(panicked) = catch_async(Part::Connector, Arc::clone(&self).run()).await {
@@ -308,15 +309,16 @@ impl Runner {
         }
     }
 
-    /// Refuses to begin where the connector's offsets are not, or cannot be used: every stream would be published again.
+    /// Refuses to start with a topic that does not contain the connector's offsets, or cannot be used: every stream
+    /// would be published again.
     async fn offsets_are_there(&self) -> Result<(), Refused> {
         let workers = &self.dependencies.config.offsets_topic;
         let named = self.settings.get(OFFSETS_TOPIC.name()).filter(|topic| !topic.is_empty() && *topic != workers);
         if named != self.offsets_topic.as_ref() {
             return Err(Refused(format!(
-                "the offsets of the connector are in topic {}, and its settings name {}: they were written by a worker of an \
-                 earlier version, which knows nothing of offsets topics of connectors' own; stop the connector and write its \
-                 settings again, by way of a worker of this version",
+                "the offsets of the connector are in topic {}, and its settings name {}: the settings were written by a worker \
+                 of an earlier version, which does not support connectors' own offsets topics; stop the connector and write \
+                 its settings again, through a worker of this version",
                 self.offsets_topic.as_ref().unwrap_or(workers),
                 named.unwrap_or(workers)
             )));
@@ -349,7 +351,7 @@ impl Runner {
                         connector = self.name,
                         reason,
                         delay_ms = delay.as_millis() as u64,
-                        "the connector cannot start and is retried"
+                        "the connector cannot start; trying again"
                     );
                     self.registry.note(&self.name, &self.cancel, |entry| entry.failed = Some(reason));
                     tokio::select! {
@@ -362,7 +364,7 @@ impl Runner {
     }
 }
 
-/// Passes on what discovery finds, as long as this runner has not been replaced.
+/// Passes on what discovery finds, unless this runner has been replaced.
 impl StreamListener for Runner {
     fn epoch(&self) -> u64 {
         self.shards.held_version()
@@ -391,7 +393,7 @@ impl StreamListener for Runner {
     }
 
     fn added(&self, plan: Arc<StreamPlan>) {
-        // The runner is stopped under this lock, and streams added before are removed then.
+        // A runner is stopped under this lock, which also removes the streams it added before.
         let _entries = self.registry.lock();
         if !self.cancel.is_cancelled() {
             self.shards.added(plan);

@@ -24,6 +24,6 @@ fn a_worker_that_finds_nothing_on_its_shards_is_silent_where_others_have_found_s
     assert_eq!(run(true, true, None), said);
     assert_eq!(run(false, false, None), said);
     assert_eq!(run(false, true, None), None);
-    // That streams cannot be looked for at the moment comes first.
+    // A reason why streams cannot be discovered at the moment comes first.
     assert_eq!(run(true, false, Some("refused")), Some("refused".to_owned()));
 }

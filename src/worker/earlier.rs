@@ -1,8 +1,8 @@
-//! Where streams were before their positions stood under their names.
+//! Positions of streams that were stored under their ARNs, before positions were stored under names.
 //!
-//! **Contract.** [`EarlierPositions::position_of`] returns what a stream published under its ARN, when nobody does that any
-//! more ([`crate::shard::by_arn`]). A stream that has no position under its name is answered from a look at all shards that
-//! began after the question; one look serves all that asked before it.
+//! **Contract.** [`EarlierPositions::position_of`] returns the position that a stream reached under its ARN, once
+//! nobody publishes it under that any more ([`crate::shard::by_arn`]). For a stream without a position under its name,
+//! the result comes from a look at all shards that began after the call; one look serves all calls before it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::shard::by_arn::{FoundByArn, find, move_positions};
 use crate::shard::recover::RecoverError;
 use crate::supervision::{self, Part};
 
-/// A shard that makes no progress for this long is given up, and asked again later.
+/// How long reading a shard may make no progress before it is given up and tried again later.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Looks for positions in the offsets topic.
@@ -34,7 +34,7 @@ pub(super) struct PositionsByArn {
 /// What the last look found.
 #[derive(Default)]
 struct Looked {
-    /// The number of questions that it serves: those that were asked before it began.
+    /// The number of calls that the look serves: those made before it began.
     answers: u64,
     found: HashMap<OffsetKey, Vec<FoundByArn>>,
 }
@@ -51,10 +51,10 @@ impl PositionsByArn {
             let answers = self.asked.load(Ordering::Acquire);
             *looked = Looked { answers, found: self.find().await? };
         }
-        // Others wait meanwhile: one move is enough for a shard.
+        // Other callers wait meanwhile, because one move is enough for a shard.
         let mut moved = false;
-        for (_, shard, place) in looked.found.get(key).into_iter().flatten() {
-            if matches!(place, Ok(place) if !place.moved) {
+        for (_, shard, position) in looked.found.get(key).into_iter().flatten() {
+            if matches!(position, Ok(position) if !position.moved) {
                 self.move_positions(*shard).await?;
                 moved = true;
             }
@@ -63,18 +63,18 @@ impl PositionsByArn {
             looked.found = self.find().await?;
         }
         let mut highest: Option<StoredOffset> = None;
-        for (_, shard, place) in looked.found.get(key).into_iter().flatten() {
-            match place {
+        for (_, shard, position) in looked.found.get(key).into_iter().flatten() {
+            match position {
                 Err(reason) => return Err(EarlierPositionError::Unreadable(reason.clone())),
-                Ok(place) if !place.moved => {
+                Ok(position) if !position.moved => {
                     let reason =
-                        format!("shard {shard}: a worker of an earlier version publishes the stream by its ARN");
+                        format!("shard {shard}: a worker of an earlier version publishes the stream under its ARN");
                     return Err(EarlierPositionError::Unavailable(reason));
                 }
-                Ok(place) => {
-                    let above = |known: &StoredOffset| known.fragment_number < place.offset.fragment_number;
+                Ok(position) => {
+                    let above = |known: &StoredOffset| known.fragment_number < position.offset.fragment_number;
                     if highest.as_ref().is_none_or(above) {
-                        highest = Some(place.offset.clone());
+                        highest = Some(position.offset.clone());
                     }
                 }
             }
@@ -91,7 +91,7 @@ impl PositionsByArn {
         let (log, contract) = (Arc::clone(&self.log), self.contract.clone());
         tracing::info!(
             shard = shard.0,
-            "positions that stand under ARNs are moved: the shard's owner acquires it again"
+            "moving positions that are stored under ARNs; the shard's owner acquires it again"
         );
         blocking(move || contend(|| move_positions(&*log, &contract, shard, STALL_TIMEOUT))).await
     }
@@ -114,7 +114,7 @@ impl EarlierPositions for PositionsByArn {
     }
 }
 
-/// There are none.
+/// The earlier positions of a connector that cannot have any.
 pub(super) struct NoEarlierPositions;
 
 impl EarlierPositions for NoEarlierPositions {

@@ -1,23 +1,22 @@
-//! Why a worker ends.
+//! Reasons for which a worker exits.
 
 use crate::model::{LogError, LogErrorKind};
 use crate::supervision::{Panicked, Part};
 
-/// Why a worker ended without being told to.
+/// Reasons for which a worker exits without being stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// The settings do not fit what is there: exit code 78.
+    /// The settings do not match what exists: exit code 78.
     #[error("{0}")]
     Config(String),
-    /// Something that is needed cannot be had: exit code 69.
+    /// Something that the worker needs is unavailable: exit code 69.
     #[error("{0}")]
     Unavailable(String),
-    /// A part of it has panicked, and it cannot go on without: exit code 70, upon which systemd or Kubernetes starts it
-    /// again.
+    /// An indispensable part has panicked: exit code 70, upon which systemd or Kubernetes restarts the worker.
     #[error(transparent)]
     Panicked(#[from] Panicked),
-    /// A part of it that has to go on has come to an end although nobody asked for that: exit code 70.
-    #[error("{} ended although nobody asked for it; this is a defect of kvs-connect, please report it", .0.name())]
+    /// An indispensable part has returned without being stopped: exit code 70.
+    #[error("{} ended without being stopped; this is a defect of kvs-connect, please report it", .0.name())]
     PartEnded(Part),
 }
 

@@ -1,4 +1,4 @@
-//! The way of a worker into its group, and out of it.
+//! Joining the group, and leaving it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,13 +25,13 @@ use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Membership, Subscription
 use crate::shard::{ConfigGate, OwnerContext};
 use crate::supervision::{Panicked, Part, blocking, catch_blocking, fault_point_in};
 
-/// Events of the config log that wait to be done: restarts, alterations, levels of loggers.
+/// The maximum number of queued events of the config log: restarts, alterations, levels of loggers.
 const EVENTS_MAX: usize = 1_000;
 
-/// Offsets topics that cannot be used any more and wait to be closed; one is enough for each.
+/// The maximum number of unusable offsets topics queued to be closed; one entry for each is enough.
 const REFUSALS_MAX: usize = 64;
 
-/// What a worker has before it joins: all that was to be checked is as it has to be.
+/// What a worker has when it is ready to join: everything has been checked.
 pub(super) struct Prepared {
     cluster_id: Option<String>,
     /// How to join.
@@ -42,7 +42,7 @@ pub(super) struct Prepared {
     dependencies: Arc<Dependencies>,
 }
 
-/// A worker's membership, and what reports of it.
+/// A worker's membership, and its status reporter.
 pub(super) struct Joined {
     membership: Membership,
     statuses: Arc<StatusReporter>,
@@ -50,7 +50,8 @@ pub(super) struct Joined {
 }
 
 impl Worker {
-    /// Waits for Kafka and for the group, makes or checks the topics, and reads both logs. `None`: shut down meanwhile.
+    /// Waits for Kafka and for the group, creates or checks the topics, and reads both logs. `None`: shut down
+    /// meanwhile.
     pub(super) async fn prepare(
         self: &Arc<Self>,
         given: Vec<ConnectorFile>,
@@ -82,7 +83,7 @@ impl Worker {
         Ok(Some(Prepared { cluster_id, joining, events, log, data_topics, dependencies }))
     }
 
-    /// Begins to follow the two logs, and reads them to the ends they have now.
+    /// Starts following the two logs, and reads them to their current ends.
     async fn follow_logs(&self, supervisor: &Supervisor) -> Result<mpsc::Receiver<Event>, WorkerError> {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let (configs, statuses) = (Arc::clone(&self.configs), Arc::clone(&self.statuses));
@@ -99,24 +100,24 @@ impl Worker {
         Ok(events)
     }
 
-    /// Puts the connectors that were given into the log, as PUT config does.
+    /// Writes the connectors' files into the log, as PUT config does.
     async fn put_given(&self, given: Vec<ConnectorFile>, shutdown: &CancellationToken) -> Result<(), WorkerError> {
-        for ConnectorFile { place, settings } in given {
+        for ConnectorFile { place: file, settings } in given {
             let name = settings.get("name").cloned().unwrap_or_default();
             let put = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
                 put = self.herder.put_config(&name, settings) => put,
             };
             match put {
-                Ok(_) => tracing::info!(connector = name, place, "the connector's file is applied"),
+                Ok(_) => tracing::info!(connector = name, place = file, "connector's file applied"),
                 Err(error) if error.is_temporary() => return Err(WorkerError::Unavailable(error.to_string())),
-                Err(error) => return Err(WorkerError::Config(format!("{place}: {error}"))),
+                Err(error) => return Err(WorkerError::Config(format!("{file}: {error}"))),
             }
         }
         Ok(())
     }
 
-    /// Starts everything that a member of the group consists of, and joins.
+    /// Starts all parts of a member of the group, and joins.
     pub(super) fn join(self: Arc<Self>, prepared: Prepared, supervisor: &Supervisor) -> Result<Joined, WorkerError> {
         let Prepared { cluster_id, joining, events, log, data_topics, dependencies } = prepared;
         let config = &self.config;
@@ -199,7 +200,7 @@ impl Worker {
         if config.group_protocol == GroupProtocol::Consumer {
             tracing::info!("group.protocol=consumer: the session timeout is the broker's, or the group's own");
         }
-        // Whatever can fail does so before the group hears of this worker.
+        // Whatever can fail must fail before the group knows of this worker.
         let watching =
             self.watch_storage_topics(Arc::clone(&shards), dependencies, (offsets_topics, refusals), supervisor)?;
         let membership = Membership::join(&joining, subscription, shards)
@@ -211,10 +212,10 @@ impl Worker {
 }
 
 impl Joined {
-    /// Commits what is whole, leaves the group, and stops following the logs. Takes as long as Kafka lets it.
+    /// Commits complete fragments, leaves the group, and stops following the logs. Takes as long as Kafka needs.
     ///
     /// # Errors
-    /// When it panics.
+    /// When leaving panics.
     pub(super) async fn leave(self, configs: &Arc<ConfigLog>, log: &Arc<StatusLog>) -> Result<(), Panicked> {
         let Self { membership, statuses, reporting } = self;
         reporting.abort();

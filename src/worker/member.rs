@@ -15,7 +15,7 @@ use crate::config::table::connector::service::REGION;
 use crate::config::table::connector::streams::{LIST, PREFIX};
 use crate::herder::Member;
 
-/// The maximum number of a connector's streams that a validation asks the service for.
+/// The maximum number of a connector's streams that a validation requests from the service.
 const STREAMS_TRIED_MAX: usize = 5;
 /// How long the service may take to respond.
 const TRY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,10 +57,10 @@ impl Member for GroupMember {
     }
 }
 
-/// Asks the service for some of a connector's streams.
+/// Requests some of a connector's streams from the service.
 ///
 /// # Errors
-/// The setting that is wrong, and why.
+/// Returns the setting that is wrong, and why.
 async fn try_service(dependencies: &Dependencies, config: &ConnectorConfig) -> Result<(), (&'static str, String)> {
     let client = dependencies.client(config).await.map_err(|error| (REGION.name(), explain(&error)))?;
     match &config.streams {

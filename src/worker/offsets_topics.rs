@@ -1,10 +1,10 @@
-//! The offsets topics that connectors have of their own, on this worker.
+//! The connectors' own offsets topics, on this worker.
 //!
-//! **Contract.** The topics that the config log names are opened here: each is looked at, held against what the group has
-//! agreed on, and its shards are shared among the workers as those of the worker's topic are. None is made here (the
-//! herder makes one when a connector's offsets are moved to it, and writes to all of its shards): one that is missing, or
-//! has a shard that nobody has begun, has lost offsets. Whatever is wrong with a topic fails the connectors that have their offsets in it, and
-//! nobody else; it is opened again by a back-off.
+//! **Contract.** The topics that the config log names are opened here: each is looked up and checked against what the
+//! group has agreed on, and its shards are shared among the workers like those of the worker's topic. None is created
+//! here (the herder creates one when a connector's offsets are moved to it, and writes to all of its shards): a topic
+//! that is missing, or has a shard without a contract, has lost offsets. A topic that cannot be used fails only the
+//! connectors that have their offsets in it, and is tried again with a back-off.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,15 +25,15 @@ use crate::model::{Contract, ShardCount};
 use crate::shard::{OwnerContext, OwnerSettings};
 use crate::supervision::{Part, catch_blocking, fault_point};
 
-/// A topic that cannot be opened is tried again so.
+/// The back-off for a topic that cannot be opened.
 const RETRY: RestartPolicy =
     RestartPolicy { timeout: None, base: Duration::from_secs(1), cap: Duration::from_secs(60) };
 /// A connector waits this long for its topic to be opened before it says so.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Hears what becomes of the topics.
+/// Listens for changes of the topics.
 pub(super) trait TopicListener: Send + Sync {
-    /// A topic was looked at: whoever waits for it may ask.
+    /// Called when a topic has been looked up, so that connectors waiting for it may try again.
     fn looked(&self);
 
     /// A topic that was open is closed. Its connectors have to begin again, and wait for it to be opened.
@@ -62,12 +62,12 @@ pub(super) struct TopicParts {
     pub(super) subscription: Subscription,
 }
 
-/// What has become of a topic on this worker.
+/// The state of a topic on this worker.
 #[derive(Debug, Clone)]
 enum State {
     /// Its shards are shared among the workers.
     Open,
-    /// It cannot be used, for this reason; tried again at this time.
+    /// It cannot be used, for `reason`, and is tried again at `next`.
     Refused { reason: Arc<UnusableTopic>, failures: u32, next: Instant },
 }
 
@@ -77,7 +77,7 @@ impl OffsetsTopics {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, State>> {
-        // Nothing panics while it is held, and states are replaced as a whole.
+        // Nothing panics while the lock is held, and states are replaced as a whole.
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -90,7 +90,7 @@ impl OffsetsTopics {
     /// Waits until a topic is open.
     ///
     /// # Errors
-    /// Why it is not.
+    /// When it cannot be opened, or is not open in time.
     pub(super) async fn opened(&self, topic: &str) -> Result<(), Arc<UnusableTopic>> {
         let mut changes = self.changes.subscribe();
         let wait = async {
@@ -100,7 +100,7 @@ impl OffsetsTopics {
                     Some(State::Refused { reason, .. }) => return Err(Arc::clone(reason)),
                     None => {}
                 }
-                // It lives as long as this.
+                // The sender lives as long as `self`.
                 let _ = changes.changed().await;
             }
         };
@@ -108,7 +108,7 @@ impl OffsetsTopics {
         waited.unwrap_or_else(|_| Err(Arc::new(UnusableTopic::Opening { topic: topic.to_owned() })))
     }
 
-    /// Opens what the config log names and closes what it does not name any more, until it is stopped.
+    /// Opens topics that the config log names and closes those it no longer names, until stopped.
     pub(super) async fn follow(
         self: Arc<Self>,
         configs: Arc<ConfigLog>,
@@ -121,7 +121,8 @@ impl OffsetsTopics {
             fault_point(Part::OffsetsTopics);
             let wanted = configs.view().own_offsets_topics();
             for topic in self.known().into_iter().filter(|topic| !wanted.contains(topic)) {
-                // First, so that no connector that is made again meanwhile takes it for open; then those that have are started again.
+                // First, so that no connector that is created meanwhile takes the topic for open; those that have are restarted
+                // afterwards.
                 self.lock().remove(&topic);
                 self.close(&topic).await;
                 listener.lost(&topic);
@@ -158,7 +159,7 @@ impl OffsetsTopics {
         }
     }
 
-    /// Returns when the next of these topics is due, or a time at which it does no harm to look.
+    /// Returns when the next of these topics is due, or else when to look again in any case.
     fn next_try(&self, wanted: &BTreeSet<String>) -> Instant {
         let states = self.lock();
         let times = wanted.iter().filter_map(|topic| match states.get(topic) {
@@ -176,7 +177,7 @@ impl OffsetsTopics {
                 self.parts.subscription.add(Arc::from(topic));
                 tracing::info!(
                     topic,
-                    "connectors have their offsets in this topic: its shards are shared among the workers"
+                    "connectors have their offsets in this topic; its shards are shared among the workers"
                 );
             }
             Err(reason) => self.note_refusal(topic, reason),
@@ -195,7 +196,7 @@ impl OffsetsTopics {
             topic,
             %reason,
             delay_ms = delay.as_millis() as u64,
-            "connectors have their offsets in this topic, and it cannot be used; it is tried again"
+            "connectors have their offsets in this topic, and it cannot be used; trying again"
         );
         states.insert(
             topic.to_owned(),
@@ -203,7 +204,7 @@ impl OffsetsTopics {
         );
     }
 
-    /// Closes a topic that turns out not to be what it was: its connectors fail.
+    /// Closes a topic that has turned out to be a different one. Its connectors fail.
     async fn refuse(&self, topic: &str, reason: UnusableTopic) {
         if !matches!(self.lock().get(topic), Some(State::Open)) {
             return;
@@ -213,26 +214,26 @@ impl OffsetsTopics {
         self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
     }
 
-    /// Releases the shards of a topic, and leaves them to nobody.
+    /// Releases the shards of a topic, which nobody acquires then.
     async fn close(&self, topic: &str) {
         self.parts.subscription.remove(topic);
         let (shards, topic) = (Arc::clone(&self.shards), topic.to_owned());
-        // It waits for what is under way.
+        // Blocks until the shards are released.
         if let Err(panicked) = catch_blocking(Part::OffsetsTopics, move || shards.close(&topic)).await {
             panicked.go_on();
         }
     }
 
-    /// Returns what owners of its shards need.
+    /// Looks a topic up, and returns what the owners of its shards need.
     ///
     /// # Errors
-    /// Why it cannot be used, with what to do.
+    /// When it cannot be used; the text says what to do.
     async fn look(&self, topic: &str) -> Result<TopicOwners, UnusableTopic> {
         let named = || topic.to_owned();
         let partitions = self.parts.topics.partitions(topic).await;
         let partitions = partitions.map_err(|source| UnusableTopic::NotKnown { topic: named(), source })?;
         let count = partitions.and_then(ShardCount::new).ok_or_else(|| UnusableTopic::Missing { topic: named() })?;
-        // Who may not ask is not held up.
+        // Without the permission to ask, the check is skipped.
         if let Ok(Some(policy)) = self.parts.topics.cleanup_policy(topic).await
             && policy != COMPACTED
         {

@@ -1,4 +1,4 @@
-//! From settings to what runs.
+//! Turns settings into what runs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use crate::shard::transaction::TransactionLimits;
 use crate::supervision::{Part, blocking};
 use crate::telemetry::CallMetrics;
 
-/// librdkafka takes no larger one.
+/// librdkafka's maximum of `message.max.bytes`.
 const MESSAGE_MAX_BYTES: usize = 1_000_000_000;
-/// So many connectors are started side by side: each asks Kafka for its topic.
+/// The maximum number of connectors that start at once; each asks Kafka for its topic.
 const STARTING_MAX: usize = 8;
 
-/// How the worker reaches Kafka; records as large as its memory budget lets fragments be.
+/// Returns how the worker reaches Kafka. Records may be as large as the memory budget lets fragments be.
 pub(crate) fn kafka_settings(config: &WorkerConfig) -> KafkaSettings {
     KafkaSettings {
         bootstrap_servers: config.bootstrap_servers.clone(),
@@ -46,7 +46,7 @@ pub(crate) fn kafka_settings(config: &WorkerConfig) -> KafkaSettings {
     }
 }
 
-/// What the group has agreed on, as this worker has it.
+/// Returns this worker's version of what the group has agreed on.
 pub(crate) fn contract(config: &WorkerConfig) -> Contract {
     Contract {
         offsets_topic: Some(config.offsets_topic.clone()),
@@ -73,22 +73,22 @@ pub(super) fn owner_settings(config: &WorkerConfig) -> OwnerSettings {
 pub(super) struct Dependencies {
     /// The worker's settings.
     pub(super) config: Arc<WorkerConfig>,
-    /// Asks for topics and makes them.
+    /// Looks topics up and creates them.
     pub(super) topics: Arc<Topics>,
     budget: MemoryBudget,
     limits: Arc<CallLimits>,
     outputs: Preparer,
     earlier: Arc<dyn EarlierPositions>,
-    /// Connectors that are being started at once.
+    /// Bounds the connectors that start at once.
     starting: Semaphore,
 }
 
-/// Why a connector cannot run, in words that show no resolved reference.
+/// Why a connector cannot run. The text contains no resolved reference.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Refused(pub(super) String);
 
-/// Why a connector whose settings are in order cannot run.
+/// Why a connector whose settings are valid cannot run.
 #[derive(Debug, thiserror::Error)]
 enum PlanError {
     /// Its outputs cannot be prepared.
@@ -101,17 +101,17 @@ enum PlanError {
 
 /// A connector that is ready to run.
 pub(super) struct ConnectorPlan {
-    /// Streams that are listed.
+    /// The streams that are listed.
     pub(super) streams: Vec<Arc<StreamPlan>>,
-    /// Topics that its streams write to.
+    /// The topics that its streams write to.
     pub(super) topics: BTreeSet<Arc<str>>,
-    /// Conditions, if its streams are to be looked for.
+    /// The conditions, if its streams are to be discovered.
     pub(super) discovery: Option<(Discovery, Arc<ConnectorContext>)>,
 }
 
 impl Dependencies {
     pub(super) fn new(config: Arc<WorkerConfig>, topics: Arc<Topics>, data_topics: Arc<DataTopics>) -> Self {
-        // With readers of its own: a look at all shards is not to keep any from being taken.
+        // With readers of its own, so that reading all shards does not keep any from being acquired.
         let log = Arc::new(KafkaLog::new(kafka_settings(&config)));
         let earlier = Arc::new(PositionsByArn::new(log, contract(&config), config.shards));
         Self {
@@ -125,14 +125,14 @@ impl Dependencies {
         }
     }
 
-    /// A connector with its references resolved and its data topic made or checked. `own_offsets_topic`: its offsets are not in
-    /// the worker's topic.
+    /// Resolves a connector's references, creates or checks its data topic, and returns the connector ready to run.
+    /// `own_offsets_topic`: its offsets are not in the worker's topic.
     ///
     /// # Errors
-    /// Why it cannot run, in words that show no resolved reference.
+    /// When it cannot run; the text contains no resolved reference.
     pub(super) async fn plan(&self, settings: &Settings, own_offsets_topic: bool) -> Result<ConnectorPlan, Refused> {
         let _turn = self.starting.acquire().await.map_err(|error| Refused(error.to_string()))?;
-        // Files of secrets are read for it.
+        // The check reads files of secrets.
         let (config, given) = (Arc::clone(&self.config), settings.clone());
         let checked = move || check::connector(Some(&config), "settings", &given);
         let checked = blocking(Part::Connector, checked).await;
@@ -140,7 +140,7 @@ impl Dependencies {
             let problems = problems.iter().map(|problem| format!("{}: {}", problem.key, problem.reason));
             Refused(problems.collect::<Vec<_>>().join("; "))
         })?;
-        // What a reference was resolved to is not shown, nor what was made of it.
+        // A note may contain what a reference was resolved to, or something derived from it.
         for note in connector.notes.iter().filter(|_| resolved.settings == *settings) {
             tracing::info!(connector = connector.name, "{note}");
         }
@@ -153,21 +153,22 @@ impl Dependencies {
         self.budget.used_bytes()
     }
 
-    /// An account's limits on calls are shared with the other workers of the group.
+    /// Shares an account's limits on calls among this many workers of the group.
     pub(super) fn share_calls(&self, workers: usize) {
         self.limits.share_among(workers);
     }
 
-    /// A client of the service, with a connector's settings.
+    /// Creates a client of the service with a connector's settings.
     ///
     /// # Errors
-    /// Why there is none.
+    /// When it cannot be created.
     pub(super) async fn client(&self, connector: &ConnectorConfig) -> Result<Client, kvs_client::Error> {
         let client = Client::new(connector.client.clone(), Arc::clone(&self.limits)).await?;
         Ok(client.with_observer(Box::new(CallMetrics { connector: connector.name.clone() })))
     }
 
-    /// Returns what making a connector would find wrong with its topics, which are looked at and not made: setting and reason.
+    /// Returns what starting a connector would find wrong with its topics, as setting and reason. The topics are looked
+    /// up, not created.
     pub(super) async fn topic_problems(&self, connector: &ConnectorConfig) -> Vec<(String, String)> {
         self.outputs.problems(connector).await
     }
@@ -186,7 +187,7 @@ impl Dependencies {
             client: Arc::new(client),
             budget: self.budget.clone(),
             puller,
-            // What stood under ARNs was moved along to a topic of its own.
+            // Positions under ARNs were moved along to the connector's own topic.
             earlier: if own_offsets_topic { Arc::new(NoEarlierPositions) } else { Arc::clone(&self.earlier) },
             restart: connector.restart,
             backfill: connector.backfill.clone(),

@@ -20,14 +20,14 @@ pub(super) struct TopicOwners {
 pub(super) struct ShardTopics {
     workers_topic: Arc<str>,
     workers: TopicOwners,
-    /// The topics that connectors have of their own, as long as they are open.
+    /// The connectors' own topics that are open.
     own: Mutex<BTreeMap<Arc<str>, TopicOwners>>,
-    /// The topics of connectors that have one of their own.
+    /// The topic of each connector that has its own.
     homes: Mutex<HashMap<String, Arc<str>>>,
 }
 
 impl ShardTopics {
-    /// Knows the worker's topic alone.
+    /// Creates the collection with only the worker's topic.
     pub(super) fn new(workers_topic: Arc<str>, workers: TopicOwners) -> Self {
         Self { workers_topic, workers, own: Mutex::default(), homes: Mutex::default() }
     }
@@ -37,13 +37,13 @@ impl ShardTopics {
         &self.workers_topic
     }
 
-    /// Adds a topic of connectors' own, so that its shards may be assigned.
+    /// Adds a connectors' own topic, so that its shards may be assigned.
     pub(super) fn open(&self, topic: Arc<str>, owners: TopicOwners) {
         self.own.lock().unwrap_or_else(PoisonError::into_inner).insert(topic, owners);
     }
 
-    /// Sets the offsets topics of the connectors that have one of their own. No stream of a connector whose topic has changed may be
-    /// on this worker.
+    /// Sets the offsets topics of the connectors that have their own. A connector whose topic has changed must not have
+    /// streams on this worker.
     pub(super) fn set_homes(&self, homes: HashMap<String, Arc<str>>) {
         *self.homes.lock().unwrap_or_else(PoisonError::into_inner) = homes;
     }
@@ -83,7 +83,7 @@ impl ShardTopics {
         shards.iter().map(|shard| self.named(shard)).collect::<Vec<_>>().join(", ")
     }
 
-    /// Removes a topic of connectors' own.
+    /// Removes a connectors' own topic.
     pub(super) fn remove(&self, topic: &str) {
         self.own.lock().unwrap_or_else(PoisonError::into_inner).remove(topic);
     }

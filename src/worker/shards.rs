@@ -1,4 +1,4 @@
-//! The shards a worker holds: a thread for each that has streams, nothing for the others.
+//! The shards that a worker holds. Each shard with streams has a thread; the others need nothing.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,14 +22,14 @@ use crate::shard::{ConfigGate, Owner, OwnerReport, ShardLease};
 use crate::supervision::{Part, catch};
 use crate::telemetry;
 
-/// The pause before a shard's thread that has panicked begins anew; it doubles with each time.
+/// The pause before a shard's thread that has panicked is restarted; it doubles each time.
 const AGAIN_AFTER_PANIC: Duration = Duration::from_millis(500);
-/// A shard's thread that panics this often in a row, each time soon after it began, ends the worker.
+/// The number of consecutive panics of a shard's thread, each soon after its start, after which the worker exits.
 const PANICS_MAX: u32 = 5;
-/// A thread that ran for this long before it panicked had begun well.
+/// How long a thread must run before a panic for earlier ones to be forgotten.
 const BEGUN_WELL_AFTER: Duration = Duration::from_secs(60);
 
-/// The group may be out of reach for this long before the worker is unhealthy.
+/// How long the group may be unreachable before the worker is unhealthy.
 const APART_AFTER: Duration = Duration::from_secs(30);
 
 /// The shards of a worker.
@@ -40,9 +40,9 @@ pub(super) struct Shards {
     runtime: Handle,
     release_timeout: Duration,
     states: Arc<StreamStates>,
-    /// Hears why the worker has to end.
+    /// Receives why the worker has to exit.
     endings: mpsc::Sender<WorkerError>,
-    /// Hears why a topic of a connector's own cannot be used any more.
+    /// Receives why a connector's own topic can no longer be used.
     refusals: mpsc::Sender<TopicRefusal>,
     gate: Arc<ConfigGate>,
     listener: OnceLock<Box<dyn ShardListener>>,
@@ -56,7 +56,7 @@ pub(super) struct Shards {
     apart_said: Repeated,
 }
 
-/// An offsets topic of a connector's own that cannot be used any more.
+/// A connector's own offsets topic that can no longer be used.
 #[derive(Debug)]
 pub(super) struct TopicRefusal {
     /// The topic.
@@ -65,15 +65,15 @@ pub(super) struct TopicRefusal {
     pub(super) reason: UnusableTopic,
 }
 
-/// Hears what happens to a worker's shards.
+/// Listens for changes of a worker's shards.
 pub(super) trait ShardListener: Send + Sync {
-    /// Shards have come, maybe none.
+    /// Called when shards have been assigned, maybe none.
     fn assigned(&self);
-    /// Shards are let go, in order; before others may have them.
+    /// Called when shards have been released in order, before others may acquire them.
     fn released(&self, shards: &[TopicShard]);
 }
 
-/// A shard that is assigned. One without streams has no thread, no producer, no socket.
+/// A shard that is assigned. Without streams it has no thread, no producer and no socket.
 struct Held {
     lease: ShardLease,
     report: OwnerReport,
@@ -81,7 +81,7 @@ struct Held {
 }
 
 impl Shards {
-    /// Makes them, none of them held.
+    /// Creates the collection, with no shard held.
     pub(super) fn new(
         topics: Arc<ShardTopics>,
         runtime: Handle,
@@ -109,22 +109,22 @@ impl Shards {
         }
     }
 
-    /// Who hears of what happens; only the first one is taken.
+    /// Sets the listener. Only the first one counts.
     pub(super) fn listen(&self, listener: Box<dyn ShardListener>) {
         let _ = self.listener.set(listener);
     }
 
-    /// Another one when other shards are held than before.
+    /// Returns a number that changes whenever other shards are held than before.
     pub(super) fn held_version(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Returns which topics there are shards of.
+    /// Returns the topics that the shards belong to.
     pub(super) fn topics(&self) -> &ShardTopics {
         &self.topics
     }
 
-    /// Shards that are held.
+    /// Returns the shards that are held.
     pub(super) fn held(&self) -> BTreeSet<TopicShard> {
         self.lock().keys().cloned().collect()
     }
@@ -155,14 +155,14 @@ impl Shards {
         streams.retain(|shard, live| &*shard.topic != topic || !live.is_empty());
     }
 
-    /// Takes shards again that are held, for what their partitions say was altered.
+    /// Acquires shards again, if they are held, because offsets in their partitions were altered.
     pub(super) fn reacquire(&self, altered: &AlteredShards) {
         let held = self.lock();
         let shards = altered.in_group(self.topics.workers_topic());
         shards.iter().filter_map(|shard| held.get(shard)).for_each(|held| held.lease.reacquire());
     }
 
-    /// Ends all streams of a connector.
+    /// Stops all streams of a connector.
     pub(super) fn remove_connector(&self, connector: &str) {
         for live in self.all_live() {
             for plan in live.of_connector(connector) {
@@ -171,7 +171,7 @@ impl Shards {
         }
     }
 
-    /// Starts streams of a connector again that pass.
+    /// Restarts the streams of a connector for which `passes` returns true.
     pub(super) fn restart(&self, connector: &str, passes: &dyn Fn(&StreamPlan, bool) -> bool) {
         for live in self.all_live() {
             live.restart(connector, passes);
@@ -179,11 +179,11 @@ impl Shards {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<TopicShard, Held>> {
-        // Nothing panics while it is held, and a map is never half changed.
+        // Nothing panics while the lock is held, and the map is never half changed.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The streams of a shard. Never called with a shard's own lock held.
+    /// Returns the streams of a shard. Must not be called with a shard's own lock held.
     fn live(&self, shard: &TopicShard) -> Arc<LiveStreams> {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(LiveStreams::new(Arc::clone(&self.states), self.runtime.clone()));
@@ -231,7 +231,7 @@ impl Shards {
         let (endings, refusals, is_workers) =
             (self.endings.clone(), self.refusals.clone(), shard.topic == *self.topics.workers_topic());
         let (TopicShard { topic, shard }, name) = (shard.clone(), self.topics.named(shard));
-        // A new one after each panic: nothing of what it knew is used again.
+        // A new one after each panic, so that nothing of the old one's state is used again.
         let owner = {
             let (lease, report) = (lease.clone(), report.clone());
             move || {
@@ -246,7 +246,7 @@ impl Shards {
                 let panicked = match catch(Part::Shard, || owner().run()) {
                     Ok(Ended::Released) => return,
                     Ok(Ended::Refused(error)) => {
-                        // One is enough to end the worker, or what is in a topic of a connector's own.
+                        // A full queue is no problem: one entry is enough to end the worker or close the topic.
                         if is_workers {
                             let _ = endings.try_send(WorkerError::Config(format!("topic {topic}: {error}")));
                         } else {
@@ -265,7 +265,7 @@ impl Shards {
                     let _ = endings.try_send(WorkerError::Panicked(panicked));
                     return;
                 }
-                tracing::error!(shard = name, %panicked, "the shard's thread panicked: the shard is lost, and acquired again");
+                tracing::error!(shard = name, %panicked, "the shard's thread panicked; the shard is lost, and acquired again");
                 wait_while_held(&lease, AGAIN_AFTER_PANIC.saturating_mul(1 << panics));
                 telemetry::shard_reacquired("panic");
             }
@@ -274,7 +274,7 @@ impl Shards {
             Ok(thread) => Some(thread),
             Err(error) => {
                 let reason = format!(
-                    "no thread can be started for shard {shard}: {error}; raise the limit of threads (ulimit -u, pids.max)"
+                    "no thread can be started for shard {shard}: {error}; raise the limit on threads (ulimit -u, pids.max)"
                 );
                 let _ = self.endings.try_send(WorkerError::Unavailable(reason));
                 None
@@ -327,7 +327,7 @@ impl Shards {
         self.lock().get(&self.topics.shard_of(key)?).filter(|held| held.thread.is_some())?.report.trouble()
     }
 
-    /// Returns why this worker does not do its part for its group, if that has lasted longer than a take-over takes.
+    /// Returns why this worker does not do its part for its group, if that has lasted longer than a takeover takes.
     pub(super) fn standing_still(&self) -> Option<String> {
         let held = self.lock();
         let shards = held.iter().filter(|(_, held)| held.thread.is_some());
@@ -338,7 +338,7 @@ impl Shards {
         }
         if let Some(((duration, reason), shard)) = worst.max_by_key(|((duration, _), _)| *duration) {
             return Some(format!(
-                "Shard {} stands still, for {} s: {reason}",
+                "Shard {} has made no progress for {} s: {reason}",
                 self.topics.named(shard),
                 duration.as_secs()
             ));
@@ -350,13 +350,13 @@ impl Shards {
         (lasts >= APART_AFTER).then(|| format!("The group has not been joined for {} s: {reason}", lasts.as_secs()))
     }
 
-    /// Returns why the group has not been joined, while that is so.
+    /// Returns why the group cannot be joined or reached; `None` while it can.
     pub(super) fn apart(&self) -> Option<String> {
         self.apart.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(_, reason)| reason.clone())
     }
 }
 
-/// Waits, unless the shard is released meanwhile.
+/// Waits for `pause`, or until the shard is released.
 fn wait_while_held(lease: &ShardLease, pause: Duration) {
     let until = Instant::now() + pause;
     while lease.is_held() && Instant::now() < until {
@@ -364,7 +364,7 @@ fn wait_while_held(lease: &ShardLease, pause: Duration) {
     }
 }
 
-/// What discovery asks for, by way of the connector's run.
+/// The methods that discovery calls, through the connector's runner.
 impl Shards {
     pub(super) fn holds(&self, key: &OffsetKey) -> bool {
         self.topics.shard_of(key).is_some_and(|shard| self.lock().contains_key(&shard))
@@ -388,11 +388,11 @@ impl Shards {
         let live = self.live(&shard);
         let mut held = self.lock();
         live.add(plan);
-        // The first stream of a shard that is held already.
+        // The first stream of a shard that is already held.
         if let Some(held) = held.get_mut(&shard)
             && held.thread.is_none()
         {
-            // Until now it needed no owner.
+            // The shard needed no owner until now.
             held.report = OwnerReport::default();
             held.thread = self.start(&shard, owners, live, &held.lease, &held.report);
         }
@@ -438,7 +438,7 @@ impl GroupListener for Shards {
         let since = apart.as_ref().map_or_else(Instant::now, |(since, _)| *since);
         *apart = Some((since, error.to_string()));
         if let Some(times) = self.apart_said.again(&error.to_string()) {
-            tracing::warn!(%error, times, "the group cannot be reached at the moment: look for the brokers of bootstrap.servers");
+            tracing::warn!(%error, times, "the group cannot be reached at the moment; check the brokers of bootstrap.servers");
         }
     }
 
@@ -449,13 +449,13 @@ impl GroupListener for Shards {
             MembershipEnd::Panicked(panicked) => WorkerError::Panicked(panicked),
             MembershipEnd::Refused(error) => WorkerError::Unavailable(error.to_string()),
         };
-        // First, for what follows may take long, or panic.
+        // First, because what follows may take long, or panic.
         let _ = self.endings.try_send(error);
         if has_panicked {
-            // Its thread knew what was held; it may have been about to be told.
+            // The thread that would have revoked these shards is gone; an assignment may have been under way, too.
             let held: Vec<TopicShard> = self.lock().keys().cloned().collect();
             if let Err(panicked) = catch(Part::Membership, || self.revoked(&held, true)) {
-                tracing::error!(%panicked, "letting the shards go panicked; whoever has them next fences them");
+                tracing::error!(%panicked, "releasing the shards panicked; their next owners fence them");
             }
         }
     }

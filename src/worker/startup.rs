@@ -1,4 +1,5 @@
-//! Before the group is joined: Kafka answers, and the offsets topic is ours and as it has to be.
+//! Checks before the group is joined: Kafka can be reached, the storage topics are right, and the offsets topic is this
+//! group's.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,14 +17,14 @@ use crate::model::contract::CONTRACT_KEY;
 use crate::model::{Contract, LogError, LogErrorKind, OffsetReader, ShardCount, ShardId, ShardLog};
 use crate::supervision::{Part, blocking};
 
-/// How long Kafka may take to answer before it is said that it does not.
+/// How long Kafka may take to respond before that is logged.
 const REACH_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long a topic that was made just now may have no leaders.
+/// How long a topic that was just created may have no leaders.
 const NEW_TOPIC_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long the first record of a shard is looked for.
+/// How long to look for the contract in a shard.
 const FIRST_RECORD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Waits until Kafka answers, saying so; `false`: shut down meanwhile.
+/// Waits until Kafka responds, and logs that it waits; `false`: shut down meanwhile.
 pub(super) async fn wait_for_kafka(topics: &Topics, bootstrap_servers: &str, shutdown: &CancellationToken) -> bool {
     let began = Instant::now();
     loop {
@@ -42,7 +43,7 @@ pub(super) async fn wait_for_kafka(topics: &Topics, bootstrap_servers: &str, shu
 }
 
 pub(super) fn refused_settings(error: rdkafka::error::KafkaError) -> WorkerError {
-    WorkerError::Config(format!("Kafka's client does not take the settings: {error}"))
+    WorkerError::Config(format!("Kafka's client rejects the settings: {error}"))
 }
 
 pub(super) fn topic_error(error: TopicError) -> WorkerError {
@@ -54,7 +55,7 @@ pub(super) fn topic_error(error: TopicError) -> WorkerError {
     }
 }
 
-/// Makes the topics of offsets, configurations and statuses, or checks them.
+/// Creates or checks the topics for offsets, configurations and statuses.
 pub(super) async fn storage_topics(topics: &Topics, config: &WorkerConfig) -> Result<(), WorkerError> {
     let offsets = StorageTopic {
         name: &config.offsets_topic,
@@ -100,17 +101,18 @@ async fn storage_topic(topics: &Topics, topic: &StorageTopic<'_>) -> Result<(), 
     }
     Err(WorkerError::Config(match topic.partitions_setting {
         Some(partitions_setting) => format!(
-            "topic {name}: it has {found} partitions and {partitions_setting} is {partitions}: streams would change their \
-             shards and lose their positions; set {partitions_setting}={found}"
+            "topic {name}: it has {found} partitions and {partitions_setting} is {partitions}; streams would move to other \
+             shards and lose their positions: set {partitions_setting}={found}"
         ),
         None => format!(
-            "topic {name}: it has {found} partitions and has to have one, for what is in it has an order; use another {setting}"
+            "topic {name}: it has {found} partitions and must have one, because its records need an order; use another \
+            {setting}"
         ),
     }))
 }
 
-/// Waits for an earlier worker of this one's `group.instance.id` to be over, and refuses to join beside one that is alive:
-/// the two would throw each other out of the group. `false`: shut down meanwhile.
+/// Waits until the session of an earlier worker with this `group.instance.id` is over, and refuses to join beside one
+/// that is alive, because the two would fence each other out of the group. `false`: shut down meanwhile.
 pub(super) async fn refuse_namesake(
     statuses: &StatusLog,
     config: &WorkerConfig,
@@ -129,12 +131,12 @@ pub(super) async fn refuse_namesake(
                 worker_id,
                 group_instance_id = instance_id,
                 left_ms = until.saturating_duration_since(Instant::now()).as_millis() as u64,
-                "a worker of this group.instance.id was alive a moment ago: waiting until its session is over"
+                "a worker with this group.instance.id was alive a moment ago; waiting until its session is over"
             ),
             Some(known) if until > known => {
                 return Err(WorkerError::Config(format!(
-                    "worker {worker_id} is running with the group.instance.id {instance_id:?} of this one, and the two would \
-                     throw each other out of the group: give every worker a name of its own, or stop the other one"
+                    "worker {worker_id} is running with this worker's group.instance.id {instance_id:?}, and the two would \
+                     fence each other out of the group: give every worker its own id, or stop the other one"
                 )));
             }
             Some(_) => {}
@@ -147,16 +149,16 @@ pub(super) async fn refuse_namesake(
     }
 }
 
-/// What the shards of an offsets topic have of the group's contract.
+/// How much of an offsets topic has been written to by the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Begun {
-    /// Anything was ever written to a shard.
+    /// Whether anything was ever written to any shard.
     pub(super) any: bool,
-    /// Every shard has the contract.
+    /// Whether every shard has the contract.
     pub(super) all: bool,
 }
 
-/// Refuses a topic that is bound to something else (rule 9). Each acquisition of a shard checks again, after init.
+/// Refuses a topic that has a different contract (rule 9). Each acquisition of a shard checks again, after init.
 pub(super) async fn check_contract(
     log: Arc<KafkaLog>,
     contract: Contract,
@@ -177,7 +179,7 @@ pub(super) async fn check_contract(
     blocking(Part::Worker, move || log.with_reader(check)).await
 }
 
-/// Tries again for a while: a topic that was made just now has no leaders yet.
+/// Calls `ask` until it succeeds, for a while, because a topic that was just created has no leaders yet.
 pub(super) fn patiently<T>(mut ask: impl FnMut() -> Result<T, LogError>) -> Result<T, LogError> {
     let began = Instant::now();
     loop {
@@ -194,8 +196,8 @@ pub(super) fn unavailable(error: LogError) -> WorkerError {
     error.into()
 }
 
-/// The end of a shard, and the first contract in it: its first transaction left one, and one that said less was written
-/// again later.
+/// Returns the end of a shard, and the first contract in it. The first transaction wrote one; a contract with fewer
+/// fields was completed later.
 fn first_contract(reader: &mut impl OffsetReader, shard: ShardId) -> Result<(i64, Option<Vec<u8>>), LogError> {
     let bounds = reader.bounds(shard)?;
     if bounds.start >= bounds.end {
@@ -203,7 +205,7 @@ fn first_contract(reader: &mut impl OffsetReader, shard: ShardId) -> Result<(i64
     }
     reader.seek(shard, bounds.start)?;
     let began = Instant::now();
-    // A transaction may be open on the shard: then its acquisition checks.
+    // A transaction may be open on the shard; then the acquisition checks.
     while reader.position()? < bounds.end && began.elapsed() < FIRST_RECORD_TIMEOUT {
         if let Some(record) = reader.poll()?
             && record.key == CONTRACT_KEY

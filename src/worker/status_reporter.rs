@@ -1,8 +1,8 @@
-//! What a worker says of itself in the status topic, and the tasks it has found.
+//! Reports a worker's statuses in the status topic, and creates tasks for the streams it has found.
 //!
-//! **Contract.** What the topic says of this worker's tasks is made to be what they are: written when it differs, and
-//! written again when it got lost. A worker reports only of shards it holds. Its heartbeat is as frequent as its session
-//! allows to miss three times.
+//! **Contract.** The status topic is reconciled with the state of this worker's tasks: a status is written when it
+//! differs, and written again when it got lost. A worker reports only shards that it holds. It sends three heartbeats
+//! per session timeout.
 
 mod assignments;
 mod finding_panics;
@@ -31,37 +31,37 @@ use crate::supervision::{Part, catch_blocking, fault_point};
 pub(super) use assignments::Assignments;
 use finding_panics::FindingPanics;
 
-/// How often a look is taken at whether something is to be reported.
+/// The interval between two checks for something to report.
 const TICK: Duration = Duration::from_millis(100);
-/// The time between two looks without any change, for what got lost.
+/// The interval between two looks without any change, to find statuses that got lost.
 const LOOK_ANYWAY: Duration = Duration::from_secs(3);
-/// What was written is not written again before.
+/// The time before the same record is written again.
 const AGAIN: Duration = Duration::from_secs(3);
-/// The most records that are written at once: a heartbeat is not to wait behind more.
+/// The maximum number of records written at once, so that a heartbeat does not wait behind more.
 const WRITTEN_MAX: usize = 5_000;
-/// The heartbeat of a worker that has been dead for this long is taken away: those of workers that never come back would
-/// be kept by everybody for ever.
+/// The time after which a dead worker's heartbeat is deleted: those of workers that never come back would be kept by
+/// everybody for ever.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
-/// Another worker under the same address is complained of again after this long.
+/// The interval at which another worker with the same address is logged again.
 const COMPLAIN_AGAIN: Duration = Duration::from_secs(60);
-/// A look that panics this often in a row ends the worker, and so does a change for tasks that were found.
+/// The number of consecutive panics, of a look or of a change for found tasks, after which the worker exits.
 const PANICS_MAX: u32 = 5;
-/// How long last words may take.
+/// How long flushing the last statuses may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// The shard that a connector's own status belongs to is that of a stream of this name, in the worker's topic.
+/// The name of a stream whose shard, in the worker's topic, is the one that a connector's own status belongs to.
 const HOME: &str = "";
 
-/// Reports the statuses of a worker, and of what it has.
+/// Reports the statuses of a worker, its connectors and its tasks.
 pub(super) struct StatusReporter {
     pub(super) parts: ReporterParts,
     written: Mutex<Written>,
     unassigned: Mutex<Unassigned>,
-    /// One change for tasks that were found at a time.
+    /// Allows one change for found tasks at a time.
     finding: Arc<Semaphore>,
     finding_panics: Arc<FindingPanics>,
 }
 
-/// What a status reporter reports of, and by.
+/// The dependencies of a status reporter.
 pub(super) struct ReporterParts {
     pub(super) reporter: Reporter,
     pub(super) group_instance_id: Option<String>,
@@ -78,7 +78,7 @@ pub(super) struct ReporterParts {
 /// Keys and values that were written, and when.
 type Written = HashMap<Vec<u8>, (Option<Vec<u8>>, Instant)>;
 
-/// What the last look was about.
+/// The versions of everything that a look depends on.
 #[derive(PartialEq, Eq, Clone, Copy)]
 struct Versions {
     states: u64,
@@ -89,7 +89,7 @@ struct Versions {
 }
 
 impl StatusReporter {
-    /// Makes the reporter of a worker that joins its group.
+    /// Creates the reporter of a worker that joins its group.
     pub(super) fn new(parts: ReporterParts) -> Self {
         Self {
             parts,
@@ -119,21 +119,21 @@ impl StatusReporter {
             if last != Some(now) || looked.is_none_or(|looked| looked.elapsed() >= LOOK_ANYWAY) {
                 let began = Instant::now();
                 let reporter = Arc::clone(&self);
-                // Of many tasks it takes a while: others are not to wait for it.
+                // With many tasks this takes a while, which must not hold up the runtime.
                 match catch_blocking(Part::Statuses, move || reporter.look()).await {
                     Ok(()) => panics = 0,
-                    // Heartbeats go on meanwhile; what always panics ends the worker by way of this task's own end.
+                    // Heartbeats continue meanwhile. If every look panics, this task ends, and the worker with it.
                     Err(panicked) if panics >= PANICS_MAX => panicked.go_on(),
                     Err(panicked) => {
                         panics += 1;
-                        tracing::error!(%panicked, "looking at what is to be reported panicked; it is done again");
+                        tracing::error!(%panicked, "finding the statuses to report panicked; trying again");
                     }
                 }
                 if let Some(panicked) = self.finding_panics.in_a_row(PANICS_MAX) {
                     panicked.go_on();
                 }
                 (last, looked) = (Some(now), Some(Instant::now()));
-                // Where there is much to look at it is looked at less often.
+                // The longer a look takes, the less often it is repeated.
                 pause = TICK.max(5 * began.elapsed());
             }
             tokio::select! {
@@ -157,7 +157,8 @@ impl StatusReporter {
         }
     }
 
-    /// Two workers of one address would take each other's reports for those of an earlier run of their own.
+    /// Logs another worker with this worker's address: each would take the other's reports for those of its own earlier
+    /// run.
     fn complain_of_namesake(&self, complained: &mut Option<Instant>) {
         let worker_id = &self.parts.reporter.worker_id;
         let Some(started_ms) = self.parts.log.look(|view| view.started_ms(worker_id)) else { return };
@@ -185,7 +186,7 @@ impl StatusReporter {
         let (mut records, mut topics) = (Vec::new(), Vec::new());
         self.parts.log.look(|statuses| {
             for (key, status) in &wanted {
-                // Whoever reports of a later lease has taken the shard over, which this worker is about to hear.
+                // A worker that reports a later lease has acquired the shard; this one is about to be told.
                 let is_stale = statuses.counting(key, now).is_some_and(|counting| {
                     counting.reporter != self.parts.reporter && counting.lease_epoch > status.lease_epoch
                 });
@@ -208,7 +209,7 @@ impl StatusReporter {
                     && exists
                     && own.state != ReportedState::Unassigned
                 {
-                    // It would count again when its successor dies.
+                    // Otherwise it would count again when its successor dies.
                     records.push(key.record(Some(&self.status(ReportedState::Unassigned, None, own.lease_epoch))));
                 }
             }
@@ -226,7 +227,7 @@ impl StatusReporter {
         });
         self.write(records);
         for (key, value) in topics {
-            // Its time is not to make it another one.
+            // The record contains a time, which must not make it a different one.
             let known = (key, None);
             if self.is_due(&known) {
                 self.parts.log.write((known.0, value));
@@ -242,7 +243,7 @@ impl StatusReporter {
         due.take(WRITTEN_MAX).for_each(|record| self.parts.log.write(record));
     }
 
-    /// Returns whether a record is to be written: it is not on its way already.
+    /// Returns whether a record is to be written, because it is not already on its way.
     fn is_due(&self, (key, value): &KeyValue) -> bool {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let due = written.get(key).is_none_or(|(before, when)| before != value || when.elapsed() >= AGAIN);
@@ -261,14 +262,14 @@ impl StatusReporter {
         held.contains(&self.parts.shards.topics().workers_shard_of(&key))
     }
 
-    /// Says that the worker leaves. Blocks until that is written, for at most a second.
+    /// Reports that the worker leaves. Blocks until that is written, for at most a second.
     pub(super) fn leave(&self) {
         self.parts.log.write(self.heartbeat(None));
         self.parts.log.flush(LAST_WORDS);
     }
 }
 
-/// Returns for how long a heartbeat is good: a session, and half of one for it to be written and read.
+/// Returns how long a heartbeat is valid: one session timeout, and half of one for it to be written and read.
 pub(super) fn alive_for(session_timeout: Duration) -> Duration {
     session_timeout.saturating_add(session_timeout / 2)
 }

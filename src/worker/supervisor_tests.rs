@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 
-/// Returns the reason to end that comes within the time that a test waits.
+/// Waits for a reason to exit and returns it.
 async fn heard(ends: &mut mpsc::Receiver<WorkerError>) -> WorkerError {
     tokio::time::timeout(Duration::from_secs(60), ends.recv()).await.unwrap().unwrap()
 }

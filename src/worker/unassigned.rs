@@ -1,8 +1,8 @@
 //! Logs tasks that no live worker reports.
 //!
-//! **Contract.** A shard that is assigned to a member that is no worker (any consumer may join a group), or that no member
-//! acquires, has tasks that make no progress and nobody to report that. Every worker looks for such tasks from time to
-//! time, and logs them once a minute as long as it finds the same ones.
+//! **Contract.** When a shard is assigned to a member that is no worker (any consumer may join a group), or no member
+//! acquires it, its tasks make no progress and nobody reports that. Every worker looks for such tasks from time to
+//! time, and logs them once a minute while it finds the same ones.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -61,7 +61,7 @@ fn find(configs: &ConfigView, statuses: &StatusView, now: Instant) -> BTreeSet<(
     let tasks = started.flat_map(|name| configs.tasks(name).into_iter().flatten().map(move |(&id, _)| (name, id)));
     let unassigned = tasks.filter(|(name, id)| {
         let counting = statuses.counting(&StatusKey::Task((*name).clone(), *id), now);
-        // A worker that has the task says why it does not run yet.
+        // A worker that has the task reports why it does not run yet.
         counting.is_none_or(|status| status.state == ReportedState::Unassigned && status.trace.is_none())
     });
     unassigned.take(REMEMBERED_MAX).map(|(name, id)| (name.clone(), id)).collect()

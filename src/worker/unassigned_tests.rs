@@ -38,10 +38,10 @@ fn tasks_that_nobody_has_twice_running_are_told_until_somebody_has_them() {
         unassigned.look(&configs, statuses, now + Duration::from_secs(second));
         unassigned.said.lasts().is_some()
     };
-    // A rebalance takes less than from one look to the next.
+    // A rebalance takes less time than there is between two looks.
     assert!(!told(&statuses, 0) && !told(&statuses, 5));
     assert!(told(&statuses, 20));
-    // Whoever has it and says why it does not run yet has it.
+    // A worker that reports why the task does not run yet has the task.
     report(&mut statuses, 1, ReportedState::Unassigned, Some("its first session is being opened"));
     assert!(!told(&statuses, 40));
 }

@@ -1,4 +1,4 @@
-//! Why an offsets topic of connectors' own cannot be used on this worker.
+//! Reasons why a connectors' own offsets topic cannot be used on this worker.
 
 use super::WorkerError;
 use crate::kafka::TopicError;
@@ -6,16 +6,16 @@ use crate::kafka::storage_topics::{LOSES_OFFSETS, not_compacted};
 use crate::kafka::watch::TopicTrouble;
 use crate::shard::recover::RecoverError;
 
-/// Why an offsets topic of connectors' own cannot be used, with what to do about it.
+/// Reasons why a connectors' own offsets topic cannot be used, with what to do.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UnusableTopic {
-    /// It is still being opened.
+    /// The topic is still being opened.
     #[error("topic {topic} (offsets.storage.topic) is being opened")]
     Opening {
         /// The topic.
         topic: String,
     },
-    /// Kafka does not say what it is like.
+    /// Kafka does not describe the topic.
     #[error("topic {topic} (offsets.storage.topic): {source}")]
     NotKnown {
         /// The topic.
@@ -23,45 +23,45 @@ pub(super) enum UnusableTopic {
         /// Why.
         source: TopicError,
     },
-    /// It does not exist.
+    /// The topic does not exist.
     #[error(
-        "topic {topic} (offsets.storage.topic): it does not exist any more, and with it the positions of the streams are gone: \
-         bring it back as it was; or delete the connector and make it again with another topic, and its streams begin anew"
+        "topic {topic} (offsets.storage.topic): it no longer exists, and the positions of the streams are lost with it: \
+         restore it; or delete the connector and create it again with another topic, and its streams start over"
     )]
     Missing {
         /// The topic.
         topic: String,
     },
-    /// Not all of its shards have been begun, as whoever moves offsets to a topic does.
+    /// Some shards have no contract, although moving offsets to a topic writes one to each.
     #[error(
-        "topic {topic} (offsets.storage.topic): connectors had their offsets in it, and it has not been begun: it was deleted \
-         and made anew, and streams would be published again. Bring it back as it was; or delete the connector and make it \
-         again with another topic, and its streams begin anew"
+        "topic {topic} (offsets.storage.topic): connectors had their offsets in it, and it has none: it was deleted and \
+         recreated, and streams would be published again. Restore it; or delete the connector and create it again with \
+         another topic, and its streams start over"
     )]
     MadeAnew {
         /// The topic.
         topic: String,
     },
-    /// Kafka would delete what is in it.
-    #[error("{}; alter it back", not_compacted(topic, policy, LOSES_OFFSETS))]
+    /// Kafka would delete the topic's records.
+    #[error("{}; change it back", not_compacted(topic, policy, LOSES_OFFSETS))]
     NotCompacted {
         /// The topic.
         topic: String,
         /// Its cleanup.policy.
         policy: String,
     },
-    /// It is not the topic that it was.
+    /// The topic was replaced or truncated.
     #[error(
-        "topic {topic} (offsets.storage.topic): {trouble}; bring it back as it was (from a backup or another cluster); or delete \
-         the connector and make it again with another topic, and its streams begin anew"
+        "topic {topic} (offsets.storage.topic): {trouble}; restore it (from a backup or another cluster); or delete the \
+         connector and create it again with another topic, and its streams start over"
     )]
     Changed {
         /// The topic.
         topic: String,
-        /// What has become of it.
+        /// What happened to it.
         trouble: TopicTrouble,
     },
-    /// The owner of one of its shards found that it is not this group's.
+    /// The owner of one of the topic's shards found that it is not this group's.
     #[error("topic {topic} (offsets.storage.topic): {source}")]
     Refused {
         /// The topic.
@@ -69,7 +69,7 @@ pub(super) enum UnusableTopic {
         /// Why.
         source: RecoverError,
     },
-    /// It is bound to something else, or cannot be read.
+    /// The topic has a different contract, or cannot be read.
     #[error(transparent)]
     Unreadable(#[from] WorkerError),
 }

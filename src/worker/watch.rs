@@ -1,4 +1,4 @@
-//! Looking at Kafka's topics while a worker runs.
+//! Watches Kafka's topics while a worker runs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,18 +19,19 @@ use crate::kafka::watch::{TopicTrouble, TopicWatch};
 use crate::logging::repeated::Repeated;
 use crate::supervision::{Part, catch_blocking, fault_point};
 
-/// How often the data topics are asked for.
+/// The interval at which the data topics' partitions are requested.
 const DATA_TOPICS_EVERY: Duration = Duration::from_secs(2);
-/// How often the storage topics are looked at.
+/// The interval at which the storage topics are looked at.
 const STORAGE_TOPICS_EVERY: Duration = Duration::from_secs(4);
-/// Consecutive looks that have to see that a topic is not what it was: a broker that has just started may answer anything.
+/// The number of consecutive looks that must find that a topic has changed: a broker that has just started may return
+/// anything.
 const SEEN_MIN: u32 = 3;
-/// A log that is not read on for this long, although there is more of it, is told.
+/// How long reading a log may make no progress, although there is more of it, before that is logged.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
-/// The cleanup.policy is asked for once in this many looks.
+/// The number of looks per request for the cleanup.policy.
 const POLICY_ROUNDS: u32 = 4;
 
-/// Asks for the data topics' partitions again and again.
+/// Requests the data topics' partitions at intervals, until stopped.
 pub(super) async fn data_topics(topics: Arc<DataTopics>, stop: CancellationToken) {
     loop {
         tokio::select! {
@@ -49,7 +50,7 @@ pub(super) async fn data_topics(topics: Arc<DataTopics>, stop: CancellationToken
 }
 
 impl Worker {
-    /// Watches the topics in which this worker keeps something.
+    /// Watches the topics in which this worker stores something.
     pub(super) fn watch_storage_topics(
         &self,
         shards: Arc<Shards>,
@@ -74,30 +75,30 @@ impl Worker {
     }
 }
 
-/// Returns what is wrong when the cleanup.policy of a topic has been altered: retention would delete what is in it. Who may not
-/// ask, or gets no answer, has been told at the start.
+/// Returns what is wrong if the cleanup.policy of a topic has been altered, because retention would delete its records.
+/// A policy that cannot be requested was already logged at startup.
 async fn uncompacted<'a>(dependencies: &Dependencies, topics: impl Iterator<Item = &'a Stored>) -> Option<String> {
     for Stored { setting, topic, loses } in topics {
         let Ok(Some(policy)) = dependencies.topics.cleanup_policy(topic).await else { continue };
         if policy != COMPACTED {
             let refused = not_compacted(topic, &policy, loses);
             return Some(format!(
-                "{refused}; it was altered while the worker ran ({setting}): alter it back, and start the workers again"
+                "{refused}; it was altered while the worker ran ({setting}): change it back, and restart the workers"
             ));
         }
     }
     None
 }
 
-/// A topic in which the worker keeps something, and the setting that names it.
+/// A topic in which the worker stores something, and the setting that names it.
 struct Stored {
     setting: &'static str,
     topic: String,
-    /// What would become of it were it not compacted.
+    /// What would happen if the topic were not compacted.
     loses: &'static str,
 }
 
-/// How far a log has been read: an open transaction holds up everybody who reads what is committed.
+/// How far a log has been read. An open transaction holds up everybody who reads committed records.
 struct Reading {
     position: Box<dyn Fn() -> i64 + Send + Sync>,
     at: i64,
@@ -110,13 +111,17 @@ impl Reading {
         Self { position: Box::new(position), at: -1, since: Instant::now(), said: Repeated::default() }
     }
 
-    /// Says when nothing of the log is read, although there is more of it.
+    /// Logs when reading makes no progress, although there is more of the log.
     fn look(&mut self, stored: &Stored, end: Option<i64>, now: Instant) {
         let at = (self.position)();
         let Some(end) = end.filter(|&end| end > at) else {
             (self.at, self.since) = (at, now);
             if let Some(lasted) = self.said.over() {
-                tracing::info!(topic = stored.topic, lasted_s = lasted.as_secs(), "the topic is read on");
+                tracing::info!(
+                    topic = stored.topic,
+                    lasted_s = lasted.as_secs(),
+                    "reading the topic makes progress again"
+                );
             }
             return;
         };
@@ -129,23 +134,23 @@ impl Reading {
                 setting = stored.setting,
                 at,
                 end,
-                "the topic is not read on, and what is written to it is not seen: a transaction may hang on it (find it with \
-                 kafka-transactions.sh find-hanging, and abort it)"
+                "reading the topic makes no progress, and records written to it are not seen: a transaction may hang on it \
+                 (find it with kafka-transactions.sh find-hanging, and abort it)"
             );
         }
     }
 }
 
-/// The offsets topics of connectors' own: what is wrong with one ends what is in it, and not the worker.
+/// The connectors' own offsets topics. One that cannot be used stops its connectors, not the worker.
 struct OwnTopics {
     topics: Arc<OffsetsTopics>,
     refusals: mpsc::Sender<TopicRefusal>,
-    /// Consecutive looks that have seen trouble.
+    /// The number of consecutive looks that found trouble.
     seen: HashMap<String, u32>,
 }
 
 impl OwnTopics {
-    /// Notes what a look has found of the topics that are open. Returns those that are given up.
+    /// Records what a look has found about the open topics. Returns those that are given up.
     async fn note(&mut self, open: &[String], mut found: HashMap<String, TopicTrouble>) -> Vec<String> {
         self.seen.retain(|topic, _| found.contains_key(topic));
         let mut given_up = Vec::new();
@@ -153,7 +158,7 @@ impl OwnTopics {
             let Some(trouble) = found.remove(topic) else { continue };
             let seen = self.seen.entry(topic.clone()).or_default();
             *seen += 1;
-            tracing::warn!(topic, %trouble, seen = *seen, "an offsets topic does not look like the one that it was");
+            tracing::warn!(topic, %trouble, seen = *seen, "an offsets topic seems to have been replaced");
             if *seen >= SEEN_MIN {
                 self.seen.remove(topic);
                 let reason = UnusableTopic::Changed { topic: topic.clone(), trouble };
@@ -165,7 +170,7 @@ impl OwnTopics {
     }
 }
 
-/// The topics that a worker keeps something in.
+/// The topics in which a worker stores something.
 struct StorageTopics {
     offsets: Stored,
     logs: Vec<Stored>,
@@ -177,7 +182,7 @@ struct StorageTopics {
 }
 
 impl StorageTopics {
-    /// Looks at the topics until one is not what it was; then says what became of it, which ends the worker.
+    /// Looks at the topics until one has changed; then reports what happened to it, and the worker exits.
     async fn watch(mut self, mut watch: TopicWatch, ended: mpsc::Sender<WorkerError>, stop: CancellationToken) {
         let (mut seen, mut rounds) = (0, 0_u32);
         loop {
@@ -217,7 +222,7 @@ impl StorageTopics {
             watch = back;
             tracing::debug!(rounds, "the storage topics have been looked at");
             for topic in self.own.note(&own, own_found).await {
-                // What it is when it is opened again is not compared with what it was.
+                // When it is opened again, it is not compared with what it was.
                 watch.forget(&topic);
             }
             for (stored, reading) in self.logs.iter().zip(&mut self.readings) {
@@ -225,11 +230,11 @@ impl StorageTopics {
             }
             seen = if found.is_some() { seen + 1 } else { 0 };
             if let Some((topic, trouble)) = found {
-                tracing::warn!(topic, %trouble, seen, "a storage topic does not look like the one that it was");
+                tracing::warn!(topic, %trouble, seen, "a storage topic seems to have been replaced");
                 if seen >= SEEN_MIN {
                     let setting = self.all().find(|stored| stored.topic == topic).map_or("", |stored| stored.setting);
-                    let remedy = "stop all workers, bring the topic back as it was (from a backup or another cluster), and \
-                                  start them again; what is in it now is not what they have agreed on";
+                    let remedy = "stop all workers, restore the topic (from a backup or another cluster), and \
+                                  start them again; its present content is not what they have agreed on";
                     let reason = format!("topic {topic} ({setting}): {trouble}; {remedy}");
                     let _ = ended.send(WorkerError::Config(reason)).await;
                     return;

@@ -14,7 +14,7 @@ fn a_log_that_is_not_read_on_is_told_once_it_lasts() {
     };
     assert!(!look(0, Some(5)) && !look(100, Some(5)) && !look(104, Some(9)) && !look(129, Some(9)));
     assert!(look(130, Some(9)));
-    // What is read on, if slowly, does not hang; and no answer says nothing.
+    // A log that is read slowly makes progress, and an unknown end is no trouble.
     position.store(6, Ordering::Relaxed);
     assert!(look(131, Some(9)));
     position.store(9, Ordering::Relaxed);

@@ -146,7 +146,7 @@ fn a_check_of_a_password_that_panics_is_answered_with_500_and_the_next_one_is_ri
     let url = format!("http://{}", worker.address());
     let list = || run(&["connector", "list", "--url", &url, "--user", "anna:right"]);
     let (_, said) = list();
-    assert!(said.contains("by a fault of this program"), "{said}");
+    assert!(said.contains("because of a defect in this program"), "{said}");
     let (_, said) = list();
     assert!(said.contains("still starting up"), "{said}");
     assert!(worker.log().contains("request panicked at src/supervision/fault.rs:"), "{}", worker.log());

@@ -84,7 +84,7 @@ fn a_topic_that_takes_less_than_a_record_fails_its_stream_alone() {
     let connector = stage.connector(&["large", "small"]).set("kvs.fragment.max.size.bytes", "100000");
     let mut worker = stage.start(&stage.worker(kafka), &connector);
     worker.wait_healthy();
-    wait_for("the large stream to be FAILED", || worker.log().contains("is larger than its topic takes"));
+    wait_for("the large stream to be FAILED", || worker.log().contains("is larger than its topic accepts"));
     wait_for("the small stream to go on", || stage.seen(kafka).get("small").map(Vec::len) == Some(4));
     assert!(!stage.seen(kafka).contains_key("large"));
 }

@@ -1,4 +1,4 @@
-//! Workers that disagree, and topics that are deleted or made anew under them (rule 14).
+//! Workers that disagree, and topics that are deleted or recreated under them (rule 14).
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn a_worker_that_disagrees_is_refused_and_disturbs_nobody() {
     refused(&only_the_group, &[&theirs, &ours, "published twice"]);
     assert!(!kvs_harness::topic::exists(kafka.bootstrap(), &wrong), "it has made its topic");
     for (key, consequence) in
-        [("config.storage.topic", "stand still"), ("status.storage.topic", "states would be wrong")]
+        [("config.storage.topic", "some streams would not run"), ("status.storage.topic", "states would be wrong")]
     {
         let [theirs, ours] = both(key, &wrong);
         refused(&with(&[(key, &wrong)]), &[&theirs, &ours, consequence]);
@@ -206,7 +206,7 @@ fn a_storage_topic_that_is_deleted_ends_every_worker_and_is_never_taken_for_empt
         let topic = format!("{}-{kind}", stage.group());
         delete_topic(kafka, &topic);
         if kind == "status" {
-            // Made anew by somebody, and written to at once.
+            // Recreated by somebody, and written to at once.
             kafka.create_topic(&topic, 1, &[("cleanup.policy", "compact")]);
         }
     }
@@ -217,14 +217,14 @@ fn a_storage_topic_that_is_deleted_ends_every_worker_and_is_never_taken_for_empt
             let log = worker.log();
             assert_eq!(code, 78, "{kind}: {log}");
             let last = log.lines().last().unwrap_or_default();
-            let trouble = if kind == "status" { "made anew" } else { "does not exist any more" };
+            let trouble = if kind == "status" { "recreated" } else { "no longer exists" };
             assert!(last.contains(&topic) && last.contains(trouble), "{kind}: {last}");
         }
     }
-    // Started again, the topic is made anew. What it held is not taken for nothing.
-    refused(&groups[0].0.worker(kafka), &["connector \"cameras\" has published", "made anew"]);
-    refused(&groups[1].0.worker(kafka), &["had its connectors in it", "made anew"]);
-    // Statuses are written anew by whoever runs.
+    // Started again, the worker recreates the topic, and must not take its emptiness for a new group.
+    refused(&groups[0].0.worker(kafka), &["connector \"cameras\" has published", "recreated"]);
+    refused(&groups[1].0.worker(kafka), &["had its connectors in it", "recreated"]);
+    // Statuses are written again by running workers.
     let mut again = Connector::start(program(), &groups[2].0.worker(kafka), &[]);
     again.wait_healthy();
     wait_for("the states", || {

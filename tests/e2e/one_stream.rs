@@ -233,7 +233,7 @@ fn a_time_that_the_broker_refuses_costs_the_shard_once_and_the_record_gets_inges
     wait_for_within(Duration::from_secs(120), "all of the file to have come", || stage.held("s").len() == 40);
     stage.expect_all(kafka, &["s"]);
     let log = worker.log();
-    assert_eq!(log.matches("the broker takes no record with the time").count(), 1, "{log}");
+    assert_eq!(log.matches("the broker refuses the timestamp").count(), 1, "{log}");
     assert_eq!(rows(&worker)["s"]["state"], "RUNNING");
 }
 
@@ -252,7 +252,7 @@ fn a_stream_whose_record_was_too_large_goes_on_when_its_topic_takes_more() {
     wait_for("the first fragment", || stage.seen(kafka).contains_key("s"));
     configure(kafka, &stage.topic(), &[("max.message.bytes", "50000")]);
     wait_for("the stream to be FAILED", || state(&worker, "s") == "FAILED");
-    assert!(rows(&worker)["s"]["reason"].as_str().unwrap().contains("larger than its topic takes"));
+    assert!(rows(&worker)["s"]["reason"].as_str().unwrap().contains("larger than its topic accepts"));
     wait_for("it to be started again", || worker.log().matches("restarting the failed stream").count() >= 2);
     configure(kafka, &stage.topic(), &[("max.message.bytes", "70000000")]);
     wait_for("all of the files to have come", || stage.held("s").len() == 3 && stage.held("small").len() == 30);

@@ -66,7 +66,7 @@ fn a_worker_without_descriptors_says_so_once_and_health_answers_500() {
     limit_files(worker.pid(), 1_024);
     worker.wait_healthy();
     // The line comes with the next look, and health does not wait for it.
-    wait_for("the worker to say so", || worker.log().contains("there are file descriptors again"));
+    wait_for("the worker to say so", || worker.log().contains("file descriptors are available again"));
     for stream in &streams {
         assert!(stage.simulator.end_playback(stream));
     }

@@ -231,7 +231,7 @@ fn an_offsets_topic_that_is_lost_fails_its_own_connectors_and_nobody_else() {
     kafka.create_topic(&own, 5, &[("cleanup.policy", "compact")]);
     wait_for("the connector to say so", || {
         let (_, status) = worker.rest("GET", "/connectors/c/status", None);
-        status["connector"]["trace"].to_string().contains("made anew")
+        status["connector"]["trace"].to_string().contains("recreated")
     });
     let published_before = published(&stage, kafka, "a");
     go_on(&stage, kafka, &["other"]);
@@ -240,7 +240,7 @@ fn an_offsets_topic_that_is_lost_fails_its_own_connectors_and_nobody_else() {
     stop(&worker, "c");
     settings[KEY] = format!("{own}-new").into();
     let (code, refused) = put(&worker, "c", &settings);
-    assert!(code == 400 && refused["message"].to_string().contains("made anew"), "{refused}");
+    assert!(code == 400 && refused["message"].to_string().contains("recreated"), "{refused}");
     assert_eq!(worker.rest("DELETE", "/connectors/c", None).0, 204);
     let (code, answer) = put(&worker, "c", &settings);
     assert_eq!(code, 201, "{answer}");

@@ -81,7 +81,7 @@ fn a_topic_of_another_group_or_begun_with_another_count() {
         .unwrap();
     assert!(grown.success());
     let worker = stage.worker(kafka).set("offset.storage.partitions", "20");
-    refused(&stage, &worker, &["was begun with 12 partitions and now 20"]);
+    refused(&stage, &worker, &["was created with 12 partitions and this worker has 20"]);
 }
 
 #[test]

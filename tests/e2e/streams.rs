@@ -158,7 +158,7 @@ fn streams_that_come_are_taken_up_and_deleted_ones_end_with_a_notification() {
     tail.args(["tail", "--bootstrap-servers", kafka.bootstrap(), "--from", "beginning", "--until-end"]);
     let shown = tail.args(["--topic", &format!("{}-notifications", stage.group())]).output().unwrap();
     let shown = String::from_utf8(shown.stdout).unwrap();
-    assert!(shown.contains("  STREAM_DELETED  cameras  cam-1: the stream is deleted"), "{shown}");
+    assert!(shown.contains("  STREAM_DELETED  cameras  cam-1: the stream was deleted"), "{shown}");
     assert_eq!(worker.metric("kvs_connect_streams_failed"), 0.0);
     assert!(!stage.seen(kafka).contains_key("cam-x") && !stage.seen(kafka).contains_key("other-1"));
     let (code, _) = worker.terminate();

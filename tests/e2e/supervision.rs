@@ -177,7 +177,7 @@ fn of_two_workers_with_one_group_instance_id_one_ends_with_78_and_the_other_publ
         code.is_some()
     });
     assert_eq!(code, Some(78), "{}", first.log());
-    assert!(first.log().contains("another worker has the group.instance.id"), "{}", first.log());
+    assert!(first.log().contains("another worker has this worker's group.instance.id"), "{}", first.log());
 }
 
 /// With the broker's own protocol a static member that was killed is kept by the broker for a session, in which its

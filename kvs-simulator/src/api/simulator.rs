@@ -1,5 +1,5 @@
-//! `/simulator/`: what the simulator holds, and the faults it is given. These requests need no signature, because tests
-//! send them and not clients of the service.
+//! `/simulator/`: what the simulator holds, and its faults. These requests need no signature, because tests send them
+//! and not clients of the service.
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::media::{Template, writer};
 
-/// What AWS_KINESISVIDEO_MILLIS_BEHIND_NOW of a fragment is.
+/// The value of a fragment's AWS_KINESISVIDEO_MILLIS_BEHIND_NOW.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MillisBehindNow {
     /// Always the same: as recorded, or the duration of what follows in the file.

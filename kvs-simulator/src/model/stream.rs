@@ -18,7 +18,7 @@ use super::media::{Template, Unterminated};
 use super::number;
 use super::playback::Playback;
 
-/// The most fragments made before other tasks get a turn.
+/// The maximum number of fragments made before other tasks get a turn.
 const BATCH_FRAGMENTS_MAX: usize = 500;
 
 /// A stream of an account.
@@ -40,7 +40,7 @@ pub(crate) struct Stream {
     limits: Limits,
 }
 
-/// What never changes about a stream.
+/// The immutable part of a stream.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Identity {
     pub(crate) account: String,
@@ -49,7 +49,7 @@ pub(crate) struct Identity {
     pub(crate) created_millis: i64,
 }
 
-/// What can be changed about a stream.
+/// The settings of a stream, which can be changed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Settings {
     /// Number of changes so far; the stream's version follows from it.
@@ -104,7 +104,7 @@ pub(crate) enum Next {
     Never,
 }
 
-/// What a stream holds at one moment.
+/// The fragments that a stream holds at one moment.
 pub(crate) struct Snapshot {
     /// Index of the first fragment.
     pub(crate) base: usize,

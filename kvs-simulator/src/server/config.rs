@@ -89,7 +89,7 @@ pub enum ServeError {
         source: SourceError,
     },
     /// The service would not accept the stream's name.
-    #[error("{name:?} is no stream name: 1 to 256 characters of [a-zA-Z0-9_.-] are")]
+    #[error("{name:?} is not a stream name: 1 to 256 characters of [a-zA-Z0-9_.-] are expected")]
     StreamName {
         /// The name.
         name: String,

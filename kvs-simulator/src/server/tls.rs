@@ -91,7 +91,7 @@ fn given(certificate: &Path, key: &Path) -> Result<Certificate, TlsError> {
 fn read_text(file: &Path) -> Result<String, TlsError> {
     let bytes = files::read(file, files::SMALL_MAX_BYTES);
     let text = bytes
-        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| std::io::Error::other("is no text; PEM is expected")));
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| std::io::Error::other("is not text; PEM is expected")));
     text.map_err(|source| TlsError::File { file: file.to_owned(), source })
 }
 

@@ -1,4 +1,4 @@
-//! Reading on after a refusal.
+//! Reads the rest of a request after its refusal.
 
 use std::time::Duration;
 

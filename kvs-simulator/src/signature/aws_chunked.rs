@@ -90,7 +90,7 @@ impl AwsChunked {
             return if self.buffer.len() > LINE_MAX_BYTES { Err(bad("a line is too long")) } else { Ok(None) };
         };
         let line: Vec<u8> = self.buffer.drain(..end + 2).take(end).collect();
-        String::from_utf8(line).map(Some).map_err(|_| bad("a line is no text"))
+        String::from_utf8(line).map(Some).map_err(|_| bad("a line is not text"))
     }
 
     fn head(&mut self, line: &str) -> Result<State, ServiceError> {

@@ -23,7 +23,7 @@ const UNFINISHED_STREAM: &str = "stream.unfinished";
 const FRAGMENT: &str = "mkv";
 /// Extension of files being written.
 const UNFINISHED: &str = "unfinished";
-/// The most foreign files that a warning lists per folder.
+/// The maximum number of foreign files that a warning lists per folder.
 const LISTED_MAX: usize = 10;
 
 /// Why the data folder cannot be read or written.
@@ -169,7 +169,7 @@ impl Disk {
     }
 }
 
-/// What a stream's folder holds besides its [`STREAM_FILE`].
+/// The content of a stream's folder besides its [`STREAM_FILE`].
 #[derive(Default)]
 struct Contents {
     /// Fragments with the time of their ingestion.
@@ -202,7 +202,7 @@ impl Contents {
     }
 }
 
-/// A file name that the simulator gives.
+/// The form of a file name that the simulator writes.
 #[derive(Debug, PartialEq, Eq)]
 enum OwnName {
     Fragment { ingested_millis: i64 },
@@ -210,7 +210,7 @@ enum OwnName {
 }
 
 impl OwnName {
-    /// Parses a name. Returns `None` if the simulator does not give such names.
+    /// Parses a name. Returns `None` if the simulator does not write such names.
     fn of(name: &str) -> Option<Self> {
         let (stem, extension) = name.rsplit_once('.')?;
         let fragment = || {

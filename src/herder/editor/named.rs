@@ -1,13 +1,14 @@
-//! Whether the streams whose offsets are altered are the connector's.
+//! Checks whether streams whose offsets are altered belong to the connector.
 //!
-//! An offset that is kept under a mistyped name would be nobody's, and the stream that was meant would go on where it was.
+//! An offset stored under a mistyped name would belong to nothing, and the intended stream would continue at its old
+//! position.
 
 use std::collections::BTreeSet;
 
 use crate::config::connector::StreamsConfig;
 use crate::nearest::nearest;
 
-/// Returns whether a stream may be the connector's by its settings.
+/// Returns whether a connector with these settings may have a stream of this name.
 pub(super) fn may_have(streams: &StreamsConfig, name: &str) -> bool {
     match streams {
         StreamsConfig::Listed(listed) => listed.iter().any(|stream| stream.name() == name),
@@ -15,8 +16,8 @@ pub(super) fn may_have(streams: &StreamsConfig, name: &str) -> bool {
     }
 }
 
-/// Returns why a stream's offset cannot be altered: the stream is not the connector's, and no offset is kept for it. `known`:
-/// streams that are the connector's, or have an offset.
+/// Returns why a stream's offset cannot be altered: the stream does not belong to the connector, and has no offset.
+/// `known`: streams that belong to the connector, or have an offset.
 pub(super) fn refusal(connector: &str, streams: &StreamsConfig, name: &str, known: &BTreeSet<String>) -> String {
     let why = match streams {
         StreamsConfig::Listed(_) => "has no such stream (kvs.streams)",
@@ -30,7 +31,7 @@ pub(super) fn refusal(connector: &str, streams: &StreamsConfig, name: &str, know
     };
     let meant = nearest(name, known.iter().map(String::as_str));
     let meant = meant.map_or_else(String::new, |meant| format!("; the nearest one is {meant:?}"));
-    format!("offsets: stream {name:?}: connector {connector:?} {why}, and no offset is kept for one{meant}")
+    format!("offsets: stream {name:?}: connector {connector:?} {why}, and no offset is stored for it{meant}")
 }
 
 #[cfg(test)]

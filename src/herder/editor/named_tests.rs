@@ -24,10 +24,10 @@ fn a_stream_is_the_connectors_by_its_name_however_it_is_configured() {
     let said = refusal("cameras", &listed, "frontdoor", &known(&["front-door", "yard"]));
     assert_eq!(
         said,
-        "offsets: stream \"frontdoor\": connector \"cameras\" has no such stream (kvs.streams), and no offset is kept for one; \
+        "offsets: stream \"frontdoor\": connector \"cameras\" has no such stream (kvs.streams), and no offset is stored for it; \
          the nearest one is \"front-door\""
     );
-    assert!(refusal("cameras", &listed, "garage", &known(&["yard"])).ends_with("no offset is kept for one"));
+    assert!(refusal("cameras", &listed, "garage", &known(&["yard"])).ends_with("no offset is stored for it"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The shards of one offsets topic, as whoever reads and alters offsets has them.
+//! Reads and alters offsets in the shards of one offsets topic.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,27 +16,27 @@ use crate::shard::moving::ShardsOfTopic;
 use crate::shard::recover::{CONFIG_OFFSET_KEY, RecoverError, Recovered, recover};
 use crate::shard::{ConfigOffset, ShardLease};
 
-/// A shard that makes no progress for this long is given up.
+/// How long a shard may make no progress before it is given up.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The record of a stream's offset cannot be read.
+/// A stream's offset whose record cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct UnreadableOffset {
-    /// What is wrong with it.
+    /// What is wrong with the record.
     pub reason: String,
 }
 
 /// The offsets of a connector's streams, by stream.
 pub type Offsets = BTreeMap<String, Result<StoredOffset, UnreadableOffset>>;
 
-/// Offsets that are to be set, by stream; `None` forgets one, so that its stream begins anew.
+/// Offsets to set, by stream; `None` deletes an offset, so that its stream starts over.
 pub type Alterations = BTreeMap<String, Option<StoredOffset>>;
 
 /// The shards of one topic, whose offsets are edited.
 #[derive(Clone)]
 pub(in crate::herder) struct EditedShards {
-    /// The topic; `None`: the worker's.
+    /// The name of the topic; `None`: the worker's.
     pub(in crate::herder) topic: Option<String>,
     pub(in crate::herder) log: Arc<KafkaLog>,
     pub(in crate::herder) contract: Contract,
@@ -47,7 +47,7 @@ pub(in crate::herder) struct EditedShards {
 pub(super) type Failure = (ShardId, RecoverError);
 
 impl EditedShards {
-    /// Returns the shards as offsets are moved out of them or into them.
+    /// Returns the shards in the form for moving offsets out of them or into them.
     pub(in crate::herder) fn movable(&self) -> ShardsOfTopic<'_, KafkaLog> {
         let Self { log, contract, count, .. } = self;
         ShardsOfTopic { log, contract, count: *count, stall_timeout: STALL_TIMEOUT }
@@ -63,7 +63,7 @@ impl EditedShards {
             let read = self.log.with_reader(|reader| recover(reader, shard, &self.contract, STALL_TIMEOUT, &|| true));
             let recovered = read.map_err(|error| (shard, error))?;
             let mine = |key: &OffsetKey| key.connector == connector;
-            let by_arn = recovered.by_arn.into_iter().map(|(key, place)| (key, Ok(place.offset)));
+            let by_arn = recovered.by_arn.into_iter().map(|(key, position)| (key, Ok(position.offset)));
             let positions = recovered.positions.into_iter().map(|(key, offset)| (key, Ok(offset)));
             let unreadable = recovered.unreadable.into_iter();
             let unreadable = unreadable.map(|(key, reason)| (key, Err(UnreadableOffset { reason })));
@@ -74,7 +74,7 @@ impl EditedShards {
         Ok(offsets)
     }
 
-    /// Alters shard after shard; `done` is given those that are altered.
+    /// Alters one shard after the other; those that were altered are added to `done`.
     pub(super) fn alter(
         &self,
         connector: &str,
@@ -84,7 +84,7 @@ impl EditedShards {
     ) -> Result<(), Failure> {
         type OfShards = BTreeMap<ShardId, Vec<(OffsetKey, Option<StoredOffset>)>>;
         let mut of_shards = OfShards::new();
-        // What is said of a stream now counts alone: what stood under its ARN goes, afterwards.
+        // Only the new offset of a stream counts: one under its ARN is deleted, afterwards.
         let mut by_arn = OfShards::new();
         let found = find(&*self.log, &self.contract, self.count, STALL_TIMEOUT);
         let mut found = found.map_err(|error| (ShardId(0), error))?;
@@ -102,7 +102,7 @@ impl EditedShards {
         Ok(())
     }
 
-    /// Acquires the shard as an owner does, and writes into it what no owner would.
+    /// Acquires the shard as an owner does, and writes the altered offsets into it.
     fn alter_shard(
         &self,
         shard: ShardId,
@@ -113,7 +113,7 @@ impl EditedShards {
         let mut producer = taken.producer;
         let topic: Arc<str> = self.log.offsets_topic().into();
         let first = taken.recovered.first_records(&self.contract).into_iter().map(|(key, value)| (key, Some(value)));
-        // Somebody who began later may have been here before.
+        // An alteration that was requested later may have come first.
         let waited_for = taken.recovered.highest_config_offset(stopped).to_bytes();
         let own = first.chain([(CONFIG_OFFSET_KEY.to_vec(), Some(waited_for))]);
         let altered = offsets.iter().flat_map(|(key, offset)| altered(&taken.recovered, key, offset.clone()));
@@ -123,8 +123,8 @@ impl EditedShards {
     }
 }
 
-/// Takes in an offset of a stream. Of two, one of them under its ARN, the higher one counts; one that cannot be read is
-/// told in any case.
+/// Adds an offset of a stream. Of two, one of them under its ARN, the higher one counts; one that cannot be read is
+/// always reported.
 fn note(offsets: &mut Offsets, stream: String, offset: Result<StoredOffset, UnreadableOffset>) {
     let stays = match (offsets.get(&stream), &offset) {
         (Some(Err(_)), _) => true,
@@ -136,14 +136,14 @@ fn note(offsets: &mut Offsets, stream: String, offset: Result<StoredOffset, Unre
     }
 }
 
-/// Returns the records that alter a stream's offset. Its sequence goes on from where it is: in the offset, or on its own where
-/// there is no offset any more.
+/// Returns the records that alter a stream's offset. Its sequence is continued: it is stored in the offset, or in a
+/// record of its own if there is no offset any more.
 fn altered(recovered: &Recovered, key: &OffsetKey, offset: Option<StoredOffset>) -> [KeyValue; 2] {
     let known = recovered.sequences.last(key);
     let sequence = offset.as_ref().and_then(|offset| offset.sequence).max(known);
     let alone = if offset.is_none() { sequence } else { None };
     let offset = offset.map(|offset| {
-        // A stream stays in the partition that its records are in, wherever it goes on.
+        // A stream stays in the partition that its records are in, wherever it continues.
         let kept = || recovered.positions.get(key).map(|kept| kept.data_partitions.clone()).unwrap_or_default();
         let given = Some(offset.data_partitions.clone()).filter(|given| !given.is_empty());
         let data_partitions = given.unwrap_or_else(kept);

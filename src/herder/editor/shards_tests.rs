@@ -34,7 +34,7 @@ fn stored(records: &[KeyValue; 2]) -> (Option<i64>, Option<Option<i64>>) {
 fn an_offset_that_is_set_keeps_the_sequence_and_one_that_is_reset_leaves_it() {
     let set = |known, given| stored(&altered(&recovered(known), &key(), Some(offset(given))));
     assert_eq!(set(Some(41), None), (None, Some(Some(41))));
-    // It never goes back, and goes on from what another cluster had.
+    // The sequence never goes back, and continues from that of another cluster.
     assert_eq!(set(Some(41), Some(3)), (None, Some(Some(41))));
     assert_eq!(set(Some(41), Some(99)), (None, Some(Some(99))));
     assert_eq!(set(None, Some(99)), (None, Some(Some(99))));

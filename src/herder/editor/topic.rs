@@ -1,4 +1,4 @@
-//! The offsets topics that connectors have of their own.
+//! The connectors' own offsets topics.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use crate::kafka::storage_topics::{LOSES_OFFSETS, StorageTopic};
 use crate::kafka::{KafkaLog, Topics};
 use crate::model::{Contract, ShardCount};
 
-/// Opens topics of connectors' own, and makes them.
+/// Opens and creates connectors' own offsets topics.
 pub(in crate::herder) struct OwnTopics {
-    /// The worker's, whose clients are told the same.
+    /// The worker's log, whose client settings apply to all topics.
     workers: Arc<KafkaLog>,
     config: Arc<WorkerConfig>,
     contract: Contract,
-    /// Made when the first one is asked for.
+    /// Created when it is first needed.
     topics: OnceCell<Topics>,
 }
 
@@ -30,20 +30,20 @@ impl OwnTopics {
         Ok(self.topics.get_or_try_init(async || Topics::new(self.workers.settings())).await?)
     }
 
-    /// Returns the shards of a topic that is there.
+    /// Returns the shards of a topic that exists.
     ///
     /// # Errors
-    /// When it is not, or cannot be asked for.
+    /// When the topic does not exist, or cannot be looked up.
     pub(super) async fn open(&self, topic: &str) -> Result<EditedShards, OffsetsTopicError> {
         let found = self.topics().await?.partitions(topic).await?.and_then(ShardCount::new);
         let count = found.ok_or_else(|| OffsetsTopicError::Missing { topic: topic.to_owned() })?;
         Ok(self.shards(topic, count))
     }
 
-    /// Returns the shards of a topic, which is made if it is not there.
+    /// Returns the shards of a topic, which is created if it does not exist.
     ///
     /// # Errors
-    /// When it cannot be asked for or made, or is not compacted.
+    /// When the topic cannot be looked up or created, or is not compacted.
     pub(in crate::herder) async fn ensure(&self, topic: &str) -> Result<EditedShards, OffsetsTopicError> {
         let plan = StorageTopic {
             name: topic,
@@ -54,7 +54,7 @@ impl OwnTopics {
             replication_factor_setting: "offset.storage.replication.factor",
             loses: LOSES_OFFSETS,
         };
-        // It has at least one partition.
+        // A topic always has at least one partition.
         let count = ShardCount::new(plan.ensure(self.topics().await?).await?).unwrap_or(self.config.shards);
         Ok(self.shards(topic, count))
     }

@@ -1,4 +1,4 @@
-//! Offsets that are moved to the topic that their connector's settings name ([`crate::shard::moving`] has the contract).
+//! Moves offsets to the topic that their connector's settings name ([`crate::shard::moving`] has the contract).
 
 use futures::future::BoxFuture;
 
@@ -12,16 +12,16 @@ use crate::model::{ShardId, ShardLog};
 use crate::shard::ConfigOffset;
 use crate::shard::moving::{TakenOut, Unbegun};
 
-/// What is left to do for a move once the connector's settings name the new topic.
+/// What a move leaves to be deleted once the connector's settings name the new topic.
 struct Left {
-    /// The old topic's shards, if it is there.
+    /// The old topic's shards, if the topic exists.
     from: Option<EditedShards>,
     stopped: ConfigOffset,
 }
 
 impl Herder {
-    /// Makes a change of a connector's settings. Where they name another offsets topic than its offsets are in, these are moved,
-    /// and the change is made again, which completes the move.
+    /// Makes a change to a connector's settings. If they name another offsets topic than the one its offsets are in,
+    /// the offsets are moved and the change is repeated, which completes the move.
     pub(in crate::herder) async fn with_offsets_moved<'a, T>(
         &self,
         name: &str,
@@ -33,8 +33,8 @@ impl Herder {
             made => return made,
         };
         if self.offsets.workers.contract.config_topic.is_none() {
-            let reason = "offsets.storage.topic: a standalone worker keeps no record of where the offsets of a connector are: \
-                          leave it out, or run the worker without --standalone";
+            let reason = "offsets.storage.topic: a standalone worker does not store where the offsets of a connector are: \
+                          leave this setting out, or run the worker without --standalone";
             return Err(Refusal::Invalid(reason.to_owned()).into());
         }
         let moved = self.move_offsets(name, from, to).await;
@@ -56,11 +56,11 @@ impl Herder {
         to: Option<String>,
     ) -> Result<(OffsetsMove, Left), OffsetsError> {
         let turn = self.offsets.alterations.turn().await?;
-        // A connector that was deleted begins anew where its offsets are gone; one that is stopped may get them back.
+        // A deleted connector starts over if its offsets are gone; for a stopped one, the topic may still be restored.
         let exists = self.configs.view().contains(name);
         let source = match self.offsets.shards_of(from.as_ref()).await {
             Err(OffsetsError::Topic(error @ OffsetsTopicError::Missing { .. })) if !exists => {
-                tracing::warn!(connector = name, %error, "the connector was deleted, and its streams begin anew");
+                tracing::warn!(connector = name, %error, "the connector was deleted; its streams start over");
                 None
             }
             source => Some(source?),
@@ -82,7 +82,7 @@ impl Herder {
             let taken = match &source {
                 None => TakenOut::default(),
                 Some(source) => {
-                    // The worker's topic may be as new as its group.
+                    // The worker's topic may be as new as its group, and so may be empty.
                     let is_kept = exists && source.topic.is_some();
                     let unbegun = if is_kept { Unbegun::Lost } else { Unbegun::Empty };
                     source.movable().take_out(&connector, &at, unbegun)?
@@ -102,7 +102,7 @@ impl Herder {
         Ok((OffsetsMove { id, to: AlteredShards { topic: to, shards } }, Left { from: left, stopped }))
     }
 
-    /// Removes what is left in the old topic. It is nobody's, so that it fails is only said.
+    /// Deletes the offsets left in the old topic. Nothing uses them any more, so a failure is only logged.
     async fn forget_moved(&self, name: &str, Left { from, stopped }: Left) {
         let Some(from) = from else { return };
         let forgotten = async {

@@ -33,7 +33,7 @@ fn policy(wanted: RecordTimestamp) -> TimestampPolicy {
     TimestampPolicy { wanted, retention_ms: Some(1_000), before_max_ms: i64::MAX, after_max_ms: 3_600_000 }
 }
 
-/// The records of a fragment that was received at 9.
+/// Returns the records of a fragment that was received at 9.
 fn project(keys: KeyFormat, mut fragment: Fragment, content_type: &str) -> Vec<Record> {
     let partitions = Arc::new(crate::kafka::DataTopic::new("t", 6));
     let output =
@@ -45,9 +45,9 @@ fn project(keys: KeyFormat, mut fragment: Fragment, content_type: &str) -> Vec<R
     publication.records
 }
 
-/// The value as the shard's owner completes it.
+/// Returns the value after the shard's owner has completed it.
 fn published(record: &Record, sequence: i64) -> Vec<u8> {
-    let lacking = record.sequence.as_ref().expect("it lacks its sequence");
+    let lacking = record.sequence.as_ref().expect("the sequence is missing");
     [&lacking.prefix(sequence), record.value.as_deref().unwrap()].concat()
 }
 
@@ -66,7 +66,7 @@ fn an_independent_reading_agrees() {
     assert_eq!((record.timestamp_ms, record.partition), (Some(9), 5));
     assert_eq!(record.output.map(|output| output.on_refused), Some(OnRefused::FailStream));
     let schema = apache_avro::Schema::parse_str(VALUE_SCHEMA).unwrap();
-    // What another reader computes too is in schema_tests and in tests/readers.
+    // Other readers are compared in schema_tests and in tests/readers.
     let header = single_object_header(VALUE_NAME, VALUE_SCHEMA).unwrap();
     let reader = GenericSingleObjectReader::builder().schema(schema).header(header).build().unwrap();
     let bytes = published(record, 77);
@@ -97,7 +97,7 @@ fn the_payload_is_not_moved() {
     let records = project(KeyFormat::Text, fragment, "video/x-matroska");
     let value = records[0].value.as_ref().unwrap();
     assert_eq!(value[value.len() - size..].as_ptr(), address);
-    // Nor by the sequence.
+    // The sequence does not move it either.
     let prefix = records[0].sequence.as_ref().unwrap().prefix(i64::MAX);
     let value = records.into_iter().next().unwrap().value.unwrap().into_prefixed(&prefix);
     assert_eq!(value[value.len() - size..].as_ptr(), address);
@@ -130,7 +130,7 @@ fn times_that_kafka_would_refuse_or_delete_are_replaced() {
     assert_eq!(replaced(now - 999), None);
     assert_eq!(replaced(now - 1_000), Some("older_than_retention"));
     assert_eq!(replaced(0), Some("older_than_retention"));
-    // A minute less than the broker takes, for it goes by its own clock and by a later time.
+    // A minute less than the broker's limit, because the broker uses its own clock and a later time.
     assert_eq!(replaced(now + 3_540_000), None);
     assert_eq!(replaced(now + 3_540_001), Some("too_far_ahead"));
     let limited = TimestampPolicy {
@@ -141,7 +141,7 @@ fn times_that_kafka_would_refuse_or_delete_are_replaced() {
     };
     assert_eq!(limited.choose(&fragment(now - 50_000), now).replaced, None);
     assert_eq!(limited.choose(&fragment(now - 50_001), now).replaced, Some("older_than_retention"));
-    // Of a limit that is less than the margin half is left.
+    // Of a limit that is smaller than the margin, half is left.
     assert_eq!(limited.choose(&fragment(now + 500), now).replaced, None);
     assert_eq!(limited.choose(&fragment(now + 501), now).replaced, Some("too_far_ahead"));
     let for_ever = TimestampPolicy { before_max_ms: i64::MAX, after_max_ms: i64::MAX, ..limited };

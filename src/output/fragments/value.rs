@@ -1,5 +1,6 @@
-//! The value of a fragment's record: all fields but the first and the last by Avro's library. The payload, which is last, is
-//! appended as its length and itself; the sequence, which is first, is known only to the shard's owner, who puts it in front.
+//! The value of a fragment's record. Avro's library writes all fields but the first and the last. The payload, which is
+//! last, is appended with its length; the sequence, which is first, is known only to the shard's owner, who adds it in
+//! front.
 
 use std::fmt;
 
@@ -13,14 +14,14 @@ use crate::output::framing::{EncodeError, Framed, SchemaError, SchemaWriter};
 use crate::output::kind::Origin;
 use crate::output::schema::{VALUE_NAME, VALUE_SCHEMA};
 
-/// By how much a record is larger than its payload, at most: index of the frames, tracks, tags, key, headers.
+/// The maximum size of a record without its payload, in bytes: index of the frames, tracks, tags, key, headers.
 pub(crate) const RECORD_OVERHEAD_BYTES: usize = 4 << 20;
 
-/// Writes values.
+/// Writes values of fragments' records.
 pub(super) struct Value(Framed);
 
 impl Value {
-    /// Returns what writes values as Avro single objects.
+    /// Creates a writer of values as Avro single objects.
     ///
     /// # Errors
     /// When the built-in schema cannot be compiled, which a test excludes.
@@ -29,7 +30,7 @@ impl Value {
         Framed::part_of_single_object(&HEAD, VALUE_NAME, VALUE_SCHEMA, head_schema).map(Self)
     }
 
-    /// Returns all of the value that comes behind the sequence and before the bytes of the payload.
+    /// Returns the part of the value between the sequence and the bytes of the payload.
     ///
     /// # Errors
     /// When a field does not fit the schema.
@@ -52,13 +53,12 @@ fn head_schema() -> Result<Schema, SchemaError> {
     let shape = |expected| SchemaError::Shape { name: VALUE_NAME, expected };
     let mut head: serde_json::Value = serde_json::from_str(VALUE_SCHEMA).map_err(SchemaError::json(VALUE_NAME))?;
     let is = |field: &serde_json::Value, name: &str, kind| field["name"] == name && field["type"] == kind;
-    let fields =
-        head["fields"].as_array_mut().filter(|fields| fields.len() > 2).ok_or(shape("it has to have fields"))?;
+    let fields = head["fields"].as_array_mut().filter(|fields| fields.len() > 2).ok_or(shape("it must have fields"))?;
     if !is(&fields.remove(0), "sequence", serde_json::json!(["null", "long"])) {
-        return Err(shape("its first field has to be the sequence"));
+        return Err(shape("its first field must be the sequence"));
     }
     if fields.pop().is_none_or(|field| !is(&field, "payload", "bytes".into())) {
-        return Err(shape("its last field has to be the payload"));
+        return Err(shape("its last field must be the payload"));
     }
     Schema::parse(&head).map_err(SchemaError::avro(VALUE_NAME))
 }
@@ -72,14 +72,14 @@ impl fmt::Debug for Value {
 impl SequencePrefix for Value {
     fn prefix(&self, sequence: i64) -> Vec<u8> {
         let mut prefix = self.0.header.clone();
-        // Which branch of the union, then the number.
+        // The branch of the union, then the number.
         write_long(&mut prefix, 1);
         write_long(&mut prefix, sequence);
         prefix
     }
 }
 
-/// A long: zig-zag, seven bits at a time (Avro specification, "Binary encoding").
+/// Appends a long: zig-zag, seven bits at a time (Avro specification, "Binary encoding").
 fn write_long(out: &mut Vec<u8>, value: i64) {
     let mut rest = ((value << 1) ^ (value >> 63)) as u64;
     while rest >= 0x80 {
@@ -145,7 +145,7 @@ struct TagFields {
     track_uid: Option<i64>,
 }
 
-/// The value of an unsigned number in a long, nonsense ending at the range's end.
+/// Returns an unsigned number as a long; numbers out of range are capped.
 fn long(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
@@ -177,7 +177,7 @@ impl<'a> TrackFields<'a> {
     fn of(track: &'a Track) -> Self {
         Self {
             number: long(track.number),
-            // The bits of it: unique ids use all 64.
+            // The same bits: unique ids use all 64.
             uid: track.uid as i64,
             kind: track.kind.name(),
             kind_value: long(track.kind.value()),

@@ -1,12 +1,12 @@
-//! Schemas that cannot be used.
+//! Errors of schemas.
 
 use std::sync::Arc;
 
-/// A schema of ours that cannot be used. Tests exclude it for those that are built in.
+/// Reasons why a schema of ours cannot be used. Tests exclude them for built-in schemas.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SchemaError {
-    /// It is no JSON.
-    #[error("the schema {name} is no JSON: {source}")]
+    /// The schema is not JSON.
+    #[error("the schema {name} is not JSON: {source}")]
     Json {
         /// The schema's file.
         name: &'static str,
@@ -14,32 +14,32 @@ pub enum SchemaError {
         #[source]
         source: Arc<serde_json::Error>,
     },
-    /// It is no Avro schema.
-    #[error("the schema {name} is none: {source}")]
+    /// The schema is not an Avro schema.
+    #[error("the schema {name} is not an Avro schema: {source}")]
     Avro {
         /// The schema's file.
         name: &'static str,
-        /// What Avro's library says.
+        /// The error of Avro's library.
         #[source]
         source: Arc<apache_avro::Error>,
     },
-    /// It has another shape than the code that writes values by it.
+    /// The schema does not have the fields that the code writes.
     #[error("the schema {name}: {expected}")]
     Shape {
         /// The schema's file.
         name: &'static str,
-        /// What it should be like.
+        /// What is expected.
         expected: &'static str,
     },
 }
 
 impl SchemaError {
-    /// Returns what makes an error of reading JSON one of a schema.
+    /// Returns a function that wraps an error of reading JSON.
     pub(in crate::output) fn json(name: &'static str) -> impl Fn(serde_json::Error) -> Self {
         move |error| Self::Json { name, source: Arc::new(error) }
     }
 
-    /// Returns what makes an error of Avro's library one of a schema.
+    /// Returns a function that wraps an error of Avro's library.
     pub(in crate::output) fn avro(name: &'static str) -> impl Fn(apache_avro::Error) -> Self {
         move |error| Self::Avro { name, source: Arc::new(error) }
     }

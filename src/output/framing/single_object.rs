@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::error::SchemaError;
 
-/// Returns what a single object of a schema begins with: Avro's marker and the schema's fingerprint.
+/// Returns the header of a single object of a schema: Avro's marker and the schema's fingerprint.
 ///
 /// # Errors
-/// When the text is no schema.
+/// When the text is not a schema.
 pub(in crate::output) fn header(name: &'static str, text: &str) -> Result<Vec<u8>, SchemaError> {
     let mut json: Value = serde_json::from_str(text).map_err(SchemaError::json(name))?;
-    // The fingerprint is of the parsing canonical form, which has no logical types; the crate's form keeps them, and no
-    // other reader computes the same.
+    // The fingerprint is that of the parsing canonical form, which has no logical types. The crate's form keeps them,
+    // and so differs from the fingerprint of all other readers.
     remove_logical_types(&mut json);
     let schema = Schema::parse(&json).map_err(SchemaError::avro(name))?;
     Ok(RabinFingerprintHeader::from_schema(&schema).build_header())

@@ -11,7 +11,7 @@ use crate::herder::Phase;
 use crate::model::{OffsetKey, TopicShard};
 use crate::worker::shards::ShardListener;
 
-/// Hears of the shards that are assigned to a worker and released by it.
+/// Listens for shards that are assigned to a worker and released by it.
 pub(in crate::worker) struct Assignments {
     pub(in crate::worker) statuses: Arc<StatusReporter>,
     /// The first assignment makes the worker a member of its group.

@@ -1,15 +1,15 @@
-//! Panics of the changes for tasks that were found, which nobody waits for.
+//! Counts panics of the changes for found tasks, which nobody waits for.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::supervision::Panicked;
 
-/// How many of the changes have panicked in a row, and how the last one did.
+/// The number of consecutive changes that panicked, and the last panic.
 #[derive(Debug, Default)]
 pub(super) struct FindingPanics(Mutex<(u32, Option<Panicked>)>);
 
 impl FindingPanics {
-    /// Takes in how a change ended.
+    /// Records how a change ended.
     pub(super) fn note(&self, ended: Result<(), Panicked>) {
         let mut panics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *panics = match ended {
@@ -18,7 +18,7 @@ impl FindingPanics {
         };
     }
 
-    /// Returns the last panic when there have been at least this many in a row.
+    /// Returns the last panic if at least `count` consecutive changes have panicked.
     pub(super) fn in_a_row(&self, count: u32) -> Option<Panicked> {
         let panics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         panics.1.clone().filter(|_| panics.0 >= count)

@@ -13,7 +13,7 @@ fn panics_count_in_a_row() {
     panics.note(Ok(()));
     panics.note(panic());
     panics.note(panic());
-    assert_eq!(panics.in_a_row(3), None, "one in between has not panicked");
+    assert_eq!(panics.in_a_row(3), None, "a change in between has not panicked");
     panics.note(panic());
     assert_eq!(panics.in_a_row(3).unwrap().message, "on purpose");
 }

@@ -1,4 +1,4 @@
-//! Tasks for the streams that discovery has found.
+//! Creates tasks for the streams that discovery has found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::model::OffsetKey;
 use crate::supervision::{Part, catch_async, fault_point_in};
 
 impl StatusReporter {
-    /// Gives streams that were discovered here a task, and takes it from those that are no more.
+    /// Creates tasks for streams that were discovered here, and deletes those of streams that no longer exist.
     pub(super) fn find_tasks(&self, view: &ConfigView) {
         for name in view.names() {
             let Some(looked) = self.parts.connectors.status_of(name).and_then(|run| run.looked) else { continue };
@@ -22,7 +22,7 @@ impl StatusReporter {
                 let key = OffsetKey::of_stream(name, stream);
                 self.parts.shards.topics().shard_of(&key).is_some_and(|shard| held.contains(&shard))
             };
-            // Only when all streams of the shards that are held now have been handed over.
+            // Known only once discovery has reported all streams of the shards that are held now.
             let gone: BTreeSet<String> = if looked == self.parts.shards.held_version() {
                 known.into_iter().filter(|stream| !here.contains(*stream) && is_held(stream)).cloned().collect()
             } else {
@@ -31,7 +31,7 @@ impl StatusReporter {
             if come.is_empty() && gone.is_empty() {
                 continue;
             }
-            // One change at a time; what it leaves is found at the next look.
+            // One change at a time; the next look finds the rest.
             let Ok(turn) = Arc::clone(&self.finding).try_acquire_owned() else { return };
             let (changes, name) = (self.parts.changes.clone(), name.clone());
             let change = async move {
@@ -44,7 +44,7 @@ impl StatusReporter {
                 }
             };
             let panics = Arc::clone(&self.finding_panics);
-            // The next look finds what this one has not done, unless it always panics.
+            // The next look finds what this one has not done; panics are counted in case it never succeeds.
             tokio::spawn(async move { panics.note(catch_async(Part::Statuses, change).await) });
             return;
         }

@@ -10,9 +10,9 @@ use crate::connector::state::StreamStatus;
 use crate::model::{OffsetKey, TopicShard};
 
 impl StatusReporter {
-    /// Returns the statuses that the topic should have of the connectors and tasks on this worker. A task without a lease of its
-    /// own, because nothing is pulled, is reported under the highest epoch that any worker has reported: of equal epochs
-    /// the last report counts.
+    /// Returns the statuses that the topic should have of the connectors and tasks on this worker. A task that has no
+    /// lease because nothing is pulled is reported with the highest epoch that any worker has reported: among equal
+    /// epochs the last report counts.
     pub(super) fn wanted(
         &self,
         view: &ConfigView,
@@ -52,7 +52,7 @@ impl StatusReporter {
                         Reported::Starting(reason) => (ReportedState::Unassigned, Some(reason)),
                         Reported::Running(trace) => (ReportedState::Running, trace),
                     };
-                    // A stream that failed because of its shard has no lease of its own.
+                    // A stream that failed because of its shard has no lease.
                     let lease_epoch = if status.lease_epoch > 0 { status.lease_epoch } else { highest };
                     self.status(state, trace, lease_epoch)
                 };
