@@ -198,7 +198,7 @@ fn watch_signals(shutdown: CancellationToken) -> Result<(), Failure> {
     tokio::spawn(async move {
         // Nobody could tell the worker to stop any more.
         if let Err(panicked) = supervision::catch_async(Part::Worker, watching).await {
-            tracing::error!(%panicked, "the worker cannot go on and ends");
+            tracing::error!(%panicked, "the worker cannot continue and exits");
             exit(EXIT_SOFTWARE.into());
         }
     });

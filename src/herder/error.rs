@@ -85,7 +85,9 @@ impl OffsetsError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Operation(error) => error.is_temporary(),
-            Self::Move(MoveError::Lost { .. } | MoveError::Unreadable { .. }) => false,
+            Self::Move(MoveError::Lost { .. } | MoveError::Unreadable { .. } | MoveError::Foreign { .. }) => false,
+            // Another group's topic, or one with another number of partitions, stays so.
+            Self::Move(MoveError::Shard { source, .. }) => !matches!(**source, RecoverError::Contract(_)),
             Self::Shard(_) | Self::Move(_) => true,
             Self::Topic(error) => error.is_temporary(),
         }

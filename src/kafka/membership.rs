@@ -344,7 +344,10 @@ impl<L: GroupListener> Joining<L> {
                 // The shards are revoked through the context, on this thread, during the next polls.
                 consumer.unsubscribe();
             }
-            if !stopping && subscribed != self.subscription.version() {
+            // Only as a member: Kafka's client aborts the process when the topics change while it rejoins after its session has
+            // ended (librdkafka 2.12, rd_kafka_cgrp_modify_subscription's assertion on the join state).
+            let is_member = consumer.context().lock().joined;
+            if !stopping && is_member && subscribed != self.subscription.version() {
                 match subscribe(consumer, &self.subscription) {
                     Ok(version) => subscribed = version,
                     Err(error) => {

@@ -28,6 +28,8 @@ pub struct OwnerSettings {
     pub reacquire_cap: Duration,
     /// How long a shard may be impossible to acquire before its streams report that.
     pub blocked_after: Duration,
+    /// Whether every shard of the topic has been written to: one without a contract has lost what was in it.
+    pub begun: bool,
 }
 
 impl Default for OwnerSettings {
@@ -40,6 +42,7 @@ impl Default for OwnerSettings {
             reacquire_base: Duration::from_millis(200),
             reacquire_cap: Duration::from_secs(10),
             blocked_after: BLOCKED_AFTER,
+            begun: false,
         }
     }
 }

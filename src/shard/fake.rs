@@ -144,6 +144,11 @@ impl FakeLog {
         self.state().starts.insert(shard, offset);
     }
 
+    /// Deletes a shard and recreates it empty.
+    pub(super) fn recreate(&self, shard: ShardId) {
+        self.state().entries.remove(&shard);
+    }
+
     pub(super) fn truncate_to(&self, offset: usize) {
         self.state().truncate_to = Some(offset);
     }

@@ -80,9 +80,19 @@ pub enum MoveError {
     /// A shard has lost its records.
     #[error(
         "shard {shard} of topic {topic}: the topic was deleted and recreated, and the positions of streams are lost with it: \
-         restore it; or delete the connector and create it again, and its streams start over"
+         restore it; or delete its connectors and create them again with another topic, and their streams start over"
     )]
     Lost {
+        /// The shard.
+        shard: ShardId,
+        /// Its topic.
+        topic: String,
+    },
+    /// A shard has records that are no offsets of this group.
+    #[error(
+        "shard {shard} of topic {topic}: it has records of somebody else; offsets need a topic that has nothing else in it"
+    )]
+    Foreign {
         /// The shard.
         shard: ShardId,
         /// Its topic.
@@ -163,20 +173,32 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
     /// Replaces the topic's offsets of the connector's streams by those taken out of another topic. Blocks.
     ///
     /// # Errors
-    /// When a shard cannot be acquired, or a later request was quicker.
-    pub fn put_in(&self, connector: &str, taken: &TakenOut, stopped: &ConfigOffset) -> Result<(), MoveError> {
+    /// When a shard cannot be acquired, has lost its records or has records of somebody else, or a later request was quicker.
+    pub fn put_in(
+        &self,
+        connector: &str,
+        taken: &TakenOut,
+        stopped: &ConfigOffset,
+        unbegun: Unbegun,
+    ) -> Result<(), MoveError> {
         self.each(|shard| {
-            let mut overtaken = false;
+            let mut refused = None;
             self.write(shard, |recovered| {
-                overtaken = is_later(recovered, stopped);
-                (!overtaken).then(|| {
+                refused = match recovered.has_contract {
+                    false if recovered.is_foreign => Some(MoveError::Foreign { shard, topic: self.topic() }),
+                    // Beginning it again would make the topic look as if it had lost nothing.
+                    false if unbegun == Unbegun::Lost => Some(MoveError::Lost { shard, topic: self.topic() }),
+                    _ if is_later(recovered, stopped) => Some(MoveError::Overtaken { shard, topic: self.topic() }),
+                    _ => None,
+                };
+                refused.is_none().then(|| {
                     let base = taken.lease_epoch.max(recovered.epoch_base);
                     let base = (EPOCH_BASE_KEY.to_vec(), Some(base.to_string().into_bytes()));
                     let records = self.replaced(shard, connector, recovered, taken);
                     self.quiet(recovered, stopped).into_iter().chain([base]).chain(records).collect()
                 })
             })?;
-            if overtaken { Err(MoveError::Overtaken { shard, topic: self.topic() }) } else { Ok(()) }
+            refused.map_or(Ok(()), Err)
         })?;
         Ok(())
     }

@@ -79,7 +79,7 @@ fn row(stream: &str, number: Option<&str>, sequence: i64) -> (String, Option<Str
 fn move_all(from: &FakeLog, to: &FakeLog, at: i64) -> Result<TakenOut, MoveError> {
     let contract = contract();
     let taken = of(from, &contract).take_out("c", &stopped(at), Unbegun::Empty)?;
-    of(to, &contract).put_in("c", &taken, &stopped(at))?;
+    of(to, &contract).put_in("c", &taken, &stopped(at), Unbegun::Empty)?;
     Ok(taken)
 }
 
@@ -148,7 +148,7 @@ fn a_move_that_was_overtaken_writes_nothing_into_the_topic_and_forgets_nothing()
     // Another worker's later move is complete; the connector has published since.
     move_all(&from, &to, 20).unwrap();
     publish(&to, &key("c", "door"), Some(offset("8", 4).to_bytes()));
-    let overtaken = of(&to, &contract).put_in("c", &slow, &stopped(10)).unwrap_err();
+    let overtaken = of(&to, &contract).put_in("c", &slow, &stopped(10), Unbegun::Empty).unwrap_err();
     assert!(matches!(overtaken, MoveError::Overtaken { .. }), "{overtaken}");
     assert_eq!(said(&to, "c"), [row("door", Some("8"), 4)]);
     // The overtaken move deletes only after the offsets have come back.
@@ -193,4 +193,23 @@ fn of_a_position_by_name_and_one_by_arn_the_higher_one_is_moved() {
         move_all(&from, &to, 10).unwrap();
         assert_eq!(said(&to, "c"), [row("yard", Some(expected), 2)]);
     }
+}
+
+#[test]
+fn a_topic_that_has_lost_its_offsets_or_has_something_else_in_it_is_not_begun() {
+    let taken = TakenOut::default();
+    let log = FakeLog::default();
+    let error = of(&log, &contract()).put_in("c", &taken, &stopped(10), Unbegun::Lost).unwrap_err();
+    assert!(matches!(error, MoveError::Lost { .. }), "{error}");
+    assert!(log.written_shards().is_empty());
+    let record = Record::of_log(&"offsets".into(), ShardId(2), b"k1".to_vec(), Some(b"v1".to_vec()));
+    write_transaction(&mut log.intruder(ShardId(2)), [record]).unwrap();
+    let error = of(&log, &contract()).put_in("c", &taken, &stopped(10), Unbegun::Empty).unwrap_err();
+    assert!(matches!(error, MoveError::Foreign { shard: ShardId(2), .. }), "{error}");
+    // One that was begun may have what a later version adds.
+    let begun = FakeLog::default();
+    of(&begun, &contract()).put_in("c", &taken, &stopped(10), Unbegun::Empty).unwrap();
+    let record = Record::of_log(&"offsets".into(), ShardId(2), b"k1".to_vec(), Some(b"v1".to_vec()));
+    write_transaction(&mut begun.intruder(ShardId(2)), [record]).unwrap();
+    of(&begun, &contract()).put_in("c", &taken, &stopped(11), Unbegun::Lost).unwrap();
 }

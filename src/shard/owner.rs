@@ -32,6 +32,8 @@ pub struct Owner<L: ShardLog, S: Sources> {
     report: OwnerReport,
     losing: Losing,
     refused_topics: RefusedTopics,
+    /// Whether the shard has been written to, as far as this owner knows.
+    begun: bool,
 }
 
 /// Reasons why an owner ended.
@@ -77,7 +79,8 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     /// Creates an owner that has not acquired its shard yet. `report` shows its state to others.
     pub fn new(shard: ShardId, context: OwnerContext<L>, sources: S, lease: ShardLease, report: OwnerReport) -> Self {
         let (losing, refused_topics) = (Losing::default(), RefusedTopics::default());
-        Self { shard, context, sources, lease, report, losing, refused_topics }
+        let begun = context.settings.begun;
+        Self { shard, context, sources, lease, report, losing, refused_topics, begun }
     }
 
     /// Runs until the shard is released. Blocks, on the shard's own thread.
@@ -186,6 +189,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             match self.write(&mut tenure, first) {
                 Ok(committed) => {
                     tenure.first_records.clear();
+                    self.begun = true;
                     self.refused_topics.committed(committed.iter().flat_map(|one| &one.droppable_topics));
                     *delays = None;
                     self.report.committed();
@@ -234,6 +238,15 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             Some(Err(reason)) => return Some(reason.clone()),
             None => {}
         }
+        if self.begun && !recovered.has_contract {
+            return Some(format!(
+                "shard {} of topic {} is empty and was not: the topic was deleted and recreated, and the positions of streams \
+                 are gone with it. None of its streams is pulled, because they would be published again. Restore the topic",
+                self.shard,
+                self.context.log.offsets_topic()
+            ));
+        }
+        self.begun |= recovered.has_contract;
         recovered.emptied.map(|start| {
             format!(
                 "shard {} of topic {} begins at offset {start}, and the group's first records are gone: records were deleted \

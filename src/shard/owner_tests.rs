@@ -388,3 +388,18 @@ fn a_shard_whose_first_records_were_deleted_is_not_taken_for_a_new_one() {
     run.release();
     assert_eq!(log.published().len(), published, "nothing is published again");
 }
+
+#[test]
+fn a_shard_that_is_empty_and_was_not_is_not_taken_for_a_new_one() {
+    let mut run = Run::start(FakeLog::default());
+    run.wait("some to be published", |run| run.log.published().len() >= 8);
+    run.log.recreate(SHARD);
+    run.lease.reacquire();
+    run.wait("the streams to be refused", |run| run.sources.refused.lock().unwrap().iter().any(Option::is_some));
+    let refused = run.sources.refused.lock().unwrap().iter().flatten().next().unwrap().clone();
+    assert!(refused.contains("deleted and recreated"), "{refused}");
+    run.release();
+    let published = run.log.published();
+    let once: std::collections::BTreeSet<&String> = published.iter().collect();
+    assert_eq!(once.len(), published.len(), "nothing is published again");
+}

@@ -34,6 +34,8 @@ const SEEK_LOOK_EVERY: Duration = Duration::from_micros(200);
 pub struct Recovered {
     /// The streams' offsets.
     pub positions: Positions,
+    /// Whether there are records that this version does not know.
+    pub is_foreign: bool,
     /// Whether the shard has the topic's contract, with everything that this worker knows.
     pub has_contract: bool,
     /// The form of the shard's transactional id, if its first transaction recorded it.
@@ -327,6 +329,7 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
     let Some(offset_key) = OffsetKey::from_bytes(key) else {
         // The key is another program's, or a later version's, and so no stream of ours.
         tracing::warn!(key = shown(key), "skipping an unknown key in the offsets topic");
+        recovered.is_foreign = true;
         return Ok(());
     };
     recovered.unreadable.remove(&offset_key);

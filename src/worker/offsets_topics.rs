@@ -245,7 +245,7 @@ impl OffsetsTopics {
         if !startup::check_contract(Arc::clone(&log), contract.clone(), count).await?.all {
             return Err(UnusableTopic::MadeAnew { topic: named() });
         }
-        let settings = self.parts.settings.clone();
+        let settings = OwnerSettings { begun: true, ..self.parts.settings.clone() };
         let owners = OwnerContext { log, contract, settings, runtime: self.parts.runtime.clone() };
         Ok(TopicOwners { count, owners })
     }

@@ -134,6 +134,12 @@ impl Shards {
         self.lock().keys().filter(|shard| &*shard.topic == topic).map(|shard| shard.shard).collect()
     }
 
+    /// Returns the partitions of a topic that is open.
+    pub(super) fn partitions_of(&self, topic: &str) -> Vec<i32> {
+        let count = self.topics.owners_of(&topic.into()).map_or(0, |owners| owners.count.get());
+        (0..count).collect()
+    }
+
     /// Opens a topic of connectors' own: its shards are held as far as they are assigned to this worker, now or later. The group
     /// does not assign them again when it has not noticed that the topic was closed in between.
     pub(super) fn open(&self, topic: Arc<str>, owners: TopicOwners) {

@@ -208,7 +208,8 @@ impl StorageTopics {
             let topics = std::iter::once((self.offsets.topic.clone(), held(&self.offsets.topic)));
             let topics: Vec<_> = topics.chain(self.logs.iter().map(|log| (log.topic.clone(), vec![0]))).collect();
             let own = self.own.topics.open();
-            let own_held: Vec<_> = own.iter().map(|topic| (topic.clone(), held(topic))).collect();
+            // All of their partitions: nobody may hold any, and the topic be another one.
+            let own_held: Vec<_> = own.iter().map(|topic| (topic.clone(), self.shards.partitions_of(topic))).collect();
             let looked = catch_blocking(Part::StorageTopics, move || {
                 fault_point(Part::StorageTopics);
                 let mut look = |(topic, partitions): &(String, Vec<i32>)| {

@@ -222,6 +222,14 @@ fn an_offsets_topic_that_is_lost_fails_its_own_connectors_and_nobody_else() {
     }
     go_on(&stage, kafka, &["other"]);
     assert_eq!(task_states(&worker, "e"), ["RUNNING"]);
+    // No other connector begins it again: its own would be taken for new ones.
+    let (code, refused) = put(&worker, "f", &with_own("other"));
+    assert!(code == 409 || code == 400, "{refused}");
+    assert!(
+        refused["message"].to_string().contains("does not exist any more")
+            || refused["message"].to_string().contains("no longer exists"),
+        "{refused}"
+    );
     // Its offsets cannot be read, and hide nobody else's.
     let url = format!("http://{}", worker.address());
     let listed = Command::new(program()).args(["offsets", "list", "--url", &url]).output().unwrap();
@@ -233,6 +241,8 @@ fn an_offsets_topic_that_is_lost_fails_its_own_connectors_and_nobody_else() {
         let (_, status) = worker.rest("GET", "/connectors/c/status", None);
         status["connector"]["trace"].to_string().contains("recreated")
     });
+    let (code, refused) = put(&worker, "f", &with_own("other"));
+    assert!(code == 400 && refused["message"].to_string().contains("recreated"), "{refused}");
     let published_before = published(&stage, kafka, "a");
     go_on(&stage, kafka, &["other"]);
     assert_eq!(published(&stage, kafka, "a"), published_before);

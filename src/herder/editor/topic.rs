@@ -34,7 +34,7 @@ impl OwnTopics {
     ///
     /// # Errors
     /// When the topic does not exist, or cannot be looked up.
-    pub(super) async fn open(&self, topic: &str) -> Result<EditedShards, OffsetsTopicError> {
+    pub(in crate::herder) async fn open(&self, topic: &str) -> Result<EditedShards, OffsetsTopicError> {
         let found = self.topics().await?.partitions(topic).await?.and_then(ShardCount::new);
         let count = found.ok_or_else(|| OffsetsTopicError::Missing { topic: topic.to_owned() })?;
         Ok(self.shards(topic, count))

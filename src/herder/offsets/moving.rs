@@ -10,7 +10,8 @@ use crate::herder::settings::SettingsCheck;
 use crate::herder::{Herder, turns};
 use crate::model::{ShardId, ShardLog};
 use crate::shard::ConfigOffset;
-use crate::shard::moving::{TakenOut, Unbegun};
+use crate::shard::moving::{MoveError, TakenOut, Unbegun};
+use crate::shard::recover::RecoverError;
 
 /// What a move leaves to be deleted once the connector's settings name the new topic.
 struct Left {
@@ -65,8 +66,12 @@ impl Herder {
             }
             source => Some(source?),
         };
+        // A topic that connectors have, or had, their offsets in is not created again: they would be taken for connectors
+        // that have published nothing.
+        let is_known = self.configs.view().homes().any(|(_, topic)| Some(topic) == to.as_ref());
         let target = match &to {
             None => self.offsets.workers.clone(),
+            Some(topic) if is_known => self.offsets.own.open(topic).await?,
             Some(topic) => self.offsets.own.ensure(topic).await?,
         };
         let id = format!("{:016x}", rand::random::<u64>());
@@ -85,10 +90,20 @@ impl Herder {
                     // The worker's topic may be as new as its group, and so may be empty.
                     let is_kept = exists && source.topic.is_some();
                     let unbegun = if is_kept { Unbegun::Lost } else { Unbegun::Empty };
-                    source.movable().take_out(&connector, &at, unbegun)?
+                    match source.movable().take_out(&connector, &at, unbegun) {
+                        // It is another topic by now.
+                        Err(MoveError::Shard { source, topic, .. })
+                            if !exists && matches!(*source, RecoverError::Contract(_)) =>
+                        {
+                            tracing::warn!(connector, topic, %source, "the connector was deleted; its streams start over");
+                            TakenOut::default()
+                        }
+                        taken => taken?,
+                    }
                 }
             };
-            target.movable().put_in(&connector, &taken, &at)?;
+            let unbegun = if is_known { Unbegun::Lost } else { Unbegun::Empty };
+            target.movable().put_in(&connector, &taken, &at, unbegun)?;
             tracing::info!(
                 connector,
                 streams = taken.len(),
