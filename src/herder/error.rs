@@ -142,6 +142,8 @@ impl OffsetsTopicError {
 fn altered_before(altered: usize) -> String {
     match altered {
         0 => String::new(),
-        altered => format!("; {altered} other shards have been altered; repeat the request when this one can be reached"),
+        altered => {
+            format!("; {altered} other shards have been altered; repeat the request when this one can be reached")
+        }
     }
 }

@@ -144,10 +144,7 @@ impl GroupClaims {
                     match &waiting {
                         Some((known, since)) if *known == other => {
                             if since.elapsed() >= SETTLE_TIMEOUT {
-                                tracing::warn!(
-                                    topic = other,
-                                    "a claim on the group was never settled and is removed"
-                                );
+                                tracing::warn!(topic = other, "a claim on the group was never settled and is removed");
                                 let _ = self.commit(&other, "");
                                 waiting = None;
                             }

@@ -215,8 +215,7 @@ impl ShardProducer {
 
 impl ShardProducer {
     fn error(&self, doing: &'static str, error: &KafkaError) -> LogError {
-        let grant =
-            format!("Write and Describe on transactional id {}, or on those with the group's prefix", self.id);
+        let grant = format!("Write and Describe on transactional id {}, or on those with the group's prefix", self.id);
         needing(to_log_error(doing, error), &grant)
     }
 }

@@ -124,7 +124,9 @@ impl Notification<'_> {
                 let archive = match fetched {
                     None => "the archive was not asked (kvs.gap.check)".to_owned(),
                     Some(fetched) => {
-                        format!("of the fragments between them {fetched} were fetched from the archive, {missing} are gone")
+                        format!(
+                            "of the fragments between them {fetched} were fetched from the archive, {missing} are gone"
+                        )
                     }
                 };
                 format!(

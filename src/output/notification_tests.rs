@@ -86,7 +86,8 @@ fn a_bound_that_the_archive_has_not_got_is_not_said_to_have_been_listed() {
     );
     assert!(said(&numbers, true).starts_with("fragments 11 and 99 are named in the settings"));
     assert!(
-        said(&numbers[..1], false).starts_with("1 fragment that the archive had listed cannot be fetched: its retention")
+        said(&numbers[..1], false)
+            .starts_with("1 fragment that the archive had listed cannot be fetched: its retention")
     );
     assert!(
         said(&numbers, false).starts_with("2 fragments that the archive had listed cannot be fetched: their retention")

@@ -117,7 +117,11 @@ impl Reading {
         let Some(end) = end.filter(|&end| end > at) else {
             (self.at, self.since) = (at, now);
             if let Some(lasted) = self.said.over() {
-                tracing::info!(topic = stored.topic, lasted_s = lasted.as_secs(), "reading the topic makes progress again");
+                tracing::info!(
+                    topic = stored.topic,
+                    lasted_s = lasted.as_secs(),
+                    "reading the topic makes progress again"
+                );
             }
             return;
         };

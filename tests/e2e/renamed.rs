@@ -74,7 +74,9 @@ fn a_place_that_an_earlier_version_kept_under_the_arn_is_gone_on_from() {
         assert_eq!(code, 201, "{answer}");
         // In the midst of the moving, and at two moments of the start behind it.
         let mut from = 0;
-        for moment in ["moving positions that are stored under ARNs", "connector started on this worker", "\"assigned\""] {
+        for moment in
+            ["moving positions that are stored under ARNs", "connector started on this worker", "\"assigned\""]
+        {
             wait_for(moment, || worker.log()[from..].contains(moment));
             worker.kill();
             from = worker.log().len();

@@ -53,8 +53,7 @@ fn head_schema() -> Result<Schema, SchemaError> {
     let shape = |expected| SchemaError::Shape { name: VALUE_NAME, expected };
     let mut head: serde_json::Value = serde_json::from_str(VALUE_SCHEMA).map_err(SchemaError::json(VALUE_NAME))?;
     let is = |field: &serde_json::Value, name: &str, kind| field["name"] == name && field["type"] == kind;
-    let fields =
-        head["fields"].as_array_mut().filter(|fields| fields.len() > 2).ok_or(shape("it must have fields"))?;
+    let fields = head["fields"].as_array_mut().filter(|fields| fields.len() > 2).ok_or(shape("it must have fields"))?;
     if !is(&fields.remove(0), "sequence", serde_json::json!(["null", "long"])) {
         return Err(shape("its first field must be the sequence"));
     }
