@@ -70,5 +70,5 @@ fn a_notification_is_read_with_all_its_fields() {
         (&fields["kind"], &fields["connector"], &fields["stream_name"], &fields["time"]),
         (&"STREAM_DELETED".into(), &"cameras".into(), &"door".into(), &1_511_852_109_000_i64.into())
     );
-    assert!(fields["message"].as_str().unwrap().contains("the stream is deleted"), "{fields}");
+    assert!(fields["message"].as_str().unwrap().contains("the stream was deleted"), "{fields}");
 }
