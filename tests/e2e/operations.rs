@@ -11,12 +11,14 @@ fn numbers(stage: &Stage, kafka: &Kafka, stream: &str) -> Vec<String> {
     stage.seen(kafka).remove(stream).unwrap_or_default().into_iter().map(|(number, _)| number).collect()
 }
 
-fn stop(worker: &Connector, name: &str) {
+/// Stops a connector, and waits until it is.
+pub fn stop(worker: &Connector, name: &str) {
     assert_eq!(worker.rest("PUT", &format!("/connectors/{name}/stop"), None).0, 204);
     wait_for("the connector to be stopped", || state(worker, name) == "STOPPED");
 }
 
-fn resume(worker: &Connector, name: &str) {
+/// Resumes a connector.
+pub fn resume(worker: &Connector, name: &str) {
     assert_eq!(worker.rest("PUT", &format!("/connectors/{name}/resume"), None).0, 202);
 }
 

@@ -9,6 +9,7 @@ use kvs_harness::{Connector, Isolation, Kafka, read_topic, wait_for};
 use kvs_simulator::Pace;
 use serde_json::{Value, json};
 
+use crate::operations::{resume, stop};
 use crate::rest::{bare, config, state, task_states};
 use crate::stage::{Digest, Stage, by_stream, compare, expect_sequence, program};
 
@@ -18,15 +19,6 @@ const KEY: &str = "offsets.storage.topic";
 
 fn put(worker: &Connector, name: &str, config: &Value) -> (u16, Value) {
     worker.rest("PUT", &format!("/connectors/{name}/config"), Some(config))
-}
-
-fn stop(worker: &Connector, name: &str) {
-    assert_eq!(worker.rest("PUT", &format!("/connectors/{name}/stop"), None).0, 204);
-    wait_for("the connector to be stopped", || state(worker, name) == "STOPPED");
-}
-
-fn resume(worker: &Connector, name: &str) {
-    assert_eq!(worker.rest("PUT", &format!("/connectors/{name}/resume"), None).0, 202);
 }
 
 fn published(stage: &Stage, kafka: &Kafka, stream: &str) -> usize {
