@@ -82,6 +82,8 @@ struct Member {
     held: BTreeSet<TopicShard>,
     /// Whether shards (maybe none) have been assigned, and not lost since.
     joined: bool,
+    /// The assignment was lost, and there has been none since.
+    lost: bool,
     /// The number of responses from the coordinator; `heard` is the time of the last one.
     responses: u64,
     heard: Instant,
@@ -99,7 +101,7 @@ struct GroupContext<L> {
 
 impl<L> GroupContext<L> {
     fn new(settings: &KafkaSettings, listener: Arc<L>) -> Self {
-        let member = Member { held: BTreeSet::new(), joined: false, responses: 0, heard: Instant::now() };
+        let member = Member { held: BTreeSet::new(), joined: false, lost: false, responses: 0, heard: Instant::now() };
         let claim = settings.claim.clone().map(|claim| (claim, settings.offsets_topic.clone()));
         Self { listener, grant: grant(settings), member: Mutex::new(member), retired: AtomicBool::new(false), claim }
     }
@@ -151,6 +153,7 @@ impl<L: GroupListener> ConsumerContext for GroupContext<L> {
             let mut member = self.lock();
             member.held.retain(|shard| !revoked.contains(shard));
             member.joined &= !lost;
+            member.lost |= lost;
         }
     }
 
@@ -167,7 +170,7 @@ impl<L: GroupListener> ConsumerContext for GroupContext<L> {
                 {
                     let mut member = self.lock();
                     member.held.extend(assigned.iter().cloned());
-                    member.joined = true;
+                    (member.joined, member.lost) = (true, false);
                     member.heard = Instant::now();
                 }
                 self.listener.trouble(None);
@@ -346,8 +349,8 @@ impl<L: GroupListener> Joining<L> {
             }
             // Only as a member: Kafka's client aborts the process when the topics change while it rejoins after its session has
             // ended (librdkafka 2.12, rd_kafka_cgrp_modify_subscription's assertion on the join state).
-            let is_member = consumer.context().lock().joined;
-            if !stopping && is_member && subscribed != self.subscription.version() {
+            let is_lost = consumer.context().lock().lost;
+            if !stopping && !is_lost && subscribed != self.subscription.version() {
                 match subscribe(consumer, &self.subscription) {
                     Ok(version) => subscribed = version,
                     Err(error) => {
