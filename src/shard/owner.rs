@@ -238,6 +238,19 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             Some(Err(reason)) => return Some(reason.clone()),
             None => {}
         }
+        let emptied = recovered.emptied.map(|start| {
+            format!(
+                "shard {} of topic {} begins at offset {start}, and the group's first records are gone: records were deleted \
+                 (cleanup.policy is or was not compact), and positions of streams with them. None of its streams is pulled, \
+                 because they would be published again. Set cleanup.policy=compact; then stop the connectors and set or \
+                 reset the offsets of all their streams",
+                self.shard,
+                self.context.log.offsets_topic()
+            )
+        });
+        if emptied.is_some() {
+            return emptied;
+        }
         if self.begun && !recovered.has_contract {
             return Some(format!(
                 "shard {} of topic {} is empty and was not: the topic was deleted and recreated, and the positions of streams \
@@ -247,16 +260,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             ));
         }
         self.begun |= recovered.has_contract;
-        recovered.emptied.map(|start| {
-            format!(
-                "shard {} of topic {} begins at offset {start}, and the group's first records are gone: records were deleted \
-                 (cleanup.policy is or was not compact), and positions of streams with them. None of its streams is pulled, \
-                 because they would be published again. Set cleanup.policy=compact; then stop the connectors and set or \
-                 reset the offsets of all their streams",
-                self.shard,
-                self.context.log.offsets_topic()
-            )
-        })
+        None
     }
 
     /// Returns the part of a publication to write. Of an already published fragment, only its notifications remain, if
