@@ -192,7 +192,7 @@ fn one_topic_one_role(view: &ConfigView, name: &str, checked: &Checked) -> Resul
 /// # Errors
 /// When they are in another one, from which they have not been moved.
 fn home(view: &ConfigView, name: &str, checked: &Checked) -> Result<Vec<KeyValue>, Refusal> {
-    let home = readable_home(view, name)?;
+    let home = offsets_home(view, name)?;
     if let Some(moved) = &checked.moved
         && home.moving.as_ref() == Some(&moved.id)
         && moved.to.topic == checked.offsets_topic
@@ -207,8 +207,21 @@ fn home(view: &ConfigView, name: &str, checked: &Checked) -> Result<Vec<KeyValue
     Err(Refusal::OffsetsElsewhere { name: name.to_owned(), from: home.topic, to: checked.offsets_topic.clone() })
 }
 
-fn readable_home(view: &ConfigView, name: &str) -> Result<OffsetsHome, Refusal> {
+/// Returns where the offsets of a connector are.
+///
+/// # Errors
+/// When the log's record of it cannot be read.
+pub fn offsets_home(view: &ConfigView, name: &str) -> Result<OffsetsHome, Refusal> {
     view.offsets_home(name).map_err(|error| Refusal::Invalid(format!("the offsets topic of connector {name}: {error}")))
+}
+
+/// Refuses to go on when the offsets of a connector are no longer in the topic (`None`: the worker's) where they were found.
+fn still_in(view: &ConfigView, name: &str, topic: Option<&str>) -> Result<OffsetsHome, Refusal> {
+    let home = offsets_home(view, name)?;
+    if home.topic.as_deref() == topic {
+        return Ok(home);
+    }
+    Err(Refusal::OffsetsElsewhere { name: name.to_owned(), from: home.topic, to: topic.map(str::to_owned) })
 }
 
 /// Takes away the mark of a move that has begun: what it has copied may be out of date by the change that this stands in.
@@ -227,11 +240,7 @@ fn may_move(view: &ConfigView, name: &str) -> Result<(), Refusal> {
 /// in the log nobody publishes for the connector, unless the mark is gone.
 pub fn begin_move(view: &ConfigView, name: &str, from: Option<&str>, id: &str) -> Result<Change<()>, Refusal> {
     may_move(view, name)?;
-    let home = readable_home(view, name)?;
-    if home.topic.as_deref() != from {
-        let (from, to) = (home.topic.clone(), home.topic);
-        return Err(Refusal::OffsetsElsewhere { name: name.to_owned(), from, to });
-    }
+    let home = still_in(view, name, from)?;
     let home = OffsetsHome { moving: Some(id.to_owned()), ..home };
     Ok(Change { records: vec![records::offsets_home(name, &home)], answer: () })
 }
@@ -272,11 +281,7 @@ pub fn stopped(view: &ConfigView, name: &str) -> Result<Change<()>, Refusal> {
 /// # Errors
 /// When the offsets were moved to another topic meanwhile: what was altered is not in force.
 pub fn altered(view: &ConfigView, name: &str, altered: &AlteredShards) -> Result<Change<()>, Refusal> {
-    let home = readable_home(view, name)?;
-    if home.topic != altered.topic {
-        let (from, to) = (home.topic, altered.topic.clone());
-        return Err(Refusal::OffsetsElsewhere { name: name.to_owned(), from, to });
-    }
+    still_in(view, name, altered.topic.as_deref())?;
     let records = [records::altered(altered)].into_iter().chain(end_move(view, name));
     Ok(Change { records: records.collect(), answer: () })
 }

@@ -150,6 +150,12 @@ fn offsets_are_moved_before_settings_name_another_topic_and_only_while_nobody_pu
     made(&mut view, change);
     assert_eq!(home(&view), (Some("mine".to_owned()), None));
     assert_eq!(view.own_offsets_topics(), BTreeSet::from(["mine".to_owned()]));
+    // Whoever looked before finds them elsewhere, and is told where they are and where they were looked for.
+    let mut gone = Arc::clone(&view);
+    let change = delete(&gone, "c").unwrap();
+    made(&mut gone, change);
+    let (name, from, to) = ("c".to_owned(), Some("mine".to_owned()), None);
+    assert_eq!(begin_move(&gone, "c", None, "9").unwrap_err(), Refusal::OffsetsElsewhere { name, from, to });
     // It runs: first it has to be stopped.
     for refused in [
         put(&view, "c", settings("a"), &in_topic(None, None)).map(|_| ()),

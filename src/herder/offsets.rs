@@ -5,7 +5,7 @@ mod moving;
 use super::Herder;
 use super::editor::{Alterations, Offsets};
 use super::error::{OffsetsError, OperationError};
-use crate::cluster::Refusal;
+use crate::cluster::change;
 
 impl Herder {
     /// Returns the offsets of a connector's current and former streams.
@@ -47,8 +47,6 @@ impl Herder {
 
     /// Returns the topic that contains a connector's offsets; `None`: the worker's.
     fn offsets_topic(&self, name: &str) -> Result<Option<String>, OperationError> {
-        let home = self.view()?.offsets_home(name);
-        let home = home.map_err(|error| Refusal::Invalid(format!("the offsets topic of connector {name}: {error}")))?;
-        Ok(home.topic)
+        Ok(change::offsets_home(&*self.view()?, name)?.topic)
     }
 }
