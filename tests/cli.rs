@@ -258,7 +258,7 @@ fn a_file_that_is_none_is_said_once_and_with_what_was_expected() {
 fn a_worker_that_takes_its_time_is_told_of() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    // The worker answers when it has been told of, however long that takes.
+    // The worker responds once the command has said that it waits, however long that takes.
     let (answer, told) = std::sync::mpsc::channel::<()>();
     std::thread::spawn(move || {
         while let Ok((mut socket, _)) = listener.accept() {

@@ -240,8 +240,7 @@ fn read(worker: &WorkerConfig, own: Option<&str>) -> Result<Listed, Failure> {
             }
             error => unavailable(&error),
         })?;
-        let by_arn = recovered.by_arn.into_iter().filter_map(|(key, place)| Some((key.by_name()?, place.offset)));
-        for (key, offset) in recovered.positions.into_iter().chain(by_arn) {
+        for (key, offset) in recovered.into_offsets() {
             let OffsetKey { connector, stream } = key;
             // If a stream has two positions, the higher one counts.
             let place = listed.entry((connector, stream)).or_insert_with(|| (shard, offset.clone()));

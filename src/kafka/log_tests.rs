@@ -1,11 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use super::*;
-use crate::kafka::settings::GroupProtocol;
 use crate::model::LogErrorKind;
 use crate::supervision::{Part, catch};
 
@@ -14,21 +12,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// Returns a log of a cluster that is never contacted.
 fn log() -> Arc<KafkaLog> {
-    Arc::new(KafkaLog::new(KafkaSettings {
-        bootstrap_servers: "127.0.0.1:1".to_owned(),
-        common: BTreeMap::new(),
-        producer: BTreeMap::new(),
-        consumer: BTreeMap::new(),
-        admin: BTreeMap::new(),
-        group_id: "g".to_owned(),
-        offsets_topic: "offsets".to_owned(),
-        session_timeout_ms: 10_000,
-        group_instance_id: None,
-        group_protocol: GroupProtocol::Classic,
-        transaction_timeout_ms: 60_000,
-        message_max_bytes: 1_000_000,
-        claim: None,
-    }))
+    Arc::new(KafkaLog::new(KafkaSettings::of_no_cluster("offsets")))
 }
 
 /// Returns whether a reader is lent within the time that a test waits.

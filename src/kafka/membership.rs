@@ -76,14 +76,22 @@ pub trait GroupListener: Send + Sync + 'static {
     fn ended(&self, end: MembershipEnd);
 }
 
+/// What has become of the shards (maybe none) that the group assigned last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Assignment {
+    /// The group has assigned none yet.
+    None,
+    /// The assignment is in force.
+    InForce,
+    /// The assignment was lost: its shards may be another member's.
+    Lost,
+}
+
 /// The state of the membership, shared by its thread and the client's callbacks.
 struct Member {
     /// Shards that have been assigned and not revoked.
     held: BTreeSet<TopicShard>,
-    /// Whether shards (maybe none) have been assigned, and not lost since.
-    joined: bool,
-    /// The assignment was lost, and there has been none since.
-    lost: bool,
+    assignment: Assignment,
     /// The number of responses from the coordinator; `heard` is the time of the last one.
     responses: u64,
     heard: Instant,
@@ -101,7 +109,8 @@ struct GroupContext<L> {
 
 impl<L> GroupContext<L> {
     fn new(settings: &KafkaSettings, listener: Arc<L>) -> Self {
-        let member = Member { held: BTreeSet::new(), joined: false, lost: false, responses: 0, heard: Instant::now() };
+        let member =
+            Member { held: BTreeSet::new(), assignment: Assignment::None, responses: 0, heard: Instant::now() };
         let claim = settings.claim.clone().map(|claim| (claim, settings.offsets_topic.clone()));
         Self { listener, grant: grant(settings), member: Mutex::new(member), retired: AtomicBool::new(false), claim }
     }
@@ -152,8 +161,9 @@ impl<L: GroupListener> ConsumerContext for GroupContext<L> {
             self.listener.revoked(&revoked, lost);
             let mut member = self.lock();
             member.held.retain(|shard| !revoked.contains(shard));
-            member.joined &= !lost;
-            member.lost |= lost;
+            if lost {
+                member.assignment = Assignment::Lost;
+            }
         }
     }
 
@@ -170,7 +180,7 @@ impl<L: GroupListener> ConsumerContext for GroupContext<L> {
                 {
                     let mut member = self.lock();
                     member.held.extend(assigned.iter().cloned());
-                    (member.joined, member.lost) = (true, false);
+                    member.assignment = Assignment::InForce;
                     member.heard = Instant::now();
                 }
                 self.listener.trouble(None);
@@ -349,7 +359,7 @@ impl<L: GroupListener> Joining<L> {
             }
             // Only as a member: Kafka's client aborts the process when the topics change while it rejoins after its session has
             // ended (librdkafka 2.12, rd_kafka_cgrp_modify_subscription's assertion on the join state).
-            let is_lost = consumer.context().lock().lost;
+            let is_lost = consumer.context().lock().assignment == Assignment::Lost;
             if !stopping && !is_lost && subscribed != self.subscription.version() {
                 match subscribe(consumer, &self.subscription) {
                     Ok(version) => subscribed = version,
@@ -374,7 +384,7 @@ impl<L: GroupListener> Joining<L> {
                 let member = consumer.context().lock();
                 // Most trouble comes from a connection to any broker. A member that survives it gets no new assignment,
                 // so a response from the coordinator means that it is over.
-                if member.joined && troubled.is_some_and(|since| member.heard > since) {
+                if member.assignment == Assignment::InForce && troubled.is_some_and(|since| member.heard > since) {
                     troubled = None;
                     self.listener.trouble(None);
                 }

@@ -51,6 +51,28 @@ pub struct KafkaSettings {
     pub claim: Option<super::group_claim::Claim>,
 }
 
+#[cfg(test)]
+impl KafkaSettings {
+    /// Returns the settings of clients, on this offsets topic, of a cluster that is never contacted.
+    pub(crate) fn of_no_cluster(offsets_topic: &str) -> Self {
+        Self {
+            bootstrap_servers: "127.0.0.1:1".to_owned(),
+            common: BTreeMap::new(),
+            producer: BTreeMap::new(),
+            consumer: BTreeMap::new(),
+            admin: BTreeMap::new(),
+            group_id: "g".to_owned(),
+            offsets_topic: offsets_topic.to_owned(),
+            session_timeout_ms: 10_000,
+            group_instance_id: None,
+            group_protocol: GroupProtocol::Classic,
+            transaction_timeout_ms: 60_000,
+            message_max_bytes: 1_000_000,
+            claim: None,
+        }
+    }
+}
+
 impl KafkaSettings {
     fn base(&self, own: &BTreeMap<String, String>) -> ClientConfig {
         let mut config = ClientConfig::new();

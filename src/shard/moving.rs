@@ -138,6 +138,28 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         })
     }
 
+    /// Acquires a shard as an owner does, and writes records for its content, after the config offset that its owners wait for.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// When the shard cannot be acquired or written.
+    pub fn alter(
+        &self,
+        shard: ShardId,
+        stopped: &ConfigOffset,
+        records: impl Fn(&Recovered) -> Vec<KeyValue>,
+    ) -> Result<(), RecoverError> {
+        let altered = |recovered: &Recovered| {
+            let altered = records(recovered);
+            Some(self.quiet(recovered, stopped).into_iter().chain(altered).collect())
+        };
+        self.write(shard, altered).map(drop)
+    }
+
+    fn failed(&self, shard: ShardId) -> impl Fn(RecoverError) -> MoveError {
+        move |source| MoveError::Shard { shard, topic: self.topic(), source: Box::new(source) }
+    }
+
     fn topic(&self) -> String {
         self.log.offsets_topic().to_owned()
     }
@@ -153,7 +175,8 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
             let recovered = self.write(shard, |recovered| {
                 lost = unbegun == Unbegun::Lost && !recovered.has_contract;
                 (!lost).then(|| self.quiet(recovered, stopped))
-            })?;
+            });
+            let recovered = recovered.map_err(self.failed(shard))?;
             if lost {
                 return Err(MoveError::Lost { shard, topic: self.topic() });
             }
@@ -183,7 +206,7 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
     ) -> Result<(), MoveError> {
         self.each(|shard| {
             let mut refused = None;
-            self.write(shard, |recovered| {
+            let written = self.write(shard, |recovered| {
                 refused = match recovered.has_contract {
                     false if recovered.is_foreign => Some(MoveError::Foreign { shard, topic: self.topic() }),
                     // Beginning it again would make the topic look as if it had lost nothing.
@@ -197,7 +220,8 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
                     let records = self.replaced(shard, connector, recovered, taken);
                     self.quiet(recovered, stopped).into_iter().chain([base]).chain(records).collect()
                 })
-            })?;
+            });
+            written.map_err(self.failed(shard))?;
             refused.map_or(Ok(()), Err)
         })?;
         Ok(())
@@ -210,12 +234,13 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
     /// When a shard cannot be acquired.
     pub fn forget(&self, connector: &str, stopped: &ConfigOffset) -> Result<(), MoveError> {
         self.each(|shard| {
-            self.write(shard, |recovered| {
+            let written = self.write(shard, |recovered| {
                 let known: BTreeSet<&OffsetKey> = known_of(connector, recovered).collect();
                 let gone = known.into_iter().flat_map(|key| [(sequence::key_bytes(key), None), (key.to_bytes(), None)]);
                 let gone: Vec<KeyValue> = gone.collect();
                 (!gone.is_empty() && !is_later(recovered, stopped)).then_some(gone)
-            })
+            });
+            written.map_err(self.failed(shard))
         })?;
         Ok(())
     }
@@ -249,9 +274,9 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         &self,
         shard: ShardId,
         mut decide: impl FnMut(&Recovered) -> Option<Vec<KeyValue>>,
-    ) -> Result<Recovered, MoveError> {
+    ) -> Result<Recovered, RecoverError> {
         let topic = self.log.offsets_topic().into();
-        let written = contend(|| {
+        contend(|| {
             let lease = ShardLease::default();
             let Acquired { mut producer, recovered } =
                 acquire(self.log, shard, self.contract, &lease, self.stall_timeout)?;
@@ -260,13 +285,12 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
                 write_transaction(&mut producer, records)?;
             }
             Ok(recovered)
-        });
-        written.map_err(|source| MoveError::Shard { shard, topic: self.topic(), source: Box::new(source) })
+        })
     }
 }
 
 /// A key and its value; `None` is a tombstone.
-type KeyValue = (Vec<u8>, Option<Vec<u8>>);
+pub type KeyValue = (Vec<u8>, Option<Vec<u8>>);
 
 /// Returns the streams of a connector for which a shard has any record.
 fn known_of<'a>(connector: &'a str, recovered: &'a Recovered) -> impl Iterator<Item = &'a OffsetKey> {
@@ -284,8 +308,11 @@ impl TakenOut {
     /// Adds a shard's offsets of the connector's streams.
     fn add(&mut self, connector: &str, recovered: Recovered) {
         let mine = |key: &OffsetKey| key.connector == connector;
-        let by_arn = recovered.by_arn.into_iter().filter_map(|(key, found)| Some((key.by_name()?, found.offset)));
-        for (key, offset) in recovered.positions.into_iter().chain(by_arn).filter(|(key, _)| mine(key)) {
+        self.lease_epoch = self.lease_epoch.max(recovered.lease_epoch);
+        for (key, last) in recovered.sequences.iter().filter(|(key, _)| mine(key)) {
+            self.sequence(key, Some(last));
+        }
+        for (key, offset) in recovered.into_offsets().filter(|(key, _)| mine(key)) {
             self.sequence(&key, offset.sequence);
             // Of two positions of a stream, one of them under its ARN, the higher one counts.
             let known = self.offsets.get(&key);
@@ -293,10 +320,6 @@ impl TakenOut {
                 self.offsets.insert(key, offset);
             }
         }
-        for (key, last) in recovered.sequences.iter().filter(|(key, _)| mine(key)) {
-            self.sequence(key, Some(last));
-        }
-        self.lease_epoch = self.lease_epoch.max(recovered.lease_epoch);
     }
 
     fn sequence(&mut self, key: &OffsetKey, last: Option<i64>) {
@@ -307,13 +330,8 @@ impl TakenOut {
     }
 
     /// Returns the number of streams with an offset.
-    pub fn len(&self) -> usize {
+    pub fn streams(&self) -> usize {
         self.offsets.len()
-    }
-
-    /// Returns whether no stream has an offset.
-    pub fn is_empty(&self) -> bool {
-        self.offsets.is_empty()
     }
 }
 

@@ -100,7 +100,7 @@ fn offsets_and_sequences_are_moved_under_the_fences_of_both_topics_and_no_other_
     write_transaction(&mut from.intruder(shard_of(&reset)), [alone]).unwrap();
     // The new topic still has records from earlier.
     let mut there = publish(&to, &key("c", "gone"), Some(offset("99", 50).to_bytes()));
-    assert_eq!(move_all(&from, &to, 10).unwrap().len(), 2);
+    assert_eq!(move_all(&from, &to, 10).unwrap().streams(), 2);
     // Its sequence there continues, should the stream come again.
     let moved = [row("door", Some("7"), 3), row("gone", None, 50), row("reset", None, 4), row("yard", Some("5"), 2)];
     assert_eq!(said(&to, "c"), moved);
@@ -171,7 +171,7 @@ fn offsets_that_cannot_be_read_are_not_moved() {
     // Offsets of other connectors do not matter.
     publish(&from, &key("c", "door"), Some(offset("7", 3).to_bytes()));
     publish(&from, &key("d", "door"), Some(br#"{"version":9}"#.to_vec()));
-    assert_eq!(move_all(&from, &to, 11).unwrap().len(), 1);
+    assert_eq!(move_all(&from, &to, 11).unwrap().streams(), 1);
 }
 
 #[test]

@@ -70,6 +70,12 @@ impl Recovered {
         }
     }
 
+    /// Returns all offsets by the streams' names: of a stream with one under its ARN, too, there are two, and the higher one counts.
+    pub fn into_offsets(self) -> impl Iterator<Item = (OffsetKey, StoredOffset)> {
+        let by_arn = self.by_arn.into_iter().filter_map(|(key, found)| Some((key.by_name()?, found.offset)));
+        self.positions.into_iter().chain(by_arn)
+    }
+
     /// Returns the later one of a config offset and the one that the shard already waits for.
     pub fn highest_config_offset(&self, other: &ConfigOffset) -> ConfigOffset {
         match &self.config_offset {

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::startup::unavailable;
 use super::{Mode, Worker, WorkerError};
 use crate::cluster::ChangeError;
 use crate::kafka::KafkaSettings;
@@ -37,7 +36,7 @@ impl Worker {
         loop {
             let worker = Arc::clone(self);
             let asked = blocking(move || {
-                let claims = GroupClaims::new(&worker.kafka).map_err(unavailable)?;
+                let claims = GroupClaims::new(&worker.kafka).map_err(WorkerError::from)?;
                 let found = claims.read();
                 Ok((claims, found))
             });
@@ -95,7 +94,7 @@ impl Worker {
                 Ok(Claimed::Settled) => Ok(worker.kafka.clone()),
                 Ok(Claimed::ByMembers) => Ok(KafkaSettings { claim: Some(claim), ..worker.kafka.clone() }),
                 Err(ClaimError::Contract(error)) => Err(worker.other_group(&error)),
-                Err(ClaimError::Log(error)) => Err(unavailable(error)),
+                Err(ClaimError::Log(error)) => Err(error.into()),
             }
         })
         .await
@@ -144,7 +143,7 @@ impl Worker {
             let ends = shards.map(|shard| reader.bounds(shard).map(|bounds| bounds.end));
             ends.collect::<Result<Vec<i64>, LogError>>().map(|ends| ends.into_iter().any(|end| end > 0))
         });
-        begun.map_err(unavailable)
+        begun.map_err(WorkerError::from)
     }
 
     /// Writes the contract to both logs. Returns whether the config topic has it.
@@ -162,7 +161,7 @@ impl Worker {
                 not_now(&error, self.configs.topic());
                 false
             }
-            Err(ChangeError::Log(error)) => return Err(unavailable(error)),
+            Err(ChangeError::Log(error)) => return Err(error.into()),
         };
         match self.statuses.claim(&self.contract) {
             Ok(()) => {}

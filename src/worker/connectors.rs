@@ -4,7 +4,7 @@
 //! and starts new ones; only then does the config offset count as applied. Each connector starts on its own and is retried
 //! with back-off if it cannot: none waits for another.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -132,8 +132,8 @@ impl Connectors {
             }
             stays
         });
-        let homes = view.names().filter_map(|name| Some((name.clone(), Arc::from(home(name)?))));
-        self.shards.topics().set_homes(homes.collect::<HashMap<String, Arc<str>>>());
+        let homes = view.homes().filter(|(name, _)| view.contains(name));
+        self.shards.topics().set_homes(homes.map(|(name, topic)| (name.clone(), topic.as_str().into())).collect());
         for name in view.names() {
             if let Some(Ok(settings)) = view.settings(name)
                 && view.target(name) == TargetState::Started

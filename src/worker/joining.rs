@@ -93,7 +93,7 @@ impl Worker {
             startup::patiently(|| configs.follow(sender.clone(), &ended))?;
             startup::patiently(|| statuses.follow(&ended))
         });
-        followed.await.map_err(startup::unavailable)?;
+        followed.await.map_err(WorkerError::from)?;
         if let Err(refusal) = self.configs.check_contract(&self.configs.view()) {
             return Err(WorkerError::Config(format!("topic {}: {refusal}", self.configs.topic())));
         }
@@ -132,9 +132,7 @@ impl Worker {
         let (refusals, refused) = mpsc::channel(REFUSALS_MAX);
         let workers = TopicOwners { count: config.shards, owners };
         let shards = Arc::new(Shards::new(
-            Arc::new(ShardTopics::new(Arc::clone(&workers_topic), workers)),
-            Handle::current(),
-            plan::owner_settings(config).release_timeout,
+            ShardTopics::new(Arc::clone(&workers_topic), workers),
             Arc::clone(&self.states),
             supervisor.endings.clone(),
             refusals.clone(),

@@ -37,6 +37,11 @@ impl ShardTopics {
         &self.workers_topic
     }
 
+    /// Returns what the owners of the worker's topic share.
+    pub(super) fn workers(&self) -> &OwnerContext<KafkaLog> {
+        &self.workers.owners
+    }
+
     /// Adds a connectors' own topic, so that its shards may be assigned.
     pub(super) fn open(&self, topic: Arc<str>, owners: TopicOwners) {
         self.own.lock().unwrap_or_else(PoisonError::into_inner).insert(topic, owners);

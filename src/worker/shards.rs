@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::error::WorkerError;
@@ -16,7 +15,7 @@ use crate::cluster::AlteredShards;
 use crate::connector::{LiveStreams, ShardStreams, StreamPlan, StreamStates};
 use crate::kafka::{GroupListener, MembershipEnd};
 use crate::logging::repeated::Repeated;
-use crate::model::{LogError, OffsetKey, Publication, ShardId, TopicShard};
+use crate::model::{LogError, OffsetKey, Publication, TopicShard};
 use crate::shard::owner::Ended;
 use crate::shard::{ConfigGate, Owner, OwnerReport, ShardLease};
 use crate::supervision::{Part, catch};
@@ -36,9 +35,7 @@ const APART_AFTER: Duration = Duration::from_secs(30);
 pub(super) struct Shards {
     /// The streams of each shard that has or had any.
     streams: Mutex<HashMap<TopicShard, Arc<LiveStreams>>>,
-    topics: Arc<ShardTopics>,
-    runtime: Handle,
-    release_timeout: Duration,
+    topics: ShardTopics,
     states: Arc<StreamStates>,
     /// Receives why the worker has to exit.
     endings: mpsc::Sender<WorkerError>,
@@ -83,9 +80,7 @@ struct Held {
 impl Shards {
     /// Creates the collection, with no shard held.
     pub(super) fn new(
-        topics: Arc<ShardTopics>,
-        runtime: Handle,
-        release_timeout: Duration,
+        topics: ShardTopics,
         states: Arc<StreamStates>,
         endings: mpsc::Sender<WorkerError>,
         refusals: mpsc::Sender<TopicRefusal>,
@@ -94,8 +89,6 @@ impl Shards {
         Self {
             streams: Mutex::default(),
             topics,
-            runtime,
-            release_timeout,
             states,
             endings,
             refusals,
@@ -130,8 +123,8 @@ impl Shards {
     }
 
     /// Returns the shards of a topic that are held.
-    pub(super) fn held_of(&self, topic: &str) -> Vec<ShardId> {
-        self.lock().keys().filter(|shard| &*shard.topic == topic).map(|shard| shard.shard).collect()
+    pub(super) fn held_of(&self, topic: &str) -> Vec<i32> {
+        self.lock().keys().filter(|shard| &*shard.topic == topic).map(|shard| shard.shard.0).collect()
     }
 
     /// Returns the partitions of a topic that is open.
@@ -192,7 +185,7 @@ impl Shards {
     /// Returns the streams of a shard. Must not be called with a shard's own lock held.
     fn live(&self, shard: &TopicShard) -> Arc<LiveStreams> {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(LiveStreams::new(Arc::clone(&self.states), self.runtime.clone()));
+        let new = || Arc::new(LiveStreams::new(Arc::clone(&self.states), self.topics.workers().runtime.clone()));
         Arc::clone(streams.entry(shard.clone()).or_insert_with(new))
     }
 
@@ -299,7 +292,7 @@ impl Shards {
             held.lease.release();
         }
         // Shards finish side by side; one that does not within the bound is abandoned: whoever takes it fences it.
-        let deadline = Instant::now() + self.release_timeout + Duration::from_millis(500);
+        let deadline = Instant::now() + self.topics.workers().settings.release_timeout + Duration::from_millis(500);
         for (shard, held) in leaving {
             let Some(thread) = held.thread else { continue };
             while !thread.is_finished() && Instant::now() < deadline {

@@ -1,30 +1,15 @@
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use tokio::runtime::Handle;
 
 use super::*;
-use crate::kafka::settings::GroupProtocol;
 use crate::kafka::{KafkaLog, KafkaSettings};
-use crate::model::{Contract, ShardCount};
+use crate::model::{Contract, ShardCount, ShardId};
 use crate::shard::{OwnerContext, OwnerSettings};
 
 /// Clients of a Kafka that nobody reaches: a shard without streams has none.
 fn owners(topic: &str, count: i32) -> TopicOwners {
-    let settings = KafkaSettings {
-        bootstrap_servers: "127.0.0.1:1".to_owned(),
-        common: BTreeMap::new(),
-        producer: BTreeMap::new(),
-        consumer: BTreeMap::new(),
-        admin: BTreeMap::new(),
-        group_id: "g".to_owned(),
-        offsets_topic: topic.to_owned(),
-        session_timeout_ms: 10_000,
-        group_instance_id: None,
-        group_protocol: GroupProtocol::Classic,
-        transaction_timeout_ms: 60_000,
-        message_max_bytes: 1 << 20,
-        claim: None,
-    };
+    let settings = KafkaSettings::of_no_cluster(topic);
     let owners = OwnerContext {
         log: Arc::new(KafkaLog::new(settings)),
         contract: Contract::of_group("g", count),
@@ -35,10 +20,10 @@ fn owners(topic: &str, count: i32) -> TopicOwners {
 }
 
 fn shards() -> Shards {
-    let topics = Arc::new(ShardTopics::new("workers".into(), owners("workers", 3)));
+    let topics = ShardTopics::new("workers".into(), owners("workers", 3));
     let (endings, refusals) = (mpsc::channel(1).0, mpsc::channel(1).0);
     let gate = Arc::new(ConfigGate::new("configs"));
-    Shards::new(topics, Handle::current(), Duration::from_secs(1), Arc::default(), endings, refusals, gate)
+    Shards::new(topics, Arc::default(), endings, refusals, gate)
 }
 
 fn shard(topic: &str, partition: i32) -> TopicShard {

@@ -192,10 +192,6 @@ pub(super) fn patiently<T>(mut ask: impl FnMut() -> Result<T, LogError>) -> Resu
     }
 }
 
-pub(super) fn unavailable(error: LogError) -> WorkerError {
-    error.into()
-}
-
 /// Returns the end of a shard, and the first contract in it. The first transaction wrote one; a contract with fewer
 /// fields was completed later.
 fn first_contract(reader: &mut impl OffsetReader, shard: ShardId) -> Result<(i64, Option<Vec<u8>>), LogError> {

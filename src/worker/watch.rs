@@ -58,7 +58,7 @@ impl Worker {
         (own_topics, refusals): (Arc<OffsetsTopics>, mpsc::Sender<TopicRefusal>),
         supervisor: &Supervisor,
     ) -> Result<impl Future<Output = ()> + Send + use<>, WorkerError> {
-        let watch = TopicWatch::new(&self.kafka).map_err(super::startup::unavailable)?;
+        let watch = TopicWatch::new(&self.kafka).map_err(WorkerError::from)?;
         let stored = |setting, topic: &str, loses| Stored { setting, topic: topic.to_owned(), loses };
         let statuses = Arc::clone(&self.statuses);
         let mut logs = vec![stored("status.storage.topic", &self.config.status_topic, LOSES_STATUSES)];
@@ -69,7 +69,7 @@ impl Worker {
             readings.push(Reading::new(move || configs.view().position));
         }
         let offsets = stored("offset.storage.topic", &self.config.offsets_topic, LOSES_OFFSETS);
-        let own = OwnTopics { topics: own_topics, refusals, seen: HashMap::new() };
+        let own = OwnTopicsWatch { topics: own_topics, refusals, seen: HashMap::new() };
         let storage = StorageTopics { offsets, logs, readings, own, shards, dependencies };
         Ok(storage.watch(watch, supervisor.endings.clone(), supervisor.stop.clone()))
     }
@@ -142,14 +142,14 @@ impl Reading {
 }
 
 /// The connectors' own offsets topics. One that cannot be used stops its connectors, not the worker.
-struct OwnTopics {
+struct OwnTopicsWatch {
     topics: Arc<OffsetsTopics>,
     refusals: mpsc::Sender<TopicRefusal>,
     /// The number of consecutive looks that found trouble.
     seen: HashMap<String, u32>,
 }
 
-impl OwnTopics {
+impl OwnTopicsWatch {
     /// Records what a look has found about the open topics. Returns those that are given up.
     async fn note(&mut self, open: &[String], mut found: HashMap<String, TopicTrouble>) -> Vec<String> {
         self.seen.retain(|topic, _| found.contains_key(topic));
@@ -176,7 +176,7 @@ struct StorageTopics {
     logs: Vec<Stored>,
     /// How far each of the logs has been read.
     readings: Vec<Reading>,
-    own: OwnTopics,
+    own: OwnTopicsWatch,
     shards: Arc<Shards>,
     dependencies: Arc<Dependencies>,
 }
@@ -203,9 +203,7 @@ impl StorageTopics {
                     }
                 }
             }
-            let held =
-                |topic: &String| self.shards.held_of(topic).into_iter().map(|shard| shard.0).collect::<Vec<i32>>();
-            let topics = std::iter::once((self.offsets.topic.clone(), held(&self.offsets.topic)));
+            let topics = std::iter::once((self.offsets.topic.clone(), self.shards.held_of(&self.offsets.topic)));
             let topics: Vec<_> = topics.chain(self.logs.iter().map(|log| (log.topic.clone(), vec![0]))).collect();
             let own = self.own.topics.open();
             // All of their partitions: nobody may hold any, and the topic be another one.

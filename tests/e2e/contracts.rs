@@ -27,7 +27,7 @@ fn refused(worker: &WorkerFile, expected: &[&str]) -> String {
     log
 }
 
-fn delete_topic(kafka: &Kafka, topic: &str) {
+pub fn delete_topic(kafka: &Kafka, topic: &str) {
     tool(&[
         "org.apache.kafka.tools.TopicCommand",
         "--bootstrap-server",

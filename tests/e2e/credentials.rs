@@ -1,6 +1,6 @@
 //! Every way of AWS's chain to credentials, by a worker that has nothing else.
 //!
-//! AWS's own STS and metadata services cannot be had here: a listener answers with their documents.
+//! AWS's own STS and metadata services cannot be had here: a listener returns their documents.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

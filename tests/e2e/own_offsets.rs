@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use kvs_harness::kafka::tool;
 use kvs_harness::topic::read_raw;
 use kvs_harness::{Connector, Isolation, Kafka, read_topic, wait_for};
 use kvs_simulator::Pace;
 use serde_json::{Value, json};
 
+use crate::contracts::delete_topic;
 use crate::operations::{resume, stop};
 use crate::rest::{bare, config, state, task_states};
 use crate::stage::{Digest, Stage, by_stream, compare, expect_sequence, program};
@@ -199,14 +199,7 @@ fn an_offsets_topic_that_is_lost_fails_its_own_connectors_and_nobody_else() {
     let (code, refused) = put(&worker, "f", &settings);
     assert!(code == 400 && refused["message"].to_string().contains("cleanup.policy"), "{refused}");
 
-    tool(&[
-        "org.apache.kafka.tools.TopicCommand",
-        "--bootstrap-server",
-        kafka.bootstrap(),
-        "--delete",
-        "--topic",
-        &own,
-    ]);
+    delete_topic(kafka, &own);
     for name in ["c", "d"] {
         wait_for("the connector to fail", || state(&worker, name) == "FAILED");
         let (_, status) = worker.rest("GET", &format!("/connectors/{name}/status"), None);

@@ -1,4 +1,4 @@
-//! Kafka Connect's REST API as a Kafka Connect worker answers it, and what a wrong request gets.
+//! Kafka Connect's REST API with the responses of a Kafka Connect worker, and the responses to wrong requests.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

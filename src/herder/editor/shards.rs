@@ -7,14 +7,12 @@ use std::time::Duration;
 use crate::cluster::records::KeyValue;
 use crate::herder::error::ShardFailure;
 use crate::kafka::KafkaLog;
-use crate::model::log::write_transaction;
 use crate::model::sequence;
-use crate::model::{Contract, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset};
-use crate::shard::acquire::{acquire, contend};
+use crate::model::{Contract, OffsetKey, ShardCount, ShardId, ShardLog, StoredOffset};
+use crate::shard::ConfigOffset;
 use crate::shard::by_arn::find;
 use crate::shard::moving::ShardsOfTopic;
-use crate::shard::recover::{CONFIG_OFFSET_KEY, RecoverError, Recovered, recover};
-use crate::shard::{ConfigOffset, ShardLease};
+use crate::shard::recover::{RecoverError, Recovered, recover};
 
 /// How long a shard may make no progress before it is given up.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -96,29 +94,12 @@ impl EditedShards {
             of_shards.entry(self.count.shard_of(&key.to_bytes())).or_default().push((key, offset));
         }
         for (shard, offsets) in of_shards.into_iter().chain(by_arn) {
-            contend(|| self.alter_shard(shard, &offsets, stopped)).map_err(|error| (shard, error))?;
+            let records = |recovered: &Recovered| {
+                offsets.iter().flat_map(|(key, offset)| altered(recovered, key, offset.clone())).collect()
+            };
+            self.movable().alter(shard, stopped, records).map_err(|error| (shard, error))?;
             done.push(shard);
         }
-        Ok(())
-    }
-
-    /// Acquires the shard as an owner does, and writes the altered offsets into it.
-    fn alter_shard(
-        &self,
-        shard: ShardId,
-        offsets: &[(OffsetKey, Option<StoredOffset>)],
-        stopped: &ConfigOffset,
-    ) -> Result<(), RecoverError> {
-        let taken = acquire(&*self.log, shard, &self.contract, &ShardLease::default(), STALL_TIMEOUT)?;
-        let mut producer = taken.producer;
-        let topic: Arc<str> = self.log.offsets_topic().into();
-        let first = taken.recovered.first_records(&self.contract).into_iter().map(|(key, value)| (key, Some(value)));
-        // An alteration that was requested later may have come first.
-        let waited_for = taken.recovered.highest_config_offset(stopped).to_bytes();
-        let own = first.chain([(CONFIG_OFFSET_KEY.to_vec(), Some(waited_for))]);
-        let altered = offsets.iter().flat_map(|(key, offset)| altered(&taken.recovered, key, offset.clone()));
-        let records = own.chain(altered);
-        write_transaction(&mut producer, records.map(|(key, value)| Record::of_log(&topic, shard, key, value)))?;
         Ok(())
     }
 }

@@ -106,7 +106,7 @@ impl Herder {
             target.movable().put_in(&connector, &taken, &at, unbegun)?;
             tracing::info!(
                 connector,
-                streams = taken.len(),
+                streams = taken.streams(),
                 from = source.as_ref().map(|source| source.log.offsets_topic()),
                 to = target.log.offsets_topic(),
                 "the connector's offsets are copied to its offsets topic"
