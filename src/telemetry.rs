@@ -22,8 +22,8 @@ const COMMIT_LATENCY: &str = "kvs_connect_commit_latency_seconds";
 const TRANSACTION: &str = "kvs_connect_transaction_duration_seconds";
 const SHARDS_LOST: &str = "kvs_connect_shards_lost_total";
 const SHARDS_FENCED: &str = "kvs_connect_shards_fenced_total";
-const SHARDS_RETAKEN: &str = "kvs_connect_shards_retaken_total";
-const SHARD_TAKE: &str = "kvs_connect_shard_take_duration_seconds";
+const SHARDS_REACQUIRED: &str = "kvs_connect_shards_reacquired_total";
+const SHARD_ACQUIRE_DURATION: &str = "kvs_connect_shard_acquire_duration_seconds";
 const DUPLICATES: &str = "kvs_connect_duplicates_dropped_total";
 const SESSIONS: &str = "kvs_connect_get_media_sessions_total";
 const FAILURES: &str = "kvs_connect_stream_errors_total";
@@ -38,6 +38,7 @@ const CAUGHT_UP: &str = "kvs_connect_stream_caught_up";
 const AT_RATE_LIMIT: &str = "kvs_connect_stream_at_rate_limit_total";
 const BACKFILL: &str = "kvs_connect_backfill_progress_ratio";
 const STREAMS_FAILED: &str = "kvs_connect_streams_failed";
+const DATA_PARTITIONS_OFFLINE: &str = "kvs_connect_data_partitions_offline";
 const PANICS: &str = "kvs_connect_panics_total";
 const NOTIFICATIONS_DROPPED: &str = "kvs_connect_notifications_dropped_total";
 const REST_CONNECTIONS_CLOSED: &str = "kvs_connect_rest_connections_closed_total";
@@ -109,8 +110,8 @@ pub fn install() -> Result<Metrics, MetricsError> {
         SHARDS_FENCED,
         "Shards lost because another producer acquired the id, or a transaction timed out"
     );
-    describe_counter!(SHARDS_RETAKEN, "Times a lost shard was acquired again, by the reason for the loss");
-    describe_histogram!(SHARD_TAKE, "Time from a new producer to the end of the recovery read");
+    describe_counter!(SHARDS_REACQUIRED, "Times a lost shard was acquired again, by the reason for the loss");
+    describe_histogram!(SHARD_ACQUIRE_DURATION, "Time from a new producer to the end of the recovery read");
     describe_counter!(DUPLICATES, "Fragments dropped because they were already published");
     describe_counter!(SESSIONS, "GetMedia sessions opened");
     describe_counter!(FAILURES, "Failures of GetMedia that were retried, by reason");
@@ -125,6 +126,7 @@ pub fn install() -> Result<Metrics, MetricsError> {
     describe_counter!(AT_RATE_LIMIT, "Times a stream fell behind at the service's maximum rate of a session");
     describe_gauge!(BACKFILL, "Progress of a backfill through its range, 0 to 1");
     describe_gauge!(STREAMS_FAILED, "Streams that have been given up until a restart");
+    describe_gauge!(DATA_PARTITIONS_OFFLINE, "Partitions of the data topics that have no leader");
     describe_counter!(PANICS, "Panics that were caught, by the part that panicked");
     describe_counter!(NOTIFICATIONS_DROPPED, "Notifications that could not be written");
     describe_counter!(
@@ -162,7 +164,7 @@ pub(crate) fn transaction_committed(took: Duration) {
 }
 
 pub(crate) fn shard_acquired(took: Duration) {
-    histogram!(SHARD_TAKE).record(took);
+    histogram!(SHARD_ACQUIRE_DURATION).record(took);
 }
 
 pub(crate) fn shard_lost(reason: &'static str) {
@@ -173,7 +175,7 @@ pub(crate) fn shard_lost(reason: &'static str) {
 }
 
 pub(crate) fn shard_reacquired(reason: &'static str) {
-    counter!(SHARDS_RETAKEN, "reason" => reason).increment(1);
+    counter!(SHARDS_REACQUIRED, "reason" => reason).increment(1);
 }
 
 pub(crate) fn duplicate_dropped(key: &OffsetKey) {
@@ -209,6 +211,11 @@ pub(crate) fn timestamp_replaced(key: &OffsetKey, reason: &'static str) {
 /// Counts a stream that has failed, or whose failure is over.
 pub(crate) fn stream_failed(failed: bool) {
     gauge!(STREAMS_FAILED).increment(if failed { 1.0 } else { -1.0 });
+}
+
+/// Sets the number of partitions without a leader, of all topics that connectors write to.
+pub(crate) fn data_partitions_offline(count: usize) {
+    gauge!(DATA_PARTITIONS_OFFLINE).set(count as f64);
 }
 
 pub(crate) fn notifications_dropped(key: &OffsetKey, count: u64) {

@@ -16,6 +16,7 @@ mod offsets_topics;
 pub(crate) mod plan;
 mod shard_topics;
 mod shards;
+mod standalone;
 mod startup;
 mod status_reporter;
 mod supervisor;

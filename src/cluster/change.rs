@@ -266,13 +266,14 @@ pub fn restart(view: &ConfigView, request: &RestartRequest) -> Result<Change<()>
     Ok(Change { records: vec![records::restart(request)], answer: () })
 }
 
-/// Changes nothing, and refuses unless the connector is STOPPED: at the resulting config offset its offsets may be altered.
-pub fn stopped(view: &ConfigView, name: &str) -> Result<Change<()>, Refusal> {
+/// Refuses unless the connector is STOPPED and its offsets are in a topic (`None`: the worker's): they may be altered there at
+/// this config offset.
+pub fn may_alter(view: &ConfigView, name: &str, topic: Option<&str>) -> Result<(), Refusal> {
     exists(view, name)?;
-    match view.target(name) {
-        TargetState::Stopped => Ok(Change { records: Vec::new(), answer: () }),
-        _ => Err(Refusal::NotStopped(name.to_owned())),
+    if view.target(name) != TargetState::Stopped {
+        return Err(Refusal::NotStopped(name.to_owned()));
     }
+    still_in(view, name, topic).map(drop)
 }
 
 /// Tells the owners of shards that a connector's offsets were altered in them. A move of the offsets that has begun meanwhile

@@ -221,6 +221,19 @@ impl ConfigLog {
         Ok(view.contracts().check(&self.contract, "config.storage.topic")?)
     }
 
+    /// Returns the log's content up to its current end. Blocks.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn current(&self) -> Result<Arc<ConfigView>, LogError> {
+        let mut reader = self.lock_changing();
+        let end = self.end(&mut reader).inspect_err(|_| *reader = None);
+        drop(reader);
+        let end = end?;
+        check_end(end, self.follower.position())?;
+        self.read_to(end, READ_TIMEOUT, "reading the config topic to its end")
+    }
+
     /// Returns the current end of the log, including undecided transactions.
     fn end(&self, reader: &mut Option<Box<dyn OffsetReader>>) -> Result<i64, LogError> {
         let reader = match reader {

@@ -150,6 +150,11 @@ impl ConfigView {
         self.homes.get(name).cloned().unwrap_or_else(|| Ok(OffsetsHome::default()))
     }
 
+    /// Returns where the offsets of connectors are, by the connectors' names, for those that the log has a record of.
+    pub fn offsets_homes(&self) -> impl Iterator<Item = (&String, &Result<OffsetsHome, RecordError>)> {
+        self.homes.iter()
+    }
+
     /// Returns the offsets topics that connectors have of their own, or had before they were deleted, by the connectors' names.
     pub fn homes(&self) -> impl Iterator<Item = (&String, &String)> {
         self.homes.iter().filter_map(|(name, home)| Some((name, home.as_ref().ok()?.topic.as_ref()?)))

@@ -1,9 +1,9 @@
 //! Reads and alters offsets in their shards.
 //!
 //! **Contract.** Offsets are altered only while their connector is STOPPED, each shard's under the shard's own fence,
-//! in one transaction with the config offset at which it was STOPPED. The shard's owner loses it, is told by the config
-//! log, acquires the shard again, and pulls nothing until that config offset has been applied there
-//! ([`crate::shard::ConfigGate`]). Every offset is checked before the first one is written.
+//! in one transaction with the config offset at which it was STOPPED, which is determined under that fence. The shard's owner
+//! loses it, is told by the config log, acquires the shard again, and pulls nothing until that config offset has been applied
+//! there ([`crate::shard::ConfigGate`]). Every offset is checked before the first one is written.
 
 mod named;
 mod shards;
@@ -15,12 +15,13 @@ use std::sync::Arc;
 use super::changes::Changes;
 use super::error::{OffsetsError, OperationError};
 use super::turns::{self, Turn, Turns};
-use crate::cluster::{AlteredShards, ConnectorEntry, Refusal, change};
+use crate::cluster::{AlteredShards, ChangeError, ConfigLog, ConnectorEntry, Refusal, change};
 use crate::config::WorkerConfig;
 use crate::config::connector::{StreamsConfig, streams_of};
 use crate::kafka::KafkaLog;
 use crate::model::Contract;
 use crate::shard::ConfigOffset;
+use crate::supervision::{self, Part};
 
 pub(super) use shards::EditedShards;
 pub use shards::{Alterations, Offsets, UnreadableOffset};
@@ -93,14 +94,21 @@ impl OffsetsEditor {
         topic: Option<String>,
         name: &str,
         offsets: Alterations,
-        stopped: ConfigOffset,
     ) -> Result<(), OffsetsError> {
         let shards = self.shards_of(topic.as_ref()).await?;
         let (name, configs) = (name.to_owned(), Arc::clone(self.changes.log()));
         let altered = turns::within(turn, move || {
             let mut done = Vec::new();
-            let altered = shards.alter(&name, offsets, &stopped, &mut done);
-            let altered = altered.map_err(|failure| shards.failed(failure, done.len()));
+            let stopped = || stopped_at(&configs, &name, topic.as_deref());
+            let altered = match shards.alter(&name, offsets, stopped, &mut done) {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(OffsetsError::ChangedMeanwhile {
+                    connector: name.clone(),
+                    altered: done.len(),
+                    source: Box::new(error.into()),
+                }),
+                Err(failure) => Err(shards.failed(failure, done.len()).into()),
+            };
             // The owners are told to acquire these shards again: one that has nothing to write would not notice.
             let told = match done.is_empty() {
                 true => Ok(((), 0)),
@@ -116,10 +124,18 @@ impl OffsetsEditor {
         told.map(|_| ()).map_err(|error| OperationError::from(error).into())
     }
 
-    /// Returns the config offset at which the connector is STOPPED, read under the log's fence.
-    pub(super) async fn stopped_at(&self, name: &str) -> Result<ConfigOffset, OffsetsError> {
-        let name = name.to_owned();
-        let ((), position) = self.changes.make(move |view| change::stopped(view, &name)).await?;
-        Ok(ConfigOffset { topic: self.changes.log().topic().to_owned(), position })
+    /// Refuses a connector that is not STOPPED, or whose offsets are not in this topic.
+    pub(super) async fn check_stopped(&self, name: &str, topic: Option<&String>) -> Result<(), OffsetsError> {
+        let (configs, name, topic) = (Arc::clone(self.changes.log()), name.to_owned(), topic.cloned());
+        let checked = supervision::blocking(Part::Request, move || stopped_at(&configs, &name, topic.as_deref()));
+        Ok(checked.await.map(drop).map_err(OperationError::from)?)
     }
+}
+
+/// Returns the current config offset if the connector is STOPPED there, with its offsets in this topic. Blocks.
+fn stopped_at(configs: &ConfigLog, name: &str, topic: Option<&str>) -> Result<ConfigOffset, ChangeError> {
+    let view = configs.current()?;
+    configs.check_contract(&view)?;
+    change::may_alter(&view, name, topic)?;
+    Ok(ConfigOffset { topic: configs.topic().to_owned(), position: view.position })
 }

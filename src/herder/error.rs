@@ -69,6 +69,16 @@ pub enum OffsetsError {
     /// The reason is one that any operation may have.
     #[error(transparent)]
     Operation(#[from] OperationError),
+    /// The connector was started, deleted or moved while its offsets were altered.
+    #[error("connector {connector} was changed while its offsets were altered: {source}{}", altered_before(*altered))]
+    ChangedMeanwhile {
+        /// The connector.
+        connector: String,
+        /// The number of shards that were altered before.
+        altered: usize,
+        /// Why the others may not be altered.
+        source: Box<OperationError>,
+    },
     /// A shard of the offsets topic cannot be read or written.
     #[error(transparent)]
     Shard(#[from] ShardFailure),
@@ -88,6 +98,7 @@ impl OffsetsError {
             Self::Move(MoveError::Lost { .. } | MoveError::Unreadable { .. } | MoveError::Foreign { .. }) => false,
             // Another group's topic, or one with another number of partitions, stays so.
             Self::Move(MoveError::Shard { source, .. }) => !matches!(**source, RecoverError::Contract(_)),
+            Self::ChangedMeanwhile { source, .. } => source.is_temporary(),
             Self::Shard(_) | Self::Move(_) => true,
             Self::Topic(error) => error.is_temporary(),
         }
@@ -145,7 +156,7 @@ fn altered_before(altered: usize) -> String {
     match altered {
         0 => String::new(),
         altered => {
-            format!("; {altered} other shards have been altered; repeat the request when this one can be reached")
+            format!("; {altered} other shards have been altered; repeat the request when this is mended")
         }
     }
 }

@@ -26,10 +26,10 @@ impl Herder {
     pub async fn alter_offsets(&self, name: &str, offsets: Alterations) -> Result<(), OffsetsError> {
         let turn = self.offsets.alterations.turn().await?;
         self.connector(name)?;
-        let stopped = self.offsets.stopped_at(name).await?;
         let topic = self.offsets_topic(name)?;
+        self.offsets.check_stopped(name, topic.as_ref()).await?;
         self.offsets.check_named(topic.as_ref(), name, &self.connector(name)?, &offsets).await?;
-        self.offsets.alter(turn, topic, name, offsets, stopped).await
+        self.offsets.alter(turn, topic, name, offsets).await
     }
 
     /// Deletes the offsets of all streams of a connector.
@@ -39,10 +39,10 @@ impl Herder {
     pub async fn reset_offsets(&self, name: &str) -> Result<(), OffsetsError> {
         let turn = self.offsets.alterations.turn().await?;
         self.connector(name)?;
-        let stopped = self.offsets.stopped_at(name).await?;
         let topic = self.offsets_topic(name)?;
+        self.offsets.check_stopped(name, topic.as_ref()).await?;
         let offsets = self.offsets.read(topic.as_ref(), name).await?.into_keys().map(|stream| (stream, None)).collect();
-        self.offsets.alter(turn, topic, name, offsets, stopped).await
+        self.offsets.alter(turn, topic, name, offsets).await
     }
 
     /// Returns the topic that contains a connector's offsets; `None`: the worker's.

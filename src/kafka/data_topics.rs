@@ -13,6 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::context::LogContext;
 use super::settings::KafkaSettings;
+use crate::telemetry;
 
 /// How long a response may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,6 +22,9 @@ const PARTITIONS_MAX: usize = 2_000_000;
 /// The number of consecutive responses after which a topic counts as missing, or a partition as offline: a broker that has just
 /// started may not know a topic yet, and a leader election is over within the second.
 const SEEN_MIN: u32 = 2;
+
+/// The number of a topic's offline partitions that a log line lists.
+const LISTED_MAX: usize = 10;
 
 /// Reasons why a topic, or a partition of it, accepts no records at the moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +67,13 @@ struct Heard {
     missing: u32,
 }
 
+impl Heard {
+    /// Returns the partitions that count as offline, in order.
+    fn offline(&self) -> impl Iterator<Item = usize> {
+        self.leaderless.iter().enumerate().filter(|(_, times)| **times >= SEEN_MIN).map(|(partition, _)| partition)
+    }
+}
+
 /// A topic that connectors write to.
 #[derive(Debug)]
 pub struct DataTopic {
@@ -82,9 +93,26 @@ impl DataTopic {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Applies a response: for each partition whether it has a leader, or `None` if the topic does not exist.
+    /// Applies a response: for each partition whether it has a leader, or `None` if the topic does not exist. Logs which
+    /// partitions have gone offline, and that all are back.
     fn hear(&self, leaders: Option<Vec<bool>>) {
         let mut heard = self.lock();
+        let before: Vec<usize> = heard.offline().collect();
+        Self::apply(&mut heard, leaders);
+        let offline: Vec<usize> = heard.offline().collect();
+        drop(heard);
+        let topic = &*self.name;
+        if offline.iter().any(|partition| !before.contains(partition)) {
+            let listed = offline.iter().take(LISTED_MAX).collect::<Vec<_>>();
+            tracing::warn!(topic, offline = offline.len(), partitions = ?listed,
+                "partitions of the topic are offline: no broker that has them is running; bring one back; streams that \
+                 write there do not start");
+        } else if offline.is_empty() && !before.is_empty() {
+            tracing::info!(topic, "all partitions of the topic have a leader again");
+        }
+    }
+
+    fn apply(heard: &mut Heard, leaders: Option<Vec<bool>>) {
         match leaders {
             Some(leaders) => {
                 let before = |index| heard.leaderless.get(index).copied().unwrap_or_default();
@@ -95,6 +123,11 @@ impl DataTopic {
             }
             None => heard.missing = heard.missing.saturating_add(1),
         }
+    }
+
+    /// Returns the number of partitions that count as offline.
+    fn offline(&self) -> usize {
+        self.lock().offline().count()
     }
 
     /// Returns the current number of partitions.
@@ -164,16 +197,15 @@ impl DataTopics {
         known.available(partition).err().map(|unusable| unusable.to_string())
     }
 
-    /// Refreshes every topic. A topic whose request fails keeps its state. Blocks.
+    /// Refreshes every topic, and the metric of offline partitions. A topic whose request fails keeps its state. Blocks.
     pub fn refresh(&self) {
         let topics: Vec<Arc<DataTopic>> = {
             let mut topics = self.lock();
             topics.retain(|_, topic| topic.strong_count() > 0);
             topics.values().filter_map(Weak::upgrade).collect()
         };
-        for topic in topics {
-            self.ask(&topic);
-        }
+        topics.iter().for_each(|topic| self.ask(topic));
+        telemetry::data_partitions_offline(topics.iter().map(|topic| topic.offline()).sum());
     }
 
     fn ask(&self, topic: &DataTopic) {

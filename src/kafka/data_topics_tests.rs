@@ -12,9 +12,11 @@ fn a_partition_is_available_as_long_as_the_topic_is_there_and_it_has_a_leader() 
     topic.hear(Some(vec![true, true, true, true]));
     topic.hear(Some(vec![true, false, true, true]));
     assert_eq!(topic.available(1), Ok(()));
+    assert_eq!(topic.offline(), 0);
     topic.hear(Some(vec![true, false, true, true]));
     assert_eq!((topic.count(), topic.available(3)), (Ok(4), Ok(())));
     assert!(topic.available(1).unwrap_err().to_string().contains("partition 1 of topic fragments is offline"));
+    assert_eq!(topic.offline(), 1);
     // A broker that has just started may not know of it yet.
     topic.hear(None);
     assert_eq!(topic.count(), Ok(4));

@@ -86,8 +86,12 @@ impl From<OffsetsError> for ApiError {
         match error {
             OffsetsError::Operation(error) => error.into(),
             OffsetsError::Shard(_) | OffsetsError::Move(_) => Self::unavailable(error.to_string()),
-            OffsetsError::Topic(_) if error.is_temporary() => Self::unavailable(error.to_string()),
-            OffsetsError::Topic(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            OffsetsError::Topic(_) | OffsetsError::ChangedMeanwhile { .. } if error.is_temporary() => {
+                Self::unavailable(error.to_string())
+            }
+            OffsetsError::Topic(_) | OffsetsError::ChangedMeanwhile { .. } => {
+                Self::new(StatusCode::CONFLICT, error.to_string())
+            }
         }
     }
 }

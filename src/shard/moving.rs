@@ -138,22 +138,32 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         })
     }
 
-    /// Acquires a shard as an owner does, and writes records for its content, after the config offset that its owners wait for.
-    /// Blocks.
+    /// Acquires a shard as an owner does, and writes records for its content, after the config offset that its owners wait
+    /// for. `stopped` returns that offset, or why nothing may be written. It is called once the shard is acquired: an owner
+    /// that learns later that the connector is started again has to acquire the shard, too, and either finds what was
+    /// written or prevents it. Had it been asked before, the owner might publish in between, and the records would take the
+    /// stream back. Blocks.
     ///
     /// # Errors
-    /// When the shard cannot be acquired or written.
-    pub fn alter(
+    /// When the shard cannot be acquired or written; the inner one is that of `stopped`.
+    pub fn alter<E>(
         &self,
         shard: ShardId,
-        stopped: &ConfigOffset,
+        stopped: impl Fn() -> Result<ConfigOffset, E>,
         records: impl Fn(&Recovered) -> Vec<KeyValue>,
-    ) -> Result<(), RecoverError> {
-        let altered = |recovered: &Recovered| {
-            let altered = records(recovered);
-            Some(self.quiet(recovered, stopped).into_iter().chain(altered).collect())
-        };
-        self.write(shard, altered).map(drop)
+    ) -> Result<Result<(), E>, RecoverError> {
+        let mut refused = Ok(());
+        self.write(shard, |recovered| match stopped() {
+            Ok(stopped) => {
+                refused = Ok(());
+                Some(self.quiet(recovered, &stopped).into_iter().chain(records(recovered)).collect())
+            }
+            Err(error) => {
+                refused = Err(error);
+                None
+            }
+        })?;
+        Ok(refused)
     }
 
     fn failed(&self, shard: ShardId) -> impl Fn(RecoverError) -> MoveError {

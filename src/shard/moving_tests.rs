@@ -213,3 +213,41 @@ fn a_topic_that_has_lost_its_offsets_or_has_something_else_in_it_is_not_begun() 
     write_transaction(&mut begun.intruder(ShardId(2)), [record]).unwrap();
     of(&begun, &contract()).put_in("c", &taken, &stopped(11), Unbegun::Lost).unwrap();
 }
+
+#[test]
+fn whether_offsets_may_be_altered_is_asked_under_the_shards_fence_and_again_when_that_was_lost() {
+    let log = FakeLog::default();
+    let (contract, door) = (contract(), key("c", "door"));
+    let owner = std::cell::RefCell::new(publish(&log, &door, Some(offset("7", 3).to_bytes())));
+    let set = |_: &Recovered| vec![(door.to_bytes(), Some(offset("2", 3).to_bytes()))];
+    let altered = of(&log, &contract).alter(
+        shard_of(&door),
+        || {
+            // Nobody publishes between this and the write.
+            let published = owner.borrow_mut().commit();
+            assert_eq!(published.map_err(|error| error.kind), Err(LogErrorKind::Fenced));
+            Ok::<_, &str>(stopped(10))
+        },
+        set,
+    );
+    assert_eq!(altered, Ok(Ok(())));
+    assert_eq!(said(&log, "c"), [row("door", Some("2"), 3)]);
+    assert_eq!(read(&log, shard_of(&door)).config_offset, Some(Ok(stopped(10))));
+
+    // The connector is started by another worker in between: its owner publishes, and keeps what it published.
+    let asked = std::cell::Cell::new(0);
+    let altered = of(&log, &contract).alter(
+        shard_of(&door),
+        || {
+            asked.set(asked.get() + 1);
+            if asked.get() > 1 {
+                return Err("it runs");
+            }
+            publish(&log, &door, Some(offset("9", 4).to_bytes()));
+            Ok(stopped(20))
+        },
+        set,
+    );
+    assert_eq!(altered, Ok(Err("it runs")));
+    assert_eq!(said(&log, "c"), [row("door", Some("9"), 4)]);
+}

@@ -4,6 +4,7 @@
 //! The group's contract is stored with the group itself (`crate::kafka::claim`), in the config and the status topic
 //! (`crate::cluster::contracts`) and in each shard of the offsets topic (`crate::model::contract`).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub(super) struct Group {
     claims: GroupClaims,
     /// Whether the group has written its contract to the config topic.
     config_topic_claimed: bool,
+    /// The config topics that its contract names.
+    pub(super) config_topics: BTreeSet<String>,
 }
 
 impl Worker {
@@ -65,7 +68,8 @@ impl Worker {
         }
         let ours = |(topic, claim): &&(String, Claim)| *topic == self.config.offsets_topic && claim.settled;
         let config_topic_claimed = found.iter().filter(ours).any(|(_, claim)| claim.config_topic_claimed);
-        Ok(Group { claims, config_topic_claimed })
+        let config_topics = found.iter().filter_map(|(_, claim)| claim.contract.config_topic.clone()).collect();
+        Ok(Group { claims, config_topic_claimed, config_topics })
     }
 
     fn other_group(&self, error: &dyn std::fmt::Display) -> WorkerError {

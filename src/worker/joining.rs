@@ -16,7 +16,7 @@ use super::shard_topics::{ShardTopics, TopicOwners};
 use super::shards::Shards;
 use super::status_reporter::{Assignments, ReporterParts, StatusReporter};
 use super::supervisor::Supervisor;
-use super::{Worker, WorkerError, startup, watch};
+use super::{Mode, Worker, WorkerError, startup, watch};
 use crate::cluster::{ConfigLog, Event, FollowerEnded, StatusLog};
 use crate::config::connector::ConnectorFile;
 use crate::herder::Phase;
@@ -71,6 +71,9 @@ impl Worker {
         let log = Arc::new(KafkaLog::new(self.kafka.clone()).with_data_topics(Arc::clone(&data_topics)));
         let offsets_begun = startup::check_contract(Arc::clone(&log), self.contract.clone(), config.shards).await?.any;
         let events = self.follow_logs(supervisor).await?;
+        if self.mode == Mode::Standalone {
+            self.adopt_offsets_topics(&topics, group.config_topics.clone()).await?;
+        }
         if !startup::refuse_namesake(&self.statuses, config, &self.reporter, shutdown).await? {
             return Ok(None);
         }

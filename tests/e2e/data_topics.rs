@@ -160,6 +160,11 @@ fn an_offline_partition_sets_its_own_streams_aside_and_what_waits_for_it_says_so
     kafka.broker(1).down();
     let before = published(&worker);
     wait_for("the others to go on", || published(&worker) > before + 24.0);
+    // A record that is written before anybody knows would keep the shard's transaction open until the broker is back.
+    wait_for("the partition to be known as offline", || {
+        worker.metric("kvs_connect_data_partitions_offline") == 1.0
+            && worker.log().contains("partitions of the topic are offline")
+    });
     stage.add_live(&on_second, &file, 4.0);
     let mut second: Value = config(&stage, &[&on_second]);
     second["errors.retry.delay.max.ms"] = "1000".into();
@@ -173,6 +178,7 @@ fn an_offline_partition_sets_its_own_streams_aside_and_what_waits_for_it_says_so
     assert_eq!(worker.metric("kvs_connect_shards_lost_total"), lost, "{}", worker.log());
     kafka.broker(1).up();
     wait_for("it to come back", || task_states(&worker, "second") == ["RUNNING"]);
+    wait_for("no partition to be offline", || worker.metric("kvs_connect_data_partitions_offline") == 0.0);
 
     // A connector with an offsets topic of its own, on the first broker alone, as its data.
     let own_offsets = format!("{}-own", stage.group());

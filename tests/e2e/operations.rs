@@ -5,7 +5,7 @@ use kvs_simulator::{Fault, FaultKind, Pace};
 use serde_json::json;
 
 use crate::rest::{bare, config, state, task_states};
-use crate::stage::{Stage, expect_sequence, produce, program, text_of};
+use crate::stage::{Stage, compare, expect_sequence, produce, program, text_of};
 
 fn numbers(stage: &Stage, kafka: &Kafka, stream: &str) -> Vec<String> {
     stage.seen(kafka).remove(stream).unwrap_or_default().into_iter().map(|(number, _)| number).collect()
@@ -308,4 +308,30 @@ fn a_standalone_worker_has_the_connectors_of_its_files_and_keeps_no_other() {
     drop(first);
     let second = bare(&stage, kafka);
     assert_eq!(second.rest("GET", "/connectors", None).1, json!(["cameras"]));
+}
+
+#[test]
+fn a_standalone_worker_continues_where_its_cluster_moved_the_offsets_to() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("moved-away", 2));
+    stage.add("a", &stage.recording(60, 2, 100), 1, Pace::FragmentsPerSecond(8.0));
+    let own = format!("{}-own", stage.group());
+    let mut settings = config(&stage, &["a"]);
+    settings["offsets.storage.topic"] = own.as_str().into();
+    let mut cluster = bare(&stage, kafka);
+    assert_eq!(cluster.rest("PUT", "/connectors/cameras/config", Some(&settings)).0, 201);
+    wait_for("fragments", || numbers(&stage, kafka, "a").len() > 5);
+    assert_eq!(cluster.terminate().0, 0);
+
+    // Without the setting it would find no offsets, and publish everything again.
+    let file = stage.connector(&["a"]);
+    let mut wrong = Connector::start_standalone(program(), &stage.worker(kafka), &[file.clone()]);
+    let code = wrong.wait_exit();
+    let log = wrong.log();
+    assert!(code == 78 && log.contains(&format!("set offsets.storage.topic={own}")), "{code}: {log}");
+    let right = file.set("offsets.storage.topic", &own);
+    let mut standalone = Connector::start_standalone(program(), &stage.worker(kafka), &[right]);
+    standalone.wait_healthy();
+    wait_for("all fragments", || numbers(&stage, kafka, "a").len() >= 60);
+    compare("a", &stage.held("a"), &stage.seen(kafka)["a"]);
+    assert_eq!(standalone.terminate().0, 0);
 }

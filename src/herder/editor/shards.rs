@@ -72,14 +72,15 @@ impl EditedShards {
         Ok(offsets)
     }
 
-    /// Alters one shard after the other; those that were altered are added to `done`.
-    pub(super) fn alter(
+    /// Alters one shard after the other, while `stopped` returns where the connector is STOPPED; those that were altered are
+    /// added to `done`.
+    pub(super) fn alter<E>(
         &self,
         connector: &str,
         offsets: Alterations,
-        stopped: &ConfigOffset,
+        stopped: impl Fn() -> Result<ConfigOffset, E>,
         done: &mut Vec<ShardId>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Result<(), E>, Failure> {
         type OfShards = BTreeMap<ShardId, Vec<(OffsetKey, Option<StoredOffset>)>>;
         let mut of_shards = OfShards::new();
         // Only the new offset of a stream counts: one under its ARN is deleted, afterwards.
@@ -97,10 +98,12 @@ impl EditedShards {
             let records = |recovered: &Recovered| {
                 offsets.iter().flat_map(|(key, offset)| altered(recovered, key, offset.clone())).collect()
             };
-            self.movable().alter(shard, stopped, records).map_err(|error| (shard, error))?;
+            if let Err(error) = self.movable().alter(shard, &stopped, records).map_err(|error| (shard, error))? {
+                return Ok(Err(error));
+            }
             done.push(shard);
         }
-        Ok(())
+        Ok(Ok(()))
     }
 }
 

@@ -34,9 +34,18 @@ impl Herder {
             made => return made,
         };
         if self.offsets.workers.contract.config_topic.is_none() {
-            let reason = "offsets.storage.topic: a standalone worker does not store where the offsets of a connector are: \
-                          leave this setting out, or run the worker without --standalone";
-            return Err(Refusal::Invalid(reason.to_owned()).into());
+            let reason = match from {
+                None => {
+                    "offsets.storage.topic: a standalone worker does not store where the offsets of a connector are: \
+                         leave this setting out, or run the worker without --standalone"
+                        .to_owned()
+                }
+                Some(from) => format!(
+                    "offsets.storage.topic: the group's cluster moved this connector's offsets to topic {from}, and a standalone \
+                     worker cannot move them: set offsets.storage.topic={from}, or run the worker without --standalone"
+                ),
+            };
+            return Err(Refusal::Invalid(reason).into());
         }
         let moved = self.move_offsets(name, from, to).await;
         let (moved, left) = moved.map_err(|error| match error {

@@ -63,8 +63,8 @@ settings! {
                 "Compacted topic that stores how far this connector's streams have been published, instead of the \
                  worker's offset.storage.topic; connectors may share one, and it is created if it does not exist. \
                  Transactions of connectors whose offsets are elsewhere do not delay this one. It can be changed only \
-                 while the connector is stopped, and its offsets are moved along; standalone workers have no such \
-                 topic.",
+                 while the connector is stopped, and its offsets are moved along; standalone workers cannot move \
+                 them.",
             );
     }
 }
