@@ -9,7 +9,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::failure::{EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, Failure};
-use super::output;
 use super::validate::{check_all, load_all};
 use super::worker_args::WorkerArgs;
 use crate::rest::{self, Access, ListenError};
@@ -56,7 +55,7 @@ impl Run {
         problems.extend(check_all(worker.as_ref(), &connectors));
         let Some(config) = worker.filter(|_| problems.is_empty()) else { return Err(Failure::config(&problems)) };
         let access = Access::load(&config.rest).map_err(|error| Failure::new(EXIT_CONFIG, error))?;
-        keep_large_blocks_apart();
+        map_large_blocks();
         check_threads()?;
         let refused = clients::problems(&config);
         if !refused.is_empty() {
@@ -101,23 +100,13 @@ impl Run {
     }
 }
 
-/// Restarts this program, as the same process, with glibc told to map blocks of 128 KB and more individually.
-///
-/// By default glibc raises that threshold with the first large block it frees, and the memory of fragments in its
-/// arenas is never given back: 230 MB above the memory budget with 100 streams, 100 MB less with this (docs/
-/// PERFORMANCE.md). glibc reads the environment once, before `main`; to set it at run time would take unsafe code, and no
-/// well-kept crate wraps `mallopt` safely. jemalloc and mimalloc in its place have 80 to 100 MB more resident at
-/// the peak.
-fn keep_large_blocks_apart() {
-    use std::os::unix::process::CommandExt;
-    const SETTING: &str = "MALLOC_MMAP_THRESHOLD_";
-    if std::env::var_os(SETTING).is_some() {
-        return;
+/// Has the memory of freed fragments given back to the system, unless the environment says from which size on.
+fn map_large_blocks() {
+    /// glibc's own first value, which it would raise.
+    const FROM_BYTES: u32 = 128 * 1024;
+    if std::env::var_os("MALLOC_MMAP_THRESHOLD_").is_none() {
+        kvs_malloc::map_blocks_from(FROM_BYTES);
     }
-    let Ok(program) = std::env::current_exe() else { return };
-    let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(SETTING, "131072").exec();
-    // This is reached only when exec fails; then only memory is lost.
-    output::say(format_args!("kvs-connect: cannot set {SETTING}: {error}"));
 }
 
 /// The minimum number of threads for a worker: its own, and those of some Kafka clients, which end the process when they
