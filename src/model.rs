@@ -18,7 +18,7 @@ mod record;
 pub mod sequence;
 
 pub use contract::{Contract, ContractError};
-pub use format::{KeyFormat, RecordTimestamp, VALUE_HEADROOM_BYTES};
+pub use format::{KeyFormat, RecordTimestamp, VALUE_HEADROOM_BYTES, ValueFormat};
 pub use id::{ShardCount, ShardId, TopicShard, partition_for};
 pub use id_scheme::{ID_SCHEME_KEY, IdScheme};
 pub use log::{LogError, LogErrorKind, OffsetReader, ShardLog, TransactionalProducer};

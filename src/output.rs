@@ -8,14 +8,18 @@
 //! A kind of output is a file of its own and a line in `KINDS` (`kinds.rs`); [`crate::config::connector::topics`]
 //! returns the topics of a connector. [`Preparer`] creates the outputs, and creates or checks their topics.
 
+mod envelope;
+mod fields;
 mod fragments;
 mod framing;
 mod kind;
 mod kinds;
+mod metadata;
 mod notification;
 mod notifications;
 mod prepare;
 mod schema;
+mod sequenced;
 mod stream;
 mod timestamp;
 
@@ -23,9 +27,12 @@ pub use fragments::FragmentOutput;
 pub(crate) use fragments::RECORD_OVERHEAD_BYTES;
 pub use framing::{EncodeError, SchemaError};
 pub use kind::{Origin, Output, OutputTopic, Outputs, SettingMismatch};
+pub use metadata::MetadataOutput;
 pub use notification::Notification;
 pub use notifications::NotificationOutput;
 pub use prepare::{PrepareError, Preparer};
-pub use schema::{KEY_SCHEMA, NOTIFICATION_SCHEMA, VALUE_SCHEMA, notification_schema, value_schemas};
+pub use schema::{
+    KEY_SCHEMA, METADATA_SCHEMA, NOTIFICATION_SCHEMA, VALUE_SCHEMA, metadata_schema, notification_schema, value_schemas,
+};
 pub use stream::StreamOutputs;
 pub use timestamp::TimestampPolicy;

@@ -6,9 +6,11 @@ use std::process::Command;
 use std::sync::Arc;
 
 use kvs_connect::kafka::DataTopic;
-use kvs_connect::model::{KeyFormat, OffsetKey, Publication, Record, RecordTimestamp, VALUE_HEADROOM_BYTES};
+use kvs_connect::model::{
+    KeyFormat, OffsetKey, Publication, Record, RecordTimestamp, VALUE_HEADROOM_BYTES, ValueFormat,
+};
 use kvs_connect::output::{
-    FragmentOutput, Notification, NotificationOutput, Origin, Output, OutputTopic, TimestampPolicy,
+    FragmentOutput, MetadataOutput, Notification, NotificationOutput, Origin, Output, OutputTopic, TimestampPolicy,
 };
 use kvs_harness::topic::hex;
 use kvs_mkv::{
@@ -48,6 +50,14 @@ fn python(arguments: &[&str]) -> Vec<String> {
     run(command, arguments)
 }
 
+/// The example in docs/RECORDS.md in this language that contains a text.
+fn example(language: &str, text: &str) -> String {
+    let docs = std::fs::read_to_string(here("docs/RECORDS.md")).unwrap();
+    let begin = format!("```{language}\n");
+    let blocks = docs.split(&begin).skip(1).filter_map(|block| block.split("```").next());
+    blocks.map(str::trim).find(|block| block.contains(text)).expect("an example").to_owned()
+}
+
 fn fragment() -> Fragment {
     let mut track = Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC");
     track.codec_private = Some(vec![1, 2, 3]);
@@ -67,6 +77,17 @@ fn fragment() -> Fragment {
 
 /// A fragment's record as it is published: completed by the shard's owner.
 fn published(sequence: i64) -> Record {
+    complete(sequence, |timestamps| Box::new(FragmentOutput::new(topic("t"), KeyFormat::Avro, timestamps).unwrap()))
+}
+
+/// Its metadata.
+fn metadata(format: ValueFormat, sequence: i64) -> Record {
+    complete(sequence, |timestamps| {
+        Box::new(MetadataOutput::new(topic("m"), KeyFormat::Avro, format, timestamps).unwrap())
+    })
+}
+
+fn complete(sequence: i64, output: impl Fn(TimestampPolicy) -> Box<dyn Output>) -> Record {
     let key = Arc::new(OffsetKey { connector: "c".to_owned(), stream: "door".to_owned() });
     let timestamps = TimestampPolicy {
         wanted: RecordTimestamp::Ingest,
@@ -74,7 +95,7 @@ fn published(sequence: i64) -> Record {
         before_max_ms: i64::MAX,
         after_max_ms: i64::MAX,
     };
-    let output = FragmentOutput::new(topic("t"), KeyFormat::Avro, timestamps).unwrap();
+    let output = output(timestamps);
     let origin = Origin { key: &key, stream_name: "door", stream_arn: None, now_ms: 9, ingest_time: false };
     let mut publication = Publication::of_notifications(Arc::clone(&key), Vec::new());
     output.project(&origin, 0, &mut fragment(), "video/webm", &mut publication).unwrap();
@@ -87,7 +108,7 @@ fn topic(name: &str) -> OutputTopic {
 }
 
 fn notification() -> Record {
-    let output = NotificationOutput::new(topic("n")).unwrap();
+    let output = NotificationOutput::new(topic("n"), ValueFormat::Avro).unwrap();
     let key = Arc::new(OffsetKey { connector: "c".to_owned(), stream: "door".to_owned() });
     let (stream_name, now_ms) = ("door", 1_700_000_000_123);
     let origin = Origin { key: &key, stream_name, stream_arn: None, now_ms, ingest_time: false };
@@ -134,6 +155,35 @@ fn java_and_python_resolve_the_fingerprint_of_a_key() {
 }
 
 #[test]
+fn java_and_python_resolve_the_fingerprint_of_metadata() {
+    let number = format!("fragment_number {NUMBER}");
+    for printed in read("metadata.avsc", metadata(ValueFormat::Avro, 300).value.as_deref().unwrap()) {
+        expect(&printed, &["sequence 300", "stream_name door", &number, "frames 1 items", "tags 1 items"]);
+        assert!(!printed.iter().any(|line| line.starts_with("payload")), "{printed:?}");
+    }
+}
+
+/// The query of docs/RECORDS.md, over a file with a value a line, as kcat or `tail` write it.
+#[test]
+fn duckdb_reads_metadata_as_json() {
+    let query = example("sql", "read_json");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("metadata.json");
+    let lines: Vec<u8> = (0..3)
+        .flat_map(|sequence| {
+            let mut line = metadata(ValueFormat::Json, sequence).value.unwrap().to_vec();
+            line.push(b'\n');
+            line
+        })
+        .collect();
+    std::fs::write(&file, lines).unwrap();
+    assert!(query.contains("'metadata.json'"), "{query}");
+    let query = query.replace("metadata.json", file.to_str().unwrap());
+    // Stream, fragments, frames of the media, the producer's first time.
+    assert_eq!(python(&["query", &query]), ["door 3 3 2017-11-28 06:55:08"]);
+}
+
+#[test]
 fn java_and_python_resolve_the_fingerprint_of_a_notification() {
     for printed in read("notification.avsc", notification().value.as_deref().unwrap()) {
         expect(&printed, &["kind FRAGMENTS_MISSING", "connector c", "fragments_missing 1", "fragment_numbers 1 items"]);
@@ -159,20 +209,15 @@ fn java_reads_what_earlier_versions_wrote() {
 /// The ways to order that docs/RECORDS.md gives, in the databases and in the language they are for.
 #[test]
 fn numbers_are_ordered_as_the_documentation_says() {
-    let docs = std::fs::read_to_string(here("docs/RECORDS.md")).unwrap();
-    let block = |language: &str| {
-        let (_, rest) = docs.split_once(&format!("```{language}\n")).expect("a block");
-        rest.split_once("```").unwrap().0.trim().to_owned()
-    };
     let numbers =
         ["100", "91343852333181432392682062607743920146159169392", "99", "9", "1000000000000000000000000000000"];
     let ordered = "9 99 100 1000000000000000000000000000000 91343852333181432392682062607743920146159169392";
-    let query = block("sql");
+    let query = example("sql", "ORDER BY length");
     let asked: Vec<&str> = ["order", &query].into_iter().chain(numbers).collect();
     // DuckDB, then SQLite.
     assert_eq!(python(&asked), [ordered, ordered], "{query}");
     let source = std::fs::read_to_string(here("tests/readers/java/ReadValues.java")).unwrap();
-    let comparator = block("java");
+    let comparator = example("java", "Comparator");
     assert!(source.contains(&comparator), "{comparator}");
     let asked: Vec<&str> = ["order"].into_iter().chain(numbers).collect();
     assert_eq!(java(&asked), [ordered]);

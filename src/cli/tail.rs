@@ -18,7 +18,7 @@ use super::worker_args::WorkerArgs;
 use crate::kafka::context::LogContext;
 use decode::Decoded;
 
-/// Prints committed fragments.
+/// Prints committed fragments, metadata, or notifications.
 #[derive(Args)]
 #[command(after_help = "\
 Only committed records are shown, as to any read_committed consumer. Notifications (from the topic \
@@ -31,7 +31,7 @@ notifications.topic) are printed one per line.
 pub(super) struct Tail {
     #[command(flatten)]
     worker: WorkerArgs,
-    /// The data topic, or the topic of notifications.
+    /// The topic of the fragments, of their metadata, or of notifications.
     #[arg(long)]
     topic: String,
     /// Where to start.
@@ -101,7 +101,7 @@ impl Tail {
                     shown += 1;
                 }
                 Err(error) => output::say(format_args!(
-                    "kvs-connect: the record at {place} is neither a fragment nor a notification: {error}"
+                    "kvs-connect: the record at {place} is neither a fragment, nor metadata, nor a notification: {error}"
                 )),
             }
         }

@@ -20,7 +20,7 @@ use super::restart::RestartPolicy;
 use super::table::connector::{CLASS as CLASS_KEY, NAME, TASKS_MAX, pulling, records, start as position};
 use super::table::value;
 use super::{Problem, json, keys, properties};
-use crate::model::{KeyFormat, RecordTimestamp, VALUE_HEADROOM_BYTES};
+use crate::model::{KeyFormat, RecordTimestamp, VALUE_HEADROOM_BYTES, ValueFormat};
 
 pub use streams::{Discovery, StreamsConfig};
 pub(crate) use time::shown;
@@ -60,6 +60,10 @@ pub struct ConnectorConfig {
     pub backfill: Option<ArchiveBounds>,
     /// `topic`.
     pub topic: String,
+    /// `metadata.topic`.
+    pub metadata_topic: Option<String>,
+    /// `value.format`.
+    pub value_format: ValueFormat,
     /// `topic.creation.default.partitions`.
     pub topic_partitions: i32,
     /// `topic.creation.default.replication.factor`.
@@ -231,6 +235,8 @@ impl Reader<'_> {
         let errors_tolerance = self.read(&pulling::TOLERANCE);
         let backfill = self.backfill(one);
         let topic = self.read(&records::TOPIC);
+        let metadata_topic = self.read_optional(&records::METADATA_TOPIC);
+        let value_format = self.read(&records::VALUE_FORMAT);
         let topic_partitions = self.read(&records::PARTITIONS);
         let topic_replication_factor = self.read(&records::REPLICATION);
         let key_format = self.read(&records::KEY_CONVERTER);
@@ -246,6 +252,8 @@ impl Reader<'_> {
             errors_tolerance: errors_tolerance?,
             backfill: backfill?,
             topic: topic?,
+            metadata_topic: metadata_topic?,
+            value_format: value_format?,
             topic_partitions: topic_partitions?,
             topic_replication_factor: topic_replication_factor?,
             topic_config: self.topic_config(),

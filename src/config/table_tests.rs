@@ -106,6 +106,9 @@ fn secrets_and_what_all_workers_have_to_share_are_marked() {
     assert_eq!(named(Definition::is_secret), secrets);
     let shared = named(|definition| definition.same_everywhere);
     let expected = ["name", "connector.class", "tasks.max", "kvs.streams", "kvs.streams.prefix", "kvs.streams.regex"];
-    assert_eq!(shared, [&expected[..], &["kvs.streams.tags", "topic", "offsets.storage.topic"]].concat());
+    assert_eq!(
+        shared,
+        [&expected[..], &["kvs.streams.tags", "topic", "metadata.topic", "offsets.storage.topic"]].concat()
+    );
     assert!(named(|definition| definition.strict_reference).contains(&"kvs.credentials.access.key.id"));
 }

@@ -14,6 +14,16 @@ pub enum KeyFormat {
     Avro,
 }
 
+/// The form of the values that have no payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ValueFormat {
+    /// Avro, single-object encoded.
+    #[default]
+    Avro,
+    /// JSON.
+    Json,
+}
+
 /// The time that becomes the Kafka timestamp of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RecordTimestamp {

@@ -16,6 +16,8 @@ pub struct OutputId(pub &'static str);
 impl OutputId {
     /// Complete fragments.
     pub const FRAGMENTS: Self = Self("fragments");
+    /// Fragments without their payload.
+    pub const METADATA: Self = Self("metadata");
     /// Events that need a person's attention.
     pub const NOTIFICATIONS: Self = Self("notifications");
 }

@@ -4,25 +4,29 @@
 //! `kvs.stream`, `kvs.fragment.number`, `kvs.content.type` (what the payload is) and `content-type` (what the value is). The
 //! value lacks its sequence until the shard's owner publishes it. The payload is moved, not copied, out of the fragment.
 
-mod value;
-
 use std::sync::Arc;
 
 use kvs_client::Fragment;
 
-use super::framing::{EncodeError, Framed, SchemaError, SchemaWriter};
+use super::envelope::{RecordKey, headers};
+use super::fields::FragmentFields;
+use super::framing::{EncodeError, SchemaError, SchemaWriter};
 use super::kind::{Origin, Output, OutputKind, OutputSettings, OutputTopic, SettingMismatch};
-use super::schema::{CONTENT_TYPE, KEY_NAME, KEY_SCHEMA};
-use super::timestamp::{Chosen, TimestampPolicy};
+use super::schema::{VALUE_NAME, VALUE_SCHEMA};
+use super::sequenced::{PAYLOAD, Sequenced, write_long};
+use super::timestamp::TimestampPolicy;
 use crate::config::ConnectorConfig;
 use crate::config::keys::TOPIC_CREATION_PREFIX;
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{PlanSettings, TopicFacts};
-use crate::model::{KeyFormat, OnRefused, OutputId, Publication, Record, RecordOutput, SequencePrefix};
+use crate::model::{
+    KeyFormat, OnRefused, OutputId, Publication, Record, RecordOutput, SequencePrefix, VALUE_HEADROOM_BYTES,
+    ValueFormat,
+};
 use crate::telemetry;
 
-pub(crate) use value::RECORD_OVERHEAD_BYTES;
-use value::Value;
+/// The maximum size of a record without its payload, in bytes: index of the frames, tracks, tags, key, headers.
+pub(crate) const RECORD_OVERHEAD_BYTES: usize = 4 << 20;
 
 /// The retention of a topic that we create, unless the connector sets another: a week, Kafka's default.
 const DEFAULT_RETENTION_MS: &str = "604800000";
@@ -89,9 +93,8 @@ impl OutputKind for Fragments {
 pub struct FragmentOutput {
     topic: OutputTopic,
     timestamps: TimestampPolicy,
-    /// Writes Avro keys; `None`: keys are text.
-    key: Option<Framed>,
-    value: Arc<Value>,
+    key: RecordKey,
+    value: Arc<Sequenced>,
 }
 
 impl FragmentOutput {
@@ -100,12 +103,10 @@ impl FragmentOutput {
     /// # Errors
     /// When a built-in schema cannot be compiled, which a test excludes.
     pub fn new(topic: OutputTopic, keys: KeyFormat, timestamps: TimestampPolicy) -> Result<Self, SchemaError> {
-        static KEY: SchemaWriter = SchemaWriter::new();
-        let key = match keys {
-            KeyFormat::Text => None,
-            KeyFormat::Avro => Some(Framed::single_object(&KEY, KEY_NAME, KEY_SCHEMA)?),
-        };
-        Ok(Self { topic, timestamps, key, value: Arc::new(Value::new()?) })
+        static VALUE: SchemaWriter = SchemaWriter::new();
+        // JSON cannot contain the payload.
+        let value = Sequenced::new(&VALUE, ValueFormat::Avro, VALUE_NAME, VALUE_SCHEMA, Some(PAYLOAD))?;
+        Ok(Self { topic, timestamps, key: RecordKey::new(keys)?, value: Arc::new(value) })
     }
 }
 
@@ -127,33 +128,23 @@ impl Output for FragmentOutput {
         publication: &mut Publication,
     ) -> Result<(), EncodeError> {
         let number = fragment.number.as_str().to_owned();
-        let chosen = match origin.ingest_time {
-            true => Chosen::ingest(origin.now_ms),
-            false => self.timestamps.choose(fragment, origin.now_ms),
-        };
+        let chosen = self.timestamps.time_of(origin, fragment);
         if let Some(reason) = chosen.replaced {
             telemetry::timestamp_replaced(origin.key, reason);
             tracing::warn!(stream = %origin.key.stream, fragment_number = %number, reason,
                 "the record gets its ingest time: with the configured time it would be refused or deleted at once");
         }
-        let head = self.value.encode_head(origin, content_type, fragment)?;
+        let mut head = Vec::with_capacity(VALUE_HEADROOM_BYTES);
+        self.value.append("the fragment", &mut head, &FragmentFields::of(origin, content_type, fragment))?;
+        write_long(&mut head, i64::try_from(fragment.payload.len()).unwrap_or(i64::MAX));
         let value = std::mem::take(&mut fragment.payload).into_prefixed(&head);
-        let key = match &self.key {
-            None => number.clone().into_bytes(),
-            Some(key) => key.value("the fragment's key", &number)?,
-        };
         publication.records.push(Record {
             output: Some(self.of_record()),
             topic: Arc::clone(&self.topic.name),
             partition,
-            key,
+            key: self.key.bytes(&number)?,
             value: Some(value),
-            headers: vec![
-                ("kvs.stream", origin.stream_name.to_owned()),
-                ("kvs.fragment.number", number),
-                ("kvs.content.type", content_type.to_owned()),
-                ("content-type", CONTENT_TYPE.to_owned()),
-            ],
+            headers: headers(origin, &number, content_type, self.value.content_type()),
             timestamp_ms: Some(chosen.millis),
             sequence: Some(Arc::clone(&self.value) as Arc<dyn SequencePrefix>),
         });

@@ -12,6 +12,9 @@ use apache_avro::Schema;
 use apache_avro::writer::datum::GenericDatumWriter;
 use serde::Serialize;
 
+use super::schema::CONTENT_TYPE;
+use crate::model::ValueFormat;
+
 pub use error::SchemaError;
 pub(super) use single_object::header as single_object_header;
 
@@ -21,9 +24,16 @@ pub(super) use single_object::header as single_object_header;
 pub struct EncodeError {
     /// The thing to be encoded.
     pub what: &'static str,
-    /// The error of Avro's library.
+    /// The error of the encoder.
     #[source]
-    pub source: Box<apache_avro::Error>,
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl EncodeError {
+    /// Returns a function that wraps an error of an encoder.
+    pub(super) fn of<E: std::error::Error + Send + Sync + 'static>(what: &'static str) -> impl Fn(E) -> Self {
+        move |error| Self { what, source: Box::new(error) }
+    }
 }
 
 /// Writes data of one schema. Created once per process, because the library's writer borrows its schema for ever.
@@ -104,6 +114,51 @@ impl Framed {
         value: &impl Serialize,
     ) -> Result<(), EncodeError> {
         let written = self.writer.write_ser(bytes, value);
-        written.map(|_| ()).map_err(|error| EncodeError { what, source: Box::new(error) })
+        written.map(|_| ()).map_err(EncodeError::of(what))
+    }
+}
+
+/// Writes values in the form that the settings choose.
+pub(super) enum ValueWriter {
+    /// Avro, behind a header.
+    Avro(Framed),
+    /// JSON, with the same fields.
+    Json,
+}
+
+impl ValueWriter {
+    /// Creates a writer of whole values of a schema.
+    ///
+    /// # Errors
+    /// When the text is not a schema.
+    pub(super) fn new(
+        format: ValueFormat,
+        writer: &'static SchemaWriter,
+        name: &'static str,
+        text: &str,
+    ) -> Result<Self, SchemaError> {
+        Ok(match format {
+            ValueFormat::Avro => Self::Avro(Framed::single_object(writer, name, text)?),
+            ValueFormat::Json => Self::Json,
+        })
+    }
+
+    /// Returns a value.
+    ///
+    /// # Errors
+    /// When a field does not fit the schema.
+    pub(super) fn value(&self, what: &'static str, fields: &impl Serialize) -> Result<Vec<u8>, EncodeError> {
+        match self {
+            Self::Avro(framed) => framed.value(what, fields),
+            Self::Json => serde_json::to_vec(fields).map_err(EncodeError::of(what)),
+        }
+    }
+
+    /// Returns the media type of the values.
+    pub(super) fn content_type(&self) -> &'static str {
+        match self {
+            Self::Avro(_) => CONTENT_TYPE,
+            Self::Json => "application/json",
+        }
     }
 }

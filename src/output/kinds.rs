@@ -2,7 +2,8 @@
 
 use super::fragments::Fragments;
 use super::kind::OutputKind;
+use super::metadata::Metadata;
 use super::notifications::Notifications;
 
 /// All kinds of outputs. A kind that moves the payload out of a fragment comes after those that read it.
-pub(super) const KINDS: &[&dyn OutputKind] = &[&Notifications, &Fragments];
+pub(super) const KINDS: &[&dyn OutputKind] = &[&Notifications, &Metadata, &Fragments];

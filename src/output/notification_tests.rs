@@ -22,7 +22,8 @@ fn position(number: &str, millis: i64) -> StreamPosition {
 
 fn read(notification: &Notification<'_>) -> (Record, Vec<(String, Value)>) {
     let partitions = Arc::new(crate::kafka::DataTopic::new("notifications", 3));
-    let output = NotificationOutput::new(OutputTopic { name: "notifications".into(), partitions }).unwrap();
+    let output =
+        NotificationOutput::new(OutputTopic { name: "notifications".into(), partitions }, ValueFormat::Avro).unwrap();
     let key = Arc::new(OffsetKey { connector: "cameras".to_owned(), stream: "door".to_owned() });
     let (stream_name, stream_arn, now_ms) = ("door", Some("arn"), 1_700_000_000_123);
     let origin = Origin { key: &key, stream_name, stream_arn, now_ms, ingest_time: false };

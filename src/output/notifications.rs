@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::framing::{EncodeError, Framed, SchemaError, SchemaWriter};
+use super::framing::{EncodeError, SchemaError, SchemaWriter, ValueWriter};
 use super::kind::{Origin, Output, OutputKind, OutputSettings, OutputTopic};
 use super::notification::{Fields, Notification};
-use super::schema::{CONTENT_TYPE, NOTIFICATION_NAME, NOTIFICATION_SCHEMA};
+use super::schema::{NOTIFICATION_NAME, NOTIFICATION_SCHEMA};
 use crate::config::ConnectorConfig;
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{PlanSettings, TopicFacts};
-use crate::model::{OnRefused, OutputId, Record, RecordOutput, partition_for};
+use crate::model::{OnRefused, OutputId, Record, RecordOutput, ValueFormat, partition_for};
 
 /// The retention of a notifications topic that we create: 30 days.
 const RETENTION_MS: &str = "2592000000";
@@ -48,18 +48,18 @@ impl OutputKind for Notifications {
 
     fn open(
         &self,
-        _connector: &ConnectorConfig,
+        connector: &ConnectorConfig,
         topic: OutputTopic,
         _facts: &TopicFacts,
     ) -> Result<Arc<dyn Output>, SchemaError> {
-        Ok(Arc::new(NotificationOutput::new(topic)?))
+        Ok(Arc::new(NotificationOutput::new(topic, connector.value_format)?))
     }
 }
 
 /// The output of a connector's notifications.
 pub struct NotificationOutput {
     topic: OutputTopic,
-    value: Framed,
+    value: ValueWriter,
 }
 
 impl NotificationOutput {
@@ -67,9 +67,10 @@ impl NotificationOutput {
     ///
     /// # Errors
     /// When the built-in schema cannot be compiled, which a test excludes.
-    pub fn new(topic: OutputTopic) -> Result<Self, SchemaError> {
+    pub fn new(topic: OutputTopic, format: ValueFormat) -> Result<Self, SchemaError> {
         static VALUE: SchemaWriter = SchemaWriter::new();
-        Ok(Self { topic, value: Framed::single_object(&VALUE, NOTIFICATION_NAME, NOTIFICATION_SCHEMA)? })
+        let value = ValueWriter::new(format, &VALUE, NOTIFICATION_NAME, NOTIFICATION_SCHEMA)?;
+        Ok(Self { topic, value })
     }
 }
 
@@ -98,7 +99,7 @@ impl Output for NotificationOutput {
             headers: vec![
                 ("kvs.stream", stream_name.to_owned()),
                 ("kvs.notification", notification.kind().to_owned()),
-                ("content-type", CONTENT_TYPE.to_owned()),
+                ("content-type", self.value.content_type().to_owned()),
             ],
             timestamp_ms: Some(now_ms),
             sequence: None,

@@ -11,9 +11,13 @@ pub const KEY_SCHEMA: &str = include_str!("../../schemas/fragment-key.avsc");
 /// The schema of notifications.
 pub const NOTIFICATION_SCHEMA: &str = include_str!("../../schemas/notification.avsc");
 
+/// The schema of metadata: a fragment's record without its payload.
+pub const METADATA_SCHEMA: &str = include_str!("../../schemas/metadata.avsc");
+
 /// The file names of the schemas, for errors.
 pub(super) const VALUE_NAME: &str = "fragment.avsc";
 pub(super) const KEY_NAME: &str = "fragment-key.avsc";
+pub(super) const METADATA_NAME: &str = "metadata.avsc";
 pub(super) const NOTIFICATION_NAME: &str = "notification.avsc";
 
 /// The media type of values and of Avro keys: Avro's name for its binary encoding.
@@ -36,6 +40,15 @@ pub fn value_schemas() -> Result<Vec<(Vec<u8>, Schema)>, SchemaError> {
         schemas.push(([&[0xC3, 0x01][..], &fingerprint].concat(), parse(schema)?));
     }
     Ok(schemas)
+}
+
+/// Returns the header of metadata, and its schema.
+///
+/// # Errors
+/// When the embedded schema cannot be parsed, which a test excludes.
+pub fn metadata_schema() -> Result<(Vec<u8>, Schema), SchemaError> {
+    let schema = Schema::parse_str(METADATA_SCHEMA).map_err(SchemaError::avro(METADATA_NAME))?;
+    Ok((single_object_header(METADATA_NAME, METADATA_SCHEMA)?, schema))
 }
 
 /// Returns the header of notifications' values, and their schema.

@@ -12,6 +12,7 @@ fn hex(schema: &str) -> String {
 fn fingerprints_are_those_that_other_readers_compute() {
     assert_eq!(hex(VALUE_SCHEMA), "c30182e08ca11dcf2b1f");
     assert_eq!(hex(KEY_SCHEMA), "c301c70345637248018f");
+    assert_eq!(hex(METADATA_SCHEMA), "c301e8ce6aef751a5737");
     assert_eq!(hex(NOTIFICATION_SCHEMA), "c3019f029d41273bd21f");
     // Java's fingerprint of the schema at the time, from issue 10.
     assert_eq!(hex(EARLIER[0].1), "c30138a434c24f242f47");
@@ -45,7 +46,13 @@ fn every_schema_of_a_value_has_a_header_of_its_own() {
     let header = RabinFingerprintHeader::from_schema(&parsed).build_header();
     let earlier: String = header[2..].iter().map(|byte| format!("{byte:02x}")).collect();
     let docs = include_str!("../../docs/RECORDS.md");
-    for fingerprint in [&earlier, &hex(VALUE_SCHEMA)[4..], &hex(KEY_SCHEMA)[4..], &hex(NOTIFICATION_SCHEMA)[4..]] {
+    for fingerprint in [
+        &earlier,
+        &hex(VALUE_SCHEMA)[4..],
+        &hex(KEY_SCHEMA)[4..],
+        &hex(METADATA_SCHEMA)[4..],
+        &hex(NOTIFICATION_SCHEMA)[4..],
+    ] {
         assert!(docs.contains(fingerprint), "{fingerprint} is not in docs/RECORDS.md");
     }
 }

@@ -7,6 +7,7 @@
 
 use kvs_client::Fragment;
 
+use super::kind::Origin;
 use crate::kafka::TopicFacts;
 use crate::model::RecordTimestamp;
 
@@ -56,6 +57,11 @@ impl TimestampPolicy {
             before_max_ms: topic.number("message.timestamp.before.max.ms").unwrap_or(i64::MAX),
             after_max_ms: topic.number("message.timestamp.after.max.ms").unwrap_or(3_600_000),
         }
+    }
+
+    /// Returns the time of a fragment's record, which is its ingest time if the broker has refused another one.
+    pub(crate) fn time_of(&self, origin: &Origin<'_>, fragment: &Fragment) -> Chosen {
+        if origin.ingest_time { Chosen::ingest(origin.now_ms) } else { self.choose(fragment, origin.now_ms) }
     }
 
     pub(crate) fn choose(&self, fragment: &Fragment, now_ms: i64) -> Chosen {

@@ -18,6 +18,7 @@ mod kafka_trouble;
 mod kills;
 mod logging;
 mod media;
+mod metadata;
 mod one_stream;
 mod open_files;
 mod operations;

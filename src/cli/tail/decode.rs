@@ -1,15 +1,17 @@
-//! Decodes a record's value.
+//! Decodes a record's value: a fragment, its metadata, or a notification, in Avro or JSON.
 
 use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::types::Value;
+use serde_json::Value as Json;
 
-use crate::output::{SchemaError, notification_schema, value_schemas};
+use crate::output::{SchemaError, metadata_schema, notification_schema, value_schemas};
 
 /// A decoded record of one of our topics.
 pub(super) enum Decoded {
+    /// A fragment, or its metadata.
     Fragment(Box<Fragment>),
     /// All fields of a notification, in the schema's form.
-    Notification(serde_json::Value),
+    Notification(Json),
 }
 
 /// The parts of a fragment that are shown.
@@ -28,7 +30,9 @@ pub(super) struct Fragment {
     pub(super) codecs: Vec<String>,
     pub(super) tags: Vec<(String, String)>,
     pub(super) content_type: String,
-    pub(super) payload: Vec<u8>,
+    pub(super) size_bytes: u64,
+    /// `None`: the record is metadata.
+    pub(super) payload: Option<Vec<u8>>,
 }
 
 /// Reasons why a value cannot be read.
@@ -36,8 +40,10 @@ pub(super) struct Fragment {
 pub(super) enum DecodeError {
     #[error(transparent)]
     Schema(#[from] SchemaError),
-    #[error("it is not an Avro single object")]
-    NotAvro,
+    #[error("it is neither an Avro single object nor JSON")]
+    OtherFormat,
+    #[error("it is not JSON: {0}")]
+    Json(#[source] serde_json::Error),
     #[error("it was written with a schema of fingerprint {fingerprint}, which this version does not know")]
     UnknownSchema { fingerprint: String },
     #[error("{0}")]
@@ -52,10 +58,10 @@ impl From<apache_avro::Error> for DecodeError {
     }
 }
 
-/// Reads Avro single objects of our schemas, and of those with which earlier versions wrote fragments.
+/// Reads JSON, and Avro single objects of our schemas and of those with which earlier versions wrote fragments.
 pub(super) struct Decoder {
-    fragments: Vec<(Vec<u8>, GenericSingleObjectReader)>,
-    notifications: (Vec<u8>, GenericSingleObjectReader),
+    /// A reader for each schema, with the header of its values.
+    readers: Vec<(Vec<u8>, GenericSingleObjectReader)>,
 }
 
 impl Decoder {
@@ -64,52 +70,66 @@ impl Decoder {
             let reader = GenericSingleObjectReader::builder().schema(schema).header(header.clone()).build();
             Ok::<_, DecodeError>((header, reader?))
         };
-        Ok(Self {
-            fragments: value_schemas()?.into_iter().map(reader).collect::<Result<_, _>>()?,
-            notifications: reader(notification_schema()?)?,
-        })
+        let schemas = value_schemas()?.into_iter().chain([metadata_schema()?, notification_schema()?]);
+        Ok(Self { readers: schemas.map(reader).collect::<Result<_, _>>()? })
     }
 
     pub(super) fn decode(&self, mut bytes: &[u8]) -> Result<Decoded, DecodeError> {
-        let mut known = self.fragments.iter().chain([&self.notifications]);
-        let (header, reader) = known.find(|(header, _)| bytes.starts_with(header)).ok_or_else(|| unknown(bytes))?;
-        let value = reader.read_value(&mut bytes)?;
-        if *header == self.notifications.0 {
-            let fields = serde_json::Value::try_from(value)?;
-            return Ok(Decoded::Notification(fields));
+        if bytes.first() == Some(&b'{') {
+            return decoded(serde_json::from_slice(bytes).map_err(DecodeError::Json)?, None);
         }
-        let Value::Record(fields) = value else { return Err(DecodeError::Shape { expected: "fields" }) };
-        fragment(fields).map(|fragment| Decoded::Fragment(Box::new(fragment)))
+        let known = self.readers.iter().find(|(header, _)| bytes.starts_with(header));
+        let (_, reader) = known.ok_or_else(|| unknown(bytes))?;
+        let mut value = reader.read_value(&mut bytes)?;
+        let payload = take_payload(&mut value);
+        decoded(Json::try_from(value)?, payload)
     }
 }
 
-fn fragment(fields: Vec<(String, Value)>) -> Result<Fragment, DecodeError> {
-    let mut fields = Fields(fields);
-    let frames = fields.array("frames");
-    let key_frames = frames.iter().filter(|frame| matches!(member(frame, "key"), Some(Value::Boolean(true)))).count();
-    let tracks = fields.array("tracks");
-    let tags = fields.array("tags");
-    let pair = |tag: &Value| Some((as_text(member(tag, "name")?)?, as_text(member(tag, "value")?)?));
-    Ok(Fragment {
-        sequence: fields.long("sequence"),
-        stream: fields.text("stream_name").unwrap_or_default(),
-        arn: fields.text("stream_arn"),
-        number: fields.text("fragment_number").unwrap_or_default(),
-        server_ms: fields.long("server_timestamp"),
-        producer_ms: fields.long("producer_timestamp"),
-        millis_behind_now: fields.long("millis_behind_now"),
-        complete: matches!(fields.take("complete"), Some(Value::Boolean(true))),
-        duration_ns: fields.long("duration_ns").unwrap_or(0),
+/// Takes the payload out of a record: the rest becomes JSON, in which every byte of it would be a number.
+fn take_payload(value: &mut Value) -> Option<Vec<u8>> {
+    let Value::Record(fields) = value else { return None };
+    let (_, payload) = fields.iter_mut().find(|(name, _)| name == "payload")?;
+    match std::mem::replace(payload, Value::Null) {
+        Value::Bytes(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+fn decoded(fields: Json, payload: Option<Vec<u8>>) -> Result<Decoded, DecodeError> {
+    if fields["fragment_number"].is_string() {
+        return Ok(Decoded::Fragment(Box::new(fragment(&fields, payload))));
+    }
+    if fields["kind"].is_string() {
+        return Ok(Decoded::Notification(fields));
+    }
+    Err(DecodeError::Shape { expected: "fragment_number and no kind" })
+}
+
+fn fragment(fields: &Json, payload: Option<Vec<u8>>) -> Fragment {
+    let text = |name: &str| fields[name].as_str().map(str::to_owned);
+    let long = |name: &str| fields[name].as_i64();
+    let items = |name: &str| fields[name].as_array().map_or(&[][..], Vec::as_slice);
+    let member = |item: &Json, name: &str| item[name].as_str().map(str::to_owned);
+    let frames = items("frames");
+    Fragment {
+        sequence: long("sequence"),
+        stream: text("stream_name").unwrap_or_default(),
+        arn: text("stream_arn"),
+        number: text("fragment_number").unwrap_or_default(),
+        server_ms: long("server_timestamp"),
+        producer_ms: long("producer_timestamp"),
+        millis_behind_now: long("millis_behind_now"),
+        complete: fields["complete"] == true,
+        duration_ns: long("duration_ns").unwrap_or(0),
         frames: frames.len(),
-        key_frames,
-        codecs: tracks.iter().filter_map(|track| as_text(member(track, "codec_id")?)).collect(),
-        tags: tags.iter().filter_map(pair).collect(),
-        content_type: fields.text("content_type").unwrap_or_default(),
-        payload: match fields.take("payload") {
-            Some(Value::Bytes(payload)) => payload,
-            _ => return Err(DecodeError::Shape { expected: "payload" }),
-        },
-    })
+        key_frames: frames.iter().filter(|frame| frame["key"] == true).count(),
+        codecs: items("tracks").iter().filter_map(|track| member(track, "codec_id")).collect(),
+        tags: items("tags").iter().filter_map(|tag| Some((member(tag, "name")?, member(tag, "value")?))).collect(),
+        content_type: text("content_type").unwrap_or_default(),
+        size_bytes: fields["size_bytes"].as_u64().unwrap_or(0),
+        payload,
+    }
 }
 
 fn unknown(bytes: &[u8]) -> DecodeError {
@@ -118,53 +138,7 @@ fn unknown(bytes: &[u8]) -> DecodeError {
             let fingerprint = fingerprint[..8].iter().map(|byte| format!("{byte:02x}")).collect();
             DecodeError::UnknownSchema { fingerprint }
         }
-        _ => DecodeError::NotAvro,
-    }
-}
-
-struct Fields(Vec<(String, Value)>);
-
-impl Fields {
-    /// Takes a field's value out of its union; `None` for null.
-    fn take(&mut self, name: &str) -> Option<Value> {
-        let (_, value) = self.0.iter_mut().find(|(field, _)| field == name)?;
-        match std::mem::replace(value, Value::Null) {
-            Value::Union(_, inner) => Some(*inner).filter(|inner| !matches!(inner, Value::Null)),
-            value => Some(value),
-        }
-    }
-
-    fn text(&mut self, name: &str) -> Option<String> {
-        match self.take(name)? {
-            Value::String(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    fn long(&mut self, name: &str) -> Option<i64> {
-        match self.take(name)? {
-            Value::Long(value) | Value::TimestampMillis(value) => Some(value),
-            _ => None,
-        }
-    }
-
-    fn array(&mut self, name: &str) -> Vec<Value> {
-        match self.take(name) {
-            Some(Value::Array(items)) => items,
-            _ => Vec::new(),
-        }
-    }
-}
-
-fn member<'v>(record: &'v Value, name: &str) -> Option<&'v Value> {
-    let Value::Record(fields) = record else { return None };
-    fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
-}
-
-fn as_text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        _ => None,
+        _ => DecodeError::OtherFormat,
     }
 }
 

@@ -6,6 +6,7 @@ use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
 
 use super::*;
+use crate::model::ValueFormat;
 
 /// A value as version 0.1 wrote it until November 2026.
 fn earlier() -> Vec<u8> {
@@ -43,7 +44,7 @@ fn what_earlier_versions_wrote_is_read() {
     assert_eq!(bytes[..10], [0xC3, 0x01, 0x4f, 0x4a, 0x67, 0x91, 0x3c, 0x2b, 0x67, 0x03]);
     let Decoded::Fragment(decoded) = Decoder::new().unwrap().decode(&bytes).unwrap() else { panic!("no fragment") };
     assert_eq!((decoded.stream.as_str(), decoded.number.as_str(), decoded.sequence), ("door", "913", None));
-    assert_eq!(decoded.payload, b"mkv");
+    assert_eq!((decoded.payload.as_deref(), decoded.size_bytes), (Some(&b"mkv"[..]), 3));
 }
 
 #[test]
@@ -51,7 +52,9 @@ fn what_cannot_be_read_is_said() {
     let decoder = Decoder::new().unwrap();
     let said = |bytes: &[u8]| decoder.decode(bytes).err().unwrap().to_string();
     assert!(said(&[0xC3, 0x01, 1, 2, 3, 4, 5, 6, 7, 8, 9]).contains("fingerprint 0102030405060708"));
-    assert!(said(b"{}").contains("not an Avro single object"));
+    assert!(said(b"<x/>").contains("neither an Avro single object nor JSON"));
+    assert!(said(b"{}").contains("it has no fragment_number and no kind"));
+    assert!(said(b"{").contains("it is not JSON"));
     assert!(!said(&earlier()[..20]).is_empty());
 }
 
@@ -59,7 +62,7 @@ fn what_cannot_be_read_is_said() {
 fn a_notification_is_read_with_all_its_fields() {
     use crate::output::{Notification, NotificationOutput, Origin, Output, OutputTopic};
     let partitions = std::sync::Arc::new(crate::kafka::DataTopic::new("n", 1));
-    let output = NotificationOutput::new(OutputTopic { name: "n".into(), partitions }).unwrap();
+    let output = NotificationOutput::new(OutputTopic { name: "n".into(), partitions }, ValueFormat::Avro).unwrap();
     let key = std::sync::Arc::new(crate::model::OffsetKey::of_stream("cameras", "door"));
     let (stream_name, now_ms) = ("door", 1_511_852_109_000);
     let origin = Origin { key: &key, stream_name, stream_arn: None, now_ms, ingest_time: false };

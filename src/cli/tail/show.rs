@@ -62,7 +62,7 @@ impl Printer {
     }
 
     fn row(&mut self, fragment: &Fragment, timestamp_ms: Option<i64>) -> String {
-        self.bytes += fragment.payload.len() as u64;
+        self.bytes += fragment.size_bytes;
         let mut text = String::new();
         if self.rows.is_multiple_of(HEAD_EVERY) {
             text = format!(
@@ -80,7 +80,7 @@ impl Printer {
             fragment.producer_ms.map_or("-".to_owned(), time_text),
             fragment.duration_ns as f64 / 1e9,
             fragment.frames,
-            fragment.payload.len() as f64 / 1e3,
+            fragment.size_bytes as f64 / 1e3,
             if fragment.complete { "" } else { "  incomplete" },
         )
     }
@@ -104,7 +104,7 @@ fn json_line(fragment: &Fragment, partition: i32, offset: i64, timestamp_ms: Opt
         "codecs": fragment.codecs,
         "tags": tags,
         "content_type": fragment.content_type,
-        "size_bytes": fragment.payload.len(),
+        "size_bytes": fragment.size_bytes,
         "partition": partition,
         "offset": offset,
         "record_timestamp_ms": timestamp_ms,
@@ -135,7 +135,11 @@ pub(super) fn save(folder: &Path, fragment: &Fragment) -> Result<(), String> {
     // A name may have 255 bytes; a number has up to 128.
     let stream: String = fragment.stream.chars().take(120).collect();
     let file = folder.join(format!("{stream}-{}.mkv", fragment.number));
-    std::fs::write(&file, &fragment.payload).map_err(|error| format!("{}: {error}", file.display()))
+    // The topic of the metadata has no media.
+    let Some(payload) = &fragment.payload else {
+        return Err(format!("fragment {}: the record is its metadata and has no media", fragment.number));
+    };
+    std::fs::write(&file, payload).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 #[cfg(test)]

@@ -28,5 +28,11 @@ pub fn topics<'a>(worker: Option<&'a WorkerConfig>, connector: &'a ConnectorConf
         setting: "notifications.topic",
         is_workers: true,
     });
-    std::iter::once(own).chain(notifications).collect()
+    let metadata = connector.metadata_topic.as_deref().map(|name| ConnectorTopic {
+        output: OutputId::METADATA,
+        name,
+        setting: "metadata.topic",
+        is_workers: false,
+    });
+    std::iter::once(own).chain(metadata).chain(notifications).collect()
 }

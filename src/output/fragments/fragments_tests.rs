@@ -7,7 +7,7 @@ use kvs_mkv::{ChunkWriter, Event, FrameData, LeadingTags, Splitter, Timestamp, T
 use super::*;
 use crate::model::{OffsetKey, RecordTimestamp, VALUE_HEADROOM_BYTES};
 use crate::output::framing::single_object_header;
-use crate::output::schema::{VALUE_NAME, VALUE_SCHEMA};
+use crate::output::schema::{KEY_SCHEMA, VALUE_NAME, VALUE_SCHEMA};
 
 fn fragment(producer_ms: i64) -> Fragment {
     let writer = ChunkWriter::new("tests");

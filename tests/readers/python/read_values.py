@@ -1,6 +1,7 @@
-"""Reads single objects with fastavro, and orders fragment numbers with DuckDB and SQLite.
+"""Reads single objects with fastavro, and asks DuckDB and SQLite.
 
-SCHEMA VALUE prints the fields; order QUERY NUMBER… prints fragment numbers as the query orders them.
+SCHEMA VALUE prints the fields; order QUERY NUMBER… prints fragment numbers as the query orders them; query QUERY prints the
+rows that DuckDB returns.
 """
 
 import hashlib
@@ -49,7 +50,14 @@ def order(query, numbers):
         print(*[row[0] for row in database.execute(query).fetchall()])
 
 
+def query(text):
+    for row in duckdb.connect().execute(text).fetchall():
+        print(*row)
+
+
 if sys.argv[1] == "order":
     order(sys.argv[2], sys.argv[3:])
+elif sys.argv[1] == "query":
+    query(sys.argv[2])
 else:
     read(*sys.argv[1:])

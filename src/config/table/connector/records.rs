@@ -6,11 +6,16 @@ use crate::config::table::definition::Importance::{High, Low};
 use crate::config::table::definition::{Choice, Definition, value};
 use crate::config::table::key::{Key, Optional, key, settings};
 use crate::config::table::value as parse;
-use crate::model::{KeyFormat, RecordTimestamp};
+use crate::model::{KeyFormat, RecordTimestamp, ValueFormat};
 
 const KEY_FORMATS: &[Choice] = &[
     value("string", "writes the fragment number as text").or_class("StringConverter"),
     value("avro", "writes it as an Avro string in the single-object encoding (schemas/fragment-key.avsc)"),
+];
+
+const VALUE_FORMATS: &[Choice] = &[
+    value("avro", "writes Avro in the single-object encoding (schemas/metadata.avsc, schemas/notification.avsc)"),
+    value("json", "writes JSON with the same fields: times in milliseconds since 1970, bytes in base64"),
 ];
 
 /// Converters that write keys in a way that does not exist here.
@@ -35,6 +40,22 @@ settings! {
                 "Topic that the fragments are written to; consumers have to read it with \
                  isolation.level=read_committed. Created if it does not exist. It must be none of the worker's own \
                  topics.",
+            );
+        METADATA_TOPIC: Optional<String> = key("metadata.topic", "Topic for metadata")
+            .optional_topic()
+            .same_everywhere()
+            .group(Records)
+            .doc(
+                "Topic for the fragments without their media, about 1 KB each, written in the transaction of the fragment: \
+                 for queries that need no video. Created if it does not exist, like the topic of the fragments. Without \
+                 this setting there is no such topic.",
+            );
+        VALUE_FORMAT: Key<ValueFormat> = key("value.format", "Value format")
+            .choice("avro", VALUE_FORMATS, &[ValueFormat::Avro, ValueFormat::Json])
+            .group(Records)
+            .doc(
+                "How the values of metadata and of notifications are written. Fragments are always written in Avro, \
+                 because JSON cannot contain their media.",
             );
         KEY_CONVERTER: Key<KeyFormat> = key("key.converter", "Key format")
             .choice("string", KEY_FORMATS, &[KeyFormat::Text, KeyFormat::Avro])

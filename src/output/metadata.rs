@@ -1,0 +1,125 @@
+//! The metadata output: one record for each fragment, without the payload.
+//!
+//! **Contract.** Key, partition and timestamp are chosen as for the fragment's record; the value is
+//! `schemas/metadata.avsc`, in Avro or as JSON. The headers are those of the fragment's record, with the value's own `content-type`. It
+//! is written in the fragment's transaction: a fragment is published with its metadata or not at all.
+
+use std::sync::Arc;
+
+use kvs_client::Fragment;
+
+use super::envelope::{RecordKey, headers};
+use super::fields::FragmentFields;
+use super::fragments::{Fragments, RECORD_OVERHEAD_BYTES};
+use super::framing::{EncodeError, SchemaError, SchemaWriter};
+use super::kind::{Origin, Output, OutputKind, OutputSettings, OutputTopic};
+use super::schema::{METADATA_NAME, METADATA_SCHEMA};
+use super::sequenced::Sequenced;
+use super::timestamp::TimestampPolicy;
+use crate::config::ConnectorConfig;
+use crate::kafka::TopicFacts;
+use crate::kafka::topics::TopicPlan;
+use crate::model::{KeyFormat, OnRefused, OutputId, Publication, Record, RecordOutput, SequencePrefix, ValueFormat};
+
+/// JSON needs more room than Avro: a frame of the index takes about 100 bytes instead of 13.
+const JSON_FACTOR: usize = 8;
+
+/// The kind of outputs for metadata.
+pub(super) struct Metadata;
+
+impl OutputKind for Metadata {
+    fn id(&self) -> OutputId {
+        OutputId::METADATA
+    }
+
+    fn on_refused(&self) -> OnRefused {
+        OnRefused::FailStream
+    }
+
+    fn topic_plan(&self, name: &str, settings: &OutputSettings<'_>) -> TopicPlan {
+        let mut plan = Fragments.topic_plan(name, settings);
+        plan.settings.name = "metadata.topic";
+        let size_bytes = match settings.connector.value_format {
+            ValueFormat::Avro => RECORD_OVERHEAD_BYTES,
+            ValueFormat::Json => RECORD_OVERHEAD_BYTES * JSON_FACTOR,
+        };
+        const LIMIT: &str = "max.message.bytes";
+        if !settings.connector.topic_config.contains_key(LIMIT) {
+            plan.config.insert(LIMIT.to_owned(), size_bytes.to_string());
+        }
+        plan
+    }
+
+    fn open(
+        &self,
+        connector: &ConnectorConfig,
+        topic: OutputTopic,
+        facts: &TopicFacts,
+    ) -> Result<Arc<dyn Output>, SchemaError> {
+        let timestamps = TimestampPolicy::new(connector.record_timestamp, facts);
+        Ok(Arc::new(MetadataOutput::new(topic, connector.key_format, connector.value_format, timestamps)?))
+    }
+}
+
+/// The output of a connector's metadata.
+pub struct MetadataOutput {
+    topic: OutputTopic,
+    timestamps: TimestampPolicy,
+    key: RecordKey,
+    value: Arc<Sequenced>,
+}
+
+impl MetadataOutput {
+    /// Creates the output to a topic.
+    ///
+    /// # Errors
+    /// When a built-in schema cannot be compiled, which a test excludes.
+    pub fn new(
+        topic: OutputTopic,
+        keys: KeyFormat,
+        format: ValueFormat,
+        timestamps: TimestampPolicy,
+    ) -> Result<Self, SchemaError> {
+        static VALUE: SchemaWriter = SchemaWriter::new();
+        let value = Sequenced::new(&VALUE, format, METADATA_NAME, METADATA_SCHEMA, None)?;
+        Ok(Self { topic, timestamps, key: RecordKey::new(keys)?, value: Arc::new(value) })
+    }
+}
+
+impl Output for MetadataOutput {
+    fn of_record(&self) -> RecordOutput {
+        RecordOutput { id: Metadata.id(), on_refused: Metadata.on_refused() }
+    }
+
+    fn topic(&self) -> &OutputTopic {
+        &self.topic
+    }
+
+    fn project(
+        &self,
+        origin: &Origin<'_>,
+        partition: i32,
+        fragment: &mut Fragment,
+        content_type: &str,
+        publication: &mut Publication,
+    ) -> Result<(), EncodeError> {
+        let number = fragment.number.as_str();
+        let mut value = Vec::new();
+        self.value.append("the metadata", &mut value, &FragmentFields::of(origin, content_type, fragment))?;
+        publication.records.push(Record {
+            output: Some(self.of_record()),
+            topic: Arc::clone(&self.topic.name),
+            partition,
+            key: self.key.bytes(number)?,
+            value: Some(value.into()),
+            headers: headers(origin, number, content_type, self.value.content_type()),
+            timestamp_ms: Some(self.timestamps.time_of(origin, fragment).millis),
+            sequence: Some(Arc::clone(&self.value) as Arc<dyn SequencePrefix>),
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "metadata_tests.rs"]
+mod tests;

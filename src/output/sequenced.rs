@@ -1,0 +1,117 @@
+//! Values that begin with the fragment's sequence, which only the shard's owner knows.
+//!
+//! **Contract.** A value is written without its first field, the sequence. The owner puts that in front
+//! ([`SequencePrefix`]), so that nothing is encoded or copied twice.
+
+use std::fmt;
+
+use apache_avro::Schema;
+use serde::Serialize;
+use serde_json::json;
+
+use super::framing::{EncodeError, Framed, SchemaError, SchemaWriter, ValueWriter};
+use crate::model::{SequencePrefix, ValueFormat};
+
+/// A field that a schema ends with and that is written by other means.
+pub(super) const PAYLOAD: &str = "payload";
+
+/// Writes values of one schema without their first field.
+pub(super) struct Sequenced(ValueWriter);
+
+impl Sequenced {
+    /// Creates a writer of a schema whose first field is the sequence. The fields in `apart`, at its end, are written by other
+    /// means.
+    ///
+    /// # Errors
+    /// When the built-in schema cannot be compiled, or does not begin and end like this, which a test excludes.
+    pub(super) fn new(
+        writer: &'static SchemaWriter,
+        format: ValueFormat,
+        name: &'static str,
+        text: &str,
+        apart: Option<&'static str>,
+    ) -> Result<Self, SchemaError> {
+        Ok(Self(match format {
+            ValueFormat::Json => ValueWriter::Json,
+            ValueFormat::Avro => {
+                ValueWriter::Avro(Framed::part_of_single_object(writer, name, text, || part(name, text, apart))?)
+            }
+        }))
+    }
+
+    /// Returns the media type of the values.
+    pub(super) fn content_type(&self) -> &'static str {
+        self.0.content_type()
+    }
+
+    /// Appends the fields to `value`, without the sequence.
+    ///
+    /// # Errors
+    /// When a field does not fit the schema.
+    pub(super) fn append(
+        &self,
+        what: &'static str,
+        value: &mut Vec<u8>,
+        fields: &impl Serialize,
+    ) -> Result<(), EncodeError> {
+        match &self.0 {
+            ValueWriter::Avro(framed) => framed.append(what, value, fields),
+            ValueWriter::Json => {
+                let begin = value.len();
+                serde_json::to_writer(&mut *value, fields).map_err(EncodeError::of(what))?;
+                // The sequence comes behind the brace.
+                value.remove(begin);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Returns a schema without its first field, and without its last one if that is written apart.
+fn part(name: &'static str, text: &str, apart: Option<&'static str>) -> Result<Schema, SchemaError> {
+    let shape = |expected| SchemaError::Shape { name, expected };
+    let mut schema: serde_json::Value = serde_json::from_str(text).map_err(SchemaError::json(name))?;
+    let is = |field: &serde_json::Value, name: &str, kind| field["name"] == name && field["type"] == kind;
+    let fields =
+        schema["fields"].as_array_mut().filter(|fields| fields.len() > 2).ok_or(shape("it must have fields"))?;
+    if !is(&fields.remove(0), "sequence", json!(["null", "long"])) {
+        return Err(shape("its first field must be the sequence"));
+    }
+    if let Some(last) = apart
+        && fields.pop().is_none_or(|field| !is(&field, last, "bytes".into()))
+    {
+        return Err(shape("its last field must be the payload"));
+    }
+    Schema::parse(&schema).map_err(SchemaError::avro(name))
+}
+
+impl fmt::Debug for Sequenced {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Sequenced")
+    }
+}
+
+impl SequencePrefix for Sequenced {
+    fn prefix(&self, sequence: i64) -> Vec<u8> {
+        match &self.0 {
+            ValueWriter::Json => format!("{{\"sequence\":{sequence},").into_bytes(),
+            ValueWriter::Avro(framed) => {
+                let mut prefix = framed.header.clone();
+                // The branch of the union, then the number.
+                write_long(&mut prefix, 1);
+                write_long(&mut prefix, sequence);
+                prefix
+            }
+        }
+    }
+}
+
+/// Appends a long: zig-zag, seven bits at a time (Avro specification, "Binary encoding").
+pub(super) fn write_long(out: &mut Vec<u8>, value: i64) {
+    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+}

@@ -1,0 +1,105 @@
+//! The topic of the metadata: each fragment without its media, in the transaction of the fragment.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use kvs_harness::topic::{exists, read_raw};
+use kvs_harness::{Connector, Isolation, Kafka, read_topic, wait_for};
+use kvs_simulator::Pace;
+use serde_json::Value;
+
+use crate::rest::{bare, config};
+use crate::stage::{Stage, program};
+
+const FRAGMENTS: usize = 400;
+
+/// A record of one of the two topics: stream, number, sequence, size of the media.
+type Row = (String, String, Option<i64>, usize);
+
+/// What `tail` prints of a committed topic, a JSON value a record.
+fn tail(stage: &Stage, kafka: &Kafka, topic: &str) -> Vec<Value> {
+    let (servers, group) = (format!("bootstrap.servers={}", kafka.bootstrap()), format!("group.id={}", stage.group()));
+    let output = Command::new(program())
+        .args(["tail", "--json", "--from", "beginning", "--until-end", "--topic", topic])
+        .args(["--set", &servers, "--set", &group])
+        .output()
+        .unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn by_stream(rows: impl Iterator<Item = Row>) -> BTreeMap<String, Vec<Row>> {
+    let mut streams: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    for row in rows {
+        streams.entry(row.0.clone()).or_default().push(row);
+    }
+    streams
+}
+
+/// The same fragments stand in both topics, in the same order, each with the same sequence.
+fn expect_both_alike(stage: &Stage, kafka: &Kafka, metadata: &str) {
+    let fragments = read_topic(kafka.bootstrap(), &stage.topic(), Isolation::Committed);
+    let of_fragments =
+        by_stream(fragments.into_iter().map(|seen| (seen.stream, seen.number, seen.sequence, seen.size_bytes)));
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let of_metadata = by_stream(tail(stage, kafka, metadata).into_iter().map(|seen| {
+        let size_bytes = usize::try_from(seen["size_bytes"].as_u64().unwrap()).unwrap();
+        (text(&seen["stream"]), text(&seen["fragment_number"]), seen["sequence"].as_i64(), size_bytes)
+    }));
+    assert!(of_fragments.values().all(|rows| rows.len() == FRAGMENTS), "{:?}", of_fragments.values().map(Vec::len));
+    for (stream, rows) in &of_fragments {
+        let sequences = rows.iter().map(|(.., sequence, _)| *sequence);
+        assert!(sequences.eq((0..FRAGMENTS as i64).map(Some)), "{stream}");
+    }
+    assert!(of_fragments == of_metadata, "the two topics differ");
+}
+
+#[test]
+fn a_fragment_is_published_with_its_metadata_or_not_at_all() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("metadata", 2));
+    let file = stage.recording(FRAGMENTS, 5, 2_000);
+    for stream in ["a", "b"] {
+        stage.add(stream, &file, 1, Pace::FragmentsPerSecond(40.0));
+    }
+    let metadata = format!("{}-metadata", stage.name);
+    let connector = stage.connector(&["a", "b"]).set("metadata.topic", &metadata);
+    let settings = stage.worker(kafka).set("session.timeout.ms", "1500");
+    let mut worker = stage.start(&settings, &connector);
+    worker.wait_healthy();
+    for _ in 0..3 {
+        // Counted by each process anew.
+        wait_for("fragments", || worker.metric("kvs_connect_fragments_total") > 20.0);
+        worker.kill();
+        worker.restart(program());
+    }
+    wait_for("the files", || ["a", "b"].iter().all(|stream| stage.held(stream).len() == FRAGMENTS));
+    stage.expect_all(kafka, &["a", "b"]);
+    expect_both_alike(&stage, kafka, &metadata);
+    // It is one of the connector's topics for whoever asks.
+    let topics = || worker.rest("GET", "/connectors/cameras/topics", None).1["cameras"]["topics"].clone();
+    wait_for("both topics to be listed", || topics().to_string().contains(&metadata));
+}
+
+#[test]
+fn metadata_as_json_is_read_without_a_decoder() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("metadata-json", 2));
+    stage.add("a", &stage.recording(FRAGMENTS, 5, 2_000), 1, Pace::Max);
+    let metadata = format!("{}-metadata", stage.name);
+    let worker: Connector = bare(&stage, kafka);
+    let mut settings = config(&stage, &["a"]);
+    settings["metadata.topic"] = stage.topic().into();
+    settings["value.format"] = "json".into();
+    let (code, refused) = worker.rest("PUT", "/connectors/cameras/config", Some(&settings));
+    assert!(code == 400 && refused["message"].to_string().contains("each needs a topic of its own"), "{refused}");
+    settings["metadata.topic"] = metadata.as_str().into();
+    let (code, answer) = worker.rest("PUT", "/connectors/cameras/config", Some(&settings));
+    assert_eq!(code, 201, "{answer}");
+    wait_for("the topic", || exists(kafka.bootstrap(), &metadata));
+    stage.expect_all(kafka, &["a"]);
+    expect_both_alike(&stage, kafka, &metadata);
+    for (key, value) in read_raw(kafka.bootstrap(), &metadata) {
+        let value: Value = serde_json::from_slice(&value).unwrap();
+        assert_eq!(value["fragment_number"].as_str().map(str::as_bytes), Some(&key[..]));
+        assert_eq!(value["frames"].as_array().map(Vec::len), Some(5));
+    }
+}
