@@ -23,7 +23,7 @@ use crate::model::Contract;
 use crate::shard::ConfigOffset;
 
 pub(super) use shards::EditedShards;
-pub use shards::{Alterations, Offsets, UnreadableOffset};
+pub use shards::{Alterations, Offsets};
 use topic::OwnTopics;
 
 /// Reads and alters offsets in the shards of the offsets topics.
