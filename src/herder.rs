@@ -34,7 +34,7 @@ use crate::telemetry::{self, Metrics};
 
 pub(crate) use changes::Changes;
 pub use connectors::{TaskInfo, tasks_of};
-pub use editor::{Alterations, Offsets, UnreadableOffset};
+pub use editor::{Alterations, Offsets};
 pub use error::{OffsetsError, OperationError};
 pub use health::Health;
 pub(crate) use phase::{Member, Phase};

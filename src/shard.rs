@@ -45,6 +45,7 @@ mod refused_topics;
 mod report;
 mod sources;
 pub mod transaction;
+mod unreadable;
 
 #[cfg(test)]
 mod acquire_tests;
@@ -67,3 +68,4 @@ pub use positions::SharedPositions;
 pub use recover::Positions;
 pub use report::OwnerReport;
 pub use sources::{Sources, StartContext};
+pub use unreadable::{ShardRefusal, UnreadableRecord};

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 
 use super::failure::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure};
 use crate::config::WorkerConfig;
@@ -43,13 +44,24 @@ pub(super) fn connect(worker: &WorkerConfig) -> Result<BaseConsumer<LogContext>,
     Ok(consumer)
 }
 
+/// Reasons why a topic cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TopicReadError {
+    /// Kafka's client has failed.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// Kafka describes no such topic to this user.
+    #[error("the topic does not exist, or may not be read")]
+    NotFound,
+}
+
 /// Returns the partitions of a topic.
 ///
 /// # Errors
-/// Kafka's error, or that the topic does not exist.
-pub(super) fn partitions(consumer: &BaseConsumer<LogContext>, topic: &str) -> Result<Vec<i32>, String> {
-    let metadata = consumer.fetch_metadata(Some(topic), CALL_TIMEOUT).map_err(|error| error.to_string())?;
+/// Kafka's error, or `NotFound`.
+pub(super) fn partitions(consumer: &BaseConsumer<LogContext>, topic: &str) -> Result<Vec<i32>, TopicReadError> {
+    let metadata = consumer.fetch_metadata(Some(topic), CALL_TIMEOUT)?;
     let found = metadata.topics().first().filter(|found| found.error().is_none() && !found.partitions().is_empty());
-    let found = found.ok_or("the topic does not exist, or may not be read")?;
+    let found = found.ok_or(TopicReadError::NotFound)?;
     Ok(found.partitions().iter().map(|partition| partition.id()).collect())
 }

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 #[test]
-fn what_would_reach_no_kafka_is_refused_by_its_key() {
+fn settings_that_could_not_reach_kafka_are_refused_with_their_key() {
     let load = |settings: &[(&str, &str)]| {
         let servers = ("bootstrap.servers".to_owned(), "k:9092".to_owned());
         let given = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));

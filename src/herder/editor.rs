@@ -24,7 +24,7 @@ use crate::shard::ConfigOffset;
 use crate::supervision::{self, Part};
 
 pub(super) use shards::EditedShards;
-pub use shards::{Alterations, Offsets, UnreadableOffset};
+pub use shards::{Alterations, Offsets};
 use topic::OwnTopics;
 
 /// Reads and alters offsets in the shards of the offsets topics.

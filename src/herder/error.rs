@@ -4,7 +4,7 @@ use rdkafka::error::KafkaError;
 
 use crate::cluster::{ChangeError, Refusal};
 use crate::kafka::TopicError;
-use crate::kafka::storage_topics::StorageTopicError;
+use crate::kafka::storage_topics::{MissingOffsetsTopic, StorageTopicError};
 use crate::model::{LogError, ShardId};
 use crate::shard::moving::MoveError;
 use crate::shard::recover::RecoverError;
@@ -126,14 +126,8 @@ pub enum OffsetsTopicError {
     #[error("Kafka's client rejects the settings: {0}")]
     Client(#[from] KafkaError),
     /// The topic does not exist, and connectors have their offsets in it.
-    #[error(
-        "topic {topic} (offsets.storage.topic): it no longer exists, and the positions of the streams are lost with it: \
-         restore it; or delete the connector and create it again with another topic, and its streams start over"
-    )]
-    Missing {
-        /// The topic.
-        topic: String,
-    },
+    #[error(transparent)]
+    Missing(#[from] MissingOffsetsTopic),
     /// The topic cannot be looked up or created, or is not compacted.
     #[error(transparent)]
     Storage(#[from] StorageTopicError),

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::acquire::{Acquired, acquire, contend};
 use super::recover::{CONFIG_OFFSET_KEY, EPOCH_BASE_KEY, RecoverError, Recovered};
-use super::{ConfigOffset, ShardLease};
+use super::{ConfigOffset, ShardLease, UnreadableRecord};
 use crate::model::log::write_transaction;
 use crate::model::{Contract, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset, sequence};
 
@@ -55,7 +55,7 @@ pub struct TakenOut {
 }
 
 /// Reasons why offsets were not moved.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum MoveError {
     /// A shard cannot be read or written.
     #[error("shard {shard} of topic {topic}: {source}")]
@@ -68,14 +68,14 @@ pub enum MoveError {
         source: Box<RecoverError>,
     },
     /// An offset cannot be read; without it the stream would be published again.
-    #[error("shard {shard} of topic {topic}: {reason}")]
+    #[error("shard {shard} of topic {topic}: {source}")]
     Unreadable {
         /// The shard.
         shard: ShardId,
         /// Its topic.
         topic: String,
-        /// Why.
-        reason: String,
+        /// The record.
+        source: Box<UnreadableRecord>,
     },
     /// A shard has lost its records.
     #[error(
@@ -191,8 +191,8 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
                 return Err(MoveError::Lost { shard, topic: self.topic() });
             }
             let mine = |key: &OffsetKey| key.connector == connector;
-            if let Some((_, reason)) = recovered.unreadable.iter().find(|(key, _)| mine(key)) {
-                return Err(MoveError::Unreadable { shard, topic: self.topic(), reason: reason.clone() });
+            if let Some((_, record)) = recovered.unreadable.iter().find(|(key, _)| mine(key)) {
+                return Err(MoveError::Unreadable { shard, topic: self.topic(), source: Box::new(record.clone()) });
             }
             Ok(recovered)
         })?;

@@ -15,7 +15,7 @@ use super::gate::ConfigOffset;
 use super::owner::{Ended, Owner};
 use super::recover::CONFIG_OFFSET_KEY;
 use super::transaction::TransactionLimits;
-use super::{ShardLease, Sources, StartContext};
+use super::{ShardLease, ShardRefusal, Sources, StartContext};
 use crate::model::ShardId;
 use crate::model::contract::Contract;
 use crate::model::log::{LogErrorKind, TransactionalProducer};
@@ -75,7 +75,7 @@ pub(super) fn publication(number: u64) -> Publication {
 pub(super) struct Numbers {
     pub(super) started: Arc<Mutex<Vec<u64>>>,
     /// Why nothing may be pulled; one entry per start.
-    pub(super) refused: Arc<Mutex<Vec<Option<String>>>>,
+    pub(super) refused: Arc<Mutex<Vec<Option<ShardRefusal>>>>,
     failed: Arc<Mutex<Vec<String>>>,
     waited: Arc<Mutex<Vec<i64>>>,
     running: Arc<Mutex<Option<std::sync::mpsc::Sender<()>>>>,
@@ -383,7 +383,7 @@ fn a_shard_whose_first_records_were_deleted_is_not_taken_for_a_new_one() {
     drop(taken);
     let mut run = Run::start(log.clone());
     run.wait("the streams to be refused", |run| !run.sources.refused.lock().unwrap().is_empty());
-    let refused = run.sources.refused.lock().unwrap()[0].clone().unwrap();
+    let refused = run.sources.refused.lock().unwrap()[0].clone().unwrap().to_string();
     assert!(refused.contains("cleanup.policy") && refused.contains("set or reset the offsets"), "{refused}");
     run.release();
     assert_eq!(log.published().len(), published, "nothing is published again");
@@ -396,7 +396,7 @@ fn a_shard_that_is_empty_and_was_not_is_not_taken_for_a_new_one() {
     run.log.recreate(SHARD);
     run.lease.reacquire();
     run.wait("the streams to be refused", |run| run.sources.refused.lock().unwrap().iter().any(Option::is_some));
-    let refused = run.sources.refused.lock().unwrap().iter().flatten().next().unwrap().clone();
+    let refused = run.sources.refused.lock().unwrap().iter().flatten().next().unwrap().to_string();
     assert!(refused.contains("deleted and recreated"), "{refused}");
     run.release();
     let published = run.log.published();

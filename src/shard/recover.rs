@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::gate::ConfigOffset;
 use super::position_by_arn::PositionByArn;
+use super::unreadable::UnreadableRecord;
 use crate::logging::shown;
 use crate::model::ShardId;
 use crate::model::contract::{CONTRACT_KEY, Contract, ContractError};
@@ -30,7 +31,7 @@ pub const EPOCH_BASE_KEY: &[u8] = br#"["kvs-connect-lease-epoch-base"]"#;
 const SEEK_LOOK_EVERY: Duration = Duration::from_micros(200);
 
 /// The content of a shard's partition.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Recovered {
     /// The streams' offsets.
     pub positions: Positions,
@@ -40,15 +41,14 @@ pub struct Recovered {
     pub has_contract: bool,
     /// The form of the shard's transactional id, if its first transaction recorded it.
     pub id_scheme: Option<IdScheme>,
-    /// Streams whose offsets cannot be read, with the reason: treating them as missing would publish the streams again.
-    pub unreadable: HashMap<OffsetKey, String>,
+    /// Streams whose offsets or sequences cannot be read.
+    pub unreadable: HashMap<OffsetKey, UnreadableRecord>,
     /// Positions under ARNs, by those keys.
     pub by_arn: HashMap<OffsetKey, PositionByArn>,
     /// The sequence of each stream's last fragment, including streams without an offset.
     pub sequences: Sequences,
-    /// The config offset that has to be applied before anything is pulled, or why it cannot be read: treating it as
-    /// missing would let an owner that does not know of a change undo it.
-    pub config_offset: Option<Result<ConfigOffset, String>>,
+    /// The config offset that has to be applied before anything is pulled, or why it cannot be read.
+    pub config_offset: Option<Result<ConfigOffset, UnreadableRecord>>,
     /// What the shard's epochs are counted from ([`EPOCH_BASE_KEY`]); zero if no connector was moved to it.
     pub epoch_base: i64,
     /// The end of the partition when it was read, plus `epoch_base`. It grows from one acquisition to the next, and so
@@ -209,7 +209,7 @@ pub(super) fn recover_as(
 
 fn apply_sequence(
     sequences: &mut Sequences,
-    unreadable: &mut HashMap<OffsetKey, String>,
+    unreadable: &mut HashMap<OffsetKey, UnreadableRecord>,
     key: OffsetKey,
     value: Option<&[u8]>,
 ) {
@@ -218,14 +218,7 @@ fn apply_sequence(
         // The sequence is in the offset again.
         None => {}
         Some(Ok(found)) => sequences.found(&key, found),
-        Some(Err(reason)) => {
-            let reason = format!(
-                "the sequence of stream {} of connector {} cannot be read ({reason}): set or reset the stream's offset, \
-                 which rewrites it",
-                key.stream, key.connector
-            );
-            unreadable.insert(key, reason);
-        }
+        Some(Err(source)) => _ = unreadable.insert(key.clone(), UnreadableRecord::Sequence { key, source }),
     }
 }
 
@@ -317,13 +310,7 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
     }
     if key == CONFIG_OFFSET_KEY {
         recovered.config_offset = value.map(|value| {
-            serde_json::from_slice(value).map_err(|error| {
-                format!(
-                    "the offset of the config log that its shard waits for cannot be read ({error}); it was written by \
-                     another program, or by a later version: stop the connector, and set or reset the offset of this \
-                     stream, which rewrites it"
-                )
-            })
+            serde_json::from_slice(value).map_err(|error| UnreadableRecord::ConfigOffset { source: error.into() })
         });
         return Ok(());
     }
@@ -353,16 +340,13 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
             }
             recovered.positions.insert(offset_key, offset);
         }
-        Some(Err(reason)) => {
+        Some(Err(source)) => {
             // Altering the offset continues the sequence.
             if let Some(Ok(sequence)) = value.map(sequence::value_from_bytes) {
                 recovered.sequences.found(&offset_key, sequence);
             }
-            let reason = format!(
-                "the offset of {} cannot be read ({reason}): set it, or reset it to start over",
-                String::from_utf8_lossy(key)
-            );
-            recovered.unreadable.insert(offset_key, reason);
+            let key = String::from_utf8_lossy(key).into_owned();
+            recovered.unreadable.insert(offset_key, UnreadableRecord::Offset { key, source });
         }
     }
     Ok(())

@@ -19,7 +19,7 @@ use super::startup;
 use super::unusable_topic::UnusableTopic;
 use crate::cluster::ConfigLog;
 use crate::config::RestartPolicy;
-use crate::kafka::storage_topics::COMPACTED;
+use crate::kafka::storage_topics::{COMPACTED, MissingOffsetsTopic};
 use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Subscription, Topics};
 use crate::model::{Contract, ShardCount};
 use crate::shard::{OwnerContext, OwnerSettings};
@@ -232,7 +232,7 @@ impl OffsetsTopics {
         let named = || topic.to_owned();
         let partitions = self.parts.topics.partitions(topic).await;
         let partitions = partitions.map_err(|source| UnusableTopic::NotKnown { topic: named(), source })?;
-        let count = partitions.and_then(ShardCount::new).ok_or_else(|| UnusableTopic::Missing { topic: named() })?;
+        let count = partitions.and_then(ShardCount::new).ok_or_else(|| MissingOffsetsTopic { topic: named() })?;
         // Without the permission to ask, the check is skipped.
         if let Ok(Some(policy)) = self.parts.topics.cleanup_policy(topic).await
             && policy != COMPACTED

@@ -2,7 +2,7 @@
 
 use super::WorkerError;
 use crate::kafka::TopicError;
-use crate::kafka::storage_topics::{LOSES_OFFSETS, not_compacted};
+use crate::kafka::storage_topics::{LOSES_OFFSETS, MissingOffsetsTopic, not_compacted};
 use crate::kafka::watch::TopicTrouble;
 use crate::shard::recover::RecoverError;
 
@@ -24,14 +24,8 @@ pub(super) enum UnusableTopic {
         source: TopicError,
     },
     /// The topic does not exist.
-    #[error(
-        "topic {topic} (offsets.storage.topic): it no longer exists, and the positions of the streams are lost with it: \
-         restore it; or delete the connector and create it again with another topic, and its streams start over"
-    )]
-    Missing {
-        /// The topic.
-        topic: String,
-    },
+    #[error(transparent)]
+    Missing(#[from] MissingOffsetsTopic),
     /// Some shards have no contract, although moving offsets to a topic writes one to each.
     #[error(
         "topic {topic} (offsets.storage.topic): connectors had their offsets in it, and it has none: it was deleted and \

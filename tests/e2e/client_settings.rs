@@ -1,4 +1,4 @@
-//! Settings of Kafka's clients: the bounds that they have leave a worker that works.
+//! Settings of Kafka's clients: with any values within the bounds, a worker still works.
 
 use kvs_connect::config::librdkafka_keys::{RULES, Rule};
 use kvs_harness::{Kafka, WorkerFile, wait_for};
@@ -6,7 +6,7 @@ use kvs_simulator::Pace;
 
 use crate::stage::Stage;
 
-/// Both ends of what a setting may be.
+/// Returns the smallest and the largest value of a setting.
 fn ends(rule: Rule) -> Option<(u64, u64)> {
     match rule {
         Rule::Range(least, most) => Some((least, most)),
@@ -29,7 +29,7 @@ fn set(mut worker: WorkerFile, end: impl Fn((u64, u64)) -> u64) -> WorkerFile {
 }
 
 #[test]
-fn a_worker_works_with_every_setting_at_its_least_and_at_its_most() {
+fn a_worker_works_with_every_setting_at_its_minimum_and_maximum() {
     let kafka = Kafka::shared();
     for (test, is_most) in [("least", false), ("most", true)] {
         let stage = Stage::new(&format!("client-settings-{test}"));
@@ -39,7 +39,7 @@ fn a_worker_works_with_every_setting_at_its_least_and_at_its_most() {
         let mut worker = stage.start(&worker, &stage.connector(&["s"]));
         worker.wait_healthy();
         stage.expect_all(kafka, &["s"]);
-        // Taking the shards again reads what was written.
+        // Acquiring the shards again reads what was written.
         worker.restart(crate::stage::program());
         worker.wait_healthy();
         wait_for("the stream to be pulled again", || {

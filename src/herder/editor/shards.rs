@@ -9,24 +9,16 @@ use crate::herder::error::ShardFailure;
 use crate::kafka::KafkaLog;
 use crate::model::sequence;
 use crate::model::{Contract, OffsetKey, ShardCount, ShardId, ShardLog, StoredOffset};
-use crate::shard::ConfigOffset;
 use crate::shard::by_arn::find;
 use crate::shard::moving::ShardsOfTopic;
 use crate::shard::recover::{RecoverError, Recovered, recover};
+use crate::shard::{ConfigOffset, UnreadableRecord};
 
 /// How long a shard may make no progress before it is given up.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A stream's offset whose record cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct UnreadableOffset {
-    /// What is wrong with the record.
-    pub reason: String,
-}
-
-/// The offsets of a connector's streams, by stream.
-pub type Offsets = BTreeMap<String, Result<StoredOffset, UnreadableOffset>>;
+/// The offsets of a connector's streams, by stream; an error is a stream's record that cannot be read.
+pub type Offsets = BTreeMap<String, Result<StoredOffset, UnreadableRecord>>;
 
 /// Offsets to set, by stream; `None` deletes an offset, so that its stream starts over.
 pub type Alterations = BTreeMap<String, Option<StoredOffset>>;
@@ -63,8 +55,7 @@ impl EditedShards {
             let mine = |key: &OffsetKey| key.connector == connector;
             let by_arn = recovered.by_arn.into_iter().map(|(key, position)| (key, Ok(position.offset)));
             let positions = recovered.positions.into_iter().map(|(key, offset)| (key, Ok(offset)));
-            let unreadable = recovered.unreadable.into_iter();
-            let unreadable = unreadable.map(|(key, reason)| (key, Err(UnreadableOffset { reason })));
+            let unreadable = recovered.unreadable.into_iter().map(|(key, record)| (key, Err(record)));
             for (key, offset) in by_arn.chain(positions).chain(unreadable).filter(|(key, _)| mine(key)) {
                 note(&mut offsets, OffsetKey::of_stream(&key.connector, &key.stream).stream, offset);
             }
@@ -109,7 +100,7 @@ impl EditedShards {
 
 /// Adds an offset of a stream. Of two, one of them under its ARN, the higher one counts; one that cannot be read is
 /// always reported.
-fn note(offsets: &mut Offsets, stream: String, offset: Result<StoredOffset, UnreadableOffset>) {
+fn note(offsets: &mut Offsets, stream: String, offset: Result<StoredOffset, UnreadableRecord>) {
     let stays = match (offsets.get(&stream), &offset) {
         (Some(Err(_)), _) => true,
         (Some(Ok(known)), Ok(offset)) => known.fragment_number >= offset.fragment_number,

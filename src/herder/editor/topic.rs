@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 use super::shards::EditedShards;
 use crate::config::WorkerConfig;
 use crate::herder::error::OffsetsTopicError;
-use crate::kafka::storage_topics::{LOSES_OFFSETS, StorageTopic};
+use crate::kafka::storage_topics::{LOSES_OFFSETS, MissingOffsetsTopic, StorageTopic};
 use crate::kafka::{KafkaLog, Topics};
 use crate::model::{Contract, ShardCount};
 
@@ -36,7 +36,7 @@ impl OwnTopics {
     /// When the topic does not exist, or cannot be looked up.
     pub(in crate::herder) async fn open(&self, topic: &str) -> Result<EditedShards, OffsetsTopicError> {
         let found = self.topics().await?.partitions(topic).await?.and_then(ShardCount::new);
-        let count = found.ok_or_else(|| OffsetsTopicError::Missing { topic: topic.to_owned() })?;
+        let count = found.ok_or_else(|| MissingOffsetsTopic { topic: topic.to_owned() })?;
         Ok(self.shards(topic, count))
     }
 

@@ -69,7 +69,7 @@ impl Herder {
         // A deleted connector starts over if its offsets are gone; for a stopped one, the topic may still be restored.
         let exists = self.configs.view().contains(name);
         let source = match self.offsets.shards_of(from.as_ref()).await {
-            Err(OffsetsError::Topic(error @ OffsetsTopicError::Missing { .. })) if !exists => {
+            Err(OffsetsError::Topic(error @ OffsetsTopicError::Missing(_))) if !exists => {
                 tracing::warn!(connector = name, %error, "the connector was deleted; its streams start over");
                 None
             }
