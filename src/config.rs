@@ -4,7 +4,7 @@
 //! comes out is typed and consistent: nothing behind this module parses a setting again.
 //!
 //! Inside, arrows run from the file to the entry: check → {connector, worker} → reader → table → value, and
-//! {connect_keys, librdkafka_keys, kafka_names, secrets} stand beside the table.
+//! {connect_keys, librdkafka_keys, topic_keys, kafka_names, secrets} stand beside the table.
 
 pub mod check;
 pub mod connect_keys;
@@ -26,6 +26,7 @@ pub mod secrets;
 pub(crate) mod service_errors;
 pub mod table;
 mod toml;
+pub mod topic_keys;
 pub mod worker;
 
 use std::fmt;

@@ -63,6 +63,18 @@ fn what_exactly_once_stands_on_cannot_be_set_otherwise() {
 }
 
 #[test]
+fn amazons_iam_names_what_works_with_msk_instead() {
+    for (name, value) in [("sasl.mechanism", "AWS_MSK_IAM"), ("sasl.mechanisms", "aws_msk_iam")] {
+        let said = refused(name, value);
+        assert!(said.contains("AWS_MSK_IAM is not supported"), "{said}");
+        assert!(said.contains("SCRAM-SHA-512") && said.contains("certificates"), "{said}");
+    }
+    for mechanism in ["SCRAM-SHA-512", "PLAIN", "OAUTHBEARER"] {
+        assert_eq!(check("sasl.mechanism", mechanism, AROUND), Ok(()), "{mechanism}");
+    }
+}
+
+#[test]
 fn settings_of_the_java_clients_name_what_does_the_same() {
     for (name, said) in [
         ("sasl.jaas.config", "sasl.username and sasl.password"),

@@ -6,7 +6,7 @@ const JAAS: &str = "sasl.username and sasl.password hold the user (PLAIN, SCRAM)
     sasl.kerberos.keytab the ticket (GSSAPI)";
 const OPENSSL: &str = "TLS is OpenSSL's; ssl.cipher.suites, ssl.curves.list and ssl.sigalgs.list choose of it";
 const PARTITIONS: &str = "a record's partition follows from its stream, so that a stream keeps its order; leave it out";
-const OAUTH: &str = "OAUTHBEARER takes a token that is given (sasl.oauthbearer.config); leave it out";
+const OAUTH: &str = "OAUTHBEARER has only unsigned tokens here, for tests (sasl.oauthbearer.config); leave it out";
 const KERBEROS: &str =
     "sasl.kerberos.kinit.cmd and sasl.kerberos.min.time.before.relogin say when and how a ticket is renewed";
 

@@ -1,6 +1,6 @@
 //! What of librdkafka's settings cannot be set, or within bounds only.
 
-use Rule::{FromLargestRecord, Only, Range, Refused, UpToThirdOfSession, UpToTransactionTimeout, ZeroOrFrom};
+use Rule::{AnyBut, FromLargestRecord, Only, Range, Refused, UpToThirdOfSession, UpToTransactionTimeout, ZeroOrFrom};
 
 /// Which values a setting may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub enum Rule {
     Refused,
     /// One of these, in capitals or not.
     Only(&'static [&'static str]),
+    /// Any other than this one, in capitals or not.
+    AnyBut(&'static str),
     /// A whole number from the first to the second.
     Range(u64, u64),
     /// 0, which turns it off, or a whole number from this one on.
@@ -98,6 +100,14 @@ pub const RULES: &[(&str, Rule, &str)] = &[
     ("api.version.request", Only(&["true"]), "without it a broker is taken for one that knows no transactions"),
     ("broker.version.fallback", Refused, "brokers say themselves what they know"),
     ("api.version.fallback.ms", Refused, "brokers say themselves what they know"),
+    // Ways of authentication that are not there.
+    (
+        "sasl.mechanism",
+        AnyBut("AWS_MSK_IAM"),
+        "IAM authentication of Amazon MSK needs a signer of tokens, which librdkafka does not have; use SCRAM-SHA-512 with \
+         sasl.username and sasl.password (port 9096), or certificates with security.protocol=SSL (port 9094): \
+         docs/CLUSTER.md, Amazon MSK",
+    ),
     // What keeps a worker moving, and lets it hear of trouble.
     (
         "topic.metadata.propagation.max.ms",
