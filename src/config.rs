@@ -4,7 +4,7 @@
 //! probably meant, if there is a close one. The result is typed and consistent: no other module parses a setting again.
 //!
 //! Dependencies point from the file to the entry: check → {connector, worker} → reader → table → value;
-//! {connect_keys, librdkafka_keys, kafka_names, secrets} are beside the table.
+//! {connect_keys, librdkafka_keys, topic_keys, kafka_names, secrets} are beside the table.
 
 pub mod check;
 pub mod connect_keys;
@@ -26,6 +26,7 @@ pub mod secrets;
 pub(crate) mod service_errors;
 pub mod table;
 mod toml;
+pub mod topic_keys;
 pub mod worker;
 
 use std::fmt;

@@ -7,6 +7,7 @@
 
 mod agreement;
 pub mod clients;
+pub mod connections;
 mod connectors;
 mod earlier;
 mod error;
@@ -97,7 +98,7 @@ impl Worker {
         let statuses = Arc::new(StatusLog::new(Arc::new(KafkaStatusStore::new(&kafka, &config.status_topic))));
         let offsets_log = Arc::new(KafkaLog::new(kafka.clone()));
         let states = Arc::<StreamStates>::default();
-        let phase = watched::Sender::new(Phase::Starting { cluster_id: None });
+        let phase = watched::Sender::new(Phase::Starting { cluster_id: None, waiting: None });
         let herder = Herder::new(herder::Parts {
             config: Arc::clone(&config),
             worker_id: id.clone(),

@@ -145,6 +145,14 @@ fn settings_that_kafkas_clients_refuse_are_78_with_the_key_as_it_was_written() {
         run(&["run", "--bootstrap-servers", "127.0.0.1:1", "--set", "producer.batch.size=0", &connector]);
     assert_eq!(code, 78, "{said}");
     assert!(said.contains("command line: producer.batch.size: Kafka's client (librdkafka) refuses it: "), "{said}");
+    // Settings that are given without a file are checked, too.
+    let (code, said) = run(&["validate", "--bootstrap-servers", "127.0.0.1:1", "--set", "producer.acks=1", &connector]);
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("command line: producer.acks: only all, -1 is accepted: "), "{said}");
+    // Connections cannot be tried without Kafka's address.
+    let (code, said) = run(&["validate", "--connect", &connector]);
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("bootstrap.servers: is required; pass it with --bootstrap-servers"), "{said}");
     // How a timestamp was understood is reported.
     let (code, said) = run(&["validate", &connector]);
     assert_eq!(code, 0, "{said}");

@@ -69,7 +69,7 @@ struct Set {
     connector: String,
     /// The stream, by name or ARN.
     stream: String,
-    /// The last fragment that counts as published.
+    /// The last fragment that counts as published. Whether the service has such a fragment is not checked.
     fragment_number: String,
     #[command(flatten)]
     remote: Remote,

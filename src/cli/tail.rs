@@ -15,7 +15,7 @@ use super::brokers::{self, CALL_TIMEOUT, TopicReadError, connect};
 use super::failure::{EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
 use super::output;
 use super::worker_args::WorkerArgs;
-use crate::kafka::context::LogContext;
+use crate::kafka::FailureContext;
 use decode::Decoded;
 
 /// Prints committed fragments.
@@ -108,7 +108,7 @@ impl Tail {
     }
 
     /// Assigns all partitions; returns the current ends of those that have records to read.
-    fn assign(&self, consumer: &BaseConsumer<LogContext>) -> Result<HashMap<i32, i64>, TopicReadError> {
+    fn assign(&self, consumer: &BaseConsumer<FailureContext>) -> Result<HashMap<i32, i64>, TopicReadError> {
         let mut partitions = TopicPartitionList::new();
         let mut ends = HashMap::new();
         for partition in brokers::partitions(consumer, &self.topic)? {
@@ -139,7 +139,7 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
 
 /// Returns whether every partition's position has reached its noted end. Positions move past markers and aborted
 /// records.
-fn at_end(consumer: &BaseConsumer<LogContext>, topic: &str, ends: &HashMap<i32, i64>) -> bool {
+fn at_end(consumer: &BaseConsumer<FailureContext>, topic: &str, ends: &HashMap<i32, i64>) -> bool {
     let Ok(positions) = consumer.position() else { return false };
     ends.iter().all(|(&partition, &end)| {
         let position = positions.find_partition(topic, partition).map(|element| element.offset());

@@ -41,6 +41,7 @@ pub fn connector(
     let mut read = read.map_err(|problems| discreet.problems(problems))?;
     read.notes.extend(super::secrets::notes(settings));
     read.notes.extend(region_note(&read));
+    read.notes.extend(super::topic_keys::notes(settings.keys()));
     let problems = worker.map_or_else(Vec::new, |worker| discreet.own_problems(with_worker(worker, &read)));
     if problems.is_empty() { Ok((read, resolved)) } else { Err(problems) }
 }

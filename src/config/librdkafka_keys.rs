@@ -65,6 +65,14 @@ pub enum ClientKeyError {
         /// What depends on them.
         reason: &'static str,
     },
+    /// A value that the setting has for other clients does not exist here.
+    #[error("{value} is not supported: {reason}")]
+    NoSuch {
+        /// The value.
+        value: &'static str,
+        /// Why not, and what to do instead.
+        reason: &'static str,
+    },
     /// Only a range is safe.
     #[error("{}{least} to {most} is accepted: {reason}", if *or_zero { "0, or " } else { "" })]
     Range {
@@ -78,6 +86,11 @@ pub enum ClientKeyError {
         reason: &'static str,
     },
 }
+
+/// The reason for refusing OAUTHBEARER where nothing provides tokens: clients would wait for one for ever.
+pub const NO_TOKENS: &str = "OAUTHBEARER needs tokens, and nothing here fetches or signs any (OIDC, Amazon MSK's IAM): use \
+    SCRAM-SHA-512, or certificates with security.protocol=SSL; unsigned tokens, for tests, need \
+    enable.sasl.oauthbearer.unsecure.jwt=true for producer., consumer. and admin.";
 
 /// Checks whether a client's setting may have this value, as far as is known without creating a client.
 ///
@@ -102,6 +115,10 @@ pub fn check(name: &str, value: &str, around: Around) -> Result<(), ClientKeyErr
         Rule::Refused => Err(ClientKeyError::Refused { reason }),
         Rule::Only(values) if values.iter().any(|allowed| allowed.eq_ignore_ascii_case(value)) => Ok(()),
         Rule::Only(expected) => Err(ClientKeyError::Value { expected, reason }),
+        Rule::AnyBut(refused) if refused.eq_ignore_ascii_case(value) => {
+            Err(ClientKeyError::NoSuch { value: refused, reason })
+        }
+        Rule::AnyBut(_) => Ok(()),
         Rule::Range(least, most) => within(least, most),
         Rule::ZeroOrFrom(least) => within(least, i32::MAX as u64),
         Rule::UpToTransactionTimeout(least) => within(least, around.transaction_timeout_ms.saturating_sub(5_000)),

@@ -63,6 +63,18 @@ fn settings_that_exactly_once_depends_on_cannot_be_changed() {
 }
 
 #[test]
+fn amazons_iam_names_what_works_with_msk_instead() {
+    for (name, value) in [("sasl.mechanism", "AWS_MSK_IAM"), ("sasl.mechanisms", "aws_msk_iam")] {
+        let said = refused(name, value);
+        assert!(said.contains("AWS_MSK_IAM is not supported"), "{said}");
+        assert!(said.contains("SCRAM-SHA-512") && said.contains("certificates"), "{said}");
+    }
+    for mechanism in ["SCRAM-SHA-512", "PLAIN", "OAUTHBEARER"] {
+        assert_eq!(check("sasl.mechanism", mechanism, AROUND), Ok(()), "{mechanism}");
+    }
+}
+
+#[test]
 fn settings_of_the_java_clients_are_refused_with_their_replacement() {
     for (name, said) in [
         ("sasl.jaas.config", "sasl.username and sasl.password"),

@@ -160,6 +160,7 @@ fn librdkafka() -> String {
         let values = match rule {
             Rule::Refused => "not".to_owned(),
             Rule::Only(values) => quoted(values),
+            Rule::AnyBut(value) => format!("any but `{value}`"),
             Rule::Range(least, most) => format!("{least} to {most}"),
             Rule::ZeroOrFrom(least) => format!("0, or at least {least}"),
             Rule::UpToTransactionTimeout(least) => format!("{least} to `transaction.timeout.ms` minus 5000"),

@@ -177,6 +177,7 @@ impl Reader<'_> {
         let transaction_max_duration = self.read(&table::TRANSACTION_MAX_DURATION);
         let memory_budget_size_bytes = self.read(&table::MEMORY_BUDGET);
         let shutdown_timeout = self.read(&table::SHUTDOWN_TIMEOUT);
+        self.check_tokens();
         self.check_clients(librdkafka_keys::Around {
             transaction_timeout_ms: millis(or_default(transaction_timeout, &table::TRANSACTION_TIMEOUT)),
             session_timeout_ms: millis(or_default(session_timeout, &table::SESSION_TIMEOUT)),
@@ -231,6 +232,21 @@ impl Reader<'_> {
         let named = |key| client_setting(key).filter(|(found, _)| *found == prefix).map(|(_, name)| name);
         let found = self.all().filter_map(|(key, _, value)| Some((named(key)?, value)));
         found.map(|(name, value)| (librdkafka_keys::canonical(name).to_owned(), value.to_owned())).collect()
+    }
+
+    /// Refuses OAUTHBEARER without tokens: Kafka's client would wait for one for ever.
+    fn check_tokens(&mut self) {
+        let protocol = self.raw("security.protocol").unwrap_or_default().to_ascii_lowercase();
+        let given = ["sasl.mechanism", "sasl.mechanisms"]
+            .into_iter()
+            .find(|key| self.raw(key).is_some_and(|mechanism| mechanism.eq_ignore_ascii_case("OAUTHBEARER")));
+        let has_tokens = ["producer.", "consumer.", "admin."].into_iter().all(|kind| {
+            let unsigned = self.raw(&format!("{kind}enable.sasl.oauthbearer.unsecure.jwt"));
+            unsigned.is_some_and(|value| ["true", "t", "1"].iter().any(|yes| yes.eq_ignore_ascii_case(value)))
+        });
+        if let Some(key) = given.filter(|_| protocol.starts_with("sasl") && !has_tokens) {
+            self.problem_at(key, librdkafka_keys::NO_TOKENS);
+        }
     }
 
     /// Checks that the settings of Kafka's clients may be set, and are not set under two names.

@@ -16,8 +16,11 @@ pub enum OperationError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// This worker has not joined its group yet, and cannot serve requests for it.
-    #[error("Worker is still starting up.")]
-    Starting,
+    #[error("Worker is still starting up.{}", reason.as_ref().map(|reason| format!(" {reason}")).unwrap_or_default())]
+    Starting {
+        /// What it waits for, if that is known.
+        reason: Option<String>,
+    },
     /// The queue for this kind of work is full on this worker.
     #[error("{waiting} {what} are waiting on this worker, which is the maximum; try again in a moment")]
     TooManyWaiting {
@@ -49,7 +52,7 @@ impl OperationError {
             Self::Refused(_) => false,
             Self::Log(error) => !error.kind.needs_a_grant(),
             Self::OffsetsMove(error) => error.is_temporary(),
-            Self::Starting | Self::TooManyWaiting { .. } | Self::NoTurn { .. } => true,
+            Self::Starting { .. } | Self::TooManyWaiting { .. } | Self::NoTurn { .. } => true,
         }
     }
 }

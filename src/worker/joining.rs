@@ -60,11 +60,12 @@ impl Worker {
     ) -> Result<Option<Prepared>, WorkerError> {
         let config = &self.config;
         let topics = Arc::new(Topics::new(&self.kafka).map_err(startup::refused_settings)?);
-        if !startup::wait_for_kafka(&topics, &self.kafka.bootstrap_servers, shutdown).await {
+        let waits = |reason: String| self.phase.send_modify(|phase| phase.wait_for(Some(reason)));
+        if !startup::wait_for_kafka(&topics, &self.kafka.bootstrap_servers, &waits, shutdown).await {
             return Ok(None);
         }
         let cluster_id = topics.cluster_id().await;
-        self.phase.send_replace(Phase::Starting { cluster_id: cluster_id.clone() });
+        self.phase.send_replace(Phase::Starting { cluster_id: cluster_id.clone(), waiting: None });
         let Some(group) = self.ask_group(shutdown).await? else { return Ok(None) };
         startup::storage_topics(&topics, config).await?;
         let data_topics = Arc::new(DataTopics::new(&self.kafka).map_err(startup::refused_settings)?);

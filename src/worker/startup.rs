@@ -24,8 +24,13 @@ const NEW_TOPIC_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long to look for the contract in a shard.
 const FIRST_RECORD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Waits until Kafka responds, and logs that it waits; `false`: shut down meanwhile.
-pub(super) async fn wait_for_kafka(topics: &Topics, bootstrap_servers: &str, shutdown: &CancellationToken) -> bool {
+/// Waits until Kafka responds, and logs that it waits, and reports it to `waits`; `false`: shut down meanwhile.
+pub(super) async fn wait_for_kafka(
+    topics: &Topics,
+    bootstrap_servers: &str,
+    waits: &(impl Fn(String) + Sync),
+    shutdown: &CancellationToken,
+) -> bool {
     let began = Instant::now();
     loop {
         let reached = tokio::select! {
@@ -35,6 +40,7 @@ pub(super) async fn wait_for_kafka(topics: &Topics, bootstrap_servers: &str, shu
         let Err(error) = reached else { return true };
         tracing::warn!(bootstrap_servers, %error, waited_s = began.elapsed().as_secs(),
             "Kafka cannot be reached; waiting for it");
+        waits(format!("Kafka at {bootstrap_servers} cannot be reached: {error}."));
         tokio::select! {
             () = shutdown.cancelled() => return false,
             () = tokio::time::sleep(Duration::from_secs(1)) => {}

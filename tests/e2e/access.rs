@@ -47,7 +47,7 @@ fn users_read_and_admins_change_by_password_or_token() {
     let worker = start(&worker);
     // `/health` needs no authentication, and then reveals nothing else.
     wait_for("the worker to be healthy", || worker.get("/health").is_some_and(|(code, _)| code == 200));
-    assert!(!worker.get("/health").unwrap().1.contains("failed_streams"));
+    assert!(!worker.get("/health").unwrap().1.contains("failed_"));
     for path in ["/", "/connectors", "/metrics", "/streams", "/openapi.json", "/nowhere"] {
         assert_eq!(worker.get(path).unwrap().0, 401, "{path}");
     }
@@ -150,6 +150,11 @@ fn a_check_of_a_password_that_panics_is_answered_with_500_and_the_next_one_is_ri
     assert!(said.contains("because of a defect in this program"), "{said}");
     let (_, said) = list();
     assert!(said.contains("still starting up"), "{said}");
+    // Not only that, but what it waits for.
+    wait_for("the reason", || list().1.contains("Kafka at 127.0.0.1:1 cannot be reached"));
+    let ((_, said), (code, health)) = (list(), worker.get("/health").unwrap());
+    assert!(said.contains("Connection refused"), "{said}");
+    assert!(code == 503 && health.contains("Connection refused"), "{health}");
     assert!(worker.log().contains("request panicked at src/supervision/fault.rs:"), "{}", worker.log());
     assert_eq!(worker.terminate().0, 0);
 }

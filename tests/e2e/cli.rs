@@ -136,3 +136,56 @@ fn a_connector_is_created_inspected_changed_and_deleted_from_the_command_line() 
     let (code, _, said) = cli.run(&["connector", "status", "cameras"]);
     assert!(code == 66 && said.contains("No status found for connector cameras"), "{said}");
 }
+
+#[test]
+fn validate_tries_the_connections_when_told_to_and_otherwise_says_that_it_did_not() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("validate-connect"));
+    stage.add("a", &stage.recording(1, 1, 100), 1, Pace::Max);
+    let file = stage.folder.path().join("cameras.json");
+    let validate = |bootstrap: &str, secret: &str, connector: &kvs_harness::ConnectorFile, connect: &[&str]| {
+        std::fs::write(&file, connector.text()).unwrap();
+        let output = Command::new(program())
+            .args(["validate", "--bootstrap-servers", bootstrap])
+            .args(connect)
+            .arg(&file)
+            .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", secret)])
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+    };
+    let (good, none) = (stage.connector(&["a"]), stage.connector(&["a", "none"]));
+    let nobody = format!("127.0.0.1:{}", kvs_harness::kafka::free_port());
+    let bootstrap = kafka.bootstrap();
+
+    // Nothing listens at that address, and no such stream exists: neither is asked.
+    let (code, out, _) = validate(&nobody, "wrong", &none, &[]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("is valid") && out.lines().last().unwrap().contains("--connect"), "{out}");
+
+    let (code, out, err) = validate(bootstrap, "test", &good, &["--connect"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("is valid") && out.contains("Connections were tried"), "{out}");
+    assert!(!kvs_harness::topic::exists(bootstrap, &stage.topic()), "trying has created the topic");
+
+    let (code, out, err) = validate(bootstrap, "test", &none, &["--connect"]);
+    assert_eq!(code, 78, "{out}{err}");
+    assert!(err.contains(&format!("{}: kvs.streams: none: ", file.display())), "{err}");
+    assert!(!out.contains("is valid"), "{out}");
+    let (code, _, err) = validate(bootstrap, "wrong", &good, &["--connect"]);
+    assert!(code == 78 && err.contains("InvalidSignatureException"), "{code}: {err}");
+    let huge = good.clone().set("topic.creation.default.replication.factor", "3");
+    let (code, _, err) = validate(bootstrap, "test", &huge, &["--connect"]);
+    assert!(
+        code == 78
+            && err.contains("topic.creation.default.replication.factor: a replication factor of 3 was requested"),
+        "{err}"
+    );
+
+    // Kafka that is not there is unavailable; what is wrong beside it is said, too, and decides.
+    let (code, _, err) = validate(&nobody, "test", &good, &["--connect"]);
+    assert_eq!(code, 69, "{err}");
+    assert!(err.contains(&nobody) && err.contains("Connection refused"), "{err}");
+    let (code, _, err) = validate(&nobody, "test", &none, &["--connect"]);
+    assert!(code == 78 && err.contains("Connection refused") && err.contains("kvs.streams: none: "), "{code}: {err}");
+}

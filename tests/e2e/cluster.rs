@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use kvs_harness::kafka::tool;
 use kvs_harness::{Connector, Kafka, KafkaCluster, Turn, Watch, WorkerFile, wait_for, wait_until};
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::rest::config;
+use crate::rest::{config, state};
 use crate::stage::{Stage, program};
 
 const STREAMS: usize = 60;
@@ -230,6 +230,27 @@ fn workers_share_the_shards_by_the_brokers_own_protocol_too() {
     assert_eq!(cluster.workers[0].terminate().0, 0);
     cluster.back_after("SIGTERM with group.protocol=consumer", &victims, killed, ON_ITS_WAY);
     cluster.expect_all();
+}
+
+/// Kafka's client calls nobody back for an assignment that is empty from the beginning.
+#[test]
+fn a_worker_that_gets_no_shard_is_ready_with_the_brokers_own_protocol_too() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("no-shard", 1));
+    stage.add_live("a", &stage.recording(10, 2, 300), 5.0);
+    let settings = stage.worker(kafka).set("group.protocol", "\"consumer\"");
+    let mut owner = stage.start(&settings, &stage.connector(&["a"]));
+    owner.wait_healthy();
+    wait_for("something to be published", || owner.metric("kvs_connect_fragments_total") > 3.0);
+    let mut other = Connector::start(program(), &settings, &[]);
+    other.wait_healthy();
+    assert_eq!(other.rest("GET", "/streams", None), (200, json!([])), "it has a shard");
+    wait_for("it to answer for the group", || state(&other, "cameras") == "RUNNING");
+    // It is a member that gets the shard as soon as it is free.
+    assert_eq!(owner.terminate().0, 0, "{}", owner.log());
+    wait_for("the other to publish", || other.metric("kvs_connect_fragments_total") > 3.0);
+    assert!(stage.simulator.end_playback("a"));
+    stage.expect_all(kafka, &["a"]);
+    assert_eq!(other.terminate().0, 0, "{}", other.log());
 }
 
 #[test]

@@ -188,7 +188,8 @@ fn validation_finds_what_kafka_would_refuse_and_reports_it_at_its_setting() {
     };
     assert_eq!(errors(&settings), BTreeMap::new());
     settings["topic.creation.default.replication.factor"] = "3".into();
-    settings["topic.creation.default.retention.m"] = "5".into();
+    // A cluster may have configurations that Apache Kafka does not have.
+    settings["topic.creation.default.write.caching"] = "true".into();
     settings["topic.creation.default.segment.ms"] = "soon".into();
     let found = errors(&settings);
     for (key, reason) in [
@@ -196,7 +197,7 @@ fn validation_finds_what_kafka_would_refuse_and_reports_it_at_its_setting() {
             "topic.creation.default.replication.factor",
             "3 was requested, but the cluster has 1 broker: set it to 1 at most",
         ),
-        ("topic.creation.default.retention.m", "the nearest one is retention.ms"),
+        ("topic.creation.default.write.caching", "topics have no configuration write.caching in this cluster"),
         ("topic.creation.default.segment.ms", "\"soon\": Kafka refuses this value"),
     ] {
         assert!(found.get(key).is_some_and(|said| said.contains(reason)), "{key}: {found:?}");
@@ -209,7 +210,17 @@ fn validation_finds_what_kafka_would_refuse_and_reports_it_at_its_setting() {
     for key in found.keys() {
         assert!(trace().contains(&format!("{key}: ")), "{}", trace());
     }
+    // The worker's health names it, and stays well: starting the worker again would not mend a setting.
+    wait_for("the connector to be listed", || worker.rest("GET", "/health", None).1["failed_connectors"] != json!([]));
+    let (code, health) = worker.rest("GET", "/health", None);
+    let failed = &health["failed_connectors"][0];
+    assert_eq!((code, failed["connector"].as_str()), (200, Some("v")), "{health}");
+    assert_eq!(failed["worker_id"], worker.address());
+    assert!(failed["reason"].as_str().unwrap().contains("segment.ms"), "{health}");
     assert_eq!(worker.rest("DELETE", "/connectors/v", None).0, 204);
+    wait_for("the connector to be gone from it", || {
+        worker.rest("GET", "/health", None).1["failed_connectors"] == json!([])
+    });
     assert!(!kvs_harness::topic::exists(kafka.bootstrap(), &stage.topic()), "validation creates no topic");
     // An existing topic is not created: its own configuration counts, not the one it would have been created with.
     kafka.create_topic(&stage.topic(), 6, &[("max.message.bytes", "1000")]);

@@ -72,6 +72,13 @@ fn a_discovery_that_finds_nothing_reports_why_until_it_finds_something() {
         assert_eq!(status()["state"], "RUNNING");
     };
     said("no streams are found: the service lists no streams in this account and region");
+    let url = format!("http://{}", worker.address());
+    let listed = std::process::Command::new(program()).args(["connector", "list", "--url", &url]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(
+        listed.contains("0/0") && listed.contains("no streams are found: the service lists no streams"),
+        "{listed}"
+    );
     stage.add("other", &file, 1, Pace::Max);
     said("1 stream is listed, but no name matches kvs.streams.regex");
     stage.add("cam-1", &file, 1, Pace::Max);

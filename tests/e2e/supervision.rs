@@ -216,6 +216,10 @@ fn an_unreachable_group_is_reported_and_joined_again() {
     wait_for("something to be published", || worker.metric("kvs_connect_fragments_total") > 3.0);
     kafka.down();
     wait_for("the worker to be unhealthy", || worker.get("/health").is_some_and(|(code, _)| code == 500));
+    // Whoever asks for statuses is not sent to look for other members of the group.
+    let tasks = || worker.rest("GET", "/connectors/cameras/status", None).1["tasks"].to_string();
+    wait_for("the task to be unassigned", || tasks().contains("UNASSIGNED"));
+    assert!(tasks().contains("this worker does not read from Kafka who has it"), "{}", tasks());
     wait_for("its shards to be released", || worker.log().contains("\"revoked\""));
     kafka.up();
     worker.wait_healthy();

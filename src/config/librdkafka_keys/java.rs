@@ -7,7 +7,7 @@ const JAAS: &str = "sasl.username and sasl.password set the user (PLAIN, SCRAM),
 const OPENSSL: &str = "TLS is OpenSSL's; use ssl.cipher.suites, ssl.curves.list and ssl.sigalgs.list";
 const PARTITIONS: &str =
     "a record's partition depends on its stream, which keeps the stream in order; remove this setting";
-const OAUTH: &str = "OAUTHBEARER uses a fixed token (sasl.oauthbearer.config); remove this setting";
+const OAUTH: &str = "OAUTHBEARER has only unsigned tokens, for tests (sasl.oauthbearer.config); remove this setting";
 const KERBEROS: &str =
     "sasl.kerberos.kinit.cmd and sasl.kerberos.min.time.before.relogin set when and how a ticket is renewed";
 

@@ -1,6 +1,6 @@
 //! Which of librdkafka's settings cannot be changed, or only within bounds.
 
-use Rule::{FromLargestRecord, Only, Range, Refused, UpToThirdOfSession, UpToTransactionTimeout, ZeroOrFrom};
+use Rule::{AnyBut, FromLargestRecord, Only, Range, Refused, UpToThirdOfSession, UpToTransactionTimeout, ZeroOrFrom};
 
 /// The values that a setting may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub enum Rule {
     Refused,
     /// One of these, in any case.
     Only(&'static [&'static str]),
+    /// Any value but this one, in any case.
+    AnyBut(&'static str),
     /// A whole number from the first to the second, inclusive.
     Range(u64, u64),
     /// 0, which turns the setting off, or a whole number of at least this.
@@ -91,6 +93,14 @@ pub const RULES: &[(&str, Rule, &str)] = &[
     ("api.version.request", Only(&["true"]), "without it, brokers are treated as versions without transactions"),
     ("broker.version.fallback", Refused, "brokers report what they support"),
     ("api.version.fallback.ms", Refused, "brokers report what they support"),
+    // Ways of authentication that do not exist here.
+    (
+        "sasl.mechanism",
+        AnyBut("AWS_MSK_IAM"),
+        "IAM authentication of Amazon MSK needs a signer of tokens, which librdkafka does not have; use SCRAM-SHA-512 with \
+         sasl.username and sasl.password (port 9096), or certificates with security.protocol=SSL (port 9094): \
+         docs/CLUSTER.md, Amazon MSK",
+    ),
     // Progress after failures, and their detection.
     (
         "topic.metadata.propagation.max.ms",
