@@ -34,6 +34,8 @@ pub struct Owner<L: ShardLog, S: Sources> {
     refused_topics: RefusedTopics,
     /// Whether the shard has been written to, as far as this owner knows.
     begun: bool,
+    /// The first offset of the shard when its streams were last pulled. If it grows, records were deleted.
+    start: Option<i64>,
 }
 
 /// Reasons why an owner ended.
@@ -80,7 +82,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     pub fn new(shard: ShardId, context: OwnerContext<L>, sources: S, lease: ShardLease, report: OwnerReport) -> Self {
         let (losing, refused_topics) = (Losing::default(), RefusedTopics::default());
         let begun = context.settings.begun;
-        Self { shard, context, sources, lease, report, losing, refused_topics, begun }
+        Self { shard, context, sources, lease, report, losing, refused_topics, begun, start: None }
     }
 
     /// Runs until the shard is released. Blocks, on the shard's own thread.
@@ -211,8 +213,10 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     fn begin(&mut self, acquired: Acquired<L::Producer>) -> Tenure<L::Producer> {
         let Acquired { producer, recovered } = acquired;
         let (sender, queue) = mpsc::channel(self.context.settings.queue_fragments);
-        let first_records = recovered.first_records(&self.context.contract);
         let refused = self.refused(&recovered);
+        // A shard that has lost its records must not look as if it had lost nothing, whatever is still written.
+        let first_records =
+            if refused.is_some() { Vec::new() } else { recovered.first_records(&self.context.contract) };
         if let Some(reason) = &refused {
             tracing::error!(
                 shard = self.shard.0,
@@ -238,10 +242,10 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             Some(Err(reason)) => return Some(reason.clone()),
             None => {}
         }
-        let emptied = recovered.emptied.map(|start| {
+        let emptied = recovered.emptied_since(self.start).map(|start| {
             format!(
-                "shard {} of topic {} begins at offset {start}, and the group's first records are gone: records were deleted \
-                 (cleanup.policy is or was not compact), and positions of streams with them. None of its streams is pulled, \
+                "shard {} of topic {} begins at offset {start}: records were deleted (by retention, for cleanup.policy is or was \
+                 not compact, or by hand), and positions of streams with them. None of its streams is pulled, \
                  because they would be published again. Set cleanup.policy=compact; then stop the connectors and set or \
                  reset the offsets of all their streams",
                 self.shard,
@@ -260,6 +264,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             ));
         }
         self.begun |= recovered.has_contract;
+        self.start = Some(recovered.start);
         None
     }
 
