@@ -176,12 +176,7 @@ impl Worker {
         shards.listen(Box::new(Assignments { statuses: Arc::clone(&statuses), phase: self.phase.clone() }));
         supervisor.start(Part::DataTopics, watch::data_topics(data_topics, supervisor.stop.clone()));
         connectors.apply(&self.configs.view());
-        let following = Arc::clone(&self).follow_configs(
-            Arc::clone(&connectors),
-            Arc::clone(&shards),
-            events,
-            supervisor.stop.clone(),
-        );
+        let following = Arc::clone(&self).follow_configs(Arc::clone(&connectors), events, supervisor.stop.clone());
         supervisor.start(Part::Configs, following);
         let topics = Arc::clone(&offsets_topics).follow(
             Arc::clone(&self.configs),

@@ -48,6 +48,8 @@ pub(super) struct OffsetsTopics {
     states: Mutex<BTreeMap<String, State>>,
     /// Counts changes of states.
     changes: watch::Sender<u64>,
+    /// Wakes whoever opens topics.
+    due: Notify,
 }
 
 /// What topics are opened with.
@@ -74,7 +76,7 @@ enum State {
 
 impl OffsetsTopics {
     pub(super) fn new(parts: TopicParts, shards: Arc<Shards>) -> Self {
-        Self { parts, shards, states: Mutex::default(), changes: watch::Sender::default() }
+        Self { parts, shards, states: Mutex::default(), changes: watch::Sender::default(), due: Notify::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, State>> {
@@ -86,6 +88,14 @@ impl OffsetsTopics {
     pub(super) fn open(&self) -> Vec<String> {
         let states = self.lock();
         states.iter().filter(|(_, state)| matches!(state, State::Open)).map(|(topic, _)| topic.clone()).collect()
+    }
+
+    /// Makes a topic that could not be opened be tried again now.
+    pub(super) fn look_again(&self, topic: &str) {
+        if let Some(State::Refused { next, .. }) = self.lock().get_mut(topic) {
+            *next = Instant::now();
+            self.due.notify_one();
+        }
     }
 
     /// Waits until a topic is open.
@@ -143,6 +153,7 @@ impl OffsetsTopics {
                     self.refuse(&refusal.topic, refusal.reason).await;
                     listener.lost(&refusal.topic);
                 }
+                () = self.due.notified() => {}
                 () = tokio::time::sleep_until(next.into()) => {}
             }
         }
