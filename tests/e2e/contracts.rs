@@ -9,7 +9,7 @@ use kvs_simulator::Pace;
 use crate::stage::{Stage, configure, program};
 
 /// What a worker logs, when it is asked for more, after each look at the topics that it keeps something in.
-const LOOKED: &str = "the storage topics have been looked at";
+pub const LOOKED: &str = "the storage topics have been looked at";
 
 fn quoted(text: &str) -> String {
     format!("{text:?}")
