@@ -46,7 +46,6 @@ use crate::telemetry::{self, Metrics, UPKEEP_EVERY};
 
 use connectors::Connectors;
 pub use error::WorkerError;
-use shards::Shards;
 use supervisor::Supervisor;
 
 /// The time after which a worker exits even if it has not left its group. Nothing is lost: what was not committed is
@@ -201,7 +200,6 @@ impl Worker {
     async fn follow_configs(
         self: Arc<Self>,
         connectors: Arc<Connectors>,
-        shards: Arc<Shards>,
         mut events: mpsc::Receiver<Event>,
         stop: CancellationToken,
     ) {
@@ -224,7 +222,7 @@ impl Worker {
                         connectors.apply(&view);
                         connectors.restart(&request, &view);
                     }
-                    Some(Event::Altered(altered)) => shards.reacquire(&altered),
+                    Some(Event::Altered(altered)) => connectors.altered(&altered),
                     Some(Event::Logger { name, level }) => _ = self.herder.logging().set(&name, &level),
                 },
             }

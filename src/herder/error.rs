@@ -5,7 +5,8 @@ use rdkafka::error::KafkaError;
 use crate::cluster::{ChangeError, Refusal};
 use crate::kafka::TopicError;
 use crate::kafka::storage_topics::{MissingOffsetsTopic, StorageTopicError};
-use crate::model::{LogError, ShardId};
+use crate::model::{LogError, LogErrorKind, ShardId};
+use crate::shard::beginning::AgreedError;
 use crate::shard::moving::MoveError;
 use crate::shard::recover::RecoverError;
 
@@ -98,7 +99,12 @@ impl OffsetsError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Operation(error) => error.is_temporary(),
-            Self::Move(MoveError::Lost { .. } | MoveError::Unreadable { .. } | MoveError::Foreign { .. }) => false,
+            Self::Move(
+                MoveError::Lost { .. }
+                | MoveError::Emptied { .. }
+                | MoveError::Unreadable { .. }
+                | MoveError::Foreign { .. },
+            ) => false,
             // Another group's topic, or one with another number of partitions, stays so.
             Self::Move(MoveError::Shard { source, .. }) => !matches!(**source, RecoverError::Contract(_)),
             Self::ChangedMeanwhile { source, .. } => source.is_temporary(),
@@ -131,6 +137,14 @@ pub enum OffsetsTopicError {
     /// The topic does not exist, and connectors have their offsets in it.
     #[error(transparent)]
     Missing(#[from] MissingOffsetsTopic),
+    /// The number of the topic's shards is not known, or there are fewer partitions.
+    #[error("topic {topic} (offsets.storage.topic): {source}")]
+    NotAgreed {
+        /// The topic.
+        topic: String,
+        /// Why.
+        source: Box<AgreedError>,
+    },
     /// The topic cannot be looked up or created, or is not compacted.
     #[error(transparent)]
     Storage(#[from] StorageTopicError),
@@ -143,9 +157,24 @@ impl From<TopicError> for OffsetsTopicError {
 }
 
 impl OffsetsTopicError {
+    /// Returns whether what was in the topic is gone: it does not exist, or is another topic by now.
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Missing { .. } => true,
+            Self::NotAgreed { source, .. } => !matches!(**source, AgreedError::Log(_)),
+            Self::Client(_) | Self::Storage(_) => false,
+        }
+    }
+
     /// Returns whether trying again later may help.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Storage(StorageTopicError::Topic(TopicError::Kafka { .. })))
+        match self {
+            Self::Storage(StorageTopicError::Topic(TopicError::Kafka { .. })) => true,
+            Self::NotAgreed { source, .. } => {
+                matches!(&**source, AgreedError::Log(error) if error.kind != LogErrorKind::NotAuthorized)
+            }
+            _ => false,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::fake::{FakeLog, FakeProducer};
 use crate::model::StoredOffset;
 
 use super::*;
-use crate::model::log::{LogErrorKind, TransactionalProducer};
+use crate::model::log::{LogErrorKind, OffsetReader, TransactionalProducer};
 
 const STALL: Duration = Duration::from_secs(60);
 const ARN: &str = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1511852109126";
@@ -105,4 +105,18 @@ fn an_unreadable_position_is_found_as_such() {
     owner.commit().unwrap();
     let found = find(&log, &contract(), shards(), STALL).unwrap();
     assert!(matches!(&found[&OffsetKey::of_stream("c", ARN)][..], [(_, _, Err(_))]), "{found:?}");
+}
+
+/// Offsets by name may be gone with the shard's first records: they must not be taken for none because this one was moved.
+#[test]
+fn moving_a_position_does_not_make_a_shard_whose_records_were_deleted_look_whole() {
+    let log = FakeLog::default();
+    drop(publishing(&log));
+    let deleted = log.with_reader::<_, RecoverError>(|reader| Ok(reader.bounds(shard())?.end)).unwrap();
+    drop(publishing(&log));
+    log.delete_before(shard(), deleted as usize);
+    move_positions(&log, &contract(), shard(), STALL).unwrap();
+    let recovered = log.with_reader(|reader| recover(reader, shard(), &contract(), STALL, &|| true)).unwrap();
+    assert_eq!(recovered.emptied, Some(deleted));
+    assert!(recovered.by_arn[&by_arn()].moved);
 }

@@ -35,6 +35,8 @@ pub struct Owner<L: ShardLog, S: Sources> {
     refused_topics: RefusedTopics,
     /// Whether the shard has been written to, as far as this owner knows.
     begun: bool,
+    /// The first offset of the shard when its streams were last pulled. If it grows, records were deleted.
+    start: Option<i64>,
 }
 
 /// Reasons why an owner ended.
@@ -81,7 +83,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     pub fn new(shard: ShardId, context: OwnerContext<L>, sources: S, lease: ShardLease, report: OwnerReport) -> Self {
         let (losing, refused_topics) = (Losing::default(), RefusedTopics::default());
         let begun = context.settings.begun;
-        Self { shard, context, sources, lease, report, losing, refused_topics, begun }
+        Self { shard, context, sources, lease, report, losing, refused_topics, begun, start: None }
     }
 
     /// Runs until the shard is released. Blocks, on the shard's own thread.
@@ -212,8 +214,10 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     fn begin(&mut self, acquired: Acquired<L::Producer>) -> Tenure<L::Producer> {
         let Acquired { producer, recovered } = acquired;
         let (sender, queue) = mpsc::channel(self.context.settings.queue_fragments);
-        let first_records = recovered.first_records(&self.context.contract);
         let refused = self.refused(&recovered);
+        // A shard that has lost its records must not look as if it had lost nothing, whatever is still written.
+        let first_records =
+            if refused.is_some() { Vec::new() } else { recovered.first_records(&self.context.contract) };
         if let Some(reason) = &refused {
             tracing::error!(
                 shard = self.shard.0,
@@ -240,13 +244,14 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             None => {}
         }
         let (shard, topic) = (self.shard, || self.context.log.offsets_topic().to_owned());
-        if let Some(start) = recovered.emptied {
+        if let Some(start) = recovered.emptied_since(self.start) {
             return Some(ShardRefusal::RecordsDeleted { shard, topic: topic(), start });
         }
         if self.begun && !recovered.has_contract {
             return Some(ShardRefusal::Recreated { shard, topic: topic() });
         }
         self.begun |= recovered.has_contract;
+        self.start = Some(recovered.start);
         None
     }
 

@@ -46,9 +46,8 @@ pub enum ShardRefusal {
     Unreadable(#[from] UnreadableRecord),
     /// The shard's first records were deleted.
     #[error(
-        "shard {shard} of topic {topic} begins at offset {start}, and the group's first records are gone: records were \
-         deleted (cleanup.policy is or was not compact), and positions of streams with them. None of its streams is \
-         pulled, because they would be published again. Set cleanup.policy=compact; then stop the connectors and set \
+        "shard {shard} of topic {topic} begins at offset {start}: records were deleted (by retention, for cleanup.policy \
+         is or was not compact, or by hand), and positions of streams with them. None of its streams is pulled, because they would be published again. Set cleanup.policy=compact; then stop the connectors and set \
          or reset the offsets of all their streams"
     )]
     RecordsDeleted {

@@ -9,7 +9,7 @@ use kvs_simulator::Pace;
 use crate::stage::{Stage, configure, program};
 
 /// What a worker logs, at a higher log level, after each check of its storage topics.
-const LOOKED: &str = "the storage topics have been looked at";
+pub const LOOKED: &str = "the storage topics have been looked at";
 
 fn quoted(text: &str) -> String {
     format!("{text:?}")

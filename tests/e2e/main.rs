@@ -18,6 +18,7 @@ mod kafka_trouble;
 mod kills;
 mod logging;
 mod media;
+mod offsets_attacked;
 mod one_stream;
 mod open_files;
 mod operations;

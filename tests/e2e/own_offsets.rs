@@ -15,18 +15,18 @@ use crate::stage::{Digest, Stage, by_stream, compare, expect_sequence, program};
 
 /// Fragments of each stream.
 const FRAGMENTS: usize = 300;
-const KEY: &str = "offsets.storage.topic";
+pub const KEY: &str = "offsets.storage.topic";
 
-fn put(worker: &Connector, name: &str, config: &Value) -> (u16, Value) {
+pub fn put(worker: &Connector, name: &str, config: &Value) -> (u16, Value) {
     worker.rest("PUT", &format!("/connectors/{name}/config"), Some(config))
 }
 
-fn published(stage: &Stage, kafka: &Kafka, stream: &str) -> usize {
+pub fn published(stage: &Stage, kafka: &Kafka, stream: &str) -> usize {
     stage.seen(kafka).get(stream).map_or(0, Vec::len)
 }
 
 /// Waits until more of each stream is published, or all of it: on a slow machine the stream may end first.
-fn go_on(stage: &Stage, kafka: &Kafka, streams: &[&str]) {
+pub fn go_on(stage: &Stage, kafka: &Kafka, streams: &[&str]) {
     let before = stage.seen(kafka);
     wait_for("the streams to continue", || {
         let now = stage.seen(kafka);
@@ -37,7 +37,7 @@ fn go_on(stage: &Stage, kafka: &Kafka, streams: &[&str]) {
     });
 }
 
-fn offsets(worker: &Connector, name: &str) -> Value {
+pub fn offsets(worker: &Connector, name: &str) -> Value {
     worker.rest("GET", &format!("/connectors/{name}/offsets"), None).1["offsets"].clone()
 }
 
