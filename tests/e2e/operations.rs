@@ -324,7 +324,7 @@ fn a_standalone_worker_continues_where_its_cluster_moved_the_offsets_to() {
 
     // Without the setting it would find no offsets, and publish everything again.
     let file = stage.connector(&["a"]);
-    let mut wrong = Connector::start_standalone(program(), &stage.worker(kafka), &[file.clone()]);
+    let mut wrong = Connector::start_standalone(program(), &stage.worker(kafka), std::slice::from_ref(&file));
     let code = wrong.wait_exit();
     let log = wrong.log();
     assert!(code == 78 && log.contains(&format!("set offsets.storage.topic={own}")), "{code}: {log}");
