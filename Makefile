@@ -51,12 +51,13 @@ test: tools-test native ## All tests, against a real Kafka and by AWS's SDKs; KV
 	@[ -n "$$KVS_RECORDINGS" ] || echo "make test: KVS_RECORDINGS is not set: the tests on real recordings were SKIPPED"
 	@dev/waits $(WAITS) $$(( $$(date +%s) - $$(cat target/test-began) ))
 
-check: tools-check native ## rustfmt, clippy, arrows between modules, documentation, packages, cargo-deny
+check: tools-check native ## rustfmt, clippy, arrows between modules, features, documentation, packages, cargo-deny
 	$(CARGO) fmt --all --check
 	dev/arrows test
 	dev/arrows
 	dev/features
 	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
+	CARGO="$(CARGO)" dev/client-features
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet $(FEATURES)
 	$(CARGO) package --quiet --no-verify --allow-dirty -p kvs-mkv -p kvs-api -p kvs-client
 	dev/deny

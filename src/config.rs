@@ -1,10 +1,10 @@
-//! Settings of workers and connectors: read, checked, every problem said at once.
+//! Settings of workers and connectors: reads and checks them, and reports every problem at once.
 //!
-//! **Contract.** A problem names file, key and reason; an unknown key is one, and names a known key that is really near. What
-//! comes out is typed and consistent: nothing behind this module parses a setting again.
+//! **Contract.** A problem names file, key and reason. An unknown key is a problem, which names the known key that was
+//! probably meant, if there is a close one. The result is typed and consistent: no other module parses a setting again.
 //!
-//! Inside, arrows run from the file to the entry: check → {connector, worker} → reader → table → value, and
-//! {connect_keys, librdkafka_keys, kafka_names, secrets} stand beside the table.
+//! Dependencies point from the file to the entry: check → {connector, worker} → reader → table → value;
+//! {connect_keys, librdkafka_keys, topic_keys, kafka_names, secrets} are beside the table.
 
 pub mod check;
 pub mod connect_keys;
@@ -26,6 +26,7 @@ pub mod secrets;
 pub(crate) mod service_errors;
 pub mod table;
 mod toml;
+pub mod topic_keys;
 pub mod worker;
 
 use std::fmt;
@@ -34,12 +35,12 @@ pub use connector::ConnectorConfig;
 pub use restart::RestartPolicy;
 pub use worker::WorkerConfig;
 
-/// Something that is wrong with the settings.
+/// A problem in the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The file, or the place that is none: `environment`.
+    /// The file, or another source, such as `environment`.
     pub place: String,
-    /// The key; empty when it is about the whole.
+    /// The key; empty when the problem is not about a single key.
     pub key: String,
     /// What is wrong, and what to do.
     pub reason: String,

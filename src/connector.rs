@@ -28,10 +28,11 @@ pub use states::StreamStates;
 use crate::config::RestartPolicy;
 use crate::config::secrets::Resolved;
 use crate::config::service_errors::explain;
-
 use crate::kafka::TopicUnusable;
-use crate::model::{OffsetKey, StoredOffset};
+use crate::model::{OffsetKey, ShardId, StoredOffset};
 use crate::output::{Outputs, StreamOutputs};
+use crate::shard::UnreadableRecord;
+use crate::shard::recover::RecoverError;
 
 /// Looks up where streams were before their positions were stored under their names.
 pub trait EarlierPositions: Send + Sync {
@@ -47,14 +48,26 @@ pub trait EarlierPositions: Send + Sync {
 }
 
 /// Reasons why an earlier position cannot be determined.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum EarlierPositionError {
     /// The stored position cannot be read.
-    #[error("{0}")]
-    Unreadable(String),
-    /// The position cannot be looked up at the moment.
-    #[error("the stream's earlier position cannot be looked up: {0}")]
-    Unavailable(String),
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableRecord),
+    /// A shard of the offsets topic cannot be read or written at the moment.
+    #[error("the stream's earlier position cannot be looked up: {source}")]
+    Shard {
+        /// Why not.
+        source: Box<RecoverError>,
+    },
+    /// The position still changes, because the stream is also published under its ARN.
+    #[error(
+        "the stream's earlier position cannot be looked up: shard {shard}: a worker of an earlier version publishes the \
+         stream under its ARN"
+    )]
+    StillPublished {
+        /// The shard that has the position.
+        shard: ShardId,
+    },
 }
 
 /// What all streams of a connector share.

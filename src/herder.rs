@@ -34,9 +34,9 @@ use crate::telemetry::{self, Metrics};
 
 pub(crate) use changes::Changes;
 pub use connectors::{TaskInfo, tasks_of};
-pub use editor::{Alterations, Offsets, UnreadableOffset};
+pub use editor::{Alterations, Offsets};
 pub use error::{OffsetsError, OperationError};
-pub use health::Health;
+pub use health::{FailedConnector, Health};
 pub(crate) use phase::{Member, Phase};
 pub use status::ConnectorStatus;
 
@@ -133,6 +133,11 @@ impl Herder {
     /// # Errors
     /// While the worker is starting.
     pub fn view(&self) -> Result<Arc<ConfigView>, OperationError> {
-        if self.phase.borrow().is_member() { Ok(self.configs.view()) } else { Err(OperationError::Starting) }
+        let phase = self.phase.borrow();
+        if phase.is_member() {
+            Ok(self.configs.view())
+        } else {
+            Err(OperationError::Starting { reason: phase.waits_for() })
+        }
     }
 }

@@ -6,6 +6,7 @@ pub mod claim;
 pub mod context;
 pub mod data_topics;
 mod error;
+mod failure;
 mod group_claim;
 pub mod log;
 pub mod membership;
@@ -20,6 +21,7 @@ pub mod trial;
 pub mod watch;
 
 pub use data_topics::{DataTopic, DataTopics, TopicUnusable};
+pub use failure::{FailureContext, Unreachable, last_failure};
 pub use log::KafkaLog;
 pub use membership::{GroupListener, Membership, MembershipEnd};
 pub use settings::KafkaSettings;

@@ -20,7 +20,7 @@
 //! | 6 | after any unclear answer the producer is finished | [`owner`]: an error drops it, nothing retries with it |
 //! | 7 | a stale owner that inits late fences the right one, which acquires its shard again; counted | [`owner`] |
 //! | 8 | the recovery read has a no-progress deadline and reports what is wrong | [`recover`] |
-//! | 9 | partition count and owning group are part of the topic's contract | [`crate::model::contract`], [`acquire`], `crate::worker` |
+//! | 9 | shard count and owning group are part of the topic's contract; partitions that were added are no shards | [`crate::model::contract`], [`beginning`], [`acquire`], `crate::worker` |
 //! | 10 | revoked: stop pulling, finish or abandon within a bound, drop the producer, then acknowledge | [`owner`], `crate::worker` |
 //! | 11 | commit markers occupy offsets: positions are compared, records not waited for | [`recover`] |
 //! | 12 | expired ids are rule 5 | [`crate::model::log::LogErrorKind`], [`owner`] |
@@ -29,8 +29,10 @@
 //! | 15 | a view of a log is a function of the log: no clock decides which record counts | `crate::cluster::status` |
 //! | 16 | ownership ends with membership: a consumer with a fatal error, or a silent coordinator for a session, releases all | `crate::kafka::membership` |
 //! | 17 | offsets move to another topic only while nobody publishes for their connector, under the fences of both topics | [`moving`], `crate::cluster::change` |
+//! | 18 | offsets that are gone are never taken for none: a shard that begins later than it did, or a topic that was recreated, is refused until offsets are set or reset | [`recover`], [`owner`], [`moving`], `crate::cluster::change`, `crate::kafka::watch` |
 
 pub mod acquire;
+pub mod beginning;
 pub mod by_arn;
 mod context;
 mod gate;
@@ -45,6 +47,7 @@ mod refused_topics;
 mod report;
 mod sources;
 pub mod transaction;
+mod unreadable;
 
 #[cfg(test)]
 mod acquire_tests;
@@ -67,3 +70,4 @@ pub use positions::SharedPositions;
 pub use recover::Positions;
 pub use report::OwnerReport;
 pub use sources::{Sources, StartContext};
+pub use unreadable::{ShardRefusal, UnreadableRecord};

@@ -7,6 +7,7 @@
 
 mod agreement;
 pub mod clients;
+pub mod connections;
 mod connectors;
 mod earlier;
 mod error;
@@ -45,7 +46,6 @@ use crate::telemetry::{self, Metrics, UPKEEP_EVERY};
 
 use connectors::Connectors;
 pub use error::WorkerError;
-use shards::Shards;
 use supervisor::Supervisor;
 
 /// The time after which a worker exits even if it has not left its group. Nothing is lost: what was not committed is
@@ -97,7 +97,7 @@ impl Worker {
         let statuses = Arc::new(StatusLog::new(Arc::new(KafkaStatusStore::new(&kafka, &config.status_topic))));
         let offsets_log = Arc::new(KafkaLog::new(kafka.clone()));
         let states = Arc::<StreamStates>::default();
-        let phase = watched::Sender::new(Phase::Starting { cluster_id: None });
+        let phase = watched::Sender::new(Phase::Starting { cluster_id: None, waiting: None });
         let herder = Herder::new(herder::Parts {
             config: Arc::clone(&config),
             worker_id: id.clone(),
@@ -200,7 +200,6 @@ impl Worker {
     async fn follow_configs(
         self: Arc<Self>,
         connectors: Arc<Connectors>,
-        shards: Arc<Shards>,
         mut events: mpsc::Receiver<Event>,
         stop: CancellationToken,
     ) {
@@ -223,7 +222,7 @@ impl Worker {
                         connectors.apply(&view);
                         connectors.restart(&request, &view);
                     }
-                    Some(Event::Altered(altered)) => shards.reacquire(&altered),
+                    Some(Event::Altered(altered)) => connectors.altered(&altered),
                     Some(Event::Logger { name, level }) => _ = self.herder.logging().set(&name, &level),
                 },
             }

@@ -34,7 +34,7 @@ fn wrong_usage_is_64_and_help_is_0() {
 }
 
 #[test]
-fn every_problem_of_every_file_is_said_and_is_78() {
+fn every_problem_of_every_file_is_reported_with_78() {
     let folder = tempfile::tempdir().unwrap();
     let first = write(folder.path(), "first.json", r#"{"name": "a", "config": {"kvs.stream": "x"}}"#);
     let second = write(folder.path(), "second.json", "{");
@@ -45,18 +45,18 @@ fn every_problem_of_every_file_is_said_and_is_78() {
         "{said}"
     );
     assert!(said.contains(&format!("{first}: topic: is required")), "{said}");
-    assert!(said.contains(&format!("{second}: no JSON")), "{said}");
+    assert!(said.contains(&format!("{second}: not JSON")), "{said}");
     let (code, said) = run(&["run", "--set", "group.idd=x", &first]);
     assert_eq!(code, 78);
     assert!(said.contains("command line: group.idd: unknown setting; the nearest known one is group.id"), "{said}");
     assert!(said.contains("bootstrap.servers: is required"), "{said}");
     let (_, said) = run(&["run", "--set", "sasl.password=${env:KAFKA_PASSWORD}", &first]);
-    assert!(said.contains("sasl.password: references are for connectors' settings"), "{said}");
+    assert!(said.contains("sasl.password: references only work in connectors' settings"), "{said}");
     assert!(said.contains("the worker's environment, as CONNECT_SASL_PASSWORD") && !said.contains("KAFKA_P"), "{said}");
 }
 
 #[test]
-fn what_only_looks_like_a_reference_is_no_secret_and_told_elsewhere() {
+fn text_that_only_looks_like_a_reference_is_refused_as_a_secret_and_noted_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
     let connector = |more: &str| {
         let text = format!(
@@ -69,16 +69,19 @@ fn what_only_looks_like_a_reference_is_no_secret_and_told_elsewhere() {
         r#""kvs.credentials.access.key.id": "AKIA", "kvs.credentials.secret.access.key": "${evn:KVS_SECRET}""#,
     );
     assert_eq!(code, 78, "{said}");
-    assert!(said.contains("kvs.credentials.secret.access.key: what begins with ${ in it is no reference"), "{said}");
+    assert!(
+        said.contains("kvs.credentials.secret.access.key: it contains ${ but not as part of a reference"),
+        "{said}"
+    );
     assert!(!said.contains("KVS_SECRET"), "{said}");
     let (code, said) =
         connector(r#""kvs.role.arn": "arn:aws:iam::123456789012:role/r", "kvs.role.external.id": "${evn:X}""#);
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("kvs.role.external.id: ${evn:…} is no reference and is taken as it stands"), "{said}");
+    assert!(said.contains("kvs.role.external.id: ${evn:…} is not a reference and is used as it is"), "{said}");
 }
 
 #[test]
-fn a_region_that_only_the_workers_environment_can_have_is_told_of() {
+fn a_region_that_only_the_workers_environment_can_have_is_noted() {
     let folder = tempfile::tempdir().unwrap();
     let text = r#"{"name": "c", "config": {"connector.class": "KinesisVideoSourceConnector", "kvs.streams": "s", "topic": "t"}}"#;
     let file = write(folder.path(), "c.json", text);
@@ -90,12 +93,12 @@ fn a_region_that_only_the_workers_environment_can_have_is_told_of() {
         assert_eq!(status.code(), Some(0));
         String::from_utf8(stdout).unwrap()
     };
-    assert!(said(None).contains("kvs.region is not given, and AWS_REGION is not set here"), "{}", said(None));
+    assert!(said(None).contains("kvs.region is not set, and AWS_REGION is not set here"), "{}", said(None));
     assert!(!said(Some("us-east-1")).contains("region"), "{}", said(Some("us-east-1")));
 }
 
 #[test]
-fn what_kafkas_clients_do_not_take_is_78_with_the_key_as_it_was_given() {
+fn settings_that_kafkas_clients_refuse_are_78_with_the_key_as_it_was_written() {
     let folder = tempfile::tempdir().unwrap();
     let connector = write(
         folder.path(),
@@ -109,11 +112,11 @@ fn what_kafkas_clients_do_not_take_is_78_with_the_key_as_it_was_given() {
         "worker.properties",
         "# as Connect has it\nbootstrap.servers=127.0.0.1:1\nproducer.compression.type=brotli\nproducer.acks=1\n",
     );
-    // Nobody listens at that address, so whatever asks a broker would wait.
+    // Nothing listens at that address, so a request to a broker would wait.
     for arguments in [&["run", "--worker", &worker, &connector][..], &["validate", "--worker", &worker, &connector]] {
         let (code, said) = run(arguments);
         assert_eq!(code, 78, "{said}");
-        assert!(said.contains(&format!("{worker}: producer.acks: only all, -1 is taken here: ")), "{said}");
+        assert!(said.contains(&format!("{worker}: producer.acks: only all, -1 is accepted: ")), "{said}");
     }
     let worker = write(
         folder.path(),
@@ -142,17 +145,25 @@ fn what_kafkas_clients_do_not_take_is_78_with_the_key_as_it_was_given() {
         run(&["run", "--bootstrap-servers", "127.0.0.1:1", "--set", "producer.batch.size=0", &connector]);
     assert_eq!(code, 78, "{said}");
     assert!(said.contains("command line: producer.batch.size: Kafka's client (librdkafka) refuses it: "), "{said}");
-    // How a timestamp was understood is said.
+    // Settings that are given without a file are checked, too.
+    let (code, said) = run(&["validate", "--bootstrap-servers", "127.0.0.1:1", "--set", "producer.acks=1", &connector]);
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("command line: producer.acks: only all, -1 is accepted: "), "{said}");
+    // Connections cannot be tried without Kafka's address.
+    let (code, said) = run(&["validate", "--connect", &connector]);
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("bootstrap.servers: is required; pass it with --bootstrap-servers"), "{said}");
+    // How a timestamp was understood is reported.
     let (code, said) = run(&["validate", &connector]);
     assert_eq!(code, 0, "{said}");
     assert!(
-        said.contains("kvs.start.timestamp: 1571360125131 is taken as milliseconds: 2019-10-18T00:55:25.131Z"),
+        said.contains("kvs.start.timestamp: 1571360125131 is read as milliseconds: 2019-10-18T00:55:25.131Z"),
         "{said}"
     );
 }
 
 #[test]
-fn the_ready_configurations_are_valid() {
+fn the_example_configurations_are_valid() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("connectors");
     let worker = folder.join("worker.toml").display().to_string();
     let mut count = 0;
@@ -169,7 +180,7 @@ fn the_ready_configurations_are_valid() {
 }
 
 #[test]
-fn a_listener_that_is_taken_is_69() {
+fn an_occupied_listener_is_69() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listeners = format!("listeners=http://{}", taken.local_addr().unwrap());
     let folder = tempfile::tempdir().unwrap();
@@ -197,16 +208,16 @@ fn shells_get_a_script_that_completes_commands_and_settings() {
         }
     }
     assert_eq!(run(&["completions", "cmd.exe"]).0, 64);
-    // Settings are not listed where help is asked for, and need a value.
+    // Settings are not listed in the help, and need a value.
     let (code, help) = run(&["run", "--help"]);
     assert!(code == 0 && !help.contains("session.timeout.ms="), "{help}");
     let (code, said) = run(&["run", "--set", "group.id", "c.json"]);
     assert!(code == 64 && said.contains("KEY=VALUE was expected"), "{said}");
 }
 
-/// The only complaint is the one that tells what to do: what follows from it is not said.
+/// Only the problem that has to be solved is reported, not its consequences.
 #[test]
-fn a_file_that_is_none_is_said_once_and_with_what_was_expected() {
+fn a_wrong_file_is_reported_once_with_what_was_expected() {
     let folder = tempfile::tempdir().unwrap();
     let connector = concat!(env!("CARGO_MANIFEST_DIR"), "/connectors/demo.json");
     let missing = folder.path().join("nope.toml").display().to_string();
@@ -223,12 +234,12 @@ fn a_file_that_is_none_is_said_once_and_with_what_was_expected() {
     for command in [&["run", "--bootstrap-servers", "a:1", &missing][..], &["validate", &missing]] {
         let (code, said) = run(command);
         assert_eq!(code, 78, "{said}");
-        assert!(said.contains("No such file") && !said.contains("of the worker"), "{said}");
+        assert!(said.contains("No such file") && !said.contains("on the worker's machine"), "{said}");
     }
     let (_, said) = run(&["connector", "create", "nope.json"]);
-    assert!(said.contains("it was looked for in ") && !said.contains("of the worker"), "{said}");
+    assert!(said.contains("it was looked for in ") && !said.contains("on the worker's machine"), "{said}");
     let (_, said) = run(&["validate", concat!(env!("CARGO_MANIFEST_DIR"), "/connectors/worker.toml")]);
-    assert!(said.contains("no JSON: ") && said.contains("a worker's settings are given with --worker"), "{said}");
+    assert!(said.contains("not JSON: ") && said.contains("a worker's settings are passed with --worker"), "{said}");
     let (_, said) = run(&["validate", &write(folder.path(), "cam.props", "name=cameras\n")]);
     assert!(said.contains("Java properties from a file named *.properties"), "{said}");
     for command in [&["tail", "--topic", "t"][..], &["offsets", "list", "--set", "group.id=g"]] {
@@ -255,10 +266,10 @@ fn a_file_that_is_none_is_said_once_and_with_what_was_expected() {
 }
 
 #[test]
-fn a_worker_that_takes_its_time_is_told_of() {
+fn waiting_for_a_slow_worker_is_reported() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    // The worker responds once the command has said that it waits, however long that takes.
+    // The worker responds only after the command has reported that it waits.
     let (answer, told) = std::sync::mpsc::channel::<()>();
     std::thread::spawn(move || {
         while let Ok((mut socket, _)) = listener.accept() {
@@ -287,7 +298,7 @@ fn a_worker_that_takes_its_time_is_told_of() {
     assert!(said.contains("the worker has not responded yet\n"), "{said}");
 }
 
-/// Lines are broken where the terminal ends, and nowhere else; examples have lines of their own.
+/// Lines are only broken at the terminal's width; examples have lines of their own.
 #[test]
 fn help_is_wrapped_once_and_lists_every_exit_code() {
     for command in [&["--help"][..], &["run", "--help"], &["connector", "--help"], &["offsets", "--help"]] {
@@ -296,20 +307,20 @@ fn help_is_wrapped_once_and_lists_every_exit_code() {
         let help = String::from_utf8(output.stdout).unwrap();
         let lines: Vec<&str> = help.lines().collect();
         for pair in lines.windows(2) {
-            // A sentence that goes on in the next line has filled this one.
+            // If a sentence continues in the next line, it has filled this one.
             let goes_on = pair[0].starts_with(char::is_alphabetic) && pair[1].starts_with(char::is_lowercase);
             let word = pair[1].split(' ').next().unwrap_or_default().len();
             assert!(!goes_on || pair[0].len() + 1 + word > 60, "{command:?}: {pair:?}");
         }
     }
-    // What is typed, and the rows of lists, are whole in 80 columns.
+    // Commands to type, and rows of lists, fit in 80 columns.
     let commands: [&[&str]; 6] = [&[], &["run"], &["validate"], &["connector"], &["offsets"], &["tail"]];
     for command in commands {
         let [narrow, wide] = ["80", "400"].map(|columns| {
             let mut help = Command::new(env!("CARGO_BIN_EXE_kvs-connect"));
             let output = help.args(command).arg("--help").env("COLUMNS", columns).output().unwrap();
             let text = String::from_utf8(output.stdout).unwrap();
-            // Behind the last option.
+            // After the last option.
             let end = text.rfind("-h, --help").unwrap();
             let rest = text[end..].lines().skip_while(|line| !line.is_empty());
             rest.filter(|line| line.starts_with("  ")).map(str::to_owned).collect::<Vec<_>>()
@@ -325,14 +336,14 @@ fn help_is_wrapped_once_and_lists_every_exit_code() {
         let code = line.rsplit(' ').next().unwrap().trim_end_matches(';');
         assert!(help.contains(&format!("  {code:<3}  ")), "{line}");
     }
-    // What it says to type can be typed.
+    // The commands in the help can be typed.
     assert!(
         help.contains("dev/demo/clip.mkv") && Path::new(env!("CARGO_MANIFEST_DIR")).join("dev/demo/clip.mkv").exists()
     );
     assert!(help.contains("kvs-connect tail --worker connectors/worker.toml --topic kvs.fragments"), "{help}");
 }
 
-/// docs/GETMEDIA.md names tests: each is there, in the file it is said to be in.
+/// The tests that docs/GETMEDIA.md names exist in the named files.
 #[test]
 fn the_tests_that_the_getmedia_table_names_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -340,7 +351,7 @@ fn the_tests_that_the_getmedia_table_names_exist() {
     let mut named = 0;
     for code in text.split('`').skip(1).step_by(2) {
         if code.ends_with(".rs") && !code.contains('{') {
-            assert!(root.join(code).exists(), "{code} is not there");
+            assert!(root.join(code).exists(), "{code} does not exist");
             named += 1;
             continue;
         }
@@ -358,13 +369,13 @@ fn check(root: &Path, file: &str, test: &str) -> usize {
         Some(file) => root.join(format!("tests/e2e/{file}.rs")),
         None => root.join(format!("kvs-client/tests/{file}.rs")),
     };
-    let source = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{} is not there", path.display()));
+    let source = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{} does not exist", path.display()));
     let name = test.trim_end_matches('…').trim_end_matches('*');
     assert!(source.contains(&format!("fn {name}")), "{}: there is no test {test}", path.display());
     1
 }
 
-/// The script as bash runs it, for what is typed and the position of the cursor behind it.
+/// Runs the script in bash, for a command line with the cursor at its end.
 #[test]
 fn bash_completes_subcommands_options_and_settings() {
     let (code, script) = run(&["completions", "bash"]);

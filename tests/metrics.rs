@@ -1,15 +1,15 @@
-//! What is measured takes no memory that grows with time, whether anybody asks for it or not.
+//! Metrics take no memory that grows with time, whether they are scraped or not.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use kvs_connect::telemetry;
 use kvs_harness::process::resident_bytes;
 
-/// Sixteen bytes a sample is what they would take: 64 MB.
+/// Unbounded, they would take sixteen bytes per sample: 64 MB.
 const SAMPLES: usize = 4_000_000;
 
-/// Alone in its program: it measures the process.
+/// Alone in its program, because it measures the process.
 #[test]
-fn samples_do_not_pile_up_although_nobody_scrapes() {
+fn samples_do_not_pile_up_without_scrapes() {
     let metrics = telemetry::install().unwrap();
     let before = resident_bytes(std::process::id());
     for _ in 0..40 {

@@ -1,4 +1,4 @@
-//! Values read by Avro's own library for Java and by fastavro, from their registries: neither has anything of ours.
+//! Values read by independent libraries: Avro's own for Java, and fastavro.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
@@ -24,10 +24,10 @@ fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// What `dev/sdks NAME` prints: it gets it when it is not there.
+/// Returns the output of `dev/sdks NAME`, which installs what is missing.
 fn sdk(name: &str) -> String {
     let output = Command::new(here("dev/sdks")).arg(name).output().expect("dev/sdks can be run");
-    assert!(output.status.success(), "{name} cannot be had: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{name} is not available: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
@@ -75,7 +75,7 @@ fn fragment() -> Fragment {
     }
 }
 
-/// A fragment's record as it is published: completed by the shard's owner.
+/// Returns a fragment's record as published, completed like by the shard's owner.
 fn published(sequence: i64) -> Record {
     complete(sequence, |timestamps| Box::new(FragmentOutput::new(topic("t"), KeyFormat::Avro, timestamps).unwrap()))
 }
@@ -117,7 +117,7 @@ fn notification() -> Record {
     output.notify(&origin, &missing).unwrap().unwrap()
 }
 
-/// Has both read a value; answers what each printed.
+/// Reads a value with both; returns what each printed.
 fn read(schema: &str, value: &[u8]) -> [Vec<String>; 2] {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("value");
@@ -190,12 +190,12 @@ fn java_and_python_resolve_the_fingerprint_of_a_notification() {
     }
 }
 
-/// With the schema of then under the fingerprint of then, as docs/RECORDS.md says.
+/// Read with the schema and the fingerprint of that version, as docs/RECORDS.md says.
 #[test]
 fn java_reads_what_earlier_versions_wrote() {
     const FINGERPRINT: &str = "4f4a67913c2b6703";
     let value = published(5).value.unwrap();
-    // The fields are the same but for the first one: here a union's branch and a number below 64, a byte each.
+    // Only the first field differs: here a union's branch and a number below 64, a byte each.
     let earlier = [&[0xC3, 0x01, 0x4f, 0x4a, 0x67, 0x91, 0x3c, 0x2b, 0x67, 0x03], &value[12..]].concat();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("value");
@@ -206,7 +206,7 @@ fn java_reads_what_earlier_versions_wrote() {
     expect(&printed, &["sequence null", "stream_name door", &format!("fragment_number {NUMBER}")]);
 }
 
-/// The ways to order that docs/RECORDS.md gives, in the databases and in the language they are for.
+/// The ways to order numbers in docs/RECORDS.md, in the databases and the language that they are for.
 #[test]
 fn numbers_are_ordered_as_the_documentation_says() {
     let numbers =

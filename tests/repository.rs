@@ -1,4 +1,4 @@
-//! What the files of the repository say of one another: documents that are referred to, tests that are named, versions.
+//! Consistency of the repository's files: referenced documents, named tests, versions.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ fn read(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// All files under a folder whose name ends in one of these.
+/// Finds all files in a folder whose names have one of these endings.
 fn files(folder: &Path, ends: &[&str], found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -27,7 +27,7 @@ fn files(folder: &Path, ends: &[&str], found: &mut Vec<PathBuf>) {
     }
 }
 
-/// docs/EXACTLY-ONCE.md has a test for every rule, and each is there, in the file it is said to be in.
+/// docs/EXACTLY-ONCE.md names a test for every rule, which exists in the named file.
 #[test]
 fn the_tests_that_the_rules_name_exist() {
     let text = read("docs/EXACTLY-ONCE.md");
@@ -35,7 +35,7 @@ fn the_tests_that_the_rules_name_exist() {
     for code in text.split('`').skip(1).step_by(2) {
         let Some((file, test)) = code.split_once(".rs::") else { continue };
         let source = read(format!("{file}.rs"));
-        assert!(source.contains(&format!("fn {test}(")), "docs/EXACTLY-ONCE.md: {code} is not there");
+        assert!(source.contains(&format!("fn {test}(")), "docs/EXACTLY-ONCE.md: {code} does not exist");
         named += 1;
     }
     assert!(named >= 25, "{named}");
@@ -45,9 +45,9 @@ fn the_tests_that_the_rules_name_exist() {
     }
 }
 
-/// A document that code or another document refers to is in the repository.
+/// Every document that code or another document refers to is in the repository.
 #[test]
-fn documents_that_are_referred_to_exist() {
+fn referenced_documents_exist() {
     let mut sources = Vec::new();
     files(root(), &[".rs", ".md", ".toml", ".yml", "Makefile"], &mut sources);
     let mut referred = 0;
@@ -58,7 +58,7 @@ fn documents_that_are_referred_to_exist() {
             let is_part = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
             let begin = text[..start].rfind(|c| !is_part(c)).map_or(0, |at| at + 1);
             let name = text[begin..end].trim_start_matches('/');
-            // Of other projects, by their address, and what only ends like one.
+            // Not addresses of other projects, nor texts that only end like a name.
             let is_address = text[..begin].ends_with("://") || text[..begin].ends_with(':');
             if is_address || name == ".md" || text[end..].starts_with(|c: char| c.is_ascii_alphanumeric()) {
                 continue;
@@ -67,7 +67,7 @@ fn documents_that_are_referred_to_exist() {
             let beside = path.parent().unwrap().join(name);
             assert!(
                 beside.exists() || root().join(name).exists() || root().join("docs").join(name).exists(),
-                "{}: {name} is not there",
+                "{}: {name} does not exist",
                 path.display()
             );
         }
@@ -75,9 +75,9 @@ fn documents_that_are_referred_to_exist() {
     assert!(referred > 50, "{referred}");
 }
 
-/// The image is built by a Rust that the crates can be built with.
+/// The image is built with a version of Rust that can build the crates.
 #[test]
-fn the_dockerfiles_rust_is_new_enough() {
+fn the_dockerfiles_rust_version_is_new_enough() {
     let version = |text: &str| -> Vec<u32> { text.split('.').map(|part| part.trim().parse().unwrap()).collect() };
     let (manifest, dockerfile) = (read("Cargo.toml"), read("Dockerfile"));
     let least = manifest.split("\nrust-version = \"").nth(1).unwrap().split('"').next().unwrap();

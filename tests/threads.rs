@@ -1,17 +1,17 @@
-//! A limit of threads: Kafka's client ends its process when it cannot have one, so a worker looks before.
+//! A limit on threads: Kafka's client ends its process if it cannot start one, so a worker checks first.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 #[test]
-fn a_worker_that_may_have_too_few_threads_ends_with_69_and_says_what_to_raise() {
+fn a_worker_with_too_low_a_thread_limit_exits_with_69_and_says_what_to_raise() {
     if !nix::unistd::geteuid().is_root() {
-        // The limit counts all processes of a user, and does not hold for root.
-        println!("SKIPPED: not root, so that no other user can be taken");
+        // The limit counts all processes of a user, and does not apply to root.
+        println!("SKIPPED: not root, so the worker cannot be run as another user");
         return;
     }
-    // Where that user may read it.
+    // In a folder that the other user may read.
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("kvs-connect");
     std::fs::copy(env!("CARGO_BIN_EXE_kvs-connect"), &program).unwrap();

@@ -1,5 +1,6 @@
-//! The scripts of `dev/`: `dev/waits` on more waits than it prints, and `dev/tools` on a machine that has next to nothing: a `PATH` with a few of the system's programs and a package manager
-//! that is a script of the test's.
+//! The scripts of `dev/`: `dev/waits` on more waits than it prints, and `dev/tools` on a machine with hardly any
+//! programs: a
+//! `PATH` with a few of the system's programs and a package manager that is a script of the test's.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -8,7 +9,7 @@ use std::process::{Command, Stdio};
 
 /// What `dev/tools` itself runs.
 const BASICS: [&str; 11] = ["bash", "env", "sed", "cut", "sort", "dirname", "mkdir", "cat", "id", "tail", "true"];
-/// A package manager that notes how it was called; what it installs then stands in its own folder.
+/// A package manager that records how it was called and installs into its own folder.
 const APT_GET: &str = r#"#!/usr/bin/env bash
 echo "$*" >>"${0%/*}/calls"
 [ "$1" = install ] && [ -z "${BROKEN:-}" ] || exit "${BROKEN:-0}"
@@ -35,7 +36,7 @@ fn script(folder: &Path, name: &str, text: &str) {
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
 }
 
-/// A folder that is all of `PATH`.
+/// Creates a folder that is all of `PATH`.
 fn machine() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for program in BASICS.into_iter().chain(["chmod"]) {
@@ -50,7 +51,7 @@ fn machine() -> tempfile::TempDir {
     folder
 }
 
-/// Exit code, what was said, and the calls of the package manager.
+/// Returns the exit code, the output, and the calls of the package manager.
 fn tools(machine: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let output = Command::new(machine.join("bash"))
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("dev/tools"))
@@ -66,49 +67,49 @@ fn tools(machine: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> (Opt
 }
 
 #[test]
-fn without_a_terminal_and_a_yes_it_only_says_what_is_missing() {
+fn without_a_terminal_and_consent_only_missing_tools_are_listed() {
     let machine = machine();
     let (code, said, calls) = tools(machine.path(), &["demo"], &[]);
     assert_eq!((code, calls.as_str()), (Some(69), ""), "{said}");
     for part in ["Java 17", "mvn", "setpriv", "get them with: ", "apt-get install", "cannot go on without: "] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    // What another target needs is not this one's.
+    // The requirements of other targets are not listed.
     assert!(!said.contains("npm") && !said.contains("ffmpeg"), "{said}");
 }
 
 #[test]
-fn with_a_yes_it_installs_what_is_missing_and_goes_on() {
+fn with_consent_missing_tools_are_installed() {
     for yes in [("YES", "1"), ("CI", "true")] {
         let machine = machine();
         let (code, said, calls) = tools(machine.path(), &["demo"], &[yes]);
         assert_eq!(code, Some(0), "{said}");
         assert!(calls.starts_with("update -q\n"), "{calls}");
-        // All at once, each once, and of alternatives the one there is.
+        // All at once, each once, and of alternatives the available one.
         let [_, install] = calls.lines().collect::<Vec<_>>()[..] else { panic!("{calls}") };
         let packages: Vec<&str> = install.split(' ').filter(|word| !word.starts_with('-')).skip(1).collect();
         for package in ["build-essential", "maven", "openjdk-21-jdk-headless", "libssl-dev", "util-linux"] {
             assert_eq!(packages.iter().filter(|each| **each == package).count(), 1, "{package}: {install}");
         }
         assert!(!packages.contains(&"openjdk-17-jdk-headless"), "{install}");
-        // The next time there is nothing to say.
+        // The second time there is nothing to report.
         let (code, said, _) = tools(machine.path(), &["demo"], &[]);
         assert_eq!((code, said.as_str()), (Some(0), ""));
     }
 }
 
 #[test]
-fn what_cannot_be_installed_is_named_and_ends_with_69() {
+fn tools_that_cannot_be_installed_are_named_and_end_with_69() {
     let machine = machine();
     let (code, said, calls) = tools(machine.path(), &["demo"], &[("YES", "1"), ("BROKEN", "100")]);
     assert_eq!(code, Some(69), "{said}");
     assert!(said.contains("could not install maven") && said.contains("cannot go on without: "), "{said}");
-    // One that is broken keeps no other away.
+    // A package that fails does not prevent others.
     assert!(calls.lines().count() > 4, "{calls}");
 }
 
 #[test]
-fn an_old_rust_and_a_target_that_is_none_are_refused() {
+fn an_old_rust_and_an_unknown_target_are_refused() {
     let machine = machine();
     script(machine.path(), "rustc", "#!/usr/bin/env bash\necho rustc 1.85.0\n");
     let (code, said, _) = tools(machine.path(), &["build"], &[("YES", "1")]);
@@ -117,10 +118,10 @@ fn an_old_rust_and_a_target_that_is_none_are_refused() {
 }
 
 #[test]
-fn what_was_waited_for_is_told_however_much_of_it_there_was() {
+fn waits_are_reported_however_many_there_were() {
     let folder = tempfile::tempdir().unwrap();
     let waits = folder.path().join("waits.tsv");
-    // More than a pipe holds: what stops reading early would end what writes into it.
+    // More than a pipe holds: a reader that stops early would end the writer.
     let lines: String = (0..20_000).map(|i| format!("{i}\ttest_{i}\tcondition number {i}\n")).collect();
     std::fs::write(&waits, lines).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("dev/waits");
@@ -136,8 +137,8 @@ fn what_was_waited_for_is_told_however_much_of_it_there_was() {
 }
 
 #[test]
-fn no_script_stops_reading_what_another_program_still_writes() {
-    // With pipefail the writer's SIGPIPE is the script's own end, and only now and then.
+fn no_script_stops_reading_before_another_program_stops_writing() {
+    // With pipefail the writer's SIGPIPE ends the script, but only sometimes.
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let listed = Command::new("git").args(["ls-files", "dev", ".ci", "Makefile"]).current_dir(root).output().unwrap();
     let files = String::from_utf8(listed.stdout).unwrap();

@@ -11,18 +11,18 @@ use crate::selector;
 use crate::shape::{Member, Shape};
 use crate::violation::Violation;
 
-/// The most characters of a value that a message shows.
+/// The maximum number of characters of a value in a message.
 const SHOWN_CHARS_MAX: usize = 100;
 
 impl Operation {
-    /// Returns everything in a request that the service would refuse according to its model. Members that the model does
-    /// not have are ignored, as the service ignores them.
+    /// Returns everything in a request that the service would refuse according to its model. Members that the model
+    /// does not have are ignored, as the service ignores them.
     pub fn check(self, request: &Value) -> Vec<Violation> {
         let mut found = Vec::new();
         structure("", self.members(), request, &mut found);
         let is_there = |name: &str| request.get(name).is_some_and(|value| !value.is_null());
         if self.names_a_stream() && !is_there("StreamName") && !is_there("StreamARN") {
-            let reason = "either StreamName or StreamARN has to be there".to_owned();
+            let reason = "either StreamName or StreamARN is required".to_owned();
             found.push(Violation { member: "StreamName".to_owned(), reason });
         }
         if self == Self::GetMedia {

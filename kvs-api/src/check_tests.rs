@@ -11,7 +11,7 @@ fn members(operation: Operation, request: &Value) -> Vec<String> {
 }
 
 #[test]
-fn what_the_service_takes_passes() {
+fn requests_that_the_service_accepts_pass() {
     let good = [
         (
             Operation::CreateStream,
@@ -38,7 +38,7 @@ fn what_the_service_takes_passes() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_found_at_once() {
+fn all_violations_are_found_at_once() {
     let request = json!({
         "StreamName": "no space",
         "StartSelector": {
@@ -60,7 +60,7 @@ fn everything_that_is_wrong_is_found_at_once() {
 }
 
 #[test]
-fn lengths_ranges_patterns_types_and_what_is_missing() {
+fn lengths_ranges_patterns_types_and_missing_members() {
     let long = "x".repeat(257);
     let many: Vec<String> = (0..1001).map(|number| number.to_string()).collect();
     let bad = [

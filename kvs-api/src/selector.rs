@@ -24,7 +24,7 @@ pub(crate) fn check_companions(selector: &Value, found: &mut Vec<Violation>) {
         let is_there = selector.get(name).is_some_and(|value| !value.is_null());
         let reason = match (Some(name) == wanted, is_there) {
             (true, false) => format!("is required for {kind}"),
-            (false, true) => format!("is not for {kind}"),
+            (false, true) => format!("is not allowed with {kind}"),
             _ => continue,
         };
         found.push(Violation { member: format!("StartSelector.{name}"), reason });

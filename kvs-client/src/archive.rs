@@ -1,13 +1,15 @@
-//! The archived fragments of a range, in the order of the stream.
+//! Reads the archived fragments of a range, in the order of the stream.
 //!
-//! **Contract.** An [`ArchivePuller`] yields each fragment of a range once, in order, and can go on from any position.
+//! **Contract.** An [`ArchivePuller`] yields each fragment of a range once, in order, and can continue from any
+//! position.
 //!
-//! - It lists a range of server time window by window. ListFragments lists in no order and learns of a fragment about a
-//!   second late, so time is listed only when it has settled.
-//! - It fetches what is listed by number. GetMediaForFragmentList sends no tokens, so fragments are counted off one by one:
-//!   one that does not come is asked for again, and is reported as missing when the service no longer lists it.
-//! - It reports as missing, too, a fragment whose server time is so much later than those of higher numbers that only a
-//!   later window lists it: those have been yielded by then, and numbers only rise.
+//! - It lists a range of server time window by window. ListFragments returns fragments in no order, and a fragment
+//!   only about a second after it was received, so a window is listed only when its time has settled.
+//! - It fetches the listed fragments by number. GetMediaForFragmentList sends no tokens, so the puller checks off each
+//!   fragment: one that does not arrive is requested again, and reported as missing once the service no longer lists
+//!   it.
+//! - It also reports as missing a fragment that only a later window lists, because its server time is much later than
+//!   those of higher numbers: these have been yielded by then, and yielded numbers only rise.
 
 mod bounds;
 mod failures;
@@ -35,16 +37,16 @@ pub use bounds::ArchiveBounds;
 
 use windows::Windows;
 
-/// How many fragments and bytes one session asks for; the service allows 1,000 fragments.
+/// The maximum number of fragments, and of bytes, that one session requests; the service allows 1,000 fragments.
 const BATCH_FRAGMENTS: usize = 1_000;
 const BATCH_BYTES: u64 = 64 << 20;
-/// How many times a fragment that does not come is asked for before it is looked up in the list again.
+/// How many times a fragment that does not arrive is requested before it is looked up in the list again.
 const ABSENT_TIMES_MAX: u32 = 3;
 
 /// A range of server time, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArchiveRange {
-    /// The begin.
+    /// The beginning.
     pub from: Timestamp,
     /// The end.
     pub to: Timestamp,
@@ -57,7 +59,7 @@ pub struct Progress {
     pub fragments: u64,
     /// How many bytes of payload they had.
     pub size_bytes: u64,
-    /// How much of the range's time has been read, in thousandths; what was read before the start position counts.
+    /// How much of the range's time has been read, in thousandths, including what was read before the start position.
     pub permille: u32,
 }
 
@@ -65,7 +67,7 @@ pub struct Progress {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Archived {
-    /// The bounds, which were numbers of fragments, have been found to be this range of time.
+    /// The range of time of bounds that are fragment numbers has been found.
     Begun {
         /// The range.
         range: ArchiveRange,
@@ -74,23 +76,23 @@ pub enum Archived {
     Listed,
     /// The next fragment.
     Fragment(Box<PulledFragment>),
-    /// A fragment that cannot be parsed was passed over.
+    /// A fragment that cannot be parsed was skipped.
     PassedOver(Box<PassedOver>),
-    /// Fragments that were listed, or that the bounds name, cannot be had.
+    /// Fragments that were listed, or that the bounds name, cannot be fetched.
     Missing {
         /// The fragments' numbers.
         numbers: Vec<FragmentNumber>,
     },
-    /// An attempt failed, and another one follows.
+    /// An attempt failed, and another one will be made.
     Retrying {
         /// The failure.
         error: Error,
         /// How long the puller waits before it.
         delay: Duration,
     },
-    /// The range goes on with a time that is not over: it is listed when it is.
+    /// The next part of the range is not over yet; it will be listed when it is.
     WaitsForTime {
-        /// When it is over, by this machine's clock.
+        /// When it will be over, by this machine's clock.
         until: Timestamp,
     },
     /// Everything in the range has been yielded.
@@ -101,11 +103,11 @@ pub enum Archived {
 pub struct ArchivePuller {
     source: StreamSource,
     range: ArchiveRange,
-    /// What is wanted. Bounds that are fragments get their times when those have been asked for.
+    /// The requested part of the archive. Bounds that are fragments get their times once those have been fetched.
     bounds: ArchiveBounds,
     has_begun: bool,
-    /// Fragments to report as missing: what the bounds name and the archive does not have, and what is listed only after
-    /// a higher number has been yielded.
+    /// Fragments to report as missing: what the bounds name and the archive does not have, and what is listed only
+    /// after a higher number has been yielded.
     missing: Vec<FragmentNumber>,
     windows: Windows,
     /// The last fragment before this puller's first.
@@ -114,7 +116,7 @@ pub struct ArchivePuller {
     start_listed: bool,
     /// The last number that was yielded.
     last: Option<FragmentNumber>,
-    /// The numbers of the window before.
+    /// The numbers of the previous window.
     listed_before: Vec<FragmentNumber>,
     /// The fragments that are listed and have not been yielded.
     wanted: VecDeque<FragmentInfo>,
@@ -124,18 +126,18 @@ pub struct ArchivePuller {
     retries: RetryState,
     /// How long to wait before anything else.
     delay: Option<Duration>,
-    /// How many times in a row the next fragment did not come.
+    /// How many consecutive requests did not bring the next fragment.
     absent_times: u32,
     unparsable: Unparsable,
-    /// Whether the next fragment is asked for alone, because something is wrong with it.
+    /// Whether the next fragment is requested alone, because something was wrong with it.
     alone: bool,
-    /// How much memory a fragment had when it had to give it back.
+    /// How much memory a fragment had when it gave it back, in bytes.
     readmit_bytes: usize,
     progress: Progress,
 }
 
 impl ArchivePuller {
-    /// Returns a puller of what is within `bounds`, a range of time for example, and after `position`.
+    /// Creates a puller of what is within `bounds`, such as a range of time, and after `position`.
     pub fn new(
         client: Arc<Client>,
         stream: StreamRef,
@@ -175,18 +177,19 @@ impl ArchivePuller {
             progress: Progress::default(),
             source,
         };
-        // What was read before counts, so that the time left can be told from what this puller adds.
+        // What was read before counts, so that the remaining time can be estimated from this puller's progress.
         puller.note_time(puller.windows.next_ms());
         puller
     }
 
-    /// Returns a receiver of the time since which the stream has been waiting for memory; `None` while it does not wait.
+    /// Returns a receiver for the time since which the stream has been waiting for memory; `None` while it does not
+    /// wait.
     pub fn waits_for_memory(&self) -> watch::Receiver<Option<Instant>> {
         self.source.waits_for_memory()
     }
 
-    /// Returns whether the archive lists the fragment that this puller starts after: if so, nothing between that fragment
-    /// and what is listed has been lost.
+    /// Returns whether the archive lists the fragment that this puller starts after: if so, nothing between that
+    /// fragment and what is listed has been lost.
     pub(crate) fn lists_start_position(&self) -> bool {
         self.start_listed
     }
@@ -235,7 +238,7 @@ impl ArchivePuller {
                     Err(error) => return self.fail(error).await,
                 }
             }
-            // Taken out while it is read: a future that is dropped on the way leaves no half-read session.
+            // Taken out while it is read, so that a dropped future leaves no half-read session.
             let Some(mut session) = self.session.take() else {
                 match self.open().await {
                     Ok(session) => self.session = Some(session),
@@ -272,7 +275,7 @@ impl ArchivePuller {
         }
     }
 
-    /// Opens a session for the next batch of what is listed.
+    /// Opens a session for the next batch of listed fragments.
     async fn open(&mut self) -> Result<Session, Error> {
         let most = if self.alone { 1 } else { BATCH_FRAGMENTS };
         let mut size_bytes = 0;
@@ -293,7 +296,7 @@ impl ArchivePuller {
         Ok(session)
     }
 
-    /// Returns a fragment as an event if it is the next one of those that are wanted.
+    /// Returns a fragment as an event, if it is the next one expected.
     fn bring(&mut self, session: Session, mut fragment: Fragment, permit: MemoryPermit) -> Option<Archived> {
         let info = self.wanted.front().filter(|info| info.number == fragment.number)?.clone();
         self.wanted.pop_front();
@@ -318,7 +321,7 @@ impl ArchivePuller {
     }
 }
 
-/// Returns the bytes of a batch with one more fragment. Its size is what the list says, which may be any number; at least
+/// Returns the bytes of a batch with one more fragment, whose size comes from the list and may be any number. At least
 /// one byte is counted.
 fn with_next(batch_bytes: u64, next_bytes: u64) -> u64 {
     batch_bytes.saturating_add(next_bytes.max(1))

@@ -1,12 +1,12 @@
 use super::*;
 
 #[test]
-fn progress_is_right_for_any_times() {
+fn progress_is_correct_for_any_times() {
     assert_eq!(permille(1_000, 2_000, 1_250), 250);
     assert_eq!((permille(1_000, 2_000, i64::MIN), permille(1_000, 2_000, i64::MAX)), (0, 1_000));
     assert_eq!(permille(i64::MIN, i64::MAX, 0), 500);
     assert_eq!((permille(i64::MIN, i64::MAX, i64::MIN), permille(i64::MIN, i64::MAX, i64::MAX)), (0, 1_000));
-    // A range of no time, and one whose end lies before its begin.
+    // An empty range, and one whose end is before its beginning.
     assert_eq!((permille(5, 5, 5), permille(i64::MAX, i64::MIN, 0)), (0, 0));
 }
 

@@ -11,21 +11,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 pub(crate) use claim::Claim;
 use pool::{Grant, Grants, Pool, Wish};
 
-/// The memory, in bytes, that the fragments of all streams share. Clones share it, too; a process needs one.
+/// The memory, in bytes, that the fragments of all streams share. Clones share the same memory; a process needs one
+/// budget.
 ///
 /// A fragment holds a permit from its first byte until the permit is dropped, which may be long after it was yielded. A
 /// stream that cannot get memory does not read its socket, and TCP's flow control makes the service wait.
 ///
 /// Streams get memory in the order in which they asked. No stream can keep it from the others:
 ///
-/// - Many unfinished fragments could use up the budget together, so that none of them becomes whole. One stream at a
-///   time, the one that has waited longest, may therefore exceed the budget by one fragment: that one becomes whole, and
-///   its memory comes back. The most in flight is the budget and one fragment.
-/// - An eighth of the budget is reserved for small fragments, which therefore never wait for large ones. Of the rest they
-///   get no more than their turn.
+/// - Unfinished fragments could use up the budget, so that none of them is ever completed. Therefore one stream at a
+///   time, the one that has waited longest, may exceed the budget by one fragment: that one is completed, and its
+///   memory is released. At most, the budget and one fragment are in flight.
+/// - An eighth of the budget is reserved for small fragments, which therefore never wait for large ones. In the rest
+///   of the budget they wait in turn like all others.
 /// - While other streams wait, a fragment that has not grown for a few seconds gives its memory back: its session is
-///   closed, and opened again when there is room for as much. It waits behind all others for half a minute, then in its
-///   turn. A fragment that stands still therefore costs the others seconds, once in half a minute, and never the whole
+///   closed, and opened again when that much memory is available. It waits behind all others for half a minute, then
+///   in turn. A stalled fragment therefore costs the others a few seconds, once in half a minute, and never the whole
 ///   budget.
 ///
 /// The buffers of a session's connection count too: a fixed amount for each session, up to half of the budget.
@@ -39,9 +40,9 @@ pub struct MemoryBudget {
 
 /// The size of the HTTP client's buffers for one connection: it reads up to 400 KB at once, into one of two buffers.
 const SESSION_BUFFER_BYTES: usize = 512 << 10;
-/// A fragment that has not grown for this long gives its memory back when other streams wait.
+/// The time without growth after which a fragment gives its memory back if other streams wait.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
-/// A stream that waits looks this often for fragments that have not grown, and reports that it waits.
+/// The interval at which a waiting stream looks for fragments that have not grown, and reports that it waits.
 const LOOKED_EVERY: Duration = Duration::from_secs(1);
 
 /// Where a stream reports since when it has been waiting for memory; `None` while it does not wait.
@@ -54,27 +55,27 @@ pub(crate) struct SessionPermit {
     _bytes: MemoryPermit,
 }
 
-/// Memory that was taken out of a budget. Dropping it gives the memory back.
+/// Memory that was acquired from a budget. Dropping it gives the memory back.
 #[derive(Debug, Default)]
 pub struct MemoryPermit {
     pool: Option<Arc<Mutex<Pool>>>,
     shared_bytes: usize,
-    /// Bytes out of the reserve for small fragments.
+    /// Bytes from the reserve for small fragments.
     small_bytes: usize,
     /// Whether the fragment may exceed the budget.
     overdraft: bool,
-    /// Bytes beyond the budget, which are counted nowhere else.
+    /// Bytes beyond the budget, which are not counted elsewhere.
     overdrawn_bytes: usize,
-    /// Bytes that are in memory already and are taken out of the budget together with the next ones.
+    /// Bytes that are in memory already and will be acquired together with the next ones.
     owed_bytes: usize,
 }
 
 fn lock(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
-    // Nothing panics while it is held.
+    // Nothing panics while the lock is held.
     pool.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Changes the pool, and hands out what others can have after that.
+/// Changes the pool, and grants what has become available to those who wait.
 fn change<T>(pool: &Arc<Mutex<Pool>>, change: impl FnOnce(&mut Pool) -> T) -> T {
     let (changed, grants) = {
         let mut locked = lock(pool);
@@ -85,7 +86,8 @@ fn change<T>(pool: &Arc<Mutex<Pool>>, change: impl FnOnce(&mut Pool) -> T) -> T 
     changed
 }
 
-/// Hands grants to those who waited. The lock must not be held: a grant that nobody waits for any more comes back at once.
+/// Sends grants to those who waited. The lock must not be held: a grant that nobody waits for any more comes back at
+/// once.
 fn hand_over(pool: &Arc<Mutex<Pool>>, grants: Grants) {
     for (waiter, grant) in grants {
         if let Err(grant) = waiter.send(grant) {
@@ -94,7 +96,7 @@ fn hand_over(pool: &Arc<Mutex<Pool>>, grants: Grants) {
     }
 }
 
-/// Waits in the queue for memory. Dropping a waiter leaves the queue, and gives back a grant that has come meanwhile.
+/// Waits in the queue for memory. Dropping a waiter leaves the queue, and gives back a grant that arrived meanwhile.
 struct Waiting<'a> {
     pool: &'a Arc<Mutex<Pool>>,
     granted: oneshot::Receiver<Grant>,
@@ -111,7 +113,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl MemoryBudget {
-    /// Returns a budget of this many bytes.
+    /// Creates a budget of this many bytes.
     pub fn new(size_bytes: usize) -> Self {
         let size_bytes = size_bytes.min(Semaphore::MAX_PERMITS);
         let sessions = Arc::new(Semaphore::new(size_bytes / 2 / SESSION_BUFFER_BYTES));
@@ -119,7 +121,7 @@ impl MemoryBudget {
         Self { pool, sessions, size_bytes, stalled_after: STALLED_AFTER }
     }
 
-    /// Sets how long a fragment may stand still before it gives its memory back to others. Default: 5 s.
+    /// Sets how long a fragment may stall before it gives its memory back to others. Default: 5 s.
     #[must_use]
     pub fn with_stalled_after(self, stalled_after: Duration) -> Self {
         Self { stalled_after, ..self }
@@ -135,7 +137,8 @@ impl MemoryBudget {
         self.size_bytes
     }
 
-    /// Takes the memory of a session's connection, unless sessions have half of the budget already or somebody waits.
+    /// Acquires the memory of a session's connection, unless sessions have half of the budget already or another stream
+    /// waits.
     pub(crate) fn session(&self) -> Option<SessionPermit> {
         let slot = Arc::clone(&self.sessions).try_acquire_owned().ok()?;
         let taken = lock(&self.pool).take_now(SESSION_BUFFER_BYTES);
@@ -144,9 +147,9 @@ impl MemoryBudget {
         Some(SessionPermit { _slot: slot, _bytes: bytes })
     }
 
-    /// Waits until there is room for a fragment that gave this many bytes back.
+    /// Waits until there is room for a fragment that gave back this many bytes.
     pub(crate) async fn readmit(&self, had_bytes: usize, waits: &Waits) -> MemoryPermit {
-        // A wish for more than this might never be granted, however large the fragment was.
+        // A request for more might never be granted, however large the fragment was.
         let wanted_bytes = had_bytes.min(self.size_bytes / 8);
         self.wait(Wish { wanted_bytes, held_bytes: 0, readmission: true }, waits).await
     }
@@ -161,7 +164,7 @@ impl MemoryBudget {
                     waits.send_if_modified(|since| since.take().is_some());
                     return granted.map(|grant| MemoryPermit::new(&self.pool, &grant)).unwrap_or_default();
                 }
-                // This also hands out what somebody in front has stopped waiting for.
+                // This also grants memory that a stream in front has stopped waiting for.
                 () = tokio::time::sleep(LOOKED_EVERY.min(self.stalled_after)) => {
                     waits.send_if_modified(|since| since.replace(began).is_none());
                     change(&self.pool, |pool| pool.reclaim(Instant::now(), self.stalled_after));
@@ -183,13 +186,13 @@ impl MemoryPermit {
         }
     }
 
-    /// Returns how many bytes are held.
+    /// Returns the number of bytes held.
     pub fn size_bytes(&self) -> usize {
         self.shared_bytes + self.small_bytes + self.overdrawn_bytes
     }
 
-    /// Splits off `count` bytes for a fragment that has become whole. If the fragment needed the overdraft, that goes with
-    /// it until its permit is dropped; what the next fragment already has of it is owed.
+    /// Splits off `count` bytes for a completed fragment. If the fragment needed the overdraft, it keeps it until its
+    /// permit is dropped; the part of it that the next fragment already uses is owed.
     pub(crate) fn split(&mut self, count: usize) -> Self {
         let small_bytes = self.small_bytes.min(count);
         let shared_bytes = self.shared_bytes.min(count - small_bytes);

@@ -11,7 +11,7 @@ fn claim(budget: &MemoryBudget, waits: &Waits) -> Claim {
     Claim::new(budget, MemoryPermit::default(), Arc::clone(waits))
 }
 
-/// Asks once: what can be had is had at once.
+/// Polls once: available memory is granted at once.
 async fn is_waiting(claim: &mut Claim, count: usize) -> bool {
     tokio::time::timeout(Duration::ZERO, claim.extend(count)).await.is_err()
 }
@@ -35,12 +35,12 @@ async fn permits_come_back() {
 }
 
 #[tokio::test]
-async fn one_at_a_time_may_go_past_the_budget() {
+async fn one_fragment_at_a_time_may_exceed_the_budget() {
     let (budget, waits) = budget(100);
     let (mut first, mut second, mut third) = (claim(&budget, &waits), claim(&budget, &waits), claim(&budget, &waits));
     first.extend(60).await;
     second.extend(40).await;
-    // Nobody is whole yet and the budget is spent: the first goes on all the same.
+    // No fragment is complete and the budget is used up: the first continues nevertheless.
     first.extend(500).await;
     first.extend(500).await;
     assert_eq!(first.size_bytes(), 1060);
@@ -61,20 +61,20 @@ async fn a_piece_larger_than_the_budget_is_overdrawn() {
 }
 
 #[tokio::test]
-async fn the_overdraft_ends_with_the_fragment_that_needed_it() {
+async fn the_overdraft_is_released_with_the_fragment_that_needed_it() {
     let (budget, waits) = budget(100);
     let mut claim = claim(&budget, &waits);
     claim.extend(100).await;
-    // 60 bytes past the budget, of which the fragment takes 50 and the next one has 10.
+    // 60 bytes beyond the budget, of which the fragment uses 50 and the next one 10.
     claim.extend(60).await;
     let whole = claim.split(150, 10);
     assert_eq!(whole.size_bytes(), 150);
-    assert!(is_waiting(&mut claim, 1).await, "the next fragment goes on past the budget");
+    assert!(is_waiting(&mut claim, 1).await, "the next fragment continues beyond the budget");
     drop(whole);
     assert_eq!(budget.used_bytes(), 0);
 }
 
-/// 16 MiB, filled up by fragments that do not grow, and one of them on the overdraft.
+/// 16 MiB, used up by fragments that do not grow, one of them on the overdraft.
 async fn full(reading: bool) -> (MemoryBudget, Waits, Vec<Claim>) {
     let (budget, waits) = budget(16 << 20);
     let mut claims = Vec::new();
@@ -89,16 +89,16 @@ async fn full(reading: bool) -> (MemoryBudget, Waits, Vec<Claim>) {
 }
 
 #[tokio::test]
-async fn small_fragments_have_room_of_their_own_and_large_ones_their_turn() {
+async fn small_fragments_have_a_reserve_and_large_ones_get_their_turn() {
     let (budget, waits, mut large) = full(false).await;
     let mut waiting = claim(&budget, &waits);
     let mut waits_long = std::pin::pin!(waiting.extend(1 << 20));
     assert!(tokio::time::timeout(Duration::from_millis(20), &mut waits_long).await.is_err());
     let mut small = claim(&budget, &waits);
     soon("room for a small one", small.extend(200 << 10)).await;
-    // What it becomes is no small one.
+    // With more bytes it is no longer small.
     assert!(is_waiting(&mut small, 100 << 10).await);
-    // Small ones that come later do not take what a large one has waited for: they have the eighth.
+    // Small fragments that come later do not get the memory that a large one has waited for: they have the reserve.
     let mut others: Vec<Claim> = (0..7).map(|_| claim(&budget, &waits)).collect();
     for other in &mut others {
         soon("room for a small one", other.extend(256 << 10)).await;
@@ -106,12 +106,12 @@ async fn small_fragments_have_room_of_their_own_and_large_ones_their_turn() {
     let mut last = claim(&budget, &waits);
     assert!(is_waiting(&mut last, 256 << 10).await);
     drop(large.pop());
-    // That was the one on the overdraft, which the next in turn has now.
+    // That was the fragment on the overdraft, which the next in turn gets now.
     soon("the large one's turn", waits_long).await;
 }
 
 #[tokio::test]
-async fn what_has_not_grown_gives_its_memory_back_and_waits_behind() {
+async fn a_stalled_fragment_gives_its_memory_back_and_waits_behind_others() {
     let (budget, _, stalled) = full(true).await;
     let evicted = stalled.into_iter().map(|claim| {
         tokio::spawn(async move {
@@ -122,13 +122,13 @@ async fn what_has_not_grown_gives_its_memory_back_and_waits_behind() {
     let (mut healthy, healthy_waits) = (Vec::new(), Arc::new(watch::Sender::new(None)));
     for _ in 0..4 {
         let mut claim = claim(&budget, &healthy_waits);
-        // Larger than what is small.
+        // Larger than a small fragment.
         soon("memory that others have", claim.extend(600 << 10)).await;
         healthy.push(claim);
     }
     assert!(evicted.iter().any(tokio::task::JoinHandle::is_finished));
     assert!(healthy_waits.borrow().is_none());
-    // Not more than those that waited need.
+    // No more than those that waited need.
     assert!(evicted.iter().any(|task| !task.is_finished()));
     for task in &evicted {
         task.abort();
@@ -140,7 +140,7 @@ async fn a_fragment_that_grows_or_whose_reader_waits_keeps_its_memory() {
     let (budget, waits, claims) = full(false).await;
     let mut waiting = claim(&budget, &waits);
     assert!(tokio::time::timeout(Duration::from_millis(500), waiting.extend(1 << 20)).await.is_err());
-    // It says so.
+    // The waiting is reported.
     assert!(waits.borrow().is_some());
     for claim in &claims {
         assert!(tokio::time::timeout(Duration::ZERO, claim.evicted()).await.is_err());
@@ -148,14 +148,14 @@ async fn a_fragment_that_grows_or_whose_reader_waits_keeps_its_memory() {
 }
 
 #[tokio::test]
-async fn what_gave_its_memory_back_waits_behind_those_that_did_not() {
+async fn a_fragment_that_gave_its_memory_back_waits_behind_others() {
     let (budget, waits, mut claims) = full(false).await;
     let mut again = std::pin::pin!(budget.readmit(1 << 20, &waits));
     assert!(tokio::time::timeout(Duration::from_millis(20), &mut again).await.is_err());
     let mut healthy = claim(&budget, &waits);
     let mut turn = std::pin::pin!(healthy.extend(4 << 20));
     assert!(tokio::time::timeout(Duration::from_millis(20), &mut turn).await.is_err());
-    // Enough for the one that gave its memory back, were the other not there.
+    // Enough for the one that gave its memory back, if the other were not there.
     claims.drain(..3);
     assert!(tokio::time::timeout(Duration::from_millis(300), &mut again).await.is_err());
     claims.drain(..1);
@@ -163,13 +163,13 @@ async fn what_gave_its_memory_back_waits_behind_those_that_did_not() {
     claims.truncate(6);
     let mut readmitted = Claim::new(&budget, soon("room", again).await, Arc::clone(&waits));
     let used = budget.used_bytes();
-    // It has what it had before.
+    // It gets as much as it had before.
     readmitted.extend(1 << 20).await;
     assert_eq!(budget.used_bytes(), used);
 }
 
 #[tokio::test]
-async fn whoever_stops_waiting_holds_up_nobody() {
+async fn a_waiter_that_gives_up_blocks_nobody() {
     let (budget, waits, mut claims) = full(false).await;
     let (mut gone, mut next) = (claim(&budget, &waits), claim(&budget, &waits));
     let mut behind = std::pin::pin!(next.extend(1 << 20));
@@ -184,7 +184,7 @@ async fn whoever_stops_waiting_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn a_grant_that_nobody_fetches_comes_back() {
+async fn a_grant_that_is_never_received_is_returned() {
     let (budget, waits) = budget(100);
     let mut holder = claim(&budget, &waits);
     holder.extend(100).await;
@@ -194,7 +194,7 @@ async fn a_grant_that_nobody_fetches_comes_back() {
     {
         let mut leaving = std::pin::pin!(gone.extend(60));
         assert!(tokio::time::timeout(Duration::from_millis(20), &mut leaving).await.is_err());
-        // The grant is on its way when its receiver is dropped.
+        // The grant has been sent when its receiver is dropped.
         drop(holder);
         assert_eq!(budget.used_bytes(), 60);
     }

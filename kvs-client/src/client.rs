@@ -1,4 +1,4 @@
-//! The client of the service; the operations that a reader needs are in the files of the folder.
+//! The client of the service; the operations that a reader needs are in the submodules.
 
 #[cfg(feature = "archive")]
 mod archive;
@@ -34,9 +34,9 @@ pub use rows::StreamInfo;
 
 /// Calls the service.
 ///
-/// A client is cheap to share and not to make: it reads AWS's configuration, keeps connections, credentials and data
-/// endpoints, and learns the service's clock. Make one for each set of credentials, and share the [`CallLimits`] among
-/// all clients of an account.
+/// A client is cheap to share, but not to create: it reads AWS's configuration, keeps connections, credentials and data
+/// endpoints, and measures the service's clock. Create one for each set of credentials, and share the [`CallLimits`]
+/// among all clients of an account.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -53,15 +53,15 @@ pub struct Client {
 }
 
 impl Client {
-    /// Returns a client, after reading what AWS's environment variables and profile say where `config` says nothing. No
-    /// call is made.
+    /// Creates a client. Settings that `config` leaves unset come from AWS's environment variables and profile. Makes
+    /// no call.
     ///
     /// # Errors
-    /// [`Error::Config`] when there is no region, the endpoint cannot be used, or the HTTP client cannot be made.
+    /// [`Error::Config`] when there is no region, the endpoint cannot be used, or the HTTP client cannot be created.
     pub async fn new(config: ClientConfig, limits: Arc<CallLimits>) -> Result<Self, Error> {
         let sdk = config.load().await;
         let location = config.location(&sdk)?;
-        // A region that makes no valid URL is told now, not at the first call.
+        // A region that makes no valid URL is reported now, not at the first call.
         location.control(&location.region)?;
         Ok(Self {
             http: http_client::build_off_runtime(&config.http).await?,
@@ -85,12 +85,12 @@ impl Client {
         self
     }
 
-    /// Returns the region of streams that are not given by ARN.
+    /// Returns the region of streams that are not identified by ARN.
     pub fn region(&self) -> &str {
         &self.location.region
     }
 
-    /// Forgets what an error of this class proves stale, so that the next call asks for it again.
+    /// Forgets what an error of this class shows to be stale, so that the next call requests it again.
     pub(crate) async fn refresh_after(&self, stream: &StreamRef, class: ErrorClass) {
         match class {
             ErrorClass::RefreshEndpoint => self.endpoints.invalidate(stream).await,
@@ -99,7 +99,7 @@ impl Client {
         }
     }
 
-    /// Asks for the stream's data endpoint: succeeds if the service can be reached and lets this stream be read.
+    /// Requests the stream's data endpoint, to check that the service can be reached and allows reading the stream.
     ///
     /// # Errors
     /// [`Error::Service`] when the service refuses, [`Error::Transport`] when it cannot be reached.
@@ -113,7 +113,7 @@ impl Client {
         self.limits.forget_idle();
     }
 
-    /// Returns host and port of the stream's data endpoint, if it is known.
+    /// Returns the host and port of the stream's data endpoint, if it is known.
     pub(crate) async fn data_server(&self, stream: &StreamRef, operation: Operation) -> Option<String> {
         self.endpoints.get(stream, operation).await.map(|url| rules::server(&url))
     }
@@ -126,7 +126,7 @@ impl Client {
         let request = json!({ "APIName": operation.endpoint_name() });
         let (answer, request_id) = self.control(asking, Some(stream), request).await?;
         let text = answer["DataEndpoint"].as_str().unwrap_or_default();
-        // An answer does not turn on plain http: the settings do.
+        // Only the settings allow plain http, not a response.
         let url = rules::parse(text, self.location.plain_http)
             .map_err(|error| Error::bad_answer(asking, Some(stream), AnswerError::Endpoint(error), request_id))?;
         self.endpoints.put(stream, operation, url.clone()).await;

@@ -1,12 +1,12 @@
-//! The service's clock, whose time requests are signed with.
+//! The service's clock, by which requests are signed.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// A clock that is off by less than this counts as right: the service tolerates 5 minutes.
+/// A smaller difference is ignored: the service tolerates 5 minutes.
 const NOTICED: Duration = Duration::from_secs(30);
 
-/// No clock is off by more than this: a date that says so is not the service's.
+/// The maximum difference of clocks: a date that is further off is not the service's.
 const BELIEVED: Duration = Duration::from_secs(10 * 366 * 86_400);
 /// 9999-01-01, in seconds since 1970: a date in a signature has four digits for the year.
 const WRITTEN_BEFORE_SECONDS: u64 = 253_370_764_800;
@@ -30,7 +30,7 @@ fn apart(one: SystemTime, other: SystemTime) -> Duration {
 pub(crate) struct ServiceClock {
     /// How far the service's clock is ahead, in milliseconds.
     offset_ms: AtomicI64,
-    /// Whether the offset is given, so that none is learned.
+    /// Whether the offset is set, so that it is not measured.
     fixed: bool,
 }
 
@@ -47,7 +47,7 @@ impl ServiceClock {
         moved.unwrap_or(now)
     }
 
-    /// Learns from the date of a refusal. Returns whether that changed the clock.
+    /// Corrects the clock by the date of a refusal. Returns whether that changed it.
     pub(crate) fn learn(&self, service: SystemTime) -> bool {
         if self.fixed {
             return false;
@@ -57,7 +57,7 @@ impl ServiceClock {
         }
         let system = SystemTime::now();
         if !is_believed(service) {
-            tracing::warn!("the date of the service's answer is off by more than ten years and is ignored");
+            tracing::warn!("the date of the service's response is off by more than ten years and is ignored");
             return false;
         }
         let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);

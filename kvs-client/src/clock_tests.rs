@@ -7,7 +7,7 @@ fn date(text: &str) -> SystemTime {
 }
 
 #[test]
-fn a_date_that_no_clock_has_is_not_learned() {
+fn an_implausible_date_does_not_change_the_clock() {
     let clock = ServiceClock::new(None);
     for nonsense in ["Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"] {
         assert!(!clock.learn(date(nonsense)), "{nonsense}");
@@ -18,7 +18,7 @@ fn a_date_that_no_clock_has_is_not_learned() {
 }
 
 #[test]
-fn four_digits_of_a_year_are_written() {
+fn only_years_of_four_digits_can_be_signed() {
     assert!(can_be_written(SystemTime::now()) && can_be_written(SystemTime::UNIX_EPOCH));
     assert!(can_be_written(date("Thu, 31 Dec 9998 23:59:59 GMT")));
     assert!(!can_be_written(date("Fri, 01 Jan 9999 00:00:00 GMT")));

@@ -1,4 +1,4 @@
-//! How to reach the service: settings, and AWS's own variables and profiles where a setting is not given.
+//! How to reach the service: settings, and AWS's own variables and profiles for those that are unset.
 
 use std::fmt;
 #[cfg(feature = "rustls")]
@@ -12,8 +12,8 @@ use crate::endpoint::location::Location;
 use crate::error::ConfigError;
 use crate::retry::RetryPolicy;
 
-/// How a [`Client`](crate::Client) reaches the service. What is `None` comes from AWS's environment variables and the
-/// profile, as in AWS's own tools.
+/// How a [`Client`](crate::Client) reaches the service. Settings that are `None` come from AWS's environment variables
+/// and profile, as in AWS's own tools.
 ///
 /// ```
 /// let mut config = kvs_client::ClientConfig::new("eu-central-1");
@@ -22,16 +22,17 @@ use crate::retry::RetryPolicy;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ClientConfig {
-    /// The region, `us-east-1`; else `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's.
+    /// The region, `us-east-1`; otherwise `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's.
     pub region: Option<String>,
-    /// The control plane to use instead of the region's, `http://127.0.0.1:9100`; else `AWS_ENDPOINT_URL_KINESIS_VIDEO`,
+    /// The control plane to use instead of the region's, `http://127.0.0.1:9100`; otherwise
+    /// `AWS_ENDPOINT_URL_KINESIS_VIDEO`,
     /// `AWS_ENDPOINT_URL`, or the profile's.
     pub endpoint: Option<String>,
     /// Whether plain http may be used with a host other than this machine. Default: no.
     pub plain_http: bool,
-    /// Whether FIPS endpoints are to be used; else `AWS_USE_FIPS_ENDPOINT`, or the profile's.
+    /// Whether to use FIPS endpoints; otherwise `AWS_USE_FIPS_ENDPOINT`, or the profile's.
     pub fips: Option<bool>,
-    /// Whether dual stack endpoints are to be used; else `AWS_USE_DUALSTACK_ENDPOINT`, or the profile's.
+    /// Whether to use dual-stack endpoints; otherwise `AWS_USE_DUALSTACK_ENDPOINT`, or the profile's.
     pub dual_stack: Option<bool>,
     /// Where credentials come from.
     pub credentials: CredentialsSource,
@@ -39,9 +40,9 @@ pub struct ClientConfig {
     pub role: Option<Role>,
     /// Timeouts, proxy and certificates.
     pub http: HttpConfig,
-    /// How failed calls are tried again.
+    /// How failed calls are retried.
     pub retry: RetryPolicy,
-    /// How far the service's clock is ahead of this machine's, in milliseconds; `None`: learned from its responses.
+    /// How far the service's clock is ahead of this machine's, in milliseconds; `None`: measured from its responses.
     pub clock_offset_ms: Option<i64>,
     /// Whether requests are checked against the service's model before they are sent. Default: yes.
     pub parameter_checks: bool,
@@ -51,22 +52,22 @@ pub struct ClientConfig {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct HttpConfig {
-    /// How long making a connection may take. Default: 5 s.
+    /// The timeout for establishing a connection. Default: 5 s.
     pub connect_timeout: Duration,
-    /// How long a session may go without a byte before it is given up. Default: 120 s.
+    /// How long a session may go without a byte before it is closed. Default: 120 s.
     pub inactivity_timeout: Duration,
-    /// How long a fragment may take from its first byte to its last before its session is given up. Default: 5 min.
+    /// How long a fragment may take from its first byte to its last before its session is closed. Default: 5 min.
     pub fragment_timeout: Duration,
-    /// The proxy, `http://user:password@host:3128`; else `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`.
+    /// The proxy, `http://user:password@host:3128`; otherwise `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`.
     pub proxy: Option<String>,
-    /// Hosts to reach without the proxy, separated by commas; else `NO_PROXY`.
+    /// Hosts to reach without the proxy, separated by commas; otherwise `NO_PROXY`.
     pub no_proxy: Option<String>,
-    /// A file of certificates in PEM to trust besides the system's; else `AWS_CA_BUNDLE`.
+    /// A file of certificates in PEM to trust besides the system's; otherwise `AWS_CA_BUNDLE`.
     #[cfg(feature = "rustls")]
     pub ca_file: Option<PathBuf>,
 }
 
-/// Never shows the proxy, whose URL may hold a password.
+/// Does not show the proxy, whose URL may contain a password.
 impl fmt::Debug for HttpConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = formatter.debug_struct("HttpConfig");
@@ -120,7 +121,7 @@ impl ClientConfig {
         Self { region: Some(region.to_owned()), ..Self::default() }
     }
 
-    /// Reads AWS's variables and profile, which these settings take precedence over.
+    /// Reads AWS's variables and profile, over which these settings take precedence.
     pub(crate) async fn load(&self) -> SdkConfig {
         let mut loader = aws_config::defaults(BehaviorVersion::latest());
         if let Some(region) = &self.region {
@@ -132,7 +133,7 @@ impl ClientConfig {
         loader.load().await
     }
 
-    /// Returns where requests go, by these settings and what `sdk` has read.
+    /// Returns where requests go, according to these settings and to `sdk`.
     pub(crate) fn location(&self, sdk: &SdkConfig) -> Result<Location, ConfigError> {
         let region = self.region.clone().or_else(|| sdk.region().map(ToString::to_string));
         let region = region.ok_or(ConfigError::NoRegion)?;
@@ -143,8 +144,8 @@ impl ClientConfig {
     }
 }
 
-/// Returns the endpoint of `AWS_ENDPOINT_URL_KINESIS_VIDEO` or the profile's section of the service, else that of all
-/// services.
+/// Returns the endpoint in `AWS_ENDPOINT_URL_KINESIS_VIDEO` or in the profile's section for the service, otherwise the
+/// one for all services.
 fn configured_endpoint(sdk: &SdkConfig) -> Option<String> {
     let key = aws_types::service_config::ServiceConfigKey::builder()
         .service_id("Kinesis Video")

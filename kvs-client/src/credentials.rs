@@ -1,4 +1,4 @@
-//! Whose requests these are: where credentials come from, and keeping them until they expire.
+//! Credentials: where they come from, and a cache that keeps them until they expire.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -12,9 +12,9 @@ use tokio::sync::Mutex;
 use crate::error::CredentialsError;
 use crate::shown::with_causes;
 
-/// Credentials are fetched again this long before they expire.
+/// How long before their expiry credentials are fetched again.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(60);
-/// The name that sessions of an assumed role have, for example in CloudTrail.
+/// The name of an assumed role's sessions, for example in CloudTrail.
 const ROLE_SESSION_NAME: &str = "kvs-connect";
 
 /// Where credentials come from.
@@ -23,10 +23,10 @@ const ROLE_SESSION_NAME: &str = "kvs-connect";
 pub enum CredentialsSource {
     /// AWS's default chain: environment, profile (static, SSO, process, role), web identity, container, instance.
     DefaultChain {
-        /// The profile, when it is not the one of `AWS_PROFILE` or `default`.
+        /// The profile, unless it is that of `AWS_PROFILE` or `default`.
         profile: Option<String>,
     },
-    /// Credentials that are given.
+    /// Static credentials.
     Static {
         /// Access key id.
         access_key_id: String,
@@ -61,12 +61,12 @@ impl fmt::Debug for CredentialsSource {
 pub struct Role {
     /// `arn:aws:iam::ACCOUNT:role/NAME`.
     pub arn: String,
-    /// The external id that the role's trust policy asks for, when the role is in another's account.
+    /// The external id that the role's trust policy requires, if the role is in another account.
     pub external_id: Option<String>,
 }
 
 impl Role {
-    /// Returns the role with this ARN, without an external id.
+    /// Creates the role with this ARN, without an external id.
     pub fn new(arn: impl Into<String>) -> Self {
         Self { arn: arn.into(), external_id: None }
     }
@@ -78,7 +78,7 @@ impl Role {
     }
 }
 
-/// Hands out credentials and keeps them until shortly before they expire.
+/// Provides credentials, and keeps them until shortly before they expire.
 pub(crate) struct CredentialsCache {
     provider: Option<SharedCredentialsProvider>,
     known: Mutex<Option<Credentials>>,
@@ -91,7 +91,7 @@ impl fmt::Debug for CredentialsCache {
 }
 
 impl CredentialsCache {
-    /// Returns an empty cache. A role's credentials are asked for at the STS endpoint of `region`.
+    /// Creates an empty cache. A role's credentials are requested from the STS endpoint of `region`.
     pub(crate) async fn new(source: &CredentialsSource, role: Option<&Role>, region: &str, sdk: &SdkConfig) -> Self {
         let base = match source {
             CredentialsSource::DefaultChain { .. } => sdk.credentials_provider(),
@@ -117,7 +117,7 @@ impl CredentialsCache {
         Self { provider, known: Mutex::default() }
     }
 
-    /// Returns credentials that are good for a while.
+    /// Returns credentials that do not expire soon.
     ///
     /// # Errors
     /// When the provider has none, with the reason of the last one in the chain.
@@ -143,11 +143,11 @@ impl CredentialsCache {
     }
 }
 
-/// Returns where credentials may be put, if the chain came to its end: to the instance's own, which most machines do not
-/// have. The chain gives no code for that; `credentials_tests.rs` provokes it.
+/// Returns where credentials can be configured, if the chain ended with the instance's own, which most machines do not
+/// have. The chain has no error code for that; `credentials_tests.rs` provokes it.
 fn advice(reason: &str) -> Option<&'static str> {
-    const ADVICE: &str = "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a profile of ~/.aws, or give \
-         this machine, container or pod a role";
+    const ADVICE: &str = "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a profile of ~/.aws, or \
+         give this machine, container or pod a role";
     ["IMDS", "no providers in chain", "not enabled"].iter().any(|text| reason.contains(text)).then_some(ADVICE)
 }
 

@@ -3,8 +3,8 @@
 use super::*;
 
 #[tokio::test]
-async fn who_has_no_credentials_is_told_where_to_put_them() {
-    // The instance's own are the last in the chain; here is no instance.
+async fn missing_credentials_are_reported_with_advice() {
+    // The instance's own are the last in the chain; this one does not exist.
     let nobody = aws_config::imds::Client::builder().endpoint("http://127.0.0.1:1").unwrap();
     let chain = aws_config::imds::credentials::ImdsCredentialsProvider::builder().imds_client(nobody.build()).build();
     let cache = CredentialsCache { provider: Some(SharedCredentialsProvider::new(chain)), known: Mutex::default() };
@@ -15,7 +15,7 @@ async fn who_has_no_credentials_is_told_where_to_put_them() {
 }
 
 #[test]
-fn a_role_that_is_refused_has_its_own_reason() {
+fn a_refused_role_is_reported_with_its_own_reason() {
     let reason = "AccessDenied: not authorized to perform sts:AssumeRole";
     assert_eq!(advice(reason), None);
     let error = CredentialsError::NotProvided { advice: None, source: reason.into() };

@@ -1,7 +1,7 @@
-//! Where requests go: the service's own endpoints by its rules, and the data endpoints that it gives out.
+//! Where requests go: the service's own endpoints by its rules, and the data endpoints that it returns.
 //!
-//! [`rules`] has the URLs, [`location`] what a client's settings come to; this file keeps the data endpoints, which the
-//! service gives out per stream and operation and which go stale.
+//! [`rules`] has the URLs, [`location`] the result of a client's settings; this file keeps the data endpoints, which
+//! the service returns per stream and operation, and which become stale.
 
 pub(crate) mod location;
 pub(crate) mod rules;
@@ -16,11 +16,11 @@ use url::Url;
 
 use crate::stream_ref::StreamRef;
 
-/// A data endpoint is asked for again after this long: in practice one is good for 45 minutes
+/// The age at which a data endpoint is requested again: in practice one is valid for 45 minutes
 /// (amazon-kinesis-video-streams-parser-library issue 96).
 const LIFETIME: Duration = Duration::from_secs(40 * 60);
 
-/// The data endpoints that are known: at most one for each stream and operation on its data.
+/// The known data endpoints: at most one for each stream and operation on its data.
 #[derive(Debug, Default)]
 pub(crate) struct EndpointCache(Mutex<HashMap<(StreamRef, Operation), (Url, Instant)>>);
 
@@ -35,7 +35,7 @@ impl EndpointCache {
         self.0.lock().await.insert((stream.clone(), operation), (url, Instant::now()));
     }
 
-    /// Forgets the stream's endpoints of all operations, so that they are asked for again.
+    /// Forgets the stream's endpoints for all operations, so that they are requested again.
     pub(crate) async fn invalidate(&self, stream: &StreamRef) {
         self.0.lock().await.retain(|(known, _), _| known != stream);
     }

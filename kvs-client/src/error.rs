@@ -1,7 +1,7 @@
-//! Why a call or a session failed, and what to do about it.
+//! Reasons why a call or a session failed, and what to do about it.
 //!
-//! The text of an [`Error`] is complete by itself: it already says what its sources say, cut and made safe to show. The
-//! sources are there for code that looks for one of them.
+//! The text of an [`Error`] is complete: it includes the texts of its sources, shortened and safe to show. The sources
+//! are for code that looks for one of them.
 
 mod answer;
 mod config;
@@ -22,10 +22,10 @@ pub use config::{ConfigError, CredentialsError, EndpointError};
 pub use service::ServiceError;
 pub use transport::TransportError;
 
-/// An error of a library below, whose type is not part of this crate's interface.
+/// An error of a dependency, whose type is not part of this crate's interface.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What an error is about: an operation, and the stream that it concerned.
+/// What an error is about: an operation, and the stream that it was for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Subject {
@@ -56,11 +56,11 @@ impl fmt::Display for Subject {
 pub enum ErrorClass {
     /// Try again after a while.
     Retry,
-    /// Try again after a long while: an operator has to do something first.
+    /// Try again after a long while: an operator has to act first.
     RetrySlowly,
-    /// Ask for the data endpoint again, then try again.
+    /// Request the data endpoint again, then retry.
     RefreshEndpoint,
-    /// Fetch credentials again, then try again.
+    /// Fetch credentials again, then retry.
     RefreshCredentials,
     /// Start from another position: the service refused the start selector.
     Position,
@@ -68,7 +68,7 @@ pub enum ErrorClass {
     Fatal,
 }
 
-/// Why a call or a session failed.
+/// Reasons why a call or a session failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -85,19 +85,19 @@ pub enum Error {
         /// The session's request id.
         request_id: Option<String>,
     },
-    /// No answer came, or one that broke off.
+    /// There was no response, or an incomplete one.
     #[error("{subject}: {error}{}", in_request(request_id))]
     Transport {
         /// The operation and stream.
         subject: Subject,
-        /// What happened on the way.
+        /// What happened to the connection.
         #[source]
         error: Box<TransportError>,
-        /// The request id, when the answer had begun.
+        /// The request id, if the response had begun.
         request_id: Option<String>,
     },
-    /// No byte came between two fragments for the inactivity timeout.
-    #[error("{subject}: no byte came for {} s{}", timeout.as_secs_f64(), in_request(request_id))]
+    /// No byte arrived between two fragments within the inactivity timeout.
+    #[error("{subject}: no byte arrived for {} s{}", timeout.as_secs_f64(), in_request(request_id))]
     Silent {
         /// The session's operation and stream.
         subject: Subject,
@@ -106,12 +106,12 @@ pub enum Error {
         /// The session's request id.
         request_id: Option<String>,
     },
-    /// The service's answer is not what its API promises.
-    #[error("{subject}: the answer cannot be used: {error}{}", in_request(request_id))]
+    /// The service's response is not what its API promises.
+    #[error("{subject}: the response cannot be used: {error}{}", in_request(request_id))]
     BadAnswer {
         /// The operation and stream.
         subject: Subject,
-        /// What is wrong with the answer.
+        /// What is wrong with the response.
         #[source]
         error: Box<AnswerError>,
         /// The request id.
@@ -130,9 +130,9 @@ pub enum Error {
         /// The session's request id.
         request_id: Option<String>,
     },
-    /// A fragment cannot be parsed, and was broken in the same way each time that it was pulled.
+    /// A fragment cannot be parsed, and was broken in the same way each time it was pulled.
     #[error(
-        "{subject}: {} cannot be parsed: {}; it came like that {times} times running{}",
+        "{subject}: {} cannot be parsed: {}; it arrived like that {times} times in a row{}",
         describe_fragment(number.as_ref(), after.as_ref()),
         describe_media_error(error, *byte),
         in_request(request_id)
@@ -142,19 +142,19 @@ pub enum Error {
         subject: Box<Subject>,
         /// The fragment's number, if it could be read.
         number: Option<FragmentNumber>,
-        /// The whole fragment before it; `None` for a stream's first.
+        /// The last complete fragment before it; `None` for a stream's first.
         after: Option<FragmentNumber>,
         /// What is wrong.
         #[source]
         error: kvs_mkv::Error,
-        /// Where in the fragment, in bytes from its begin.
+        /// Where in the fragment, in bytes from its beginning.
         byte: u64,
-        /// How many times in a row it came like that.
+        /// How many consecutive times it arrived like that.
         times: u32,
         /// The request id of the last session.
         request_id: Option<String>,
     },
-    /// The service would refuse the request, which therefore was not sent.
+    /// The service would refuse the request, so it was not sent.
     #[error("{subject}: the request is not valid: {}", join(violations))]
     Parameters {
         /// The operation and stream.
@@ -162,10 +162,10 @@ pub enum Error {
         /// Everything that is wrong with the request.
         violations: Vec<Violation>,
     },
-    /// The service no longer knows where the stream was, and [`PositionLost::Fail`](crate::PositionLost::Fail) is set.
+    /// The service no longer knows the stream's position, and [`PositionLost::Fail`](crate::PositionLost::Fail) is set.
     #[error(
-        "stream {stream}: the service no longer knows its position{}, and a lost position is to end the stream: fragments \
-         may be gone",
+        "stream {stream}: the service no longer knows its position{}, and the settings end the stream in that case: \
+         fragments may be gone",
         in_parentheses(fragment_number.as_ref())
     )]
     PositionLost {
@@ -174,15 +174,15 @@ pub enum Error {
         /// The last fragment before the loss.
         fragment_number: Option<FragmentNumber>,
     },
-    /// The archive does not have the fragment that the stream is to start with.
+    /// The archive does not have the fragment with which the stream should start.
     #[error(
-        "stream {stream}: the archive does not have fragment {number}, with which the stream is to start: it is older than \
-         the stream's retention, or of another stream; start after it, or elsewhere"
+        "stream {stream}: the archive does not have fragment {number}, with which the stream should start: it is older \
+         than the stream's retention, or belongs to another stream; start after it, or elsewhere"
     )]
     StartFragmentMissing {
         /// The stream.
         stream: StreamRef,
-        /// The fragment that the stream is to start with.
+        /// The fragment.
         number: FragmentNumber,
     },
     /// There are no credentials.
@@ -205,7 +205,7 @@ impl From<EndpointError> for Error {
     }
 }
 
-/// Returns the end of an error's text: the request id, if the service gave one.
+/// Returns the end of an error's text: the request id, if there is one.
 fn in_request(request_id: &Option<String>) -> String {
     request_id.as_ref().map_or(String::new(), |id| format!(" (request id {id})"))
 }
@@ -226,7 +226,7 @@ fn describe_fragment(number: Option<&FragmentNumber>, after: Option<&FragmentNum
     }
 }
 
-/// Returns what is wrong with a fragment's media, with the position in the fragment where `error` has one in the session.
+/// Returns what is wrong with a fragment's media, with the position in the fragment instead of the one in the session.
 pub(crate) fn describe_media_error(error: &kvs_mkv::Error, byte: u64) -> String {
     format!("{} (id 0x{:X}) at byte {byte}: {}", error.element(), error.element_id(), error.kind())
 }
@@ -244,16 +244,16 @@ fn advice(error_id: u32) -> &'static str {
     match error_id {
         4500 => "; grant kms:Decrypt on the stream's KMS key to the connector's credentials",
         4501 => "; the stream's KMS key is disabled: enable it in KMS",
-        4505 => "; the stream's KMS key is not usable in its state (pending deletion or import): see it in KMS",
-        4502 => "; KMS finds the stream's key not valid: see the stream's KmsKeyId",
-        4504 => "; the stream's KMS key is not one for encryption: give the stream another one",
-        4506 => "; the stream's KMS key is gone: what it encrypted cannot be read any more",
+        4505 => "; the stream's KMS key cannot be used in its state (pending deletion or import): check it in KMS",
+        4502 => "; KMS considers the stream's key invalid: check the stream's KmsKeyId",
+        4504 => "; the stream's KMS key is not for encryption: give the stream another one",
+        4506 => "; the stream's KMS key was deleted: what it encrypted can no longer be read",
         _ => "",
     }
 }
 
 impl Error {
-    /// Returns the error of an answer that is not what it has to be.
+    /// Returns the error for a response that is not as it should be.
     pub(crate) fn bad_answer(
         operation: Operation,
         stream: Option<&StreamRef>,
@@ -263,7 +263,7 @@ impl Error {
         Self::BadAnswer { subject: Subject::new(operation, stream), error: Box::new(error), request_id }
     }
 
-    /// Returns whether no connection could be made because the process, or the machine, has no file descriptors left.
+    /// Returns whether a connection failed because the process, or the machine, has no file descriptors left.
     pub fn is_out_of_files(&self) -> bool {
         matches!(self, Self::Transport { error, .. } if error.is_out_of_files())
     }
@@ -285,7 +285,7 @@ impl Error {
             Self::Media { error, .. } if matches!(error.kind(), kvs_mkv::ErrorKind::TooLarge { .. }) => {
                 ErrorClass::Fatal
             }
-            // A body that broke on its way is whole the next time.
+            // A body that was broken in transit is intact the next time.
             Self::Media { .. } => ErrorClass::Retry,
             Self::Parameters { violations, .. } if is_about_the_token(violations) => ErrorClass::Position,
             Self::Config(_)
@@ -296,7 +296,7 @@ impl Error {
         }
     }
 
-    /// Returns the request id, when the service gave one.
+    /// Returns the request id, if there is one.
     pub fn request_id(&self) -> Option<&str> {
         match self {
             Self::Service(error) => error.request_id.as_deref(),
@@ -329,7 +329,7 @@ impl Error {
         }
     }
 
-    /// Returns the HTTP status of a refusal.
+    /// Returns the HTTP status of an error response.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Service(error) => Some(error.status),
@@ -337,8 +337,8 @@ impl Error {
         }
     }
 
-    /// Returns the service's id of an error within the media, or its type of a refusal, for metrics: one of those that
-    /// are documented, or `other`. For an error of another kind this is its [`Error::reason`].
+    /// Returns the service's id of an error within the media, or its type of an error response, for metrics: one of the
+    /// documented ones, or `other`. For an error of another kind this is its [`Error::reason`].
     pub fn code(&self) -> &'static str {
         match self {
             Self::InStream { report, .. } => match report.error_id {

@@ -69,14 +69,14 @@ fn each_error_in_the_media_has_its_class() {
 }
 
 #[test]
-fn a_request_without_an_id_is_not_spoken_of() {
+fn a_missing_request_id_is_not_mentioned() {
     let error = |request_id| Error::Transport {
         subject: Subject::new(Operation::GetMedia, None),
         error: Box::new(TransportError::Stalled { timeout: Duration::from_secs(1) }),
         request_id,
     };
-    assert_eq!(error(None).to_string(), "GetMedia: no byte came for 1 s");
-    assert_eq!(error(Some("r-1".to_owned())).to_string(), "GetMedia: no byte came for 1 s (request id r-1)");
+    assert_eq!(error(None).to_string(), "GetMedia: no byte arrived for 1 s");
+    assert_eq!(error(Some("r-1".to_owned())).to_string(), "GetMedia: no byte arrived for 1 s (request id r-1)");
 }
 
 #[test]

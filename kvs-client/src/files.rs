@@ -1,8 +1,8 @@
-//! Reads the files that settings name: whole, and within bounds.
+//! Reads files that settings name, completely and within bounds.
 //!
-//! **Contract.** Only regular files of at most [`FILE_MAX_BYTES`] are read. A pipe whose writer never comes, or a device
-//! that never ends, is refused at once. Reading therefore waits for the file system alone; async code does it on a thread
-//! where blocking is allowed. An error says what is wrong and what to do, and leaves it to the caller to name the file.
+//! **Contract.** Only regular files of at most [`FILE_MAX_BYTES`] are read. A pipe without a writer, or a device
+//! without an end, is refused at once. Reading therefore only waits for the file system; async code does it on a thread
+//! where blocking is allowed. An error says what is wrong and what to do; the caller adds the name of the file.
 
 use std::fs::{FileType, OpenOptions};
 use std::io::{ErrorKind, Read};
@@ -11,29 +11,30 @@ use std::path::Path;
 
 use nix::libc::{O_NOCTTY, O_NONBLOCK};
 
-/// The largest file that is read, in bytes. The certificates of all public authorities have a quarter of it.
+/// The size of the largest file that is read, in bytes. The certificates of all public authorities have a quarter of
+/// it.
 pub const FILE_MAX_BYTES: u64 = 1 << 20;
 
-/// Why a file cannot be used.
+/// Reasons why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The system refuses to read it.
+    /// The operating system refuses to read it.
     #[error("cannot be read: {error}{}", remedy(error.kind()))]
     Refused {
-        /// What the system says.
+        /// The operating system's error.
         #[source]
         error: std::io::Error,
     },
     /// The path does not lead to a regular file.
-    #[error("cannot be read: it is {found}, and a regular file is expected; copy the contents to one")]
+    #[error("cannot be read: it is {found}, but a regular file was expected; copy the content to one")]
     NotRegular {
-        /// What it leads to: `a pipe`, for example.
+        /// What the path leads to, such as `a pipe`.
         found: &'static str,
     },
     /// The file is larger than [`FILE_MAX_BYTES`].
     #[error(
-        "cannot be read: it is larger than {FILE_MAX_BYTES} bytes, and no file of settings may be; is it the right one?"
+        "cannot be read: it is larger than {FILE_MAX_BYTES} bytes, the limit for configured files; is it the right one?"
     )]
     TooLarge,
     /// The file is not text in UTF-8.
@@ -42,7 +43,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// Returns the text for a file that was named on the command line, where whoever typed the name looks for it.
+    /// Returns the text for a file that was named on the command line, with the folder it was looked for in.
     pub fn on_command_line(&self, file: &Path) -> String {
         match self {
             Self::Refused { error } if error.kind() == ErrorKind::NotFound => {
@@ -58,21 +59,21 @@ impl FileError {
 
 fn remedy(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::NotFound => "; it has to be on the machine of the worker, under this path",
-        ErrorKind::PermissionDenied => "; let the user that this process runs as read it, and enter its folders",
+        ErrorKind::NotFound => "; it must be on the worker's machine, under this path",
+        ErrorKind::PermissionDenied => "; allow the user of this process to read it, and to enter its folders",
         _ => "",
     }
 }
 
-/// Returns the bytes of a file. Blocks, for a file system may take its time.
+/// Returns the bytes of a file. Blocks, because a file system may be slow.
 ///
 /// # Errors
 /// [`FileError`] when the file is not there, not readable, not a regular file, or too large.
 pub fn read(file: &Path) -> Result<Vec<u8>, FileError> {
     let refused = |error| FileError::Refused { error };
-    // Looked at before it is opened, for opening a device or a pipe does something to it.
+    // Checked before it is opened, because opening a device or a pipe has effects.
     expect_regular(std::fs::metadata(file).map_err(refused)?.file_type())?;
-    // And again when it is open, without blocking, for it may be another file by now.
+    // Checked again once it is open, without blocking, because the path may lead to another file by now.
     let opened = OpenOptions::new().read(true).custom_flags(O_NONBLOCK | O_NOCTTY).open(file).map_err(refused)?;
     let found = opened.metadata().map_err(refused)?;
     expect_regular(found.file_type())?;
@@ -80,7 +81,7 @@ pub fn read(file: &Path) -> Result<Vec<u8>, FileError> {
         return Err(FileError::TooLarge);
     }
     let mut bytes = Vec::new();
-    // It may grow while it is read.
+    // The file may grow while it is read.
     opened.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes).map_err(refused)?;
     if bytes.len() as u64 > FILE_MAX_BYTES { Err(FileError::TooLarge) } else { Ok(bytes) }
 }

@@ -10,7 +10,7 @@ fn said(file: &Path) -> String {
 }
 
 #[test]
-fn what_is_no_regular_file_is_refused_at_once() {
+fn only_regular_files_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let fifo = folder.path().join("fifo");
     let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
@@ -29,12 +29,12 @@ fn what_is_no_regular_file_is_refused_at_once() {
     ];
     for (file, what) in cases {
         let said = said(&file);
-        assert!(said.contains(what) && said.contains("a regular file is expected"), "{}: {said}", file.display());
+        assert!(said.contains(what) && said.contains("a regular file was expected"), "{}: {said}", file.display());
     }
 }
 
 #[test]
-fn a_file_has_its_bound() {
+fn the_size_of_a_file_is_limited() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, vec![b'a'; FILE_MAX_BYTES as usize]).unwrap();
@@ -43,7 +43,7 @@ fn a_file_has_its_bound() {
     assert!(said(&file).contains("larger than 1048576 bytes"), "{}", said(&file));
     std::fs::write(&file, vec![b'a'; 2 << 20]).unwrap();
     assert!(said(&file).contains("larger than 1048576 bytes"), "{}", said(&file));
-    // Files of the kernel say that they are empty, and are not.
+    // Files of the kernel report a size of 0, but are not empty.
     assert!(!read(Path::new("/proc/self/status")).unwrap().is_empty());
 }
 
@@ -51,9 +51,9 @@ fn a_file_has_its_bound() {
 fn errors_say_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let none = said(&folder.path().join("none"));
-    assert!(none.contains("No such file") && none.contains("on the machine of the worker"), "{none}");
+    assert!(none.contains("No such file") && none.contains("on the worker's machine"), "{none}");
     let refused = FileError::Refused { error: ErrorKind::PermissionDenied.into() }.to_string();
-    assert!(refused.contains("permission denied") && refused.contains("let the user"), "{refused}");
+    assert!(refused.contains("permission denied") && refused.contains("allow the user"), "{refused}");
     let file = folder.path().join("file");
     std::fs::write(&file, b"\xff\xfe").unwrap();
     assert!(read_text(&file).unwrap_err().to_string().contains("UTF-8"));
@@ -62,7 +62,7 @@ fn errors_say_what_to_do() {
 }
 
 #[test]
-fn a_file_of_the_command_line_is_looked_for_where_it_was_typed() {
+fn a_missing_file_on_the_command_line_is_reported_with_its_folder() {
     let typed = |file: &Path| read(file).unwrap_err().on_command_line(file);
     let folder = std::env::current_dir().unwrap();
     let said = typed(Path::new("no-such-file.json"));

@@ -15,10 +15,10 @@ use crate::files;
 /// The name and version that requests carry.
 const USER_AGENT: &str = concat!("kvs-connect/", env!("CARGO_PKG_VERSION"));
 
-/// Makes the client on a thread where blocking is allowed: its certificates are read from a file.
+/// Creates the client on a thread where blocking is allowed, because its certificates are read from a file.
 pub(crate) async fn build_off_runtime(config: &HttpConfig) -> Result<reqwest::Client, ConfigError> {
     let config = config.clone();
-    #[expect(clippy::disallowed_methods, reason = "a panic is an error of the caller's, which is no answer")]
+    #[expect(clippy::disallowed_methods, reason = "the caller handles a panic as an error")]
     let built = tokio::task::spawn_blocking(move || build(&config)).await;
     built.map_err(|error| ConfigError::HttpClient { source: Box::new(error) })?
 }
@@ -28,7 +28,7 @@ fn build(config: &HttpConfig) -> Result<reqwest::Client, ConfigError> {
         .http1_only()
         .tcp_nodelay(true)
         .connect_timeout(config.connect_timeout)
-        // A signed request is for its host: a redirect is an error that says where it points to.
+        // A request is signed for its host, so a redirect is an error, which says where it points to.
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(USER_AGENT);
     if let Some(url) = &config.proxy {

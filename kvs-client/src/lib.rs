@@ -1,15 +1,15 @@
 #![doc = include_str!("../README.md")]
 //! # Contract
 //!
-//! A [`Puller`] yields the fragments of one stream in order, each once for as long as the puller lives, from a start
-//! selector or after a position, through whatever the service and the network do. A session that ends, cleanly or not,
-//! within a fragment or between two, is opened again from the last whole fragment, within the service's limits on calls.
-//! A part of a fragment is never yielded as a whole one. Every [`Error`] has an [`ErrorClass`] that says what to do about
-//! it, and the request id when there is one. Memory is bounded by a [`MemoryBudget`].
+//! A [`Puller`] yields the fragments of one stream in order, each once during its life, from a start selector or after
+//! a position, whatever the service and the network do. A session that ends, cleanly or not, within a fragment or
+//! between two, is followed by another one from the last complete fragment, within the service's limits on calls. A
+//! part of a fragment is never yielded as a complete one. Every [`Error`] has an [`ErrorClass`], which says what to do
+//! about it, and the request id if there is one. Memory is bounded by a [`MemoryBudget`].
 //!
 //! # Modules
 //!
-//! Each module uses only those before it (`tests/module_order.rs` checks this list):
+//! Each module only uses those before it (`tests/module_order.rs` checks this list):
 //!
 //! `shown`, `files`, `stream_ref`, `selector`, `clock`, `observe`, `throttle`, `budget`, `resume`, `error`, `retry`,
 //! `endpoint`, `credentials`, `config`, `http_client`, `client`, `session`, `pull`, `archive`, `puller`

@@ -1,4 +1,4 @@
-//! Reports of calls, for a log of requests and for metrics.
+//! Reports on calls, for logs and metrics.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,32 +7,32 @@ use kvs_api::Operation;
 
 use crate::stream_ref::StreamRef;
 
-/// A call that is over. A call of GetMedia or GetMediaForFragmentList is over when its response has begun.
+/// A finished call. A call of GetMedia or GetMediaForFragmentList is finished when its response has begun.
 #[derive(Debug, Clone)]
 pub struct CallReport<'a> {
     /// The operation.
     pub operation: Operation,
-    /// The stream that was called about; `None` for ListStreams.
+    /// The stream that the call was about; `None` for ListStreams.
     pub stream: Option<&'a StreamRef>,
-    /// How long all attempts took together, from the first request to the answer.
+    /// The duration of all attempts together, from the first request to the response.
     pub duration: Duration,
     /// How many times the call was sent.
     pub attempts: u32,
     /// `ok`, or the [`Error::code`](crate::Error::code) of the error: one of a fixed set.
     pub outcome: &'static str,
-    /// The HTTP status, when there was an answer.
+    /// The HTTP status, if there was a response.
     pub status: Option<u16>,
-    /// The request id, when there was one.
+    /// The request id, if there was one.
     pub request_id: Option<&'a str>,
 }
 
-/// Is told about each call, for example for metrics. It must not block.
+/// Receives a report of each call, for example for metrics. It must not block.
 pub trait CallObserver: Send + Sync {
-    /// Takes the report of a call that is over.
+    /// Receives the report of a finished call.
     fn called(&self, report: &CallReport<'_>);
 }
 
-/// Writes each call to the log, at level debug.
+/// Logs each call, at level debug.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogCalls;
 
@@ -52,7 +52,7 @@ impl CallObserver for LogCalls {
     }
 }
 
-/// An observer with a `Debug` that says only that it is one.
+/// An observer, whose `Debug` only shows that there is one.
 pub(crate) struct Observer(pub(crate) Box<dyn CallObserver>);
 
 impl fmt::Debug for Observer {

@@ -1,5 +1,5 @@
-//! What pulling a live stream and reading its archive share: settings, sessions, fragments, and the judgement of media
-//! that cannot be parsed.
+//! What pulling a live stream and reading its archive have in common: settings, sessions, fragments, and the handling
+//! of media that cannot be parsed.
 
 mod config;
 mod fragment;

@@ -1,40 +1,40 @@
-//! One stream, fragment after fragment, across sessions.
+//! Pulls the fragments of one stream, across sessions.
 //!
 //! # States
 //!
 //! A [`Puller`] is in one of four states, each with the data that only it has ([`State`]):
 //!
-//! - **Idle**: nothing is open; the next [`Request`] is made at once.
+//! - **Idle**: nothing is open; the next [`Request`] is made immediately.
 //! - **Waiting**: nothing is open; the request is made when a delay is over.
 //! - **Reading**: a session of GetMedia is open.
 //! - **FillingGap**: the archive is read for what was missed when the position was lost.
 //!
-//! A request is for a *session* of GetMedia, or for the *first fragment*: the one that the stream is to start with, which
-//! GetMedia, starting after a fragment, would leave out. It comes from the archive by its number.
+//! A request is for a *session* of GetMedia, or for the *first fragment*: the one that the stream should start with.
+//! GetMedia starts after a fragment and would leave it out, so it is fetched from the archive by its number.
 //!
 //! | in | what happens | to | why |
 //! |---|---|---|---|
-//! | Idle (first fragment) | it comes, or is passed over | Idle (session) | GetMedia goes on after it |
-//! | | it does not come | Waiting (the same) | a young fragment may come later; after three times the stream fails |
+//! | Idle (first fragment) | it arrives, or is skipped | Idle (session) | GetMedia continues after it |
+//! | | it does not arrive | Waiting (the same) | a very recent fragment may arrive later; after three attempts the stream fails |
 //! | Idle (session) | the session opens | Reading | |
 //! | Idle, Reading | a failure that may pass | Waiting (the same, or a session) | the service has limits on calls |
 //! | | the position is refused | Idle (session) | the next rung of the ladder is another request: no delay |
 //! | | the position is lost, and gaps are filled | FillingGap | once for each loss |
 //! | Waiting | the delay is over | Idle (the same) | |
-//! | Reading | a whole fragment | Reading | the position moves |
-//! | | an unterminated fragment | Waiting (session) | it is pulled again; the third time in a row it counts as whole |
-//! | | the body ends within a fragment | Waiting (session) | the rest may come later: the fragment is pulled again |
+//! | Reading | a complete fragment | Reading | the position moves |
+//! | | an unterminated fragment | Waiting (session) | it is pulled again; the third time in a row it counts as complete |
+//! | | the body ends within a fragment | Waiting (session) | the rest may arrive later: the fragment is pulled again |
 //! | | the body ends, and brought a fragment | Idle (session) | the service ends a session after 40 to 50 minutes |
 //! | | the body ends, and brought nothing | Waiting (session) | no fragment is ingested: the idle policy decides |
 //! | | a silence at the live edge | Waiting (session) | the same, unless the policy calls it a failure |
-//! | | its memory is reclaimed | Idle (session) | the session waits until there is room for as much |
-//! | | a fragment is broken three times in the same way | Idle (session) | it is passed over, if that is wanted |
+//! | | its memory is reclaimed | Idle (session) | the session waits until that much memory is available |
+//! | | a fragment is broken three times in the same way | Idle (session) | it is skipped, if the settings allow it |
 //! | FillingGap | an archived fragment | FillingGap | the position moves |
-//! | | the range is done, or cannot be read | Idle (session) | GetMedia goes on after what came |
-//! | any | an error that another attempt does not mend | unchanged | [`Puller::next`] returns it |
+//! | | the range is done, or cannot be read | Idle (session) | GetMedia continues after the last fragment |
+//! | any | an error that another attempt would not resolve | unchanged | [`Puller::next`] returns it |
 //!
-//! A future of [`Puller::next`] that is dropped leaves the puller Idle when it was Reading, and otherwise as it was: a
-//! session that was read in part is never read on.
+//! A dropped future of [`Puller::next`] leaves the puller Idle if it was Reading, and otherwise as it was: a partly
+//! read session is not used again.
 
 mod edge;
 mod event;
@@ -65,42 +65,42 @@ use edge::LiveEdge;
 pub use event::Pulled;
 use state::{Reading, Request, State};
 
-/// An unterminated fragment that comes this many times in a row is yielded as it is.
+/// An unterminated fragment that arrives this many consecutive times is yielded as it is.
 const UNTERMINATED_TIMES_MAX: u32 = 3;
 
 /// Pulls one stream with GetMedia.
 ///
-/// Fragments come in order, each once, and never in part; see the [crate] for the contract. [`Puller::next`] yields
-/// them, and between them what happens besides.
+/// Fragments are yielded in order, each once, and never in part; see the [crate] for the contract. [`Puller::next`]
+/// yields them, and other events between them.
 pub struct Puller {
     source: StreamSource,
     state: State,
     resume: Resume,
     retries: RetryState,
-    /// The delays between sessions that brought nothing.
+    /// The delays between sessions without fragments.
     idle: Backoff,
     unparsable: Unparsable,
-    /// The unterminated fragment that came last, and how many times in a row.
+    /// The last unterminated fragment, and how many consecutive times it arrived.
     unterminated: Option<(FragmentNumber, u32)>,
     /// The loss of the position, until it is known which fragment follows it.
     loss: Option<Loss>,
     edge: LiveEdge,
-    /// What comes after the event that was returned last.
+    /// What follows the event that was returned last.
     queued: Option<Pulled>,
 }
 
-/// The loss of a position, and what was fetched in the gap behind it.
+/// The loss of a position, and what was fetched to fill the gap.
 struct Loss {
     /// The position that was lost.
     position: StreamPosition,
-    /// How many fragments the archive had; `None`: it was not asked.
+    /// How many fragments came from the archive; `None`: it was not searched.
     fetched: Option<u64>,
-    /// How many fragments the archive listed and could not send.
+    /// How many fragments the archive listed but could not send.
     missing: u64,
 }
 
 impl Puller {
-    /// Returns a puller that starts after `position`, or with `config.start` when there is none.
+    /// Creates a puller that starts after `position`, or with `config.start` if there is none.
     pub fn new(
         client: Arc<Client>,
         stream: StreamRef,
@@ -122,12 +122,12 @@ impl Puller {
         }
     }
 
-    /// Returns what happens next: a fragment, or something for logs and statuses. Never ends by itself.
+    /// Returns what happens next: a fragment, or an event for logs and statuses. Never ends by itself.
     ///
     /// The future may be dropped: that loses nothing but the open session.
     ///
     /// # Errors
-    /// When another attempt does not help, and someone has to change something before the stream can be pulled.
+    /// When another attempt would not help, and something has to be changed before the stream can be pulled.
     pub async fn next(&mut self) -> Result<Pulled, Error> {
         loop {
             if let Some(queued) = self.queued.take() {
@@ -158,7 +158,7 @@ impl Puller {
         }
     }
 
-    /// Idle → Reading, or whatever the failure asks for.
+    /// Idle → Reading, or what the failure requires.
     async fn open(&mut self, readmit_bytes: usize) -> Result<Pulled, Error> {
         let Some(selector) = self.resume.selector() else { return Err(self.position_lost()) };
         let session = match self.source.open(Wanted::From(&selector), readmit_bytes).await {
@@ -173,9 +173,9 @@ impl Puller {
         Ok(opened)
     }
 
-    /// Reading → whatever comes out of the session.
+    /// Reading → depends on what the session returns.
     async fn read(&mut self) -> Result<Option<Pulled>, Error> {
-        // Taken out while it is read: a future that is dropped on the way leaves no half-read session.
+        // Taken out while it is read, so that a dropped future leaves no half-read session.
         let Some(mut reading) = self.state.take_reading() else { return Ok(None) };
         let session = &mut reading.session;
         match session.next().await {
@@ -197,12 +197,12 @@ impl Puller {
                 self.state.wait(self.retries.back_off());
                 Ok(Some(Pulled::Waiting { number, received_bytes, request_id }))
             }
-            // GetMedia's fragments end with their tokens, so the end of the body makes none whole.
+            // GetMedia's fragments end with their tokens, so the end of the body completes none.
             Ok(Step::End(End::Clean | End::Event(_))) => {
                 self.end(&reading);
                 Ok(None)
             }
-            // The producer is off, which is nobody's failure.
+            // The producer is not sending, which is no failure.
             Err(Error::Silent { .. }) if reading.is_live && !self.source.config.idle.silence_fails => {
                 self.end(&reading);
                 Ok(None)
@@ -218,10 +218,11 @@ impl Puller {
         }
     }
 
-    /// Reading → Reading: a fragment is whole.
+    /// Reading → Reading: a fragment is complete.
     fn bring(&mut self, mut reading: Box<Reading>, fragment: Fragment, permit: MemoryPermit) -> Pulled {
         let position = StreamPosition::after(&fragment);
-        // Asked for by server time, the service may send the last fragment before the loss again: that says nothing yet.
+        // When it starts by server time, the service may repeat the last fragment before the loss, which proves
+        // nothing.
         let loss = self.loss.take_if(|loss| fragment.number > loss.position.fragment_number);
         let lost = loss.map(|loss| Pulled::PositionLost {
             before: loss.position,
@@ -240,7 +241,7 @@ impl Puller {
         let pulled = Pulled::Fragment(Box::new(PulledFragment::new(fragment, permit, &reading.session)));
         self.state = State::Reading(reading);
         match lost {
-            // The loss is told before the fragment that follows it.
+            // The loss is reported before the fragment that follows it.
             Some(lost) => {
                 self.queued = Some(pulled);
                 lost
@@ -252,7 +253,7 @@ impl Puller {
         }
     }
 
-    /// Reading → Waiting: the next chunk came before the fragment's closing tags. The third time in a row → Reading.
+    /// Reading → Waiting: the next chunk arrived before the fragment's closing tags. The third time in a row → Reading.
     fn bring_unterminated(&mut self, reading: Box<Reading>, fragment: Fragment, permit: MemoryPermit) -> Pulled {
         let times = match self.unterminated.take() {
             Some((number, times)) if number == fragment.number => times + 1,
@@ -276,7 +277,7 @@ impl Puller {
         self.state.wait(self.idle.next_delay());
     }
 
-    /// Idle, or Reading whose session has been taken out → what the class of the error asks for.
+    /// Idle, or Reading whose session has been taken out → what the class of the error requires.
     async fn fail(&mut self, error: Error) -> Result<Pulled, Error> {
         let mut class = error.class();
         let after = self.resume.position().map(|position| position.fragment_number.clone());
@@ -289,7 +290,7 @@ impl Puller {
                 return Ok(Pulled::PassedOver(Box::new(passed_over)));
             }
             Some(Verdict::GiveUp(given_up)) => return Err(given_up),
-            // A fragment that exceeds a limit does so each time: the third time it is passed over.
+            // A fragment that exceeds a limit does so each time: it is skipped the third time.
             Some(Verdict::Again) if pass_over => class = ErrorClass::Retry,
             Some(Verdict::Again) | None => {}
         }
@@ -309,7 +310,8 @@ impl Puller {
         if has_another || fills_gap { Ok(Pulled::PositionRefused { error }) } else { Err(error) }
     }
 
-    /// Notes the loss of the position. Returns whether the archive is read for what was missed, which changes the state.
+    /// Notes the loss of the position. Returns whether the archive is read for what was missed, which changes the
+    /// state.
     fn note_lost(&mut self) -> bool {
         let Some(position) = self.resume.position().cloned() else { return false };
         #[cfg(feature = "archive")]
@@ -320,18 +322,19 @@ impl Puller {
         fills_gap
     }
 
-    /// Returns the error that the position is lost, and that this is to end the stream.
+    /// Returns the error for a lost position that ends the stream.
     fn position_lost(&self) -> Error {
         let fragment_number = self.resume.position().map(|position| position.fragment_number.clone());
         Error::PositionLost { stream: self.source.stream.clone(), fragment_number }
     }
 
-    /// Returns a receiver of the time since which the stream has been waiting for memory; `None` while it does not wait.
+    /// Returns a receiver for the time since which the stream has been waiting for memory; `None` while it does not
+    /// wait.
     pub fn waits_for_memory(&self) -> watch::Receiver<Option<Instant>> {
         self.source.waits_for_memory()
     }
 
-    /// Returns the position after the last fragment that was yielded or passed over.
+    /// Returns the position after the last fragment that was yielded or skipped.
     pub fn position(&self) -> Option<&StreamPosition> {
         self.resume.position()
     }

@@ -1,14 +1,14 @@
-//! Where a stream goes on: its position, and the ladder of selectors that resumes from it.
+//! Where a stream continues: its position, and the ladder of selectors that resumes from it.
 //!
 //! | rung | selector | when the service refuses it |
 //! |---|---|---|
-//! | token | CONTINUATION_TOKEN of the last fragment | the token alone is gone, which loses nothing |
+//! | token | CONTINUATION_TOKEN of the last fragment | only the token is gone, and nothing is lost |
 //! | number | FRAGMENT_NUMBER: after the last fragment | the service no longer knows the position: it is **lost** |
-//! | server time | SERVER_TIMESTAMP of the last fragment, for [`PositionLost::Earliest`] alone | what followed is gone too |
+//! | server time | SERVER_TIMESTAMP of the last fragment, only for [`PositionLost::Earliest`] | what followed is gone, too |
 //! | policy | EARLIEST or NOW; none for [`PositionLost::Fail`] | the stream ends |
 //!
-//! A position is lost from the third rung on, for what the service still has may begin far behind it. The server time
-//! comes before EARLIEST so that what was published before the position is not pulled again.
+//! A position is lost from the third rung on, because the service's remaining fragments may begin far after it. The
+//! server time comes before EARLIEST so that fragments before the position are not pulled again.
 
 use std::time::SystemTime;
 
@@ -16,16 +16,16 @@ use kvs_mkv::{Fragment, FragmentNumber, Timestamp};
 
 use crate::selector::StartSelector;
 
-/// How far a stream has been read: what identifies its last fragment.
+/// A stream's position, identified by the last fragment that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamPosition {
     /// The fragment's number.
     pub fragment_number: FragmentNumber,
-    /// Its continuation token; `None` when it came without one.
+    /// Its continuation token; `None` if it had none.
     pub continuation_token: Option<String>,
     /// When the service received it.
     pub server_timestamp: Option<Timestamp>,
-    /// When the producer says it was made.
+    /// When it was produced, according to the producer.
     pub producer_timestamp: Option<Timestamp>,
 }
 
@@ -41,24 +41,24 @@ impl StreamPosition {
     }
 }
 
-/// What to do when the service no longer knows where a stream was.
+/// What to do when the service no longer knows a stream's position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PositionLost {
-    /// Go on with the earliest fragment after the position that is still there.
+    /// Continue with the earliest remaining fragment after the position.
     #[default]
     Earliest,
-    /// Go on with the latest fragment.
+    /// Continue with the latest fragment.
     Now,
     /// Fail with [`Error::PositionLost`](crate::Error::PositionLost).
     Fail,
 }
 
-/// A rung of the ladder: which selector is asked for next.
+/// A rung of the ladder: the next selector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rung {
     Token,
     Number,
-    /// From here on the position is lost.
+    /// From this rung on the position is lost.
     ServerTime,
     Policy,
 }
@@ -77,7 +77,7 @@ impl Resume {
         Self { start, position, rung: Rung::Token, lost }
     }
 
-    /// Returns the selector of the next session, or `None` when the position is lost and the stream is to fail.
+    /// Returns the selector of the next session, or `None` if the position is lost and the stream should fail.
     pub(crate) fn selector(&self) -> Option<StartSelector> {
         let Some(position) = &self.position else { return Some(self.start.clone()) };
         let number = || StartSelector::FragmentNumber(position.fragment_number.clone());
@@ -100,7 +100,7 @@ impl Resume {
         self.position.as_ref()
     }
 
-    /// Goes to the next rung after the service refused the selector. Returns whether there is one.
+    /// Moves to the next rung after the service refused the selector. Returns whether there is one.
     pub(crate) fn refuse(&mut self) -> bool {
         let Some(position) = &self.position else { return false };
         let by_time = self.lost == PositionLost::Earliest && position.server_timestamp.is_some();
@@ -113,19 +113,19 @@ impl Resume {
         self.rung != Rung::Policy || self.lost != PositionLost::Fail
     }
 
-    /// Returns whether the service no longer knows where the stream was.
+    /// Returns whether the service no longer knows the stream's position.
     pub(crate) fn is_lost(&self) -> bool {
         self.position.is_some() && self.rung >= Rung::ServerTime
     }
 
-    /// Moves the position, after a fragment came: the next session starts on the first rung again.
+    /// Moves the position after a fragment: the next session starts on the first rung again.
     pub(crate) fn advance(&mut self, position: StreamPosition) {
         self.position = Some(position);
         self.rung = Rung::Token;
     }
 
-    /// Notes that a session began at this server time and brought nothing. Another session that starts with NOW would
-    /// leave out what comes before it is open, so the next one starts with this time.
+    /// Notes that a session began at this server time and returned no fragment. Another session that starts with NOW
+    /// would miss what arrives before it is open, so the next one starts with this time.
     pub(crate) fn note_empty_session(&mut self, service_time: SystemTime) {
         if self.start == StartSelector::Now && self.position.is_none() {
             self.start = StartSelector::ServerTimestamp(Timestamp::from_system_time(service_time));

@@ -9,7 +9,7 @@ fn position(token: Option<&str>) -> StreamPosition {
     }
 }
 
-/// The selectors of the ladder, with a mark before the first by which the position counts as lost.
+/// The selectors of the ladder, with a mark before the first one of a lost position.
 fn ladder(resume: &mut Resume) -> Vec<&'static str> {
     let mut kinds = Vec::new();
     while let Some(selector) = resume.selector() {
@@ -25,7 +25,7 @@ fn ladder(resume: &mut Resume) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_number_that_is_refused_is_a_lost_position() {
+fn a_refused_number_means_a_lost_position() {
     let kinds = |position, lost| ladder(&mut Resume::new(StartSelector::Earliest, Some(position), lost));
     let (with, without) = (position(Some("t")), position(None));
     assert_eq!(kinds(with.clone(), PositionLost::Fail), ["CONTINUATION_TOKEN", "FRAGMENT_NUMBER"]);
@@ -39,7 +39,7 @@ fn a_number_that_is_refused_is_a_lost_position() {
 }
 
 #[test]
-fn a_fragment_puts_it_back_to_the_first_rung() {
+fn a_fragment_returns_to_the_first_rung() {
     let mut resume = Resume::new(StartSelector::Now, Some(position(Some("t"))), PositionLost::Now);
     assert!(resume.refuse() && resume.refuse() && resume.is_lost());
     resume.advance(position(Some("u")));
@@ -55,7 +55,7 @@ fn without_a_position_there_is_only_the_start() {
 }
 
 #[test]
-fn now_leaves_nothing_out_between_two_sessions() {
+fn now_misses_nothing_between_two_sessions() {
     let mut resume = Resume::new(StartSelector::Now, None, PositionLost::Fail);
     assert_eq!(resume.selector(), Some(StartSelector::Now));
     resume.note_empty_session(std::time::UNIX_EPOCH + std::time::Duration::from_secs(9));

@@ -1,4 +1,4 @@
-//! How long to wait before the next attempt, and when to stop trying.
+//! How long to wait before the next attempt, and when to give up.
 
 use std::time::{Duration, Instant};
 
@@ -6,15 +6,15 @@ use tokio_retry2::strategy::{ExponentialBackoff, jitter_with_bounds};
 
 use crate::error::ErrorClass;
 
-/// Credentials are fetched again this many times in a row before their refusal is final.
+/// Credentials are fetched again this many consecutive times before their refusal is final.
 const CREDENTIALS_REFUSED_MAX: u32 = 3;
 
 /// Exponential back-off with full jitter: a random time up to `base × 2^n`, at most `cap`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// How many consecutive attempts are made before the last error is returned. 0: pulling never stops trying, and a
-    /// call that is no session is sent up to 5 times.
+    /// How many consecutive attempts are made before the last error is returned. 0: pulling never gives up, and a call
+    /// that is not a session is sent up to 5 times.
     pub attempts_max: u32,
     /// The upper bound of the first delay.
     pub base: Duration,
@@ -23,7 +23,7 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Returns a policy that never stops trying, with these bounds of its delays.
+    /// Creates a policy that never gives up, with these bounds of its delays.
     pub fn new(base: Duration, cap: Duration) -> Self {
         Self { attempts_max: 0, base, cap }
     }
@@ -60,7 +60,7 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         let delays = self.delays.get_or_insert_with(|| {
             let base_millis = u64::try_from(policy.base.as_millis()).unwrap_or(u64::MAX).max(1);
-            // Its delays are 2^n × factor, from n = 1 on.
+            // The iterator's delays are 2^n × factor, from n = 1 on.
             ExponentialBackoff::from_millis(2).factor(base_millis.div_ceil(2)).max_delay(policy.cap)
         });
         let longest = delays.next().unwrap_or(policy.cap);
@@ -81,12 +81,12 @@ impl Backoff {
 
 /// The consecutive failed attempts of a puller: how many, since when, and how long it waits before the next one.
 ///
-/// A success ends the row. What the service refuses for its credentials is counted apart, for a connection that is
-/// accepted proves the credentials good long before it brings a fragment.
+/// A success ends the sequence. Refusals of credentials are counted separately, because an accepted connection proves
+/// that the credentials are valid long before it returns a fragment.
 #[derive(Debug)]
 pub struct RetryState {
     backoff: Backoff,
-    /// The delay after an error that an operator has to mend.
+    /// The delay after an error that an operator has to resolve.
     slow_delay: Duration,
     since: Option<Instant>,
     credentials_refused: u32,
@@ -102,12 +102,12 @@ impl RetryState {
         self.backoff.failures
     }
 
-    /// Returns when the first of these attempts failed, or `None` when the last attempt succeeded.
+    /// Returns when the first of these attempts failed, or `None` if the last attempt succeeded.
     pub fn since(&self) -> Option<Instant> {
         self.since
     }
 
-    /// Counts a failed attempt that needs no judgement, such as a response that broke off, and returns the delay before
+    /// Counts a failed attempt that is always retried, such as a response that broke off, and returns the delay before
     /// the next one.
     pub(crate) fn back_off(&mut self) -> Duration {
         self.since.get_or_insert_with(Instant::now);
@@ -115,13 +115,13 @@ impl RetryState {
     }
 
     /// Counts an attempt that failed with an error of this class. Returns the delay before the next attempt, or `None`
-    /// when another one would not help.
+    /// if another one would not help.
     pub(crate) fn failed(&mut self, class: ErrorClass) -> Option<Duration> {
         let delay = self.back_off();
         self.judge(class, delay)
     }
 
-    /// Returns what [`RetryState::failed`] does, for an attempt that has been counted already and has this delay.
+    /// Returns the same as [`RetryState::failed`] for an attempt that has already been counted and has this delay.
     pub(crate) fn judge(&mut self, class: ErrorClass, delay: Duration) -> Option<Duration> {
         if class == ErrorClass::RefreshCredentials {
             self.credentials_refused = self.credentials_refused.saturating_add(1);
@@ -141,7 +141,7 @@ impl RetryState {
         self.credentials_refused = 0;
     }
 
-    /// Notes a success: the next failure is the first of its row.
+    /// Notes a success: the next failure is the first of a new sequence.
     pub(crate) fn succeeded(&mut self) {
         self.backoff.reset();
         self.since = None;

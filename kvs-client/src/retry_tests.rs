@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn delays_grow_to_the_cap_and_begin_anew() {
+fn delays_grow_to_the_cap_and_start_over_after_a_success() {
     let policy = RetryPolicy::new(Duration::from_millis(100), Duration::from_secs(2));
     let mut longest = [Duration::ZERO; 8];
     for _ in 0..500 {
@@ -10,7 +10,7 @@ fn delays_grow_to_the_cap_and_begin_anew() {
             *longest = (*longest).max(backoff.next_delay());
         }
     }
-    // Full jitter: the longest of many comes near to its bound and never over it.
+    // Full jitter: the longest of many delays comes close to the bound and never exceeds it.
     for (index, &longest) in longest.iter().enumerate() {
         let bound = (policy.base * 2_u32.pow(index as u32)).min(policy.cap);
         assert!(longest <= bound && longest > bound / 2, "delay {index}: {longest:?} of {bound:?}");
@@ -27,7 +27,7 @@ fn state(attempts_max: u32) -> RetryState {
 }
 
 #[test]
-fn a_row_of_failures_has_a_length_and_a_begin_until_a_success() {
+fn consecutive_failures_are_counted_until_a_success() {
     let mut state = state(0);
     assert_eq!((state.consecutive_attempts(), state.since()), (0, None));
     state.back_off();
@@ -54,7 +54,7 @@ fn a_refusal_of_credentials_is_final_when_new_ones_were_refused_three_times() {
     for _ in 0..2 {
         for _ in 0..3 {
             assert!(state.failed(ErrorClass::RefreshCredentials).is_some());
-            // A fragment from elsewhere says nothing about them.
+            // A fragment from elsewhere proves nothing about them.
             state.succeeded();
         }
         state.credentials_accepted();

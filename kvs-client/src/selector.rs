@@ -19,12 +19,12 @@ pub enum StartSelector {
     ProducerTimestamp(Timestamp),
     /// The chunk that contains this server time, or the first after it.
     ServerTimestamp(Timestamp),
-    /// After the fragment that came with this token.
+    /// After the fragment with this token.
     ContinuationToken(String),
 }
 
 impl StartSelector {
-    /// Returns the type's name in the API, `NOW` for example.
+    /// Returns the type's name in the API, such as `NOW`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Now => "NOW",
@@ -36,12 +36,12 @@ impl StartSelector {
         }
     }
 
-    /// Returns whether the selector says how far a stream has been read, which another kind of selector can say as well.
+    /// Returns whether the selector is a stream's position, which another kind of selector can also express.
     pub(crate) fn is_position(&self) -> bool {
         matches!(self, Self::ContinuationToken(_) | Self::FragmentNumber(_) | Self::ServerTimestamp(_))
     }
 
-    /// Returns the selector as a request has it.
+    /// Returns the selector in the form of a request.
     pub(crate) fn to_json(&self) -> Value {
         let mut selector = json!({ "StartSelectorType": self.kind() });
         match self {
@@ -69,7 +69,7 @@ impl fmt::Display for StartSelector {
     }
 }
 
-/// Returns whether all that is wrong with a request is its continuation token, which the service would refuse as well.
+/// Returns whether the continuation token is the only thing wrong with a request; the service would also refuse it.
 pub(crate) fn is_about_the_token(violations: &[Violation]) -> bool {
     violations.iter().all(|violation| violation.member == "StartSelector.ContinuationToken")
 }

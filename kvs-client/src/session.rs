@@ -13,7 +13,7 @@ use crate::selector::StartSelector;
 use crate::shown::shown;
 use crate::stream_ref::StreamRef;
 
-/// What a session asks for.
+/// What a session requests.
 pub(crate) enum Wanted<'a> {
     /// GetMedia: what follows a start selector.
     From(&'a StartSelector),
@@ -22,32 +22,32 @@ pub(crate) enum Wanted<'a> {
     Fragments(&'a [FragmentNumber]),
 }
 
-/// A session that is open.
+/// An open session.
 pub(crate) struct Session {
     subject: Subject,
     media: MediaResponse,
     splitter: Splitter,
-    /// What has been read and not yet split.
+    /// Bytes that have been read but not yet split.
     piece: Bytes,
     claim: Claim,
     /// The memory of the connection's own buffers, for as long as it is open.
     _connection: Option<SessionPermit>,
     inactivity_timeout: Duration,
     fragment_timeout: Duration,
-    /// When the first byte of the current chunk came.
+    /// When the first byte of the current chunk arrived.
     chunk_began: Option<Instant>,
     received_bytes: u64,
 }
 
 /// What a session yields.
 pub(crate) enum Step {
-    /// A fragment with the memory that it takes, or another event, which takes none.
+    /// A fragment with its memory, or another event, which has none.
     Event(Event, MemoryPermit),
     /// The body ended.
     End(End),
     /// Other streams needed the memory of a fragment that did not grow: the session is over.
     Evicted {
-        /// The fragment's number, when it had come.
+        /// The fragment's number, if it had arrived.
         number: Option<FragmentNumber>,
         /// How much memory the fragment had, in bytes.
         held_bytes: usize,
@@ -64,9 +64,9 @@ enum Read {
 /// Where a session's memory comes from.
 pub(crate) struct Memory<'a> {
     pub(crate) budget: &'a MemoryBudget,
-    /// What the session has of it from the start.
+    /// The memory with which the session starts.
     pub(crate) begins_with: MemoryPermit,
-    /// Who hears that the session waits for memory.
+    /// Where the session reports that it waits for memory.
     pub(crate) waits: Waits,
 }
 
@@ -74,7 +74,7 @@ impl Session {
     /// Opens a session.
     ///
     /// # Errors
-    /// When the service refuses, or does not answer within the inactivity timeout.
+    /// When the service refuses, or does not respond within the inactivity timeout.
     pub(crate) async fn open(
         client: &Client,
         stream: &StreamRef,
@@ -117,13 +117,13 @@ impl Session {
         })
     }
 
-    /// Returns the memory of the fragment that the end of the body made whole.
+    /// Returns the memory of the fragment that was completed by the end of the body.
     #[cfg(feature = "archive")]
     pub(crate) fn take_permit(&mut self) -> MemoryPermit {
         self.claim.take()
     }
 
-    /// Returns how many bytes of the body have come.
+    /// Returns how many bytes of the body have arrived.
     pub(crate) fn received_bytes(&self) -> u64 {
         self.received_bytes
     }
@@ -141,10 +141,10 @@ impl Session {
         self.media.date
     }
 
-    /// Returns what comes next.
+    /// Returns the next step.
     ///
-    /// Not cancel safe: a session whose `next` was dropped has to be dropped too. Nothing is lost by that, for another
-    /// one is opened from the last whole fragment.
+    /// Not cancel safe: a session whose `next` was dropped must be dropped, too. This loses nothing, because the next
+    /// session continues after the last complete fragment.
     pub(crate) async fn next(&mut self) -> Result<Step, Error> {
         self.claim.resume();
         loop {
@@ -161,7 +161,7 @@ impl Session {
                     Event::Fragment(fragment) | Event::Unterminated(fragment) => fragment.payload.len(),
                     Event::Error(_) => 0,
                 };
-                // Bytes between two chunks belong to no fragment and give their memory back here.
+                // Bytes between two chunks belong to no fragment; their memory is given back here.
                 let needed = self.piece.len() + self.splitter.current_size_bytes();
                 let permit = self.claim.split(size_bytes, needed);
                 self.chunk_began = None;
@@ -169,7 +169,7 @@ impl Session {
             }
             match self.read().await? {
                 Read::Piece(piece) => {
-                    // Only now is it known how much came; the next read waits until there is room for this piece.
+                    // The size is only known now; the next read waits until there is room for this piece.
                     self.claim.extend(piece.len()).await;
                     self.received_bytes += piece.len() as u64;
                     self.piece = piece;
@@ -189,13 +189,13 @@ impl Session {
         }
     }
 
-    /// Returns what the splitter knows when the body has broken off.
+    /// Returns the splitter's result for a body that has broken off.
     pub(crate) fn finish(&mut self) -> Option<End> {
         self.splitter.finish().ok()
     }
 
     async fn read(&mut self) -> Result<Read, Error> {
-        // A server that sends byte by byte keeps its socket alive, and must not keep a fragment for ever.
+        // A server that sends byte by byte keeps its socket alive, but must not hold a fragment for ever.
         let within = match self.splitter.current_size_bytes() {
             0 => self.inactivity_timeout,
             _ => {

@@ -1,18 +1,18 @@
-//! Makes text from elsewhere safe to show in errors, logs and statuses.
+//! Makes texts from the network safe to show in errors, logs and statuses.
 
 use std::error::Error;
 
-/// The most characters that [`shown`] keeps of a text.
+/// The maximum number of characters that [`shown`] keeps.
 const CHARS_MAX: usize = 500;
 
-/// Returns a text as it may be shown: at most 500 characters, without control characters or marks of direction.
+/// Returns a text as it may be shown: at most 500 characters, without control characters or direction marks.
 ///
 /// See [`shown_up_to`].
 pub fn shown(text: &str) -> String {
     shown_up_to(text, CHARS_MAX)
 }
 
-/// Returns the first `chars_max` characters of a text as they may be shown, with an ellipsis when there are more.
+/// Returns the first `chars_max` characters of a text as they may be shown, with an ellipsis if there are more.
 ///
 /// Tabs and line breaks become spaces. Characters that move a terminal's cursor, turn the direction of writing or are
 /// invisible become U+FFFD, so that one line of a log stays one line and reads the way it was written.
@@ -25,18 +25,18 @@ pub fn shown_up_to(text: &str, chars_max: usize) -> String {
     shown
 }
 
-/// Returns bytes that ought to be text as [`shown`] returns text; what is not UTF-8 becomes U+FFFD.
+/// Returns bytes that should be text as [`shown`] returns text; what is not UTF-8 becomes U+FFFD.
 pub fn shown_bytes(bytes: &[u8]) -> String {
-    // A character has at most four bytes; the four behind the last one tell that there is more.
+    // A character has at most four bytes; the four after the last one show that there is more.
     shown(&String::from_utf8_lossy(&bytes[..bytes.len().min(CHARS_MAX * 4 + 4)]))
 }
 
-/// Returns whether [`shown_up_to`] would leave every character of a text as it is.
+/// Returns whether [`shown_up_to`] would leave all characters of a text unchanged.
 pub fn is_harmless(text: &str) -> bool {
     text.chars().all(|char| harmless(char) == char)
 }
 
-/// Returns an error and its causes in one line, each made safe by [`shown`], for any of them may quote the network.
+/// Returns an error and its causes in one line, each made safe by [`shown`], because any of them may quote the network.
 pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = shown(&error.to_string());
     let mut cause = error.source();
@@ -59,8 +59,8 @@ fn harmless(char: char) -> char {
     }
 }
 
-/// Returns whether a character is invisible and changes how others are laid out: marks, embeddings, overrides and
-/// isolates of direction, separators of lines and paragraphs, joiners and spaces without width.
+/// Returns whether a character is invisible and changes the layout of others: direction marks, embeddings, overrides
+/// and isolates, line and paragraph separators, joiners and zero-width spaces.
 fn is_layout(char: char) -> bool {
     matches!(
         char,

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn what_is_shown_is_short_and_stays_where_it_is() {
+fn shown_text_is_short_and_harmless() {
     assert_eq!(shown("Grüße, 玄関 🚪"), "Grüße, 玄関 🚪");
     assert_eq!(
         shown("a\r\nb\tc\u{1b}[2Jd\u{9b}e\u{202E}f\u{2066}g\0"),

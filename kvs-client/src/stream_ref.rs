@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use kvs_api::{Operation, is_stream_name};
 
-/// A stream by its name or its ARN, valid by the patterns of the service's API.
+/// A stream, identified by its name or its ARN, which match the patterns of the service's API.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamRef {
     text: String,
@@ -18,16 +18,16 @@ pub struct StreamRef {
 /// The text is neither a stream's name nor its ARN.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is no stream: a name is 1 to 256 characters of [a-zA-Z0-9_.-], an ARN is \
+    "{text:?} does not identify a stream: a name is 1 to 256 characters of [a-zA-Z0-9_.-], an ARN is \
      arn:PARTITION:kinesisvideo:REGION:ACCOUNT:stream/NAME/CREATION"
 )]
 pub struct BadStream {
-    /// What was given, cut to 300 characters.
+    /// The text, cut to 300 characters.
     pub text: String,
 }
 
 impl StreamRef {
-    /// Returns the name or the ARN, as it was given.
+    /// Returns the name or the ARN.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -37,7 +37,7 @@ impl StreamRef {
         &self.text[self.name_start..self.name_end]
     }
 
-    /// Returns the ARN, if the stream was given by it.
+    /// Returns the ARN, if the stream is identified by it.
     pub fn arn(&self) -> Option<&str> {
         (self.name_start > 0).then_some(self.text.as_str())
     }
@@ -49,8 +49,8 @@ impl StreamRef {
         Some((partition, parts.nth(1)?))
     }
 
-    /// Returns the member by which a request names the stream, with its value: the ARN if that was given and the operation
-    /// takes it, else the name.
+    /// Returns the member that names the stream in a request, with its value: the ARN, if it is known and the operation
+    /// accepts it, otherwise the name.
     pub(crate) fn member(&self, operation: Operation) -> (&'static str, &str) {
         match self.arn().filter(|arn| operation.takes_arn(arn)) {
             Some(arn) => ("StreamARN", arn),

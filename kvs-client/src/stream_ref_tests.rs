@@ -10,7 +10,7 @@ fn names_and_arns() {
 }
 
 #[test]
-fn refuses_what_the_service_would() {
+fn names_and_arns_that_the_service_would_refuse_are_refused() {
     let long = "a".repeat(257);
     let unicode = "kamera-tür";
     for text in [

@@ -1,4 +1,4 @@
-//! The service's limits on calls, kept by waiting before a call.
+//! Keeps calls within the service's limits by waiting before each call.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,22 +11,22 @@ use kvs_api::Operation;
 
 use crate::stream_ref::StreamRef;
 
-/// The most processes that are counted: with more of them a call would take seconds.
+/// The maximum number of processes that are counted: with more of them a call would take seconds.
 const SHARERS_MAX: u32 = 1_000;
 
 type Keyed<K> = RateLimiter<K, HashMapStateStore<K>, DefaultClock>;
 
 /// Delays calls so that they stay within the service's limits (AWS developer guide, "Kinesis Video Streams quotas").
 ///
-/// Share one among all clients of an account, for the service counts by stream and account. Calls are spread evenly and
-/// never let through in bursts, so that no second, wherever it begins, has more of them than the limit.
+/// Share one among all clients of an account, because the service counts by stream and account. Calls are spread
+/// evenly, without bursts, so that no second, wherever it begins, has more of them than the limit.
 #[derive(Debug)]
 pub struct CallLimits {
     /// Calls about a stream: 5 a second for each operation and stream.
     by_stream: Keyed<(Operation, StreamRef)>,
-    /// DescribeStream and GetDataEndpoint: 300 a second and account.
+    /// DescribeStream and GetDataEndpoint: 300 a second per account.
     often: Keyed<Operation>,
-    /// Other operations of the control plane: 50 a second and account.
+    /// Other operations of the control plane: 50 a second per account.
     seldom: Keyed<Operation>,
     /// How many processes call for the account.
     sharers: AtomicU32,
@@ -35,7 +35,7 @@ pub struct CallLimits {
 impl Default for CallLimits {
     fn default() -> Self {
         Self {
-            // A little below each limit, for the service's clock is not ours.
+            // A little below each limit, because the service's clock may differ from ours.
             by_stream: RateLimiter::hashmap(every(Duration::from_millis(220))),
             often: RateLimiter::hashmap(every(Duration::from_millis(4))),
             seldom: RateLimiter::hashmap(every(Duration::from_millis(22))),
@@ -49,7 +49,7 @@ fn every(period: Duration) -> Quota {
 }
 
 impl CallLimits {
-    /// Shares the account's limits among this many processes that do the same, this one included.
+    /// Shares the account's limits among this many processes, including this one.
     pub fn share_among(&self, processes: usize) {
         let processes = u32::try_from(processes).unwrap_or(u32::MAX).clamp(1, SHARERS_MAX);
         self.sharers.store(processes, Ordering::Relaxed);
@@ -79,7 +79,7 @@ impl CallLimits {
         }
     }
 
-    /// Forgets the streams that have not been called about for a while.
+    /// Forgets streams without recent calls.
     pub(crate) fn forget_idle(&self) {
         self.by_stream.retain_recent();
     }

@@ -1,4 +1,4 @@
-//! The archive: ranges of time, in order, whole, from any position; and what was missed when a position is lost.
+//! The archive: ranges of time, in order, complete, from any position; and gaps after lost positions.
 #![cfg(feature = "archive")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -57,7 +57,7 @@ async fn stage(count: usize) -> (tempfile::TempDir, Simulator, Arc<Client>) {
 }
 
 #[tokio::test]
-async fn a_range_comes_once_and_in_order() {
+async fn a_range_is_read_once_and_in_order() {
     let (_folder, _simulator, client) = stage(10).await;
     let mut puller = archive(&client, range(2_000, 14_000), None);
     let Read { fragments, missing, errors, range: begun } = read(&mut puller).await;
@@ -69,7 +69,7 @@ async fn a_range_comes_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn it_goes_on_from_any_fragment() {
+async fn a_range_continues_from_any_fragment() {
     let (_folder, _simulator, client) = stage(6).await;
     for done in 0..6 {
         let mut first = archive(&client, range(0, 60_000), None);
@@ -86,7 +86,7 @@ async fn it_goes_on_from_any_fragment() {
         }
         drop(first);
         let mut second = archive(&client, range(0, 60_000), position.as_ref());
-        // The last one done began `done - 1` times 2 s after the range.
+        // The fragment at `done` began `done - 1` times 2 s after the range.
         assert_eq!(second.progress().permille, (done.max(1) as u32 - 1) * 2_000 / 60);
         let rest = read(&mut second).await;
         assert_eq!(indexes(&rest.fragments), (done..6).collect::<Vec<_>>());
@@ -94,7 +94,7 @@ async fn it_goes_on_from_any_fragment() {
 }
 
 #[tokio::test]
-async fn what_does_not_come_is_asked_for_again() {
+async fn fragments_that_do_not_arrive_are_requested_again() {
     let (_folder, simulator, client) = stage(8).await;
     let faults = [
         FaultKind::Omit { fragments: 3 },
@@ -116,9 +116,9 @@ async fn what_does_not_come_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn what_the_service_lists_no_more_is_reported_as_missing() {
+async fn fragments_that_are_no_longer_listed_are_reported_as_missing() {
     let (_folder, simulator, client) = stage(5).await;
-    // The last fragment never comes, and the list no longer has it when it is asked for the second time.
+    // The last fragment never arrives, and is no longer listed the second time.
     simulator.add_fault(Fault::new(FaultKind::Omit { fragments: 1 }).api("GetMediaForFragmentList").times(1));
     let refused =
         FaultKind::Refuse { status: 404, error_type: "ResourceNotFoundException".to_owned(), message: String::new() };
@@ -151,7 +151,7 @@ fn position(index: usize) -> StreamPosition {
 }
 
 #[tokio::test]
-async fn what_was_missed_is_fetched_when_the_position_is_lost() {
+async fn missed_fragments_are_fetched_when_the_position_is_lost() {
     let (_folder, simulator, client) = stage(9).await;
     for (policy, gap_check, expected, fetched) in [
         (PositionLost::Now, false, vec![8], None),
@@ -171,10 +171,10 @@ async fn what_was_missed_is_fetched_when_the_position_is_lost() {
             _ => None,
         });
         match fetched {
-            // Where the stream goes on is told with the first fragment that GetMedia brings: there is none here.
+            // The loss is reported with the first fragment that GetMedia returns: there is none here.
             Some(_) => assert!(told.is_none()),
             None => {
-                let (before, after, fetched) = told.expect("the loss is told");
+                let (before, after, fetched) = told.expect("the loss is reported");
                 assert_eq!(
                     (before.fragment_number.as_str(), after.fragment_number.as_str()),
                     (&*number(1), &*number(8))
@@ -186,7 +186,7 @@ async fn what_was_missed_is_fetched_when_the_position_is_lost() {
 }
 
 #[tokio::test]
-async fn a_gap_that_the_archive_does_not_have_is_told_with_both_positions() {
+async fn a_gap_that_the_archive_cannot_fill_is_reported_with_both_positions() {
     let (_folder, simulator, client) = stage(9).await;
     simulator.add_fault(lost());
     simulator.add_fault(Fault::new(FaultKind::Omit { fragments: 9 }).api("ListFragments").times(1));
@@ -206,7 +206,7 @@ async fn a_gap_that_the_archive_does_not_have_is_told_with_both_positions() {
 
 /// A service whose server times do not rise with its numbers, across the end of an hour that is listed at once.
 #[tokio::test]
-async fn what_is_listed_too_late_for_its_turn_is_told() {
+async fn fragments_that_are_listed_too_late_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let times = [0, 3_600_002, 3_599_998, 3_601_000].map(|after| at(after).millis());
     let chunks = times.iter().enumerate().flat_map(|(index, &millis)| chunk_at(index, millis));
@@ -217,7 +217,7 @@ async fn what_is_listed_too_late_for_its_turn_is_told() {
     let whole = read(&mut archive(&client, range(0, 7_000_000), None)).await;
     assert_eq!(indexes(&whole.fragments), [0, 2, 3]);
     assert_eq!(numbers(&whole), [number(1)]);
-    // What was there when a run began is no news to it.
+    // Fragments that existed when a run began are not news to it.
     let position = StreamPosition { server_timestamp: Some(at(3_599_998)), ..position(2) };
     let rest = read(&mut archive(&client, range(0, 7_000_000), Some(&position))).await;
     assert_eq!((indexes(&rest.fragments), numbers(&rest)), (vec![3], vec![]));
@@ -230,7 +230,7 @@ fn numbers(first: Option<usize>, last: Option<usize>) -> ArchiveBounds {
 }
 
 #[tokio::test]
-async fn fragment_numbers_bound_a_range_with_times_or_alone() {
+async fn fragment_numbers_bound_a_range_with_or_without_times() {
     let (_folder, simulator, client) = stage(10).await;
     let fault = FaultKind::Cut { at_byte: 300, how: CutHow::Clean };
     simulator.add_fault(Fault::new(fault).api("GetMediaForFragmentList").times(2));
@@ -238,7 +238,7 @@ async fn fragment_numbers_bound_a_range_with_times_or_alone() {
     let Read { fragments, missing, range: begun, .. } = read(&mut puller).await;
     assert_eq!(indexes(&fragments), [2, 3, 4, 5, 6]);
     assert!(missing.is_empty());
-    // A second around the two, so that no rounding leaves one out.
+    // A second around the two, so that rounding excludes neither.
     assert_eq!(begun.unwrap(), range(3_000, 13_000));
     assert_eq!(puller.progress().permille, 1_000);
     let one = read(&mut archive(&client, numbers(Some(4), Some(4)), None)).await;
@@ -254,7 +254,7 @@ async fn fragment_numbers_bound_a_range_with_times_or_alone() {
 }
 
 #[tokio::test]
-async fn a_range_by_numbers_goes_on_from_any_fragment() {
+async fn a_range_by_numbers_continues_from_any_fragment() {
     let (_folder, _simulator, client) = stage(8).await;
     for done in 0..=5 {
         let position = (done > 0).then(|| position(done));
@@ -264,16 +264,16 @@ async fn a_range_by_numbers_goes_on_from_any_fragment() {
 }
 
 #[tokio::test]
-async fn a_bound_that_the_archive_has_not_got_is_missing_and_the_rest_comes() {
+async fn a_bound_that_the_archive_does_not_have_is_missing_and_the_rest_is_read() {
     let (_folder, _simulator, client) = stage(4).await;
-    // Before the first, and behind the last: numbers nobody has.
+    // Numbers before the first and after the last fragment.
     let low = "1".parse::<FragmentNumber>().unwrap();
     let bounds =
         ArchiveBounds { first: Some(low.clone()), last: Some(number(99).parse().unwrap()), from: None, to: None };
     let first = read(&mut archive(&client, bounds.clone(), None)).await;
     assert_eq!(indexes(&first.fragments), [0, 1, 2, 3]);
     assert_eq!(first.missing, [low, number(99).parse().unwrap()]);
-    // It was reported before this position.
+    // The missing bound was reported before this position.
     let second = read(&mut archive(&client, bounds, Some(&position(1)))).await;
     assert_eq!(indexes(&second.fragments), [2, 3]);
     assert!(second.missing.is_empty());
@@ -288,7 +288,7 @@ fn inclusive(index: usize) -> PullerConfig {
 }
 
 #[tokio::test]
-async fn a_start_that_includes_its_fragment_has_it_first_and_once() {
+async fn an_inclusive_start_yields_its_fragment_first_and_once() {
     let (_folder, simulator, client) = stage(6).await;
     for kind in [
         None,
@@ -304,7 +304,7 @@ async fn a_start_that_includes_its_fragment_has_it_first_and_once() {
         assert_eq!(indexes(&fragments), [2, 3, 4, 5], "{kind:?}");
         assert!(fragments[0].complete);
     }
-    // Without a position the stream begins again with the fragment, with one it goes on after it.
+    // Without a position the stream starts with the fragment again, with one it continues after it.
     let (fragments, _) = pull(&mut puller(&client, "s", Some(position(2)), inclusive(2)), 3).await;
     assert_eq!(indexes(&fragments), [3, 4, 5]);
     let exclusive = with(inclusive(2), |it| it.start_inclusive = false);
@@ -313,7 +313,7 @@ async fn a_start_that_includes_its_fragment_has_it_first_and_once() {
 }
 
 #[tokio::test]
-async fn a_start_that_includes_a_fragment_nobody_has_says_so() {
+async fn an_inclusive_start_with_an_unknown_fragment_is_an_error() {
     let (_folder, _simulator, client) = stage(3).await;
     let mut puller = puller(&client, "s", None, inclusive(77));
     let error = loop {

@@ -1,4 +1,4 @@
-//! Calls: where they go, how they are signed, checked, limited, tried again and told of.
+//! Calls: where they go, and how they are signed, checked, limited, retried and reported.
 #![cfg_attr(not(all(feature = "archive", feature = "rustls")), allow(unused_imports))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -21,7 +21,7 @@ fn stream(text: &str) -> StreamRef {
     text.parse().unwrap()
 }
 
-/// One line a call: operation, attempts, outcome.
+/// One line per call: operation, attempts, outcome.
 #[derive(Clone, Default)]
 struct Heard(Arc<Mutex<Vec<String>>>);
 
@@ -47,7 +47,7 @@ async fn heard(simulator: &Simulator) -> (Arc<Client>, Heard) {
 }
 
 #[tokio::test]
-async fn refused_calls_are_tried_again_by_class_and_told_of() {
+async fn refused_calls_are_retried_by_class_and_reported() {
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(vec![source("s", &recording(folder.path(), 1))]).await;
     let (client, heard) = heard(&simulator).await;
@@ -90,7 +90,7 @@ async fn all_pages_of_streams_tags_and_fragments() {
 }
 
 #[tokio::test]
-async fn what_the_service_would_refuse_is_not_sent() {
+async fn requests_that_the_service_would_refuse_are_not_sent() {
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(vec![source("s", &recording(folder.path(), 1))]).await;
     let (checked, heard) = heard(&simulator).await;
@@ -98,7 +98,7 @@ async fn what_the_service_would_refuse_is_not_sent() {
     assert!(matches!(&error, Error::Parameters { violations, .. } if violations.len() == 1), "{error}");
     assert!(error.to_string().contains("StreamNameCondition.ComparisonValue"), "{error}");
     assert_eq!(heard.take(), [""; 0]);
-    // Unless the checks are off: then it is the service that refuses.
+    // If the checks are off, the service refuses.
     let unchecked = client_of(with(client_config(&simulator, "test"), |it| it.parameter_checks = false)).await;
     let error = unchecked.list_streams(Some("no space, and ü")).await.unwrap_err();
     assert!(matches!(&error, Error::Service(refusal) if refusal.error_type == "InvalidArgumentException"), "{error}");
@@ -114,17 +114,17 @@ async fn region_and_partition_of_an_arn_are_honoured() {
     let own = with(client_config(&simulator, "test"), |it| it.region = Some("cn-north-1".to_owned()));
     let arn = client_of(own).await.describe_stream(&stream("s")).await.unwrap().arn;
     assert!(arn.starts_with("arn:aws-cn:kinesisvideo:cn-north-1:"), "{arn}");
-    // A client of another region is refused, but for a stream whose ARN says where it is.
+    // The service refuses a client of another region, except for a stream whose ARN names its region.
     let client = client(&simulator).await;
     let error = client.describe_stream(&stream("s")).await.unwrap_err();
     assert!(error.to_string().contains("valid region: 'cn-north-1'"), "{error}");
     assert_eq!(client.describe_stream(&stream(&arn)).await.unwrap().name, "s");
-    // GetMedia's model takes no ARN of another partition than aws: the stream goes by its name there.
+    // GetMedia's model only accepts ARNs of the partition aws: the stream is identified by name there.
     let (fragments, _) = pull(&mut puller(&client, &arn, None, config_()), 1).await;
     assert_eq!(indexes(&fragments), [0]);
     let wrong = arn.replace("arn:aws-cn:", "arn:aws:");
     let error = client.describe_stream(&stream(&wrong)).await.unwrap_err();
-    assert!(error.to_string().contains("region cn-north-1 is of the partition aws-cn, not of aws"), "{error}");
+    assert!(error.to_string().contains("region cn-north-1 is in the partition aws-cn, not in aws"), "{error}");
 }
 
 fn config_() -> kvs_client::PullerConfig {
@@ -132,7 +132,7 @@ fn config_() -> kvs_client::PullerConfig {
 }
 
 #[tokio::test]
-async fn fips_or_dual_stack_and_an_endpoint_do_not_go_together() {
+async fn fips_or_dual_stack_cannot_be_combined_with_an_endpoint() {
     for (fips, dual_stack) in [(Some(true), None), (None, Some(true))] {
         let config = with(ClientConfig::new("us-east-1"), |it| {
             it.endpoint = Some("http://127.0.0.1:9".to_owned());
@@ -140,7 +140,7 @@ async fn fips_or_dual_stack_and_an_endpoint_do_not_go_together() {
             it.dual_stack = dual_stack;
         });
         let error = Client::new(config, Arc::default()).await.unwrap_err();
-        assert!(error.to_string().contains("do not go together"), "{error}");
+        assert!(error.to_string().contains("cannot be combined"), "{error}");
     }
     let plain = with(ClientConfig::new("us-east-1"), |it| it.endpoint = Some("http://kvs.example".to_owned()));
     let error = Client::new(plain, Arc::default()).await.unwrap_err();
@@ -148,7 +148,7 @@ async fn fips_or_dual_stack_and_an_endpoint_do_not_go_together() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong_is_learned_or_set() {
+async fn a_wrong_clock_is_measured_or_set() {
     let folder = tempfile::tempdir().unwrap();
     for hours in [-3, 2] {
         let clock_offset_ms = hours * 3_600_000;
@@ -158,7 +158,7 @@ async fn a_clock_that_is_wrong_is_learned_or_set() {
         let (client, heard) = heard(&simulator).await;
         client.describe_stream(&stream("s")).await.unwrap();
         client.list_streams(None).await.unwrap();
-        // Signed anew at once: that is no failure.
+        // Signed again immediately, which is no failure.
         assert_eq!(heard.take(), ["DescribeStream 1 ok", "ListStreams 1 ok"]);
         let fixed = with(client_config(&simulator, "test"), |it| it.clock_offset_ms = Some(clock_offset_ms));
         client_of(fixed).await.list_streams(None).await.unwrap();
@@ -170,7 +170,7 @@ async fn a_clock_that_is_wrong_is_learned_or_set() {
 
 #[cfg(feature = "rustls")]
 #[tokio::test]
-async fn tls_with_a_ca_of_ones_own() {
+async fn tls_with_a_private_ca() {
     let folder = tempfile::tempdir().unwrap();
     let ca_file = folder.path().join("ca.pem");
     let tls = Tls::Generated { names: Vec::new(), certificate_file: Some(ca_file.clone()) };
@@ -191,7 +191,7 @@ async fn tls_with_a_ca_of_ones_own() {
     assert!(error.to_string().contains("none.pem"), "{error}");
 }
 
-/// A proxy that tunnels nothing: it forwards plain requests and says who asked.
+/// A proxy without tunnels: it forwards plain requests and records who asked.
 async fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -227,7 +227,7 @@ async fn a_proxy_with_credentials_and_exceptions() {
     let (url, seen) = proxy().await;
     let mut config = client_config(&simulator, "test");
     config.http.proxy = Some(url);
-    // NO_PROXY of the environment is not to decide this test.
+    // NO_PROXY in the environment must not influence this test.
     config.http.no_proxy = Some("nowhere.example".to_owned());
     client_of(config.clone()).await.describe_stream(&stream("s")).await.unwrap();
     let request = seen.lock().unwrap().pop().expect("the call went by the proxy");
@@ -240,9 +240,9 @@ async fn a_proxy_with_credentials_and_exceptions() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_error_that_says_where_to() {
+async fn a_redirect_is_an_error_that_names_its_target() {
     let simulator = simulator(Vec::new()).await;
-    // The simulator's faults have no Location; a listener of our own has.
+    // The simulator's faults have no Location; this listener has.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -262,7 +262,7 @@ async fn a_redirect_is_an_error_that_says_where_to() {
 
 #[cfg(feature = "archive")]
 #[tokio::test]
-async fn a_stale_data_endpoint_is_asked_for_again() {
+async fn a_stale_data_endpoint_is_requested_again() {
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(vec![source("s", &recording(folder.path(), 2))]).await;
     let (client, heard) = heard(&simulator).await;
@@ -275,7 +275,7 @@ async fn a_stale_data_endpoint_is_asked_for_again() {
             [format!("GetMedia 1 {error_type}"), "GetDataEndpoint 1 ok".to_owned(), "GetMedia 1 ok".to_owned()];
         assert_eq!(heard.take(), expected);
     }
-    // For each operation its own endpoint, which is kept.
+    // Each operation has its own endpoint, which is kept.
     let at = Timestamp::from_millis;
     for _ in 0..2 {
         client.list_fragments(&stream("s"), at(0), at(1)).await.unwrap();
@@ -287,9 +287,9 @@ async fn a_stale_data_endpoint_is_asked_for_again() {
     assert_eq!(heard.take(), again);
 }
 
-/// GetDataEndpoint first returns a port where nobody listens, then the simulator.
+/// GetDataEndpoint first returns a port where nothing is listening, then the simulator.
 #[tokio::test]
-async fn a_data_endpoint_that_cannot_be_reached_is_asked_for_again() {
+async fn an_unreachable_data_endpoint_is_requested_again() {
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(vec![source("s", &recording(folder.path(), 2))]).await;
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -314,7 +314,7 @@ async fn a_data_endpoint_that_cannot_be_reached_is_asked_for_again() {
     );
 }
 
-/// The simulator counts as the service does: a call above the limits would be refused.
+/// The simulator counts like the service: a call above the limits would be refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_streams_at_once_stay_within_the_limits() {
     let folder = tempfile::tempdir().unwrap();
@@ -330,7 +330,7 @@ async fn many_streams_at_once_stay_within_the_limits() {
     futures::future::join_all(pulling).await;
     let refused: Vec<String> = heard.take().into_iter().filter(|line| !line.ends_with(" ok")).collect();
     assert_eq!(refused, [""; 0], "after {:?}", began.elapsed());
-    // More than an account may ask in a second: each is answered the first time.
+    // More calls than an account may make per second: each is accepted the first time.
     let names: Vec<StreamRef> = (0..700).map(|index| stream(&format!("nobody-{index}"))).collect();
     futures::future::join_all(names.iter().map(|name| client.describe_stream(name))).await;
     let heard = heard.take();
@@ -339,7 +339,7 @@ async fn many_streams_at_once_stay_within_the_limits() {
 }
 
 #[tokio::test]
-async fn credentials_that_expire_on_the_way_are_got_anew() {
+async fn credentials_that_expire_during_a_call_are_fetched_again() {
     let folder = tempfile::tempdir().unwrap();
     let mut key = AccessKey::new("temporary", "secret", kvs_simulator::DEFAULT_ACCOUNT);
     key.session_token = Some("token".to_owned());
@@ -353,7 +353,7 @@ async fn credentials_that_expire_on_the_way_are_got_anew() {
         secret_access_key: "secret".to_owned(),
         session_token: token.map(str::to_owned),
     };
-    // Without its token, or with another one, the key is not known.
+    // Without its token, or with another one, the key is unknown.
     for token in [None, Some("other")] {
         config.credentials = of(token);
         let error = client_of(config.clone()).await.list_streams(None).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! A response that ends anywhere, cleanly or by a reset: every fragment arrives once and whole.
+//! A response that ends anywhere, cleanly or by a reset: every fragment arrives once and completely.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -12,10 +12,10 @@ use kvs_mkv::{Completion, Event, Splitter};
 use kvs_simulator::{CutHow, Fault, FaultKind};
 use rand::{RngExt, SeedableRng};
 
-/// Sessions at once: each waits for the service's limit on calls most of the time.
+/// Concurrent sessions, which mostly wait for the service's limit on calls.
 const AT_ONCE: usize = 100;
 
-/// Returns where elements of a cluster begin, where chunks end, and the chunks.
+/// Returns the offsets of the elements in a cluster, the ends of chunks, and the chunks.
 fn block_boundaries(bytes: &[u8]) -> (Vec<usize>, Vec<Vec<u8>>) {
     let mut splitter = Splitter::new(kvs_mkv::Limits::default(), Completion::Token);
     let (mut rest, mut at) = (bytes, 0);
@@ -36,7 +36,7 @@ fn block_boundaries(bytes: &[u8]) -> (Vec<usize>, Vec<Vec<u8>>) {
 async fn cut_everywhere(file: &Path, random_bytes: usize) {
     let bytes = std::fs::read(file).unwrap();
     let (mut cuts, chunks) = block_boundaries(&bytes);
-    // The same in every run, so that a failure can be repeated.
+    // The same in every run, so that failures can be reproduced.
     let mut random = rand::rngs::StdRng::seed_from_u64(20_261_124);
     cuts.extend((0..random_bytes).map(|_| random.random_range(0..bytes.len())));
     let simulator = simulator(Vec::new()).await;
@@ -68,13 +68,13 @@ async fn cut_everywhere(file: &Path, random_bytes: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_small_recording_everywhere() {
+async fn a_small_recording_cut_at_every_byte() {
     let folder = tempfile::tempdir().unwrap();
     cut_everywhere(&recording(folder.path(), 4), 300).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_real_recording_at_every_block_and_a_thousand_bytes() {
+async fn a_real_recording_cut_at_every_block_and_a_thousand_bytes() {
     let Some(folder) = std::env::var_os("KVS_RECORDINGS").filter(|folder| !folder.is_empty()) else {
         println!("SKIPPED: KVS_RECORDINGS is not set, so there is no recording to cut");
         return;

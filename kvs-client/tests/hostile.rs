@@ -1,4 +1,4 @@
-//! Servers that send what no service would: bounded memory and a typed error, always.
+//! Servers that send what no service would: memory stays bounded, and the result is always a typed error.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What a server does to GetMedia; it serves GetDataEndpoint with its own address.
+/// What a server does to GetMedia; GetDataEndpoint returns its own address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trick {
     Garbage,
@@ -66,7 +66,7 @@ async fn answer(socket: &mut TcpStream, trick: Trick) -> std::io::Result<()> {
             }
         }
         Trick::GzipBomb => {
-            // The first bytes of gzip; nothing here unpacks.
+            // The first bytes of gzip, which the client does not decompress.
             socket.write_all(OK).await?;
             socket.write_all(b"content-encoding: gzip\r\n").await?;
             socket.write_all(ENDLESS).await?;
@@ -75,7 +75,7 @@ async fn answer(socket: &mut TcpStream, trick: Trick) -> std::io::Result<()> {
         Trick::Drip => {
             socket.write_all(OK).await?;
             socket.write_all(ENDLESS).await?;
-            // A chunk's head and a Void of 500 KB within it, which comes a byte at a time.
+            // A chunk's head and a Void of 500 KB within it, sent byte by byte.
             let void = vec![0xEC, 0x10, 0x07, 0xA1, 0x20];
             let head = [kvs_mkv::ChunkWriter::new("drip").head(&[]), void].concat();
             socket.write_all(format!("{:x}\r\n", head.len()).as_bytes()).await?;
@@ -104,7 +104,7 @@ async fn answer(socket: &mut TcpStream, trick: Trick) -> std::io::Result<()> {
         Trick::HugeElement => {
             socket.write_all(OK).await?;
             socket.write_all(ENDLESS).await?;
-            // An EBML header that says it is as long as can be.
+            // An EBML header of the largest possible size.
             socket.write_all(b"c\r\n\x1A\x45\xDF\xA3\x01\xFF\xFF\xFF\xFF\xFF\xFF\xFE\r\n").await?;
             std::future::pending().await
         }
@@ -134,7 +134,7 @@ async fn server(trick: Trick, everywhere: bool) -> String {
     url
 }
 
-/// A server that has one answer to everything.
+/// A server with the same response to every request.
 async fn says(status: u16, body: serde_json::Value) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -189,7 +189,7 @@ fn resident_mb() -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_comes_for_media_ends_in_a_typed_error() {
+async fn hostile_media_end_in_a_typed_error() {
     let before_mb = resident_mb();
     for trick in TRICKS {
         let client = client(server(trick, false).await).await;
@@ -210,23 +210,25 @@ async fn whatever_comes_for_media_ends_in_a_typed_error() {
             Some(Error::Media { .. }) => {
                 matches!(trick, Trick::Html | Trick::EndlessBody | Trick::GzipBomb | Trick::HugeElement)
             }
-            // Bytes come all the time: it is the fragment that is given up.
-            Some(error) if trick == Trick::Drip => error.to_string().contains("a fragment was not whole after 0.8 s"),
+            // Bytes arrive all the time: the fragment times out.
+            Some(error) if trick == Trick::Drip => {
+                error.to_string().contains("a fragment was not complete after 0.8 s")
+            }
             Some(Error::Transport { .. } | Error::Silent { .. }) => true,
             None => matches!(trick, Trick::GzipBomb | Trick::LyingLength | Trick::HugeElement),
             _ => false,
         };
         assert!(typed, "{trick:?}: {error:?}");
     }
-    // Some megabytes for twelve clients; what the endless ones have sent by then is gigabytes.
+    // Some megabytes for twelve clients, although the endless servers have sent gigabytes by then.
     let grown_mb = resident_mb() - before_mb;
     assert!(grown_mb < 150.0, "{grown_mb} MB");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_comes_for_json_ends_in_a_typed_error() {
+async fn hostile_json_ends_in_a_typed_error() {
     for trick in TRICKS {
-        // These two would go on until the call's timeout of 20 s, which the first test's drips are for.
+        // These would take until the call's timeout of 20 s; the first test covers them.
         if matches!(trick, Trick::Drip | Trick::DripHeader | Trick::Silence | Trick::HugeElement) {
             continue;
         }
@@ -237,9 +239,9 @@ async fn whatever_comes_for_json_ends_in_a_typed_error() {
     }
 }
 
-/// Answers with a text, in one member each, that goes on, moves the cursor, and turns the direction of what follows.
+/// Sends, in one member each, a long text that moves the cursor and changes the direction of what follows.
 #[tokio::test]
-async fn what_a_server_says_is_shown_short_and_harmless() {
+async fn a_servers_texts_are_shown_short_and_harmless() {
     let nasty = format!("\u{1b}[2J\u{202E}\r\n{}", "x".repeat(60_000));
     let answers = [
         (400, json!({ "__type": nasty, "message": nasty })),
@@ -271,18 +273,18 @@ async fn what_a_server_says_is_shown_short_and_harmless() {
 }
 
 #[tokio::test]
-async fn a_list_that_goes_round_in_circles_is_an_error_at_once() {
+async fn a_list_whose_pages_repeat_is_an_error_at_once() {
     let page = json!({ "StreamInfoList": [], "Tags": {}, "NextToken": "again" });
     let client = client(says(200, page).await).await;
     let streams = client.list_streams(None).await.unwrap_err();
     let tags = client.list_tags(&"s".parse().unwrap()).await.unwrap_err();
     for error in [streams, tags] {
-        assert!(error.to_string().contains("NextToken of page 2 came before"), "{error}");
+        assert!(error.to_string().contains("NextToken of page 2 occurred before"), "{error}");
     }
 }
 
 #[tokio::test]
-async fn a_date_that_cannot_be_does_no_harm() {
+async fn an_impossible_date_does_no_harm() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -298,22 +300,22 @@ async fn a_date_that_cannot_be_does_no_harm() {
     for _ in 0..2 {
         let error = client.describe_stream(&"s".parse().unwrap()).await.unwrap_err();
         assert!(error.to_string().contains("RequestTimeTooSkewed (HTTP 403)"), "{error}");
-        // By a clock that went by that date it would be the year 10000 now.
+        // By a clock set to that date it would be the year 10000 now.
         tokio::time::sleep(Duration::from_millis(1_100)).await;
     }
 }
 
-/// A silent server is told of after one call's timeout, and not after that of all its attempts.
+/// A silent server is reported after the timeout of one call, not of all its attempts.
 #[tokio::test]
-async fn silence_is_told_within_half_a_minute() {
+async fn silence_is_reported_within_half_a_minute() {
     let client = client(server(Trick::Silence, true).await).await;
     // All attempts would take 100 s.
     let asked = tokio::time::timeout(Duration::from_secs(80), client.try_stream(&"s".parse().unwrap())).await;
-    let error = asked.expect("it says so").unwrap_err();
-    assert!(error.to_string().contains("no answer from") && error.to_string().contains("within 20 s"), "{error}");
+    let error = asked.expect("the call fails").unwrap_err();
+    assert!(error.to_string().contains("no response from") && error.to_string().contains("within 20 s"), "{error}");
 }
 
-/// The documentation spells its headers one way, AWS's SDKs read the other: each alone is enough.
+/// The documentation spells the headers one way, AWS's SDKs read the other: either alone is enough.
 #[tokio::test]
 async fn both_spellings_of_the_error_headers_are_read() {
     for prefix in ["x-amzn-", "x-amz-"] {

@@ -1,4 +1,4 @@
-//! Modules use only those that the crate's documentation lists before them.
+//! Modules only use those that the crate's documentation lists before them.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ fn files(source: &Path, module: &str) -> Vec<std::path::PathBuf> {
             if path.is_dir() { folders.push(path) } else { files.push(path) }
         }
     }
-    // Tests of a module may look anywhere.
+    // Tests of a module may use any other.
     files.retain(|file| !file.to_string_lossy().ends_with("_tests.rs"));
     files
 }
@@ -46,7 +46,7 @@ fn modules_use_only_those_before_them() {
     }
 }
 
-/// The modules that a line names after `crate::`.
+/// Returns the modules that a line names after `crate::`.
 fn uses(line: &str) -> impl Iterator<Item = String> + '_ {
     line.split("crate::").skip(1).map(|rest| {
         rest.chars().take_while(|char| char.is_ascii_lowercase() || *char == '_' || char.is_ascii_digit()).collect()

@@ -1,4 +1,4 @@
-//! Where a stream goes on, and what becomes of a position that the service no longer knows.
+//! Where a stream continues, and what happens to a position that the service no longer knows.
 #![cfg_attr(not(all(feature = "archive", feature = "rustls")), allow(unused_imports))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -30,9 +30,10 @@ fn told(others: &[Pulled]) -> Vec<(String, String)> {
 }
 
 #[cfg(feature = "archive")]
-/// Asked by a position's time, the service starts with what is left after it: what has gone with the retention is reported.
+/// Started at a position's time, the service returns what is left after it: what expired with the retention is
+/// reported.
 #[tokio::test]
-async fn what_went_while_a_stream_was_paused_is_told_or_ends_it() {
+async fn fragments_lost_during_a_pause_are_reported_or_end_the_stream() {
     let folder = tempfile::tempdir().unwrap();
     let mut stream = source("s", &recording(folder.path(), 5));
     (stream.repeat, stream.pace) = (Repeat::Forever, Pace::FragmentsPerSecond(50.0));
@@ -43,7 +44,7 @@ async fn what_went_while_a_stream_was_paused_is_told_or_ends_it() {
     let client = client(&simulator).await;
     let (before, _) = pull(&mut puller(&client, "s", None, config()), 3).await;
     let position = StreamPosition::after(&before[2]);
-    // Fragments are made, and go, while somebody reads.
+    // Fragments are only made, and expire, while somebody reads.
     pull(&mut puller(&client, "s", None, with(config(), |it| it.start = StartSelector::Now)), 40).await;
     for (position_lost, gap_check) in
         [(PositionLost::Earliest, false), (PositionLost::Earliest, true), (PositionLost::Now, false)]
@@ -61,7 +62,7 @@ async fn what_went_while_a_stream_was_paused_is_told_or_ends_it() {
                 _ => {}
             }
         }
-        let (told, fetched) = lost.expect("the loss is told");
+        let (told, fetched) = lost.expect("the loss is reported");
         assert_eq!((told, fetched.is_some()), (position.clone(), gap_check), "{position_lost:?}");
     }
     for gap_check in [false, true] {
@@ -93,23 +94,23 @@ async fn a_lost_position_walks_the_ladder() {
             producer_timestamp: None,
         })
     };
-    // A token that the service does not know: after the fragment's number.
+    // A token that the service does not know: the next rung is the fragment's number.
     let (fragments, others) = pull(&mut puller(&client, "s", position("gone"), config()), 3).await;
     assert_eq!(indexes(&fragments), [2, 3, 4]);
     assert!(matches!(others[0], Pulled::PositionRefused { .. }), "{others:?}");
     assert_eq!(told(&others), []);
-    // A token that the service cannot have given is not sent.
+    // A token that the service cannot have issued is not sent.
     let (fragments, others) = pull(&mut puller(&client, "s", position("2+/=&<>"), config()), 3).await;
     assert_eq!(indexes(&fragments), [2, 3, 4]);
     assert!(matches!(&others[0], Pulled::PositionRefused { error } if error.request_id().is_none()), "{others:?}");
     assert_eq!(told(&others), []);
-    // The number is refused too: what is there from the last one's time on.
+    // The number is refused, too: the rest from the last fragment's time on.
     let lost = || fault(FaultKind::ErrorTag { after_fragments: 0, error_id: 4000, error_code: "GONE".to_owned() }, 2);
     simulator.add_fault(lost());
     let (fragments, others) = pull(&mut puller(&client, "s", position("token-1"), config()), 4).await;
     assert_eq!(indexes(&fragments), [1, 2, 3, 4]);
     assert_eq!(told(&others), [(number(1), number(2))]);
-    // The time as well: all that is there.
+    // The time as well: everything that is left.
     simulator.add_fault(lost());
     simulator.add_fault(fault(refuse(400, "InvalidArgumentException"), 1));
     let (fragments, others) = pull(&mut puller(&client, "s", position("token-1"), config()), 5).await;

@@ -1,4 +1,4 @@
-//! What the service does to a session, and what the puller makes of it.
+//! What happens to a session, and how the puller handles it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -40,24 +40,24 @@ async fn every_start_selector() {
 }
 
 #[tokio::test]
-async fn a_session_that_ends_is_opened_again_silently_and_not_too_often() {
+async fn an_ended_session_is_reopened_silently_and_within_the_limits() {
     let folder = tempfile::tempdir().unwrap();
     let mut stream = source("s", &recording(folder.path(), 20));
     stream.pace = Pace::FragmentsPerSecond(10.0);
-    // One session a stream: a second one at the same time would be refused.
+    // One session per stream: a second one at the same time would be refused.
     let limits = Limits { session_duration: Duration::from_millis(150), get_media_connections: 1, ..Limits::default() };
     let config_ = SimulatorConfig { streams: vec![stream], limits, ..SimulatorConfig::default() };
     let simulator = Simulator::start(config_).await.unwrap();
     let mut puller = puller(&client(&simulator).await, "s", None, config());
     let (fragments, others) = pull(&mut puller, 20).await;
     assert_eq!(indexes(&fragments), (0..20).collect::<Vec<_>>());
-    // No error and no refusal: the simulator keeps the limit of 5 calls a second.
+    // No error and no refusal: the calls stay within the simulator's limit of 5 per second.
     assert!(others.iter().all(|other| matches!(other, Pulled::Opened { .. } | Pulled::CaughtUp { .. })), "{others:?}");
     assert!(others.len() > 3, "{others:?}");
 }
 
 #[tokio::test]
-async fn an_idle_stream_is_asked_within_the_limit() {
+async fn an_idle_stream_is_polled_within_the_limits() {
     let folder = tempfile::tempdir().unwrap();
     let limits = Limits { idle_timeout: Duration::ZERO, ..Limits::default() };
     let streams = vec![source("s", &recording(folder.path(), 1))];
@@ -79,7 +79,7 @@ async fn an_idle_stream_is_asked_within_the_limit() {
 }
 
 #[tokio::test]
-async fn refusals_that_pass_are_tried_again() {
+async fn temporary_refusals_are_retried() {
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(vec![source("s", &recording(folder.path(), 2))]).await;
     let client = client(&simulator).await;
@@ -104,7 +104,7 @@ async fn refusals_that_pass_are_tried_again() {
 }
 
 #[tokio::test]
-async fn refusals_that_stay_end_the_stream() {
+async fn permanent_refusals_end_the_stream() {
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(vec![source("s", &recording(folder.path(), 1))]).await;
     simulator.add_fault(fault(refuse(403, "AccessDeniedException"), 1));
@@ -146,20 +146,20 @@ async fn an_error_within_the_media_moves_no_position() {
 }
 
 #[tokio::test]
-async fn a_stalled_session_is_given_up_and_opened_again() {
+async fn a_stalled_session_is_closed_and_reopened() {
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(vec![source("s", &recording(folder.path(), 3))]).await;
     simulator.add_fault(fault(FaultKind::Stall { at_byte: 1000, duration_ms: 60_000 }, 1));
     let (fragments, others) = pull(&mut puller(&client(&simulator).await, "s", None, config()), 3).await;
     assert_eq!(indexes(&fragments), [0, 1, 2]);
-    let stalled = |other: &Pulled| matches!(other, Pulled::Retrying { error, .. } if error.to_string().contains("no byte came for 1 s"));
+    let stalled = |other: &Pulled| matches!(other, Pulled::Retrying { error, .. } if error.to_string().contains("no byte arrived for 1 s"));
     assert!(others.iter().any(stalled), "{others:?}");
 }
 
 #[tokio::test]
 async fn a_chunk_that_never_gets_its_token_is_published_the_third_time() {
     let folder = tempfile::tempdir().unwrap();
-    // A cluster of unknown size, so that the next chunk's header is seen where it begins.
+    // A cluster of unknown size, so that the next chunk's header is recognized where it begins.
     let bytes = [chunk(0, 2, 10, true), chunk(1, 2, 10, false), chunk(2, 2, 10, false)].concat();
     let simulator = simulator(vec![source("s", &write(folder.path(), "odd.mkv", &bytes))]).await;
     simulator.add_fault(fault(FaultKind::ServeIncomplete {}, 3));
@@ -171,7 +171,7 @@ async fn a_chunk_that_never_gets_its_token_is_published_the_third_time() {
 }
 
 #[tokio::test]
-async fn what_is_not_whole_is_waited_for() {
+async fn an_incomplete_fragment_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = [chunk(0, 2, 10, true), chunk(1, 2, 10, false)].concat();
     let simulator = simulator(vec![source("s", &write(folder.path(), "cut.mkv", &bytes))]).await;
@@ -190,7 +190,7 @@ async fn what_is_not_whole_is_waited_for() {
 }
 
 #[tokio::test]
-async fn repeated_files_go_on_growing() {
+async fn repeated_files_keep_growing() {
     let folder = tempfile::tempdir().unwrap();
     let mut stream = source("s", &recording(folder.path(), 3));
     stream.repeat = Repeat::Times(4);
@@ -198,7 +198,7 @@ async fn repeated_files_go_on_growing() {
     let (fragments, _) = pull(&mut puller(&client(&simulator).await, "s", None, config()), 12).await;
     assert!(fragments.windows(2).all(|pair| pair[0].number < pair[1].number));
     assert!(fragments.windows(2).all(|pair| pair[0].server_timestamp < pair[1].server_timestamp));
-    // The first play is the recording itself, the others the same media under other tags.
+    // The first play is the recording itself, the others the same media with other tags.
     assert_eq!(&*fragments[0].payload, chunk(0, 5, 40, true).as_slice());
     let media = |index: usize| -> Vec<&[u8]> {
         fragments[index].frames.iter().map(|frame| fragments[index].frame_data(frame)).collect()
@@ -207,7 +207,7 @@ async fn repeated_files_go_on_growing() {
 }
 
 #[tokio::test]
-async fn what_an_error_within_the_media_says_is_shown_short_and_harmless() {
+async fn texts_of_errors_within_the_media_are_shown_short_and_harmless() {
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(vec![source("s", &recording(folder.path(), 1))]).await;
     let error_code = format!("\u{1b}[2J\u{202E}\r\n{}", "x".repeat(10_000));
@@ -222,7 +222,7 @@ async fn what_an_error_within_the_media_says_is_shown_short_and_harmless() {
     assert!(!said.contains(['\u{1b}', '\u{202E}', '\r', '\n']), "{said:?}");
 }
 
-/// Every error within the media, told in the middle of a stream.
+/// Every error within the media, reported in the middle of a stream.
 #[tokio::test]
 async fn each_error_within_the_media_is_typed_counted_and_followed_by_the_fragment_it_names() {
     let folder = tempfile::tempdir().unwrap();
@@ -233,7 +233,7 @@ async fn each_error_within_the_media_is_typed_counted_and_followed_by_the_fragme
         simulator.add_fault(fault(kind, 1));
         let quick = with(config(), |it| it.slow_retry_delay = Duration::from_millis(20));
         let mut puller = puller(&client, "s", None, quick);
-        // The fragments before are there, the one named is not.
+        // The fragments before it arrive, the one that the error names does not.
         let (before, _) = pull(&mut puller, 2).await;
         assert_eq!(indexes(&before), [0, 1], "{error_id}");
         let happened = loop {
@@ -263,7 +263,7 @@ async fn each_error_within_the_media_is_typed_counted_and_followed_by_the_fragme
 }
 
 #[tokio::test]
-async fn a_session_that_ends_within_a_chunk_or_between_two_loses_and_doubles_nothing() {
+async fn a_session_that_ends_within_a_chunk_or_between_two_loses_and_duplicates_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = recording(folder.path(), 6);
     let size = std::fs::metadata(&file).unwrap().len() / 6;
@@ -279,9 +279,9 @@ async fn a_session_that_ends_within_a_chunk_or_between_two_loses_and_doubles_not
 }
 
 #[tokio::test]
-async fn a_stream_says_when_it_has_caught_up() {
+async fn a_stream_reports_when_it_has_caught_up() {
     let folder = tempfile::tempdir().unwrap();
-    // Any MKV that is all there from the start is behind by what is still to come.
+    // An MKV file that is there from the start is behind by the rest of it.
     let document = [
         kvs_mkv::ChunkWriter::new("t").head(&[kvs_mkv::Track::new(1, kvs_mkv::TrackKind::Video, "V_MPEG4/ISO/AVC")]),
         (0..8_i64)
@@ -309,9 +309,9 @@ async fn a_stream_says_when_it_has_caught_up() {
 }
 
 #[tokio::test]
-async fn a_session_at_the_services_rate_that_falls_behind_is_told() {
+async fn a_session_that_falls_behind_at_the_services_rate_is_reported() {
     let folder = tempfile::tempdir().unwrap();
-    // Twice as much comes as the service sends: the recording's own distances grow.
+    // Twice as much arrives as the service sends: the recorded delays grow.
     let bytes: Vec<u8> = (0..400).flat_map(|index| chunk_behind(index, index as i64 * 50)).collect();
     let rate = bytes.len() as u64 / 12;
     let limits =
@@ -327,12 +327,12 @@ async fn a_session_at_the_services_rate_that_falls_behind_is_told() {
             }
         }
     });
-    let (bytes_per_second, millis_behind_now) = told.await.expect("it is told");
+    let (bytes_per_second, millis_behind_now) = told.await.expect("the limit is reported");
     assert!(bytes_per_second as f64 >= rate as f64 * 0.9 && millis_behind_now > 0);
 }
 
 #[tokio::test]
-async fn silence_at_the_live_edge_is_no_failure_unless_it_is_to_be() {
+async fn silence_at_the_live_edge_is_no_failure_by_default() {
     let folder = tempfile::tempdir().unwrap();
     let limits = Limits { idle_timeout: Duration::from_secs(60), ..Limits::default() };
     let streams = vec![source("s", &write(folder.path(), "none.mkv", &chunk(0, 1, 1, false)))];
@@ -363,7 +363,7 @@ async fn silence_at_the_live_edge_is_no_failure_unless_it_is_to_be() {
 }
 
 #[tokio::test]
-async fn attempts_that_are_bounded_end_the_stream() {
+async fn exhausted_attempts_end_the_stream() {
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(vec![source("s", &recording(folder.path(), 1))]).await;
     simulator.add_fault(fault(refuse(500, "InternalFailure"), 100));

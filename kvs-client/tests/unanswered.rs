@@ -1,4 +1,4 @@
-//! Servers that do not answer: the error names the server and what to look at.
+//! Servers that do not respond: the error names the server and what to check.
 #![cfg_attr(not(all(feature = "archive", feature = "rustls")), allow(unused_imports))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{client_config, client_of, simulator, with};
 use kvs_simulator::{Simulator, SimulatorConfig, Tls};
 
-/// What a call says that is sent to `endpoint`.
+/// Returns the error of a call to `endpoint`.
 async fn said(simulator: &Simulator, endpoint: &str) -> String {
     let mut config = client_config(simulator, "test");
     config.endpoint = Some(endpoint.to_owned());
@@ -22,27 +22,33 @@ async fn said(simulator: &Simulator, endpoint: &str) -> String {
 
 #[cfg(feature = "rustls")]
 #[tokio::test]
-async fn an_error_without_an_answer_names_the_server_and_what_to_look_at() {
+async fn an_error_without_a_response_names_the_server_and_what_to_check() {
     let plain = simulator(Vec::new()).await;
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let text = said(&plain, &format!("http://{free}")).await;
     assert!(text.starts_with(&format!("DescribeStream of stream front-door: {free} cannot be reached: ")), "{text}");
-    assert!(text.contains("Connection refused (os error 111); nothing listens there: check the endpoint"), "{text}");
+    assert!(
+        text.contains("Connection refused (os error 111); nothing is listening there: check the endpoint"),
+        "{text}"
+    );
     assert!(text.contains("the region"), "{text}");
 
     let text = said(&plain, "https://kinesisvideo.no-such-host.invalid").await;
     assert!(text.contains("front-door: kinesisvideo.no-such-host.invalid:443 cannot be reached: "), "{text}");
-    assert!(text.contains("check how the endpoint or the region is written, and the machine's DNS"), "{text}");
+    assert!(text.contains("check the spelling of the endpoint or the region, and the machine's DNS"), "{text}");
 
     let text = said(&plain, &plain.url().replace("http://", "https://")).await;
-    assert!(text.contains("does not speak TLS: check the endpoint, its port, and whether http:// is meant"), "{text}");
+    assert!(
+        text.contains("does not use TLS: check the endpoint, its port, and whether it should be http://"),
+        "{text}"
+    );
 
     let tls = Some(Tls::Generated { names: Vec::new(), certificate_file: None });
     let tls = Simulator::start(SimulatorConfig { tls, ..SimulatorConfig::default() }).await.unwrap();
     let text = said(&tls, tls.url()).await;
-    assert!(text.contains("that its authority is among the certificates that are trusted"), "{text}");
+    assert!(text.contains("that its authority is among the trusted certificates"), "{text}");
     let text = said(&tls, &tls.url().replace("https://", "http://")).await;
-    assert!(text.contains("check the endpoint, its port, and whether https:// is meant"), "{text}");
+    assert!(text.contains("check the endpoint, its port, and whether it should be https://"), "{text}");
 }
 
 #[cfg(not(feature = "rustls"))]
@@ -54,7 +60,7 @@ async fn https_without_tls_says_which_feature_is_missing() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_not_answered_names_the_data_endpoint() {
+async fn a_session_without_a_response_names_the_data_endpoint() {
     let folder = tempfile::tempdir().unwrap();
     let file = common::recording(folder.path(), 3);
     let simulator = simulator(vec![common::source("s", &file)]).await;
@@ -74,5 +80,5 @@ async fn a_session_that_is_not_answered_names_the_data_endpoint() {
         }
     };
     let server = simulator.url().trim_start_matches("http://");
-    assert!(text.contains(&format!("no answer from {server} within 0.3 s")), "{text}");
+    assert!(text.contains(&format!("no response from {server} within 0.3 s")), "{text}");
 }

@@ -1,4 +1,5 @@
-//! Fragments that cannot be parsed, and those that the archive does not find: passed over once, or said; never for ever.
+//! Fragments that cannot be parsed, or that the archive does not find: skipped once, or reported; never retried for
+//! ever.
 #![cfg(feature = "archive")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -20,7 +21,7 @@ async fn stage() -> (tempfile::TempDir, Simulator, Arc<Client>) {
     (folder, simulator, client)
 }
 
-/// A chunk whose first block is cut. The simulator puts the fragment's own number in.
+/// A chunk whose first block is cut. The simulator inserts the fragment's own number.
 fn poison() -> Vec<u8> {
     let mut chunk = chunk(2, 5, 40, true);
     let block = chunk.windows(3).position(|three| three == [0xA3, 0xAC, 0x81]).unwrap();
@@ -43,7 +44,7 @@ fn archive(client: &Arc<Client>, config: PullerConfig) -> ArchivePuller {
 }
 
 #[tokio::test]
-async fn a_fragment_that_is_broken_each_time_is_passed_over_where_that_is_wanted() {
+async fn a_fragment_that_is_always_broken_is_skipped_if_tolerated() {
     let (_folder, simulator, client) = stage().await;
     simulator.add_fault(replace(poison(), "GetMedia"));
     let mut pulling = puller(&client, "s", None, tolerant());
@@ -56,15 +57,15 @@ async fn a_fragment_that_is_broken_each_time_is_passed_over_where_that_is_wanted
     assert_eq!(passed_over.len(), 1, "{others:?}");
     assert_eq!(passed_over[0].position.fragment_number.as_str(), number(2));
     assert!(passed_over[0].reason.contains("SimpleBlock (id 0xA3) at byte"), "{passed_over:?}");
-    // It is not given up at once: it may have been broken on its way.
+    // The fragment is not skipped at once: it may have been broken in transit.
     assert_eq!(others.iter().filter(|other| matches!(other, Pulled::Retrying { .. })).count(), 2, "{others:?}");
-    // Who goes on from there has neither it nor one twice.
+    // A puller that continues from there returns neither this fragment nor one twice.
     let mut again = puller(&client, "s", Some(passed_over[0].position.clone()), tolerant());
     assert_eq!(indexes(&pull(&mut again, 2).await.0), [3, 4]);
 }
 
 #[tokio::test]
-async fn else_the_stream_fails_with_number_byte_and_reason() {
+async fn otherwise_the_stream_fails_with_number_byte_and_reason() {
     let (_folder, simulator, client) = stage().await;
     simulator.add_fault(replace(poison(), "GetMedia"));
     let mut pulling = puller(&client, "s", None, config());
@@ -78,13 +79,13 @@ async fn else_the_stream_fails_with_number_byte_and_reason() {
     };
     assert_eq!(fragments, 2);
     assert!(matches!(error, Error::Unparsable { times: 3, .. }), "{error}");
-    for part in [number(2).as_str(), "SimpleBlock", "at byte", "3 times running"] {
+    for part in [number(2).as_str(), "SimpleBlock", "at byte", "3 times in a row"] {
         assert!(error.to_string().contains(part), "{part:?}: {error}");
     }
 }
 
 #[tokio::test]
-async fn what_is_broken_on_its_way_once_or_twice_is_pulled_again() {
+async fn a_fragment_broken_in_transit_is_pulled_again() {
     let (_folder, simulator, client) = stage().await;
     for times in [1, 2] {
         simulator.add_fault(replace(poison(), "GetMedia").times(times));
@@ -95,10 +96,10 @@ async fn what_is_broken_on_its_way_once_or_twice_is_pulled_again() {
 }
 
 #[tokio::test]
-async fn a_broken_head_does_not_hide_the_number_and_one_without_a_number_is_not_passed_over() {
+async fn a_broken_head_does_not_hide_the_number_and_one_without_a_number_is_not_skipped() {
     let (_folder, simulator, client) = stage().await;
     let mut chunk = poison();
-    // A Tracks element whose content is none, in front of the service's tags.
+    // A Tracks element with invalid content, in front of the service's tags.
     let tags = chunk.windows(4).position(|four| four == [0x12, 0x54, 0xC3, 0x67]).unwrap();
     chunk.splice(tags..tags, [0x16, 0x54, 0xAE, 0x6B, 0x82, 0x00, 0x00]);
     simulator.add_fault(replace(chunk, "GetMedia"));
@@ -117,7 +118,7 @@ async fn a_broken_head_does_not_hide_the_number_and_one_without_a_number_is_not_
 }
 
 #[tokio::test]
-async fn the_archive_passes_it_over_too() {
+async fn the_archive_puller_skips_it_too() {
     let (_folder, simulator, client) = stage().await;
     simulator.add_fault(replace(poison(), "GetMediaForFragmentList"));
     let (mut puller, mut came, mut passed) = (archive(&client, tolerant()), Vec::new(), Vec::new());
@@ -145,9 +146,9 @@ async fn the_archive_passes_it_over_too() {
     assert!(matches!(error, Error::Unparsable { .. }) && error.to_string().contains(&number(2)), "{error}");
 }
 
-/// The fragment that a stream is to start with comes from the archive, and what follows it by GetMedia.
+/// The fragment that a stream should start with comes from the archive, and the next ones by GetMedia.
 #[tokio::test]
-async fn a_first_fragment_that_is_broken_each_time_is_passed_over_and_the_stream_goes_on() {
+async fn a_first_fragment_that_is_always_broken_is_skipped_and_the_stream_continues() {
     let (_folder, simulator, client) = stage().await;
     simulator.add_fault(replace(poison(), "GetMediaForFragmentList"));
     let start = StartSelector::FragmentNumber(number(2).parse().unwrap());
@@ -162,7 +163,7 @@ async fn a_first_fragment_that_is_broken_each_time_is_passed_over_and_the_stream
 }
 
 #[tokio::test]
-async fn what_the_archive_lists_and_does_not_find_is_missing() {
+async fn fragments_that_the_archive_lists_but_does_not_find_are_missing() {
     for (tag_names, goes_on) in
         [(ErrorTagNames::Seen, false), (ErrorTagNames::Documented, false), (ErrorTagNames::Seen, true)]
     {
@@ -191,7 +192,7 @@ async fn what_the_archive_lists_and_does_not_find_is_missing() {
 }
 
 #[tokio::test]
-async fn a_gap_is_closed_but_for_what_the_archive_does_not_find() {
+async fn a_gap_is_filled_except_for_what_the_archive_does_not_find() {
     let (_folder, simulator, client) = stage().await;
     let lost = FaultKind::ErrorTag { after_fragments: 0, error_id: 4000, error_code: "FRAGMENT_NOT_FOUND".to_owned() };
     simulator.add_fault(Fault::new(lost).api("GetMedia").times(2));

@@ -33,7 +33,7 @@ fn fixed_lacing() {
 }
 
 #[test]
-fn lacing_that_lies_is_refused() {
+fn invalid_lacing_is_refused() {
     assert!(read_lacing(Lacing::Xiph, &[]).is_err());
     assert!(read_lacing(Lacing::Xiph, &[1, 255, 255]).is_err());
     assert!(read_lacing(Lacing::Xiph, &[1, 200, 0, 0]).is_err());

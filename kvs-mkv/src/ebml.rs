@@ -16,7 +16,8 @@ pub(crate) struct Header {
     pub(crate) length_bytes: usize,
 }
 
-/// Reads the header at the start of `bytes`. Returns `Ok(None)` if more bytes are needed. `offset` is used in errors only.
+/// Reads the header at the start of `bytes`. Returns `Ok(None)` if more bytes are needed. `offset` is used in errors
+/// only.
 pub(crate) fn read_header(bytes: &[u8], offset: u64) -> Result<Option<Header>, Error> {
     let Some(&first) = bytes.first() else { return Ok(None) };
     let id_bytes = first.leading_zeros() as usize + 1;
@@ -41,8 +42,8 @@ pub(crate) fn vint_max(length_bytes: usize) -> u64 {
     (1_u64 << (7 * length_bytes)) - 1
 }
 
-/// Reads a variable-length integer and returns its value, without the marker, and its length. Returns `Ok(None)` if more
-/// bytes are needed.
+/// Reads a variable-length integer and returns its value, without the marker, and its length. Returns `Ok(None)` if
+/// more bytes are needed.
 pub(crate) fn read_vint(bytes: &[u8]) -> Result<Option<(u64, usize)>, ()> {
     let Some(&first) = bytes.first() else { return Ok(None) };
     let length = first.leading_zeros() as usize + 1;
@@ -118,7 +119,7 @@ impl<'a> Children<'a> {
             return Err(Error::new(ErrorKind::Overruns { parent: name(self.parent_id) }, header.id, offset));
         }
         let content_at = self.at + header.length_bytes;
-        // Does not truncate, for `size` is at most the length of a slice.
+        // Does not truncate, because `size` is at most the length of a slice.
         let end = content_at + size as usize;
         self.at = end;
         Ok(Some(Child { id: header.id, content: &self.content[content_at..end], content_at }))

@@ -79,7 +79,7 @@ fn tags_of_the_service_are_left_out_and_others_stay_as_they_are() {
 }
 
 #[test]
-fn errors_tell_the_place_in_the_file() {
+fn errors_have_the_offset_in_the_file() {
     let error = |file: &[u8]| FileSegment::read_all(file, Limits::default()).unwrap_err();
     let whole = [head(), cluster(0)].concat();
     let at = head().len() as u64;

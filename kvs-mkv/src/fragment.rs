@@ -44,7 +44,8 @@ pub struct Fragment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cluster {
-    /// The cluster's timestamp × TimestampScale, in nanoseconds. Its epoch is the producer's: a session's start, or 1970.
+    /// The cluster's timestamp × TimestampScale, in nanoseconds. Its epoch is the producer's: a session's start, or
+    /// 1970.
     pub timestamp_ns: i64,
     /// Offset of the Cluster element in the payload, in bytes.
     pub offset: usize,
@@ -119,8 +120,8 @@ pub struct Broken {
 }
 
 impl Fragment {
-    /// Returns the producer's tags in order of first appearance. Of several tags with one name and track, the last value
-    /// counts.
+    /// Returns the producer's tags in order of first appearance. Of several tags with one name and track, the last
+    /// value counts.
     pub fn tags(&self) -> impl Iterator<Item = Tag<'_>> {
         self.tags.iter().map(|span| span.read(&self.payload))
     }
@@ -137,8 +138,8 @@ impl Fragment {
 
     /// Returns the time from the earliest frame to the end of the latest, in nanoseconds; 0 without frames.
     ///
-    /// The last frame's duration is its block's, else its track's default, else the distance between the track's last
-    /// two frames.
+    /// The last frame's duration is its block's, otherwise its track's default, otherwise the distance between the
+    /// track's last two frames.
     pub fn duration_ns(&self) -> u64 {
         span_ns(&self.tracks, &self.frames).map_or(0, |(start, end)| end.saturating_sub(start).unsigned_abs())
     }

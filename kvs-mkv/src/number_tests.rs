@@ -15,7 +15,7 @@ fn compares_as_a_number_not_as_text() {
 }
 
 #[test]
-fn refuses_what_is_no_number() {
+fn refuses_text_that_is_not_a_number() {
     for text in ["", "12a", "-1", " 1", "1.0", "１", &"1".repeat(129)] {
         assert_eq!(text.parse::<FragmentNumber>(), Err(BadFragmentNumber), "{text:?}");
     }

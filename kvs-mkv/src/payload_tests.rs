@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_prefix_goes_into_the_room_in_front() {
+fn a_prefix_uses_the_headroom() {
     for headroom in [0, 3, 4, 100] {
         let mut payload = Payload::with_capacity(headroom, 8);
         payload.append(b"payload");

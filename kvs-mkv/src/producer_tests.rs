@@ -38,7 +38,7 @@ fn split(bytes: &[u8], piece: usize) -> Result<Vec<ProducedFragment>, Error> {
 }
 
 #[test]
-fn a_fragment_a_cluster_however_the_bytes_are_cut() {
+fn each_cluster_is_a_fragment_however_the_bytes_are_cut() {
     for open in [false, true] {
         for piece in [1, 3, 7, 64, 100_000] {
             let fragments = split(&document(open), piece).unwrap();
@@ -52,7 +52,7 @@ fn a_fragment_a_cluster_however_the_bytes_are_cut() {
 }
 
 #[test]
-fn a_cluster_of_known_size_is_there_with_its_last_byte() {
+fn a_cluster_of_known_size_is_returned_with_its_last_byte() {
     let bytes = document(false);
     let first_end =
         bytes.len() - cluster(1000, false).len() * 2 - ChunkWriter::new("t").tags(&[("door", "open")]).len();
@@ -65,7 +65,7 @@ fn a_cluster_of_known_size_is_there_with_its_last_byte() {
 }
 
 #[test]
-fn what_is_no_document_is_refused() {
+fn invalid_documents_are_refused() {
     let twice = [document(false), document(false)].concat();
     assert!(split(&twice, 100).is_err());
     assert!(split(b"this is no MKV at all", 4).is_err());

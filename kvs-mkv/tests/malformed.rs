@@ -70,7 +70,7 @@ fn bad_blocks() {
 }
 
 #[test]
-fn every_limit_is_kept_and_says_both_sizes() {
+fn every_limit_is_enforced_and_the_error_has_both_sizes() {
     let small = |change: fn(&mut Limits)| {
         let mut limits = Limits::default();
         change(&mut limits);

@@ -16,7 +16,7 @@ const FILES: [(&str, usize, &[usize], bool); 5] = [
 ];
 
 #[test]
-fn every_whole_fragment_and_no_other() {
+fn every_complete_fragment_and_no_other() {
     let Some(folder) = std::env::var_os("KVS_RECORDINGS").filter(|folder| !folder.is_empty()) else {
         println!("SKIPPED: KVS_RECORDINGS is not set, so there are no recordings to read");
         return;

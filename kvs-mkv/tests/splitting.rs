@@ -80,7 +80,7 @@ fn known_and_unknown_sizes_of_segment_and_cluster() {
 }
 
 #[test]
-fn a_segment_of_known_size_is_taken_to_its_end() {
+fn a_segment_of_known_size_is_read_to_its_end() {
     let ebml_length = head().iter().position(|&byte| byte == 0x18).unwrap();
     let body = [start("7")[ebml_length + 12..].to_vec(), end("7"), element(0xEC, &[0; 30])].concat();
     let bytes = [head()[..ebml_length].to_vec(), element(0x1853_8067, &body)].concat();
@@ -179,7 +179,7 @@ fn a_chunk_without_its_token_is_unterminated_when_the_next_begins() {
 }
 
 #[test]
-fn an_error_report_is_no_fragment_wherever_its_tags_are() {
+fn an_error_report_is_not_a_fragment_wherever_its_tags_are() {
     let error = writer().tags(&[("AWS_KINESISVIDEO_ERROR_ID", "5000"), ("AWS_KINESISVIDEO_ERROR_CODE", "INTERNAL")]);
     let number = writer().tags(&[("AWS_KINESISVIDEO_FRAGMENT_NUMBER", "9")]);
     let cluster = writer().cluster(0, &[]);
@@ -218,7 +218,7 @@ fn a_fragment_list_has_no_tokens() {
 }
 
 #[test]
-fn padding_between_chunks_is_passed() {
+fn padding_between_chunks_is_skipped() {
     let bytes = [chunk("7", 1, 10), element(0xEC, &[0; 300]), chunk("8", 1, 10)].concat();
     for size in [1, 7, 100_000] {
         let cuts: Vec<_> = (0..bytes.len()).step_by(size).collect();
@@ -296,7 +296,7 @@ fn the_archives_own_names_of_tags_are_read() {
 
 /// A block's relative timestamp has 16 bits: a frame further away starts another cluster and keeps its time.
 #[test]
-fn no_frame_is_written_at_another_time_than_its_own() {
+fn every_frame_is_written_with_its_own_time() {
     let writer = kvs_mkv::ChunkWriter::new("t");
     let seconds = [0, 32, 33, 70, 5, 100_000, 99_980];
     let frames: Vec<_> = seconds

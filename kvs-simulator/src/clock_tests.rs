@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_clock_that_is_set_apart_by_any_time_can_be_written_as_a_date() {
+fn a_clock_with_any_offset_can_be_written_as_a_date() {
     let date = |offset_millis: i64| {
         let now = Clock { offset_millis }.now();
         (humantime::format_rfc3339_seconds(now).to_string(), httpdate::fmt_http_date(now))

@@ -30,7 +30,7 @@ impl ServiceError {
     }
 
     pub(crate) fn bad_page_token() -> Self {
-        Self::invalid_argument("NextToken is not one that was handed out.")
+        Self::invalid_argument("NextToken is not one that the simulator returned.")
     }
 
     /// Returns the same error under the name that newer operations have for it.

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_can_never_strike_is_refused() {
+fn faults_that_can_never_strike_are_refused() {
     let fault = Fault::new(FaultKind::ServeIncomplete {});
     assert_eq!(fault.check(), Ok(()));
     assert!(fault.clone().api("GetTea").check().unwrap_err().to_string().contains("GetTea"));

@@ -7,7 +7,7 @@ fn struck(seed: u64) -> Vec<bool> {
 }
 
 #[test]
-fn with_one_seed_the_same_calls_are_struck() {
+fn the_same_seed_strikes_the_same_calls() {
     assert_eq!(struck(7), struck(7));
     assert_ne!(struck(7), struck(8));
     let hits = struck(7).into_iter().filter(|&hit| hit).count();
@@ -15,7 +15,7 @@ fn with_one_seed_the_same_calls_are_struck() {
 }
 
 #[test]
-fn operation_stream_count_and_window_are_kept() {
+fn operation_stream_count_and_window_are_respected() {
     let faults = Faults::new(0);
     faults.add(Fault::new(FaultKind::ServeIncomplete {}).on("a").times(2));
     assert_eq!(faults.take("GetMedia", Some("b")), None);

@@ -16,7 +16,7 @@ pub(crate) fn read(file: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
         let what = if found.is_dir() { "a folder" } else { "a device, a pipe or a socket" };
         return Err(io::Error::other(format!("is {what}; a regular file is expected")));
     }
-    let too_large = || io::Error::other(format!("is larger than {max_bytes} bytes, the most that is read here"));
+    let too_large = || io::Error::other(format!("is larger than {max_bytes} bytes, the limit for such files"));
     if found.len() > max_bytes {
         return Err(too_large());
     }

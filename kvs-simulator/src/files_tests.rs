@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn only_regular_files_are_read_and_only_up_to_the_bound() {
+fn only_regular_files_are_read_and_only_up_to_the_limit() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -15,7 +15,7 @@ fn only_regular_files_are_read_and_only_up_to_the_bound() {
     std::fs::write(&file, b"12345").unwrap();
     assert_eq!(read(&file, 5).unwrap(), b"12345");
     let error = read(&file, 4).unwrap_err().to_string();
-    assert_eq!(error, "is larger than 4 bytes, the most that is read here");
+    assert_eq!(error, "is larger than 4 bytes, the limit for such files");
     // A sparse file is refused by its size without reading it; a file that reports no size is read up to the limit.
     File::create(&file).unwrap().set_len(MEDIA_MAX_BYTES + 1).unwrap();
     assert!(read(&file, MEDIA_MAX_BYTES).is_err());

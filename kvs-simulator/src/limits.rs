@@ -29,10 +29,11 @@ pub struct Limits {
     pub buffer_size_bytes: usize,
     /// Time for which they stay readable: 5 min.
     pub buffer_duration: Duration,
-    /// The most bytes of producers' fragments that a stream holds in memory: 1 GiB. The oldest fragments are dropped first.
+    /// The maximum number of bytes of producers' fragments that a stream holds in memory: 1 GiB. The oldest fragments
+    /// are dropped first.
     pub stream_size_bytes: usize,
-    /// The most fragments of a file that a stream holds: 100,000. The oldest are dropped first. Of a longer file played at
-    /// [`Pace::Max`](crate::Pace::Max), fragments are made as readers ask for them.
+    /// The maximum number of a file's fragments that a stream holds: 100,000. The oldest are dropped first. Of a longer
+    /// file played at [`Pace::Max`](crate::Pace::Max), fragments are made as readers ask for them.
     pub stream_fragments: usize,
     /// Interval of the IDLE acknowledgements to a producer that sends nothing: 5 s.
     pub put_idle_interval: Duration,

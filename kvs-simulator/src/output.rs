@@ -1,8 +1,8 @@
 //! Output to stdout and stderr that never delays the requests being served.
 //!
 //! **Contract.** Writing returns at once. A thread of its own writes to the descriptor. While that thread is blocked,
-//! lines wait in a queue of [`QUEUE_MAX`] pieces; lines that do not fit are dropped and counted, and the count is written
-//! when writing works again. A descriptor that is closed, full or broken loses output and has no other effect.
+//! lines wait in a queue of [`QUEUE_MAX`] pieces; lines that do not fit are dropped and counted, and the count is
+//! written when writing works again. A descriptor that is closed, full or broken loses output and has no other effect.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The most pieces that wait; a piece is a line.
+/// The maximum number of queued pieces; a piece is a line.
 const QUEUE_MAX: usize = 1_024;
 
 /// A descriptor behind a queue.

@@ -25,7 +25,7 @@ impl Write for Gate {
 }
 
 #[test]
-fn what_nobody_takes_is_dropped_and_counted_and_holds_up_nobody() {
+fn unread_output_is_dropped_and_counted_and_blocks_nobody() {
     let ((open, gate), (written, lines)) = (mpsc::channel(), mpsc::channel());
     let output = Output::to(Gate { open: gate, written }).unwrap();
     // The first line fails. Of the others, at most one blocks in the writer, QUEUE_MAX wait, and at least 4 are dropped.

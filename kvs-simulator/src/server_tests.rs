@@ -60,7 +60,7 @@ async fn a_simulator_has_not_ended_before_it_is_stopped() {
 
 /// The client of the handshake sends nothing.
 #[tokio::test]
-async fn a_handshake_does_not_hold_up_the_stop() {
+async fn a_handshake_does_not_delay_the_stop() {
     let config = SimulatorConfig {
         tls: Some(Tls::Generated { names: Vec::new(), certificate_file: None }),
         ..SimulatorConfig::default()

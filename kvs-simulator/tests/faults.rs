@@ -57,7 +57,7 @@ fn gone(fragments: Vec<String>, tag_names: ErrorTagNames, goes_on: bool) -> Faul
 }
 
 #[tokio::test]
-async fn the_archive_says_in_its_media_that_a_fragment_is_gone_that_it_lists() {
+async fn the_archive_reports_a_listed_fragment_as_gone_within_its_media() {
     let (_folder, simulator) = stage().await;
     for (names, goes_on, has) in [
         (ErrorTagNames::Seen, false, "AWS_KINESISVIDEO_ERROR_ID"),
@@ -79,7 +79,7 @@ async fn the_archive_says_in_its_media_that_a_fragment_is_gone_that_it_lists() {
 }
 
 #[tokio::test]
-async fn bytes_of_a_tests_own_come_instead_of_a_fragment() {
+async fn a_fragment_can_be_replaced_by_a_tests_own_bytes() {
     let (_folder, simulator) = stage().await;
     let whole = (media(&simulator).await, archive(&simulator).await);
     let mut bytes = chunk(7);
@@ -101,7 +101,7 @@ async fn bytes_of_a_tests_own_come_instead_of_a_fragment() {
 
 /// The error chunk equals the one observed from the service, byte for byte.
 #[tokio::test]
-async fn the_archives_error_is_the_one_that_was_seen() {
+async fn the_archives_error_equals_the_observed_one() {
     let Some(folder) = std::env::var_os("KVS_RECORDINGS").filter(|folder| !folder.is_empty()) else {
         println!("SKIPPED: KVS_RECORDINGS is not set, so there is no error of the archive to compare with");
         return;

@@ -148,7 +148,7 @@ async fn a_reader_at_now_gets_a_fragment_as_soon_as_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_stream_without_retention_holds() {
+async fn a_stream_without_retention_holds_a_buffer() {
     let limits = Limits { buffer_duration: Duration::from_secs(4), ..quick() };
     let simulator = simulator(limits).await;
     create(&simulator, "live", 0).await;
@@ -162,7 +162,7 @@ async fn what_a_stream_without_retention_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn retention_drops_what_is_old_and_its_places() {
+async fn retention_drops_old_fragments_and_their_positions() {
     let simulator = simulator(Limits { retention_hour: Duration::from_secs(4), ..quick() }).await;
     create(&simulator, "live", 1).await;
     let numbers = acknowledged(&put_all(&simulator, "live", producer_document(3)).await, "PERSISTED");
@@ -189,7 +189,7 @@ async fn retention_drops_what_is_old_and_its_places() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_producer_hears_what_is_wrong() {
+async fn a_producer_is_told_what_is_wrong() {
     let simulator = simulator(Limits {
         put_idle_interval: Duration::from_millis(50),
         put_idle_timeout: Duration::from_millis(300),
@@ -244,7 +244,7 @@ async fn a_producer_hears_what_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn streams_are_kept_over_a_restart() {
+async fn streams_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let config =
         || SimulatorConfig { limits: quick(), data: Some(folder.path().to_owned()), ..SimulatorConfig::default() };
@@ -332,7 +332,7 @@ async fn the_sdks_for_rust_see_the_services_errors() {
 
 /// Video from ffmpeg, sent as producers send it: with clusters of known and of unknown size.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ffprobe_opens_what_comes_back() {
+async fn ffprobe_opens_the_returned_media() {
     if !framemd5::are_there(&["ffmpeg", "ffprobe"]) {
         return;
     }

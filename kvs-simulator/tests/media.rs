@@ -143,7 +143,7 @@ async fn expect_unaltered(files: Vec<PathBuf>, folder: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_ffmpeg_and_mkvmerge_write_comes_out_unaltered() {
+async fn files_of_ffmpeg_and_mkvmerge_are_served_unaltered() {
     if !framemd5::are_there(&["ffmpeg", "mkvmerge"]) {
         return;
     }
@@ -155,7 +155,7 @@ async fn what_ffmpeg_and_mkvmerge_write_comes_out_unaltered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn odd_files_come_out_unaltered() {
+async fn unusual_files_are_served_unaltered() {
     let Some(recordings) = std::env::var_os("KVS_RECORDINGS").filter(|folder| !folder.is_empty()) else {
         println!("SKIPPED: KVS_RECORDINGS is not set, so there are no odd files beside it");
         return;
@@ -202,7 +202,7 @@ async fn at_full_pace_times_follow_the_media() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_served_says_why() {
+async fn a_file_that_cannot_be_served_is_reported_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let whole = producer_document(1);
     let head = whole.len() - common::cluster(0).len();
@@ -224,7 +224,7 @@ async fn a_file_that_cannot_be_served_says_why() {
 
 /// A stream too large for memory is played as far as it is read, and only its latest fragments are held.
 #[tokio::test]
-async fn a_file_that_is_repeated_without_bounds_is_played_as_far_as_it_is_read() {
+async fn an_endlessly_repeated_file_is_played_as_far_as_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("clip.mkv");
     std::fs::write(&file, producer_document(4)).unwrap();
@@ -253,7 +253,7 @@ async fn a_file_that_is_repeated_without_bounds_is_played_as_far_as_it_is_read()
 }
 
 #[tokio::test]
-async fn what_is_no_regular_file_is_not_read() {
+async fn files_that_are_not_regular_are_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());

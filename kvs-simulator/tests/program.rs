@@ -39,7 +39,7 @@ fn started(command: &mut Command) -> (Program, String) {
 }
 
 #[tokio::test]
-async fn faults_of_the_command_line_and_those_that_are_posted() {
+async fn faults_from_the_command_line_and_posted_faults() {
     let clip = concat!(env!("CARGO_MANIFEST_DIR"), "/../dev/demo/clip.mkv");
     let (_program, url) = start(&[
         "--stream",
@@ -63,7 +63,7 @@ async fn faults_of_the_command_line_and_those_that_are_posted() {
 }
 
 #[tokio::test]
-async fn tls_with_a_certificate_that_is_written_out() {
+async fn tls_with_a_generated_certificate() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem").display().to_string();
     let (_program, url) = start(&["--tls", "--tls-certificate-out", &file]);
@@ -73,7 +73,7 @@ async fn tls_with_a_certificate_that_is_written_out() {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn impossible_values_are_refused() {
     for arguments in [
         &["--fault", r#"{"api":"GetTea","kind":"delay","duration_ms":1}"#][..],
         &["--key", "no-secret"],
@@ -88,7 +88,7 @@ fn what_cannot_be_is_refused() {
 
 /// Colors are for terminals only.
 #[test]
-fn a_log_that_is_redirected_has_no_colours() {
+fn a_redirected_log_has_no_colours() {
     let clip = concat!(env!("CARGO_MANIFEST_DIR"), "/../dev/demo/clip.mkv");
     let mut command = serve(&["--stream", &format!("front-door={clip}")]);
     let mut program = Program(command.env("RUST_LOG", "info").stderr(Stdio::piped()).spawn().unwrap());
@@ -99,7 +99,7 @@ fn a_log_that_is_redirected_has_no_colours() {
 
 /// The program serves, and ends on a signal, whether its output is closed, full or not read.
 #[tokio::test]
-async fn it_serves_whatever_becomes_of_its_output() {
+async fn the_program_serves_whatever_happens_to_its_output() {
     let client = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(60)).build().unwrap();
     for output in ["/dev/full", "closed", "broken", "unread"] {
         // The program cannot print its port, so it gets one that was free a moment ago.
@@ -151,7 +151,7 @@ async fn until_healthy(client: &reqwest::Client, url: &str) {
 
 /// The program ends quickly even while a stream that is played a billion times at full pace is being read.
 #[tokio::test]
-async fn it_ends_within_a_second_while_a_stream_without_bounds_is_asked_for() {
+async fn the_program_ends_quickly_while_an_endless_stream_is_read() {
     let clip = concat!(env!("CARGO_MANIFEST_DIR"), "/../dev/demo/clip.mkv");
     let (mut program, url) =
         start(&["--stream", &format!("a={clip}"), "--repeat", "1000000000", "--pace", "max", "--unlimited-calls"]);
@@ -184,7 +184,7 @@ async fn kept() -> (tempfile::TempDir, std::path::PathBuf) {
 }
 
 #[tokio::test]
-async fn what_others_put_into_the_data_folder_is_left_alone() {
+async fn foreign_files_in_the_data_folder_are_left_alone() {
     let (folder, stream) = kept().await;
     let own: Vec<_> = std::fs::read_dir(&stream).unwrap().map(|entry| entry.unwrap().path()).collect();
     let fragment = own.iter().find(|path| path.extension().is_some_and(|extension| extension == "mkv")).unwrap();
@@ -224,7 +224,7 @@ async fn what_others_put_into_the_data_folder_is_left_alone() {
 }
 
 #[tokio::test]
-async fn what_was_kept_and_cannot_be_read_prevents_the_start_by_its_name() {
+async fn an_unreadable_saved_stream_prevents_the_start_and_is_named() {
     let (folder, stream) = kept().await;
     let record = stream.join("stream.json");
     let whole = std::fs::read(&record).unwrap();
@@ -245,7 +245,7 @@ async fn what_was_kept_and_cannot_be_read_prevents_the_start_by_its_name() {
 
 /// A stream that is played from a file has no folder in the data folder.
 #[tokio::test]
-async fn a_played_stream_can_be_deleted_where_others_are_saved() {
+async fn a_played_stream_can_be_deleted_beside_saved_ones() {
     let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let simulator = common::simulator_with(kvs_simulator::SimulatorConfig {
         streams: vec![common::recorded(folder.path(), "played", 2)],

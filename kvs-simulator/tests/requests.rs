@@ -13,7 +13,7 @@ use kvs_simulator::{AccessKey, DEFAULT_ACCOUNT, Limits, SimulatorConfig, Tls};
 use serde_json::json;
 
 #[tokio::test]
-async fn every_form_of_signature_is_taken_and_checked() {
+async fn every_form_of_signature_is_accepted_and_verified() {
     let simulator = simulator_with(SimulatorConfig::default()).await;
     let request = json!({ "MaxResults": 7 });
     let in_headers = call(&simulator, "/listStreams", &request).await;
@@ -53,7 +53,7 @@ async fn temporary_keys_expire() {
 }
 
 #[tokio::test]
-async fn tls_with_a_given_certificate() {
+async fn tls_with_an_existing_certificate() {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
@@ -72,7 +72,7 @@ async fn tls_with_a_given_certificate() {
 }
 
 #[tokio::test]
-async fn calls_above_the_limits_are_refused_for_each_operation_by_itself() {
+async fn calls_above_the_limits_are_refused_per_operation() {
     let simulator = simulator_with(SimulatorConfig::default()).await;
     assert_eq!(call(&simulator, "/createStream", &json!({ "StreamName": "s" })).await.status(), 200);
     for (path, request) in [

@@ -4,16 +4,17 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 
 use super::failure::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure};
 use crate::config::WorkerConfig;
-use crate::kafka::context::LogContext;
+use crate::kafka::{FailureContext, Unreachable, last_failure};
 
 /// How long a request to Kafka may take, and how long Kafka may be unavailable.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Returns a consumer of committed records, once Kafka responds.
-pub(super) fn connect(worker: &WorkerConfig) -> Result<BaseConsumer<LogContext>, Failure> {
+pub(super) fn connect(worker: &WorkerConfig) -> Result<BaseConsumer<FailureContext>, Failure> {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", &worker.bootstrap_servers)
@@ -27,29 +28,47 @@ pub(super) fn connect(worker: &WorkerConfig) -> Result<BaseConsumer<LogContext>,
     for (key, value) in worker.common.iter().chain(&worker.consumer) {
         config.set(key, value);
     }
-    let consumer: BaseConsumer<LogContext> =
-        config.create_with_context(LogContext).map_err(|error| Failure::new(EXIT_CONFIG, error))?;
+    let consumer: BaseConsumer<FailureContext> =
+        config.create_with_context(FailureContext::default()).map_err(|error| Failure::new(EXIT_CONFIG, error))?;
     let began = Instant::now();
     while let Err(error) = consumer.fetch_metadata(Some("__kvs-connect-probe"), Duration::from_secs(3)) {
         if began.elapsed() > CALL_TIMEOUT {
-            let reason = format!(
-                "Kafka at {} cannot be reached: {error}; check bootstrap.servers (--bootstrap-servers, or the file of \
-                 --worker), and security.protocol if Kafka requires authentication",
-                worker.bootstrap_servers
-            );
-            return Err(Failure::new(EXIT_UNAVAILABLE, reason));
+            return Err(unreachable(
+                &worker.bootstrap_servers,
+                &Unreachable { error, reason: last_failure(&consumer) },
+            ));
         }
     }
     Ok(consumer)
 }
 
+/// Reasons why a topic cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TopicReadError {
+    /// Kafka's client has failed.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// Kafka describes no such topic to this user.
+    #[error("the topic does not exist, or may not be read")]
+    NotFound,
+}
+
+/// Returns the failure of a command that cannot reach Kafka.
+pub(super) fn unreachable(bootstrap_servers: &str, reason: &Unreachable) -> Failure {
+    let line = format!(
+        "Kafka at {bootstrap_servers} cannot be reached: {reason}; check bootstrap.servers (--bootstrap-servers, or the \
+         file of --worker), and security.protocol if Kafka requires authentication"
+    );
+    Failure::new(EXIT_UNAVAILABLE, line)
+}
+
 /// Returns the partitions of a topic.
 ///
 /// # Errors
-/// Kafka's error, or that the topic does not exist.
-pub(super) fn partitions(consumer: &BaseConsumer<LogContext>, topic: &str) -> Result<Vec<i32>, String> {
-    let metadata = consumer.fetch_metadata(Some(topic), CALL_TIMEOUT).map_err(|error| error.to_string())?;
+/// Kafka's error, or `NotFound`.
+pub(super) fn partitions(consumer: &BaseConsumer<FailureContext>, topic: &str) -> Result<Vec<i32>, TopicReadError> {
+    let metadata = consumer.fetch_metadata(Some(topic), CALL_TIMEOUT)?;
     let found = metadata.topics().first().filter(|found| found.error().is_none() && !found.partitions().is_empty());
-    let found = found.ok_or("the topic does not exist, or may not be read")?;
+    let found = found.ok_or(TopicReadError::NotFound)?;
     Ok(found.partitions().iter().map(|partition| partition.id()).collect())
 }

@@ -13,7 +13,7 @@ use super::failure::{EXIT_CONFIG, Failure};
 use super::output;
 use super::remote::{Remote, print_json, print_table};
 use crate::config::connector;
-use status::states;
+use status::{states, trace};
 use wait::{FailedBefore, Until, Wait};
 
 /// Creates, changes and inspects connectors through any worker's REST API.
@@ -28,7 +28,7 @@ pub(super) struct Connector {
 
 #[derive(Subcommand)]
 enum ConnectorCommand {
-    /// List all connectors with their states.
+    /// List all connectors: their states, how many of their streams are RUNNING, and what is wrong.
     List(Asked),
     /// Print a connector's settings.
     Get(Named),
@@ -232,10 +232,11 @@ fn list(remote: &Remote) -> Result<(), Failure> {
                 text(&status["connector"]["state"]),
                 format!("{running}/{}", states.len()),
                 text(&one["info"]["config"]["topic"]),
+                trace(&status["connector"]).and_then(|trace| trace.lines().next()).unwrap_or_default().to_owned(),
             ]
         })
         .collect();
-    print_table(&["NAME", "STATE", "TASKS RUNNING", "TOPIC"], &rows)
+    print_table(&["NAME", "STATE", "STREAMS RUNNING", "TOPIC", "REASON"], &rows)
 }
 
 fn status(remote: &Remote, name: &str) -> Result<(), Failure> {

@@ -14,7 +14,9 @@ use super::worker_args::WorkerArgs;
 use super::{brokers, output};
 use crate::config::WorkerConfig;
 use crate::kafka::KafkaLog;
+use crate::model::contract::ContractError;
 use crate::model::{OffsetKey, ShardCount, ShardId, ShardLog, StoredOffset};
+use crate::shard::beginning::{AgreedError, agreed_count};
 use crate::shard::recover::{RecoverError, recover};
 use crate::worker::plan;
 
@@ -69,7 +71,7 @@ struct Set {
     connector: String,
     /// The stream, by name or ARN.
     stream: String,
-    /// The last fragment that counts as published.
+    /// The last fragment that counts as published. Whether the service has such a fragment is not checked.
     fragment_number: String,
     #[command(flatten)]
     remote: Remote,
@@ -198,26 +200,43 @@ impl List {
     }
 }
 
-/// Expects Kafka to answer and the offsets topic to be there, the worker's with its number of partitions: what comes after
-/// says it less well. Returns how many shards there are.
-fn expect_topic(worker: &WorkerConfig, own: Option<&str>) -> Result<ShardCount, Failure> {
+/// Expects Kafka to answer and the offsets topic to be there, the worker's with its number of shards: what comes after says
+/// it less well. Returns how many shards there are; partitions that were added to the topic are none.
+fn expect_topic(worker: &WorkerConfig, own: Option<&str>, log: &KafkaLog) -> Result<ShardCount, Failure> {
     let (topic, servers) = (own.unwrap_or(&worker.offsets_topic), &worker.bootstrap_servers);
     let setting = if own.is_some() { "--offsets-topic" } else { "offset.storage.topic" };
     let found = brokers::partitions(&brokers::connect(worker)?, topic).map_err(|reason| {
         let text = format!("topic {topic} at {servers}: {reason}; {setting} says which it is (--worker, --set)");
         Failure::new(EXIT_UNAVAILABLE, text)
     })?;
-    let (found, expected) = (found.len(), worker.shards.get());
-    if let Some(count) = i32::try_from(found).ok().and_then(ShardCount::new)
-        && (own.is_some() || count == worker.shards)
-    {
+    let partitions = i32::try_from(found.len()).ok().and_then(ShardCount::new).unwrap_or(worker.shards);
+    if own.is_none() && partitions == worker.shards {
+        return Ok(partitions);
+    }
+    let ours = plan::contract(worker);
+    let agreed = log.with_reader(|reader| agreed_count(reader, partitions, &ours));
+    let count = agreed.map_err(|error| not_agreed(topic, &error))?.unwrap_or(partitions);
+    if own.is_some() || count == worker.shards {
         return Ok(count);
     }
+    let (found, expected) = (count.get(), worker.shards.get());
     let reason = format!(
-        "topic {topic} at {servers}: it has {found} partitions and offset.storage.partitions is {expected}; pass the \
-         worker's file (--worker), or --set offset.storage.partitions={found}"
+        "topic {topic} at {servers}: it has {found} partitions and offset.storage.partitions is {expected}; pass the worker's \
+         file (--worker), or --set offset.storage.partitions={found}"
     );
     Err(Failure::new(EXIT_CONFIG, reason))
+}
+
+fn not_agreed(topic: &str, error: &AgreedError) -> Failure {
+    match error {
+        AgreedError::Contract(error) => other_contract(topic, error),
+        error => Failure::new(EXIT_UNAVAILABLE, format!("topic {topic}: {error}")),
+    }
+}
+
+fn other_contract(topic: &str, error: &ContractError) -> Failure {
+    let text = format!("topic {topic}: {error}; pass the worker's file (--worker), or its settings with --set");
+    Failure::new(EXIT_CONFIG, text)
 }
 
 type Listed = BTreeMap<(String, String), (ShardId, StoredOffset)>;
@@ -226,18 +245,14 @@ type Listed = BTreeMap<(String, String), (ShardId, StoredOffset)>;
 fn read(worker: &WorkerConfig, own: Option<&str>) -> Result<Listed, Failure> {
     let topic = own.unwrap_or(&worker.offsets_topic);
     let unavailable = |error: &dyn std::fmt::Display| Failure::new(EXIT_UNAVAILABLE, format!("topic {topic}: {error}"));
-    let count = expect_topic(worker, own)?;
     let log = KafkaLog::new(plan::kafka_settings(worker).on_topic(topic));
+    let count = expect_topic(worker, own, &log)?;
     let contract = plan::contract(worker).with_partitions(count);
     let mut listed = Listed::new();
     for shard in (0..count.get()).map(ShardId) {
         let recovered = log.with_reader(|reader| recover(reader, shard, &contract, STALL_TIMEOUT, &|| true));
         let recovered = recovered.map_err(|error| match error {
-            RecoverError::Contract(_) => {
-                let text =
-                    format!("topic {topic}: {error}; pass the worker's file (--worker), or its settings with --set");
-                Failure::new(EXIT_CONFIG, text)
-            }
+            RecoverError::Contract(error) => other_contract(topic, &error),
             error => unavailable(&error),
         })?;
         for (key, offset) in recovered.into_offsets() {

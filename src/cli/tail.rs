@@ -11,11 +11,11 @@ use clap::{Args, ValueEnum};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Message, Offset, TopicPartitionList};
 
-use super::brokers::{self, CALL_TIMEOUT, connect};
+use super::brokers::{self, CALL_TIMEOUT, TopicReadError, connect};
 use super::failure::{EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
 use super::output;
 use super::worker_args::WorkerArgs;
-use crate::kafka::context::LogContext;
+use crate::kafka::FailureContext;
 use decode::Decoded;
 
 /// Prints committed fragments, metadata, or notifications.
@@ -70,7 +70,7 @@ impl Tail {
             Failure::new(EXIT_UNAVAILABLE, format!("{what} topic {}: {error}", self.topic))
         };
         let ends = self.assign(&consumer).map_err(|error| unavailable("cannot read", &error))?;
-        let decoder = decode::Decoder::new().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error.to_string()))?;
+        let decoder = decode::Decoder::new().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
         let mut printer = show::Printer::new(self.json);
         let mut shown = 0;
         while self.max.is_none_or(|max| shown < max) {
@@ -85,12 +85,11 @@ impl Tail {
                 }
                 Some(Ok(message)) => message,
             };
-            let place = format!("partition {} offset {}", message.partition(), message.offset());
+            let record = format!("partition {} offset {}", message.partition(), message.offset());
             match decoder.decode(message.payload().unwrap_or_default()) {
                 Ok(Decoded::Fragment(fragment)) => {
                     if let Some(folder) = &self.save {
-                        show::save(folder, &fragment)
-                            .map_err(|error| Failure::new(EXIT_UNAVAILABLE, error.to_string()))?;
+                        show::save(folder, &fragment).map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
                     }
                     let timestamp_ms = message.timestamp().to_millis();
                     printer.print(&fragment, message.partition(), message.offset(), timestamp_ms)?;
@@ -101,46 +100,46 @@ impl Tail {
                     shown += 1;
                 }
                 Err(error) => output::say(format_args!(
-                    "kvs-connect: the record at {place} is neither a fragment, nor metadata, nor a notification: {error}"
+                    "kvs-connect: the record at {record} is neither a fragment, nor metadata, nor a notification: {error}"
                 )),
             }
         }
         Ok(())
     }
 
-    /// Assigns all partitions; returns their current ends.
-    fn assign(&self, consumer: &BaseConsumer<LogContext>) -> Result<HashMap<i32, i64>, String> {
-        let text = |error: rdkafka::error::KafkaError| error.to_string();
+    /// Assigns all partitions; returns the current ends of those that have records to read.
+    fn assign(&self, consumer: &BaseConsumer<FailureContext>) -> Result<HashMap<i32, i64>, TopicReadError> {
         let mut partitions = TopicPartitionList::new();
         let mut ends = HashMap::new();
         for partition in brokers::partitions(consumer, &self.topic)? {
-            let (start, end) = consumer.fetch_watermarks(&self.topic, partition, CALL_TIMEOUT).map_err(text)?;
+            let (start, end) = consumer.fetch_watermarks(&self.topic, partition, CALL_TIMEOUT)?;
             let from = if self.from == From::Beginning { start } else { end };
-            partitions.add_partition_offset(&self.topic, partition, Offset::Offset(from)).map_err(text)?;
+            partitions.add_partition_offset(&self.topic, partition, Offset::Offset(from))?;
             if from < end {
                 ends.insert(partition, end);
             }
         }
-        consumer.assign(&partitions).map_err(text)?;
+        consumer.assign(&partitions)?;
         Ok(ends)
     }
 }
 
 /// Creates the folder for saved fragments, unless it exists.
 fn make_folder(folder: &Path) -> Result<(), Failure> {
-    let place = folder.display();
+    let shown = folder.display();
     if folder.exists() && !folder.is_dir() {
         let reason =
-            format!("--save {place}: it exists but is not a folder, and each fragment is saved as a file in a folder");
+            format!("--save {shown}: it exists but is not a folder, and each fragment is saved as a file in a folder");
         return Err(Failure::new(EXIT_USAGE, reason));
     }
     std::fs::create_dir_all(folder).map_err(|error| {
-        Failure::new(EXIT_UNAVAILABLE, format!("--save {place}: the folder cannot be created: {error}"))
+        Failure::new(EXIT_UNAVAILABLE, format!("--save {shown}: the folder cannot be created: {error}"))
     })
 }
 
-/// Returns whether every partition's position has reached its noted end. Positions move past markers and aborted records.
-fn at_end(consumer: &BaseConsumer<LogContext>, topic: &str, ends: &HashMap<i32, i64>) -> bool {
+/// Returns whether every partition's position has reached its noted end. Positions move past markers and aborted
+/// records.
+fn at_end(consumer: &BaseConsumer<FailureContext>, topic: &str, ends: &HashMap<i32, i64>) -> bool {
     let Ok(positions) = consumer.position() else { return false };
     ends.iter().all(|(&partition, &end)| {
         let position = positions.find_partition(topic, partition).map(|element| element.offset());

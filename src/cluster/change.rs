@@ -54,6 +54,18 @@ pub enum Refusal {
         /// The one that the settings name.
         to: Option<String>,
     },
+    /// Its offsets were lost with their topic, and nobody has said since where its streams go on.
+    #[error(
+        "topic {topic} (offsets.storage.topic) was deleted and recreated, and the positions of the streams of connector {name} \
+         are lost: stop the connector, and set or reset the offsets of all its streams in one request; or delete it and create it again \
+         with another topic, and its streams start over"
+    )]
+    OffsetsLost {
+        /// The connector.
+        name: String,
+        /// The topic.
+        topic: String,
+    },
 }
 
 fn named(topic: Option<&str>) -> String {
@@ -197,7 +209,7 @@ fn home(view: &ConfigView, name: &str, checked: &Checked) -> Result<Vec<KeyValue
         && home.moving.as_ref() == Some(&moved.id)
         && moved.to.topic == checked.offsets_topic
     {
-        let home = OffsetsHome { topic: moved.to.topic.clone(), moving: None };
+        let home = OffsetsHome { topic: moved.to.topic.clone(), ..OffsetsHome::default() };
         return Ok(vec![records::altered(&moved.to), records::offsets_home(name, &home)]);
     }
     if home.topic == checked.offsets_topic {
@@ -238,11 +250,50 @@ fn may_move(view: &ConfigView, name: &str) -> Result<(), Refusal> {
 
 /// Marks that the offsets of a connector are about to be moved out of a topic (`None`: the worker's). From where this stands
 /// in the log nobody publishes for the connector, unless the mark is gone.
+///
+/// # Errors
+/// When the connector runs, or its offsets are elsewhere or lost.
 pub fn begin_move(view: &ConfigView, name: &str, from: Option<&str>, id: &str) -> Result<Change<()>, Refusal> {
     may_move(view, name)?;
     let home = still_in(view, name, from)?;
+    if view.contains(name) {
+        are_there(name, &home)?;
+    }
     let home = OffsetsHome { moving: Some(id.to_owned()), ..home };
     Ok(Change { records: vec![records::offsets_home(name, &home)], answer: () })
+}
+
+/// Writes the mark of a move again, at a later config offset, if it is still there: nothing was done with the connector in
+/// between, and what was taken out of the old topic is still right. Returns whether it is.
+///
+/// # Errors
+/// When the log's record of the connector's offsets topic cannot be read.
+pub fn continue_move(view: &ConfigView, name: &str, id: &str) -> Result<Change<bool>, Refusal> {
+    let home = offsets_home(view, name)?;
+    let answer = home.moving.as_deref() == Some(id);
+    let records = if answer { vec![records::offsets_home(name, &home)] } else { Vec::new() };
+    Ok(Change { records, answer })
+}
+
+/// Changes nothing, and refuses unless the offsets of a connector are in a topic (`None`: the worker's): at the resulting
+/// config offset those in other topics are unused.
+///
+/// # Errors
+/// When they are elsewhere.
+pub fn moved(view: &ConfigView, name: &str, topic: Option<&str>) -> Result<Change<()>, Refusal> {
+    still_in(view, name, topic)?;
+    Ok(Change { records: Vec::new(), answer: () })
+}
+
+/// Refuses a connector whose offsets were lost with their topic.
+///
+/// # Errors
+/// When they were.
+pub fn are_there(name: &str, home: &OffsetsHome) -> Result<(), Refusal> {
+    match &home.topic {
+        Some(topic) if home.lost => Err(Refusal::OffsetsLost { name: name.to_owned(), topic: topic.clone() }),
+        _ => Ok(()),
+    }
 }
 
 /// Sets the target state of a connector.
@@ -266,14 +317,45 @@ pub fn restart(view: &ConfigView, request: &RestartRequest) -> Result<Change<()>
     Ok(Change { records: vec![records::restart(request)], answer: () })
 }
 
+/// Refuses unless the connector is STOPPED.
+pub fn stopped(view: &ConfigView, name: &str) -> Result<(), Refusal> {
+    exists(view, name)?;
+    match view.target(name) {
+        TargetState::Stopped => Ok(()),
+        _ => Err(Refusal::NotStopped(name.to_owned())),
+    }
+}
+
 /// Refuses unless the connector is STOPPED and its offsets are in a topic (`None`: the worker's): they may be altered there at
 /// this config offset.
 pub fn may_alter(view: &ConfigView, name: &str, topic: Option<&str>) -> Result<(), Refusal> {
-    exists(view, name)?;
-    if view.target(name) != TargetState::Stopped {
-        return Err(Refusal::NotStopped(name.to_owned()));
-    }
+    stopped(view, name)?;
     still_in(view, name, topic).map(drop)
+}
+
+/// Marks the offsets of all other connectors in a topic as lost, before the topic, which was deleted and recreated, is begun
+/// again for a connector that is STOPPED: theirs are not set along with its own, and must not be taken for none. At the
+/// resulting config offset the topic may be begun.
+///
+/// # Errors
+/// When the connector is not STOPPED, or its offsets are elsewhere.
+pub fn begin_again(view: &ConfigView, name: &str, topic: &str) -> Result<Change<()>, Refusal> {
+    may_alter(view, name, Some(topic))?;
+    let others = view.homes().filter(|(other, home)| *other != name && *home == topic);
+    let records = others.map(|(other, _)| {
+        let home = OffsetsHome { topic: Some(topic.to_owned()), moving: None, lost: true };
+        records::offsets_home(other, &home)
+    });
+    Ok(Change { records: records.collect(), answer: () })
+}
+
+/// What was altered of a connector's offsets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Some of them.
+    Some,
+    /// Those of all of its streams: if they were lost, they no longer are.
+    All,
 }
 
 /// Tells the owners of shards that a connector's offsets were altered in them. A move of the offsets that has begun meanwhile
@@ -281,10 +363,11 @@ pub fn may_alter(view: &ConfigView, name: &str, topic: Option<&str>) -> Result<(
 ///
 /// # Errors
 /// When the offsets were moved to another topic meanwhile: what was altered is not in force.
-pub fn altered(view: &ConfigView, name: &str, altered: &AlteredShards) -> Result<Change<()>, Refusal> {
-    still_in(view, name, altered.topic.as_deref())?;
-    let records = [records::altered(altered)].into_iter().chain(end_move(view, name));
-    Ok(Change { records: records.collect(), answer: () })
+pub fn altered(view: &ConfigView, name: &str, altered: &AlteredShards, extent: Extent) -> Result<Change<()>, Refusal> {
+    let home = still_in(view, name, altered.topic.as_deref())?;
+    let now = OffsetsHome { moving: None, lost: home.lost && extent == Extent::Some, ..home.clone() };
+    let home = (now != home).then(|| records::offsets_home(name, &now));
+    Ok(Change { records: [records::altered(altered)].into_iter().chain(home).collect(), answer: () })
 }
 
 /// Sets a logger's level on all workers.

@@ -121,7 +121,7 @@ fn moved_to(topic: Option<&str>, id: &str) -> OffsetsMove {
 }
 
 fn home(view: &ConfigView) -> (Option<String>, Option<String>) {
-    let OffsetsHome { topic, moving } = view.offsets_home("c").unwrap();
+    let OffsetsHome { topic, moving, .. } = view.offsets_home("c").unwrap();
     (topic, moving)
 }
 
@@ -196,7 +196,7 @@ fn whatever_is_done_with_a_connector_ends_a_move_that_has_begun() {
         &|view| set_target(view, "c", TargetState::Started).unwrap().records,
         &|view| delete(view, "c").unwrap().records,
         &|view| put(view, "c", settings("b"), &in_topic(None, None)).unwrap().records,
-        &|view| altered(view, "c", &altered_shards).unwrap().records,
+        &|view| altered(view, "c", &altered_shards, Extent::Some).unwrap().records,
     ];
     for end in ends {
         let mut view = stopped();
@@ -209,7 +209,7 @@ fn whatever_is_done_with_a_connector_ends_a_move_that_has_begun() {
     // Alterations of offsets that were moved in the meantime are not in force, and say so.
     let view = stopped();
     let elsewhere = AlteredShards { topic: Some("mine".to_owned()), shards: Vec::new() };
-    assert!(matches!(altered(&view, "c", &elsewhere), Err(Refusal::OffsetsElsewhere { .. })));
+    assert!(matches!(altered(&view, "c", &elsewhere, Extent::Some), Err(Refusal::OffsetsElsewhere { .. })));
 }
 
 #[test]
@@ -238,4 +238,72 @@ fn rule_13_no_connector_writes_to_another_ones_offsets_topic() {
     made(&mut view, change);
     let refused = put(&view, "e", settings("a"), &in_topic(Some("data"), None)).unwrap_err();
     assert!(refused.to_string().contains("connector \"d\" writes to \"data\""), "{refused}");
+}
+
+/// A later config offset is enough for a move whose shards were altered for others: nothing was done with the connector.
+#[test]
+fn a_move_goes_on_at_a_later_config_offset_only_as_long_as_nothing_was_done_with_its_connector() {
+    let mut view = Arc::default();
+    let change = begin_move(&view, "c", None, "1").unwrap();
+    made(&mut view, change);
+    // Another connector's move changes nothing.
+    let change = begin_move(&view, "d", None, "2").unwrap();
+    made(&mut view, change);
+    let again = continue_move(&view, "c", "1").unwrap();
+    // The record is written again, so that the config offset is a later one.
+    assert!(again.answer && again.records.len() == 1);
+    made(&mut view, again);
+    assert_eq!(home(&view), (None, Some("1".to_owned())));
+    let other = continue_move(&view, "c", "9").unwrap();
+    assert!(!other.answer && other.records.is_empty());
+    let change = create(&view, "c", settings("a"), TargetState::Started, &in_topic(None, None)).unwrap();
+    made(&mut view, change);
+    assert!(!continue_move(&view, "c", "1").unwrap().answer);
+}
+
+#[test]
+fn a_topic_that_is_begun_again_for_one_connector_is_not_for_the_others() {
+    let mut view = Arc::default();
+    for name in ["c", "d", "gone", "elsewhere"] {
+        let topic = if name == "elsewhere" { "other" } else { "mine" };
+        let change = begin_move(&view, name, None, name).unwrap();
+        made(&mut view, change);
+        let moved = moved_to(Some(topic), name);
+        let change = put(&view, name, settings("a"), &in_topic(Some(topic), Some(&moved))).unwrap();
+        made(&mut view, change);
+        let change = set_target(&view, name, TargetState::Stopped).unwrap();
+        made(&mut view, change);
+    }
+    let change = delete(&view, "gone").unwrap();
+    made(&mut view, change);
+    let lost = |view: &ConfigView| {
+        ["c", "d", "gone", "elsewhere"]
+            .into_iter()
+            .filter(|name| view.offsets_home(name).unwrap().lost)
+            .collect::<Vec<_>>()
+    };
+    let change = begin_again(&view, "c", "mine").unwrap();
+    made(&mut view, change);
+    assert_eq!(lost(&view), ["d", "gone"]);
+    // One that exists is neither moved nor run as if it had published nothing; one that was deleted starts over elsewhere.
+    let is_lost = |refused: Refusal| matches!(refused, Refusal::OffsetsLost { topic, .. } if topic == "mine");
+    assert!(is_lost(begin_move(&view, "d", Some("mine"), "3").unwrap_err()));
+    assert!(is_lost(are_there("d", &view.offsets_home("d").unwrap()).unwrap_err()));
+    are_there("c", &view.offsets_home("c").unwrap()).unwrap();
+    begin_move(&view, "gone", Some("mine"), "4").unwrap();
+    // In the same topic it does not.
+    let change = put(&view, "gone", settings("a"), &in_topic(Some("mine"), None)).unwrap();
+    made(&mut view, change);
+    assert_eq!(lost(&view), ["d", "gone"]);
+    // Some offsets are not all of them.
+    let shards = moved_to(Some("mine"), "").to;
+    let change = altered(&view, "d", &shards, Extent::Some).unwrap();
+    made(&mut view, change);
+    assert_eq!(lost(&view), ["d", "gone"]);
+    let change = altered(&view, "d", &shards, Extent::All).unwrap();
+    made(&mut view, change);
+    assert_eq!(lost(&view), ["gone"]);
+    // A connector that may run, or is elsewhere, begins nothing again.
+    assert_eq!(begin_again(&view, "gone", "mine").unwrap_err(), Refusal::NotStopped("gone".to_owned()));
+    assert!(matches!(begin_again(&view, "elsewhere", "mine").unwrap_err(), Refusal::OffsetsElsewhere { .. }));
 }

@@ -101,6 +101,16 @@ pub struct OffsetsHome {
     /// is not completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moving: Option<String>,
+    /// Whether the offsets were lost with the topic, which has been begun again for another connector since: a stream without
+    /// an offset there may have had one.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lost: bool,
+}
+
+// Serde passes a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Shards of one offsets topic.

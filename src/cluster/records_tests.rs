@@ -24,9 +24,11 @@ fn what_is_written_is_read() {
         assert_eq!(back(altered(&shards)), ConfigRecord::Altered(shards));
     }
     for (topic, moving) in [(Some("mine"), None), (Some("mine"), Some("1")), (None, Some("1"))] {
-        let home = OffsetsHome { topic: topic.map(str::to_owned), moving: moving.map(str::to_owned) };
+        let home = OffsetsHome { topic: topic.map(str::to_owned), moving: moving.map(str::to_owned), lost: false };
         assert_eq!(back(offsets_home("c-1", &home)), ConfigRecord::OffsetsHome("c-1".to_owned(), Some(Ok(home))));
     }
+    let lost = OffsetsHome { topic: Some("mine".to_owned()), moving: None, lost: true };
+    assert_eq!(back(offsets_home("c", &lost)), ConfigRecord::OffsetsHome("c".to_owned(), Some(Ok(lost))));
     // The worker's topic needs no record.
     let none = offsets_home("c", &OffsetsHome::default());
     assert_eq!(none.1, None);

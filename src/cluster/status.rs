@@ -17,8 +17,9 @@ const TASK: &str = "status-task-";
 const TOPIC: &str = "status-topic-";
 const OF_CONNECTOR: &str = ":connector-";
 /// The trace of something that no worker reports.
-const NOBODY_HAS_IT: &str = "no live worker reports it: its shard is being taken over, or is new; if this lasts, look for \
-    members of the group that are not workers (kafka-consumer-groups.sh --describe --members)";
+const NOBODY_HAS_IT: &str = "no live worker reports it: its shard is being taken over, or is new; if this lasts, the worker that \
+    has the shard does not reach Kafka (see its log, and GET /health), or the group has members that are not workers \
+    (kafka-consumer-groups.sh --describe --members)";
 const WORKER: &str = "kvs-connect-worker-";
 /// The maximum number of reports kept per connector or task: those with the highest lease epochs.
 const REPORTS_MAX: usize = 8;

@@ -122,6 +122,11 @@ impl StatusLog {
         Ok(())
     }
 
+    /// Returns whether a group has written its contract into the topic, as far as it has been read.
+    pub fn is_claimed(&self) -> bool {
+        !self.contracts().is_empty()
+    }
+
     fn contracts(&self) -> MutexGuard<'_, Contracts> {
         // Nothing panics while the lock is held, and records are applied one by one.
         self.shared.contracts.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,4 +1,4 @@
-//! Rules that settings have to keep among each other: connectors beside one another, and beside their worker.
+//! Rules between settings: among connectors, and between a connector and its worker.
 
 use std::collections::BTreeMap;
 
@@ -9,23 +9,23 @@ use super::secrets::{Providers, Resolved};
 use super::table::connector::records::OFFSETS_TOPIC;
 use super::{ConnectorConfig, Problem, WorkerConfig};
 
-/// Whether two of the connectors that are given have one name.
+/// Finds connectors with the same name.
 pub fn names(given: &[ConnectorFile]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (index, connector) in given.iter().enumerate() {
         if let Some(other) = given[..index].iter().find(|other| other.name() == connector.name()) {
-            let reason = format!("{:?} is the name of the connector in {} too", connector.name(), other.place);
+            let reason = format!("{:?} is also the name of the connector in {}", connector.name(), other.place);
             problems.push(Problem::new(&connector.place, "name", reason));
         }
     }
     problems
 }
 
-/// A connector's settings with their references resolved, read, and held against those of its worker. No problem shows
-/// what a reference was resolved to.
+/// Resolves the references in a connector's settings, reads the settings, and checks them against its worker's. No
+/// problem shows a resolved value.
 ///
 /// # Errors
-/// All problems there are.
+/// All problems.
 pub fn connector(
     worker: Option<&WorkerConfig>,
     place: &str,
@@ -41,23 +41,25 @@ pub fn connector(
     let mut read = read.map_err(|problems| discreet.problems(problems))?;
     read.notes.extend(super::secrets::notes(settings));
     read.notes.extend(region_note(&read));
+    read.notes.extend(super::topic_keys::notes(settings.keys()));
     let problems = worker.map_or_else(Vec::new, |worker| discreet.own_problems(with_worker(worker, &read)));
     if problems.is_empty() { Ok((read, resolved)) } else { Err(problems) }
 }
 
-/// Where the region has to come from, when nothing here says it. That is no problem: the connector may run on a worker with
-/// another environment, and whether a profile or the machine's metadata has a region is known when they are asked, there.
+/// Returns a note that the region has to come from elsewhere, if neither the settings nor this machine's environment
+/// name one. It is no problem: the connector may run on a worker with another environment, and only there can a profile
+/// or the machine's metadata be asked for a region.
 fn region_note(connector: &ConnectorConfig) -> Option<String> {
     let given = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().any(|name| std::env::var_os(name).is_some());
     (connector.client.region.is_none() && !given).then(|| {
-        "kvs.region is not given, and AWS_REGION is not set here: the worker's environment, or its AWS profile, has to name the \
-         region, or the connector cannot start"
+        "kvs.region is not set, and AWS_REGION is not set here: the worker's environment, or its AWS profile, has to \
+         name the region, or the connector cannot start"
             .to_owned()
     })
 }
 
-/// Rule 13: what a connector writes to the worker's topics would be taken for offsets, or delete them; and each of its outputs
-/// has a topic of its own, for a consumer of one is not to meet records of the other.
+/// Rule 13: records that a connector writes to the worker's topics would be read as offsets, or delete some. Each of
+/// its outputs has its own topic, because a consumer of one output must not meet records of another.
 fn one_topic_one_role(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec<Problem> {
     let storage = [
         ("offset.storage.topic", worker.offsets_topic.as_str()),
@@ -79,7 +81,7 @@ fn one_topic_one_role(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec
             problems.push(Problem::new(&connector.place, own.setting, reason));
         }
     }
-    // What stands in a topic of offsets is taken for offsets, and compacted.
+    // Records in an offsets topic are read as offsets, and compacted.
     if let Some(topic) = &connector.offsets_topic {
         let written = all.iter().map(|written| (written.is_workers, written.setting, written.name));
         let stored = storage.iter().skip(1).map(|(setting, name)| (true, *setting, *name));

@@ -1,8 +1,8 @@
-//! Settings that Kafka Connect has and this program has not: what becomes of each.
+//! Settings that Kafka Connect has and kvs-connect does not, with what happens to each.
 //!
-//! **Contract.** Every setting of Kafka Connect 4.1, of connectors and of workers, is one of our own ([`super::table`]),
-//! or stands here: accepted with those values for which it asks for nothing that is not so anyway, or refused with the
-//! reason and what to do. Nothing is taken that would be done otherwise.
+//! **Contract.** Every setting of Kafka Connect 4.1, of connectors and of workers, is either one of our own
+//! ([`super::table`]) or listed here: accepted with those values that describe what kvs-connect does anyway, or refused
+//! with the reason and what to do. No value is accepted with which kvs-connect would act differently.
 
 mod connector;
 mod worker;
@@ -10,48 +10,48 @@ mod worker;
 pub use connector::CONNECTOR;
 pub use worker::WORKER;
 
-/// Reasons that both tables give.
-const VALUES: &str = "values are Avro records in the single-object encoding (schemas/fragment.avsc), written as they are; no \
-    converter and no schema registry comes between";
+/// Reasons that both tables share.
+const VALUES: &str = "values are Avro records in the single-object encoding (schemas/fragment.avsc), written without a \
+    converter or a schema registry";
 const HEADERS: &str = "headers are written as text, in UTF-8";
 
-/// A setting of Kafka Connect's.
+/// A setting of Kafka Connect.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectKey {
-    /// Its name; what ends with `.*` stands for all that begin so.
+    /// The setting's name; a name that ends with `.*` stands for all names with this prefix.
     pub name: &'static str,
     /// Values with which it is accepted.
     pub accepts: Accepts,
-    /// Why: what is so anyway, and what to do instead of the rest.
+    /// What kvs-connect does anyway, and what to do instead of setting other values.
     pub reason: &'static str,
 }
 
-/// Values with which a setting is accepted. An empty one, which Connect takes for none, always is.
+/// Values with which a setting is accepted. An empty value, which Connect treats as unset, is always accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accepts {
     /// Any.
     Anything,
-    /// One of these, in capitals or not; a class with its package or without.
+    /// One of these, in any case; a class with or without its package.
     These(&'static [&'static str]),
-    /// Some of these, with commas between.
+    /// Some of these, separated by commas.
     Some(&'static [&'static str]),
-    /// No other than the empty one.
+    /// Only the empty value.
     Nothing,
 }
 
-/// A setting of Kafka Connect's, or a value of it, that asks for something that is not done here.
+/// A setting of Kafka Connect, or one of its values, that asks for something kvs-connect does not do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectKeyError {
-    /// The setting has some values here, and this is none of them.
-    #[error("only {} is taken: {reason}", expected.join(", "))]
+    /// The setting accepts some values, and this is none of them.
+    #[error("only {} is accepted: {reason}", expected.join(", "))]
     Value {
-        /// The values that it has.
+        /// The accepted values.
         expected: &'static [&'static str],
         /// Why there are no others, and what to do instead.
         reason: &'static str,
     },
-    /// The setting does not exist here.
+    /// The setting does not exist in kvs-connect.
     #[error("cannot be set here: {reason}")]
     Refused {
         /// Why not, and what to do instead.
@@ -62,7 +62,7 @@ pub enum ConnectKeyError {
 impl ConnectKey {
     fn is(&self, name: &str) -> bool {
         match self.name.strip_suffix('*') {
-            // A prefix with a setting behind it.
+            // A prefix with more behind it.
             Some(prefix) => name.len() > prefix.len() && name.starts_with(prefix),
             None => name == self.name,
         }
@@ -91,12 +91,12 @@ impl ConnectKey {
     }
 }
 
-/// What becomes of a setting with this value; `None`: it is none of Connect's.
+/// Checks a setting with this value; `None`: Kafka Connect has no such setting.
 ///
 /// # Errors
-/// Why it is refused, and what to do.
+/// Why the setting or its value is refused, and what to do.
 pub fn check(table: &[ConnectKey], name: &str, value: &str) -> Option<Result<(), ConnectKeyError>> {
-    // The longest that fits, so that a prefix leaves room for what is within it.
+    // The longest match, so that a name within a prefix can have its own row.
     let found = table.iter().filter(|key| key.is(name)).max_by_key(|key| key.name.len())?;
     Some(found.check(value))
 }

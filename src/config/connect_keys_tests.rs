@@ -7,13 +7,13 @@ const SOURCE: &str = "config.action.reload connector.class connector.plugin.vers
     header.converter header.converter.plugin.version key.converter key.converter.plugin.version name \
     offsets.storage.topic predicates tasks.max tasks.max.enforce topic.creation.groups transaction.boundary \
     transaction.boundary.interval.ms transforms value.converter value.converter.plugin.version";
-/// What only its sinks have (`SinkConnectorConfig`), and what is behind prefixes.
+/// Settings that only sink connectors have (`SinkConnectorConfig`), and some behind prefixes.
 const OTHERS: &str = "errors.deadletterqueue.context.headers.enable errors.deadletterqueue.topic.name \
     errors.deadletterqueue.topic.replication.factor topics topics.regex transforms.route.type predicates.p.type \
     value.converter.schema.registry.url key.converter.schemas.enable producer.override.linger.ms \
     consumer.override.max.poll.records admin.override.client.id topic.creation.default.include topic.creation.big.partitions";
-/// Every setting that it defines for a worker, distributed or standalone (`DistributedConfig`, `StandaloneConfig`),
-/// without those of clients and their TLS.
+/// Every setting that Kafka Connect defines for a worker, distributed or standalone (`DistributedConfig`,
+/// `StandaloneConfig`), without those of clients and their TLS.
 const WORKERS: &str = "access.control.allow.methods access.control.allow.origin admin.listeners bootstrap.servers \
     client.dns.lookup client.id config.providers config.storage.replication.factor config.storage.topic connect.protocol \
     connections.max.idle.ms connector.client.config.override.policy exactly.once.source.support group.id \
@@ -32,7 +32,7 @@ const WORKERS: &str = "access.control.allow.methods access.control.allow.origin 
     value.converter.plugin.version worker.sync.timeout.ms worker.unsync.backoff.ms";
 
 #[test]
-fn every_setting_of_connect_is_ours_or_has_its_own_answer() {
+fn every_setting_of_connect_is_ours_or_in_the_table() {
     for (name, is_ours, of_worker) in SOURCE
         .split_whitespace()
         .chain(OTHERS.split_whitespace())
@@ -41,7 +41,7 @@ fn every_setting_of_connect_is_ours_or_has_its_own_answer() {
     {
         let is_handed_on = of_worker && keys::is_client_key(name);
         let table = if of_worker { WORKER } else { CONNECTOR };
-        assert!(is_ours || is_handed_on || check(table, name, "no such value").is_some(), "{name} has no answer");
+        assert!(is_ours || is_handed_on || check(table, name, "no such value").is_some(), "{name} is unknown");
     }
     let connectors = table::connector().map(|own| (own.name, CONNECTOR));
     for (own, keys) in connectors.chain(table::worker().map(|own| (own.name, WORKER))) {
@@ -53,7 +53,7 @@ fn every_setting_of_connect_is_ours_or_has_its_own_answer() {
 }
 
 #[test]
-fn what_is_so_anyway_is_accepted_and_the_rest_says_why_not() {
+fn values_that_change_nothing_are_accepted_and_others_refused_with_a_reason() {
     let refused = |name: &str, value: &str| keys::check_connector(name, value).unwrap_err().to_string();
     for (name, value) in [
         ("value.converter", "org.apache.kafka.connect.converters.ByteArrayConverter"),
@@ -73,22 +73,22 @@ fn what_is_so_anyway_is_accepted_and_the_rest_says_why_not() {
     }
     for (name, value, said) in [
         ("value.converter", "io.confluent.connect.avro.AvroConverter", "single-object encoding"),
-        ("value.converter.schema.registry.url", "http://x", "no schema registry"),
+        ("value.converter.schema.registry.url", "http://x", "or a schema registry"),
         ("transforms", "route", "no transforms"),
         ("transforms.route.type", "x", "no transforms"),
-        ("exactly.once.support", "never", "exactly once in any case"),
+        ("exactly.once.support", "never", "always published exactly once"),
         ("transaction.boundary", "interval", "transaction.max.duration.ms"),
         ("producer.override.acks", "1", "set producer.*"),
-        ("topic.creation.enable", "false", "create it beforehand where the worker must not"),
+        ("topic.creation.enable", "false", "create it beforehand if the worker must not"),
         ("topic.tracking.enable", "false", "a setting of Kafka Connect's workers"),
         ("errors.deadletterqueue.topic.name", "dead", "no dead letter topic"),
-        ("errors.log.include.messages", "true", "no contents of records"),
+        ("errors.log.include.messages", "true", "the content of records is never"),
         ("topic.creation.big.partitions", "3", "topic.creation.default.*"),
         ("topic.creation.default.include", "x", "topic.creation.default.*"),
         ("topics", "x", "source connector"),
-        ("group.id", "x", "is a setting of the worker"),
-        ("bootstrap.servers", "x", "is a setting of the worker"),
-        ("producer.acks", "1", "is a setting of the worker"),
+        ("group.id", "x", "is a worker's setting"),
+        ("bootstrap.servers", "x", "is a worker's setting"),
+        ("producer.acks", "1", "is a worker's setting"),
     ] {
         assert!(refused(name, value).contains(said), "{name}={value}: {}", refused(name, value));
     }
@@ -101,12 +101,12 @@ fn what_is_so_anyway_is_accepted_and_the_rest_says_why_not() {
     assert!(refused("offset.storage.file.filename", "/tmp/x").contains("offset.storage.topic"));
     assert!(refused("listeners.https.ssl.keystore.location", "/x").contains("rest.tls.certificate.file"));
     assert!(refused("admin.listeners", "http://:8084").contains("/admin/loggers"));
-    assert!(refused("request.timeout.ms", "1").contains("say for which clients"));
-    assert!(refused("kvs.streams", "x").contains("is a setting of a connector"));
+    assert!(refused("request.timeout.ms", "1").contains("prefix it with producer."));
+    assert!(refused("kvs.streams", "x").contains("is a connector's setting"));
 }
 
 #[test]
-fn a_hint_is_given_only_where_a_known_key_is_near() {
+fn only_a_similar_key_is_suggested() {
     let hint = |name: &str| keys::unknown(name, table::connector()).to_string();
     assert!(hint("kvs.stream").ends_with("kvs.streams"));
     assert!(hint("kvs.strat.position").ends_with("kvs.start.position"));

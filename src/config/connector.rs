@@ -25,28 +25,29 @@ use crate::model::{KeyFormat, RecordTimestamp, VALUE_HEADROOM_BYTES, ValueFormat
 pub use streams::{Discovery, StreamsConfig};
 pub(crate) use time::shown;
 
-/// The one class there is, as settings name it; with a package in front it is the same.
+/// The only connector class, without a package; settings may name it with any package.
 pub const CLASS: &str = "KinesisVideoSourceConnector";
-/// The class as it is shown, as Connect shows classes.
+/// The class with a package, as Kafka Connect shows classes.
 pub const CLASS_PATH: &str = "com.github.kvsconnect.KinesisVideoSourceConnector";
 
-/// What is said of a connector without a name.
+/// The problem of a connector without a name.
 const NAME_REQUIRED: &str = "is required, as a string";
 
-/// Whether a name is the class's: with a package or without, with `Connector` or without, as Connect takes aliases.
+/// Returns whether this is the connector's class: with or without a package, and with or without `Connector` at its
+/// end, as Kafka Connect accepts aliases.
 pub fn is_class(name: &str) -> bool {
     let name = name.rsplit('.').next().unwrap_or(name);
     name == CLASS || Some(name) == CLASS.strip_suffix("Connector")
 }
 
-/// A connector's settings, checked.
+/// A connector's checked settings.
 #[derive(Debug, Clone)]
 pub struct ConnectorConfig {
-    /// Name.
+    /// The connector's name.
     pub name: String,
-    /// Where it was read from.
+    /// The source of the settings.
     pub place: String,
-    /// `kvs.streams`, or what is to be discovered.
+    /// `kvs.streams`, or the conditions of discovery.
     pub streams: StreamsConfig,
     /// How the service is reached.
     pub client: ClientConfig,
@@ -56,7 +57,7 @@ pub struct ConnectorConfig {
     pub restart: RestartPolicy,
     /// `errors.tolerance`.
     pub errors_tolerance: ErrorsTolerance,
-    /// `kvs.backfill.*`: a job on the archive instead of pulling.
+    /// `kvs.backfill.*`: the range of the archive to publish, if the connector is a backfill.
     pub backfill: Option<ArchiveBounds>,
     /// `topic`.
     pub topic: String,
@@ -76,7 +77,7 @@ pub struct ConnectorConfig {
     pub record_timestamp: RecordTimestamp,
     /// `offsets.storage.topic`, where it is not the worker's.
     pub offsets_topic: Option<String>,
-    /// How settings were understood that could have been meant otherwise, for people.
+    /// How ambiguous settings were understood, for people.
     pub notes: Vec<String>,
 }
 
@@ -87,11 +88,11 @@ impl ConnectorConfig {
     }
 }
 
-/// Reads a file in Connect's JSON, `{"name": …, "config": {…}}`, or as Connect's standalone mode has it, in
-/// Java properties, by the file's name.
+/// Reads a connector's file, by its name either in Connect's JSON, `{"name": …, "config": {…}}`, or in Java properties,
+/// as Connect's standalone mode has them.
 ///
 /// # Errors
-/// All problems there are.
+/// All problems.
 pub fn load(file: &Path) -> Result<ConnectorFile, Vec<Problem>> {
     let place = file.display().to_string();
     let whole = |reason: String| vec![Problem::new(&place, "", reason)];
@@ -110,14 +111,14 @@ fn parse_properties(place: &str, text: &str) -> Result<ConnectorFile, Vec<Proble
     Err(from_settings(place, &settings).err().unwrap_or_default())
 }
 
-/// Reads the JSON of a connector; `place` is for problems.
+/// Reads the JSON of a connector; `place` is the source that problems name.
 ///
 /// # Errors
-/// All problems there are.
+/// All problems.
 pub fn parse(place: &str, text: &str) -> Result<ConnectorFile, Vec<Problem>> {
     let whole = |reason: String| vec![Problem::new(place, "", reason)];
     let value: Value = json::from_slice(text.as_bytes())
-        .map_err(|error| whole(format!("no JSON: {error}{}", properties::hint_for_connectors(text))))?;
+        .map_err(|error| whole(format!("not JSON: {error}{}", properties::hint_for_connectors(text))))?;
     let Value::Object(mut document) = value else {
         return Err(whole(r#"{"name": "…", "config": {…}} was expected"#.to_owned()));
     };
@@ -125,7 +126,7 @@ pub fn parse(place: &str, text: &str) -> Result<ConnectorFile, Vec<Problem>> {
     let name = document.remove("name");
     let config = document.remove("config");
     for key in document.keys() {
-        problems.push(Problem::new(place, key, "unknown member; only name and config stand here"));
+        problems.push(Problem::new(place, key, "unknown member; only name and config are allowed"));
     }
     let Some(Value::Object(config)) = config else {
         problems.push(Problem::new(place, "config", "an object of settings is required"));
@@ -150,29 +151,30 @@ pub fn parse(place: &str, text: &str) -> Result<ConnectorFile, Vec<Problem>> {
     if problems.is_empty() {
         return Ok(ConnectorFile { place: place.to_owned(), settings });
     }
-    // What else is wrong is said at once.
+    // All other problems are reported at once, too.
     problems
         .extend(from_settings(place, &settings).err().unwrap_or_default().into_iter().filter(|p| p.key != NAME.name()));
     Err(problems)
 }
 
-/// A connector's file, or what else a connector was given by: its settings as they were written, with its name among them.
+/// A connector from a file or a request: its unresolved settings, including its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectorFile {
-    /// Where they were read from.
+    /// The source of the settings.
     pub place: String,
     /// The settings.
     pub settings: BTreeMap<String, String>,
 }
 
 impl ConnectorFile {
-    /// The connector's name.
+    /// Returns the connector's name.
     pub fn name(&self) -> &str {
         self.settings.get(NAME.name()).map_or("", String::as_str)
     }
 }
 
-/// A JSON value as the text of a setting; `None`: it is neither text, number nor flag. Connect takes those for text, too.
+/// Returns a JSON value as the text of a setting; `None` if it is neither a string, a number nor a boolean. Kafka
+/// Connect accepts these as text, too.
 pub fn setting_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -181,7 +183,7 @@ pub fn setting_text(value: &Value) -> Option<String> {
     }
 }
 
-/// A JSON object's members as text.
+/// Returns the members of a JSON object as text.
 fn flat(place: &str, config: serde_json::Map<String, Value>, problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
     for (key, value) in config {
@@ -193,10 +195,10 @@ fn flat(place: &str, config: serde_json::Map<String, Value>, problems: &mut Vec<
     settings
 }
 
-/// Reads settings whose references are resolved, `name` among them; `place` is for problems.
+/// Reads settings, including `name`, whose references are resolved; `place` is the source that problems name.
 ///
 /// # Errors
-/// All problems there are.
+/// All problems.
 pub fn from_settings(place: &str, settings: &BTreeMap<String, String>) -> Result<ConnectorConfig, Vec<Problem>> {
     let mut problems = Vec::new();
     let name = settings.get(NAME.name()).cloned();
@@ -217,13 +219,13 @@ pub fn from_settings(place: &str, settings: &BTreeMap<String, String>) -> Result
     }
 }
 
-/// Which streams settings name; no reference can stand in those. `None`: they are wrong.
+/// Returns which streams settings name, or `None` if those settings are wrong. They cannot contain references.
 pub fn streams_of(settings: &BTreeMap<String, String>) -> Option<StreamsConfig> {
     Reader::of_one_place("settings", settings, &mut Vec::new()).streams()
 }
 
 impl Reader<'_> {
-    /// Every field is read before one that is missing ends it, so that all problems are found.
+    /// Reads all fields, so that all problems are found, before a missing one ends the function.
     fn connector(mut self, name: Option<String>) -> Option<ConnectorConfig> {
         self.class();
         let _ = self.read(&TASKS_MAX);
@@ -295,7 +297,7 @@ impl Reader<'_> {
         let timeout_ms = self.read(&pulling::RESTART_TIMEOUT);
         let base = self.read(&pulling::RESTART_BASE);
         let cap = self.read(&pulling::RESTART_MAX);
-        // A negative one is for ever.
+        // A negative value means for ever.
         let timeout = timeout_ms.map(|millis| u64::try_from(millis).ok().map(Duration::from_millis));
         Some(RestartPolicy { timeout: timeout?, base: base?, cap: cap? })
     }
@@ -304,7 +306,7 @@ impl Reader<'_> {
         if let Some(class) = self.read(&CLASS_KEY)
             && !is_class(&class)
         {
-            self.problem(&CLASS_KEY, format!("{class:?}: the only one here is {CLASS}"));
+            self.problem(&CLASS_KEY, format!("{class:?}: the only connector class is {CLASS}"));
         }
     }
 

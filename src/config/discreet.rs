@@ -1,23 +1,23 @@
-//! Problems of settings in words that hold nothing that is not to be shown.
+//! Texts of problems that reveal no secret.
 //!
-//! **Contract.** The words of a problem come from a reading of the settings as they may be shown: a reference stands for
-//! itself, a secret in the clear is masked. A problem that reading does not find is told by its key, by what stands there,
-//! and by what the setting is for. So no word is made from a value that is hidden, in whatever form words would have it.
+//! **Contract.** A problem's text comes from reading the settings in the form in which they may be shown: a reference
+//! unresolved, a plain secret masked. A problem that this reading does not find is described by its key, the shown
+//! value and the setting's documentation. So no text is made from a hidden value, in whatever form it would contain it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Problem, connector, secrets, table};
 
-/// Settings with what is hidden of them.
+/// Settings and which of their values are hidden.
 pub(super) struct Discreet<'a> {
     place: &'a str,
     shown: BTreeMap<String, String>,
-    /// Keys whose values are not those that are shown.
+    /// Keys whose values differ from those shown.
     hidden: BTreeSet<&'a str>,
 }
 
 impl<'a> Discreet<'a> {
-    /// Of settings as they were given, and as they are to be used.
+    /// Compares settings as they were written with their resolved form.
     pub(super) fn new(
         place: &'a str,
         given: &'a BTreeMap<String, String>,
@@ -29,7 +29,7 @@ impl<'a> Discreet<'a> {
         Self { place, shown, hidden }
     }
 
-    /// Problems of the settings as they are to be used.
+    /// Returns the problems of the resolved settings.
     pub(super) fn problems(&self, found: Vec<Problem>) -> Vec<Problem> {
         if self.hidden.is_empty() {
             return found;
@@ -42,7 +42,7 @@ impl<'a> Discreet<'a> {
         without_doubles(told)
     }
 
-    /// Problems whose words are about their own setting alone.
+    /// Returns problems whose texts depend on their own settings only.
     pub(super) fn own_problems(&self, found: Vec<Problem>) -> Vec<Problem> {
         let told = found.into_iter().map(|problem| match self.hidden.contains(problem.key.as_str()) {
             true => self.told(&problem.key),
@@ -54,10 +54,10 @@ impl<'a> Discreet<'a> {
     fn told(&self, key: &str) -> Problem {
         let doc = table::of_connector(key).unwrap_or(&table::TOPIC_CONFIG).doc;
         let reason = match self.shown.get(key).filter(|_| self.hidden.contains(key)) {
-            Some(shown) => format!("{shown}: what stands for it on this worker is not valid here. {doc}"),
+            Some(shown) => format!("{shown}: its value on this worker is not valid. {doc}"),
             None => {
                 let others: Vec<&str> = self.hidden.iter().copied().collect();
-                format!("is not valid together with what is not shown of {}. {doc}", others.join(", "))
+                format!("is not valid together with the hidden value of {}. {doc}", others.join(", "))
             }
         };
         Problem::new(self.place, key, reason)

@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::{WorkerConfig, check};
 
-/// Values as nobody would like to see them, and none of them right for any setting that is checked.
+/// Values that are hard to recognize in a text, and wrong for every setting that is checked.
 const SECRETS: [&str; 9] = [
     "qu\"ote-K9x",
     "back\\slash-K9x",
@@ -15,7 +15,7 @@ const SECRETS: [&str; 9] = [
     "1\u{202e}-K9x",
     "http://user:pass word-K9x@host K9x",
 ];
-/// What of them would give them away: no error says this by itself.
+/// Parts that would reveal them, and that no error contains otherwise.
 const TRACES: [&str; 10] = ["K9x", "k9x", "quote-", "qu\\\"", "back", "line", "tab", "combi", "outer", "UPPER"];
 
 fn worker(folder: &std::path::Path) -> WorkerConfig {
@@ -41,16 +41,18 @@ fn settings() -> BTreeMap<String, String> {
 
 fn leaks(said: &str, path: &str) -> bool {
     let said = said.replace(path, "");
-    // Docs speak of lines, tables and backfills; only what stands beside them counts.
+    // Docs mention lines, tables and backfills, and errors of what cannot be combined: only these parts with their
+    // surroundings count.
     TRACES.iter().any(|trace| match *trace {
         "back" => said.contains("back\\") || said.contains("slash-"),
+        "combi" => said.replace("combined", "").contains("combi"),
         "line" => said.contains("line\n") || said.contains("line\\") || said.contains("end-"),
         "tab" => said.contains("tab\t") || said.contains("tab\\") || said.contains("stop-"),
         trace => said.contains(trace),
     })
 }
 
-/// Every setting comes by a reference once, with every such value, beside settings that do not fit it.
+/// Each setting is set by a reference to each of these values, beside settings that do not fit it.
 #[test]
 fn no_problem_shows_a_resolved_value_in_any_form() {
     let folder = tempfile::tempdir().unwrap();
@@ -78,9 +80,9 @@ fn no_problem_shows_a_resolved_value_in_any_form() {
     assert!(told > 300 && names > 150, "{told} were refused, {names} with the reference");
 }
 
-/// A problem of one setting may be made of another one's value.
+/// The problem of one setting may depend on another one's value.
 #[test]
-fn a_problem_beside_a_hidden_value_does_not_tell_it() {
+fn a_problem_of_another_setting_does_not_reveal_a_hidden_value() {
     let folder = tempfile::tempdir().unwrap();
     let worker = worker(folder.path());
     let reference = format!("${{dir:{}:secret}}", folder.path().display());
@@ -93,17 +95,17 @@ fn a_problem_beside_a_hidden_value_does_not_tell_it() {
     };
     let start = [("kvs.start.position", reference.as_str()), ("kvs.start.timestamp", "5")];
     let text = said("FRAGMENT_NUMBER", &start);
-    assert!(text.contains("kvs.start.timestamp: is not valid together with what is not shown of kvs.start.position"));
+    assert!(text.contains("kvs.start.timestamp: is not valid together with the hidden value of kvs.start.position"));
     assert!(!text.contains("kvs.start.position=FRAGMENT_NUMBER"), "{text}");
-    // What has nothing to do with it is told as ever.
+    // A problem that has nothing to do with it is reported as usual.
     let text = said("eu-west-1", &[("kvs.region", reference.as_str()), ("kvs.stream", "a"), ("tasks.max", "x")]);
     assert!(text.contains("the nearest known one is kvs.streams") && text.contains("\"x\": a whole number"), "{text}");
-    // Nor does what is held against the worker's settings.
+    // A comparison with the worker's settings does not reveal it either.
     let text = said("1999999999", &[("kvs.fragment.max.size.bytes", reference.as_str())]);
     assert!(text.contains(&reference) && !text.contains("1999999999"), "{text}");
     let text = said("3000000", &[("kvs.fragment.max.size.bytes", reference.as_str())]);
     assert!(text.contains(&reference) && !text.contains("3000000"), "{text}");
-    // A secret in the clear is one, too.
+    // A plain secret is hidden, too.
     let text = said("", &[("kvs.proxy.url", "ftp://user:clear\"text@host")]);
     assert!(text.contains("http://host:port") && !text.contains("clear"), "{text}");
 }

@@ -5,11 +5,11 @@ use std::ffi::OsString;
 
 use super::Problem;
 
-/// What Connect's images put before a setting in the environment.
+/// The prefix of the variables, from Kafka Connect's container images.
 const ENVIRONMENT_PREFIX: &str = "CONNECT_";
 
-/// `CONNECT_BOOTSTRAP_SERVERS` is `bootstrap.servers`; as Connect's images have it, `__` is an underscore and `___` a
-/// dash. Values are text as they are: a password may look like a number.
+/// Reads `CONNECT_BOOTSTRAP_SERVERS` as `bootstrap.servers`; as in Kafka Connect's images, `__` is an underscore and
+/// `___` a dash. Values are text, because a password may look like a number.
 pub(super) fn read(
     settings: &mut BTreeMap<String, (String, String)>,
     variables: impl Iterator<Item = (OsString, OsString)>,
@@ -23,18 +23,18 @@ pub(super) fn read(
             continue;
         }
         let (place, key) = (format!("environment ({variable})"), setting_name(name));
-        // In capitals or not, and which of them comes last is chance.
+        // Variables in upper and lower case can name the same setting, in an arbitrary order.
         if let Some(other) = read.insert(key.clone(), variable.to_owned()) {
-            problems.push(Problem::new(&place, &key, format!("is given by {other}, too")));
+            problems.push(Problem::new(&place, &key, format!("is also set by {other}")));
         }
         match value.into_string() {
             Ok(value) => _ = settings.insert(key, (place, value)),
-            Err(_) => problems.push(Problem::new(&place, &key, "its value is no UTF-8")),
+            Err(_) => problems.push(Problem::new(&place, &key, "the value is not UTF-8")),
         }
     }
 }
 
-/// The variable of a setting.
+/// Returns the variable for a setting.
 pub(super) fn variable(setting: &str) -> String {
     let marked = setting.replace('_', "__").replace('-', "___").replace('.', "_");
     format!("{ENVIRONMENT_PREFIX}{}", marked.to_uppercase())

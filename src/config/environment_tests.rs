@@ -1,13 +1,13 @@
 use super::*;
 
 #[test]
-fn a_variable_is_a_setting_with_its_text_as_it_is_and_its_own_name() {
+fn a_variable_sets_one_setting_to_its_unchanged_text() {
     use std::os::unix::ffi::OsStringExt;
     let variables = [
         ("CONNECT_BOOTSTRAP_SERVERS", "a:1,b:2"),
         ("CONNECT_SASL_PASSWORD", "007"),
         ("CONNECT_PRODUCER_CLIENT_ID", "[1, 2]"),
-        // One is the beginning of the other: both are kept.
+        // One name is the beginning of the other: both are kept.
         ("CONNECT_KEY_CONVERTER", "StringConverter"),
         ("CONNECT_KEY_CONVERTER_SCHEMAS_ENABLE", "false"),
         ("CONNECT_A__B___C", "true"),
@@ -33,7 +33,7 @@ fn a_variable_is_a_setting_with_its_text_as_it_is_and_its_own_name() {
     assert_eq!(settings.len(), 6);
     assert_eq!(settings["sasl.password"].0, "environment (CONNECT_SASL_PASSWORD)");
     assert_eq!(problems.len(), 1);
-    assert_eq!(problems[0].to_string(), "environment (CONNECT_GROUP_ID): group.id: its value is no UTF-8");
+    assert_eq!(problems[0].to_string(), "environment (CONNECT_GROUP_ID): group.id: the value is not UTF-8");
 }
 
 #[test]
@@ -51,5 +51,5 @@ fn two_variables_of_one_setting_are_refused() {
     let (mut settings, mut problems) = (BTreeMap::new(), Vec::new());
     read(&mut settings, variables.into_iter(), &mut problems);
     assert_eq!(problems.len(), 1);
-    assert_eq!(problems[0].to_string(), "environment (connect_group_id): group.id: is given by CONNECT_GROUP_ID, too");
+    assert_eq!(problems[0].to_string(), "environment (connect_group_id): group.id: is also set by CONNECT_GROUP_ID");
 }

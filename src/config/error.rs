@@ -1,31 +1,31 @@
-//! What can be wrong with a setting: the key, or its value.
+//! Errors in a setting's key or value.
 //!
-//! Each error holds what was found and what was expected; its text is what people read behind the key.
+//! Each error has what was found and what was expected; its text is shown after the key.
 
 use super::connect_keys::ConnectKeyError;
 
-/// A value that a setting cannot have.
+/// Reasons why a setting cannot have a value.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {
-    /// A setting without a default was not given, or is empty.
+    /// A setting without a default is missing or empty.
     #[error("is required")]
     Required,
-    /// A setting that has to have a value is empty.
+    /// A setting that must have a value is empty.
     #[error("must not be empty")]
     Empty,
-    /// The value is no whole number of the range.
+    /// The value is not a whole number in the range.
     #[error("{found:?}: {}a whole number{unit} from {least} to {most} was expected", also_text(*also))]
     NotInt {
         /// The value.
         found: String,
-        /// What the number counts, as `" of milliseconds"`, where that is said.
+        /// The number's unit, such as `" of milliseconds"`, if it is named.
         unit: &'static str,
         /// The smallest number of the range.
         least: i64,
         /// The largest number of the range.
         most: i64,
-        /// A number outside of the range that has a meaning of its own.
+        /// A number outside the range that has its own meaning.
         also: Option<i64>,
     },
     /// The value is neither `true` nor `false`.
@@ -34,15 +34,15 @@ pub enum ValueError {
         /// The value.
         found: String,
     },
-    /// The value is none of those that the setting can have.
+    /// The value is none of the possible ones.
     #[error("{found:?}: one of {} was expected", expected.join(", "))]
     NotChoice {
         /// The value.
         found: String,
-        /// The values that the setting can have.
+        /// The possible values.
         expected: Vec<&'static str>,
     },
-    /// The value names a converter of Kafka Connect's that does not exist here.
+    /// The value names a converter of Kafka Connect that does not exist in kvs-connect.
     #[error(
         "{found:?}: keys are fragment numbers, as text (string, StringConverter) or as Avro in the single-object \
          encoding, without a schema registry (avro)"
@@ -52,34 +52,35 @@ pub enum ValueError {
         found: String,
     },
     /// The value cannot be the name of a topic.
-    #[error("{found:?} is no topic name: 1 to 249 characters of [a-zA-Z0-9._-] are")]
+    #[error("{found:?} is not a topic name: a name of 1 to 249 characters of [a-zA-Z0-9._-] was expected")]
     NotTopic {
         /// The beginning of the value.
         found: String,
     },
-    /// The value is no regular expression, or one that grows too large.
+    /// The value is not a regular expression, or its compiled form is too large.
     #[error(transparent)]
     NotRegex(#[from] regex::Error),
-    /// A connector's name that stands for another folder in a path.
-    #[error("{found:?} is no name: in a path it stands for another place")]
+    /// A connector's name that means another folder in a path.
+    #[error("{found:?} cannot be a name, because it means another folder in a path")]
     PathName {
         /// The name.
         found: String,
     },
-    /// A connector's name that is empty, too long, or not seen as it is.
+    /// A connector's name that is empty, too long, or contains characters that cannot be displayed as they are.
     #[error(
-        "{found:?}: 1 to 256 characters were expected, none of which controls a terminal or the direction of writing"
+        "{found:?}: 1 to 256 characters were expected, without control characters, line separators or characters \
+         that change the direction of writing"
     )]
     NotName {
         /// The beginning of the name.
         found: String,
     },
-    /// The value has a NUL character, where Kafka's clients, which are in C, would end it.
-    #[error("no NUL character was expected")]
+    /// The value contains a NUL character, at which Kafka's clients, which are written in C, would cut it off.
+    #[error("NUL characters are not allowed")]
     Nul,
-    /// The value is no point in time.
+    /// The value is not a point in time.
     #[error(
-        "{found:?}: RFC 3339 or seconds since 1970 was expected, or milliseconds since 1970, as 13 digits{}",
+        "{found:?}: a time in RFC 3339, seconds since 1970, or milliseconds since 1970 (13 digits) was expected{}",
         if *after_2286 { "; as seconds this is after the year 2286" } else { "" }
     )]
     NotTime {
@@ -88,7 +89,7 @@ pub enum ValueError {
         /// Whether the value is a number that would be a point in time after the year 2286.
         after_2286: bool,
     },
-    /// The value is no fragment number.
+    /// The value is not a fragment number.
     #[error("{found:?}: {reason}")]
     NotFragmentNumber {
         /// The value.
@@ -96,29 +97,29 @@ pub enum ValueError {
         /// What a fragment number is.
         reason: String,
     },
-    /// The value is no URL of a proxy. It is not shown, for it may hold a password.
+    /// The value is not a proxy's URL. It is not shown, because it may contain a password.
     #[error("http://host:port or https://host:port was expected{}", detail.as_deref().unwrap_or_default())]
     NotProxy {
-        /// What is wrong with it, when that can be said.
+        /// What is wrong with it, if known.
         detail: Option<String>,
     },
     /// No broker is named.
-    #[error("no broker is given; HOST:PORT was expected, with commas between several")]
+    #[error("no broker is named; HOST:PORT was expected, or several separated by commas")]
     NoBroker,
-    /// One of the brokers cannot be one.
+    /// An entry cannot be a broker's address.
     #[error("{broker}: {reason}")]
     NotBroker {
-        /// The broker's address, quoted and shortened.
+        /// The entry, quoted and shortened.
         broker: String,
         /// What is wrong with it.
         reason: String,
     },
     /// The value cannot be the name of a client or a group.
-    #[error("{found}: {most} characters at most were expected, none of which is a control character")]
+    #[error("{found}: at most {most} characters were expected, without control characters")]
     NotClientName {
         /// The name, quoted and shortened.
         found: String,
-        /// How many characters a name has at most.
+        /// The maximum number of characters.
         most: usize,
     },
 }
@@ -127,29 +128,29 @@ fn also_text(also: Option<i64>) -> String {
     also.map_or_else(String::new, |also| format!("{also}, or "))
 }
 
-/// A key that cannot stand where it does.
+/// Reasons why a key is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// Nobody has such a setting.
+    /// There is no such setting.
     #[error("unknown setting; {}", match nearest {
         Some(nearest) => format!("the nearest known one is {nearest}"),
-        None => "docs/CONFIGURATION.md has all there are".to_owned(),
+        None => "docs/CONFIGURATION.md lists all settings".to_owned(),
     })]
     Unknown {
-        /// A known key that was probably meant.
+        /// The known key that was probably meant.
         nearest: Option<String>,
     },
-    /// A connector has a setting of its worker.
-    #[error("is a setting of the worker: its file, its environment or --set")]
+    /// A connector's settings contain one of its worker's.
+    #[error("is a worker's setting: it belongs in the worker's file, its environment or --set")]
     OfWorker,
-    /// A connector has a setting of Kafka Connect's workers.
-    #[error("is a setting of Kafka Connect's workers, and no connector's")]
+    /// A connector's settings contain one of Kafka Connect's workers.
+    #[error("is a setting of Kafka Connect's workers, not of connectors")]
     OfConnectWorker,
-    /// A worker has a setting of a connector.
-    #[error("is a setting of a connector")]
+    /// A worker's settings contain one of a connector's.
+    #[error("is a connector's setting")]
     OfConnector,
-    /// A setting of Kafka Connect's, with a value that asks for something that is not done here.
+    /// A setting of Kafka Connect with a value that asks for something kvs-connect does not do.
     #[error(transparent)]
     OfConnect(#[from] ConnectKeyError),
 }

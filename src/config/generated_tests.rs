@@ -1,24 +1,24 @@
-//! What is made of the tables of settings and kept in the repository is as they are.
+//! The files that are generated from the tables of settings are up to date.
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 
 use super::{reference, schema};
 
-/// How a person brings the files up to date.
+/// The command that regenerates the files.
 const COMMAND: &str = "KVS_CONNECT_WRITE=1 cargo test -p kvs-connect --lib generated";
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// Holds a file against what it should be; where it is asked for, makes it so.
+/// Compares a file with its expected content, or writes it if requested.
 fn expect(name: &str, expected: &str, is_same: impl Fn(&str, &str) -> bool) {
     let found = std::fs::read_to_string(file(name)).unwrap_or_default();
     if is_same(&found, expected) {
         return;
     }
-    assert!(std::env::var_os("KVS_CONNECT_WRITE").is_some(), "{name} is not what the settings are; run: {COMMAND}");
+    assert!(std::env::var_os("KVS_CONNECT_WRITE").is_some(), "{name} is out of date; run: {COMMAND}");
     std::fs::write(file(name), expected).unwrap();
 }
 
@@ -45,7 +45,7 @@ fn the_schemas_of_files_have_every_setting() {
 }
 
 #[test]
-fn a_marker_that_names_no_table_is_told() {
+fn a_marker_that_names_no_table_is_an_error() {
     use reference::MarkerError::{Endless, Unknown};
     let unknown = reference::filled("a\n<!-- generated: none -->\n<!-- end -->\n");
     assert_eq!(unknown.unwrap_err(), Unknown { name: "none".to_owned() });

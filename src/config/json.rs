@@ -1,23 +1,23 @@
-//! JSON in which no object has a key twice: of two values one would be passed over without a word.
+//! Reads JSON and refuses objects with duplicate keys, of which one value would silently be ignored.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// How much of a key is repeated in an error.
+/// The maximum number of characters of a key in an error.
 const SHOWN_MAX_CHARS: usize = 100;
 
 /// Reads JSON.
 ///
 /// # Errors
-/// When it is none, is not what is wanted, or an object in it, however deep, has a key twice.
+/// When the text is not JSON, has another form, or contains, at any depth, an object with a duplicate key.
 pub fn from_slice<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
     let Unambiguous = serde_json::from_slice(json)?;
     serde_json::from_slice(json)
 }
 
-/// Any JSON without a key that stands twice.
+/// Any JSON without duplicate keys.
 struct Unambiguous;
 
 impl<'de> Deserialize<'de> for Unambiguous {
@@ -70,7 +70,7 @@ impl<'de> Visitor<'de> for AnyValue {
             let Unambiguous = object.next_value()?;
             if keys.contains(&key) {
                 let shown: String = key.chars().take(SHOWN_MAX_CHARS).collect();
-                return Err(de::Error::custom(format!("the key {shown:?} is there twice")));
+                return Err(de::Error::custom(format!("the key {shown:?} occurs twice")));
             }
             keys.insert(key);
         }

@@ -1,22 +1,22 @@
-//! Which brokers Kafka's clients go to, and the names they give themselves.
+//! Checks brokers' addresses, and the names of clients and groups.
 
 use std::net::Ipv6Addr;
 
 use super::error::ValueError;
 
-/// The most characters of a name in Kafka, as of a topic's.
+/// The maximum length of a name in Kafka, in characters, as for topics.
 const NAME_MAX: usize = 249;
-/// The most characters of a server's name, by DNS.
+/// The maximum length of a host name in DNS, in characters.
 const HOST_MAX: usize = 253;
-/// So much of what is wrong is shown.
+/// The maximum number of characters of a wrong value that errors show.
 const SHOWN_MAX: usize = 100;
 
-/// `bootstrap.servers` as librdkafka reads it, spaces left out: `HOST`, `HOST:PORT` or `PROTOCOL://HOST:PORT` with commas
-/// between, IPv6 in brackets; without a port it is 9092. `protocol` is `security.protocol`: librdkafka passes over brokers
-/// of another.
+/// Checks `bootstrap.servers` as librdkafka reads it, and returns it without spaces: `HOST`, `HOST:PORT` or
+/// `PROTOCOL://HOST:PORT`, separated by commas, IPv6 in brackets; the default port is 9092. `protocol` is
+/// `security.protocol`: librdkafka skips brokers with another one.
 ///
 /// # Errors
-/// What is wrong with which of them. A name that nobody has is not found out here.
+/// The first wrong entry, and what is wrong with it. Names are not resolved.
 pub(super) fn servers(text: &str, protocol: &str) -> Result<String, ValueError> {
     let servers: Vec<&str> = text.split(',').map(str::trim).filter(|server| !server.is_empty()).collect();
     if servers.is_empty() {
@@ -37,7 +37,7 @@ fn check_server(server: &str, protocol: &str) -> Result<(), ValueError> {
     };
     let (host, port, is_host) = match address.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, rest)) => {
-            // Behind `%` stands the network's interface.
+            // A network interface may follow after `%`.
             let ip = host.split_once('%').map_or(host, |(ip, _)| ip);
             let ends = rest.is_empty() || rest.starts_with(':');
             (host, rest.strip_prefix(':'), ends && ip.parse::<Ipv6Addr>().is_ok())
@@ -48,11 +48,11 @@ fn check_server(server: &str, protocol: &str) -> Result<(), ValueError> {
         }
     };
     if !is_host {
-        let about_colons = if host.contains([':', '[']) { "; an IPv6 address stands in brackets" } else { "" };
+        let about_colons = if host.contains([':', '[']) { "; an IPv6 address must be in brackets" } else { "" };
         return wrong(&format!("HOST:PORT was expected{about_colons}"));
     }
     if port.is_some_and(|port| !is_port(port)) {
-        return wrong("a port from 1 to 65535 was expected behind the last colon");
+        return wrong("a port from 1 to 65535 was expected after the last colon");
     }
     Ok(())
 }
@@ -66,7 +66,7 @@ fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-/// Checks a name that a client or a group of them goes by: what a log can show in a line.
+/// Checks the name of a client or a group, which a log shows in a line.
 ///
 /// # Errors
 /// What was expected.

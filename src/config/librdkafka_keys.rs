@@ -1,8 +1,8 @@
-//! Settings of Kafka's clients: what may be set of librdkafka's, and what people set who know the Java clients.
+//! Settings of Kafka's clients: which of librdkafka's may be set, and what replaces those of the Java clients.
 //!
-//! **Contract.** What exactly once and "nothing stands still" rest on cannot be set otherwise, and says why; bounds are
-//! those within which a client still does its work. A setting that only the Java clients have names what does the same
-//! here. Whatever is in none of the tables is librdkafka's to judge, when the clients are made for the first time.
+//! **Contract.** Settings on which exactly once, or progress after failures, depends can only have the values or ranges
+//! with which both hold; an error gives the reason. For a setting that only the Java clients have, the error names its
+//! replacement. librdkafka itself judges all other settings, when the clients are first created.
 
 mod java;
 mod rules;
@@ -10,8 +10,8 @@ mod rules;
 pub use java::JAVA;
 pub use rules::{RULES, Rule};
 
-/// Names of librdkafka's that mean the same, each with the one that is used: a client that is given both would take
-/// either.
+/// Names of librdkafka's that mean the same, each with the one that kvs-connect uses: of two that are set, librdkafka
+/// would use either.
 const SAME: &[(&str, &str)] = &[
     ("request.required.acks", "acks"),
     ("max.in.flight", "max.in.flight.requests.per.connection"),
@@ -25,7 +25,7 @@ const SAME: &[(&str, &str)] = &[
     ("auto.commit.enable", "enable.auto.commit"),
 ];
 
-/// What bounds of settings depend on.
+/// The worker's settings on which bounds depend.
 #[derive(Debug, Clone, Copy)]
 pub struct Around {
     /// `transaction.timeout.ms`.
@@ -36,50 +36,63 @@ pub struct Around {
     pub memory_budget_size_bytes: u64,
 }
 
-/// The name that is used of those that mean the same.
+/// Returns the name that kvs-connect uses for a setting with several names.
 pub fn canonical(name: &str) -> &str {
     SAME.iter().find(|(other, _)| *other == name).map_or(name, |(_, name)| name)
 }
 
-/// A setting of Kafka's clients, or a value of it, that is not taken here.
+/// Reasons why a setting of Kafka's clients, or its value, is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientKeyError {
     /// Only the Java clients have the setting.
     #[error("is a setting of the Java clients, and the clients here are librdkafka's: {instead}")]
     Java {
-        /// What does the same here.
+        /// What replaces it.
         instead: &'static str,
     },
-    /// Something rests on the setting.
+    /// The setting must keep its value.
     #[error("cannot be set: {reason}")]
     Refused {
-        /// What rests on it.
+        /// What depends on it.
         reason: &'static str,
     },
-    /// Something rests on the values that the setting has.
-    #[error("only {} is taken here: {reason}", expected.join(", "))]
+    /// Only some values are safe.
+    #[error("only {} is accepted: {reason}", expected.join(", "))]
     Value {
-        /// The values that it has.
+        /// The accepted values.
         expected: &'static [&'static str],
-        /// What rests on them.
+        /// What depends on them.
         reason: &'static str,
     },
-    /// Something rests on the bounds that the setting has.
-    #[error("{}{least} to {most} is taken here: {reason}", if *or_zero { "0, or " } else { "" })]
+    /// A value that the setting has for other clients does not exist here.
+    #[error("{value} is not supported: {reason}")]
+    NoSuch {
+        /// The value.
+        value: &'static str,
+        /// Why not, and what to do instead.
+        reason: &'static str,
+    },
+    /// Only a range is safe.
+    #[error("{}{least} to {most} is accepted: {reason}", if *or_zero { "0, or " } else { "" })]
     Range {
-        /// Whether 0 is taken, too.
+        /// Whether 0 is accepted, too.
         or_zero: bool,
         /// The smallest number.
         least: u64,
         /// The largest number.
         most: u64,
-        /// What rests on them.
+        /// What depends on the range.
         reason: &'static str,
     },
 }
 
-/// Checks that a client's setting may have this value, as far as can be said without a client.
+/// The reason for refusing OAUTHBEARER where nothing provides tokens: clients would wait for one for ever.
+pub const NO_TOKENS: &str = "OAUTHBEARER needs tokens, and nothing here fetches or signs any (OIDC, Amazon MSK's IAM): use \
+    SCRAM-SHA-512, or certificates with security.protocol=SSL; unsigned tokens, for tests, need \
+    enable.sasl.oauthbearer.unsecure.jwt=true for producer., consumer. and admin.";
+
+/// Checks whether a client's setting may have this value, as far as is known without creating a client.
 ///
 /// # Errors
 /// Why not, and what to do.
@@ -102,6 +115,10 @@ pub fn check(name: &str, value: &str, around: Around) -> Result<(), ClientKeyErr
         Rule::Refused => Err(ClientKeyError::Refused { reason }),
         Rule::Only(values) if values.iter().any(|allowed| allowed.eq_ignore_ascii_case(value)) => Ok(()),
         Rule::Only(expected) => Err(ClientKeyError::Value { expected, reason }),
+        Rule::AnyBut(refused) if refused.eq_ignore_ascii_case(value) => {
+            Err(ClientKeyError::NoSuch { value: refused, reason })
+        }
+        Rule::AnyBut(_) => Ok(()),
         Rule::Range(least, most) => within(least, most),
         Rule::ZeroOrFrom(least) => within(least, i32::MAX as u64),
         Rule::UpToTransactionTimeout(least) => within(least, around.transaction_timeout_ms.saturating_sub(5_000)),

@@ -8,7 +8,7 @@ fn refused(name: &str, value: &str) -> String {
 }
 
 #[test]
-fn what_exactly_once_stands_on_cannot_be_set_otherwise() {
+fn settings_that_exactly_once_depends_on_cannot_be_changed() {
     for (name, value) in [
         ("acks", "1"),
         ("request.required.acks", "0"),
@@ -63,7 +63,19 @@ fn what_exactly_once_stands_on_cannot_be_set_otherwise() {
 }
 
 #[test]
-fn settings_of_the_java_clients_name_what_does_the_same() {
+fn amazons_iam_names_what_works_with_msk_instead() {
+    for (name, value) in [("sasl.mechanism", "AWS_MSK_IAM"), ("sasl.mechanisms", "aws_msk_iam")] {
+        let said = refused(name, value);
+        assert!(said.contains("AWS_MSK_IAM is not supported"), "{said}");
+        assert!(said.contains("SCRAM-SHA-512") && said.contains("certificates"), "{said}");
+    }
+    for mechanism in ["SCRAM-SHA-512", "PLAIN", "OAUTHBEARER"] {
+        assert_eq!(check("sasl.mechanism", mechanism, AROUND), Ok(()), "{mechanism}");
+    }
+}
+
+#[test]
+fn settings_of_the_java_clients_are_refused_with_their_replacement() {
     for (name, said) in [
         ("sasl.jaas.config", "sasl.username and sasl.password"),
         ("max.request.size", "kvs.fragment.max.size.bytes"),
@@ -72,17 +84,17 @@ fn settings_of_the_java_clients_name_what_does_the_same() {
         ("ssl.keystore.key", "ssl.key.pem"),
         ("buffer.memory", "queue.buffering.max.kbytes"),
         ("fetch.max.wait.ms", "fetch.wait.max.ms"),
-        ("key.serializer", "leave it out"),
+        ("key.serializer", "remove this setting"),
     ] {
         assert!(refused(name, "x").contains(said), "{}", refused(name, "x"));
     }
 }
 
-/// The tables are held against librdkafka itself.
+/// The tables are compared with librdkafka itself.
 #[test]
-fn the_tables_say_truly_what_librdkafka_has() {
+fn the_tables_match_librdkafka() {
     let has = |name: &str| match rdkafka::ClientConfig::new().set(name, "").create_native_config() {
-        // Some it knows only to say that they are Java's.
+        // librdkafka knows some only to reject them as Java's.
         Err(rdkafka::error::KafkaError::ClientConfig(_, said, ..)) => {
             !said.contains("No such") && !said.starts_with("Java ")
         }

@@ -1,14 +1,14 @@
-//! Files of Java properties, as Kafka Connect has them for workers and connectors.
+//! Java properties files, as Kafka Connect has them for workers and connectors.
 //!
-//! **Contract.** What `java.util.Properties` reads is read the same: comments, continued lines, escapes. A key that is
-//! given twice, of which Java would silently take the last, is refused.
+//! **Contract.** Comments, continued lines and escapes are read as `java.util.Properties` reads them. A duplicate key,
+//! of which Java would silently use the last value, is refused.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use java_properties::{LineContent, PropertiesIter};
 
-/// Whether a file is one, by its name.
+/// Returns whether a file is one of properties, by its name.
 pub fn is_name(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("properties"))
 }
@@ -16,14 +16,14 @@ pub fn is_name(file: &Path) -> bool {
 /// Reads properties.
 ///
 /// # Errors
-/// Keys, or none, and what is wrong with them.
+/// Keys, which are empty for problems with the whole text, and what is wrong with them.
 pub fn parse(text: &str) -> Result<BTreeMap<String, String>, Vec<(String, String)>> {
     let (mut settings, mut problems) = (BTreeMap::new(), Vec::new());
     for line in PropertiesIter::new_with_encoding(text.as_bytes(), encoding_rs::UTF_8) {
         let line = match line {
             Ok(line) => line,
             Err(error) => {
-                problems.push((String::new(), format!("no Java properties: {error}")));
+                problems.push((String::new(), format!("not Java properties: {error}")));
                 break;
             }
         };
@@ -31,13 +31,13 @@ pub fn parse(text: &str) -> Result<BTreeMap<String, String>, Vec<(String, String
         if let LineContent::KVPair(key, value) = line.consume_content()
             && settings.insert(key.clone(), value).is_some()
         {
-            problems.push((key, format!("is given twice, the second time in line {number}")));
+            problems.push((key, format!("is set twice, the second time in line {number}")));
         }
     }
     if problems.is_empty() { Ok(settings) } else { Err(problems) }
 }
 
-/// What to add where another format was expected and this one was given.
+/// Returns a hint to append where another format was expected and the text looks like Java properties.
 pub fn hint(text: &str) -> &'static str {
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with(['#', '!']));
     let is_pair = |line: &str| {
@@ -48,13 +48,13 @@ pub fn hint(text: &str) -> &'static str {
     if first.is_some_and(is_pair) { "; Java properties are read from files named *.properties" } else { "" }
 }
 
-/// What to add where a connector's JSON was expected and something else was given.
+/// Returns a hint to append where a connector's JSON was expected and the text is something else.
 pub fn hint_for_connectors(text: &str) -> &'static str {
     if text.trim_start().starts_with('{') {
         ""
     } else {
-        "; a connector is read as JSON, {\"name\": …, \"config\": {…}}, or as Java properties from a file named *.properties; \
-         a worker's settings are given with --worker"
+        "; a connector is read as JSON, {\"name\": …, \"config\": {…}}, or as Java properties from a file named \
+         *.properties; a worker's settings are passed with --worker"
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn what_java_reads_is_read_the_same() {
+fn properties_are_read_as_java_reads_them() {
     let text = "# a comment\n! another = one\n\n  group.id = cameras \\\n      of berlin\nkey:value\nspaced\\ key and value\n\
         escaped=tab\\tline\\n\\u00e4\\\\ \\=\nempty=\npath=C\\:\\\\x\ntrailing = kept  \nplain=ä\n";
     let read = parse(text).unwrap();
@@ -21,13 +21,13 @@ fn what_java_reads_is_read_the_same() {
 }
 
 #[test]
-fn a_key_that_is_given_twice_or_a_broken_escape_is_refused() {
+fn a_duplicate_key_or_a_broken_escape_is_refused() {
     assert!(parse("a=1\nb=2\na=3\n").unwrap_err()[0].1.contains("the second time in line 3"));
-    assert!(parse("a=\\u00zz\n").unwrap_err()[0].1.contains("no Java properties"));
+    assert!(parse("a=\\u00zz\n").unwrap_err()[0].1.contains("not Java properties"));
 }
 
 #[test]
-fn what_looks_like_properties_is_said_to_be_some() {
+fn text_that_looks_like_properties_gets_a_hint() {
     assert!(is_name(Path::new("/x/worker.properties")) && !is_name(Path::new("worker.toml")));
     assert!(hint("# x\nbootstrap.servers=localhost:9092\n").contains("*.properties"));
     assert_eq!(hint("bootstrap.servers = \"localhost:9092\"\n"), "");
@@ -35,7 +35,7 @@ fn what_looks_like_properties_is_said_to_be_some() {
 }
 
 #[test]
-fn what_is_no_json_is_told_what_a_connectors_file_is() {
+fn text_that_is_not_json_gets_a_hint_about_connector_files() {
     for text in ["bootstrap.servers = \"a:1\"\n", "# cameras\nname=cameras\n", ""] {
         let hint = hint_for_connectors(text);
         assert!(hint.contains("*.properties") && hint.contains("--worker"), "{hint}");

@@ -1,4 +1,4 @@
-//! Reading settings by their entries in the table, with a problem noted for each that is wrong.
+//! Reads settings by their entries in the table, and collects all problems.
 
 use std::collections::BTreeMap;
 
@@ -6,25 +6,25 @@ use super::Problem;
 use super::error::ValueError;
 use super::table::{Default, Definition, Key, Perhaps};
 
-/// A setting that was given: where, and its value.
+/// A setting's value and its source.
 #[derive(Debug, Clone, Copy)]
 struct Given<'a> {
     place: &'a str,
     value: &'a str,
 }
 
-/// Settings of a worker or a connector, and the problems that are found in reading them.
+/// Reads the settings of a worker or a connector, and collects problems and notes.
 pub(super) struct Reader<'a> {
     given: BTreeMap<&'a str, Given<'a>>,
-    /// Where settings would be that are not given.
+    /// The source that is named for settings that are missing.
     pub(super) place: &'a str,
     problems: &'a mut Vec<Problem>,
-    /// How settings were understood that could have been meant otherwise, for people.
+    /// How ambiguous settings were understood, for people.
     pub(super) notes: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
-    /// Reads settings that all come from one place.
+    /// Reads settings from a single source.
     pub(super) fn of_one_place(
         place: &'a str,
         settings: &'a BTreeMap<String, String>,
@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
         Self { given: given.collect(), place, problems, notes: Vec::new() }
     }
 
-    /// Reads settings that come from several places, each with its own.
+    /// Reads settings from several sources, each with its own.
     pub(super) fn of_places(
         place: &'a str,
         settings: &'a BTreeMap<String, (String, String)>,
@@ -44,7 +44,7 @@ impl<'a> Reader<'a> {
         Self { given: given.collect(), place, problems, notes: Vec::new() }
     }
 
-    /// Returns all settings that were given: key, place and value.
+    /// Returns all settings: key, source and value.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'a str, &'a str, &'a str)> {
         self.given.iter().map(|(key, given)| (*key, given.place, given.value))
     }
@@ -65,20 +65,20 @@ impl<'a> Reader<'a> {
         result.map_err(|error| self.problem(key, error)).ok()
     }
 
-    /// Returns the value as it was given, without the spaces around it.
+    /// Returns the value as it was written, without surrounding spaces.
     pub(super) fn raw(&self, key: &str) -> Option<&'a str> {
         self.given.get(key).map(|given| given.value.trim())
     }
 
-    /// Returns whether a setting was given, with a value that is not empty.
+    /// Returns whether a setting is present with a value that is not empty.
     pub(super) fn is_given<T, P>(&self, key: &Key<T, P>) -> bool {
         self.raw(key.name()).is_some_and(|value| !value.is_empty())
     }
 
-    /// Returns the value of a setting, its default when it is not given, or `None` once what is wrong with it was noted.
+    /// Returns the value of a setting, or its default if it is not set; `None` if it is wrong, which has been noted.
     pub(super) fn read<T>(&mut self, key: &Key<T>) -> Option<T> {
         let name = key.name();
-        // What was given and is no value is no setting, and not missing either.
+        // A refused value is neither a value nor missing.
         let is_refused = |problems: &[Problem]| problems.iter().any(|problem| problem.key == name);
         let text = match self.text_of(&key.definition) {
             Ok(Some(given)) => given.to_owned(),
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
         self.checked(key, key.parse(&text))
     }
 
-    /// Returns the value of a setting that may be unset, or `None` once what is wrong with it was noted.
+    /// Returns the value of a setting that may be unset; `None` if it is wrong, which has been noted.
     pub(super) fn read_optional<T>(&mut self, key: &Key<T, Perhaps>) -> Option<Option<T>> {
         match self.text_of(&key.definition) {
             Ok(None) => Some(None),
@@ -101,12 +101,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns text that may be unset: every text is a value, so that nothing can be wrong with it.
+    /// Returns text that may be unset. Every text is valid.
     pub(super) fn text(&self, key: &Key<String, Perhaps>) -> Option<String> {
         self.raw(key.name()).filter(|value| !value.is_empty()).map(str::to_owned)
     }
 
-    /// Returns what was given and is not the same as nothing.
+    /// Returns the text of a setting, unless it counts as unset.
     fn text_of(&self, definition: &Definition) -> Result<Option<&'a str>, ValueError> {
         match self.raw(definition.name) {
             Some("") if definition.empty_is_unset => Ok(None),

@@ -1,26 +1,26 @@
-//! The tables of docs/CONFIGURATION.md, made of the tables of settings.
+//! Generates the tables in docs/CONFIGURATION.md from the tables of settings.
 //!
-//! They stand between markers, `<!-- generated: NAME -->` and `<!-- end -->`; all prose around them is written by hand.
+//! They are between markers, `<!-- generated: NAME -->` and `<!-- end -->`; the text around them is written by hand.
 
 use super::connect_keys::{self, Accepts, ConnectKey};
 use super::librdkafka_keys::{RULES, Rule};
 use super::table::{self, Default, Definition, Kind, Unit};
 
-/// What a generated table begins and ends with.
+/// The beginning of the marker in front of a table.
 const BEGIN: &str = "<!-- generated: ";
 const BEGIN_END: &str = " -->\n";
 const END: &str = "<!-- end -->";
 
-/// A marker of the documentation that is not as it should be.
+/// Reasons why the markers of a document are wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MarkerError {
-    /// There is no table of that name.
+    /// There is no table with this name.
     #[error("there is no table {name:?}")]
     Unknown {
         /// The name.
         name: String,
     },
-    /// A table does not end.
+    /// A table has no end marker.
     #[error("the table {name:?} has no {END}")]
     Endless {
         /// Its name.
@@ -28,10 +28,10 @@ pub enum MarkerError {
     },
 }
 
-/// Returns a document with all tables between its markers made anew, and their number.
+/// Returns a document with all tables between its markers regenerated, and their number.
 ///
 /// # Errors
-/// When a marker names no table, or a table does not end.
+/// When a marker names no table, or a table has no end marker.
 pub fn filled(document: &str) -> Result<(String, usize), MarkerError> {
     let (mut made, mut rest, mut count) = (String::with_capacity(document.len()), document, 0);
     while let Some(begin) = rest.find(BEGIN) {
@@ -59,7 +59,7 @@ fn table_of(name: &str) -> Result<String, MarkerError> {
     }
 }
 
-/// A table for each group, one setting a row.
+/// Returns a table for each group, with one row per setting.
 fn settings<'a>(definitions: impl Iterator<Item = &'a Definition>) -> String {
     let (mut made, mut group) = (String::new(), "");
     for definition in definitions {
@@ -116,11 +116,11 @@ fn default_of(definition: &Definition) -> String {
     }
 }
 
-/// Text as Markdown shows it as it is, with keys, references and URLs marked as code.
+/// Returns text for Markdown, in which keys, references and URLs are marked as code.
 fn marked(text: &str) -> String {
     let is_key = |word: &str| {
         let key = word.split_once('=').map_or(word, |(key, _)| key);
-        // Some keys are words of the language, too.
+        // Some keys are also common words.
         key.contains('.') && (table::of_worker(key).is_some() || table::of_connector(key).is_some())
     };
     let is_code = |word: &str| is_key(word) || word.starts_with("${") || word.contains("://") || word.contains('*');
@@ -146,7 +146,7 @@ fn connects(keys: &[ConnectKey]) -> String {
             Accepts::These(values) | Accepts::Some(values) => quoted(values),
             Accepts::Nothing => "not".to_owned(),
         };
-        // A version is no part of the documentation.
+        // The documentation is the same in all versions.
         let accepts = accepts.replace(env!("CARGO_PKG_VERSION"), "VERSION");
         made.push_str(&format!("| `{}` | {accepts} | {} |\n", key.name, key.reason));
     }
@@ -160,11 +160,12 @@ fn librdkafka() -> String {
         let values = match rule {
             Rule::Refused => "not".to_owned(),
             Rule::Only(values) => quoted(values),
+            Rule::AnyBut(value) => format!("any but `{value}`"),
             Rule::Range(least, most) => format!("{least} to {most}"),
-            Rule::ZeroOrFrom(least) => format!("0, or from {least}"),
-            Rule::UpToTransactionTimeout(least) => format!("{least} to `transaction.timeout.ms` less 5000"),
+            Rule::ZeroOrFrom(least) => format!("0, or at least {least}"),
+            Rule::UpToTransactionTimeout(least) => format!("{least} to `transaction.timeout.ms` minus 5000"),
             Rule::UpToThirdOfSession => "50 to a third of `session.timeout.ms`".to_owned(),
-            Rule::FromLargestRecord => "from `memory.budget.size.bytes` / 1024 + 1024".to_owned(),
+            Rule::FromLargestRecord => "at least `memory.budget.size.bytes` / 1024 + 1024".to_owned(),
         };
         made.push_str(&format!("| `{name}` | {values} | {reason} |\n"));
     }

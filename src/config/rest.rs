@@ -1,4 +1,4 @@
-//! Settings of the REST listeners: where they are, and who may use them.
+//! Settings of the REST listeners: their addresses, and who may use them.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,19 +7,19 @@ use super::reader::Reader;
 use super::table::Optional;
 use super::table::worker::rest;
 
-/// Any host, or any origin.
+/// Allows any host, any origin, or all users.
 const ALL: &str = "*";
 
 /// `listeners` and `rest.*`.
 #[derive(Debug, Clone)]
 pub struct RestConfig {
-    /// Where to listen; one at least.
+    /// The addresses to listen on, at least one.
     pub listeners: Vec<Listener>,
     /// `rest.advertised.host.name`.
     pub advertised_host: Option<String>,
     /// `rest.advertised.port`.
     pub advertised_port: Option<u16>,
-    /// Files of TLS, when there is an https listener.
+    /// The files for TLS, if there is an https listener.
     pub tls: Option<TlsFiles>,
     /// `rest.auth.htpasswd.file`.
     pub htpasswd: Option<PathBuf>,
@@ -33,16 +33,16 @@ pub struct RestConfig {
     pub allowed_origins: Vec<String>,
 }
 
-/// A place to listen.
+/// An address to listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listener {
-    /// Address; port 0 is any free one.
+    /// The address; port 0 means any free port.
     pub address: SocketAddr,
-    /// Whether it speaks TLS.
+    /// Whether the listener uses TLS.
     pub tls: bool,
 }
 
-/// Files of TLS, PEM.
+/// The PEM files for TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// `rest.tls.certificate.file`.
@@ -54,14 +54,14 @@ pub struct TlsFiles {
 }
 
 impl RestConfig {
-    /// Whether users have to say who they are, by password or token.
+    /// Returns whether users can authenticate by password or token.
     pub fn has_users(&self) -> bool {
         self.htpasswd.is_some() || self.tokens.is_some()
     }
 }
 
 impl Reader<'_> {
-    /// Every field is read before one that is missing ends it, so that all problems are found.
+    /// Reads all fields, so that all problems are found, before a missing one ends the function.
     pub(super) fn rest(&mut self) -> Option<RestConfig> {
         let listeners = self.listeners();
         let insecure = self.read(&rest::INSECURE);
@@ -87,24 +87,28 @@ impl Reader<'_> {
         for listener in listeners.iter().flatten() {
             if !listener.address.ip().is_loopback() && !authenticates(listener) && insecure == Some(false) {
                 let reason = format!(
-                    "{} can be reached from other machines, and whoever reaches it could change everything: set \
-                     rest.auth.htpasswd.file, rest.auth.tokens.file or rest.tls.client.ca.file, or say rest.insecure=true",
+                    "{} can be reached from other machines, and would let anyone there change everything: set \
+                     rest.auth.htpasswd.file, rest.auth.tokens.file or rest.tls.client.ca.file, or set \
+                     rest.insecure=true",
                     listener.address
                 );
                 self.problem(&rest::LISTENERS, reason);
             }
         }
         if (htpasswd.is_some() || tokens.is_some() || client_ca.is_some()) && admins.is_empty() {
-            self.problem(&rest::ADMINS, "is required with authentication: nobody could change anything; * is all");
+            self.problem(
+                &rest::ADMINS,
+                "is required with authentication: without it nobody could make changes; * means all users",
+            );
         }
         let (allowed_hosts, allowed_origins) = (self.list(&rest::ALLOWED_HOSTS), self.list(&rest::ALLOWED_ORIGINS));
         for host in allowed_hosts.iter().filter(|host| !is_host(host)) {
             let reason =
-                format!("{host:?}: a host's name without port, *.example.com for all below one, or * was expected");
+                format!("{host:?}: a host name without port, *.example.com for all its subdomains, or * was expected");
             self.problem(&rest::ALLOWED_HOSTS, reason);
         }
         for origin in allowed_origins.iter().filter(|origin| !is_origin(origin)) {
-            let reason = format!("{origin:?}: http://HOST or https://HOST, with a port or without, or * was expected");
+            let reason = format!("{origin:?}: http://HOST or https://HOST, with or without a port, or * was expected");
             self.problem(&rest::ALLOWED_ORIGINS, reason);
         }
         Some(RestConfig {
@@ -131,20 +135,20 @@ impl Reader<'_> {
         read.into_iter().collect()
     }
 
-    /// Returns what stands between commas: nothing, when it is not given.
+    /// Returns the items of a list; none if it is not set.
     fn list(&mut self, key: &Optional<Vec<String>>) -> Vec<String> {
         self.read_optional(key).flatten().unwrap_or_default()
     }
 }
 
-/// Whether a host can be allowed.
+/// Returns whether a text can be an allowed host.
 fn is_host(text: &str) -> bool {
     let name = text.strip_prefix("*.").unwrap_or(text);
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     text == ALL || (!name.is_empty() && !name.starts_with('.') && name.bytes().all(valid))
 }
 
-/// Whether an origin can be allowed: scheme and host, with a port or without, and nothing behind it.
+/// Returns whether a text can be an allowed origin: scheme and host, with or without a port, and nothing else.
 fn is_origin(text: &str) -> bool {
     let Ok(url) = url::Url::parse(text) else { return text == ALL };
     let alone = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
@@ -159,7 +163,7 @@ fn listener(text: &str) -> Option<Listener> {
         _ => return None,
     };
     let rest = rest.trim_end_matches('/').replace("localhost:", "127.0.0.1:");
-    // Connect writes a listener on all addresses as http://:8083.
+    // Kafka Connect writes a listener on all addresses as http://:8083.
     let address = if rest.starts_with(':') { format!("0.0.0.0{rest}").parse().ok()? } else { rest.parse().ok()? };
     Some(Listener { address, tls })
 }

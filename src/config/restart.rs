@@ -1,13 +1,13 @@
-//! What happens after failures: what is left out, and when what has failed is started again.
+//! What is tolerated, and when failed streams are restarted.
 
 use std::time::Duration;
 
-/// When a stream that has failed is started again by itself (`errors.retry.*`).
+/// When a failed stream is restarted automatically (`errors.retry.*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestartPolicy {
-    /// For how long a stream that keeps failing is started again; `None`: for ever.
+    /// How long a stream that keeps failing is restarted; `None`: for ever.
     pub timeout: Option<Duration>,
-    /// The first delay; it doubles.
+    /// The first delay, which doubles with each consecutive failure.
     pub base: Duration,
     /// The longest delay.
     pub cap: Duration,
@@ -20,12 +20,12 @@ impl RestartPolicy {
     }
 }
 
-/// What becomes of a stream at a fragment that cannot be parsed, however often it is pulled (`errors.tolerance`).
+/// What happens to a stream at a fragment that cannot be parsed, even when it is pulled again (`errors.tolerance`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ErrorsTolerance {
-    /// The stream's task is FAILED, and the fragment is not passed over.
+    /// The stream's task is FAILED, and the fragment is not skipped.
     #[default]
     None,
-    /// The fragment is passed over, with a notification, and the stream goes on behind it.
+    /// The fragment is skipped, with a notification, and the stream continues with the next one.
     All,
 }

@@ -1,8 +1,8 @@
-//! JSON Schemas (2020-12) of workers' and connectors' files, so that an editor completes and checks them as they are written.
+//! JSON Schemas (2020-12) for workers' and connectors' files, with which an editor completes and checks them.
 //!
-//! **Contract.** What a schema refuses, the loader refuses, too, but for three things that nobody has to write: spaces around a
-//! value, a value that is empty where that is the same as none, and a TOML key of which only a part in the middle is in
-//! quotation marks. The loader knows more: rules among settings, and what a reference to a secret resolves to.
+//! **Contract.** The loader refuses whatever a schema refuses, with three exceptions that no file needs: spaces around
+//! a value, an empty value where that means unset, and a TOML key with only a middle part in quotation marks. The
+//! loader also checks rules between settings, and values of references to secrets.
 
 mod range;
 mod value;
@@ -16,7 +16,7 @@ use value::{References, accepted, property};
 
 pub use worker::worker;
 
-/// Which JSON Schema it is.
+/// The dialect of JSON Schema.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// Returns the schema of a connector's file: `{"name": …, "config": {…}}`.
@@ -29,7 +29,8 @@ pub fn connector() -> Value {
     patterns.insert(pattern_of(table::TOPIC_CONFIG.name), property(&table::TOPIC_CONFIG, References::Allowed));
     for key in connect_keys::CONNECTOR {
         match key.name.strip_suffix('*') {
-            // What is refused behind a prefix is left out, for some of it may be accepted; so it is unknown to the schema.
+            // A prefix whose settings are refused is left out, because some names within it are accepted; the rest is
+            // unknown to the schema.
             Some(_) if key.accepts == Accepts::Nothing => {}
             Some(prefix) => _ = patterns.insert(pattern_of(prefix), accepted(key)),
             None => _ = properties.insert(key.name.to_owned(), accepted(key)),
@@ -37,7 +38,7 @@ pub fn connector() -> Value {
     }
     let is_required = |definition: &&table::Definition| definition.default == Default::Required;
     let required = table::connector().filter(is_required).map(|definition| definition.name);
-    // The name may be beside the settings, too.
+    // The name may also be beside the settings.
     let required: Vec<&str> = required.filter(|name| *name != NAME).collect();
     json!({
         "$schema": DIALECT,
@@ -65,7 +66,7 @@ pub fn connector() -> Value {
 
 const NAME: &str = table::connector::NAME.name();
 
-/// Returns the pattern of all keys that begin so and go on.
+/// Returns the pattern for all keys that begin with a prefix and are longer.
 fn pattern_of(prefix: &str) -> String {
     format!("^{}.", prefix.replace('.', "\\."))
 }

@@ -1,4 +1,4 @@
-//! The schemas, by a validator that nobody here wrote, beside what the loader says.
+//! The schemas, checked by an independent validator and compared with the loader.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -23,7 +23,7 @@ impl Schema {
         Self { schemas, index }
     }
 
-    /// What it says of a document that it refuses.
+    /// Returns why the schema refuses a document, if it does.
     fn refuses(&self, document: &Value) -> Option<String> {
         self.schemas.validate(document, self.index).err().map(|error| format!("{error:#}"))
     }
@@ -41,7 +41,7 @@ fn with(key: &str, value: impl Into<Value>) -> Value {
 }
 
 #[test]
-fn the_ready_files_are_valid() {
+fn the_example_files_are_valid() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("connectors");
     let (connector, worker, mut count) = (Schema::new(connector()), Schema::new(worker()), 0);
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -60,7 +60,7 @@ fn the_ready_files_are_valid() {
 }
 
 #[test]
-fn a_connector_with_a_wrong_key_type_or_range_is_not() {
+fn a_connector_with_a_wrong_key_type_or_range_is_not_valid() {
     let schema = Schema::new(connector());
     for (key, value) in [
         ("kvs.idle.max.delay.ms", json!("3600000")),
@@ -112,7 +112,7 @@ fn a_connector_with_a_wrong_key_type_or_range_is_not() {
     assert!(schema.refuses(&document).is_some());
 }
 
-/// Values of all kinds, none of them with spaces around it.
+/// Values of all kinds, without spaces around them.
 fn values() -> Vec<Value> {
     let texts =
         ["x", "true", "-1", "0", "007", "+5", "2.5", "1e3", "4611686018427387904", "EARLIEST", "none", "a b", "a,b"];
@@ -136,7 +136,7 @@ fn is_judged_alone(definition: &Definition) -> bool {
 }
 
 #[test]
-fn what_a_schema_refuses_of_a_connector_the_loader_refuses_too() {
+fn the_loader_refuses_what_a_connectors_schema_refuses() {
     let schema = Schema::new(connector());
     let (mut refused, mut taken) = (0, 0);
     for definition in table::connector().chain([&table::TOPIC_CONFIG]) {
@@ -144,7 +144,7 @@ fn what_a_schema_refuses_of_a_connector_the_loader_refuses_too() {
         for value in values() {
             let document = with(key, value.clone());
             let file = connectors::parse("c.json", &document.to_string());
-            // A reference is for the worker to resolve.
+            // References are resolved by the worker.
             let has_reference = value == "${env:X}" && !definition.same_everywhere;
             let problems = match &file {
                 Ok(_) if has_reference => Vec::new(),
@@ -155,15 +155,15 @@ fn what_a_schema_refuses_of_a_connector_the_loader_refuses_too() {
             let of_key = problems.iter().find(|problem| problem.key == key);
             assert!(said.is_none() || of_key.is_some(), "{key}={value}: {said:?}");
             if is_judged_alone(definition) && of_key.is_some_and(|problem| problem.reason.contains("was expected")) {
-                assert!(said.is_some(), "{key}={value}: the schema takes what the loader does not: {of_key:?}");
+                assert!(said.is_some(), "{key}={value}: the schema accepts what the loader refuses: {of_key:?}");
             }
             *(if said.is_some() { &mut refused } else { &mut taken }) += 1;
         }
     }
-    assert!(refused > 300 && taken > 300, "{refused} were refused, {taken} were taken");
+    assert!(refused > 300 && taken > 300, "{refused} were refused, {taken} were accepted");
 }
 
-/// TOML as an editor gives it to a schema.
+/// TOML in the form in which an editor validates it.
 fn toml(text: &str) -> Value {
     use figment::providers::{Format, Toml};
     figment::Figment::from(Toml::string(text)).extract().unwrap()
@@ -208,7 +208,7 @@ fn a_worker_with_a_wrong_key_type_or_range_is_not_valid_however_its_keys_are_wri
 }
 
 #[test]
-fn what_a_schema_refuses_of_a_worker_the_loader_refuses_too() {
+fn the_loader_refuses_what_a_workers_schema_refuses() {
     let schema = Schema::new(worker());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("worker.toml");
@@ -222,7 +222,7 @@ fn what_a_schema_refuses_of_a_worker_the_loader_refuses_too() {
             let said = schema.refuses(&toml(&text));
             assert!(said.is_none() || of_key.is_some(), "{text}: {said:?}");
             if is_judged_alone(definition) && of_key.is_some_and(|problem| problem.reason.contains("was expected")) {
-                assert!(said.is_some(), "{text}: the schema takes what the loader does not: {of_key:?}");
+                assert!(said.is_some(), "{text}: the schema accepts what the loader refuses: {of_key:?}");
             }
         }
     }

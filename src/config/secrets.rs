@@ -1,11 +1,11 @@
 //! Secrets in connectors' settings: `${env:NAME}`, `${file:/path:key}`, `${dir:/path:file}`.
 //!
-//! **Contract.** A reference is resolved on the worker that needs it, when it needs it, and only where the worker's
-//! settings allow (`config.providers.*`, names as Kafka Connect has them): nothing is allowed by default. What is stored
-//! and shown is the reference; [`Resolved::hide`] puts it back where a resolved value has come into a text. Settings that
-//! are secrets by nature are shown as [`MASK`] when they are given in the clear, and the mask, sent back, stands for
-//! what is stored. As in Kafka Connect, what looks like a reference and is none is text as any other; but not where a
-//! secret stands, which nobody would see to be one.
+//! **Contract.** A reference is resolved on the worker that uses it, when it is used, and only if the worker's settings
+//! allow it (`config.providers.*`, named as in Kafka Connect): nothing is allowed by default. What is stored and shown
+//! is the reference; [`Resolved::hide`] restores it in texts that contain a resolved value. Settings that are secret by
+//! nature are shown as [`MASK`] if they are in plain text, and the mask, when it is sent back, stands for the stored
+//! value. As in Kafka Connect, text that only looks like a reference is used as it is, except in a secret setting,
+//! where nobody would notice.
 
 mod error;
 
@@ -20,18 +20,18 @@ use super::table;
 use super::table::worker::rest::{DIR_PATHS, ENV_PATTERN, FILE_PATHS};
 pub use error::{ProviderError, ReferenceError};
 
-/// What is shown in the place of a secret that was given in the clear.
+/// What is shown instead of a plain secret.
 pub const MASK: &str = "********";
 
-/// References there are, for people.
+/// The forms of references, for people.
 const FORMS: &str = "${env:NAME}, ${file:/path:key} and ${dir:/path:file}";
 
-/// Returns whether a connector's setting is a secret by nature; a proxy's URL is one, for it may hold a password.
+/// Returns whether a connector's setting is secret by nature. A proxy's URL is, because it may contain a password.
 pub fn is_secret(key: &str) -> bool {
     table::of_connector(key).is_some_and(table::Definition::is_secret)
 }
 
-/// Settings as they may be shown: references as they are, secrets in the clear masked.
+/// Returns settings as they may be shown: references unresolved, plain secrets masked.
 pub fn masked(settings: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let show = |(key, value): (&String, &String)| {
         let hidden = is_secret(key) && !value.is_empty() && !is_reference(value);
@@ -40,7 +40,7 @@ pub fn masked(settings: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     settings.iter().map(show).collect()
 }
 
-/// Settings in which the mask stands for what is stored.
+/// Returns settings in which masks are replaced by the stored values.
 pub fn unmasked(
     mut settings: BTreeMap<String, String>,
     stored: Option<&BTreeMap<String, String>>,
@@ -56,13 +56,13 @@ pub fn unmasked(
     settings
 }
 
-/// Whether all of a value is one reference, so that nothing secret stands beside it.
+/// Returns whether a value is nothing but one reference, so that it contains no secret itself.
 fn is_reference(value: &str) -> bool {
     let value = value.trim();
     references(value).next().is_some_and(|(found, _)| found.len() == value.len())
 }
 
-/// References in a text: the whole of each, and what is between its braces.
+/// Returns the references in a text: each as a whole, and what is between its braces.
 fn references(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -79,24 +79,24 @@ fn references(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Whether a reference stands in a text.
+/// Returns whether a text contains a reference.
 pub(super) fn has_reference(text: &str) -> bool {
     references(text).next().is_some()
 }
 
-/// Whether something in a text begins as a reference does and is none.
+/// Returns whether a text contains something that begins like a reference but is none.
 fn has_stray(text: &str) -> bool {
     references(text).fold(text.to_owned(), |text, (whole, _)| text.replacen(whole, " ", 1)).contains("${")
 }
 
-/// What looks like a reference to a provider that there is not, in words, for people: it is taken as it stands.
+/// Returns notes about text that looks like a reference to a provider that does not exist, and is used as it is.
 pub(super) fn notes(settings: &BTreeMap<String, String>) -> Vec<String> {
     let stray = |(key, value): (&String, &String)| {
         let (_, behind) = value.split_once("${")?;
         let (provider, _) = behind.split_once('}')?.0.split_once(':')?;
         let is_name = !provider.is_empty() && provider.bytes().all(|byte| byte.is_ascii_alphanumeric());
         (is_name && has_stray(value)).then(|| {
-            format!("{key}: ${{{provider}:…}} is no reference and is taken as it stands; references are {FORMS}")
+            format!("{key}: ${{{provider}:…}} is not a reference and is used as it is; references are {FORMS}")
         })
     };
     settings.iter().filter_map(stray).collect()
@@ -105,7 +105,7 @@ pub(super) fn notes(settings: &BTreeMap<String, String>) -> Vec<String> {
 /// What references may name.
 #[derive(Debug, Clone, Default)]
 pub struct Providers {
-    /// `config.providers.env.param.allowlist.pattern`: whole names of variables.
+    /// `config.providers.env.param.allowlist.pattern`, which matches whole names of variables.
     pub env: Option<Regex>,
     /// `config.providers.file.param.allowed.paths`.
     pub files: Vec<PathBuf>,
@@ -116,13 +116,13 @@ pub struct Providers {
 /// Settings with their references resolved.
 #[derive(Clone, Default)]
 pub struct Resolved {
-    /// The settings, to be used and never shown.
+    /// The resolved settings, which are never shown.
     pub settings: BTreeMap<String, String>,
-    /// Values in all forms, and the references they came from, longest first.
+    /// Forms of the resolved values, each with its reference, longest first.
     hidden: Vec<(String, String)>,
 }
 
-/// Says nothing of the values.
+/// Shows no values.
 impl fmt::Debug for Resolved {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Resolved").finish_non_exhaustive()
@@ -130,19 +130,19 @@ impl fmt::Debug for Resolved {
 }
 
 impl Resolved {
-    /// A text of others, of the service or of Kafka, with references in the place of what they were resolved to, in whatever
-    /// form it is likely to stand there. Our own words are made without it (`super::discreet`).
+    /// Returns a text of the service or of Kafka with resolved values replaced by their references, in all forms in
+    /// which they are likely to occur. Our own texts do not need this (`super::discreet`).
     pub fn hide(&self, text: &str) -> String {
         self.hidden.iter().fold(text.to_owned(), |text, (value, reference)| text.replace(value, reference))
     }
 }
 
-/// A shorter value would be found where it is not meant; it hides nothing either.
+/// The minimum length of a value to replace: a shorter one would be found by chance, and hiding it protects nothing.
 const VALUE_MIN_BYTES: usize = 3;
-/// The same for a part of a value.
+/// The minimum length of a part of a value to replace.
 const PART_MIN_BYTES: usize = 6;
 
-/// Forms in which a value, or a part of it, comes into texts.
+/// Returns the forms in which a value, or a part of it, may occur in texts.
 fn forms(value: &str) -> BTreeSet<String> {
     let mut parts = BTreeSet::from([value.to_owned(), value.trim().to_owned()]);
     parts.extend(value.lines().map(str::trim).filter(|line| line.len() >= PART_MIN_BYTES).map(str::to_owned));
@@ -169,7 +169,7 @@ impl Providers {
     /// Resolves all references.
     ///
     /// # Errors
-    /// Key and reason of each that cannot be; no value is in them.
+    /// The key and the reason for each that cannot be resolved. No error contains a value.
     pub fn resolve(&self, settings: &BTreeMap<String, String>) -> Result<Resolved, Vec<(String, ReferenceError)>> {
         let (mut resolved, mut problems) = (Resolved::default(), Vec::new());
         for (key, value) in settings {
@@ -241,10 +241,11 @@ impl Providers {
     }
 }
 
-/// The file, if it lies in one of the folders, or is one of them, by its name and in truth: `..` counts in the name, and links
-/// are followed.
+/// Returns the real path of a file, if it is one of the allowed files or in one of the allowed folders, both by its
+/// name, with
+/// `..` resolved, and after following links.
 fn allowed(path: &Path, paths: &[PathBuf], setting: &'static str) -> Result<PathBuf, ProviderError> {
-    // One answer for all that lies elsewhere, whether it is there or not.
+    // All other paths get the same error, whether they exist or not.
     let refused = || ProviderError::PathNotAllowed { setting };
     let path = plain(path).ok_or_else(refused)?;
     let real_paths: Vec<PathBuf> = paths.iter().filter_map(|allowed| allowed.canonicalize().ok()).collect();
@@ -256,13 +257,13 @@ fn allowed(path: &Path, paths: &[PathBuf], setting: &'static str) -> Result<Path
     match path.canonicalize() {
         Ok(real) if lies_in(&real, &real_paths) => Ok(real),
         Ok(_) => Err(refused()),
-        // A link may lead elsewhere, to what is there or not.
+        // The target of a link may exist or not, which the error must not tell.
         Err(error) if leads_nowhere_else(&path, &real_paths) => Err(ProviderError::NotFound(error)),
         Err(_) => Err(refused()),
     }
 }
 
-/// An absolute path whose `.` and `..` are resolved by name.
+/// Returns an absolute path whose `.` and `..` are resolved by name.
 fn plain(path: &Path) -> Option<PathBuf> {
     let mut plain = PathBuf::new();
     for part in std::path::absolute(path).ok()?.components() {
@@ -274,7 +275,8 @@ fn plain(path: &Path) -> Option<PathBuf> {
     Some(plain)
 }
 
-/// Whether a path that cannot be followed to its end stays in the folders as far as it can, and no link is where it stops.
+/// Returns whether the existing part of a path that does not exist is within the folders, and its next part is not a
+/// link.
 fn leads_nowhere_else(path: &Path, real_paths: &[PathBuf]) -> bool {
     let mut stops = path;
     while let Some(above) = stops.parent() {

@@ -31,17 +31,17 @@ fn nothing_is_resolved_that_is_not_allowed() {
         folders: vec![inner.clone()],
     };
     assert!(reason(&some, "${env:PATH}").contains("not allowed"));
-    // Neither .. nor a link leads out.
+    // Neither `..` nor a link leads outside.
     for path in [format!("{}/../secrets.properties", inner.display()), inner.join("link").display().to_string()] {
         assert!(reason(&some, &format!("${{file:{path}:key}}")).contains("not allowed"), "{path}");
     }
     assert!(reason(&some, &format!("${{dir:{}:link}}", inner.display())).contains("not allowed"));
-    assert!(reason(&some, &format!("${{dir:{}:../secrets.properties}}", inner.display())).contains("name of a file"));
+    assert!(reason(&some, &format!("${{dir:{}:../secrets.properties}}", inner.display())).contains("a file name"));
     assert!(reason(&some, "${file:/no/such/file:key}").contains("not allowed"));
 }
 
 #[test]
-fn what_is_allowed_is_resolved_and_hidden_again() {
+fn allowed_references_are_resolved_and_their_values_hidden() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("secrets.properties"), "! x\nother=1\nkey = a long value\n").unwrap();
     std::fs::write(folder.path().join("token"), "from-a-folder\n").unwrap();
@@ -56,13 +56,13 @@ fn what_is_allowed_is_resolved_and_hidden_again() {
     assert_eq!(resolved.hide("it said: a long value, from-a-folder."), format!("it said: {file}, {dir}."));
     assert!(reason(&providers, &format!("${{file:{path}/secrets.properties:none}}")).contains("no such key"));
     assert!(reason(&providers, &format!("${{dir:{path}:none}}")).contains("cannot be read"));
-    // Text that is no reference stays.
+    // Text that is not a reference stays unchanged.
     let plain = settings(&[("kvs.streams.regex", "${x}[a-z]{2}$")]);
     assert_eq!(providers.resolve(&plain).unwrap().settings, plain);
 }
 
 #[test]
-fn what_only_looks_like_a_reference_is_never_taken_for_a_secret() {
+fn text_that_only_looks_like_a_reference_is_never_used_as_a_secret() {
     let providers = Providers { env: Some(Regex::new(".*").unwrap()), ..Providers::default() };
     for key in table::connector().filter(|known| known.strict_reference).map(|known| known.name) {
         for value in [
@@ -86,7 +86,7 @@ fn what_only_looks_like_a_reference_is_never_taken_for_a_secret() {
             assert!(providers.resolve(&settings(&[(key, value)])).is_ok(), "{value}");
         }
     }
-    // Elsewhere it is told, and taken.
+    // In other settings it is used as it is, with a note.
     let given = settings(&[
         ("topic", "${env:X}"),
         ("kvs.role.external.id", "${evn:X}"),
@@ -94,13 +94,13 @@ fn what_only_looks_like_a_reference_is_never_taken_for_a_secret() {
     ]);
     assert_eq!(
         notes(&given),
-        ["kvs.role.external.id: ${evn:…} is no reference and is taken as it stands; references are ${env:NAME}, \
+        ["kvs.role.external.id: ${evn:…} is not a reference and is used as it is; references are ${env:NAME}, \
          ${file:/path:key} and ${dir:/path:file}"]
     );
 }
 
 #[test]
-fn what_all_workers_have_to_agree_on_takes_no_reference() {
+fn settings_that_workers_must_agree_on_cannot_contain_references() {
     let providers = Providers { env: Some(Regex::new(".*").unwrap()), ..Providers::default() };
     for key in ["topic", "kvs.streams", "kvs.streams.prefix"] {
         let problems = providers.resolve(&settings(&[(key, "${env:PATH}")])).unwrap_err();
@@ -109,20 +109,20 @@ fn what_all_workers_have_to_agree_on_takes_no_reference() {
 }
 
 #[test]
-fn a_secret_in_the_clear_is_masked_and_the_mask_stands_for_it() {
+fn a_plain_secret_is_masked_and_the_mask_stands_for_it() {
     const KEY: &str = "kvs.credentials.secret.access.key";
     let stored = settings(&[(KEY, "clear"), ("kvs.proxy.url", "${env:PROXY}"), ("topic", "t")]);
     let shown = masked(&stored);
     assert_eq!(shown, settings(&[(KEY, MASK), ("kvs.proxy.url", "${env:PROXY}"), ("topic", "t")]));
     assert_eq!(unmasked(shown.clone(), Some(&stored)), stored);
     assert_eq!(unmasked(shown.clone(), None), shown);
-    // Half a reference is none.
+    // An incomplete reference is not one.
     assert_eq!(masked(&settings(&[(KEY, "clear${env:X}")]))[KEY], MASK);
 }
 
-/// Who may set a connector's settings learns nothing of files elsewhere: neither by `..`, nor by a link, nor by an error.
+/// A user who may set a connector's settings learns nothing about files elsewhere: not by `..`, a link or an error.
 #[test]
-fn what_lies_elsewhere_has_one_answer_whether_it_is_there_or_not() {
+fn all_other_paths_get_the_same_error_whether_they_exist_or_not() {
     let folder = tempfile::tempdir().unwrap();
     let (inner, outer) = (folder.path().join("inner"), folder.path().join("outer"));
     for one in [&inner, &outer] {
@@ -153,7 +153,7 @@ fn what_lies_elsewhere_has_one_answer_whether_it_is_there_or_not() {
     ] {
         assert_eq!(said(elsewhere), refused, "{elsewhere}");
     }
-    // What lies here is told of.
+    // Files that may be read are reported as missing.
     for here in ["not-there", "x/../not-there", "no-folder/not-there", "../inner/not-there"] {
         assert!(said(here).contains("cannot be read"), "{here}: {}", said(here));
     }
@@ -165,7 +165,7 @@ fn what_lies_elsewhere_has_one_answer_whether_it_is_there_or_not() {
 }
 
 #[test]
-fn what_others_say_is_hidden_in_the_forms_in_which_they_say_it() {
+fn values_in_texts_of_others_are_hidden_in_every_form() {
     let folder = tempfile::tempdir().unwrap();
     let providers = Providers { env: None, files: Vec::new(), folders: vec![folder.path().to_owned()] };
     let reference = format!("${{dir:{}:token}}", folder.path().display());

@@ -1,13 +1,13 @@
-//! Which setting an error of the service's client asks to change: the client does not know our settings' names.
+//! Names the setting to change for errors of the service's client, which does not know the names of settings.
 
 use kvs_client::{ConfigError, EndpointError, Error};
 
-/// Returns an error's text, with the setting to change where one decides.
+/// Returns an error's text, with the setting to change, if there is one.
 pub(crate) fn explain(error: &Error) -> String {
     match error {
         Error::Unparsable { .. } => format!(
-            "{error}. It is passed over, with a notification, if errors.tolerance is all and its number is known; else set \
-             the stream's offset behind it"
+            "{error}. It is skipped, with a notification, if errors.tolerance is all and its number is known; \
+             otherwise set the stream's offset beyond it"
         ),
         Error::PositionLost { .. } => {
             format!(
@@ -25,7 +25,7 @@ pub(crate) fn explain(error: &Error) -> String {
     }
 }
 
-/// Returns what is wrong with an endpoint, with the setting to change where one decides.
+/// Returns what is wrong with an endpoint, with the setting to change, if there is one.
 pub(crate) fn explain_endpoint(error: &EndpointError) -> String {
     match error {
         EndpointError::PlainHttp { .. } => format!("{error} (kvs.endpoint.plain.http)"),

@@ -3,7 +3,7 @@ use kvs_client::{ErrorClass, check_endpoint};
 use super::*;
 
 #[test]
-fn an_error_that_a_setting_decides_names_it() {
+fn errors_name_the_setting_to_change() {
     let stream = || "front-door".parse().unwrap();
     let number = || "7".parse().unwrap();
     for (error, setting) in [
@@ -14,7 +14,7 @@ fn an_error_that_a_setting_decides_names_it() {
         (check_endpoint("http://10.0.0.7:9100", false).unwrap_err().into(), "kvs.endpoint.plain.http"),
     ] {
         assert_eq!(error.class(), ErrorClass::Fatal);
-        assert!(!error.to_string().contains("kvs."), "the client does not know it: {error}");
+        assert!(!error.to_string().contains("kvs."), "the client does not know the setting: {error}");
         let explained = explain(&error);
         assert!(explained.starts_with(&error.to_string()) && explained.contains(setting), "{explained}");
     }

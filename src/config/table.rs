@@ -1,10 +1,9 @@
-//! The tables of settings, one for workers and one for connectors: what each setting is called, what it may be, its
-//! default, and what it is for.
+//! The tables of settings, one for workers and one for connectors: each setting's name, type, default and purpose.
 //!
-//! **Contract.** A setting stands here once. The readers ([`super::reader`]), the check of keys, docs/CONFIGURATION.md,
-//! `schemas/*.schema.json`, `GET /connector-plugins/{p}/config` and the command line's completions come from these entries.
-//! A setting that is read has an entry, for it is read by it; an entry that nobody reads does not get past the
-//! compiler's warning of what is never used.
+//! **Contract.** Each setting is defined here once. The readers ([`super::reader`]), the check of keys,
+//! docs/CONFIGURATION.md, `schemas/*.schema.json`, `GET /connector-plugins/{p}/config` and the command line's
+//! completions are derived from these entries. Reading a setting without an entry does not compile; for an entry that
+//! is never read the compiler warns of unused code.
 
 mod definition;
 pub mod key;
@@ -42,18 +41,18 @@ pub fn connector() -> impl Iterator<Item = &'static Definition> + Clone {
     CONNECTOR.into_iter().flatten()
 }
 
-/// Returns what is known of a worker's setting.
+/// Returns the definition of a worker's setting.
 pub fn of_worker(name: &str) -> Option<&'static Definition> {
     worker().find(|definition| definition.name == name)
 }
 
-/// Returns what is known of a connector's setting; any configuration of its topic is one.
+/// Returns the definition of a connector's setting, including any configuration of its topic.
 pub fn of_connector(name: &str) -> Option<&'static Definition> {
     let is_topics = name.len() > TOPIC_CONFIG.name.len() && name.starts_with(TOPIC_CONFIG.name);
     connector().find(|definition| definition.name == name).or_else(|| is_topics.then_some(&TOPIC_CONFIG))
 }
 
-/// What is known of any other configuration of the data topic; its name is what their keys begin with.
+/// The definition of all other configurations of the data topic; its name is the prefix of their keys.
 pub const TOPIC_CONFIG: Definition = connector::records::TOPIC_CONFIG;
 
 #[cfg(test)]

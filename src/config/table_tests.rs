@@ -20,13 +20,13 @@ fn names_are_unique_and_what_depends_on_a_setting_is_in_its_table() {
             }
         }
     }
-    // 33 of a worker and 49 of a connector are public since November 2026.
+    // Since November 2026, 33 settings of workers and 49 of connectors are public.
     assert!(worker().count() >= 33 && connector().count() >= 49);
 }
 
-/// Whoever reads one has never seen the project.
+/// Their readers have never seen the project.
 #[test]
-fn docs_are_one_to_four_sentences_that_stand_by_themselves() {
+fn docs_are_one_to_four_complete_sentences() {
     for definition in all() {
         let (name, doc) = (definition.name, definition.doc);
         let sentences = doc.matches(". ").count() + doc.matches(".\n").count() + 1;
@@ -65,9 +65,9 @@ fn defaults_are_values_that_their_settings_can_have() {
     }
 }
 
-/// A number that its field cannot hold would be refused, although the table has it.
+/// A number that its field cannot hold would be refused although the table allows it.
 #[test]
-fn both_ends_of_every_range_are_read_and_what_is_beyond_is_not() {
+fn both_ends_of_every_range_are_accepted_and_nothing_beyond() {
     let of_worker = |name: &str, value: i64| -> Vec<String> {
         let given = [("bootstrap.servers", "k:1".to_owned()), (name, value.to_string())];
         let given = given.map(|(key, value)| (key.to_owned(), value));
@@ -94,11 +94,11 @@ fn both_ends_of_every_range_are_read_and_what_is_beyond_is_not() {
             taken += usize::from(!said);
         }
     }
-    assert!(refused > 50 && taken > 50, "{refused} were refused, {taken} were taken");
+    assert!(refused > 50 && taken > 50, "{refused} were refused, {taken} were accepted");
 }
 
 #[test]
-fn secrets_and_what_all_workers_have_to_share_are_marked() {
+fn secrets_and_settings_shared_by_all_workers_are_marked() {
     let named = |is: fn(&Definition) -> bool| {
         connector().filter(|definition| is(definition)).map(|definition| definition.name).collect::<Vec<_>>()
     };

@@ -1,4 +1,4 @@
-//! A worker's settings in TOML: flat keys, however its tables have them.
+//! Reads a worker's settings from TOML into flat keys.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,11 @@ use figment::Figment;
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Value};
 
-/// The name under which the parser gives a date or a time.
+/// The key under which the parser returns a date or a time.
 const DATE: &str = "$__toml_private_datetime";
 
-/// Reads TOML: settings, and keys with what is wrong with them. `group.id = "x"` is a table in TOML; settings are flat.
+/// Reads TOML. Returns settings, and keys with what is wrong with them. `group.id = "x"` is a table in TOML, and a flat
+/// key here.
 pub(super) fn parse(text: &str) -> (BTreeMap<String, String>, Vec<(String, String)>) {
     let mut read = Flat::default();
     match Figment::from(Toml::string(text)).extract::<Dict>() {
@@ -51,16 +52,16 @@ impl Flat {
         }
     }
 
-    /// What is there is not shown: it may be a secret.
+    /// The value is not shown, because it may be a secret.
     fn is_no_value(&mut self, key: String, what: &str) {
-        let reason = format!("text, a number, true or false was expected, not {what}; write it in quotation marks");
+        let reason = format!("text, a number, true or false was expected, not {what}; put it in quotation marks");
         self.problems.push((key, reason));
     }
 
-    /// `"a.b" = 1` and `[a] b = 2` are two keys to TOML, and one here.
+    /// Adds a setting. `"a.b" = 1` and `[a] b = 2` are two keys in TOML, but the same setting.
     fn insert(&mut self, key: String, value: String) {
         if self.settings.insert(key.clone(), value).is_some() {
-            self.problems.push((key, "is given twice, with quotation marks and as part of a table".to_owned()));
+            self.problems.push((key, "is set twice, once in quotation marks and once as part of a table".to_owned()));
         }
     }
 }

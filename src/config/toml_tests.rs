@@ -1,11 +1,11 @@
 use super::*;
 
 #[test]
-fn a_key_that_stands_twice_in_two_spellings_is_refused() {
+fn a_duplicate_key_in_two_spellings_is_refused() {
     let (settings, problems) = parse("\"group.id\" = \"a\"\n[group]\nid = \"b\"\n");
     assert_eq!(settings.len(), 1);
     assert_eq!(problems.len(), 1, "{problems:?}");
-    assert!(problems[0].0 == "group.id" && problems[0].1.contains("given twice"), "{problems:?}");
+    assert!(problems[0].0 == "group.id" && problems[0].1.contains("set twice"), "{problems:?}");
     let (_, problems) = parse("\"a.b.c\" = 1\na.\"b.c\" = 1\n[a.b]\nc = 1\n");
     assert_eq!(problems.len(), 2, "{problems:?}");
     let (settings, problems) = parse("\"group.id\" = \"a\"\n[group]\n\"instance.id\" = \"b\"\n");
@@ -13,7 +13,7 @@ fn a_key_that_stands_twice_in_two_spellings_is_refused() {
 }
 
 #[test]
-fn what_is_neither_text_nor_number_is_told_in_tomls_words() {
+fn values_that_are_neither_text_nor_number_are_described_in_toml_terms() {
     let text = "a.date = 2024-05-01\na.time = 07:32:00\na.both = 1979-05-27T07:32:00Z\na.list = [\"very-secret\", 1]\n\
         a.number = 7\na.fraction = 1.5\na.yes = true\n";
     let (settings, problems) = parse(text);

@@ -1,4 +1,4 @@
-//! A worker's settings: defaults < file < environment < flags.
+//! A worker's settings: defaults < file < environment < command line.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::{Problem, connect_keys, environment, kafka_names, keys, librdkafka_ke
 use crate::kafka::settings::GroupProtocol;
 use crate::model::ShardCount;
 
-/// A worker's settings, checked.
+/// A worker's checked settings.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
     /// `bootstrap.servers`.
@@ -57,7 +57,7 @@ pub struct WorkerConfig {
     pub memory_budget_size_bytes: usize,
     /// `shutdown.timeout.ms`.
     pub shutdown_timeout: Duration,
-    /// For all clients of Kafka: `security.*`, `ssl.*`, `sasl.*`, `client.*`.
+    /// For all Kafka clients: `security.*`, `ssl.*`, `sasl.*`, `client.*`.
     pub common: BTreeMap<String, String>,
     /// `producer.*`.
     pub producer: BTreeMap<String, String>,
@@ -65,13 +65,13 @@ pub struct WorkerConfig {
     pub consumer: BTreeMap<String, String>,
     /// `admin.*`.
     pub admin: BTreeMap<String, String>,
-    /// Every setting that was given, with where.
+    /// The source of each setting that is set.
     places: BTreeMap<String, String>,
 }
 
 impl WorkerConfig {
-    /// Settings that were given for a kind of client, by what they begin with, or for all of them, and that pass by the
-    /// name that librdkafka knows them by: key and place.
+    /// Returns the settings for a kind of client (`prefix`), or for all kinds, whose librdkafka name passes: key and
+    /// source.
     pub fn given_for_client(&self, prefix: &str, passes: impl Fn(&str) -> bool) -> Vec<(&str, &str)> {
         let named = |key: &str| {
             let name = key.strip_prefix(prefix).or_else(|| keys::is_common_key(key).then_some(key));
@@ -82,16 +82,16 @@ impl WorkerConfig {
     }
 }
 
-/// Reads settings with the file they may come from and `KEY=VALUE` flags.
+/// Reads settings from an optional file, the environment and `KEY=VALUE` arguments.
 ///
 /// # Errors
-/// All problems there are.
+/// All problems.
 pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerConfig, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut settings = BTreeMap::new();
     let place = file.map_or("worker settings".to_owned(), |file| file.display().to_string());
     if let Some(file) = file {
-        // A file that cannot be read or parsed leaves nothing to look for in it: what it does not say is not missing.
+        // If the file cannot be read or parsed, nothing else is reported: settings in it would seem to be missing.
         read_file(file, &mut settings, &mut problems)?;
     }
     environment::read(&mut settings, std::env::vars_os(), &mut problems);
@@ -103,7 +103,7 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerCon
             problems.push(Problem::new(place, key, error.to_string()));
         } else if secrets::has_reference(value) {
             let reason = format!(
-                "references are for connectors' settings, and here one would be taken as it stands; give the value by the \
+                "references only work in connectors' settings, and would be used as they are here; set the value in the \
                  worker's environment, as {}",
                 environment::variable(key)
             );
@@ -117,7 +117,7 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerCon
     }
 }
 
-/// Reads the settings of a file. Values that are none are noted among `problems`.
+/// Reads the settings of a file. Keys whose values cannot be settings are added to `problems`.
 fn read_file(
     file: &Path,
     settings: &mut BTreeMap<String, (String, String)>,
@@ -146,7 +146,7 @@ fn read_file(
 }
 
 impl Reader<'_> {
-    /// Every field is read before one that is missing ends it, so that all problems are found.
+    /// Reads all fields, so that all problems are found, before a missing one ends the function.
     fn worker(mut self) -> Option<WorkerConfig> {
         let session_timeout = self.read(&table::SESSION_TIMEOUT);
         let bootstrap_servers = self.bootstrap_servers();
@@ -163,7 +163,7 @@ impl Reader<'_> {
         let mut topics = [&offsets_topic, &config_topic, &status_topic, &notifications_topic].map(Option::as_deref);
         topics.sort_unstable();
         if topics.windows(2).any(|pair| pair[0].is_some() && pair[0] == pair[1]) {
-            self.problem(&table::OFFSETS_TOPIC, "offsets, configs, status and notifications need a topic each");
+            self.problem(&table::OFFSETS_TOPIC, "offsets, configs, statuses and notifications need separate topics");
         }
         let shards = self.read(&table::OFFSETS_PARTITIONS);
         let replication = self.read(&table::OFFSETS_REPLICATION);
@@ -177,6 +177,7 @@ impl Reader<'_> {
         let transaction_max_duration = self.read(&table::TRANSACTION_MAX_DURATION);
         let memory_budget_size_bytes = self.read(&table::MEMORY_BUDGET);
         let shutdown_timeout = self.read(&table::SHUTDOWN_TIMEOUT);
+        self.check_tokens();
         self.check_clients(librdkafka_keys::Around {
             transaction_timeout_ms: millis(or_default(transaction_timeout, &table::TRANSACTION_TIMEOUT)),
             session_timeout_ms: millis(or_default(session_timeout, &table::SESSION_TIMEOUT)),
@@ -226,15 +227,29 @@ impl Reader<'_> {
         Some(Providers { env: env?, files: files?, folders: folders? })
     }
 
-    /// Settings of one kind of client by what they begin with, or of all of them where that is empty: by the names that
-    /// are used here, of those that mean the same.
+    /// Returns the settings of one kind of client, or, for the empty prefix, of all kinds, under canonical names.
     fn for_clients(&self, prefix: &str) -> BTreeMap<String, String> {
         let named = |key| client_setting(key).filter(|(found, _)| *found == prefix).map(|(_, name)| name);
         let found = self.all().filter_map(|(key, _, value)| Some((named(key)?, value)));
         found.map(|(name, value)| (librdkafka_keys::canonical(name).to_owned(), value.to_owned())).collect()
     }
 
-    /// What may be set of Kafka's clients, and not under two names.
+    /// Refuses OAUTHBEARER without tokens: Kafka's client would wait for one for ever.
+    fn check_tokens(&mut self) {
+        let protocol = self.raw("security.protocol").unwrap_or_default().to_ascii_lowercase();
+        let given = ["sasl.mechanism", "sasl.mechanisms"]
+            .into_iter()
+            .find(|key| self.raw(key).is_some_and(|mechanism| mechanism.eq_ignore_ascii_case("OAUTHBEARER")));
+        let has_tokens = ["producer.", "consumer.", "admin."].into_iter().all(|kind| {
+            let unsigned = self.raw(&format!("{kind}enable.sasl.oauthbearer.unsecure.jwt"));
+            unsigned.is_some_and(|value| ["true", "t", "1"].iter().any(|yes| yes.eq_ignore_ascii_case(value)))
+        });
+        if let Some(key) = given.filter(|_| protocol.starts_with("sasl") && !has_tokens) {
+            self.problem_at(key, librdkafka_keys::NO_TOKENS);
+        }
+    }
+
+    /// Checks that the settings of Kafka's clients may be set, and are not set under two names.
     fn check_clients(&mut self, around: librdkafka_keys::Around) {
         let mut known: BTreeMap<(&str, &str), &str> = BTreeMap::new();
         let given: Vec<_> = self.all().collect();
@@ -242,7 +257,7 @@ impl Reader<'_> {
             let Some((prefix, name)) = client_setting(key) else { continue };
             let wrong = match name {
                 "client.id" => kafka_names::check_client_name(value).err().map(|error| error.to_string()),
-                // The clients are in C, where a text ends there.
+                // The clients are written in C, where a NUL ends a text.
                 _ if value.contains('\0') => Some(ValueError::Nul.to_string()),
                 _ => librdkafka_keys::check(name, value, around).err().map(|error| error.to_string()),
             };
@@ -250,13 +265,14 @@ impl Reader<'_> {
                 self.problem_at(key, reason);
             }
             if let Some(other) = known.insert((prefix, librdkafka_keys::canonical(name)), key) {
-                self.problem_at(key, format!("is another name of {other}, which is given, too"));
+                self.problem_at(key, format!("is another name of {other}, which is also set"));
             }
         }
     }
 }
 
-/// What other settings are held against where this one is wrong: their problems are said at once, too.
+/// Returns a value, or the default if it is wrong, to check other settings against it, so that their problems are
+/// reported, too.
 fn or_default<T: Default>(value: Option<T>, key: &Key<T>) -> T {
     value.or_else(|| key.default_value()).unwrap_or_default()
 }
@@ -265,9 +281,9 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A setting of Kafka's clients: for which, by what it begins with, and its name.
+/// Splits a key for Kafka's clients into the prefix of its kind of client and its name.
 fn client_setting(key: &str) -> Option<(&str, &str)> {
-    // What Connect has under such a name is judged as Connect's.
+    // A name that Kafka Connect has, too, is checked as Kafka Connect's.
     if !keys::is_client_key(key) || connect_keys::check(connect_keys::WORKER, key, "").is_some() {
         return None;
     }

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 #[test]
-fn what_would_reach_no_kafka_is_refused_by_its_key() {
+fn settings_that_could_not_reach_kafka_are_refused_with_their_key() {
     let load = |settings: &[(&str, &str)]| {
         let servers = ("bootstrap.servers".to_owned(), "k:9092".to_owned());
         let given = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
@@ -25,5 +25,23 @@ fn what_would_reach_no_kafka_is_refused_by_its_key() {
         let problems = load(&[(key, value)]).unwrap_err();
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(problems[0].key == key && problems[0].reason.len() < 400, "{problems:?}");
+    }
+}
+
+#[test]
+fn oauthbearer_without_tokens_is_refused_for_its_clients_would_wait_for_ever() {
+    let load = |settings: &[(&str, &str)]| {
+        let base =
+            [("bootstrap.servers", "k:9092"), ("security.protocol", "SASL_SSL"), ("sasl.mechanism", "OAUTHBEARER")];
+        let given = base.iter().chain(settings).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        super::load(None, &given.collect::<Vec<_>>())
+    };
+    let unsigned = ["producer", "consumer", "admin"].map(|kind| format!("{kind}.enable.sasl.oauthbearer.unsecure.jwt"));
+    let unsigned: Vec<(&str, &str)> = unsigned.iter().map(|key| (key.as_str(), "true")).collect();
+    assert!(load(&unsigned).is_ok());
+    for settings in [&[][..], &unsigned[..2]] {
+        let problems = load(settings).unwrap_err();
+        assert!(problems.len() == 1 && problems[0].key == "sasl.mechanism", "{problems:?}");
+        assert!(problems[0].reason.contains("SCRAM-SHA-512"), "{problems:?}");
     }
 }

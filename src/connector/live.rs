@@ -128,8 +128,9 @@ impl LiveStreams {
     fn spawn(&self, running: &mut Running, plan: &Arc<StreamPlan>) {
         self.states.begin(&plan.key, running.start.lease_epoch);
         let StartContext { unreadable, refused, .. } = &running.start;
-        if let Some(reason) = refused.as_ref().or_else(|| unreadable.get(&*plan.key)) {
-            self.states.fail(&plan.key, reason.clone(), Restart::ByHand);
+        let unreadable = || unreadable.get(&*plan.key).map(ToString::to_string);
+        if let Some(reason) = refused.as_ref().map(ToString::to_string).or_else(unreadable) {
+            self.states.fail(&plan.key, reason, Restart::ByHand);
         }
         let cancel = running.all.child_token();
         if let Some(before) = running.tasks.insert((*plan.key).clone(), cancel.clone()) {
@@ -234,15 +235,15 @@ async fn adopt(plan: &StreamPlan, positions: &SharedPositions, states: &StreamSt
     loop {
         match plan.context.earlier.position_of(&plan.key, positions.get(&plan.key).is_some()).await {
             Ok(None) => return true,
-            Ok(Some(place)) => {
-                positions.adopt(&plan.key, place);
+            Ok(Some(offset)) => {
+                positions.adopt(&plan.key, offset);
                 return true;
             }
-            Err(EarlierPositionError::Unreadable(reason)) => {
-                states.fail(&plan.key, reason, Restart::ByHand);
+            Err(EarlierPositionError::Unreadable(record)) => {
+                states.fail(&plan.key, record.to_string(), Restart::ByHand);
                 return false;
             }
-            Err(error @ EarlierPositionError::Unavailable(_)) => {
+            Err(error @ (EarlierPositionError::Shard { .. } | EarlierPositionError::StillPublished { .. })) => {
                 let reason = error.to_string();
                 tracing::warn!(connector = %plan.key.connector, stream = %plan.stream, reason, "trying again");
                 states.set(&plan.key, StreamState::Retrying { reason });

@@ -3,8 +3,11 @@
 //! **Contract.** Offsets are altered only while their connector is STOPPED, each shard's under the shard's own fence,
 //! in one transaction with the config offset at which it was STOPPED, which is determined under that fence. The shard's owner
 //! loses it, is told by the config log, acquires the shard again, and pulls nothing until that config offset has been applied
-//! there ([`crate::shard::ConfigGate`]). Every offset is checked before the first one is written.
+//! there ([`crate::shard::ConfigGate`]). Every offset is checked before the first one is written. A connector whose own topic has
+//! lost its offsets continues when those of all its streams have been set or reset: this begins the topic again for it, and for
+//! no other connector ([`change::begin_again`]).
 
+mod lost;
 mod named;
 mod shards;
 mod topic;
@@ -15,17 +18,41 @@ use std::sync::Arc;
 use super::changes::Changes;
 use super::error::{OffsetsError, OperationError};
 use super::turns::{self, Turn, Turns};
-use crate::cluster::{AlteredShards, ChangeError, ConfigLog, ConnectorEntry, Refusal, change};
+use crate::cluster::change::Extent;
+use crate::cluster::{AlteredShards, ChangeError, ConfigLog, ConnectorEntry, OffsetsHome, Refusal, change};
 use crate::config::WorkerConfig;
 use crate::config::connector::{StreamsConfig, streams_of};
 use crate::kafka::KafkaLog;
-use crate::model::Contract;
+use crate::model::{Contract, OffsetKey};
 use crate::shard::ConfigOffset;
 use crate::supervision::{self, Part};
 
+pub(super) use lost::{Lost, current_streams, expect_all};
 pub(super) use shards::EditedShards;
-pub use shards::{Alterations, Offsets, UnreadableOffset};
+pub use shards::{Alterations, Offsets};
 use topic::OwnTopics;
+
+/// An alteration of a connector's offsets.
+pub(super) struct Alteration {
+    /// The connector.
+    pub(super) entry: ConnectorEntry,
+    /// Where its offsets are.
+    pub(super) home: OffsetsHome,
+    /// The shards of that topic.
+    pub(super) shards: EditedShards,
+    /// What they have lost.
+    pub(super) lost: Lost,
+    /// The offsets to set.
+    pub(super) offsets: Alterations,
+}
+
+impl Alteration {
+    /// Returns whether an offset of a stream may have been lost.
+    pub(super) fn may_have_lost(&self, connector: &str, stream: &str) -> bool {
+        let key = OffsetKey::of_stream(connector, stream);
+        self.lost.has_lost(self.shards.count.shard_of(&key.to_bytes()))
+    }
+}
 
 /// Reads and alters offsets in the shards of the offsets topics.
 pub(super) struct OffsetsEditor {
@@ -88,19 +115,26 @@ impl OffsetsEditor {
         Err(OperationError::from(Refusal::Invalid(named::refusal(name, &streams, foreign, &known))).into())
     }
 
-    pub(super) async fn alter(
-        &self,
-        turn: Turn,
-        topic: Option<String>,
-        name: &str,
-        offsets: Alterations,
-    ) -> Result<(), OffsetsError> {
-        let shards = self.shards_of(topic.as_ref()).await?;
+    /// Returns what the shards of a topic have lost.
+    pub(super) async fn lost(&self, shards: &EditedShards, home: &OffsetsHome) -> Result<Lost, OffsetsError> {
+        let turn = self.readings.turn().await?;
+        let (shards, is_marked) = (shards.clone(), home.lost);
+        let read = turns::within(turn, move || shards.lost(is_marked).map_err(|failure| shards.failed(failure, 0)));
+        Ok(read.await?)
+    }
+
+    pub(super) async fn alter(&self, turn: Turn, name: &str, alteration: Alteration) -> Result<(), OffsetsError> {
+        let Alteration { home, shards, lost, offsets, .. } = alteration;
+        let extent = if lost.is_all() { Extent::All } else { Extent::Some };
+        if let (Lost::Topic, Some(topic)) = (&lost, home.topic.clone()) {
+            let of = name.to_owned();
+            self.changes.make(move |view| change::begin_again(view, &of, &topic)).await?;
+        }
         let (name, configs) = (name.to_owned(), Arc::clone(self.changes.log()));
         let altered = turns::within(turn, move || {
             let mut done = Vec::new();
-            let stopped = || stopped_at(&configs, &name, topic.as_deref());
-            let altered = match shards.alter(&name, offsets, stopped, &mut done) {
+            let stopped = || stopped_at(&configs, &name, home.topic.as_deref());
+            let altered = match shards.alter(&name, offsets, extent, stopped, &mut done) {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => Err(OffsetsError::ChangedMeanwhile {
                     connector: name.clone(),
@@ -109,12 +143,13 @@ impl OffsetsEditor {
                 }),
                 Err(failure) => Err(shards.failed(failure, done.len()).into()),
             };
+            let extent = if altered.is_ok() { extent } else { Extent::Some };
             // The owners are told to acquire these shards again: one that has nothing to write would not notice.
             let told = match done.is_empty() {
                 true => Ok(((), 0)),
                 false => {
                     let done = AlteredShards { topic: shards.topic, shards: done };
-                    configs.change(|view| change::altered(view, &name, &done))
+                    configs.change(|view| change::altered(view, &name, &done, extent))
                 }
             };
             (altered, told)
@@ -124,11 +159,15 @@ impl OffsetsEditor {
         told.map(|_| ()).map_err(|error| OperationError::from(error).into())
     }
 
-    /// Refuses a connector that is not STOPPED, or whose offsets are not in this topic.
-    pub(super) async fn check_stopped(&self, name: &str, topic: Option<&String>) -> Result<(), OffsetsError> {
-        let (configs, name, topic) = (Arc::clone(self.changes.log()), name.to_owned(), topic.cloned());
-        let checked = supervision::blocking(Part::Request, move || stopped_at(&configs, &name, topic.as_deref()));
-        Ok(checked.await.map(drop).map_err(OperationError::from)?)
+    /// Refuses a connector that is not STOPPED.
+    pub(super) async fn check_stopped(&self, name: &str) -> Result<(), OffsetsError> {
+        let (configs, name) = (Arc::clone(self.changes.log()), name.to_owned());
+        let checked = supervision::blocking(Part::Request, move || {
+            let view = configs.current()?;
+            configs.check_contract(&view)?;
+            Ok::<_, ChangeError>(change::stopped(&view, &name)?)
+        });
+        Ok(checked.await.map_err(OperationError::from)?)
     }
 }
 

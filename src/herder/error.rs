@@ -4,8 +4,9 @@ use rdkafka::error::KafkaError;
 
 use crate::cluster::{ChangeError, Refusal};
 use crate::kafka::TopicError;
-use crate::kafka::storage_topics::StorageTopicError;
-use crate::model::{LogError, ShardId};
+use crate::kafka::storage_topics::{MissingOffsetsTopic, StorageTopicError};
+use crate::model::{LogError, LogErrorKind, ShardId};
+use crate::shard::beginning::AgreedError;
 use crate::shard::moving::MoveError;
 use crate::shard::recover::RecoverError;
 
@@ -16,8 +17,11 @@ pub enum OperationError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// This worker has not joined its group yet, and cannot serve requests for it.
-    #[error("Worker is still starting up.")]
-    Starting,
+    #[error("Worker is still starting up.{}", reason.as_ref().map(|reason| format!(" {reason}")).unwrap_or_default())]
+    Starting {
+        /// What it waits for, if that is known.
+        reason: Option<String>,
+    },
     /// The queue for this kind of work is full on this worker.
     #[error("{waiting} {what} are waiting on this worker, which is the maximum; try again in a moment")]
     TooManyWaiting {
@@ -49,7 +53,7 @@ impl OperationError {
             Self::Refused(_) => false,
             Self::Log(error) => !error.kind.needs_a_grant(),
             Self::OffsetsMove(error) => error.is_temporary(),
-            Self::Starting | Self::TooManyWaiting { .. } | Self::NoTurn { .. } => true,
+            Self::Starting { .. } | Self::TooManyWaiting { .. } | Self::NoTurn { .. } => true,
         }
     }
 }
@@ -95,7 +99,12 @@ impl OffsetsError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Operation(error) => error.is_temporary(),
-            Self::Move(MoveError::Lost { .. } | MoveError::Unreadable { .. } | MoveError::Foreign { .. }) => false,
+            Self::Move(
+                MoveError::Lost { .. }
+                | MoveError::Emptied { .. }
+                | MoveError::Unreadable { .. }
+                | MoveError::Foreign { .. },
+            ) => false,
             // Another group's topic, or one with another number of partitions, stays so.
             Self::Move(MoveError::Shard { source, .. }) => !matches!(**source, RecoverError::Contract(_)),
             Self::ChangedMeanwhile { source, .. } => source.is_temporary(),
@@ -126,13 +135,15 @@ pub enum OffsetsTopicError {
     #[error("Kafka's client rejects the settings: {0}")]
     Client(#[from] KafkaError),
     /// The topic does not exist, and connectors have their offsets in it.
-    #[error(
-        "topic {topic} (offsets.storage.topic): it no longer exists, and the positions of the streams are lost with it: \
-         restore it; or delete the connector and create it again with another topic, and its streams start over"
-    )]
-    Missing {
+    #[error(transparent)]
+    Missing(#[from] MissingOffsetsTopic),
+    /// The number of the topic's shards is not known, or there are fewer partitions.
+    #[error("topic {topic} (offsets.storage.topic): {source}")]
+    NotAgreed {
         /// The topic.
         topic: String,
+        /// Why.
+        source: Box<AgreedError>,
     },
     /// The topic cannot be looked up or created, or is not compacted.
     #[error(transparent)]
@@ -146,9 +157,24 @@ impl From<TopicError> for OffsetsTopicError {
 }
 
 impl OffsetsTopicError {
+    /// Returns whether what was in the topic is gone: it does not exist, or is another topic by now.
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Missing { .. } => true,
+            Self::NotAgreed { source, .. } => !matches!(**source, AgreedError::Log(_)),
+            Self::Client(_) | Self::Storage(_) => false,
+        }
+    }
+
     /// Returns whether trying again later may help.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Storage(StorageTopicError::Topic(TopicError::Kafka { .. })))
+        match self {
+            Self::Storage(StorageTopicError::Topic(TopicError::Kafka { .. })) => true,
+            Self::NotAgreed { source, .. } => {
+                matches!(&**source, AgreedError::Log(error) if error.kind != LogErrorKind::NotAuthorized)
+            }
+            _ => false,
+        }
     }
 }
 

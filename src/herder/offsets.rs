@@ -3,9 +3,10 @@
 mod moving;
 
 use super::Herder;
-use super::editor::{Alterations, Offsets};
+use super::editor::{self, Alteration, Alterations, Offsets};
 use super::error::{OffsetsError, OperationError};
-use crate::cluster::change;
+use super::turns::Turn;
+use crate::cluster::{OffsetsHome, change};
 
 impl Herder {
     /// Returns the offsets of a connector's current and former streams.
@@ -14,22 +15,25 @@ impl Herder {
     /// `NotFound` when there is no such connector; when a shard cannot be read.
     pub async fn offsets(&self, name: &str) -> Result<Offsets, OffsetsError> {
         self.connector(name)?;
-        let topic = self.offsets_topic(name)?;
-        self.offsets.read(topic.as_ref(), name).await
+        let home = self.offsets_home(name)?;
+        self.offsets.read(home.topic.as_ref(), name).await
     }
 
     /// Sets offsets of a connector's streams.
     ///
     /// # Errors
-    /// `NotStopped` when the connector is not STOPPED, `Invalid` when a stream does not belong to it and has no offset;
-    /// when a shard cannot be written.
+    /// `NotStopped` when the connector is not STOPPED, `Invalid` when a stream does not belong to it and has no offset, or
+    /// when all offsets were lost and not all streams are given; when a shard cannot be written.
     pub async fn alter_offsets(&self, name: &str, offsets: Alterations) -> Result<(), OffsetsError> {
-        let turn = self.offsets.alterations.turn().await?;
-        self.connector(name)?;
-        let topic = self.offsets_topic(name)?;
-        self.offsets.check_stopped(name, topic.as_ref()).await?;
-        self.offsets.check_named(topic.as_ref(), name, &self.connector(name)?, &offsets).await?;
-        self.offsets.alter(turn, topic, name, offsets).await
+        let (turn, mut alteration) = self.alteration(name).await?;
+        let Alteration { entry, home, lost, .. } = &alteration;
+        let topic = home.topic.as_ref();
+        if let (true, Some(topic)) = (lost.is_all(), topic) {
+            editor::expect_all(name, topic, entry, &offsets)?;
+        }
+        self.offsets.check_named(topic, name, entry, &offsets).await?;
+        alteration.offsets = offsets;
+        self.offsets.alter(turn, name, alteration).await
     }
 
     /// Deletes the offsets of all streams of a connector.
@@ -37,16 +41,32 @@ impl Herder {
     /// # Errors
     /// `NotStopped` when the connector is not STOPPED; when a shard cannot be written.
     pub async fn reset_offsets(&self, name: &str) -> Result<(), OffsetsError> {
-        let turn = self.offsets.alterations.turn().await?;
-        self.connector(name)?;
-        let topic = self.offsets_topic(name)?;
-        self.offsets.check_stopped(name, topic.as_ref()).await?;
-        let offsets = self.offsets.read(topic.as_ref(), name).await?.into_keys().map(|stream| (stream, None)).collect();
-        self.offsets.alter(turn, topic, name, offsets).await
+        let (turn, mut alteration) = self.alteration(name).await?;
+        let known = self.offsets.read(alteration.home.topic.as_ref(), name).await?.into_keys();
+        // Streams whose offsets were lost are reset, too, so that they start over.
+        let lost = editor::current_streams(&alteration.entry).into_iter();
+        let lost = lost.filter(|stream| alteration.may_have_lost(name, stream));
+        alteration.offsets = known.chain(lost).map(|stream| (stream, None)).collect();
+        self.offsets.alter(turn, name, alteration).await
     }
 
-    /// Returns the topic that contains a connector's offsets; `None`: the worker's.
-    fn offsets_topic(&self, name: &str) -> Result<Option<String>, OperationError> {
-        Ok(change::offsets_home(&*self.view()?, name)?.topic)
+    /// Returns what an alteration of a connector's offsets begins with, and its turn.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such connector, `NotStopped` when it is not STOPPED; when its topic cannot be read.
+    async fn alteration(&self, name: &str) -> Result<(Turn, Alteration), OffsetsError> {
+        let turn = self.offsets.alterations.turn().await?;
+        self.connector(name)?;
+        self.offsets.check_stopped(name).await?;
+        // This worker has read everything that was in the config log then.
+        let (entry, home) = (self.connector(name)?, self.offsets_home(name)?);
+        let shards = self.offsets.shards_of(home.topic.as_ref()).await?;
+        let lost = self.offsets.lost(&shards, &home).await?;
+        Ok((turn, Alteration { entry, home, shards, lost, offsets: Alterations::new() }))
+    }
+
+    /// Returns where a connector's offsets are.
+    fn offsets_home(&self, name: &str) -> Result<OffsetsHome, OperationError> {
+        Ok(change::offsets_home(&*self.view()?, name)?)
     }
 }

@@ -13,6 +13,8 @@ pub(crate) enum Phase {
     Starting {
         /// The id of the Kafka cluster, once Kafka has responded.
         cluster_id: Option<String>,
+        /// What the worker waits for, if that takes long.
+        waiting: Option<String>,
     },
     /// The worker has read both logs and joins its group. It has had no assignment yet, not even an empty one.
     Joining(Arc<dyn Member>),
@@ -26,7 +28,7 @@ impl Phase {
     /// Returns the id of the Kafka cluster, once it is known.
     pub(crate) fn cluster_id(&self) -> Option<&str> {
         match self {
-            Self::Starting { cluster_id } => cluster_id.as_deref(),
+            Self::Starting { cluster_id, .. } => cluster_id.as_deref(),
             Self::Joining(member) | Self::Running(member) | Self::Stopping(member) => member.cluster_id(),
         }
     }
@@ -41,6 +43,22 @@ impl Phase {
         match self {
             Self::Starting { .. } => None,
             Self::Joining(member) | Self::Running(member) | Self::Stopping(member) => Some(member),
+        }
+    }
+
+    /// Returns what keeps the worker from becoming a member of its group, if that is known.
+    pub(crate) fn waits_for(&self) -> Option<String> {
+        match self {
+            Self::Starting { waiting, .. } => waiting.clone(),
+            Self::Joining(member) => member.apart(),
+            Self::Running(_) | Self::Stopping(_) => None,
+        }
+    }
+
+    /// Notes what a starting worker waits for.
+    pub(crate) fn wait_for(&mut self, what: Option<String>) {
+        if let Self::Starting { waiting, .. } = self {
+            *waiting = what;
         }
     }
 

@@ -28,7 +28,9 @@ impl Member for Nobody {
 
 #[test]
 fn a_phase_is_followed_by_the_next_one_and_never_by_an_earlier_one() {
-    let mut phase = Phase::Starting { cluster_id: None };
+    let mut phase = Phase::Starting { cluster_id: None, waiting: None };
+    phase.wait_for(Some("Kafka".to_owned()));
+    assert_eq!(phase.waits_for().as_deref(), Some("Kafka"));
     // There is nothing to stop yet, and no group has been joined.
     phase.stop();
     assert!(!phase.joined() && matches!(phase, Phase::Starting { .. }) && phase.cluster_id().is_none());

@@ -48,8 +48,14 @@ impl Herder {
         let entry = self.connector(name)?;
         Ok(self.statuses.look(|statuses| {
             let now = Instant::now();
+            let apart = (!statuses.is_alive(&self.worker_id, now)).then(|| self.apart());
             let status = |key: &StatusKey| {
                 let mut status = statuses.get(key, now);
+                if status.state == ReportedState::Unassigned
+                    && let Some(apart) = &apart
+                {
+                    status.trace = Some(apart.clone());
+                }
                 if status.reporter.worker_id.is_empty() {
                     status.reporter.worker_id.clone_from(&self.worker_id);
                 }

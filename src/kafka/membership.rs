@@ -7,6 +7,8 @@
 //! consumer joins; unless another worker uses this one's `group.instance.id`, which ends this worker
 //! ([`GroupListener::ended`]).
 
+mod acceptance;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +21,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::{ClientContext, TopicPartitionList};
 
+use acceptance::{Acceptance, COORDINATOR};
+
 use super::claim::Claim;
 use super::context;
 use super::error::{needing, to_log_error};
@@ -27,8 +31,6 @@ use super::subscription::Subscription;
 use crate::model::{LogError, LogErrorKind, ShardId, TopicShard};
 use crate::supervision::{Panicked, Part, catch, fault_point};
 
-/// The name of the group's coordinator in the statistics of Kafka's client.
-const COORDINATOR: &str = "GroupCoordinator";
 /// The default session timeout of a group with `group.protocol=consumer`, which the broker or the group may override.
 const BROKERS_SESSION: Duration = Duration::from_secs(45);
 /// The longest pause before a new consumer joins.
@@ -95,6 +97,8 @@ struct Member {
     /// The number of responses from the coordinator; `heard` is the time of the last one.
     responses: u64,
     heard: Instant,
+    /// Whether the group has accepted the member, as far as heartbeats show.
+    acceptance: Acceptance,
 }
 
 struct GroupContext<L> {
@@ -109,8 +113,13 @@ struct GroupContext<L> {
 
 impl<L> GroupContext<L> {
     fn new(settings: &KafkaSettings, listener: Arc<L>) -> Self {
-        let member =
-            Member { held: BTreeSet::new(), assignment: Assignment::None, responses: 0, heard: Instant::now() };
+        let member = Member {
+            held: BTreeSet::new(),
+            assignment: Assignment::None,
+            responses: 0,
+            heard: Instant::now(),
+            acceptance: Acceptance::new(settings.group_protocol),
+        };
         let claim = settings.claim.clone().map(|claim| (claim, settings.offsets_topic.clone()));
         Self { listener, grant: grant(settings), member: Mutex::new(member), retired: AtomicBool::new(false), claim }
     }
@@ -118,6 +127,16 @@ impl<L> GroupContext<L> {
     fn lock(&self) -> MutexGuard<'_, Member> {
         // Nothing panics while the lock is held, and fields are changed one by one.
         self.member.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether the group has accepted the member since the last call, and assigned it no shards.
+    fn has_joined_without_shards(&self) -> bool {
+        let mut member = self.lock();
+        let has_joined = member.assignment != Assignment::InForce && member.acceptance.is_certain();
+        if has_joined {
+            member.assignment = Assignment::InForce;
+        }
+        has_joined
     }
 }
 
@@ -147,6 +166,7 @@ impl<L: GroupListener> ClientContext for GroupContext<L> {
         if let Some(responses) = responses.filter(|&responses| responses != member.responses) {
             (member.responses, member.heard) = (responses, Instant::now());
         }
+        member.acceptance.hear(&statistics);
     }
 }
 
@@ -163,6 +183,7 @@ impl<L: GroupListener> ConsumerContext for GroupContext<L> {
             member.held.retain(|shard| !revoked.contains(shard));
             if lost {
                 member.assignment = Assignment::Lost;
+                member.acceptance.doubt();
             }
         }
     }
@@ -373,12 +394,17 @@ impl<L: GroupListener> Joining<L> {
                 Some(Ok(_)) | None => {}
                 Some(Err(error)) => {
                     let error = needing(to_log_error("staying in the group", &error), &grant);
+                    consumer.context().lock().acceptance.doubt();
                     self.listener.trouble(Some(&error));
                     troubled = Some(Instant::now());
                 }
             }
             if let Some((code, reason)) = consumer.client().fatal_error() {
                 return ConsumerEnd::Fatal(code, reason);
+            }
+            if !stopping && consumer.context().has_joined_without_shards() {
+                self.listener.trouble(None);
+                self.listener.assigned(&[]);
             }
             let (silent, holds) = {
                 let member = consumer.context().lock();

@@ -59,6 +59,17 @@ pub enum StorageTopicError {
     },
 }
 
+/// A topic in which connectors have their offsets, and which does not exist.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "topic {topic} (offsets.storage.topic): it no longer exists, and the positions of the streams are lost with it: \
+     restore it; or delete the connector and create it again with another topic, and its streams start over"
+)]
+pub struct MissingOffsetsTopic {
+    /// The name of the topic.
+    pub topic: String,
+}
+
 /// Returns a message that a storage topic is not compacted.
 pub fn not_compacted(name: &str, policy: &str, loses: &str) -> String {
     format!("topic {name}: its cleanup.policy is {policy:?} and must be {COMPACTED:?}, or {loses}")

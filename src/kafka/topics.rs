@@ -12,6 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::context::LogContext;
+use super::failure::{FailureContext, Unreachable, last_failure};
 use super::settings::KafkaSettings;
 use crate::supervision::{Part, blocking};
 pub use plan::{PlanSettings, TopicPlan};
@@ -92,7 +93,7 @@ pub struct Topics {
     /// Replaced when it has waited in vain: it keeps asking the broker that was the last known controller, for minutes
     /// after that broker is gone.
     admin: Mutex<Arc<AdminClient<LogContext>>>,
-    metadata: Arc<BaseConsumer<LogContext>>,
+    metadata: Arc<BaseConsumer<FailureContext>>,
 }
 
 impl Topics {
@@ -102,7 +103,7 @@ impl Topics {
     /// When librdkafka rejects the settings.
     pub fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
         let config = settings.admin_config();
-        let metadata = Arc::new(config.create_with_context(LogContext)?);
+        let metadata = Arc::new(config.create_with_context(FailureContext::default())?);
         let admin = Mutex::new(Arc::new(config.create_with_context(LogContext)?));
         Ok(Self { settings: settings.clone(), admin, metadata })
     }
@@ -125,10 +126,14 @@ impl Topics {
     /// Checks that the cluster responds.
     ///
     /// # Errors
-    /// The client's error if it does not.
-    pub async fn reach(&self, timeout: Duration) -> Result<(), KafkaError> {
+    /// The client's error if it does not, with the reason for which the last connection failed.
+    pub async fn reach(&self, timeout: Duration) -> Result<(), Unreachable> {
         let metadata = Arc::clone(&self.metadata);
-        blocking(Part::Topics, move || metadata.fetch_metadata(Some(NO_TOPIC), timeout)).await.map(|_| ())
+        let ask = move || {
+            let reached = metadata.fetch_metadata(Some(NO_TOPIC), timeout);
+            reached.map(|_| ()).map_err(|error| Unreachable { error, reason: last_failure(&metadata) })
+        };
+        blocking(Part::Topics, ask).await
     }
 
     /// Returns the cluster's id, if the cluster reports one.

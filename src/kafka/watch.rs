@@ -1,9 +1,10 @@
 //! Detects topics that were deleted, recreated or truncated.
 //!
 //! **Contract.** A topic that was deleted, recreated or truncated is recognised by what every broker returns: whether
-//! the topic exists, how many partitions it has, where they end, and which record is the first. Compaction removes
-//! records but moves none; so a first record before the known one, or a different one at its offset, belongs to another
-//! topic. A request that fails is no trouble.
+//! the topic exists, how many partitions it has, where they begin and end, and which record is the first. Compaction
+//! removes records but moves none, nor a partition's first offset; so a first record before the known one, or a different
+//! one at its offset, belongs to another topic, and a partition that begins later than it did has had records deleted. A
+//! request that fails is no trouble.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -18,6 +19,9 @@ use super::settings::KafkaSettings;
 use crate::model::LogError;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// The number of consecutive looks that must find that a partition begins later than it did: a broker that has just
+/// started may return anything.
+const DELETED_SEEN_MIN: u32 = 3;
 /// How long to wait for a partition's first record.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -59,6 +63,26 @@ pub enum TopicTrouble {
     },
 }
 
+/// A partition whose records were deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("partition {partition} began at offset {was} and begins at {now}: records were deleted")]
+pub struct Deleted {
+    /// The partition.
+    pub partition: i32,
+    /// The previous first offset.
+    pub was: i64,
+    /// The current one.
+    pub now: i64,
+}
+
+/// The first offset of a partition.
+#[derive(Debug)]
+struct Start {
+    known: i64,
+    /// The offset found by the last look, if later, and the number of consecutive looks that found a later one.
+    later: Option<(i64, u32)>,
+}
+
 /// The first record of a partition: its offset and timestamp.
 type First = (i64, Option<i64>);
 
@@ -66,6 +90,7 @@ type First = (i64, Option<i64>);
 #[derive(Debug, Default)]
 struct Known {
     partitions: i32,
+    starts: HashMap<i32, Start>,
     ends: HashMap<i32, i64>,
     firsts: HashMap<i32, First>,
 }
@@ -86,6 +111,26 @@ impl Known {
         }
         *known = now;
         Ok(())
+    }
+
+    fn start(&mut self, partition: i32, now: i64) {
+        let start = self.starts.entry(partition).or_insert(Start { known: now, later: None });
+        let seen = start.later.map_or(0, |(_, seen)| seen);
+        start.later = (now > start.known).then_some((now, seen + 1));
+    }
+
+    /// Returns the partitions that enough looks have found to begin later than before, once each.
+    fn deleted(&mut self) -> Vec<Deleted> {
+        let mut deleted: Vec<Deleted> = Vec::new();
+        for (&partition, start) in &mut self.starts {
+            if let Some((now, seen)) = start.later
+                && seen >= DELETED_SEEN_MIN
+            {
+                deleted.push(Deleted { partition, was: start.known, now });
+                *start = Start { known: now, later: None };
+            }
+        }
+        deleted
     }
 
     fn first(&mut self, partition: i32, now: First) -> Result<(), TopicTrouble> {
@@ -120,6 +165,17 @@ impl TopicWatch {
         self.known.get(topic)?.ends.get(&partition).copied()
     }
 
+    /// Returns how many partitions a topic had at the last look.
+    pub fn partitions(&self, topic: &str) -> Option<i32> {
+        self.known.get(topic).map(|known| known.partitions)
+    }
+
+    /// Returns the partitions of a topic from which records were deleted, as the last looks agree. Each deletion is returned
+    /// once.
+    pub fn deleted(&mut self, topic: &str) -> Vec<Deleted> {
+        self.known.get_mut(topic).map(Known::deleted).unwrap_or_default()
+    }
+
     /// Forgets what is known of a topic.
     pub fn forget(&mut self, topic: &str) {
         self.known.remove(topic);
@@ -146,6 +202,7 @@ impl TopicWatch {
         for &partition in partitions {
             let Ok((start, end)) = self.consumer.fetch_watermarks(topic, partition, CALL_TIMEOUT) else { continue };
             known.end(partition, end)?;
+            known.start(partition, start);
             // A topic is recreated as a whole, so one partition with records is enough.
             if !compared
                 && start < end

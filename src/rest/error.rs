@@ -58,9 +58,11 @@ impl From<Refusal> for ApiError {
         let status = match refusal {
             Refusal::NotFound(_) | Refusal::TaskNotFound(..) => StatusCode::NOT_FOUND,
             Refusal::AlreadyExists(_) | Refusal::OffsetsElsewhere { .. } => StatusCode::CONFLICT,
-            Refusal::Invalid(_) | Refusal::NotStopped(_) | Refusal::NotStoppedToMove(_) | Refusal::Contract(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Refusal::Invalid(_)
+            | Refusal::NotStopped(_)
+            | Refusal::NotStoppedToMove(_)
+            | Refusal::OffsetsLost { .. }
+            | Refusal::Contract(_) => StatusCode::BAD_REQUEST,
         };
         Self::new(status, refusal.to_string())
     }

@@ -8,7 +8,9 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 
 use super::access::Caller;
-use super::api::worker::{FailedStream, Health as HealthShown, HealthStatus, StreamStatus, WorkerInfo};
+use super::api::worker::{
+    FailedConnector, FailedStream, Health as HealthShown, HealthStatus, StreamStatus, WorkerInfo,
+};
 use super::routes::{Herder, Routes, operation};
 use super::schemas::AnyObject;
 use crate::connector::Reported;
@@ -34,8 +36,8 @@ pub(super) fn routes() -> Routes {
             health,
             operation("getHealth", "Check whether this worker is healthy")
                 .describe(
-                    "Needs no authentication and accepts any host name; failed streams are listed only for \
-                     authenticated users.",
+                    "Needs no authentication and accepts any host name; failed streams and connectors are listed only for \
+                     authenticated users. They do not make the worker unhealthy: starting it again would not mend them.",
                 )
                 .open()
                 .returns::<HealthShown>(200, "The worker is healthy.")
@@ -77,7 +79,7 @@ async fn root(State(herder): State<Herder>) -> Json<WorkerInfo> {
     })
 }
 
-/// Returns Connect's answer; callers who may read also get the streams that have failed on this worker.
+/// Returns Connect's answer; callers who may read also get what has failed.
 async fn health(State(herder): State<Herder>, Extension(caller): Extension<Caller>) -> (StatusCode, Json<HealthShown>) {
     let (code, status, message) = match herder.health() {
         Health::Starting(reason) => {
@@ -98,7 +100,12 @@ async fn health(State(herder): State<Herder>, Extension(caller): Extension<Calle
         });
         failed.collect()
     });
-    (code, Json(HealthShown { status, message, failed_streams }))
+    let failed_connectors = caller.may_look().then(|| {
+        let failed = herder.failed_connectors().into_iter();
+        failed.map(|found| FailedConnector { connector: found.name, worker_id: found.worker_id, reason: found.reason })
+    });
+    let failed_connectors = failed_connectors.map(Iterator::collect);
+    (code, Json(HealthShown { status, message, failed_streams, failed_connectors }))
 }
 
 /// Returns the status of each stream on this worker.

@@ -76,7 +76,7 @@ async fn get(State(herder): Shared, Path(name): Path<String>) -> Result<Json<Off
         partition: Partition { stream },
         offset: match offset {
             Ok(offset) => OffsetFound::Published(offset.into()),
-            Err(unreadable) => OffsetFound::Unreadable { error: unreadable.reason },
+            Err(unreadable) => OffsetFound::Unreadable { error: unreadable.to_string() },
         },
     });
     Ok(Json(Offsets { offsets: offsets.collect() }))
@@ -96,7 +96,7 @@ async fn patch(
         let named = stream.parse::<kvs_client::StreamRef>().map_err(|error| in_stream(error.to_string()))?;
         let offset = offset.map(stored).transpose().map_err(|error| in_stream(error.to_string()))?;
         if offsets.insert(named.name().to_owned(), offset).is_some() {
-            return Err(ApiError::bad_request(format!("offsets: stream {stream:?} is there twice")));
+            return Err(ApiError::bad_request(format!("offsets: stream {stream:?} occurs twice")));
         }
     }
     herder.alter_offsets(&name, offsets).await?;

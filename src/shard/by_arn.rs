@@ -17,6 +17,7 @@ use super::acquire::{Acquired, acquire};
 pub use super::position_by_arn::PositionByArn;
 use super::position_by_arn::moved_bytes;
 use super::recover::{RecoverError, recover};
+use super::unreadable::UnreadableRecord;
 use crate::model::OffsetKey;
 use crate::model::Record;
 use crate::model::contract::Contract;
@@ -24,7 +25,7 @@ use crate::model::log::{ShardLog, write_transaction};
 use crate::model::{ShardCount, ShardId};
 
 /// A position found under an ARN, or why it cannot be read.
-pub type FoundByArn = (OffsetKey, ShardId, Result<PositionByArn, String>);
+pub type FoundByArn = (OffsetKey, ShardId, Result<PositionByArn, UnreadableRecord>);
 
 /// Finds the positions under ARNs in all shards, by the keys that they would have by name.
 ///

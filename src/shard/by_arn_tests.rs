@@ -4,7 +4,7 @@ use super::super::fake::{FakeLog, FakeProducer};
 use crate::model::StoredOffset;
 
 use super::*;
-use crate::model::log::{LogErrorKind, TransactionalProducer};
+use crate::model::log::{LogErrorKind, OffsetReader, TransactionalProducer};
 
 const STALL: Duration = Duration::from_secs(60);
 const ARN: &str = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1511852109126";
@@ -62,27 +62,30 @@ fn a_streams_key_is_by_name_however_it_is_configured() {
 }
 
 #[test]
-fn a_place_is_moved_under_the_fence_of_the_shard_it_lies_in() {
+fn a_position_is_moved_under_the_fence_of_its_shard() {
     let log = FakeLog::default();
     let mut earlier = publishing(&log);
     let name = OffsetKey::of_stream("c", ARN);
     move_positions(&log, &contract(), shard(), STALL).unwrap();
     // The owner that published under the ARN is fenced, and what it did not commit does not count.
     assert_eq!(earlier.commit().map_err(|error| error.kind), Err(LogErrorKind::Fenced));
-    let found = find(&log, &contract(), shards(), STALL).unwrap();
-    assert_eq!(found[&name], [(by_arn(), shard(), Ok(PositionByArn { offset: offset("7"), moved: true }))]);
+    let found = || {
+        let found = find(&log, &contract(), shards(), STALL).unwrap().remove(&name).unwrap();
+        found.into_iter().map(|(key, shard, position)| (key, shard, position.unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!(found(), [(by_arn(), shard(), PositionByArn { offset: offset("7"), moved: true })]);
     // Only its owner writes the shard of the name.
     assert_eq!(log.written_shards(), [shard()]);
     // Moving it again changes and writes nothing.
     let before = log.did();
     move_positions(&log, &contract(), shard(), STALL).unwrap();
     assert!(!log.did()[before.len()..].contains(&super::super::fake::Did::Begin));
-    assert_eq!(find(&log, &contract(), shards(), STALL).unwrap(), found);
+    assert_eq!(found(), [(by_arn(), shard(), PositionByArn { offset: offset("7"), moved: true })]);
 }
 
 /// An earlier version that acquires the shard again refuses the stream instead of publishing it a second time.
 #[test]
-fn an_earlier_version_does_not_read_a_moved_place_as_an_offset() {
+fn an_earlier_version_does_not_read_a_moved_position_as_an_offset() {
     let bytes = moved_bytes(&offset("7"), "door");
     assert!(StoredOffset::from_bytes(&bytes).unwrap_err().to_string().contains("run a newer worker"));
     assert_eq!(PositionByArn::from_bytes(&bytes).unwrap(), PositionByArn { offset: offset("7"), moved: true });
@@ -91,7 +94,7 @@ fn an_earlier_version_does_not_read_a_moved_place_as_an_offset() {
 }
 
 #[test]
-fn a_place_that_cannot_be_read_is_found_as_such() {
+fn an_unreadable_position_is_found_as_such() {
     let log = FakeLog::default();
     let mut owner = log.intruder(shard());
     owner.begin().unwrap();
@@ -102,4 +105,18 @@ fn a_place_that_cannot_be_read_is_found_as_such() {
     owner.commit().unwrap();
     let found = find(&log, &contract(), shards(), STALL).unwrap();
     assert!(matches!(&found[&OffsetKey::of_stream("c", ARN)][..], [(_, _, Err(_))]), "{found:?}");
+}
+
+/// Offsets by name may be gone with the shard's first records: they must not be taken for none because this one was moved.
+#[test]
+fn moving_a_position_does_not_make_a_shard_whose_records_were_deleted_look_whole() {
+    let log = FakeLog::default();
+    drop(publishing(&log));
+    let deleted = log.with_reader::<_, RecoverError>(|reader| Ok(reader.bounds(shard())?.end)).unwrap();
+    drop(publishing(&log));
+    log.delete_before(shard(), deleted as usize);
+    move_positions(&log, &contract(), shard(), STALL).unwrap();
+    let recovered = log.with_reader(|reader| recover(reader, shard(), &contract(), STALL, &|| true)).unwrap();
+    assert_eq!(recovered.emptied, Some(deleted));
+    assert!(recovered.by_arn[&by_arn()].moved);
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::acquire::{Acquired, acquire, contend};
 use super::recover::{CONFIG_OFFSET_KEY, EPOCH_BASE_KEY, RecoverError, Recovered};
-use super::{ConfigOffset, ShardLease};
+use super::{ConfigOffset, ShardLease, UnreadableRecord};
 use crate::model::log::write_transaction;
 use crate::model::{Contract, OffsetKey, Record, ShardCount, ShardId, ShardLog, StoredOffset, sequence};
 
@@ -34,13 +34,22 @@ pub struct ShardsOfTopic<'a, L> {
     pub stall_timeout: Duration,
 }
 
-/// What a shard without a contract means, in a topic that offsets are taken out of.
+/// What a shard without a contract means, in a topic that offsets are taken out of or put into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unbegun {
-    /// It has no offsets.
+    /// It has no offsets, unless its records were deleted.
     Empty,
     /// It has lost its offsets: moving offsets to the topic wrote to all of its shards.
     Lost,
+    /// Whatever it has lost, the connector was deleted, and its streams start over.
+    StartsOver,
+}
+
+impl Unbegun {
+    /// Returns whether a shard has lost offsets that matter.
+    fn is_lost(self, recovered: &Recovered) -> bool {
+        self == Self::Lost && !recovered.has_contract
+    }
 }
 
 /// The offsets of a connector that were taken out of a topic.
@@ -55,7 +64,7 @@ pub struct TakenOut {
 }
 
 /// Reasons why offsets were not moved.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum MoveError {
     /// A shard cannot be read or written.
     #[error("shard {shard} of topic {topic}: {source}")]
@@ -68,25 +77,39 @@ pub enum MoveError {
         source: Box<RecoverError>,
     },
     /// An offset cannot be read; without it the stream would be published again.
-    #[error("shard {shard} of topic {topic}: {reason}")]
+    #[error("shard {shard} of topic {topic}: {source}")]
     Unreadable {
         /// The shard.
         shard: ShardId,
         /// Its topic.
         topic: String,
-        /// Why.
-        reason: String,
+        /// The record.
+        source: Box<UnreadableRecord>,
     },
     /// A shard has lost its records.
     #[error(
         "shard {shard} of topic {topic}: the topic was deleted and recreated, and the positions of streams are lost with it: \
-         restore it; or delete its connectors and create them again with another topic, and their streams start over"
+         restore it; or stop its connectors, and set or reset the offsets of all their streams; or delete them and create them again \
+         with another topic, and their streams start over"
     )]
     Lost {
         /// The shard.
         shard: ShardId,
         /// Its topic.
         topic: String,
+    },
+    /// Records of a shard were deleted, and with them maybe offsets.
+    #[error(
+        "shard {shard} of topic {topic} begins at offset {start}: records were deleted, and positions of streams with them: \
+         stop the connectors that have streams in it, and set or reset the offsets of all their streams first"
+    )]
+    Emptied {
+        /// The shard.
+        shard: ShardId,
+        /// Its topic.
+        topic: String,
+        /// Its first offset.
+        start: i64,
     },
     /// A shard has records that are no offsets of this group.
     #[error(
@@ -156,7 +179,8 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         self.write(shard, |recovered| match stopped() {
             Ok(stopped) => {
                 refused = Ok(());
-                Some(self.quiet(recovered, &stopped).into_iter().chain(records(recovered)).collect())
+                let first = valued(recovered.settling_records(self.contract));
+                Some(first.chain([waited_for(recovered, &stopped)]).chain(records(recovered)).collect())
             }
             Err(error) => {
                 refused = Err(error);
@@ -170,6 +194,10 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         move |source| MoveError::Shard { shard, topic: self.topic(), source: Box::new(source) }
     }
 
+    fn emptied(&self, shard: ShardId, start: i64) -> MoveError {
+        MoveError::Emptied { shard, topic: self.topic(), start }
+    }
+
     fn topic(&self) -> String {
         self.log.offsets_topic().to_owned()
     }
@@ -181,18 +209,26 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
     /// When a shard cannot be acquired, or an offset of the connector cannot be read.
     pub fn take_out(&self, connector: &str, stopped: &ConfigOffset, unbegun: Unbegun) -> Result<TakenOut, MoveError> {
         let parts = self.each(|shard| {
-            let mut lost = false;
+            let mut refused = None;
             let recovered = self.write(shard, |recovered| {
-                lost = unbegun == Unbegun::Lost && !recovered.has_contract;
-                (!lost).then(|| self.quiet(recovered, stopped))
+                refused = match recovered.emptied {
+                    Some(start) if unbegun != Unbegun::StartsOver => Some(self.emptied(shard, start)),
+                    None if unbegun.is_lost(recovered) => Some(MoveError::Lost { shard, topic: self.topic() }),
+                    _ => None,
+                };
+                // With a contract, a shard that was lost would look to other connectors as if it had lost nothing.
+                let starts_over = unbegun == Unbegun::StartsOver && !recovered.has_contract;
+                let quiet =
+                    if starts_over { vec![waited_for(recovered, stopped)] } else { self.quiet(recovered, stopped) };
+                refused.is_none().then_some(quiet)
             });
             let recovered = recovered.map_err(self.failed(shard))?;
-            if lost {
-                return Err(MoveError::Lost { shard, topic: self.topic() });
+            if let Some(refused) = refused {
+                return Err(refused);
             }
             let mine = |key: &OffsetKey| key.connector == connector;
-            if let Some((_, reason)) = recovered.unreadable.iter().find(|(key, _)| mine(key)) {
-                return Err(MoveError::Unreadable { shard, topic: self.topic(), reason: reason.clone() });
+            if let Some((_, record)) = recovered.unreadable.iter().find(|(key, _)| mine(key)) {
+                return Err(MoveError::Unreadable { shard, topic: self.topic(), source: Box::new(record.clone()) });
             }
             Ok(recovered)
         })?;
@@ -217,12 +253,15 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         self.each(|shard| {
             let mut refused = None;
             let written = self.write(shard, |recovered| {
-                refused = match recovered.has_contract {
-                    false if recovered.is_foreign => Some(MoveError::Foreign { shard, topic: self.topic() }),
+                refused = match recovered.emptied {
+                    _ if !recovered.has_contract && recovered.is_foreign => {
+                        Some(MoveError::Foreign { shard, topic: self.topic() })
+                    }
                     // Beginning it again would make the topic look as if it had lost nothing.
-                    false if unbegun == Unbegun::Lost => Some(MoveError::Lost { shard, topic: self.topic() }),
-                    _ if is_later(recovered, stopped) => Some(MoveError::Overtaken { shard, topic: self.topic() }),
-                    _ => None,
+                    Some(start) => Some(self.emptied(shard, start)),
+                    None if unbegun.is_lost(recovered) => Some(MoveError::Lost { shard, topic: self.topic() }),
+                    None if is_later(recovered, stopped) => Some(MoveError::Overtaken { shard, topic: self.topic() }),
+                    None => None,
                 };
                 refused.is_none().then(|| {
                     let base = taken.lease_epoch.max(recovered.epoch_base);
@@ -255,12 +294,9 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         Ok(())
     }
 
-    /// Returns a shard's first records, if missing, and the config offset that its owners wait for: never an earlier
-    /// one than it already has.
+    /// Returns a shard's first records, if missing, and the config offset that its owners wait for.
     fn quiet(&self, recovered: &Recovered, stopped: &ConfigOffset) -> Vec<KeyValue> {
-        let first = recovered.first_records(self.contract).into_iter().map(|(key, value)| (key, Some(value)));
-        let waited_for = recovered.highest_config_offset(stopped).to_bytes();
-        first.chain([(CONFIG_OFFSET_KEY.to_vec(), Some(waited_for))]).collect()
+        valued(recovered.first_records(self.contract)).chain([waited_for(recovered, stopped)]).collect()
     }
 
     /// Returns the records that replace a shard's offsets of the connector's streams by those in `taken`. Sequences
@@ -301,6 +337,16 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
 
 /// A key and its value; `None` is a tombstone.
 pub type KeyValue = (Vec<u8>, Option<Vec<u8>>);
+
+/// Returns records with values in the form that may also be a tombstone.
+fn valued(records: Vec<(Vec<u8>, Vec<u8>)>) -> impl Iterator<Item = KeyValue> {
+    records.into_iter().map(|(key, value)| (key, Some(value)))
+}
+
+/// Returns the record of the config offset that a shard's owners wait for: never an earlier one than they already do.
+fn waited_for(recovered: &Recovered, stopped: &ConfigOffset) -> KeyValue {
+    (CONFIG_OFFSET_KEY.to_vec(), Some(recovered.highest_config_offset(stopped).to_bytes()))
+}
 
 /// Returns the streams of a connector for which a shard has any record.
 fn known_of<'a>(connector: &'a str, recovered: &'a Recovered) -> impl Iterator<Item = &'a OffsetKey> {

@@ -3,8 +3,8 @@
 use super::super::fake::{FakeLog, FakeProducer};
 use super::super::recover::recover;
 use super::*;
-use crate::model::TransactionalProducer;
 use crate::model::log::LogErrorKind;
+use crate::model::{OffsetReader, TransactionalProducer};
 
 const STALL: Duration = Duration::from_secs(60);
 const SHARDS: i32 = 5;
@@ -112,7 +112,7 @@ fn offsets_and_sequences_are_moved_under_the_fences_of_both_topics_and_no_other_
     for log in [&from, &to] {
         for shard in (0..SHARDS).map(ShardId) {
             let recovered = read(log, shard);
-            assert_eq!(recovered.config_offset, Some(Ok(stopped(10))));
+            assert_eq!(recovered.config_offset.unwrap().unwrap(), stopped(10));
             assert!(recovered.has_contract);
         }
     }
@@ -158,7 +158,7 @@ fn a_move_that_was_overtaken_writes_nothing_into_the_topic_and_forgets_nothing()
     // A shard never waits for less than it did.
     of(&from, &contract).take_out("c", &stopped(15), Unbegun::Lost).unwrap();
     let recovered = read(&from, ShardId(0));
-    assert_eq!(recovered.config_offset, Some(Ok(stopped(30))));
+    assert_eq!(recovered.config_offset.unwrap().unwrap(), stopped(30));
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn whether_offsets_may_be_altered_is_asked_under_the_shards_fence_and_again_when
     );
     assert_eq!(altered, Ok(Ok(())));
     assert_eq!(said(&log, "c"), [row("door", Some("2"), 3)]);
-    assert_eq!(read(&log, shard_of(&door)).config_offset, Some(Ok(stopped(10))));
+    assert_eq!(read(&log, shard_of(&door)).config_offset.unwrap().unwrap(), stopped(10));
 
     // The connector is started by another worker in between: its owner publishes, and keeps what it published.
     let asked = std::cell::Cell::new(0);
@@ -250,4 +250,51 @@ fn whether_offsets_may_be_altered_is_asked_under_the_shards_fence_and_again_when
     );
     assert_eq!(altered, Ok(Err("it runs")));
     assert_eq!(said(&log, "c"), [row("door", Some("9"), 4)]);
+}
+
+/// A shard whose records were deleted has lost offsets of whatever connector: it neither gives nor takes any, and nothing but
+/// setting or resetting offsets makes it look as if it had lost none.
+#[test]
+fn a_shard_whose_records_were_deleted_is_moved_neither_out_of_nor_into() {
+    let door = key("c", "door");
+    let cut = || {
+        let log = FakeLog::default();
+        move_all(&FakeLog::default(), &log, 5).unwrap();
+        drop(publish(&log, &door, Some(offset("7", 3).to_bytes())));
+        let end = log.with_reader::<_, RecoverError>(|reader| Ok(reader.bounds(shard_of(&door))?.end)).unwrap();
+        log.delete_before(shard_of(&door), end as usize);
+        assert_eq!(read(&log, shard_of(&door)).emptied, Some(end));
+        log
+    };
+    let contract = contract();
+    for unbegun in [Unbegun::Empty, Unbegun::Lost] {
+        let log = cut();
+        let error = of(&log, &contract).take_out("c", &stopped(10), unbegun).unwrap_err();
+        assert!(matches!(&error, MoveError::Emptied { shard, .. } if *shard == shard_of(&door)), "{error}");
+        let error = of(&log, &contract).put_in("d", &TakenOut::default(), &stopped(10), unbegun).unwrap_err();
+        assert!(matches!(error, MoveError::Emptied { .. }), "{error}");
+        assert!(read(&log, shard_of(&door)).emptied.is_some());
+    }
+    // A connector that was deleted starts over, and the shard's other streams do not.
+    let log = cut();
+    assert_eq!(of(&log, &contract).take_out("c", &stopped(10), Unbegun::StartsOver).unwrap().streams(), 0);
+    assert!(read(&log, shard_of(&door)).emptied.is_some());
+    of(&log, &contract).alter(shard_of(&door), || Ok::<_, &str>(stopped(11)), |_| Vec::new()).unwrap().unwrap();
+    let recovered = read(&log, shard_of(&door));
+    assert!(recovered.emptied.is_none() && recovered.has_contract);
+    assert_eq!(of(&log, &contract).take_out("c", &stopped(12), Unbegun::Lost).unwrap().streams(), 0);
+}
+
+/// A connector that was deleted begins anew elsewhere; other connectors may have lost offsets with the same topic.
+#[test]
+fn a_topic_that_was_lost_is_not_begun_by_a_connector_that_starts_over_elsewhere() {
+    let log = FakeLog::default();
+    assert_eq!(of(&log, &contract()).take_out("c", &stopped(10), Unbegun::StartsOver).unwrap().streams(), 0);
+    for shard in (0..SHARDS).map(ShardId) {
+        let recovered = read(&log, shard);
+        assert!(!recovered.has_contract);
+        assert_eq!(recovered.config_offset.unwrap().unwrap(), stopped(10));
+    }
+    let error = of(&log, &contract()).take_out("d", &stopped(11), Unbegun::Lost).unwrap_err();
+    assert!(matches!(error, MoveError::Lost { .. }), "{error}");
 }

@@ -19,6 +19,7 @@ use super::refused_topics::RefusedTopics;
 use super::report::OwnerReport;
 use super::sources::{Sources, StartContext};
 use super::transaction::{Failed, Transaction};
+use super::unreadable::ShardRefusal;
 use crate::model::{Committed, Publication, Sequences, ShardId, ShardLog};
 use crate::supervision::{Part, fault_point};
 use crate::telemetry;
@@ -34,6 +35,8 @@ pub struct Owner<L: ShardLog, S: Sources> {
     refused_topics: RefusedTopics,
     /// Whether the shard has been written to, as far as this owner knows.
     begun: bool,
+    /// The first offset of the shard when its streams were last pulled. If it grows, records were deleted.
+    start: Option<i64>,
 }
 
 /// Reasons why an owner ended.
@@ -80,7 +83,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     pub fn new(shard: ShardId, context: OwnerContext<L>, sources: S, lease: ShardLease, report: OwnerReport) -> Self {
         let (losing, refused_topics) = (Losing::default(), RefusedTopics::default());
         let begun = context.settings.begun;
-        Self { shard, context, sources, lease, report, losing, refused_topics, begun }
+        Self { shard, context, sources, lease, report, losing, refused_topics, begun, start: None }
     }
 
     /// Runs until the shard is released. Blocks, on the shard's own thread.
@@ -211,13 +214,15 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     fn begin(&mut self, acquired: Acquired<L::Producer>) -> Tenure<L::Producer> {
         let Acquired { producer, recovered } = acquired;
         let (sender, queue) = mpsc::channel(self.context.settings.queue_fragments);
-        let first_records = recovered.first_records(&self.context.contract);
         let refused = self.refused(&recovered);
+        // A shard that has lost its records must not look as if it had lost nothing, whatever is still written.
+        let first_records =
+            if refused.is_some() { Vec::new() } else { recovered.first_records(&self.context.contract) };
         if let Some(reason) = &refused {
             tracing::error!(
                 shard = self.shard.0,
                 offsets_topic = self.context.log.offsets_topic(),
-                reason,
+                %reason,
                 "no stream of the shard is pulled"
             );
         }
@@ -229,37 +234,24 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
 
     /// Waits until the config log has been applied up to the shard's config offset. Returns why no stream of the shard
     /// may be pulled, if none may.
-    fn refused(&mut self, recovered: &Recovered) -> Option<String> {
+    fn refused(&mut self, recovered: &Recovered) -> Option<ShardRefusal> {
         match &recovered.config_offset {
             Some(Ok(offset)) => {
                 let lease = self.lease.clone();
                 self.sources.wait_for_config(offset, &move || lease.is_held());
             }
-            Some(Err(reason)) => return Some(reason.clone()),
+            Some(Err(unreadable)) => return Some(unreadable.clone().into()),
             None => {}
         }
-        let emptied = recovered.emptied.map(|start| {
-            format!(
-                "shard {} of topic {} begins at offset {start}, and the group's first records are gone: records were deleted \
-                 (cleanup.policy is or was not compact), and positions of streams with them. None of its streams is pulled, \
-                 because they would be published again. Set cleanup.policy=compact; then stop the connectors and set or \
-                 reset the offsets of all their streams",
-                self.shard,
-                self.context.log.offsets_topic()
-            )
-        });
-        if emptied.is_some() {
-            return emptied;
+        let (shard, topic) = (self.shard, || self.context.log.offsets_topic().to_owned());
+        if let Some(start) = recovered.emptied_since(self.start) {
+            return Some(ShardRefusal::RecordsDeleted { shard, topic: topic(), start });
         }
         if self.begun && !recovered.has_contract {
-            return Some(format!(
-                "shard {} of topic {} is empty and was not: the topic was deleted and recreated, and the positions of streams \
-                 are gone with it. None of its streams is pulled, because they would be published again. Restore the topic",
-                self.shard,
-                self.context.log.offsets_topic()
-            ));
+            return Some(ShardRefusal::Recreated { shard, topic: topic() });
         }
         self.begun |= recovered.has_contract;
+        self.start = Some(recovered.start);
         None
     }
 

@@ -12,15 +12,15 @@ use super::acquire::acquire;
 use super::context::{OwnerContext, OwnerSettings};
 use super::fake::{Did, FakeLog, FakeProducer};
 use super::gate::ConfigOffset;
+use super::moving::ShardsOfTopic;
 use super::owner::{Ended, Owner};
 use super::recover::CONFIG_OFFSET_KEY;
 use super::transaction::TransactionLimits;
-use super::{ShardLease, Sources, StartContext};
-use crate::model::ShardId;
-use crate::model::contract::Contract;
-use crate::model::log::{LogErrorKind, TransactionalProducer};
+use super::{ShardLease, ShardRefusal, Sources, StartContext};
+use crate::model::contract::{CONTRACT_KEY, Contract};
+use crate::model::log::{LogError, LogErrorKind, OffsetReader, ShardLog, TransactionalProducer, write_transaction};
 use crate::model::sequence::SequencePrefix;
-use crate::model::{OffsetKey, StoredOffset};
+use crate::model::{OffsetKey, ShardCount, ShardId, StoredOffset};
 use crate::model::{OnRefused, OutputId, Publication, Record, RecordOutput};
 
 pub(super) const SHARD: ShardId = ShardId(3);
@@ -75,7 +75,7 @@ pub(super) fn publication(number: u64) -> Publication {
 pub(super) struct Numbers {
     pub(super) started: Arc<Mutex<Vec<u64>>>,
     /// Why nothing may be pulled; one entry per start.
-    pub(super) refused: Arc<Mutex<Vec<Option<String>>>>,
+    pub(super) refused: Arc<Mutex<Vec<Option<ShardRefusal>>>>,
     failed: Arc<Mutex<Vec<String>>>,
     waited: Arc<Mutex<Vec<i64>>>,
     running: Arc<Mutex<Option<std::sync::mpsc::Sender<()>>>>,
@@ -383,10 +383,67 @@ fn a_shard_whose_first_records_were_deleted_is_not_taken_for_a_new_one() {
     drop(taken);
     let mut run = Run::start(log.clone());
     run.wait("the streams to be refused", |run| !run.sources.refused.lock().unwrap().is_empty());
-    let refused = run.sources.refused.lock().unwrap()[0].clone().unwrap();
+    let refused = run.sources.refused.lock().unwrap()[0].clone().unwrap().to_string();
     assert!(refused.contains("cleanup.policy") && refused.contains("set or reset the offsets"), "{refused}");
     run.release();
     assert_eq!(log.published().len(), published, "nothing is published again");
+}
+
+fn end(log: &FakeLog) -> usize {
+    log.with_reader::<_, LogError>(|reader| reader.bounds(SHARD)).unwrap().end as usize
+}
+
+/// The contract may have been completed long after the offset of a stream that has been quiet since: it survives, and the offset
+/// does not.
+#[test]
+fn a_shard_whose_records_were_deleted_while_it_was_owned_is_refused_until_offsets_are_set() {
+    let contract = Contract::of_group("group", 25);
+    for keeps_contract in [false, true] {
+        let log = FakeLog::default();
+        let mut run = Run::start(log.clone());
+        run.wait("all to be published", |run| run.log.published().len() >= FRAGMENTS as usize);
+        let first = end(&log);
+        if keeps_contract {
+            let record = Record::of_log(&"offsets".into(), SHARD, CONTRACT_KEY.to_vec(), Some(contract.to_bytes()));
+            write_transaction(&mut log.intruder(SHARD), [record]).unwrap();
+        }
+        log.delete_before(SHARD, first);
+        run.lease.reacquire();
+        let refused = |run: &Run| run.sources.refused.lock().unwrap().last().cloned().flatten();
+        run.wait("the streams to be refused", |run| refused(run).is_some());
+        assert!(
+            refused(&run).unwrap().to_string().contains(&format!("begins at offset {first}")),
+            "{:?}",
+            refused(&run)
+        );
+        // Whoever acquires it next still knows, unless the contract hides it.
+        run.lease.reacquire();
+        run.wait("the shard to be acquired again", |run| run.sources.refused.lock().unwrap().len() >= 3);
+        assert!(refused(&run).is_some());
+        // What somebody sets is what counts, and settles what was deleted.
+        let position = publication(FRAGMENTS - 3).offset.unwrap().to_bytes();
+        let topic = ShardsOfTopic {
+            log: &log,
+            contract: &contract,
+            count: ShardCount::new(25).unwrap(),
+            stall_timeout: Duration::from_secs(5),
+        };
+        let stopped = ConfigOffset { topic: "configs".to_owned(), position: 7 };
+        let stopped = || Ok::<_, ()>(stopped.clone());
+        topic.alter(SHARD, stopped, |_| vec![(key().to_bytes(), Some(position.clone()))]).unwrap().unwrap();
+        run.lease.reacquire();
+        run.wait("the last ones again", |run| run.log.published().len() >= FRAGMENTS as usize + 3);
+        assert_eq!(run.sources.started.lock().unwrap().last(), Some(&(FRAGMENTS - 3)));
+        run.release();
+        let expected: Vec<String> =
+            (1..=FRAGMENTS).chain(FRAGMENTS - 2..=FRAGMENTS).map(|number| number.to_string()).collect();
+        assert_eq!(log.published(), expected);
+        // Another deletion, with or without an owner, is found by that record.
+        log.delete_before(SHARD, end(&log));
+        let lease = ShardLease::default();
+        let acquired = acquire(&log, SHARD, &contract, &lease, Duration::from_secs(5)).unwrap();
+        assert_eq!(acquired.recovered.emptied, Some(end(&log) as i64));
+    }
 }
 
 #[test]
@@ -396,7 +453,7 @@ fn a_shard_that_is_empty_and_was_not_is_not_taken_for_a_new_one() {
     run.log.recreate(SHARD);
     run.lease.reacquire();
     run.wait("the streams to be refused", |run| run.sources.refused.lock().unwrap().iter().any(Option::is_some));
-    let refused = run.sources.refused.lock().unwrap().iter().flatten().next().unwrap().clone();
+    let refused = run.sources.refused.lock().unwrap().iter().flatten().next().unwrap().to_string();
     assert!(refused.contains("deleted and recreated"), "{refused}");
     run.release();
     let published = run.log.published();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::gate::ConfigOffset;
 use super::position_by_arn::PositionByArn;
+use super::unreadable::UnreadableRecord;
 use crate::logging::shown;
 use crate::model::ShardId;
 use crate::model::contract::{CONTRACT_KEY, Contract, ContractError};
@@ -26,11 +27,15 @@ pub const CONFIG_OFFSET_KEY: &[u8] = br#"["kvs-connect-config-place"]"#;
 /// topic the lease was in.
 pub const EPOCH_BASE_KEY: &[u8] = br#"["kvs-connect-lease-epoch-base"]"#;
 
+/// The reserved key for the first offset of a shard whose records were deleted, written when offsets are set or reset
+/// there. What was deleted before it is settled; a shard that begins later has lost records since.
+pub const BEGINS_AT_KEY: &[u8] = br#"["kvs-connect-begins-at"]"#;
+
 /// The interval at which to check whether a seek has taken effect.
 const SEEK_LOOK_EVERY: Duration = Duration::from_micros(200);
 
 /// The content of a shard's partition.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Recovered {
     /// The streams' offsets.
     pub positions: Positions,
@@ -40,22 +45,25 @@ pub struct Recovered {
     pub has_contract: bool,
     /// The form of the shard's transactional id, if its first transaction recorded it.
     pub id_scheme: Option<IdScheme>,
-    /// Streams whose offsets cannot be read, with the reason: treating them as missing would publish the streams again.
-    pub unreadable: HashMap<OffsetKey, String>,
+    /// Streams whose offsets or sequences cannot be read.
+    pub unreadable: HashMap<OffsetKey, UnreadableRecord>,
     /// Positions under ARNs, by those keys.
     pub by_arn: HashMap<OffsetKey, PositionByArn>,
     /// The sequence of each stream's last fragment, including streams without an offset.
     pub sequences: Sequences,
-    /// The config offset that has to be applied before anything is pulled, or why it cannot be read: treating it as
-    /// missing would let an owner that does not know of a change undo it.
-    pub config_offset: Option<Result<ConfigOffset, String>>,
+    /// The config offset that has to be applied before anything is pulled, or why it cannot be read.
+    pub config_offset: Option<Result<ConfigOffset, UnreadableRecord>>,
     /// What the shard's epochs are counted from ([`EPOCH_BASE_KEY`]); zero if no connector was moved to it.
     pub epoch_base: i64,
     /// The end of the partition when it was read, plus `epoch_base`. It grows from one acquisition to the next, and so
     /// orders them.
     pub lease_epoch: i64,
-    /// The first offset of a partition whose first records are gone, and the contract with them: compaction does not
-    /// move the start, so they were deleted. Streams without a position may have had one.
+    /// The first offset of the partition. Compaction does not move it: where it is not zero, records were deleted.
+    pub start: i64,
+    /// The first offset when offsets were last set or reset after a deletion ([`BEGINS_AT_KEY`]).
+    pub begins_at: Option<i64>,
+    /// The first offset of a partition whose records were deleted, and the contract with them, if nobody has set or reset
+    /// offsets since. Streams without a position may have had one.
     pub emptied: Option<i64>,
 }
 
@@ -84,13 +92,35 @@ impl Recovered {
         }
     }
 
-    /// Returns the records that the shard's first transaction has to write, as keys and values; none if they exist.
+    /// Returns the records that the shard's first transaction has to write, as keys and values; none if they exist. None,
+    /// too, if records were deleted: with them the shard would look like one that has lost nothing.
     pub fn first_records(&self, contract: &Contract) -> Vec<(Vec<u8>, Vec<u8>)> {
-        if self.has_contract {
+        if self.has_contract || self.emptied.is_some() {
             return Vec::new();
         }
+        self.contract_records(contract).into()
+    }
+
+    /// Returns the records that are written with offsets that somebody sets or resets: those of the first transaction if
+    /// they are missing, even because they were deleted, and where the shard begins now.
+    pub fn settling_records(&self, contract: &Contract) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut records = if self.has_contract { Vec::new() } else { self.contract_records(contract).to_vec() };
+        if self.start > self.begins_at.unwrap_or(0) {
+            records.push((BEGINS_AT_KEY.to_vec(), self.start.to_string().into_bytes()));
+        }
+        records
+    }
+
+    fn contract_records(&self, contract: &Contract) -> [(Vec<u8>, Vec<u8>); 2] {
         let scheme = self.id_scheme();
-        vec![(ID_SCHEME_KEY.to_vec(), scheme.to_bytes()), (CONTRACT_KEY.to_vec(), contract.to_bytes())]
+        [(ID_SCHEME_KEY.to_vec(), scheme.to_bytes()), (CONTRACT_KEY.to_vec(), contract.to_bytes())]
+    }
+
+    /// Returns the first offset of the partition if records were deleted since it began at `known`, and nobody has set or
+    /// reset offsets afterwards. The contract may have been written later than offsets that are gone.
+    pub fn emptied_since(&self, known: Option<i64>) -> Option<i64> {
+        let was = self.begins_at.max(known);
+        self.emptied.or_else(|| Some(self.start).filter(|&start| was.is_some_and(|was| start > was)))
     }
 }
 
@@ -192,7 +222,9 @@ pub(super) fn recover_as(
         }
     })?;
     recovered.lease_epoch = recovered.epoch_base.saturating_add(bounds.end);
-    recovered.emptied = (bounds.start > 0 && !any_contract).then_some(bounds.start);
+    recovered.start = bounds.start;
+    let is_settled = any_contract && recovered.begins_at.is_none_or(|begins_at| bounds.start <= begins_at);
+    recovered.emptied = (bounds.start > 0 && !is_settled).then_some(bounds.start);
     // A shard without a contract is started under this version's id, even if it was another group's before.
     if let Some(scheme) = scheme
         && recovered.id_scheme() != scheme
@@ -209,7 +241,7 @@ pub(super) fn recover_as(
 
 fn apply_sequence(
     sequences: &mut Sequences,
-    unreadable: &mut HashMap<OffsetKey, String>,
+    unreadable: &mut HashMap<OffsetKey, UnreadableRecord>,
     key: OffsetKey,
     value: Option<&[u8]>,
 ) {
@@ -218,14 +250,7 @@ fn apply_sequence(
         // The sequence is in the offset again.
         None => {}
         Some(Ok(found)) => sequences.found(&key, found),
-        Some(Err(reason)) => {
-            let reason = format!(
-                "the sequence of stream {} of connector {} cannot be read ({reason}): set or reset the stream's offset, \
-                 which rewrites it",
-                key.stream, key.connector
-            );
-            unreadable.insert(key, reason);
-        }
+        Some(Err(source)) => _ = unreadable.insert(key.clone(), UnreadableRecord::Sequence { key, source }),
     }
 }
 
@@ -317,19 +342,18 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
     }
     if key == CONFIG_OFFSET_KEY {
         recovered.config_offset = value.map(|value| {
-            serde_json::from_slice(value).map_err(|error| {
-                format!(
-                    "the offset of the config log that its shard waits for cannot be read ({error}); it was written by \
-                     another program, or by a later version: stop the connector, and set or reset the offset of this \
-                     stream, which rewrites it"
-                )
-            })
+            serde_json::from_slice(value).map_err(|error| UnreadableRecord::ConfigOffset { source: error.into() })
         });
         return Ok(());
     }
     if key == EPOCH_BASE_KEY {
         // If it cannot be read, a status may be wrong for a while, but no fragment.
         recovered.epoch_base = value.and_then(|value| serde_json::from_slice(value).ok()).unwrap_or(0);
+        return Ok(());
+    }
+    if key == BEGINS_AT_KEY {
+        // If it cannot be read, the shard counts as one that has lost records, until offsets are set or reset.
+        recovered.begins_at = value.map(|value| serde_json::from_slice(value).unwrap_or(0));
         return Ok(());
     }
     let Some(offset_key) = OffsetKey::from_bytes(key) else {
@@ -353,16 +377,13 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
             }
             recovered.positions.insert(offset_key, offset);
         }
-        Some(Err(reason)) => {
+        Some(Err(source)) => {
             // Altering the offset continues the sequence.
             if let Some(Ok(sequence)) = value.map(sequence::value_from_bytes) {
                 recovered.sequences.found(&offset_key, sequence);
             }
-            let reason = format!(
-                "the offset of {} cannot be read ({reason}): set it, or reset it to start over",
-                String::from_utf8_lossy(key)
-            );
-            recovered.unreadable.insert(offset_key, reason);
+            let key = String::from_utf8_lossy(key).into_owned();
+            recovered.unreadable.insert(offset_key, UnreadableRecord::Offset { key, source });
         }
     }
     Ok(())

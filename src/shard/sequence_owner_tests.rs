@@ -71,7 +71,7 @@ fn a_fragment_that_is_passed_over_has_no_number_and_keeps_the_last_one() {
 }
 
 #[test]
-fn a_sequence_that_cannot_be_read_is_not_taken_for_none() {
+fn an_unreadable_sequence_does_not_count_as_missing() {
     let log = FakeLog::default();
     commit(&log, vec![(sequence::key_bytes(&key()), Some(b"{}".to_vec()))]);
     let contract = crate::model::Contract::of_group("group", 25);
@@ -79,7 +79,7 @@ fn a_sequence_that_cannot_be_read_is_not_taken_for_none() {
         let lease = super::ShardLease::default();
         super::acquire::acquire(&log, SHARD, &contract, &lease, std::time::Duration::from_secs(1)).unwrap().recovered
     };
-    assert!(read().unreadable[&key()].contains("sequence of stream s of connector c"), "{:?}", read());
+    assert!(read().unreadable[&key()].to_string().contains("sequence of stream s of connector c"), "{:?}", read());
     // An offset beside it changes nothing; an altered one does.
     commit(&log, vec![(key().to_bytes(), publication(3).offset.map(|offset| offset.to_bytes()))]);
     assert!(read().unreadable.contains_key(&key()));
@@ -89,12 +89,12 @@ fn a_sequence_that_cannot_be_read_is_not_taken_for_none() {
 
 /// An owner that does not know of a change could undo it: nothing is pulled, and another alteration cures that.
 #[test]
-fn a_place_of_the_config_log_that_cannot_be_read_is_not_taken_for_none() {
+fn an_unreadable_config_offset_does_not_count_as_missing() {
     let log = FakeLog::default();
     commit(&log, vec![(CONFIG_OFFSET_KEY.to_vec(), Some(br#"{"topic":7}"#.to_vec()))]);
     let run = Run::start(log.clone());
     run.wait("the shard to be acquired", |run| !run.sources.refused.lock().unwrap().is_empty());
-    let reason = run.sources.refused.lock().unwrap()[0].clone().expect("a reason");
+    let reason = run.sources.refused.lock().unwrap()[0].clone().expect("a reason").to_string();
     assert!(reason.contains("cannot be read") && reason.contains("set or reset the offset"), "{reason}");
     assert!(run.log.published().is_empty());
     let config_offset = ConfigOffset { topic: "configs".to_owned(), position: 17 };

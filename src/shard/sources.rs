@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::gate::ConfigOffset;
 use super::positions::SharedPositions;
+use super::unreadable::{ShardRefusal, UnreadableRecord};
 use crate::model::{Committed, OffsetKey, Publication};
 
 /// Pulls the streams of a shard.
@@ -50,10 +51,10 @@ pub trait Sources: Send {
 pub struct StartContext {
     /// The positions of the streams.
     pub positions: SharedPositions,
-    /// Streams that cannot be pulled, with the reason.
-    pub unreadable: HashMap<OffsetKey, String>,
+    /// Streams that cannot be pulled, with the records that cannot be read.
+    pub unreadable: HashMap<OffsetKey, UnreadableRecord>,
     /// Why none of the streams can be pulled.
-    pub refused: Option<String>,
+    pub refused: Option<ShardRefusal>,
     /// Orders the acquisitions of a shard: it grows with each one.
     pub lease_epoch: i64,
 }

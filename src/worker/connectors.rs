@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::offsets_topics::{OffsetsTopics, TopicListener};
 use super::plan::{ConnectorPlan, Dependencies, Refused};
 use super::shards::Shards;
-use crate::cluster::{ConfigView, RestartRequest, Settings, TargetState};
+use crate::cluster::{AlteredShards, ConfigView, OffsetsHome, RestartRequest, Settings, TargetState, change};
 use crate::config::RestartPolicy;
 use crate::config::table::connector::records::OFFSETS_TOPIC;
 use crate::connector::StreamPlan;
@@ -48,8 +48,8 @@ struct Registry {
 /// The state of a connector that runs on this worker, or is about to.
 struct Entry {
     settings: Settings,
-    /// The topic that its offsets are in; `None`: the worker's.
-    offsets_topic: Option<String>,
+    /// Where its offsets are.
+    home: OffsetsHome,
     cancel: CancellationToken,
     /// Wakes the connector's runner to look for streams, or to try to start, now.
     wake: Arc<Notify>,
@@ -119,11 +119,11 @@ impl Connectors {
     pub(super) fn apply(&self, view: &ConfigView) {
         let mut entries = self.registry.lock();
         // A record that cannot be read is refused when the connector is planned.
-        let home = |name: &String| view.offsets_home(name).ok().and_then(|home| home.topic);
+        let home = |name: &String| OffsetsHome { moving: None, ..view.offsets_home(name).unwrap_or_default() };
         let runs_on = |name: &String, entry: &Entry| {
             view.target(name) == TargetState::Started
                 && matches!(view.settings(name), Some(Ok(now)) if *now == entry.settings)
-                && home(name) == entry.offsets_topic
+                && home(name) == entry.home
         };
         entries.retain(|name, entry| {
             let stays = runs_on(name, entry);
@@ -156,12 +156,12 @@ impl Connectors {
         tracing::info!(connector = name, "connector stopped on this worker");
     }
 
-    fn begin(&self, name: &str, settings: &Settings, offsets_topic: Option<String>) -> Entry {
+    fn begin(&self, name: &str, settings: &Settings, home: OffsetsHome) -> Entry {
         let (cancel, wake) = (CancellationToken::new(), Arc::new(Notify::new()));
         let runner = Runner {
             name: name.to_owned(),
             settings: settings.clone(),
-            offsets_topic: offsets_topic.clone(),
+            home: home.clone(),
             offsets_topics: Arc::clone(&self.offsets_topics),
             dependencies: Arc::clone(&self.dependencies),
             shards: Arc::clone(&self.shards),
@@ -178,7 +178,7 @@ impl Connectors {
         });
         Entry {
             settings: settings.clone(),
-            offsets_topic,
+            home,
             cancel,
             wake,
             failed: None,
@@ -212,10 +212,18 @@ impl Connectors {
     }
 
     fn begin_again(&self, name: &str, entry: &mut Entry) {
-        let (settings, offsets_topic, has_tasks) =
-            (entry.settings.clone(), entry.offsets_topic.clone(), entry.has_tasks);
+        let (settings, home, has_tasks) = (entry.settings.clone(), entry.home.clone(), entry.has_tasks);
         self.end(name, entry);
-        *entry = Entry { has_tasks, ..self.begin(name, &settings, offsets_topic) };
+        *entry = Entry { has_tasks, ..self.begin(name, &settings, home) };
+    }
+
+    /// Has shards acquired again whose offsets were altered, and their topic looked at again if it could not be used: this may
+    /// have begun it again.
+    pub(super) fn altered(&self, altered: &AlteredShards) {
+        self.shards.reacquire(altered);
+        if let Some(topic) = &altered.topic {
+            self.offsets_topics.look_again(topic);
+        }
     }
 
     /// Wakes all runners, because newly assigned shards may have streams that this worker has not looked for.
@@ -253,7 +261,7 @@ impl TopicListener for Connectors {
     /// Starts the connectors again that have their offsets in the topic: they wait for it, or fail with the reason.
     fn lost(&self, topic: &str) {
         for (name, entry) in self.registry.lock().iter_mut() {
-            if entry.offsets_topic.as_deref() == Some(topic) {
+            if entry.home.topic.as_deref() == Some(topic) {
                 self.begin_again(name, entry);
             }
         }
@@ -264,7 +272,7 @@ impl TopicListener for Connectors {
 struct Runner {
     name: String,
     settings: Settings,
-    offsets_topic: Option<String>,
+    home: OffsetsHome,
     offsets_topics: Arc<OffsetsTopics>,
     dependencies: Arc<Dependencies>,
     shards: Arc<Shards>,
@@ -314,16 +322,17 @@ impl Runner {
     async fn offsets_are_there(&self) -> Result<(), Refused> {
         let workers = &self.dependencies.config.offsets_topic;
         let named = self.settings.get(OFFSETS_TOPIC.name()).filter(|topic| !topic.is_empty() && *topic != workers);
-        if named != self.offsets_topic.as_ref() {
+        if named != self.home.topic.as_ref() {
             return Err(Refused(format!(
                 "the offsets of the connector are in topic {}, and its settings name {}: the settings were written by a worker \
                  of an earlier version, which does not support connectors' own offsets topics; stop the connector and write \
                  its settings again, through a worker of this version",
-                self.offsets_topic.as_ref().unwrap_or(workers),
+                self.home.topic.as_ref().unwrap_or(workers),
                 named.unwrap_or(workers)
             )));
         }
-        match &self.offsets_topic {
+        change::are_there(&self.name, &self.home).map_err(|refusal| Refused(refusal.to_string()))?;
+        match &self.home.topic {
             None => Ok(()),
             Some(topic) => self.offsets_topics.opened(topic).await.map_err(|reason| Refused(reason.to_string())),
         }
@@ -335,7 +344,7 @@ impl Runner {
         loop {
             fault_point(Part::Connector);
             let planned = match self.offsets_are_there().await {
-                Ok(()) => self.dependencies.plan(&self.settings, self.offsets_topic.is_some()).await,
+                Ok(()) => self.dependencies.plan(&self.settings, self.home.topic.is_some()).await,
                 Err(refused) => Err(refused),
             };
             match planned {

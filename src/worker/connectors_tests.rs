@@ -4,7 +4,7 @@ fn run(everywhere: bool, has_tasks: bool, trouble: Option<&str>) -> Option<Strin
     let nothing = Nothing { reason: "none has the tag".to_owned(), everywhere };
     let entry = Entry {
         settings: Settings::new(),
-        offsets_topic: None,
+        home: OffsetsHome::default(),
         cancel: CancellationToken::new(),
         wake: Arc::default(),
         failed: None,

@@ -65,11 +65,9 @@ impl PositionsByArn {
         let mut highest: Option<StoredOffset> = None;
         for (_, shard, position) in looked.found.get(key).into_iter().flatten() {
             match position {
-                Err(reason) => return Err(EarlierPositionError::Unreadable(reason.clone())),
+                Err(record) => return Err(record.clone().into()),
                 Ok(position) if !position.moved => {
-                    let reason =
-                        format!("shard {shard}: a worker of an earlier version publishes the stream under its ARN");
-                    return Err(EarlierPositionError::Unavailable(reason));
+                    return Err(EarlierPositionError::StillPublished { shard: *shard });
                 }
                 Ok(position) => {
                     let above = |known: &StoredOffset| known.fragment_number < position.offset.fragment_number;
@@ -101,7 +99,7 @@ async fn blocking<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, RecoverError> + Send + 'static,
 ) -> Result<T, EarlierPositionError> {
     let asked = supervision::blocking(Part::Stream, ask).await;
-    asked.map_err(|error| EarlierPositionError::Unavailable(error.to_string()))
+    asked.map_err(|error| EarlierPositionError::Shard { source: Box::new(error) })
 }
 
 impl EarlierPositions for PositionsByArn {

@@ -22,6 +22,7 @@ use crate::config::connector::ConnectorFile;
 use crate::herder::Phase;
 use crate::kafka::settings::GroupProtocol;
 use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Membership, Subscription, Topics};
+use crate::shard::beginning::patiently;
 use crate::shard::{ConfigGate, OwnerContext};
 use crate::supervision::{Panicked, Part, blocking, catch_blocking, fault_point_in};
 
@@ -60,20 +61,22 @@ impl Worker {
     ) -> Result<Option<Prepared>, WorkerError> {
         let config = &self.config;
         let topics = Arc::new(Topics::new(&self.kafka).map_err(startup::refused_settings)?);
-        if !startup::wait_for_kafka(&topics, &self.kafka.bootstrap_servers, shutdown).await {
+        let waits = |reason: String| self.phase.send_modify(|phase| phase.wait_for(Some(reason)));
+        if !startup::wait_for_kafka(&topics, &self.kafka.bootstrap_servers, &waits, shutdown).await {
             return Ok(None);
         }
         let cluster_id = topics.cluster_id().await;
-        self.phase.send_replace(Phase::Starting { cluster_id: cluster_id.clone() });
+        self.phase.send_replace(Phase::Starting { cluster_id: cluster_id.clone(), waiting: None });
         let Some(group) = self.ask_group(shutdown).await? else { return Ok(None) };
-        startup::storage_topics(&topics, config).await?;
         let data_topics = Arc::new(DataTopics::new(&self.kafka).map_err(startup::refused_settings)?);
         let log = Arc::new(KafkaLog::new(self.kafka.clone()).with_data_topics(Arc::clone(&data_topics)));
+        let widened = startup::storage_topics(&topics, config, &log, &self.contract).await?;
         let offsets_begun = startup::check_contract(Arc::clone(&log), self.contract.clone(), config.shards).await?.any;
         let events = self.follow_logs(supervisor).await?;
         if self.mode == Mode::Standalone {
             self.adopt_offsets_topics(&topics, group.config_topics.clone()).await?;
         }
+        startup::expect_begun(&widened, &self.configs, &self.statuses)?;
         if !startup::refuse_namesake(&self.statuses, config, &self.reporter, shutdown).await? {
             return Ok(None);
         }
@@ -93,8 +96,8 @@ impl Worker {
         let endings = supervisor.endings.clone();
         let ended: FollowerEnded = Arc::new(move |panicked| _ = endings.try_send(WorkerError::Panicked(panicked)));
         let followed = blocking(Part::Worker, move || {
-            startup::patiently(|| configs.follow(sender.clone(), &ended))?;
-            startup::patiently(|| statuses.follow(&ended))
+            patiently(|| configs.follow(sender.clone(), &ended))?;
+            patiently(|| statuses.follow(&ended))
         });
         followed.await.map_err(WorkerError::from)?;
         if let Err(refusal) = self.configs.check_contract(&self.configs.view()) {
@@ -177,12 +180,7 @@ impl Worker {
         shards.listen(Box::new(Assignments { statuses: Arc::clone(&statuses), phase: self.phase.clone() }));
         supervisor.start(Part::DataTopics, watch::data_topics(data_topics, supervisor.stop.clone()));
         connectors.apply(&self.configs.view());
-        let following = Arc::clone(&self).follow_configs(
-            Arc::clone(&connectors),
-            Arc::clone(&shards),
-            events,
-            supervisor.stop.clone(),
-        );
+        let following = Arc::clone(&self).follow_configs(Arc::clone(&connectors), events, supervisor.stop.clone());
         supervisor.start(Part::Configs, following);
         let topics = Arc::clone(&offsets_topics).follow(
             Arc::clone(&self.configs),

@@ -3,14 +3,14 @@
 //! **Contract.** The topics that the config log names are opened here: each is looked up and checked against what the
 //! group has agreed on, and its shards are shared among the workers like those of the worker's topic. None is created
 //! here (the herder creates one when a connector's offsets are moved to it, and writes to all of its shards): a topic
-//! that is missing, or has a shard without a contract, has lost offsets. A topic that cannot be used fails only the
+//! that is missing, or has a shard that was never begun, has lost offsets. A topic that cannot be used fails only the
 //! connectors that have their offsets in it, and is tried again with a back-off.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::shard_topics::TopicOwners;
@@ -19,11 +19,12 @@ use super::startup;
 use super::unusable_topic::UnusableTopic;
 use crate::cluster::ConfigLog;
 use crate::config::RestartPolicy;
-use crate::kafka::storage_topics::COMPACTED;
+use crate::kafka::storage_topics::{COMPACTED, MissingOffsetsTopic};
 use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Subscription, Topics};
-use crate::model::{Contract, ShardCount};
+use crate::model::{Contract, ShardCount, ShardLog};
+use crate::shard::beginning::agreed_count;
 use crate::shard::{OwnerContext, OwnerSettings};
-use crate::supervision::{Part, catch_blocking, fault_point};
+use crate::supervision::{Part, blocking, catch_blocking, fault_point};
 
 /// The back-off for a topic that cannot be opened.
 const RETRY: RestartPolicy =
@@ -47,6 +48,8 @@ pub(super) struct OffsetsTopics {
     states: Mutex<BTreeMap<String, State>>,
     /// Counts changes of states.
     changes: watch::Sender<u64>,
+    /// Wakes whoever opens topics.
+    due: Notify,
 }
 
 /// What topics are opened with.
@@ -73,7 +76,7 @@ enum State {
 
 impl OffsetsTopics {
     pub(super) fn new(parts: TopicParts, shards: Arc<Shards>) -> Self {
-        Self { parts, shards, states: Mutex::default(), changes: watch::Sender::default() }
+        Self { parts, shards, states: Mutex::default(), changes: watch::Sender::default(), due: Notify::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, State>> {
@@ -85,6 +88,14 @@ impl OffsetsTopics {
     pub(super) fn open(&self) -> Vec<String> {
         let states = self.lock();
         states.iter().filter(|(_, state)| matches!(state, State::Open)).map(|(topic, _)| topic.clone()).collect()
+    }
+
+    /// Makes a topic that could not be opened be tried again now.
+    pub(super) fn look_again(&self, topic: &str) {
+        if let Some(State::Refused { next, .. }) = self.lock().get_mut(topic) {
+            *next = Instant::now();
+            self.due.notify_one();
+        }
     }
 
     /// Waits until a topic is open.
@@ -142,6 +153,7 @@ impl OffsetsTopics {
                     self.refuse(&refusal.topic, refusal.reason).await;
                     listener.lost(&refusal.topic);
                 }
+                () = self.due.notified() => {}
                 () = tokio::time::sleep_until(next.into()) => {}
             }
         }
@@ -232,16 +244,24 @@ impl OffsetsTopics {
         let named = || topic.to_owned();
         let partitions = self.parts.topics.partitions(topic).await;
         let partitions = partitions.map_err(|source| UnusableTopic::NotKnown { topic: named(), source })?;
-        let count = partitions.and_then(ShardCount::new).ok_or_else(|| UnusableTopic::Missing { topic: named() })?;
+        let found = partitions.and_then(ShardCount::new).ok_or_else(|| MissingOffsetsTopic { topic: named() })?;
         // Without the permission to ask, the check is skipped.
         if let Ok(Some(policy)) = self.parts.topics.cleanup_policy(topic).await
             && policy != COMPACTED
         {
             return Err(UnusableTopic::NotCompacted { topic: named(), policy });
         }
-        let contract = self.parts.contract.with_partitions(count);
         let log = KafkaLog::new(self.parts.kafka.on_topic(topic)).with_data_topics(Arc::clone(&self.parts.data_topics));
         let log = Arc::new(log);
+        let agreed = {
+            let (log, contract) = (Arc::clone(&log), self.parts.contract.clone());
+            blocking(Part::OffsetsTopics, move || log.with_reader(|reader| agreed_count(reader, found, &contract)))
+                .await
+        };
+        let agreed = agreed.map_err(|source| UnusableTopic::NotAgreed { topic: named(), source })?;
+        // Without any contract the check below refuses the topic, or the owners of its shards do.
+        let count = agreed.unwrap_or(found);
+        let contract = self.parts.contract.with_partitions(count);
         if !startup::check_contract(Arc::clone(&log), contract.clone(), count).await?.all {
             return Err(UnusableTopic::MadeAnew { topic: named() });
         }

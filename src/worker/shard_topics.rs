@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::kafka::KafkaLog;
-use crate::model::{OffsetKey, ShardCount, TopicShard};
+use crate::model::{OffsetKey, ShardCount, ShardId, TopicShard};
 use crate::shard::OwnerContext;
 
 /// What the owners of the shards of one offsets topic share.
@@ -14,6 +14,13 @@ pub(super) struct TopicOwners {
     pub(super) count: ShardCount,
     /// What each owner needs.
     pub(super) owners: OwnerContext<KafkaLog>,
+}
+
+impl TopicOwners {
+    /// Returns whether a partition of the topic is one of its shards.
+    pub(super) fn has(&self, shard: ShardId) -> bool {
+        shard.0 < self.count.get()
+    }
 }
 
 /// The offsets topics of a worker.

@@ -127,10 +127,9 @@ impl Shards {
         self.lock().keys().filter(|shard| &*shard.topic == topic).map(|shard| shard.shard.0).collect()
     }
 
-    /// Returns the partitions of a topic that is open.
-    pub(super) fn partitions_of(&self, topic: &str) -> Vec<i32> {
-        let count = self.topics.owners_of(&topic.into()).map_or(0, |owners| owners.count.get());
-        (0..count).collect()
+    /// Returns the number of shards of a topic; zero if it is not open.
+    pub(super) fn count_of(&self, topic: &str) -> i32 {
+        self.topics.owners_of(&topic.into()).map_or(0, |owners| owners.count.get())
     }
 
     /// Opens a topic of connectors' own: its shards are held as far as they are assigned to this worker, now or later. The group
@@ -159,6 +158,13 @@ impl Shards {
         let held = self.lock();
         let shards = altered.in_group(self.topics.workers_topic());
         shards.iter().filter_map(|shard| held.get(shard)).for_each(|held| held.lease.reacquire());
+    }
+
+    /// Acquires a shard again, if it is held, because records were deleted from its partition.
+    pub(super) fn records_deleted(&self, shard: &TopicShard) {
+        if let Some(held) = self.lock().get(shard) {
+            held.lease.reacquire();
+        }
     }
 
     /// Stops all streams of a connector.
@@ -201,7 +207,10 @@ impl Shards {
     /// Holds shards that are assigned to this worker and whose topics are open.
     fn hold_all(&self, held: &mut HashMap<TopicShard, Held>, shards: &[TopicShard]) {
         for shard in shards {
-            let Some(owners) = self.topics.owners_of(&shard.topic) else { continue };
+            // Partitions that were added to a topic are no shards.
+            let Some(owners) = self.topics.owners_of(&shard.topic).filter(|owners| owners.has(shard.shard)) else {
+                continue;
+            };
             let new = self.hold(shard, owners);
             if let Some(old) = held.insert(shard.clone(), new) {
                 old.lease.release();

@@ -67,3 +67,14 @@ async fn streams_belong_to_the_topic_of_their_connector() {
         shards.topics().workers_shard_of(&key)
     });
 }
+
+/// The group assigns every partition of a topic; those that were added to it are no shards.
+#[tokio::test]
+async fn partitions_that_were_added_to_a_topic_are_not_held() {
+    let shards = shards();
+    shards.open("own".into(), owners("own", 4));
+    shards.assigned(&[shard("workers", 2), shard("workers", 3), shard("own", 3), shard("own", 4)]);
+    assert_eq!(shards.held(), BTreeSet::from([shard("own", 3), shard("workers", 2)]));
+    shards.revoked(&[shard("workers", 3), shard("own", 4)], false);
+    assert_eq!(shards.held(), BTreeSet::from([shard("own", 3), shard("workers", 2)]));
+}

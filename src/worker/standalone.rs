@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::startup::patiently;
 use super::{Worker, WorkerError};
 use crate::cluster::change::Change;
 use crate::cluster::{ChangeError, ConfigLog, FollowerEnded, records};
 use crate::kafka::{KafkaConfigStore, Topics};
+use crate::shard::beginning::patiently;
 use crate::supervision::{self, Part};
 
 /// The capacity of the channel for a log's requests; nothing is written to it before the log's end is read.

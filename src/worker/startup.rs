@@ -7,25 +7,29 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::error::WorkerError;
-use crate::cluster::StatusLog;
 use crate::cluster::status::Reporter;
+use crate::cluster::{ConfigLog, StatusLog};
 use crate::config::WorkerConfig;
 use crate::kafka::reader::ShardReader;
 use crate::kafka::storage_topics::{LOSES_CONFIGS, LOSES_OFFSETS, LOSES_STATUSES, StorageTopic, StorageTopicError};
 use crate::kafka::{KafkaLog, TopicError, Topics};
-use crate::model::contract::CONTRACT_KEY;
-use crate::model::{Contract, LogError, LogErrorKind, OffsetReader, ShardCount, ShardId, ShardLog};
+use crate::model::contract::ContractError;
+use crate::model::{Contract, ShardCount, ShardId, ShardLog};
+use crate::shard::beginning::{AgreedError, agreed_count, beginning, patiently};
 use crate::supervision::{Part, blocking};
 
+/// The setting for the number of shards.
+const PARTITIONS_SETTING: &str = "offset.storage.partitions";
 /// How long Kafka may take to respond before that is logged.
 const REACH_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long a topic that was just created may have no leaders.
-const NEW_TOPIC_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long to look for the contract in a shard.
-const FIRST_RECORD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Waits until Kafka responds, and logs that it waits; `false`: shut down meanwhile.
-pub(super) async fn wait_for_kafka(topics: &Topics, bootstrap_servers: &str, shutdown: &CancellationToken) -> bool {
+/// Waits until Kafka responds, and logs that it waits, and reports it to `waits`; `false`: shut down meanwhile.
+pub(super) async fn wait_for_kafka(
+    topics: &Topics,
+    bootstrap_servers: &str,
+    waits: &(impl Fn(String) + Sync),
+    shutdown: &CancellationToken,
+) -> bool {
     let began = Instant::now();
     loop {
         let reached = tokio::select! {
@@ -35,6 +39,7 @@ pub(super) async fn wait_for_kafka(topics: &Topics, bootstrap_servers: &str, shu
         let Err(error) = reached else { return true };
         tracing::warn!(bootstrap_servers, %error, waited_s = began.elapsed().as_secs(),
             "Kafka cannot be reached; waiting for it");
+        waits(format!("Kafka at {bootstrap_servers} cannot be reached: {error}."));
         tokio::select! {
             () = shutdown.cancelled() => return false,
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
@@ -55,13 +60,26 @@ pub(super) fn topic_error(error: TopicError) -> WorkerError {
     }
 }
 
-/// Creates or checks the topics for offsets, configurations and statuses.
-pub(super) async fn storage_topics(topics: &Topics, config: &WorkerConfig) -> Result<(), WorkerError> {
+/// A log's topic that has more than the one partition that is used.
+pub(super) struct Widened {
+    topic: String,
+    setting: &'static str,
+    found: i32,
+}
+
+/// Creates or checks the topics for offsets, configurations and statuses. Returns those of the logs that have more than
+/// one partition: whether partitions were added to a log that the group has begun is known once it has been read.
+pub(super) async fn storage_topics(
+    topics: &Topics,
+    config: &WorkerConfig,
+    log: &Arc<KafkaLog>,
+    contract: &Contract,
+) -> Result<Vec<Widened>, WorkerError> {
     let offsets = StorageTopic {
         name: &config.offsets_topic,
         setting: "offset.storage.topic",
         partitions: config.shards.get(),
-        partitions_setting: Some("offset.storage.partitions"),
+        partitions_setting: Some(PARTITIONS_SETTING),
         replication_factor: config.offsets_replication_factor,
         replication_factor_setting: "offset.storage.replication.factor",
         loses: LOSES_OFFSETS,
@@ -84,31 +102,72 @@ pub(super) async fn storage_topics(topics: &Topics, config: &WorkerConfig) -> Re
         replication_factor_setting: "status.storage.replication.factor",
         loses: LOSES_STATUSES,
     };
-    for topic in [offsets, configs, statuses] {
-        storage_topic(topics, &topic).await?;
+    let found = storage_topic(topics, &offsets).await?;
+    if found != offsets.partitions {
+        expect_shards(&offsets, found, Arc::clone(log), contract.clone()).await?;
     }
-    Ok(())
+    let mut widened = Vec::new();
+    for topic in [configs, statuses] {
+        let found = storage_topic(topics, &topic).await?;
+        if found > 1 {
+            widened.push(Widened { topic: topic.name.to_owned(), setting: topic.setting, found });
+        }
+    }
+    Ok(widened)
 }
 
-async fn storage_topic(topics: &Topics, topic: &StorageTopic<'_>) -> Result<(), WorkerError> {
-    let StorageTopic { name, setting, partitions, .. } = *topic;
-    let found = topic.ensure(topics).await.map_err(|error| match error {
+async fn storage_topic(topics: &Topics, topic: &StorageTopic<'_>) -> Result<i32, WorkerError> {
+    topic.ensure(topics).await.map_err(|error| match error {
         StorageTopicError::Topic(error) => topic_error(error),
         error @ StorageTopicError::NotCompacted { .. } => WorkerError::Config(error.to_string()),
-    })?;
-    if found == partitions {
-        return Ok(());
+    })
+}
+
+/// Refuses an offsets topic with another number of partitions than this worker has shards, unless partitions were added
+/// to a topic that has this many shards.
+async fn expect_shards(
+    topic: &StorageTopic<'_>,
+    found: i32,
+    log: Arc<KafkaLog>,
+    contract: Contract,
+) -> Result<(), WorkerError> {
+    let StorageTopic { name, partitions, .. } = *topic;
+    let refused = |reason: String| WorkerError::Config(format!("topic {name}: {reason}"));
+    // A topic has at least one partition.
+    let Some(count) = ShardCount::new(found) else { return Err(refused("it has no partitions".to_owned())) };
+    let read = move || log.with_reader(|reader| agreed_count(reader, count, &contract));
+    match blocking(Part::Worker, read).await {
+        Ok(Some(agreed)) if agreed.get() == partitions => Ok(()),
+        Ok(Some(agreed)) => {
+            Err(refused(ContractError::Partitions { theirs: agreed.get(), ours: partitions }.to_string()))
+        }
+        Ok(None) => Err(refused(format!(
+            "it has {found} partitions and {PARTITIONS_SETTING} is {partitions}; streams would move to other shards and lose \
+             their positions: set {PARTITIONS_SETTING}={found}"
+        ))),
+        Err(error @ AgreedError::Fewer { .. }) => {
+            Err(refused(format!("{error}; restore it (from a backup or another cluster)")))
+        }
+        Err(AgreedError::Contract(error)) => Err(refused(error.to_string())),
+        Err(AgreedError::Log(error)) => Err(error.into()),
     }
-    Err(WorkerError::Config(match topic.partitions_setting {
-        Some(partitions_setting) => format!(
-            "topic {name}: it has {found} partitions and {partitions_setting} is {partitions}; streams would move to other \
-             shards and lose their positions: set {partitions_setting}={found}"
-        ),
-        None => format!(
-            "topic {name}: it has {found} partitions and must have one, because its records need an order; use another \
-            {setting}"
-        ),
-    }))
+}
+
+/// Refuses a log with several partitions, unless the group has begun it: its records need an order.
+pub(super) fn expect_begun(widened: &[Widened], configs: &ConfigLog, statuses: &StatusLog) -> Result<(), WorkerError> {
+    for Widened { topic, setting, found } in widened {
+        let is_begun = match configs.topic() == topic {
+            true => !configs.view().contracts().is_empty(),
+            false => statuses.is_claimed(),
+        };
+        if !is_begun {
+            return Err(WorkerError::Config(format!(
+                "topic {topic}: it has {found} partitions and must have one, because its records need an order; use another \
+                 {setting}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Waits until the session of an earlier worker with this `group.instance.id` is over, and refuses to join beside one
@@ -154,7 +213,7 @@ pub(super) async fn refuse_namesake(
 pub(super) struct Begun {
     /// Whether anything was ever written to any shard.
     pub(super) any: bool,
-    /// Whether every shard has the contract.
+    /// Whether every shard has the contract, or had one before its first records were deleted.
     pub(super) all: bool,
 }
 
@@ -168,46 +227,13 @@ pub(super) async fn check_contract(
     let check = move |reader: &mut ShardReader| -> Result<Begun, WorkerError> {
         let nothing = Begun { any: false, all: true };
         (0..shards.get()).map(ShardId).try_fold(nothing, |begun, shard| {
-            let (end, found) = patiently(|| first_contract(reader, shard))?;
-            if let Some(found) = &found {
+            let found = patiently(|| beginning(reader, shard))?;
+            if let Some(found) = &found.contract {
                 let checked = contract.check(found);
                 checked.map_err(|error| WorkerError::Config(format!("topic {topic}: {error}")))?;
             }
-            Ok(Begun { any: begun.any || end > 0, all: begun.all && found.is_some() })
+            Ok(Begun { any: begun.any || found.bounds.end > 0, all: begun.all && found.is_begun() })
         })
     };
     blocking(Part::Worker, move || log.with_reader(check)).await
-}
-
-/// Calls `ask` until it succeeds, for a while, because a topic that was just created has no leaders yet.
-pub(super) fn patiently<T>(mut ask: impl FnMut() -> Result<T, LogError>) -> Result<T, LogError> {
-    let began = Instant::now();
-    loop {
-        match ask() {
-            Err(error) if error.kind != LogErrorKind::NotAuthorized && began.elapsed() < NEW_TOPIC_TIMEOUT => {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            answer => return answer,
-        }
-    }
-}
-
-/// Returns the end of a shard, and the first contract in it. The first transaction wrote one; a contract with fewer
-/// fields was completed later.
-fn first_contract(reader: &mut impl OffsetReader, shard: ShardId) -> Result<(i64, Option<Vec<u8>>), LogError> {
-    let bounds = reader.bounds(shard)?;
-    if bounds.start >= bounds.end {
-        return Ok((bounds.end, None));
-    }
-    reader.seek(shard, bounds.start)?;
-    let began = Instant::now();
-    // A transaction may be open on the shard; then the acquisition checks.
-    while reader.position()? < bounds.end && began.elapsed() < FIRST_RECORD_TIMEOUT {
-        if let Some(record) = reader.poll()?
-            && record.key == CONTRACT_KEY
-        {
-            return Ok((bounds.end, record.value));
-        }
-    }
-    Ok((bounds.end, None))
 }

@@ -2,8 +2,9 @@
 
 use super::WorkerError;
 use crate::kafka::TopicError;
-use crate::kafka::storage_topics::{LOSES_OFFSETS, not_compacted};
+use crate::kafka::storage_topics::{LOSES_OFFSETS, MissingOffsetsTopic, not_compacted};
 use crate::kafka::watch::TopicTrouble;
+use crate::shard::beginning::AgreedError;
 use crate::shard::recover::RecoverError;
 
 /// Reasons why a connectors' own offsets topic cannot be used, with what to do.
@@ -24,19 +25,24 @@ pub(super) enum UnusableTopic {
         source: TopicError,
     },
     /// The topic does not exist.
+    #[error(transparent)]
+    Missing(#[from] MissingOffsetsTopic),
+    /// The number of the topic's shards is not known, or there are fewer partitions.
     #[error(
-        "topic {topic} (offsets.storage.topic): it no longer exists, and the positions of the streams are lost with it: \
-         restore it; or delete the connector and create it again with another topic, and its streams start over"
+        "topic {topic} (offsets.storage.topic): {source}; if it is another topic than it was, restore it (from a backup or \
+         another cluster), or delete the connector and create it again with another topic, and its streams start over"
     )]
-    Missing {
+    NotAgreed {
         /// The topic.
         topic: String,
+        /// Why.
+        source: AgreedError,
     },
     /// Some shards have no contract, although moving offsets to a topic writes one to each.
     #[error(
         "topic {topic} (offsets.storage.topic): connectors had their offsets in it, and it has none: it was deleted and \
-         recreated, and streams would be published again. Restore it; or delete the connector and create it again with \
-         another topic, and its streams start over"
+         recreated, and streams would be published again. Restore it; or stop the connector, and set or reset the offsets of all \
+         its streams in one request; or delete it and create it again with another topic, and its streams start over"
     )]
     MadeAnew {
         /// The topic.

@@ -1,6 +1,6 @@
 //! Watches Kafka's topics while a worker runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,9 @@ use super::unusable_topic::UnusableTopic;
 use super::{Mode, Worker, WorkerError};
 use crate::kafka::DataTopics;
 use crate::kafka::storage_topics::{COMPACTED, LOSES_CONFIGS, LOSES_OFFSETS, LOSES_STATUSES, not_compacted};
-use crate::kafka::watch::{TopicTrouble, TopicWatch};
+use crate::kafka::watch::{Deleted, TopicTrouble, TopicWatch};
 use crate::logging::repeated::Repeated;
+use crate::model::{ShardId, TopicShard};
 use crate::supervision::{Part, catch_blocking, fault_point};
 
 /// The interval at which the data topics' partitions are requested.
@@ -30,6 +31,9 @@ const SEEN_MIN: u32 = 3;
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 /// The number of looks per request for the cleanup.policy.
 const POLICY_ROUNDS: u32 = 4;
+/// What to do about a topic whose content is not the group's any more.
+const RESTORE: &str = "stop all workers, restore the topic (from a backup or another cluster), and start them again; its \
+                       present content is not what they have agreed on";
 
 /// Requests the data topics' partitions at intervals, until stopped.
 pub(super) async fn data_topics(topics: Arc<DataTopics>, stop: CancellationToken) {
@@ -70,7 +74,8 @@ impl Worker {
         }
         let offsets = stored("offset.storage.topic", &self.config.offsets_topic, LOSES_OFFSETS);
         let own = OwnTopicsWatch { topics: own_topics, refusals, seen: HashMap::new() };
-        let storage = StorageTopics { offsets, logs, readings, own, shards, dependencies };
+        let widened = HashSet::new();
+        let storage = StorageTopics { offsets, logs, readings, own, widened, shards, dependencies };
         Ok(storage.watch(watch, supervisor.endings.clone(), supervisor.stop.clone()))
     }
 }
@@ -177,6 +182,8 @@ struct StorageTopics {
     /// How far each of the logs has been read.
     readings: Vec<Reading>,
     own: OwnTopicsWatch,
+    /// The topics with more partitions than are used, of which that has been logged.
+    widened: HashSet<String>,
     shards: Arc<Shards>,
     dependencies: Arc<Dependencies>,
 }
@@ -206,8 +213,9 @@ impl StorageTopics {
             let topics = std::iter::once((self.offsets.topic.clone(), self.shards.held_of(&self.offsets.topic)));
             let topics: Vec<_> = topics.chain(self.logs.iter().map(|log| (log.topic.clone(), vec![0]))).collect();
             let own = self.own.topics.open();
-            // All of their partitions: nobody may hold any, and the topic be another one.
-            let own_held: Vec<_> = own.iter().map(|topic| (topic.clone(), self.shards.partitions_of(topic))).collect();
+            // All of their shards: nobody may hold any, and the topic be another one.
+            let shards_of = |topic: &String| (0..self.shards.count_of(topic)).collect::<Vec<i32>>();
+            let own_held: Vec<_> = own.iter().map(|topic| (topic.clone(), shards_of(topic))).collect();
             let looked = catch_blocking(Part::StorageTopics, move || {
                 fault_point(Part::StorageTopics);
                 let mut look = |(topic, partitions): &(String, Vec<i32>)| {
@@ -215,11 +223,19 @@ impl StorageTopics {
                 };
                 let found = topics.iter().find_map(&mut look);
                 let own_found: HashMap<String, TopicTrouble> = own_held.iter().filter_map(look).collect();
-                (watch, found, own_found)
+                let deleted = topics.iter().chain(&own_held);
+                let deleted = deleted.map(|(topic, _)| (topic.clone(), watch.deleted(topic)));
+                let deleted: Vec<(String, Vec<Deleted>)> = deleted.filter(|(_, deleted)| !deleted.is_empty()).collect();
+                (watch, found, own_found, deleted)
             });
-            let (back, found, own_found) = looked.await.unwrap_or_else(|panicked| panicked.go_on());
+            let (back, found, own_found, deleted) = looked.await.unwrap_or_else(|panicked| panicked.go_on());
             watch = back;
             tracing::debug!(rounds, "the storage topics have been looked at");
+            if let Some(reason) = self.records_deleted(deleted) {
+                let _ = ended.send(WorkerError::Config(reason)).await;
+                return;
+            }
+            self.note_widened(&watch, &own);
             for topic in self.own.note(&own, own_found).await {
                 // When it is opened again, it is not compared with what it was.
                 watch.forget(&topic);
@@ -232,9 +248,7 @@ impl StorageTopics {
                 tracing::warn!(topic, %trouble, seen, "a storage topic seems to have been replaced");
                 if seen >= SEEN_MIN {
                     let setting = self.all().find(|stored| stored.topic == topic).map_or("", |stored| stored.setting);
-                    let remedy = "stop all workers, restore the topic (from a backup or another cluster), and \
-                                  start them again; its present content is not what they have agreed on";
-                    let reason = format!("topic {topic} ({setting}): {trouble}; {remedy}");
+                    let reason = format!("topic {topic} ({setting}): {trouble}; {RESTORE}");
                     let _ = ended.send(WorkerError::Config(reason)).await;
                     return;
                 }
@@ -242,6 +256,51 @@ impl StorageTopics {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(STORAGE_TOPICS_EVERY) => {}
+            }
+        }
+    }
+
+    /// Has the shards acquired again whose records were deleted: their streams fail, because positions may be gone.
+    /// Returns why the worker has to exit, if a log's records were deleted.
+    fn records_deleted(&self, deleted: Vec<(String, Vec<Deleted>)>) -> Option<String> {
+        for (topic, deleted) in deleted {
+            if let Some(log) = self.logs.iter().find(|log| log.topic == topic) {
+                let deleted = deleted.first()?;
+                return Some(format!("topic {topic} ({}): {deleted}; {RESTORE}", log.setting));
+            }
+            let topic: Arc<str> = topic.into();
+            for Deleted { partition, was, now } in deleted {
+                tracing::error!(
+                    topic = &*topic,
+                    partition,
+                    was,
+                    now,
+                    "records of an offsets topic were deleted: its partition begins later than it did; the shard is acquired \
+                     again, and its streams fail until their offsets are set or reset"
+                );
+                self.shards.records_deleted(&TopicShard { topic: Arc::clone(&topic), shard: ShardId(partition) });
+            }
+        }
+        None
+    }
+
+    /// Logs once for each topic that it has more partitions than are used.
+    fn note_widened(&mut self, watch: &TopicWatch, own: &[String]) {
+        let own = own.iter().map(|topic| ("offsets.storage.topic", topic.as_str(), self.shards.count_of(topic)));
+        let offsets = (self.offsets.setting, self.offsets.topic.as_str(), self.shards.count_of(&self.offsets.topic));
+        let logs = self.logs.iter().map(|log| (log.setting, log.topic.as_str(), 1));
+        for (setting, topic, used) in own.chain([offsets]).chain(logs) {
+            let Some(found) = watch.partitions(topic).filter(|&found| used > 0 && found > used) else { continue };
+            if self.widened.insert(topic.to_owned()) {
+                tracing::warn!(
+                    topic,
+                    setting,
+                    partitions = found,
+                    used,
+                    "partitions were added to a topic in which the group stores something, and they are not used: what is stored \
+                     stays in the partitions that the topic was begun with. Nothing has to be done; if more shards were wanted, \
+                     let connectors move their offsets to a topic that is created with them (offsets.storage.topic)"
+                );
             }
         }
     }

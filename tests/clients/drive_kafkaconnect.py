@@ -38,7 +38,7 @@ wait("PAUSED")
 client.resume(name)
 wait("RUNNING")
 assert client.restart(name) == ""
-wrong = json.loads(client.validate_and_create(name, json.dumps(dict(config, topic="no topic name"))))
+wrong = json.loads(client.validate_and_create(name, json.dumps(dict(config, topic="not a topic name"))))
 assert wrong["error_count"] == 1, wrong
 assert json.loads(client.create_or_update(name, json.dumps(dict(config, **{"record.timestamp": "server"}))))
 assert client.remove(name) == ""

@@ -1,4 +1,5 @@
-//! Who may use the REST API: passwords, tokens, certificates, roles; by the command line's own client.
+//! Authentication and authorization of the REST API: passwords, tokens, certificates, admins; by the command line's
+//! client.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::certificates::write_certificates;
 use crate::stage::{Stage, program};
 
-/// Exit code and what was said.
+/// Returns the exit code and the output.
 fn run(arguments: &[&str]) -> (i32, String) {
     let output = Command::new(program()).args(arguments).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
@@ -27,7 +28,7 @@ fn start(worker: &WorkerFile) -> Connector {
 }
 
 #[test]
-fn users_look_and_admins_change_by_password_or_token() {
+fn users_read_and_admins_change_by_password_or_token() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("users", 2));
     let folder = stage.folder.path();
     let hash = |password: &str| bcrypt::hash(password, 4).unwrap();
@@ -44,9 +45,9 @@ fn users_look_and_admins_change_by_password_or_token() {
         .set("rest.auth.tokens.file", &quoted(&folder.join("tokens")))
         .set("rest.auth.admins", "\"anna, robot\"");
     let worker = start(&worker);
-    // Whoever asks whether it is healthy need not say who they are, and learns no more than that.
+    // `/health` needs no authentication, and then reveals nothing else.
     wait_for("the worker to be healthy", || worker.get("/health").is_some_and(|(code, _)| code == 200));
-    assert!(!worker.get("/health").unwrap().1.contains("failed_streams"));
+    assert!(!worker.get("/health").unwrap().1.contains("failed_"));
     for path in ["/", "/connectors", "/metrics", "/streams", "/openapi.json", "/nowhere"] {
         assert_eq!(worker.get(path).unwrap().0, 401, "{path}");
     }
@@ -72,7 +73,7 @@ fn users_look_and_admins_change_by_password_or_token() {
 }
 
 #[test]
-fn clients_show_certificates_over_tls() {
+fn clients_authenticate_by_certificate() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("mtls", 2));
     let folder = stage.folder.path();
     write_certificates(folder, &["worker", "pipeline", "viewer"]);
@@ -87,7 +88,7 @@ fn clients_show_certificates_over_tls() {
     let url = format!("https://{}", worker.address());
     let file = |name: &str| folder.join(name).display().to_string();
     let (ca, pipeline, viewer) = (file("ca.pem"), file("pipeline-both.pem"), file("viewer-both.pem"));
-    // Who does not trust the worker, and whom the worker does not know, is not served.
+    // A client that does not trust the worker, or that the worker does not know, is not served.
     let (code, said) = run(&["connector", "list", "--url", &url]);
     assert!(code == 69 && said.contains("ertificate"), "{code}: {said}");
     assert_eq!(run(&["connector", "list", "--url", &url, "--ca-file", &ca]).0, 69);
@@ -102,7 +103,7 @@ fn clients_show_certificates_over_tls() {
 }
 
 #[test]
-fn a_listener_that_others_can_reach_needs_authentication_or_a_word() {
+fn a_listener_that_others_can_reach_needs_authentication_or_consent() {
     let stage = Stage::with_shards("reach", 2);
     let kafka = Kafka::shared();
     let open = stage.worker(kafka).set("listeners", "\"http://0.0.0.0:PORT\"");
@@ -111,7 +112,7 @@ fn a_listener_that_others_can_reach_needs_authentication_or_a_word() {
     assert!(worker.log().contains("rest.insecure=true"), "{}", worker.log());
     let mut worker = Connector::start(program(), &open.set("rest.insecure", "true"), &[]);
     worker.wait_healthy();
-    // A page of another origin changes nothing, even where nobody has to say who they are; and gets no CORS headers.
+    // A page of another origin changes nothing, even without authentication, and gets no CORS headers.
     let request = format!(
         "POST /connectors/x/restart HTTP/1.0\r\nHost: {0}\r\nOrigin: http://evil.example\r\n\r\n",
         worker.address()
@@ -131,13 +132,13 @@ fn raw(address: &str, request: &str) -> String {
     answer
 }
 
-/// Else somebody with the right password would be told that it is wrong.
+/// Otherwise a user would be told that the right password is wrong.
 #[test]
 fn a_check_of_a_password_that_panics_is_answered_with_500_and_the_next_one_is_right() {
     let stage = Stage::new("password-panics");
     let users = stage.folder.path().join("users");
     std::fs::write(&users, format!("anna:{}\n", bcrypt::hash("right", 4).unwrap())).unwrap();
-    // Without Kafka the worker is asked all the same.
+    // Authentication happens first, even without Kafka.
     let worker = WorkerFile::new("127.0.0.1:1", &stage.group())
         .set("rest.auth.htpasswd.file", &quoted(&users))
         .set("rest.auth.admins", "\"*\"");
@@ -149,6 +150,11 @@ fn a_check_of_a_password_that_panics_is_answered_with_500_and_the_next_one_is_ri
     assert!(said.contains("because of a defect in this program"), "{said}");
     let (_, said) = list();
     assert!(said.contains("still starting up"), "{said}");
+    // Not only that, but what it waits for.
+    wait_for("the reason", || list().1.contains("Kafka at 127.0.0.1:1 cannot be reached"));
+    let ((_, said), (code, health)) = (list(), worker.get("/health").unwrap());
+    assert!(said.contains("Connection refused"), "{said}");
+    assert!(code == 503 && health.contains("Connection refused"), "{health}");
     assert!(worker.log().contains("request panicked at src/supervision/fault.rs:"), "{}", worker.log());
     assert_eq!(worker.terminate().0, 0);
 }

@@ -1,4 +1,4 @@
-//! A worker that nothing happens to.
+//! A worker without trouble from outside.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn publishes_everything_and_stops_when_told() {
     worker.wait_healthy();
     stage.expect_all(kafka, &streams);
 
-    // A shard without streams has no thread; one with streams has one, by its name.
+    // A shard without streams has no thread; one with streams has one, named after it.
     let shards: HashSet<i32> = streams
         .iter()
         .map(|stream| OffsetKey { connector: "cameras".to_owned(), stream: (*stream).to_owned() })
@@ -42,7 +42,7 @@ fn publishes_everything_and_stops_when_told() {
 }
 
 #[test]
-fn a_restart_goes_on_where_it_was() {
+fn a_restart_continues_at_the_position() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("restart"));
     stage.add("s", &stage.recording(5, 2, 500), 20, Pace::FragmentsPerSecond(40.0));
     let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["s"]));
@@ -52,7 +52,7 @@ fn a_restart_goes_on_where_it_was() {
     assert_eq!(code, 0);
     worker.restart(program());
     worker.wait_healthy();
-    wait_for("all of the file to have come", || stage.held("s").len() == 100);
+    wait_for("all of the file to arrive", || stage.held("s").len() == 100);
     stage.expect_all(kafka, &["s"]);
 }
 
@@ -69,15 +69,15 @@ fn a_fragment_that_is_too_large_fails_its_stream_alone() {
     let (_, health) = worker.get("/health").unwrap();
     let health: serde_json::Value = serde_json::from_str(&health).unwrap();
     let reason = health["failed_streams"][0]["reason"].as_str().unwrap();
-    // Both sizes are named: the cluster's end, and the limit.
+    // The error has both the size and the limit.
     assert!(reason.contains("fragment bytes would be 300") && reason.contains("the limit is 100000"), "{reason}");
     assert!(!stage.seen(kafka).contains_key("large"));
 }
 
 #[test]
-fn a_topic_that_takes_less_than_a_record_fails_its_stream_alone() {
+fn a_topic_with_too_small_a_record_limit_fails_its_stream_alone() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("topic-limit", 1));
-    // As large as the limit, so that it is not refused at the start; the records are a little larger.
+    // Equal to the fragments' limit, so that it is not refused at the start; the records are a little larger.
     kafka.create_topic(&stage.topic(), 6, &[("max.message.bytes", "100000")]);
     stage.add("large", &stage.recording(2, 1, 99_200), 1, Pace::Max);
     stage.add("small", &stage.recording(4, 2, 500), 1, Pace::Max);
@@ -85,7 +85,7 @@ fn a_topic_that_takes_less_than_a_record_fails_its_stream_alone() {
     let mut worker = stage.start(&stage.worker(kafka), &connector);
     worker.wait_healthy();
     wait_for("the large stream to be FAILED", || worker.log().contains("is larger than its topic accepts"));
-    wait_for("the small stream to go on", || stage.seen(kafka).get("small").map(Vec::len) == Some(4));
+    wait_for("the small stream to continue", || stage.seen(kafka).get("small").map(Vec::len) == Some(4));
     assert!(!stage.seen(kafka).contains_key("large"));
 }
 
@@ -119,6 +119,6 @@ fn one_stuck_stream_does_not_delay_another() {
     let mut worker = stage.start(&stage.worker(kafka), &connector);
     worker.wait_healthy();
     wait_for("the free stream", || stage.seen(kafka).get("free").map(Vec::len) == Some(6));
-    // And the stuck one comes when its silence is over.
+    // The stuck stream continues when its silence is over.
     stage.expect_all(kafka, &["stuck", "free"]);
 }

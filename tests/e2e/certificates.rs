@@ -1,8 +1,9 @@
-//! Certificates for tests, of an authority of their own.
+//! Certificates for tests, issued by an authority of their own.
 
 use std::path::Path;
 
-/// Writes `ca.pem`, and for each name `NAME.pem`, `NAME.key` and `NAME-both.pem`: its common name, for 127.0.0.1.
+/// Writes `ca.pem`, and for each name `NAME.pem`, `NAME.key` and `NAME-both.pem`, with this common name and for
+/// 127.0.0.1.
 pub fn write_certificates(folder: &Path, names: &[&str]) {
     use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
     let key = KeyPair::generate().unwrap();

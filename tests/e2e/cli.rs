@@ -12,7 +12,7 @@ use crate::stage::{Stage, program};
 struct Cli(String);
 
 impl Cli {
-    /// Exit code, standard output, standard error.
+    /// Returns the exit code, standard output and standard error.
     fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         let output = Command::new(program()).args(arguments).env("KVS_CONNECT_URL", &self.0).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -31,7 +31,7 @@ impl Cli {
 }
 
 #[test]
-fn a_connector_is_made_looked_at_changed_and_deleted_from_the_command_line() {
+fn a_connector_is_created_inspected_changed_and_deleted_from_the_command_line() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("cli", 2));
     let recording = stage.recording(8, 1, 100);
     for stream in ["a", "b"] {
@@ -76,7 +76,7 @@ fn a_connector_is_made_looked_at_changed_and_deleted_from_the_command_line() {
     let listed = cli.ok(&["offsets", "list", "--json"]).0;
     let first: Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
     assert_eq!((first["stream"].as_str(), first["fragment_number"].as_str()), (Some("a"), Some(held[2].as_str())));
-    // The same from Kafka; what is asked for wrongly is said with what to do.
+    // The same from Kafka; wrong requests are refused with advice.
     let (bootstrap, group) = (kafka.bootstrap(), stage.group());
     let [topic, configs, statuses] = [("offset", "offsets"), ("config", "configs"), ("status", "status")]
         .map(|(kind, name)| format!("{kind}.storage.topic={group}-{name}"));
@@ -105,13 +105,13 @@ fn a_connector_is_made_looked_at_changed_and_deleted_from_the_command_line() {
     assert_eq!(cli.ok(&["offsets", "list", "cameras", "--json"]).0, "");
     cli.ok(&["connector", "resume", "cameras", "--wait"]);
 
-    // An update whose stream fails says so instead of waiting on.
+    // An update whose stream fails reports that instead of waiting.
     stage.add("bad", &recording, 1, Pace::Max);
     let kind = FaultKind::ErrorTag { after_fragments: 1, error_id: 4502, error_code: "ON_PURPOSE".to_owned() };
     let lasting = FaultKind::ErrorTag { after_fragments: 0, error_id: 4502, error_code: "LASTING".to_owned() };
     stage.simulator.add_fault(Fault::new(kind).on("bad"));
     write(&stage.connector(&["a", "bad"]));
-    // It runs before it fails; whoever waits for the restart sees that.
+    // The stream runs before it fails; a command that waits for the restart notices the failure.
     cli.ok(&["connector", "update", &path]);
     kvs_harness::wait_for("the stream to fail", || cli.ok(&["connector", "status", "cameras"]).0.contains("FAILED"));
     let (code, _, said) = cli.run(&["connector", "resume", "cameras", "--wait"]);
@@ -121,7 +121,7 @@ fn a_connector_is_made_looked_at_changed_and_deleted_from_the_command_line() {
     cli.ok(&["connector", "restart", "cameras", "--include-tasks", "--only-failed"]);
     cli.ok(&["connector", "restart", "cameras", "--task", "0", "--json"]);
 
-    // What has failed before a restart is no failure of the restart, which mends it.
+    // A failure before a restart is not one of the restart.
     stage.simulator.add_fault(Fault::new(lasting).on("bad").times(0));
     cli.ok(&["connector", "restart", "cameras", "--include-tasks"]);
     kvs_harness::wait_for("it to fail again", || cli.ok(&["connector", "status", "cameras"]).0.contains("LASTING"));
@@ -135,4 +135,57 @@ fn a_connector_is_made_looked_at_changed_and_deleted_from_the_command_line() {
     cli.ok(&["connector", "delete", "cameras", "--wait"]);
     let (code, _, said) = cli.run(&["connector", "status", "cameras"]);
     assert!(code == 66 && said.contains("No status found for connector cameras"), "{said}");
+}
+
+#[test]
+fn validate_tries_the_connections_when_told_to_and_otherwise_says_that_it_did_not() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("validate-connect"));
+    stage.add("a", &stage.recording(1, 1, 100), 1, Pace::Max);
+    let file = stage.folder.path().join("cameras.json");
+    let validate = |bootstrap: &str, secret: &str, connector: &kvs_harness::ConnectorFile, connect: &[&str]| {
+        std::fs::write(&file, connector.text()).unwrap();
+        let output = Command::new(program())
+            .args(["validate", "--bootstrap-servers", bootstrap])
+            .args(connect)
+            .arg(&file)
+            .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", secret)])
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+    };
+    let (good, none) = (stage.connector(&["a"]), stage.connector(&["a", "none"]));
+    let nobody = format!("127.0.0.1:{}", kvs_harness::kafka::free_port());
+    let bootstrap = kafka.bootstrap();
+
+    // Nothing listens at that address, and no such stream exists: neither is asked.
+    let (code, out, _) = validate(&nobody, "wrong", &none, &[]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("is valid") && out.lines().last().unwrap().contains("--connect"), "{out}");
+
+    let (code, out, err) = validate(bootstrap, "test", &good, &["--connect"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("is valid") && out.contains("Connections were tried"), "{out}");
+    assert!(!kvs_harness::topic::exists(bootstrap, &stage.topic()), "trying has created the topic");
+
+    let (code, out, err) = validate(bootstrap, "test", &none, &["--connect"]);
+    assert_eq!(code, 78, "{out}{err}");
+    assert!(err.contains(&format!("{}: kvs.streams: none: ", file.display())), "{err}");
+    assert!(!out.contains("is valid"), "{out}");
+    let (code, _, err) = validate(bootstrap, "wrong", &good, &["--connect"]);
+    assert!(code == 78 && err.contains("InvalidSignatureException"), "{code}: {err}");
+    let huge = good.clone().set("topic.creation.default.replication.factor", "3");
+    let (code, _, err) = validate(bootstrap, "test", &huge, &["--connect"]);
+    assert!(
+        code == 78
+            && err.contains("topic.creation.default.replication.factor: a replication factor of 3 was requested"),
+        "{err}"
+    );
+
+    // Kafka that is not there is unavailable; what is wrong beside it is said, too, and decides.
+    let (code, _, err) = validate(&nobody, "test", &good, &["--connect"]);
+    assert_eq!(code, 69, "{err}");
+    assert!(err.contains(&nobody) && err.contains("Connection refused"), "{err}");
+    let (code, _, err) = validate(&nobody, "test", &none, &["--connect"]);
+    assert!(code == 78 && err.contains("Connection refused") && err.contains("kvs.streams: none: "), "{code}: {err}");
 }

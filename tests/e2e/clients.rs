@@ -1,4 +1,4 @@
-//! Clients of Kafka Connect that nobody here wrote, from PyPI, and a fuzzer of our OpenAPI document.
+//! Independent clients of Kafka Connect, from PyPI, and a fuzzer of our OpenAPI document.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,7 @@ use kvs_simulator::{Fault, FaultKind, Pace};
 use crate::rest::{bare, config, state, task_states};
 use crate::stage::Stage;
 
-/// The folder of programs of the clients' virtual environment; `dev/sdks` gets it.
+/// Returns the folder with the programs of the clients' virtual environment, which `dev/sdks` creates.
 fn programs() -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("dev/sdks");
     let output = Command::new(script).arg("clients").output().unwrap();
@@ -49,9 +49,9 @@ fn kafkaconnect_drives_a_connectors_life() {
     drive("drive_kafkaconnect.py");
 }
 
-/// It finds what has failed, and cycles it.
+/// The watcher finds failed tasks and restarts them.
 #[test]
-fn kafka_connect_watcher_finds_a_failed_task_and_mends_it() {
+fn kafka_connect_watcher_finds_and_restarts_a_failed_task() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("watcher", 2));
     stage.add("a", &stage.recording(4, 1, 100), 1, Pace::Max);
     let kind = FaultKind::ErrorTag { after_fragments: 2, error_id: 4502, error_code: "ON_PURPOSE".to_owned() };
@@ -76,14 +76,15 @@ fn kafka_connect_watcher_finds_a_failed_task_and_mends_it() {
     let out = std::fs::File::create(&log).unwrap();
     start.arg("-c").arg(&file).stdout(out.try_clone().unwrap()).stderr(out);
     let _watcher = Process::start(start);
-    wait_for("the watcher to have mended it", || task_states(&worker, "cameras") == ["RUNNING"]);
+    wait_for("the watcher to have restarted it", || task_states(&worker, "cameras") == ["RUNNING"]);
     stage.expect_all(kafka, &["a"]);
     wait_for("the watcher to say so", || {
         std::fs::read_to_string(&log).unwrap().contains("Applied corrective action 'cycle' to connector cameras")
     });
 }
 
-/// A thousand requests made from the document, right and wrong ones: each answer is one it promises, and none a 5xx.
+/// A thousand requests generated from the document, valid and invalid: each response is one that the document lists,
+/// none a 5xx.
 #[test]
 fn a_fuzzer_of_the_openapi_document_finds_nothing() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("fuzz", 2));
@@ -92,7 +93,7 @@ fn a_fuzzer_of_the_openapi_document_finds_nothing() {
     let output = Command::new(programs().join("schemathesis"))
         .arg("run")
         .arg(format!("http://{}/openapi.json", worker.address()))
-        // What is right by its form may still be wrong: no such stream, no such topic name.
+        // A request that is valid by the document may still be refused: no such stream, no such topic name.
         .args(["--exclude-checks", "positive_data_acceptance", "--max-examples", "15", "--seed", "20261124"])
         .args(["--no-color", "--warnings", "off", "--request-timeout", "90"])
         .current_dir(stage.folder.path())
@@ -102,7 +103,7 @@ fn a_fuzzer_of_the_openapi_document_finds_nothing() {
     assert!(output.status.success(), "{said}");
     let cases = said.lines().find(|line| line.contains(" generated, ")).unwrap_or_default().trim().to_owned();
     println!("schemathesis: {cases}");
-    // The worker lives, and does what it is told.
+    // The worker is alive and works.
     assert_eq!(worker.rest("PUT", "/connectors/after/config", Some(&config(&stage, &["front-door"]))).0, 201);
     wait_for("a connector to run", || state(&worker, "after") == "RUNNING");
 }

@@ -1,18 +1,19 @@
-//! Several workers: any of them may die, sleep, come, go, be restarted; so may a broker. Every fragment once, in order.
+//! Several workers, of which any may be killed, suspended, added, removed or restarted, and so may a broker. Every
+//! fragment is published once, in order.
 
 use std::time::{Duration, Instant};
 
 use kvs_harness::kafka::tool;
 use kvs_harness::{Connector, Kafka, KafkaCluster, Turn, Watch, WorkerFile, wait_for, wait_until};
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::rest::config;
+use crate::rest::{config, state};
 use crate::stage::{Stage, program};
 
 const STREAMS: usize = 60;
 const SESSION: Duration = Duration::from_millis(3_000);
-/// What was on its way to Kafka when something happened.
+/// The time in which records may still be in flight to Kafka after an event.
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
 
 /// Sixty live streams, in one connector, on three workers with twelve shards.
@@ -22,12 +23,12 @@ struct Cluster {
     streams: Vec<String>,
     watch: Watch,
     bootstrap: String,
-    /// Three workers, a broker and a simulator are all that two cores carry.
+    /// Three workers, a broker and a simulator are all that two cores can run.
     _turn: Turn,
 }
 
 impl Cluster {
-    /// The streams last until [`Cluster::expect_all`], at two fragments a second.
+    /// Starts the cluster. The streams last until [`Cluster::expect_all`], with two fragments per second.
     fn start(name: &str, bootstrap: &str, settings: impl Fn(usize, WorkerFile) -> WorkerFile) -> Self {
         let turn = Turn::alone();
         let stage = Stage::new(name);
@@ -65,7 +66,7 @@ impl Cluster {
         tasks.iter().map(|task| (text(&task["state"]), text(&task["worker_id"]))).collect()
     }
 
-    /// Streams of a worker, as another one says.
+    /// Returns a worker's streams according to another one.
     fn streams_of(&self, asked: usize, worker: usize) -> Vec<String> {
         let id = self.workers[worker].address();
         // Tasks are numbered in the order of the settings.
@@ -73,7 +74,7 @@ impl Cluster {
         tasks.filter(|((_, owner), _)| *owner == id).map(|(_, stream)| stream.clone()).collect()
     }
 
-    /// Waits until every task runs, by what a worker says, and each stream has been published since.
+    /// Waits until every task is running according to a worker, and each stream has been published since.
     fn wait_running(&mut self, asked: usize) {
         let now = Instant::now();
         let mut status = Vec::new();
@@ -88,7 +89,7 @@ impl Cluster {
         wait_for("all streams to be published", || self.watch.since(&self.streams, now) == STREAMS);
     }
 
-    /// Waits until the streams are published again after an event, and says how long that took.
+    /// Waits until the streams are published again after an event, and prints how long that took.
     fn back_after(&self, what: &str, streams: &[String], event: Instant, on_its_way: Duration) {
         let mut took = None;
         wait_for("the streams to be published again", || {
@@ -104,7 +105,7 @@ impl Cluster {
         );
     }
 
-    /// Ends all streams, and compares every fragment that came.
+    /// Ends all streams, and compares every published fragment.
     fn expect_all(&self) {
         for stream in &self.streams {
             assert!(self.stage.simulator.end_playback(stream));
@@ -127,7 +128,7 @@ fn wait_for_topic(bootstrap: &str, topic: &str) -> Watch {
 
 /// kill -9, SIGSTOP and SIGCONT, a fourth worker, a broker that restarts.
 #[test]
-fn workers_may_be_killed_put_to_sleep_and_added_and_a_broker_restarted() {
+fn workers_may_be_killed_suspended_and_added_and_a_broker_restarted() {
     let mut kafka = Kafka::start();
     let bootstrap = kafka.bootstrap().to_owned();
     let mut cluster = Cluster::start("three", &bootstrap, |_, worker| worker);
@@ -139,8 +140,8 @@ fn workers_may_be_killed_put_to_sleep_and_added_and_a_broker_restarted() {
     let killed = Instant::now();
     cluster.workers[0].kill();
     let dead = cluster.workers[0].address();
-    // Nobody says of a dead worker's stream that it runs there, once its session is over.
-    wait_for("its streams to be nobody's or another's", || {
+    // Once a dead worker's session is over, its streams are no longer reported as running there.
+    wait_for("its streams to have no owner or another one", || {
         cluster.status(1).iter().all(|(state, worker)| *worker != dead || state != "RUNNING")
     });
     cluster.back_after("kill -9", &victims, killed, ON_ITS_WAY);
@@ -184,7 +185,7 @@ fn workers_may_be_killed_put_to_sleep_and_added_and_a_broker_restarted() {
     }
 }
 
-/// Workers with names of their own are restarted one after the other: nobody else's shards move.
+/// Workers with static names are restarted one after the other: no other worker's shards move.
 #[test]
 fn a_rolling_restart_with_static_membership_rebalances_nothing() {
     let kafka = Kafka::shared();
@@ -193,7 +194,7 @@ fn a_rolling_restart_with_static_membership_rebalances_nothing() {
         worker.set("group.instance.id", &format!("\"worker-{index}\"")).set("session.timeout.ms", "20000")
     };
     let mut cluster = Cluster::start("static", kafka.bootstrap(), settings);
-    // The group has settled: each has its part.
+    // The group is stable: each worker has its shards.
     let assigned = |worker: &Connector| worker.log().matches("\"assigned\"").count();
     let owners: Vec<Vec<String>> = (0..3).map(|index| cluster.streams_of(0, index)).collect();
     assert!(owners.iter().all(|streams| !streams.is_empty()), "{owners:?}");
@@ -207,8 +208,8 @@ fn a_rolling_restart_with_static_membership_rebalances_nothing() {
         cluster.workers[index].wait_healthy();
         cluster.wait_running(index);
         let after: Vec<_> = others.iter().map(|&other| moved(&cluster.workers[other])).collect();
-        assert_eq!(before, after, "shards of others moved");
-        assert_eq!(&cluster.streams_of(0, index), own, "it has other shards than before");
+        assert_eq!(before, after, "shards of other workers moved");
+        assert_eq!(&cluster.streams_of(0, index), own, "the worker has other shards than before");
     }
     println!(
         "a rolling restart of three: the longest pause of a stream {:.1} s, nothing moved",
@@ -217,7 +218,7 @@ fn a_rolling_restart_with_static_membership_rebalances_nothing() {
     cluster.expect_all();
 }
 
-/// The broker decides who has what (KIP-848).
+/// The broker assigns the shards (KIP-848).
 #[test]
 fn workers_share_the_shards_by_the_brokers_own_protocol_too() {
     let kafka = Kafka::shared();
@@ -229,6 +230,27 @@ fn workers_share_the_shards_by_the_brokers_own_protocol_too() {
     assert_eq!(cluster.workers[0].terminate().0, 0);
     cluster.back_after("SIGTERM with group.protocol=consumer", &victims, killed, ON_ITS_WAY);
     cluster.expect_all();
+}
+
+/// Kafka's client calls nobody back for an assignment that is empty from the beginning.
+#[test]
+fn a_worker_that_gets_no_shard_is_ready_with_the_brokers_own_protocol_too() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("no-shard", 1));
+    stage.add_live("a", &stage.recording(10, 2, 300), 5.0);
+    let settings = stage.worker(kafka).set("group.protocol", "\"consumer\"");
+    let mut owner = stage.start(&settings, &stage.connector(&["a"]));
+    owner.wait_healthy();
+    wait_for("something to be published", || owner.metric("kvs_connect_fragments_total") > 3.0);
+    let mut other = Connector::start(program(), &settings, &[]);
+    other.wait_healthy();
+    assert_eq!(other.rest("GET", "/streams", None), (200, json!([])), "it has a shard");
+    wait_for("it to answer for the group", || state(&other, "cameras") == "RUNNING");
+    // It is a member that gets the shard as soon as it is free.
+    assert_eq!(owner.terminate().0, 0, "{}", owner.log());
+    wait_for("the other to publish", || other.metric("kvs_connect_fragments_total") > 3.0);
+    assert!(stage.simulator.end_playback("a"));
+    stage.expect_all(kafka, &["a"]);
+    assert_eq!(other.terminate().0, 0, "{}", other.log());
 }
 
 #[test]
@@ -247,14 +269,14 @@ fn a_cluster_of_three_brokers_may_lose_its_coordinator() {
         "--group",
         &group,
     ]);
-    // GROUP COORDINATOR (ID) …: the id stands in brackets behind the address.
+    // GROUP COORDINATOR (ID) …: the id is in brackets after the address.
     let id = described.lines().find(|line| line.contains(&group)).and_then(|line| line.split(['(', ')']).nth(1));
     let coordinator: usize = id.and_then(|id| id.trim().parse().ok()).unwrap_or_else(|| panic!("{described}"));
     let lost = Instant::now();
     kafka.broker(coordinator - 1).down();
     cluster.back_after("the coordinator is lost", &cluster.streams, lost, Duration::from_secs(1));
     cluster.wait_running(0);
-    // The REST API goes on, too.
+    // The REST API continues, too.
     assert_eq!(cluster.workers[2].rest("PUT", "/connectors/cameras/pause", None).0, 202);
     assert_eq!(cluster.workers[0].rest("PUT", "/connectors/cameras/resume", None).0, 202);
     cluster.wait_running(1);
@@ -263,11 +285,11 @@ fn a_cluster_of_three_brokers_may_lose_its_coordinator() {
     cluster.expect_all();
 }
 
-/// As Kafka Connect's own system test has it (`connect_distributed_test.py`, `test_exactly_once_source`): every worker is
-/// bounced, cleanly and with SIGKILL, twice with a rest in between and twice without; and here the connector is
-/// reconfigured meanwhile, so that work moves.
+/// As in Kafka Connect's own system test (`connect_distributed_test.py`, `test_exactly_once_source`), every worker is
+/// bounced, cleanly and with SIGKILL, twice with a pause in between and twice without. Here the connector is also
+/// reconfigured meanwhile, so that streams move.
 #[test]
-fn every_worker_is_bounced_with_rest_and_without_and_the_connector_is_changed_meanwhile() {
+fn every_worker_is_bounced_with_and_without_pauses_while_the_connector_is_changed() {
     let kafka = Kafka::shared();
     let mut cluster =
         Cluster::start("bounced", kafka.bootstrap(), |_, worker| worker.set("session.timeout.ms", "1500"));
@@ -286,7 +308,7 @@ fn every_worker_is_bounced_with_rest_and_without_and_the_connector_is_changed_me
                 }
             }
             cluster.workers.iter_mut().for_each(Connector::wait_healthy);
-            // Other streams first, and some of them not for a while; then all of them again.
+            // First some of the streams, then all of them again.
             let some = cluster.streams.iter().skip(round * 5).map(String::as_str).collect::<Vec<_>>();
             for names in [some, cluster.streams.iter().map(String::as_str).collect()] {
                 let mut changed = config(&cluster.stage, &names);

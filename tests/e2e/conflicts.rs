@@ -1,4 +1,4 @@
-//! Two workers that are asked for conflicting things at the same moment: one outcome, the same on all.
+//! Two workers that get conflicting requests at the same moment: one outcome, the same on both.
 
 use std::collections::BTreeMap;
 use std::sync::Barrier;
@@ -11,7 +11,7 @@ use crate::stage::Stage;
 
 const ROUNDS: usize = 200;
 
-/// A request that one of the two is given: method, path, body.
+/// A request to one of the two workers: method, path, body.
 type Asked = (&'static str, String, Option<Value>);
 
 #[test]
@@ -69,9 +69,9 @@ fn conflicting_changes_at_the_same_moment_have_one_outcome() {
         });
         let (first, second) = (answers[0].0, answers[1].0);
         *codes.entry((what, first, second)).or_default() += 1;
-        // Both workers come to say the same.
+        // Both workers eventually report the same.
         let info = |index: usize| workers[index].rest("GET", &format!("/connectors/{name}"), None);
-        wait_for("both workers to say the same", || info(0) == info(1));
+        wait_for("both workers to report the same", || info(0) == info(1));
         let (code, info) = info(0);
         let mark = info["config"]["kvs.start.timestamp"].as_str().unwrap_or_default();
         match round % 5 {
@@ -94,7 +94,7 @@ fn conflicting_changes_at_the_same_moment_have_one_outcome() {
             }
             3 => assert_eq!((first, second), (202, 204)),
             _ => {
-                // Put first: it is deleted. Deleted first: it is made anew.
+                // If the update came first, the connector is deleted; otherwise it is created again.
                 assert_eq!(second, 204);
                 assert!(matches!((first, code), (200, 404) | (201, 200)), "{first} {code}: {info}");
                 if code == 200 {

@@ -1,4 +1,4 @@
-//! Workers that disagree, and topics that are deleted or recreated under them (rule 14).
+//! Workers that disagree, and topics that are deleted or recreated while workers run (rule 14).
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use kvs_simulator::Pace;
 
 use crate::stage::{Stage, configure, program};
 
-/// What a worker logs, when it is asked for more, after each look at the topics that it keeps something in.
-const LOOKED: &str = "the storage topics have been looked at";
+/// What a worker logs, at a higher log level, after each check of its storage topics.
+pub const LOOKED: &str = "the storage topics have been looked at";
 
 fn quoted(text: &str) -> String {
     format!("{text:?}")
@@ -22,7 +22,7 @@ fn refused(worker: &WorkerFile, expected: &[&str]) -> String {
     let log = worker.log();
     assert_eq!(code, 78, "{log}");
     for text in expected {
-        assert!(log.contains(text), "{text:?} is not said: {log}");
+        assert!(log.contains(text), "{text:?} is not in the log: {log}");
     }
     log
 }
@@ -52,7 +52,7 @@ fn a_worker_that_disagrees_is_refused_and_disturbs_nobody() {
     let with = |settings: &[(&str, &str)]| {
         settings.iter().fold(stage.worker(kafka), |worker, (key, value)| worker.set(key, &quoted(value)))
     };
-    // All it shares is the name of the group.
+    // They have only the name of the group in common.
     let others = [
         ("offset.storage.topic", wrong.as_str()),
         ("config.storage.topic", "disagree-c"),
@@ -62,14 +62,14 @@ fn a_worker_that_disagrees_is_refused_and_disturbs_nobody() {
     let both = |key: &str, ours: &str| [format!("{key}={group}-"), format!("{key}={ours}")];
     let [theirs, ours] = both("offset.storage.topic", &wrong);
     refused(&only_the_group, &[&theirs, &ours, "published twice"]);
-    assert!(!kvs_harness::topic::exists(kafka.bootstrap(), &wrong), "it has made its topic");
+    assert!(!kvs_harness::topic::exists(kafka.bootstrap(), &wrong), "the refused worker has created its topic");
     for (key, consequence) in
         [("config.storage.topic", "some streams would not run"), ("status.storage.topic", "states would be wrong")]
     {
         let [theirs, ours] = both(key, &wrong);
         refused(&with(&[(key, &wrong)]), &[&theirs, &ours, consequence]);
     }
-    // Another group on one of its topics.
+    // Another group with one of its topics.
     for key in ["config.storage.topic", "status.storage.topic", "offset.storage.topic"] {
         let mut own = vec![("group.id", wrong.as_str())];
         let names = [
@@ -85,7 +85,7 @@ fn a_worker_that_disagrees_is_refused_and_disturbs_nobody() {
     stage.expect_all(kafka, &["s"]);
     assert_eq!(worker.metric("kvs_connect_shards_lost_total"), 0.0);
     assert_eq!(worker.terminate().0, 0);
-    // It holds when nobody runs, too.
+    // The same holds while no worker runs.
     refused(&only_the_group, &[&theirs, &ours, "--delete-offsets"]);
     worker.restart(program());
     worker.wait_healthy();
@@ -93,7 +93,7 @@ fn a_worker_that_disagrees_is_refused_and_disturbs_nobody() {
 }
 
 #[test]
-fn of_two_that_disagree_and_start_at_one_moment_one_wins() {
+fn of_two_disagreeing_workers_that_start_together_one_wins() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("at-once"));
     let exits = |mut workers: [Connector; 2]| {
         let mut codes = [None, None];
@@ -108,20 +108,20 @@ fn of_two_that_disagree_and_start_at_one_moment_one_wins() {
         });
         assert!(codes.contains(&Some(78)), "{codes:?}");
     };
-    // One group, and nothing else in common.
+    // One group without anything else in common.
     let one = stage.worker(kafka);
     let name = |kind: &str| quoted(&format!("{}-{kind}-2", stage.name));
     let two = ["offset.storage.topic", "config.storage.topic", "status.storage.topic"]
         .iter()
         .fold(one.clone(), |worker, key| worker.set(key, &name(key)));
     exits([&one, &two].map(|worker| Connector::start(program(), worker, &[])));
-    // Two groups, and a new status topic in common, which is written without a fence.
+    // Two groups with a new status topic in common, which is written without a fence.
     let status = quoted(&format!("{}-common", stage.name));
     let of_group = |group: &str| {
         WorkerFile::new(kafka.bootstrap(), &format!("{}-{group}", stage.name)).set("status.storage.topic", &status)
     };
     exits([of_group("a"), of_group("b")].map(|worker| Connector::start(program(), &worker, &[])));
-    // Likewise a config topic, where each group has a fence of its own.
+    // Two groups with a config topic in common, where each group has a fence of its own.
     let configs = quoted(&format!("{}-configs", stage.name));
     let of_group = |group: &str| {
         WorkerFile::new(kafka.bootstrap(), &format!("{}-{group}", stage.name)).set("config.storage.topic", &configs)
@@ -129,9 +129,9 @@ fn of_two_that_disagree_and_start_at_one_moment_one_wins() {
     exits([of_group("c"), of_group("d")].map(|worker| Connector::start(program(), &worker, &[])));
 }
 
-/// Workers of an earlier version have left no claim, and from outside nobody may commit beside them.
+/// Workers of an earlier version have left no claim, and others cannot commit for their group.
 #[test]
-fn a_group_that_runs_already_gets_its_claim_from_its_members() {
+fn a_running_group_gets_its_claim_from_its_members() {
     use rdkafka::consumer::{BaseConsumer, Consumer};
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("upgraded", 4));
     let (group, offsets) = (stage.group(), format!("{}-offsets", stage.group()));
@@ -167,7 +167,7 @@ fn a_group_that_runs_already_gets_its_claim_from_its_members() {
 }
 
 #[test]
-fn a_storage_topic_that_is_deleted_ends_every_worker_and_is_never_taken_for_empty() {
+fn a_deleted_storage_topic_ends_every_worker_and_never_counts_as_empty() {
     let kafka = Kafka::shared();
     let kinds = ["offsets", "configs", "status"];
     let mut groups: Vec<(Stage, [Connector; 2])> = kinds
@@ -196,7 +196,7 @@ fn a_storage_topic_that_is_deleted_ends_every_worker_and_is_never_taken_for_empt
                 .is_empty()
         });
     }
-    // What is looked at from now on is compared with what was seen before.
+    // Later checks are compared with what was found before.
     for worker in groups.iter().flat_map(|(_, workers)| workers) {
         let looks = || worker.log().matches(LOOKED).count();
         let before = looks();
@@ -206,7 +206,7 @@ fn a_storage_topic_that_is_deleted_ends_every_worker_and_is_never_taken_for_empt
         let topic = format!("{}-{kind}", stage.group());
         delete_topic(kafka, &topic);
         if kind == "status" {
-            // Recreated by somebody, and written to at once.
+            // Recreated by another program, and written to at once.
             kafka.create_topic(&topic, 1, &[("cleanup.policy", "compact")]);
         }
     }
@@ -221,10 +221,10 @@ fn a_storage_topic_that_is_deleted_ends_every_worker_and_is_never_taken_for_empt
             assert!(last.contains(&topic) && last.contains(trouble), "{kind}: {last}");
         }
     }
-    // Started again, the worker recreates the topic, and must not take its emptiness for a new group.
+    // When it is started again, the worker recreates the topic, and must not mistake its emptiness for a new group.
     refused(&groups[0].0.worker(kafka), &["connector \"cameras\" has published", "recreated"]);
     refused(&groups[1].0.worker(kafka), &["had its connectors in it", "recreated"]);
-    // Statuses are written again by running workers.
+    // Statuses are written again by the running workers.
     let mut again = Connector::start(program(), &groups[2].0.worker(kafka), &[]);
     again.wait_healthy();
     wait_for("the states", || {
@@ -233,7 +233,7 @@ fn a_storage_topic_that_is_deleted_ends_every_worker_and_is_never_taken_for_empt
     assert_eq!(again.terminate().0, 0);
 }
 
-/// What is looked at when a worker starts may be altered while it runs.
+/// What is checked when a worker starts may be altered while it runs.
 #[test]
 fn a_storage_topic_that_is_no_longer_compacted_ends_its_workers_before_anything_is_lost() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("uncompacted", 4));

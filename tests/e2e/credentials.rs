@@ -1,6 +1,6 @@
-//! Every way of AWS's chain to credentials, by a worker that has nothing else.
+//! Every source of credentials in AWS's chain, by a worker without any other.
 //!
-//! AWS's own STS and metadata services cannot be had here: a listener returns their documents.
+//! AWS's own STS and metadata services are not available here: a listener returns their documents.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use kvs_simulator::{AccessKey, DEFAULT_ACCOUNT, Limits, Pace, SimulatorConfig};
 
 use crate::stage::{Stage, program};
 
-/// Credentials that a listener hands out, and how long they are said to be good.
+/// Credentials that a listener returns, and how long it declares them valid.
 const KEYS: [&str; 6] = ["profile", "container", "web", "instance", "role", "renewed"];
 
 fn at(seconds: u64) -> String {
@@ -23,7 +23,7 @@ fn at(seconds: u64) -> String {
     format!("{year}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60)
 }
 
-/// Days since 1970 as a date of the Gregorian calendar.
+/// Converts days since 1970 to a date of the Gregorian calendar.
 fn civil(days: i64) -> (i64, i64, i64) {
     let (mut year, mut rest) = (1970, days);
     let leap = |year: i64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -60,7 +60,7 @@ fn json(key: &str, seconds: u64) -> String {
     )
 }
 
-/// Answers as STS, container and instance do; notes what it is asked.
+/// Starts a listener that responds like STS, container and instance, and records the requests.
 fn listener() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -92,7 +92,7 @@ fn listener() -> (String, Arc<Mutex<Vec<String>>>) {
                 ("application/json", json("container", 3_600))
             } else if path == "/renewed" {
                 renewals += 1;
-                // The first is refreshed before it expires: it is good for a minute and two seconds.
+                // The first credentials are renewed before they expire: they are valid for a minute and two seconds.
                 ("application/json", if renewals == 1 { json("container", 62) } else { json("renewed", 3_600) })
             } else if path == "/latest/api/token" {
                 ("text/plain", "token".to_owned())
@@ -122,7 +122,7 @@ fn keys() -> Vec<AccessKey> {
 }
 
 #[test]
-fn every_way_to_credentials() {
+fn every_source_of_credentials() {
     let kafka = Kafka::shared();
     let limits = Limits { idle_timeout: Duration::from_millis(500), ..Limits::default() };
     let (url, asked) = listener();
@@ -142,7 +142,7 @@ fn every_way_to_credentials() {
     let file = stage.recording(5, 2, 500);
     type Settings<'a> = &'a [(&'a str, &'a str)];
     let ways: [(&str, Settings<'_>, Settings<'_>); 5] = [
-        // Region and endpoint come from the profile too.
+        // Region and endpoint come from the profile, too.
         ("profile", &[("AWS_CONFIG_FILE", &config), none], &[("kvs.credentials.profile", "video")]),
         (
             "container",
@@ -214,7 +214,7 @@ fn temporary_credentials_are_renewed_before_they_expire() {
     let kafka = Kafka::shared();
     let (url, asked) = listener();
     let mut keys = keys();
-    // As the service would: what has expired is refused.
+    // As the service would: expired credentials are refused.
     keys[1].expires = Some(SystemTime::now() + Duration::from_secs(20));
     let limits = Limits { session_duration: Duration::from_millis(700), ..Limits::default() };
     let stage = Stage::with_simulator("renewal", SimulatorConfig { keys, limits, ..SimulatorConfig::default() });
@@ -224,16 +224,16 @@ fn temporary_credentials_are_renewed_before_they_expire() {
         [("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.as_str()), ("AWS_EC2_METADATA_DISABLED", "true")];
     let mut worker = Connector::start_with(program(), &stage.worker(kafka), &[stage.connector(&["s"])], &environment);
     worker.wait_healthy();
-    wait_for("all of the file to have come", || stage.held("s").len() == 100);
+    wait_for("all of the file to arrive", || stage.held("s").len() == 100);
     stage.expect_all(kafka, &["s"]);
-    assert!(asked.lock().unwrap().len() >= 2, "they were asked for once");
+    assert!(asked.lock().unwrap().len() >= 2, "the credentials were requested only once");
     assert!(!worker.log().contains("ExpiredToken"), "{}", worker.log());
     let shown = worker.log() + &worker.get("/streams").unwrap().1;
     assert!(!shown.contains("renewed-secret") && !shown.contains("container-token"));
 }
 
 #[test]
-fn fips_by_awss_variable_and_an_endpoint_do_not_go_together() {
+fn fips_by_awss_variable_cannot_be_combined_with_an_endpoint() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("fips"));
     let environment = [("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
     let connector = stage.connector(&["s"]);

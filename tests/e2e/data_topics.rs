@@ -1,4 +1,5 @@
-//! Data topics that grow, go, come back, or are partly offline; and a notifications topic that takes nothing.
+//! Data topics that get more partitions, are deleted, recreated or partly offline, and a notifications topic that
+//! refuses records.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,7 +23,7 @@ fn trace(worker: &Connector, connector: &str) -> String {
     worker.rest("GET", &format!("/connectors/{connector}/status"), None).1["tasks"][0]["trace"].to_string()
 }
 
-/// A name of a stream whose records go to this one of two partitions.
+/// Returns a stream name whose records go to this one of two partitions.
 fn named(prefix: &str, partition: i32) -> String {
     let mut names = (0..).map(|index| format!("{prefix}-{index}"));
     names.find(|name| partition_for(name.as_bytes(), 2) == partition).unwrap()
@@ -43,17 +44,17 @@ fn a_stream_stays_in_its_partition_when_partitions_are_added() {
     let count = || by_stream(read_topic(kafka.bootstrap(), &stage.topic(), Isolation::Committed)).len();
     wait_for("all streams", || count() == streams.len());
     topics(kafka.bootstrap(), &["--alter", "--topic", &stage.topic(), "--partitions", "7"]);
-    // One that begins from nothing but what is in Kafka, and streams that move.
+    // A worker that only knows what is in Kafka, and streams that move.
     worker.restart(program());
     worker.wait_healthy();
     second.kill();
-    // A stream that is new goes by the number there is now.
+    // A new stream is placed by the current number of partitions.
     let new: Vec<String> = (0..8).map(|index| format!("new{index}")).collect();
     new.iter().for_each(|stream| stage.add(stream, &stage.recording(2, 2, 500), 1, Pace::Max));
     let all: Vec<&str> = names.iter().chain(&new).map(String::as_str).collect();
     assert_eq!(worker.rest("PUT", "/connectors/cameras/config", Some(&config(&stage, &all))).0, 200);
     wait_for("the files", || streams.iter().all(|stream| stage.held(stream).len() == 60));
-    // Reading fails when a stream is in two partitions.
+    // Comparing fails if a stream is in two partitions.
     stage.expect_all(kafka, &all);
     let seen = read_topic(kafka.bootstrap(), &stage.topic(), Isolation::Committed);
     let partitions = |of: &[String]| {
@@ -72,7 +73,7 @@ fn a_deleted_data_topic_fails_its_own_streams_and_a_refused_notification_nobody(
     stage.add("a", &file, 20, Pace::FragmentsPerSecond(4.0));
     stage.add("b", &file, 20, Pace::FragmentsPerSecond(4.0));
     let (gone, notifications) = (format!("{}-gone", stage.name), format!("{}-notifications", stage.group()));
-    // Smaller than any notification, and larger than the markers of transactions.
+    // Smaller than any notification, but larger than transaction markers.
     kafka.create_topic(&notifications, 1, &[("max.message.bytes", "150")]);
     let on_gone = ConnectorFile::new("on-gone", stage.simulator.url(), &["b"], &gone)
         .set("errors.retry.delay.base.ms", "200")
@@ -98,13 +99,14 @@ fn a_deleted_data_topic_fails_its_own_streams_and_a_refused_notification_nobody(
         let began = std::time::Instant::now();
         while published(worker, "a") <= beyond {
             let waited = began.elapsed();
-            assert!(waited < Duration::from_secs(60), "the other stream stands still {when}: {}", worker.log());
+            assert!(waited < Duration::from_secs(60), "the other stream makes no progress {when}: {}", worker.log());
             std::thread::sleep(Duration::from_millis(50));
         }
     };
     wait_for("all of them", || ["a", "b", "found-1"].iter().all(|stream| published(&worker, stream) > 1.0));
 
-    // What is told of a deleted stream is refused: dropped, counted, said, and nobody waits.
+    // The notification about the deleted stream is refused: it is dropped, counted and logged, and nothing waits for
+    // it.
     assert!(stage.simulator.remove_stream("found-1"));
     wait_for("the notification to be dropped", || worker.metric("kvs_connect_notifications_dropped_total") > 0.0);
     let before = published(&worker, "a");
@@ -116,7 +118,7 @@ fn a_deleted_data_topic_fails_its_own_streams_and_a_refused_notification_nobody(
     let (before, lost) = (published(&worker, "a"), worker.metric("kvs_connect_shards_lost_total"));
     go_on(&worker, "without the topic", before + 12.0);
     assert_eq!(task_states(&worker, "cameras"), ["RUNNING"]);
-    // It is tried again and again, and that costs the others nothing.
+    // Repeated attempts cost the other streams nothing.
     assert_eq!(worker.metric("kvs_connect_shards_lost_total"), lost, "{}", worker.log());
     let (_, health) = worker.rest("GET", "/health", None);
     assert!(health["failed_streams"].to_string().contains(&gone), "{health}");
@@ -125,7 +127,7 @@ fn a_deleted_data_topic_fails_its_own_streams_and_a_refused_notification_nobody(
     wait_for("it to come back", || task_states(&worker, "on-gone") == ["RUNNING"]);
     wait_for("the files", || ["a", "b"].iter().all(|stream| stage.held(stream).len() == 200));
     stage.expect_all(kafka, &["a"]);
-    // What was published before was deleted with the topic; the rest is there once and in order.
+    // What was published before was deleted with the topic; the rest is complete and in order.
     let held = stage.held("b");
     wait_for("the rest", || {
         let seen = by_stream(read_topic(kafka.bootstrap(), &gone, Isolation::Committed));
@@ -135,11 +137,11 @@ fn a_deleted_data_topic_fails_its_own_streams_and_a_refused_notification_nobody(
 }
 
 #[test]
-fn an_offline_partition_sets_its_own_streams_aside_and_what_waits_for_it_says_so() {
+fn an_offline_partition_fails_its_own_streams_and_those_that_wait_for_it_say_so() {
     let mut kafka = KafkaCluster::start();
     let bootstrap = kafka.bootstrap();
     let stage = Stage::with_shards("offline", 1);
-    // Partition 0 is on the first broker alone, partition 1 on the second.
+    // Partition 0 is only on the first broker, partition 1 only on the second.
     topics(
         &bootstrap,
         &["--create", "--topic", &stage.topic(), "--replica-assignment", "1,2", "--config", "min.insync.replicas=1"],
@@ -156,11 +158,11 @@ fn an_offline_partition_sets_its_own_streams_aside_and_what_waits_for_it_says_so
     let published = |worker: &Connector| worker.metric("kvs_connect_fragments_total");
     wait_for("fragments", || published(&worker) > 4.0);
 
-    // Nothing was written to it when it went: only its own stream waits.
+    // Nothing was being written to the partition when it went offline: only its own stream waits.
     kafka.broker(1).down();
     let before = published(&worker);
-    wait_for("the others to go on", || published(&worker) > before + 24.0);
-    // A record that is written before anybody knows would keep the shard's transaction open until the broker is back.
+    wait_for("the others to continue", || published(&worker) > before + 24.0);
+    // A record that is written before the worker knows would keep the shard's transaction open until the broker is back.
     wait_for("the partition to be known as offline", || {
         worker.metric("kvs_connect_data_partitions_offline") == 1.0
             && worker.log().contains("partitions of the topic are offline")
@@ -171,16 +173,16 @@ fn an_offline_partition_sets_its_own_streams_aside_and_what_waits_for_it_says_so
     let (code, answer) = worker.rest("PUT", "/connectors/second/config", Some(&second));
     assert!(code == 201, "{answer}");
     let offline = format!("partition 1 of topic {} is offline", stage.topic());
-    wait_for("its stream to be set aside", || trace(&worker, "second").contains(&offline));
+    wait_for("its stream to be FAILED", || trace(&worker, "second").contains(&offline));
     let (before, lost) = (published(&worker), worker.metric("kvs_connect_shards_lost_total"));
-    wait_for("the other to go on", || published(&worker) > before + 12.0);
+    wait_for("the other to continue", || published(&worker) > before + 12.0);
     assert_eq!(task_states(&worker, "cameras"), ["RUNNING"]);
     assert_eq!(worker.metric("kvs_connect_shards_lost_total"), lost, "{}", worker.log());
     kafka.broker(1).up();
     wait_for("it to come back", || task_states(&worker, "second") == ["RUNNING"]);
     wait_for("no partition to be offline", || worker.metric("kvs_connect_data_partitions_offline") == 0.0);
 
-    // A connector with an offsets topic of its own, on the first broker alone, as its data.
+    // A connector with its own offsets topic, which is only on the first broker, like its data.
     let own_offsets = format!("{}-own", stage.group());
     let assignment =
         ["--create", "--topic", &own_offsets, "--replica-assignment", "1", "--config", "cleanup.policy=compact"];
@@ -200,17 +202,18 @@ fn an_offline_partition_sets_its_own_streams_aside_and_what_waits_for_it_says_so
     };
     wait_for("its fragments", || published_apart(&worker) > 4.0);
 
-    // What is written to it when it goes keeps its transaction open: the shard says what it waits for.
+    // A record in flight when the partition goes offline keeps its transaction open: the shard reports what it waits
+    // for.
     wait_for("both", || published(&worker) > before + 30.0);
     kafka.broker(1).down();
     let told = |connector: &str| trace(&worker, connector).contains(&offline);
     wait_for("the stream to say what it waits for", || told("second"));
     let before = published(&worker);
-    // Between two transactions there is none that is kept open: then the other one goes on.
-    wait_for("the other to say so, too, or to go on", || told("cameras") || published(&worker) > before + 4.0);
-    // Its transactions are its own: what hangs in the worker's offsets topic does not delay it.
+    // Between two transactions none is kept open: then the other stream continues.
+    wait_for("the other to say so, too, or to continue", || told("cameras") || published(&worker) > before + 4.0);
+    // Its transactions are separate: one that hangs in the worker's offsets topic does not delay it.
     let before = published_apart(&worker);
-    wait_for("the connector apart to go on", || published_apart(&worker) > before + 8.0);
+    wait_for("the separate connector to continue", || published_apart(&worker) > before + 8.0);
     assert_eq!(task_states(&worker, "apart"), ["RUNNING"]);
     println!("the other stream then: {} {}", task_states(&worker, "cameras")[0], trace(&worker, "cameras"));
     let (_, health) = worker.rest("GET", "/health", None);

@@ -1,4 +1,4 @@
-//! Kafka that is not there, and Kafka that goes away.
+//! Kafka that is unavailable at the start, or restarts.
 
 use kvs_harness::{Kafka, Turn, wait_for};
 use kvs_simulator::Pace;
@@ -6,7 +6,7 @@ use kvs_simulator::Pace;
 use crate::stage::Stage;
 
 #[test]
-fn kafka_that_is_down_at_the_start_is_waited_for_and_one_that_restarts_is_survived() {
+fn a_worker_waits_for_kafka_at_the_start_and_survives_its_restart() {
     let _turn = Turn::alone();
     let mut kafka = Kafka::prepare();
     let stage = Stage::new("outage");
@@ -27,11 +27,11 @@ fn kafka_that_is_down_at_the_start_is_waited_for_and_one_that_restarts_is_surviv
     kafka.down();
     kafka.up();
     wait_for("the worker to publish again", || worker.metric("kvs_connect_fragments_total") > before + 30.0);
-    // It has stayed a member through it, and nothing says for ever that it is none.
+    // The worker has remained a member, and does not report the opposite for ever.
     if worker.log().contains("the group cannot be reached at the moment") {
         wait_for("the group to be reached again", || worker.log().contains("the group is reached again"));
     }
-    wait_for("all of the files to have come", || streams.iter().all(|stream| stage.held(stream).len() == 400));
+    wait_for("all of the files to arrive", || streams.iter().all(|stream| stage.held(stream).len() == 400));
     stage.expect_all(&kafka, &streams);
     let (code, _) = worker.terminate();
     assert_eq!(code, 0);

@@ -11,7 +11,7 @@ use crate::stage::{Stage, program};
 
 const STREAMS: [&str; 8] = ["s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"];
 const KILLS: usize = 20;
-/// Of each stream: a minute's worth.
+/// Fragments of each stream, a minute's worth.
 const FRAGMENTS: usize = 1_500;
 
 #[test]
@@ -20,7 +20,7 @@ fn twenty_times_kill_9_under_load() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("kills", 8));
     let file = stage.recording(10, 10, 6_000);
     for stream in STREAMS {
-        // Comes in while workers are killed, and ends a while after.
+        // Arrives while workers are killed, and for a while after.
         stage.add(stream, &file, FRAGMENTS as u64 / 10, Pace::FragmentsPerSecond(25.0));
     }
     let settings = stage.worker(kafka).set("session.timeout.ms", "1500");
@@ -32,17 +32,17 @@ fn twenty_times_kill_9_under_load() {
     let mut random = rand::rngs::StdRng::seed_from_u64(4);
     for _ in 0..KILLS {
         let victim = random.random_range(0..workers.len());
-        // One that has no shards yet has nothing to lose.
+        // A worker that has no shards yet has nothing to lose.
         wait_for("the next victim to publish", || workers[victim].metric("kvs_connect_fragments_total") > 0.0);
-        // A moment nobody chose, for that is when power fails.
+        // A random moment, like that of a power failure.
         std::thread::sleep(Duration::from_millis(random.random_range(0..500)));
         workers[victim].kill();
         workers[victim].restart(program());
     }
-    wait_for("all of the files to have come", || STREAMS.iter().all(|stream| stage.held(stream).len() == FRAGMENTS));
+    wait_for("all of the files to arrive", || STREAMS.iter().all(|stream| stage.held(stream).len() == FRAGMENTS));
     stage.expect_all(kafka, &STREAMS);
 
-    // The kills really hit transactions: what they had written is there and aborted.
+    // The kills really hit transactions: their records exist and are aborted.
     let committed = STREAMS.len() * FRAGMENTS;
     let with_aborted = read_topic(kafka.bootstrap(), &stage.topic(), Isolation::Uncommitted).len();
     println!("{KILLS} kills: {committed} fragments committed, {} aborted", with_aborted - committed);
@@ -64,7 +64,7 @@ fn a_worker_that_slept_through_its_session_publishes_nothing_more() {
     first.signal(Signal::SIGSTOP);
     let mut second = stage.start(&settings, &connector);
     second.wait_healthy();
-    wait_for("the second worker to have taken all four shards", || {
+    wait_for("the second worker to have acquired all four shards", || {
         second.log().matches("acquired the shard").count() >= 4
     });
     wait_for("the second worker to publish", || second.metric("kvs_connect_fragments_total") > 50.0);
@@ -75,12 +75,12 @@ fn a_worker_that_slept_through_its_session_publishes_nothing_more() {
         let since = log.get(before..).unwrap_or_default();
         since.contains("fenced") || since.contains("\"lost\":true")
     });
-    wait_for("all of the files to have come", || STREAMS.iter().all(|stream| stage.held(stream).len() == 600));
+    wait_for("all of the files to arrive", || STREAMS.iter().all(|stream| stage.held(stream).len() == 600));
     stage.expect_all(kafka, &STREAMS);
 }
 
 #[test]
-fn a_second_worker_takes_its_part_and_a_killed_ones_part_moves() {
+fn a_second_worker_takes_over_shards_and_those_of_a_killed_worker_move() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("join"));
     let file = stage.recording(10, 5, 1_000);
     for stream in STREAMS {
@@ -95,6 +95,6 @@ fn a_second_worker_takes_its_part_and_a_killed_ones_part_moves() {
     second.wait_healthy();
     wait_for("the second worker to publish", || second.metric("kvs_connect_fragments_total") > 20.0);
     second.kill();
-    wait_for("all of the files to have come", || STREAMS.iter().all(|stream| stage.held(stream).len() == 500));
+    wait_for("all of the files to arrive", || STREAMS.iter().all(|stream| stage.held(stream).len() == 500));
     stage.expect_all(kafka, &STREAMS);
 }

@@ -1,5 +1,5 @@
-//! A log that cannot be written, or that nobody reads, costs its own lines and nothing else; and so does what a
-//! subcommand prints.
+//! A log that cannot be written, or that nobody reads, loses lines and has no other effect; the same holds for the
+//! output of a subcommand.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read};
@@ -13,7 +13,7 @@ use crate::stage::{Stage, program};
 const STREAMS: [&str; 4] = ["a", "b", "c", "d"];
 const DROPPED: &str = "kvs_connect_log_lines_dropped_total";
 
-/// A stage with four streams, and a worker that logs there.
+/// A stage with four streams, and a worker that logs to `stderr`.
 fn worker(test: &str, kafka: &Kafka, stderr: impl Into<Stdio>, level: &str) -> (Stage, Connector) {
     let stage = Stage::with_shards(test, 4);
     let file = stage.recording(10, 2, 300);
@@ -26,16 +26,16 @@ fn worker(test: &str, kafka: &Kafka, stderr: impl Into<Stdio>, level: &str) -> (
     (stage, worker)
 }
 
-/// All is published, the worker is healthy, and what is not written of its log is counted.
+/// Expects that everything is published, the worker is healthy, and lost log lines are counted.
 fn expect_all(kafka: &Kafka, stage: &Stage, worker: &mut Connector) {
     worker.wait_healthy();
-    wait_for("all of the files to have come", || STREAMS.iter().all(|stream| stage.held(stream).len() == 30));
+    wait_for("all of the files to arrive", || STREAMS.iter().all(|stream| stage.held(stream).len() == 30));
     stage.expect_all(kafka, &STREAMS);
     assert_eq!(worker.get("/health").unwrap().0, 200);
     wait_for("lines to be dropped", || worker.metric(DROPPED) > 0.0);
 }
 
-/// Has the worker log until lines are dropped.
+/// Makes the worker log until lines are dropped.
 fn fill(worker: &Connector) {
     let before = worker.metric(DROPPED);
     let level = serde_json::json!({ "level": "TRACE" });
@@ -52,7 +52,7 @@ fn full() -> File {
 }
 
 #[test]
-fn a_full_disk_under_the_log_costs_the_log_alone() {
+fn a_full_disk_only_costs_log_lines() {
     let kafka = Kafka::shared();
     let (stage, mut worker) = worker("log-full", kafka, full(), "info");
     expect_all(kafka, &stage, &mut worker);
@@ -61,37 +61,37 @@ fn a_full_disk_under_the_log_costs_the_log_alone() {
 }
 
 #[test]
-fn a_reader_of_the_log_that_goes_away_is_not_missed() {
+fn a_log_whose_reader_has_gone_stops_nothing() {
     let kafka = Kafka::shared();
     let (reader, writer) = std::io::pipe().unwrap();
     let (stage, mut worker) = worker("log-head", kafka, writer, "debug");
     let lines: Vec<String> = BufReader::new(reader).lines().take(12).map(Result::unwrap).collect();
     assert_eq!(lines.len(), 12);
-    // The reader is gone with the statement.
+    // The reader is dropped at the end of the statement.
     expect_all(kafka, &stage, &mut worker);
     assert_eq!(worker.metric("kvs_connect_panics_total"), 0.0);
     assert_eq!(worker.terminate().0, 0);
 }
 
 #[test]
-fn a_log_that_nobody_reads_holds_nothing_up_and_what_it_lost_is_said_when_it_is_read_again() {
+fn an_unread_log_stops_nothing_and_reports_its_lost_lines_later() {
     let kafka = Kafka::shared();
     let (mut reader, writer) = std::io::pipe().unwrap();
     let (stage, mut worker) = worker("log-stuck", kafka, writer, "trace");
     worker.wait_healthy();
     fill(&worker);
     expect_all(kafka, &stage, &mut worker);
-    // It is read again.
+    // The log is read again.
     let reading = std::thread::spawn(move || {
         let mut lines = BufReader::new(&mut reader).lines().map(Result::unwrap);
-        let said = lines.find(|line| line.contains("log lines were dropped")).expect("it is said");
+        let said = lines.find(|line| line.contains("log lines were dropped")).expect("the loss is reported");
         (said, reader)
     });
     wait_for("what was dropped to be said", || reading.is_finished());
     let (said, mut reader) = reading.join().unwrap();
     let said: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert!(said["dropped"].as_u64().unwrap() > 0 && said["level"] == "WARN", "{said}");
-    // And not any more: the end does not wait for it either.
+    // And not read any more: the worker does not wait for that when it stops.
     fill(&worker);
     assert_eq!(worker.terminate().0, 0);
     let mut rest = Vec::new();
@@ -99,9 +99,9 @@ fn a_log_that_nobody_reads_holds_nothing_up_and_what_it_lost_is_said_when_it_is_
 }
 
 #[test]
-fn tail_ends_quietly_when_its_reader_has_enough_and_says_when_its_output_cannot_be_written() {
+fn tail_ends_quietly_without_a_reader_and_reports_output_that_cannot_be_written() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("tail-output", 2));
-    // Live: more comes when the reader has gone.
+    // A live stream: more records arrive after the reader has gone.
     stage.add_live("a", &stage.recording(10, 2, 300), 10.0);
     let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["a"]));
     wait_for("something to be published", || worker.metric("kvs_connect_fragments_total") > 3.0);
@@ -125,7 +125,7 @@ fn tail_ends_quietly_when_its_reader_has_enough_and_says_when_its_output_cannot_
     assert_eq!(output.status.code(), Some(69), "{said}");
     assert!(said.contains("standard output cannot be written") && !said.contains("panicked"), "{said}");
 
-    // Neither can the reason be said.
+    // The reason cannot be written either.
     let output = tail().stdout(full()).stderr(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(69));
     let none = Command::new(program()).args(["validate", "/none.json"]).stderr(full()).output().unwrap();

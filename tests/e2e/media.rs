@@ -1,4 +1,4 @@
-//! Odd media, through everything, and back to files: packets and decoded frames stay what they were.
+//! Unusual media, published and saved as files again: packets and decoded frames stay the same.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::framemd5;
 use crate::stage::{Stage, program};
 
 #[test]
-fn odd_media_comes_out_as_it_was() {
+fn unusual_media_are_published_unaltered() {
     let Some(recordings) = std::env::var_os("KVS_RECORDINGS").filter(|folder| !folder.is_empty()) else {
         println!("SKIPPED: KVS_RECORDINGS is not set, so there are no odd files beside it");
         return;

@@ -1,4 +1,4 @@
-//! One stream never costs another: memory, what cannot be parsed, what is gone, times and sizes that are refused.
+//! No stream affects another: memory, unparsable and missing fragments, refused timestamps and sizes.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ fn named(notification: &HashMap<String, Value>) -> Vec<String> {
 }
 
 #[test]
-fn streams_that_stand_still_in_the_middle_of_a_fragment_starve_nobody() {
+fn streams_that_stall_within_a_fragment_starve_nobody() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("starving"));
     let (large, healthy, small) =
         (stage.recording(2, 3, 500_000), stage.recording(60, 2, 200_000), stage.recording(61, 2, 20_000));
@@ -71,7 +71,7 @@ fn streams_that_stand_still_in_the_middle_of_a_fragment_starve_nobody() {
 }
 
 #[test]
-fn an_arn_that_cannot_be_asked_for_keeps_no_stream_from_being_pulled() {
+fn an_unknown_arn_does_not_prevent_pulling() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("no-arn"));
     let file = stage.recording(5, 2, 500);
     for name in ["a", "b"] {
@@ -88,7 +88,7 @@ fn an_arn_that_cannot_be_asked_for_keeps_no_stream_from_being_pulled() {
 }
 
 #[test]
-fn a_stream_that_is_refused_again_and_again_says_so_in_its_tasks_trace_until_it_comes_on() {
+fn a_stream_that_is_refused_repeatedly_says_so_in_its_tasks_trace_until_it_recovers() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("refused"));
     stage.add("a", &stage.recording(5, 2, 500), 1, Pace::Max);
     let (error_type, message) = ("ServiceUnavailableException".to_owned(), "come back later".to_owned());
@@ -97,17 +97,17 @@ fn a_stream_that_is_refused_again_and_again_says_so_in_its_tasks_trace_until_it_
     let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["a"]));
     worker.wait_healthy();
     let task = || worker.rest("GET", "/connectors/cameras/tasks/0/status", None).1;
-    wait_for("the task to say why it stands still", || {
+    wait_for("the task to say why it makes no progress", || {
         task()["trace"].as_str().is_some_and(|trace| trace.contains("come back later"))
     });
-    assert_eq!(task()["state"], "UNASSIGNED", "nothing has been had from the service yet");
+    assert_eq!(task()["state"], "UNASSIGNED", "nothing has been received from the service yet");
     stage.simulator.clear_faults();
     stage.expect_all(kafka, &["a"]);
-    wait_for("the task to run and say so no more", || task()["state"] == "RUNNING" && task()["trace"].is_null());
+    wait_for("the task to run without a trace", || task()["state"] == "RUNNING" && task()["trace"].is_null());
 }
 
 #[test]
-fn a_stream_all_of_which_counts_as_published_says_so() {
+fn a_stream_whose_fragments_all_count_as_published_says_so() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("ahead"));
     stage.add_live("a", &stage.recording(5, 2, 500), 5.0);
     let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["a"]));
@@ -128,7 +128,7 @@ fn a_stream_all_of_which_counts_as_published_says_so() {
     });
     assert!(worker.log().contains("nothing of the stream is published"), "{}", worker.log());
     set(serde_json::Value::Null);
-    wait_for("the task to go on", || {
+    wait_for("the task to continue", || {
         status()["tasks"][0]["trace"].is_null() && status()["tasks"][0]["state"] == "RUNNING"
     });
     wait_for("fragments", || worker.metric("kvs_connect_fragments_total") > 5.0);
@@ -143,7 +143,7 @@ fn poison(name: &str) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn a_fragment_that_cannot_be_parsed_fails_its_stream_or_is_passed_over_in_a_transaction() {
+fn a_fragment_that_cannot_be_parsed_fails_its_stream_or_is_skipped_in_a_transaction() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("poison"));
     let Some(chunks) = ["poison.bin", "poison-lacing.bin"].map(poison).into_iter().collect::<Option<Vec<_>>>() else {
         return;
@@ -168,7 +168,7 @@ fn a_fragment_that_cannot_be_parsed_fails_its_stream_or_is_passed_over_in_a_tran
     for (name, task) in ["a", "b"].iter().zip(status["tasks"].as_array().unwrap()) {
         let trace = task["trace"].as_str().unwrap_or_default();
         let fragment = &stage.held(name)[2].0;
-        for part in [fragment.as_str(), "at byte", "3 times running", "errors.tolerance"] {
+        for part in [fragment.as_str(), "at byte", "3 times in a row", "errors.tolerance"] {
             assert!(trace.contains(part), "{part:?}: {status}");
         }
     }
@@ -189,12 +189,12 @@ fn a_fragment_that_cannot_be_parsed_fails_its_stream_or_is_passed_over_in_a_tran
         assert_eq!(mine, [vec![passed_over]]);
     }
     assert_eq!(worker.metric("kvs_connect_passed_over_fragments_total"), 2.0);
-    // They are no fragments that were published.
+    // Skipped fragments do not count as published.
     assert_eq!(worker.metric("kvs_connect_fragments_total"), 4.0 + 5.0 + 4.0);
 }
 
 #[test]
-fn a_backfill_goes_on_without_what_the_archive_lists_and_does_not_find() {
+fn a_backfill_continues_without_fragments_that_the_archive_does_not_find() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("gone"));
     stage.add("s", &stage.recording(30, 2, 500), 1, Pace::Max);
     let held = numbers(&stage.held("s"));
@@ -218,7 +218,7 @@ fn a_backfill_goes_on_without_what_the_archive_lists_and_does_not_find() {
 }
 
 #[test]
-fn a_time_that_the_broker_refuses_costs_the_shard_once_and_the_record_gets_ingest_time() {
+fn a_refused_timestamp_costs_the_shard_once_and_the_record_gets_ingest_time() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("refused-time"));
     kafka.create_topic(&stage.topic(), 1, &[("retention.ms", "-1"), ("max.message.bytes", "70000000")]);
     stage.add("s", &stage.recording(40, 2, 500), 1, Pace::FragmentsPerSecond(4.0));
@@ -226,11 +226,11 @@ fn a_time_that_the_broker_refuses_costs_the_shard_once_and_the_record_gets_inges
     let mut worker = stage.start(&stage.worker(kafka), &connector);
     worker.wait_healthy();
     wait_for("some fragments with the producer's time", || worker.metric("kvs_connect_fragments_total") >= 3.0);
-    // The worker has asked what the topic takes before.
+    // The worker has read the topic's configuration before.
     let settings =
         [("retention.ms", "-1"), ("max.message.bytes", "70000000"), ("message.timestamp.before.max.ms", "3600000")];
     configure(kafka, &stage.topic(), &settings);
-    wait_for_within(Duration::from_secs(120), "all of the file to have come", || stage.held("s").len() == 40);
+    wait_for_within(Duration::from_secs(120), "all of the file to arrive", || stage.held("s").len() == 40);
     stage.expect_all(kafka, &["s"]);
     let log = worker.log();
     assert_eq!(log.matches("the broker refuses the timestamp").count(), 1, "{log}");
@@ -238,7 +238,7 @@ fn a_time_that_the_broker_refuses_costs_the_shard_once_and_the_record_gets_inges
 }
 
 #[test]
-fn a_stream_whose_record_was_too_large_goes_on_when_its_topic_takes_more() {
+fn a_stream_with_a_too_large_record_continues_when_its_topic_accepts_more() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("too-large"));
     kafka.create_topic(&stage.topic(), 6, &[("max.message.bytes", "70000000")]);
     stage.add("s", &stage.recording(3, 2, 100_000), 1, Pace::FragmentsPerSecond(0.5));
@@ -255,7 +255,7 @@ fn a_stream_whose_record_was_too_large_goes_on_when_its_topic_takes_more() {
     assert!(rows(&worker)["s"]["reason"].as_str().unwrap().contains("larger than its topic accepts"));
     wait_for("it to be started again", || worker.log().matches("restarting the failed stream").count() >= 2);
     configure(kafka, &stage.topic(), &[("max.message.bytes", "70000000")]);
-    wait_for("all of the files to have come", || stage.held("s").len() == 3 && stage.held("small").len() == 30);
+    wait_for("all of the files to arrive", || stage.held("s").len() == 3 && stage.held("small").len() == 30);
     stage.expect_all(kafka, &["s", "small"]);
-    wait_for("it to be well", || state(&worker, "s") == "RUNNING");
+    wait_for("the stream to be RUNNING", || state(&worker, "s") == "RUNNING");
 }

@@ -14,7 +14,7 @@ fn limit_files(pid: u32, count: u64) {
     assert!(limited.unwrap().success());
 }
 
-/// The limit below which this many descriptors are free: a new one takes the lowest number that is free.
+/// Returns the limit with which this many descriptors are free, as a new one takes the lowest free number.
 fn limit_with_free(pid: u32, count: usize) -> u64 {
     let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     let open: std::collections::BTreeSet<u64> =
@@ -23,7 +23,7 @@ fn limit_with_free(pid: u32, count: usize) -> u64 {
 }
 
 #[test]
-fn a_worker_without_descriptors_says_so_once_and_health_answers_500() {
+fn a_worker_without_descriptors_reports_it_once_and_health_returns_500() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("out-of-files", 4));
     let file = stage.recording(10, 2, 300);
     let streams: Vec<String> = (0..40).map(|index| format!("s{index}")).collect();
@@ -46,10 +46,10 @@ fn a_worker_without_descriptors_says_so_once_and_health_answers_500() {
         health = worker.get("/health").unwrap_or_default();
         health.0 == 500 && health.1.contains("No file descriptors are left")
     });
-    // It goes on answering, one connection after the other, while the streams go on trying.
+    // The worker keeps responding, one connection after the other, while the streams keep trying.
     for _ in 0..20 {
         let mut health = None;
-        wait_for("an answer", || {
+        wait_for("a response", || {
             health = worker.get("/health");
             health.is_some()
         });
@@ -65,7 +65,7 @@ fn a_worker_without_descriptors_says_so_once_and_health_answers_500() {
 
     limit_files(worker.pid(), 1_024);
     worker.wait_healthy();
-    // The line comes with the next look, and health does not wait for it.
+    // The line appears with the next check, and /health does not wait for it.
     wait_for("the worker to say so", || worker.log().contains("file descriptors are available again"));
     for stream in &streams {
         assert!(stage.simulator.end_playback(stream));
@@ -75,7 +75,7 @@ fn a_worker_without_descriptors_says_so_once_and_health_answers_500() {
 }
 
 #[test]
-fn a_pipe_in_the_place_of_a_file_is_refused_at_once_and_rest_goes_on() {
+fn a_pipe_instead_of_a_file_is_refused_at_once_and_rest_continues() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("fifo", 2));
     let fifo = stage.folder.path().join("secret");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
@@ -84,7 +84,7 @@ fn a_pipe_in_the_place_of_a_file_is_refused_at_once_and_rest_goes_on() {
     let mut worker = stage.start(&settings, &stage.connector(&["a"]));
     worker.wait_healthy();
     let path = "/connector-plugins/KinesisVideoSourceConnector/config/validate";
-    // More than there are threads and turns for it.
+    // More requests than there are threads and turns for them.
     for _ in 0..20 {
         let reference = format!("${{file:{}:key}}", fifo.display());
         let of_secret = stage.connector(&["a"]).set("kvs.credentials.secret.access.key", &reference);
@@ -93,7 +93,7 @@ fn a_pipe_in_the_place_of_a_file_is_refused_at_once_and_rest_goes_on() {
             let body = json!(connector.set("name", "cameras").config);
             let (status, answer) = worker.rest("PUT", &format!("{path}?connect=true"), Some(&body));
             assert_eq!(status, 200, "{answer}");
-            assert!(answer.to_string().contains("a regular file is expected"), "{answer}");
+            assert!(answer.to_string().contains("a regular file was expected"), "{answer}");
         }
         assert_eq!(worker.get("/health").unwrap().0, 200);
     }

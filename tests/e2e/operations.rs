@@ -1,4 +1,4 @@
-//! What operators do to connectors: offsets altered, secrets, restarts; and records of versions to come.
+//! What operators do to connectors: altering offsets, secrets, restarts; and records of later versions.
 
 use kvs_harness::{Connector, Isolation, Kafka, read_topic, wait_for};
 use kvs_simulator::{Fault, FaultKind, Pace};
@@ -23,7 +23,7 @@ pub fn resume(worker: &Connector, name: &str) {
 }
 
 #[test]
-fn offsets_that_are_set_are_replayed_from_exactly_there_and_reset_ones_from_the_start_selector() {
+fn streams_continue_exactly_from_set_offsets_and_from_the_start_selector_after_a_reset() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("offsets", 2));
     let file = stage.recording(20, 2, 300);
     for stream in ["a", "b", "other"] {
@@ -31,13 +31,13 @@ fn offsets_that_are_set_are_replayed_from_exactly_there_and_reset_ones_from_the_
     }
     let held: Vec<String> = stage.held("a").into_iter().map(|(number, _)| number).collect();
     let worker = bare(&stage, kafka);
-    // Another worker has some of the shards, and has to let its places go, too.
+    // Another worker has some of the shards, and has to release its positions, too.
     let second = bare(&stage, kafka);
     let mut settings = config(&stage, &["a", "b"]);
     settings["kvs.start.position"] = "FRAGMENT_NUMBER".into();
     settings["kvs.start.fragment.number"] = held[3].as_str().into();
     assert_eq!(worker.rest("PUT", "/connectors/c/config", Some(&settings)).0, 201);
-    // It shares the shards, and nothing of it moves.
+    // A second connector shares the shards, and none of its offsets change.
     assert_eq!(second.rest("PUT", "/connectors/d/config", Some(&config(&stage, &["other"]))).0, 201);
     let published = |stream: &str, count: usize| {
         wait_for("the fragments to be published", || numbers(&stage, kafka, stream).len() >= count);
@@ -51,7 +51,7 @@ fn offsets_that_are_set_are_replayed_from_exactly_there_and_reset_ones_from_the_
     let listed = offsets["offsets"].as_array().unwrap();
     assert_eq!((listed.len(), listed[0]["offset"]["fragmentNumber"].as_str()), (2, held.last().map(String::as_str)));
 
-    // Set to an earlier fragment: the one behind it comes next.
+    // Set to an earlier fragment: the next one is published first.
     stop(&worker, "c");
     let set = |stream: &str, number: &str| json!({ "offsets": [{ "partition": { "stream": stream }, "offset": { "fragmentNumber": number } }] });
     let (code, answer) = second.rest("PATCH", "/connectors/c/offsets", Some(&set("a", &held[9])));
@@ -61,7 +61,7 @@ fn offsets_that_are_set_are_replayed_from_exactly_there_and_reset_ones_from_the_
     );
     let (_, offsets) = worker.rest("GET", "/connectors/c/offsets", None);
     let mut offset = offsets["offsets"][0]["offset"].clone();
-    // It goes on in the partition in which its records are.
+    // The stream stays in the partition that has its records.
     let kept = offset.as_object_mut().unwrap().remove("dataPartition").unwrap();
     assert_eq!(kept["topic"], stage.topic().as_str());
     assert_eq!(
@@ -69,7 +69,7 @@ fn offsets_that_are_set_are_replayed_from_exactly_there_and_reset_ones_from_the_
         json!({ "continuationToken": null, "fragmentNumber": held[9],
         "serverTimestamp": null, "producerTimestamp": null, "sequence": first.len() - 1 })
     );
-    // What is wrong changes nothing, not even what stands before it.
+    // A wrong request changes nothing, not even by its valid part.
     let mut bad = set("a", &held[0]);
     bad["offsets"]
         .as_array_mut()
@@ -90,7 +90,7 @@ fn offsets_that_are_set_are_replayed_from_exactly_there_and_reset_ones_from_the_
     let forgotten = json!({ "offsets": [{ "partition": { "stream": "bb" }, "offset": null }] });
     assert_eq!(worker.rest("PATCH", "/connectors/c/offsets", Some(&forgotten)).0, 400);
     assert_eq!(worker.rest("GET", "/connectors/c/offsets", None).1, offsets);
-    // The place of one that it had can be altered as before.
+    // The offset of a former stream can still be altered.
     let all = settings["kvs.streams"].clone();
     settings["kvs.streams"] = "a".into();
     assert_eq!(worker.rest("PUT", "/connectors/c/config", Some(&settings)).0, 200);
@@ -101,7 +101,7 @@ fn offsets_that_are_set_are_replayed_from_exactly_there_and_reset_ones_from_the_
     let replayed = published("a", first.len() + 10);
     assert_eq!(replayed, [&first[..], &held[10..]].concat());
 
-    // Reset: from where the settings say.
+    // Reset: from the configured start position.
     stop(&second, "c");
     let (code, answer) = worker.rest("DELETE", "/connectors/c/offsets", None);
     assert_eq!(
@@ -113,7 +113,7 @@ fn offsets_that_are_set_are_replayed_from_exactly_there_and_reset_ones_from_the_
     assert_eq!(published("a", replayed.len() + first.len()), [&replayed[..], &first[..]].concat());
     assert_eq!(published("b", 2 * first.len()), [&first[..], &first[..]].concat());
     assert_eq!(numbers(&stage, kafka, "other"), held, "another connector's stream");
-    // What is published again is counted on, whatever became of the offset.
+    // Sequences keep growing when fragments are published again, whatever happened to the offset.
     let seen = read_topic(kafka.bootstrap(), &stage.topic(), Isolation::Committed);
     for stream in ["a", "b", "other"] {
         expect_sequence(&seen, stream);
@@ -156,7 +156,7 @@ fn secrets_are_resolved_on_the_worker_and_shown_nowhere() {
     let (code, made) = worker.rest("PUT", "/connectors/by-reference/config", Some(&given));
     assert_eq!((code, &made["config"]["kvs.credentials.secret.access.key"]), (201, &json!(reference)), "{made}");
     stage.expect_all(kafka, &["a"]);
-    // In the clear: masked, and the mask stands for it when the settings come back.
+    // Plain secrets are masked, and the mask stands for them when the settings are sent back.
     let mut clear = config(&stage, &["a"]);
     clear["kvs.credentials.access.key.id"] = "id-of-clear".into();
     clear["kvs.credentials.secret.access.key"] = CLEAR.into();
@@ -167,7 +167,7 @@ fn secrets_are_resolved_on_the_worker_and_shown_nowhere() {
     assert_eq!(worker.rest("PUT", "/connectors/clear/config", Some(&shown)).0, 200);
     wait_for("the stream to be pulled with the secret that is stored", || task_states(&worker, "clear") == ["RUNNING"]);
     wait_for("its fragments", || stage.seen(kafka)["a"].len() >= 6);
-    // One that is not allowed is refused by name, and one that goes missing fails its connector alone.
+    // A reference that is not allowed is refused by name, and one that becomes unresolvable fails its connector alone.
     given["kvs.proxy.url"] = "${env:PATH}".into();
     let (code, refused) = worker.rest("PUT", "/connectors/not-allowed/config", Some(&given));
     let message = refused["message"].as_str().unwrap();
@@ -179,7 +179,7 @@ fn secrets_are_resolved_on_the_worker_and_shown_nowhere() {
     let (_, status) = worker.rest("GET", "/connectors/by-reference/status", None);
     assert!(status.to_string().contains("it cannot be read"), "{status}");
     std::fs::write(folder.join("aws.properties"), format!("key={SECRET}\n")).unwrap();
-    wait_for("it to run again by itself", || state(&worker, "by-reference") == "RUNNING");
+    wait_for("the connector to run again by itself", || state(&worker, "by-reference") == "RUNNING");
 
     let said = [
         "/connectors?expand=info&expand=status",
@@ -201,13 +201,13 @@ fn secrets_are_resolved_on_the_worker_and_shown_nowhere() {
         ("status topic", &statuses),
     ] {
         assert!(!text.contains(SECRET), "the secret is in the {what}");
-        assert!(what == "config topic" || !text.contains(CLEAR), "the secret in the clear is in the {what}");
+        assert!(what == "config topic" || !text.contains(CLEAR), "the plain secret is in the {what}");
     }
     assert!(configs.contains(&reference));
 }
 
 #[test]
-fn what_has_failed_is_started_again_by_itself_or_by_hand() {
+fn failures_are_restarted_automatically_or_by_hand() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("restarts"));
     let file = stage.recording(6, 2, 300);
     for (name, times) in [("soon", 2), ("by-hand", 1)] {
@@ -237,9 +237,9 @@ fn what_has_failed_is_started_again_by_itself_or_by_hand() {
     assert_eq!(worker.metric("kvs_connect_streams_failed"), 0.0);
 }
 
-/// A newer worker of a rolling upgrade has written what this one does not know.
+/// During a rolling upgrade, a newer worker has written records that this one does not know.
 #[test]
-fn records_of_a_later_version_are_refused_with_a_message_and_all_else_goes_on() {
+fn records_of_a_later_version_are_refused_with_a_message_and_everything_else_continues() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("future", 1));
     let file = stage.recording(4, 1, 100);
     for stream in ["a", "b"] {
@@ -252,11 +252,11 @@ fn records_of_a_later_version_are_refused_with_a_message_and_all_else_goes_on() 
     produce(kafka, &topic("configs"), 0, b"shape-of-things-to-come", br#"{"version":9}"#);
     produce(kafka, &topic("status"), 0, b"status-task-future-0", br#"{"version":2,"state":{"is":"new"}}"#);
     produce(kafka, &topic("status"), 0, b"status-connector-x", b"{{{");
-    // Of a connector that is there, what it is to do: nobody here knows what DREAMING would be.
+    // The target state of an existing connector: this version does not know DREAMING.
     assert_eq!(worker.rest("PUT", "/connectors/dreaming/config", Some(&config(&stage, &["a"]))).0, 201);
     produce(kafka, &topic("configs"), 0, b"target-state-dreaming", br#"{"state":"PAUSED","state.v2":"DREAMING"}"#);
     for name in ["future", "odd", "dreaming"] {
-        wait_for("it to be FAILED", || state(&worker, name) == "FAILED");
+        wait_for("the connector to be FAILED", || state(&worker, name) == "FAILED");
     }
     let (_, status) = worker.rest("GET", "/connectors/future/status", None);
     assert!(status["connector"]["trace"].as_str().unwrap().contains("version 2"), "{status}");
@@ -265,7 +265,7 @@ fn records_of_a_later_version_are_refused_with_a_message_and_all_else_goes_on() 
     assert_eq!(worker.rest("DELETE", "/connectors/dreaming", None).0, 204);
     assert_eq!(worker.rest("PATCH", "/connectors/future/config", Some(&json!({ "topic": "t" }))).0, 400);
 
-    // An offset: its stream is FAILED, the other one of the same shard is not.
+    // An offset: its stream is FAILED, another one of the same shard is not.
     produce(kafka, &topic("offsets"), 0, br#"["now",{"stream":"a"}]"#, br#"{"version":3,"place":"elsewhere"}"#);
     assert_eq!(worker.rest("PUT", "/connectors/now/config", Some(&config(&stage, &["a", "b"]))).0, 201);
     stage.expect_all(kafka, &["b"]);
@@ -273,21 +273,21 @@ fn records_of_a_later_version_are_refused_with_a_message_and_all_else_goes_on() 
     let (_, status) = worker.rest("GET", "/connectors/now/status", None);
     assert!(status["tasks"][0]["trace"].as_str().unwrap().contains("version 3"), "{status}");
     assert!(!stage.seen(kafka).contains_key("a"));
-    // Altered, as the message says, it goes on.
+    // When the offset is altered, as the message says, the stream continues.
     stop(&worker, "now");
     let reset = json!({ "offsets": [{ "partition": { "stream": "a" }, "offset": null }] });
     assert_eq!(worker.rest("PATCH", "/connectors/now/offsets", Some(&reset)).0, 200);
     resume(&worker, "now");
     stage.expect_all(kafka, &["a", "b"]);
-    // What was refused can be written anew.
+    // Refused records can be overwritten.
     assert_eq!(worker.rest("DELETE", "/connectors/odd", None).0, 204);
     assert_eq!(worker.rest("PUT", "/connectors/future/config", Some(&config(&stage, &["a"]))).0, 200);
-    wait_for("it to run", || state(&worker, "future") == "RUNNING");
+    wait_for("the connector to run", || state(&worker, "future") == "RUNNING");
     assert_eq!(worker.terminate().0, 0);
 }
 
 #[test]
-fn a_standalone_worker_has_the_connectors_of_its_files_and_keeps_no_other() {
+fn a_standalone_worker_runs_only_the_connectors_of_its_files() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("standalone"));
     stage.add("a", &stage.recording(3, 1, 100), 1, Pace::Max);
     let mut worker = Connector::start_standalone(program(), &stage.worker(kafka), &[stage.connector(&["a"])]);
@@ -301,7 +301,7 @@ fn a_standalone_worker_has_the_connectors_of_its_files_and_keeps_no_other() {
     worker.wait_healthy();
     assert_eq!(worker.rest("GET", "/connectors", None).1, json!(["cameras"]));
     assert!(!text_of(kafka, &format!("{}-configs", stage.group())).contains("connector-cameras"));
-    // In distributed mode files are put into the log, and stay there.
+    // In distributed mode, connector files are written to the config log and stay there.
     let mut first = stage.start(&stage.worker(kafka), &stage.connector(&["a"]));
     first.wait_healthy();
     assert_eq!(first.rest("GET", "/connectors", None).1, json!(["cameras"]));
@@ -324,7 +324,7 @@ fn a_standalone_worker_continues_where_its_cluster_moved_the_offsets_to() {
 
     // Without the setting it would find no offsets, and publish everything again.
     let file = stage.connector(&["a"]);
-    let mut wrong = Connector::start_standalone(program(), &stage.worker(kafka), &[file.clone()]);
+    let mut wrong = Connector::start_standalone(program(), &stage.worker(kafka), std::slice::from_ref(&file));
     let code = wrong.wait_exit();
     let log = wrong.log();
     assert!(code == 78 && log.contains(&format!("set offsets.storage.topic={own}")), "{code}: {log}");

@@ -1,4 +1,4 @@
-//! Connectors with an offsets topic of their own: moved into it and out of it, shared, lost.
+//! Connectors with their own offsets topic: moved to it and back, shared, lost.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -15,20 +15,20 @@ use crate::stage::{Digest, Stage, by_stream, compare, expect_sequence, program};
 
 /// Fragments of each stream.
 const FRAGMENTS: usize = 300;
-const KEY: &str = "offsets.storage.topic";
+pub const KEY: &str = "offsets.storage.topic";
 
-fn put(worker: &Connector, name: &str, config: &Value) -> (u16, Value) {
+pub fn put(worker: &Connector, name: &str, config: &Value) -> (u16, Value) {
     worker.rest("PUT", &format!("/connectors/{name}/config"), Some(config))
 }
 
-fn published(stage: &Stage, kafka: &Kafka, stream: &str) -> usize {
+pub fn published(stage: &Stage, kafka: &Kafka, stream: &str) -> usize {
     stage.seen(kafka).get(stream).map_or(0, Vec::len)
 }
 
-/// Waits until more of each stream is published, or all of it: a slow machine may come to the end of what there is.
-fn go_on(stage: &Stage, kafka: &Kafka, streams: &[&str]) {
+/// Waits until more of each stream is published, or all of it: on a slow machine the stream may end first.
+pub fn go_on(stage: &Stage, kafka: &Kafka, streams: &[&str]) {
     let before = stage.seen(kafka);
-    wait_for("the streams to go on", || {
+    wait_for("the streams to continue", || {
         let now = stage.seen(kafka);
         streams.iter().all(|stream| {
             let count = |seen: &BTreeMap<String, Vec<Digest>>| seen.get(*stream).map_or(0, Vec::len);
@@ -37,11 +37,11 @@ fn go_on(stage: &Stage, kafka: &Kafka, streams: &[&str]) {
     });
 }
 
-fn offsets(worker: &Connector, name: &str) -> Value {
+pub fn offsets(worker: &Connector, name: &str) -> Value {
     worker.rest("GET", &format!("/connectors/{name}/offsets"), None).1["offsets"].clone()
 }
 
-/// What the topic says last of each stream that it has an offset of.
+/// Returns the streams that have an offset in the topic, by its latest records.
 fn streams_in(kafka: &Kafka, topic: &str) -> Vec<String> {
     let mut last = BTreeMap::new();
     for (key, value) in read_raw(kafka.bootstrap(), topic) {
@@ -55,7 +55,7 @@ fn streams_in(kafka: &Kafka, topic: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_connectors_offsets_are_moved_to_a_topic_of_its_own_and_back_and_nothing_is_lost_or_doubled() {
+fn a_connectors_offsets_move_to_its_own_topic_and_back_without_loss_or_duplicates() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("own", 3));
     let file = stage.recording(FRAGMENTS, 2, 300);
     for stream in ["a", "b", "other"] {
@@ -74,7 +74,7 @@ fn a_connectors_offsets_are_moved_to_a_topic_of_its_own_and_back_and_nothing_is_
     stop(&first, "c");
     let (code, answer) = put(&second, "c", &settings);
     assert_eq!(code, 200, "{answer}");
-    // They say what is published, in another topic, and nobody has moved another connector's.
+    // The other topic's offsets match what is published, and other connectors' offsets have not moved.
     let seen = stage.seen(kafka);
     for (index, stream) in ["a", "b"].iter().enumerate() {
         let offset = &offsets(&first, "c")[index];
@@ -86,7 +86,7 @@ fn a_connectors_offsets_are_moved_to_a_topic_of_its_own_and_back_and_nothing_is_
     }
     assert_eq!(streams_in(kafka, &own), ["a", "b"]);
     assert_eq!(streams_in(kafka, &workers), ["other"]);
-    // Set by way of any worker, in the topic that they are in.
+    // Altered through any worker, in the topic that has the offsets.
     let at = offsets(&first, "c")[0]["offset"]["fragmentNumber"].clone();
     let same = json!({ "offsets": [{ "partition": { "stream": "a" }, "offset": { "fragmentNumber": at } }] });
     let (code, answer) = first.rest("PATCH", "/connectors/c/offsets", Some(&same));
@@ -94,13 +94,13 @@ fn a_connectors_offsets_are_moved_to_a_topic_of_its_own_and_back_and_nothing_is_
     resume(&second, "c");
     go_on(&stage, kafka, &["a", "b", "other"]);
 
-    // Whoever has the shards dies, and one that begins from nothing but what is in Kafka finds them.
+    // The worker with the shards is killed, and one that only knows what is in Kafka finds them.
     first.kill();
     go_on(&stage, kafka, &["a", "b", "other"]);
     first.restart(program());
     first.wait_healthy();
     stop(&first, "c");
-    // Back again, by a patch, at a worker that has just begun.
+    // Back again, by a patch, on a worker that has just started.
     let (code, answer) = first.rest("PATCH", "/connectors/c/config", Some(&json!({ KEY: null })));
     assert_eq!(code, 200, "{answer}");
     assert_eq!(
@@ -109,7 +109,8 @@ fn a_connectors_offsets_are_moved_to_a_topic_of_its_own_and_back_and_nothing_is_
     );
     resume(&second, "c");
     go_on(&stage, kafka, &["a", "b", "other"]);
-    // A connector that is deleted keeps its offsets, and goes on when it is made again, in a topic of its own from the start.
+    // A deleted connector keeps its offsets, and continues when it is created again, this time with its own topic from
+    // the start.
     assert_eq!(first.rest("DELETE", "/connectors/c", None).0, 204);
     settings[KEY] = format!("{own}-2").into();
     let (code, answer) = put(&first, "c", &settings);
@@ -117,7 +118,7 @@ fn a_connectors_offsets_are_moved_to_a_topic_of_its_own_and_back_and_nothing_is_
     wait_for("its tasks to run", || task_states(&second, "c") == ["RUNNING", "RUNNING"]);
 
     wait_for("the files", || ["a", "b", "other"].iter().all(|stream| stage.held(stream).len() == FRAGMENTS));
-    // At once in the same topic: its shards are released and acquired again, whoever hears first of what.
+    // Immediately in the same topic: its shards are released and acquired again, in whatever order workers learn of it.
     for _ in 0..3 {
         assert_eq!(second.rest("DELETE", "/connectors/c", None).0, 204);
         let (code, answer) = put(&first, "c", &settings);
@@ -150,7 +151,7 @@ fn a_connectors_offsets_are_moved_to_a_topic_of_its_own_and_back_and_nothing_is_
         let mut rows = listed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         rows.any(|row| row["stream"] == stream && row["fragment_number"] == last(stream).as_str())
     };
-    wait_for("all of them to be published to their ends", || {
+    wait_for("all of them to be published completely", || {
         let (own, workers) = (list(&format!("{own}-2")), list(&workers));
         is_listed(&own, "a") && is_listed(&own, "b") && is_listed(&workers, "other")
     });
@@ -166,7 +167,7 @@ fn a_connectors_offsets_are_moved_to_a_topic_of_its_own_and_back_and_nothing_is_
 }
 
 #[test]
-fn an_offsets_topic_that_is_lost_fails_its_own_connectors_and_nobody_else() {
+fn a_lost_offsets_topic_fails_its_own_connectors_alone() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("lost-own", 2));
     let file = stage.recording(20, 2, 300);
     for stream in ["a", "b", "other"] {
@@ -174,7 +175,7 @@ fn an_offsets_topic_that_is_lost_fails_its_own_connectors_and_nobody_else() {
     }
     let mut worker = bare(&stage, kafka);
     let own = format!("{}-own", stage.group());
-    // It has another number of shards than the worker's.
+    // With another number of shards than the worker's topic.
     kafka.create_topic(&own, 5, &[("cleanup.policy", "compact")]);
     let with_own = |stream: &str| {
         let mut settings = config(&stage, &[stream]);
@@ -186,7 +187,7 @@ fn an_offsets_topic_that_is_lost_fails_its_own_connectors_and_nobody_else() {
         assert_eq!(code, 201, "{answer}");
     }
     go_on(&stage, kafka, &["a", "b", "other"]);
-    // What may not be in it is refused.
+    // Topics that have another purpose are refused.
     for (topic, reason) in [(stage.topic(), "topic"), (format!("{}-configs", stage.group()), "config.storage.topic")] {
         let mut settings = config(&stage, &["a"]);
         settings[KEY] = topic.into();
@@ -207,7 +208,7 @@ fn an_offsets_topic_that_is_lost_fails_its_own_connectors_and_nobody_else() {
     }
     go_on(&stage, kafka, &["other"]);
     assert_eq!(task_states(&worker, "e"), ["RUNNING"]);
-    // No other connector begins it again: its own would be taken for new ones.
+    // No other connector recreates the topic: the lost offsets would seem to be those of new connectors.
     let (code, refused) = put(&worker, "f", &with_own("other"));
     assert!(code == 409 || code == 400, "{refused}");
     assert!(
@@ -215,12 +216,12 @@ fn an_offsets_topic_that_is_lost_fails_its_own_connectors_and_nobody_else() {
             || refused["message"].to_string().contains("no longer exists"),
         "{refused}"
     );
-    // Its offsets cannot be read, and hide nobody else's.
+    // Its offsets cannot be read, which does not hide those of others.
     let url = format!("http://{}", worker.address());
     let listed = Command::new(program()).args(["offsets", "list", "--url", &url]).output().unwrap();
     let (text, said) = (String::from_utf8(listed.stdout).unwrap(), String::from_utf8(listed.stderr).unwrap());
     assert!(!listed.status.success() && text.contains("other") && said.contains(&own), "{text} {said}");
-    // One that was made anew has no offsets, and that is not taken for "nothing was published".
+    // A recreated topic has no offsets, which does not mean that nothing was published.
     kafka.create_topic(&own, 5, &[("cleanup.policy", "compact")]);
     wait_for("the connector to say so", || {
         let (_, status) = worker.rest("GET", "/connectors/c/status", None);
@@ -231,7 +232,7 @@ fn an_offsets_topic_that_is_lost_fails_its_own_connectors_and_nobody_else() {
     let published_before = published(&stage, kafka, "a");
     go_on(&stage, kafka, &["other"]);
     assert_eq!(published(&stage, kafka, "a"), published_before);
-    // One that is stopped may get its offsets back; one that is deleted begins anew.
+    // A stopped connector may get its offsets back; a deleted one starts over.
     stop(&worker, "c");
     settings[KEY] = format!("{own}-new").into();
     let (code, refused) = put(&worker, "c", &settings);
@@ -239,7 +240,7 @@ fn an_offsets_topic_that_is_lost_fails_its_own_connectors_and_nobody_else() {
     assert_eq!(worker.rest("DELETE", "/connectors/c", None).0, 204);
     let (code, answer) = put(&worker, "c", &settings);
     assert_eq!(code, 201, "{answer}");
-    wait_for("it to begin anew", || published(&stage, kafka, "a") > 2 * published_before.min(FRAGMENTS));
+    wait_for("the connector to start over", || published(&stage, kafka, "a") > 2 * published_before.min(FRAGMENTS));
     assert_eq!(worker.exit_code(), None);
     assert_eq!(worker.terminate().0, 0);
 }

@@ -1,4 +1,4 @@
-//! Real recordings, through everything, and back to files.
+//! Real recordings, published and saved as files again.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use kvs_simulator::Pace;
 
 use crate::stage::{Stage, program};
 
-/// Stream, file, whole fragments.
+/// Stream, file, number of complete fragments.
 const FILES: [(&str, &str, usize); 5] = [
     ("get-media", "output_get_media.mkv", 5),
     ("renderer", "kinesis_video_renderer_example_output.mkv", 8),
@@ -18,7 +18,7 @@ const FILES: [(&str, &str, usize); 5] = [
 ];
 
 #[test]
-fn every_whole_fragment_comes_out_byte_for_byte() {
+fn every_complete_fragment_is_published_byte_for_byte() {
     let Some(folder) = std::env::var_os("KVS_RECORDINGS").filter(|folder| !folder.is_empty()) else {
         println!("SKIPPED: KVS_RECORDINGS is not set, so there are no recordings to send");
         return;
@@ -59,13 +59,13 @@ fn every_whole_fragment_comes_out_byte_for_byte() {
             at += chunk.len();
             assert!(bytes.len() == at || bytes[at..].starts_with(&[0x1A, 0x45, 0xDF, 0xA3]), "{name}");
             left.retain(|known| *known != name);
-            // The media of the synthetic one is random bytes.
+            // The media of the synthetic recording are random bytes.
             if ffprobe && stream != "connect" {
                 probe(&saved.join(name));
             }
         }
     }
-    assert!(left.is_empty(), "files that nobody sent: {left:?}");
+    assert!(left.is_empty(), "files that were not sent: {left:?}");
 }
 
 fn probe(file: &Path) {

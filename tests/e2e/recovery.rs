@@ -1,4 +1,4 @@
-//! The recovery read on a real Kafka: it never ends before it has begun.
+//! The recovery read on a real Kafka never ends before it has begun.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const SHARD: ShardId = ShardId(0);
 const STREAMS: usize = 10;
 const READS: usize = 300;
 
-/// While it is set, each of librdkafka's words takes a while: its main thread comes late to everything.
+/// While this is set, each of librdkafka's log lines takes a while, which delays its main thread.
 static HELD_UP: AtomicBool = AtomicBool::new(false);
 
 struct HoldUp;
@@ -65,7 +65,7 @@ fn offset(index: usize) -> (Vec<u8>, Option<Vec<u8>>) {
 }
 
 #[test]
-fn a_reader_that_is_used_again_reads_everything_again() {
+fn a_reused_reader_reads_everything_again() {
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(HoldUp));
     let kafka = Kafka::shared();
     let topic = format!("recovery-{}", std::process::id());
@@ -78,7 +78,7 @@ fn a_reader_that_is_used_again_reads_everything_again() {
         producer.init().unwrap();
         let records = (0..STREAMS).map(offset).map(|(key, value)| Record::of_log(&name, SHARD, key, value));
         write_transaction(&mut producer, records).unwrap();
-        // Behind it a marker, then what is aborted, then its marker.
+        // Followed by a marker, an aborted transaction, and its marker.
         producer.begin().unwrap();
         let (key, _) = offset(0);
         producer.send(Record::of_log(&name, SHARD, key, None)).unwrap();
@@ -93,7 +93,7 @@ fn a_reader_that_is_used_again_reads_everything_again() {
         let mut took = Vec::new();
         for read in 0..READS {
             let began = Instant::now();
-            // The same one each time.
+            // The same reader each time.
             let recovered =
                 log.with_reader(|reader| recover(reader, SHARD, &contract, Duration::from_secs(30), &|| true)).unwrap();
             took.push(began.elapsed());

@@ -1,4 +1,4 @@
-//! What is refused at the start, by name, with exit code 78.
+//! Settings and topics that are refused at the start, by name, with exit code 78.
 
 use kvs_harness::{Kafka, WorkerFile, wait_for};
 use kvs_simulator::Pace;
@@ -11,7 +11,7 @@ fn refused(stage: &Stage, worker: &WorkerFile, expected: &[&str]) {
     let log = worker.log();
     assert_eq!(code, 78, "{log}");
     for text in expected {
-        assert!(log.contains(text), "{text:?} is not said: {log}");
+        assert!(log.contains(text), "{text:?} is not in the log: {log}");
     }
 }
 
@@ -42,10 +42,10 @@ fn more_replicas_than_there_are_brokers() {
 }
 
 #[test]
-fn a_data_topic_that_takes_less_than_the_fragments() {
+fn a_data_topic_with_too_small_a_record_limit() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("small-topic"));
     kafka.create_topic(&stage.topic(), 6, &[("max.message.bytes", "1000000")]);
-    // A connector that cannot run does not end its worker: others may.
+    // A connector that cannot run does not end its worker, because others may be able to.
     let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["s"]));
     worker.wait_healthy();
     let mut status = serde_json::Value::Null;
@@ -60,7 +60,7 @@ fn a_data_topic_that_takes_less_than_the_fragments() {
 }
 
 #[test]
-fn a_topic_of_another_group_or_begun_with_another_count() {
+fn a_topic_of_another_group_or_with_another_number_of_shards() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("contract"));
     stage.add("s", &stage.recording(2, 1, 100), 1, Pace::Max);
     let mut owner = stage.start(&stage.worker(kafka), &stage.connector(&["s"]));
@@ -73,7 +73,7 @@ fn a_topic_of_another_group_or_begun_with_another_count() {
     let (code, _) = owner.terminate();
     assert_eq!(code, 0);
 
-    // Grown since: the topic and the settings agree, and what was written says otherwise.
+    // Enlarged since: the topic and the settings agree, but the stored contract differs.
     let grown = std::process::Command::new(kvs_harness::kafka::repository().join("dev/kafka/kafka"))
         .args(["tool", "org.apache.kafka.tools.TopicCommand", "--bootstrap-server", kafka.bootstrap()])
         .args(["--alter", "--topic", &format!("{}-offsets", stage.group()), "--partitions", "20"])
@@ -85,7 +85,7 @@ fn a_topic_of_another_group_or_begun_with_another_count() {
 }
 
 #[test]
-fn what_cannot_be_reached_is_no_matter_of_settings() {
+fn an_unreachable_service_is_not_a_wrong_setting() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("listener"));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let worker = stage.worker(kafka);

@@ -1,4 +1,4 @@
-//! A stream that is configured by name and then by ARN, or back: it goes on where it was, through kills.
+//! A stream that is configured by name and then by ARN, or the reverse, continues at its position, through kills.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ fn arn(stage: &Stage, stream: &str) -> String {
 }
 
 #[test]
-fn a_stream_that_is_given_by_name_and_then_by_arn_goes_on_where_it_was() {
+fn a_stream_configured_by_name_and_then_by_arn_continues_at_its_position() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("renamed", 5));
     stage.add("door", &stage.recording(10, 2, 300), 40, Pace::FragmentsPerSecond(30.0));
     let arn = arn(&stage, "door");
@@ -36,8 +36,8 @@ fn a_stream_that_is_given_by_name_and_then_by_arn_goes_on_where_it_was() {
         let (code, answer) = worker.rest("PUT", "/connectors/cameras/config", Some(&config(&stage, &[given])));
         assert!(matches!(code, 200 | 201), "{answer}");
         let before = stage.seen(kafka).get("door").map_or(0, Vec::len);
-        wait_for("it to go on", || stage.seen(kafka).get("door").map_or(0, Vec::len) > before + 10);
-        // Its tasks are as they are configured, its place stands under its name.
+        wait_for("the stream to continue", || stage.seen(kafka).get("door").map_or(0, Vec::len) > before + 10);
+        // Its tasks show the stream as configured; its position is stored under its name.
         let (_, tasks) = worker.rest("GET", "/connectors/cameras/status", None);
         assert_eq!(tasks["tasks"].as_array().map(Vec::len), Some(1), "{tasks}");
         let (_, offsets) = worker.rest("GET", "/connectors/cameras/offsets", None);
@@ -49,30 +49,31 @@ fn a_stream_that_is_given_by_name_and_then_by_arn_goes_on_where_it_was() {
             worker.wait_healthy();
         }
     }
-    wait_for("all of the file to have come", || stage.held("door").len() == 400);
+    wait_for("all of the file to arrive", || stage.held("door").len() == 400);
     stage.expect_all(kafka, &["door"]);
 }
 
-/// What an earlier version left under the ARN lies in another shard, and is moved before anything is published.
+/// A position that an earlier version stored under the ARN is in another shard, and is moved before anything is
+/// published.
 #[test]
-fn a_place_that_an_earlier_version_kept_under_the_arn_is_gone_on_from() {
+fn a_position_that_an_earlier_version_stored_under_the_arn_is_continued() {
     for by_arn_now in [true, false] {
         let name = if by_arn_now { "moved-by-arn" } else { "moved-by-name" };
         let (kafka, stage) = (Kafka::shared(), Stage::with_shards(name, 5));
         stage.add("door", &stage.recording(20, 2, 300), 1, Pace::Max);
-        wait_for("all of the file to have come", || stage.held("door").len() == 20);
+        wait_for("all of the file to arrive", || stage.held("door").len() == 20);
         let held: Vec<String> = stage.held("door").into_iter().map(|(number, _)| number).collect();
         let arn = arn(&stage, "door");
         let mut worker = bare(&stage, kafka);
         let shards = ShardCount::new(5).unwrap();
         let key = OffsetKey { connector: "cameras".to_owned(), stream: arn.clone() }.to_bytes();
         let shard = shards.shard_of(&key);
-        let place = json!({ "continuationToken": null, "fragmentNumber": held[7] }).to_string();
-        produce(kafka, &format!("{}-offsets", stage.group()), shard.0, &key, place.as_bytes());
+        let offset = json!({ "continuationToken": null, "fragmentNumber": held[7] }).to_string();
+        produce(kafka, &format!("{}-offsets", stage.group()), shard.0, &key, offset.as_bytes());
         let given = if by_arn_now { arn.as_str() } else { "door" };
         let (code, answer) = worker.rest("PUT", "/connectors/cameras/config", Some(&config(&stage, &[given])));
         assert_eq!(code, 201, "{answer}");
-        // In the midst of the moving, and at two moments of the start behind it.
+        // During the move, and at two moments of the start that follows.
         let mut from = 0;
         for moment in
             ["moving positions that are stored under ARNs", "connector started on this worker", "\"assigned\""]
@@ -91,7 +92,7 @@ fn a_place_that_an_earlier_version_kept_under_the_arn_is_gone_on_from() {
         let (_, listed) = worker.rest("GET", "/connectors/cameras/offsets", None);
         assert_eq!(listed["offsets"].as_array().map(Vec::len), Some(1), "{listed}");
         assert_eq!(listed["offsets"][0]["offset"]["fragmentNumber"], json!(held[19]));
-        // Reset: of the place under the ARN nothing is left, or the stream would not begin anew.
+        // Reset: if the position under the ARN were kept, the stream would not start over.
         assert_eq!(worker.rest("PUT", "/connectors/cameras/stop", None).0, 204);
         wait_for("the connector to be stopped", || worker.rest("DELETE", "/connectors/cameras/offsets", None).0 == 200);
         assert_eq!(worker.rest("GET", "/connectors/cameras/offsets", None).1, json!({ "offsets": [] }));

@@ -1,4 +1,4 @@
-//! Kafka Connect's REST API with the responses of a Kafka Connect worker, and the responses to wrong requests.
+//! Kafka Connect's REST API: the responses of a Kafka Connect worker, and responses to wrong requests.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -17,10 +17,10 @@ pub fn bare(stage: &Stage, kafka: &Kafka) -> Connector {
     worker
 }
 
-/// A connector's settings, as REST takes them.
+/// Returns a connector's settings, in the form of the REST API.
 pub fn config(stage: &Stage, streams: &[&str]) -> Value {
     let mut config = stage.connector(streams).config;
-    // The recordings end, and nothing more comes.
+    // The recordings end, and nothing follows.
     config.insert("errors.retry.delay.base.ms".to_owned(), "200".into());
     config.into()
 }
@@ -30,7 +30,7 @@ pub fn state(worker: &Connector, name: &str) -> String {
     status["connector"]["state"].as_str().unwrap_or_default().to_owned()
 }
 
-/// States of a connector's tasks, in the order of their ids.
+/// Returns the states of a connector's tasks, in the order of their ids.
 pub fn task_states(worker: &Connector, name: &str) -> Vec<String> {
     let (_, status) = worker.rest("GET", &format!("/connectors/{name}/status"), None);
     let tasks = status["tasks"].as_array().cloned().unwrap_or_default();
@@ -39,7 +39,7 @@ pub fn task_states(worker: &Connector, name: &str) -> Vec<String> {
 
 /// A session recorded with Kafka Connect itself, repeated with our connector.
 #[test]
-fn a_connectors_life_is_answered_as_kafka_connect_answers_it() {
+fn a_connectors_life_gets_the_responses_of_kafka_connect() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("rest"));
     let file = stage.recording(5, 2, 500);
     stage.add("a", &file, 1, Pace::Max);
@@ -112,7 +112,7 @@ fn a_connectors_life_is_answered_as_kafka_connect_answers_it() {
     let mut other = config(&stage, &["b"]);
     let (code, put) = worker.rest("PUT", "/connectors/f1/config", Some(&other));
     other["name"] = "f1".into();
-    // The stream that stays keeps its task.
+    // The stream that remains keeps its task.
     assert_eq!((code, &put["config"], &put["tasks"]), (200, &other, &json!([{ "connector": "f1", "task": 1 }])));
     let patch = json!({ "record.timestamp": "server", "errors.retry.delay.base.ms": null });
     let (code, patched) = worker.rest("PATCH", "/connectors/f1/config", Some(&patch));
@@ -137,7 +137,7 @@ fn a_connectors_life_is_answered_as_kafka_connect_answers_it() {
 }
 
 #[test]
-fn settings_are_validated_field_by_field_and_connections_are_tried_when_asked() {
+fn settings_are_validated_field_by_field_and_connections_tried_on_request() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("validate"));
     stage.add("a", &stage.recording(1, 1, 100), 1, Pace::Max);
     let worker = bare(&stage, kafka);
@@ -156,9 +156,9 @@ fn settings_are_validated_field_by_field_and_connections_are_tried_when_asked() 
     assert_eq!(code, 200);
     assert!(errors("tasks.max").contains("whole number"), "{infos}");
     assert!(errors("kvs.stream").contains("the nearest known one is kvs.streams"), "{infos}");
-    assert!(errors("name").contains("is required") && errors("topic").contains("no topic name"), "{infos}");
+    assert!(errors("name").contains("is required") && errors("topic").contains("not a topic name"), "{infos}");
     assert_eq!(infos["error_count"], 5);
-    // Nothing was made by that.
+    // Validation has created nothing.
     assert_eq!(worker.rest("GET", "/connectors", None).1, json!([]));
     let mut good = config(&stage, &["a"]);
     good["name"] = "v".into();
@@ -172,7 +172,7 @@ fn settings_are_validated_field_by_field_and_connections_are_tried_when_asked() 
 }
 
 #[test]
-fn what_kafka_would_refuse_is_found_by_validating_and_told_at_its_setting() {
+fn validation_finds_what_kafka_would_refuse_and_reports_it_at_its_setting() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("validate-topics"));
     stage.add("a", &stage.recording(1, 1, 100), 1, Pace::Max);
     let worker = bare(&stage, kafka);
@@ -188,7 +188,8 @@ fn what_kafka_would_refuse_is_found_by_validating_and_told_at_its_setting() {
     };
     assert_eq!(errors(&settings), BTreeMap::new());
     settings["topic.creation.default.replication.factor"] = "3".into();
-    settings["topic.creation.default.retention.m"] = "5".into();
+    // A cluster may have configurations that Apache Kafka does not have.
+    settings["topic.creation.default.write.caching"] = "true".into();
     settings["topic.creation.default.segment.ms"] = "soon".into();
     let found = errors(&settings);
     for (key, reason) in [
@@ -196,22 +197,32 @@ fn what_kafka_would_refuse_is_found_by_validating_and_told_at_its_setting() {
             "topic.creation.default.replication.factor",
             "3 was requested, but the cluster has 1 broker: set it to 1 at most",
         ),
-        ("topic.creation.default.retention.m", "the nearest one is retention.ms"),
+        ("topic.creation.default.write.caching", "topics have no configuration write.caching in this cluster"),
         ("topic.creation.default.segment.ms", "\"soon\": Kafka refuses this value"),
     ] {
         assert!(found.get(key).is_some_and(|said| said.contains(reason)), "{key}: {found:?}");
     }
     assert_eq!(found.len(), 3, "{found:?}");
-    // Making it says the same.
+    // Creating the connector reports the same.
     assert_eq!(worker.rest("PUT", "/connectors/v/config", Some(&settings)).0, 201);
     let trace = || worker.rest("GET", "/connectors/v/status", None).1["connector"]["trace"].to_string();
     wait_for("the connector to be FAILED", || state(&worker, "v") == "FAILED");
     for key in found.keys() {
         assert!(trace().contains(&format!("{key}: ")), "{}", trace());
     }
+    // The worker's health names it, and stays well: starting the worker again would not mend a setting.
+    wait_for("the connector to be listed", || worker.rest("GET", "/health", None).1["failed_connectors"] != json!([]));
+    let (code, health) = worker.rest("GET", "/health", None);
+    let failed = &health["failed_connectors"][0];
+    assert_eq!((code, failed["connector"].as_str()), (200, Some("v")), "{health}");
+    assert_eq!(failed["worker_id"], worker.address());
+    assert!(failed["reason"].as_str().unwrap().contains("segment.ms"), "{health}");
     assert_eq!(worker.rest("DELETE", "/connectors/v", None).0, 204);
-    assert!(!kvs_harness::topic::exists(kafka.bootstrap(), &stage.topic()), "validating makes no topic");
-    // A topic that is there is not made: what it is like counts, and not what it would have been.
+    wait_for("the connector to be gone from it", || {
+        worker.rest("GET", "/health", None).1["failed_connectors"] == json!([])
+    });
+    assert!(!kvs_harness::topic::exists(kafka.bootstrap(), &stage.topic()), "validation creates no topic");
+    // An existing topic is not created: its own configuration counts, not the one it would have been created with.
     kafka.create_topic(&stage.topic(), 6, &[("max.message.bytes", "1000")]);
     let found = errors(&settings);
     let said = found.get("kvs.fragment.max.size.bytes");
@@ -220,7 +231,7 @@ fn what_kafka_would_refuse_is_found_by_validating_and_told_at_its_setting() {
 }
 
 #[test]
-fn wrong_requests_get_connects_error_and_change_nothing() {
+fn wrong_requests_get_connects_errors_and_change_nothing() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("wrong"));
     let worker = bare(&stage, kafka);
     let resident_before = kvs_harness::process::resident_bytes(worker.pid());
@@ -276,14 +287,14 @@ fn wrong_requests_get_connects_error_and_change_nothing() {
     }
     assert_eq!(worker.rest("GET", "/connectors", None).1, json!([]));
 
-    // Names of ten thousand connectors, none of which there is.
+    // Names of ten thousand connectors that do not exist.
     for index in 0..10_000 {
         let path = format!("/connectors/{}-{index}/status", "n".repeat(200));
         let (code, _) = kvs_harness::connector::http_get(&worker.address(), &path).unwrap();
         assert_eq!(code, 404);
     }
-    // Heads that never end hold a connection each, and no more of them than there may be; others are answered again
-    // when the time for a head is over.
+    // Each connection with an endless request head is held open, up to a limit; others get a response once the time for
+    // a head is over.
     let mut drips: Vec<std::net::TcpStream> = (0..300)
         .map(|_| {
             let mut socket = std::net::TcpStream::connect(worker.address()).unwrap();
@@ -292,9 +303,9 @@ fn wrong_requests_get_connects_error_and_change_nothing() {
         })
         .collect();
     drips[0].set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    // It is answered or hung up on when its time is over, and not when we get tired of it.
+    // The connection gets a response or is closed when its time is over, not when the test gives up.
     assert!(drips[0].read(&mut [0; 512]).is_ok());
-    wait_for("somebody else to be answered", || worker.get("/health").is_some_and(|(code, _)| code == 200));
+    wait_for("another client to get a response", || worker.get("/health").is_some_and(|(code, _)| code == 200));
     let grown = kvs_harness::process::resident_bytes(worker.pid()).saturating_sub(resident_before);
     println!("wrong requests: the worker grew by {} MB", grown >> 20);
     assert!(grown < 100 << 20, "the worker grew by {grown} bytes");

@@ -1,4 +1,5 @@
-//! Who should not: pages of other sites, clients that read nothing, clients that do not wait for what they have asked for.
+//! Abuse of the REST API: pages of other sites, clients that read nothing, and clients that do not wait for their
+//! changes.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use crate::rest::{bare, config};
 use crate::stage::{Stage, program};
 
-/// Status and body of a request whose headers are all the caller's.
+/// Returns the status and body of a request with these headers only.
 fn ask(worker: &Connector, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
     let mut socket = TcpStream::connect(worker.address()).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(90))).unwrap();
@@ -28,7 +29,7 @@ fn ask(worker: &Connector, method: &str, path: &str, headers: &[(&str, &str)], b
     (head.split_whitespace().nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
-/// A worker without connectors and without users, for whom `connect.example` and a user interface are its own.
+/// A worker without connectors and without users, which accepts `connect.example` and a user interface.
 fn open_worker(stage: &Stage, kafka: &Kafka) -> Connector {
     let worker = stage
         .worker(kafka)
@@ -39,9 +40,9 @@ fn open_worker(stage: &Stage, kafka: &Kafka) -> Connector {
     worker
 }
 
-/// DNS rebinding: the page's own name leads here, so to its browser it is no other origin at all.
+/// DNS rebinding: the page's own name resolves to this machine, so its browser sees no other origin.
 #[test]
-fn a_page_whose_name_leads_to_this_machine_neither_reads_nor_changes_anything() {
+fn a_page_with_a_rebound_name_neither_reads_nor_changes_anything() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("rebinding", 2));
     let worker = open_worker(&stage, kafka);
     let settings = config(&stage, &["a"]).to_string();
@@ -64,9 +65,9 @@ fn a_page_whose_name_leads_to_this_machine_neither_reads_nor_changes_anything() 
         assert!(said.contains("rest.allowed.hosts") && said.contains("evil.example"), "{said}");
     }
     assert_eq!(worker.rest("GET", "/connectors", None), (200, json!(["kept"])));
-    // A balancer may ask by any name whether it is healthy, and learns no more.
+    // A load balancer may ask for the health by any name, and learns nothing else.
     let (code, said) = ask(&worker, "GET", "/health", &[("Host", "any.example")], "");
-    assert!(code == 200 && !said.contains("failed_streams"), "{said}");
+    assert!(code == 200 && !said.contains("failed_"), "{said}");
     for host in ["localhost", "connect.example", "connect.example:80", "[::1]:8083", "192.0.2.7:1"] {
         let (code, said) = ask(&worker, "GET", "/health", &[("Host", host)], "");
         assert!(code == 200 && said.contains("failed_streams"), "{host}: {said}");
@@ -77,9 +78,9 @@ fn a_page_whose_name_leads_to_this_machine_neither_reads_nor_changes_anything() 
     assert_eq!(ask(&worker, "GET", "http://evil.example/connectors", &[("Host", "localhost")], "").0, 403);
 }
 
-/// nginx puts the worker's host in the place of its own, unless it is told not to.
+/// nginx replaces the Host by the worker's, unless it is configured otherwise.
 #[test]
-fn a_user_interface_behind_a_proxy_is_told_from_a_page_of_another_site() {
+fn a_user_interface_behind_a_proxy_is_distinguished_from_a_page_of_another_site() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("proxied", 2));
     let worker = open_worker(&stage, kafka);
     let address = worker.address();
@@ -90,7 +91,7 @@ fn a_user_interface_behind_a_proxy_is_told_from_a_page_of_another_site() {
     };
     let proxied = ("Origin", "https://kafka-ui.example");
     assert_eq!(put("by-browser", &[proxied, ("Sec-Fetch-Site", "same-origin")]).0, 201);
-    // A browser that does not say so, and one that says otherwise.
+    // A browser that sends no Sec-Fetch-Site, and one that sends another value.
     let (code, said) = put("foreign", &[proxied]);
     assert!(code == 403 && said.contains("rest.allowed.origins") && said.contains("kafka-ui.example"), "{said}");
     assert_eq!(put("foreign", &[proxied, ("Sec-Fetch-Site", "cross-site")]).0, 403);
@@ -101,7 +102,7 @@ fn a_user_interface_behind_a_proxy_is_told_from_a_page_of_another_site() {
     assert_eq!(put("by-program", &[]).0, 201);
     let names = json!(["by-browser", "by-host", "by-origin", "by-program"]);
     assert_eq!(worker.rest("GET", "/connectors", None), (200, names));
-    // To try settings out changes nothing; to have the worker call others with its credentials is more than that.
+    // Validating settings changes nothing, but making the worker call others with its credentials is more than reading.
     let validate = "/connector-plugins/KinesisVideoSource/config/validate";
     let foreign = [("Host", address.as_str()), ("Origin", "http://evil.example")];
     let (code, said) = ask(&worker, "PUT", validate, &foreign, &settings);
@@ -109,7 +110,7 @@ fn a_user_interface_behind_a_proxy_is_told_from_a_page_of_another_site() {
     assert_eq!(ask(&worker, "PUT", &format!("{validate}?connect=true"), &foreign, &settings).0, 403);
 }
 
-/// Connections that a worker holds open on its listener.
+/// Returns the number of connections that a worker holds open on its listener.
 fn connections(worker: &Connector) -> usize {
     const ESTABLISHED: &str = "01";
     const CLOSE_WAIT: &str = "08";
@@ -120,7 +121,7 @@ fn connections(worker: &Connector) -> usize {
     rows.filter(|row| row[1] == local && [ESTABLISHED, CLOSE_WAIT].contains(&row[3])).count()
 }
 
-/// A client that asks for more than any buffer takes, and reads nothing of it.
+/// A client that requests more than any buffer holds, and reads nothing of it.
 fn reads_nothing(worker: &Connector) -> TcpStream {
     let mut socket = TcpStream::connect(worker.address()).unwrap();
     socket.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -128,37 +129,37 @@ fn reads_nothing(worker: &Connector) -> TcpStream {
         "GET /openapi.json HTTP/1.1\r\nHost: {0}\r\n\r\nGET /health HTTP/1.1\r\nHost: {0}\r\n\r\n",
         worker.address()
     );
-    // It may be hung up on, which is what this is about.
+    // The connection may be closed, which is what the test is about.
     let _ = socket.write_all(one.repeat(100).as_bytes());
     socket
 }
 
 #[test]
-fn connections_that_pipeline_and_read_nothing_keep_nobody_out_and_are_hung_up_on() {
+fn connections_that_pipeline_and_read_nothing_block_nobody_and_are_closed() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("slow-readers", 2));
     let worker = bare(&stage, kafka);
     let held: Vec<TcpStream> = (0..256).map(|_| reads_nothing(&worker)).collect();
     for round in 0..50 {
-        // None of them is let go of by us; whoever else comes is answered, at once and not when their time is over.
+        // None of them is closed by the test; other clients still get responses at once.
         let answer = http_call(&worker.address(), "GET", "/health", None);
         assert_eq!(answer.map(|(code, _)| code), Some(200), "round {round}");
     }
     assert!(worker.metric("kvs_connect_rest_connections_closed_total") >= 128.0);
-    // One peer has no more than its share, and in the end nothing.
+    // One peer gets no more than its share, and finally nothing.
     assert!(connections(&worker) <= 128 + 2, "{} connections", connections(&worker));
-    wait_for("those who read nothing to be hung up on", || connections(&worker) == 0);
-    // So are those who keep within their share, whose places nobody needs.
+    wait_for("those that read nothing to be closed", || connections(&worker) == 0);
+    // So are those that stay within their share, although nobody needs their connections.
     drop(held);
     let held: Vec<TcpStream> = (0..20).map(|_| reads_nothing(&worker)).collect();
     let silent: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(worker.address()).unwrap()).collect();
-    wait_for("the others to be hung up on", || connections(&worker) == 0);
+    wait_for("the others to be closed", || connections(&worker) == 0);
     assert_eq!(worker.rest("GET", "/connectors", None), (200, json!([])));
     drop((held, silent));
 }
 
-/// Bodies that do not come hold no place that somebody needs, however right their heads are.
+/// Requests whose bodies do not arrive hold no connection that somebody needs, even with valid heads.
 #[test]
-fn bodies_that_do_not_come_keep_nobody_out() {
+fn bodies_that_do_not_arrive_block_nobody() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("no-bodies", 2));
     let worker = bare(&stage, kafka);
     let head = format!(
@@ -176,7 +177,7 @@ fn bodies_that_do_not_come_keep_nobody_out() {
     assert_eq!(worker.rest("GET", "/connectors", None), (200, json!([])));
 }
 
-/// While Kafka is away a change takes its time; what others ask for meanwhile and do not wait for is not done.
+/// While Kafka is unavailable a change takes its time; a change whose client has gone is not made.
 #[test]
 fn changes_whose_clients_have_gone_are_not_made_and_too_many_are_refused() {
     const GONE: usize = 40;
@@ -184,7 +185,7 @@ fn changes_whose_clients_have_gone_are_not_made_and_too_many_are_refused() {
     let stage = Stage::with_shards("gone", 2);
     let mut worker = bare(&stage, &kafka);
     let settings = config(&stage, &["a"]);
-    // Those of Kafka's client come and go with its brokers: each change that waited had one of the runtime's.
+    // Threads of Kafka's client come and go with its brokers; each waiting change would take one of the runtime's.
     let runtimes = |worker: &Connector| worker.threads().iter().filter(|name| name.starts_with("tokio")).count();
     let threads_before = runtimes(&worker);
     kafka.down();
@@ -201,7 +202,7 @@ fn changes_whose_clients_have_gone_are_not_made_and_too_many_are_refused() {
     };
     let first = put("first");
     let gone: Vec<TcpStream> = (0..GONE).map(|index| put(&format!("gone-{index}"))).collect();
-    // Others come until no more may wait.
+    // More requests are sent until no more may wait.
     let mut more = Vec::new();
     wait_for("one to be refused", || {
         let mut socket = put(&format!("more-{}", more.len()));
@@ -215,13 +216,13 @@ fn changes_whose_clients_have_gone_are_not_made_and_too_many_are_refused() {
     let threads = runtimes(&worker);
     assert!(threads < threads_before + GONE / 2, "{threads} threads, {threads_before} before");
     drop((gone, more));
-    wait_for("the worker to have noticed that they are gone", || connections(&worker) <= 1);
+    wait_for("the worker to notice that they are gone", || connections(&worker) <= 1);
     kafka.up();
     worker.wait_healthy();
-    wait_for("a change to be made that is waited for", || {
+    wait_for("a change whose client waits to be made", || {
         matches!(worker.rest("PUT", "/connectors/after/config", Some(&settings)).0, 200 | 201)
     });
-    // Whatever was asked for before it has had its turn. One of those that have gone may have begun before the first.
+    // All earlier requests have had their turn. One of those whose client has gone may have begun before that.
     let (_, names) = worker.rest("GET", "/connectors", None);
     let names: Vec<&str> = names.as_array().unwrap().iter().filter_map(Value::as_str).collect();
     let unwanted = names.iter().filter(|name| !["first", "after"].contains(name)).count();
@@ -229,9 +230,9 @@ fn changes_whose_clients_have_gone_are_not_made_and_too_many_are_refused() {
     drop(first);
 }
 
-/// A connector's name, its settings and the members around them: none stands twice, none misleads.
+/// In a connector's name, settings and the members around them, no key is duplicated and no character misleads.
 #[test]
-fn names_that_mislead_and_keys_that_stand_twice_are_refused_and_versions_are_told() {
+fn misleading_names_and_duplicate_keys_are_refused_and_versions_reported() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("misleading", 2));
     let worker = bare(&stage, kafka);
     let settings = config(&stage, &["a"]);
@@ -253,10 +254,10 @@ fn names_that_mislead_and_keys_that_stand_twice_are_refused_and_versions_are_tol
         ("PUT", "/admin/loggers/root", r#"{"level":"INFO","level":"INFO"}"#.to_owned()),
     ] {
         let (code, said) = http_call(&worker.address(), method, path, Some(&body)).unwrap();
-        assert!(code == 400 && said.contains("is there twice"), "{method} {path}: {code} {said}");
+        assert!(code == 400 && said.contains("occurs twice"), "{method} {path}: {code} {said}");
     }
     assert_eq!(worker.rest("GET", "/connectors", None), (200, json!([])));
-    // What kcctl and others go by.
+    // Versions that kcctl and other clients rely on.
     let (_, root) = worker.rest("GET", "/", None);
     assert_eq!(
         (root["version"].as_str(), root["kvs_connect_version"].as_str()),

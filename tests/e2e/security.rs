@@ -1,4 +1,4 @@
-//! A Kafka that wants to know who asks: SASL over TLS, certificates, and ACLs one by one.
+//! A Kafka with authentication: SASL over TLS, certificates, and ACLs one by one.
 
 use kvs_harness::kafka::tool;
 use kvs_harness::{Connector, Kafka, WorkerFile, wait_for, wait_until};
@@ -8,7 +8,8 @@ use crate::certificates::write_certificates;
 use crate::rest::{config, task_states};
 use crate::stage::{Stage, program};
 
-/// A broker with a listener for tests, one for SASL over TLS and one for certificates; `kvs` may do nothing.
+/// A broker with a listener for tests, one for SASL over TLS and one for certificates; the user `kvs` has no
+/// permissions.
 struct Secure {
     kafka: Kafka,
     sasl: String,
@@ -74,7 +75,7 @@ impl Secure {
 }
 
 #[test]
-fn workers_reach_kafka_by_scram_plain_oauthbearer_and_certificates_and_name_the_acl_that_is_missing() {
+fn workers_reach_kafka_by_scram_plain_oauthbearer_and_certificates_and_name_missing_acls() {
     let secure = Secure::start();
     every_mechanism(&secure);
     one_acl_after_the_other(&secure);
@@ -114,7 +115,8 @@ fn every_mechanism(secure: &Secure) {
     }
 }
 
-/// Nothing is granted at first; what is said to be missing is granted, and what comes next is said.
+/// Nothing is granted at first; each permission that is reported as missing is granted, and the next report is
+/// expected.
 fn one_acl_after_the_other(secure: &Secure) {
     let stage = Stage::with_shards("acls", 1);
     stage.add("a", &stage.recording(3, 1, 100), 1, Pace::Max);
@@ -130,15 +132,15 @@ fn one_acl_after_the_other(secure: &Secure) {
         let mut worker = Connector::start(program(), &settings, &[]);
         let code = worker.wait_exit();
         let log = worker.log();
-        assert!(code == 78 && log.contains(expected), "{code}: {expected:?} is not said: {log}");
+        assert!(code == 78 && log.contains(expected), "{code}: {expected:?} is not in the log: {log}");
     };
-    // What it says instead, or that it has ended, is what has to be known when it does not say so.
+    // If the expected text is missing, the failure shows the log, or that the worker has ended.
     let says = |worker: &mut Connector, expected: &str| {
         let _ = wait_until(expected, || worker.log().contains(expected) || worker.exit_code().is_some());
         let log = worker.log();
-        assert!(log.contains(expected), "{expected:?} is not said (ended with {:?}): {log}", worker.exit_code());
+        assert!(log.contains(expected), "{expected:?} is not in the log (ended with {:?}): {log}", worker.exit_code());
     };
-    // The group itself is asked first; it is waited for.
+    // The group is checked first, and waited for.
     let mut worker = Connector::start(program(), &settings, &[]);
     says(&mut worker, &format!("grant Read on group {group}"));
     assert_eq!(worker.get("/health").map(|(code, _)| code), Some(503));
@@ -162,7 +164,7 @@ fn one_acl_after_the_other(secure: &Secure) {
             name,
         ]);
     }
-    // The topic is empty: whether it may be read shows when the group is there and it is followed.
+    // The topic is empty: whether it may be read shows once the worker is in the group and follows the topic.
     secure.allow(&["--operation", "Read", "--topic", &offsets]);
     let mut worker = Connector::start(program(), &settings, &[]);
     says(&mut worker, &format!("Read on topic {configs}").replace("Read on", "Read and Describe on"));
@@ -171,7 +173,7 @@ fn one_acl_after_the_other(secure: &Secure) {
         secure.allow(&["--operation", "Read", "--topic", name]);
     }
     let mut worker = Connector::start(program(), &settings, &[]);
-    // It goes on after a grant, without a restart; and is not healthy as long as nobody can hear of it.
+    // The worker continues after a grant, without a restart, and is unhealthy as long as nobody can learn of its state.
     says(&mut worker, &format!("grant Write on topic {statuses}"));
     wait_for("the worker to be unhealthy", || worker.get("/health").is_some_and(|(code, _)| code == 500));
     assert!(worker.get("/health").unwrap().1.contains(&statuses));

@@ -1,4 +1,4 @@
-//! What a test plays on: a simulator in this process, recordings for it, names of its own.
+//! The environment of a test: a simulator in this process, recordings for it, and unique names.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,9 +21,9 @@ pub fn program() -> &'static Path {
 pub type Digest = (String, String);
 
 pub struct Stage {
-    /// Tests that need the machine for themselves wait until it is gone.
+    /// Held while the test needs the machine for itself.
     _turn: Turn,
-    /// Runs the simulator as long as the stage stands.
+    /// Runs the simulator as long as the stage exists.
     _runtime: tokio::runtime::Runtime,
     pub simulator: Simulator,
     pub folder: TempDir,
@@ -34,18 +34,18 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A simulator without streams, and twelve shards.
+    /// Creates a simulator without streams, with twelve shards.
     pub fn new(test: &str) -> Self {
         Self::with_shards(test, 12)
     }
 
-    /// A simulator without streams.
+    /// Creates a simulator without streams.
     pub fn with_shards(test: &str, shards: u32) -> Self {
         let limits = Limits { idle_timeout: Duration::from_millis(500), ..Limits::default() };
         Self { shards, ..Self::with_simulator(test, SimulatorConfig { limits, ..SimulatorConfig::default() }) }
     }
 
-    /// A simulator of this configuration, and twelve shards.
+    /// Creates a simulator with this configuration, with twelve shards.
     pub fn with_simulator(test: &str, config: SimulatorConfig) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -84,7 +84,7 @@ impl Stage {
         self.add_repeated(name, file, Repeat::Times(repeat), pace);
     }
 
-    /// A live stream, until [`Simulator::end_playback`]: what happens to it may take as long as it takes.
+    /// Adds a live stream, until [`Simulator::end_playback`], so that a test may take as long as it needs.
     pub fn add_live(&self, name: &str, file: &Path, fragments_per_second: f64) {
         self.add_repeated(name, file, Repeat::Forever, Pace::FragmentsPerSecond(fragments_per_second));
     }
@@ -94,7 +94,7 @@ impl Stage {
         self.simulator.add_stream(&source).unwrap();
     }
 
-    /// A recording of `count` fragments with `frames` frames of `frame_size` bytes.
+    /// Writes a recording of `count` fragments with `frames` frames of `frame_size` bytes.
     pub fn recording(&self, count: usize, frames: usize, frame_size: usize) -> PathBuf {
         let file = self.folder.path().join(format!("{count}-{frames}-{frame_size}.mkv"));
         let bytes: Vec<u8> = (0..count).flat_map(|index| chunk(index, frames, frame_size)).collect();
@@ -102,28 +102,28 @@ impl Stage {
         file
     }
 
-    /// What the simulator holds of a stream, in order.
+    /// Returns what the simulator holds of a stream, in order.
     pub fn held(&self, stream: &str) -> Vec<Digest> {
         let path = format!("/simulator/streams/{stream}/fragments");
         let address = self.simulator.address().to_string();
-        let (_, body) = kvs_harness::connector::http_get(&address, &path).expect("the simulator answers");
+        let (_, body) = kvs_harness::connector::http_get(&address, &path).expect("the simulator responds");
         let listed: serde_json::Value = serde_json::from_str(&body).unwrap();
         let text = |row: &serde_json::Value, name: &str| row[name].as_str().unwrap().to_owned();
         let rows = listed["fragments"].as_array().unwrap();
         rows.iter().map(|row| (text(row, "fragmentNumber"), text(row, "sha256"))).collect()
     }
 
-    /// What a read_committed consumer sees of each stream, in order.
+    /// Returns what a read_committed consumer sees of each stream, in order.
     pub fn seen(&self, kafka: &Kafka) -> BTreeMap<String, Vec<Digest>> {
         by_stream(read_topic(kafka.bootstrap(), &self.topic(), Isolation::Committed))
     }
 
-    /// Waits until the offsets say that every stream is published to its end, then compares all of it.
+    /// Waits until every stream is completely published according to its offset, then compares everything.
     pub fn expect_all(&self, kafka: &Kafka, streams: &[&str]) {
         self.expect_all_at(kafka.bootstrap(), streams);
     }
 
-    /// The same on any Kafka.
+    /// Does the same on any Kafka.
     pub fn expect_all_at(&self, bootstrap: &str, streams: &[&str]) {
         let expected: BTreeMap<String, Vec<Digest>> =
             streams.iter().map(|stream| ((*stream).to_owned(), self.held(stream))).collect();
@@ -139,7 +139,7 @@ impl Stage {
         }
     }
 
-    /// The same for the numbers alone: chunks of the archive have no distance and no token.
+    /// Compares only the numbers: chunks of the archive have no distance and no token.
     pub fn expect_numbers(&self, kafka: &Kafka, stream: &str) {
         let numbers = |digests: &[Digest]| digests.iter().map(|one| one.0.clone()).collect::<Vec<_>>();
         let held = self.held(stream);
@@ -157,7 +157,7 @@ impl Stage {
         let text: String =
             self.worker_at(bootstrap).lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         std::fs::write(&worker, text).unwrap();
-        wait_for("every stream to be published to its end", || {
+        wait_for("every stream to be published completely", || {
             let output = std::process::Command::new(program())
                 .args(["offsets", "list", "--json", "--worker"])
                 .arg(&worker)
@@ -186,14 +186,14 @@ pub fn produce(kafka: &Kafka, topic: &str, partition: i32, key: &[u8], value: &[
     producer.flush(Duration::from_secs(20)).unwrap();
 }
 
-/// Keys and values of all that a topic's partition holds, as it is on disk, in one string.
+/// Returns the keys and values of all records in a topic's partition, as stored on disk, in one string.
 pub fn text_of(kafka: &Kafka, topic: &str) -> String {
     kvs_harness::topic::read_raw(kafka.bootstrap(), topic).into_iter().fold(String::new(), |text, (key, value)| {
         format!("{text}{}={}\n", String::from_utf8_lossy(&key), String::from_utf8_lossy(&value))
     })
 }
 
-/// Fails with what is lost, doubled or out of order.
+/// Fails with the numbers of lost, duplicated and disordered fragments.
 pub fn compare(stream: &str, held: &[Digest], seen: &[Digest]) {
     let lost = held.iter().filter(|fragment| !seen.contains(fragment)).count();
     let mut sorted = seen.to_vec();
@@ -208,7 +208,7 @@ pub fn compare(stream: &str, held: &[Digest], seen: &[Digest]) {
     );
 }
 
-/// The sequence of a stream is 0, 1, 2, … without a hole and without repetition, whatever has happened.
+/// Expects that a stream's sequence is 0, 1, 2, … without holes or repetitions.
 pub fn expect_sequence(seen: &[Seen], stream: &str) {
     let sequences: Vec<Option<i64>> =
         seen.iter().filter(|fragment| fragment.stream == stream).map(|fragment| fragment.sequence).collect();

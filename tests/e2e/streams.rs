@@ -1,4 +1,4 @@
-//! Which streams a connector has, and what it does besides pulling them: discovery, backfills, lost places.
+//! A connector's streams, and what it does besides pulling them: discovery, backfills, lost positions.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ fn text(notification: &HashMap<String, Value>, field: &str) -> String {
 }
 
 #[test]
-fn a_discovery_that_is_refused_or_panics_says_so_and_goes_on() {
+fn a_discovery_that_is_refused_or_panics_reports_it_and_continues() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("no-discovery"));
     let file = stage.recording(4, 2, 500);
     stage.add("a", &file, 1, Pace::Max);
@@ -49,18 +49,18 @@ fn a_discovery_that_is_refused_or_panics_says_so_and_goes_on() {
     let refuse = FaultKind::Refuse { status: 403, error_type, message };
     stage.simulator.add_fault(Fault::new(refuse).api("ListStreams").times(0));
     let trace = || worker.rest("GET", "/connectors/cameras/status", None).1["connector"]["trace"].clone();
-    wait_for("the connector to say that it finds no streams", || {
+    wait_for("the connector to report that it finds no streams", || {
         trace().as_str().is_some_and(|trace| trace.contains("cannot be discovered") && trace.contains("not for you"))
     });
     stage.add("b", &file, 1, Pace::Max);
     stage.simulator.clear_faults();
     stage.expect_all(kafka, &["a", "b"]);
-    wait_for("the connector to say so no more", || trace().is_null());
+    wait_for("the report to be gone", || trace().is_null());
     assert_eq!(worker.terminate().0, 0, "{}", worker.log());
 }
 
 #[test]
-fn a_discovery_that_finds_nothing_says_why_until_it_finds_something() {
+fn a_discovery_that_finds_nothing_reports_why_until_it_finds_something() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("nothing-found"));
     let file = stage.recording(2, 2, 500);
     let connector = discovering(&stage).set("kvs.streams.regex", "cam-.*").set("kvs.streams.tags", "site:berlin");
@@ -72,26 +72,33 @@ fn a_discovery_that_finds_nothing_says_why_until_it_finds_something() {
         assert_eq!(status()["state"], "RUNNING");
     };
     said("no streams are found: the service lists no streams in this account and region");
+    let url = format!("http://{}", worker.address());
+    let listed = std::process::Command::new(program()).args(["connector", "list", "--url", &url]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(
+        listed.contains("0/0") && listed.contains("no streams are found: the service lists no streams"),
+        "{listed}"
+    );
     stage.add("other", &file, 1, Pace::Max);
     said("1 stream is listed, but no name matches kvs.streams.regex");
     stage.add("cam-1", &file, 1, Pace::Max);
     stage.simulator.tag_stream("cam-1", "site", "berlin");
     said("2 streams are listed, 1 of them with matching names, but none has a tag \"site:berlin\" (kvs.streams.tags)");
-    // So that it would be said again.
+    // Two more looks, so that it could be reported again.
     let lists = || worker.metric("kvs_connect_api_calls_total");
     let before = lists();
     wait_for("two more looks", || lists() >= before + 4.0);
     stage.simulator.tag_stream("cam-1", "site:berlin", "");
     stage.expect_all(kafka, &["cam-1"]);
-    wait_for("the connector to say so no more", || status()["trace"].is_null());
-    // Each was said once.
+    wait_for("the report to be gone", || status()["trace"].is_null());
+    // Each was reported once.
     for text in ["lists no streams", "no name matches", "but none has a tag"] {
         assert_eq!(worker.log().matches(text).count(), 1, "{text}: {}", worker.log());
     }
 }
 
 #[test]
-fn a_stream_whose_tags_are_refused_costs_no_other() {
+fn a_stream_whose_tags_are_refused_affects_no_other() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("tags-refused"));
     let file = stage.recording(4, 2, 500);
     for name in ["a", "b", "c"] {
@@ -113,11 +120,11 @@ fn a_stream_whose_tags_are_refused_costs_no_other() {
     wait_for("tasks of both", || crate::rest::task_states(&worker, "cameras") == ["RUNNING", "RUNNING"]);
     stage.simulator.clear_faults();
     stage.expect_all(kafka, &["a", "b", "c"]);
-    wait_for("the connector to say so no more", || trace().is_null());
+    wait_for("the report to be gone", || trace().is_null());
 }
 
 #[test]
-fn streams_that_come_are_taken_up_and_deleted_ones_end_with_a_notification() {
+fn new_streams_are_picked_up_and_deleted_ones_end_with_a_notification() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("discovery"));
     let file = stage.recording(4, 2, 500);
     for name in ["cam-1", "cam-2", "cam-x", "other-1"] {
@@ -125,7 +132,7 @@ fn streams_that_come_are_taken_up_and_deleted_ones_end_with_a_notification() {
         stage.simulator.tag_stream(name, "site", "berlin");
     }
     stage.add("cam-3", &file, 1, Pace::Max);
-    // It is listed before it is known everywhere: no reason to give it up.
+    // A stream is listed before all servers know it, which is no reason to give it up.
     let message = "not yet".to_owned();
     let not_yet = FaultKind::Refuse { status: 404, error_type: "ResourceNotFoundException".to_owned(), message };
     stage.simulator.add_fault(Fault::new(not_yet).api("GetDataEndpoint").on("cam-2"));
@@ -140,9 +147,9 @@ fn streams_that_come_are_taken_up_and_deleted_ones_end_with_a_notification() {
         names.sort();
         names
     };
-    wait_for("the two that pass every condition", || streams(&worker) == ["cam-1", "cam-2"]);
+    wait_for("the two that meet every condition", || streams(&worker) == ["cam-1", "cam-2"]);
     stage.expect_all(kafka, &["cam-1", "cam-2"]);
-    // One gets its tag, one is made anew, and one is no more.
+    // One gets its tag, one is created, and one is deleted.
     stage.simulator.tag_stream("cam-3", "site", "berlin");
     stage.add("cam-4", &file, 1, Pace::Max);
     stage.simulator.tag_stream("cam-4", "site", "berlin");
@@ -153,7 +160,7 @@ fn streams_that_come_are_taken_up_and_deleted_ones_end_with_a_notification() {
     let told = notifications(&stage, kafka);
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!((text(&told[0], "kind"), text(&told[0], "stream_name")), ("STREAM_DELETED".into(), "cam-1".into()));
-    // People read it with the command line.
+    // The command line shows the notification.
     let mut tail = std::process::Command::new(crate::stage::program());
     tail.args(["tail", "--bootstrap-servers", kafka.bootstrap(), "--from", "beginning", "--until-end"]);
     let shown = tail.args(["--topic", &format!("{}-notifications", stage.group())]).output().unwrap();
@@ -166,7 +173,7 @@ fn streams_that_come_are_taken_up_and_deleted_ones_end_with_a_notification() {
 }
 
 #[test]
-fn two_workers_share_what_is_found() {
+fn two_workers_share_discovered_streams() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("shared-discovery"));
     let file = stage.recording(3, 2, 500);
     let names: Vec<String> = (0..24).map(|index| format!("cam-{index:02}")).collect();
@@ -184,7 +191,7 @@ fn two_workers_share_what_is_found() {
 }
 
 #[test]
-fn a_backfill_publishes_its_range_once_and_in_order_through_a_kill_and_is_done() {
+fn a_backfill_publishes_its_range_once_and_in_order_through_a_kill_and_completes() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("backfill"));
     stage.add("s", &stage.recording(1_500, 2, 3_000), 1, Pace::Max);
     for kind in [
@@ -202,7 +209,7 @@ fn a_backfill_publishes_its_range_once_and_in_order_through_a_kill_and_is_done()
         .set("kvs.backfill.to", &format!("{}", begin + 2_800));
     let mut worker = stage.start(&stage.worker(kafka).set("transaction.max.size.bytes", "50000"), &connector);
     worker.wait_healthy();
-    wait_for("the job to be on its way", || worker.metric("kvs_connect_fragments_total") > 50.0);
+    wait_for("the job to be running", || worker.metric("kvs_connect_fragments_total") > 50.0);
     worker.restart(program());
     worker.wait_healthy();
     wait_for("the job to be done", || status(&worker).get("s").is_some_and(|row| row["state"] == "COMPLETED"));
@@ -217,7 +224,7 @@ fn a_backfill_publishes_its_range_once_and_in_order_through_a_kill_and_is_done()
 }
 
 #[test]
-fn a_lost_place_is_told_with_both_positions_and_what_was_missed_is_fetched() {
+fn a_lost_position_is_reported_with_both_positions_and_the_gap_is_filled() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("gap"));
     stage.add("s", &stage.recording(5, 2, 500), 40, Pace::FragmentsPerSecond(25.0));
     let connector = stage.connector(&["s"]).set("kvs.position.lost", "now").set("kvs.gap.check", "true");
@@ -231,22 +238,22 @@ fn a_lost_place_is_told_with_both_positions_and_what_was_missed_is_fetched() {
     stage.simulator.add_fault(Fault::new(gone).times(2));
     worker.restart(program());
     worker.wait_healthy();
-    wait_for("all of the file to have come", || stage.held("s").len() == 200);
+    wait_for("all of the file to arrive", || stage.held("s").len() == 200);
     stage.expect_numbers(kafka, "s");
     let told = notifications(&stage, kafka);
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(text(&told[0], "kind"), "POSITION_LOST");
     let (last, next) = (text(&told[0], "last_fragment_number"), text(&told[0], "next_fragment_number"));
     let held = stage.held("s");
-    let place = |number: &str| held.iter().position(|one| one.0 == number).unwrap();
-    assert!(place(&last) >= 20 && place(&next) > place(&last) + 1, "{last} {next}");
+    let index = |number: &str| held.iter().position(|one| one.0 == number).unwrap();
+    assert!(index(&last) >= 20 && index(&next) > index(&last) + 1, "{last} {next}");
     let Value::Long(fetched) = told[0]["fragments_fetched"] else { panic!("{told:?}") };
-    assert_eq!(fetched as usize, place(&next) - place(&last) - 1);
+    assert_eq!(fetched as usize, index(&next) - index(&last) - 1);
     assert_eq!(status(&worker)["s"]["errors"]["4000"], 2);
 }
 
 #[test]
-fn the_status_says_what_the_service_does() {
+fn the_status_reports_what_the_service_does() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("status"));
     let file = stage.recording(6, 2, 500);
     for (name, error_id) in [("retried", 5000), ("slow", 4500), ("fatal", 4502), ("fine", 0)] {
@@ -272,7 +279,7 @@ fn the_status_says_what_the_service_does() {
     assert_eq!(stage.seen(kafka)["slow"].len(), 2);
     assert!(worker.metric("kvs_connect_api_calls_total") >= 8.0);
     assert!(worker.metric("kvs_connect_api_call_duration_seconds_count") >= 8.0);
-    // What has failed is looked at again on restart, and goes on from its place.
+    // A failed stream is tried again after a restart, and continues at its position.
     worker.restart(program());
     worker.wait_healthy();
     stage.expect_all(kafka, &["fatal", "slow"]);
@@ -289,7 +296,7 @@ fn a_backfill_from_one_fragment_to_another_has_both_once_and_in_order_through_a_
         .set("kvs.backfill.stop.fragment.number", &held[499].0);
     let mut worker = stage.start(&stage.worker(kafka).set("transaction.max.size.bytes", "50000"), &connector);
     worker.wait_healthy();
-    wait_for("the job to be on its way", || worker.metric("kvs_connect_fragments_total") > 50.0);
+    wait_for("the job to be running", || worker.metric("kvs_connect_fragments_total") > 50.0);
     worker.restart(program());
     worker.wait_healthy();
     wait_for("the job to be done", || status(&worker).get("s").is_some_and(|row| row["state"] == "COMPLETED"));
@@ -301,7 +308,7 @@ fn a_backfill_from_one_fragment_to_another_has_both_once_and_in_order_through_a_
 }
 
 #[test]
-fn a_backfill_from_a_fragment_that_there_is_not_says_that_it_is_the_bound() {
+fn a_backfill_from_a_missing_fragment_reports_the_bound() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("backfill-no-bound"));
     stage.add("s", &stage.recording(20, 2, 500), 1, Pace::Max);
     let held = stage.held("s");
@@ -322,7 +329,7 @@ fn a_backfill_from_a_fragment_that_there_is_not_says_that_it_is_the_bound() {
 }
 
 #[test]
-fn a_start_that_includes_its_fragment_publishes_it_once_whatever_is_killed_before_and_after() {
+fn an_inclusive_start_publishes_its_fragment_once_through_kills() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("inclusive"));
     stage.add("s", &stage.recording(60, 2, 3_000), 1, Pace::Max);
     let held = stage.held("s");
@@ -331,13 +338,14 @@ fn a_start_that_includes_its_fragment_publishes_it_once_whatever_is_killed_befor
         .set("kvs.start.position", "FRAGMENT_NUMBER")
         .set("kvs.start.fragment.number", &held[20].0)
         .set("kvs.start.fragment.inclusive", "true");
-    // The archive does not answer at first: nothing is published, and the stream has no place when its worker dies.
+    // The archive is unavailable at first: nothing is published, and the stream has no position when its worker is
+    // killed.
     let refused =
         FaultKind::Refuse { status: 500, error_type: "InternalFailure".to_owned(), message: "not now".to_owned() };
     stage.simulator.add_fault(Fault::new(refused).api("GetMediaForFragmentList").times(3));
     let mut worker = stage.start(&stage.worker(kafka).set("transaction.max.size.bytes", "10000"), &connector);
     worker.wait_healthy();
-    wait_for("the archive to have been asked", || {
+    wait_for("the archive to have been called", || {
         status(&worker).get("s").is_some_and(|row| row["errors"]["InternalFailure"].as_u64().unwrap_or(0) > 0)
     });
     worker.restart(program());

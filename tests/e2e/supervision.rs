@@ -1,4 +1,4 @@
-//! Parts of a worker that panic, and members that are none any more: noticed, said, and recovered from.
+//! Parts of a worker that panic, and members that were removed from the group: noticed, reported, and recovered from.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use crate::rest::task_states;
 use crate::stage::{Stage, program};
 
-/// A worker, parts of which panic as `fault` says (`supervision::fault`).
+/// Starts a worker with parts that panic according to `fault` (`supervision::fault`).
 fn faulty(stage: &Stage, worker: &WorkerFile, streams: &[&str], fault: &str) -> Connector {
     let mut connector = stage.connector(streams);
     connector.config.insert("errors.retry.delay.base.ms".to_owned(), "200".into());
@@ -33,7 +33,7 @@ fn a_panic_in_a_shard_a_stream_a_connector_or_a_callback_is_a_loss_like_any_othe
         }
         let mut worker = faulty(&stage, &stage.worker(kafka), &["a", "b"], fault);
         wait_for("the panic to be counted", || worker.metric("kvs_connect_panics_total") == 1.0);
-        wait_for("all of the files to have come", || ["a", "b"].iter().all(|stream| stage.held(stream).len() == 20));
+        wait_for("all of the files to arrive", || ["a", "b"].iter().all(|stream| stage.held(stream).len() == 20));
         stage.expect_all(kafka, &["a", "b"]);
         wait_for("both tasks to run", || task_states(&worker, "cameras") == ["RUNNING", "RUNNING"]);
         let log = worker.log();
@@ -44,7 +44,7 @@ fn a_panic_in_a_shard_a_stream_a_connector_or_a_callback_is_a_loss_like_any_othe
 }
 
 #[test]
-fn a_worker_that_cannot_go_on_without_a_part_ends_with_70() {
+fn a_worker_that_cannot_continue_without_a_part_exits_with_70() {
     let _turn = Turn::alone();
     let (kafka, stage) = (Kafka::shared(), Stage::new("panics"));
     stage.add("a", &stage.recording(5, 2, 300), 1, Pace::Max);
@@ -71,14 +71,14 @@ fn a_worker_that_cannot_go_on_without_a_part_ends_with_70() {
     let mut unhealthy = None;
     for (fault, worker) in &mut workers {
         if *fault == "shard@1+" {
-            // It is tried several times, and says meanwhile that the shard has no owner.
+            // Acquiring is tried several times, while the shard is reported to have no owner.
             wait_for("the worker to be unhealthy", || {
                 unhealthy = worker.get("/health").filter(|(code, _)| *code == 500);
                 unhealthy.is_some()
             });
         }
         if *fault == "rest@3" {
-            wait_for("the listener to be asked often enough", || {
+            wait_for("the listener to be called often enough", || {
                 let _ = worker.get("/health");
                 worker.exit_code().is_some()
             });
@@ -87,22 +87,22 @@ fn a_worker_that_cannot_go_on_without_a_part_ends_with_70() {
         let log = worker.log();
         assert_eq!(code, 70, "{fault}: {log}");
         let part = match fault.split('@').next().unwrap() {
-            // The thread of a shard reads it.
+            // The shard is read on its thread.
             "recovery" => "shard",
-            // What reports statuses gives them to streams.
+            // The part that reports statuses passes them to the streams.
             "found_tasks" => "statuses",
             part => part,
         };
         assert!(log.contains(&format!("{part} panicked at src/supervision/fault.rs:")), "{fault}: {log}");
-        assert!(log.contains("stopping"), "{fault}: it lets its shards go: {log}");
+        assert!(log.contains("stopping"), "{fault}: the worker releases its shards: {log}");
     }
     let (_, health) = unhealthy.unwrap();
     assert!(health.contains("Shard ") && health.contains("panicked"), "{health}");
 }
 
-/// While a worker starts somebody listens, too, and what fails by the end of a part is not told as the reason.
+/// Failures while a worker starts are reported, too, and not those that follow from the end of a part.
 #[test]
-fn a_part_that_ends_while_the_worker_starts_or_stops_ends_it_with_70() {
+fn a_part_that_ends_while_the_worker_starts_or_stops_makes_it_exit_with_70() {
     let _turn = Turn::alone();
     let (kafka, stage) = (Kafka::shared(), Stage::new("panics-early"));
     let start = |fault: &'static str, bootstrap: &str| {
@@ -113,13 +113,13 @@ fn a_part_that_ends_while_the_worker_starts_or_stops_ends_it_with_70() {
         start("worker@1", kafka.bootstrap()),
         start("config_log@1+", kafka.bootstrap()),
         start("status_log@1+", kafka.bootstrap()),
-        // Nobody is there.
+        // Nothing listens at this address.
         start("rest@2", "127.0.0.1:1"),
         start("leaving@1", kafka.bootstrap()),
     ];
     for (fault, mut worker) in workers {
         match fault {
-            "rest@2" => wait_for("the listener to be asked", || worker.get("/health").is_some()),
+            "rest@2" => wait_for("the listener to be called", || worker.get("/health").is_some()),
             "leaving@1" => {
                 wait_for("the worker to be a member", || worker.log().contains("\"assigned\""));
                 worker.signal(Signal::SIGTERM);
@@ -136,13 +136,13 @@ fn a_part_that_ends_while_the_worker_starts_or_stops_ends_it_with_70() {
         let last = log.lines().last().unwrap_or_default();
         let said = format!("kvs-connect: {part} panicked at src/supervision/fault.rs:");
         assert!(last.starts_with(&said), "{fault}: {log}");
-        assert!(log.contains("\"a panic\""), "{fault}: its place is logged: {log}");
+        assert!(log.contains("\"a panic\""), "{fault}: the location is logged: {log}");
     }
 }
 
-/// The newcomer fences the one that runs, as Kafka has it; they must not do so in turn for ever.
+/// The newcomer fences the running worker, as Kafka does; they must not do so in turn for ever.
 #[test]
-fn of_two_workers_with_one_group_instance_id_one_ends_with_78_and_the_other_publishes() {
+fn of_two_workers_with_the_same_group_instance_id_one_exits_with_78_and_the_other_publishes() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("namesake", 4));
     stage.add_live("a", &stage.recording(10, 2, 300), 5.0);
     let settings = stage.worker(kafka).set("group.instance.id", "\"w\"");
@@ -154,14 +154,14 @@ fn of_two_workers_with_one_group_instance_id_one_ends_with_78_and_the_other_publ
     let code = second.wait_exit();
     assert_eq!(code, 78, "{}", second.log());
     assert!(second.log().contains("group.instance.id"), "{}", second.log());
-    // The one that runs is not disturbed.
+    // The running worker is not disturbed.
     assert_eq!(first.metric("kvs_connect_shards_lost_total"), 0.0, "{}", first.log());
     let before = first.metric("kvs_connect_fragments_total");
-    wait_for("it to go on", || first.metric("kvs_connect_fragments_total") > before + 3.0);
+    wait_for("the first worker to continue", || first.metric("kvs_connect_fragments_total") > before + 3.0);
     assert!(stage.simulator.end_playback("a"));
     stage.expect_all(kafka, &["a"]);
 
-    // One that does not look, as any program that uses the name, throws it out: it must not come back and do the same.
+    // A program that does not check, but uses the name, removes the worker: it must not come back and do the same.
     let other: BaseConsumer = rdkafka::ClientConfig::new()
         .set("bootstrap.servers", kafka.bootstrap())
         .set("group.id", stage.group())
@@ -180,8 +180,8 @@ fn of_two_workers_with_one_group_instance_id_one_ends_with_78_and_the_other_publ
     assert!(first.log().contains("another worker has this worker's group.instance.id"), "{}", first.log());
 }
 
-/// With the broker's own protocol a static member that was killed is kept by the broker for a session, in which its
-/// successor is refused for good by Kafka's client: it has to come with a new consumer.
+/// With the broker's own protocol the broker keeps a killed static member for a session, in which Kafka's client
+/// refuses its successor for good: the successor has to retry with a new consumer.
 #[test]
 fn a_static_member_that_is_killed_and_restarted_at_once_publishes_again_with_the_brokers_protocol() {
     let _turn = Turn::alone();
@@ -204,9 +204,9 @@ fn a_static_member_that_is_killed_and_restarted_at_once_publishes_again_with_the
     assert_eq!(worker.terminate().0, 0, "{}", worker.log());
 }
 
-/// A worker that Kafka does not hear any more owns nothing: whoever else has its shards is not to be written beside.
+/// A worker that Kafka can no longer reach owns nothing: another worker may have its shards.
 #[test]
-fn a_group_that_is_out_of_reach_is_said_and_joined_again() {
+fn an_unreachable_group_is_reported_and_joined_again() {
     let _turn = Turn::alone();
     let mut kafka = Kafka::start();
     let stage = Stage::with_shards("apart", 2);
@@ -216,7 +216,11 @@ fn a_group_that_is_out_of_reach_is_said_and_joined_again() {
     wait_for("something to be published", || worker.metric("kvs_connect_fragments_total") > 3.0);
     kafka.down();
     wait_for("the worker to be unhealthy", || worker.get("/health").is_some_and(|(code, _)| code == 500));
-    wait_for("its shards to be let go", || worker.log().contains("\"revoked\""));
+    // Whoever asks for statuses is not sent to look for other members of the group.
+    let tasks = || worker.rest("GET", "/connectors/cameras/status", None).1["tasks"].to_string();
+    wait_for("the task to be unassigned", || tasks().contains("UNASSIGNED"));
+    assert!(tasks().contains("this worker does not read from Kafka who has it"), "{}", tasks());
+    wait_for("its shards to be released", || worker.log().contains("\"revoked\""));
     kafka.up();
     worker.wait_healthy();
     assert!(stage.simulator.end_playback("a"));

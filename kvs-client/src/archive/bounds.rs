@@ -1,4 +1,4 @@
-//! Which part of an archive is wanted, by times, numbers of fragments, or both.
+//! Which part of an archive to read, by times, fragment numbers, or both.
 
 use std::time::SystemTime;
 
@@ -7,14 +7,14 @@ use kvs_mkv::{FragmentNumber, Timestamp};
 use super::{ABSENT_TIMES_MAX, ArchivePuller, ArchiveRange, single};
 use crate::error::Error;
 
-/// How much time is listed around a fragment that is a bound: media and lists may round its time differently. The numbers
+/// How much time around a bounding fragment is listed, too: media and lists may round its time differently. The numbers
 /// then decide exactly.
 const AROUND_MS: i64 = 1_000;
 
-/// Which part of a stream's archive is wanted. Every bound is inclusive, and one that is `None` bounds nothing.
+/// Which part of a stream's archive to read. Bounds are inclusive; `None` means no bound.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ArchiveBounds {
-    /// The begin, in server time.
+    /// The beginning, in server time.
     pub from: Option<Timestamp>,
     /// The end, in server time.
     pub to: Option<Timestamp>,
@@ -42,14 +42,14 @@ impl ArchiveBounds {
     }
 }
 
-/// ListFragments filters by time alone. Bounds that are fragments are therefore fetched first, for their times.
+/// ListFragments only filters by time. Bounding fragments are therefore fetched first, for their times.
 impl ArchivePuller {
-    /// Finds out which range of time the bounds are. Returns `false` when a bound has to be asked for again.
+    /// Finds the range of time of the bounds. Returns `false` when a bound has to be fetched again.
     pub(super) async fn begin(&mut self) -> Result<bool, Error> {
-        // Once the last fragment has been read, there is nothing to ask for.
+        // Once the last fragment has been read, there is nothing left to fetch.
         let done = self.last.as_ref().zip(self.bounds.last.as_ref()).is_some_and(|(last, end)| last >= end);
         if self.bounds.from.is_none() {
-            // From the start position, or from the first fragment, or from the beginning when that one is gone.
+            // From the start position, or from the first fragment, or from the beginning if that fragment is gone.
             let begin = match &self.bounds.first {
                 Some(first) if self.last.is_none() => self.time_of(first.clone(), Timestamp::from_millis(0)).await?,
                 _ => Some(Timestamp::from_millis(self.windows.next_ms().max(0))),
@@ -76,8 +76,8 @@ impl ArchivePuller {
         Ok(true)
     }
 
-    /// Returns a fragment's server time, or `fallback` when the archive does not have it, or `None` when it has to be asked
-    /// for again.
+    /// Returns a fragment's server time, `fallback` if the archive does not have it, or `None` if it has to be fetched
+    /// again.
     async fn time_of(&mut self, number: FragmentNumber, fallback: Timestamp) -> Result<Option<Timestamp>, Error> {
         let fetched = single::fetch(&self.source, &number).await?;
         if let Some(timestamp) = fetched.and_then(|pulled| pulled.fragment.server_timestamp) {

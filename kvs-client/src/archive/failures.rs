@@ -1,4 +1,4 @@
-//! What is done about failures: another attempt, fragments reported as missing or passed over, or an error.
+//! Handles failures: retries, reports fragments as missing, skips them, or returns the error.
 
 use kvs_api::Operation;
 use kvs_mkv::FragmentNumber;
@@ -9,14 +9,14 @@ use crate::error::{Error, ErrorClass};
 use crate::pull::{PassedOver, Verdict};
 
 impl ArchivePuller {
-    /// Notes that the fragment that something was wrong with has been dealt with.
+    /// Notes that the problem with a fragment has been resolved.
     pub(super) fn recover(&mut self) {
         self.alone = false;
         self.unparsable.reset();
         self.retries.succeeded();
     }
 
-    /// Passes over the next fragment, which cannot be parsed.
+    /// Skips the next fragment, which cannot be parsed.
     fn pass_over(&mut self, passed_over: PassedOver) -> Archived {
         self.recover();
         self.last = Some(passed_over.position.fragment_number.clone());
@@ -30,12 +30,12 @@ impl ArchivePuller {
         Archived::PassedOver(Box::new(passed_over))
     }
 
-    /// Notes that the archive says it does not have a fragment that it has listed. Returns the fragment as missing when the
-    /// archive has said so each of the times that one is asked for, whatever the list says.
+    /// Notes that the archive reported a fragment that it has listed as not found. Returns the fragment as missing once
+    /// the archive has reported this for all attempts, whatever the list says.
     pub(super) fn not_found(&mut self, number: Option<&FragmentNumber>) -> Option<Archived> {
         let front = self.wanted.front().map(|info| info.number.clone())?;
         if number.is_some_and(|number| *number != front) {
-            // Fragments before it have not come yet.
+            // Fragments before it have not arrived yet.
             return None;
         }
         self.absent_times += 1;
@@ -48,8 +48,8 @@ impl ArchivePuller {
         Some(Archived::Missing { numbers: vec![front] })
     }
 
-    /// Has the next fragment, which did not come, asked for again. After several times the list is read again, and what it no
-    /// longer has is returned as missing.
+    /// Requests the next fragment again, which did not arrive. After several attempts the list is read again, and
+    /// fragments that it no longer has are returned as missing.
     pub(super) async fn not_come(&mut self) -> Result<Option<Archived>, Error> {
         self.session = None;
         self.absent_times += 1;
@@ -72,7 +72,7 @@ impl ArchivePuller {
         Ok(Some(Archived::Missing { numbers: gone.into_iter().map(|info| info.number).collect() }))
     }
 
-    /// Does what the class of an error asks for.
+    /// Handles an error by its class.
     pub(super) async fn fail(&mut self, error: Error) -> Result<Archived, Error> {
         let mut class = error.class();
         self.session = None;
@@ -100,7 +100,7 @@ impl ArchivePuller {
             }
             None => {}
         }
-        // The service says that it does not have the fragment: the list tells whether it ought to.
+        // The service says that it does not have the fragment: the list shows whether it should.
         let about_a_fragment = class == ErrorClass::Position
             || (error.is_not_found() && error.operation() == Some(Operation::GetMediaForFragmentList));
         if about_a_fragment && let Some(missing) = Box::pin(self.not_come()).await? {

@@ -8,11 +8,11 @@ use super::windows::{SETTLED_MS, Window};
 use super::{ArchivePuller, ArchiveRange, Archived};
 use crate::error::Error;
 
-/// A wait that is longer than this is reported.
+/// A wait that is longer than this is reported, in milliseconds.
 const WAIT_TOLD_MS: i64 = 10_000;
 
 impl ArchivePuller {
-    /// Lists the next window. When its time is not over, sets the delay until it is, and reports that if it is long.
+    /// Lists the next window. If its time is not over, sets the delay until then, and reports a long one.
     pub(super) async fn list(&mut self) -> Result<Option<Archived>, Error> {
         let settled_ms = Timestamp::from_system_time(SystemTime::now()).millis().saturating_sub(SETTLED_MS);
         let window = match self.windows.next(self.range.to.millis(), settled_ms) {

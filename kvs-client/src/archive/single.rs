@@ -7,15 +7,15 @@ use crate::error::{Error, ErrorClass};
 use crate::pull::{PulledFragment, StreamSource};
 use crate::session::{Step, Wanted};
 
-/// The errors within the media by which the archive says that it does not have a fragment.
+/// The errors within the media by which the archive reports that it does not have a fragment.
 const NOT_FOUND_IDS: [u32; 2] = [3000, 4000];
 
-/// Fetches a fragment. Returns `None` when it did not come; one that is young may come later.
+/// Fetches a fragment. Returns `None` if it did not arrive; a very recent one may arrive later.
 pub(crate) async fn fetch(source: &StreamSource, number: &FragmentNumber) -> Result<Option<PulledFragment>, Error> {
     let mut readmit_bytes = 0;
     let fetched = loop {
         match read(source, number, readmit_bytes).await {
-            // It waits until there is room again, and is read from its begin.
+            // The fetch waits for memory and starts over.
             Ok(Read::Evicted { held_bytes }) => readmit_bytes = held_bytes,
             Ok(Read::Fragment(fragment)) => break Ok(Some(*fragment)),
             Ok(Read::Nothing) => break Ok(None),
@@ -32,7 +32,7 @@ pub(crate) async fn fetch(source: &StreamSource, number: &FragmentNumber) -> Res
     }
 }
 
-/// What one session brings.
+/// The result of one session.
 enum Read {
     Fragment(Box<PulledFragment>),
     Nothing,
@@ -64,7 +64,7 @@ async fn read(source: &StreamSource, number: &FragmentNumber, readmit_bytes: usi
     }
 }
 
-/// Returns whether an error says that the archive does not have the fragment.
+/// Returns whether an error reports that the archive does not have the fragment.
 fn is_not_there(error: &Error) -> bool {
     let by_id = match error {
         Error::InStream { report, .. } => report.error_id.is_some_and(|id| NOT_FOUND_IDS.contains(&id)),

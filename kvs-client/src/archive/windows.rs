@@ -1,17 +1,17 @@
 //! Which part of a range is listed with one call.
 //!
-//! **Contract.** A window is listed only when its time is over and has settled, for ListFragments learns of a fragment
-//! about a second late. A range that ends in the future is followed a minute at a time.
+//! **Contract.** A window is listed only when its time is over and has settled, because ListFragments returns a
+//! fragment only about a second after it was received. A range that ends in the future is followed a minute at a time.
 
-/// How much server time the first window has. Windows grow while little is found and shrink when there is too much.
+/// The length of the first window. Windows grow while they have few fragments, and shrink when they have too many.
 const WINDOW_MS: i64 = 3_600_000;
-/// The shortest window: it is taken however many fragments it has.
+/// The shortest window, which is read whatever its number of fragments.
 const WINDOW_MIN_MS: i64 = 60_000;
-/// With at most this many fragments in a window, the next one is longer.
+/// The number of fragments up to which the next window is longer.
 const WINDOW_FEW: usize = 500;
-/// The most fragments that a window may have: some 3 MB.
+/// The maximum number of fragments in a longer window: some 3 MB.
 const WINDOW_MOST: usize = 20_000;
-/// Time has settled when it has been over for this long: "typically available in less than one second" (ListFragments).
+/// The time after which a window has settled: "typically available in less than one second" (ListFragments).
 pub(super) const SETTLED_MS: i64 = 3_000;
 
 /// The windows of a range, one after another. Times are server time, in milliseconds.
@@ -39,7 +39,7 @@ impl Windows {
         self.next_ms = next_ms;
     }
 
-    /// Returns what can be listed next, in a range that ends at `end_ms`, when everything before `settled_ms` is known.
+    /// Returns what can be listed next, in a range that ends at `end_ms`, if everything before `settled_ms` is known.
     pub(super) fn next(&self, end_ms: i64, settled_ms: i64) -> Window {
         window(self.next_ms, end_ms, self.length_ms, settled_ms)
     }
@@ -49,12 +49,12 @@ impl Windows {
         if self.length_ms > WINDOW_MIN_MS { WINDOW_MOST } else { usize::MAX }
     }
 
-    /// Shortens the next window, which has more fragments than it may have.
+    /// Shortens the next window, which has too many fragments.
     pub(super) fn shorten(&mut self) {
         self.length_ms = (self.length_ms / 4).max(WINDOW_MIN_MS);
     }
 
-    /// Goes on behind a window that ends at `to_ms` and has this many fragments.
+    /// Continues after a window that ends at `to_ms` and has this many fragments.
     pub(super) fn pass(&mut self, to_ms: i64, fragments: usize) {
         if fragments <= WINDOW_FEW {
             self.length_ms = self.length_ms.saturating_mul(2);
@@ -68,11 +68,11 @@ impl Windows {
 pub(super) enum Window {
     /// A window up to this time.
     Settled { to_ms: i64 },
-    /// Nothing yet: it has to be waited for this long.
+    /// Nothing yet: the next window settles after this time.
     Unsettled { wait_ms: i64 },
 }
 
-/// Returns what can be listed from `next_ms` on, in a range that ends at `end_ms`, when everything before `settled_ms` is
+/// Returns what can be listed from `next_ms` on, in a range that ends at `end_ms`, if everything before `settled_ms` is
 /// known. A window of less than a minute is listed only at the end of the range.
 fn window(next_ms: i64, end_ms: i64, window_ms: i64, settled_ms: i64) -> Window {
     let to_ms = |length_ms: i64| end_ms.min(next_ms.saturating_add(length_ms - 1));

@@ -8,20 +8,20 @@ use tokio::sync::Notify;
 use super::pool::Wish;
 use super::{MemoryBudget, MemoryPermit, Waits, lock};
 
-/// The memory of the fragment that a session is reading. It can be asked back while the session waits for bytes.
+/// The memory of the fragment that a session is reading. It can be reclaimed while the session waits for bytes.
 #[derive(Debug)]
 pub(crate) struct Claim {
     budget: MemoryBudget,
     id: u64,
     permit: MemoryPermit,
-    /// Bytes of the permit that no byte of the stream has used yet.
+    /// Bytes of the permit that no byte of the stream uses yet.
     spare_bytes: usize,
     waits: Waits,
     evicted: Arc<Notify>,
 }
 
 impl Claim {
-    /// Returns a claim that holds `begins_with` from the start.
+    /// Creates a claim that starts with `begins_with`.
     pub(crate) fn new(budget: &MemoryBudget, begins_with: MemoryPermit, waits: Waits) -> Self {
         let evicted = Arc::new(Notify::new());
         let id = lock(&budget.pool).begin(Arc::clone(&evicted), Instant::now());
@@ -29,7 +29,7 @@ impl Claim {
         Self { budget: budget.clone(), id, permit: begins_with, spare_bytes, waits, evicted }
     }
 
-    /// Adds `count` bytes to those that are held, and waits until there is room for them.
+    /// Adds `count` bytes to the claim, after waiting until there is room for them.
     pub(crate) async fn extend(&mut self, count: usize) {
         let owed = std::mem::take(&mut self.permit.owed_bytes);
         let spare = self.spare_bytes.min(count + owed);
@@ -46,13 +46,13 @@ impl Claim {
         self.note(count);
     }
 
-    /// Returns how many bytes are held.
+    /// Returns the number of bytes held.
     #[cfg(test)]
     pub(crate) fn size_bytes(&self) -> usize {
         self.permit.size_bytes()
     }
 
-    /// Splits off `count` bytes for a fragment that has become whole, and gives back all but `needed` of the rest.
+    /// Splits off `count` bytes for a completed fragment, and gives back all but `needed` of the rest.
     pub(crate) fn split(&mut self, count: usize, needed: usize) -> MemoryPermit {
         let whole = self.permit.split(count);
         let held = self.permit.size_bytes();
@@ -62,7 +62,7 @@ impl Claim {
         whole
     }
 
-    /// Takes all bytes that are held.
+    /// Takes all memory out of the claim.
     #[cfg(feature = "archive")]
     pub(crate) fn take(&mut self) -> MemoryPermit {
         self.spare_bytes = 0;
@@ -76,7 +76,7 @@ impl Claim {
         lock(&self.budget.pool).hold(self.id, held, overdraft, grown_bytes, Instant::now());
     }
 
-    /// Notes that the session is read again. If it has not grown until now, that was for its reader.
+    /// Notes that the session is read again: it has not grown because its reader waited.
     pub(crate) fn resume(&self) {
         lock(&self.budget.pool).resume(self.id, Instant::now());
     }
@@ -90,7 +90,7 @@ impl Claim {
     pub(crate) async fn evicted(&self) {
         loop {
             self.evicted.notified().await;
-            // The fragment may have grown since the memory was asked back.
+            // The fragment may have grown since the memory was reclaimed.
             if lock(&self.budget.pool).is_evicted(self.id) {
                 return;
             }

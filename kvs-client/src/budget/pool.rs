@@ -1,4 +1,4 @@
-//! The budget's books: who holds how much, who waits for more, and who gives some back.
+//! The budget's accounts: who holds how much, who waits for more, and who has to give some back.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -6,22 +6,22 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 
-/// A small fragment has at most this part of the budget.
+/// The largest small fragment, as a fraction of the budget.
 const SMALL_PART: usize = 64;
-/// The reserve for small fragments has room for this many of the largest of them.
+/// The reserve for small fragments, as a multiple of the largest of them.
 const SMALL_RESERVED: usize = 8;
-/// A fragment that gets fewer bytes than this has not grown: its server sends byte by byte.
+/// Growth by fewer bytes than this does not count: the server sends byte by byte.
 const GROWTH_BYTES: usize = 4 << 10;
-/// A fragment that gave its memory back waits behind all others for at most this long.
+/// How long a fragment that gave its memory back waits behind all others.
 const READMITTED_AFTER: Duration = Duration::from_secs(30);
 
-/// What a stream waits for.
+/// A request for memory.
 #[derive(Debug)]
 pub(super) struct Wish {
     pub(super) wanted_bytes: usize,
-    /// How much the fragment has already.
+    /// How much memory the fragment already has.
     pub(super) held_bytes: usize,
-    /// Whether the fragment had memory and gave it back.
+    /// Whether the fragment gave its memory back before.
     pub(super) readmission: bool,
 }
 
@@ -32,7 +32,7 @@ struct Waiter {
     grant: oneshot::Sender<Grant>,
 }
 
-/// What a stream gets of the budget.
+/// The memory that a stream gets.
 #[derive(Debug, Default)]
 pub(super) struct Grant {
     pub(super) shared_bytes: usize,
@@ -51,7 +51,7 @@ struct Incoming {
     reading: bool,
     grew: Instant,
     grown_bytes: usize,
-    /// Whether the session was told to give its memory back.
+    /// Whether the session was asked to give its memory back.
     evicted: bool,
     evict: Arc<Notify>,
 }
@@ -91,7 +91,7 @@ impl Pool {
         self.shared_free_bytes + self.small_free_bytes
     }
 
-    /// Takes bytes if they are free and nobody waits. Returns whether it did.
+    /// Acquires bytes if they are free and nobody waits. Returns whether it did.
     pub(super) fn take_now(&mut self, count: usize) -> bool {
         let taken = self.waiters.is_empty() && self.shared_free_bytes >= count;
         if taken {
@@ -112,11 +112,12 @@ impl Pool {
         granted
     }
 
-    /// Takes those out of the queue who can have what they wait for.
+    /// Removes those from the queue who can get what they wait for.
     pub(super) fn hand_out(&mut self, now: Instant) -> Grants {
         let mut grants = Grants::new();
         let mut kept = VecDeque::new();
-        // A waiter who cannot have all of their wish holds up those behind, who would else take what comes free for ever.
+        // A waiter who cannot get everything blocks those behind, who would otherwise acquire all memory that is
+        // released.
         let mut blocked = false;
         let mut waiters = std::mem::take(&mut self.waiters);
         waiters.retain(|waiter| !waiter.grant.is_closed());
@@ -141,7 +142,7 @@ impl Pool {
 
     fn grant(&mut self, wish: &Wish, behind: bool, blocked: bool) -> Option<Grant> {
         let wanted = wish.wanted_bytes;
-        // A fragment that has stood still once leaves some room for those that do not.
+        // A fragment that has stalled before leaves some room for those that do not.
         let left = if behind { self.size_bytes / 8 } else { 0 };
         if !blocked && self.shared_free_bytes >= wanted.saturating_add(left) {
             self.shared_free_bytes -= wanted;
@@ -162,11 +163,11 @@ impl Pool {
         None
     }
 
-    /// Tells fragments that have not grown to give back what others wait for.
+    /// Asks fragments that have not grown to give back what others wait for.
     pub(super) fn reclaim(&mut self, now: Instant, stalled_after: Duration) {
         let waiting = self.waiters.iter().filter(|waiter| !waiter.is_behind(now));
         let Some(wanted) = waiting.map(|waiter| waiter.wish.wanted_bytes).reduce(usize::saturating_add) else { return };
-        // Those that wait need more than the next bytes of their fragments.
+        // Those that wait will need more than the next bytes of their fragments.
         let mut missing = wanted.max(self.size_bytes / 4).saturating_sub(self.shared_free_bytes);
         let mut stalled: Vec<&mut Incoming> = Vec::new();
         for incoming in self.incoming.values_mut() {
@@ -203,7 +204,7 @@ impl Pool {
         self.incoming.remove(&id);
     }
 
-    /// Notes that a fragment begins, or goes on after its session was not read for a while.
+    /// Notes that a fragment begins, or continues after its session was not read for a while.
     pub(super) fn resume(&mut self, id: u64, now: Instant) {
         if let Some(incoming) = self.incoming.get_mut(&id) {
             (incoming.grew, incoming.grown_bytes, incoming.evicted) = (now, 0, false);
@@ -220,7 +221,7 @@ impl Pool {
         }
     }
 
-    /// Notes how much a fragment has now, which is `grown_bytes` more than before.
+    /// Notes a fragment's memory, which is `grown_bytes` more than before.
     pub(super) fn hold(&mut self, id: u64, held_bytes: usize, overdraft: bool, grown_bytes: usize, now: Instant) {
         let Some(incoming) = self.incoming.get_mut(&id) else { return };
         (incoming.held_bytes, incoming.overdraft) = (held_bytes, overdraft);
@@ -232,7 +233,7 @@ impl Pool {
 }
 
 impl Waiter {
-    /// Returns whether the waiter stands behind all others.
+    /// Returns whether the waiter is behind all others.
     fn is_behind(&self, now: Instant) -> bool {
         self.wish.readmission && now.saturating_duration_since(self.since) < READMITTED_AFTER
     }

@@ -11,9 +11,9 @@ use super::rows::{self, FragmentInfo};
 use crate::error::Error;
 use crate::stream_ref::StreamRef;
 
-/// How many fragments are asked for with one call: as many as the service allows, for calls are limited.
+/// The number of fragments requested by one call, which is the service's maximum, because calls are limited.
 const FRAGMENTS_PAGE: u32 = 1_000;
-/// The most rows that a list of fragments may have.
+/// The maximum number of rows in a list of fragments.
 const FRAGMENTS_MAX: usize = 1_000_000;
 
 impl Client {
@@ -34,7 +34,7 @@ impl Client {
         Ok(listed.unwrap_or_default())
     }
 
-    /// Returns the same fragments, or `None` when there are more than `most`.
+    /// Returns the same fragments, or `None` if there are more than `most`.
     pub(crate) async fn list_fragments_up_to(
         &self,
         stream: &StreamRef,
@@ -65,7 +65,7 @@ impl Client {
                 break;
             }
         }
-        // The service lists in no order, across pages too, and a page may repeat what another one had.
+        // The service returns rows in no order, also across pages, and may repeat a row of another page.
         fragments.sort_by(|one, other| one.number.cmp(&other.number));
         fragments.dedup_by(|one, other| one.number == other.number);
         Ok(Some(fragments))

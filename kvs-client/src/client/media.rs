@@ -1,4 +1,4 @@
-//! The calls whose answer is media.
+//! The calls whose response is media.
 
 use std::time::SystemTime;
 
@@ -30,7 +30,7 @@ impl Client {
         self.media(Operation::GetMedia, stream, request, Some(selector)).await
     }
 
-    /// Opens a session of an operation whose answer is media.
+    /// Opens a session of an operation whose response is media.
     pub(super) async fn media(
         &self,
         operation: Operation,

@@ -1,7 +1,7 @@
-//! The pages of a list, one after the other, to an end.
+//! Reads the pages of a list, one after the other.
 //!
-//! **Contract.** A list whose pages repeat, that has more rows than any real one, or that takes longer than anyone waits
-//! is an error that says so. The size of a row is bounded where rows are read (`rows`), so their number bounds the memory.
+//! **Contract.** A list whose pages repeat, that has more rows than any real one, or that takes too long, is an error
+//! that says so. The size of a row is limited where rows are read (`rows`), so their number limits the memory.
 
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
@@ -20,14 +20,14 @@ use crate::stream_ref::StreamRef;
 /// How long all pages of a list together may take.
 const LIST_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// A list that is asked for page by page.
+/// A list that is requested page by page.
 pub(super) struct Pages<'a> {
     operation: Operation,
     stream: Option<&'a StreamRef>,
     request: Value,
     rows_max: usize,
     deadline: Instant,
-    /// Hashes of the tokens that have come, for a token may be of any length.
+    /// Hashes of the tokens so far, because a token may have any length.
     tokens: HashSet<u64>,
 }
 
@@ -37,7 +37,7 @@ impl<'a> Pages<'a> {
         Self { operation, stream, request, rows_max, deadline, tokens: HashSet::new() }
     }
 
-    /// Asks for the next page.
+    /// Requests the next page.
     pub(super) async fn get(&self, client: &Client) -> Result<(Value, Option<String>), Error> {
         let request = self.request.clone();
         match (self.operation.endpoint_name(), self.stream) {
@@ -51,7 +51,7 @@ impl<'a> Pages<'a> {
         tokio::time::timeout_at(self.deadline, call).await.map_err(late)?
     }
 
-    /// Notes a page, up to which the list has `rows` rows. Returns whether there is another page.
+    /// Notes a page, after which the list has `rows` rows. Returns whether there is another page.
     pub(super) fn more(&mut self, answer: &Value, rows: usize, request_id: Option<String>) -> Result<bool, Error> {
         if rows > self.rows_max {
             return Err(self.bad(AnswerError::TooManyRows { rows_max: self.rows_max }, request_id));
@@ -66,7 +66,7 @@ impl<'a> Pages<'a> {
         Ok(true)
     }
 
-    /// Returns the error that the answer is not what it has to be.
+    /// Returns the error for a response that is not as it should be.
     pub(super) fn bad(&self, error: AnswerError, request_id: Option<String>) -> Error {
         Error::bad_answer(self.operation, self.stream, error, request_id)
     }

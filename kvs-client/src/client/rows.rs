@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::error::AnswerError;
 use crate::shown::{is_harmless, shown};
 
-/// The most bytes of a text: an ARN has at most 1,024 characters; a status, or a tag's key or value, has fewer bytes.
+/// The maximum size of a text: an ARN has at most 1,024 characters; a status, or a tag's key or value, is shorter.
 const TEXT_MAX_BYTES: usize = 1_024;
 
 /// What the service says about a stream.
@@ -38,11 +38,11 @@ pub struct FragmentInfo {
     pub size_bytes: u64,
     /// When the service received it.
     pub server_timestamp: Timestamp,
-    /// When the producer says it was made.
+    /// When it was produced, according to the producer.
     pub producer_timestamp: Timestamp,
 }
 
-/// Reads a stream's description, which stands in the answer's `member`.
+/// Reads a stream's description from the response's `member`.
 pub(super) fn stream_info(row: &Value, member: &'static str) -> Result<StreamInfo, AnswerError> {
     let text = || shown(&row.to_string());
     let info =

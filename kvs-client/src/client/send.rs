@@ -1,4 +1,4 @@
-//! One call: checked, held back to the limits, signed, sent, tried again where that helps, and reported.
+//! Makes calls: checks, throttles, signs and sends each request, retries it where that helps, and reports the result.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,19 +23,19 @@ use crate::stream_ref::StreamRef;
 /// The service's name in signatures.
 const SIGNING_NAME: &str = "kinesisvideo";
 const CONTENT_TYPE: (&str, &str) = ("content-type", "application/json");
-/// How much of an error's body is read.
+/// The maximum size of an error's body; the rest is not read.
 const ERROR_BODY_MAX_BYTES: usize = 64 << 10;
-/// How much of an answer is read: a page of 10,000 streams has 6 MB.
+/// The maximum size of a response: a page of 10,000 streams has 6 MB.
 const ANSWER_MAX_BYTES: usize = 32 << 20;
-/// How long an attempt of a call with a JSON answer may take.
+/// The timeout of a single request with a JSON response.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a call is tried again before its failure is returned, for the caller to report and call again. With the
-/// timeout above, a service that does not answer is reported within half a minute.
+/// How long a call is retried before its failure is returned, so that the caller can report it and call again. Together
+/// with the timeout above, a service that does not respond is reported within half a minute.
 const AGAIN_WITHIN: Duration = Duration::from_secs(10);
-/// How many times a call is sent when the policy does not say.
+/// The number of attempts if the policy sets none.
 const CALL_ATTEMPTS: u32 = 5;
 
-/// A request that lacks only its date and signature.
+/// A request without its date and signature.
 struct Outgoing<'a> {
     subject: Subject,
     url: Url,
@@ -44,14 +44,14 @@ struct Outgoing<'a> {
     selector: Option<&'a StartSelector>,
 }
 
-/// What a call's observer hears besides its result.
+/// What is reported to a call's observer besides its result.
 struct Outcome {
     attempts: u32,
     began: Instant,
 }
 
 impl Client {
-    /// Makes a call of the control plane whose answer is JSON, and returns the answer with its request id.
+    /// Makes a call of the control plane whose response is JSON, and returns the response with its request id.
     pub(super) async fn control(
         &self,
         operation: Operation,
@@ -64,7 +64,7 @@ impl Client {
         self.call_json(&outgoing).await
     }
 
-    /// Makes a call of the data plane whose answer is JSON, and returns the answer with its request id.
+    /// Makes a call of the data plane whose response is JSON, and returns the response with its request id.
     pub(super) async fn data(
         &self,
         operation: Operation,
@@ -75,7 +75,7 @@ impl Client {
         let outgoing = self.prepare(operation, Some(stream), &endpoint, request.clone(), None)?;
         let first = self.call_json(&outgoing).await;
         match first {
-            // The data endpoint may be stale. It is asked for again once, for the stream may really be gone.
+            // The data endpoint may be stale. It is requested again once, because the stream may really be gone.
             Err(error) if error.class() == ErrorClass::RefreshEndpoint => {
                 self.endpoints.invalidate(stream).await;
                 let endpoint = self.data_endpoint(stream, operation).await?;
@@ -86,7 +86,8 @@ impl Client {
         }
     }
 
-    /// Makes a call whose answer is a stream of media. It is sent once: its reader knows from which position to go on.
+    /// Makes a call whose response is media. It is sent once, because only its reader knows the position to continue
+    /// from.
     pub(super) async fn open(
         &self,
         operation: Operation,
@@ -131,7 +132,7 @@ impl Client {
         Ok(Outgoing { subject, url, region, body: request.to_string(), selector })
     }
 
-    /// Sends a request until it is answered, another attempt does not help, or [`AGAIN_WITHIN`] is over.
+    /// Sends a request until there is a response, another attempt would not help, or [`AGAIN_WITHIN`] is over.
     async fn call_json(&self, outgoing: &Outgoing<'_>) -> Result<(Value, Option<String>), Error> {
         let attempts_max = if self.retry.attempts_max == 0 { CALL_ATTEMPTS } else { self.retry.attempts_max };
         let mut backoff = Backoff::new(RetryPolicy { attempts_max, ..self.retry });
@@ -148,7 +149,7 @@ impl Client {
             };
             let again = match error.class() {
                 ErrorClass::Retry => true,
-                // A data endpoint that cannot be reached is asked for again by the caller.
+                // The caller requests a new data endpoint if one cannot be reached.
                 ErrorClass::RefreshEndpoint => outgoing.subject.operation.endpoint_name().is_none(),
                 ErrorClass::RefreshCredentials => {
                     self.credentials.invalidate().await;
@@ -187,7 +188,7 @@ impl Client {
         })?
     }
 
-    /// Sends a request once, and again at once when the service refuses its time and says what time it is.
+    /// Sends a request once, and once more when the service refuses its time and reports its own.
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Response, Error> {
         match self.send_once(outgoing).await {
             Err((Error::Service(error), Some(date))) if error.is_about_time() && self.clock.learn(date) => {
@@ -197,7 +198,7 @@ impl Client {
         }
     }
 
-    /// Sends a request once. An error comes with the service's date, if it gave one.
+    /// Sends a request once. An error includes the service's date, if there was one.
     async fn send_once(&self, outgoing: &Outgoing<'_>) -> Result<Response, (Error, Option<SystemTime>)> {
         let without_date = |error: Error| (error, None);
         let credentials = self.credentials.get().await;
@@ -231,7 +232,7 @@ impl Client {
 }
 
 impl Outgoing<'_> {
-    /// Returns the error of a request that was not answered.
+    /// Returns the error of a request without a response.
     fn unanswered(&self, error: TransportError) -> Error {
         Error::Transport { subject: self.subject.clone(), error: Box::new(error), request_id: None }
     }
@@ -278,7 +279,7 @@ fn either_header(response: &Response, names: [&str; 2]) -> Option<String> {
     value.to_str().ok().map(shown)
 }
 
-/// Reads what the service says in a refusal.
+/// Reads an error response.
 async fn refusal(outgoing: &Outgoing<'_>, response: Response) -> ServiceError {
     let status = response.status();
     let request_id = request_id(&response);
@@ -308,7 +309,7 @@ async fn refusal(outgoing: &Outgoing<'_>, response: Response) -> ServiceError {
     }
 }
 
-/// Returns the first `most_bytes` of a body, or what had come of it when it broke off.
+/// Returns the first `most_bytes` of a body, or what had arrived when it broke off.
 async fn read_bounded(mut response: Response, most_bytes: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(piece)) = response.chunk().await {

@@ -43,7 +43,7 @@ fn cases() -> Vec<Case> {
             json!({"StreamARN": odd_arn, "APIName": "GET_MEDIA"}),
         ),
         case("https://kinesisvideo.cn-north-1.amazonaws.com.cn/listStreams", "cn-north-1", json!({})),
-        // What a tag or a token may hold, and what nobody should.
+        // Values that a tag or a token may contain, and some that none should.
         case(
             "https://kinesisvideo.eu-central-1.amazonaws.com/tagStream",
             "eu-central-1",
@@ -77,7 +77,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// What botocore signs: one line of JSON a case in, its headers out.
+/// Signs with botocore: one line of JSON per case in, its headers out.
 const BOTOCORE: &str = r#"
 import datetime, json, sys
 import botocore.auth, botocore.awsrequest, botocore.credentials
@@ -106,7 +106,7 @@ for line in sys.stdin:
 fn botocore(input: &str) -> Vec<Value> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../dev/sdks");
     let got = Command::new(script).arg("python").output().unwrap();
-    assert!(got.status.success(), "boto3 cannot be had: {}", String::from_utf8_lossy(&got.stderr));
+    assert!(got.status.success(), "boto3 is not available: {}", String::from_utf8_lossy(&got.stderr));
     let python = String::from_utf8(got.stdout).unwrap();
     let mut child = Command::new(python.trim())
         .args(["-c", BOTOCORE])

@@ -1,4 +1,4 @@
-//! The operations that tell of streams: descriptions, lists and tags.
+//! The operations that describe streams: descriptions, lists and tags.
 
 use kvs_api::Operation;
 use serde_json::json;
@@ -9,9 +9,9 @@ use super::rows::{self, StreamInfo};
 use crate::error::{AnswerError, Error};
 use crate::stream_ref::StreamRef;
 
-/// How many streams are asked for with one call: as many as the service allows, for calls are limited.
+/// The number of streams requested by one call, which is the service's maximum, because calls are limited.
 const STREAMS_PAGE: u32 = 10_000;
-/// The most rows that a list of streams, or of a stream's tags, may have.
+/// The maximum number of rows in a list of streams, or of a stream's tags.
 const STREAMS_MAX: usize = 1_000_000;
 const TAGS_MAX: usize = 1_000;
 

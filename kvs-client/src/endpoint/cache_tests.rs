@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_is_asked_for_again_before_45_minutes() {
+async fn an_endpoint_is_requested_again_before_45_minutes() {
     let (cache, stream) = (EndpointCache::default(), "s".parse::<StreamRef>().unwrap());
     let url = rules::parse("https://s-1.kinesisvideo.us-east-1.amazonaws.com", false).unwrap();
     cache.put(&stream, Operation::GetMedia, url).await;

@@ -1,4 +1,4 @@
-//! Which endpoint and region a client's requests are for.
+//! The endpoint and region for a client's requests.
 
 use url::Url;
 
@@ -6,11 +6,11 @@ use super::rules;
 use crate::error::{ConfigError, EndpointError};
 use crate::stream_ref::StreamRef;
 
-/// The region that requests are signed for, and the control plane that they go to.
+/// The region for which requests are signed, and the control plane that they go to.
 #[derive(Debug, Clone)]
 pub(crate) struct Location {
     pub(crate) region: String,
-    /// `None`: each region's own, by the service's rules.
+    /// `None`: the region's own, by the service's rules.
     endpoint: Option<Url>,
     fips: bool,
     dual_stack: bool,
@@ -30,7 +30,7 @@ impl Location {
     ) -> Result<Self, ConfigError> {
         let endpoint = match endpoint {
             None => None,
-            // AWS's SDKs refuse the two together as well (endpoint rules of the service).
+            // AWS's SDKs also refuse this combination (endpoint rules of the service).
             Some(text) if fips || dual_stack => {
                 let feature = if fips { "FIPS" } else { "dual stack" };
                 return Err(ConfigError::EndpointConflict { feature, endpoint: rules::without_user(text) });
@@ -48,10 +48,10 @@ impl Location {
         }
     }
 
-    /// Returns the region that requests about a stream are signed for: its ARN's, else the client's.
+    /// Returns the region for which requests about a stream are signed: its ARN's, otherwise the client's.
     ///
     /// # Errors
-    /// When the ARN's region is not of the ARN's partition.
+    /// When the ARN's region is not in the ARN's partition.
     pub(crate) fn region_of(&self, stream: Option<&StreamRef>) -> Result<String, ConfigError> {
         let Some((stream, (partition, region))) = stream.and_then(|stream| Some((stream, stream.arn_region()?))) else {
             return Ok(self.region.clone());

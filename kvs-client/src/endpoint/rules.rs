@@ -1,4 +1,4 @@
-//! The service's URLs by its public endpoint rules, and what an endpoint in the settings has to look like.
+//! The service's URLs by its public endpoint rules, and the checks on a configured endpoint.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::shown::shown;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Partition {
     pub(crate) id: &'static str,
-    /// The begin of its regions' names.
+    /// The prefix of its regions' names.
     prefix: &'static str,
     suffix: &'static str,
     dual_stack_suffix: &'static str,
@@ -26,8 +26,8 @@ const fn partition_of(
     Partition { id, prefix, suffix, dual_stack_suffix }
 }
 
-/// AWS's partitions, all of which have FIPS and dual stack endpoints. The last one is also that of regions that are not
-/// known yet.
+/// AWS's partitions, all of which have FIPS and dual stack endpoints. The last one is also used for regions that are
+/// not known yet.
 const PARTITIONS: [Partition; 8] = [
     partition_of("aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
     partition_of("aws-us-gov", "us-gov-", "amazonaws.com", "api.aws"),
@@ -39,7 +39,7 @@ const PARTITIONS: [Partition; 8] = [
     partition_of("aws", "", "amazonaws.com", "api.aws"),
 ];
 
-/// Returns the partition of a region, by the begin of its name.
+/// Returns the partition of a region, by the prefix of its name.
 pub(crate) fn partition(region: &str) -> Partition {
     let found = PARTITIONS.iter().find(|partition| region.starts_with(partition.prefix));
     *found.unwrap_or(&PARTITIONS[PARTITIONS.len() - 1])
@@ -53,8 +53,8 @@ pub(crate) fn url(region: &str, fips: bool, dual_stack: bool) -> String {
     format!("https://{host}.{region}.{suffix}")
 }
 
-/// Reads an endpoint: scheme, host and port, for the operations have their own paths. The scheme is https, or plain http
-/// on this machine or where `plain_http` allows it.
+/// Reads an endpoint: scheme, host and port, because the operations have their own paths. The scheme is https, or plain
+/// http on this machine or if `plain_http` allows it.
 pub(crate) fn parse(text: &str, plain_http: bool) -> Result<Url, EndpointError> {
     let url = Url::parse(text).ok().filter(|url| url.host().is_some() && matches!(url.scheme(), "http" | "https"));
     let endpoint = without_user(text);
@@ -71,19 +71,19 @@ pub(crate) fn parse(text: &str, plain_http: bool) -> Result<Url, EndpointError> 
     Ok(url)
 }
 
-/// Returns the host and port of a URL and nothing else of it: the rest may hold a password.
+/// Returns only the host and port of a URL: the rest may contain a password.
 pub(crate) fn server(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Returns the part of an endpoint's text that is no password.
+/// Returns an endpoint's text without user and password.
 pub(crate) fn without_user(text: &str) -> String {
     shown(text.rsplit('@').next().unwrap_or_default())
 }
 
 /// Checks that a text can be used as an endpoint: `http://` or `https://`, host and port. Plain http to another machine
-/// needs `plain_http`.
+/// requires `plain_http`.
 ///
 /// # Errors
 /// What is wrong with the text.

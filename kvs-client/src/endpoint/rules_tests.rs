@@ -4,7 +4,7 @@ use aws_sdk_kinesisvideo::config::endpoint::{DefaultResolver, Params, ResolveEnd
 
 use super::*;
 
-/// What AWS's SDK for Rust makes of the service's rules.
+/// Returns the URL by AWS's SDK for Rust.
 fn theirs(region: &str, fips: bool, dual_stack: bool) -> String {
     let params = Params::builder().region(region).use_fips(fips).use_dual_stack(dual_stack).build().unwrap();
     let resolver = DefaultResolver::new();
@@ -13,7 +13,7 @@ fn theirs(region: &str, fips: bool, dual_stack: bool) -> String {
 }
 
 #[test]
-fn urls_are_those_of_the_services_rules() {
+fn urls_follow_the_services_endpoint_rules() {
     let regions = [
         "us-east-1",
         "us-west-2",
@@ -45,7 +45,7 @@ fn urls_are_those_of_the_services_rules() {
 }
 
 #[test]
-fn plain_http_is_for_this_machine_or_asked_for() {
+fn plain_http_is_allowed_on_this_machine_or_explicitly() {
     for good in ["http://127.0.0.1:9100", "http://[::1]:1/", "http://localhost:80", "https://anywhere.example"] {
         assert!(parse(good, false).is_ok(), "{good}");
     }
@@ -61,18 +61,18 @@ fn plain_http_is_for_this_machine_or_asked_for() {
 }
 
 #[test]
-fn more_than_scheme_host_and_port_is_refused_and_no_password_shown() {
+fn endpoints_with_a_user_or_path_are_refused_without_showing_passwords() {
     for (bad, expected) in [
         ("https://host.example/kvs", "\"https://host.example/kvs\" has a path"),
         ("https://host.example?a=b", "has a path or a query"),
         ("https://host.example/#a", "has a path or a query"),
-        ("https://user:sesame@host.example", "\"host.example\" with a user or a password"),
-        ("https://sesame@host.example/", "with a user or a password"),
-        ("https://user:ses@me@:sesame@:bad", "\":bad\" is no http or https URL"),
+        ("https://user:sesame@host.example", "\"host.example\" has a user or a password"),
+        ("https://sesame@host.example/", "has a user or a password"),
+        ("https://user:ses@me@:sesame@:bad", "\":bad\" is not an http or https URL"),
     ] {
         let error = parse(bad, true).unwrap_err().to_string();
         assert!(error.contains(expected) && !error.contains("sesame"), "{error}");
     }
     let long = parse(&format!("ftp://{}\u{202E}", "a".repeat(1 << 20)), true).unwrap_err().to_string();
-    assert!(long.len() < 600 && long.ends_with("is no http or https URL"), "{long}");
+    assert!(long.len() < 600 && long.ends_with("is not an http or https URL"), "{long}");
 }

@@ -1,11 +1,11 @@
-//! An answer that is not what the service's API promises.
+//! Responses that are not what the service's API promises.
 
 use std::time::Duration;
 
 use super::EndpointError;
 use crate::shown::shown;
 
-/// What is wrong with an answer. Quoted parts of it are cut and safe to show.
+/// What is wrong with a response. Quoted parts of it are shortened and safe to show.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnswerError {
@@ -37,7 +37,7 @@ pub enum AnswerError {
         /// Why it is not a stream.
         source: serde_json::Error,
     },
-    /// A stream's description has a text that is longer than the API allows, or holds control characters.
+    /// A stream's description has a text that is longer than the API allows, or contains control characters.
     #[error("{member}: this is not a stream, by its {part}: {row}")]
     BadStreamText {
         /// The member.
@@ -59,20 +59,20 @@ pub enum AnswerError {
         /// What was found.
         row: String,
     },
-    /// A list has more rows than any that is real.
+    /// A list has more rows than any real one.
     #[error("it has more than {rows_max} rows")]
     TooManyRows {
         /// The limit.
         rows_max: usize,
     },
     /// A list's pages repeat.
-    #[error("its pages go round in circles: NextToken of page {page} came before")]
+    #[error("its pages repeat: the NextToken of page {page} occurred before")]
     RepeatedPage {
-        /// The page whose token came before; the first is 1.
+        /// The page whose token occurred before; the first is 1.
         page: usize,
     },
     /// A list's pages did not end in time.
-    #[error("its pages have not come to an end after {} s", timeout.as_secs())]
+    #[error("its last page was not reached within {} s", timeout.as_secs())]
     EndlessPages {
         /// How long all pages together may take.
         timeout: Duration,

@@ -7,28 +7,28 @@ use crate::files::FileError;
 use crate::shown::with_causes;
 use crate::stream_ref::StreamRef;
 
-/// What is wrong with the settings of a client, or with what AWS's variables and profile say in their place.
+/// What is wrong with a client's settings, or with AWS's variables and profile that replace them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// No region is given anywhere.
-    #[error("there is no region: give one, or set AWS_REGION, or region in the profile")]
+    /// No region is set anywhere.
+    #[error("no region is set: set one, AWS_REGION, or region in the profile")]
     NoRegion,
-    /// FIPS or dual stack is asked for, which a given endpoint cannot honour.
-    #[error("{feature} endpoints and the endpoint {endpoint} do not go together: take one of them away")]
+    /// FIPS or dual stack is requested, which a custom endpoint cannot provide.
+    #[error("{feature} endpoints and the endpoint {endpoint} cannot be combined: remove one of them")]
     EndpointConflict {
         /// `FIPS` or `dual stack`.
         feature: &'static str,
-        /// The endpoint, without what may be a password.
+        /// The endpoint, without a possible password.
         endpoint: String,
     },
     /// The endpoint cannot be used.
     #[error(transparent)]
     Endpoint(EndpointError),
-    /// A stream's ARN has a region that is not of the ARN's partition.
-    #[error("stream {stream}: region {region} is of the partition {expected}, not of {found}")]
+    /// The region in a stream's ARN is not in the ARN's partition.
+    #[error("stream {stream}: region {region} is in the partition {expected}, not in {found}")]
     Partition {
-        /// The stream, given by its ARN.
+        /// The stream, identified by its ARN.
         stream: StreamRef,
         /// The ARN's region.
         region: String,
@@ -37,10 +37,10 @@ pub enum ConfigError {
         /// The ARN's partition.
         found: String,
     },
-    /// The proxy's URL cannot be parsed; it is not shown, for it may hold a password.
-    #[error("the proxy is no URL, http://host:port")]
+    /// The proxy's URL cannot be parsed. It is not shown, because it may contain a password.
+    #[error("the proxy is not a URL, http://host:port")]
     Proxy {
-        /// What the HTTP client says.
+        /// The HTTP client's error.
         source: BoxError,
     },
     /// The file of trusted certificates cannot be read.
@@ -51,7 +51,7 @@ pub enum ConfigError {
         /// Why.
         source: FileError,
     },
-    /// The file of trusted certificates does not hold certificates in PEM.
+    /// The file of trusted certificates does not contain certificates in PEM.
     #[error("the certificates in {}: {}", file.display(), with_causes(&**source))]
     CertificatesInvalid {
         /// The file.
@@ -59,21 +59,22 @@ pub enum ConfigError {
         /// Why.
         source: BoxError,
     },
-    /// The file of trusted certificates holds none.
-    #[error("the certificates in {}: there is none", file.display())]
+    /// The file of trusted certificates contains none.
+    #[error("the certificates in {}: the file contains none", file.display())]
     NoCertificates {
         /// The file.
         file: PathBuf,
     },
-    /// The HTTP client cannot be made.
-    #[error("the HTTP client cannot be made: {}", with_causes(&**source))]
+    /// The HTTP client cannot be created.
+    #[error("the HTTP client cannot be created: {}", with_causes(&**source))]
     HttpClient {
         /// Why.
         source: BoxError,
     },
-    /// The time to sign a request with has no form in a signature.
+    /// The time of a request cannot be represented in a signature.
     #[error(
-        "the request cannot be signed: this machine's clock, or the clock offset that is set, is off by thousands of years"
+        "the request cannot be signed: this machine's clock, or the clock offset that is set, is off by thousands of \
+         years"
     )]
     Clock,
     /// A request cannot be signed.
@@ -90,37 +91,37 @@ pub enum ConfigError {
     },
 }
 
-/// What is wrong with an endpoint. It is shown without what may be a password.
+/// What is wrong with an endpoint, which is shown without a possible password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
     /// The text is not an http or https URL.
-    #[error("{endpoint:?} is no http or https URL")]
+    #[error("{endpoint:?} is not an http or https URL")]
     NotHttp {
-        /// What was given.
+        /// The text.
         endpoint: String,
     },
-    /// The URL has a user or a password, which nobody reads.
-    #[error("{endpoint:?} with a user or a password: requests are signed; leave out what is before the @")]
+    /// The URL has a user or a password, which would be ignored.
+    #[error("{endpoint:?} has a user or a password, but requests are signed: remove the part before the @")]
     WithUser {
-        /// What was given.
+        /// The text.
         endpoint: String,
     },
     /// The URL has a path, a query or a fragment, which the operations' own paths replace.
-    #[error("{endpoint:?} has a path or a query: give no more than scheme, host and port")]
+    #[error("{endpoint:?} has a path or a query: use only scheme, host and port")]
     WithPath {
-        /// What was given.
+        /// The text.
         endpoint: String,
     },
-    /// The URL is plain http to another machine, which was not asked for.
-    #[error("{endpoint:?}: plain http to another machine has to be asked for")]
+    /// The URL is plain http to another machine, which is not allowed.
+    #[error("{endpoint:?}: plain http to another machine must be allowed explicitly")]
     PlainHttp {
-        /// What was given.
+        /// The text.
         endpoint: String,
     },
 }
 
-/// Why there are no credentials. No secret is in it.
+/// Reasons why there are no credentials. They contain no secret.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialsError {
@@ -130,9 +131,9 @@ pub enum CredentialsError {
     /// The provider, or the last one of the chain, has none.
     #[error("{}{}", with_causes(&**source), advice.unwrap_or_default())]
     NotProvided {
-        /// Where credentials may be put, when the chain came to its end.
+        /// Where credentials can be configured, if the end of the chain was reached.
         advice: Option<&'static str>,
-        /// What the provider says.
+        /// The provider's error.
         source: BoxError,
     },
 }

@@ -1,4 +1,4 @@
-//! A refusal by the service, and what each of its types asks for.
+//! Error responses of the service, and what to do about each type.
 
 use std::fmt;
 
@@ -13,9 +13,9 @@ pub struct ServiceError {
     pub subject: Subject,
     /// The HTTP status.
     pub status: u16,
-    /// The error's type: `x-amzn-ErrorType` without what follows a colon, or the body's `__type`.
+    /// The error's type: `x-amzn-ErrorType` up to a colon, or the body's `__type`.
     pub error_type: String,
-    /// The message in the body, cut to 500 characters and safe to show.
+    /// The message in the body, shortened to 500 characters and safe to show.
     pub message: String,
     /// The request id.
     pub request_id: Option<String>,
@@ -36,7 +36,7 @@ impl fmt::Display for ServiceError {
     }
 }
 
-/// The error types that metrics tell apart.
+/// The error types that metrics distinguish.
 const KNOWN_TYPES: [&str; 16] = [
     "ResourceNotFoundException",
     "NotAuthorizedException",
@@ -57,7 +57,7 @@ const KNOWN_TYPES: [&str; 16] = [
 ];
 
 impl ServiceError {
-    /// Returns the error's type if it is one of a fixed set, else `other`.
+    /// Returns the error's type if it is one of a fixed set, otherwise `other`.
     pub(super) fn known_type(&self) -> &'static str {
         KNOWN_TYPES.iter().find(|known| **known == self.error_type).unwrap_or(&"other")
     }
@@ -96,7 +96,7 @@ impl ServiceError {
         }
     }
 
-    /// Returns whether the refusal may come from a clock that is wrong.
+    /// Returns whether the refusal may be caused by a wrong clock.
     pub(crate) fn is_about_time(&self) -> bool {
         matches!(
             self.error_type.as_str(),

@@ -7,20 +7,20 @@ fn unreachable(source: impl Into<BoxError>) -> TransportError {
 }
 
 #[test]
-fn no_file_descriptors_left_is_found_at_any_depth() {
+fn missing_file_descriptors_are_detected_at_any_depth() {
     for number in [EMFILE, ENFILE] {
         assert!(unreachable(Error::from_raw_os_error(number)).is_out_of_files());
         let wrapped = Error::other(Error::new(ErrorKind::NotConnected, Error::from_raw_os_error(number)));
         assert!(unreachable(wrapped).is_out_of_files());
     }
     assert!(!unreachable(Error::from_raw_os_error(nix::libc::ECONNREFUSED)).is_out_of_files());
-    // Who writes about a file descriptor has none to blame.
+    // A text about descriptors alone does not count.
     assert!(!unreachable("Too many open files (os error 24)").is_out_of_files());
     assert!(!TransportError::TimedOut { server: None, timeout: Duration::ZERO }.is_out_of_files());
 }
 
 #[test]
-fn what_failed_is_said_once_with_its_advice() {
+fn a_failure_is_described_once_with_its_advice() {
     let error = TransportError::Unreachable {
         server: "host:443".to_owned(),
         advice: Some("look there"),
@@ -31,6 +31,6 @@ fn what_failed_is_said_once_with_its_advice() {
         server: server.map(str::to_owned),
         timeout: Duration::from_secs_f32(seconds),
     };
-    assert_eq!(timed_out(Some("host:443"), 20.0).to_string(), "no answer from host:443 within 20 s");
-    assert_eq!(timed_out(None, 0.5).to_string(), "no answer within 0.5 s");
+    assert_eq!(timed_out(Some("host:443"), 20.0).to_string(), "no response from host:443 within 20 s");
+    assert_eq!(timed_out(None, 0.5).to_string(), "no response within 0.5 s");
 }

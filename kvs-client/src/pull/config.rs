@@ -1,4 +1,4 @@
-//! How a stream is pulled: where it starts, what is done about failures, and how it waits.
+//! How a stream is pulled: where it starts, how failures are handled, and how long it waits.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use crate::resume::PositionLost;
 use crate::retry::RetryPolicy;
 use crate::selector::StartSelector;
 
-/// How to wait while a stream brings nothing.
+/// How long to wait while a stream has no new fragments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IdlePolicy {
-    /// The upper bound of the delay after the first session that brought nothing; it doubles with each further one.
+    /// The upper bound of the delay after the first session without fragments; it doubles with each further one.
     /// Default: 250 ms.
     pub base: Duration,
     /// The upper bound of every delay. Default: 2 s.
     pub cap: Duration,
-    /// Whether a session at the live edge that is silent for the inactivity timeout has failed. Default: no, its producer
-    /// is off.
+    /// Whether a session at the live edge that is silent for the inactivity timeout has failed. Default: no, its
+    /// producer is just not sending.
     pub silence_fails: bool,
 }
 
@@ -37,19 +37,18 @@ impl Default for IdlePolicy {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PullerConfig {
-    /// Where to start when there is no position. Default: with the earliest fragment.
+    /// Where to start without a position. Default: with the earliest fragment.
     pub start: StartSelector,
-    /// Whether a start by a fragment's number begins with that fragment itself, which the archive has to have. Default: no,
+    /// Whether a start by fragment number begins with that fragment itself, which must be in the archive. Default: no,
     /// it begins after the fragment, as GetMedia does.
     #[cfg(feature = "archive")]
     pub start_inclusive: bool,
     /// What to do when the service no longer knows the position.
     pub position_lost: PositionLost,
-    /// Whether the archive is asked for what was missed when the position is lost. Default: no.
+    /// Whether to fetch from the archive what was missed when the position was lost. Default: no.
     #[cfg(feature = "archive")]
     pub gap_check: bool,
-    /// Whether a fragment that is broken in the same way each time that it is pulled is passed over. Default: no, the stream
-    /// fails.
+    /// Whether to skip a fragment that is broken in the same way each time it is pulled. Default: no, the stream fails.
     pub pass_over_unparsable: bool,
     /// The bounds on a fragment.
     pub limits: Limits,
@@ -57,13 +56,13 @@ pub struct PullerConfig {
     pub headroom_bytes: usize,
     /// How to wait after failures.
     pub retry: RetryPolicy,
-    /// How long to wait after an error that an operator has to mend. Default: 60 s.
+    /// How long to wait after an error that an operator has to resolve. Default: 60 s.
     pub slow_retry_delay: Duration,
-    /// How to wait while nothing comes.
+    /// How long to wait while there are no new fragments.
     pub idle: IdlePolicy,
-    /// How far behind the live edge, in milliseconds, a stream counts as having caught up. Default: 10,000.
+    /// How far behind the live edge, in milliseconds, a stream still counts as caught up. Default: 10,000.
     pub caught_up_ms: i64,
-    /// How much the service sends to a session, in bytes a second. Default: the service's 25 MB.
+    /// The service's limit for a session, in bytes per second. Default: 25 MB.
     pub session_bytes_per_second: u64,
 }
 

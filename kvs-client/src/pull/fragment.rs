@@ -1,20 +1,20 @@
-//! A fragment that was pulled, with what came with it.
+//! A pulled fragment, with its memory and its response.
 
 use kvs_mkv::Fragment;
 
 use crate::budget::MemoryPermit;
 use crate::session::Session;
 
-/// A fragment with its memory and the response it came in.
+/// A fragment with its memory and the response that it came in.
 #[derive(Debug)]
 pub struct PulledFragment {
     /// The fragment.
     pub fragment: Fragment,
-    /// The memory that the fragment takes of the budget, until this is dropped: after its commit, for example.
+    /// The fragment's memory in the budget, which is used until this is dropped, for example after its commit.
     pub permit: MemoryPermit,
     /// The response's content type.
     pub content_type: Option<String>,
-    /// The id of the request that the fragment came with.
+    /// The id of the request that returned the fragment.
     pub request_id: Option<String>,
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorClass};
 use crate::session::{Memory, Session, Wanted};
 use crate::stream_ref::StreamRef;
 
-/// A stream, the client that reads it, and the memory that its fragments may take. Clones share all of it.
+/// A stream, the client that reads it, and the memory for its fragments. Clones share all of it.
 #[derive(Clone)]
 pub(crate) struct StreamSource {
     pub(crate) client: Arc<Client>,
@@ -27,8 +27,8 @@ impl StreamSource {
         Self { client, stream, config, budget, waits: Arc::new(watch::Sender::new(None)) }
     }
 
-    /// Opens a session. When a fragment had to give `readmit_bytes` of memory back, the session waits until there is room
-    /// for that much again.
+    /// Opens a session. If a fragment gave back `readmit_bytes` of memory, waits until there is room for that much
+    /// again.
     pub(crate) async fn open(&self, wanted: Wanted<'_>, readmit_bytes: usize) -> Result<Session, Error> {
         let begins_with = match readmit_bytes {
             0 => MemoryPermit::default(),
@@ -39,12 +39,12 @@ impl StreamSource {
         Session::open(&self.client, &self.stream, wanted, limits, headroom_bytes, memory).await
     }
 
-    /// Forgets what an error of this class proves stale.
+    /// Forgets what an error of this class shows to be stale.
     pub(crate) async fn refresh_after(&self, class: ErrorClass) {
         self.client.refresh_after(&self.stream, class).await;
     }
 
-    /// Returns a receiver of the time since which the stream has been waiting for memory.
+    /// Returns a receiver for the time since which the stream has been waiting for memory.
     pub(crate) fn waits_for_memory(&self) -> watch::Receiver<Option<Instant>> {
         self.waits.subscribe()
     }

@@ -1,28 +1,28 @@
-//! A fragment whose media is broken in the same way each time that it is pulled.
+//! Detects fragments whose media is broken in the same way each time they are pulled.
 
 use kvs_mkv::{ErrorKind, FragmentNumber};
 
 use crate::error::{Error, describe_media_error};
 use crate::resume::StreamPosition;
 
-/// A fragment that comes broken in the same way this many times in a row was not broken on its way.
+/// A fragment that arrives broken in the same way this many consecutive times was not broken in transit.
 const TIMES_MAX: u32 = 3;
 
-/// A fragment that was passed over because it cannot be parsed.
+/// A fragment that was skipped because it cannot be parsed.
 #[derive(Debug)]
 pub struct PassedOver {
     /// The position after the fragment.
     pub position: StreamPosition,
-    /// What is wrong with the fragment, and at which of its bytes.
+    /// What is wrong with the fragment, and at which byte.
     pub reason: String,
-    /// The id of the last request that it came with.
+    /// The id of the last request that returned it.
     pub request_id: Option<String>,
 }
 
-/// What identifies a fault: equal ones are the same fault again.
+/// The identity of a fault: equal values are the same fault.
 #[derive(Debug, PartialEq, Eq)]
 struct Fault {
-    /// The last whole fragment before.
+    /// The last complete fragment before it.
     after: Option<FragmentNumber>,
     number: Option<FragmentNumber>,
     kind: ErrorKind,
@@ -31,7 +31,7 @@ struct Fault {
     byte: u64,
 }
 
-/// Counts how many times in a row the media was broken in the same way.
+/// Counts how many consecutive times the media was broken in the same way.
 #[derive(Debug, Default)]
 pub(crate) struct Unparsable {
     fault: Option<(Fault, u32)>,
@@ -40,17 +40,17 @@ pub(crate) struct Unparsable {
 /// What to do about media that cannot be parsed.
 #[derive(Debug)]
 pub(crate) enum Verdict {
-    /// Pull the fragment again: it may have been broken on its way.
+    /// Pull the fragment again: it may have been broken in transit.
     Again,
-    /// Pass the fragment over.
+    /// Skip the fragment.
     PassOver(PassedOver),
-    /// Fail: the fragment cannot be passed over, or is not to be.
+    /// Fail: the fragment cannot be skipped, or must not be.
     GiveUp(Error),
 }
 
 impl Unparsable {
-    /// Judges an error of the media after the fragment `after`; returns `None` for an error of another kind. `expected` is
-    /// the fragment that was asked for, when it was one.
+    /// Judges an error of the media after the fragment `after`; returns `None` for an error of another kind. `expected`
+    /// is the requested fragment, if there is one.
     pub(crate) fn judge(
         &mut self,
         error: &Error,
@@ -72,7 +72,7 @@ impl Unparsable {
             return Some(Verdict::Again);
         }
         let request_id = request_id.clone();
-        // The service numbers a stream's fragments upwards: one that is not above the last cannot be the next one.
+        // A stream's fragment numbers rise: one that is not above the last cannot be the next.
         let next = number.filter(|number| after.is_none_or(|after| *number > after));
         let Some(next) = next.filter(|_| pass_over) else {
             return Some(Verdict::GiveUp(Error::Unparsable {
@@ -87,7 +87,7 @@ impl Unparsable {
         };
         let position = StreamPosition {
             fragment_number: next.clone(),
-            // GetMedia goes on after the number.
+            // GetMedia continues after the number.
             continuation_token: None,
             server_timestamp: broken.server_timestamp,
             producer_timestamp: broken.producer_timestamp,
@@ -95,7 +95,7 @@ impl Unparsable {
         Some(Verdict::PassOver(PassedOver { position, reason: describe_media_error(error, byte), request_id }))
     }
 
-    /// Notes that a fragment came whole.
+    /// Notes that a complete fragment arrived.
     pub(crate) fn reset(&mut self) {
         self.fault = None;
     }
@@ -103,7 +103,7 @@ impl Unparsable {
 
 #[cfg(feature = "archive")]
 impl PassedOver {
-    /// Fills in the times that the archive's list has, where the fragment itself could not be read.
+    /// Adds the times from the archive's list if the fragment itself could not be read.
     pub(crate) fn with_times(mut self, server: kvs_mkv::Timestamp, producer: kvs_mkv::Timestamp) -> Self {
         self.position.server_timestamp.get_or_insert(server);
         self.position.producer_timestamp.get_or_insert(producer);

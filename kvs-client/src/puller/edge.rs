@@ -1,13 +1,13 @@
-//! How far a stream is behind its live edge.
+//! Whether a stream has caught up with its live edge.
 
 use super::Pulled;
 use super::state::Reading;
 use crate::pull::PullerConfig;
 
-/// Watches whether a stream has caught up with its live edge.
+/// Observes whether a stream has caught up with its live edge.
 #[derive(Default)]
 pub(super) struct LiveEdge {
-    /// What was found last; `None` before the first fragment.
+    /// The last finding; `None` before the first fragment.
     caught_up: Option<bool>,
 }
 
@@ -17,7 +17,7 @@ impl LiveEdge {
         self.caught_up == Some(true)
     }
 
-    /// Notes how far a fragment is behind. Returns an event when that is news.
+    /// Notes how far a fragment is behind. Returns an event if that is a change.
     pub(super) fn note(
         &mut self,
         reading: &mut Reading,
@@ -26,7 +26,7 @@ impl LiveEdge {
     ) -> Option<Pulled> {
         let caught_up = millis_behind_now <= config.caught_up_ms;
         let before = self.caught_up.replace(caught_up);
-        // A stream that begins behind has not fallen behind.
+        // A stream that starts behind has not fallen behind.
         if before != Some(caught_up) && (caught_up || before.is_some()) {
             return Some(Pulled::CaughtUp { caught_up, millis_behind_now });
         }

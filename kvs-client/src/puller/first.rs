@@ -1,4 +1,5 @@
-//! The fragment that a stream is to start with: GetMedia starts after a fragment, so it comes from the archive.
+//! Fetches the fragment that a stream should start with from the archive, because GetMedia only starts after a
+//! fragment.
 
 use kvs_mkv::FragmentNumber;
 
@@ -8,11 +9,11 @@ use crate::archive::single;
 use crate::error::Error;
 use crate::resume::StreamPosition;
 
-/// A fragment that does not come this many times is not there.
+/// How many times a fragment is requested before it counts as missing.
 const ABSENT_TIMES_MAX: u32 = 3;
 
 impl Puller {
-    /// Idle (first fragment) → Idle (session), or Waiting when the fragment did not come.
+    /// Idle (first fragment) → Idle (session), or Waiting if the fragment did not arrive.
     pub(super) async fn fetch_first(&mut self, number: FragmentNumber) -> Result<Option<Pulled>, Error> {
         match single::fetch(&self.source, &number).await {
             Ok(Some(pulled)) => {

@@ -1,4 +1,4 @@
-//! The gap behind a lost position, filled from the archive.
+//! Fills the gap after a lost position from the archive.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,11 +10,12 @@ use crate::archive::{ArchivePuller, ArchiveRange, Archived};
 use crate::error::Error;
 use crate::resume::{PositionLost, StreamPosition};
 
-/// How far the service's clock may be ahead of this machine's: with more, the service refuses requests.
+/// How far the service's clock may be ahead of this machine's, in milliseconds: with more, the service refuses
+/// requests.
 const CLOCKS_APART_MAX_MS: i64 = 300_000;
 
 impl Puller {
-    /// Idle → FillingGap, if that is wanted and has not been done for this loss. Returns whether it is so.
+    /// Idle → FillingGap, if the settings ask for it and it has not been done for this loss. Returns whether it is.
     pub(super) fn begin_gap(&mut self, position: &StreamPosition) -> bool {
         let asked_before = self.loss.as_ref().is_some_and(|loss| loss.fetched.is_some());
         if !self.source.config.gap_check || asked_before {
@@ -31,7 +32,7 @@ impl Puller {
     pub(super) async fn fill_gap(&mut self) -> Result<Option<Pulled>, Error> {
         let State::FillingGap(archive) = &mut self.state else { return Ok(None) };
         let archived = archive.next().await;
-        // Fragments before the archive's first one are gone without a trace, unless the archive has the position itself.
+        // Fragments before the archive's first one have disappeared, unless the archive has the position itself.
         let is_listed = !matches!(
             archived,
             Ok(Archived::Begun { .. } | Archived::WaitsForTime { .. } | Archived::Retrying { .. }) | Err(_)
@@ -42,7 +43,7 @@ impl Puller {
         }
         match archived {
             Ok(Archived::Fragment(pulled)) => {
-                // From here on the stream can be resumed by this fragment's number.
+                // From now on the stream can be resumed by this fragment's number.
                 self.resume.advance(StreamPosition::after(&pulled.fragment));
                 if let Some(fetched) = self.loss.as_mut().and_then(|loss| loss.fetched.as_mut()) {
                     *fetched += 1;
@@ -65,7 +66,7 @@ impl Puller {
                 self.state = State::default();
                 Ok(None)
             }
-            // What was missed stays unknown, and the stream goes on.
+            // What was missed stays unknown, and the stream continues.
             Err(error) => {
                 self.state = State::default();
                 Ok(Some(Pulled::Retrying { error, delay: Duration::ZERO }))
@@ -74,14 +75,14 @@ impl Puller {
     }
 }
 
-/// Returns the time in which fragments may have been missed: from the last one's server time until now. `None` for a server
-/// time that the service's clock cannot have shown, for the archive would be listed only when that time has come.
+/// Returns the time in which fragments may have been missed: from the last one's server time until now. `None` for a
+/// server time in the future, because the archive would be listed only then.
 fn missed(from: Timestamp, now: Timestamp) -> Option<ArchiveRange> {
     let ahead_ms = from.millis().saturating_sub(now.millis());
     if from.millis() < 0 || ahead_ms > CLOCKS_APART_MAX_MS {
         tracing::warn!(
             server_timestamp_ms = from.millis(),
-            "the server time of the lost position cannot be right: the archive is not asked for what was missed"
+            "the server time of the lost position cannot be right: the archive is not searched for missed fragments"
         );
         return None;
     }

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_server_time_that_cannot_be_right_is_not_waited_for() {
+fn a_server_time_in_the_future_is_not_waited_for() {
     let now = Timestamp::from_millis(1_700_000_000_000);
     let range = |from_ms: i64| {
         let range = missed(Timestamp::from_millis(from_ms), now)?;

@@ -16,9 +16,9 @@ use crate::session::Session;
 
 /// What a puller is doing.
 pub(super) enum State {
-    /// Nothing is open; the request is made at once.
+    /// Nothing is open; the request is made immediately.
     Idle(Request),
-    /// Nothing is open; the request is made at a time.
+    /// Nothing is open; the request is made at this time.
     Waiting { until: Instant, then: Request },
     /// A session of GetMedia is open.
     Reading(Box<Reading>),
@@ -27,11 +27,11 @@ pub(super) enum State {
     FillingGap(Box<ArchivePuller>),
 }
 
-/// What a puller asks for next.
+/// What a puller requests next.
 pub(super) enum Request {
-    /// A session of GetMedia. When a fragment had to give this much memory back, the session waits for as much.
+    /// A session of GetMedia, which waits for this much memory if a fragment gave it back.
     Session { readmit_bytes: usize },
-    /// The fragment that the stream is to start with, from the archive. It has not come this many times.
+    /// The fragment that the stream should start with, from the archive, after this many requests without it.
     #[cfg(feature = "archive")]
     First { number: FragmentNumber, absent_times: u32 },
 }
@@ -41,7 +41,7 @@ pub(super) struct Reading {
     pub(super) session: Session,
     /// Whether the session started at the live edge.
     pub(super) is_live: bool,
-    /// Whether the session has brought a fragment.
+    /// Whether the session has returned a fragment.
     pub(super) has_brought: bool,
     pub(super) rate: RateWatch,
 }
@@ -55,11 +55,12 @@ impl Reading {
 impl Request {
     const SESSION: Self = Self::Session { readmit_bytes: 0 };
 
-    /// Returns what a stream with these settings asks for first.
+    /// Returns the first request of a stream with these settings.
     #[cfg(feature = "archive")]
     pub(super) fn of_start(config: &PullerConfig, position: Option<&StreamPosition>) -> Self {
         match &config.start {
-            // Until its offset is committed the stream has no position, so that one that begins anew begins with it again.
+            // The stream has no position until its offset is committed, so until then a restart begins with the
+            // fragment again.
             StartSelector::FragmentNumber(number) if config.start_inclusive && position.is_none() => {
                 Self::First { number: number.clone(), absent_times: 0 }
             }
@@ -67,7 +68,7 @@ impl Request {
         }
     }
 
-    /// Returns what a stream with these settings asks for first.
+    /// Returns the first request of a stream with these settings.
     #[cfg(not(feature = "archive"))]
     pub(super) fn of_start(_: &PullerConfig, _: Option<&StreamPosition>) -> Self {
         Self::SESSION
@@ -92,7 +93,7 @@ impl State {
 
     /// Idle → Waiting, with the same request. A session that was open is closed and opened again after the delay.
     pub(super) fn wait(&mut self, delay: Duration) {
-        /// What stands for a time that the clock cannot tell.
+        /// The delay instead of one that the clock cannot represent.
         const FAR_FUTURE: Duration = Duration::from_secs(86_400 * 365);
         let now = Instant::now();
         let until = now.checked_add(delay).unwrap_or_else(|| now + FAR_FUTURE);
@@ -116,7 +117,7 @@ impl State {
         }
     }
 
-    /// Returns the fragment that was asked for by its number, if one was.
+    /// Returns the fragment that was requested by its number, if one was.
     pub(super) fn expected(&self) -> Option<&FragmentNumber> {
         match self {
             #[cfg(feature = "archive")]

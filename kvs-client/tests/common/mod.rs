@@ -1,4 +1,4 @@
-//! A simulator in this process, recordings for it, and a puller.
+//! A simulator in this process, recordings for it, and pullers.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
@@ -111,7 +111,7 @@ pub async fn client(simulator: &Simulator) -> Arc<Client> {
     client_of(client_config(simulator, "test")).await
 }
 
-/// Returns settings, or something else, with a change.
+/// Returns a value, such as settings, with a change.
 pub fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {
     change(&mut value);
     value
@@ -126,7 +126,7 @@ pub fn puller(client: &Arc<Client>, stream: &str, position: Option<StreamPositio
     Puller::new(Arc::clone(client), stream.parse().unwrap(), position, config, MemoryBudget::new(64 << 20))
 }
 
-/// Pulls until there are `count` fragments, and returns them with what happened besides.
+/// Pulls until there are `count` fragments, and returns them with all other events.
 pub async fn pull(puller: &mut Puller, count: usize) -> (Vec<Fragment>, Vec<Pulled>) {
     let (mut fragments, mut others) = (Vec::new(), Vec::new());
     let work = async {

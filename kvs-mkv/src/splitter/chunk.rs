@@ -104,7 +104,7 @@ impl Chunk {
         track.and_then(|track| track.default_duration_ns).unwrap_or(0)
     }
 
-    /// Converts units of TimestampScale to nanoseconds. Saturates, for a wrong timestamp must not stop the media.
+    /// Converts units of TimestampScale to nanoseconds. Saturates, because a wrong timestamp must not stop the media.
     pub(super) fn scaled_ns(&self, units: i64) -> i64 {
         units.saturating_mul(i64::try_from(self.timestamp_scale_ns).unwrap_or(i64::MAX))
     }
@@ -141,7 +141,7 @@ impl Chunk {
         Ok(())
     }
 
-    /// Reads a Tracks element's content, or takes the tracks from the cache if the bytes are the same.
+    /// Reads a Tracks element's content, or returns the cached tracks if the bytes are the same.
     pub(super) fn read_tracks(
         &mut self,
         content: &[u8],

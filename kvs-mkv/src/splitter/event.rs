@@ -17,7 +17,7 @@ pub enum Completion {
 
 /// One thing that the splitter found in the stream.
 ///
-/// The enum is exhaustive on purpose: a consumer that overlooks a new kind of event would lose data in silence.
+/// The enum is exhaustive on purpose: a consumer that overlooks a new kind of event would silently lose data.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A complete fragment.

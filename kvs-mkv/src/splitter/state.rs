@@ -1,4 +1,4 @@
-//! Where the walk over the elements is, and what one step of it comes to.
+//! The position of the walk over the elements, and the result of one step.
 
 /// Which element the walk expects next. Ends are offsets in the chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::Splitter;
 use super::state::{Group, State, Step};
 use super::window::join;
 
-/// The most bytes that an element's header and a block's head take together.
+/// The maximum size of an element's header and a block's head together.
 const WINDOW_MAX_BYTES: usize = HEADER_MAX_BYTES + BLOCK_HEAD_MAX_BYTES;
 
 impl Splitter {
@@ -127,7 +127,7 @@ impl Splitter {
                     }
                     _ => chunk.read_tags(content, element_at, content_at, splitter.chunk_offset, &splitter.limits),
                 };
-                // The element's size is valid, so the walk can go on to the fragment number that may follow.
+                // The element's size is valid, so the walk can continue to a fragment number behind it.
                 if let Err(error) = read {
                     chunk.fault.get_or_insert(error);
                 }

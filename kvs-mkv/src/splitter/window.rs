@@ -1,7 +1,7 @@
-//! The bytes of an element that begins in an earlier piece and goes on in the one at hand.
+//! The bytes of an element that begins in an earlier piece and continues in the current one.
 
-/// Returns the first bytes of `head ++ tail` as one slice, at most as many as `small` holds. Copies nothing if `head` is
-/// empty.
+/// Returns the first bytes of `head ++ tail` as one slice, at most as many as `small` holds. Copies nothing if `head`
+/// is empty.
 pub(super) fn join<'a>(head: &[u8], tail: &'a [u8], small: &'a mut [u8]) -> &'a [u8] {
     if head.is_empty() {
         return &tail[..tail.len().min(small.len())];

@@ -29,7 +29,7 @@ pub(crate) struct Playback {
 }
 
 impl Playback {
-    /// Starts playing. `fragments_max` is the most fragments that the stream holds.
+    /// Starts playing. `fragments_max` is the maximum number of fragments that the stream holds.
     pub(crate) fn new(
         stream: &str,
         media: Media,
@@ -86,7 +86,7 @@ impl Playback {
                 played.checked_add(template.start)?.checked_add(template.duration)?
             }
         };
-        // A time beyond what the clock can express never comes.
+        // A time that the clock cannot represent never comes.
         self.started.checked_add(after)
     }
 

@@ -19,7 +19,7 @@ fn playback(chunks: usize, repeat: Repeat, pace: Pace) -> Playback {
 }
 
 #[test]
-fn what_is_more_than_a_stream_holds_is_made_when_it_is_asked_for() {
+fn fragments_beyond_a_streams_capacity_are_made_on_demand() {
     assert!(!playback(10, Repeat::Times(100), Pace::Max).on_demand());
     assert!(playback(10, Repeat::Times(101), Pace::Max).on_demand());
     assert!(playback(10, Repeat::Times(u64::MAX), Pace::Max).on_demand());
@@ -31,7 +31,7 @@ fn what_is_more_than_a_stream_holds_is_made_when_it_is_asked_for() {
 }
 
 #[test]
-fn what_has_come_and_gone_while_nobody_looked_is_passed_over() {
+fn fragments_that_expired_unseen_are_skipped() {
     let paced = playback(10, Repeat::Forever, Pace::FragmentsPerSecond(100.0));
     let after = |seconds| paced.started + Duration::from_secs(seconds) + Duration::from_millis(5);
     assert_eq!(paced.skip_to(0, 1_000, after(9)), None);

@@ -95,7 +95,7 @@ pub enum ServeError {
         name: String,
     },
     /// Two streams have the same name.
-    #[error("stream {name} is given twice, or is one of those in the data folder")]
+    #[error("there is already a stream {name}, given by another option or in the data folder")]
     Twice {
         /// The name.
         name: String,

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_value_is_overwritten_where_it_is_as_long() {
+fn a_value_is_overwritten_where_the_length_matches() {
     let writer = kvs_mkv::ChunkWriter::new("t");
     let tag = kvs_mkv::AwsTag::FragmentNumber;
     let bytes = |number: &str| [b"\xFF\x00".to_vec(), writer.tags(&[(tag.name(), number)]), vec![0; 3]].concat();

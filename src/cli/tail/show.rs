@@ -1,6 +1,6 @@
 //! Prints a fragment for people or programs, or saves it as a file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
@@ -121,25 +121,35 @@ fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as i64)
 }
 
+/// Reasons why a fragment cannot be saved.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SaveError {
+    /// A record's content must not decide where a file is written.
+    #[error("stream {stream:?}, fragment {number:?}: not usable as a file name")]
+    FileName { stream: String, number: String },
+    /// The record has no media.
+    #[error("fragment {number}: the record is its metadata; its media is in the topic of the fragments")]
+    NoMedia { number: String },
+    /// The file cannot be written.
+    #[error("{}: {source}", file.display())]
+    Write { file: PathBuf, source: std::io::Error },
+}
+
 /// Writes a fragment's payload to its own file.
-pub(super) fn save(folder: &Path, fragment: &Fragment) -> Result<(), String> {
+pub(super) fn save(folder: &Path, fragment: &Fragment) -> Result<(), SaveError> {
     let harmless = |text: &str| {
         !text.is_empty()
             && text.len() <= 256
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
     };
     if !harmless(&fragment.stream) || !harmless(&fragment.number) {
-        // A record's content must not decide where a file is written.
-        return Err(format!("stream {:?}, fragment {:?}: not usable as a file name", fragment.stream, fragment.number));
+        return Err(SaveError::FileName { stream: fragment.stream.clone(), number: fragment.number.clone() });
     }
     // A name may have 255 bytes; a number has up to 128.
     let stream: String = fragment.stream.chars().take(120).collect();
     let file = folder.join(format!("{stream}-{}.mkv", fragment.number));
-    // The topic of the metadata has no media.
-    let Some(payload) = &fragment.payload else {
-        return Err(format!("fragment {}: the record is its metadata and has no media", fragment.number));
-    };
-    std::fs::write(&file, payload).map_err(|error| format!("{}: {error}", file.display()))
+    let Some(payload) = &fragment.payload else { return Err(SaveError::NoMedia { number: fragment.number.clone() }) };
+    std::fs::write(&file, payload).map_err(|source| SaveError::Write { file, source })
 }
 
 #[cfg(test)]

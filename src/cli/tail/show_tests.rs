@@ -1,5 +1,49 @@
 use super::*;
 
+fn fragment(stream: &str, number: &str) -> Fragment {
+    Fragment {
+        sequence: None,
+        stream: stream.to_owned(),
+        arn: None,
+        number: number.to_owned(),
+        server_ms: None,
+        producer_ms: None,
+        millis_behind_now: None,
+        complete: true,
+        duration_ns: 0,
+        frames: 0,
+        key_frames: 0,
+        codecs: Vec::new(),
+        tags: Vec::new(),
+        content_type: String::new(),
+        size_bytes: 5,
+        payload: Some(b"media".to_vec()),
+    }
+}
+
+#[test]
+fn a_fragment_is_saved_under_its_name_or_the_error_says_why_not() {
+    let folder = tempfile::tempdir().unwrap();
+    // A record's content must not decide where a file is written.
+    for (stream, number) in [("../door", "7"), ("", "7"), ("door", "7/8"), ("door", "")] {
+        let error = save(folder.path(), &fragment(stream, number)).unwrap_err();
+        assert!(matches!(error, SaveError::FileName { .. }), "{error}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    save(folder.path(), &fragment("door", "7")).unwrap();
+    assert!(folder.path().join("door-7.mkv").is_file());
+    match save(&folder.path().join("none"), &fragment("door", "7")).unwrap_err() {
+        SaveError::Write { file, source } => {
+            assert_eq!((file, source.kind()), (folder.path().join("none/door-7.mkv"), std::io::ErrorKind::NotFound));
+        }
+        error => panic!("{error}"),
+    }
+    let metadata = Fragment { payload: None, ..fragment("door", "8") };
+    let error = save(folder.path(), &metadata).unwrap_err();
+    assert!(matches!(error, SaveError::NoMedia { .. }), "{error}");
+    assert!(!folder.path().join("door-8.mkv").exists());
+}
+
 #[test]
 fn the_lag_of_any_record_can_be_shown() {
     assert_eq!(lag_ms(5_000, 3_000), 2_000);

@@ -3,24 +3,24 @@
 use super::Accepts::{Anything, Nothing, These};
 use super::{ConnectKey, HEADERS, VALUES, key};
 
-const TRANSFORMS: &str = "there are no transforms and predicates here: records are changed by whoever reads them";
-const OVERRIDES: &str = "connectors share their worker's clients: set producer.*, consumer.* or admin.* at the worker";
-const GROUPS: &str =
-    "a connector writes to one topic, so that there is the group default alone: topic.creation.default.*";
-const DEAD_LETTERS: &str = "there is no dead letter topic: errors.tolerance=all passes over a fragment that cannot be \
-    parsed and says so in the worker's notifications.topic";
-const VERSIONS: &str = "there is one version of each, this program's own";
-const SINK: &str = "this is a source connector: it writes to what topic names, and reads no topic";
+const TRANSFORMS: &str = "there are no transforms and predicates: consumers transform the records";
+const OVERRIDES: &str =
+    "connectors share their worker's clients: set producer.*, consumer.* or admin.* in the worker's settings";
+const GROUPS: &str = "a connector writes to one topic, so only the default group exists: topic.creation.default.*";
+const DEAD_LETTERS: &str = "there is no dead letter topic: errors.tolerance=all skips a fragment that cannot be \
+    parsed and reports it in the worker's notifications.topic";
+const VERSIONS: &str = "each exists in one version, this program's";
+const SINK: &str = "this is a source connector: it writes to the topic that the setting topic names, and reads none";
 
-/// Settings of Kafka Connect's source connectors, and of other connectors that people take for them.
+/// Settings of Kafka Connect's source connectors, and of other connectors that are often confused with them.
 pub const CONNECTOR: &[ConnectKey] = &[
     key("connector.plugin.version", These(&[env!("CARGO_PKG_VERSION")]), VERSIONS),
-    key("tasks.max.enforce", These(&["false"]), "a task is a stream here, so that tasks.max bounds nothing"),
-    key("key.converter.schemas.enable", These(&["false"]), "keys carry no schema of Connect's with them"),
+    key("tasks.max.enforce", These(&["false"]), "every stream is a task, so tasks.max limits nothing"),
+    key("key.converter.schemas.enable", These(&["false"]), "keys do not contain a Connect schema"),
     key("key.converter.plugin.version", Nothing, VERSIONS),
-    key("key.converter.*", Nothing, "key.converter has no settings of its own: keys go through no schema registry"),
+    key("key.converter.*", Nothing, "key.converter has no settings: keys do not use a schema registry"),
     key("value.converter", These(&["avro", "ByteArrayConverter"]), VALUES),
-    key("value.converter.schemas.enable", These(&["false"]), "values carry no schema of Connect's with them"),
+    key("value.converter.schemas.enable", These(&["false"]), "values do not contain a Connect schema"),
     key("value.converter.plugin.version", Nothing, VERSIONS),
     key("value.converter.*", Nothing, VALUES),
     key("header.converter", These(&["string", "StringConverter", "SimpleHeaderConverter"]), HEADERS),
@@ -34,31 +34,27 @@ pub const CONNECTOR: &[ConnectKey] = &[
     key(
         "config.action.reload",
         These(&["none", "restart"]),
-        "references to secrets are resolved when the connector starts, and none of their providers says when one changes",
+        "references to secrets are resolved when the connector starts, and no provider reports a change",
     ),
     key(
         "errors.log.enable",
         Anything,
-        "failures are in the log and in the task's trace in any case, with the stream where they are of one",
+        "failures are always logged and in the task's trace, with the stream's name if they concern one",
     ),
-    key("errors.log.include.messages", These(&["false"]), "no contents of records are ever logged"),
+    key("errors.log.include.messages", These(&["false"]), "the content of records is never logged"),
     key("errors.deadletterqueue.context.headers.enable", These(&["false"]), DEAD_LETTERS),
     key("errors.deadletterqueue.*", Nothing, DEAD_LETTERS),
-    key(
-        "exactly.once.support",
-        These(&["requested", "required"]),
-        "every fragment is published exactly once in any case",
-    ),
+    key("exactly.once.support", These(&["requested", "required"]), "every fragment is always published exactly once"),
     key(
         "transaction.boundary",
         These(&["poll", "connector"]),
-        "a transaction has whole fragments with their positions; the worker's transaction.max.duration.ms and \
-         transaction.max.size.bytes bound it",
+        "a transaction contains whole fragments with their positions; the worker's transaction.max.duration.ms and \
+         transaction.max.size.bytes limit it",
     ),
     key(
         "transaction.boundary.interval.ms",
         Nothing,
-        "the worker's transaction.max.duration.ms says how long one takes",
+        "the worker's transaction.max.duration.ms sets the duration of a transaction",
     ),
     key("topic.creation.groups", These(&["default"]), GROUPS),
     key("topic.creation.default.include", Nothing, GROUPS),
@@ -66,8 +62,8 @@ pub const CONNECTOR: &[ConnectKey] = &[
     key(
         "topic.creation.enable",
         These(&["true"]),
-        "in Kafka Connect it is the worker's: here a data topic that is missing is created in any case; create it \
-         beforehand where the worker must not",
+        "it is a worker's setting in Kafka Connect; kvs-connect always creates a missing data topic; create it \
+         beforehand if the worker must not create it",
     ),
     key("topic.creation.*", Nothing, GROUPS),
     key("producer.override.*", Nothing, OVERRIDES),
@@ -76,5 +72,5 @@ pub const CONNECTOR: &[ConnectKey] = &[
     key("topics", Nothing, SINK),
     key("topics.regex", Nothing, SINK),
     key("kafka.topic", Nothing, "topic names the data topic"),
-    key("confluent.*", Nothing, "no licence is needed, and nothing keeps one"),
+    key("confluent.*", Nothing, "kvs-connect needs no licence key"),
 ];

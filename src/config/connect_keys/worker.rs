@@ -3,22 +3,23 @@
 use super::Accepts::{Anything, Nothing, These};
 use super::{Accepts, ConnectKey, HEADERS, VALUES, key};
 
-const KEYS: &str = "keys are text unless a connector says key.converter=avro";
+const KEYS: &str = "keys are text unless a connector sets key.converter=avro";
 const INTERNAL: &str = "offsets, connectors and statuses are written as Kafka Connect writes them";
-const PLUGINS: &str = "the one connector there is, is part of the program: nothing is loaded";
+const PLUGINS: &str = "the only connector is part of the program: no plugins are loaded";
 const PLACES: &str =
     "positions are written to offset.storage.topic within the fragments' own transactions, in standalone mode, too";
-const TOPICS: &str =
-    "that topic is created with the configuration it needs, compacted; alter the topic itself for anything else";
-const METRICS: &str = "metrics are for Prometheus, at /metrics of the listeners, and are counted from the start";
-const WORKERS: &str = "workers do not talk to one another: all they share is in Kafka";
+const TOPICS: &str = "the topic is created with the configuration that it needs, compacted; to change anything else, \
+    alter the topic itself";
+const METRICS: &str =
+    "metrics are served to Prometheus at /metrics of the listeners, and count from the worker's start";
+const WORKERS: &str = "workers do not connect to each other: everything they share is in Kafka";
 const REST_TLS: &str =
     "rest.tls.certificate.file, rest.tls.key.file and rest.tls.client.ca.file (PEM) are for https:// listeners";
-const ALL_CLIENTS: &str = "say for which clients it is, by producer., consumer. or admin. in front of it";
-const ORIGINS: &str = "rest.allowed.origins names the pages of other origins that may use the REST API";
-const LOGGING: &str = "RUST_LOG says what is logged, and PUT /admin/loggers changes it";
-const PROVIDERS: &str = "the providers are env, file and dir, each with Connect's own class, and with what it may read in \
-    config.providers.env.param.allowlist.pattern, config.providers.file.param.allowed.paths and \
+const ALL_CLIENTS: &str = "prefix it with producer., consumer. or admin., for the clients that it is meant for";
+const ORIGINS: &str = "rest.allowed.origins lists the origins whose pages may use the REST API";
+const LOGGING: &str = "RUST_LOG sets what is logged, and PUT /admin/loggers changes it";
+const PROVIDERS: &str = "the providers are env, file and dir, each with Connect's own class; what they may read is set \
+    by config.providers.env.param.allowlist.pattern, config.providers.file.param.allowed.paths and \
     config.providers.dir.param.allowed.paths";
 
 /// Settings of Kafka Connect's workers, distributed and standalone.
@@ -45,23 +46,23 @@ pub const WORKER: &[ConnectKey] = &[
     key("offset.storage.cleanup.policy", These(&["compact"]), TOPICS),
     key("config.storage.cleanup.policy", These(&["compact"]), TOPICS),
     key("status.storage.cleanup.policy", These(&["compact"]), TOPICS),
-    key("config.storage.partitions", These(&["1"]), "that topic has one partition, for what is in it has an order"),
-    key("status.storage.partitions", These(&["1"]), "that topic has one partition"),
+    key("config.storage.partitions", These(&["1"]), "the topic has one partition, because its records are ordered"),
+    key("status.storage.partitions", These(&["1"]), "the topic has one partition"),
     key("offset.storage.*", Nothing, TOPICS),
     key("config.storage.*", Nothing, TOPICS),
     key("status.storage.*", Nothing, TOPICS),
     key(
         "exactly.once.source.support",
         These(&["enabled"]),
-        "every fragment is published exactly once; that cannot be turned off",
+        "every fragment is published exactly once; this cannot be turned off",
     ),
     key(
         "topic.creation.enable",
         These(&["true"]),
-        "a data topic that is missing is created; create it beforehand where the worker must not",
+        "a missing data topic is created; create it beforehand if the worker must not create it",
     ),
-    key("topic.tracking.enable", These(&["true"]), "GET /connectors/NAME/topics is always there"),
-    key("topic.tracking.allow.reset", These(&["true"]), "PUT /connectors/NAME/topics/reset is always there"),
+    key("topic.tracking.enable", These(&["true"]), "GET /connectors/NAME/topics is always available"),
+    key("topic.tracking.allow.reset", These(&["true"]), "PUT /connectors/NAME/topics/reset is always available"),
     key(
         "connector.client.config.override.policy",
         These(&["None", "NoneConnectorClientConfigOverridePolicy"]),
@@ -75,20 +76,20 @@ pub const WORKER: &[ConnectKey] = &[
     key(
         "rest.advertised.listener",
         These(&["http", "https"]),
-        "workers do not call one another; rest.advertised.host.name and rest.advertised.port name this one",
+        "workers do not call each other; rest.advertised.host.name and rest.advertised.port set this worker's address",
     ),
     key(
         "rest.extension.classes",
         Nothing,
-        "rest.auth.htpasswd.file, rest.auth.tokens.file and rest.tls.client.ca.file say who may use the REST API",
+        "rest.auth.htpasswd.file, rest.auth.tokens.file and rest.tls.client.ca.file set who may use the REST API",
     ),
-    key("rest.host.name", Nothing, "listeners says where the REST API listens, http://ADDRESS:PORT"),
-    key("rest.port", Nothing, "listeners says where the REST API listens, http://ADDRESS:PORT"),
-    key("admin.listeners", Nothing, "/admin/loggers is at the listeners"),
+    key("rest.host.name", Nothing, "listeners sets the REST API's addresses: http://ADDRESS:PORT"),
+    key("rest.port", Nothing, "listeners sets the REST API's addresses: http://ADDRESS:PORT"),
+    key("admin.listeners", Nothing, "/admin/loggers is served by the listeners"),
     key("admin.listeners.*", Nothing, REST_TLS),
     key("listeners.https.*", Nothing, REST_TLS),
-    key("ssl.client.auth", Nothing, "rest.tls.client.ca.file asks clients of the REST API for a certificate"),
-    key("response.http.headers.config", Nothing, "put a proxy before the listener that adds headers"),
+    key("ssl.client.auth", Nothing, "rest.tls.client.ca.file makes the REST API ask clients for a certificate"),
+    key("response.http.headers.config", Nothing, "put a proxy that adds headers in front of the listener"),
     key("access.control.allow.origin", Nothing, ORIGINS),
     key("access.control.allow.methods", Nothing, ORIGINS),
     key("metric.reporters", Nothing, METRICS),
@@ -97,19 +98,19 @@ pub const WORKER: &[ConnectKey] = &[
     key("metrics.recording.level", Anything, METRICS),
     key("metrics.sample.window.ms", Anything, METRICS),
     key("metrics.context.*", Nothing, METRICS),
-    key("task.shutdown.graceful.timeout.ms", Nothing, "shutdown.timeout.ms is the setting"),
+    key("task.shutdown.graceful.timeout.ms", Nothing, "use shutdown.timeout.ms instead"),
     key("heartbeat.interval.ms", Nothing, "it follows from session.timeout.ms; consumer.heartbeat.interval.ms sets it"),
-    key("rebalance.timeout.ms", Nothing, "consumer.max.poll.interval.ms is the setting"),
+    key("rebalance.timeout.ms", Nothing, "use consumer.max.poll.interval.ms instead"),
     key(
         "scheduled.rebalance.max.delay.ms",
         These(&["0"]),
-        "a worker that is gone is waited for as long as session.timeout.ms says; \
-        with group.instance.id it keeps its shards when it comes back within that time",
+        "the shards of a missing worker wait for session.timeout.ms; with group.instance.id a worker that returns \
+         within that time keeps its shards",
     ),
     key(
         "connect.protocol",
         These(&["compatible", "sessioned"]),
-        "workers share shards by the cooperative-sticky protocol, or group.protocol=consumer",
+        "shards are assigned by the cooperative-sticky protocol, or by the broker with group.protocol=consumer",
     ),
     key("inter.worker.*", Anything, WORKERS),
     key("worker.sync.timeout.ms", Anything, WORKERS),
@@ -127,8 +128,8 @@ pub const WORKER: &[ConnectKey] = &[
     key("socket.connection.setup.timeout.ms", Nothing, ALL_CLIENTS),
     key("socket.connection.setup.timeout.max.ms", Nothing, ALL_CLIENTS),
     key("enable.metrics.push", Nothing, ALL_CLIENTS),
-    // Kafka's images make settings of every variable that begins with CONNECT_.
+    // Kafka's container images turn every variable with the prefix CONNECT_ into a setting.
     key("log4j.*", Nothing, LOGGING),
     key("log4j2.*", Nothing, LOGGING),
-    key("confluent.*", Nothing, "no licence is needed, and nothing keeps one"),
+    key("confluent.*", Nothing, "kvs-connect needs no licence key"),
 ];

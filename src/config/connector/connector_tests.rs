@@ -61,7 +61,7 @@ fn the_published_example_is_valid() {
 }
 
 #[test]
-fn all_problems_are_said_at_once_with_file_key_and_reason() {
+fn all_problems_are_reported_at_once_with_file_key_and_reason() {
     let said =
         problems(r#"{"kvs.stream": "a", "kvs.region": "", "topic": "a b", "tasks.max": "x", "key.converter": 7}"#);
     let expected = [
@@ -69,7 +69,7 @@ fn all_problems_are_said_at_once_with_file_key_and_reason() {
         "c.json: connector.class: is required",
         "c.json: tasks.max: \"x\": a whole number from 1",
         "c.json: kvs.streams: is required, or one of kvs.streams.prefix",
-        "c.json: topic: \"a b\" is no topic name",
+        "c.json: topic: \"a b\" is not a topic name",
         "c.json: key.converter: \"7\": one of string, avro was expected",
     ];
     for (said, expected) in said.iter().zip(expected) {
@@ -79,13 +79,13 @@ fn all_problems_are_said_at_once_with_file_key_and_reason() {
 }
 
 #[test]
-fn odd_names_are_handled_or_refused() {
+fn unusual_names_are_handled_or_refused() {
     for name in ["two words", "q'uo\"te", "../up", "Türkamera", &"n".repeat(256)] {
         let text = serde_json::json!({ "name": name, "config": {
             "connector.class": "KinesisVideoSourceConnector", "kvs.region": "us-east-1", "kvs.streams": "a", "topic": "t" } });
         assert_eq!(read("c.json", &text.to_string()).unwrap().name, name);
     }
-    // What stands for another place in a path, and what a terminal or a browser shows as another name.
+    // Names that mean another folder in a path, and names that a terminal or a browser would display as another.
     for name in [
         "",
         "  ",
@@ -109,20 +109,20 @@ fn odd_names_are_handled_or_refused() {
     }
     for topic in ["..", "a b", "a/b", "tür", &"t".repeat(250)] {
         let said = format!("{:?}", replaced("topic", topic).unwrap_err());
-        assert!(said.contains("is no topic name"), "{topic}: {said}");
+        assert!(said.contains("is not a topic name"), "{topic}: {said}");
     }
 }
 
 #[test]
-fn what_is_no_connector_is_said_to_be_none() {
+fn files_that_are_no_connector_are_refused() {
     for (text, expected) in [
-        ("", "no JSON"),
+        ("", "not JSON"),
         ("[]", "was expected"),
         (r#"{"name": "a"}"#, "an object of settings is required"),
         (r#"{"name": "a", "config": {"topic": ["t"]}}"#, "a string was expected"),
         (r#"{"name": "a", "konfig": {}, "config": {}}"#, "unknown member"),
-        (r#"{"name": "a", "config": {"topic": "one", "topic": "two"}}"#, r#"the key \"topic\" is there twice"#),
-        (r#"{"name": "a", "config": {}, "config": {}}"#, "is there twice"),
+        (r#"{"name": "a", "config": {"topic": "one", "topic": "two"}}"#, r#"the key \"topic\" occurs twice"#),
+        (r#"{"name": "a", "config": {}, "config": {}}"#, "occurs twice"),
     ] {
         let said = format!("{:?}", read("c.json", text).unwrap_err());
         assert!(said.contains(expected), "{text}: {said}");
@@ -134,7 +134,7 @@ fn secrets_do_not_show() {
     let settings = r#", "kvs.credentials.access.key.id": "id", "kvs.credentials.secret.access.key": "very-secret""#;
     let config = with(settings).unwrap();
     assert!(!format!("{config:?}").contains("very-secret"));
-    assert!(problem(r#", "kvs.credentials.access.key.id": "id""#).contains("belong together"));
+    assert!(problem(r#", "kvs.credentials.access.key.id": "id""#).contains("must both be set"));
 }
 
 #[test]
@@ -149,12 +149,12 @@ fn rule_13_a_connector_does_not_write_to_the_workers_own_topics() {
         let given = parse("c.json", &text).unwrap();
         let problems = check::connector(Some(&worker), "c.json", &given.settings).unwrap_err();
         assert!(problems[0].to_string().contains("a connector must not write there"), "{problems:?}");
-        assert!(check::names(&[given.clone(), given])[0].to_string().contains("is the name of the connector"));
+        assert!(check::names(&[given.clone(), given])[0].to_string().contains("is also the name of the connector"));
     }
 }
 
 #[test]
-fn problems_show_the_reference_and_not_what_it_was_resolved_to() {
+fn problems_show_the_reference_and_not_its_value() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("secrets"), "region=NOT A REGION\n").unwrap();
     let path = folder.path().display().to_string();
@@ -209,7 +209,7 @@ pub(super) fn without_streams(settings: &str) -> Result<ConnectorConfig, Vec<Pro
 }
 
 #[test]
-fn streams_are_listed_or_found_by_conditions() {
+fn streams_are_listed_or_discovered_by_conditions() {
     let settings = r#", "kvs.streams.prefix": "cam-", "kvs.streams.regex": "cam-[0-9]+", "kvs.streams.tags": "site=berlin, on", "kvs.discovery.interval.ms": "5000""#;
     let StreamsConfig::Discovered(discovery) = without_streams(settings).unwrap().streams else { panic!("found") };
     assert_eq!(discovery.interval, Duration::from_secs(5));
@@ -217,7 +217,7 @@ fn streams_are_listed_or_found_by_conditions() {
     let tag = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     assert!(discovery.tagged(&[tag("on", "x"), tag("site", "berlin")]));
     assert!(!discovery.tagged(&[tag("site", "berlin")]) && !discovery.tagged(&[tag("on", ""), tag("site", "bonn")]));
-    assert!(problem(r#", "kvs.streams.prefix": "x""#).contains("does not go together with kvs.streams"));
+    assert!(problem(r#", "kvs.streams.prefix": "x""#).contains("cannot be combined with kvs.streams"));
     let refused = |settings: &str| without_streams(settings).unwrap_err()[0].to_string();
     assert!(refused("").contains("kvs.streams: is required, or one of"));
     assert!(refused(r#", "kvs.streams.regex": "(""#).contains("kvs.streams.regex"));
@@ -244,19 +244,19 @@ fn how_the_service_is_reached() {
     assert_eq!((left_out.fips, left_out.endpoint, left_out.clock_offset_ms), (None, None, None));
     for (settings, said) in [
         (r#", "kvs.endpoint": "http://10.0.0.7:9100""#, "kvs.endpoint.plain.http"),
-        (r#", "kvs.endpoint": "https://x", "kvs.endpoint.fips": "true""#, "kvs.endpoint.fips: does not go together"),
-        (r#", "kvs.endpoint": "https://x", "kvs.endpoint.dual.stack": "true""#, "kvs.endpoint.dual.stack: does not"),
+        (r#", "kvs.endpoint": "https://x", "kvs.endpoint.fips": "true""#, "kvs.endpoint.fips: cannot be combined"),
+        (r#", "kvs.endpoint": "https://x", "kvs.endpoint.dual.stack": "true""#, "kvs.endpoint.dual.stack: cannot"),
         (r#", "kvs.endpoint.fips": "yes""#, "true or false was expected"),
         (r#", "kvs.role.arn": "video""#, "arn:aws:iam::ACCOUNT:role/NAME"),
-        (r#", "kvs.role.external.id": "x""#, "is for kvs.role.arn"),
+        (r#", "kvs.role.external.id": "x""#, "requires kvs.role.arn"),
         (r#", "kvs.proxy.url": "proxy:3128""#, "http://host:port"),
-        (r#", "kvs.proxy.exceptions": "a""#, "is for kvs.proxy.url"),
+        (r#", "kvs.proxy.exceptions": "a""#, "requires kvs.proxy.url"),
         (r#", "kvs.clock.offset.ms": "soon""#, "a whole number of milliseconds"),
         (r#", "kvs.clock.offset.ms": "-9223372036854775808""#, "a whole number of milliseconds"),
         (r#", "kvs.clock.offset.ms": "9223372036854775807""#, "a whole number of milliseconds"),
         (
             r#", "kvs.credentials.profile": "p", "kvs.credentials.access.key.id": "a", "kvs.credentials.secret.access.key": "b""#,
-            "kvs.credentials.profile: does not go together",
+            "kvs.credentials.profile: cannot be combined",
         ),
     ] {
         assert!(problem(settings).contains(said), "{settings}: {}", problem(settings));
@@ -288,13 +288,13 @@ fn a_proxys_url_is_checked_and_not_shown() {
 }
 
 #[test]
-fn a_topics_configuration_is_text_that_kafkas_clients_can_take() {
+fn a_topics_configuration_is_text_that_kafkas_clients_accept() {
     let said = problem(r#", "topic.creation.default.retention.ms": "1\u0000""#);
-    assert!(said.contains("topic.creation.default.retention.ms: no NUL character"), "{said}");
+    assert!(said.contains("topic.creation.default.retention.ms: NUL characters"), "{said}");
 }
 
 #[test]
-fn errors_are_tolerated_only_where_that_is_asked_for() {
+fn errors_are_tolerated_only_if_configured() {
     let tolerance = |settings: &str| with(settings).map(|config| config.errors_tolerance);
     assert_eq!(tolerance("").unwrap(), ErrorsTolerance::None);
     assert_eq!(tolerance(r#", "errors.tolerance": "none""#).unwrap(), ErrorsTolerance::None);
@@ -315,7 +315,7 @@ fn a_file_of_java_properties_is_read_by_its_name() {
         ("cameras", "t", vec!["a".into(), "b".into()])
     );
     std::fs::write(&file, "connector.class=x\ntopic=t\ntopic=u\n").unwrap();
-    assert!(load(&file).unwrap_err()[0].to_string().contains("topic: is given twice"));
+    assert!(load(&file).unwrap_err()[0].to_string().contains("topic: is set twice"));
     std::fs::write(&file, "kvs.streams=a\n").unwrap();
     let said = format!("{:?}", load(&file).unwrap_err());
     assert!(said.contains("\"name\"") && said.contains("\"topic\""), "{said}");
@@ -346,8 +346,8 @@ fn a_worker_is_read_from_java_properties_as_connect_has_them() {
         format!(
             "{place}: sasl.jaas.config: is a setting of the Java clients, and the clients here are librdkafka's: sasl.username"
         ),
-        format!("{place}: key.converter: only string, StringConverter is taken"),
-        format!("{place}: producer.acks: only all, -1 is taken here"),
+        format!("{place}: key.converter: only string, StringConverter is accepted"),
+        format!("{place}: producer.acks: only all, -1 is accepted"),
         format!("{place}: producer.queue.buffering.max.ms: is another name of producer.linger.ms"),
         format!("{place}: bootstrap.servers: is required"),
     ] {

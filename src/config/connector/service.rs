@@ -8,7 +8,7 @@ use crate::config::service_errors::explain_endpoint;
 use crate::config::table::connector::{pulling, service};
 
 impl Reader<'_> {
-    /// Every field is read before one that is missing ends it, so that all problems are found.
+    /// Reads all fields, so that all problems are found, before a missing one ends the function.
     pub(super) fn client(&mut self) -> Option<ClientConfig> {
         let region = self.region();
         let plain_http = self.read(&service::PLAIN_HTTP);
@@ -18,7 +18,7 @@ impl Reader<'_> {
         if self.is_given(&service::ENDPOINT) {
             for (key, flag) in [(&service::FIPS, fips), (&service::DUAL_STACK, dual_stack)] {
                 if flag.flatten() == Some(true) {
-                    self.problem(key, format!("does not go together with {}", service::ENDPOINT.name()));
+                    self.problem(key, format!("cannot be combined with {}", service::ENDPOINT.name()));
                 }
             }
         }
@@ -43,12 +43,12 @@ impl Reader<'_> {
         Some(config)
     }
 
-    /// `None` inside: AWS's variables and profile say.
+    /// Reads the region; `None` inside: it comes from AWS's variables or profile.
     fn region(&mut self) -> Option<Option<String>> {
         let Some(region) = self.text(&service::REGION) else { return Some(None) };
         let valid = region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         if !valid || region.len() > 64 {
-            self.problem(&service::REGION, format!("{region:?} is no AWS region"));
+            self.problem(&service::REGION, format!("{region:?} is not an AWS region"));
             return None;
         }
         Some(Some(region))
@@ -65,7 +65,7 @@ impl Reader<'_> {
         let profile = self.text(&PROFILE);
         match (self.text(&ID), self.text(&SECRET), self.text(&service::SESSION_TOKEN)) {
             (Some(_), _, _) if profile.is_some() => {
-                self.problem(&PROFILE, format!("does not go together with {}", ID.name()));
+                self.problem(&PROFILE, format!("cannot be combined with {}", ID.name()));
                 None
             }
             (Some(access_key_id), Some(secret_access_key), session_token) => {
@@ -74,7 +74,7 @@ impl Reader<'_> {
             (None, None, None) => Some(CredentialsSource::DefaultChain { profile }),
             (id, _, _) => {
                 let missing = if id.is_none() { ID } else { SECRET };
-                self.problem(&missing, format!("{} and {} belong together", ID.name(), SECRET.name()));
+                self.problem(&missing, format!("{} and {} must both be set", ID.name(), SECRET.name()));
                 None
             }
         }
@@ -85,7 +85,7 @@ impl Reader<'_> {
         match (self.text(&ARN), self.text(&EXTERNAL_ID)) {
             (None, None) => Some(None),
             (None, Some(_)) => {
-                self.problem(&EXTERNAL_ID, format!("is for {}, which is not given", ARN.name()));
+                self.problem(&EXTERNAL_ID, format!("requires {}, which is not set", ARN.name()));
                 None
             }
             (Some(arn), external_id) => {
@@ -118,7 +118,7 @@ impl Reader<'_> {
         if no_proxy.is_some() && proxy.is_none() {
             self.problem(
                 &service::PROXY_EXCEPTIONS,
-                "is for kvs.proxy.url, which is not given; NO_PROXY is for the environment's",
+                "requires kvs.proxy.url, which is not set; for the environment's proxy, use NO_PROXY",
             );
         }
         let ca_file = self.read_optional(&service::CA_FILE);
@@ -140,7 +140,7 @@ impl Reader<'_> {
     }
 }
 
-/// Checks that a proxy can be reached by this URL. It is not shown: it may hold a password.
+/// Checks that a URL can be a proxy's. Errors do not show it, because it may contain a password.
 fn check_proxy(text: &str) -> Result<(), ValueError> {
     let wrong = |detail: Option<String>| Err(ValueError::NotProxy { detail });
     if !(text.starts_with("http://") || text.starts_with("https://")) {
@@ -152,7 +152,7 @@ fn check_proxy(text: &str) -> Result<(), ValueError> {
     };
     let is_root = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
     if !url.has_host() || url.port() == Some(0) || !is_root {
-        return wrong(Some(", and nothing behind it".to_owned()));
+        return wrong(Some(", without a path".to_owned()));
     }
     Ok(())
 }

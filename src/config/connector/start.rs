@@ -11,21 +11,24 @@ use crate::config::table::connector::start::{
     StartPosition, TIMESTAMP, TO,
 };
 
-/// Where a stream starts that has no position yet.
+/// Where a stream without a position starts.
 pub(super) struct Start {
     pub(super) selector: StartSelector,
-    /// Whether the fragment that the selector names comes first, not the one after it.
+    /// Whether the first fragment is the one that the selector names, instead of the one after it.
     pub(super) inclusive: bool,
 }
 
 impl Reader<'_> {
-    /// `one`: the connector has exactly one stream.
+    /// Reads where streams start. `one`: the connector has exactly one stream.
     pub(super) fn start(&mut self, one: bool) -> Option<Start> {
         let inclusive = self.read(&INCLUSIVE);
         let selector = self.selector(one);
         if inclusive == Some(true) && self.raw(POSITION.name()) != Some("FRAGMENT_NUMBER") {
             let (position, number) = (POSITION.name(), NUMBER.name());
-            self.problem(&INCLUSIVE, format!("is for {position}=FRAGMENT_NUMBER: it says how {number} is meant"));
+            self.problem(
+                &INCLUSIVE,
+                format!("requires {position}=FRAGMENT_NUMBER: it decides whether {number} itself is included"),
+            );
             return None;
         }
         Some(Start { selector: selector?, inclusive: inclusive? })
@@ -44,7 +47,7 @@ impl Reader<'_> {
             if !is_companion && self.raw(key.name()).is_some() {
                 let position = POSITION.name();
                 let given = self.raw(position).unwrap_or("EARLIEST");
-                self.problem(&key, format!("is not for {position}={given}"));
+                self.problem(&key, format!("is not used with {position}={given}"));
             }
         }
         let value = match companion {
@@ -58,8 +61,9 @@ impl Reader<'_> {
             StartPosition::Earliest => Some(StartSelector::Earliest),
             StartPosition::Now => Some(StartSelector::Now),
             StartPosition::FragmentNumber => {
-                // Several streams may start after a number: one that knows it not says so itself, and connectors of earlier
-                // versions do. Only what is fetched by it has to be the stream's own.
+                // Several streams may start after one number: a stream that does not have the fragment reports that
+                // itself, and connectors of earlier versions are configured this way. Only a fragment that is fetched
+                // must be the stream's own.
                 let inclusive = self.raw(INCLUSIVE.name()) == Some("true");
                 self.fragment_number(&NUMBER, one || !inclusive)?.map(StartSelector::FragmentNumber)
             }
@@ -76,33 +80,33 @@ impl Reader<'_> {
                     return None;
                 }
                 if !one {
-                    self.problem(&TOKEN, "a token is of one stream: kvs.streams has to name that one alone");
+                    self.problem(&TOKEN, "a token belongs to one stream: kvs.streams must name only that stream");
                 }
                 Some(StartSelector::ContinuationToken(value))
             }
         }
     }
 
-    /// Reads a fragment's number; `None` inside: it is not given.
+    /// Reads a fragment number; `None` inside: it is not set.
     fn fragment_number(&mut self, key: &Optional<String>, one: bool) -> Option<Option<FragmentNumber>> {
         let Some(text) = self.text(key) else { return Some(None) };
         let number = text
             .parse::<FragmentNumber>()
             .map_err(|error| ValueError::NotFragmentNumber { found: text.clone(), reason: error.to_string() });
         if !one {
-            self.problem(key, "a fragment's number is of one stream: kvs.streams has to name that one alone");
+            self.problem(key, "a fragment number belongs to one stream: kvs.streams must name only that stream");
         }
         self.checked(key, number.map(Some))
     }
 
-    /// Reads a backfill's range; `None` inside: the connector is no backfill. Every bound is read before one that is wrong
-    /// ends it.
+    /// Reads a backfill's range; `None` inside: the connector is not a backfill. Reads all bounds before a wrong one
+    /// ends the function.
     pub(super) fn backfill(&mut self, one: bool) -> Option<Option<ArchiveBounds>> {
         let given: Vec<&str> =
             [FROM, TO, FIRST, LAST].iter().filter(|key| self.is_given(key)).map(Optional::name).collect();
         let Some(any) = given.first() else { return Some(None) };
         if self.is_given(&POSITION) {
-            self.problem(&POSITION, format!("does not go together with {any}: a backfill starts there"));
+            self.problem(&POSITION, format!("cannot be combined with {any}, which sets where a backfill starts"));
         }
         let first = self.fragment_number(&FIRST, one);
         let last = self.fragment_number(&LAST, one);
@@ -112,7 +116,7 @@ impl Reader<'_> {
         for (either, or) in [(FROM, FIRST), (TO, LAST)] {
             if !given.contains(&either.name()) && !given.contains(&or.name()) {
                 let or = or.name();
-                self.problem(&either, format!("is required, or {or}: a backfill has a begin and an end"));
+                self.problem(&either, format!("is required, or {or}: a backfill has a beginning and an end"));
                 complete = false;
             }
         }
@@ -120,13 +124,13 @@ impl Reader<'_> {
         if let (Some(from), Some(to)) = (bounds.from, bounds.to)
             && from > to
         {
-            self.problem(&TO, format!("lies before {}", FROM.name()));
+            self.problem(&TO, format!("is before {}", FROM.name()));
             complete = false;
         }
         if let (Some(first), Some(last)) = (&bounds.first, &bounds.last)
             && first > last
         {
-            self.problem(&LAST, format!("lies before {}", FIRST.name()));
+            self.problem(&LAST, format!("is before {}", FIRST.name()));
             complete = false;
         }
         complete.then_some(Some(bounds))

@@ -1,4 +1,4 @@
-//! Which streams a connector has: a list, or what discovery finds.
+//! The streams of a connector: a list, or conditions for discovery.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,22 +12,22 @@ use crate::config::table::connector::streams::{DISCOVERY_INTERVAL, LIST, PREFIX,
 /// The streams of a connector.
 #[derive(Debug, Clone)]
 pub enum StreamsConfig {
-    /// These.
+    /// Streams that are listed.
     Listed(Vec<StreamRef>),
-    /// Those the service has that pass every condition.
+    /// All streams that meet the conditions.
     Discovered(Discovery),
 }
 
-/// Conditions on streams that are looked for.
+/// The conditions on discovered streams.
 #[derive(Debug, Clone)]
 pub struct Discovery {
-    /// What their names begin with.
+    /// The prefix of their names.
     pub prefix: Option<String>,
-    /// What their whole names match.
+    /// The pattern of their whole names.
     pub regex: Option<Regex>,
-    /// Tags they have; a tag without a value may have any.
+    /// The tags that they must have; a tag without a value matches any value.
     pub tags: Vec<(String, Option<String>)>,
-    /// How often they are looked for.
+    /// The interval between two looks.
     pub interval: Duration,
 }
 
@@ -36,19 +36,19 @@ impl fmt::Display for StreamsConfig {
         match self {
             Self::Listed(streams) if streams.len() == 1 => formatter.write_str("1 stream"),
             Self::Listed(streams) => write!(formatter, "{} streams", streams.len()),
-            Self::Discovered(_) => formatter.write_str("the streams that are found"),
+            Self::Discovered(_) => formatter.write_str("the discovered streams"),
         }
     }
 }
 
 impl Discovery {
-    /// Whether a stream of this name may be one.
+    /// Returns whether a stream's name meets the conditions.
     pub fn names(&self, name: &str) -> bool {
         self.prefix.as_deref().is_none_or(|prefix| name.starts_with(prefix))
             && self.regex.as_ref().is_none_or(|regex| regex.is_match(name))
     }
 
-    /// Whether these tags have those that are wanted.
+    /// Returns whether a stream's tags meet the conditions.
     pub fn tagged(&self, tags: &[(String, String)]) -> bool {
         self.tags.iter().all(|(key, value)| {
             tags.iter().any(|(other, given)| key == other && value.as_ref().is_none_or(|value| value == given))
@@ -68,7 +68,7 @@ impl Reader<'_> {
         let condition = given.iter().find(|(_, is_given)| *is_given).map(|(name, _)| *name);
         match (self.text(&LIST), condition) {
             (Some(_), Some(condition)) => {
-                self.problem_at(condition, format!("does not go together with {}", LIST.name()));
+                self.problem_at(condition, format!("cannot be combined with {}", LIST.name()));
                 None
             }
             (Some(list), None) => self.listed(&list).map(StreamsConfig::Listed),
@@ -91,7 +91,7 @@ impl Reader<'_> {
         for part in text.split(',').map(str::trim) {
             match part.parse::<StreamRef>() {
                 Ok(stream) if streams.iter().any(|known| known.name() == stream.name()) => {
-                    self.problem(&LIST, format!("stream {} is given twice", stream.name()));
+                    self.problem(&LIST, format!("stream {} is listed twice", stream.name()));
                     valid = false;
                 }
                 Ok(stream) => streams.push(stream),

@@ -1,8 +1,7 @@
-//! Settings that are moments: RFC 3339, seconds since 1970, or milliseconds.
+//! Settings that are points in time: RFC 3339, seconds since 1970, or milliseconds since 1970.
 //!
-//! Amazon Connect hands out its timestamps in milliseconds. Seconds of ten digits last until the year 2286, and
-//! milliseconds have had thirteen since 2001, so thirteen digits are milliseconds, and nothing else can be meant. What
-//! was understood is noted, so that a person sees it.
+//! Amazon Connect reports its timestamps in milliseconds. Seconds have ten digits until the year 2286, and milliseconds
+//! have had thirteen since 2001, so thirteen digits can only be milliseconds. A note says how the number was read.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,32 +11,32 @@ use crate::config::error::ValueError;
 use crate::config::reader::Reader;
 use crate::config::table::Optional;
 
-/// How far a clock may be ahead of this machine's.
+/// How far another machine's clock may be ahead of this machine's.
 const CLOCK_SLACK_MS: i64 = 300_000;
-/// How far a producer's clock may be ahead: those of cameras are often wrong.
+/// How far a producer's clock may be ahead: cameras' clocks are often wrong.
 const PRODUCER_SLACK_MS: i64 = 86_400_000;
-/// Seconds from here on have eleven digits: the year 2286.
+/// The first second with eleven digits, in the year 2286.
 const SECONDS_END: i64 = 10_000_000_000;
-/// Milliseconds from here on have thirteen digits: September 2001.
+/// The first millisecond with thirteen digits, in September 2001.
 const MILLIS_BEGIN: i64 = 1_000_000_000_000;
 
-/// Which moments a setting may be.
+/// Which points in time a setting accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
     /// Any.
     Any,
-    /// One that has been, by this machine's clock.
+    /// One that is past by this machine's clock.
     Past,
-    /// One that has been, by a producer's clock.
+    /// One that is past by a producer's clock.
     PastOfProducer,
 }
 
 impl Reader<'_> {
-    /// Returns the point in time that a setting names, or notes what is wrong with it.
+    /// Returns a setting's point in time, or notes what is wrong with it.
     pub(super) fn moment(&mut self, key: &Optional<String>, text: &str, which: Moment) -> Option<Timestamp> {
         let (timestamp, is_millis) = self.checked(key, parse(text))?;
         if is_millis {
-            self.notes.push(format!("{}: {text} is taken as milliseconds: {}", key.name(), shown(timestamp)));
+            self.notes.push(format!("{}: {text} is read as milliseconds: {}", key.name(), shown(timestamp)));
         }
         let slack_ms = match which {
             Moment::Any => return Some(timestamp),
@@ -46,7 +45,7 @@ impl Reader<'_> {
         };
         let now = Timestamp::from_system_time(SystemTime::now());
         if timestamp.millis() > now.millis().saturating_add(slack_ms) {
-            let reason = format!("{text:?} lies in the future: it is {}, and now is {}", shown(timestamp), shown(now));
+            let reason = format!("{text:?} is in the future: it is {}, and now is {}", shown(timestamp), shown(now));
             self.problem(key, reason);
             return None;
         }
@@ -54,7 +53,7 @@ impl Reader<'_> {
     }
 }
 
-/// Returns the point in time that a text names, and whether it was written in milliseconds.
+/// Parses a point in time. Also returns whether it was written in milliseconds.
 fn parse(text: &str) -> Result<(Timestamp, bool), ValueError> {
     let expected = || ValueError::NotTime { found: text.to_owned(), after_2286: false };
     if let Ok(time) = humantime::parse_rfc3339_weak(text) {
@@ -73,7 +72,7 @@ fn parse(text: &str) -> Result<(Timestamp, bool), ValueError> {
     }
 }
 
-/// Returns a moment as people read it.
+/// Formats a point in time for people.
 pub(crate) fn shown(timestamp: Timestamp) -> String {
     let since_1970 = Duration::from_millis(u64::try_from(timestamp.millis()).unwrap_or(0));
     humantime::format_rfc3339_millis(UNIX_EPOCH + since_1970.min(Duration::from_secs(253_402_300_799))).to_string()

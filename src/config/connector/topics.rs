@@ -1,4 +1,4 @@
-//! The topics that a connector writes to: one list, for whoever asks.
+//! The topics that a connector writes to.
 
 use super::ConnectorConfig;
 use crate::config::WorkerConfig;
@@ -7,18 +7,18 @@ use crate::model::OutputId;
 /// A topic that a connector writes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectorTopic<'a> {
-    /// The output that is written there.
+    /// The output that is written to it.
     pub output: OutputId,
-    /// Name of the topic.
+    /// The topic's name.
     pub name: &'a str,
     /// The setting that names it.
     pub setting: &'static str,
-    /// Whether that is a setting of the worker, so that all connectors share the topic.
+    /// Whether the setting is the worker's, so that all connectors share the topic.
     pub is_workers: bool,
 }
 
-/// Returns the topics that a connector on this worker writes to, the fragments' first; without a worker those that its own
-/// settings name.
+/// Returns the topics that a connector on this worker writes to, beginning with that of the fragments; without a
+/// worker, only those that its own settings name.
 pub fn topics<'a>(worker: Option<&'a WorkerConfig>, connector: &'a ConnectorConfig) -> Vec<ConnectorTopic<'a>> {
     let own =
         ConnectorTopic { output: OutputId::FRAGMENTS, name: &connector.topic, setting: "topic", is_workers: false };

@@ -1,23 +1,24 @@
-//! Settings that the Java clients have and librdkafka has not.
+//! Settings that the Java clients have and librdkafka does not.
 
-const CLASSES: &str = "there are no classes to load; leave it out";
-const NO_NEED: &str = "leave it out, nothing depends on it here";
-const JAAS: &str = "sasl.username and sasl.password hold the user (PLAIN, SCRAM), sasl.kerberos.principal and \
-    sasl.kerberos.keytab the ticket (GSSAPI)";
-const OPENSSL: &str = "TLS is OpenSSL's; ssl.cipher.suites, ssl.curves.list and ssl.sigalgs.list choose of it";
-const PARTITIONS: &str = "a record's partition follows from its stream, so that a stream keeps its order; leave it out";
-const OAUTH: &str = "OAUTHBEARER takes a token that is given (sasl.oauthbearer.config); leave it out";
+const CLASSES: &str = "librdkafka loads no classes; remove this setting";
+const NO_NEED: &str = "nothing depends on it; remove this setting";
+const JAAS: &str = "sasl.username and sasl.password set the user (PLAIN, SCRAM), sasl.kerberos.principal and \
+    sasl.kerberos.keytab the Kerberos ticket (GSSAPI)";
+const OPENSSL: &str = "TLS is OpenSSL's; use ssl.cipher.suites, ssl.curves.list and ssl.sigalgs.list";
+const PARTITIONS: &str =
+    "a record's partition depends on its stream, which keeps the stream in order; remove this setting";
+const OAUTH: &str = "OAUTHBEARER has only unsigned tokens, for tests (sasl.oauthbearer.config); remove this setting";
 const KERBEROS: &str =
-    "sasl.kerberos.kinit.cmd and sasl.kerberos.min.time.before.relogin say when and how a ticket is renewed";
+    "sasl.kerberos.kinit.cmd and sasl.kerberos.min.time.before.relogin set when and how a ticket is renewed";
 
-/// Each with what does the same here.
+/// Each setting with what replaces it.
 pub const JAVA: &[(&str, &str)] = &[
     ("key.serializer", CLASSES),
     ("value.serializer", CLASSES),
     ("key.deserializer", CLASSES),
     ("value.deserializer", CLASSES),
     ("interceptor.classes", CLASSES),
-    ("metric.reporters", "metrics are at /metrics of the listeners; leave it out"),
+    ("metric.reporters", "metrics are served at /metrics of the listeners; remove this setting"),
     ("metrics.num.samples", NO_NEED),
     ("metrics.recording.level", NO_NEED),
     ("metrics.sample.window.ms", NO_NEED),
@@ -52,16 +53,16 @@ pub const JAVA: &[(&str, &str)] = &[
     ("security.providers", OPENSSL),
     (
         "ssl.truststore.location",
-        "ssl.ca.location takes the certificates to trust, as a PEM file (keytool -exportcert -rfc)",
+        "use ssl.ca.location, a PEM file with the trusted certificates (keytool -exportcert -rfc)",
     ),
-    ("ssl.truststore.password", "ssl.ca.location takes a PEM file, which has no password; leave it out"),
-    ("ssl.truststore.type", "ssl.ca.location takes a PEM file; leave it out"),
-    ("ssl.truststore.certificates", "ssl.ca.pem takes the certificates to trust, as PEM"),
-    ("ssl.keystore.certificate.chain", "ssl.certificate.pem takes the client's certificates, as PEM"),
-    ("ssl.keystore.key", "ssl.key.pem takes the client's private key, as PEM"),
+    ("ssl.truststore.password", "ssl.ca.location is a PEM file, which has no password; remove this setting"),
+    ("ssl.truststore.type", "ssl.ca.location is always a PEM file; remove this setting"),
+    ("ssl.truststore.certificates", "use ssl.ca.pem for the trusted certificates, as PEM"),
+    ("ssl.keystore.certificate.chain", "use ssl.certificate.pem for the client's certificates, as PEM"),
+    ("ssl.keystore.key", "use ssl.key.pem for the client's private key, as PEM"),
     (
         "ssl.keystore.type",
-        "ssl.keystore.location takes a PKCS#12 file, and ssl.certificate.location with ssl.key.location PEM files",
+        "ssl.keystore.location is a PKCS#12 file; ssl.certificate.location and ssl.key.location are PEM files",
     ),
     ("ssl.keymanager.algorithm", OPENSSL),
     ("ssl.trustmanager.algorithm", OPENSSL),
@@ -70,26 +71,29 @@ pub const JAVA: &[(&str, &str)] = &[
     ("ssl.provider", OPENSSL),
     ("ssl.secure.random.implementation", OPENSSL),
     ("ssl.engine.factory.class", CLASSES),
-    ("ssl.client.auth", "rest.tls.client.ca.file asks users of the REST API for certificates"),
-    ("buffer.memory", "queue.buffering.max.kbytes bounds what a producer holds"),
-    ("max.request.size", "memory.budget.size.bytes and a connector's kvs.fragment.max.size.bytes bound a record"),
-    ("max.block.ms", "calls are bounded by transaction.timeout.ms; leave it out"),
-    ("metadata.max.idle.ms", "metadata.max.age.ms bounds how old it is"),
+    ("ssl.client.auth", "rest.tls.client.ca.file makes the REST API ask clients for certificates"),
+    ("buffer.memory", "queue.buffering.max.kbytes limits what a producer buffers"),
+    (
+        "max.request.size",
+        "memory.budget.size.bytes and a connector's kvs.fragment.max.size.bytes limit the size of a record",
+    ),
+    ("max.block.ms", "calls are limited by transaction.timeout.ms; remove this setting"),
+    ("metadata.max.idle.ms", "metadata.max.age.ms limits the age of metadata"),
     ("partitioner.class", PARTITIONS),
     ("partitioner.adaptive.partitioning.enable", PARTITIONS),
     ("partitioner.availability.timeout.ms", PARTITIONS),
     ("partitioner.ignore.keys", PARTITIONS),
-    ("compression.gzip.level", "compression.level is for all of them"),
-    ("compression.lz4.level", "compression.level is for all of them"),
-    ("compression.zstd.level", "compression.level is for all of them"),
-    ("transaction.two.phase.commit.enable", "transactions are the worker's own; leave it out"),
-    ("max.poll.records", "records are handed out one by one; leave it out"),
-    ("fetch.max.wait.ms", "fetch.wait.max.ms is the setting"),
-    ("default.api.timeout.ms", "request.timeout.ms and socket.timeout.ms bound a call"),
+    ("compression.gzip.level", "use compression.level, which applies to all codecs"),
+    ("compression.lz4.level", "use compression.level, which applies to all codecs"),
+    ("compression.zstd.level", "use compression.level, which applies to all codecs"),
+    ("transaction.two.phase.commit.enable", "the worker manages transactions itself; remove this setting"),
+    ("max.poll.records", "records are polled one by one; remove this setting"),
+    ("fetch.max.wait.ms", "use fetch.wait.max.ms instead"),
+    ("default.api.timeout.ms", "request.timeout.ms and socket.timeout.ms limit a call"),
     ("exclude.internal.topics", NO_NEED),
     ("share.acknowledgement.mode", NO_NEED),
-    ("send.buffer.bytes", "socket.send.buffer.bytes is the setting"),
-    ("receive.buffer.bytes", "socket.receive.buffer.bytes is the setting"),
-    ("socket.connection.setup.timeout.max.ms", "socket.connection.setup.timeout.ms is the setting"),
-    ("bootstrap.controllers", "brokers are asked; bootstrap.servers names them"),
+    ("send.buffer.bytes", "use socket.send.buffer.bytes instead"),
+    ("receive.buffer.bytes", "use socket.receive.buffer.bytes instead"),
+    ("socket.connection.setup.timeout.max.ms", "use socket.connection.setup.timeout.ms instead"),
+    ("bootstrap.controllers", "clients connect to brokers only; use bootstrap.servers"),
 ];

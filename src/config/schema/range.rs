@@ -1,10 +1,10 @@
-//! A regular expression of the decimal numbers of a range: settings are mostly written as text, and a schema can judge text only by a
-//! pattern.
+//! Regular expressions for ranges of decimal numbers: settings are mostly written as text, which a schema can only
+//! check by a pattern.
 
 use std::collections::BTreeSet;
 
-/// Returns the pattern of the whole numbers from `least` to `most`, with leading zeros or a sign or without, as the loader
-/// takes them.
+/// Returns a pattern for the whole numbers from `least` to `most`, which, as in the loader, may have leading zeros or a
+/// sign.
 pub(super) fn pattern(least: i64, most: i64) -> String {
     let mut parts = Vec::new();
     if least < 0 {
@@ -17,7 +17,7 @@ pub(super) fn pattern(least: i64, most: i64) -> String {
     parts.join("|")
 }
 
-/// Splits the range where the digits change, so that each part is a digit or a range of digits in each place.
+/// Splits the range so that in each part every digit has a fixed value or a range of its own.
 fn alternatives(least: u64, most: u64) -> String {
     let powers = || (1..19).map(|digits| 10_u64.pow(digits));
     let mut ends = BTreeSet::from([most]);
@@ -35,7 +35,7 @@ fn alternatives(least: u64, most: u64) -> String {
     parts.join("|")
 }
 
-/// Returns the pattern of a range that has been split: both ends have the same number of digits.
+/// Returns the pattern for a part of the split range, whose ends have the same number of digits.
 fn digits(begin: u64, end: u64) -> String {
     let (begin, end) = (begin.to_string(), end.to_string());
     let (mut made, mut any) = (String::new(), 0);

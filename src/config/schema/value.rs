@@ -1,4 +1,4 @@
-//! The schema of one setting's value, which is text, or a number or a flag of JSON's own, as the loader takes them.
+//! The schema of one setting's value: text, or a number or boolean of JSON, as the loader accepts them.
 
 use serde_json::{Value, json};
 
@@ -6,10 +6,10 @@ use super::range;
 use crate::config::connect_keys::{Accepts, ConnectKey};
 use crate::config::table::{Default, Definition, Kind};
 
-/// Text that has a reference to a secret in it.
+/// A pattern for text that contains a reference to a secret.
 const REFERENCE: &str = r"\$\{(?:env|file|dir):[^}]*\}";
 
-/// Whether a value may be a reference to a secret, which stands for any other value.
+/// Whether a value may contain a reference to a secret, which can resolve to any value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum References {
     /// It may.
@@ -25,7 +25,7 @@ impl References {
     }
 }
 
-/// Returns the schema of a setting's value, with all that an editor shows of it.
+/// Returns the schema of a setting's value, with the texts that an editor shows.
 pub(super) fn property(definition: &Definition, references: References) -> Value {
     let mut schema = schema_of(definition, references);
     schema["title"] = definition.display_name.into();
@@ -79,7 +79,7 @@ fn schema_of(definition: &Definition, references: References) -> Value {
     }
 }
 
-/// Text of a pattern, or with a reference in it.
+/// Returns the schema of text that matches a pattern or contains a reference.
 fn text_like(pattern: &str, references: References) -> Value {
     match references {
         References::Allowed => json!({ "type": "string", "pattern": format!("{pattern}|{REFERENCE}") }),
@@ -87,19 +87,19 @@ fn text_like(pattern: &str, references: References) -> Value {
     }
 }
 
-/// Whatever the loader takes for text.
+/// Returns the schema of anything that the loader accepts as text.
 pub(super) fn any_text() -> Value {
     json!({ "type": ["string", "number", "boolean"] })
 }
 
-/// Returns the schema of a setting of Kafka Connect's that is accepted with some values, or with the empty one alone.
+/// Returns the schema of a setting of Kafka Connect, which is accepted with some values, or only when empty.
 pub(super) fn accepted(key: &ConnectKey) -> Value {
     let mut schema = match key.accepts {
         Accepts::Anything => any_text(),
-        // The schema is not another one in each version.
+        // The schema is the same in all versions.
         Accepts::These([env!("CARGO_PKG_VERSION")]) => any_text(),
         Accepts::These(values) => {
-            // In capitals or not, a class with its package or without.
+            // In any case, a class with or without its package.
             let names: Vec<String> = values.iter().map(|value| insensitive(value)).collect();
             let text =
                 json!({ "type": "string", "pattern": format!("^\\s*(?:(?:.*\\.)?(?:{}))?\\s*$", names.join("|")) });
@@ -118,11 +118,11 @@ pub(super) fn accepted(key: &ConnectKey) -> Value {
         }
         Accepts::Nothing => json!({ "const": "" }),
     };
-    schema["description"] = format!("A setting of Kafka Connect's: {}.", key.reason).into();
+    schema["description"] = format!("A setting of Kafka Connect: {}.", key.reason).into();
     schema
 }
 
-/// Returns the pattern of a word in capitals or not.
+/// Returns a pattern for a word in any case.
 fn insensitive(word: &str) -> String {
     let one = |character: char| match character {
         'a'..='z' | 'A'..='Z' => {

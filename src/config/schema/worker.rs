@@ -1,5 +1,5 @@
-//! The schema of a worker's file. `group.id` is a table `group` with an `id` to TOML, and so it is to the schema; a key may as
-//! well be in quotation marks, all of it or what is left of it within a table.
+//! The schema of a worker's file. In TOML, `group.id` is a table `group` with a key `id`; the schema describes that,
+//! and also keys in quotation marks: the whole key, or the rest of it within a table.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use crate::config::table;
 /// A table of the file, or the file itself.
 #[derive(Default)]
 struct Table {
-    /// The setting of this very name, by the whole key.
+    /// The full key of the setting with the table's name, if there is one.
     setting: Option<String>,
     tables: BTreeMap<String, Table>,
-    /// Whether it may have anything else.
+    /// Whether other keys are allowed.
     is_open: bool,
 }
 
@@ -26,7 +26,7 @@ impl Table {
         key.split('.').fold(self, |table, part| table.tables.entry(part.to_owned()).or_default())
     }
 
-    /// Returns the settings of the table, each by what is left of its key and by the whole of it.
+    /// Returns the settings of the table, each as the rest of its key within the table and as its full key.
     fn settings(&self) -> Vec<(String, &str)> {
         let mut found: Vec<(String, &str)> = Vec::new();
         for (part, table) in &self.tables {
@@ -70,7 +70,7 @@ pub fn worker() -> Value {
         definitions.insert(name.to_owned(), schema);
         root.at(name).setting = Some(name.to_owned());
     }
-    // Whatever librdkafka's clients are told, and what Connect's workers say to each other.
+    // Settings of librdkafka's clients, and those with which Kafka Connect's workers talk to each other.
     let open = connect_keys::WORKER.iter().filter(|key| !is_refused(key.accepts));
     let open = open.filter_map(|key| key.name.strip_suffix('*')).chain(WORKER_PREFIXES.iter().copied());
     let mut patterns = Map::new();
@@ -81,7 +81,7 @@ pub fn worker() -> Value {
     let mut any = any_text();
     any["type"] = json!(["string", "number", "boolean", "object"]);
     any["additionalProperties"] = reference("*");
-    any["description"] = "Handed to librdkafka; docs/CONFIGURATION.md says what cannot be set.".into();
+    any["description"] = "Passed on to librdkafka; docs/CONFIGURATION.md lists what cannot be set.".into();
     definitions.insert("*".to_owned(), any);
     let mut schema = root.schema();
     schema["$schema"] = DIALECT.into();

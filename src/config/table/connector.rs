@@ -1,4 +1,4 @@
-//! Settings of a connector, a room for each thing that they are about.
+//! Settings of a connector, one module per subject.
 
 pub(crate) mod pulling;
 pub(crate) mod records;
@@ -11,7 +11,7 @@ use super::definition::Importance::{High, Low};
 use super::key::{Key, key, settings};
 
 settings! {
-    /// Which connector it is.
+    /// The connector's identity.
     COMMON {
         NAME: Key<String> = key("name", "Connector name")
             .required_text()
@@ -19,7 +19,7 @@ settings! {
             .group(Common)
             .importance(High)
             .doc(
-                "Name of the connector, which no other connector of the cluster has: 1 to 256 characters. In a JSON \
+                "Name of the connector, unique in the cluster: 1 to 256 characters. In a JSON \
                  file it is beside config, within it, or the same in both; in Java properties it is a key like the \
                  others.",
             );
@@ -29,8 +29,8 @@ settings! {
             .group(Common)
             .importance(High)
             .doc(
-                "Class of the connector: KinesisVideoSourceConnector, which is the only one, with a package name in \
-                 front or without.",
+                "Class of the connector: KinesisVideoSourceConnector, which is the only one, with or without a \
+                 package name.",
             );
         TASKS_MAX: Key<u32> = key("tasks.max", "Tasks max")
             .int::<u32>(1, 1..=1_000_000)

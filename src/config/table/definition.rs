@@ -1,6 +1,6 @@
-//! What is known of a setting: what it is called, what it may be, and what it is for.
+//! The definition of a setting: its name, its values and its purpose.
 
-/// What settings are about; user interfaces and the documentation show them by it.
+/// Groups of settings; user interfaces and the documentation show them together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
     /// Name and class of a connector.
@@ -32,7 +32,7 @@ pub enum Group {
 }
 
 impl Group {
-    /// Returns the group's name for people.
+    /// Returns the group's title.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Common => "Common",
@@ -52,10 +52,10 @@ impl Group {
     }
 }
 
-/// What a setting's number counts.
+/// The unit of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// Nothing but itself.
+    /// No unit.
     None,
     /// Milliseconds.
     Millis,
@@ -63,31 +63,31 @@ pub enum Unit {
     Bytes,
 }
 
-/// One of the values that a setting can have.
+/// One of a setting's possible values.
 #[derive(Debug, Clone, Copy)]
 pub struct Choice {
     /// The value.
     pub name: &'static str,
-    /// What the value does, as a sentence without its subject: `fails the stream`.
+    /// What the value does, as a predicate without its subject: `fails the stream`.
     pub doc: &'static str,
-    /// A class of Kafka Connect's that means the same, without its package.
+    /// A class of Kafka Connect that means the same, without its package.
     pub class: Option<&'static str>,
 }
 
-/// Describes one of the values that a setting can have.
+/// Creates one of a setting's possible values.
 pub(super) const fn value(name: &'static str, doc: &'static str) -> Choice {
     Choice { name, doc, class: None }
 }
 
 impl Choice {
-    /// Adds a class of Kafka Connect's that means the same.
+    /// Adds a class of Kafka Connect that means the same.
     pub const fn or_class(mut self, class: &'static str) -> Self {
         self.class = Some(class);
         self
     }
 }
 
-/// What a setting's value is.
+/// The type of a setting's value.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     /// Any text.
@@ -98,22 +98,22 @@ pub enum Kind {
     Flag,
     /// A whole number.
     Int {
-        /// The smallest number.
+        /// The minimum.
         least: i64,
-        /// The largest number.
+        /// The maximum.
         most: i64,
-        /// A number outside of the range that has a meaning of its own.
+        /// A number outside the range that has its own meaning.
         also: Option<i64>,
-        /// What the number counts.
+        /// The number's unit.
         unit: Unit,
     },
-    /// One of these.
+    /// One of these values.
     Choice(&'static [Choice]),
-    /// Items with commas between.
+    /// Items separated by commas.
     List,
     /// The name of a topic.
     Topic,
-    /// A regular expression that has to match the whole of what it is held against.
+    /// A regular expression that has to match the whole of a text.
     Regex,
     /// A point in time: RFC 3339, seconds since 1970, or milliseconds since 1970 as 13 digits.
     Time,
@@ -121,63 +121,63 @@ pub enum Kind {
     File,
 }
 
-/// What a setting is when it is not given.
+/// The value of a setting that is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Default {
-    /// An error.
+    /// None: leaving the setting out is an error.
     Required,
-    /// This text.
+    /// A text.
     Text(&'static str),
-    /// This number.
+    /// A number.
     Int(i64),
-    /// This flag.
+    /// A flag.
     Flag(bool),
-    /// Something that only a sentence can tell: `AWS_REGION, then the AWS profile`.
+    /// A value from elsewhere, described in words: `AWS_REGION, then the AWS profile`.
     From(&'static str),
-    /// Not set.
+    /// None.
     Unset,
 }
 
-/// How much depends on a setting, as Kafka Connect grades it.
+/// The importance of a setting, as Kafka Connect grades it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Importance {
-    /// Almost everybody sets it.
+    /// Almost everyone sets it.
     High,
     /// Many set it.
     Medium,
-    /// Its default is right for most.
+    /// The default is right for most.
     Low,
 }
 
-/// All that is known of a setting but the type that it is read as.
+/// The definition of a setting, except for the Rust type of its value.
 #[derive(Debug, Clone, Copy)]
 pub struct Definition {
     /// The key.
     pub name: &'static str,
     /// A label of a few words.
     pub display_name: &'static str,
-    /// What the value is.
+    /// The type of its value.
     pub kind: Kind,
-    /// What it is when it is not given.
+    /// The value if it is not set.
     pub default: Default,
-    /// With which other settings it is shown.
+    /// The settings that it is shown with.
     pub group: Group,
-    /// How much depends on it.
+    /// The importance.
     pub importance: Importance,
-    /// What it is for, in one to three sentences.
+    /// The purpose, in one to three sentences.
     pub doc: &'static str,
-    /// Settings that only mean something, or mean something else, by the value of this one.
+    /// Settings whose meaning depends on the value of this one.
     pub dependents: &'static [&'static str],
-    /// Whether an empty value is the same as none.
+    /// Whether an empty value means unset.
     pub empty_is_unset: bool,
-    /// Whether no reference to a secret can stand here, for all workers have to have the same value.
+    /// Whether the value must be the same on all workers, and so cannot contain references to secrets.
     pub same_everywhere: bool,
-    /// Whether nothing but a whole reference may begin with `${`, for anything else would be sent as a credential.
+    /// Whether `${` must begin a complete reference, because any other text would be sent as a credential.
     pub strict_reference: bool,
 }
 
 impl Definition {
-    /// Returns the values that the setting can have, where it has a few.
+    /// Returns the possible values, if there are only a few.
     pub const fn choices(&self) -> &'static [Choice] {
         match self.kind {
             Kind::Choice(choices) => choices,
@@ -185,7 +185,7 @@ impl Definition {
         }
     }
 
-    /// Returns the default as it would be written, if the default is a value.
+    /// Returns the default as it would be written, if it is a value.
     pub fn default_text(&self) -> Option<String> {
         match self.default {
             Default::Text(text) => Some(text.to_owned()),
@@ -195,7 +195,7 @@ impl Definition {
         }
     }
 
-    /// Returns what the setting is for, with what each of its values does.
+    /// Returns the purpose of the setting and of each of its values.
     pub fn documentation(&self) -> String {
         let values: Vec<String> =
             self.choices().iter().map(|choice| format!("{} {}", choice.name, choice.doc)).collect();

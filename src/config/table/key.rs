@@ -1,4 +1,4 @@
-//! An entry of a table: [`key`] begins it, `settings!` puts entries together, and readers read by them.
+//! Entries of a table: [`key`] begins one, `settings!` declares several, and readers read settings by them.
 
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
@@ -11,7 +11,7 @@ use super::definition::{Choice, Default, Definition, Group, Importance, Kind, Un
 use super::value::{self, Parse};
 use crate::config::error::ValueError;
 
-/// Marks a setting that has a value, given or by default, once it is read without a problem.
+/// Marks a setting that always has a value, its own or the default.
 #[derive(Debug)]
 pub enum Always {}
 
@@ -31,7 +31,7 @@ pub struct Key<T: 'static, P = Always> {
 /// A setting that is read as a `T` and may be unset.
 pub type Optional<T> = Key<T, Perhaps>;
 
-// Derived ones would ask for the same of `T` and `P`.
+// Derived implementations would require `T` and `P` to implement the same.
 impl<T, P> Clone for Key<T, P> {
     fn clone(&self) -> Self {
         *self
@@ -39,14 +39,14 @@ impl<T, P> Clone for Key<T, P> {
 }
 impl<T, P> Copy for Key<T, P> {}
 
-/// The beginning of an entry, which does not say yet what the value is.
+/// The beginning of an entry, whose value's type is not known yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Named {
     name: &'static str,
     display_name: &'static str,
 }
 
-/// Begins an entry: the key, and a label of a few words.
+/// Begins an entry with its key and a label of a few words.
 pub const fn key(name: &'static str, display_name: &'static str) -> Named {
     Named { name, display_name }
 }
@@ -69,12 +69,12 @@ impl Named {
         Key { definition, values, parse, presence: PhantomData }
     }
 
-    /// Text that has to be given.
+    /// Required text.
     pub const fn required_text(self) -> Key<String> {
         self.entry(Kind::Text, Default::Required, &[], value::text)
     }
 
-    /// The name of a topic, which has to be given.
+    /// The name of a topic, required.
     pub const fn required_topic(self) -> Key<String> {
         self.entry(Kind::Topic, Default::Required, &[], value::topic)
     }
@@ -89,7 +89,7 @@ impl Named {
         self.entry(Kind::Topic, Default::Text(default), &[], value::topic).not_empty()
     }
 
-    /// Items with commas between, with a default. They are read as one text by whoever judges each of them.
+    /// Items separated by commas, with a default. They are read as one text by the function that checks each of them.
     pub const fn list_text(self, default: &'static str) -> Key<String> {
         self.entry(Kind::List, Default::Text(default), &[], value::text).not_empty()
     }
@@ -99,7 +99,7 @@ impl Named {
         self.entry(Kind::Flag, Default::Flag(default), &[], value::flag)
     }
 
-    /// A whole number of a range, with a default.
+    /// A whole number in a range, with a default.
     pub const fn int<N: TryFrom<i64>>(self, default: i64, range: RangeInclusive<i64>) -> Key<N> {
         self.entry(int_kind(range, Unit::None), Default::Int(default), &[], value::int::<N>)
     }
@@ -109,31 +109,31 @@ impl Named {
         self.entry(int_kind(range, Unit::Bytes), Default::Int(default), &[], value::int::<usize>)
     }
 
-    /// A time in milliseconds, with a default.
+    /// A duration in milliseconds, with a default.
     pub const fn millis(self, default: i64, range: RangeInclusive<i64>) -> Key<Duration> {
         self.entry(int_kind(range, Unit::Millis), Default::Int(default), &[], |definition, _, text| {
             value::int::<u64>(definition, &[], text).map(Duration::from_millis)
         })
     }
 
-    /// A time in milliseconds that may be negative or has a number with a meaning of its own, with a default.
+    /// A number of milliseconds that may be negative, or has a number with its own meaning, with a default.
     pub const fn signed_millis(self, default: i64, range: RangeInclusive<i64>) -> Key<i64> {
         self.entry(int_kind(range, Unit::Millis), Default::Int(default), &[], value::int::<i64>)
     }
 
-    /// A replication factor; -1, the default, is the broker's own.
+    /// A replication factor; the default is -1, the broker's default.
     pub const fn replication_factor(self) -> Key<i32> {
         self.int(-1, 1..=100).or_int(-1)
     }
 
-    /// One of a few values, with a default; `values` are what they are read as, in the same order.
+    /// One of a few values, with a default; `values` are the results of reading them, in the same order.
     pub const fn choice<T: Copy>(
         self,
         default: &'static str,
         choices: &'static [Choice],
         values: &'static [T],
     ) -> Key<T> {
-        // A table that is wrong does not compile.
+        // A wrong table does not compile.
         assert!(choices.len() == values.len(), "every choice needs a value");
         self.entry(Kind::Choice(choices), Default::Text(default), values, value::choice::<T>)
     }
@@ -148,7 +148,7 @@ impl Named {
         self.entry(Kind::Topic, Default::Unset, &[], value::topic).empty_is_unset()
     }
 
-    /// Text that may be unset and is never shown.
+    /// Text that may be unset and is secret.
     pub const fn password(self) -> Optional<String> {
         self.entry(Kind::Password, Default::Unset, &[], value::text)
     }
@@ -158,22 +158,22 @@ impl Named {
         self.entry(Kind::Flag, Default::Unset, &[], value::flag)
     }
 
-    /// A whole number of a range that may be unset.
+    /// A whole number in a range that may be unset.
     pub const fn optional_int<N: TryFrom<i64>>(self, range: RangeInclusive<i64>) -> Optional<N> {
         self.entry(int_kind(range, Unit::None), Default::Unset, &[], value::int::<N>).empty_is_unset()
     }
 
-    /// A time in milliseconds, before or after, that may be unset.
+    /// A number of milliseconds that may be negative or unset.
     pub const fn optional_signed_millis(self, range: RangeInclusive<i64>) -> Optional<i64> {
         self.entry(int_kind(range, Unit::Millis), Default::Unset, &[], value::int::<i64>).empty_is_unset()
     }
 
-    /// Items with commas between; none when it is unset.
+    /// Items separated by commas; none if unset.
     pub const fn optional_list(self) -> Optional<Vec<String>> {
         self.entry(Kind::List, Default::Unset, &[], value::list)
     }
 
-    /// Items with commas between that may be unset. They are read as one text by whoever judges each of them.
+    /// Items separated by commas that may be unset. They are read as one text by the function that checks each of them.
     pub const fn optional_list_text(self) -> Optional<String> {
         self.entry(Kind::List, Default::Unset, &[], value::text)
     }
@@ -188,7 +188,7 @@ impl Named {
         self.entry(Kind::File, Default::Unset, &[], value::path)
     }
 
-    /// A point in time that may be unset. It is read as text, for which times are taken depends on other settings.
+    /// A point in time that may be unset. It is read as text, because other settings decide which times are allowed.
     pub const fn time(self) -> Optional<String> {
         self.entry(Kind::Time, Default::Unset, &[], value::text)
     }
@@ -199,7 +199,7 @@ const fn int_kind(range: RangeInclusive<i64>, unit: Unit) -> Kind {
 }
 
 impl<T, P> Key<T, P> {
-    /// Returns what is known of the setting.
+    /// Returns the setting's definition.
     pub const fn definition(&self) -> Definition {
         self.definition
     }
@@ -209,56 +209,56 @@ impl<T, P> Key<T, P> {
         self.definition.name
     }
 
-    /// Reads a text that is not empty, or says what is wrong with it.
+    /// Reads a text that is not empty.
     ///
     /// # Errors
-    /// What was expected.
+    /// What is wrong with it, and what was expected.
     pub fn parse(&self, text: &str) -> Result<T, ValueError> {
         (self.parse)(&self.definition, self.values, text)
     }
 
-    /// Returns the default as it is read, if the default is a value.
+    /// Returns the typed default, if it is a value.
     pub fn default_value(&self) -> Option<T> {
         self.definition.default_text().and_then(|text| self.parse(&text).ok())
     }
 
-    /// Sets with which other settings it is shown.
+    /// Sets the group in which the setting is shown.
     pub const fn group(mut self, group: Group) -> Self {
         self.definition.group = group;
         self
     }
 
-    /// Sets how much depends on it.
+    /// Sets the importance.
     pub const fn importance(mut self, importance: Importance) -> Self {
         self.definition.importance = importance;
         self
     }
 
-    /// Sets what it is for.
+    /// Sets the purpose.
     pub const fn doc(mut self, doc: &'static str) -> Self {
         self.definition.doc = doc;
         self
     }
 
-    /// Sets which settings depend on the value of this one.
+    /// Sets the settings whose meaning depends on the value of this one.
     pub const fn dependents(mut self, dependents: &'static [&'static str]) -> Self {
         self.definition.dependents = dependents;
         self
     }
 
-    /// Has all workers see the same value: no reference can stand here.
+    /// Requires the same value on all workers: references are refused.
     pub const fn same_everywhere(mut self) -> Self {
         self.definition.same_everywhere = true;
         self
     }
 
-    /// Has nothing but a whole reference begin with `${`.
+    /// Requires `${` to begin a complete reference.
     pub const fn strict_reference(mut self) -> Self {
         self.definition.strict_reference = true;
         self
     }
 
-    /// Takes an empty value for none.
+    /// Makes an empty value mean unset.
     pub const fn empty_is_unset(mut self) -> Self {
         self.definition.empty_is_unset = true;
         self
@@ -270,7 +270,7 @@ impl<T, P> Key<T, P> {
         self
     }
 
-    /// Takes a number outside of the range, too.
+    /// Also accepts a number outside the range.
     pub const fn or_int(mut self, number: i64) -> Self {
         if let Kind::Int { also, .. } = &mut self.definition.kind {
             *also = Some(number);
@@ -278,7 +278,7 @@ impl<T, P> Key<T, P> {
         self
     }
 
-    /// Reads the value in another way than its kind has it.
+    /// Replaces the function that reads the value.
     pub const fn parse_by(mut self, parse: Parse<T>) -> Self {
         self.parse = parse;
         self
@@ -286,18 +286,18 @@ impl<T, P> Key<T, P> {
 }
 
 impl<T> Optional<T> {
-    /// Tells where the value comes from when it is not given.
+    /// Describes where the value comes from if it is not set.
     pub const fn from(mut self, sentence: &'static str) -> Self {
         self.definition.default = Default::From(sentence);
         self
     }
 }
 
-/// Declares settings as constants to read them by, and the list of what is known of them.
+/// Declares settings as constants, and the list of their definitions.
 macro_rules! settings {
     ($(#[$doc:meta])* $table:ident { $( $name:ident : $kind:ty = $key:expr; )+ }) => {
         $(
-            // The list has an entry of its own, so that a setting that nobody reads is a constant that nobody uses.
+            // The list repeats the definition, so that the constant of a setting that is never read is unused code.
             pub(crate) const $name: $kind = $key;
         )+
         $(#[$doc])*

@@ -1,4 +1,4 @@
-//! Reading a single value: text in, a typed value or what is wrong with it out.
+//! Reads single values: from text to a typed value.
 
 use std::path::PathBuf;
 
@@ -7,25 +7,26 @@ use regex::{Regex, RegexBuilder};
 use super::definition::{Definition, Kind, Unit};
 use crate::config::error::ValueError;
 
-/// What a regular expression may grow to, compiled.
+/// The maximum size of a compiled regular expression.
 const REGEX_MAX_BYTES: usize = 1 << 20;
-/// How much of a value is repeated in an error.
+/// The maximum number of characters of a value in an error.
 const SHOWN_MAX_CHARS: usize = 300;
 
-/// Reads the text of a setting with a definition; `values` are those of its choices, in the same order.
+/// Reads the text of a setting with this definition; the second argument has the typed values of its choices, in the
+/// same order.
 pub(super) type Parse<T> = fn(&Definition, &'static [T], &str) -> Result<T, ValueError>;
 
-/// Takes any text as it is.
+/// Accepts any text.
 pub(super) fn text(_: &Definition, _: &'static [String], text: &str) -> Result<String, ValueError> {
     Ok(text.to_owned())
 }
 
-/// Takes any text as the path of a file.
+/// Accepts any text as the path of a file.
 pub(super) fn path(_: &Definition, _: &'static [PathBuf], text: &str) -> Result<PathBuf, ValueError> {
     Ok(PathBuf::from(text))
 }
 
-/// Takes what stands between commas; empty items are left out.
+/// Splits text at commas; empty items are dropped.
 pub(super) fn list(_: &Definition, _: &'static [Vec<String>], text: &str) -> Result<Vec<String>, ValueError> {
     Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
 }
@@ -38,14 +39,14 @@ pub(super) fn flag(_: &Definition, _: &'static [bool], text: &str) -> Result<boo
     }
 }
 
-/// Reads a whole number of the definition's range.
+/// Reads a whole number in the definition's range.
 pub(super) fn int<N: TryFrom<i64>>(definition: &Definition, _: &'static [N], text: &str) -> Result<N, ValueError> {
     let Kind::Int { least, most, also, unit } = definition.kind else {
         return Err(ValueError::NotFlag { found: text.to_owned() });
     };
     let is_allowed = |number: &i64| (least..=most).contains(number) || Some(*number) == also;
     let number = text.parse::<i64>().ok().filter(is_allowed).and_then(|number| N::try_from(number).ok());
-    // Where the sign has a meaning, so has the unit.
+    // The unit is only named where numbers may be negative.
     let unit = if least < 0 && unit == Unit::Millis { " of milliseconds" } else { "" };
     number.ok_or_else(|| ValueError::NotInt { found: text.to_owned(), unit, least, most, also })
 }
@@ -59,12 +60,12 @@ pub(super) fn choice<T: Copy>(definition: &Definition, values: &'static [T], tex
     value.ok_or_else(|| ValueError::NotChoice { found: text.to_owned(), expected: expected() })
 }
 
-/// Reads a regular expression that has to match the whole of what it is held against.
+/// Reads a regular expression that has to match the whole of a text.
 pub(super) fn regex(_: &Definition, _: &'static [Regex], text: &str) -> Result<Regex, ValueError> {
     Ok(RegexBuilder::new(&format!("^(?:{text})$")).size_limit(REGEX_MAX_BYTES).build()?)
 }
 
-/// Reads the name of a topic, as far as Kafka takes it.
+/// Reads the name of a topic, which Kafka would accept.
 pub(super) fn topic(_: &Definition, _: &'static [String], name: &str) -> Result<String, ValueError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if matches!(name, "." | "..") || !(1..=249).contains(&name.len()) || !name.bytes().all(allowed) {
@@ -73,8 +74,9 @@ pub(super) fn topic(_: &Definition, _: &'static [String], name: &str) -> Result<
     Ok(name.to_owned())
 }
 
-/// Checks a connector's name: any text, as Connect takes it, that a person can read in one line, and that stays one
-/// part of a path, which `.` and `..` do not.
+/// Checks a connector's name: any text that can be read in one line, and that is a segment of its own in a path, which
+/// `.` and
+/// `..` are not.
 ///
 /// # Errors
 /// What is wrong with the name.
@@ -90,8 +92,8 @@ pub(in crate::config) fn check_connector_name(name: &str) -> Result<(), ValueErr
     Ok(())
 }
 
-/// Whether a character that is not seen makes others be seen elsewhere: those that turn the direction of writing, and
-/// line separators.
+/// Returns whether an invisible character changes how others are displayed: one that changes the direction of writing,
+/// or a line separator.
 fn misleads(character: char) -> bool {
     matches!(character,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

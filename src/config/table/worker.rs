@@ -1,4 +1,4 @@
-//! Settings of a worker: the cluster it is in, and how it publishes.
+//! Settings of a worker: its cluster, and how it publishes.
 
 pub(crate) mod rest;
 
@@ -16,7 +16,7 @@ const GROUP_PROTOCOLS: &[Choice] = &[
 ];
 
 settings! {
-    /// The cluster of workers and the topics that it shares.
+    /// The cluster of workers and its shared topics.
     CLUSTER {
         BOOTSTRAP_SERVERS: Key<String> = key("bootstrap.servers", "Kafka brokers")
             .required_text()
@@ -24,7 +24,7 @@ settings! {
             .importance(High)
             .doc(
                 "Kafka brokers to connect to first, as host:port, separated by commas; all others are found through \
-                 them. Without a port it is 9092.",
+                 them. The default port is 9092.",
             );
         GROUP_ID: Key<String> = key("group.id", "Cluster name")
             .text("kvs-connect")
@@ -46,8 +46,8 @@ settings! {
             .int::<i32>(25, 1..=10_000)
             .group(Cluster)
             .doc(
-                "Number of shards, that is of partitions of the offsets topic. More shards let more workers share the \
-                 work; each shard with streams costs a thread and a producer. It cannot be changed once the topic \
+                "Number of shards, which are the partitions of the offsets topic. More shards let more workers share \
+                 the work; each shard with streams costs a thread and a producer. It cannot be changed once the topic \
                  exists.",
             );
         OFFSETS_REPLICATION: Key<i32> =
@@ -61,8 +61,8 @@ settings! {
             .group(Cluster)
             .importance(High)
             .doc(
-                "Compacted topic with one partition that stores the connectors, their settings and whether they are to \
-                 run. Created if it does not exist.",
+                "Compacted topic with one partition that stores the connectors, their settings and whether they are \
+                 running, paused or stopped. Created if it does not exist.",
             );
         CONFIG_REPLICATION: Key<i32> =
             key("config.storage.replication.factor", "Config topic's replication factor")
@@ -88,7 +88,7 @@ settings! {
             .topic("kvs-connect-notifications")
             .group(Cluster)
             .doc(
-                "Topic for events about streams that somebody should know of: a position that Kinesis Video Streams no \
+                "Topic for events about streams that need attention: a position that Kinesis Video Streams no \
                  longer has, fragments that are missing, a stream that was deleted. Created if it does not exist.",
             );
         GROUP_INSTANCE_ID: Optional<String> = key("group.instance.id", "Static member ID")
@@ -109,8 +109,8 @@ settings! {
             .millis(10_000, 1_000..=600_000)
             .group(Cluster)
             .doc(
-                "How long a worker may be silent before its shards are given to others. A shorter time notices crashes \
-                 sooner, and takes more interruptions of the network for crashes.",
+                "How long a worker may be silent before its shards are assigned to others. A shorter time notices \
+                 crashes sooner, but mistakes more network interruptions for crashes.",
             );
     }
 }
@@ -124,8 +124,8 @@ settings! {
             .importance(Low)
             .doc(
                 "How long a transaction may be open before the broker aborts it. Consumers that read committed records \
-                 may have to wait this long after a worker has crashed; raise it if brokers are too slow to commit in \
-                 time.",
+                 may have to wait for this long after a worker has crashed; raise it if brokers are too slow to commit \
+                 in time.",
             );
         TRANSACTION_MAX_SIZE: Key<usize> = key("transaction.max.size.bytes", "Transaction size")
             .bytes(4 << 20, 1..=1 << 30)
@@ -139,14 +139,14 @@ settings! {
             .group(Publishing)
             .doc(
                 "A transaction is committed at the latest this long after its first fragment, whatever its size. It \
-                 bounds how much later consumers see a fragment.",
+                 limits the delay that it adds for consumers.",
             );
         MEMORY_BUDGET: Key<usize> = key("memory.budget.size.bytes", "Memory budget")
             .bytes(256 << 20, 1 << 20..=1 << 40)
             .group(Publishing)
             .importance(High)
             .doc(
-                "Memory that fragments may take on this worker, from their first byte until they are committed. When \
+                "Memory that fragments may use on this worker, from their first byte until they are committed. When \
                  it is used up, reading from Kinesis Video Streams pauses. It must not be less than a connector's \
                  kvs.fragment.max.size.bytes.",
             );
@@ -155,8 +155,8 @@ settings! {
             .group(Publishing)
             .importance(Low)
             .doc(
-                "How long a worker that is told to stop may take to commit the fragments that it has received whole. \
-                 What is not committed by then is pulled again by the worker that gets the stream next.",
+                "How long a worker that is told to stop may take to commit the fragments that it has completely \
+                 received. The rest is pulled again by the next owner of the stream.",
             );
     }
 }

@@ -1,32 +1,27 @@
 //! Reads and alters offsets in the shards of one offsets topic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::lost::Lost;
+use crate::cluster::change::Extent;
 use crate::cluster::records::KeyValue;
 use crate::herder::error::ShardFailure;
 use crate::kafka::KafkaLog;
 use crate::model::sequence;
 use crate::model::{Contract, OffsetKey, ShardCount, ShardId, ShardLog, StoredOffset};
-use crate::shard::ConfigOffset;
+use crate::shard::beginning::beginning;
 use crate::shard::by_arn::find;
 use crate::shard::moving::ShardsOfTopic;
 use crate::shard::recover::{RecoverError, Recovered, recover};
+use crate::shard::{ConfigOffset, UnreadableRecord};
 
 /// How long a shard may make no progress before it is given up.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A stream's offset whose record cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct UnreadableOffset {
-    /// What is wrong with the record.
-    pub reason: String,
-}
-
-/// The offsets of a connector's streams, by stream.
-pub type Offsets = BTreeMap<String, Result<StoredOffset, UnreadableOffset>>;
+/// The offsets of a connector's streams, by stream; an error is a stream's record that cannot be read.
+pub type Offsets = BTreeMap<String, Result<StoredOffset, UnreadableRecord>>;
 
 /// Offsets to set, by stream; `None` deletes an offset, so that its stream starts over.
 pub type Alterations = BTreeMap<String, Option<StoredOffset>>;
@@ -63,8 +58,7 @@ impl EditedShards {
             let mine = |key: &OffsetKey| key.connector == connector;
             let by_arn = recovered.by_arn.into_iter().map(|(key, position)| (key, Ok(position.offset)));
             let positions = recovered.positions.into_iter().map(|(key, offset)| (key, Ok(offset)));
-            let unreadable = recovered.unreadable.into_iter();
-            let unreadable = unreadable.map(|(key, reason)| (key, Err(UnreadableOffset { reason })));
+            let unreadable = recovered.unreadable.into_iter().map(|(key, record)| (key, Err(record)));
             for (key, offset) in by_arn.chain(positions).chain(unreadable).filter(|(key, _)| mine(key)) {
                 note(&mut offsets, OffsetKey::of_stream(&key.connector, &key.stream).stream, offset);
             }
@@ -72,17 +66,39 @@ impl EditedShards {
         Ok(offsets)
     }
 
+    /// Returns what the shards have lost. `is_marked`: the config log says that the connector has lost its offsets.
+    pub(super) fn lost(&self, is_marked: bool) -> Result<Lost, Failure> {
+        // The worker's topic may be as new as its group, and workers do not start with one that was recreated.
+        let mut is_unbegun = false;
+        let mut cut = BTreeSet::new();
+        for shard in (0..self.count.get()).map(ShardId) {
+            let found =
+                self.log.with_reader(|reader| beginning(reader, shard)).map_err(|error| (shard, error.into()))?;
+            is_unbegun |= self.topic.is_some() && !found.is_begun();
+            if found.bounds.start > 0 {
+                cut.insert(shard);
+            }
+        }
+        Ok(match (is_unbegun, is_marked) {
+            (true, _) => Lost::Topic,
+            (false, true) => Lost::Connector,
+            (false, false) => Lost::Cut(cut),
+        })
+    }
+
     /// Alters one shard after the other, while `stopped` returns where the connector is STOPPED; those that were altered are
-    /// added to `done`.
+    /// added to `done`. If all offsets are altered, every shard is begun that is not.
     pub(super) fn alter<E>(
         &self,
         connector: &str,
         offsets: Alterations,
+        extent: Extent,
         stopped: impl Fn() -> Result<ConfigOffset, E>,
         done: &mut Vec<ShardId>,
     ) -> Result<Result<(), E>, Failure> {
         type OfShards = BTreeMap<ShardId, Vec<(OffsetKey, Option<StoredOffset>)>>;
-        let mut of_shards = OfShards::new();
+        let all = (0..self.count.get()).map(|shard| (ShardId(shard), Vec::new()));
+        let mut of_shards = if extent == Extent::All { all.collect() } else { OfShards::new() };
         // Only the new offset of a stream counts: one under its ARN is deleted, afterwards.
         let mut by_arn = OfShards::new();
         let found = find(&*self.log, &self.contract, self.count, STALL_TIMEOUT);
@@ -109,7 +125,7 @@ impl EditedShards {
 
 /// Adds an offset of a stream. Of two, one of them under its ARN, the higher one counts; one that cannot be read is
 /// always reported.
-fn note(offsets: &mut Offsets, stream: String, offset: Result<StoredOffset, UnreadableOffset>) {
+fn note(offsets: &mut Offsets, stream: String, offset: Result<StoredOffset, UnreadableRecord>) {
     let stays = match (offsets.get(&stream), &offset) {
         (Some(Err(_)), _) => true,
         (Some(Ok(known)), Ok(offset)) => known.fragment_number >= offset.fragment_number,

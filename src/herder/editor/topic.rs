@@ -7,9 +7,11 @@ use tokio::sync::OnceCell;
 use super::shards::EditedShards;
 use crate::config::WorkerConfig;
 use crate::herder::error::OffsetsTopicError;
-use crate::kafka::storage_topics::{LOSES_OFFSETS, StorageTopic};
+use crate::kafka::storage_topics::{LOSES_OFFSETS, MissingOffsetsTopic, StorageTopic};
 use crate::kafka::{KafkaLog, Topics};
-use crate::model::{Contract, ShardCount};
+use crate::model::{Contract, ShardCount, ShardLog};
+use crate::shard::beginning::agreed_count;
+use crate::supervision::{Part, blocking};
 
 /// Opens and creates connectors' own offsets topics.
 pub(in crate::herder) struct OwnTopics {
@@ -33,17 +35,17 @@ impl OwnTopics {
     /// Returns the shards of a topic that exists.
     ///
     /// # Errors
-    /// When the topic does not exist, or cannot be looked up.
+    /// When the topic does not exist, or cannot be looked up, or is not this group's.
     pub(in crate::herder) async fn open(&self, topic: &str) -> Result<EditedShards, OffsetsTopicError> {
         let found = self.topics().await?.partitions(topic).await?.and_then(ShardCount::new);
-        let count = found.ok_or_else(|| OffsetsTopicError::Missing { topic: topic.to_owned() })?;
-        Ok(self.shards(topic, count))
+        let partitions = found.ok_or_else(|| MissingOffsetsTopic { topic: topic.to_owned() })?;
+        self.shards(topic, partitions).await
     }
 
     /// Returns the shards of a topic, which is created if it does not exist.
     ///
     /// # Errors
-    /// When the topic cannot be looked up or created, or is not compacted.
+    /// When the topic cannot be looked up or created, is not compacted, or is not this group's.
     pub(in crate::herder) async fn ensure(&self, topic: &str) -> Result<EditedShards, OffsetsTopicError> {
         let plan = StorageTopic {
             name: topic,
@@ -55,16 +57,19 @@ impl OwnTopics {
             loses: LOSES_OFFSETS,
         };
         // A topic always has at least one partition.
-        let count = ShardCount::new(plan.ensure(self.topics().await?).await?).unwrap_or(self.config.shards);
-        Ok(self.shards(topic, count))
+        let partitions = ShardCount::new(plan.ensure(self.topics().await?).await?).unwrap_or(self.config.shards);
+        self.shards(topic, partitions).await
     }
 
-    fn shards(&self, topic: &str, count: ShardCount) -> EditedShards {
-        EditedShards {
-            topic: Some(topic.to_owned()),
-            log: Arc::new(KafkaLog::new(self.workers.settings().on_topic(topic))),
-            contract: self.contract.with_partitions(count),
-            count,
-        }
+    /// Returns the shards of a topic with this many partitions, some of which may have been added since it was begun.
+    async fn shards(&self, topic: &str, partitions: ShardCount) -> Result<EditedShards, OffsetsTopicError> {
+        let log = Arc::new(KafkaLog::new(self.workers.settings().on_topic(topic)));
+        let (reads, ours) = (Arc::clone(&log), self.contract.clone());
+        let read = move || reads.with_reader(|reader| agreed_count(reader, partitions, &ours));
+        let agreed = blocking(Part::Request, read).await;
+        let agreed = agreed
+            .map_err(|source| OffsetsTopicError::NotAgreed { topic: topic.to_owned(), source: Box::new(source) })?;
+        let count = agreed.unwrap_or(partitions);
+        Ok(EditedShards { topic: Some(topic.to_owned()), log, contract: self.contract.with_partitions(count), count })
     }
 }

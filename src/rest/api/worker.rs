@@ -43,6 +43,18 @@ pub(in crate::rest) struct FailedStream {
     pub(in crate::rest) reason: String,
 }
 
+/// A connector that has failed.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(in crate::rest) struct FailedConnector {
+    /// Its name.
+    pub(in crate::rest) connector: String,
+    /// The worker that reports it.
+    pub(in crate::rest) worker_id: String,
+    /// Why it has failed: the first line of its trace.
+    pub(in crate::rest) reason: String,
+}
+
 /// The health of a worker.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::rest) struct Health {
@@ -54,6 +66,11 @@ pub(in crate::rest) struct Health {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<FailedStream>")]
     pub(in crate::rest) failed_streams: Option<Vec<FailedStream>>,
+    /// The connectors that have failed, on any worker of the group, at most 100 of them; only for authenticated users. They
+    /// do not make this worker unhealthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<FailedConnector>")]
+    pub(in crate::rest) failed_connectors: Option<Vec<FailedConnector>>,
 }
 
 /// The state of a stream.

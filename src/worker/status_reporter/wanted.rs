@@ -9,6 +9,10 @@ use crate::connector::Reported;
 use crate::connector::state::StreamStatus;
 use crate::model::{OffsetKey, TopicShard};
 
+/// The trace of a task whose shard is held here, and whose stream has not begun.
+const NOT_BEGUN: &str = "this worker has its shard and is about to begin: the connector looks up its topics, or the shard is being \
+    acquired; if this lasts, Kafka or the source of the AWS settings does not respond: see this worker's log";
+
 impl StatusReporter {
     /// Returns the statuses that the topic should have of the connectors and tasks on this worker. A task that has no
     /// lease because nothing is pulled is reported with the highest epoch that any worker has reported: among equal
@@ -60,11 +64,10 @@ impl StatusReporter {
                 let status = match (target, &broken) {
                     (TargetState::Paused, _) => unleased(ReportedState::Paused, None),
                     (_, Some(reason)) => unleased(ReportedState::Failed, Some(reason.clone())),
-                    _ => self
-                        .parts
-                        .states
-                        .look(&key, of_stream)
-                        .unwrap_or_else(|| unleased(ReportedState::Unassigned, self.parts.shards.trouble_of(&key))),
+                    _ => self.parts.states.look(&key, of_stream).unwrap_or_else(|| {
+                        let trouble = self.parts.shards.trouble_of(&key);
+                        unleased(ReportedState::Unassigned, trouble.or_else(|| Some(NOT_BEGUN.to_owned())))
+                    }),
                 };
                 wanted.insert(status_key, status);
             }

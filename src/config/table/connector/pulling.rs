@@ -1,4 +1,4 @@
-//! How streams are pulled, and what happens after failures.
+//! How streams are pulled, and how failures are handled.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const HOUR_MS: i64 = 3_600_000;
 
 const ERRORS_TOLERANCES: &[Choice] = &[
     value("none", "fails the stream at that fragment"),
-    value("all", "leaves the fragment out, with a notification, and goes on after it"),
+    value("all", "skips the fragment, with a notification, and continues after it"),
 ];
 
 settings! {
@@ -28,7 +28,7 @@ settings! {
             .group(Service)
             .importance(High)
             .doc(
-                "Largest fragment that is taken; a larger one is handled as errors.tolerance says. The worker's \
+                "Largest fragment that is accepted; a larger one is handled as errors.tolerance says. The worker's \
                  memory.budget.size.bytes and the topic's max.message.bytes have to allow this size.",
             );
         FRAGMENT_TIMEOUT: Key<Duration> = key("kvs.fragment.timeout.ms", "Fragment timeout")
@@ -50,7 +50,7 @@ settings! {
             .group(Service)
             .importance(Low)
             .doc(
-                "Whether a session without a byte for kvs.inactivity.timeout.ms has failed even if the stream has \
+                "Whether a session without a byte for kvs.inactivity.timeout.ms counts as failed even if the stream has \
                  caught up with its producer, which may just be off. Set it to true if producers never pause.",
             );
         IDLE_MAX_DELAY: Key<Duration> = key("kvs.idle.max.delay.ms", "Longest idle delay")
@@ -65,7 +65,7 @@ settings! {
             .group(Service)
             .doc(
                 "Number of consecutive failed attempts after which a stream is FAILED; 0 keeps trying for ever. \
-                 errors.retry.timeout says whether a FAILED stream is started again.",
+                 errors.retry.timeout sets whether a FAILED stream is restarted.",
             );
         RETRY_BASE_DELAY: Key<Duration> = key("kvs.retry.base.delay.ms", "First retry delay")
             .millis(200, 1..=600_000)
@@ -79,7 +79,7 @@ settings! {
             .millis(30_000, 1..=HOUR_MS)
             .group(Service)
             .importance(Low)
-            .doc("Largest value that the bound of the delay after consecutive failures grows to.");
+            .doc("Upper limit for the bound of the delay after consecutive failures.");
         RETRY_SLOW_DELAY: Key<Duration> = key("kvs.retry.slow.delay.ms", "Delay where an operator is needed")
             .millis(60_000, 1..=DAY_MS)
             .group(Service)
@@ -94,13 +94,13 @@ settings! {
             .importance(Low)
             .doc(
                 "A stream counts as caught up while its fragments are at most this far behind the producer's latest. \
-                 It decides what logs and statuses say, and whether silence is a failure.",
+                 This affects logs, statuses and whether silence is a failure.",
             );
     }
 }
 
 settings! {
-    /// What happens after failures.
+    /// How failures are handled.
     ERRORS {
         TOLERANCE: Key<ErrorsTolerance> = key("errors.tolerance", "Error tolerance")
             .choice("none", ERRORS_TOLERANCES, &[ErrorsTolerance::None, ErrorsTolerance::All])
@@ -115,7 +115,7 @@ settings! {
             .dependents(&["errors.retry.delay.base.ms", "errors.retry.delay.max.ms"])
             .group(ErrorHandling)
             .doc(
-                "How long, in milliseconds, a stream that is FAILED is started again; -1 is for ever, 0 never. After \
+                "How long, in milliseconds, a FAILED stream is restarted; -1 is for ever, 0 never. After \
                  that it stays FAILED until somebody restarts it.",
             );
         RESTART_BASE: Key<Duration> = key("errors.retry.delay.base.ms", "First restart delay")
@@ -123,13 +123,13 @@ settings! {
             .group(ErrorHandling)
             .importance(Low)
             .doc(
-                "How long after its failure a FAILED stream is first started again; the delay doubles with each \
+                "How long after its failure a FAILED stream is first restarted; the delay doubles with each \
                  consecutive failure.",
             );
         RESTART_MAX: Key<Duration> = key("errors.retry.delay.max.ms", "Longest restart delay")
             .millis(60_000, 1..=DAY_MS)
             .group(ErrorHandling)
             .importance(Low)
-            .doc("Longest delay before a FAILED stream is started again.");
+            .doc("Longest delay before a FAILED stream is restarted.");
     }
 }

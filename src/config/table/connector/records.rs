@@ -18,7 +18,7 @@ const VALUE_FORMATS: &[Choice] = &[
     value("json", "writes JSON with the same fields: times in milliseconds since 1970, bytes in base64"),
 ];
 
-/// Converters that write keys in a way that does not exist here.
+/// Converters that write keys in other formats, which kvs-connect does not have.
 const OTHER_CONVERTERS: [&str; 5] =
     ["AvroConverter", "ByteArrayConverter", "JsonConverter", "JsonSchemaConverter", "ProtobufConverter"];
 
@@ -71,9 +71,9 @@ settings! {
             .group(Records)
             .importance(Low)
             .doc(
-                "Which time is Kafka's timestamp of a record. A topic's retention counts from it, so with producer or \
-                 server old fragments may be deleted at once; where the topic would refuse or delete the record, the \
-                 time of ingestion is written.",
+                "Time that is used as a record's timestamp in Kafka. The topic's retention counts from it, so with \
+                 producer or server old fragments may be deleted at once; if the topic would refuse or delete the \
+                 record, its ingest time is used instead.",
             );
         OFFSETS_TOPIC: Optional<String> = key("offsets.storage.topic", "Connector's own offsets topic")
             .optional_topic()
@@ -84,7 +84,7 @@ settings! {
                 "Compacted topic that stores how far this connector's streams have been published, instead of the \
                  worker's offset.storage.topic; connectors may share one, and it is created if it does not exist. \
                  Transactions of connectors whose offsets are elsewhere do not delay this one. It can be changed only \
-                 while the connector is stopped, and its offsets are moved along; standalone workers cannot move \
+                 while the connector is stopped, and its offsets move with it; standalone workers cannot move \
                  them.",
             );
     }
@@ -109,14 +109,14 @@ settings! {
 /// Any other configuration of the data topic.
 const TOPIC_CONFIG_KEY: Optional<String> =
     key("topic.creation.default.", "Topic configuration").optional_text().group(TopicCreation).importance(Low).doc(
-        "Any other configuration of the data topic when it is created, by the name that Kafka has for it, such as \
+        "Any other configuration of the data topic when it is created, by its name in Kafka, such as \
          retention.ms.",
     );
 
-/// What is known of it.
+/// Its definition.
 pub(in crate::config::table) const TOPIC_CONFIG: Definition = TOPIC_CONFIG_KEY.definition();
 
-/// Takes Connect's class for the same, and explains which others there are not.
+/// Reads a key format. Accepts Kafka Connect's class as another name, and explains why other converters are refused.
 fn key_format(definition: &Definition, values: &'static [KeyFormat], text: &str) -> Result<KeyFormat, ValueError> {
     let class = text.rsplit('.').next().unwrap_or(text);
     if OTHER_CONVERTERS.contains(&class) {

@@ -7,7 +7,7 @@ use crate::config::table::definition::Group::{Credentials, Service};
 use crate::config::table::definition::Importance::{High, Low};
 use crate::config::table::key::{Key, Optional, key, settings};
 
-/// Ten years, which no clock is off.
+/// Ten years, more than any clock is off.
 const CLOCK_OFFSET_MAX_MS: i64 = 315_360_000_000;
 
 settings! {
@@ -19,8 +19,8 @@ settings! {
             .group(Service)
             .importance(High)
             .doc(
-                "AWS region of the streams, such as eu-central-1. Calls about a stream that is given by ARN go to the \
-                 ARN's region.",
+                "AWS region of the streams, such as eu-central-1. Calls about a stream that is configured by ARN go to \
+                 the ARN's region.",
             );
         ENDPOINT: Optional<String> = key("kvs.endpoint", "Endpoint")
             .optional_text()
@@ -77,7 +77,7 @@ settings! {
             .importance(Low)
             .doc(
                 "URL of an HTTP proxy for all calls to AWS: http://user:password@host:3128, the user and password only \
-                 if the proxy wants them. It is never shown.",
+                 if the proxy requires them. It is never shown.",
             );
         PROXY_EXCEPTIONS: Optional<String> = key("kvs.proxy.exceptions", "Proxy exceptions")
             .optional_list_text()
@@ -99,21 +99,21 @@ settings! {
             );
         CLOCK_OFFSET: Optional<i64> = key("kvs.clock.offset.ms", "Clock offset")
             .optional_signed_millis(-CLOCK_OFFSET_MAX_MS..=CLOCK_OFFSET_MAX_MS)
-            .from("learned from the service")
+            .from("measured from the service's responses")
             .group(Service)
             .importance(Low)
             .doc(
                 "How far the service's clock is ahead of this machine's, in milliseconds; negative if it is behind. \
-                 Requests are signed by the service's clock. Only needed where the difference cannot be learned from \
-                 the service's answers.",
+                 Requests are signed by the service's clock. Only needed if the difference cannot be measured from \
+                 the service's responses.",
             );
         PARAMETER_CHECKS: Key<bool> = key("kvs.parameter.checks", "Check requests")
             .flag(true)
             .group(Service)
             .importance(Low)
             .doc(
-                "Whether requests are checked against the service's model before they are sent, so that all that is \
-                 wrong with one is said at once. Turn it off only if the service accepts more than the model does.",
+                "Whether requests are checked against the service's model before they are sent, so that all problems \
+                 of a request are reported at once. Turn it off only if the service accepts more than the model does.",
             );
     }
 }

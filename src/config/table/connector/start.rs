@@ -6,7 +6,7 @@ use crate::config::table::definition::{Choice, value};
 use crate::config::table::key::{Key, Optional, key, settings};
 use kvs_client::PositionLost;
 
-/// Where a stream starts that has no position yet.
+/// Where a stream without a position starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StartPosition {
     Earliest,
@@ -21,14 +21,14 @@ const START_POSITIONS: &[Choice] = &[
     value("EARLIEST", "is the oldest fragment that the service still has"),
     value("NOW", "is the latest fragment"),
     value("FRAGMENT_NUMBER", "is the fragment after kvs.start.fragment.number"),
-    value("PRODUCER_TIMESTAMP", "is the first fragment with a producer's time from kvs.start.timestamp on"),
-    value("SERVER_TIMESTAMP", "is the first fragment with a server's time from kvs.start.timestamp on"),
+    value("PRODUCER_TIMESTAMP", "is the first fragment with a producer timestamp of kvs.start.timestamp or later"),
+    value("SERVER_TIMESTAMP", "is the first fragment with a server timestamp of kvs.start.timestamp or later"),
     value("CONTINUATION_TOKEN", "is the fragment after kvs.start.continuation.token"),
 ];
 
 const POSITIONS_LOST: &[Choice] = &[
-    value("earliest", "goes on with the oldest fragment after the position that is left"),
-    value("now", "goes on with the latest fragment"),
+    value("earliest", "continues with the oldest remaining fragment after the position"),
+    value("now", "continues with the latest fragment"),
     value("fail", "fails the stream"),
 ];
 
@@ -57,8 +57,8 @@ settings! {
             .group(Position)
             .importance(High)
             .doc(
-                "Where a stream starts for which no fragment has been published yet. A stream with a stored position \
-                 always goes on from there.",
+                "Where a stream starts if none of its fragments has been published yet. A stream with a stored position \
+                 always continues there.",
             );
         FRAGMENT_NUMBER: Optional<String> = key("kvs.start.fragment.number", "Start fragment number")
             .optional_text()
@@ -96,15 +96,15 @@ settings! {
             .choice("earliest", POSITIONS_LOST, &[PositionLost::Earliest, PositionLost::Now, PositionLost::Fail])
             .group(Position)
             .doc(
-                "What happens when Kinesis Video Streams no longer has the fragment that a stream is to go on from, \
+                "What happens when Kinesis Video Streams no longer has the fragment from which a stream should continue, \
                  for example because the retention period ended while the stream was paused.",
             );
         GAP_CHECK: Key<bool> = key("kvs.gap.check", "Close gaps from the archive")
             .flag(false)
             .group(Position)
             .doc(
-                "Whether the archive is asked for the fragments that were missed when a position is lost; those that \
-                 it still has are published before the stream goes on. Needs ListFragments and GetMediaForFragmentList \
+                "Whether the archive is searched for the fragments that were missed when a position was lost; those that \
+                 it still has are published before the stream continues. Needs ListFragments and GetMediaForFragmentList \
                  to be allowed.",
             );
     }
@@ -117,16 +117,16 @@ settings! {
             .time()
             .group(Backfill)
             .doc(
-                "First server time of a range of the archive, written as kvs.start.timestamp is. It makes the \
-                 connector a job that publishes the fragments of the range and is COMPLETED then; such a job needs a \
+                "First server time of a range of the archive, in the format of kvs.start.timestamp. It makes the \
+                 connector a job that publishes the fragments of the range and is then COMPLETED; such a job needs a \
                  start and a last time or fragment.",
             );
         TO: Optional<String> = key("kvs.backfill.to", "Backfill to")
             .time()
             .group(Backfill)
             .doc(
-                "Last server time of the range, which is part of it, written as kvs.start.timestamp is. It may be in \
-                 the future: the job then follows the archive until that time has come.",
+                "Last server time of the range, which is part of it, in the format of kvs.start.timestamp. It may be in \
+                 the future: the job then follows the archive until then.",
             );
         FIRST: Optional<String> = key("kvs.backfill.start.fragment.number", "First fragment of the backfill")
             .optional_text()

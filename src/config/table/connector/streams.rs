@@ -18,8 +18,8 @@ settings! {
             .group(Streams)
             .importance(High)
             .doc(
-                "Names or ARNs of the streams, separated by commas. To have streams found by their names or tags \
-                 instead, leave it out and set kvs.streams.prefix, kvs.streams.regex or kvs.streams.tags.",
+                "Names or ARNs of the streams, separated by commas. To discover streams by their names or tags \
+                 instead, leave this out and set kvs.streams.prefix, kvs.streams.regex or kvs.streams.tags.",
             );
         PREFIX: Optional<String> = key("kvs.streams.prefix", "Stream name prefix")
             .optional_text()
@@ -51,8 +51,8 @@ settings! {
             .group(Streams)
             .importance(Low)
             .doc(
-                "How often new and deleted streams are looked for, if the streams are given by conditions. A shorter \
-                 interval takes more of the account's limit for ListStreams.",
+                "How often new and deleted streams are looked for, if streams are selected by conditions. A shorter \
+                 interval uses more of the account's limit for ListStreams.",
             );
     }
 }

@@ -41,8 +41,8 @@ settings! {
             .group(Rest)
             .importance(Low)
             .doc(
-                "Whether listeners that other machines can reach may do without authentication. Whoever reaches them \
-                 can then change every connector.",
+                "Whether listeners that other machines can reach may work without authentication. Anyone who reaches \
+                 them can then change all connectors.",
             );
         TLS_CERTIFICATE_FILE: Optional<PathBuf> = key("rest.tls.certificate.file", "TLS certificate")
             .file()
@@ -59,8 +59,8 @@ settings! {
             .file()
             .group(Rest)
             .doc(
-                "PEM file with certificates of authorities. If it is set, clients of https:// listeners have to show a \
-                 certificate that one of them has issued; its common name is the user.",
+                "PEM file with certificates of authorities. If it is set, clients of https:// listeners have to \
+                 present a certificate that one of them has issued; its common name is the user.",
             );
         HTPASSWD_FILE: Optional<PathBuf> = key("rest.auth.htpasswd.file", "Users and passwords")
             .file()
@@ -81,7 +81,7 @@ settings! {
             .group(Rest)
             .doc(
                 "Users who may change connectors, offsets and log levels, separated by commas; * is every user. All \
-                 others may only read. Required where users have to authenticate.",
+                 others may only read. Required if users have to authenticate.",
             );
         ALLOWED_HOSTS: Optional<Vec<String>> = key("rest.allowed.hosts", "Allowed host names")
             .optional_list()
