@@ -68,4 +68,4 @@ pub use owner::Owner;
 pub use positions::SharedPositions;
 pub use recover::Positions;
 pub use report::OwnerReport;
-pub use sources::{Sources, StartContext};
+pub use sources::{LostPositions, Sources, StartContext};

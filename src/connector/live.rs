@@ -127,8 +127,7 @@ impl LiveStreams {
 
     fn spawn(&self, running: &mut Running, plan: &Arc<StreamPlan>) {
         self.states.begin(&plan.key, running.start.lease_epoch);
-        let StartContext { unreadable, refused, .. } = &running.start;
-        if let Some(reason) = refused.as_ref().or_else(|| unreadable.get(&*plan.key)) {
+        if let Some(reason) = running.start.refusal(&plan.key) {
             self.states.fail(&plan.key, reason.clone(), Restart::ByHand);
         }
         let cancel = running.all.child_token();

@@ -25,6 +25,7 @@ use crate::config::connector::{StreamsConfig, streams_of};
 use crate::kafka::KafkaLog;
 use crate::model::{Contract, OffsetKey};
 use crate::shard::ConfigOffset;
+use crate::shard::moving::Settled;
 
 pub(super) use lost::{Lost, current_streams, expect_all};
 pub(super) use shards::EditedShards;
@@ -117,10 +118,16 @@ impl OffsetsEditor {
     }
 
     /// Returns what the shards of a topic have lost.
-    pub(super) async fn lost(&self, shards: &EditedShards, home: &OffsetsHome) -> Result<Lost, OffsetsError> {
+    pub(super) async fn lost(
+        &self,
+        name: &str,
+        shards: &EditedShards,
+        home: &OffsetsHome,
+    ) -> Result<Lost, OffsetsError> {
         let turn = self.readings.turn().await?;
-        let (shards, is_marked) = (shards.clone(), home.lost);
-        let read = turns::within(turn, move || shards.lost(is_marked).map_err(|failure| shards.failed(failure, 0)));
+        let (name, shards, is_marked) = (name.to_owned(), shards.clone(), home.lost);
+        let read =
+            turns::within(turn, move || shards.lost(&name, is_marked).map_err(|failure| shards.failed(failure, 0)));
         Ok(read.await?)
     }
 
@@ -134,7 +141,9 @@ impl OffsetsEditor {
         let (name, configs) = (name.to_owned(), Arc::clone(self.changes.log()));
         let altered = turns::within(turn, move || {
             let mut done = Vec::new();
-            let altered = shards.alter(&name, offsets, extent, &stopped, &mut done);
+            let others = configs.view().with_offsets_in(shards.topic.as_deref());
+            let settled = Settled { connector: &name, others: &others };
+            let altered = shards.alter(&settled, offsets, extent, &stopped, &mut done);
             let altered = altered.map_err(|failure| shards.failed(failure, done.len()));
             let extent = if altered.is_ok() { extent } else { Extent::Some };
             // The owners are told to acquire these shards again: one that has nothing to write would not notice.

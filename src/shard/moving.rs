@@ -34,6 +34,15 @@ pub struct ShardsOfTopic<'a, L> {
     pub stall_timeout: Duration,
 }
 
+/// A connector whose offsets in a shard are all set or reset, so that none of them is missing because records were deleted.
+#[derive(Debug, Clone, Copy)]
+pub struct Settled<'a> {
+    /// The connector.
+    pub connector: &'a str,
+    /// The other connectors that have their offsets in the topic.
+    pub others: &'a BTreeSet<String>,
+}
+
 /// What a shard without a contract means, in a topic that offsets are taken out of or put into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unbegun {
@@ -162,7 +171,7 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
     }
 
     /// Acquires a shard as an owner does, and writes records for its content, after the config offset that its owners wait for.
-    /// Blocks.
+    /// `settled`: the connector whose offsets these are, if they are those of all its streams in the shard. Blocks.
     ///
     /// # Errors
     /// When the shard cannot be acquired or written.
@@ -170,10 +179,15 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         &self,
         shard: ShardId,
         stopped: &ConfigOffset,
+        settled: Option<&Settled<'_>>,
         records: impl Fn(&Recovered) -> Vec<KeyValue>,
     ) -> Result<(), RecoverError> {
         let altered = |recovered: &Recovered| {
-            let first = valued(recovered.settling_records(self.contract));
+            let first = match settled {
+                Some(Settled { connector, others }) => recovered.settling_records(self.contract, connector, others),
+                None => recovered.first_records(self.contract),
+            };
+            let first = valued(first);
             let altered = first.chain([waited_for(recovered, stopped)]).chain(records(recovered));
             Some(altered.collect())
         };
@@ -201,7 +215,9 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         let parts = self.each(|shard| {
             let mut refused = None;
             let recovered = self.write(shard, |recovered| {
-                refused = match recovered.emptied {
+                let emptied =
+                    recovered.emptied.or_else(|| recovered.begins_at.filter(|_| is_lost_by(recovered, connector)));
+                refused = match emptied {
                     Some(start) if unbegun != Unbegun::StartsOver => Some(self.emptied(shard, start)),
                     None if unbegun.is_lost(recovered) => Some(MoveError::Lost { shard, topic: self.topic() }),
                     _ => None,
@@ -257,7 +273,10 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
                     let base = taken.lease_epoch.max(recovered.epoch_base);
                     let base = (EPOCH_BASE_KEY.to_vec(), Some(base.to_string().into_bytes()));
                     let records = self.replaced(shard, connector, recovered, taken);
-                    self.quiet(recovered, stopped).into_iter().chain([base]).chain(records).collect()
+                    // What is put in is all that the connector has.
+                    let settled = recovered.settling_records(self.contract, connector, &BTreeSet::new());
+                    let first = valued(settled).chain([waited_for(recovered, stopped), base]);
+                    first.chain(records).collect()
                 })
             });
             written.map_err(self.failed(shard))?;
@@ -343,6 +362,11 @@ fn known_of<'a>(connector: &'a str, recovered: &'a Recovered) -> impl Iterator<I
     let known = recovered.positions.keys().chain(recovered.unreadable.keys()).chain(recovered.by_arn.keys());
     let known = known.chain(recovered.sequences.iter().map(|(key, _)| key));
     known.filter(move |key| key.connector == connector)
+}
+
+/// Returns whether a connector may have lost offsets with records of the shard that were deleted.
+fn is_lost_by(recovered: &Recovered, connector: &str) -> bool {
+    recovered.lost_by.contains(connector)
 }
 
 /// Returns whether a shard waits for a later config offset than this one.

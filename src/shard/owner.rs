@@ -17,7 +17,7 @@ use super::positions::{Outcome, SharedPositions};
 use super::recover::{RecoverError, Recovered};
 use super::refused_topics::RefusedTopics;
 use super::report::OwnerReport;
-use super::sources::{Sources, StartContext};
+use super::sources::{LostPositions, Sources, StartContext};
 use super::transaction::{Failed, Transaction};
 use crate::model::{Committed, Publication, Sequences, ShardId, ShardLog};
 use crate::supervision::{Part, fault_point};
@@ -34,8 +34,6 @@ pub struct Owner<L: ShardLog, S: Sources> {
     refused_topics: RefusedTopics,
     /// Whether the shard has been written to, as far as this owner knows.
     begun: bool,
-    /// The first offset of the shard when its streams were last pulled. If it grows, records were deleted.
-    start: Option<i64>,
 }
 
 /// Reasons why an owner ended.
@@ -82,7 +80,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     pub fn new(shard: ShardId, context: OwnerContext<L>, sources: S, lease: ShardLease, report: OwnerReport) -> Self {
         let (losing, refused_topics) = (Losing::default(), RefusedTopics::default());
         let begun = context.settings.begun;
-        Self { shard, context, sources, lease, report, losing, refused_topics, begun, start: None }
+        Self { shard, context, sources, lease, report, losing, refused_topics, begun }
     }
 
     /// Runs until the shard is released. Blocks, on the shard's own thread.
@@ -225,9 +223,23 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 "no stream of the shard is pulled"
             );
         }
-        let Recovered { positions, sequences, unreadable, lease_epoch, .. } = recovered;
+        let Recovered { positions, sequences, unreadable, lease_epoch, lost_by, .. } = recovered;
         let positions = SharedPositions::new(positions);
-        self.sources.start(StartContext { positions: positions.clone(), unreadable, refused, lease_epoch }, sender);
+        let reason = format!(
+            "records of shard {} of topic {} were deleted, and positions of streams with them. The connector's streams without a \
+             position are not pulled, because they would be published again: stop the connector, and set or reset the offsets of \
+             all its streams",
+            self.shard,
+            self.context.log.offsets_topic()
+        );
+        let start = StartContext {
+            positions: positions.clone(),
+            unreadable,
+            refused,
+            lost: LostPositions { connectors: lost_by, reason },
+            lease_epoch,
+        };
+        self.sources.start(start, sender);
         Tenure { producer, queue, positions, sequences, first_records, held_over: None }
     }
 
@@ -242,7 +254,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             Some(Err(reason)) => return Some(reason.clone()),
             None => {}
         }
-        let emptied = recovered.emptied_since(self.start).map(|start| {
+        let emptied = recovered.emptied.map(|start| {
             format!(
                 "shard {} of topic {} begins at offset {start}: records were deleted (by retention, for cleanup.policy is or was \
                  not compact, or by hand), and positions of streams with them. None of its streams is pulled, \
@@ -264,7 +276,6 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             ));
         }
         self.begun |= recovered.has_contract;
-        self.start = Some(recovered.start);
         None
     }
 

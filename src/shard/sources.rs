@@ -54,6 +54,28 @@ pub struct StartContext {
     pub unreadable: HashMap<OffsetKey, String>,
     /// Why none of the streams can be pulled.
     pub refused: Option<String>,
+    /// Connectors that may have lost positions.
+    pub lost: LostPositions,
     /// Orders the acquisitions of a shard: it grows with each one.
     pub lease_epoch: i64,
+}
+
+/// Connectors that may have lost positions with records of the shard that were deleted.
+#[derive(Debug, Clone, Default)]
+pub struct LostPositions {
+    /// The connectors.
+    pub connectors: BTreeSet<String>,
+    /// Why their streams without a position cannot be pulled.
+    pub reason: String,
+}
+
+impl StartContext {
+    /// Returns why a stream cannot be pulled, if it cannot.
+    pub fn refusal(&self, key: &OffsetKey) -> Option<&String> {
+        let lost = || {
+            let is_lost = self.lost.connectors.contains(&key.connector) && self.positions.get(key).is_none();
+            is_lost.then_some(&self.lost.reason)
+        };
+        self.refused.as_ref().or_else(|| self.unreadable.get(key)).or_else(lost)
+    }
 }
