@@ -69,5 +69,5 @@ pub use owner::Owner;
 pub use positions::SharedPositions;
 pub use recover::Positions;
 pub use report::OwnerReport;
-pub use sources::{Sources, StartContext};
+pub use sources::{LostPositions, Sources, StartContext};
 pub use unreadable::{ShardRefusal, UnreadableRecord};

@@ -282,6 +282,11 @@ fn a_topic_that_is_begun_again_for_one_connector_is_not_for_the_others() {
             .filter(|name| view.offsets_home(name).unwrap().lost)
             .collect::<Vec<_>>()
     };
+    let change = put(&view, "common", settings("a"), &in_topic(None, None)).unwrap();
+    made(&mut view, change);
+    let of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(view.with_offsets_in(Some("mine")), of(&["c", "d", "gone"]));
+    assert_eq!(view.with_offsets_in(None), of(&["common"]));
     let change = begin_again(&view, "c", "mine").unwrap();
     made(&mut view, change);
     assert_eq!(lost(&view), ["d", "gone"]);

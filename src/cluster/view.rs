@@ -165,6 +165,15 @@ impl ConfigView {
         self.homes().filter(|(name, _)| self.settings.contains_key(*name)).map(|(_, topic)| topic.clone()).collect()
     }
 
+    /// Returns the connectors that have their offsets in a topic (`None`: the worker's). Of one of connectors' own, those that
+    /// were deleted are among them.
+    pub fn with_offsets_in(&self, topic: Option<&str>) -> BTreeSet<String> {
+        let of_own = self.homes().filter(|(_, home)| Some(home.as_str()) == topic).map(|(name, _)| name);
+        let of_workers =
+            self.settings.keys().filter(|name| topic.is_none() && !self.homes().any(|(own, _)| own == *name));
+        of_own.chain(of_workers).cloned().collect()
+    }
+
     /// Returns the streams of a connector's tasks, by the tasks' ids.
     pub fn tasks(&self, name: &str) -> Option<&BTreeMap<u32, String>> {
         self.tasks.get(name)

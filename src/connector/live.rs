@@ -127,9 +127,7 @@ impl LiveStreams {
 
     fn spawn(&self, running: &mut Running, plan: &Arc<StreamPlan>) {
         self.states.begin(&plan.key, running.start.lease_epoch);
-        let StartContext { unreadable, refused, .. } = &running.start;
-        let unreadable = || unreadable.get(&*plan.key).map(ToString::to_string);
-        if let Some(reason) = refused.as_ref().map(ToString::to_string).or_else(unreadable) {
+        if let Some(reason) = running.start.refusal(&plan.key) {
             self.states.fail(&plan.key, reason, Restart::ByHand);
         }
         let cancel = running.all.child_token();

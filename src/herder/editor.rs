@@ -25,6 +25,7 @@ use crate::config::connector::{StreamsConfig, streams_of};
 use crate::kafka::KafkaLog;
 use crate::model::{Contract, OffsetKey};
 use crate::shard::ConfigOffset;
+use crate::shard::moving::Settled;
 use crate::supervision::{self, Part};
 
 pub(super) use lost::{Lost, current_streams, expect_all};
@@ -116,10 +117,16 @@ impl OffsetsEditor {
     }
 
     /// Returns what the shards of a topic have lost.
-    pub(super) async fn lost(&self, shards: &EditedShards, home: &OffsetsHome) -> Result<Lost, OffsetsError> {
+    pub(super) async fn lost(
+        &self,
+        name: &str,
+        shards: &EditedShards,
+        home: &OffsetsHome,
+    ) -> Result<Lost, OffsetsError> {
         let turn = self.readings.turn().await?;
-        let (shards, is_marked) = (shards.clone(), home.lost);
-        let read = turns::within(turn, move || shards.lost(is_marked).map_err(|failure| shards.failed(failure, 0)));
+        let (name, shards, is_marked) = (name.to_owned(), shards.clone(), home.lost);
+        let read =
+            turns::within(turn, move || shards.lost(&name, is_marked).map_err(|failure| shards.failed(failure, 0)));
         Ok(read.await?)
     }
 
@@ -133,8 +140,10 @@ impl OffsetsEditor {
         let (name, configs) = (name.to_owned(), Arc::clone(self.changes.log()));
         let altered = turns::within(turn, move || {
             let mut done = Vec::new();
+            let others = configs.view().with_offsets_in(shards.topic.as_deref());
+            let settled = Settled { connector: &name, others: &others };
             let stopped = || stopped_at(&configs, &name, home.topic.as_deref());
-            let altered = match shards.alter(&name, offsets, extent, stopped, &mut done) {
+            let altered = match shards.alter(&settled, offsets, extent, stopped, &mut done) {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => Err(OffsetsError::ChangedMeanwhile {
                     connector: name.clone(),

@@ -7,6 +7,7 @@ use super::editor::{self, Alteration, Alterations, Offsets};
 use super::error::{OffsetsError, OperationError};
 use super::turns::Turn;
 use crate::cluster::{OffsetsHome, change};
+use crate::model::ShardLog;
 
 impl Herder {
     /// Returns the offsets of a connector's current and former streams.
@@ -23,14 +24,13 @@ impl Herder {
     ///
     /// # Errors
     /// `NotStopped` when the connector is not STOPPED, `Invalid` when a stream does not belong to it and has no offset, or
-    /// when all offsets were lost and not all streams are given; when a shard cannot be written.
+    /// when offsets were lost and not all streams that may have had one are given; when a shard cannot be written.
     pub async fn alter_offsets(&self, name: &str, offsets: Alterations) -> Result<(), OffsetsError> {
         let (turn, mut alteration) = self.alteration(name).await?;
-        let Alteration { entry, home, lost, .. } = &alteration;
+        let Alteration { entry, home, .. } = &alteration;
         let topic = home.topic.as_ref();
-        if let (true, Some(topic)) = (lost.is_all(), topic) {
-            editor::expect_all(name, topic, entry, &offsets)?;
-        }
+        let lost = editor::current_streams(entry).into_iter().filter(|stream| alteration.may_have_lost(name, stream));
+        editor::expect_all(name, alteration.shards.log.offsets_topic(), &alteration.lost, lost, &offsets)?;
         self.offsets.check_named(topic, name, entry, &offsets).await?;
         alteration.offsets = offsets;
         self.offsets.alter(turn, name, alteration).await
@@ -61,7 +61,7 @@ impl Herder {
         // This worker has read everything that was in the config log then.
         let (entry, home) = (self.connector(name)?, self.offsets_home(name)?);
         let shards = self.offsets.shards_of(home.topic.as_ref()).await?;
-        let lost = self.offsets.lost(&shards, &home).await?;
+        let lost = self.offsets.lost(name, &shards, &home).await?;
         Ok((turn, Alteration { entry, home, shards, lost, offsets: Alterations::new() }))
     }
 

@@ -34,6 +34,15 @@ pub struct ShardsOfTopic<'a, L> {
     pub stall_timeout: Duration,
 }
 
+/// A connector whose offsets in a shard are all set or reset, so that none of them is missing because records were deleted.
+#[derive(Debug, Clone, Copy)]
+pub struct Settled<'a> {
+    /// The connector.
+    pub connector: &'a str,
+    /// The other connectors that have their offsets in the topic.
+    pub others: &'a BTreeSet<String>,
+}
+
 /// What a shard without a contract means, in a topic that offsets are taken out of or put into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unbegun {
@@ -165,7 +174,8 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
     /// for. `stopped` returns that offset, or why nothing may be written. It is called once the shard is acquired: an owner
     /// that learns later that the connector is started again has to acquire the shard, too, and either finds what was
     /// written or prevents it. Had it been asked before, the owner might publish in between, and the records would take the
-    /// stream back. Blocks.
+    /// stream back. `settled`: the connector whose offsets these are, if they are those of all its streams in the shard.
+    /// Blocks.
     ///
     /// # Errors
     /// When the shard cannot be acquired or written; the inner one is that of `stopped`.
@@ -173,14 +183,19 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         &self,
         shard: ShardId,
         stopped: impl Fn() -> Result<ConfigOffset, E>,
+        settled: Option<&Settled<'_>>,
         records: impl Fn(&Recovered) -> Vec<KeyValue>,
     ) -> Result<Result<(), E>, RecoverError> {
         let mut refused = Ok(());
         self.write(shard, |recovered| match stopped() {
             Ok(stopped) => {
                 refused = Ok(());
-                let first = valued(recovered.settling_records(self.contract));
-                Some(first.chain([waited_for(recovered, &stopped)]).chain(records(recovered)).collect())
+                let first = match settled {
+                    Some(Settled { connector, others }) => recovered.settling_records(self.contract, connector, others),
+                    None => recovered.first_records(self.contract),
+                };
+                let first = valued(first).chain([waited_for(recovered, &stopped)]);
+                Some(first.chain(records(recovered)).collect())
             }
             Err(error) => {
                 refused = Err(error);
@@ -211,7 +226,9 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
         let parts = self.each(|shard| {
             let mut refused = None;
             let recovered = self.write(shard, |recovered| {
-                refused = match recovered.emptied {
+                let emptied =
+                    recovered.emptied.or_else(|| recovered.begins_at.filter(|_| is_lost_by(recovered, connector)));
+                refused = match emptied {
                     Some(start) if unbegun != Unbegun::StartsOver => Some(self.emptied(shard, start)),
                     None if unbegun.is_lost(recovered) => Some(MoveError::Lost { shard, topic: self.topic() }),
                     _ => None,
@@ -267,7 +284,10 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
                     let base = taken.lease_epoch.max(recovered.epoch_base);
                     let base = (EPOCH_BASE_KEY.to_vec(), Some(base.to_string().into_bytes()));
                     let records = self.replaced(shard, connector, recovered, taken);
-                    self.quiet(recovered, stopped).into_iter().chain([base]).chain(records).collect()
+                    // What is put in is all that the connector has.
+                    let settled = recovered.settling_records(self.contract, connector, &BTreeSet::new());
+                    let first = valued(settled).chain([waited_for(recovered, stopped), base]);
+                    first.chain(records).collect()
                 })
             });
             written.map_err(self.failed(shard))?;
@@ -353,6 +373,11 @@ fn known_of<'a>(connector: &'a str, recovered: &'a Recovered) -> impl Iterator<I
     let known = recovered.positions.keys().chain(recovered.unreadable.keys()).chain(recovered.by_arn.keys());
     let known = known.chain(recovered.sequences.iter().map(|(key, _)| key));
     known.filter(move |key| key.connector == connector)
+}
+
+/// Returns whether a connector may have lost offsets with records of the shard that were deleted.
+fn is_lost_by(recovered: &Recovered, connector: &str) -> bool {
+    recovered.lost_by.contains(connector)
 }
 
 /// Returns whether a shard waits for a later config offset than this one.

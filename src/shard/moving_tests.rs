@@ -228,6 +228,7 @@ fn whether_offsets_may_be_altered_is_asked_under_the_shards_fence_and_again_when
             assert_eq!(published.map_err(|error| error.kind), Err(LogErrorKind::Fenced));
             Ok::<_, &str>(stopped(10))
         },
+        None,
         set,
     );
     assert_eq!(altered, Ok(Ok(())));
@@ -246,6 +247,7 @@ fn whether_offsets_may_be_altered_is_asked_under_the_shards_fence_and_again_when
             publish(&log, &door, Some(offset("9", 4).to_bytes()));
             Ok(stopped(20))
         },
+        None,
         set,
     );
     assert_eq!(altered, Ok(Err("it runs")));
@@ -279,10 +281,27 @@ fn a_shard_whose_records_were_deleted_is_moved_neither_out_of_nor_into() {
     let log = cut();
     assert_eq!(of(&log, &contract).take_out("c", &stopped(10), Unbegun::StartsOver).unwrap().streams(), 0);
     assert!(read(&log, shard_of(&door)).emptied.is_some());
-    of(&log, &contract).alter(shard_of(&door), || Ok::<_, &str>(stopped(11)), |_| Vec::new()).unwrap().unwrap();
-    let recovered = read(&log, shard_of(&door));
+    // An alteration that is not of all streams of a connector settles nothing.
+    let alter = |connector: Option<&str>| {
+        let others = BTreeSet::from(["c", "d"].map(str::to_owned));
+        let settled = connector.map(|connector| Settled { connector, others: &others });
+        let stopped = || Ok::<_, &str>(stopped(11));
+        of(&log, &contract).alter(shard_of(&door), stopped, settled.as_ref(), |_| Vec::new()).unwrap().unwrap();
+        read(&log, shard_of(&door))
+    };
+    assert!(alter(None).emptied.is_some());
+    let recovered = alter(Some("c"));
     assert!(recovered.emptied.is_none() && recovered.has_contract);
-    assert_eq!(of(&log, &contract).take_out("c", &stopped(12), Unbegun::Lost).unwrap().streams(), 0);
+    // That of one is not that of another one, which may not be moved as if it had published nothing.
+    assert_eq!(recovered.lost_by, BTreeSet::from(["d".to_owned()]));
+    let take_out = |connector| of(&log, &contract).take_out(connector, &stopped(12), Unbegun::Lost);
+    assert_eq!(take_out("c").unwrap().streams(), 0);
+    let error = take_out("d").unwrap_err();
+    assert!(matches!(error, MoveError::Emptied { .. }), "{error}");
+    // What is put in is settled.
+    of(&log, &contract).put_in("d", &TakenOut::default(), &stopped(13), Unbegun::Lost).unwrap();
+    assert_eq!(read(&log, shard_of(&door)).lost_by, BTreeSet::new());
+    take_out("d").unwrap();
 }
 
 /// A connector that was deleted begins anew elsewhere; other connectors may have lost offsets with the same topic.

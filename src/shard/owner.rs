@@ -17,7 +17,7 @@ use super::positions::{Outcome, SharedPositions};
 use super::recover::{RecoverError, Recovered};
 use super::refused_topics::RefusedTopics;
 use super::report::OwnerReport;
-use super::sources::{Sources, StartContext};
+use super::sources::{LostPositions, Sources, StartContext};
 use super::transaction::{Failed, Transaction};
 use super::unreadable::ShardRefusal;
 use crate::model::{Committed, Publication, Sequences, ShardId, ShardLog};
@@ -35,8 +35,6 @@ pub struct Owner<L: ShardLog, S: Sources> {
     refused_topics: RefusedTopics,
     /// Whether the shard has been written to, as far as this owner knows.
     begun: bool,
-    /// The first offset of the shard when its streams were last pulled. If it grows, records were deleted.
-    start: Option<i64>,
 }
 
 /// Reasons why an owner ended.
@@ -83,7 +81,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
     pub fn new(shard: ShardId, context: OwnerContext<L>, sources: S, lease: ShardLease, report: OwnerReport) -> Self {
         let (losing, refused_topics) = (Losing::default(), RefusedTopics::default());
         let begun = context.settings.begun;
-        Self { shard, context, sources, lease, report, losing, refused_topics, begun, start: None }
+        Self { shard, context, sources, lease, report, losing, refused_topics, begun }
     }
 
     /// Runs until the shard is released. Blocks, on the shard's own thread.
@@ -226,9 +224,23 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                 "no stream of the shard is pulled"
             );
         }
-        let Recovered { positions, sequences, unreadable, lease_epoch, .. } = recovered;
+        let Recovered { positions, sequences, unreadable, lease_epoch, lost_by, .. } = recovered;
         let positions = SharedPositions::new(positions);
-        self.sources.start(StartContext { positions: positions.clone(), unreadable, refused, lease_epoch }, sender);
+        let reason = format!(
+            "records of shard {} of topic {} were deleted, and positions of streams with them. The connector's streams without a \
+             position are not pulled, because they would be published again: stop the connector, and set or reset the offsets of \
+             all its streams",
+            self.shard,
+            self.context.log.offsets_topic()
+        );
+        let start = StartContext {
+            positions: positions.clone(),
+            unreadable,
+            refused,
+            lost: LostPositions { connectors: lost_by, reason },
+            lease_epoch,
+        };
+        self.sources.start(start, sender);
         Tenure { producer, queue, positions, sequences, first_records, held_over: None }
     }
 
@@ -244,14 +256,13 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
             None => {}
         }
         let (shard, topic) = (self.shard, || self.context.log.offsets_topic().to_owned());
-        if let Some(start) = recovered.emptied_since(self.start) {
+        if let Some(start) = recovered.emptied {
             return Some(ShardRefusal::RecordsDeleted { shard, topic: topic(), start });
         }
         if self.begun && !recovered.has_contract {
             return Some(ShardRefusal::Recreated { shard, topic: topic() });
         }
         self.begun |= recovered.has_contract;
-        self.start = Some(recovered.start);
         None
     }
 

@@ -12,11 +12,11 @@ use super::acquire::acquire;
 use super::context::{OwnerContext, OwnerSettings};
 use super::fake::{Did, FakeLog, FakeProducer};
 use super::gate::ConfigOffset;
-use super::moving::ShardsOfTopic;
+use super::moving::{Settled, ShardsOfTopic};
 use super::owner::{Ended, Owner};
-use super::recover::CONFIG_OFFSET_KEY;
+use super::recover::{CONFIG_OFFSET_KEY, Recovered};
 use super::transaction::TransactionLimits;
-use super::{ShardLease, ShardRefusal, Sources, StartContext};
+use super::{LostPositions, ShardLease, ShardRefusal, Sources, StartContext};
 use crate::model::contract::{CONTRACT_KEY, Contract};
 use crate::model::log::{LogError, LogErrorKind, OffsetReader, ShardLog, TransactionalProducer, write_transaction};
 use crate::model::sequence::SequencePrefix;
@@ -74,6 +74,7 @@ pub(super) fn publication(number: u64) -> Publication {
 #[derive(Clone, Default)]
 pub(super) struct Numbers {
     pub(super) started: Arc<Mutex<Vec<u64>>>,
+    lost: Arc<Mutex<LostPositions>>,
     /// Why nothing may be pulled; one entry per start.
     pub(super) refused: Arc<Mutex<Vec<Option<ShardRefusal>>>>,
     failed: Arc<Mutex<Vec<String>>>,
@@ -93,6 +94,7 @@ impl Sources for Numbers {
             start.positions.get(&key()).map_or(0, |offset| offset.fragment_number.as_str().parse().unwrap());
         self.started.lock().unwrap().push(after);
         self.refused.lock().unwrap().push(start.refused.clone());
+        *self.lost.lock().unwrap() = start.lost.clone();
         if start.refused.is_some() {
             *self.idle.lock().unwrap() = Some(queue);
             return;
@@ -429,11 +431,23 @@ fn a_shard_whose_records_were_deleted_while_it_was_owned_is_refused_until_offset
             stall_timeout: Duration::from_secs(5),
         };
         let stopped = ConfigOffset { topic: "configs".to_owned(), position: 7 };
+        let others = BTreeSet::from(["c", "d"].map(str::to_owned));
+        let settled = Settled { connector: "c", others: &others };
         let stopped = || Ok::<_, ()>(stopped.clone());
-        topic.alter(SHARD, stopped, |_| vec![(key().to_bytes(), Some(position.clone()))]).unwrap().unwrap();
+        let set = |_: &Recovered| vec![(key().to_bytes(), Some(position.clone()))];
+        topic.alter(SHARD, stopped, Some(&settled), set).unwrap().unwrap();
         run.lease.reacquire();
         run.wait("the last ones again", |run| run.log.published().len() >= FRAGMENTS as usize + 3);
         assert_eq!(run.sources.started.lock().unwrap().last(), Some(&(FRAGMENTS - 3)));
+        // Streams of the other connector may have had a position; those that have one are pulled.
+        let lost = run.sources.lost.lock().unwrap().clone();
+        let start = StartContext { lost, ..StartContext::default() };
+        let of = |connector: &str| OffsetKey { connector: connector.to_owned(), stream: "s".to_owned() };
+        let refusal = |start: &StartContext, connector| start.refusal(&of(connector)).unwrap_or_default();
+        assert!(refusal(&start, "d").contains("set or reset the offsets"), "{}", refusal(&start, "d"));
+        assert_eq!((refusal(&start, "c"), refusal(&start, "new")), (String::new(), String::new()));
+        start.positions.adopt(&of("d"), publication(1).offset.unwrap());
+        assert_eq!(refusal(&start, "d"), "");
         run.release();
         let expected: Vec<String> =
             (1..=FRAGMENTS).chain(FRAGMENTS - 2..=FRAGMENTS).map(|number| number.to_string()).collect();

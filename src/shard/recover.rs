@@ -1,6 +1,6 @@
 //! The recovery read, which finds the position of each stream of a shard.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use super::gate::ConfigOffset;
@@ -31,6 +31,10 @@ pub const EPOCH_BASE_KEY: &[u8] = br#"["kvs-connect-lease-epoch-base"]"#;
 /// there. What was deleted before it is settled; a shard that begins later has lost records since.
 pub const BEGINS_AT_KEY: &[u8] = br#"["kvs-connect-begins-at"]"#;
 
+/// The reserved key for the connectors whose offsets were not set or reset since records of the shard were deleted, as a
+/// list: their streams without a position may have had one.
+pub const LOST_BY_KEY: &[u8] = br#"["kvs-connect-lost-by"]"#;
+
 /// The interval at which to check whether a seek has taken effect.
 const SEEK_LOOK_EVERY: Duration = Duration::from_micros(200);
 
@@ -58,13 +62,13 @@ pub struct Recovered {
     /// The end of the partition when it was read, plus `epoch_base`. It grows from one acquisition to the next, and so
     /// orders them.
     pub lease_epoch: i64,
-    /// The first offset of the partition. Compaction does not move it: where it is not zero, records were deleted.
-    pub start: i64,
     /// The first offset when offsets were last set or reset after a deletion ([`BEGINS_AT_KEY`]).
     pub begins_at: Option<i64>,
-    /// The first offset of a partition whose records were deleted, and the contract with them, if nobody has set or reset
-    /// offsets since. Streams without a position may have had one.
+    /// The first offset of a partition whose records were deleted, if nobody has set or reset offsets since. Streams without
+    /// a position may have had one.
     pub emptied: Option<i64>,
+    /// The connectors for which nobody has ([`LOST_BY_KEY`]), although somebody has for another one.
+    pub lost_by: BTreeSet<String>,
 }
 
 impl Recovered {
@@ -101,12 +105,25 @@ impl Recovered {
         self.contract_records(contract).into()
     }
 
-    /// Returns the records that are written with offsets that somebody sets or resets: those of the first transaction if
-    /// they are missing, even because they were deleted, and where the shard begins now.
-    pub fn settling_records(&self, contract: &Contract) -> Vec<(Vec<u8>, Vec<u8>)> {
+    /// Returns the records that are written when the offsets of a connector's streams are set or reset: those of the first
+    /// transaction if they are missing, even because they were deleted, where the shard begins now, and which of the `others`
+    /// have lost offsets with what was deleted.
+    pub fn settling_records(
+        &self,
+        contract: &Contract,
+        connector: &str,
+        others: &BTreeSet<String>,
+    ) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut records = if self.has_contract { Vec::new() } else { self.contract_records(contract).to_vec() };
-        if self.start > self.begins_at.unwrap_or(0) {
-            records.push((BEGINS_AT_KEY.to_vec(), self.start.to_string().into_bytes()));
+        let mut lost_by = self.lost_by.clone();
+        if let Some(start) = self.emptied {
+            records.push((BEGINS_AT_KEY.to_vec(), start.to_string().into_bytes()));
+            lost_by.extend(others.iter().cloned());
+        }
+        lost_by.remove(connector);
+        if lost_by != self.lost_by {
+            // A list of strings always serialises.
+            records.push((LOST_BY_KEY.to_vec(), serde_json::to_vec(&lost_by).unwrap_or_default()));
         }
         records
     }
@@ -114,13 +131,6 @@ impl Recovered {
     fn contract_records(&self, contract: &Contract) -> [(Vec<u8>, Vec<u8>); 2] {
         let scheme = self.id_scheme();
         [(ID_SCHEME_KEY.to_vec(), scheme.to_bytes()), (CONTRACT_KEY.to_vec(), contract.to_bytes())]
-    }
-
-    /// Returns the first offset of the partition if records were deleted since it began at `known`, and nobody has set or
-    /// reset offsets afterwards. The contract may have been written later than offsets that are gone.
-    pub fn emptied_since(&self, known: Option<i64>) -> Option<i64> {
-        let was = self.begins_at.max(known);
-        self.emptied.or_else(|| Some(self.start).filter(|&start| was.is_some_and(|was| start > was)))
     }
 }
 
@@ -200,17 +210,12 @@ pub(super) fn recover_as(
     fault_point_in("recovery");
     let mut recovered = Recovered::default();
     let mut unreadable_sequences = HashMap::new();
-    // A contract of an earlier version counts, too.
-    let mut any_contract = false;
     let bounds = read_to_end(reader, shard, stall_timeout, held, |key, value| match sequence::key_from_bytes(key) {
         Some(key) => {
             apply_sequence(&mut recovered.sequences, &mut unreadable_sequences, key, value);
             Ok(())
         }
         None => {
-            if key == CONTRACT_KEY {
-                any_contract = value.is_some();
-            }
             apply(&mut recovered, contract, key, value)?;
             // The form is written before the contract, so it is known once the contract has been read.
             match scheme {
@@ -222,9 +227,7 @@ pub(super) fn recover_as(
         }
     })?;
     recovered.lease_epoch = recovered.epoch_base.saturating_add(bounds.end);
-    recovered.start = bounds.start;
-    let is_settled = any_contract && recovered.begins_at.is_none_or(|begins_at| bounds.start <= begins_at);
-    recovered.emptied = (bounds.start > 0 && !is_settled).then_some(bounds.start);
+    recovered.emptied = Some(bounds.start).filter(|&start| start > recovered.begins_at.unwrap_or(0));
     // A shard without a contract is started under this version's id, even if it was another group's before.
     if let Some(scheme) = scheme
         && recovered.id_scheme() != scheme
@@ -354,6 +357,15 @@ fn apply(recovered: &mut Recovered, contract: &Contract, key: &[u8], value: Opti
     if key == BEGINS_AT_KEY {
         // If it cannot be read, the shard counts as one that has lost records, until offsets are set or reset.
         recovered.begins_at = value.map(|value| serde_json::from_slice(value).unwrap_or(0));
+        return Ok(());
+    }
+    if key == LOST_BY_KEY {
+        match value.map(serde_json::from_slice) {
+            None => recovered.lost_by.clear(),
+            Some(Ok(lost_by)) => recovered.lost_by = lost_by,
+            // Then nobody has settled anything.
+            Some(Err(_)) => recovered.begins_at = None,
+        }
         return Ok(());
     }
     let Some(offset_key) = OffsetKey::from_bytes(key) else {

@@ -55,6 +55,29 @@ pub struct StartContext {
     pub unreadable: HashMap<OffsetKey, UnreadableRecord>,
     /// Why none of the streams can be pulled.
     pub refused: Option<ShardRefusal>,
+    /// Connectors that may have lost positions.
+    pub lost: LostPositions,
     /// Orders the acquisitions of a shard: it grows with each one.
     pub lease_epoch: i64,
+}
+
+/// Connectors that may have lost positions with records of the shard that were deleted.
+#[derive(Debug, Clone, Default)]
+pub struct LostPositions {
+    /// The connectors.
+    pub connectors: BTreeSet<String>,
+    /// Why their streams without a position cannot be pulled.
+    pub reason: String,
+}
+
+impl StartContext {
+    /// Returns why a stream cannot be pulled, if it cannot.
+    pub fn refusal(&self, key: &OffsetKey) -> Option<String> {
+        let unreadable = || self.unreadable.get(key).map(ToString::to_string);
+        let lost = || {
+            let is_lost = self.lost.connectors.contains(&key.connector) && self.positions.get(key).is_none();
+            is_lost.then(|| self.lost.reason.clone())
+        };
+        self.refused.as_ref().map(ToString::to_string).or_else(unreadable).or_else(lost)
+    }
 }

@@ -157,7 +157,7 @@ fn partitions_that_are_added_to_a_storage_topic_are_no_shards_and_nothing_stops(
 fn records_that_are_deleted_from_a_shard_that_is_held_are_missed_at_once_and_nothing_is_published_again() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("cut", 3));
     let file = stage.recording(20, 2, 300);
-    let streams = ["a", "b", "c", "d", "other"];
+    let streams = ["a", "b", "c", "d", "other", "e", "f", "g", "h"];
     for stream in streams {
         stage.add(stream, &file, 60, Pace::FragmentsPerSecond(4.0));
     }
@@ -171,6 +171,7 @@ fn records_that_are_deleted_from_a_shard_that_is_held_are_missed_at_once_and_not
     let (workers, own) = (format!("{}-offsets", stage.group()), format!("{}-own", stage.group()));
     assert_eq!(put(&worker, "own", &with_own(&stage, &streams[..4], &own)).0, 201);
     assert_eq!(put(&worker, "common", &config(&stage, &["other"])).0, 201);
+    assert_eq!(put(&worker, "also", &with_own(&stage, &streams[5..], &own)).0, 201);
     go_on(&stage, kafka, &streams);
     let shard_of = |own: Option<&str>, stream: &str| {
         let row = listed(&stage, kafka, own).into_iter().find(|row| row["stream"] == stream).unwrap();
@@ -180,7 +181,9 @@ fn records_that_are_deleted_from_a_shard_that_is_held_are_missed_at_once_and_not
     // The streams of other shards go on.
     let (lost, kept): (Vec<&str>, Vec<&str>) =
         streams[..4].iter().copied().partition(|stream| shard_of(Some(&own), stream) == cut);
-    assert!(!kept.is_empty(), "all streams are in one shard");
+    let also_lost: Vec<&str> =
+        streams[5..].iter().copied().filter(|stream| shard_of(Some(&own), stream) == cut).collect();
+    assert!(!kept.is_empty() && !also_lost.is_empty(), "{lost:?} {kept:?} {also_lost:?}");
     policy_looked_at(&worker);
     delete_records(kafka, &own, cut);
     delete_records(kafka, &workers, shard_of(None, "other"));
@@ -202,6 +205,7 @@ fn records_that_are_deleted_from_a_shard_that_is_held_are_missed_at_once_and_not
     go_on(&stage, kafka, &kept);
     let after: Vec<usize> = lost.iter().map(|stream| published(&stage, kafka, stream)).collect();
     assert_eq!(after, before);
+    let also_before: Vec<usize> = also_lost.iter().map(|stream| published(&stage, kafka, stream)).collect();
     // Moved, the offsets that are gone would be taken for none.
     stop(&worker, "own");
     stop(&worker, "common");
@@ -210,7 +214,11 @@ fn records_that_are_deleted_from_a_shard_that_is_held_are_missed_at_once_and_not
         let (code, refused) = worker.rest("PATCH", &format!("/connectors/{name}/config"), Some(&patch));
         assert!(code == 400 && refused["message"].to_string().contains("records were deleted"), "{code} {refused}");
     }
-    // What is set is what counts; what is reset starts over.
+    // What is set is what counts, of all that may be lost; what is reset starts over.
+    if lost.len() > 1 {
+        let (code, refused) = set_to_published(&stage, kafka, &worker, "own", &lost[1..]);
+        assert!(code == 400 && refused["message"].to_string().contains("are missing"), "{code} {refused}");
+    }
     assert_eq!(set_to_published(&stage, kafka, &worker, "own", &lost).0, 200);
     assert_eq!(worker.rest("DELETE", "/connectors/common/offsets", None).0, 200);
     let replayed = stage.seen(kafka)["other"].len();
@@ -221,8 +229,18 @@ fn records_that_are_deleted_from_a_shard_that_is_held_are_missed_at_once_and_not
         let seen = &stage.seen(kafka)["other"];
         seen.len() > replayed && seen[replayed].0 <= seen[0].0
     });
+    // Another connector's offsets in that shard are still lost.
+    let also_after: Vec<usize> = also_lost.iter().map(|stream| published(&stage, kafka, stream)).collect();
+    assert_eq!(also_after, also_before);
+    assert!(said_of(&worker, "also").contains("set or reset the offsets"), "{}", said_of(&worker, "also"));
+    stop(&worker, "also");
+    let (code, refused) = worker.rest("PATCH", "/connectors/also/config", Some(&json!({ KEY: null })));
+    assert!(code == 400 && refused["message"].to_string().contains("records were deleted"), "{code} {refused}");
+    assert_eq!(set_to_published(&stage, kafka, &worker, "also", &also_lost).0, 200);
+    resume(&worker, "also");
+    go_on(&stage, kafka, &streams[5..]);
     let seen = stage.seen(kafka);
-    for stream in &streams[..4] {
+    for stream in streams.iter().filter(|stream| **stream != "other") {
         let numbers: Vec<&String> = seen[*stream].iter().map(|(number, _)| number).collect();
         assert!(numbers.is_sorted_by(|one, next| one < next), "stream {stream}: published twice or out of order");
     }

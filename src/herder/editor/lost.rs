@@ -35,24 +35,28 @@ impl Lost {
     }
 }
 
-/// Refuses to set the offsets of only some streams of a connector that has lost all of them: the others would begin where new
-/// streams do, although they have published.
+/// Refuses to set the offsets of only some of the streams that may have lost them (`streams`): the others would begin where
+/// new streams do, although they have published.
 ///
 /// # Errors
 /// When offsets of streams are missing.
 pub(in crate::herder) fn expect_all<T>(
     name: &str,
     topic: &str,
-    entry: &ConnectorEntry,
+    lost: &Lost,
+    streams: impl Iterator<Item = String>,
     offsets: &BTreeMap<String, T>,
 ) -> Result<(), OperationError> {
-    let missing: Vec<String> =
-        current_streams(entry).into_iter().filter(|stream| !offsets.contains_key(stream)).collect();
+    let missing: Vec<String> = streams.filter(|stream| !offsets.contains_key(stream)).collect();
     let Some(example) = missing.first() else { return Ok(()) };
+    let what = match lost {
+        Lost::Topic | Lost::Connector => format!("topic {topic} (offsets.storage.topic) was deleted and recreated"),
+        Lost::Cut(_) => format!("records of topic {topic} were deleted"),
+    };
     Err(Refusal::Invalid(format!(
-        "offsets: topic {topic} (offsets.storage.topic) was deleted and recreated, and the positions of all streams of connector \
-         {name:?} are lost: set or reset them in one request; {} are missing, stream {example:?} for example. Or reset all of \
-         them first (DELETE /connectors/{name}/offsets), and then set some",
+        "offsets: {what}, and positions of streams of connector {name:?} are lost: set or reset them in one request; {} are \
+         missing, stream {example:?} for example. Or reset all of them first (DELETE /connectors/{name}/offsets), and then \
+         set some",
         missing.len()
     ))
     .into())

@@ -13,7 +13,7 @@ use crate::model::sequence;
 use crate::model::{Contract, OffsetKey, ShardCount, ShardId, ShardLog, StoredOffset};
 use crate::shard::beginning::beginning;
 use crate::shard::by_arn::find;
-use crate::shard::moving::ShardsOfTopic;
+use crate::shard::moving::{Settled, ShardsOfTopic};
 use crate::shard::recover::{RecoverError, Recovered, recover};
 use crate::shard::{ConfigOffset, UnreadableRecord};
 
@@ -67,7 +67,7 @@ impl EditedShards {
     }
 
     /// Returns what the shards have lost. `is_marked`: the config log says that the connector has lost its offsets.
-    pub(super) fn lost(&self, is_marked: bool) -> Result<Lost, Failure> {
+    pub(super) fn lost(&self, connector: &str, is_marked: bool) -> Result<Lost, Failure> {
         // The worker's topic may be as new as its group, and workers do not start with one that was recreated.
         let mut is_unbegun = false;
         let mut cut = BTreeSet::new();
@@ -76,7 +76,12 @@ impl EditedShards {
                 self.log.with_reader(|reader| beginning(reader, shard)).map_err(|error| (shard, error.into()))?;
             is_unbegun |= self.topic.is_some() && !found.is_begun();
             if found.bounds.start > 0 {
-                cut.insert(shard);
+                let read =
+                    self.log.with_reader(|reader| recover(reader, shard, &self.contract, STALL_TIMEOUT, &|| true));
+                let recovered = read.map_err(|error| (shard, error))?;
+                if recovered.emptied.is_some() || recovered.lost_by.contains(connector) {
+                    cut.insert(shard);
+                }
             }
         }
         Ok(match (is_unbegun, is_marked) {
@@ -90,7 +95,7 @@ impl EditedShards {
     /// added to `done`. If all offsets are altered, every shard is begun that is not.
     pub(super) fn alter<E>(
         &self,
-        connector: &str,
+        settled: &Settled<'_>,
         offsets: Alterations,
         extent: Extent,
         stopped: impl Fn() -> Result<ConfigOffset, E>,
@@ -104,17 +109,21 @@ impl EditedShards {
         let found = find(&*self.log, &self.contract, self.count, STALL_TIMEOUT);
         let mut found = found.map_err(|error| (ShardId(0), error))?;
         for (stream, offset) in offsets {
-            let key = OffsetKey::of_stream(connector, &stream);
+            let key = OffsetKey::of_stream(settled.connector, &stream);
             for (key, shard, _) in found.remove(&key).into_iter().flatten() {
                 by_arn.entry(shard).or_default().push((key, None));
             }
             of_shards.entry(self.count.shard_of(&key.to_bytes())).or_default().push((key, offset));
         }
-        for (shard, offsets) in of_shards.into_iter().chain(by_arn) {
+        let of_shards = of_shards.into_iter().map(|(shard, offsets)| (shard, Some(settled), offsets));
+        // The connector may have other streams in these.
+        let by_arn = by_arn.into_iter().map(|(shard, offsets)| (shard, None, offsets));
+        for (shard, settled, offsets) in of_shards.chain(by_arn) {
             let records = |recovered: &Recovered| {
                 offsets.iter().flat_map(|(key, offset)| altered(recovered, key, offset.clone())).collect()
             };
-            if let Err(error) = self.movable().alter(shard, &stopped, records).map_err(|error| (shard, error))? {
+            let altered = self.movable().alter(shard, &stopped, settled, records);
+            if let Err(error) = altered.map_err(|error| (shard, error))? {
                 return Ok(Err(error));
             }
             done.push(shard);
