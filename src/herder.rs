@@ -105,6 +105,7 @@ impl Herder {
     /// Returns this worker's metrics in Prometheus's text format.
     pub fn render_metrics(&self) -> String {
         telemetry::process(logging::lines_dropped(), open_files::probe().is_some());
+        telemetry::health(self.health() == Health::Healthy, self.failed_connectors().len());
         self.metrics.render()
     }
 

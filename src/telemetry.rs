@@ -12,10 +12,10 @@ use metrics_util::MetricKindMask;
 
 use definitions::{
     AT_RATE_LIMIT, BACKFILL, BUDGET_USED, BYTES, CALL_ATTEMPTS, CALL_DURATION, CALLS, CAUGHT_UP, COMMIT_LATENCY,
-    DATA_PARTITIONS_OFFLINE, DUPLICATES, FAILURES, FRAGMENTS, INCOMPLETE, LOG_LINES_DROPPED, MILLIS_BEHIND_NOW,
-    NOTIFICATIONS_DROPPED, OUT_OF_FILES, PANICS, PASSED_OVER, POSITIONS_LOST, REST_CONNECTIONS_CLOSED, SESSIONS,
-    SHARD_ACQUIRE_DURATION, SHARDS_FENCED, SHARDS_LOST, SHARDS_REACQUIRED, STREAMS_FAILED, TIMESTAMPS_REPLACED,
-    TRANSACTION,
+    CONNECTORS_FAILED, DATA_PARTITIONS_OFFLINE, DUPLICATES, FAILURES, FRAGMENTS, HEALTHY, INCOMPLETE,
+    LOG_LINES_DROPPED, MILLIS_BEHIND_NOW, NOTIFICATIONS_DROPPED, OUT_OF_FILES, PANICS, PASSED_OVER, POSITIONS_LOST,
+    REST_CONNECTIONS_CLOSED, SESSIONS, SHARD_ACQUIRE_DURATION, SHARDS_FENCED, SHARDS_LOST, SHARDS_REACQUIRED,
+    STREAMS_FAILED, TIMESTAMPS_REPLACED, TRANSACTION,
 };
 pub use definitions::{Definition, Kind, METRICS};
 use series::{KeepingRecorder, Series};
@@ -87,6 +87,11 @@ fn recorder() -> Result<(KeepingRecorder<PrometheusRecorder>, Metrics), MetricsE
 
 fn labels(key: &OffsetKey) -> [(&'static str, String); 2] {
     [("connector", key.connector.clone()), ("stream", key.stream.clone())]
+}
+
+/// Lists a stream's counter of fragments from its start, so that one that publishes nothing can be told from none.
+pub(crate) fn stream_started(key: &OffsetKey) {
+    counter!(FRAGMENTS, &labels(key)).increment(0);
 }
 
 pub(crate) fn committed(fragments: &[Committed]) {
@@ -213,6 +218,12 @@ pub(crate) fn panicked(part: &'static str) {
 pub(crate) fn process(log_lines_dropped: u64, out_of_files: bool) {
     counter!(LOG_LINES_DROPPED).absolute(log_lines_dropped);
     gauge!(OUT_OF_FILES).set(f64::from(u8::from(out_of_files)));
+}
+
+/// Records whether the worker is healthy, and how many connectors of its group have failed, before the metrics are rendered.
+pub(crate) fn health(is_healthy: bool, connectors_failed: usize) {
+    gauge!(HEALTHY).set(f64::from(u8::from(is_healthy)));
+    gauge!(CONNECTORS_FAILED).set(connectors_failed as f64);
 }
 
 pub(crate) fn budget_used(bytes: usize) {

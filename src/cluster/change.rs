@@ -36,11 +36,18 @@ pub enum Refusal {
     NotStopped(String),
     /// Its offsets cannot be moved to another topic now.
     #[error(
-        "Connectors must be in the STOPPED state before their offsets.storage.topic can be changed, for their offsets are \
-         moved to the other topic. This can be done for the specified connector by issuing a 'PUT' request to the \
-         '/connectors/{0}/stop' endpoint"
+        "the offsets of connector {name} are in {}, and its settings name another offsets.storage.topic. To leave them there, \
+         {} (in the connector's file, too, if workers are started with one). To move them, stop the connector first: \
+         Connectors must be in the STOPPED state before their offsets.storage.topic can be changed. This can be done for \
+         the specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint",
+        named(from.as_deref()), naming(from.as_deref())
     )]
-    NotStoppedToMove(String),
+    NotStoppedToMove {
+        /// The connector.
+        name: String,
+        /// The offsets topic they are in; `None`: the worker's.
+        from: Option<String>,
+    },
     /// Its offsets are in another topic than its settings name: they have to be moved first ([`begin_move`]).
     #[error(
         "the offsets of connector {name} are in {} and not in {}, and were not moved, for the connector was changed \
@@ -70,6 +77,14 @@ pub enum Refusal {
 
 fn named(topic: Option<&str>) -> String {
     topic.map_or_else(|| "the worker's offset.storage.topic".to_owned(), |topic| format!("topic {topic}"))
+}
+
+/// Returns how settings name an offsets topic.
+fn naming(topic: Option<&str>) -> String {
+    topic.map_or_else(
+        || "leave offsets.storage.topic out".to_owned(),
+        |topic| format!("set offsets.storage.topic={topic}"),
+    )
 }
 
 /// Records to write, and the result to return once they are written.
@@ -244,8 +259,10 @@ fn end_move(view: &ConfigView, name: &str) -> Option<KeyValue> {
 
 /// Refuses a connector that runs, or may run again without a change of its own.
 fn may_move(view: &ConfigView, name: &str) -> Result<(), Refusal> {
-    let runs = view.contains(name) && view.target(name) != TargetState::Stopped;
-    if runs { Err(Refusal::NotStoppedToMove(name.to_owned())) } else { Ok(()) }
+    if !view.contains(name) || view.target(name) == TargetState::Stopped {
+        return Ok(());
+    }
+    Err(Refusal::NotStoppedToMove { name: name.to_owned(), from: offsets_home(view, name)?.topic })
 }
 
 /// Marks that the offsets of a connector are about to be moved out of a topic (`None`: the worker's). From where this stands

@@ -161,7 +161,12 @@ fn offsets_are_moved_before_settings_name_another_topic_and_only_while_nobody_pu
         put(&view, "c", settings("a"), &in_topic(None, None)).map(|_| ()),
         begin_move(&view, "c", Some("mine"), "3").map(|_| ()),
     ] {
-        assert_eq!(refused.unwrap_err(), Refusal::NotStoppedToMove("c".to_owned()));
+        let refused = refused.unwrap_err();
+        let from = Some("mine".to_owned());
+        assert_eq!(refused, Refusal::NotStoppedToMove { name: "c".to_owned(), from });
+        // Both ways out are named.
+        let text = refused.to_string();
+        assert!(text.contains("set offsets.storage.topic=mine") && text.contains("/connectors/c/stop"), "{text}");
     }
     // That the topic stays needs nothing.
     assert!(put(&view, "c", settings("b"), &in_topic(Some("mine"), None)).is_ok());

@@ -17,6 +17,7 @@ use super::{EarlierPositionError, StreamPlan, backfill, task};
 use crate::model::{Committed, OffsetKey, Publication};
 use crate::shard::{ConfigGate, ConfigOffset, SharedPositions, Sources, StartContext};
 use crate::supervision::{Part, catch_async};
+use crate::telemetry;
 
 /// The delay before an earlier position is looked up again.
 const EARLIER_RETRY: Duration = Duration::from_secs(2);
@@ -127,6 +128,7 @@ impl LiveStreams {
 
     fn spawn(&self, running: &mut Running, plan: &Arc<StreamPlan>) {
         self.states.begin(&plan.key, running.start.lease_epoch);
+        telemetry::stream_started(&plan.key);
         if let Some(reason) = running.start.refusal(&plan.key) {
             self.states.fail(&plan.key, reason, Restart::ByHand);
         }

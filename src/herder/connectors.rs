@@ -98,7 +98,7 @@ impl Herder {
                     // The secret that the mask stands for may not have been read here yet.
                     Err(_) if has_mask => Ok(None),
                     // This worker may not have read yet that the connector is stopped, or where its offsets are.
-                    Err(Refusal::OffsetsElsewhere { .. } | Refusal::NotStoppedToMove(_)) => Ok(None),
+                    Err(Refusal::OffsetsElsewhere { .. } | Refusal::NotStoppedToMove { .. }) => Ok(None),
                     Err(refusal) => Err(refusal),
                 }
             };

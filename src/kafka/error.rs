@@ -34,7 +34,8 @@ pub(super) fn timed_out(doing: &'static str, text: String) -> LogError {
     LogError { kind: LogErrorKind::Timeout, doing, text }
 }
 
-fn kind_of(code: RDKafkaErrorCode) -> LogErrorKind {
+/// Returns what an error code means for a shard.
+pub(super) fn kind_of(code: RDKafkaErrorCode) -> LogErrorKind {
     match code {
         RDKafkaErrorCode::Fenced | RDKafkaErrorCode::InvalidProducerEpoch | RDKafkaErrorCode::ProducerFenced => {
             LogErrorKind::Fenced

@@ -15,7 +15,7 @@ use rdkafka::util::Timeout;
 use rdkafka::{ClientContext, Message};
 
 use super::context;
-use super::error::{needing, timed_out, to_log_error};
+use super::error::{kind_of, needing, timed_out, to_log_error};
 use super::settings::KafkaSettings;
 use crate::model::{IdScheme, LogError, LogErrorKind, Record, ShardId, TransactionalProducer};
 use crate::supervision::{Part, catch, fault_point};
@@ -218,6 +218,15 @@ impl ShardProducer {
         let grant = format!("Write and Describe on transactional id {}, or on those with the group's prefix", self.id);
         needing(to_log_error(doing, error), &grant)
     }
+
+    /// Returns an error with what it means, if only the client knows that: of records that were purged with their transaction
+    /// it reports the reason as text, and the code as its own fatal error.
+    fn explained(&self, error: LogError) -> LogError {
+        match self.producer.client().fatal_error() {
+            Some((code, _)) if error.kind == LogErrorKind::Other => LogError { kind: kind_of(code), ..error },
+            _ => error,
+        }
+    }
 }
 
 impl TransactionalProducer for ShardProducer {
@@ -293,7 +302,7 @@ impl TransactionalProducer for ShardProducer {
                         let limit_bytes = Some(self.message_max_bytes);
                         log_error.kind = LogErrorKind::RecordTooLarge { index, size_bytes, limit_bytes };
                     }
-                    return Err(log_error);
+                    return Err(self.explained(log_error));
                 }
             }
         }
@@ -301,7 +310,8 @@ impl TransactionalProducer for ShardProducer {
 
     fn drain(&mut self) -> Result<(), LogError> {
         let deadline = Instant::now() + self.delivery_timeout;
-        let mut drained = self.deliveries.wait(deadline, |state| state.outstanding == 0)?;
+        let drained = self.deliveries.wait(deadline, |state| state.outstanding == 0);
+        let mut drained = drained.map_err(|error| self.explained(error))?;
         // The last report is handled microseconds before librdkafka releases its event. Committing in between costs the
         // hundred milliseconds that draining is to save.
         while drained && self.producer.in_flight_count() > 0 {

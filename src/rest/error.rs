@@ -60,7 +60,7 @@ impl From<Refusal> for ApiError {
             Refusal::AlreadyExists(_) | Refusal::OffsetsElsewhere { .. } => StatusCode::CONFLICT,
             Refusal::Invalid(_)
             | Refusal::NotStopped(_)
-            | Refusal::NotStoppedToMove(_)
+            | Refusal::NotStoppedToMove { .. }
             | Refusal::OffsetsLost { .. }
             | Refusal::Contract(_) => StatusCode::BAD_REQUEST,
         };

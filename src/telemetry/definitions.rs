@@ -25,6 +25,8 @@ pub(super) const CAUGHT_UP: &str = "kvs_connect_stream_caught_up";
 pub(super) const AT_RATE_LIMIT: &str = "kvs_connect_stream_at_rate_limit_total";
 pub(super) const BACKFILL: &str = "kvs_connect_backfill_progress_ratio";
 pub(super) const STREAMS_FAILED: &str = "kvs_connect_streams_failed";
+pub(super) const HEALTHY: &str = "kvs_connect_worker_healthy";
+pub(super) const CONNECTORS_FAILED: &str = "kvs_connect_connectors_failed";
 pub(super) const DATA_PARTITIONS_OFFLINE: &str = "kvs_connect_data_partitions_offline";
 pub(super) const PANICS: &str = "kvs_connect_panics_total";
 pub(super) const NOTIFICATIONS_DROPPED: &str = "kvs_connect_notifications_dropped_total";
@@ -142,6 +144,8 @@ pub const METRICS: &[Definition] = &[
     ),
     metric(BACKFILL, Kind::Gauge, STREAM, "Progress of a backfill through its range, 0 to 1"),
     metric(STREAMS_FAILED, Kind::Gauge, &[], "Streams that have been given up until a restart"),
+    metric(HEALTHY, Kind::Gauge, &[], "Whether the worker is healthy, as /health says"),
+    metric(CONNECTORS_FAILED, Kind::Gauge, &[], "Connectors of the group that have failed, as this worker has read"),
     metric(DATA_PARTITIONS_OFFLINE, Kind::Gauge, &[], "Partitions of the data topics that have no leader"),
     metric(PANICS, Kind::Counter, &["part"], "Panics that were caught, by the part that panicked"),
     metric(NOTIFICATIONS_DROPPED, Kind::Counter, STREAM, "Notifications that could not be written"),

@@ -45,6 +45,7 @@ fn record_all() {
     telemetry::caught_up(&key, true);
     telemetry::at_rate_limit(&key);
     telemetry::backfill(&key, 1);
+    telemetry::health(true, 1);
     telemetry::data_partitions_offline(1);
     telemetry::panicked("p");
     telemetry::process(1, false);

@@ -241,7 +241,8 @@ fn a_refused_timestamp_costs_the_shard_once_and_the_record_gets_ingest_time() {
 fn a_stream_with_a_too_large_record_continues_when_its_topic_accepts_more() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("too-large"));
     kafka.create_topic(&stage.topic(), 6, &[("max.message.bytes", "70000000")]);
-    stage.add("s", &stage.recording(3, 2, 100_000), 1, Pace::FragmentsPerSecond(0.5));
+    // Still sending when the topic accepts less, and when it accepts more again, however long that takes.
+    stage.add_live("s", &stage.recording(3, 2, 100_000), 1.0);
     stage.add("small", &stage.recording(30, 2, 500), 1, Pace::FragmentsPerSecond(4.0));
     let connector = stage
         .connector(&["s", "small"])
@@ -255,7 +256,8 @@ fn a_stream_with_a_too_large_record_continues_when_its_topic_accepts_more() {
     assert!(rows(&worker)["s"]["reason"].as_str().unwrap().contains("larger than its topic accepts"));
     wait_for("it to be started again", || worker.log().matches("restarting the failed stream").count() >= 2);
     configure(kafka, &stage.topic(), &[("max.message.bytes", "70000000")]);
-    wait_for("all of the files to arrive", || stage.held("s").len() == 3 && stage.held("small").len() == 30);
-    stage.expect_all(kafka, &["s", "small"]);
     wait_for("the stream to be RUNNING", || state(&worker, "s") == "RUNNING");
+    assert!(stage.simulator.end_playback("s"));
+    wait_for("all of the file to arrive", || stage.held("small").len() == 30);
+    stage.expect_all(kafka, &["s", "small"]);
 }

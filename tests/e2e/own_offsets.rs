@@ -125,6 +125,10 @@ fn a_connectors_offsets_move_to_its_own_topic_and_back_without_loss_or_duplicate
         assert_eq!(code, 201, "{answer}");
     }
     wait_for("its tasks to run again", || task_states(&second, "c") == ["RUNNING", "RUNNING"]);
+    // Shards whose offsets are moved are fenced, and that is what their losses are counted as.
+    let (_, metrics) = second.get("/metrics").unwrap();
+    let lost: Vec<&str> = metrics.lines().filter(|line| line.starts_with("kvs_connect_shards_lost_total{")).collect();
+    assert!(lost.iter().all(|line| !line.contains("\"other\"")), "{lost:?}");
 
     // The topic can be read without a worker, too.
     let list = |topic: &str| {
