@@ -61,6 +61,9 @@ pub enum Refusal {
         /// The one that the settings name.
         to: Option<String>,
     },
+    /// Its offsets are being moved to another topic.
+    #[error("the offsets of connector {0} are being moved to another topic; try again when that is done")]
+    OffsetsMoving(String),
     /// Its offsets were lost with their topic, and nobody has said since where its streams go on.
     #[error(
         "topic {topic} (offsets.storage.topic) was deleted and recreated, and the positions of the streams of connector {name} \
@@ -343,11 +346,24 @@ pub fn stopped(view: &ConfigView, name: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Refuses unless the connector is STOPPED and its offsets are in a topic (`None`: the worker's): they may be altered there at
-/// this config offset.
+/// Begins an alteration of a connector's offsets: a move that has begun before may have read them already, and is not
+/// completed.
+///
+/// # Errors
+/// When the connector is not STOPPED.
+pub fn begin_alteration(view: &ConfigView, name: &str) -> Result<Change<()>, Refusal> {
+    stopped(view, name)?;
+    Ok(Change { records: end_move(view, name).into_iter().collect(), answer: () })
+}
+
+/// Refuses unless the connector is STOPPED and its offsets are in a topic (`None`: the worker's), out of which no move has begun:
+/// they may be altered there at this config offset, and a later move takes them along.
 pub fn may_alter(view: &ConfigView, name: &str, topic: Option<&str>) -> Result<(), Refusal> {
     stopped(view, name)?;
-    still_in(view, name, topic).map(drop)
+    match still_in(view, name, topic)?.moving {
+        None => Ok(()),
+        Some(_) => Err(Refusal::OffsetsMoving(name.to_owned())),
+    }
 }
 
 /// Marks the offsets of all other connectors in a topic as lost, before the topic, which was deleted and recreated, is begun
@@ -357,7 +373,8 @@ pub fn may_alter(view: &ConfigView, name: &str, topic: Option<&str>) -> Result<(
 /// # Errors
 /// When the connector is not STOPPED, or its offsets are elsewhere.
 pub fn begin_again(view: &ConfigView, name: &str, topic: &str) -> Result<Change<()>, Refusal> {
-    may_alter(view, name, Some(topic))?;
+    stopped(view, name)?;
+    still_in(view, name, Some(topic))?;
     let others = view.homes().filter(|(other, home)| *other != name && *home == topic);
     let records = others.map(|(other, _)| {
         let home = OffsetsHome { topic: Some(topic.to_owned()), moving: None, lost: true };
@@ -379,7 +396,7 @@ pub enum Extent {
 /// may have read them before, and is not completed.
 ///
 /// # Errors
-/// When the offsets were moved to another topic meanwhile: what was altered is not in force.
+/// When the offsets were moved to another topic since, with what was altered.
 pub fn altered(view: &ConfigView, name: &str, altered: &AlteredShards, extent: Extent) -> Result<Change<()>, Refusal> {
     let home = still_in(view, name, altered.topic.as_deref())?;
     let now = OffsetsHome { moving: None, lost: home.lost && extent == Extent::Some, ..home.clone() };

@@ -197,7 +197,8 @@ fn whatever_is_done_with_a_connector_ends_a_move_that_has_begun() {
     };
     let altered_shards = moved_to(None, "").to;
     type End<'a> = &'a dyn Fn(&ConfigView) -> Vec<KeyValue>;
-    let ends: [End<'_>; 4] = [
+    let ends: [End<'_>; 5] = [
+        &|view| begin_alteration(view, "c").unwrap().records,
         &|view| set_target(view, "c", TargetState::Started).unwrap().records,
         &|view| delete(view, "c").unwrap().records,
         &|view| put(view, "c", settings("b"), &in_topic(None, None)).unwrap().records,
@@ -211,8 +212,14 @@ fn whatever_is_done_with_a_connector_ends_a_move_that_has_begun() {
         let completed = put(&view, "c", settings("a"), &in_topic(Some("mine"), Some(&moved_to(Some("mine"), "1"))));
         assert!(completed.is_err());
     }
-    // Alterations of offsets that were moved in the meantime are not in force, and say so.
+    // While offsets are moved none is altered: what has read them already would go without.
     let view = stopped();
+    assert_eq!(may_alter(&view, "c", None).unwrap_err(), Refusal::OffsetsMoving("c".to_owned()));
+    let mut begun = stopped();
+    let change = begin_alteration(&begun, "c").unwrap();
+    made(&mut begun, change);
+    assert_eq!(may_alter(&begun, "c", None), Ok(()));
+    // Those that were moved after they had been altered are elsewhere, as altered.
     let elsewhere = AlteredShards { topic: Some("mine".to_owned()), shards: Vec::new() };
     assert!(matches!(altered(&view, "c", &elsewhere, Extent::Some), Err(Refusal::OffsetsElsewhere { .. })));
 }

@@ -19,14 +19,13 @@ use super::changes::Changes;
 use super::error::{OffsetsError, OperationError};
 use super::turns::{self, Turn, Turns};
 use crate::cluster::change::Extent;
-use crate::cluster::{AlteredShards, ChangeError, ConfigLog, ConnectorEntry, OffsetsHome, Refusal, change};
+use crate::cluster::{AlteredShards, ChangeError, ConfigLog, ConfigView, ConnectorEntry, OffsetsHome, Refusal, change};
 use crate::config::WorkerConfig;
 use crate::config::connector::{StreamsConfig, streams_of};
 use crate::kafka::KafkaLog;
 use crate::model::{Contract, OffsetKey};
 use crate::shard::ConfigOffset;
 use crate::shard::moving::Settled;
-use crate::supervision::{self, Part};
 
 pub(super) use lost::{Lost, current_streams, expect_all};
 pub(super) use shards::EditedShards;
@@ -134,8 +133,13 @@ impl OffsetsEditor {
         let Alteration { home, shards, lost, offsets, .. } = alteration;
         let extent = if lost.is_all() { Extent::All } else { Extent::Some };
         if let (Lost::Topic, Some(topic)) = (&lost, home.topic.clone()) {
-            let of = name.to_owned();
-            self.changes.make(move |view| change::begin_again(view, &of, &topic)).await?;
+            let (of, again) = (name.to_owned(), shards.clone());
+            let begin = move |view: &ConfigView| match again.lost(&of, false) {
+                // Another connector's offsets have been set meanwhile, which began the topic again.
+                Ok(Lost::Connector | Lost::Cut(_)) => change::begin_alteration(view, &of),
+                Ok(Lost::Topic) | Err(_) => change::begin_again(view, &of, &topic),
+            };
+            self.changes.make(begin).await?;
         }
         let (name, configs) = (name.to_owned(), Arc::clone(self.changes.log()));
         let altered = turns::within(turn, move || {
@@ -158,7 +162,11 @@ impl OffsetsEditor {
                 true => Ok(((), 0)),
                 false => {
                     let done = AlteredShards { topic: shards.topic, shards: done };
-                    configs.change(|view| change::altered(view, &name, &done, extent))
+                    match configs.change(|view| change::altered(view, &name, &done, extent)) {
+                        // A move that began after the shards were altered took the new offsets along, and is complete.
+                        Err(ChangeError::Refused(Refusal::OffsetsElsewhere { .. })) => Ok(((), 0)),
+                        told => told,
+                    }
                 }
             };
             (altered, told)
@@ -168,15 +176,11 @@ impl OffsetsEditor {
         told.map(|_| ()).map_err(|error| OperationError::from(error).into())
     }
 
-    /// Refuses a connector that is not STOPPED.
-    pub(super) async fn check_stopped(&self, name: &str) -> Result<(), OffsetsError> {
-        let (configs, name) = (Arc::clone(self.changes.log()), name.to_owned());
-        let checked = supervision::blocking(Part::Request, move || {
-            let view = configs.current()?;
-            configs.check_contract(&view)?;
-            Ok::<_, ChangeError>(change::stopped(&view, &name)?)
-        });
-        Ok(checked.await.map_err(OperationError::from)?)
+    /// Refuses a connector that is not STOPPED, and takes the ground from under moves that have begun.
+    pub(super) async fn begin(&self, name: &str) -> Result<(), OffsetsError> {
+        let name = name.to_owned();
+        self.changes.make(move |view| change::begin_alteration(view, &name)).await?;
+        Ok(())
     }
 }
 

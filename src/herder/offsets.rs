@@ -57,7 +57,7 @@ impl Herder {
     async fn alteration(&self, name: &str) -> Result<(Turn, Alteration), OffsetsError> {
         let turn = self.offsets.alterations.turn().await?;
         self.connector(name)?;
-        self.offsets.check_stopped(name).await?;
+        self.offsets.begin(name).await?;
         // This worker has read everything that was in the config log then.
         let (entry, home) = (self.connector(name)?, self.offsets_home(name)?);
         let shards = self.offsets.shards_of(home.topic.as_ref()).await?;

@@ -57,7 +57,9 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal {
             Refusal::NotFound(_) | Refusal::TaskNotFound(..) => StatusCode::NOT_FOUND,
-            Refusal::AlreadyExists(_) | Refusal::OffsetsElsewhere { .. } => StatusCode::CONFLICT,
+            Refusal::AlreadyExists(_) | Refusal::OffsetsElsewhere { .. } | Refusal::OffsetsMoving(_) => {
+                StatusCode::CONFLICT
+            }
             Refusal::Invalid(_)
             | Refusal::NotStopped(_)
             | Refusal::NotStoppedToMove { .. }
