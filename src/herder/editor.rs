@@ -176,7 +176,7 @@ impl OffsetsEditor {
         told.map(|_| ()).map_err(|error| OperationError::from(error).into())
     }
 
-    /// Refuses a connector that is not STOPPED, and takes the ground from under moves that have begun.
+    /// Refuses a connector that is not STOPPED, and ends moves of its offsets that have begun.
     pub(super) async fn begin(&self, name: &str) -> Result<(), OffsetsError> {
         let name = name.to_owned();
         self.changes.make(move |view| change::begin_alteration(view, &name)).await?;
