@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use kvs_client::Fragment;
 
-use super::envelope::{RecordKey, headers};
+use super::envelope::Envelope;
 use super::fields::FragmentFields;
 use super::framing::{EncodeError, SchemaError, SchemaWriter};
 use super::kind::{Origin, Output, OutputKind, OutputSettings, OutputTopic, SettingMismatch};
@@ -19,10 +19,7 @@ use crate::config::ConnectorConfig;
 use crate::config::keys::TOPIC_CREATION_PREFIX;
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{PlanSettings, TopicFacts};
-use crate::model::{
-    KeyFormat, OnRefused, OutputId, Publication, Record, RecordOutput, SequencePrefix, VALUE_HEADROOM_BYTES,
-    ValueFormat,
-};
+use crate::model::{KeyFormat, OnRefused, OutputId, Publication, RecordOutput, VALUE_HEADROOM_BYTES, ValueFormat};
 use crate::telemetry;
 
 /// The maximum size of a record without its payload, in bytes: index of the frames, tracks, tags, key, headers.
@@ -91,10 +88,8 @@ impl OutputKind for Fragments {
 
 /// The output of a connector's fragments.
 pub struct FragmentOutput {
-    topic: OutputTopic,
+    envelope: Envelope,
     timestamps: TimestampPolicy,
-    key: RecordKey,
-    value: Arc<Sequenced>,
 }
 
 impl FragmentOutput {
@@ -106,17 +101,18 @@ impl FragmentOutput {
         static VALUE: SchemaWriter = SchemaWriter::new();
         // JSON cannot contain the payload.
         let value = Sequenced::new(&VALUE, ValueFormat::Avro, VALUE_NAME, VALUE_SCHEMA, Some(PAYLOAD))?;
-        Ok(Self { topic, timestamps, key: RecordKey::new(keys)?, value: Arc::new(value) })
+        let output = RecordOutput { id: Fragments.id(), on_refused: Fragments.on_refused() };
+        Ok(Self { envelope: Envelope::new(output, topic, keys, value)?, timestamps })
     }
 }
 
 impl Output for FragmentOutput {
     fn of_record(&self) -> RecordOutput {
-        RecordOutput { id: Fragments.id(), on_refused: Fragments.on_refused() }
+        self.envelope.output()
     }
 
     fn topic(&self) -> &OutputTopic {
-        &self.topic
+        &self.envelope.topic
     }
 
     fn project(
@@ -135,19 +131,11 @@ impl Output for FragmentOutput {
                 "the record gets its ingest time: with the configured time it would be refused or deleted at once");
         }
         let mut head = Vec::with_capacity(VALUE_HEADROOM_BYTES);
-        self.value.append("the fragment", &mut head, &FragmentFields::of(origin, content_type, fragment))?;
+        self.envelope.value.append("the fragment", &mut head, &FragmentFields::of(origin, content_type, fragment))?;
         write_long(&mut head, i64::try_from(fragment.payload.len()).unwrap_or(i64::MAX));
         let value = std::mem::take(&mut fragment.payload).into_prefixed(&head);
-        publication.records.push(Record {
-            output: Some(self.of_record()),
-            topic: Arc::clone(&self.topic.name),
-            partition,
-            key: self.key.bytes(&number)?,
-            value: Some(value),
-            headers: headers(origin, &number, content_type, self.value.content_type()),
-            timestamp_ms: Some(chosen.millis),
-            sequence: Some(Arc::clone(&self.value) as Arc<dyn SequencePrefix>),
-        });
+        let record = self.envelope.record(origin, partition, (&number, content_type), chosen.millis, value)?;
+        publication.records.push(record);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use kvs_client::Fragment;
 
-use super::envelope::{RecordKey, headers};
+use super::envelope::Envelope;
 use super::fields::FragmentFields;
 use super::fragments::{Fragments, RECORD_OVERHEAD_BYTES};
 use super::framing::{EncodeError, SchemaError, SchemaWriter};
@@ -19,7 +19,7 @@ use super::timestamp::TimestampPolicy;
 use crate::config::ConnectorConfig;
 use crate::kafka::TopicFacts;
 use crate::kafka::topics::TopicPlan;
-use crate::model::{KeyFormat, OnRefused, OutputId, Publication, Record, RecordOutput, SequencePrefix, ValueFormat};
+use crate::model::{KeyFormat, OnRefused, OutputId, Publication, RecordOutput, ValueFormat};
 
 /// JSON needs more room than Avro: a frame of the index takes about 100 bytes instead of 13.
 const JSON_FACTOR: usize = 8;
@@ -63,10 +63,8 @@ impl OutputKind for Metadata {
 
 /// The output of a connector's metadata.
 pub struct MetadataOutput {
-    topic: OutputTopic,
+    envelope: Envelope,
     timestamps: TimestampPolicy,
-    key: RecordKey,
-    value: Arc<Sequenced>,
 }
 
 impl MetadataOutput {
@@ -82,17 +80,18 @@ impl MetadataOutput {
     ) -> Result<Self, SchemaError> {
         static VALUE: SchemaWriter = SchemaWriter::new();
         let value = Sequenced::new(&VALUE, format, METADATA_NAME, METADATA_SCHEMA, None)?;
-        Ok(Self { topic, timestamps, key: RecordKey::new(keys)?, value: Arc::new(value) })
+        let output = RecordOutput { id: Metadata.id(), on_refused: Metadata.on_refused() };
+        Ok(Self { envelope: Envelope::new(output, topic, keys, value)?, timestamps })
     }
 }
 
 impl Output for MetadataOutput {
     fn of_record(&self) -> RecordOutput {
-        RecordOutput { id: Metadata.id(), on_refused: Metadata.on_refused() }
+        self.envelope.output()
     }
 
     fn topic(&self) -> &OutputTopic {
-        &self.topic
+        &self.envelope.topic
     }
 
     fn project(
@@ -105,17 +104,10 @@ impl Output for MetadataOutput {
     ) -> Result<(), EncodeError> {
         let number = fragment.number.as_str();
         let mut value = Vec::new();
-        self.value.append("the metadata", &mut value, &FragmentFields::of(origin, content_type, fragment))?;
-        publication.records.push(Record {
-            output: Some(self.of_record()),
-            topic: Arc::clone(&self.topic.name),
-            partition,
-            key: self.key.bytes(number)?,
-            value: Some(value.into()),
-            headers: headers(origin, number, content_type, self.value.content_type()),
-            timestamp_ms: Some(self.timestamps.time_of(origin, fragment).millis),
-            sequence: Some(Arc::clone(&self.value) as Arc<dyn SequencePrefix>),
-        });
+        self.envelope.value.append("the metadata", &mut value, &FragmentFields::of(origin, content_type, fragment))?;
+        let millis = self.timestamps.time_of(origin, fragment).millis;
+        let record = self.envelope.record(origin, partition, (number, content_type), millis, value.into())?;
+        publication.records.push(record);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use kvs_mkv::{ChunkWriter, Event, FrameData, LeadingTags, Splitter, Timestamp, T
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::model::{OffsetKey, RecordTimestamp, VALUE_HEADROOM_BYTES};
+use crate::model::{OffsetKey, Record, RecordTimestamp, VALUE_HEADROOM_BYTES};
 use crate::output::{FragmentOutput, metadata_schema, value_schemas};
 
 const NUMBER: &str = "91343852333181432392682062607743920146159169392";

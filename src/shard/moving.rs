@@ -227,7 +227,7 @@ impl<L: ShardLog> ShardsOfTopic<'_, L> {
             let mut refused = None;
             let recovered = self.write(shard, |recovered| {
                 let emptied =
-                    recovered.emptied.or_else(|| recovered.begins_at.filter(|_| is_lost_by(recovered, connector)));
+                    recovered.emptied.or_else(|| recovered.begins_at.filter(|_| recovered.lost_by.contains(connector)));
                 refused = match emptied {
                     Some(start) if unbegun != Unbegun::StartsOver => Some(self.emptied(shard, start)),
                     None if unbegun.is_lost(recovered) => Some(MoveError::Lost { shard, topic: self.topic() }),
@@ -373,11 +373,6 @@ fn known_of<'a>(connector: &'a str, recovered: &'a Recovered) -> impl Iterator<I
     let known = recovered.positions.keys().chain(recovered.unreadable.keys()).chain(recovered.by_arn.keys());
     let known = known.chain(recovered.sequences.iter().map(|(key, _)| key));
     known.filter(move |key| key.connector == connector)
-}
-
-/// Returns whether a connector may have lost offsets with records of the shard that were deleted.
-fn is_lost_by(recovered: &Recovered, connector: &str) -> bool {
-    recovered.lost_by.contains(connector)
 }
 
 /// Returns whether a shard waits for a later config offset than this one.

@@ -47,8 +47,9 @@ pub enum ShardRefusal {
     /// The shard's first records were deleted.
     #[error(
         "shard {shard} of topic {topic} begins at offset {start}: records were deleted (by retention, for cleanup.policy \
-         is or was not compact, or by hand), and positions of streams with them. None of its streams is pulled, because they would be published again. Set cleanup.policy=compact; then stop the connectors and set \
-         or reset the offsets of all their streams"
+         is or was not compact, or by hand), and positions of streams with them. None of its streams is pulled, \
+         because they would be published again. Set cleanup.policy=compact; then stop the connectors and set or reset \
+         the offsets of all their streams"
     )]
     RecordsDeleted {
         /// The shard.

@@ -5,7 +5,7 @@ use apache_avro::types::Value;
 use kvs_mkv::{ChunkWriter, Event, FrameData, LeadingTags, Splitter, Timestamp, TrackKind, TrailingTags};
 
 use super::*;
-use crate::model::{OffsetKey, RecordTimestamp, VALUE_HEADROOM_BYTES};
+use crate::model::{OffsetKey, Record, RecordTimestamp, VALUE_HEADROOM_BYTES};
 use crate::output::framing::single_object_header;
 use crate::output::schema::{KEY_SCHEMA, VALUE_NAME, VALUE_SCHEMA};
 
