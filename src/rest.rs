@@ -19,6 +19,7 @@ mod panics;
 mod parameter;
 mod places;
 mod plugins;
+mod reserve;
 mod routes;
 mod schemas;
 pub mod server;

@@ -10,7 +10,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
@@ -20,6 +20,7 @@ use tower_http::normalize_path::NormalizePathLayer;
 
 use super::access::{self, Peer};
 use super::places::Places;
+use super::reserve::{Connection, Reserve};
 use super::{origin, tls};
 use crate::config::rest::RestConfig;
 use crate::herder::turns::AT_WORK_MAX;
@@ -43,6 +44,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 const BUFFER_MAX_BYTES: usize = 64 << 10;
 /// How long a connection may last that was accepted with a reserved descriptor.
 const RESERVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The interval at which missing reserved descriptors are opened again.
+const REFILL_EVERY: Duration = Duration::from_millis(100);
 /// The maximum number of headers of a request.
 const HEADERS_MAX: usize = 64;
 
@@ -57,6 +60,9 @@ pub enum ListenError {
         /// The error.
         error: std::io::Error,
     },
+    /// No file descriptors can be reserved.
+    #[error("no file descriptors are left for the REST API; raise the limit (ulimit -n): {0}")]
+    Descriptors(#[source] std::io::Error),
     /// Its TLS files cannot be used.
     #[error("rest.tls: {0}")]
     Tls(#[source] tls::TlsError),
@@ -77,6 +83,7 @@ fn listen_advice(error: &std::io::Error) -> &'static str {
 pub struct Bound {
     listeners: Vec<(TcpListener, Option<TlsAcceptor>)>,
     addresses: Vec<(SocketAddr, bool)>,
+    reserve: Arc<Reserve>,
 }
 
 /// Binds the listeners; no connection is accepted yet.
@@ -85,7 +92,8 @@ pub struct Bound {
 /// When an address or a TLS file cannot be used.
 pub async fn bind(config: &RestConfig) -> Result<Bound, ListenError> {
     let acceptor = config.tls.as_ref().map(tls::acceptor).transpose().map_err(ListenError::Tls)?;
-    let mut bound = Bound { listeners: Vec::new(), addresses: Vec::new() };
+    let reserve = Reserve::new().map_err(ListenError::Descriptors)?;
+    let mut bound = Bound { listeners: Vec::new(), addresses: Vec::new(), reserve };
     for one in &config.listeners {
         let failed = |error| ListenError::Address { address: one.address, error };
         let listener = TcpListener::bind(one.address).await.map_err(failed)?;
@@ -122,7 +130,8 @@ impl Bound {
         let places = Places::new(CONNECTIONS_MAX, CONNECTIONS_OF_PEER_MAX);
         let (ended, ends) = mpsc::channel(self.listeners.len().max(1));
         for (listener, acceptor) in self.listeners {
-            let accepting = accept(listener, acceptor, router.clone(), Arc::clone(&places), stop.clone());
+            let (places, reserve) = (Arc::clone(&places), Arc::clone(&self.reserve));
+            let accepting = accept(listener, acceptor, router.clone(), places, reserve, stop.clone());
             let ended = ended.clone();
             tokio::spawn(async move {
                 if let Err(panicked) = catch_async(Part::Rest, accepting).await {
@@ -134,53 +143,34 @@ impl Bound {
     }
 }
 
-/// Reserved descriptors: when no others are left, one is released for each connection, so that `/health` can
-/// report this. There are several, because another thread may grab a released one before it is used to accept.
-#[derive(Default)]
-struct Reserve(Vec<std::fs::File>);
-
-impl Reserve {
-    const SIZE: usize = 4;
-
-    /// Fills the reserve; `false` if descriptors are missing.
-    fn fill(&mut self) -> bool {
-        while self.0.len() < Self::SIZE {
-            #[expect(clippy::disallowed_methods, reason = "no setting names it")]
-            let Ok(file) = std::fs::File::open("/dev/null") else { return false };
-            self.0.push(file);
-        }
-        true
-    }
-
-    /// Releases a descriptor; `false` if none is left.
-    fn give_up(&mut self) -> bool {
-        self.0.pop().is_some()
-    }
-}
-
 async fn accept(
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
     router: Router,
     places: Arc<Places>,
+    reserve: Arc<Reserve>,
     stop: CancellationToken,
 ) {
     // Each lasting condition is logged once.
     let (mut fails, mut is_full) = (false, false);
-    let mut reserve = Reserve::default();
-    reserve.fill();
+    let mut is_reserve_full = true;
     loop {
         fault_point(Part::Rest);
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
+            () = tokio::time::sleep(REFILL_EVERY), if !is_reserve_full => {
+                is_reserve_full = reserve.fill();
+                continue;
+            }
             accepted = listener.accept() => accepted,
         };
         let (socket, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) if is_out_of_files(&error) => {
                 open_files::refused();
-                if !reserve.give_up() {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                is_reserve_full = false;
+                if !reserve.release() {
+                    tokio::time::sleep(REFILL_EVERY).await;
                     reserve.fill();
                 }
                 continue;
@@ -195,7 +185,7 @@ async fn accept(
             }
         };
         fails = false;
-        let is_of_reserve = !reserve.fill();
+        is_reserve_full = reserve.fill();
         let Some((place, close)) = places.take(peer.ip()) else {
             telemetry::rest_connection_closed("no_place");
             if !std::mem::replace(&mut is_full, true) {
@@ -204,9 +194,11 @@ async fn accept(
             continue;
         };
         is_full = false;
+        let _ = socket.set_nodelay(true);
         let (router, acceptor, stop) = (router.clone(), acceptor.clone(), stop.clone());
         // The last descriptors serve one request after another, so each is given back soon.
-        let limit = if is_of_reserve { RESERVE_TIMEOUT } else { Duration::MAX };
+        let limit = if is_reserve_full { Duration::MAX } else { RESERVE_TIMEOUT };
+        let socket = Connection::new(socket, Arc::clone(&reserve));
         // A panic, which is counted and logged, closes the connection; requests catch their own.
         tokio::spawn(catch_async(Part::Request, async move {
             tokio::select! {
@@ -219,8 +211,7 @@ async fn accept(
     }
 }
 
-async fn connection(socket: TcpStream, acceptor: Option<TlsAcceptor>, router: Router) {
-    let _ = socket.set_nodelay(true);
+async fn connection(socket: Connection, acceptor: Option<TlsAcceptor>, router: Router) {
     let mut socket = TimeoutStream::new(socket);
     socket.set_write_timeout(Some(WRITE_TIMEOUT));
     let socket = Box::pin(socket);

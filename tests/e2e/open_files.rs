@@ -46,7 +46,8 @@ fn a_worker_without_descriptors_reports_it_once_and_health_returns_500() {
         health = worker.get("/health").unwrap_or_default();
         health.0 == 500 && health.1.contains("No file descriptors are left")
     });
-    // The worker keeps responding, one connection after the other, while the streams keep trying.
+    // The worker keeps responding, one connection after the other, while streams and shards wait for every descriptor that
+    // becomes free: more connections than it has reserved descriptors.
     for _ in 0..20 {
         let mut health = None;
         wait_for("a response", || {
