@@ -10,6 +10,7 @@ mod offsets;
 mod output;
 mod remote;
 mod run;
+mod schemas;
 mod setting;
 mod tail;
 mod time_text;
@@ -77,6 +78,8 @@ enum Command {
     Connector(connector::Connector),
     /// List the streams' positions, and alter them.
     Offsets(offsets::Offsets),
+    /// List the records' schemas, export them, and register them in a schema registry.
+    Schemas(schemas::Schemas),
     /// Print a script that completes this command line in a shell.
     Completions(completions::Completions),
 }
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Tail(tail) => tail.execute(),
         Command::Connector(connector) => connector.execute(),
         Command::Offsets(offsets) => offsets.execute(),
+        Command::Schemas(schemas) => schemas.execute(),
         Command::Completions(completions) => completions.execute(Cli::command()),
     };
     end(result)

@@ -4,11 +4,12 @@
 //! probably meant, if there is a close one. The result is typed and consistent: no other module parses a setting again.
 //!
 //! Dependencies point from the file to the entry: check → {connector, worker} → reader → table → value;
-//! {connect_keys, librdkafka_keys, topic_keys, kafka_names, secrets} are beside the table.
+//! {connect_keys, converter_keys, librdkafka_keys, topic_keys, kafka_names, secrets} are beside the table.
 
 pub mod check;
 pub mod connect_keys;
 pub mod connector;
+mod converter_keys;
 mod discreet;
 mod environment;
 pub mod error;
@@ -19,6 +20,7 @@ pub mod librdkafka_keys;
 pub mod properties;
 mod reader;
 pub mod reference;
+pub mod registry;
 pub mod rest;
 pub mod restart;
 pub mod schema;

@@ -14,6 +14,7 @@ mod fragments;
 mod framing;
 mod kind;
 mod kinds;
+mod known_schemas;
 mod metadata;
 mod notification;
 mod notifications;
@@ -25,14 +26,14 @@ mod timestamp;
 
 pub use fragments::FragmentOutput;
 pub(crate) use fragments::RECORD_OVERHEAD_BYTES;
-pub use framing::{EncodeError, SchemaError};
+pub use framing::{EncodeError, Framing, SchemaError};
 pub use kind::{Origin, Output, OutputTopic, Outputs, SettingMismatch};
+pub use known_schemas::{fingerprint, metadata_schema, notification_schema, value_schemas};
 pub use metadata::MetadataOutput;
 pub use notification::Notification;
 pub use notifications::NotificationOutput;
+pub(crate) use prepare::subjects;
 pub use prepare::{PrepareError, Preparer};
-pub use schema::{
-    KEY_SCHEMA, METADATA_SCHEMA, NOTIFICATION_SCHEMA, VALUE_SCHEMA, metadata_schema, notification_schema, value_schemas,
-};
+pub use schema::{BUILT_IN, BuiltInSchema, KEY_SCHEMA, METADATA_SCHEMA, NOTIFICATION_SCHEMA, VALUE_SCHEMA};
 pub use stream::StreamOutputs;
 pub use timestamp::TimestampPolicy;

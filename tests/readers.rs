@@ -10,7 +10,8 @@ use kvs_connect::model::{
     KeyFormat, OffsetKey, Publication, Record, RecordTimestamp, VALUE_HEADROOM_BYTES, ValueFormat,
 };
 use kvs_connect::output::{
-    FragmentOutput, MetadataOutput, Notification, NotificationOutput, Origin, Output, OutputTopic, TimestampPolicy,
+    FragmentOutput, Framing, MetadataOutput, Notification, NotificationOutput, Origin, Output, OutputTopic,
+    TimestampPolicy,
 };
 use kvs_harness::topic::hex;
 use kvs_mkv::{
@@ -77,13 +78,15 @@ fn fragment() -> Fragment {
 
 /// Returns a fragment's record as published, completed like by the shard's owner.
 fn published(sequence: i64) -> Record {
-    complete(sequence, |timestamps| Box::new(FragmentOutput::new(topic("t"), KeyFormat::Avro, timestamps).unwrap()))
+    complete(sequence, |timestamps| {
+        Box::new(FragmentOutput::new(topic("t"), (KeyFormat::Avro, Framing::SingleObject), timestamps).unwrap())
+    })
 }
 
 /// Its metadata.
 fn metadata(format: ValueFormat, sequence: i64) -> Record {
     complete(sequence, |timestamps| {
-        Box::new(MetadataOutput::new(topic("m"), KeyFormat::Avro, format, timestamps).unwrap())
+        Box::new(MetadataOutput::new(topic("m"), (KeyFormat::Avro, Framing::SingleObject), format, timestamps).unwrap())
     })
 }
 
@@ -108,7 +111,7 @@ fn topic(name: &str) -> OutputTopic {
 }
 
 fn notification() -> Record {
-    let output = NotificationOutput::new(topic("n"), ValueFormat::Avro).unwrap();
+    let output = NotificationOutput::new(topic("n"), Framing::SingleObject, ValueFormat::Avro).unwrap();
     let key = Arc::new(OffsetKey { connector: "c".to_owned(), stream: "door".to_owned() });
     let (stream_name, now_ms) = ("door", 1_700_000_000_123);
     let origin = Origin { key: &key, stream_name, stream_arn: None, now_ms, ingest_time: false };

@@ -58,6 +58,6 @@ pub use puller::{Pulled, Puller};
 pub use resume::{PositionLost, StreamPosition};
 pub use retry::{RetryPolicy, RetryState};
 pub use selector::StartSelector;
-pub use shown::{is_harmless, shown, shown_bytes, shown_up_to};
+pub use shown::{is_harmless, shown, shown_bytes, shown_up_to, with_causes};
 pub use stream_ref::{BadStream, StreamRef};
 pub use throttle::CallLimits;

@@ -37,7 +37,7 @@ pub fn is_harmless(text: &str) -> bool {
 }
 
 /// Returns an error and its causes in one line, each made safe by [`shown`], because any of them may quote the network.
-pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = shown(&error.to_string());
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -42,6 +42,10 @@ pub fn connector(
     read.notes.extend(super::secrets::notes(settings));
     read.notes.extend(region_note(&read));
     read.notes.extend(super::topic_keys::notes(settings.keys()));
+    if let Some(worker) = worker {
+        let registry = std::mem::take(&mut read.registry).or(&worker.registry);
+        (read.converters, read.registry) = (registry.converters(), registry);
+    }
     let problems = worker.map_or_else(Vec::new, |worker| discreet.own_problems(with_worker(worker, &read)));
     if problems.is_empty() { Ok((read, resolved)) } else { Err(problems) }
 }
@@ -98,6 +102,7 @@ fn one_topic_one_role(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec
 fn with_worker(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec<Problem> {
     let mut problems = Vec::new();
     problems.extend(one_topic_one_role(worker, connector));
+    problems.extend(connector.registry.problems(&connector.place));
     if connector.fragment_max_size_bytes() > worker.memory_budget_size_bytes {
         let reason = format!(
             "{} is more than the worker's memory.budget.size.bytes, {}",

@@ -11,8 +11,15 @@ pub use connector::CONNECTOR;
 pub use worker::WORKER;
 
 /// Reasons that both tables share.
-const VALUES: &str = "values are Avro records in the single-object encoding (schemas/fragment.avsc), written without a \
-    converter or a schema registry";
+const CONVERTERS: &str = "converters have the settings of the schema registry: schema.registry.*, auto.register.schemas, \
+    use.latest.version, value.subject.name.strategy";
+const REGISTRY_TLS: &str = "schema.registry.tls.ca.file, schema.registry.tls.certificate.file and \
+    schema.registry.tls.key.file are for https:// URLs, in PEM";
+const REGISTRY_PROXY: &str = "schema.registry.proxy.url names the proxy";
+const APICURIO: &str = "schema.registry.url is for the registry's API of Confluent: http://HOST:8080/apis/ccompat/v7";
+const USER_INFO: &str = "schema.registry.basic.auth.user.info has user and password";
+const TOKEN: &str = "schema.registry.bearer.auth.token has the token";
+const KEY_SUBJECTS: &str = "keys are strings, which have no name, so the topic names their subject";
 const HEADERS: &str = "headers are written as text, in UTF-8";
 
 /// A setting of Kafka Connect.

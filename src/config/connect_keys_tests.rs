@@ -57,6 +57,8 @@ fn values_that_change_nothing_are_accepted_and_others_refused_with_a_reason() {
     let refused = |name: &str, value: &str| keys::check_connector(name, value).unwrap_err().to_string();
     for (name, value) in [
         ("value.converter", "org.apache.kafka.connect.converters.ByteArrayConverter"),
+        ("value.converter.schema.registry.url", "http://x"),
+        ("key.converter.bearer.auth.credentials.source", "STATIC_TOKEN"),
         ("value.converter.schemas.enable", "false"),
         ("header.converter", "org.apache.kafka.connect.storage.SimpleHeaderConverter"),
         ("transforms", ""),
@@ -72,8 +74,8 @@ fn values_that_change_nothing_are_accepted_and_others_refused_with_a_reason() {
         assert_eq!(keys::check_connector(name, value), Ok(()), "{name}={value}");
     }
     for (name, value, said) in [
-        ("value.converter", "io.confluent.connect.avro.AvroConverter", "single-object encoding"),
-        ("value.converter.schema.registry.url", "http://x", "or a schema registry"),
+        ("value.converter.basic.auth.credentials.source", "SASL_INHERIT", "schema.registry.basic.auth.user.info"),
+        ("value.converter.apicurio.registry.url", "http://x", "/apis/ccompat/v7"),
         ("transforms", "route", "no transforms"),
         ("transforms.route.type", "x", "no transforms"),
         ("exactly.once.support", "never", "always published exactly once"),

@@ -13,15 +13,18 @@ use std::time::Duration;
 use kvs_client::{ArchiveBounds, ClientConfig, IdlePolicy, Limits, PullerConfig, files};
 use serde_json::Value;
 
+use super::converter_keys::{OwnNames, own_names};
 use super::error::ValueError;
 use super::reader::Reader;
+use super::registry::{Converters, RegistrySettings};
 pub use super::restart::ErrorsTolerance;
 use super::restart::RestartPolicy;
 use super::table::connector::{CLASS as CLASS_KEY, NAME, TASKS_MAX, pulling, records, start as position};
 use super::table::value;
 use super::{Problem, json, keys, properties};
-use crate::model::{KeyFormat, RecordTimestamp, VALUE_HEADROOM_BYTES, ValueFormat};
+use crate::model::{RecordTimestamp, VALUE_HEADROOM_BYTES, ValueFormat};
 
+pub(super) use service::check_proxy;
 pub use streams::{Discovery, StreamsConfig};
 pub(crate) use time::shown;
 
@@ -71,8 +74,11 @@ pub struct ConnectorConfig {
     pub topic_replication_factor: i32,
     /// Other `topic.creation.default.*`.
     pub topic_config: BTreeMap<String, String>,
-    /// `key.converter`.
-    pub key_format: KeyFormat,
+    /// `key.converter`, `value.converter` and the schema registry; with the worker's as defaults once they have been checked
+    /// against a worker.
+    pub converters: Converters,
+    /// The settings that those come from.
+    pub(super) registry: RegistrySettings,
     /// `record.timestamp`.
     pub record_timestamp: RecordTimestamp,
     /// `offsets.storage.topic`, where it is not the worker's.
@@ -212,7 +218,9 @@ pub fn from_settings(place: &str, settings: &BTreeMap<String, String>) -> Result
             problems.push(Problem::new(place, key, error.to_string()));
         }
     }
-    let config = Reader::of_one_place(place, settings, &mut problems).connector(name);
+    let OwnNames { settings, written, problems: contradictions } = own_names(settings, String::as_str);
+    problems.extend(contradictions.iter().map(|(key, error)| Problem::new(place, key, error.to_string())));
+    let config = Reader::of_one_place(place, &settings, &mut problems).written_as(written).connector(name);
     match config {
         Some(config) if problems.is_empty() => Ok(config),
         _ => Err(problems),
@@ -241,7 +249,7 @@ impl Reader<'_> {
         let value_format = self.read(&records::VALUE_FORMAT);
         let topic_partitions = self.read(&records::PARTITIONS);
         let topic_replication_factor = self.read(&records::REPLICATION);
-        let key_format = self.read(&records::KEY_CONVERTER);
+        let registry = self.registry();
         let record_timestamp = self.read(&records::TIMESTAMP);
         let offsets_topic = self.read_optional(&records::OFFSETS_TOPIC);
         Some(ConnectorConfig {
@@ -259,7 +267,8 @@ impl Reader<'_> {
             topic_partitions: topic_partitions?,
             topic_replication_factor: topic_replication_factor?,
             topic_config: self.topic_config(),
-            key_format: key_format?,
+            converters: registry.as_ref()?.converters(),
+            registry: registry?,
             record_timestamp: record_timestamp?,
             offsets_topic: offsets_topic?,
             notes: self.notes,

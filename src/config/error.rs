@@ -44,13 +44,57 @@ pub enum ValueError {
     },
     /// The value names a converter of Kafka Connect that does not exist in kvs-connect.
     #[error(
-        "{found:?}: keys are fragment numbers, as text (string, StringConverter) or as Avro in the single-object \
-         encoding, without a schema registry (avro)"
+        "{found:?}: keys are fragment numbers, as text (string, StringConverter) or as Avro strings (avro, AvroConverter)"
     )]
     NotKeyConverter {
         /// The value.
         found: String,
     },
+    /// The value names a converter of Kafka Connect that does not exist in kvs-connect.
+    #[error(
+        "{found:?}: values are Avro (avro, AvroConverter, single-object), because JSON cannot contain media; metadata and \
+         notifications are written as JSON with value.format=json"
+    )]
+    NotValueConverter {
+        /// The value.
+        found: String,
+    },
+    /// The value is not the URL of a schema registry. It is not shown, because it may contain a password.
+    #[error("http://HOST:PORT/PATH or https://HOST:PORT/PATH was expected, or several separated by commas; {detail}")]
+    NotRegistry {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The value is not a user with a password. It is not shown.
+    #[error("USER:PASSWORD was expected")]
+    NotUserInfo,
+    /// The value cannot be a bearer token. It is not shown.
+    #[error("a token of visible ASCII characters was expected, without spaces")]
+    NotToken,
+    /// Two settings that exclude each other.
+    #[error("cannot be set together with {other}")]
+    Together {
+        /// The other setting.
+        other: &'static str,
+    },
+    /// A setting that means nothing without another one.
+    #[error("needs {other}, too")]
+    Alone {
+        /// The other setting.
+        other: &'static str,
+    },
+    /// Another name of a setting that has another value.
+    #[error("is another name of {other}, which is set to another value")]
+    OtherName {
+        /// The setting.
+        other: String,
+    },
+    /// A converter that needs a schema registry.
+    #[error(
+        "AvroConverter needs schema.registry.url, the connector's or the worker's; without a registry, avro writes Avro single \
+         objects"
+    )]
+    NoRegistry,
     /// The value cannot be the name of a topic.
     #[error("{found:?} is not a topic name: a name of 1 to 249 characters of [a-zA-Z0-9._-] was expected")]
     NotTopic {

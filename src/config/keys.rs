@@ -42,7 +42,7 @@ pub fn is_connector_key(name: &str) -> bool {
 /// # Errors
 /// Why not, and what to do.
 pub fn check_connector(name: &str, value: &str) -> Result<(), KeyError> {
-    if table::connector().any(|known| known.name == name) {
+    if table::connector().any(|known| known.name == table::own_name(name)) {
         return Ok(());
     }
     if let Some(TopicKey::Near(meant)) = topic_keys::look_up(name)

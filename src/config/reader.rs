@@ -19,6 +19,8 @@ pub(super) struct Reader<'a> {
     /// The source that is named for settings that are missing.
     pub(super) place: &'a str,
     problems: &'a mut Vec<Problem>,
+    /// For settings that are written under another name: that name.
+    written: BTreeMap<String, String>,
     /// How ambiguous settings were understood, for people.
     pub(super) notes: Vec<String>,
 }
@@ -31,7 +33,12 @@ impl<'a> Reader<'a> {
         problems: &'a mut Vec<Problem>,
     ) -> Self {
         let given = settings.iter().map(|(key, value)| (key.as_str(), Given { place, value: value.as_str() }));
-        Self { given: given.collect(), place, problems, notes: Vec::new() }
+        Self { given: given.collect(), place, problems, written: BTreeMap::new(), notes: Vec::new() }
+    }
+
+    /// Names settings in problems as they are written.
+    pub(super) fn written_as(self, written: BTreeMap<String, String>) -> Self {
+        Self { written, ..self }
     }
 
     /// Reads settings from several sources, each with its own.
@@ -41,7 +48,7 @@ impl<'a> Reader<'a> {
         problems: &'a mut Vec<Problem>,
     ) -> Self {
         let given = settings.iter().map(|(key, (place, value))| (key.as_str(), Given { place, value: value.as_str() }));
-        Self { given: given.collect(), place, problems, notes: Vec::new() }
+        Self { given: given.collect(), place, problems, written: BTreeMap::new(), notes: Vec::new() }
     }
 
     /// Returns all settings: key, source and value.
@@ -52,7 +59,8 @@ impl<'a> Reader<'a> {
     /// Notes that something is wrong with a setting.
     pub(super) fn problem_at(&mut self, key: &str, reason: impl ToString) {
         let place = self.given.get(key).map_or(self.place, |given| given.place);
-        self.problems.push(Problem::new(place, key, reason.to_string()));
+        let written = self.written.get(key).map_or(key, String::as_str);
+        self.problems.push(Problem::new(place, written, reason.to_string()));
     }
 
     /// Notes that something is wrong with a setting of the table.
@@ -79,7 +87,8 @@ impl<'a> Reader<'a> {
     pub(super) fn read<T>(&mut self, key: &Key<T>) -> Option<T> {
         let name = key.name();
         // A refused value is neither a value nor missing.
-        let is_refused = |problems: &[Problem]| problems.iter().any(|problem| problem.key == name);
+        let written = self.written.get(name).map_or(name, String::as_str).to_owned();
+        let is_refused = |problems: &[Problem]| problems.iter().any(|problem| problem.key == written);
         let text = match self.text_of(&key.definition) {
             Ok(Some(given)) => given.to_owned(),
             Ok(None) => match key.definition.default_text() {

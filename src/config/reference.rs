@@ -52,6 +52,7 @@ fn table_of(name: &str) -> Result<String, MarkerError> {
     match name {
         "worker" => Ok(settings(table::worker())),
         "connector" => Ok(settings(table::connector())),
+        "converters" => Ok(converters()),
         "connect: connector" => Ok(connects(connect_keys::CONNECTOR)),
         "connect: worker" => Ok(connects(connect_keys::WORKER)),
         "librdkafka" => Ok(librdkafka()),
@@ -152,6 +153,11 @@ fn connects(keys: &[ConnectKey]) -> String {
     }
     made.push('\n');
     made
+}
+
+fn converters() -> String {
+    let rows = table::converter_keys().map(|(theirs, ours)| format!("| `{theirs}` | `{}` |\n", ours.name));
+    format!("\n| in Kafka Connect | here |\n|---|---|\n{}\n", rows.collect::<String>())
 }
 
 fn librdkafka() -> String {

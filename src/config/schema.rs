@@ -26,6 +26,9 @@ pub fn connector() -> Value {
     for definition in table::connector() {
         properties.insert(definition.name.to_owned(), property(definition, References::of(definition)));
     }
+    for (name, definition) in table::converter_keys() {
+        properties.insert(name.to_owned(), property(definition, References::of(definition)));
+    }
     patterns.insert(pattern_of(table::TOPIC_CONFIG.name), property(&table::TOPIC_CONFIG, References::Allowed));
     for key in connect_keys::CONNECTOR {
         match key.name.strip_suffix('*') {

@@ -10,15 +10,23 @@ pub mod key;
 pub(super) mod value;
 
 pub(crate) mod connector;
+pub(crate) mod registry;
 pub(crate) mod worker;
 
 pub use definition::{Choice, Default, Definition, Group, Importance, Kind, Unit};
 pub(super) use key::Perhaps;
 pub use key::{Key, Optional};
 
-const WORKER: [&[Definition]; 4] = [worker::CLUSTER, worker::PUBLISHING, worker::rest::REST, worker::rest::SECRETS];
+const WORKER: [&[Definition]; 6] = [
+    worker::CLUSTER,
+    worker::PUBLISHING,
+    registry::CONVERTERS,
+    registry::REGISTRY,
+    worker::rest::REST,
+    worker::rest::SECRETS,
+];
 
-const CONNECTOR: [&[Definition]; 10] = [
+const CONNECTOR: [&[Definition]; 12] = [
     connector::COMMON,
     connector::streams::STREAMS,
     connector::start::POSITION,
@@ -28,6 +36,8 @@ const CONNECTOR: [&[Definition]; 10] = [
     connector::service::CREDENTIALS,
     connector::pulling::ERRORS,
     connector::records::RECORDS,
+    registry::CONVERTERS,
+    registry::REGISTRY,
     connector::records::TOPIC_CREATION,
 ];
 
@@ -41,15 +51,25 @@ pub fn connector() -> impl Iterator<Item = &'static Definition> + Clone {
     CONNECTOR.into_iter().flatten()
 }
 
-/// Returns the definition of a worker's setting.
+/// Returns the definition of a worker's setting, under any of its names.
 pub fn of_worker(name: &str) -> Option<&'static Definition> {
-    worker().find(|definition| definition.name == name)
+    worker().find(|definition| definition.name == own_name(name))
 }
 
-/// Returns the definition of a connector's setting, including any configuration of its topic.
+/// Returns the names that our settings have in Kafka Connect's converters, with their definitions.
+pub(super) fn converter_keys() -> impl Iterator<Item = (&'static str, &'static Definition)> + Clone {
+    registry::CONVERTER_KEYS.iter().filter_map(|(theirs, ours)| Some((*theirs, of_connector(ours)?)))
+}
+
+/// Returns our name of a setting that Kafka Connect's converters have under another one; other names as they are.
+pub(super) fn own_name(name: &str) -> &str {
+    registry::CONVERTER_KEYS.iter().find(|(theirs, _)| *theirs == name).map_or(name, |(_, ours)| ours)
+}
+
+/// Returns the definition of a connector's setting, under any of its names, including any configuration of its topic.
 pub fn of_connector(name: &str) -> Option<&'static Definition> {
     let is_topics = name.len() > TOPIC_CONFIG.name.len() && name.starts_with(TOPIC_CONFIG.name);
-    connector().find(|definition| definition.name == name).or_else(|| is_topics.then_some(&TOPIC_CONFIG))
+    connector().find(|definition| definition.name == own_name(name)).or_else(|| is_topics.then_some(&TOPIC_CONFIG))
 }
 
 /// The definition of all other configurations of the data topic; its name is the prefix of their keys.

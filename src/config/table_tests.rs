@@ -102,7 +102,10 @@ fn secrets_and_settings_shared_by_all_workers_are_marked() {
     let named = |is: fn(&Definition) -> bool| {
         connector().filter(|definition| is(definition)).map(|definition| definition.name).collect::<Vec<_>>()
     };
-    let secrets = ["kvs.proxy.url", "kvs.credentials.secret.access.key", "kvs.credentials.session.token"];
+    let of_service = ["kvs.proxy.url", "kvs.credentials.secret.access.key", "kvs.credentials.session.token"];
+    let of_registry =
+        ["basic.auth.user.info", "bearer.auth.token", "proxy.url"].map(|rest| format!("schema.registry.{rest}"));
+    let secrets: Vec<&str> = of_service.into_iter().chain(of_registry.iter().map(String::as_str)).collect();
     assert_eq!(named(Definition::is_secret), secrets);
     let shared = named(|definition| definition.same_everywhere);
     let expected = ["name", "connector.class", "tasks.max", "kvs.streams", "kvs.streams.prefix", "kvs.streams.regex"];

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::converter_keys::{OwnNames, own_names};
 use super::error::ValueError;
 use super::reader::Reader;
+use super::registry::RegistrySettings;
 use super::rest::RestConfig;
 use super::secrets::{self, Providers};
 use super::table::worker::{self as table, rest};
@@ -39,6 +41,8 @@ pub struct WorkerConfig {
     pub status_replication_factor: i32,
     /// `listeners` and `rest.*`.
     pub rest: RestConfig,
+    /// The converters and the schema registry of connectors that do not set their own.
+    pub(super) registry: RegistrySettings,
     /// `config.providers.*`.
     pub providers: Providers,
     /// `group.instance.id`.
@@ -110,7 +114,10 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<WorkerCon
             problems.push(Problem::new(place, key, reason));
         }
     }
-    let config = Reader::of_places(&place, &settings, &mut problems).worker();
+    let OwnNames { settings, written, problems: contradictions } =
+        own_names(&settings, |(_, value): &(String, String)| value);
+    problems.extend(contradictions.iter().map(|(key, error)| Problem::new(&place, key, error.to_string())));
+    let config = Reader::of_places(&place, &settings, &mut problems).written_as(written).worker();
     match config {
         Some(config) if problems.is_empty() => Ok(config),
         _ => Err(problems),
@@ -177,6 +184,12 @@ impl Reader<'_> {
         let transaction_max_duration = self.read(&table::TRANSACTION_MAX_DURATION);
         let memory_budget_size_bytes = self.read(&table::MEMORY_BUDGET);
         let shutdown_timeout = self.read(&table::SHUTDOWN_TIMEOUT);
+        let registry = self.registry();
+        if let Some(registry) = &registry {
+            for problem in registry.problems("") {
+                self.problem_at(&problem.key, problem.reason);
+            }
+        }
         self.check_tokens();
         self.check_clients(librdkafka_keys::Around {
             transaction_timeout_ms: millis(or_default(transaction_timeout, &table::TRANSACTION_TIMEOUT)),
@@ -195,6 +208,7 @@ impl Reader<'_> {
             config_replication_factor: config_replication?,
             status_replication_factor: status_replication?,
             rest: rest?,
+            registry: registry?,
             providers: providers?,
             group_instance_id,
             group_protocol: group_protocol?,

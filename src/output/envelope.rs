@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use kvs_mkv::Payload;
 
-use super::framing::{EncodeError, Framed, SchemaError, SchemaWriter};
+use super::framing::{EncodeError, Framed, Framing, SchemaError, SchemaWriter};
 use super::kind::{Origin, OutputTopic};
-use super::schema::{KEY_NAME, KEY_SCHEMA};
+use super::schema::FRAGMENT_KEY;
 use super::sequenced::Sequenced;
 use crate::model::{KeyFormat, Record, RecordOutput, SequencePrefix};
 
@@ -23,11 +23,11 @@ impl RecordKey {
     ///
     /// # Errors
     /// When the built-in schema cannot be compiled, which a test excludes.
-    fn new(format: KeyFormat) -> Result<Self, SchemaError> {
+    fn new(format: KeyFormat, framing: Framing) -> Result<Self, SchemaError> {
         static KEY: SchemaWriter = SchemaWriter::new();
         Ok(match format {
             KeyFormat::Text => Self::Text,
-            KeyFormat::Avro => Self::Avro(Framed::single_object(&KEY, KEY_NAME, KEY_SCHEMA)?),
+            KeyFormat::Avro => Self::Avro(Framed::new(framing.key_header(&FRAGMENT_KEY)?, &KEY, &FRAGMENT_KEY)?),
         })
     }
 
@@ -59,10 +59,10 @@ impl Envelope {
     pub(super) fn new(
         output: RecordOutput,
         topic: OutputTopic,
-        keys: KeyFormat,
+        (keys, framing): (KeyFormat, Framing),
         value: Sequenced,
     ) -> Result<Self, SchemaError> {
-        Ok(Self { output, topic, key: RecordKey::new(keys)?, value: Arc::new(value) })
+        Ok(Self { output, topic, key: RecordKey::new(keys, framing)?, value: Arc::new(value) })
     }
 
     /// Returns the output as its records refer to it.

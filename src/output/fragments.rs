@@ -10,9 +10,9 @@ use kvs_client::Fragment;
 
 use super::envelope::Envelope;
 use super::fields::FragmentFields;
-use super::framing::{EncodeError, SchemaError, SchemaWriter};
-use super::kind::{Origin, Output, OutputKind, OutputSettings, OutputTopic, SettingMismatch};
-use super::schema::{VALUE_NAME, VALUE_SCHEMA};
+use super::framing::{EncodeError, Framing, SchemaError, SchemaWriter};
+use super::kind::{Origin, Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic, SettingMismatch};
+use super::schema::FRAGMENT;
 use super::sequenced::{PAYLOAD, Sequenced, write_long};
 use super::timestamp::TimestampPolicy;
 use crate::config::ConnectorConfig;
@@ -75,14 +75,19 @@ impl OutputKind for Fragments {
         Err(SettingMismatch { setting: "kvs.fragment.max.size.bytes", reason })
     }
 
+    fn schemas(&self, connector: &ConnectorConfig) -> OutputSchemas {
+        OutputSchemas::of_fragment(connector.converters.keys, &FRAGMENT)
+    }
+
     fn open(
         &self,
         connector: &ConnectorConfig,
         topic: OutputTopic,
+        framing: Framing,
         facts: &TopicFacts,
     ) -> Result<Arc<dyn Output>, SchemaError> {
         let timestamps = TimestampPolicy::new(connector.record_timestamp, facts);
-        Ok(Arc::new(FragmentOutput::new(topic, connector.key_format, timestamps)?))
+        Ok(Arc::new(FragmentOutput::new(topic, (connector.converters.keys, framing), timestamps)?))
     }
 }
 
@@ -97,12 +102,16 @@ impl FragmentOutput {
     ///
     /// # Errors
     /// When a built-in schema cannot be compiled, which a test excludes.
-    pub fn new(topic: OutputTopic, keys: KeyFormat, timestamps: TimestampPolicy) -> Result<Self, SchemaError> {
+    pub fn new(
+        topic: OutputTopic,
+        (keys, framing): (KeyFormat, Framing),
+        timestamps: TimestampPolicy,
+    ) -> Result<Self, SchemaError> {
         static VALUE: SchemaWriter = SchemaWriter::new();
         // JSON cannot contain the payload.
-        let value = Sequenced::new(&VALUE, ValueFormat::Avro, VALUE_NAME, VALUE_SCHEMA, Some(PAYLOAD))?;
+        let value = Sequenced::new(&VALUE, ValueFormat::Avro, framing, &FRAGMENT, Some(PAYLOAD))?;
         let output = RecordOutput { id: Fragments.id(), on_refused: Fragments.on_refused() };
-        Ok(Self { envelope: Envelope::new(output, topic, keys, value)?, timestamps })
+        Ok(Self { envelope: Envelope::new(output, topic, (keys, framing), value)?, timestamps })
     }
 }
 

@@ -1,8 +1,9 @@
 //! Framing: the header in front of a value's Avro datum, which identifies the schema it was written with.
 //!
-//! **Contract.** Only this module writes such headers. A framing that needs a registry will be created when a connector
-//! is prepared, never while fragments are written.
+//! **Contract.** Only this module writes such headers. A framing with ids of a registry is created when a connector is
+//! prepared, never while fragments are written.
 
+mod confluent;
 mod error;
 mod single_object;
 
@@ -12,8 +13,9 @@ use apache_avro::Schema;
 use apache_avro::writer::datum::GenericDatumWriter;
 use serde::Serialize;
 
-use super::schema::CONTENT_TYPE;
+use super::schema::{BuiltInSchema, CONTENT_TYPE};
 use crate::model::ValueFormat;
+use crate::registry::SchemaId;
 
 pub use error::SchemaError;
 pub(super) use single_object::header as single_object_header;
@@ -58,6 +60,44 @@ impl SchemaWriter {
     }
 }
 
+/// How the keys and values of one output name their schemas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// By the fingerprint, in Avro's single-object encoding.
+    SingleObject,
+    /// By the id in a schema registry, in Confluent's framing.
+    Registry {
+        /// The id of the key's schema, if keys are Avro.
+        key: Option<SchemaId>,
+        /// The id of the value's schema, if values are Avro.
+        value: Option<SchemaId>,
+    },
+}
+
+impl Framing {
+    /// Returns the header of keys.
+    ///
+    /// # Errors
+    /// When the text is not a schema.
+    pub(super) fn key_header(self, schema: &BuiltInSchema) -> Result<Vec<u8>, SchemaError> {
+        match self {
+            Self::Registry { key: Some(id), .. } => Ok(confluent::header(id)),
+            Self::Registry { key: None, .. } | Self::SingleObject => single_object_header(schema),
+        }
+    }
+
+    /// Returns the header of values.
+    ///
+    /// # Errors
+    /// When the text is not a schema.
+    pub(super) fn value_header(self, schema: &BuiltInSchema) -> Result<Vec<u8>, SchemaError> {
+        match self {
+            Self::Registry { value: Some(id), .. } => Ok(confluent::header(id)),
+            Self::Registry { value: None, .. } | Self::SingleObject => single_object_header(schema),
+        }
+    }
+}
+
 /// Writes values with their headers.
 pub(super) struct Framed {
     /// The header in front of each value.
@@ -66,31 +106,29 @@ pub(super) struct Framed {
 }
 
 impl Framed {
-    /// Creates a writer of single objects of a schema.
+    /// Creates a writer of data of a schema behind this header.
     ///
     /// # Errors
     /// When the text is not a schema.
-    pub(super) fn single_object(
+    pub(super) fn new(
+        header: Vec<u8>,
         writer: &'static SchemaWriter,
-        name: &'static str,
-        text: &str,
+        schema: &BuiltInSchema,
     ) -> Result<Self, SchemaError> {
-        let schema = || Schema::parse_str(text).map_err(SchemaError::avro(name));
-        Self::part_of_single_object(writer, name, text, schema)
+        Self::of_part(header, writer, schema, || Schema::parse_str(schema.text).map_err(SchemaError::avro(schema.file)))
     }
 
-    /// Creates a writer of single objects that writes only a part of each, by a schema of its own; the caller writes
-    /// the rest.
+    /// Creates a writer that writes only a part of each datum, by a schema of its own; the caller writes the rest.
     ///
     /// # Errors
-    /// When one of the two is not a schema.
-    pub(super) fn part_of_single_object(
+    /// When the part is not a schema.
+    pub(super) fn of_part(
+        header: Vec<u8>,
         writer: &'static SchemaWriter,
-        name: &'static str,
-        text: &str,
+        schema: &BuiltInSchema,
         part: impl FnOnce() -> Result<Schema, SchemaError>,
     ) -> Result<Self, SchemaError> {
-        Ok(Self { header: single_object_header(name, text)?, writer: writer.get(name, part)? })
+        Ok(Self { header, writer: writer.get(schema.file, part)? })
     }
 
     /// Returns a value with its header.
@@ -133,12 +171,12 @@ impl ValueWriter {
     /// When the text is not a schema.
     pub(super) fn new(
         format: ValueFormat,
+        framing: Framing,
         writer: &'static SchemaWriter,
-        name: &'static str,
-        text: &str,
+        schema: &BuiltInSchema,
     ) -> Result<Self, SchemaError> {
         Ok(match format {
-            ValueFormat::Avro => Self::Avro(Framed::single_object(writer, name, text)?),
+            ValueFormat::Avro => Self::Avro(Framed::new(framing.value_header(schema)?, writer, schema)?),
             ValueFormat::Json => Self::Json,
         })
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use kvs_client::Fragment;
 
-use super::framing::{EncodeError, SchemaError};
+use super::framing::{EncodeError, Framing, SchemaError};
 use super::notification::Notification;
+use super::schema::{BuiltInSchema, FRAGMENT_KEY};
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{DataTopic, TopicFacts};
-use crate::model::{OffsetKey, OnRefused, OutputId, Publication, Record, RecordOutput};
+use crate::model::{KeyFormat, OffsetKey, OnRefused, OutputId, Publication, Record, RecordOutput};
 
 /// A kind of output, which opens outputs from a connector's settings.
 pub(super) trait OutputKind: Sync {
@@ -31,7 +32,10 @@ pub(super) trait OutputKind: Sync {
         Ok(())
     }
 
-    /// Opens the output of a connector.
+    /// Returns the schemas that the connector's keys and values are written with.
+    fn schemas(&self, connector: &ConnectorConfig) -> OutputSchemas;
+
+    /// Opens the output of a connector. `framing` has an id for each of its schemas if there is a registry.
     ///
     /// # Errors
     /// When a schema cannot be compiled.
@@ -39,8 +43,23 @@ pub(super) trait OutputKind: Sync {
         &self,
         connector: &ConnectorConfig,
         topic: OutputTopic,
+        framing: Framing,
         facts: &TopicFacts,
     ) -> Result<Arc<dyn Output>, SchemaError>;
+}
+
+/// The schemas that an output's keys and values are written with; `None`: they are no Avro.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OutputSchemas {
+    pub(super) key: Option<&'static BuiltInSchema>,
+    pub(super) value: Option<&'static BuiltInSchema>,
+}
+
+impl OutputSchemas {
+    /// Returns those of records with the fragment's number as the key.
+    pub(super) fn of_fragment(keys: KeyFormat, value: &'static BuiltInSchema) -> Self {
+        Self { key: (keys == KeyFormat::Avro).then_some(&FRAGMENT_KEY), value: Some(value) }
+    }
 }
 
 /// The settings that outputs are opened with.

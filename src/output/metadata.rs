@@ -11,9 +11,9 @@ use kvs_client::Fragment;
 use super::envelope::Envelope;
 use super::fields::FragmentFields;
 use super::fragments::{Fragments, RECORD_OVERHEAD_BYTES};
-use super::framing::{EncodeError, SchemaError, SchemaWriter};
-use super::kind::{Origin, Output, OutputKind, OutputSettings, OutputTopic};
-use super::schema::{METADATA_NAME, METADATA_SCHEMA};
+use super::framing::{EncodeError, Framing, SchemaError, SchemaWriter};
+use super::kind::{Origin, Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic};
+use super::schema::METADATA;
 use super::sequenced::Sequenced;
 use super::timestamp::TimestampPolicy;
 use crate::config::ConnectorConfig;
@@ -50,14 +50,21 @@ impl OutputKind for Metadata {
         plan
     }
 
+    fn schemas(&self, connector: &ConnectorConfig) -> OutputSchemas {
+        let schemas = OutputSchemas::of_fragment(connector.converters.keys, &METADATA);
+        OutputSchemas { value: schemas.value.filter(|_| connector.value_format == ValueFormat::Avro), ..schemas }
+    }
+
     fn open(
         &self,
         connector: &ConnectorConfig,
         topic: OutputTopic,
+        framing: Framing,
         facts: &TopicFacts,
     ) -> Result<Arc<dyn Output>, SchemaError> {
         let timestamps = TimestampPolicy::new(connector.record_timestamp, facts);
-        Ok(Arc::new(MetadataOutput::new(topic, connector.key_format, connector.value_format, timestamps)?))
+        let keys = (connector.converters.keys, framing);
+        Ok(Arc::new(MetadataOutput::new(topic, keys, connector.value_format, timestamps)?))
     }
 }
 
@@ -74,14 +81,14 @@ impl MetadataOutput {
     /// When a built-in schema cannot be compiled, which a test excludes.
     pub fn new(
         topic: OutputTopic,
-        keys: KeyFormat,
+        (keys, framing): (KeyFormat, Framing),
         format: ValueFormat,
         timestamps: TimestampPolicy,
     ) -> Result<Self, SchemaError> {
         static VALUE: SchemaWriter = SchemaWriter::new();
-        let value = Sequenced::new(&VALUE, format, METADATA_NAME, METADATA_SCHEMA, None)?;
+        let value = Sequenced::new(&VALUE, format, framing, &METADATA, None)?;
         let output = RecordOutput { id: Metadata.id(), on_refused: Metadata.on_refused() };
-        Ok(Self { envelope: Envelope::new(output, topic, keys, value)?, timestamps })
+        Ok(Self { envelope: Envelope::new(output, topic, (keys, framing), value)?, timestamps })
     }
 }
 

@@ -40,8 +40,9 @@ fn published(format: ValueFormat) -> [Record; 2] {
     };
     let topic =
         |name: &str| OutputTopic { name: name.into(), partitions: Arc::new(crate::kafka::DataTopic::new(name, 1)) };
-    let metadata = MetadataOutput::new(topic("m"), KeyFormat::Text, format, timestamps).unwrap();
-    let fragments = FragmentOutput::new(topic("f"), KeyFormat::Text, timestamps).unwrap();
+    let metadata =
+        MetadataOutput::new(topic("m"), (KeyFormat::Text, Framing::SingleObject), format, timestamps).unwrap();
+    let fragments = FragmentOutput::new(topic("f"), (KeyFormat::Text, Framing::SingleObject), timestamps).unwrap();
     let key = Arc::new(OffsetKey { connector: "c".to_owned(), stream: "door".to_owned() });
     let origin = Origin { key: &key, stream_name: "door", stream_arn: Some("arn"), now_ms: 9, ingest_time: false };
     let mut publication = Publication::of_notifications(Arc::clone(&key), Vec::new());
@@ -77,7 +78,7 @@ fn json_has_the_schemas_fields_with_bytes_in_base64() {
     let [metadata, _] = published(ValueFormat::Json);
     let text = std::str::from_utf8(metadata.value.as_deref().unwrap()).unwrap();
     let value: Json = serde_json::from_str(text).unwrap();
-    let schema: Json = serde_json::from_str(METADATA_SCHEMA).unwrap();
+    let schema: Json = serde_json::from_str(METADATA.text).unwrap();
     let names: BTreeSet<&str> =
         schema["fields"].as_array().unwrap().iter().map(|field| field["name"].as_str().unwrap()).collect();
     assert_eq!(value.as_object().unwrap().keys().map(String::as_str).collect::<BTreeSet<_>>(), names);

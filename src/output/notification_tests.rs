@@ -8,7 +8,7 @@ use kvs_client::{FragmentNumber, StreamPosition, Timestamp};
 
 use super::*;
 use crate::model::OffsetKey;
-use crate::output::framing::single_object_header;
+use crate::output::framing::{Framing, single_object_header};
 use crate::output::notification::NUMBERS_MAX;
 
 fn position(number: &str, millis: i64) -> StreamPosition {
@@ -22,14 +22,18 @@ fn position(number: &str, millis: i64) -> StreamPosition {
 
 fn read(notification: &Notification<'_>) -> (Record, Vec<(String, Value)>) {
     let partitions = Arc::new(crate::kafka::DataTopic::new("notifications", 3));
-    let output =
-        NotificationOutput::new(OutputTopic { name: "notifications".into(), partitions }, ValueFormat::Avro).unwrap();
+    let output = NotificationOutput::new(
+        OutputTopic { name: "notifications".into(), partitions },
+        Framing::SingleObject,
+        ValueFormat::Avro,
+    )
+    .unwrap();
     let key = Arc::new(OffsetKey { connector: "cameras".to_owned(), stream: "door".to_owned() });
     let (stream_name, stream_arn, now_ms) = ("door", Some("arn"), 1_700_000_000_123);
     let origin = Origin { key: &key, stream_name, stream_arn, now_ms, ingest_time: false };
     let record = output.notify(&origin, notification).unwrap().unwrap();
-    let schema = Schema::parse_str(NOTIFICATION_SCHEMA).unwrap();
-    let header = single_object_header(NOTIFICATION_NAME, NOTIFICATION_SCHEMA).unwrap();
+    let schema = Schema::parse_str(NOTIFICATION.text).unwrap();
+    let header = single_object_header(&NOTIFICATION).unwrap();
     let reader = GenericSingleObjectReader::builder().schema(schema).header(header).build().unwrap();
     let bytes = record.value.as_ref().unwrap().to_vec();
     let Value::Record(fields) = reader.read_value(&mut bytes.as_slice()).unwrap() else { panic!("no record") };

@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::framing::{EncodeError, SchemaError, SchemaWriter, ValueWriter};
-use super::kind::{Origin, Output, OutputKind, OutputSettings, OutputTopic};
+use super::framing::{EncodeError, Framing, SchemaError, SchemaWriter, ValueWriter};
+use super::kind::{Origin, Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic};
 use super::notification::{Fields, Notification};
-use super::schema::{NOTIFICATION_NAME, NOTIFICATION_SCHEMA};
+use super::schema::NOTIFICATION;
 use crate::config::ConnectorConfig;
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{PlanSettings, TopicFacts};
@@ -46,13 +46,19 @@ impl OutputKind for Notifications {
         }
     }
 
+    fn schemas(&self, connector: &ConnectorConfig) -> OutputSchemas {
+        // Keys are the names of streams, as text.
+        OutputSchemas { key: None, value: (connector.value_format == ValueFormat::Avro).then_some(&NOTIFICATION) }
+    }
+
     fn open(
         &self,
         connector: &ConnectorConfig,
         topic: OutputTopic,
+        framing: Framing,
         _facts: &TopicFacts,
     ) -> Result<Arc<dyn Output>, SchemaError> {
-        Ok(Arc::new(NotificationOutput::new(topic, connector.value_format)?))
+        Ok(Arc::new(NotificationOutput::new(topic, framing, connector.value_format)?))
     }
 }
 
@@ -67,9 +73,9 @@ impl NotificationOutput {
     ///
     /// # Errors
     /// When the built-in schema cannot be compiled, which a test excludes.
-    pub fn new(topic: OutputTopic, format: ValueFormat) -> Result<Self, SchemaError> {
+    pub fn new(topic: OutputTopic, framing: Framing, format: ValueFormat) -> Result<Self, SchemaError> {
         static VALUE: SchemaWriter = SchemaWriter::new();
-        let value = ValueWriter::new(format, &VALUE, NOTIFICATION_NAME, NOTIFICATION_SCHEMA)?;
+        let value = ValueWriter::new(format, framing, &VALUE, &NOTIFICATION)?;
         Ok(Self { topic, value })
     }
 }

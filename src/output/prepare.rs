@@ -4,14 +4,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::framing::SchemaError;
-use super::kind::{Output, OutputKind, OutputSettings, OutputTopic, Outputs, SettingMismatch};
+use super::framing::{Framing, SchemaError};
+use super::kind::{Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic, Outputs, SettingMismatch};
 use super::kinds::KINDS;
+use super::schema::BuiltInSchema;
 use crate::config::connector::topics::{ConnectorTopic, topics};
+use crate::config::table::registry::URL as SCHEMA_REGISTRY_URL;
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{DataTopic, DataTopics, TopicError, TopicFacts, Topics};
 use crate::model::OnRefused;
+use crate::registry::{self, KnownIds, RegistryConfig, RegistryError, SubjectNames, Wanted};
 
 /// Reasons why a connector's outputs cannot be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,9 @@ pub enum PrepareError {
     /// A built-in schema cannot be compiled.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// The schema registry gives no id for a schema.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
 }
 
 /// Prepares the outputs of a worker's connectors.
@@ -35,6 +41,26 @@ pub struct Preparer {
     /// The worker's topics, which its connectors share. Each is created or checked when first needed, and again when it
     /// is gone.
     shared: tokio::sync::Mutex<HashMap<String, (TopicFacts, Arc<DataTopic>)>>,
+    /// The ids of schemas that registries have given.
+    ids: KnownIds,
+}
+
+/// Returns the schemas of an output with their subjects in a registry: the key's first.
+fn wanted(registry: &RegistryConfig, schemas: OutputSchemas, topic: &str) -> Vec<Wanted> {
+    let wanted = |subject, schema: &BuiltInSchema| Wanted { subject, file: schema.file, text: schema.text };
+    let key = schemas.key.map(|schema| wanted(SubjectNames::of_key(topic), schema));
+    let value = schemas.value.map(|schema| wanted(registry.value_subjects.of_value(topic, schema.full_name), schema));
+    key.into_iter().chain(value).collect()
+}
+
+/// Returns the schemas of all outputs of a connector with their subjects; without a worker, of its own topics only.
+pub(crate) fn subjects(
+    worker: Option<&WorkerConfig>,
+    connector: &ConnectorConfig,
+    registry: &RegistryConfig,
+) -> Vec<Wanted> {
+    let all = in_order(topics(worker, connector));
+    all.flat_map(|(kind, topic)| wanted(registry, kind.schemas(connector), topic.name)).collect()
 }
 
 /// Returns topics with the kinds of their outputs, in the order in which outputs are called. Those whose records may be
@@ -49,7 +75,7 @@ fn in_order(topics: Vec<ConnectorTopic<'_>>) -> impl Iterator<Item = (&'static d
 impl Preparer {
     /// Creates a preparer with this worker's settings.
     pub fn new(config: Arc<WorkerConfig>, topics: Arc<Topics>, data_topics: Arc<DataTopics>) -> Self {
-        Self { config, topics, data_topics, shared: tokio::sync::Mutex::default() }
+        Self { config, topics, data_topics, shared: tokio::sync::Mutex::default(), ids: KnownIds::default() }
     }
 
     /// Creates or checks the topics of a connector, and returns its outputs.
@@ -70,9 +96,32 @@ impl Preparer {
                 Err(error) => return Err(error.into()),
             };
             kind.check(connector, &facts)?;
-            outputs.push(kind.open(connector, OutputTopic { name: topic.name.into(), partitions }, &facts)?);
+            let framing = match self.framing(connector, kind, topic.name).await {
+                Ok(framing) => framing,
+                // A registry that cannot be used keeps the other outputs from being opened, too.
+                Err(error) if kind.on_refused() == OnRefused::Drop && !error.is_absence() => {
+                    tracing::warn!(%error, "{} cannot be used; records for it are dropped", topic.setting);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            outputs.push(kind.open(connector, OutputTopic { name: topic.name.into(), partitions }, framing, &facts)?);
         }
         Ok(Outputs::new(outputs))
+    }
+
+    /// Returns how an output names its schemas: their ids are looked up, and they are registered if necessary.
+    async fn framing(
+        &self,
+        connector: &ConnectorConfig,
+        kind: &dyn OutputKind,
+        topic: &str,
+    ) -> Result<Framing, RegistryError> {
+        let Some(registry) = &connector.converters.registry else { return Ok(Framing::SingleObject) };
+        let schemas = kind.schemas(connector);
+        let mut ids = self.ids.ids(registry, &wanted(registry, schemas, topic)).await?.into_iter();
+        let (key, value) = (schemas.key.and_then(|_| ids.next()), schemas.value.and_then(|_| ids.next()));
+        Ok(Framing::Registry { key, value })
     }
 
     async fn topic(
@@ -120,6 +169,16 @@ impl Preparer {
             };
             if let Err(SettingMismatch { setting, reason }) = kind.check(connector, &facts) {
                 problems.push((setting.to_owned(), reason));
+            }
+            if let Some(registry) = &connector.converters.registry
+                && let Err(error) =
+                    registry::check(registry, &wanted(registry, kind.schemas(connector), topic.name)).await
+            {
+                let problem = (SCHEMA_REGISTRY_URL.name().to_owned(), error.to_string());
+                // A registry that cannot be reached is one problem for all topics.
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
             }
         }
         problems

@@ -9,7 +9,8 @@ use apache_avro::Schema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::framing::{EncodeError, Framed, SchemaError, SchemaWriter, ValueWriter};
+use super::framing::{EncodeError, Framed, Framing, SchemaError, SchemaWriter, ValueWriter};
+use super::schema::BuiltInSchema;
 use crate::model::{SequencePrefix, ValueFormat};
 
 /// A field that a schema ends with and that is written by other means.
@@ -27,14 +28,15 @@ impl Sequenced {
     pub(super) fn new(
         writer: &'static SchemaWriter,
         format: ValueFormat,
-        name: &'static str,
-        text: &str,
+        framing: Framing,
+        schema: &BuiltInSchema,
         apart: Option<&'static str>,
     ) -> Result<Self, SchemaError> {
         Ok(Self(match format {
             ValueFormat::Json => ValueWriter::Json,
             ValueFormat::Avro => {
-                ValueWriter::Avro(Framed::part_of_single_object(writer, name, text, || part(name, text, apart))?)
+                let header = framing.value_header(schema)?;
+                ValueWriter::Avro(Framed::of_part(header, writer, schema, || part(schema, apart))?)
             }
         }))
     }
@@ -68,7 +70,8 @@ impl Sequenced {
 }
 
 /// Returns a schema without its first field, and without its last one if that is written apart.
-fn part(name: &'static str, text: &str, apart: Option<&'static str>) -> Result<Schema, SchemaError> {
+fn part(schema: &BuiltInSchema, apart: Option<&'static str>) -> Result<Schema, SchemaError> {
+    let BuiltInSchema { file: name, text, .. } = *schema;
     let shape = |expected| SchemaError::Shape { name, expected };
     let mut schema: serde_json::Value = serde_json::from_str(text).map_err(SchemaError::json(name))?;
     let is = |field: &serde_json::Value, name: &str, kind| field["name"] == name && field["type"] == kind;

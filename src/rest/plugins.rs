@@ -11,8 +11,8 @@ use super::error::{ApiError, JsonBody, Path, Query, flag};
 use super::parameter::Parameter;
 use super::routes::{Herder, Routes, operation};
 use crate::config::connector::{CLASS, CLASS_PATH, is_class, setting_text};
+use crate::config::secrets;
 use crate::config::table::{self, Default, Definition, Importance, Kind};
-use crate::config::{keys, secrets};
 
 const EXAMPLE: &str = r#"{ "connector.class": "KinesisVideoSourceConnector", "kvs.region": "eu-central-1",
     "kvs.streams": "front-door,parking", "topic": "kvs.fragments" }"#;
@@ -182,7 +182,7 @@ fn infos(class: String, shown: &BTreeMap<String, String>, wrong: &[(String, Stri
     let is_defined = |name: &str| table::connector().any(|definition| definition.name == name);
     let others = shown.keys().chain(wrong.iter().map(|(name, _)| name)).filter(|name| !is_defined(name));
     for name in others.collect::<BTreeSet<_>>() {
-        let definition = keys::is_connector_key(name).then(|| ConfigKeyInfo::new(&table::TOPIC_CONFIG, 0));
+        let definition = table::of_connector(name).map(|definition| ConfigKeyInfo::new(definition, 0));
         configs.push(ConfigInfo { definition, value: value_of(name, shown.get(name).cloned(), Vec::new()) });
     }
     ConfigInfos { name: class, error_count: wrong.len(), groups, configs }

@@ -1,5 +1,6 @@
 //! Decodes a record's value: a fragment, its metadata, or a notification, in Avro or JSON.
 
+use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::types::Value;
 use serde_json::Value as Json;
@@ -40,12 +41,14 @@ pub(super) struct Fragment {
 pub(super) enum DecodeError {
     #[error(transparent)]
     Schema(#[from] SchemaError),
-    #[error("it is neither an Avro single object nor JSON")]
+    #[error("it is neither Avro, as a single object or in Confluent's framing, nor JSON")]
     OtherFormat,
     #[error("it is not JSON: {0}")]
     Json(#[source] serde_json::Error),
     #[error("it was written with a schema of fingerprint {fingerprint}, which this version does not know")]
     UnknownSchema { fingerprint: String },
+    #[error("its schema in the registry is none of this version's")]
+    OtherSchema,
     #[error("{0}")]
     Datum(#[source] Box<apache_avro::Error>),
     #[error("it has no {expected}")]
@@ -58,10 +61,13 @@ impl From<apache_avro::Error> for DecodeError {
     }
 }
 
-/// Reads JSON, and Avro single objects of our schemas and of those with which earlier versions wrote fragments.
+/// Reads JSON, Avro single objects of our schemas and of those with which earlier versions wrote fragments, and Confluent's
+/// framing of the same.
 pub(super) struct Decoder {
     /// A reader for each schema, with the header of its values.
     readers: Vec<(Vec<u8>, GenericSingleObjectReader)>,
+    /// The same schemas, for values that name theirs by an id of a registry.
+    schemas: Vec<apache_avro::Schema>,
 }
 
 impl Decoder {
@@ -70,19 +76,39 @@ impl Decoder {
             let reader = GenericSingleObjectReader::builder().schema(schema).header(header.clone()).build();
             Ok::<_, DecodeError>((header, reader?))
         };
-        let schemas = value_schemas()?.into_iter().chain([metadata_schema()?, notification_schema()?]);
-        Ok(Self { readers: schemas.map(reader).collect::<Result<_, _>>()? })
+        let mut all = value_schemas()?;
+        all.extend([metadata_schema()?, notification_schema()?]);
+        let schemas = all.iter().map(|(_, schema)| schema.clone()).collect();
+        Ok(Self { readers: all.into_iter().map(reader).collect::<Result<_, _>>()?, schemas })
     }
 
     pub(super) fn decode(&self, mut bytes: &[u8]) -> Result<Decoded, DecodeError> {
         if bytes.first() == Some(&b'{') {
             return decoded(serde_json::from_slice(bytes).map_err(DecodeError::Json)?, None);
         }
+        if let [0, _, _, _, _, datum @ ..] = bytes {
+            return self.by_registry(datum);
+        }
         let known = self.readers.iter().find(|(header, _)| bytes.starts_with(header));
         let (_, reader) = known.ok_or_else(|| unknown(bytes))?;
         let mut value = reader.read_value(&mut bytes)?;
         let payload = take_payload(&mut value);
         decoded(Json::try_from(value)?, payload)
+    }
+
+    /// Reads a datum whose schema only a registry knows: it is the one of ours that explains all of its bytes.
+    fn by_registry(&self, datum: &[u8]) -> Result<Decoded, DecodeError> {
+        for schema in &self.schemas {
+            let mut rest = datum;
+            let read = GenericDatumReader::builder(schema).build()?.read_value(&mut rest);
+            if let Ok(mut value) = read
+                && rest.is_empty()
+            {
+                let payload = take_payload(&mut value);
+                return decoded(Json::try_from(value)?, payload);
+            }
+        }
+        Err(DecodeError::OtherSchema)
     }
 }
 

@@ -52,7 +52,7 @@ fn what_cannot_be_read_is_said() {
     let decoder = Decoder::new().unwrap();
     let said = |bytes: &[u8]| decoder.decode(bytes).err().unwrap().to_string();
     assert!(said(&[0xC3, 0x01, 1, 2, 3, 4, 5, 6, 7, 8, 9]).contains("fingerprint 0102030405060708"));
-    assert!(said(b"<x/>").contains("neither an Avro single object nor JSON"));
+    assert!(said(b"<x/>").contains("neither Avro, as a single object"));
     assert!(said(b"{}").contains("it has no fragment_number and no kind"));
     assert!(said(b"{").contains("it is not JSON"));
     assert!(!said(&earlier()[..20]).is_empty());
@@ -60,9 +60,11 @@ fn what_cannot_be_read_is_said() {
 
 #[test]
 fn a_notification_is_read_with_all_its_fields() {
-    use crate::output::{Notification, NotificationOutput, Origin, Output, OutputTopic};
+    use crate::output::{Framing, Notification, NotificationOutput, Origin, Output, OutputTopic};
     let partitions = std::sync::Arc::new(crate::kafka::DataTopic::new("n", 1));
-    let output = NotificationOutput::new(OutputTopic { name: "n".into(), partitions }, ValueFormat::Avro).unwrap();
+    let output =
+        NotificationOutput::new(OutputTopic { name: "n".into(), partitions }, Framing::SingleObject, ValueFormat::Avro)
+            .unwrap();
     let key = std::sync::Arc::new(crate::model::OffsetKey::of_stream("cameras", "door"));
     let (stream_name, now_ms) = ("door", 1_511_852_109_000);
     let origin = Origin { key: &key, stream_name, stream_arn: None, now_ms, ingest_time: false };

@@ -1,7 +1,9 @@
 //! Settings that Kafka Connect has for connectors.
 
 use super::Accepts::{Anything, Nothing, These};
-use super::{ConnectKey, HEADERS, VALUES, key};
+use super::{
+    APICURIO, CONVERTERS, ConnectKey, HEADERS, KEY_SUBJECTS, REGISTRY_PROXY, REGISTRY_TLS, TOKEN, USER_INFO, key,
+};
 
 const TRANSFORMS: &str = "there are no transforms and predicates: consumers transform the records";
 const OVERRIDES: &str =
@@ -18,11 +20,24 @@ pub const CONNECTOR: &[ConnectKey] = &[
     key("tasks.max.enforce", These(&["false"]), "every stream is a task, so tasks.max limits nothing"),
     key("key.converter.schemas.enable", These(&["false"]), "keys do not contain a Connect schema"),
     key("key.converter.plugin.version", Nothing, VERSIONS),
-    key("key.converter.*", Nothing, "key.converter has no settings: keys do not use a schema registry"),
-    key("value.converter", These(&["avro", "ByteArrayConverter"]), VALUES),
+    key("key.converter.basic.auth.credentials.source", These(&["USER_INFO"]), USER_INFO),
+    key("key.converter.bearer.auth.credentials.source", These(&["STATIC_TOKEN"]), TOKEN),
+    key("key.converter.schema.registry.ssl.*", Nothing, REGISTRY_TLS),
+    key("key.converter.proxy.host", Nothing, REGISTRY_PROXY),
+    key("key.converter.proxy.port", Nothing, REGISTRY_PROXY),
+    key("key.converter.key.subject.name.strategy", These(&["TopicNameStrategy"]), KEY_SUBJECTS),
+    key("key.converter.apicurio.*", Nothing, APICURIO),
+    key("value.converter.basic.auth.credentials.source", These(&["USER_INFO"]), USER_INFO),
+    key("value.converter.bearer.auth.credentials.source", These(&["STATIC_TOKEN"]), TOKEN),
+    key("value.converter.schema.registry.ssl.*", Nothing, REGISTRY_TLS),
+    key("value.converter.proxy.host", Nothing, REGISTRY_PROXY),
+    key("value.converter.proxy.port", Nothing, REGISTRY_PROXY),
+    key("value.converter.key.subject.name.strategy", These(&["TopicNameStrategy"]), KEY_SUBJECTS),
+    key("value.converter.apicurio.*", Nothing, APICURIO),
+    key("key.converter.*", Nothing, CONVERTERS),
     key("value.converter.schemas.enable", These(&["false"]), "values do not contain a Connect schema"),
     key("value.converter.plugin.version", Nothing, VERSIONS),
-    key("value.converter.*", Nothing, VALUES),
+    key("value.converter.*", Nothing, CONVERTERS),
     key("header.converter", These(&["string", "StringConverter", "SimpleHeaderConverter"]), HEADERS),
     key("header.converter.schemas.enable", These(&["false"]), HEADERS),
     key("header.converter.plugin.version", Nothing, VERSIONS),

@@ -1,9 +1,12 @@
 //! Settings that Kafka Connect has for workers.
 
 use super::Accepts::{Anything, Nothing, These};
-use super::{Accepts, ConnectKey, HEADERS, VALUES, key};
+use super::{
+    APICURIO, Accepts, CONVERTERS, ConnectKey, HEADERS, KEY_SUBJECTS, REGISTRY_PROXY, REGISTRY_TLS, TOKEN, USER_INFO,
+    key,
+};
 
-const KEYS: &str = "keys are text unless a connector sets key.converter=avro";
+const KEYS: &str = "keys do not contain a Connect schema";
 const INTERNAL: &str = "offsets, connectors and statuses are written as Kafka Connect writes them";
 const PLUGINS: &str = "the only connector is part of the program: no plugins are loaded";
 const PLACES: &str =
@@ -24,12 +27,24 @@ const PROVIDERS: &str = "the providers are env, file and dir, each with Connect'
 
 /// Settings of Kafka Connect's workers, distributed and standalone.
 pub const WORKER: &[ConnectKey] = &[
-    key("key.converter", These(&["string", "StringConverter"]), KEYS),
     key("key.converter.schemas.enable", These(&["false"]), KEYS),
-    key("key.converter.*", Nothing, KEYS),
-    key("value.converter", These(&["avro", "ByteArrayConverter"]), VALUES),
-    key("value.converter.schemas.enable", These(&["false"]), VALUES),
-    key("value.converter.*", Nothing, VALUES),
+    key("key.converter.basic.auth.credentials.source", These(&["USER_INFO"]), USER_INFO),
+    key("key.converter.bearer.auth.credentials.source", These(&["STATIC_TOKEN"]), TOKEN),
+    key("key.converter.schema.registry.ssl.*", Nothing, REGISTRY_TLS),
+    key("key.converter.proxy.host", Nothing, REGISTRY_PROXY),
+    key("key.converter.proxy.port", Nothing, REGISTRY_PROXY),
+    key("key.converter.key.subject.name.strategy", These(&["TopicNameStrategy"]), KEY_SUBJECTS),
+    key("key.converter.apicurio.*", Nothing, APICURIO),
+    key("value.converter.basic.auth.credentials.source", These(&["USER_INFO"]), USER_INFO),
+    key("value.converter.bearer.auth.credentials.source", These(&["STATIC_TOKEN"]), TOKEN),
+    key("value.converter.schema.registry.ssl.*", Nothing, REGISTRY_TLS),
+    key("value.converter.proxy.host", Nothing, REGISTRY_PROXY),
+    key("value.converter.proxy.port", Nothing, REGISTRY_PROXY),
+    key("value.converter.key.subject.name.strategy", These(&["TopicNameStrategy"]), KEY_SUBJECTS),
+    key("value.converter.apicurio.*", Nothing, APICURIO),
+    key("key.converter.*", Nothing, CONVERTERS),
+    key("value.converter.schemas.enable", These(&["false"]), "values do not contain a Connect schema"),
+    key("value.converter.*", Nothing, CONVERTERS),
     key("header.converter", These(&["string", "StringConverter", "SimpleHeaderConverter"]), HEADERS),
     key("header.converter.*", Nothing, HEADERS),
     key("internal.key.converter", These(&["JsonConverter"]), INTERNAL),

@@ -4,6 +4,7 @@ use kvs_client::{CredentialsSource, StartSelector};
 
 use super::*;
 use crate::config::check;
+use crate::model::KeyFormat;
 
 fn read(place: &str, text: &str) -> Result<ConnectorConfig, Vec<Problem>> {
     from_settings(place, &parse(place, text)?.settings)
@@ -57,7 +58,7 @@ fn the_published_example_is_valid() {
         ("kvs.fragments", 6, 1)
     );
     assert_eq!(config.puller.start, StartSelector::Earliest);
-    assert_eq!(config.key_format, KeyFormat::Text);
+    assert_eq!(config.converters.keys, KeyFormat::Text);
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn all_problems_are_reported_at_once_with_file_key_and_reason() {
         "c.json: tasks.max: \"x\": a whole number from 1",
         "c.json: kvs.streams: is required, or one of kvs.streams.prefix",
         "c.json: topic: \"a b\" is not a topic name",
-        "c.json: key.converter: \"7\": one of string, avro was expected",
+        "c.json: key.converter: \"7\": one of string, avro, AvroConverter was expected",
     ];
     for (said, expected) in said.iter().zip(expected) {
         assert!(said.starts_with(expected), "{said}\n{expected}");
@@ -346,7 +347,7 @@ fn a_worker_is_read_from_java_properties_as_connect_has_them() {
         format!(
             "{place}: sasl.jaas.config: is a setting of the Java clients, and the clients here are librdkafka's: sasl.username"
         ),
-        format!("{place}: key.converter: only string, StringConverter is accepted"),
+        format!("{place}: key.converter: \"JsonConverter\": keys are fragment numbers, as text"),
         format!("{place}: producer.acks: only all, -1 is accepted"),
         format!("{place}: producer.queue.buffering.max.ms: is another name of producer.linger.ms"),
         format!("{place}: bootstrap.servers: is required"),
@@ -387,12 +388,8 @@ fn a_connector_may_have_an_offsets_topic_that_has_nothing_else_in_it() {
 
 #[test]
 fn keys_are_written_as_text_or_avro_by_connects_names_too() {
-    let format = |value: &str| with(&format!(r#", "key.converter": "{value}""#)).map(|config| config.key_format);
+    let format = |value: &str| with(&format!(r#", "key.converter": "{value}""#)).map(|config| config.converters.keys);
     assert_eq!(format("org.apache.kafka.connect.storage.StringConverter").unwrap(), KeyFormat::Text);
     assert_eq!(format("avro").unwrap(), KeyFormat::Avro);
-    assert!(
-        format("io.confluent.connect.avro.AvroConverter").unwrap_err()[0]
-            .to_string()
-            .contains("without a schema registry")
-    );
+    assert_eq!(format("io.confluent.connect.avro.AvroConverter").unwrap(), KeyFormat::Avro);
 }

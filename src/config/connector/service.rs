@@ -141,7 +141,7 @@ impl Reader<'_> {
 }
 
 /// Checks that a URL can be a proxy's. Errors do not show it, because it may contain a password.
-fn check_proxy(text: &str) -> Result<(), ValueError> {
+pub(in crate::config) fn check_proxy(text: &str) -> Result<(), ValueError> {
     let wrong = |detail: Option<String>| Err(ValueError::NotProxy { detail });
     if !(text.starts_with("http://") || text.starts_with("https://")) {
         return wrong(None);

@@ -61,7 +61,8 @@ fn reference(key: &str) -> Value {
 /// Returns the schema of a worker's file in TOML.
 pub fn worker() -> Value {
     let (mut root, mut definitions) = (Table::default(), Map::new());
-    let ours = table::worker().map(|definition| (definition.name, property(definition, References::Refused)));
+    let ours = table::worker().map(|definition| (definition.name, definition)).chain(table::converter_keys());
+    let ours = ours.map(|(name, definition)| (name, property(definition, References::Refused)));
     let connects = connect_keys::WORKER.iter().map(|key| (key.name, key));
     let is_refused = |accepts: Accepts| accepts == Accepts::Nothing;
     let connects = connects.filter(|(name, key)| !name.ends_with('*') && !is_refused(key.accepts));

@@ -19,6 +19,8 @@ pub enum Group {
     ErrorHandling,
     /// What is written.
     Records,
+    /// The schema registry.
+    SchemaRegistry,
     /// How topics are created.
     TopicCreation,
     /// The cluster of workers and its topics.
@@ -43,6 +45,7 @@ impl Group {
             Self::Credentials => "Credentials",
             Self::ErrorHandling => "Error Handling",
             Self::Records => "Records",
+            Self::SchemaRegistry => "Schema Registry",
             Self::TopicCreation => "Topic Creation",
             Self::Cluster => "Cluster",
             Self::Publishing => "Publishing",

@@ -138,6 +138,12 @@ impl Named {
         self.entry(Kind::Choice(choices), Default::Text(default), values, value::choice::<T>)
     }
 
+    /// One of a few values that may be unset; `values` are the results of reading them, in the same order.
+    pub const fn optional_choice<T: Copy>(self, choices: &'static [Choice], values: &'static [T]) -> Optional<T> {
+        assert!(choices.len() == values.len(), "every choice needs a value");
+        self.entry(Kind::Choice(choices), Default::Unset, values, value::choice::<T>).empty_is_unset()
+    }
+
     /// Text that may be unset.
     pub const fn optional_text(self) -> Optional<String> {
         self.entry(Kind::Text, Default::Unset, &[], value::text)

@@ -6,8 +6,8 @@ use kvs_mkv::{ChunkWriter, Event, FrameData, LeadingTags, Splitter, Timestamp, T
 
 use super::*;
 use crate::model::{OffsetKey, Record, RecordTimestamp, VALUE_HEADROOM_BYTES};
-use crate::output::framing::single_object_header;
-use crate::output::schema::{KEY_SCHEMA, VALUE_NAME, VALUE_SCHEMA};
+use crate::output::framing::{Framing, single_object_header};
+use crate::output::schema::{FRAGMENT, KEY_SCHEMA, VALUE_SCHEMA};
 
 fn fragment(producer_ms: i64) -> Fragment {
     let writer = ChunkWriter::new("tests");
@@ -36,8 +36,11 @@ fn policy(wanted: RecordTimestamp) -> TimestampPolicy {
 /// Returns the records of a fragment that was received at 9.
 fn project(keys: KeyFormat, mut fragment: Fragment, content_type: &str) -> Vec<Record> {
     let partitions = Arc::new(crate::kafka::DataTopic::new("t", 6));
-    let output =
-        FragmentOutput::new(OutputTopic { name: "t".into(), partitions }, keys, policy(RecordTimestamp::Ingest));
+    let output = FragmentOutput::new(
+        OutputTopic { name: "t".into(), partitions },
+        (keys, Framing::SingleObject),
+        policy(RecordTimestamp::Ingest),
+    );
     let key = Arc::new(OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() });
     let origin = Origin { key: &key, stream_name: "s", stream_arn: Some("arn"), now_ms: 9, ingest_time: false };
     let mut publication = Publication::of_notifications(Arc::clone(&key), Vec::new());
@@ -67,7 +70,7 @@ fn an_independent_reading_agrees() {
     assert_eq!(record.output.map(|output| output.on_refused), Some(OnRefused::FailStream));
     let schema = apache_avro::Schema::parse_str(VALUE_SCHEMA).unwrap();
     // Other readers are compared in schema_tests and in tests/readers.
-    let header = single_object_header(VALUE_NAME, VALUE_SCHEMA).unwrap();
+    let header = single_object_header(&FRAGMENT).unwrap();
     let reader = GenericSingleObjectReader::builder().schema(schema).header(header).build().unwrap();
     let bytes = published(record, 77);
     let mut bytes = bytes.as_slice();

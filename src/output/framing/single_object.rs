@@ -5,13 +5,15 @@ use apache_avro::headers::{HeaderBuilder, RabinFingerprintHeader};
 use serde_json::Value;
 
 use super::error::SchemaError;
+use crate::output::schema::BuiltInSchema;
 
 /// Returns the header of a single object of a schema: Avro's marker and the schema's fingerprint.
 ///
 /// # Errors
 /// When the text is not a schema.
-pub(in crate::output) fn header(name: &'static str, text: &str) -> Result<Vec<u8>, SchemaError> {
-    let mut json: Value = serde_json::from_str(text).map_err(SchemaError::json(name))?;
+pub(in crate::output) fn header(schema: &BuiltInSchema) -> Result<Vec<u8>, SchemaError> {
+    let name = schema.file;
+    let mut json: Value = serde_json::from_str(schema.text).map_err(SchemaError::json(name))?;
     // The fingerprint is that of the parsing canonical form, which has no logical types. The crate's form keeps them,
     // and so differs from the fingerprint of all other readers.
     remove_logical_types(&mut json);

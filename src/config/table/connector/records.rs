@@ -1,26 +1,15 @@
 //! What is written, and the topic it is written to.
 
-use crate::config::error::ValueError;
 use crate::config::table::definition::Group::{Records, TopicCreation};
 use crate::config::table::definition::Importance::{High, Low};
 use crate::config::table::definition::{Choice, Definition, value};
 use crate::config::table::key::{Key, Optional, key, settings};
-use crate::config::table::value as parse;
-use crate::model::{KeyFormat, RecordTimestamp, ValueFormat};
-
-const KEY_FORMATS: &[Choice] = &[
-    value("string", "writes the fragment number as text").or_class("StringConverter"),
-    value("avro", "writes it as an Avro string in the single-object encoding (schemas/fragment-key.avsc)"),
-];
+use crate::model::{RecordTimestamp, ValueFormat};
 
 const VALUE_FORMATS: &[Choice] = &[
-    value("avro", "writes Avro in the single-object encoding (schemas/metadata.avsc, schemas/notification.avsc)"),
+    value("avro", "writes Avro (schemas/metadata.avsc, schemas/notification.avsc)"),
     value("json", "writes JSON with the same fields: times in milliseconds since 1970, bytes in base64"),
 ];
-
-/// Converters that write keys in other formats, which kvs-connect does not have.
-const OTHER_CONVERTERS: [&str; 5] =
-    ["AvroConverter", "ByteArrayConverter", "JsonConverter", "JsonSchemaConverter", "ProtobufConverter"];
 
 const RECORD_TIMESTAMPS: &[Choice] = &[
     value("ingest", "is when this worker received the fragment"),
@@ -57,11 +46,6 @@ settings! {
                 "How the values of metadata and of notifications are written. Fragments are always written in Avro, \
                  because JSON cannot contain their media.",
             );
-        KEY_CONVERTER: Key<KeyFormat> = key("key.converter", "Key format")
-            .choice("string", KEY_FORMATS, &[KeyFormat::Text, KeyFormat::Avro])
-            .parse_by(key_format)
-            .group(Records)
-            .doc("How the records' keys, which are fragment numbers, are written.");
         TIMESTAMP: Key<RecordTimestamp> = key("record.timestamp", "Record timestamp")
             .choice(
                 "ingest",
@@ -115,13 +99,3 @@ const TOPIC_CONFIG_KEY: Optional<String> =
 
 /// Its definition.
 pub(in crate::config::table) const TOPIC_CONFIG: Definition = TOPIC_CONFIG_KEY.definition();
-
-/// Reads a key format. Accepts Kafka Connect's class as another name, and explains why other converters are refused.
-fn key_format(definition: &Definition, values: &'static [KeyFormat], text: &str) -> Result<KeyFormat, ValueError> {
-    let class = text.rsplit('.').next().unwrap_or(text);
-    if OTHER_CONVERTERS.contains(&class) {
-        return Err(ValueError::NotKeyConverter { found: text.to_owned() });
-    }
-    let alias = definition.choices().iter().find(|choice| choice.class == Some(class));
-    parse::choice(definition, values, alias.map_or(class, |choice| choice.name))
-}

@@ -1,9 +1,12 @@
 use apache_avro::headers::{HeaderBuilder, RabinFingerprintHeader};
 
 use super::*;
+use crate::output::schema::KEY_SCHEMA;
 
 fn hex(schema: &str) -> String {
-    single_object_header("test", schema).unwrap().iter().map(|byte| format!("{byte:02x}")).collect()
+    let text: &'static str = Box::leak(schema.to_owned().into_boxed_str());
+    let header = single_object_header(&BuiltInSchema { file: "test", full_name: "test", text });
+    header.unwrap().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The fingerprints were computed by Java's SchemaNormalization and by fastavro; both read our records in

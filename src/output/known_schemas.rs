@@ -1,0 +1,58 @@
+//! The schemas that a value may have been written with, now or by an earlier version, with the headers of such values.
+
+use apache_avro::Schema;
+
+use super::framing::{SchemaError, single_object_header};
+use super::schema::{
+    BuiltInSchema, FRAGMENT, METADATA, METADATA_SCHEMA, NOTIFICATION, NOTIFICATION_SCHEMA, VALUE_SCHEMA,
+};
+
+/// The schemas of values that earlier versions have written, with the fingerprints that these wrote.
+const EARLIER: [([u8; 8], &str); 1] = [(
+    [0x4f, 0x4a, 0x67, 0x91, 0x3c, 0x2b, 0x67, 0x03],
+    include_str!("../../schemas/earlier/fragment-4f4a67913c2b6703.avsc"),
+)];
+
+/// Returns the fingerprint of a schema in hexadecimal, as it is in the header of its values.
+///
+/// # Errors
+/// When the schema cannot be parsed, which a test excludes.
+pub fn fingerprint(schema: &BuiltInSchema) -> Result<String, SchemaError> {
+    let header = single_object_header(schema)?;
+    Ok(header.iter().skip(2).map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Returns every schema that a fragment's value may have been written with, each after the header of such values.
+///
+/// # Errors
+/// When an embedded schema cannot be parsed, which a test excludes.
+pub fn value_schemas() -> Result<Vec<(Vec<u8>, Schema)>, SchemaError> {
+    let parse = |text: &str| Schema::parse_str(text).map_err(SchemaError::avro(FRAGMENT.file));
+    let mut schemas = vec![(single_object_header(&FRAGMENT)?, parse(VALUE_SCHEMA)?)];
+    for (fingerprint, schema) in EARLIER {
+        schemas.push(([&[0xC3, 0x01][..], &fingerprint].concat(), parse(schema)?));
+    }
+    Ok(schemas)
+}
+
+/// Returns the header of metadata, and its schema.
+///
+/// # Errors
+/// When the embedded schema cannot be parsed, which a test excludes.
+pub fn metadata_schema() -> Result<(Vec<u8>, Schema), SchemaError> {
+    let schema = Schema::parse_str(METADATA_SCHEMA).map_err(SchemaError::avro(METADATA.file))?;
+    Ok((single_object_header(&METADATA)?, schema))
+}
+
+/// Returns the header of notifications' values, and their schema.
+///
+/// # Errors
+/// When the embedded schema cannot be parsed, which a test excludes.
+pub fn notification_schema() -> Result<(Vec<u8>, Schema), SchemaError> {
+    let schema = Schema::parse_str(NOTIFICATION_SCHEMA).map_err(SchemaError::avro(NOTIFICATION.file))?;
+    Ok((single_object_header(&NOTIFICATION)?, schema))
+}
+
+#[cfg(test)]
+#[path = "known_schemas_tests.rs"]
+mod tests;

@@ -1,0 +1,167 @@
+//! The ids of schemas: looked up, registered where allowed, and kept.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use apache_avro::Schema;
+use serde_json::Value;
+
+use super::api::{Api, Compatibility, Version};
+use super::config::RegistryConfig;
+use super::difference::difference;
+use super::error::RegistryError;
+
+/// The maximum number of ids that are kept; more topics than a worker's connectors ever have.
+const KNOWN_MAX: usize = 10_000;
+
+/// The id of a schema in a registry, as it stands in front of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchemaId(u32);
+
+impl SchemaId {
+    /// Creates an id; `None`: the framing has no room for it.
+    pub fn new(id: i64) -> Option<Self> {
+        u32::try_from(id).ok().filter(|&id| i32::try_from(id).is_ok()).map(Self)
+    }
+
+    /// Returns the number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// A schema whose id in a subject is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The subject.
+    pub subject: String,
+    /// The file of the schema, for people.
+    pub file: &'static str,
+    /// The schema's text, which is sent as it is.
+    pub text: &'static str,
+}
+
+/// The ids that this process has learnt, by registry, subject and schema.
+#[derive(Debug, Default)]
+pub struct KnownIds(Mutex<HashMap<(String, String, &'static str), SchemaId>>);
+
+impl KnownIds {
+    /// Returns the id of each schema, in the same order. Schemas that are not there are registered if the settings
+    /// allow it.
+    ///
+    /// # Errors
+    /// Those of [`RegistryError`], for the first schema that has no id.
+    pub async fn ids(&self, config: &RegistryConfig, wanted: &[Wanted]) -> Result<Vec<SchemaId>, RegistryError> {
+        match ask(config, wanted, true).await {
+            Ok(ids) => {
+                self.learn(config, wanted, &ids);
+                Ok(ids)
+            }
+            Err(error) if error.is_absence() => match self.known(config, wanted) {
+                Some(ids) => {
+                    tracing::warn!(%error, "the schema registry cannot be used; the ids that it gave before are used");
+                    Ok(ids)
+                }
+                None => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    fn learn(&self, config: &RegistryConfig, wanted: &[Wanted], ids: &[SchemaId]) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() + ids.len() > KNOWN_MAX {
+            known.clear();
+        }
+        known.extend(wanted.iter().zip(ids).map(|(wanted, id)| (key(config, wanted), *id)));
+    }
+
+    fn known(&self, config: &RegistryConfig, wanted: &[Wanted]) -> Option<Vec<SchemaId>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        wanted.iter().map(|wanted| known.get(&key(config, wanted)).copied()).collect()
+    }
+}
+
+fn key(config: &RegistryConfig, wanted: &Wanted) -> (String, String, &'static str) {
+    (Api::url(config), wanted.subject.clone(), wanted.text)
+}
+
+/// Finds what would keep the schemas from getting ids; registers nothing.
+///
+/// # Errors
+/// Those of [`RegistryError`], for the first schema that would get no id.
+pub async fn check(config: &RegistryConfig, wanted: &[Wanted]) -> Result<(), RegistryError> {
+    ask(config, wanted, false).await.map(|_| ())
+}
+
+/// Returns the ids; without `register`, those of schemas that would be registered are left out.
+async fn ask(config: &RegistryConfig, wanted: &[Wanted], register: bool) -> Result<Vec<SchemaId>, RegistryError> {
+    let api = Api::new(config).await?;
+    let mut ids = Vec::with_capacity(wanted.len());
+    for wanted in wanted {
+        let Some(id) = id(&api, config, wanted, register).await? else { continue };
+        ids.push(SchemaId::new(id).ok_or_else(|| RegistryError::IdOutOfRange { url: Api::url(config), id })?);
+    }
+    Ok(ids)
+}
+
+async fn id(
+    api: &Api<'_>,
+    config: &RegistryConfig,
+    wanted: &Wanted,
+    register: bool,
+) -> Result<Option<i64>, RegistryError> {
+    let Wanted { subject, file: schema, text } = wanted;
+    let url = || Api::url(config);
+    if config.use_latest {
+        let latest = api.latest(subject).await?;
+        let latest = latest.ok_or_else(|| RegistryError::NoVersion { url: url(), schema, subject: subject.clone() })?;
+        return same_bytes(wanted, &latest).map(|()| Some(latest.id));
+    }
+    if let Some(id) = api.look_up(subject, text).await? {
+        return Ok(Some(id));
+    }
+    // Somebody may have registered it with other whitespace, which some registries take for another schema.
+    let latest = api.latest(subject).await?;
+    if let Some(latest) = latest.filter(|latest| is_same_json(text, &latest.schema)) {
+        return Ok(Some(latest.id));
+    }
+    if !config.auto_register {
+        return Err(RegistryError::NotRegistered { url: url(), schema, subject: subject.clone() });
+    }
+    let incompatible = |reasons| RegistryError::Incompatible { url: url(), schema, subject: subject.clone(), reasons };
+    if let Compatibility::Incompatible { reasons } = api.compatibility(subject, text).await? {
+        return Err(incompatible(reasons));
+    }
+    if !register {
+        return Ok(None);
+    }
+    match api.register(subject, text).await? {
+        Ok(id) => {
+            tracing::info!(subject, schema, id, "schema registered");
+            Ok(Some(id))
+        }
+        Err(Compatibility::Incompatible { reasons }) => Err(incompatible(reasons)),
+        Err(Compatibility::Compatible) => Err(incompatible("the registry gives no reason".to_owned())),
+    }
+}
+
+fn is_same_json(ours: &str, theirs: &str) -> bool {
+    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
+    parse(ours).is_some_and(|ours| Some(ours) == parse(theirs))
+}
+
+/// Checks that the latest version describes the bytes that are written.
+fn same_bytes(wanted: &Wanted, latest: &Version) -> Result<(), RegistryError> {
+    let (subject, version) = (wanted.subject.clone(), latest.number);
+    let theirs = Schema::parse_str(&latest.schema).map_err(|error| RegistryError::NotAvro {
+        subject: subject.clone(),
+        version,
+        reason: error.to_string(),
+    })?;
+    let ours = Schema::parse_str(wanted.text).map_err(|error| RegistryError::Client(error.to_string()))?;
+    match difference(&ours, &theirs) {
+        None => Ok(()),
+        Some(difference) => Err(RegistryError::Different { schema: wanted.file, subject, version, difference }),
+    }
+}
