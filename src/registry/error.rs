@@ -87,8 +87,9 @@ pub enum RegistryError {
     },
     /// The schema is incompatible with the subject's versions.
     #[error(
-        "schema {schema} is incompatible with subject {subject} of the schema registry {url}: {reasons}; nothing has been \
-         registered or written. Use another topic or subject, or change the subject's compatibility level"
+        "schema {schema} is incompatible with subject {subject} of the schema registry {url}{}; nothing has been registered or \
+         written. Use another topic or subject, or change the subject's compatibility level. The registry says: {reasons}",
+        first(difference.as_ref())
     )]
     Incompatible {
         /// The registry.
@@ -97,7 +98,9 @@ pub enum RegistryError {
         schema: &'static str,
         /// The subject.
         subject: String,
-        /// The registry's words, which name the fields.
+        /// The first difference from the latest version, with the name of the field: registries name it by its number.
+        difference: Option<Difference>,
+        /// The registry's words.
         reasons: String,
     },
     /// The subject does not have the schema, and it must not be registered.
@@ -182,6 +185,10 @@ pub enum RegistryError {
     /// The client cannot be created.
     #[error("schema.registry: no HTTP client: {0}")]
     Client(String),
+}
+
+fn first(difference: Option<&Difference>) -> String {
+    difference.map_or(String::new(), |difference| format!(": {difference}"))
 }
 
 fn colon(message: &str) -> String {

@@ -123,13 +123,19 @@ async fn id(
     }
     // Somebody may have registered it with other whitespace, which some registries take for another schema.
     let latest = api.latest(subject).await?;
-    if let Some(latest) = latest.filter(|latest| is_same_json(text, &latest.schema)) {
+    if let Some(latest) = latest.as_ref().filter(|latest| is_same_json(text, &latest.schema)) {
         return Ok(Some(latest.id));
     }
     if !config.auto_register {
         return Err(RegistryError::NotRegistered { url: url(), schema, subject: subject.clone() });
     }
-    let incompatible = |reasons| RegistryError::Incompatible { url: url(), schema, subject: subject.clone(), reasons };
+    let incompatible = |reasons| {
+        let difference = latest.as_ref().and_then(|latest| match same_bytes(wanted, latest) {
+            Err(RegistryError::Different { difference, .. }) => Some(difference),
+            _ => None,
+        });
+        RegistryError::Incompatible { url: url(), schema, subject: subject.clone(), difference, reasons }
+    };
     if let Compatibility::Incompatible { reasons } = api.compatibility(subject, text).await? {
         return Err(incompatible(reasons));
     }

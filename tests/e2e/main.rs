@@ -27,6 +27,7 @@ mod own_offsets;
 mod recordings;
 mod recovery;
 mod refusals;
+mod registry;
 mod renamed;
 mod rest;
 mod rest_abuse;

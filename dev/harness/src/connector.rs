@@ -47,7 +47,8 @@ impl WorkerFile {
         self
     }
 
-    fn text(&self) -> String {
+    /// Returns the file's text.
+    pub fn text(&self) -> String {
         self.lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
     }
 }
