@@ -1,6 +1,9 @@
 use apache_avro::headers::{HeaderBuilder, RabinFingerprintHeader};
 
+use apache_avro::schema_compatibility::SchemaCompatibility;
+
 use super::*;
+use crate::output::BUILT_IN;
 use crate::output::schema::KEY_SCHEMA;
 
 fn hex(schema: &str) -> String {
@@ -58,4 +61,30 @@ fn every_schema_of_a_value_has_a_header_of_its_own() {
     ] {
         assert!(docs.contains(fingerprint), "{fingerprint} is not in docs/RECORDS.md");
     }
+}
+
+/// Readers that were written for a released version read what this one writes, and this one's schema reads what a released
+/// version wrote: a subject of a registry can have any level of compatibility.
+#[test]
+fn every_schema_is_compatible_with_its_released_versions_in_both_directions() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/earlier");
+    let mut released = std::collections::BTreeSet::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        let (stem, text) = (file.file_stem().unwrap().to_str().unwrap(), std::fs::read_to_string(&file).unwrap());
+        let (name, _fingerprint) = stem.rsplit_once('-').unwrap();
+        let current = BUILT_IN.iter().find(|schema| schema.file.trim_end_matches(".avsc") == name);
+        let current = current.unwrap_or_else(|| panic!("{name} is no schema any more: its topics have readers"));
+        let [earlier, now] = [text.as_str(), current.text].map(|text| Schema::parse_str(text).unwrap());
+        if let Err(error) = SchemaCompatibility::can_read(&earlier, &now) {
+            panic!("{stem} cannot be read with the current schema: {error}");
+        }
+        if let Err(error) = SchemaCompatibility::can_read(&now, &earlier) {
+            panic!("readers of {stem} cannot read what is written now: {error}");
+        }
+        released.insert(name.to_owned());
+    }
+    // The metadata have not been released yet.
+    let names: Vec<&str> = released.iter().map(String::as_str).collect();
+    assert_eq!(names, ["fragment", "fragment-key", "notification"]);
 }
