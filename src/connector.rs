@@ -11,11 +11,13 @@ mod live;
 mod memory;
 mod publish;
 mod pulling;
+mod silence;
 pub mod state;
 mod states;
 mod task;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use kvs_client::{ArchiveBounds, Client, MemoryBudget, PullerConfig, StreamRef};
@@ -80,6 +82,8 @@ pub struct ConnectorContext {
     pub puller: PullerConfig,
     /// Looks up positions stored under other keys.
     pub earlier: Arc<dyn EarlierPositions>,
+    /// After how long a silent stream is reported; `None`: never.
+    pub silent_after: Option<Duration>,
     /// When failed streams are restarted.
     pub restart: RestartPolicy,
     /// The range of the archive to read, if the connector is a backfill.

@@ -56,6 +56,8 @@ pub struct ConnectorConfig {
     pub client: ClientConfig,
     /// How streams are pulled.
     pub puller: PullerConfig,
+    /// `kvs.silent.after.ms`; `None`: silence is not reported.
+    pub silent_after: Option<Duration>,
     /// `errors.retry.*`.
     pub restart: RestartPolicy,
     /// `errors.tolerance`.
@@ -241,6 +243,7 @@ impl Reader<'_> {
         let streams = self.streams();
         let one = matches!(&streams, Some(StreamsConfig::Listed(streams)) if streams.len() == 1) || streams.is_none();
         let puller = self.puller(one, client.as_ref().map(|client| client.retry));
+        let silent_after = self.read(&pulling::SILENT_AFTER);
         let restart = self.restart();
         let errors_tolerance = self.read(&pulling::TOLERANCE);
         let backfill = self.backfill(one);
@@ -258,6 +261,7 @@ impl Reader<'_> {
             streams: streams?,
             client: client?,
             puller: puller?,
+            silent_after: Some(silent_after?).filter(|after| !after.is_zero()),
             restart: restart?,
             errors_tolerance: errors_tolerance?,
             backfill: backfill?,

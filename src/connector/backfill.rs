@@ -125,6 +125,9 @@ impl Source for Backfill {
             Archived::Retrying { error, delay } => task.retrying(&error, delay),
             Archived::Done => {
                 let progress = BackfillProgress { eta_s: None, ..self.progress() };
+                if progress.fragments > 0 {
+                    task.notify(&Notification::StreamEnded { fragments: progress.fragments });
+                }
                 if task.finish().await.is_continue() {
                     log(plan, &progress, "the backfill is done");
                     telemetry::backfill(&plan.key, 1_000);

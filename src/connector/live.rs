@@ -10,11 +10,12 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::publish::keep_learning;
-use super::state::StreamState;
+use super::publish::{keep_learning, last_words};
+use super::state::{Interruption, StreamState};
 use super::states::{Restart, StreamStates};
 use super::{EarlierPositionError, StreamPlan, backfill, task};
 use crate::model::{Committed, OffsetKey, Publication};
+use crate::output::Notification;
 use crate::shard::{ConfigGate, ConfigOffset, SharedPositions, Sources, StartContext};
 use crate::supervision::{Part, catch_async};
 use crate::telemetry;
@@ -209,6 +210,12 @@ async fn pull(
     loop {
         // A stream that had failed before the shard was lost continues to wait.
         while states.is_failed(&plan.key) {
+            if let Some(reason) = states.look(&plan.key, |status| status.failure.clone()).flatten()
+                && states.interrupt(&plan.key, Interruption::Failed)
+            {
+                // A shard that is lost meanwhile reports nothing.
+                let _ = queue.send(last_words(&plan, &Notification::StreamFailed { reason: &reason })).await;
+            }
             let Some(delay) = states.restart_in(&plan.key, &plan.context.restart) else {
                 return std::future::pending().await;
             };

@@ -25,6 +25,10 @@ pub(super) struct Publisher<'a> {
     plan: &'a StreamPlan,
     outputs: StreamOutputs,
     arn_awaited: bool,
+    /// Whether the next fragment is the connector's first of the stream.
+    is_new: bool,
+    /// Whether the stream's return is reported by a fragment that is not committed yet.
+    is_resumed: bool,
     /// Holds a token for each publication that has been sent to the shard and is not committed yet.
     in_flight: TaskTracker,
 }
@@ -40,7 +44,12 @@ pub(super) fn to_position(offset: StoredOffset) -> StreamPosition {
 
 /// Returns the records of a notification about a stream. A notification that cannot be encoded is dropped and logged.
 pub(super) fn notify(plan: &StreamPlan, notification: &Notification<'_>) -> Vec<Record> {
-    tracing::warn!(connector = %plan.key.connector, stream = %plan.stream, "{}", notification.message());
+    let (connector, stream) = (&plan.key.connector, &plan.stream);
+    if notification.is_good_news() {
+        tracing::info!(%connector, %stream, "{}", notification.message());
+    } else {
+        tracing::warn!(%connector, %stream, "{}", notification.message());
+    }
     let records = plan.context.outputs.notify(&plan.key, plan.stream.name(), plan.known_arn(), notification);
     records.unwrap_or_else(|error| {
         tracing::error!(stream = %plan.stream, %error, "a notification was dropped");
@@ -54,9 +63,10 @@ pub(super) fn last_words(plan: &StreamPlan, notification: &Notification<'_>) -> 
 }
 
 impl<'a> Publisher<'a> {
-    /// Returns a publisher of a stream to these outputs. The ARN is null in its records until it is known; see [`learn_arn`].
-    pub(super) fn new(plan: &'a StreamPlan, outputs: StreamOutputs) -> Self {
-        Self { plan, outputs, arn_awaited: false, in_flight: TaskTracker::new() }
+    /// Returns a publisher of a stream to these outputs; `is_new`: nothing of the stream has been published yet. The ARN is null in its records until it is known; see [`learn_arn`].
+    pub(super) fn new(plan: &'a StreamPlan, outputs: StreamOutputs, is_new: bool) -> Self {
+        let in_flight = TaskTracker::new();
+        Self { plan, outputs, arn_awaited: false, is_new, is_resumed: false, in_flight }
     }
 
     /// Returns the records of a notification about the stream.
@@ -77,6 +87,14 @@ impl<'a> Publisher<'a> {
             let _ = tokio::time::timeout(ARN_AWAITED, learn_arn(self.plan)).await;
         }
         self.note_received(&pulled);
+        if std::mem::take(&mut self.is_new) {
+            notifications.extend(self.notification(&Notification::StreamStarted));
+        }
+        let is_interrupted = states.is_interrupted(&self.plan.key);
+        if is_interrupted && !self.is_resumed {
+            notifications.extend(self.notification(&Notification::StreamResumed));
+        }
+        self.is_resumed = is_interrupted;
         let ingest_time = states.writes_ingest_time(&self.plan.key);
         match self.outputs.publication(pulled, self.plan.known_arn(), ingest_time) {
             Ok(mut publication) => {

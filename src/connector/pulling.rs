@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use kvs_client::{Error, PassedOver, PulledFragment};
@@ -12,8 +13,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::StreamPlan;
 use super::memory;
-use super::publish::Publisher;
-use super::state::StreamState;
+use super::publish::{Publisher, last_words};
+use super::silence::Silence;
+use super::state::{Interruption, StreamState, StreamStatus};
 use super::states::{Restart, StreamStates};
 use crate::model::{Publication, Record, StoredOffset};
 use crate::output::Notification;
@@ -31,6 +33,11 @@ pub(super) trait Source {
     /// Returns the next event.
     fn next(&mut self) -> impl Future<Output = Result<Self::Event, Error>> + Send;
 
+    /// Returns after how long without a fragment the stream counts as silent; `None`: never.
+    fn silent_after(&self, _plan: &StreamPlan) -> Option<Duration> {
+        None
+    }
+
     /// Returns a channel that contains since when the stream has waited for memory.
     fn waits_for_memory(&self) -> watch::Receiver<Option<Instant>>;
 
@@ -46,6 +53,9 @@ pub(super) struct StreamTask<'a> {
     publisher: Publisher<'a>,
     /// Notifications to publish in the next fragment's transaction.
     notifications: Vec<Record>,
+    /// Whether the stream had no position when the task began.
+    pub(super) is_new: bool,
+    silence: Silence,
 }
 
 impl<'a> StreamTask<'a> {
@@ -58,8 +68,10 @@ impl<'a> StreamTask<'a> {
     ) -> Option<Self> {
         match plan.outputs(position) {
             Ok(outputs) => {
-                let publisher = Publisher::new(plan, outputs);
-                Some(Self { plan, states, queue, publisher, notifications: Vec::new() })
+                let is_new = position.is_none();
+                let publisher = Publisher::new(plan, outputs, is_new);
+                let silence = Silence::new(None);
+                Some(Self { plan, states, queue, publisher, notifications: Vec::new(), is_new, silence })
             }
             Err(unusable) => {
                 states.fail(&plan.key, unusable.to_string(), Restart::Automatic);
@@ -71,9 +83,10 @@ impl<'a> StreamTask<'a> {
     /// Runs until the source or the queue ends.
     pub(super) async fn run(mut self, mut source: impl Source) {
         let mut waits = source.waits_for_memory();
+        self.silence = Silence::new(source.silent_after(self.plan));
         loop {
             fault_point(Part::Stream);
-            let flow = match memory::pulled(source.next(), &mut waits, self.plan, self.states).await {
+            let flow = match self.next(&mut source, &mut waits).await {
                 Ok(event) => source.happened(event, &mut self).await,
                 Err(error) => self.failed(&error),
             };
@@ -83,16 +96,51 @@ impl<'a> StreamTask<'a> {
         }
     }
 
+    /// Waits for the next event, and reports meanwhile that the stream is silent.
+    async fn next<S: Source>(
+        &mut self,
+        source: &mut S,
+        waits: &mut watch::Receiver<Option<Instant>>,
+    ) -> Result<S::Event, Error> {
+        let (plan, states) = (self.plan, self.states);
+        let mut next = pin!(memory::pulled(source.next(), waits, plan, states));
+        loop {
+            let silent = tokio::select! {
+                biased;
+                event = &mut next => return event,
+                silent = self.silence.noticed() => silent,
+            };
+            // What is missing then is memory, which is reported as such.
+            let waits_for_memory = |status: &StreamStatus| matches!(status.state, StreamState::WaitingForMemory);
+            if states.look(&plan.key, waits_for_memory) == Some(true) {
+                self.silence.ended();
+            } else if states.interrupt(&plan.key, Interruption::Silent) {
+                let cause = states.look(&plan.key, StreamStatus::cause).flatten();
+                let silent_s = silent.as_secs();
+                self.tell(&Notification::StreamSilent { silent_s, cause: cause.as_deref() }).await;
+            }
+        }
+    }
+
+    /// Publishes a notification at once, without waiting for a fragment.
+    pub(super) async fn tell(&self, notification: &Notification<'_>) {
+        // A queue that is closed ends the task at its next fragment.
+        let _ = self.queue.send(last_words(self.plan, notification)).await;
+    }
+
     /// Publishes a fragment.
     pub(super) async fn publish(&mut self, pulled: PulledFragment) -> Flow {
         let states = self.states;
         let sent = self.publisher.send(pulled, &mut self.notifications, states, self.queue).await;
+        // A queue that was full is no silence.
+        self.silence.ended();
         if sent { Flow::Continue(()) } else { Flow::Break(()) }
     }
 
     /// Moves the stream's offset past a fragment that cannot be parsed.
     pub(super) async fn pass_over(&mut self, passed_over: PassedOver) -> Flow {
         let sent = self.publisher.pass_over(passed_over, &mut self.notifications, self.queue).await;
+        self.silence.ended();
         if sent { Flow::Continue(()) } else { Flow::Break(()) }
     }
 

@@ -107,6 +107,17 @@ pub struct StreamStatus {
     opened: Option<Instant>,
     /// The last failure, until the stream has made progress after it.
     pub(super) failure: Option<String>,
+    /// What a notification has reported, until something of the stream is committed.
+    pub(super) interruption: Option<Interruption>,
+}
+
+/// What keeps a stream from being published, in the order of importance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Interruption {
+    /// Nothing arrives.
+    Silent,
+    /// It has failed.
+    Failed,
 }
 
 /// What is reported of a stream to the group, as a task of Kafka Connect.
@@ -135,6 +146,7 @@ impl Default for StreamStatus {
             repeats_said: None,
             opened: None,
             failure: None,
+            interruption: None,
         }
     }
 }
@@ -154,6 +166,14 @@ impl StreamStatus {
             (None, Some(trace)) if self.opened.is_none() => Reported::Starting(trace),
             (None, None) if self.opened.is_none() => Reported::Starting(IS_OPENED.to_owned()),
             (None, trace) => Reported::Running(trace),
+        }
+    }
+
+    /// Returns what is known of why nothing arrives.
+    pub(super) fn cause(&self) -> Option<String> {
+        match &self.state {
+            StreamState::Retrying { reason } | StreamState::Failed { reason } => Some(reason.clone()),
+            _ => self.trace(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use kvs_client::FragmentNumber;
 
-use super::state::{StreamState, StreamStatus};
+use super::state::{Interruption, StreamState, StreamStatus};
 use crate::config::RestartPolicy;
 use crate::model::OffsetKey;
 use crate::telemetry;
@@ -61,6 +61,9 @@ impl StreamStates {
         let mut is_over = false;
         self.note(key, |status| {
             status.published = true;
+            if !status.is_failed() {
+                status.interruption = None;
+            }
             status.repeats.clear();
             is_over = !status.is_failed() && status.failure.take().is_some();
         });
@@ -74,6 +77,22 @@ impl StreamStates {
             Some(failing) if failed => (failing.since, failing.times) = (failing.last, 1),
             _ => _ = failing.remove(key),
         }
+    }
+
+    /// Notes what keeps a stream from being published. Returns whether this has to be reported: it is new, or more
+    /// important than what has been.
+    pub(super) fn interrupt(&self, key: &OffsetKey, what: Interruption) -> bool {
+        let mut is_new = false;
+        self.note(key, |status| {
+            is_new = status.interruption < Some(what);
+            status.interruption = status.interruption.max(Some(what));
+        });
+        is_new
+    }
+
+    /// Returns whether an interruption of a stream has been reported, and nothing has been committed since.
+    pub(super) fn is_interrupted(&self, key: &OffsetKey) -> bool {
+        self.lock().get(key).is_some_and(|status| status.interruption.is_some())
     }
 
     /// Notes a received fragment that counts as published. A stream that receives only such fragments makes no progress,

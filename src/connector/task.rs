@@ -1,7 +1,7 @@
 //! Pulls one stream live: from GetMedia into the shard's queue.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kvs_client::{Error, Pulled, Puller};
 use tokio::sync::{mpsc, watch};
@@ -47,6 +47,10 @@ impl Source for Live {
         self.0.next().await
     }
 
+    fn silent_after(&self, plan: &StreamPlan) -> Option<Duration> {
+        plan.context.silent_after
+    }
+
     fn waits_for_memory(&self) -> watch::Receiver<Option<Instant>> {
         self.0.waits_for_memory()
     }
@@ -75,6 +79,16 @@ impl Source for Live {
                 let error = task.plan.context.shown(&error);
                 tracing::warn!(%stream, error, request_id,
                     "the service refused the stream's position: trying the next way to resume");
+            }
+            Pulled::CaughtUp { caught_up, millis_behind_now } => {
+                let before = states.look(key, |status| status.caught_up).flatten();
+                note(task.plan, states, Pulled::CaughtUp { caught_up, millis_behind_now });
+                let was_behind = before == Some(false) || (before.is_none() && task.is_new);
+                if caught_up && was_behind {
+                    task.tell(&Notification::CaughtUp { millis_behind_now }).await;
+                } else if !caught_up && before == Some(true) {
+                    task.tell(&Notification::FallenBehind { millis_behind_now }).await;
+                }
             }
             other => note(task.plan, states, other),
         }

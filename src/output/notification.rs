@@ -8,7 +8,7 @@ use crate::model::OffsetKey;
 /// The maximum number of fragment numbers in one record.
 pub(super) const NUMBERS_MAX: usize = 1_000;
 
-/// An event that needs a person's attention.
+/// A change of a stream that people or programs want to know of.
 #[derive(Debug)]
 pub enum Notification<'a> {
     /// The service no longer knew a stream's position.
@@ -38,6 +38,37 @@ pub enum Notification<'a> {
     },
     /// A discovered stream no longer exists.
     StreamDeleted,
+    /// The connector publishes its first fragment of a stream.
+    StreamStarted,
+    /// A stream that was silent or had failed is published again.
+    StreamResumed,
+    /// A stream has caught up with the live edge.
+    CaughtUp {
+        /// How far behind its last fragment was, in milliseconds.
+        millis_behind_now: i64,
+    },
+    /// A stream has fallen behind the live edge.
+    FallenBehind {
+        /// How far behind its last fragment was, in milliseconds.
+        millis_behind_now: i64,
+    },
+    /// No fragment of a stream has arrived for a while.
+    StreamSilent {
+        /// For how long, in seconds.
+        silent_s: u64,
+        /// What is known of the cause, if anything.
+        cause: Option<&'a str>,
+    },
+    /// A backfill has reached the end of its range.
+    StreamEnded {
+        /// The fragments that it has published in this run.
+        fragments: u64,
+    },
+    /// A stream has failed.
+    StreamFailed {
+        /// The reason, and what to do.
+        reason: &'a str,
+    },
 }
 
 /// A notification as the fields of its record.
@@ -100,7 +131,14 @@ impl<'a> Fields<'a> {
             Notification::FragmentPassedOver { position, .. } => {
                 fields.fragment_numbers = vec![position.fragment_number.as_str()];
             }
-            Notification::StreamDeleted => {}
+            Notification::StreamDeleted
+            | Notification::StreamStarted
+            | Notification::StreamResumed
+            | Notification::CaughtUp { .. }
+            | Notification::FallenBehind { .. }
+            | Notification::StreamSilent { .. }
+            | Notification::StreamEnded { .. }
+            | Notification::StreamFailed { .. } => {}
         }
         fields
     }
@@ -114,7 +152,19 @@ impl Notification<'_> {
             Self::FragmentsMissing { .. } => "FRAGMENTS_MISSING",
             Self::FragmentPassedOver { .. } => "FRAGMENT_PASSED_OVER",
             Self::StreamDeleted => "STREAM_DELETED",
+            Self::StreamStarted => "STREAM_STARTED",
+            Self::StreamResumed => "STREAM_RESUMED",
+            Self::CaughtUp { .. } => "CAUGHT_UP",
+            Self::FallenBehind { .. } => "FALLEN_BEHIND",
+            Self::StreamSilent { .. } => "STREAM_SILENT",
+            Self::StreamEnded { .. } => "STREAM_ENDED",
+            Self::StreamFailed { .. } => "STREAM_FAILED",
         }
+    }
+
+    /// Returns whether nobody needs to do anything.
+    pub fn is_good_news(&self) -> bool {
+        matches!(self, Self::StreamStarted | Self::StreamResumed | Self::CaughtUp { .. } | Self::StreamEnded { .. })
     }
 
     /// Returns the notification's message.
@@ -162,6 +212,27 @@ impl Notification<'_> {
                 )
             }
             Self::StreamDeleted => "the stream was deleted; its position is kept in case it comes back".to_owned(),
+            Self::StreamStarted => "the connector publishes its first fragment of the stream".to_owned(),
+            Self::StreamResumed => "the stream is published again".to_owned(),
+            Self::CaughtUp { millis_behind_now } => {
+                format!("the stream has caught up: its last fragment was {millis_behind_now} ms behind the live edge")
+            }
+            Self::FallenBehind { millis_behind_now } => format!(
+                "the stream has fallen behind: its last fragment was {millis_behind_now} ms behind the live edge; more workers, or \
+                 more memory (memory.budget.size.bytes), may help"
+            ),
+            Self::StreamSilent { silent_s, cause: Some(cause) } => {
+                format!("no fragment has arrived for {silent_s} s: {cause}")
+            }
+            Self::StreamSilent { silent_s, cause: None } => {
+                format!(
+                    "no fragment has arrived for {silent_s} s, although the session is open: does its producer send?"
+                )
+            }
+            Self::StreamEnded { fragments } => {
+                format!("the backfill has reached the end of its range; fragments in this run: {fragments}")
+            }
+            Self::StreamFailed { reason } => format!("the stream has failed, and its position is kept: {reason}"),
         }
     }
 }

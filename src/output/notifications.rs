@@ -1,4 +1,4 @@
-//! The notifications output: one record for each event that needs a person's attention, in a topic that the worker's
+//! The notifications output: one record for each change of a stream that people or programs want to know of, in a topic that the worker's
 //! connectors share.
 //!
 //! **Contract.** The key is the stream's name. No fragment waits for a notification: one that cannot be written is

@@ -189,6 +189,7 @@ impl Dependencies {
             puller,
             // Positions under ARNs were moved along to the connector's own topic.
             earlier: if own_offsets_topic { Arc::new(NoEarlierPositions) } else { Arc::clone(&self.earlier) },
+            silent_after: connector.silent_after,
             restart: connector.restart,
             backfill: connector.backfill.clone(),
             discovered: matches!(connector.streams, StreamsConfig::Discovered(_)),

@@ -19,6 +19,7 @@ mod kills;
 mod logging;
 mod media;
 mod metadata;
+mod notifications;
 mod offsets_attacked;
 mod one_stream;
 mod open_files;

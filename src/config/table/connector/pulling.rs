@@ -94,7 +94,15 @@ settings! {
             .importance(Low)
             .doc(
                 "A stream counts as caught up while its fragments are at most this far behind the producer's latest. \
-                 This affects logs, statuses and whether silence is a failure.",
+                 This affects logs, statuses, notifications and whether silence is a failure.",
+            );
+        SILENT_AFTER: Key<Duration> = key("kvs.silent.after.ms", "Silent after")
+            .millis(60_000, 0..=DAY_MS)
+            .group(Service)
+            .importance(Low)
+            .doc(
+                "A stream of which no fragment has arrived for this long is reported as silent in the worker's \
+                 notifications.topic, once until fragments arrive again; 0 turns this off.",
             );
     }
 }
