@@ -43,9 +43,11 @@ demo: tools-demo native ## Cameras to Kafka on this machine, with a kill -9 on t
 test: tools-test native ## All tests, against a real Kafka and by AWS's SDKs; KVS_RECORDINGS=FOLDER adds those on real recordings
 	@mkdir -p target && rm -f $(WAITS) && date +%s >target/test-began
 	dev/kafka/kafka fetch >/dev/null
+	dev/registry/registry fetch >/dev/null
 	for sdk in python node java clients avro-java avro-python; do dev/sdks $$sdk >/dev/null || exit; done
 	KVS_CONNECT_WAITS=$(WAITS) $(CARGO) test --workspace --no-fail-fast --bins --lib --tests $(FEATURES)
 	@dev/kafka/kafka sweep
+	@dev/registry/registry sweep
 	$(CARGO) test --workspace --doc $(FEATURES)
 	dev/fuzz 200000
 	@[ -n "$$KVS_RECORDINGS" ] || echo "make test: KVS_RECORDINGS is not set: the tests on real recordings were SKIPPED"

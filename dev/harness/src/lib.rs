@@ -1,4 +1,5 @@
-//! Real parts for tests, the demo and the benchmarks: Kafka, workers, and a read_committed view of their output.
+//! Real parts for tests, the demo and the benchmarks: Kafka, a schema registry, workers, and a read_committed view of
+//! their output.
 //!
 //! **Contract.** Everything started here is stopped when its handle is dropped, or by the kernel if this process dies in
 //! any other way. Ports are free ones, and data is in temporary folders. Something missing on the machine is a panic that
@@ -10,6 +11,8 @@ pub mod connector;
 pub mod kafka;
 mod log_tail;
 pub mod process;
+pub mod registry;
+pub mod registry_front;
 pub mod topic;
 pub mod turn;
 pub mod wait;
@@ -17,6 +20,8 @@ pub mod watch;
 
 pub use connector::{Connector, ConnectorFile, WorkerFile};
 pub use kafka::{Kafka, KafkaCluster};
+pub use registry::Registry;
+pub use registry_front::{RegistryFront, RegistryRequest, Trouble};
 pub use topic::{Isolation, Seen, read_notifications, read_topic};
 pub use turn::Turn;
 pub use wait::{wait_for, wait_for_within, wait_until};
