@@ -27,6 +27,8 @@ mod own_offsets;
 mod recordings;
 mod recovery;
 mod refusals;
+mod registry_readers;
+mod registry_topics;
 mod renamed;
 mod rest;
 mod rest_abuse;
