@@ -84,3 +84,25 @@ fn the_dockerfiles_rust_version_is_new_enough() {
     let used = dockerfile.lines().find_map(|line| line.strip_prefix("ARG RUST=")).unwrap();
     assert!(version(used) >= version(least), "Dockerfile: {used}; Cargo.toml: {least}");
 }
+
+/// Containers have the versions that tests run, and readers the version of the registry.
+#[test]
+fn containers_have_the_versions_that_are_tested() {
+    /// The version of an artifact that a pom names.
+    fn version(pom: &str, artifact: &str) -> String {
+        let text = read(pom);
+        let (_, rest) = text.split_once(&format!("<artifactId>{artifact}</artifactId>")).expect(artifact);
+        let (_, rest) = rest.split_once("<version>").expect(artifact);
+        rest.split('<').next().unwrap().to_owned()
+    }
+    let (kafka, registry) =
+        (version("dev/kafka/pom.xml", "kafka_2.13"), version("dev/registry/pom.xml", "apicurio-registry-app"));
+    let compose = read("docker-compose.yml");
+    for image in [format!("apache/kafka:{kafka}"), format!("apicurio/apicurio-registry-mem:{registry}")] {
+        assert!(compose.contains(&format!("image: {image}\n")), "docker-compose.yml lacks {image}");
+    }
+    let readers = "tests/readers/registry/pom.xml";
+    assert_eq!(version(readers, "apicurio-registry-serdes-avro-serde"), registry);
+    assert_eq!(version(readers, "apicurio-registry-utils-converter"), registry);
+    assert_eq!(version(readers, "connect-file"), kafka);
+}

@@ -89,7 +89,7 @@ pub enum RegistryError {
     #[error(
         "schema {schema} is incompatible with subject {subject} of the schema registry {url}{}; nothing has been registered or \
          written. Use another topic or subject, or change the subject's compatibility level. The registry says: {reasons}",
-        first(difference.as_ref())
+        first(difference.as_deref())
     )]
     Incompatible {
         /// The registry.
@@ -99,7 +99,7 @@ pub enum RegistryError {
         /// The subject.
         subject: String,
         /// The first difference from the latest version, with the name of the field: registries name it by its number.
-        difference: Option<Difference>,
+        difference: Option<Box<Difference>>,
         /// The registry's words.
         reasons: String,
     },
@@ -142,7 +142,7 @@ pub enum RegistryError {
         /// The latest version's number.
         version: i64,
         /// The first difference.
-        difference: Difference,
+        difference: Box<Difference>,
     },
     /// A version of a subject is not an Avro schema.
     #[error("version {version} of subject {subject} is not an Avro schema: {reason}")]

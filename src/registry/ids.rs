@@ -168,6 +168,9 @@ fn same_bytes(wanted: &Wanted, latest: &Version) -> Result<(), RegistryError> {
     let ours = Schema::parse_str(wanted.text).map_err(|error| RegistryError::Client(error.to_string()))?;
     match difference(&ours, &theirs) {
         None => Ok(()),
-        Some(difference) => Err(RegistryError::Different { schema: wanted.file, subject, version, difference }),
+        Some(difference) => {
+            let difference = Box::new(difference);
+            Err(RegistryError::Different { schema: wanted.file, subject, version, difference })
+        }
     }
 }

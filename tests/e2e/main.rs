@@ -29,6 +29,8 @@ mod recordings;
 mod recovery;
 mod refusals;
 mod registry;
+mod registry_readers;
+mod registry_topics;
 mod renamed;
 mod rest;
 mod rest_abuse;

@@ -149,6 +149,12 @@ impl Stage {
         assert_eq!(numbers(&by_stream(seen)[stream]), numbers(&held));
     }
 
+    /// Waits until every stream is completely published according to its offset.
+    pub fn wait_all_published(&self, kafka: &Kafka, streams: &[&str]) {
+        let held = streams.iter().map(|stream| ((*stream).to_owned(), self.held(stream))).collect();
+        self.wait_published(kafka.bootstrap(), &held);
+    }
+
     fn wait_published(&self, bootstrap: &str, expected: &BTreeMap<String, Vec<Digest>>) {
         let last: BTreeMap<&str, &str> =
             expected.iter().filter_map(|(stream, held)| Some((stream.as_str(), held.last()?.0.as_str()))).collect();

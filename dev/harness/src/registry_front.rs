@@ -19,7 +19,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::Registry;
 
@@ -105,13 +108,26 @@ impl RegistryFront {
     /// # Panics
     /// Panics if it cannot listen.
     pub fn start(behind: &Registry) -> Self {
+        Self::listen(behind, "http", None)
+    }
+
+    /// Starts a front that takes TLS only and forwards everything. `tls` has its certificate, for the name `localhost` or
+    /// the address 127.0.0.1, and says whether clients need one.
+    ///
+    /// # Panics
+    /// Panics if it cannot listen.
+    pub fn start_tls(behind: &Registry, tls: ServerConfig) -> Self {
+        Self::listen(behind, "https", Some(TlsAcceptor::from(Arc::new(tls))))
+    }
+
+    fn listen(behind: &Registry, scheme: &str, tls: Option<TlsAcceptor>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("its address").to_string();
         let state = Arc::new(State { behind: behind.address().to_owned(), inner: Mutex::default() });
-        runtime.spawn(serve(listener, Arc::clone(&state)));
-        let url = behind.url().replace(behind.address(), &address);
+        runtime.spawn(serve(listener, tls, Arc::clone(&state)));
+        let url = behind.url().replace(&format!("http://{}", behind.address()), &format!("{scheme}://{address}"));
         Self { address, url, state, runtime: Some(runtime) }
     }
 
@@ -162,20 +178,32 @@ impl State {
     }
 }
 
-async fn serve(listener: TcpListener, state: Arc<State>) -> Infallible {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>) -> Infallible {
     loop {
         // What cannot be accepted is the client's to notice; the next one may be.
         let Ok((socket, _)) = listener.accept().await else {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             continue;
         };
-        let state = Arc::clone(&state);
+        let (state, tls) = (Arc::clone(&state), tls.clone());
         tokio::spawn(async move {
-            let service = service_fn(|request| respond(&state, request));
-            // An error here is the dropped connection of `Trouble::Drop`, or a client that went away.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+            match tls {
+                None => connection(socket, &state).await,
+                // A client that does not trust the certificate is none.
+                Some(tls) => {
+                    if let Ok(socket) = tls.accept(socket).await {
+                        connection(socket, &state).await;
+                    }
+                }
+            }
         });
     }
+}
+
+async fn connection(socket: impl AsyncRead + AsyncWrite + Unpin, state: &State) {
+    let service = service_fn(|request| respond(state, request));
+    // An error here is the dropped connection of `Trouble::Drop`, or a client that went away.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
 }
 
 /// Why a request is not answered.

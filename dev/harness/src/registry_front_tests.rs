@@ -2,6 +2,10 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::sync::Arc;
+
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
 
 use super::{RegistryFront, RegistryRequest, Trouble};
 use crate::Registry;
@@ -88,4 +92,30 @@ fn a_front_that_hangs_takes_the_request_and_can_be_dropped() {
     assert!(!client.is_finished());
     drop(front);
     assert_eq!(client.join().unwrap(), None);
+}
+
+/// Sends a request over TLS to a front whose certificate is trusted; returns the response.
+fn ask_over_tls(front: &RegistryFront, trusted: RootCertStore) -> std::io::Result<String> {
+    let client = ClientConfig::builder().with_root_certificates(trusted).with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    let connection = ClientConnection::new(Arc::new(client), name).unwrap();
+    let mut socket = StreamOwned::new(connection, TcpStream::connect(front.address()).unwrap());
+    socket.write_all(format!("GET {SUBJECTS} HTTP/1.0\r\n\r\n").as_bytes())?;
+    std::io::read_to_string(socket)
+}
+
+#[test]
+fn over_tls_it_is_reached_by_those_who_trust_it() {
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    let tls =
+        ServerConfig::builder().with_no_client_auth().with_single_cert(vec![own.cert.der().clone()], key).unwrap();
+    let front = RegistryFront::start_tls(Registry::shared(), tls);
+    assert!(front.url().starts_with("https://127.0.0.1:"), "{}", front.url());
+    let mut trusted = RootCertStore::empty();
+    assert!(ask_over_tls(&front, trusted.clone()).is_err());
+    trusted.add(own.cert.der().clone()).unwrap();
+    let response = ask_over_tls(&front, trusted).unwrap();
+    assert!(response.starts_with("HTTP/1.0 200"), "{response}");
+    assert_eq!(front.requests().len(), 1);
 }
