@@ -51,7 +51,8 @@ fn lines_of(mut reader: Command) -> Vec<String> {
     out.lines().map(str::to_owned).collect()
 }
 
-/// Sorts printed rows by stream. Of frames, which the simulator does not list, there must be some.
+/// Sorts printed rows by stream. Of frames, which the simulator does not list, there must be some. Of the notifications, that
+/// of the deletion counts: how often a stream falls behind depends on the machine.
 fn by_stream<'a>(lines: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, Vec<Value>> {
     let mut streams: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for line in lines {
@@ -59,6 +60,9 @@ fn by_stream<'a>(lines: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, V
         let fields = row.as_object_mut().unwrap();
         assert!(fields.remove("frames").is_none_or(|frames| frames.as_u64() > Some(0)), "{line}");
         let stream = row["stream_name"].as_str().unwrap().to_owned();
+        if row["kind"].as_str().is_some_and(|kind| kind != "STREAM_DELETED") {
+            continue;
+        }
         streams.entry(stream).or_default().push(row);
     }
     streams

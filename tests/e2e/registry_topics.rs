@@ -149,6 +149,9 @@ fn publish(
     stage.wait_all_published(kafka, streams);
     complete();
     assert!(stage.simulator.remove_stream("reg-gone"));
-    wait_for("the notification", || !read_raw(kafka.bootstrap(), &topics.notifications).is_empty());
+    let is_deletion = |value: &[u8]| value.windows(14).any(|part| part == b"STREAM_DELETED");
+    wait_for("the notification", || {
+        read_raw(kafka.bootstrap(), &topics.notifications).iter().any(|(_, value)| is_deletion(value))
+    });
     worker.terminate();
 }
