@@ -4,7 +4,7 @@ use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::types::Value;
 
 use apache_avro::Schema;
-use kvs_client::{FragmentNumber, StreamPosition, Timestamp};
+use kvs_client::{Continuity, FragmentNumber, StreamPosition, Timestamp};
 
 use super::*;
 use crate::model::OffsetKey;
@@ -17,6 +17,7 @@ fn position(number: &str, millis: i64) -> StreamPosition {
         continuation_token: None,
         server_timestamp: Some(Timestamp::from_millis(millis)),
         producer_timestamp: None,
+        continuity: Continuity::default(),
     }
 }
 

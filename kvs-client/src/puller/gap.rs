@@ -24,6 +24,7 @@ impl Puller {
         let now = Timestamp::from_system_time(SystemTime::now());
         let Some(range) = position.server_timestamp.and_then(|from| missed(from, now)) else { return false };
         let archive = ArchivePuller::of_source(self.source.clone(), range.into(), Some(position));
+        let archive = archive.continuing(self.succession.clone());
         self.state = State::FillingGap(Box::new(archive));
         true
     }
@@ -44,7 +45,7 @@ impl Puller {
         match archived {
             Ok(Archived::Fragment(pulled)) => {
                 // From now on the stream can be resumed by this fragment's number.
-                self.resume.advance(StreamPosition::after(&pulled.fragment));
+                self.resume.advance(pulled.position());
                 if let Some(fetched) = self.loss.as_mut().and_then(|loss| loss.fetched.as_mut()) {
                     *fetched += 1;
                 }
@@ -63,14 +64,25 @@ impl Puller {
             }
             Ok(Archived::Retrying { error, delay }) => Ok(Some(Pulled::Retrying { error, delay })),
             Ok(Archived::Done) => {
-                self.state = State::default();
+                self.leave_gap(true);
                 Ok(None)
             }
             // What was missed stays unknown, and the stream continues.
             Err(error) => {
-                self.state = State::default();
+                self.leave_gap(false);
                 Ok(Some(Pulled::Retrying { error, delay: Duration::ZERO }))
             }
+        }
+    }
+
+    /// FillingGap → Idle. GetMedia continues after the last fragment of the archive. If there was none, it continues from the
+    /// lost position in another way, which may leave something out.
+    fn leave_gap(&mut self, was_read: bool) {
+        let State::FillingGap(archive) = std::mem::take(&mut self.state) else { return };
+        let has_nothing_more = was_read && archive.lists_start_position();
+        self.succession = archive.into_succession();
+        if self.resume.is_lost() && !(has_nothing_more && self.source.config.position_lost != PositionLost::Now) {
+            self.succession.interrupt();
         }
     }
 }
