@@ -27,7 +27,7 @@ fn read(notification: &Notification<'_>) -> (Record, Vec<(String, Value)>) {
         NotificationOutput::new(OutputTopic { name: "notifications".into(), partitions }, ValueFormat::Avro).unwrap();
     let key = Arc::new(OffsetKey { connector: "cameras".to_owned(), stream: "door".to_owned() });
     let (stream_name, stream_arn, now_ms) = ("door", Some("arn"), 1_700_000_000_123);
-    let origin = Origin { key: &key, stream_name, stream_arn, now_ms, ingest_time: false };
+    let origin = Origin { key: &key, stream_name, stream_arn, now_ms, ingest_time: false, discontinuity: false };
     let record = output.notify(&origin, notification).unwrap().unwrap();
     let schema = Schema::parse_str(NOTIFICATION_SCHEMA).unwrap();
     let header = single_object_header(NOTIFICATION_NAME, NOTIFICATION_SCHEMA).unwrap();
