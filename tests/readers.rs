@@ -101,14 +101,8 @@ fn complete(sequence: i64, output: impl Fn(TimestampPolicy) -> Box<dyn Output>) 
         after_max_ms: i64::MAX,
     };
     let output = output(timestamps);
-    let origin = Origin {
-        key: &key,
-        stream_name: "door",
-        stream_arn: None,
-        now_ms: 9,
-        ingest_time: false,
-        discontinuity: false,
-    };
+    let origin =
+        Origin { key: &key, stream_name: "door", stream_arn: None, now_ms: 9, ingest_time: false, discontinuity: true };
     let mut publication = Publication::of_notifications(Arc::clone(&key), Vec::new());
     output.project(&origin, 0, &mut fragment(), "video/webm", &mut publication).unwrap();
     publication.set_sequence(Some(sequence));
@@ -155,6 +149,12 @@ fn java_and_python_resolve_the_fingerprint_of_a_fragment() {
             let number = format!("fragment_number {NUMBER}");
             expect(&printed, &[&counted, "stream_name door", &number, "content_type video/webm", "frames 1 items"]);
             expect(&printed, &["stream_arn null", "millis_behind_now 3", &payload]);
+            // Python writes true in another way, and reads a logical type.
+            let printed: Vec<String> = printed.iter().map(|line| line.to_lowercase()).collect();
+            expect(&printed, &["random_access true", "discontinuity true"]);
+            let times = ["1511852108000000", "2017-11-28 06:55:08+00:00"];
+            assert!(times.iter().any(|time| printed.contains(&format!("first_frame_utc {time}"))), "{printed:#?}");
+            assert!(times.iter().any(|time| printed.contains(&format!("last_frame_utc {time}"))), "{printed:#?}");
         }
     }
 }
@@ -193,6 +193,16 @@ fn duckdb_reads_metadata_as_json() {
     let query = query.replace("metadata.json", file.to_str().unwrap());
     // Stream, fragments, frames of the media, the producer's first time.
     assert_eq!(python(&["query", &query]), ["door 3 3 2017-11-28 06:55:08"]);
+}
+
+/// The time of a frame, as docs/RECORDS.md computes it: 33 ms by the cluster's clock is the producer's time.
+#[test]
+fn duckdb_computes_when_a_frame_was_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("metadata.json");
+    std::fs::write(&file, &*metadata(ValueFormat::Json, 0).value.unwrap()).unwrap();
+    let query = example("sql", "make_timestamp").replace("metadata.json", file.to_str().unwrap());
+    assert_eq!(python(&["query", &query]), [format!("door {NUMBER} 2017-11-28 06:55:08")]);
 }
 
 #[test]

@@ -17,6 +17,7 @@
 //! | Idle (first fragment) | it arrives, or is skipped | Idle (session) | GetMedia continues after it |
 //! | | it does not arrive | Waiting (the same) | a very recent fragment may arrive later; after three attempts the stream fails |
 //! | Idle (session) | the session opens | Reading | |
+//! | Idle (session), at first | the position lies in a gap that was being filled | FillingGap | what the archive lacks is noticed again |
 //! | Idle, Reading | a failure that may pass | Waiting (the same, or a session) | the service has limits on calls |
 //! | | the position is refused | Idle (session) | the next rung of the ladder is another request: no delay |
 //! | | the position is lost, and gaps are filled | FillingGap | once for each loss |
@@ -110,7 +111,8 @@ impl Puller {
         config: PullerConfig,
         budget: MemoryBudget,
     ) -> Self {
-        Self {
+        #[cfg_attr(not(feature = "archive"), allow(unused_mut))]
+        let mut puller = Self {
             state: State::Idle(Request::of_start(&config, position.as_ref())),
             succession: Succession::after(position.clone()),
             resume: Resume::new(config.start.clone(), position, config.position_lost),
@@ -122,7 +124,10 @@ impl Puller {
             edge: LiveEdge::default(),
             queued: None,
             source: StreamSource::new(client, stream, config, budget),
-        }
+        };
+        #[cfg(feature = "archive")]
+        puller.continue_gap();
+        puller
     }
 
     /// Returns what happens next: a fragment, or an event for logs and statuses. Never ends by itself.

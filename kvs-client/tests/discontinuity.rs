@@ -189,9 +189,11 @@ async fn a_gap_that_the_archive_fills_is_none() {
     }
     // What the archive cannot send is missing between two fragments.
     simulator.add_fault(gone(&[3, 4]));
-    simulator.add_fault(lost(2));
-    let found = live(&client, Some(position(1)), &filling(PositionLost::Now), 4, false).await;
-    assert_eq!(found, rows(&[2, 5, 6, 7], &[5]));
+    for stops in [false, true] {
+        simulator.add_fault(lost(2));
+        let found = live(&client, Some(position(1)), &filling(PositionLost::Now), 4, stops).await;
+        assert_eq!(found, rows(&[2, 5, 6, 7], &[5]), "{stops}");
+    }
 }
 
 #[tokio::test]

@@ -33,6 +33,9 @@ pub struct Continuity {
     /// Whether something between this fragment and the next one is not there, so that the next one continues nothing
     /// whatever it contains.
     pub interrupted: bool,
+    /// Whether the fragment was fetched in place of missed ones and more of them may follow, so that whoever continues after it
+    /// has to look for those, too.
+    pub in_gap: bool,
 }
 
 impl Continuity {
@@ -40,7 +43,7 @@ impl Continuity {
     /// fragment before it.
     pub fn after(fragment: &Fragment, before: Option<&Self>) -> Self {
         let session = session_of(fragment).or_else(|| before.and_then(|before| before.session));
-        Self { session, start_ns: fragment.start_ns(), interrupted: false }
+        Self { session, start_ns: fragment.start_ns(), interrupted: false, in_gap: false }
     }
 
     /// Returns whether `next` continues the fragment that this was taken from, whose producer timestamp was `produced`.

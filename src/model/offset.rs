@@ -83,6 +83,8 @@ struct WireContinuity {
     start_ns: Option<i64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     interrupted: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    in_gap: bool,
 }
 
 impl WireContinuity {
@@ -90,14 +92,14 @@ impl WireContinuity {
         *self == Self::default()
     }
 
-    fn of(Continuity { session, start_ns, interrupted }: Continuity) -> Self {
-        Self { session: session.map(|session| format!("{session:016x}")), start_ns, interrupted }
+    fn of(Continuity { session, start_ns, interrupted, in_gap }: Continuity) -> Self {
+        Self { session: session.map(|session| format!("{session:016x}")), start_ns, interrupted, in_gap }
     }
 
     /// A session in another form is one that this version does not know.
     fn read(self) -> Continuity {
         let session = self.session.and_then(|session| u64::from_str_radix(&session, 16).ok());
-        Continuity { session, start_ns: self.start_ns, interrupted: self.interrupted }
+        Continuity { session, start_ns: self.start_ns, interrupted: self.interrupted, in_gap: self.in_gap }
     }
 }
 

@@ -50,13 +50,14 @@ fn partitions_of_further_outputs_stand_behind_that_of_the_fragments() {
 
 #[test]
 fn what_the_next_fragment_is_compared_with_is_stored_and_may_be_missing() {
-    let continuity = Continuity { session: Some(u64::MAX - 1), start_ns: Some(-5), interrupted: true };
+    let continuity = Continuity { session: Some(u64::MAX - 1), start_ns: Some(-5), interrupted: true, in_gap: true };
     let earlier = br#"{"continuationToken":null,"fragmentNumber":"7","producerTimestamp":3}"#;
     let offset = StoredOffset { continuity, ..StoredOffset::from_bytes(earlier).unwrap() };
     assert_eq!(StoredOffset::from_bytes(&offset.to_bytes()).unwrap(), offset);
     let json: serde_json::Value = serde_json::from_slice(&offset.to_bytes()).unwrap();
     // All 64 bits, and no new version: earlier versions pass over it.
-    let written = serde_json::json!({ "session": "fffffffffffffffe", "startNs": -5, "interrupted": true });
+    let written =
+        serde_json::json!({ "session": "fffffffffffffffe", "startNs": -5, "interrupted": true, "inGap": true });
     assert_eq!((&json["continuity"], json.get("version")), (&written, None));
     // An offset of an earlier version is written as it was read.
     let unknown = StoredOffset::from_bytes(earlier).unwrap();

@@ -10,8 +10,8 @@ use kvs_simulator::{Fault, FaultKind, Pace};
 use crate::stage::{Stage, program};
 
 const FRAGMENTS: usize = 300;
-/// Fragments of each session of a producer.
-const SESSION: usize = 20;
+/// Fragments of each session of a producer: so few that every other kill falls between two sessions.
+const SESSION: usize = 2;
 
 /// The numbers of a stream's published fragments that continue nothing, in order.
 pub fn discontinuities(stage: &Stage, kafka: &Kafka, stream: &str) -> Vec<String> {
@@ -83,7 +83,7 @@ fn a_producer_that_starts_again_is_seen_in_the_same_records_through_kills() {
     let settings = stage.worker(kafka).set("session.timeout.ms", "1500");
     let mut worker = stage.start(&settings, &stage.connector(&streams));
     worker.wait_healthy();
-    for _ in 0..3 {
+    for _ in 0..4 {
         // Counted by each process anew.
         wait_for("fragments", || worker.metric("kvs_connect_fragments_total") > 20.0);
         worker.kill();

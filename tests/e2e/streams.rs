@@ -241,7 +241,7 @@ fn a_lost_position_is_reported_with_both_positions_and_the_gap_is_filled() {
     worker.wait_healthy();
     wait_for("all of the file to arrive", || stage.held("s").len() == 200);
     stage.expect_numbers(kafka, "s");
-    // The file begins again every five fragments, at the same time by its clock. Nothing else interrupts it: the gap is full.
+    // A gap that is full interrupts nothing.
     assert_eq!(discontinuities(&stage, kafka, "s"), [stage.held("s")[0].0.clone()]);
     let told = notifications(&stage, kafka);
     assert_eq!(told.len(), 1, "{told:?}");
