@@ -12,12 +12,16 @@ use kvs_mkv::{Continuity, FragmentNumber};
 use super::PulledFragment;
 use crate::resume::StreamPosition;
 
+/// How many missing fragments are remembered: as many as a list of the archive has. Of those before that list nothing is left to
+/// come, so the lowest one stands for them.
+const MISSING_MAX: usize = 20_000;
+
 /// The fragments of a stream as they follow each other.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Succession {
     /// The position after the highest fragment that was yielded or skipped.
     last: Option<StreamPosition>,
-    /// Fragments above it that cannot be fetched, as far as is known: not more than one list of the archive has.
+    /// Fragments above it that cannot be fetched: the lowest of them, and the last [`MISSING_MAX`].
     missing: BTreeSet<FragmentNumber>,
 }
 
@@ -45,6 +49,11 @@ impl Succession {
         let last = self.last.as_ref().map(|last| &last.fragment_number);
         let above = numbers.iter().filter(|number| last.is_none_or(|last| *number > last));
         self.missing.extend(above.cloned());
+        while self.missing.len() > MISSING_MAX {
+            let lowest = self.missing.pop_first();
+            self.missing.pop_first();
+            self.missing.extend(lowest);
+        }
     }
 
     /// Decides about the next fragment.

@@ -92,3 +92,15 @@ fn a_missing_fragment_interrupts_where_it_is_missing() {
     let found = [3, 5, 8, 9, 10, 11].map(|of| follows(&mut succession, of));
     assert_eq!(found, [false, true, true, false, false, false]);
 }
+
+/// An archive that lists far more than it can send, before the first fragment that it sends.
+#[test]
+fn the_memory_for_missing_fragments_is_bounded() {
+    let mut succession = Succession::after(Some(pulled(1, "V_VP8").position()));
+    for first in (10..100_010).step_by(1_000) {
+        succession.miss(&(first..first + 1_000).map(number).collect::<Vec<_>>());
+        assert!(succession.missing.len() <= MISSING_MAX);
+    }
+    assert_eq!([2, 11, 12].map(|of| follows(&mut succession, of)), [false, true, false]);
+    assert_eq!([100_008, 100_010, 100_011].map(|of| follows(&mut succession, of)), [true, true, false]);
+}
