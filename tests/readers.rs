@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use apache_avro::Schema;
+use apache_avro::reader::single_object::GenericSingleObjectReader;
+use apache_avro::types::Value;
+use apache_avro::writer::datum::GenericDatumWriter;
 use kvs_connect::kafka::DataTopic;
 use kvs_connect::model::{
     KeyFormat, OffsetKey, Publication, Record, RecordTimestamp, VALUE_HEADROOM_BYTES, ValueFormat,
 };
 use kvs_connect::output::{
     FragmentOutput, Framing, MetadataOutput, Notification, NotificationOutput, Origin, Output, OutputTopic,
-    TimestampPolicy,
+    TimestampPolicy, value_schemas,
 };
 use kvs_harness::topic::hex;
 use kvs_mkv::{
@@ -99,7 +103,8 @@ fn complete(sequence: i64, output: impl Fn(TimestampPolicy) -> Box<dyn Output>) 
         after_max_ms: i64::MAX,
     };
     let output = output(timestamps);
-    let origin = Origin { key: &key, stream_name: "door", stream_arn: None, now_ms: 9, ingest_time: false };
+    let origin =
+        Origin { key: &key, stream_name: "door", stream_arn: None, now_ms: 9, ingest_time: false, discontinuity: true };
     let mut publication = Publication::of_notifications(Arc::clone(&key), Vec::new());
     output.project(&origin, 0, &mut fragment(), "video/webm", &mut publication).unwrap();
     publication.set_sequence(Some(sequence));
@@ -114,7 +119,7 @@ fn notification() -> Record {
     let output = NotificationOutput::new(topic("n"), Framing::SingleObject, ValueFormat::Avro).unwrap();
     let key = Arc::new(OffsetKey { connector: "c".to_owned(), stream: "door".to_owned() });
     let (stream_name, now_ms) = ("door", 1_700_000_000_123);
-    let origin = Origin { key: &key, stream_name, stream_arn: None, now_ms, ingest_time: false };
+    let origin = Origin { key: &key, stream_name, stream_arn: None, now_ms, ingest_time: false, discontinuity: false };
     let numbers = [NUMBER.parse().unwrap()];
     let missing = Notification::FragmentsMissing { numbers: &numbers, bounds: false };
     output.notify(&origin, &missing).unwrap().unwrap()
@@ -146,6 +151,12 @@ fn java_and_python_resolve_the_fingerprint_of_a_fragment() {
             let number = format!("fragment_number {NUMBER}");
             expect(&printed, &[&counted, "stream_name door", &number, "content_type video/webm", "frames 1 items"]);
             expect(&printed, &["stream_arn null", "millis_behind_now 3", &payload]);
+            // Python writes true in another way, and reads a logical type.
+            let printed: Vec<String> = printed.iter().map(|line| line.to_lowercase()).collect();
+            expect(&printed, &["random_access true", "discontinuity true"]);
+            let times = ["1511852108000000", "2017-11-28 06:55:08+00:00"];
+            assert!(times.iter().any(|time| printed.contains(&format!("first_frame_utc {time}"))), "{printed:#?}");
+            assert!(times.iter().any(|time| printed.contains(&format!("last_frame_utc {time}"))), "{printed:#?}");
         }
     }
 }
@@ -186,6 +197,16 @@ fn duckdb_reads_metadata_as_json() {
     assert_eq!(python(&["query", &query]), ["door 3 3 2017-11-28 06:55:08"]);
 }
 
+/// The time of a frame, as docs/RECORDS.md computes it: 33 ms by the cluster's clock is the producer's time.
+#[test]
+fn duckdb_computes_when_a_frame_was_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("metadata.json");
+    std::fs::write(&file, &*metadata(ValueFormat::Json, 0).value.unwrap()).unwrap();
+    let query = example("sql", "make_timestamp").replace("metadata.json", file.to_str().unwrap());
+    assert_eq!(python(&["query", &query]), [format!("door {NUMBER} 2017-11-28 06:55:08")]);
+}
+
 #[test]
 fn java_and_python_resolve_the_fingerprint_of_a_notification() {
     for printed in read("notification.avsc", notification().value.as_deref().unwrap()) {
@@ -193,13 +214,26 @@ fn java_and_python_resolve_the_fingerprint_of_a_notification() {
     }
 }
 
+/// Returns a fragment's value as the earlier version wrote it: with the fields that its schema has.
+fn as_written_before(record: &Record, fingerprint: &str) -> Vec<u8> {
+    let (header, schema) = value_schemas().unwrap().swap_remove(0);
+    let reader = GenericSingleObjectReader::builder().schema(schema).header(header).build().unwrap();
+    let Value::Record(fields) = reader.read_value(&mut record.value.as_deref().unwrap()).unwrap() else { panic!() };
+    let earlier = std::fs::read_to_string(here(&format!("schemas/earlier/fragment-{fingerprint}.avsc"))).unwrap();
+    let Schema::Record(earlier_record) = Schema::parse_str(&earlier).unwrap() else { panic!() };
+    let fields = fields.into_iter().filter(|(name, _)| earlier_record.lookup.contains_key(name)).collect();
+    let schema = Schema::Record(earlier_record);
+    let mut bytes = vec![0xC3, 0x01];
+    bytes.extend((0..8).map(|byte| u8::from_str_radix(&fingerprint[2 * byte..2 * byte + 2], 16).unwrap()));
+    GenericDatumWriter::builder(&schema).build().unwrap().write_value(&mut bytes, Value::Record(fields)).unwrap();
+    bytes
+}
+
 /// Read with the schema and the fingerprint of that version, as docs/RECORDS.md says.
 #[test]
 fn java_reads_what_earlier_versions_wrote() {
     const FINGERPRINT: &str = "4f4a67913c2b6703";
-    let value = published(5).value.unwrap();
-    // Only the first field differs: here a union's branch and a number below 64, a byte each.
-    let earlier = [&[0xC3, 0x01, 0x4f, 0x4a, 0x67, 0x91, 0x3c, 0x2b, 0x67, 0x03], &value[12..]].concat();
+    let earlier = as_written_before(&published(5), FINGERPRINT);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("value");
     std::fs::write(&file, earlier).unwrap();
@@ -207,6 +241,8 @@ fn java_reads_what_earlier_versions_wrote() {
         (here("schemas/fragment.avsc"), here(&format!("schemas/earlier/fragment-{FINGERPRINT}.avsc")));
     let printed = java(&[schema.to_str().unwrap(), file.to_str().unwrap(), before.to_str().unwrap(), FINGERPRINT]);
     expect(&printed, &["sequence null", "stream_name door", &format!("fragment_number {NUMBER}")]);
+    // What that version did not know.
+    expect(&printed, &["random_access false", "discontinuity false", "first_frame_utc null", "last_frame_utc null"]);
 }
 
 /// The ways to order numbers in docs/RECORDS.md, in the databases and the language that they are for.

@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use crate::budget::{MemoryBudget, MemoryPermit};
 use crate::client::{Client, FragmentInfo};
 use crate::error::Error;
-use crate::pull::{PassedOver, PulledFragment, PullerConfig, StreamSource, Unparsable};
+use crate::pull::{PassedOver, PulledFragment, PullerConfig, StreamSource, Succession, Unparsable};
 use crate::resume::StreamPosition;
 use crate::retry::RetryState;
 use crate::session::{Session, Step, Wanted};
@@ -116,6 +116,8 @@ pub struct ArchivePuller {
     start_listed: bool,
     /// The last number that was yielded.
     last: Option<FragmentNumber>,
+    /// Decides which fragments are discontinuities.
+    succession: Succession,
     /// The numbers of the previous window.
     listed_before: Vec<FragmentNumber>,
     /// The fragments that are listed and have not been yielded.
@@ -164,6 +166,7 @@ impl ArchivePuller {
             start_after: position.map(|position| position.fragment_number.clone()),
             start_listed: false,
             last: position.map(|position| position.fragment_number.clone()),
+            succession: Succession::after(position.cloned()),
             listed_before: Vec::new(),
             wanted: VecDeque::new(),
             window: None,
@@ -186,6 +189,16 @@ impl ArchivePuller {
     /// wait.
     pub fn waits_for_memory(&self) -> watch::Receiver<Option<Instant>> {
         self.source.waits_for_memory()
+    }
+
+    /// Returns the puller with what is known of the fragments before its own.
+    pub(crate) fn continuing(self, succession: Succession) -> Self {
+        Self { succession, ..self }
+    }
+
+    /// Returns what is known of the fragments before the next one.
+    pub(crate) fn into_succession(self) -> Succession {
+        self.succession
     }
 
     /// Returns whether the archive lists the fragment that this puller starts after: if so, nothing between that
@@ -224,7 +237,8 @@ impl ArchivePuller {
                 }
             }
             if !self.missing.is_empty() {
-                return Ok(Archived::Missing { numbers: std::mem::take(&mut self.missing) });
+                let numbers = std::mem::take(&mut self.missing);
+                return Ok(self.lacks(numbers));
             }
             if self.wanted.is_empty() {
                 self.session = None;
@@ -302,6 +316,10 @@ impl ArchivePuller {
         self.wanted.pop_front();
         self.absent_times = 0;
         self.recover();
+        // Fragments before the archive's first one have disappeared, unless the archive has the start position itself.
+        if self.last == self.start_after && !self.start_listed {
+            self.succession.interrupt();
+        }
         self.last = Some(fragment.number.clone());
         // The media may lack them; the list has them.
         fragment.server_timestamp.get_or_insert(info.server_timestamp);
@@ -309,7 +327,8 @@ impl ArchivePuller {
         self.progress.fragments += 1;
         self.progress.size_bytes += fragment.payload.len() as u64;
         self.note_time(info.server_timestamp.millis());
-        let pulled = PulledFragment::new(fragment, permit, &session);
+        let mut pulled = PulledFragment::new(fragment, permit, &session);
+        self.succession.follow(&mut pulled);
         self.session = Some(session);
         Some(Archived::Fragment(Box::new(pulled)))
     }

@@ -4,10 +4,12 @@
 mod config;
 mod fragment;
 mod source;
+mod succession;
 mod unparsable;
 
 pub use config::{IdlePolicy, PullerConfig};
 pub use fragment::PulledFragment;
 pub(crate) use source::StreamSource;
+pub(crate) use succession::Succession;
 pub use unparsable::PassedOver;
 pub(crate) use unparsable::{Unparsable, Verdict};

@@ -17,6 +17,7 @@
 //! | Idle (first fragment) | it arrives, or is skipped | Idle (session) | GetMedia continues after it |
 //! | | it does not arrive | Waiting (the same) | a very recent fragment may arrive later; after three attempts the stream fails |
 //! | Idle (session) | the session opens | Reading | |
+//! | Idle (session), at first | the position lies in a gap that was being filled | FillingGap | what the archive lacks is noticed again |
 //! | Idle, Reading | a failure that may pass | Waiting (the same, or a session) | the service has limits on calls |
 //! | | the position is refused | Idle (session) | the next rung of the ladder is another request: no delay |
 //! | | the position is lost, and gaps are filled | FillingGap | once for each loss |
@@ -54,7 +55,7 @@ use tokio::sync::watch;
 use crate::budget::{MemoryBudget, MemoryPermit};
 use crate::client::Client;
 use crate::error::{Error, ErrorClass};
-use crate::pull::{PulledFragment, PullerConfig, StreamSource, Unparsable, Verdict};
+use crate::pull::{PulledFragment, PullerConfig, StreamSource, Succession, Unparsable, Verdict};
 use crate::resume::{Resume, StreamPosition};
 use crate::retry::{Backoff, RetryPolicy, RetryState};
 use crate::selector::StartSelector;
@@ -76,6 +77,8 @@ pub struct Puller {
     source: StreamSource,
     state: State,
     resume: Resume,
+    /// Decides which fragments are discontinuities.
+    succession: Succession,
     retries: RetryState,
     /// The delays between sessions without fragments.
     idle: Backoff,
@@ -108,8 +111,10 @@ impl Puller {
         config: PullerConfig,
         budget: MemoryBudget,
     ) -> Self {
-        Self {
+        #[cfg_attr(not(feature = "archive"), allow(unused_mut))]
+        let mut puller = Self {
             state: State::Idle(Request::of_start(&config, position.as_ref())),
+            succession: Succession::after(position.clone()),
             resume: Resume::new(config.start.clone(), position, config.position_lost),
             retries: RetryState::new(config.retry, config.slow_retry_delay),
             idle: Backoff::new(RetryPolicy::new(config.idle.base, config.idle.cap)),
@@ -119,7 +124,10 @@ impl Puller {
             edge: LiveEdge::default(),
             queued: None,
             source: StreamSource::new(client, stream, config, budget),
-        }
+        };
+        #[cfg(feature = "archive")]
+        puller.continue_gap();
+        puller
     }
 
     /// Returns what happens next: a fragment, or an event for logs and statuses. Never ends by itself.
@@ -220,10 +228,12 @@ impl Puller {
 
     /// Reading → Reading: a fragment is complete.
     fn bring(&mut self, mut reading: Box<Reading>, fragment: Fragment, permit: MemoryPermit) -> Pulled {
-        let position = StreamPosition::after(&fragment);
+        let mut pulled = PulledFragment::new(fragment, permit, &reading.session);
+        self.succession.follow(&mut pulled);
+        let (position, millis_behind_now) = (pulled.position(), pulled.fragment.millis_behind_now);
         // When it starts by server time, the service may repeat the last fragment before the loss, which proves
         // nothing.
-        let loss = self.loss.take_if(|loss| fragment.number > loss.position.fragment_number);
+        let loss = self.loss.take_if(|loss| position.fragment_number > loss.position.fragment_number);
         let lost = loss.map(|loss| Pulled::PositionLost {
             before: loss.position,
             after: position.clone(),
@@ -236,9 +246,8 @@ impl Puller {
         self.retries.succeeded();
         self.idle.reset();
         reading.has_brought = true;
-        let millis_behind_now = fragment.millis_behind_now;
         let about_edge = millis_behind_now.and_then(|millis| self.edge.note(&mut reading, millis, &self.source.config));
-        let pulled = Pulled::Fragment(Box::new(PulledFragment::new(fragment, permit, &reading.session)));
+        let pulled = Pulled::Fragment(Box::new(pulled));
         self.state = State::Reading(reading);
         match lost {
             // The loss is reported before the fragment that follows it.
@@ -285,6 +294,7 @@ impl Puller {
         match self.unparsable.judge(&error, after.as_ref(), self.state.expected(), pass_over) {
             Some(Verdict::PassOver(passed_over)) => {
                 self.resume.advance(passed_over.position.clone());
+                self.succession.pass_over(&passed_over.position);
                 self.retries.succeeded();
                 self.state = State::default();
                 return Ok(Pulled::PassedOver(Box::new(passed_over)));
@@ -318,6 +328,9 @@ impl Puller {
         let fills_gap = self.begin_gap(&position);
         #[cfg(not(feature = "archive"))]
         let fills_gap = false;
+        if !fills_gap {
+            self.succession.interrupt();
+        }
         self.loss.get_or_insert_with(|| Loss { position, fetched: fills_gap.then_some(0), missing: 0 });
         fills_gap
     }

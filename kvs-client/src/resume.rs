@@ -12,7 +12,7 @@
 
 use std::time::SystemTime;
 
-use kvs_mkv::{Fragment, FragmentNumber, Timestamp};
+use kvs_mkv::{Continuity, Fragment, FragmentNumber, Timestamp};
 
 use crate::selector::StartSelector;
 
@@ -27,16 +27,19 @@ pub struct StreamPosition {
     pub server_timestamp: Option<Timestamp>,
     /// When it was produced, according to the producer.
     pub producer_timestamp: Option<Timestamp>,
+    /// What the next fragment is compared with, to see whether it continues this one.
+    pub continuity: Continuity,
 }
 
 impl StreamPosition {
-    /// Returns the position after a fragment.
+    /// Returns the position after a fragment. If the fragment has no tracks, nothing is known of its session.
     pub fn after(fragment: &Fragment) -> Self {
         Self {
             fragment_number: fragment.number.clone(),
             continuation_token: fragment.continuation_token.as_deref().map(str::to_owned),
             server_timestamp: fragment.server_timestamp,
             producer_timestamp: fragment.producer_timestamp,
+            continuity: Continuity::after(fragment, None),
         }
     }
 }

@@ -6,6 +6,7 @@ fn position(token: Option<&str>) -> StreamPosition {
         continuation_token: token.map(str::to_owned),
         server_timestamp: Some(Timestamp::from_millis(5)),
         producer_timestamp: None,
+        continuity: Continuity::default(),
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use common::*;
 use kvs_client::{
-    ArchiveBounds, ArchivePuller, ArchiveRange, Archived, Client, Error, Fragment, FragmentNumber, MemoryBudget,
-    PositionLost, Pulled, PullerConfig, StreamPosition, Timestamp,
+    ArchiveBounds, ArchivePuller, ArchiveRange, Archived, Client, Continuity, Error, Fragment, FragmentNumber,
+    MemoryBudget, PositionLost, Pulled, PullerConfig, StreamPosition, Timestamp,
 };
 use kvs_simulator::{CutHow, Fault, FaultKind, Simulator};
 
@@ -147,6 +147,7 @@ fn position(index: usize) -> StreamPosition {
         continuation_token: Some(format!("token-{index}")),
         server_timestamp: Some(at(index as i64 * 2_000)),
         producer_timestamp: None,
+        continuity: Continuity::default(),
     }
 }
 

@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::*;
-use kvs_client::{PositionLost, Pulled, StartSelector, StreamPosition, Timestamp};
+use kvs_client::{Continuity, PositionLost, Pulled, StartSelector, StreamPosition, Timestamp};
 use kvs_simulator::{Fault, FaultKind, Limits, Pace, Repeat, Simulator, SimulatorConfig};
 
 fn fault(kind: FaultKind, count: u64) -> Fault {
@@ -92,6 +92,7 @@ async fn a_lost_position_walks_the_ladder() {
             continuation_token: Some(token.to_owned()),
             server_timestamp: Some(Timestamp::from_millis(1_511_852_111_000)),
             producer_timestamp: None,
+            continuity: Continuity::default(),
         })
     };
     // A token that the service does not know: the next rung is the fragment's number.

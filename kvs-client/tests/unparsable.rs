@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use common::*;
 use kvs_client::{
-    ArchivePuller, ArchiveRange, Archived, Client, Error, MemoryBudget, PassedOver, PositionLost, Pulled, PullerConfig,
-    StartSelector, StreamPosition, Timestamp,
+    ArchivePuller, ArchiveRange, Archived, Client, Continuity, Error, MemoryBudget, PassedOver, PositionLost, Pulled,
+    PullerConfig, StartSelector, StreamPosition, Timestamp,
 };
 use kvs_simulator::{ErrorTagNames, Fault, FaultKind, Simulator};
 
@@ -209,6 +209,7 @@ async fn a_gap_is_filled_except_for_what_the_archive_does_not_find() {
         continuation_token: Some("t".to_owned()),
         server_timestamp: Some(Timestamp::from_millis(1_511_852_109_000)),
         producer_timestamp: None,
+        continuity: Continuity::default(),
     };
     let config = with(config(), |it| {
         it.position_lost = PositionLost::Now;

@@ -6,6 +6,7 @@ pub(crate) mod id {
     pub(crate) const SEGMENT: u32 = 0x1853_8067;
     pub(crate) const SEEK_HEAD: u32 = 0x114D_9B74;
     pub(crate) const INFO: u32 = 0x1549_A966;
+    pub(crate) const SEGMENT_UID: u32 = 0x73A4;
     pub(crate) const TIMESTAMP_SCALE: u32 = 0x2A_D7B1;
     pub(crate) const MUXING_APP: u32 = 0x4D80;
     pub(crate) const WRITING_APP: u32 = 0x5741;

@@ -8,7 +8,7 @@ use crate::number::FragmentNumber;
 use crate::payload::Payload;
 use crate::tag::{Tag, TagSpan};
 use crate::timestamp::Timestamp;
-use crate::track::Track;
+use crate::track::{Track, TrackKind};
 
 /// One fragment of a stream: a complete MKV document, with its metadata and an index of its frames.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,9 @@ pub struct Fragment {
     pub continuation_token: Option<Box<str>>,
     /// Whether the fragment is complete; `false` only in [`Event::Unterminated`](crate::Event::Unterminated).
     pub complete: bool,
+    /// SegmentUUID of the chunk's Info, usually 16 bytes; `None` if its producer wrote none. A producer chooses one for all
+    /// that it sends.
+    pub segment_uid: Option<Box<[u8]>>,
     /// The tracks, shared with the preceding fragment if they are the same.
     pub tracks: Arc<[Track]>,
     /// The clusters, in chunk order: usually one, none in a chunk without media.
@@ -136,6 +139,21 @@ impl Fragment {
         self.frames.iter().map(|frame| frame.timestamp_ns).min()
     }
 
+    /// Returns the presentation time of the latest frame, in nanoseconds; `None` without frames.
+    pub fn last_ns(&self) -> Option<i64> {
+        self.frames.iter().map(|frame| frame.timestamp_ns).max()
+    }
+
+    /// Returns whether a decoder can begin with this fragment: whether its first frame of a video track, in chunk order, is a
+    /// key frame. A fragment without frames of video always counts; one without any frames never does, because the next
+    /// fragment decides.
+    pub fn is_random_access(&self) -> bool {
+        let is_video =
+            |number| self.tracks.iter().any(|track| track.number == number && track.kind == TrackKind::Video);
+        let first = self.frames.iter().find(|frame| is_video(frame.track));
+        first.map_or(!self.frames.is_empty(), |frame| frame.key)
+    }
+
     /// Returns the time from the earliest frame to the end of the latest, in nanoseconds; 0 without frames.
     ///
     /// The last frame's duration is its block's, otherwise its track's default, otherwise the distance between the
@@ -172,3 +190,7 @@ fn track_end_ns(track: &Track, frames: &[Frame]) -> Option<i64> {
     let length = last.duration_ns.or(track.default_duration_ns).or(step).unwrap_or(0);
     Some(last.timestamp_ns.saturating_add_unsigned(length))
 }
+
+#[cfg(test)]
+#[path = "fragment_tests.rs"]
+mod tests;

@@ -29,6 +29,7 @@
 struct Readme;
 
 mod block;
+mod continuity;
 mod ebml;
 mod elements;
 mod error;
@@ -45,6 +46,7 @@ mod track;
 mod writer;
 
 pub use block::Frame;
+pub use continuity::Continuity;
 pub use error::{Error, ErrorKind};
 pub use file::{FileCluster, FileSegment};
 pub use fragment::{Broken, Cluster, Document, ErrorReport, Fragment};

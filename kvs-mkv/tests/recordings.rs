@@ -4,7 +4,7 @@
 mod common;
 
 use common::{split, split_at};
-use kvs_mkv::{Completion, End, Event};
+use kvs_mkv::{Completion, Continuity, End, Event};
 
 /// File, number of complete fragments, frames in each, and whether the file ends inside a chunk.
 const FILES: [(&str, usize, &[usize], bool); 5] = [
@@ -28,6 +28,16 @@ fn every_complete_fragment_and_no_other() {
         assert_eq!(events.len(), whole, "{name}");
         assert_eq!(matches!(end, End::Cut { .. }), cut, "{name}: {end:?}");
         let mut at = 0;
+        let fragments =
+            events.iter().filter_map(|event| if let Event::Fragment(one) = event { Some(one) } else { None });
+        let fragments: Vec<_> = fragments.collect();
+        for pair in fragments.windows(2) {
+            let continuity = Continuity::after(pair[0], None);
+            assert!(continuity.is_continued_by(pair[0].producer_timestamp, pair[1]), "{name}: {}", pair[1].number);
+            assert!(pair[0].segment_uid.as_ref().is_some_and(|uid| uid.len() == 16), "{name}");
+            assert_eq!(pair[0].segment_uid, pair[1].segment_uid, "{name}");
+        }
+        assert!(fragments.iter().all(|fragment| fragment.is_random_access()), "{name}");
         for (index, event) in events.iter().enumerate() {
             let Event::Fragment(fragment) = event else { panic!("{name}: {event:?}") };
             assert_eq!(&*fragment.payload, &bytes[at..at + fragment.payload.len()], "{name}");

@@ -309,3 +309,13 @@ fn every_frame_is_written_with_its_own_time() {
     let times: Vec<i64> = document.frames.iter().map(|frame| frame.timestamp_ns / 1_000_000_000).collect();
     assert_eq!(times, seconds);
 }
+
+#[test]
+fn the_segments_identity_is_read_if_there_is_one() {
+    assert_eq!(only_fragment(&chunk(NUMBER, 1, 10)).segment_uid, None);
+    // A second Info, with a SegmentUUID alone.
+    let info = element(0x1549_A966, &element(0x73A4, &[9; 16]));
+    let cluster = writer().cluster(0, &[FrameData { track: 1, timestamp_ns: 0, key: true, data: &[7] }]);
+    let bytes = [head(), info, writer().leading_tags(&leading(NUMBER)), cluster, end("t")].concat();
+    assert_eq!(only_fragment(&bytes).segment_uid.as_deref(), Some(&[9; 16][..]));
+}

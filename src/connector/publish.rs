@@ -39,6 +39,7 @@ pub(super) fn to_position(offset: StoredOffset) -> StreamPosition {
         continuation_token: offset.continuation_token,
         server_timestamp: offset.server_timestamp,
         producer_timestamp: offset.producer_timestamp,
+        continuity: offset.continuity,
     }
 }
 
@@ -129,6 +130,7 @@ impl<'a> Publisher<'a> {
                 producer_timestamp: position.producer_timestamp,
                 sequence: None,
                 data_partitions: self.outputs.data_partitions(),
+                continuity: position.continuity,
             }),
             ..self.notifications_alone(std::mem::take(notifications))
         };

@@ -1,6 +1,6 @@
 //! Offsets: the position up to which a stream has been published.
 
-use kvs_mkv::{FragmentNumber, Timestamp};
+use kvs_mkv::{Continuity, FragmentNumber, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::offset_error::OffsetError;
@@ -32,6 +32,9 @@ pub struct StoredOffset {
     /// The partitions of the stream's records, one for each topic, the fragments' first; empty in offsets written by an
     /// earlier version, or by hand.
     pub data_partitions: Vec<DataPartition>,
+    /// What the next fragment is compared with, so that a worker that continues here sees discontinuities like one that was
+    /// never killed; unknown in offsets written by an earlier version.
+    pub continuity: Continuity,
 }
 
 /// The version of the value's form that this software writes and reads. A later form that older workers must not
@@ -65,6 +68,39 @@ struct Wire {
     /// The partitions of further outputs' topics.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     data_partitions: Vec<DataPartition>,
+    #[serde(default, skip_serializing_if = "WireContinuity::is_unknown")]
+    continuity: WireContinuity,
+}
+
+/// The JSON of a [`Continuity`].
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireContinuity {
+    /// In hex, because not every JSON reader keeps all 64 bits of a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    start_ns: Option<i64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    interrupted: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    in_gap: bool,
+}
+
+impl WireContinuity {
+    fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn of(Continuity { session, start_ns, interrupted, in_gap }: Continuity) -> Self {
+        Self { session: session.map(|session| format!("{session:016x}")), start_ns, interrupted, in_gap }
+    }
+
+    /// A session in another form is one that this version does not know.
+    fn read(self) -> Continuity {
+        let session = self.session.and_then(|session| u64::from_str_radix(&session, 16).ok());
+        Continuity { session, start_ns: self.start_ns, interrupted: self.interrupted, in_gap: self.in_gap }
+    }
 }
 
 impl StoredOffset {
@@ -84,6 +120,7 @@ impl StoredOffset {
             sequence: self.sequence,
             data_partition: self.data_partitions.first().cloned(),
             data_partitions: self.data_partitions.iter().skip(1).cloned().collect(),
+            continuity: WireContinuity::of(self.continuity),
         };
         // Strings and numbers always serialise.
         serde_json::to_vec(&wire).unwrap_or_default()
@@ -112,6 +149,7 @@ impl StoredOffset {
             producer_timestamp: wire.producer_timestamp.map(Timestamp::from_millis),
             sequence: wire.sequence.map(sequence::checked).transpose()?,
             data_partitions: wire.data_partition.into_iter().chain(wire.data_partitions).collect(),
+            continuity: wire.continuity.read(),
         })
     }
 }

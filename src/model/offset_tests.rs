@@ -9,6 +9,7 @@ fn values_are_read_tolerantly_and_refused_clearly() {
         producer_timestamp: None,
         sequence: None,
         data_partitions: vec![DataPartition { topic: "fragments".to_owned(), partition: 3 }],
+        continuity: kvs_mkv::Continuity::default(),
     };
     let bytes = offset.to_bytes();
     assert_eq!(StoredOffset::from_bytes(&bytes).unwrap(), offset);
@@ -37,6 +38,7 @@ fn partitions_of_further_outputs_stand_behind_that_of_the_fragments() {
         producer_timestamp: None,
         sequence: None,
         data_partitions: vec![at("fragments", 3), at("metadata", 1)],
+        continuity: kvs_mkv::Continuity::default(),
     };
     let bytes = offset.to_bytes();
     let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
@@ -44,4 +46,24 @@ fn partitions_of_further_outputs_stand_behind_that_of_the_fragments() {
     assert_eq!(json["dataPartitions"], serde_json::json!([{ "topic": "metadata", "partition": 1 }]));
     let read = StoredOffset::from_bytes(&bytes).unwrap();
     assert_eq!((read.partition_in("metadata"), &read), (Some(1), &offset));
+}
+
+#[test]
+fn what_the_next_fragment_is_compared_with_is_stored_and_may_be_missing() {
+    let continuity = Continuity { session: Some(u64::MAX - 1), start_ns: Some(-5), interrupted: true, in_gap: true };
+    let earlier = br#"{"continuationToken":null,"fragmentNumber":"7","producerTimestamp":3}"#;
+    let offset = StoredOffset { continuity, ..StoredOffset::from_bytes(earlier).unwrap() };
+    assert_eq!(StoredOffset::from_bytes(&offset.to_bytes()).unwrap(), offset);
+    let json: serde_json::Value = serde_json::from_slice(&offset.to_bytes()).unwrap();
+    // All 64 bits, and no new version: earlier versions pass over it.
+    let written =
+        serde_json::json!({ "session": "fffffffffffffffe", "startNs": -5, "interrupted": true, "inGap": true });
+    assert_eq!((&json["continuity"], json.get("version")), (&written, None));
+    // An offset of an earlier version is written as it was read.
+    let unknown = StoredOffset::from_bytes(earlier).unwrap();
+    assert_eq!(unknown.continuity, Continuity::default());
+    assert!(!String::from_utf8(unknown.to_bytes()).unwrap().contains("continuity"));
+    // A session in another form contradicts nothing, and the offset is read.
+    let later = br#"{"continuationToken":null,"fragmentNumber":"7","continuity":{"session":"sha256:00","more":1}}"#;
+    assert_eq!(StoredOffset::from_bytes(later).unwrap().continuity, Continuity::default());
 }

@@ -23,8 +23,12 @@ pub(super) struct FragmentFields<'a> {
     millis_behind_now: Option<i64>,
     continuation_token: Option<&'a str>,
     complete: bool,
+    random_access: bool,
+    discontinuity: bool,
     start_ns: Option<i64>,
     duration_ns: i64,
+    first_frame_utc: Option<i64>,
+    last_frame_utc: Option<i64>,
     tracks: Vec<TrackFields<'a>>,
     frames: Vec<FrameFields>,
     tags: Vec<TagFields<'a>>,
@@ -74,6 +78,13 @@ fn long(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
+/// Returns the time of a frame of the fragment, given its presentation time, in microseconds since 1970: the producer timestamp
+/// is that of the earliest frame. `None` if one of the times is missing, or the result is beyond what a long can hold.
+fn utc_micros(fragment: &Fragment, frame_ns: Option<i64>) -> Option<i64> {
+    let after_ns = frame_ns?.checked_sub(fragment.start_ns()?)?;
+    fragment.producer_timestamp?.millis().checked_mul(1_000)?.checked_add(after_ns / 1_000)
+}
+
 impl<'a> FragmentFields<'a> {
     /// Returns the fields of a fragment that was pulled with this content type.
     pub(super) fn of(origin: &Origin<'a>, content_type: &'a str, fragment: &'a Fragment) -> Self {
@@ -87,8 +98,12 @@ impl<'a> FragmentFields<'a> {
             millis_behind_now: fragment.millis_behind_now,
             continuation_token: fragment.continuation_token.as_deref(),
             complete: fragment.complete,
+            random_access: fragment.is_random_access(),
+            discontinuity: origin.discontinuity,
             start_ns: fragment.start_ns(),
             duration_ns: long(fragment.duration_ns()),
+            first_frame_utc: utc_micros(fragment, fragment.start_ns()),
+            last_frame_utc: utc_micros(fragment, fragment.last_ns()),
             tracks: fragment.tracks.iter().map(TrackFields::of).collect(),
             frames: fragment.frames.iter().map(FrameFields::of).collect(),
             tags: fragment.tags().map(TagFields::of).collect(),
@@ -150,3 +165,7 @@ fn bytes<S: Serializer>(bytes: &Option<Cow<'_, [u8]>>, serializer: S) -> Result<
         apache_avro::serde::bytes_opt::serialize(bytes, serializer)
     }
 }
+
+#[cfg(test)]
+#[path = "fields_tests.rs"]
+mod tests;

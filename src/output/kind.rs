@@ -102,6 +102,8 @@ pub struct Origin<'a> {
     pub now_ms: i64,
     /// Whether records get their ingest time whatever is configured, because the broker has refused another time.
     pub ingest_time: bool,
+    /// Whether the fragment does not continue the one that was published before it.
+    pub discontinuity: bool,
 }
 
 /// An output of a connector.

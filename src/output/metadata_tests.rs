@@ -44,7 +44,14 @@ fn published(format: ValueFormat) -> [Record; 2] {
         MetadataOutput::new(topic("m"), (KeyFormat::Text, Framing::SingleObject), format, timestamps).unwrap();
     let fragments = FragmentOutput::new(topic("f"), (KeyFormat::Text, Framing::SingleObject), timestamps).unwrap();
     let key = Arc::new(OffsetKey { connector: "c".to_owned(), stream: "door".to_owned() });
-    let origin = Origin { key: &key, stream_name: "door", stream_arn: Some("arn"), now_ms: 9, ingest_time: false };
+    let origin = Origin {
+        key: &key,
+        stream_name: "door",
+        stream_arn: Some("arn"),
+        now_ms: 9,
+        ingest_time: false,
+        discontinuity: true,
+    };
     let mut publication = Publication::of_notifications(Arc::clone(&key), Vec::new());
     let mut fragment = fragment();
     metadata.project(&origin, 3, &mut fragment, "video/webm", &mut publication).unwrap();
@@ -85,6 +92,8 @@ fn json_has_the_schemas_fields_with_bytes_in_base64() {
     assert!(text.starts_with("{\"sequence\":300,\"stream_name\":"), "{text}");
     assert_eq!((&value["sequence"], &value["fragment_number"]), (&json!(300), &json!(NUMBER)));
     assert_eq!((&value["server_timestamp"], &value["stream_arn"]), (&json!(1_511_852_109_126_i64), &json!("arn")));
+    assert_eq!((&value["random_access"], &value["discontinuity"]), (&json!(true), &json!(true)));
+    assert_eq!(value["first_frame_utc"], json!(1_511_852_108_000_000_i64));
     assert_eq!(value["tracks"][0]["codec_private"], json!("AQL/"));
     assert_eq!((&value["tags"][0]["value"], &value["tags"][0]["binary"]), (&json!("Tür"), &json!(null)));
     let content_type = metadata.headers.iter().find(|(name, _)| *name == "content-type").unwrap();

@@ -4,7 +4,7 @@ use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::types::Value;
 
 use apache_avro::Schema;
-use kvs_client::{FragmentNumber, StreamPosition, Timestamp};
+use kvs_client::{Continuity, FragmentNumber, StreamPosition, Timestamp};
 
 use super::*;
 use crate::model::OffsetKey;
@@ -17,6 +17,7 @@ fn position(number: &str, millis: i64) -> StreamPosition {
         continuation_token: None,
         server_timestamp: Some(Timestamp::from_millis(millis)),
         producer_timestamp: None,
+        continuity: Continuity::default(),
     }
 }
 
@@ -30,7 +31,7 @@ fn read(notification: &Notification<'_>) -> (Record, Vec<(String, Value)>) {
     .unwrap();
     let key = Arc::new(OffsetKey { connector: "cameras".to_owned(), stream: "door".to_owned() });
     let (stream_name, stream_arn, now_ms) = ("door", Some("arn"), 1_700_000_000_123);
-    let origin = Origin { key: &key, stream_name, stream_arn, now_ms, ingest_time: false };
+    let origin = Origin { key: &key, stream_name, stream_arn, now_ms, ingest_time: false, discontinuity: false };
     let record = output.notify(&origin, notification).unwrap().unwrap();
     let schema = Schema::parse_str(NOTIFICATION.text).unwrap();
     let header = single_object_header(&NOTIFICATION).unwrap();

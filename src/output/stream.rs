@@ -67,7 +67,7 @@ impl StreamOutputs {
         stream_arn: Option<&str>,
         ingest_time: bool,
     ) -> Result<Publication, EncodeError> {
-        let PulledFragment { mut fragment, permit, content_type, .. } = pulled;
+        let PulledFragment { mut fragment, permit, content_type, discontinuity, continuity, .. } = pulled;
         let mut publication = Publication {
             key: Arc::clone(&self.key),
             offset: Some(StoredOffset {
@@ -77,6 +77,7 @@ impl StreamOutputs {
                 producer_timestamp: fragment.producer_timestamp,
                 sequence: None,
                 data_partitions: self.data_partitions(),
+                continuity,
             }),
             records: Vec::new(),
             notifications: Vec::new(),
@@ -85,8 +86,8 @@ impl StreamOutputs {
             permit: Box::new(permit),
         };
         let content_type = content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
-        let origin =
-            Origin { key: &self.key, stream_name: &self.stream_name, stream_arn, now_ms: now_ms(), ingest_time };
+        let (key, stream_name, now_ms) = (&self.key, self.stream_name.as_str(), now_ms());
+        let origin = Origin { key, stream_name, stream_arn, now_ms, ingest_time, discontinuity };
         for (output, partition) in &self.outputs {
             output.project(&origin, *partition, &mut fragment, content_type, &mut publication)?;
         }
@@ -106,7 +107,8 @@ impl Outputs {
         stream_arn: Option<&str>,
         notification: &Notification<'_>,
     ) -> Result<Vec<Record>, EncodeError> {
-        let origin = Origin { key, stream_name, stream_arn, now_ms: now_ms(), ingest_time: false };
+        let origin =
+            Origin { key, stream_name, stream_arn, now_ms: now_ms(), ingest_time: false, discontinuity: false };
         let records = self.iter().map(|output| output.notify(&origin, notification));
         records.filter_map(Result::transpose).collect()
     }

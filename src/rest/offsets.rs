@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::State;
-use kvs_client::Timestamp;
+use kvs_client::{Continuity, Timestamp};
 
 use super::api::Message;
 use super::api::offsets::{Alteration, Altered, Offset, OffsetFound, Offsets, Partition, PartitionOffset};
@@ -144,6 +144,8 @@ fn stored(offset: Offset) -> Result<StoredOffset, OffsetError> {
         producer_timestamp: producer_timestamp.map(time).transpose()?,
         sequence,
         data_partitions: data_partition.into_iter().chain(data_partitions).map(Into::into).collect(),
+        // What is published next does not follow what was published last.
+        continuity: Continuity { interrupted: true, ..Continuity::default() },
     })
 }
 

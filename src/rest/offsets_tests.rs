@@ -35,3 +35,9 @@ fn a_sequence_that_leaves_no_room_is_refused() {
         assert_eq!(reason, format!("sequence: 0 to 4503599627370496 was expected, not {sequence}"));
     }
 }
+
+/// Even if it is the offset that the stream has: its next record may follow any other.
+#[test]
+fn after_an_offset_that_was_set_the_stream_continues_nothing() {
+    assert!(with_times(0, 0).unwrap().continuity.interrupted);
+}

@@ -33,6 +33,7 @@ fn offset(number: &str) -> StoredOffset {
         producer_timestamp: None,
         sequence: None,
         data_partitions: Vec::new(),
+        continuity: kvs_mkv::Continuity::default(),
     }
 }
 

@@ -34,6 +34,7 @@ fn offset(number: &str, sequence: i64) -> StoredOffset {
         producer_timestamp: None,
         sequence: Some(sequence),
         data_partitions: Vec::new(),
+        continuity: kvs_mkv::Continuity::default(),
     }
 }
 

@@ -48,6 +48,7 @@ pub(super) fn publication(number: u64) -> Publication {
         producer_timestamp: None,
         sequence: None,
         data_partitions: Vec::new(),
+        continuity: kvs_mkv::Continuity::default(),
     };
     let record = Record {
         output: Some(RecordOutput { id: OutputId::FRAGMENTS, on_refused: OnRefused::FailStream }),

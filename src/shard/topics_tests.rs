@@ -64,6 +64,7 @@ fn publication(topic: &str, number: u64) -> Publication {
         producer_timestamp: None,
         sequence: None,
         data_partitions: Vec::new(),
+        continuity: kvs_mkv::Continuity::default(),
     };
     let record = record(topic, format!("{topic} {number}"));
     Publication {

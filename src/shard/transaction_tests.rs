@@ -13,6 +13,7 @@ fn publication(number: Option<u64>) -> Publication {
         producer_timestamp: None,
         sequence: None,
         data_partitions: Vec::new(),
+        continuity: kvs_mkv::Continuity::default(),
     });
     let record = Record {
         output: Some(match number {

@@ -20,6 +20,7 @@ fn record_all() {
         producer_timestamp: None,
         sequence: None,
         data_partitions: Vec::new(),
+        continuity: kvs_mkv::Continuity::default(),
     };
     let mut fragment = Publication {
         offset: Some(offset),

@@ -12,6 +12,7 @@ mod conflicts;
 mod contracts;
 mod credentials;
 mod data_topics;
+mod discontinuity;
 #[path = "../../kvs-simulator/tests/common/framemd5.rs"]
 mod framemd5;
 mod kafka_trouble;

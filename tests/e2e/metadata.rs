@@ -13,8 +13,9 @@ use crate::stage::{Stage, program};
 
 const FRAGMENTS: usize = 400;
 
-/// A record of one of the two topics: stream, number, sequence, size of the media.
-type Row = (String, String, Option<i64>, usize);
+/// A record of one of the two topics: stream, number, sequence, size of the media, whether a decoder can begin and has to begin
+/// anew.
+type Row = (String, String, Option<i64>, usize, [Option<bool>; 2]);
 
 /// What `tail` prints of a committed topic, a JSON value a record.
 fn tail(stage: &Stage, kafka: &Kafka, topic: &str) -> Vec<Value> {
@@ -39,17 +40,22 @@ fn by_stream(rows: impl Iterator<Item = Row>) -> BTreeMap<String, Vec<Row>> {
 /// The same fragments stand in both topics, in the same order, each with the same sequence.
 fn expect_both_alike(stage: &Stage, kafka: &Kafka, metadata: &str) {
     let fragments = read_topic(kafka.bootstrap(), &stage.topic(), Isolation::Committed);
-    let of_fragments =
-        by_stream(fragments.into_iter().map(|seen| (seen.stream, seen.number, seen.sequence, seen.size_bytes)));
+    let of_fragments = by_stream(fragments.into_iter().map(|seen| {
+        let flags = [seen.random_access, seen.discontinuity];
+        (seen.stream, seen.number, seen.sequence, seen.size_bytes, flags)
+    }));
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let of_metadata = by_stream(tail(stage, kafka, metadata).into_iter().map(|seen| {
         let size_bytes = usize::try_from(seen["size_bytes"].as_u64().unwrap()).unwrap();
-        (text(&seen["stream"]), text(&seen["fragment_number"]), seen["sequence"].as_i64(), size_bytes)
+        let flags = [seen["random_access"].as_bool(), seen["discontinuity"].as_bool()];
+        (text(&seen["stream"]), text(&seen["fragment_number"]), seen["sequence"].as_i64(), size_bytes, flags)
     }));
     assert!(of_fragments.values().all(|rows| rows.len() == FRAGMENTS), "{:?}", of_fragments.values().map(Vec::len));
     for (stream, rows) in &of_fragments {
-        let sequences = rows.iter().map(|(.., sequence, _)| *sequence);
+        let sequences = rows.iter().map(|(_, _, sequence, ..)| *sequence);
         assert!(sequences.eq((0..FRAGMENTS as i64).map(Some)), "{stream}");
+        let flags = rows.iter().map(|row| row.4);
+        assert!(flags.eq((0..FRAGMENTS).map(|index| [Some(true), Some(index == 0)])), "{stream}");
     }
     assert!(of_fragments == of_metadata, "the two topics differ");
 }

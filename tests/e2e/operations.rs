@@ -118,6 +118,13 @@ fn streams_continue_exactly_from_set_offsets_and_from_the_start_selector_after_a
     for stream in ["a", "b", "other"] {
         expect_sequence(&seen, stream);
     }
+    // What is published again does not follow what was published last.
+    let breaks = |stream: &str| {
+        let of_stream = seen.iter().filter(|one| one.stream == stream).enumerate();
+        of_stream.filter(|(_, one)| one.discontinuity == Some(true)).map(|(index, _)| index).collect::<Vec<_>>()
+    };
+    assert_eq!(breaks("a"), [0, first.len(), replayed.len()]);
+    assert_eq!((breaks("b"), breaks("other")), (vec![0, first.len()], vec![0]));
 }
 
 #[test]

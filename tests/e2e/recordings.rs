@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use kvs_harness::Kafka;
+use kvs_harness::{Isolation, Kafka, read_topic};
 use kvs_simulator::Pace;
 
+use crate::discontinuity::discontinuities;
 use crate::stage::{Stage, program};
 
 /// Stream, file, number of complete fragments.
@@ -31,6 +32,13 @@ fn every_complete_fragment_is_published_byte_for_byte() {
     let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&streams));
     worker.wait_healthy();
     stage.expect_all(kafka, &streams);
+    let seen = read_topic(kafka.bootstrap(), &stage.topic(), Isolation::Committed);
+    assert!(seen.iter().all(|one| one.random_access == Some(true)), "{seen:?}");
+    for (stream, ..) in FILES {
+        // Real media, with gaps and overlaps: only the first fragment continues nothing.
+        let first: Vec<String> = stage.held(stream).into_iter().map(|(number, _)| number).take(1).collect();
+        assert_eq!(discontinuities(&stage, kafka, stream), first, "{stream}");
+    }
 
     let saved = stage.folder.path().join("saved");
     let status = Command::new(program())

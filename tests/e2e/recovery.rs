@@ -60,6 +60,7 @@ fn offset(index: usize) -> (Vec<u8>, Option<Vec<u8>>) {
         producer_timestamp: None,
         sequence: Some(1),
         data_partitions: Vec::new(),
+        continuity: kvs_mkv::Continuity::default(),
     };
     (key.to_bytes(), Some(offset.to_bytes()))
 }

@@ -6,6 +6,7 @@ use apache_avro::types::Value;
 use kvs_harness::{Connector, ConnectorFile, Kafka, read_notifications, wait_for};
 use kvs_simulator::{CutHow, Fault, FaultKind, Pace};
 
+use crate::discontinuity::discontinuities;
 use crate::stage::{Stage, program};
 
 fn discovering(stage: &Stage) -> ConnectorFile {
@@ -244,6 +245,8 @@ fn a_lost_position_is_reported_with_both_positions_and_the_gap_is_filled() {
     worker.wait_healthy();
     wait_for("all of the file to arrive", || stage.held("s").len() == 200);
     stage.expect_numbers(kafka, "s");
+    // A gap that is full interrupts nothing.
+    assert_eq!(discontinuities(&stage, kafka, "s"), [stage.held("s")[0].0.clone()]);
     let told = notifications(&stage, kafka);
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(text(&told[0], "kind"), "POSITION_LOST");

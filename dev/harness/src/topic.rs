@@ -33,6 +33,10 @@ pub struct Seen {
     pub number: String,
     /// The fragment's sequence number among those published of its stream; earlier versions wrote none.
     pub sequence: Option<i64>,
+    /// Whether a decoder can begin with the fragment; earlier versions wrote nothing about it.
+    pub random_access: Option<bool>,
+    /// Whether the fragment does not continue the one before it; earlier versions wrote nothing about it.
+    pub discontinuity: Option<bool>,
     /// SHA-256 of the payload, in hex.
     pub sha256: String,
     /// Size of the payload, in bytes.
@@ -160,7 +164,11 @@ fn read_all<T>(
 }
 
 fn decode(message: &BorrowedMessage<'_>) -> Seen {
-    let (payload, sequence) = payload(message.payload().expect("a value"));
+    let fields = fragment(message.payload().expect("a value"));
+    let field = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value);
+    let flag = |name: &str| field(name).map(|value| *value == Value::Boolean(true));
+    let sequence = if let Some(Value::Long(sequence)) = field("sequence") { Some(*sequence) } else { None };
+    let Some((_, Value::Bytes(payload))) = fields.last() else { panic!("the last field of {fields:?} is no payload") };
     let header = |name: &str| {
         let headers = message.headers().expect("headers");
         let header = headers.iter().find(|header| header.key == name).unwrap_or_else(|| panic!("header {name}"));
@@ -178,32 +186,26 @@ fn decode(message: &BorrowedMessage<'_>) -> Seen {
         stream: header("kvs.stream"),
         number,
         sequence,
-        sha256: hex(&Sha256::digest(&payload)),
+        random_access: flag("random_access"),
+        discontinuity: flag("discontinuity"),
+        sha256: hex(&Sha256::digest(payload)),
         size_bytes: payload.len(),
         partition: message.partition(),
         timestamp_ms: message.timestamp().to_millis().expect("a timestamp"),
     }
 }
 
-/// Returns a value's payload and sequence number, read by the Avro library with the published schema or an earlier one.
-fn payload(bytes: &[u8]) -> (Vec<u8>, Option<i64>) {
+/// Returns the fields of a fragment, read by the Avro library with the published schema or an earlier one.
+fn fragment(bytes: &[u8]) -> Vec<(String, Value)> {
     static READERS: OnceLock<Readers> = OnceLock::new();
     let readers = readers(
         &READERS,
         &[
-            ("82e08ca11dcf2b1f", include_str!("../../../schemas/fragment.avsc")),
+            ("fdeef6b4cf89561f", include_str!("../../../schemas/fragment.avsc")),
             ("4f4a67913c2b6703", include_str!("../../../schemas/earlier/fragment-4f4a67913c2b6703.avsc")),
         ],
     );
-    let fields = read_fields(readers, bytes);
-    let sequence = match fields.iter().find(|(name, _)| name == "sequence") {
-        Some((_, Value::Long(sequence))) => Some(*sequence),
-        _ => None,
-    };
-    match fields.into_iter().next_back() {
-        Some((_, Value::Bytes(payload))) => (payload, sequence),
-        other => panic!("the last field is {other:?}"),
-    }
+    read_fields(readers, bytes)
 }
 
 /// Returns bytes as hex digits.

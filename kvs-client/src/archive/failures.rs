@@ -16,6 +16,12 @@ impl ArchivePuller {
         self.retries.succeeded();
     }
 
+    /// Returns fragments that cannot be fetched as an event.
+    pub(super) fn lacks(&mut self, numbers: Vec<FragmentNumber>) -> Archived {
+        self.succession.miss(&numbers);
+        Archived::Missing { numbers }
+    }
+
     /// Skips the next fragment, which cannot be parsed.
     fn pass_over(&mut self, passed_over: PassedOver) -> Archived {
         self.recover();
@@ -27,6 +33,7 @@ impl ArchivePuller {
             }
             None => passed_over,
         };
+        self.succession.pass_over(&passed_over.position);
         Archived::PassedOver(Box::new(passed_over))
     }
 
@@ -45,7 +52,7 @@ impl ArchivePuller {
         self.absent_times = 0;
         self.recover();
         self.wanted.pop_front();
-        Some(Archived::Missing { numbers: vec![front] })
+        Some(self.lacks(vec![front]))
     }
 
     /// Requests the next fragment again, which did not arrive. After several attempts the list is read again, and
@@ -69,7 +76,7 @@ impl ArchivePuller {
         }
         let (still, gone): (Vec<_>, Vec<_>) = self.wanted.drain(..).partition(is_listed);
         self.wanted = still.into();
-        Ok(Some(Archived::Missing { numbers: gone.into_iter().map(|info| info.number).collect() }))
+        Ok(Some(self.lacks(gone.into_iter().map(|info| info.number).collect())))
     }
 
     /// Handles an error by its class.

@@ -1,6 +1,6 @@
 //! Detects fragments whose media is broken in the same way each time they are pulled.
 
-use kvs_mkv::{ErrorKind, FragmentNumber};
+use kvs_mkv::{Continuity, ErrorKind, FragmentNumber};
 
 use crate::error::{Error, describe_media_error};
 use crate::resume::StreamPosition;
@@ -91,6 +91,7 @@ impl Unparsable {
             continuation_token: None,
             server_timestamp: broken.server_timestamp,
             producer_timestamp: broken.producer_timestamp,
+            continuity: Continuity { interrupted: true, ..Continuity::default() },
         };
         Some(Verdict::PassOver(PassedOver { position, reason: describe_media_error(error, byte), request_id }))
     }

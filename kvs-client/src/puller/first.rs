@@ -7,7 +7,6 @@ use super::state::{Request, State};
 use super::{Pulled, Puller};
 use crate::archive::single;
 use crate::error::Error;
-use crate::resume::StreamPosition;
 
 /// How many times a fragment is requested before it counts as missing.
 const ABSENT_TIMES_MAX: u32 = 3;
@@ -16,11 +15,12 @@ impl Puller {
     /// Idle (first fragment) → Idle (session), or Waiting if the fragment did not arrive.
     pub(super) async fn fetch_first(&mut self, number: FragmentNumber) -> Result<Option<Pulled>, Error> {
         match single::fetch(&self.source, &number).await {
-            Ok(Some(pulled)) => {
+            Ok(Some(mut pulled)) => {
                 self.state = State::default();
                 self.retries.succeeded();
                 self.retries.credentials_accepted();
-                self.resume.advance(StreamPosition::after(&pulled.fragment));
+                self.succession.follow(&mut pulled);
+                self.resume.advance(pulled.position());
                 Ok(Some(Pulled::Fragment(Box::new(pulled))))
             }
             Ok(None) => {

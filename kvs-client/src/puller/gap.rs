@@ -15,6 +15,14 @@ use crate::resume::{PositionLost, StreamPosition};
 const CLOCKS_APART_MAX_MS: i64 = 300_000;
 
 impl Puller {
+    /// Idle → FillingGap, if the position is that of a fragment in a gap that was being filled. What the archive did not have
+    /// there is seen again, which GetMedia would just not send.
+    pub(super) fn continue_gap(&mut self) {
+        if let Some(position) = self.resume.position().filter(|position| position.continuity.in_gap).cloned() {
+            self.begin_gap(&position);
+        }
+    }
+
     /// Idle → FillingGap, if the settings ask for it and it has not been done for this loss. Returns whether it is.
     pub(super) fn begin_gap(&mut self, position: &StreamPosition) -> bool {
         let asked_before = self.loss.as_ref().is_some_and(|loss| loss.fetched.is_some());
@@ -24,6 +32,7 @@ impl Puller {
         let now = Timestamp::from_system_time(SystemTime::now());
         let Some(range) = position.server_timestamp.and_then(|from| missed(from, now)) else { return false };
         let archive = ArchivePuller::of_source(self.source.clone(), range.into(), Some(position));
+        let archive = archive.continuing(self.succession.clone());
         self.state = State::FillingGap(Box::new(archive));
         true
     }
@@ -37,21 +46,25 @@ impl Puller {
             archived,
             Ok(Archived::Begun { .. } | Archived::WaitsForTime { .. } | Archived::Retrying { .. }) | Err(_)
         );
-        if self.source.config.position_lost == PositionLost::Fail && is_listed && !archive.lists_start_position() {
+        // A position that is not lost is left to GetMedia, which may still know it.
+        let fails = self.source.config.position_lost == PositionLost::Fail && self.resume.is_lost();
+        if fails && is_listed && !archive.lists_start_position() {
             self.state = State::default();
             return Err(self.position_lost());
         }
         match archived {
-            Ok(Archived::Fragment(pulled)) => {
+            Ok(Archived::Fragment(mut pulled)) => {
+                pulled.continuity.in_gap = true;
                 // From now on the stream can be resumed by this fragment's number.
-                self.resume.advance(StreamPosition::after(&pulled.fragment));
+                self.resume.advance(pulled.position());
                 if let Some(fetched) = self.loss.as_mut().and_then(|loss| loss.fetched.as_mut()) {
                     *fetched += 1;
                 }
                 Ok(Some(Pulled::Fragment(pulled)))
             }
             Ok(Archived::Begun { .. } | Archived::Listed | Archived::WaitsForTime { .. }) => Ok(None),
-            Ok(Archived::PassedOver(passed_over)) => {
+            Ok(Archived::PassedOver(mut passed_over)) => {
+                passed_over.position.continuity.in_gap = true;
                 self.resume.advance(passed_over.position.clone());
                 Ok(Some(Pulled::PassedOver(passed_over)))
             }
@@ -63,14 +76,25 @@ impl Puller {
             }
             Ok(Archived::Retrying { error, delay }) => Ok(Some(Pulled::Retrying { error, delay })),
             Ok(Archived::Done) => {
-                self.state = State::default();
+                self.leave_gap(true);
                 Ok(None)
             }
             // What was missed stays unknown, and the stream continues.
             Err(error) => {
-                self.state = State::default();
+                self.leave_gap(false);
                 Ok(Some(Pulled::Retrying { error, delay: Duration::ZERO }))
             }
+        }
+    }
+
+    /// FillingGap → Idle. GetMedia continues after the last fragment of the archive. If there was none, it continues from the
+    /// lost position in another way, which may leave something out.
+    fn leave_gap(&mut self, was_read: bool) {
+        let State::FillingGap(archive) = std::mem::take(&mut self.state) else { return };
+        let has_nothing_more = was_read && archive.lists_start_position();
+        self.succession = archive.into_succession();
+        if self.resume.is_lost() && !(has_nothing_more && self.source.config.position_lost != PositionLost::Now) {
+            self.succession.interrupt();
         }
     }
 }

@@ -36,6 +36,7 @@ fn a_stream_starts_with_its_fragment_only_without_a_position_and_if_inclusive() 
         continuation_token: None,
         server_timestamp: None,
         producer_timestamp: None,
+        continuity: kvs_mkv::Continuity::default(),
     };
     assert!(matches!(Request::of_start(&config, Some(&position)), Request::Session { .. }));
 }

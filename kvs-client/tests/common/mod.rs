@@ -32,6 +32,24 @@ pub fn chunk_at(index: usize, server_millis: i64) -> Vec<u8> {
     make_chunk(index, server_millis, (5, 40), true, 0)
 }
 
+/// A chunk of 5 frames of 40 bytes that its producer made this long after the first one, and whose first frame is at this
+/// time by the cluster's clock, in milliseconds.
+pub fn chunk_of(index: usize, produced_ms: i64, start_ms: i64) -> Vec<u8> {
+    let data = [index as u8; 40];
+    let start_ns = start_ms * 1_000_000;
+    let frame =
+        |frame: i64| FrameData { track: 1, timestamp_ns: start_ns + frame * 33_000_000, key: frame == 0, data: &data };
+    let frames: Vec<_> = (0..5).map(frame).collect();
+    let leading = LeadingTags {
+        number: number(index).parse().unwrap(),
+        server_timestamp: Timestamp::from_millis(server_millis(index)),
+        producer_timestamp: Timestamp::from_millis(server_millis(0) + produced_ms),
+    };
+    let trailing = TrailingTags { millis_behind_now: 0, continuation_token: format!("token-{index}") };
+    let tracks = [Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC")];
+    ChunkWriter::new("kvs-client tests").chunk(&tracks, &[], &leading, start_ns, &frames, &trailing)
+}
+
 fn server_millis(index: usize) -> i64 {
     1_511_852_109_000 + index as i64 * 2_000
 }

@@ -40,6 +40,7 @@ pub(super) struct Chunk {
     error_code: Option<String>,
     error_message: Option<String>,
     timestamp_scale_ns: u64,
+    segment_uid: Option<Box<[u8]>>,
     tracks: Arc<[Track]>,
     tags: Vec<TagSpan>,
     /// Number of tags read, including the service's own.
@@ -72,6 +73,7 @@ impl Default for Chunk {
             error_code: None,
             error_message: None,
             timestamp_scale_ns: DEFAULT_TIMESTAMP_SCALE_NS,
+            segment_uid: None,
             tracks: Arc::default(),
             tags: Vec::new(),
             tag_count: 0,
@@ -132,10 +134,14 @@ impl Chunk {
     pub(super) fn read_info(&mut self, content: &[u8], offset: u64) -> Result<(), Error> {
         let mut children = ebml::Children::new(content, id::INFO, offset);
         while let Some(child) = children.next()? {
-            if child.id == id::TIMESTAMP_SCALE {
-                let bad = || Error::new(ErrorKind::BadContent, child.id, offset + child.content_at as u64);
-                let scale = ebml::read_uint(child.content).ok_or_else(bad)?;
-                self.timestamp_scale_ns = if scale == 0 { DEFAULT_TIMESTAMP_SCALE_NS } else { scale };
+            match child.id {
+                id::TIMESTAMP_SCALE => {
+                    let bad = || Error::new(ErrorKind::BadContent, child.id, offset + child.content_at as u64);
+                    let scale = ebml::read_uint(child.content).ok_or_else(bad)?;
+                    self.timestamp_scale_ns = if scale == 0 { DEFAULT_TIMESTAMP_SCALE_NS } else { scale };
+                }
+                id::SEGMENT_UID => self.segment_uid = Some(child.content.into()),
+                _ => {}
             }
         }
         Ok(())
@@ -272,6 +278,7 @@ impl Chunk {
             millis_behind_now: self.millis_behind_now,
             continuation_token: self.token,
             complete,
+            segment_uid: self.segment_uid,
             tracks: self.tracks,
             clusters: self.clusters,
             frames: self.frames,

@@ -67,7 +67,7 @@ fn a_notification_is_read_with_all_its_fields() {
             .unwrap();
     let key = std::sync::Arc::new(crate::model::OffsetKey::of_stream("cameras", "door"));
     let (stream_name, now_ms) = ("door", 1_511_852_109_000);
-    let origin = Origin { key: &key, stream_name, stream_arn: None, now_ms, ingest_time: false };
+    let origin = Origin { key: &key, stream_name, stream_arn: None, now_ms, ingest_time: false, discontinuity: false };
     let record = output.notify(&origin, &Notification::StreamDeleted).unwrap().unwrap();
     let decoded = Decoder::new().unwrap().decode(&record.value.unwrap()).unwrap();
     let Decoded::Notification(fields) = decoded else { panic!("no notification") };

@@ -73,15 +73,20 @@ impl Printer {
         let lag = timestamp_ms.map_or("-".to_owned(), |millis| lag_ms(now_ms(), millis).to_string());
         let rate = self.bytes as f64 / 1e6 / self.began.elapsed().as_secs_f64().max(0.001);
         let stream: String = fragment.stream.chars().take(20).collect();
+        let notes = [
+            (!fragment.complete, "  incomplete"),
+            (fragment.discontinuity == Some(true), "  discontinuity"),
+            (fragment.random_access == Some(false), "  no random access"),
+        ];
+        let notes: String = notes.iter().filter(|(applies, _)| *applies).map(|(_, note)| *note).collect();
         text + &format!(
-            "{stream:<20} {:>8} {:<47} {:<24} {:>8.3} {:>6} {:>9.1} {lag:>8} {rate:>9.2}{}",
+            "{stream:<20} {:>8} {:<47} {:<24} {:>8.3} {:>6} {:>9.1} {lag:>8} {rate:>9.2}{notes}",
             fragment.sequence.map_or("-".to_owned(), |sequence| sequence.to_string()),
             fragment.number,
             fragment.producer_ms.map_or("-".to_owned(), time_text),
             fragment.duration_ns as f64 / 1e9,
             fragment.frames,
             fragment.size_bytes as f64 / 1e3,
-            if fragment.complete { "" } else { "  incomplete" },
         )
     }
 }
@@ -98,6 +103,10 @@ fn json_line(fragment: &Fragment, partition: i32, offset: i64, timestamp_ms: Opt
         "producer_timestamp_ms": fragment.producer_ms,
         "millis_behind_now": fragment.millis_behind_now,
         "complete": fragment.complete,
+        "random_access": fragment.random_access,
+        "discontinuity": fragment.discontinuity,
+        "first_frame_utc_us": fragment.first_frame_us,
+        "last_frame_utc_us": fragment.last_frame_us,
         "duration_ns": fragment.duration_ns,
         "frames": fragment.frames,
         "key_frames": fragment.key_frames,

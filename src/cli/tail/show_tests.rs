@@ -10,6 +10,10 @@ fn fragment(stream: &str, number: &str) -> Fragment {
         producer_ms: None,
         millis_behind_now: None,
         complete: true,
+        random_access: None,
+        discontinuity: None,
+        first_frame_us: None,
+        last_frame_us: None,
         duration_ns: 0,
         frames: 0,
         key_frames: 0,
@@ -48,4 +52,18 @@ fn a_fragment_is_saved_under_its_name_or_the_error_says_why_not() {
 fn the_lag_of_any_record_can_be_shown() {
     assert_eq!(lag_ms(5_000, 3_000), 2_000);
     assert_eq!((lag_ms(5_000, i64::MIN), lag_ms(5_000, i64::MAX)), (i64::MAX, 0));
+}
+
+#[test]
+fn a_row_names_what_a_decoder_has_to_know() {
+    let row = |fragment: &Fragment| Printer::new(false).row(fragment, None);
+    let earlier = row(&fragment("door", "7"));
+    assert!(!earlier.contains("random access") && !earlier.contains("discontinuity"), "{earlier}");
+    let begins = Fragment { random_access: Some(true), discontinuity: Some(false), ..fragment("door", "7") };
+    assert!(!row(&begins).contains("random access") && !row(&begins).contains("discontinuity"), "{}", row(&begins));
+    let breaks = Fragment { random_access: Some(false), discontinuity: Some(true), complete: false, ..begins };
+    assert!(row(&breaks).ends_with("  incomplete  discontinuity  no random access"), "{}", row(&breaks));
+    let line: serde_json::Value = serde_json::from_str(&json_line(&breaks, 0, 0, None)).unwrap();
+    assert_eq!((&line["random_access"], &line["discontinuity"]), (&false.into(), &true.into()));
+    assert_eq!(line["first_frame_utc_us"], serde_json::Value::Null);
 }

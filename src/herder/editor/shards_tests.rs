@@ -12,6 +12,7 @@ fn offset(sequence: Option<i64>) -> StoredOffset {
         producer_timestamp: None,
         sequence,
         data_partitions: Vec::new(),
+        continuity: kvs_mkv::Continuity::default(),
     }
 }
 

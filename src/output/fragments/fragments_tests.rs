@@ -42,7 +42,14 @@ fn project(keys: KeyFormat, mut fragment: Fragment, content_type: &str) -> Vec<R
         policy(RecordTimestamp::Ingest),
     );
     let key = Arc::new(OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() });
-    let origin = Origin { key: &key, stream_name: "s", stream_arn: Some("arn"), now_ms: 9, ingest_time: false };
+    let origin = Origin {
+        key: &key,
+        stream_name: "s",
+        stream_arn: Some("arn"),
+        now_ms: 9,
+        ingest_time: false,
+        discontinuity: false,
+    };
     let mut publication = Publication::of_notifications(Arc::clone(&key), Vec::new());
     output.unwrap().project(&origin, 5, &mut fragment, content_type, &mut publication).unwrap();
     publication.records
