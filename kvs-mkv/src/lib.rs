@@ -35,6 +35,7 @@ mod error;
 mod file;
 mod fragment;
 mod limits;
+mod media_type;
 mod number;
 mod payload;
 mod producer;
@@ -49,11 +50,15 @@ pub use error::{Error, ErrorKind};
 pub use file::{FileCluster, FileSegment};
 pub use fragment::{Broken, Cluster, Document, ErrorReport, Fragment};
 pub use limits::{LimitKind, Limits};
+pub use media_type::media_type;
 pub use number::{BadFragmentNumber, FragmentNumber};
 pub use payload::Payload;
 pub use producer::{ProducedFragment, ProducerSplitter};
 pub use splitter::{Completion, End, Event, Splitter};
 pub use tag::{AwsTag, Tag, TagValue};
 pub use timestamp::Timestamp;
-pub use track::{AudioSettings, Track, TrackKind, VideoSettings};
+pub use track::{
+    AudioSettings, Colour, CompressionAlgorithm, ContentEncoding, ContentTransform, DisplayUnit, PixelCrop, Track,
+    TrackKind, VideoSettings,
+};
 pub use writer::{ChunkWriter, FrameData, LeadingTags, TrailingTags};

@@ -1,5 +1,7 @@
 //! Writing chunks, in the order of elements that real recordings have (docs/GETMEDIA.md, "Order of elements").
 
+mod entry;
+
 use crate::elements::id;
 use crate::number::FragmentNumber;
 use crate::tag::AwsTag;
@@ -88,7 +90,7 @@ impl ChunkWriter {
         element(&mut info, id::WRITING_APP, self.app.as_bytes());
         let mut entries = Vec::new();
         for track in tracks {
-            element(&mut entries, id::TRACK_ENTRY, &track_entry(track));
+            element(&mut entries, id::TRACK_ENTRY, &entry::track_entry(track));
         }
         let mut head = Vec::new();
         element(&mut head, id::EBML, &ebml);
@@ -218,39 +220,6 @@ pub(crate) fn cluster_of(content: &[u8]) -> Vec<u8> {
     cluster.extend((content.len() as u64 | 1 << 56).to_be_bytes());
     cluster.extend(content);
     cluster
-}
-
-fn track_entry(track: &Track) -> Vec<u8> {
-    let mut entry = Vec::new();
-    uint(&mut entry, id::TRACK_NUMBER, track.number);
-    uint(&mut entry, id::TRACK_UID, track.uid);
-    uint(&mut entry, id::TRACK_TYPE, track.kind.value());
-    if let Some(name) = &track.name {
-        element(&mut entry, id::TRACK_NAME, name.as_bytes());
-    }
-    if let Some(language) = &track.language {
-        element(&mut entry, id::LANGUAGE, language.as_bytes());
-    }
-    element(&mut entry, id::CODEC_ID, track.codec_id.as_bytes());
-    if let Some(private) = &track.codec_private {
-        element(&mut entry, id::CODEC_PRIVATE, private);
-    }
-    if let Some(duration_ns) = track.default_duration_ns {
-        uint(&mut entry, id::DEFAULT_DURATION, duration_ns);
-    }
-    if let Some(video) = track.video {
-        let mut settings = Vec::new();
-        uint(&mut settings, id::PIXEL_WIDTH, video.width);
-        uint(&mut settings, id::PIXEL_HEIGHT, video.height);
-        element(&mut entry, id::VIDEO, &settings);
-    }
-    if let Some(audio) = track.audio {
-        let mut settings = Vec::new();
-        element(&mut settings, id::SAMPLING_FREQUENCY, &audio.sampling_frequency_hz.to_be_bytes());
-        uint(&mut settings, id::CHANNELS, audio.channels);
-        element(&mut entry, id::AUDIO, &settings);
-    }
-    entry
 }
 
 pub(crate) fn element(out: &mut Vec<u8>, id: u32, content: &[u8]) {

@@ -3,14 +3,17 @@
 //!
 //! **Contract.** The names are those of `schemas/fragment.avsc` and `schemas/metadata.avsc`, in that order.
 
+mod track;
+
 use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kvs_client::{Fragment, Track};
+use kvs_client::Fragment;
 use kvs_mkv::TagValue;
 use serde::{Serialize, Serializer};
 
+use self::track::TrackFields;
 use super::kind::Origin;
 
 #[derive(Serialize)]
@@ -30,24 +33,6 @@ pub(super) struct FragmentFields<'a> {
     tags: Vec<TagFields<'a>>,
     content_type: &'a str,
     size_bytes: i64,
-}
-
-#[derive(Serialize)]
-struct TrackFields<'a> {
-    number: i64,
-    uid: i64,
-    kind: &'a str,
-    kind_value: i64,
-    codec_id: &'a str,
-    #[serde(serialize_with = "bytes")]
-    codec_private: Option<Cow<'a, [u8]>>,
-    name: Option<&'a str>,
-    language: Option<&'a str>,
-    default_duration_ns: Option<i64>,
-    width: Option<i64>,
-    height: Option<i64>,
-    sampling_frequency_hz: Option<f64>,
-    channels: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -89,32 +74,11 @@ impl<'a> FragmentFields<'a> {
             complete: fragment.complete,
             start_ns: fragment.start_ns(),
             duration_ns: long(fragment.duration_ns()),
-            tracks: fragment.tracks.iter().map(TrackFields::of).collect(),
+            tracks: fragment.tracks.iter().map(|track| TrackFields::of(track, fragment)).collect(),
             frames: fragment.frames.iter().map(FrameFields::of).collect(),
             tags: fragment.tags().map(TagFields::of).collect(),
             content_type,
             size_bytes: long(fragment.payload.len() as u64),
-        }
-    }
-}
-
-impl<'a> TrackFields<'a> {
-    fn of(track: &'a Track) -> Self {
-        Self {
-            number: long(track.number),
-            // The same bits: unique ids use all 64.
-            uid: track.uid as i64,
-            kind: track.kind.name(),
-            kind_value: long(track.kind.value()),
-            codec_id: &track.codec_id,
-            codec_private: track.codec_private.as_deref().map(Cow::Borrowed),
-            name: track.name.as_deref(),
-            language: track.language.as_deref(),
-            default_duration_ns: track.default_duration_ns.map(long),
-            width: track.video.map(|video| long(video.width)),
-            height: track.video.map(|video| long(video.height)),
-            sampling_frequency_hz: track.audio.map(|audio| audio.sampling_frequency_hz),
-            channels: track.audio.map(|audio| long(audio.channels)),
         }
     }
 }

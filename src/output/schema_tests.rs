@@ -10,9 +10,9 @@ fn hex(schema: &str) -> String {
 /// `tests/readers.rs`.
 #[test]
 fn fingerprints_are_those_that_other_readers_compute() {
-    assert_eq!(hex(VALUE_SCHEMA), "c30182e08ca11dcf2b1f");
+    assert_eq!(hex(VALUE_SCHEMA), "c301a6fa48dbb5069a48");
     assert_eq!(hex(KEY_SCHEMA), "c301c70345637248018f");
-    assert_eq!(hex(METADATA_SCHEMA), "c301e8ce6aef751a5737");
+    assert_eq!(hex(METADATA_SCHEMA), "c301c1fc9b07029fe2e8");
     assert_eq!(hex(NOTIFICATION_SCHEMA), "c3019f029d41273bd21f");
     // Java's fingerprint of the schema at the time, from issue 10.
     assert_eq!(hex(EARLIER[0].1), "c30138a434c24f242f47");
