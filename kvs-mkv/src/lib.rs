@@ -30,6 +30,7 @@ struct Readme;
 
 mod block;
 mod ebml;
+mod element_writer;
 mod elements;
 mod error;
 mod file;

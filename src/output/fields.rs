@@ -4,16 +4,16 @@
 //! **Contract.** The names are those of `schemas/fragment.avsc` and `schemas/metadata.avsc`, in that order.
 
 mod track;
+mod values;
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use kvs_client::Fragment;
 use kvs_mkv::TagValue;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use self::track::TrackFields;
+use self::values::{bytes, long};
 use super::kind::Origin;
 
 #[derive(Serialize)]
@@ -52,11 +52,6 @@ struct TagFields<'a> {
     #[serde(serialize_with = "bytes")]
     binary: Option<Cow<'a, [u8]>>,
     track_uid: Option<i64>,
-}
-
-/// Returns an unsigned number as a long; numbers out of range are capped.
-fn long(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 impl<'a> FragmentFields<'a> {
@@ -103,14 +98,5 @@ impl<'a> TagFields<'a> {
             TagValue::Binary(bytes) => (Cow::Borrowed(""), Some(Cow::Borrowed(bytes))),
         };
         Self { name: tag.name, value, binary, track_uid: tag.track_uid.map(|uid| uid as i64) }
-    }
-}
-
-/// Writes bytes as such to Avro, and in base64 to JSON.
-fn bytes<S: Serializer>(bytes: &Option<Cow<'_, [u8]>>, serializer: S) -> Result<S::Ok, S::Error> {
-    if serializer.is_human_readable() {
-        bytes.as_ref().map(|bytes| STANDARD.encode(bytes)).serialize(serializer)
-    } else {
-        apache_avro::serde::bytes_opt::serialize(bytes, serializer)
     }
 }

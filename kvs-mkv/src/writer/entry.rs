@@ -1,6 +1,6 @@
 //! Writing a TrackEntry: everything that is read of one, except defaults.
 
-use super::{element, uint};
+use crate::element_writer::{element, uint};
 use crate::elements::id;
 use crate::track::{AudioSettings, Colour, ContentEncoding, ContentTransform, DisplayUnit, Track, VideoSettings};
 

@@ -6,7 +6,7 @@ use kvs_client::{Fragment, Track};
 use kvs_mkv::{Colour, ContentEncoding, ContentTransform, PixelCrop};
 use serde::Serialize;
 
-use super::{bytes, long};
+use super::values::{bytes, long};
 
 #[derive(Serialize)]
 pub(super) struct TrackFields<'a> {
