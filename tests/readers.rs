@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use apache_avro::Schema;
 use apache_avro::reader::single_object::GenericSingleObjectReader;
-use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
 use kvs_connect::kafka::DataTopic;
 use kvs_connect::model::{
@@ -19,7 +18,8 @@ use kvs_connect::output::{
 };
 use kvs_harness::topic::hex;
 use kvs_mkv::{
-    ChunkWriter, Event, Fragment, FrameData, LeadingTags, Splitter, Timestamp, Track, TrackKind, TrailingTags,
+    ChunkWriter, Colour, CompressionAlgorithm, ContentEncoding, ContentTransform, DisplayUnit, Event, Fragment,
+    FrameData, LeadingTags, PixelCrop, Splitter, Timestamp, Track, TrackKind, TrailingTags, VideoSettings,
 };
 use sha2::{Digest, Sha256};
 
@@ -66,6 +66,18 @@ fn example(language: &str, text: &str) -> String {
 fn fragment() -> Fragment {
     let mut track = Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC");
     track.codec_private = Some(vec![1, 2, 3]);
+    let mut video = VideoSettings::new(640, 480);
+    video.display_width = Some(16);
+    video.display_height = Some(9);
+    video.display_unit = DisplayUnit::AspectRatio;
+    video.crop = Some(PixelCrop::default());
+    video.interlaced = Some(false);
+    video.colour = Some(Colour::default());
+    track.video = Some(video);
+    track.codec_delay_ns = Some(6_500_000);
+    let stripping =
+        ContentTransform::Compression { algorithm: CompressionAlgorithm::HeaderStripping, settings: vec![0; 4] };
+    track.content_encodings = vec![ContentEncoding::of_frames(stripping)];
     let frames = [FrameData { track: 1, timestamp_ns: 33_000_000, key: true, data: &[7; 5000] }];
     let leading = LeadingTags {
         number: NUMBER.parse().unwrap(),
@@ -157,6 +169,14 @@ fn java_and_python_resolve_the_fingerprint_of_a_fragment() {
             let times = ["1511852108000000", "2017-11-28 06:55:08+00:00"];
             assert!(times.iter().any(|time| printed.contains(&format!("first_frame_utc {time}"))), "{printed:#?}");
             assert!(times.iter().any(|time| printed.contains(&format!("last_frame_utc {time}"))), "{printed:#?}");
+            expect(
+                &printed,
+                &["track media_type video/H264", "track display_unit aspect_ratio", "track interlaced false"],
+            );
+            expect(
+                &printed,
+                &["track codec_delay_ns 6500000", "track bit_depth null", "track content_encodings 1 items"],
+            );
         }
     }
 }
@@ -218,14 +238,13 @@ fn java_and_python_resolve_the_fingerprint_of_a_notification() {
 fn as_written_before(record: &Record, fingerprint: &str) -> Vec<u8> {
     let (header, schema) = value_schemas().unwrap().swap_remove(0);
     let reader = GenericSingleObjectReader::builder().schema(schema).header(header).build().unwrap();
-    let Value::Record(fields) = reader.read_value(&mut record.value.as_deref().unwrap()).unwrap() else { panic!() };
+    let value = reader.read_value(&mut record.value.as_deref().unwrap()).unwrap();
     let earlier = std::fs::read_to_string(here(&format!("schemas/earlier/fragment-{fingerprint}.avsc"))).unwrap();
-    let Schema::Record(earlier_record) = Schema::parse_str(&earlier).unwrap() else { panic!() };
-    let fields = fields.into_iter().filter(|(name, _)| earlier_record.lookup.contains_key(name)).collect();
-    let schema = Schema::Record(earlier_record);
+    let schema = Schema::parse_str(&earlier).unwrap();
+    let value = value.resolve(&schema).unwrap();
     let mut bytes = vec![0xC3, 0x01];
     bytes.extend((0..8).map(|byte| u8::from_str_radix(&fingerprint[2 * byte..2 * byte + 2], 16).unwrap()));
-    GenericDatumWriter::builder(&schema).build().unwrap().write_value(&mut bytes, Value::Record(fields)).unwrap();
+    GenericDatumWriter::builder(&schema).build().unwrap().write_value(&mut bytes, value).unwrap();
     bytes
 }
 

@@ -9,13 +9,14 @@
 use std::ops::Range;
 
 use crate::ebml::{self, Children, Header};
+use crate::element_writer::{element, unknown_size};
 use crate::elements::{self, id};
 use crate::error::{Error, ErrorKind};
 use crate::fragment::span_ns;
 use crate::limits::Limits;
 use crate::splitter::Splitter;
 use crate::tag::AwsTag;
-use crate::writer::{cluster_of, element, unknown_size};
+use crate::writer::cluster_of;
 
 /// One Segment of an MKV file.
 #[derive(Debug, Clone, PartialEq, Eq)]

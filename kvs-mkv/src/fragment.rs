@@ -1,9 +1,11 @@
 //! What the splitter returns: fragments, documents and error reports.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::block::Frame;
+use crate::media_type::media_type;
 use crate::number::FragmentNumber;
 use crate::payload::Payload;
 use crate::tag::{Tag, TagSpan};
@@ -127,6 +129,11 @@ impl Fragment {
     /// value counts.
     pub fn tags(&self) -> impl Iterator<Item = Tag<'_>> {
         self.tags.iter().map(|span| span.read(&self.payload))
+    }
+
+    /// Returns what the frames of a track of this fragment are, `video/H264`; see [`media_type`](crate::media_type()).
+    pub fn media_type(&self, track: &Track) -> Option<Cow<'_, str>> {
+        media_type(track, self.tags())
     }
 
     /// Returns the data of a frame of this fragment.

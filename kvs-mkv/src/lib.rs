@@ -31,11 +31,13 @@ struct Readme;
 mod block;
 mod continuity;
 mod ebml;
+mod element_writer;
 mod elements;
 mod error;
 mod file;
 mod fragment;
 mod limits;
+mod media_type;
 mod number;
 mod payload;
 mod producer;
@@ -51,11 +53,15 @@ pub use error::{Error, ErrorKind};
 pub use file::{FileCluster, FileSegment};
 pub use fragment::{Broken, Cluster, Document, ErrorReport, Fragment};
 pub use limits::{LimitKind, Limits};
+pub use media_type::media_type;
 pub use number::{BadFragmentNumber, FragmentNumber};
 pub use payload::Payload;
 pub use producer::{ProducedFragment, ProducerSplitter};
 pub use splitter::{Completion, End, Event, Splitter};
 pub use tag::{AwsTag, Tag, TagValue};
 pub use timestamp::Timestamp;
-pub use track::{AudioSettings, Track, TrackKind, VideoSettings};
+pub use track::{
+    AudioSettings, Colour, CompressionAlgorithm, ContentEncoding, ContentTransform, DisplayUnit, PixelCrop, Track,
+    TrackKind, VideoSettings,
+};
 pub use writer::{ChunkWriter, FrameData, LeadingTags, TrailingTags};

@@ -26,6 +26,10 @@ pub struct Limits {
     pub tracks: usize,
     /// Frames per fragment, where each frame of a laced block counts. Default 100,000.
     pub frames: usize,
+    /// Content encodings per track. Muxers write one; default 8.
+    pub content_encodings: usize,
+    /// Bytes of a content encoding's settings, which header stripping puts in front of every frame. Default 4096.
+    pub content_settings_size_bytes: usize,
 }
 
 /// What is bounded by [`Limits`], as an error names it.
@@ -46,6 +50,10 @@ pub enum LimitKind {
     Tracks,
     /// Frames per fragment: [`Limits::frames`].
     Frames,
+    /// Content encodings per track: [`Limits::content_encodings`].
+    ContentEncodings,
+    /// Bytes of a content encoding's settings: [`Limits::content_settings_size_bytes`].
+    ContentSettingsBytes,
 }
 
 /// Writes the bounded quantity with its unit, such as `fragment bytes` or `tags`.
@@ -59,6 +67,8 @@ impl fmt::Display for LimitKind {
             Self::Tags => "tags",
             Self::Tracks => "tracks",
             Self::Frames => "frames",
+            Self::ContentEncodings => "content encodings",
+            Self::ContentSettingsBytes => "bytes of a content encoding's settings",
         })
     }
 }
@@ -81,6 +91,8 @@ impl Default for Limits {
             tags: 512,
             tracks: 32,
             frames: 100_000,
+            content_encodings: 8,
+            content_settings_size_bytes: 4096,
         }
     }
 }

@@ -6,12 +6,13 @@
 //! then. [`Limits`] bounds the bytes held. The document must have exactly one Segment (AWS API reference, PutMedia).
 
 use crate::ebml;
+use crate::element_writer::unknown_size;
 use crate::elements::{self, id};
 use crate::error::{Error, ErrorKind};
 use crate::fragment::Document;
 use crate::limits::{LimitKind, Limits};
 use crate::splitter::Splitter;
-use crate::writer::{cluster_of, unknown_size};
+use crate::writer::cluster_of;
 
 /// One fragment of a producer's document: a cluster with the head it belongs to.
 #[derive(Debug)]

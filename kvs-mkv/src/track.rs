@@ -1,9 +1,17 @@
 //! Tracks: what the frames of a fragment contain.
 
+mod audio;
+mod encoding;
+mod video;
+
 use crate::ebml::{self, Children};
 use crate::elements::id;
 use crate::error::{Error, ErrorKind};
 use crate::limits::{LimitKind, Limits};
+
+pub use audio::AudioSettings;
+pub use encoding::{CompressionAlgorithm, ContentEncoding, ContentTransform};
+pub use video::{Colour, DisplayUnit, PixelCrop, VideoSettings};
 
 /// The kind of media in a track (RFC 9559, TrackType).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,40 +63,6 @@ impl TrackKind {
     }
 }
 
-/// Settings of a video track.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct VideoSettings {
-    /// Width of the coded picture, in pixels.
-    pub width: u64,
-    /// Height of the coded picture, in pixels.
-    pub height: u64,
-}
-
-impl VideoSettings {
-    /// Creates settings from the size of the coded picture, in pixels.
-    pub fn new(width: u64, height: u64) -> Self {
-        Self { width, height }
-    }
-}
-
-/// Settings of an audio track.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct AudioSettings {
-    /// Samples per second; Matroska's default is 8000.
-    pub sampling_frequency_hz: f64,
-    /// Number of channels; Matroska's default is 1.
-    pub channels: u64,
-}
-
-impl AudioSettings {
-    /// Creates settings from a sampling frequency in hertz and a number of channels.
-    pub fn new(sampling_frequency_hz: f64, channels: u64) -> Self {
-        Self { sampling_frequency_hz, channels }
-    }
-}
-
 /// One entry of the Tracks element.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -113,6 +87,12 @@ pub struct Track {
     pub video: Option<VideoSettings>,
     /// Settings of an audio track.
     pub audio: Option<AudioSettings>,
+    /// How much a decoder puts out that is not to be played, in nanoseconds; to be subtracted from the frames' times.
+    pub codec_delay_ns: Option<u64>,
+    /// How much a decoder has to decode before a point that is sought, in nanoseconds.
+    pub seek_pre_roll_ns: Option<u64>,
+    /// What has been done to the data and has to be undone before a decoder, in the order of the track.
+    pub content_encodings: Vec<ContentEncoding>,
 }
 
 impl Track {
@@ -129,6 +109,9 @@ impl Track {
             default_duration_ns: None,
             video: None,
             audio: None,
+            codec_delay_ns: None,
+            seek_pre_roll_ns: None,
+            content_encodings: Vec::new(),
         }
     }
 }
@@ -150,12 +133,12 @@ pub(crate) fn read_tracks(content: &[u8], offset: u64, limits: &Limits) -> Resul
             };
             return Err(Error::new(kind, id::TRACK_ENTRY, entry_offset));
         }
-        tracks.push(read_entry(child.content, entry_offset)?);
+        tracks.push(read_entry(child.content, entry_offset, limits)?);
     }
     Ok(tracks)
 }
 
-fn read_entry(content: &[u8], offset: u64) -> Result<Track, Error> {
+fn read_entry(content: &[u8], offset: u64, limits: &Limits) -> Result<Track, Error> {
     let mut track = Track::new(0, TrackKind::Other(0), "");
     let mut bcp47 = false;
     let mut children = Children::new(content, id::TRACK_ENTRY, offset);
@@ -176,45 +159,23 @@ fn read_entry(content: &[u8], offset: u64) -> Result<Track, Error> {
                 track.language = Some(text(child.content));
             }
             id::DEFAULT_DURATION => track.default_duration_ns = Some(uint()?),
-            id::VIDEO => track.video = Some(read_video(child.content, child_offset)?),
-            id::AUDIO => track.audio = Some(read_audio(child.content, child_offset)?),
+            id::CODEC_DELAY => track.codec_delay_ns = Some(uint()?),
+            id::SEEK_PRE_ROLL => track.seek_pre_roll_ns = Some(uint()?),
+            id::CONTENT_ENCODINGS => {
+                track.content_encodings = encoding::read_encodings(child.content, child_offset, limits)?;
+            }
+            id::VIDEO => track.video = Some(video::read_video(child.content, child_offset)?),
+            id::AUDIO => track.audio = Some(audio::read_audio(child.content, child_offset)?),
             _ => {}
         }
     }
     Ok(track)
 }
 
-fn read_video(content: &[u8], offset: u64) -> Result<VideoSettings, Error> {
-    let mut video = VideoSettings::default();
-    let mut children = Children::new(content, id::VIDEO, offset);
-    while let Some(child) = children.next()? {
-        let field = match child.id {
-            id::PIXEL_WIDTH => &mut video.width,
-            id::PIXEL_HEIGHT => &mut video.height,
-            _ => continue,
-        };
-        let bad = || Error::new(ErrorKind::BadContent, child.id, offset + child.content_at as u64);
-        *field = ebml::read_uint(child.content).ok_or_else(bad)?;
-    }
-    Ok(video)
-}
-
-fn read_audio(content: &[u8], offset: u64) -> Result<AudioSettings, Error> {
-    let mut audio = AudioSettings { sampling_frequency_hz: 8000.0, channels: 1 };
-    let mut children = Children::new(content, id::AUDIO, offset);
-    while let Some(child) = children.next()? {
-        let bad = || Error::new(ErrorKind::BadContent, child.id, offset + child.content_at as u64);
-        match child.id {
-            id::SAMPLING_FREQUENCY => {
-                audio.sampling_frequency_hz = ebml::read_float(child.content).ok_or_else(bad)?;
-            }
-            id::CHANNELS => audio.channels = ebml::read_uint(child.content).ok_or_else(bad)?,
-            _ => {}
-        }
-    }
-    Ok(audio)
-}
-
 fn text(content: &[u8]) -> String {
     String::from_utf8_lossy(ebml::trim_string(content)).into_owned()
 }
+
+#[cfg(test)]
+#[path = "track_tests.rs"]
+mod tests;

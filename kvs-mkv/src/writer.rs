@@ -1,5 +1,8 @@
 //! Writing chunks, in the order of elements that real recordings have (docs/GETMEDIA.md, "Order of elements").
 
+mod entry;
+
+use crate::element_writer::{element, uint, unknown_size, write_id, write_vint};
 use crate::elements::id;
 use crate::number::FragmentNumber;
 use crate::tag::AwsTag;
@@ -88,7 +91,7 @@ impl ChunkWriter {
         element(&mut info, id::WRITING_APP, self.app.as_bytes());
         let mut entries = Vec::new();
         for track in tracks {
-            element(&mut entries, id::TRACK_ENTRY, &track_entry(track));
+            element(&mut entries, id::TRACK_ENTRY, &entry::track_entry(track));
         }
         let mut head = Vec::new();
         element(&mut head, id::EBML, &ebml);
@@ -218,66 +221,4 @@ pub(crate) fn cluster_of(content: &[u8]) -> Vec<u8> {
     cluster.extend((content.len() as u64 | 1 << 56).to_be_bytes());
     cluster.extend(content);
     cluster
-}
-
-fn track_entry(track: &Track) -> Vec<u8> {
-    let mut entry = Vec::new();
-    uint(&mut entry, id::TRACK_NUMBER, track.number);
-    uint(&mut entry, id::TRACK_UID, track.uid);
-    uint(&mut entry, id::TRACK_TYPE, track.kind.value());
-    if let Some(name) = &track.name {
-        element(&mut entry, id::TRACK_NAME, name.as_bytes());
-    }
-    if let Some(language) = &track.language {
-        element(&mut entry, id::LANGUAGE, language.as_bytes());
-    }
-    element(&mut entry, id::CODEC_ID, track.codec_id.as_bytes());
-    if let Some(private) = &track.codec_private {
-        element(&mut entry, id::CODEC_PRIVATE, private);
-    }
-    if let Some(duration_ns) = track.default_duration_ns {
-        uint(&mut entry, id::DEFAULT_DURATION, duration_ns);
-    }
-    if let Some(video) = track.video {
-        let mut settings = Vec::new();
-        uint(&mut settings, id::PIXEL_WIDTH, video.width);
-        uint(&mut settings, id::PIXEL_HEIGHT, video.height);
-        element(&mut entry, id::VIDEO, &settings);
-    }
-    if let Some(audio) = track.audio {
-        let mut settings = Vec::new();
-        element(&mut settings, id::SAMPLING_FREQUENCY, &audio.sampling_frequency_hz.to_be_bytes());
-        uint(&mut settings, id::CHANNELS, audio.channels);
-        element(&mut entry, id::AUDIO, &settings);
-    }
-    entry
-}
-
-pub(crate) fn element(out: &mut Vec<u8>, id: u32, content: &[u8]) {
-    write_id(out, id);
-    write_vint(out, content.len() as u64);
-    out.extend(content);
-}
-
-pub(crate) fn unknown_size(out: &mut Vec<u8>, id: u32) {
-    write_id(out, id);
-    out.extend([0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]);
-}
-
-fn uint(out: &mut Vec<u8>, id: u32, value: u64) {
-    let bytes = value.to_be_bytes();
-    let skipped = (value.leading_zeros() as usize / 8).min(7);
-    element(out, id, &bytes[skipped..]);
-}
-
-fn write_id(out: &mut Vec<u8>, id: u32) {
-    let skipped = id.leading_zeros() as usize / 8;
-    out.extend(&id.to_be_bytes()[skipped..]);
-}
-
-/// Writes the shortest form, except the one whose value would mean "unknown".
-fn write_vint(out: &mut Vec<u8>, value: u64) {
-    let length = (1..8).find(|&length| value < crate::ebml::vint_max(length)).unwrap_or(8);
-    let marked = value | 1_u64 << (7 * length);
-    out.extend(&marked.to_be_bytes()[8 - length..]);
 }

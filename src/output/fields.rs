@@ -3,14 +3,17 @@
 //!
 //! **Contract.** The names are those of `schemas/fragment.avsc` and `schemas/metadata.avsc`, in that order.
 
+mod track;
+mod values;
+
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use kvs_client::{Fragment, Track};
+use kvs_client::Fragment;
 use kvs_mkv::TagValue;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
+use self::track::TrackFields;
+use self::values::{bytes, long};
 use super::kind::Origin;
 
 #[derive(Serialize)]
@@ -37,24 +40,6 @@ pub(super) struct FragmentFields<'a> {
 }
 
 #[derive(Serialize)]
-struct TrackFields<'a> {
-    number: i64,
-    uid: i64,
-    kind: &'a str,
-    kind_value: i64,
-    codec_id: &'a str,
-    #[serde(serialize_with = "bytes")]
-    codec_private: Option<Cow<'a, [u8]>>,
-    name: Option<&'a str>,
-    language: Option<&'a str>,
-    default_duration_ns: Option<i64>,
-    width: Option<i64>,
-    height: Option<i64>,
-    sampling_frequency_hz: Option<f64>,
-    channels: Option<i64>,
-}
-
-#[derive(Serialize)]
 struct FrameFields {
     track: i64,
     timestamp_ns: i64,
@@ -71,11 +56,6 @@ struct TagFields<'a> {
     #[serde(serialize_with = "bytes")]
     binary: Option<Cow<'a, [u8]>>,
     track_uid: Option<i64>,
-}
-
-/// Returns an unsigned number as a long; numbers out of range are capped.
-fn long(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// Returns the time of a frame of the fragment, given its presentation time, in microseconds since 1970: the producer timestamp
@@ -104,32 +84,11 @@ impl<'a> FragmentFields<'a> {
             duration_ns: long(fragment.duration_ns()),
             first_frame_utc: utc_micros(fragment, fragment.start_ns()),
             last_frame_utc: utc_micros(fragment, fragment.last_ns()),
-            tracks: fragment.tracks.iter().map(TrackFields::of).collect(),
+            tracks: fragment.tracks.iter().map(|track| TrackFields::of(track, fragment)).collect(),
             frames: fragment.frames.iter().map(FrameFields::of).collect(),
             tags: fragment.tags().map(TagFields::of).collect(),
             content_type,
             size_bytes: long(fragment.payload.len() as u64),
-        }
-    }
-}
-
-impl<'a> TrackFields<'a> {
-    fn of(track: &'a Track) -> Self {
-        Self {
-            number: long(track.number),
-            // The same bits: unique ids use all 64.
-            uid: track.uid as i64,
-            kind: track.kind.name(),
-            kind_value: long(track.kind.value()),
-            codec_id: &track.codec_id,
-            codec_private: track.codec_private.as_deref().map(Cow::Borrowed),
-            name: track.name.as_deref(),
-            language: track.language.as_deref(),
-            default_duration_ns: track.default_duration_ns.map(long),
-            width: track.video.map(|video| long(video.width)),
-            height: track.video.map(|video| long(video.height)),
-            sampling_frequency_hz: track.audio.map(|audio| audio.sampling_frequency_hz),
-            channels: track.audio.map(|audio| long(audio.channels)),
         }
     }
 }
@@ -154,15 +113,6 @@ impl<'a> TagFields<'a> {
             TagValue::Binary(bytes) => (Cow::Borrowed(""), Some(Cow::Borrowed(bytes))),
         };
         Self { name: tag.name, value, binary, track_uid: tag.track_uid.map(|uid| uid as i64) }
-    }
-}
-
-/// Writes bytes as such to Avro, and in base64 to JSON.
-fn bytes<S: Serializer>(bytes: &Option<Cow<'_, [u8]>>, serializer: S) -> Result<S::Ok, S::Error> {
-    if serializer.is_human_readable() {
-        bytes.as_ref().map(|bytes| STANDARD.encode(bytes)).serialize(serializer)
-    } else {
-        apache_avro::serde::bytes_opt::serialize(bytes, serializer)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kvs_mkv::{ChunkWriter, Event, FrameData, LeadingTags, Splitter, Timestamp, TrackKind, TrailingTags};
+use kvs_mkv::{ChunkWriter, Event, FrameData, LeadingTags, Splitter, Timestamp, Track, TrackKind, TrailingTags};
 use serde_json::{Value, json};
 
 use super::*;

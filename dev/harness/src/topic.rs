@@ -201,7 +201,7 @@ fn fragment(bytes: &[u8]) -> Vec<(String, Value)> {
     let readers = readers(
         &READERS,
         &[
-            ("fdeef6b4cf89561f", include_str!("../../../schemas/fragment.avsc")),
+            ("1df7d63da57567ef", include_str!("../../../schemas/fragment.avsc")),
             ("4f4a67913c2b6703", include_str!("../../../schemas/earlier/fragment-4f4a67913c2b6703.avsc")),
         ],
     );

@@ -41,6 +41,14 @@ public final class ReadValues {
         if (read instanceof GenericRecord record) {
             for (Schema.Field field : schema.getFields()) {
                 System.out.println(field.name() + " " + text(record.get(field.name())));
+                if (field.name().equals("tracks")) {
+                    for (Object track : (List<?>) record.get(field.name())) {
+                        GenericRecord fields = (GenericRecord) track;
+                        for (Schema.Field one : fields.getSchema().getFields()) {
+                            System.out.println("track " + one.name() + " " + text(fields.get(one.pos())));
+                        }
+                    }
+                }
             }
         } else {
             System.out.println("value " + read);

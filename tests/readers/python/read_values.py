@@ -20,6 +20,8 @@ def text(value):
         return hashlib.sha256(value).hexdigest()
     if isinstance(value, list):
         return f"{len(value)} items"
+    if isinstance(value, bool):
+        return str(value).lower()
     return "null" if value is None else str(value)
 
 
@@ -38,6 +40,9 @@ def read(schema_file, value_file):
     if isinstance(found, dict):
         for name, value in found.items():
             print(name, text(value))
+        for track in found.get("tracks", []):
+            for name, value in track.items():
+                print("track", name, text(value))
     else:
         print("value", found)
 
