@@ -44,7 +44,7 @@ test: tools-test native ## All tests, against a real Kafka and by AWS's SDKs; KV
 	@mkdir -p target && rm -f $(WAITS) && date +%s >target/test-began
 	dev/kafka/kafka fetch >/dev/null
 	dev/registry/registry fetch >/dev/null
-	for sdk in python node java clients avro-java avro-python registry-java registry-python clickhouse; do dev/sdks $$sdk >/dev/null || exit; done
+	for sdk in python node java clients avro-java avro-python registry-java registry-python clickhouse av; do dev/sdks $$sdk >/dev/null || exit; done
 	KVS_CONNECT_WAITS=$(WAITS) $(CARGO) test --workspace --no-fail-fast --bins --lib --tests $(FEATURES)
 	@dev/kafka/kafka sweep
 	@dev/registry/registry sweep
@@ -61,7 +61,7 @@ check: tools-check native ## rustfmt, clippy, arrows between modules, features, 
 	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
 	CARGO="$(CARGO)" dev/client-features
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet $(FEATURES)
-	$(CARGO) package --quiet --no-verify --allow-dirty -p kvs-mkv -p kvs-api -p kvs-client
+	$(CARGO) package --quiet --no-verify --allow-dirty -p kvs-mkv -p kvs-frames -p kvs-api -p kvs-client
 	dev/deny
 
 fuzz: tools-fuzz ## Ten million mutated inputs to the splitter

@@ -1,0 +1,133 @@
+"""Decodes frames with PyAV, and compares with what PyAV decodes of the file.
+
+FILE LIST DATA [fresh]: LIST has a line a frame (see tests/decoding.rs), DATA their data, one after the other. Pictures and samples
+are those of the file's own packets; of audio that is as stored, the packets are compared. With `fresh` each key frame gets a decoder
+of its own. Prints for each track what was compared.
+
+make FILE CODEC: writes a file with 60 moving pictures, with B-frames, and closed groups of 15.
+"""
+
+import collections
+import fractions
+import hashlib
+import sys
+
+import av
+
+NAMES = {"h265": "hevc"}
+Frame = collections.namedtuple("Frame", "track position codec format key pts_ns size config")
+
+
+def rows(plane, width_bytes):
+    # What is behind a line belongs to no picture.
+    view = memoryview(plane)
+    return b"".join(view[row * plane.line_size :][:width_bytes] for row in range(plane.height))
+
+
+def picture(frame):
+    assert frame.format.name == "yuv420p", frame.format.name
+    digest = hashlib.sha256()
+    for plane in frame.planes:
+        digest.update(rows(plane, plane.width))
+    return digest.hexdigest()
+
+
+def samples(frames):
+    size = lambda frame: frame.samples * frame.format.bytes * (1 if frame.format.is_planar else frame.layout.nb_channels)
+    return b"".join(bytes(plane)[: size(frame)] for frame in frames for plane in frame.planes)
+
+
+def decode(context, packets):
+    for data, pts in packets:
+        packet = av.Packet(data)
+        packet.pts = pts
+        yield from context.decode(packet)
+    yield from context.decode(None)
+
+
+def of_file(name, position):
+    """The pictures of a stream with their times in milliseconds, the packets, the extradata."""
+    pictures, packets = [], []
+    with av.open(name) as file:
+        stream = file.streams[position]
+        extradata = stream.codec_context.extradata
+        for packet in file.demux(stream):
+            if packet.size:
+                packets.append(bytes(packet))
+            if stream.type == "video":
+                for frame in packet.decode():
+                    pictures.append((round(frame.pts * fractions.Fraction(frame.time_base) * 1000), picture(frame)))
+    return pictures, packets, extradata
+
+
+def decoder(frame):
+    context = av.CodecContext.create(NAMES.get(frame.codec, frame.codec), "r")
+    if frame.format == "mkv" and frame.config:
+        context.extradata = frame.config
+    return context
+
+
+def groups(frames, fresh):
+    """Frames that one decoder takes: up to another configuration, or another key frame."""
+    group = []
+    for frame, data in frames:
+        if group and (frame.config != group[0][0].config or fresh and frame.key):
+            yield group
+            group = []
+        group.append((frame, data))
+    yield group
+
+
+def compare(name, frames, fresh):
+    first = frames[0][0]
+    pictures, packets, extradata = of_file(name, first.position)
+    if first.codec in ("h264", "h265"):
+        found = []
+        for group in groups(frames, fresh):
+            decoded = decode(decoder(group[0][0]), [(data, frame.pts_ns) for frame, data in group])
+            found += [(round(frame.pts / 1_000_000), picture(frame)) for frame in decoded]
+        assert len(found) == len(frames), (len(found), len(frames))
+        assert sorted(found) == sorted(pictures), "the pictures differ"
+        return f"{len(found)} pictures"
+    if first.format == "adts":
+        truth = av.CodecContext.create("aac", "r")
+        truth.extradata = extradata
+        expected = samples(decode(truth, [(data, None) for data in packets]))
+        found = samples(decode(decoder(first), [(data, None) for _, data in frames]))
+        assert found and found == expected, "the samples differ"
+        return f"{len(found)} bytes of samples"
+    assert b"".join(packets) == b"".join(data for _, data in frames), "the packets differ"
+    return f"{len(frames)} packets"
+
+
+def make(name, codec):
+    with av.open(name, "w", "matroska") as file:
+        options = {"bf": "2", "g": "15", "x265-params": "bframes=2:keyint=15:open-gop=0:log-level=none:pools=1:frame-threads=1"}
+        stream = file.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for index in range(60):
+            frame = av.VideoFrame(128, 96, "yuv420p")
+            for number, plane in enumerate(frame.planes):
+                line = bytes((index * 7 + column * (number + 2)) % 256 for column in range(plane.line_size))
+                plane.update(line * plane.height)
+            frame.pts = index
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+
+
+def main(name, listed, data, *options):
+    tracks = collections.defaultdict(list)
+    with open(listed, encoding="utf-8") as lines, open(data, "rb") as bytes_of_frames:
+        for line in lines:
+            track, position, codec, form, key, pts_ns, size, config = line.rstrip("\n").split("\t")
+            config = bytes.fromhex(config) if config != "-" else None
+            frame = Frame(int(track), int(position), codec, form, key == "true", int(pts_ns), int(size), config)
+            tracks[frame.track].append((frame, bytes_of_frames.read(frame.size)))
+    for track, frames in sorted(tracks.items()):
+        print(track, frames[0][0].codec, frames[0][0].format, compare(name, frames, "fresh" in options))
+
+
+if sys.argv[1] == "make":
+    make(*sys.argv[2:])
+else:
+    main(*sys.argv[1:])
