@@ -191,7 +191,7 @@ fn payload(bytes: &[u8]) -> (Vec<u8>, Option<i64>) {
     let readers = readers(
         &READERS,
         &[
-            ("82e08ca11dcf2b1f", include_str!("../../../schemas/fragment.avsc")),
+            ("a6fa48dbb5069a48", include_str!("../../../schemas/fragment.avsc")),
             ("4f4a67913c2b6703", include_str!("../../../schemas/earlier/fragment-4f4a67913c2b6703.avsc")),
         ],
     );
