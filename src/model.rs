@@ -7,6 +7,7 @@
 
 pub mod contract;
 mod format;
+mod frame_progress;
 mod id;
 mod id_scheme;
 pub mod log;
@@ -19,6 +20,7 @@ pub mod sequence;
 
 pub use contract::{Contract, ContractError};
 pub use format::{KeyFormat, RecordTimestamp, VALUE_HEADROOM_BYTES, ValueFormat};
+pub use frame_progress::{FrameProgress, TrackProgress};
 pub use id::{ShardCount, ShardId, TopicShard, partition_for};
 pub use id_scheme::{ID_SCHEME_KEY, IdScheme};
 pub use log::{LogError, LogErrorKind, OffsetReader, ShardLog, TransactionalProducer};

@@ -11,6 +11,7 @@
 mod envelope;
 mod fields;
 mod fragments;
+mod frames;
 mod framing;
 mod kind;
 mod kinds;
@@ -28,7 +29,7 @@ pub use fragments::FragmentOutput;
 pub(crate) use fragments::RECORD_OVERHEAD_BYTES;
 pub use framing::{EncodeError, Framing, SchemaError};
 pub use kind::{Origin, Output, OutputTopic, Outputs, SettingMismatch};
-pub use known_schemas::{fingerprint, metadata_schema, notification_schema, value_schemas};
+pub use known_schemas::{fingerprint, frame_schema, metadata_schema, notification_schema, value_schemas};
 pub use metadata::MetadataOutput;
 pub use notification::Notification;
 pub use notifications::NotificationOutput;

@@ -12,7 +12,7 @@ use metrics_util::MetricKindMask;
 
 use definitions::{
     AT_RATE_LIMIT, BACKFILL, BUDGET_USED, BYTES, CALL_ATTEMPTS, CALL_DURATION, CALLS, CAUGHT_UP, COMMIT_LATENCY,
-    CONNECTORS_FAILED, DATA_PARTITIONS_OFFLINE, DUPLICATES, FAILURES, FRAGMENTS, HEALTHY, INCOMPLETE,
+    CONNECTORS_FAILED, DATA_PARTITIONS_OFFLINE, DUPLICATES, FAILURES, FRAGMENTS, FRAMES_SKIPPED, HEALTHY, INCOMPLETE,
     LOG_LINES_DROPPED, MILLIS_BEHIND_NOW, NOTIFICATIONS_DROPPED, OUT_OF_FILES, PANICS, PASSED_OVER, POSITIONS_LOST,
     REST_CONNECTIONS_CLOSED, SESSIONS, SHARD_ACQUIRE_DURATION, SHARDS_FENCED, SHARDS_LOST, SHARDS_REACQUIRED,
     STREAMS_FAILED, TIMESTAMPS_REPLACED, TRANSACTION,
@@ -140,6 +140,11 @@ pub(crate) fn session_opened(key: &OffsetKey) {
 pub(crate) fn failed(key: &OffsetKey, reason: &'static str) {
     let [connector, stream] = labels(key);
     counter!(FAILURES, &[connector, stream, ("reason", reason.to_owned())]).increment(1);
+}
+
+/// Counts frames that are left out because they cannot be converted.
+pub(crate) fn frames_skipped(key: &OffsetKey, count: u64) {
+    counter!(FRAMES_SKIPPED, &labels(key)).increment(count);
 }
 
 pub(crate) fn passed_over(key: &OffsetKey) {

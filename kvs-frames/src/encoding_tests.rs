@@ -55,7 +55,8 @@ fn what_cannot_be_undone_is_named() {
 fn inflating_is_bounded() {
     let bomb = zlib(&vec![0; 32 << 20]);
     assert!(bomb.len() < 100_000);
-    assert_eq!(undo(&bomb, &[Step::Inflate], 1000), Err(Problem::TooLarge { limit_bytes: 1000 }));
+    // Its end is not looked at: there it would be found to be cut.
+    assert_eq!(undo(&bomb[..bomb.len() - 4], &[Step::Inflate], 1000), Err(Problem::TooLarge { limit_bytes: 1000 }));
     assert_eq!(undo(&zlib(&[7; 1000]), &[Step::Inflate], 1000).unwrap().len(), 1000);
     assert_eq!(undo(&[1; 9], &[Step::Prepend(b"he")], 10), Err(Problem::TooLarge { limit_bytes: 10 }));
 }

@@ -73,6 +73,9 @@ pub struct Frame<'a> {
     /// Whether the container calls it a key frame.
     pub key: bool,
     /// Whether decoding of the track can begin here: at key frames of video, anywhere in audio.
+    ///
+    /// In an open group of H.265 or H.264, frames that follow a key frame and are shown before it need the group before: a
+    /// decoder that begins at the key frame leaves them out.
     pub random_access: bool,
     fragment: &'a Fragment,
     plan: &'a Plan<'a>,

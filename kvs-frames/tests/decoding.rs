@@ -8,7 +8,10 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use kvs_frames::{AudioFormat, FrameFormat, FrameOptions, Frames};
-use kvs_mkv::{ChunkWriter, Event, FileSegment, Fragment, LeadingTags, Limits, Splitter, Timestamp, TrailingTags};
+use kvs_mkv::{
+    ChunkWriter, Event, FileSegment, Fragment, FrameData, LeadingTags, Limits, Splitter, Timestamp, Track, TrackKind,
+    TrailingTags,
+};
 
 /// Returns PyAV's interpreter, installed if it is missing.
 fn python() -> &'static Path {
@@ -130,6 +133,40 @@ fn every_picture_of_the_recordings_is_that_of_the_file() {
     }
 }
 
+/// Some producers send byte streams, with a configuration in either form or none.
+#[test]
+fn frames_that_are_byte_streams_already_stay() {
+    let Some(folder) = recordings() else { return };
+    for fragment in split(&std::fs::read(folder.join("output_get_media.mkv")).unwrap()) {
+        let frames = Frames::new(&fragment, &FrameOptions::default());
+        let converted: Vec<_> = frames.iter().map(|frame| (frame, frame.data(1 << 20).unwrap())).collect();
+        let mut written: Vec<FrameData<'_>> = Vec::new();
+        for (frame, data) in &converted {
+            written.push(FrameData { track: 1, timestamp_ns: frame.pts_ns, key: frame.key, data });
+        }
+        let avcc = fragment.tracks[0].codec_private.clone();
+        // Parameter sets are in band, so that those of this configuration are not used.
+        let byte_stream = Some(vec![0, 0, 0, 1, 0x67, 1, 2, 0, 0, 0, 1, 0x68, 3]);
+        for config in [None, avcc, byte_stream] {
+            let mut track = Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC");
+            track.codec_private = config;
+            let leading = LeadingTags {
+                number: fragment.number.clone(),
+                server_timestamp: Timestamp::from_millis(2),
+                producer_timestamp: Timestamp::from_millis(1),
+            };
+            let trailing = TrailingTags { millis_behind_now: 0, continuation_token: "token".to_owned() };
+            let chunk = ChunkWriter::new("tests").chunk(&[track], &[], &leading, 0, &written, &trailing);
+            let again = split(&chunk).remove(0);
+            let frames = Frames::new(&again, &FrameOptions::default());
+            assert_eq!(frames.iter().count(), converted.len());
+            for (frame, (_, data)) in frames.iter().zip(&converted) {
+                assert!(frame.data(1 << 20).unwrap() == *data, "frame {}", frame.index);
+            }
+        }
+    }
+}
+
 #[test]
 fn the_samples_of_amazon_connect_are_those_of_the_file() {
     let Some(folder) = recordings() else { return };
@@ -145,11 +182,18 @@ fn the_samples_of_amazon_connect_are_those_of_the_file() {
     assert_eq!(chosen, vec![Some("AUDIO_FROM_CUSTOMER".to_owned()); 16]);
 }
 
+/// A medium whose groups are open: of each of three, a decoder that begins at the key frame loses the picture that is shown
+/// before it.
+const OPEN_GROUPS: &str = "second of two-segments";
+
 /// Compares a file in all forms; `adts` says what its tracks give with ADTS headers, `stored` without.
 fn compare_odd(name: &str, file: &Path, stored: &[&str], adts: &[&str]) {
     let fragments = fragments_of(&std::fs::read(file).unwrap());
     for (form, expected) in FORMS.into_iter().zip([stored, adts, stored, stored]) {
-        let expected: Vec<_> = expected.iter().map(|line| line.replace("VIDEO", form.0.name())).collect();
+        let mut expected: Vec<_> = expected.iter().map(|line| line.replace("VIDEO", form.0.name())).collect();
+        if form.2 && name == OPEN_GROUPS {
+            expected[0] = expected[0].replace("40", "37");
+        }
         assert_eq!(compared(file, &fragments, form), expected, "{name}: {form:?}");
     }
 }
@@ -182,12 +226,12 @@ fn every_frame_of_two_segments_is_that_of_its_segment() {
     let pictures = "1 h264 VIDEO 40 pictures";
     for (name, segment, stored, adts) in [
         (
-            "first",
+            "first of two-segments",
             &bytes[..second],
             &[pictures, "2 aac mkv 64 packets"][..],
             &[pictures, "2 aac adts 262144 bytes of samples"][..],
         ),
-        ("second", &bytes[second..], &[pictures], &[pictures]),
+        (OPEN_GROUPS, &bytes[second..], &["1 h265 VIDEO 40 pictures"], &["1 h265 VIDEO 40 pictures"]),
     ] {
         let file = files.path().join(name);
         std::fs::write(&file, segment).unwrap();

@@ -3,7 +3,10 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use kvs_mkv::{ChunkWriter, FrameData, LeadingTags, Timestamp, Track, TrackKind, TrailingTags};
+use kvs_mkv::{
+    ChunkWriter, Colour, CompressionAlgorithm, ContentEncoding, ContentTransform, DisplayUnit, FrameData, LeadingTags,
+    PixelCrop, Timestamp, Track, TrackKind, TrailingTags, VideoSettings,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::args().nth(1).ok_or("expected a folder")?);
@@ -27,9 +30,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     .concat();
     let laced =
         [writer.head(&[track]), writer.leading_tags(&leading), laced_blocks, writer.trailing_tags(&trailing)].concat();
+    // Everything that a track may say.
+    let mut video = VideoSettings::new(640, 360);
+    (video.display_width, video.display_height, video.display_unit) = (Some(16), Some(9), DisplayUnit::AspectRatio);
+    (video.crop, video.colour, video.interlaced) = (Some(PixelCrop::default()), Some(Colour::default()), Some(true));
+    let settings = vec![0, 0, 1];
+    let transform = ContentTransform::Compression { algorithm: CompressionAlgorithm::HeaderStripping, settings };
+    let mut detailed = Track::new(2, TrackKind::Video, "V_MPEGH/ISO/HEVC");
+    detailed.video = Some(video);
+    detailed.codec_delay_ns = Some(1);
+    detailed.content_encodings = vec![
+        ContentEncoding::of_frames(transform),
+        ContentEncoding::of_frames(ContentTransform::Encryption { algorithm: 5 }),
+    ];
+    let types = [("MimeType", "audio/L16;rate=8000;channels=1;")];
+    let detailed = writer.chunk(&[detailed], &types, &leading, 0, &frames, &trailing);
     let error = writer.error_chunk(Some(&leading.number), 5000, "INTERNAL_ERROR");
     let two = [whole.clone(), laced.clone()].concat();
-    for (name, bytes) in [("whole", whole), ("laced", laced), ("error", error), ("two", two)] {
+    for (name, bytes) in [("whole", whole), ("laced", laced), ("error", error), ("two", two), ("detailed", detailed)] {
         std::fs::write(folder.join(name), [&[7, 0][..], &bytes].concat())?;
         std::fs::write(folder.join(format!("{name}-list")), [&[7, 1][..], &bytes].concat())?;
     }

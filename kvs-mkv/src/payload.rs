@@ -24,6 +24,12 @@ impl Payload {
         Self { buffer, start: headroom_bytes }
     }
 
+    /// Creates a payload from a buffer whose first bytes are room in front of it.
+    pub fn with_headroom(buffer: Vec<u8>, headroom_bytes: usize) -> Self {
+        let start = headroom_bytes.min(buffer.len());
+        Self { buffer, start }
+    }
+
     pub(crate) fn append(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }

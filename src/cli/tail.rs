@@ -95,12 +95,16 @@ impl Tail {
                     printer.print(&fragment, message.partition(), message.offset(), timestamp_ms)?;
                     shown += 1;
                 }
+                Ok(Decoded::Frame(fields, size_bytes)) => {
+                    printer.print_frame(&fields, size_bytes, message.partition(), message.offset())?;
+                    shown += 1;
+                }
                 Ok(Decoded::Notification(fields)) => {
                     printer.print_notification(&fields, message.partition(), message.offset())?;
                     shown += 1;
                 }
                 Err(error) => output::say(format_args!(
-                    "kvs-connect: the record at {record} is neither a fragment, nor metadata, nor a notification: {error}"
+                    "kvs-connect: the record at {record} is neither a fragment, nor metadata, nor a frame, nor a notification: {error}"
                 )),
             }
         }

@@ -1,5 +1,6 @@
 //! A connector's settings: a flat map of strings, in Connect's JSON.
 
+pub mod frames;
 mod service;
 mod start;
 mod streams;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use frames::FramesConfig;
 use kvs_client::{ArchiveBounds, ClientConfig, IdlePolicy, Limits, PullerConfig, files};
 use serde_json::Value;
 
@@ -68,6 +70,8 @@ pub struct ConnectorConfig {
     pub topic: String,
     /// `metadata.topic`.
     pub metadata_topic: Option<String>,
+    /// `frames.*`, if there is a topic for frames.
+    pub frames: Option<FramesConfig>,
     /// `value.format`.
     pub value_format: ValueFormat,
     /// `topic.creation.default.partitions`.
@@ -249,6 +253,7 @@ impl Reader<'_> {
         let backfill = self.backfill(one);
         let topic = self.read(&records::TOPIC);
         let metadata_topic = self.read_optional(&records::METADATA_TOPIC);
+        let frames = self.frames();
         let value_format = self.read(&records::VALUE_FORMAT);
         let topic_partitions = self.read(&records::PARTITIONS);
         let topic_replication_factor = self.read(&records::REPLICATION);
@@ -267,6 +272,7 @@ impl Reader<'_> {
             backfill: backfill?,
             topic: topic?,
             metadata_topic: metadata_topic?,
+            frames: frames?,
             value_format: value_format?,
             topic_partitions: topic_partitions?,
             topic_replication_factor: topic_replication_factor?,

@@ -26,7 +26,7 @@ const WORKER: [&[Definition]; 6] = [
     worker::rest::SECRETS,
 ];
 
-const CONNECTOR: [&[Definition]; 12] = [
+const CONNECTOR: [&[Definition]; 13] = [
     connector::COMMON,
     connector::streams::STREAMS,
     connector::start::POSITION,
@@ -36,6 +36,7 @@ const CONNECTOR: [&[Definition]; 12] = [
     connector::service::CREDENTIALS,
     connector::pulling::ERRORS,
     connector::records::RECORDS,
+    connector::frames::DEFINITIONS,
     registry::CONVERTERS,
     registry::REGISTRY,
     connector::records::TOPIC_CREATION,

@@ -131,6 +131,7 @@ impl<'a> Publisher<'a> {
                 sequence: None,
                 data_partitions: self.outputs.data_partitions(),
                 continuity: position.continuity,
+                frames: self.outputs.frames(),
             }),
             ..self.notifications_alone(std::mem::take(notifications))
         };

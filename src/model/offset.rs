@@ -3,6 +3,7 @@
 use kvs_mkv::{Continuity, FragmentNumber, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::frame_progress::FrameProgress;
 use super::offset_error::OffsetError;
 use super::sequence;
 
@@ -35,6 +36,8 @@ pub struct StoredOffset {
     /// What the next fragment is compared with, so that a worker that continues here sees discontinuities like one that was
     /// never killed; unknown in offsets written by an earlier version.
     pub continuity: Continuity,
+    /// What the frames output has to remember; `None`: there is no such output, or nothing has been published with it.
+    pub frames: Option<FrameProgress>,
 }
 
 /// The version of the value's form that this software writes and reads. A later form that older workers must not
@@ -70,6 +73,8 @@ struct Wire {
     data_partitions: Vec<DataPartition>,
     #[serde(default, skip_serializing_if = "WireContinuity::is_unknown")]
     continuity: WireContinuity,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frames: Option<FrameProgress>,
 }
 
 /// The JSON of a [`Continuity`].
@@ -121,6 +126,7 @@ impl StoredOffset {
             data_partition: self.data_partitions.first().cloned(),
             data_partitions: self.data_partitions.iter().skip(1).cloned().collect(),
             continuity: WireContinuity::of(self.continuity),
+            frames: self.frames.clone(),
         };
         // Strings and numbers always serialise.
         serde_json::to_vec(&wire).unwrap_or_default()
@@ -150,6 +156,7 @@ impl StoredOffset {
             sequence: wire.sequence.map(sequence::checked).transpose()?,
             data_partitions: wire.data_partition.into_iter().chain(wire.data_partitions).collect(),
             continuity: wire.continuity.read(),
+            frames: wire.frames,
         })
     }
 }

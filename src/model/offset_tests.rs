@@ -10,6 +10,7 @@ fn values_are_read_tolerantly_and_refused_clearly() {
         sequence: None,
         data_partitions: vec![DataPartition { topic: "fragments".to_owned(), partition: 3 }],
         continuity: kvs_mkv::Continuity::default(),
+        frames: None,
     };
     let bytes = offset.to_bytes();
     assert_eq!(StoredOffset::from_bytes(&bytes).unwrap(), offset);
@@ -39,6 +40,7 @@ fn partitions_of_further_outputs_stand_behind_that_of_the_fragments() {
         sequence: None,
         data_partitions: vec![at("fragments", 3), at("metadata", 1)],
         continuity: kvs_mkv::Continuity::default(),
+        frames: None,
     };
     let bytes = offset.to_bytes();
     let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();

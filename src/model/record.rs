@@ -18,6 +18,8 @@ impl OutputId {
     pub const FRAGMENTS: Self = Self("fragments");
     /// Fragments without their payload.
     pub const METADATA: Self = Self("metadata");
+    /// Single frames of fragments.
+    pub const FRAMES: Self = Self("frames");
     /// Events that need a person's attention.
     pub const NOTIFICATIONS: Self = Self("notifications");
 }

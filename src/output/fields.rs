@@ -60,7 +60,7 @@ struct TagFields<'a> {
 
 /// Returns the time of a frame of the fragment, given its presentation time, in microseconds since 1970: the producer timestamp
 /// is that of the earliest frame. `None` if one of the times is missing, or the result is beyond what a long can hold.
-fn utc_micros(fragment: &Fragment, frame_ns: Option<i64>) -> Option<i64> {
+pub(super) fn utc_micros(fragment: &Fragment, frame_ns: Option<i64>) -> Option<i64> {
     let after_ns = frame_ns?.checked_sub(fragment.start_ns()?)?;
     fragment.producer_timestamp?.millis().checked_mul(1_000)?.checked_add(after_ns / 1_000)
 }

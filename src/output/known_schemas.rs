@@ -4,7 +4,7 @@ use apache_avro::Schema;
 
 use super::framing::{SchemaError, single_object_header};
 use super::schema::{
-    BuiltInSchema, FRAGMENT, METADATA, METADATA_SCHEMA, NOTIFICATION, NOTIFICATION_SCHEMA, VALUE_SCHEMA,
+    BuiltInSchema, FRAGMENT, FRAME, METADATA, METADATA_SCHEMA, NOTIFICATION, NOTIFICATION_SCHEMA, VALUE_SCHEMA,
 };
 
 /// The schemas of values that earlier versions have written, with the fingerprints that these wrote.
@@ -42,6 +42,15 @@ pub fn value_schemas() -> Result<Vec<(Vec<u8>, Schema)>, SchemaError> {
 pub fn metadata_schema() -> Result<(Vec<u8>, Schema), SchemaError> {
     let schema = Schema::parse_str(METADATA_SCHEMA).map_err(SchemaError::avro(METADATA.file))?;
     Ok((single_object_header(&METADATA)?, schema))
+}
+
+/// Returns the header of frames, and their schema.
+///
+/// # Errors
+/// When the embedded schema cannot be parsed, which a test excludes.
+pub fn frame_schema() -> Result<(Vec<u8>, Schema), SchemaError> {
+    let schema = Schema::parse_str(FRAME.text).map_err(SchemaError::avro(FRAME.file))?;
+    Ok((single_object_header(&FRAME)?, schema))
 }
 
 /// Returns the header of notifications' values, and their schema.

@@ -20,12 +20,18 @@ pub(super) const FRAGMENT_KEY: BuiltInSchema =
 /// The schema of metadata.
 pub(super) const METADATA: BuiltInSchema =
     BuiltInSchema { file: "metadata.avsc", full_name: "kvs.connect.FragmentMetadata", text: METADATA_SCHEMA };
+/// The schema of frames.
+pub(super) const FRAME: BuiltInSchema = BuiltInSchema {
+    file: "frame.avsc",
+    full_name: "kvs.connect.Frame",
+    text: include_str!("../../schemas/frame.avsc"),
+};
 /// The schema of notifications.
 pub(super) const NOTIFICATION: BuiltInSchema =
     BuiltInSchema { file: "notification.avsc", full_name: "kvs.connect.Notification", text: NOTIFICATION_SCHEMA };
 
 /// All of them.
-pub const BUILT_IN: [BuiltInSchema; 4] = [FRAGMENT, FRAGMENT_KEY, METADATA, NOTIFICATION];
+pub const BUILT_IN: [BuiltInSchema; 5] = [FRAGMENT, FRAGMENT_KEY, METADATA, FRAME, NOTIFICATION];
 
 /// The value's schema.
 pub const VALUE_SCHEMA: &str = include_str!("../../schemas/fragment.avsc");

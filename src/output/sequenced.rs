@@ -15,6 +15,8 @@ use crate::model::{SequencePrefix, ValueFormat};
 
 /// A field that a schema ends with and that is written by other means.
 pub(super) const PAYLOAD: &str = "payload";
+/// The same of a frame.
+const DATA: &str = "data";
 
 /// Writes values of one schema without their first field.
 pub(super) struct Sequenced(ValueWriter);
@@ -36,9 +38,24 @@ impl Sequenced {
             ValueFormat::Json => ValueWriter::Json,
             ValueFormat::Avro => {
                 let header = framing.value_header(schema)?;
-                ValueWriter::Avro(Framed::of_part(header, writer, schema, || part(schema, apart))?)
+                ValueWriter::Avro(Framed::of_part(header, writer, schema, || part(schema, &["sequence"], apart))?)
             }
         }))
+    }
+
+    /// Creates a writer of frames, whose first fields are the sequence and that of the record before, and whose last field is
+    /// the data.
+    ///
+    /// # Errors
+    /// When the built-in schema cannot be compiled, or does not begin and end like this, which a test excludes.
+    pub(super) fn of_frames(
+        writer: &'static SchemaWriter,
+        framing: Framing,
+        schema: &BuiltInSchema,
+    ) -> Result<Self, SchemaError> {
+        let header = framing.value_header(schema)?;
+        let part = || part(schema, &["sequence", "previous_sequence"], Some(DATA));
+        Ok(Self(ValueWriter::Avro(Framed::of_part(header, writer, schema, part)?)))
     }
 
     /// Returns the media type of the values.
@@ -69,21 +86,24 @@ impl Sequenced {
     }
 }
 
-/// Returns a schema without its first field, and without its last one if that is written apart.
-fn part(schema: &BuiltInSchema, apart: Option<&'static str>) -> Result<Schema, SchemaError> {
+/// Returns a schema without its first fields, which are numbers of fragments, and without its last one if that is written
+/// apart.
+fn part(schema: &BuiltInSchema, first: &[&str], apart: Option<&'static str>) -> Result<Schema, SchemaError> {
     let BuiltInSchema { file: name, text, .. } = *schema;
     let shape = |expected| SchemaError::Shape { name, expected };
     let mut schema: serde_json::Value = serde_json::from_str(text).map_err(SchemaError::json(name))?;
     let is = |field: &serde_json::Value, name: &str, kind| field["name"] == name && field["type"] == kind;
     let fields =
         schema["fields"].as_array_mut().filter(|fields| fields.len() > 2).ok_or(shape("it must have fields"))?;
-    if !is(&fields.remove(0), "sequence", json!(["null", "long"])) {
-        return Err(shape("its first field must be the sequence"));
+    for expected in first {
+        if fields.is_empty() || !is(&fields.remove(0), expected, json!(["null", "long"])) {
+            return Err(shape("its first fields must be the sequences"));
+        }
     }
     if let Some(last) = apart
         && fields.pop().is_none_or(|field| !is(&field, last, "bytes".into()))
     {
-        return Err(shape("its last field must be the payload"));
+        return Err(shape("its last field must be the payload or the data"));
     }
     Schema::parse(&schema).map_err(SchemaError::avro(name))
 }

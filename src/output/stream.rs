@@ -1,24 +1,43 @@
 //! The outputs of one stream, with which its task turns fragments into publications.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use kvs_client::PulledFragment;
+use kvs_client::{Fragment, FragmentNumber, PulledFragment};
+use kvs_mkv::Continuity;
 
 use super::framing::EncodeError;
 use super::kind::{Origin, Output, Outputs};
 use super::notification::Notification;
 use crate::kafka::TopicUnusable;
-use crate::model::{DataPartition, OffsetKey, Publication, Record, StoredOffset, partition_for};
+use crate::model::{DataPartition, FrameProgress, OffsetKey, Publication, Record, StoredOffset, partition_for};
 
 /// The content type that GetMedia sends if it does not name one.
 const DEFAULT_CONTENT_TYPE: &str = "video/x-matroska";
+
+/// A fragment with what is known of it.
+pub(super) struct Arrived {
+    pub(super) fragment: Fragment,
+    /// The response's content type.
+    pub(super) content_type: Option<String>,
+    /// Whether it does not continue the fragment before it.
+    pub(super) discontinuity: bool,
+    /// What the next one is compared with.
+    pub(super) continuity: Continuity,
+    /// Its memory.
+    pub(super) permit: Box<dyn Any + Send>,
+}
 
 /// The outputs of one stream, each with the partition of its topic for the stream's records.
 pub struct StreamOutputs {
     outputs: Vec<(Arc<dyn Output>, i32)>,
     key: Arc<OffsetKey>,
     stream_name: String,
+    /// What the frames output has to remember after the last fragment.
+    frames: Option<FrameProgress>,
+    /// The highest number so far: what the service repeats below it changes nothing.
+    last_number: Option<FragmentNumber>,
 }
 
 impl StreamOutputs {
@@ -46,7 +65,13 @@ impl StreamOutputs {
             Ok((Arc::clone(output), partition))
         };
         let outputs = outputs.iter().map(with_partition).collect::<Result<_, _>>()?;
-        Ok(Self { outputs, key, stream_name: stream_name.to_owned() })
+        Ok(Self {
+            outputs,
+            key,
+            stream_name: stream_name.to_owned(),
+            frames: position.and_then(|position| position.frames.clone()),
+            last_number: position.map(|position| position.fragment_number.clone()),
+        })
     }
 
     /// Returns the partitions of the stream's records, one per topic.
@@ -62,12 +87,24 @@ impl StreamOutputs {
     /// # Errors
     /// When the fragment cannot be encoded.
     pub fn publication(
-        &self,
+        &mut self,
         pulled: PulledFragment,
         stream_arn: Option<&str>,
         ingest_time: bool,
     ) -> Result<Publication, EncodeError> {
-        let PulledFragment { mut fragment, permit, content_type, discontinuity, continuity, .. } = pulled;
+        let PulledFragment { fragment, permit, content_type, discontinuity, continuity, .. } = pulled;
+        let arrived = Arrived { fragment, content_type, discontinuity, continuity, permit: Box::new(permit) };
+        self.project(arrived, stream_arn, ingest_time)
+    }
+
+    /// Returns the publication of a fragment, whatever it came from.
+    pub(super) fn project(
+        &mut self,
+        arrived: Arrived,
+        stream_arn: Option<&str>,
+        ingest_time: bool,
+    ) -> Result<Publication, EncodeError> {
+        let Arrived { mut fragment, content_type, discontinuity, continuity, permit } = arrived;
         let mut publication = Publication {
             key: Arc::clone(&self.key),
             offset: Some(StoredOffset {
@@ -78,12 +115,13 @@ impl StreamOutputs {
                 sequence: None,
                 data_partitions: self.data_partitions(),
                 continuity,
+                frames: self.frames.clone(),
             }),
             records: Vec::new(),
             notifications: Vec::new(),
             size_bytes: fragment.payload.len(),
             received: Instant::now(),
-            permit: Box::new(permit),
+            permit,
         };
         let content_type = content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
         let (key, stream_name, now_ms) = (&self.key, self.stream_name.as_str(), now_ms());
@@ -91,7 +129,17 @@ impl StreamOutputs {
         for (output, partition) in &self.outputs {
             output.project(&origin, *partition, &mut fragment, content_type, &mut publication)?;
         }
+        let is_repeated = self.last_number.as_ref().is_some_and(|last| fragment.number <= *last);
+        if !is_repeated {
+            self.frames = publication.offset.as_ref().and_then(|offset| offset.frames.clone());
+            self.last_number = Some(fragment.number);
+        }
         Ok(publication)
+    }
+
+    /// Returns what the frames output has to remember after the last fragment.
+    pub(crate) fn frames(&self) -> Option<FrameProgress> {
+        self.frames.clone()
     }
 }
 

@@ -146,6 +146,7 @@ fn stored(offset: Offset) -> Result<StoredOffset, OffsetError> {
         data_partitions: data_partition.into_iter().chain(data_partitions).map(Into::into).collect(),
         // What is published next does not follow what was published last.
         continuity: Continuity { interrupted: true, ..Continuity::default() },
+        frames: None,
     })
 }
 

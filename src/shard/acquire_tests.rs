@@ -35,6 +35,7 @@ fn offset(number: &str) -> StoredOffset {
         sequence: None,
         data_partitions: Vec::new(),
         continuity: kvs_mkv::Continuity::default(),
+        frames: None,
     }
 }
 

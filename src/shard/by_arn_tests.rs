@@ -34,6 +34,7 @@ fn offset(number: &str) -> StoredOffset {
         sequence: None,
         data_partitions: Vec::new(),
         continuity: kvs_mkv::Continuity::default(),
+        frames: None,
     }
 }
 

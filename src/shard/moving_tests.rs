@@ -35,6 +35,7 @@ fn offset(number: &str, sequence: i64) -> StoredOffset {
         sequence: Some(sequence),
         data_partitions: Vec::new(),
         continuity: kvs_mkv::Continuity::default(),
+        frames: None,
     }
 }
 

@@ -49,6 +49,7 @@ pub(super) fn publication(number: u64) -> Publication {
         sequence: None,
         data_partitions: Vec::new(),
         continuity: kvs_mkv::Continuity::default(),
+        frames: None,
     };
     let record = Record {
         output: Some(RecordOutput { id: OutputId::FRAGMENTS, on_refused: OnRefused::FailStream }),

@@ -65,6 +65,7 @@ fn publication(topic: &str, number: u64) -> Publication {
         sequence: None,
         data_partitions: Vec::new(),
         continuity: kvs_mkv::Continuity::default(),
+        frames: None,
     };
     let record = record(topic, format!("{topic} {number}"));
     Publication {

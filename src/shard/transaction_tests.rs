@@ -14,6 +14,7 @@ fn publication(number: Option<u64>) -> Publication {
         sequence: None,
         data_partitions: Vec::new(),
         continuity: kvs_mkv::Continuity::default(),
+        frames: None,
     });
     let record = Record {
         output: Some(match number {

@@ -14,6 +14,7 @@ pub(super) const SHARD_ACQUIRE_DURATION: &str = "kvs_connect_shard_acquire_durat
 pub(super) const DUPLICATES: &str = "kvs_connect_duplicates_dropped_total";
 pub(super) const SESSIONS: &str = "kvs_connect_get_media_sessions_total";
 pub(super) const FAILURES: &str = "kvs_connect_stream_errors_total";
+pub(super) const FRAMES_SKIPPED: &str = "kvs_connect_skipped_frames_total";
 pub(super) const PASSED_OVER: &str = "kvs_connect_passed_over_fragments_total";
 pub(super) const INCOMPLETE: &str = "kvs_connect_incomplete_fragments_total";
 pub(super) const TIMESTAMPS_REPLACED: &str = "kvs_connect_record_timestamps_replaced_total";
@@ -112,6 +113,12 @@ pub const METRICS: &[Definition] = &[
         Kind::Counter,
         &["connector", "stream", "reason"],
         "Failures of GetMedia that were retried, by reason",
+    ),
+    metric(
+        FRAMES_SKIPPED,
+        Kind::Counter,
+        STREAM,
+        "Frames left out of the frames topic because they cannot be converted",
     ),
     metric(PASSED_OVER, Kind::Counter, STREAM, "Fragments passed over because they cannot be parsed"),
     metric(INCOMPLETE, Kind::Counter, STREAM, "Fragments published without their end, after three attempts"),

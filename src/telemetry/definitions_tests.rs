@@ -21,6 +21,7 @@ fn record_all() {
         sequence: None,
         data_partitions: Vec::new(),
         continuity: kvs_mkv::Continuity::default(),
+        frames: None,
     };
     let mut fragment = Publication {
         offset: Some(offset),
@@ -36,6 +37,7 @@ fn record_all() {
     telemetry::duplicate_dropped(&key);
     telemetry::session_opened(&key);
     telemetry::failed(&key, "r");
+    telemetry::frames_skipped(&key, 1);
     telemetry::passed_over(&key);
     telemetry::incomplete(&key);
     telemetry::millis_behind_now(&key, 1);

@@ -61,6 +61,7 @@ fn offset(index: usize) -> (Vec<u8>, Option<Vec<u8>>) {
         sequence: Some(1),
         data_partitions: Vec::new(),
         continuity: kvs_mkv::Continuity::default(),
+        frames: None,
     };
     (key.to_bytes(), Some(offset.to_bytes()))
 }

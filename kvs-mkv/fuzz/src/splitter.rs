@@ -58,6 +58,9 @@ fuzz_target!(|data: &[u8]| {
             for frame in &fragment.frames {
                 let _ = fragment.frame_data(frame);
             }
+            for track in &*fragment.tracks {
+                let _ = fragment.media_type(track);
+            }
             let _ = (fragment.duration_ns(), fragment.tags().count(), fragment.number.to_string());
         }
     }

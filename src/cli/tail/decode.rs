@@ -5,12 +5,14 @@ use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::types::Value;
 use serde_json::Value as Json;
 
-use crate::output::{SchemaError, metadata_schema, notification_schema, value_schemas};
+use crate::output::{SchemaError, frame_schema, metadata_schema, notification_schema, value_schemas};
 
 /// A decoded record of one of our topics.
 pub(super) enum Decoded {
     /// A fragment, or its metadata.
     Fragment(Box<Fragment>),
+    /// All fields of a frame but its data, in the schema's form, and the size of the data.
+    Frame(Json, u64),
     /// All fields of a notification, in the schema's form.
     Notification(Json),
 }
@@ -82,7 +84,7 @@ impl Decoder {
             Ok::<_, DecodeError>((header, reader?))
         };
         let mut all = value_schemas()?;
-        all.extend([metadata_schema()?, notification_schema()?]);
+        all.extend([metadata_schema()?, frame_schema()?, notification_schema()?]);
         let schemas = all.iter().map(|(_, schema)| schema.clone()).collect();
         Ok(Self { readers: all.into_iter().map(reader).collect::<Result<_, _>>()?, schemas })
     }
@@ -117,10 +119,10 @@ impl Decoder {
     }
 }
 
-/// Takes the payload out of a record: the rest becomes JSON, in which every byte of it would be a number.
+/// Takes the payload, or the data of a frame, out of a record: the rest becomes JSON, in which every byte of it would be a number.
 fn take_payload(value: &mut Value) -> Option<Vec<u8>> {
     let Value::Record(fields) = value else { return None };
-    let (_, payload) = fields.iter_mut().find(|(name, _)| name == "payload")?;
+    let (_, payload) = fields.iter_mut().find(|(name, _)| name == "payload" || name == "data")?;
     match std::mem::replace(payload, Value::Null) {
         Value::Bytes(bytes) => Some(bytes),
         _ => None,
@@ -128,6 +130,10 @@ fn take_payload(value: &mut Value) -> Option<Vec<u8>> {
 }
 
 fn decoded(fields: Json, payload: Option<Vec<u8>>) -> Result<Decoded, DecodeError> {
+    if fields["frame_index"].is_number() {
+        let size_bytes = payload.map_or(0, |data| data.len() as u64);
+        return Ok(Decoded::Frame(fields, size_bytes));
+    }
     if fields["fragment_number"].is_string() {
         return Ok(Decoded::Fragment(Box::new(fragment(&fields, payload))));
     }

@@ -61,6 +61,40 @@ impl Printer {
         output::print(format_args!("{time}  {kind}  {connector}  {stream}: {}", text("message")))
     }
 
+    /// Prints a frame: as JSON with all fields but the data, or as a line instead of a table.
+    pub(super) fn print_frame(
+        &self,
+        fields: &serde_json::Value,
+        size_bytes: u64,
+        partition: i32,
+        offset: i64,
+    ) -> Result<(), Failure> {
+        if self.json {
+            let mut fields = fields.clone();
+            if let Some(members) = fields.as_object_mut() {
+                members.remove("data");
+            }
+            for (name, value) in [("size_bytes", json!(size_bytes)), ("partition", json!(partition)), ("offset", json!(offset))] {
+                fields[name] = value;
+            }
+            return output::print(fields);
+        }
+        let text = |name: &str| fields[name].as_str().unwrap_or("-").to_owned();
+        let long = |name: &str| fields[name].as_i64();
+        let time = long("utc").map_or("-".to_owned(), |micros| time_text(micros / 1_000));
+        let key = if fields["key"] == true { "  key" } else { "" };
+        let discontinuity = if fields["discontinuity"] == true { "  discontinuity" } else { "" };
+        output::print(format_args!(
+            "{time}  {}  {}#{}  track {}  {} {}  {size_bytes} bytes{key}{discontinuity}",
+            text("stream_name"),
+            long("sequence").unwrap_or_default(),
+            long("frame_index").unwrap_or_default(),
+            long("track").unwrap_or_default(),
+            text("codec"),
+            text("format"),
+        ))
+    }
+
     fn row(&mut self, fragment: &Fragment, timestamp_ms: Option<i64>) -> String {
         self.bytes += fragment.size_bytes;
         let mut text = String::new();

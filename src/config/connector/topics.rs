@@ -34,5 +34,11 @@ pub fn topics<'a>(worker: Option<&'a WorkerConfig>, connector: &'a ConnectorConf
         setting: "metadata.topic",
         is_workers: false,
     });
-    std::iter::once(own).chain(metadata).chain(notifications).collect()
+    let frames = connector.frames.as_ref().map(|frames| ConnectorTopic {
+        output: OutputId::FRAMES,
+        name: &frames.topic,
+        setting: "frames.topic",
+        is_workers: false,
+    });
+    std::iter::once(own).chain(metadata).chain(frames).chain(notifications).collect()
 }

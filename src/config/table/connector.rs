@@ -1,5 +1,6 @@
 //! Settings of a connector, one module per subject.
 
+pub(crate) mod frames;
 pub(crate) mod pulling;
 pub(crate) mod records;
 pub(crate) mod service;

@@ -13,6 +13,7 @@ fn offset(sequence: Option<i64>) -> StoredOffset {
         sequence,
         data_partitions: Vec::new(),
         continuity: kvs_mkv::Continuity::default(),
+        frames: None,
     }
 }
 

@@ -1,0 +1,35 @@
+//! Settings of the topic of frames.
+
+use kvs_frames::{FrameOptions, FrameSample, TrackSelection};
+
+use crate::config::reader::Reader;
+use crate::config::table::connector::frames as table;
+
+/// The frames that a connector publishes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FramesConfig {
+    /// `frames.topic`.
+    pub topic: String,
+    /// `frames.format`, `frames.audio.format` and `frames.tracks`.
+    pub options: FrameOptions,
+    /// `frames.sample`.
+    pub sample: FrameSample,
+}
+
+impl Reader<'_> {
+    /// Reads the settings of the frames; an inner `None`: there is no topic for them.
+    pub(super) fn frames(&mut self) -> Option<Option<FramesConfig>> {
+        let topic = self.read_optional(&table::TOPIC);
+        let video = self.read(&table::FORMAT);
+        let audio = self.read(&table::AUDIO_FORMAT);
+        let tracks = match self.text(&table::TRACKS) {
+            None => Some(TrackSelection::default()),
+            Some(text) => self.checked(&table::TRACKS, text.parse::<TrackSelection>()),
+        };
+        let sample = self.read(&table::SAMPLE);
+        let sample = sample.and_then(|text| self.checked(&table::SAMPLE, text.parse::<FrameSample>()));
+        let options = FrameOptions { video: video?, audio: audio?, tracks: tracks? };
+        let sample = sample?;
+        Some(topic?.map(|topic| FramesConfig { topic, options, sample }))
+    }
+}

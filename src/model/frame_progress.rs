@@ -1,0 +1,30 @@
+//! How far a stream's frames have been published: what is stored with its offset, so that a worker that continues there
+//! chooses and describes frames like one that was never killed.
+
+use serde::{Deserialize, Serialize};
+
+/// What the frames output has to remember of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FrameProgress {
+    /// Fragments published since the last one of which a frame was published; `None`: no frame has been published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fragments_since: Option<u64>,
+    /// What is remembered of tracks. Those of which there is nothing to remember are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tracks: Vec<TrackProgress>,
+}
+
+/// What is remembered of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrackProgress {
+    /// The track's number.
+    pub track: u64,
+    /// The state of the choice of frames (`kvs_frames::SampleState`); `None`: the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<[i64; 2]>,
+    /// Whether the next record of the track has to say that it continues nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub discontinuity: bool,
+}
