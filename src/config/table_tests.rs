@@ -111,7 +111,8 @@ fn secrets_and_settings_shared_by_all_workers_are_marked() {
     let expected = ["name", "connector.class", "tasks.max", "kvs.streams", "kvs.streams.prefix", "kvs.streams.regex"];
     assert_eq!(
         shared,
-        [&expected[..], &["kvs.streams.tags", "topic", "metadata.topic", "offsets.storage.topic"]].concat()
+        [&expected[..], &["kvs.streams.tags", "topic", "metadata.topic", "offsets.storage.topic", "frames.topic"]]
+            .concat()
     );
     assert!(named(|definition| definition.strict_reference).contains(&"kvs.credentials.access.key.id"));
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use apache_avro::serde::bytes_opt;
 use kvs_client::Fragment;
-use kvs_frames::{Frame, FrameOptions, FrameSample, Frames as FragmentFrames, SampleState};
+use kvs_frames::{Frame, FrameError, FrameOptions, FrameSample, Frames as FragmentFrames, SampleState};
 use kvs_mkv::Payload;
 use serde::Serialize;
 
@@ -117,6 +117,14 @@ struct FrameFields<'a> {
     #[serde(with = "bytes_opt")]
     config: Option<&'a [u8]>,
 }
+
+/// A frame that cannot be converted, with what to do.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0}; frames.format=mkv writes frames as they are stored, frames.tracks chooses other tracks, and errors.tolerance=all leaves \
+     out what cannot be converted"
+)]
+struct Unconvertible(#[source] FrameError);
 
 /// What is written in front of a frame's value when the fragment's sequence is known.
 struct FramePrefix {
@@ -274,8 +282,8 @@ impl Output for FrameOutput {
                 }
                 Err(error) => {
                     return Err(EncodeError {
-                        what: "a frame for frames.topic (frames.format, frames.tracks and errors.tolerance=all may help)",
-                        source: Box::new(error),
+                        what: "a frame for frames.topic",
+                        source: Box::new(Unconvertible(error)),
                     });
                 }
             };

@@ -121,10 +121,7 @@ fn facts(frames: &[Vec<(String, Value)>]) -> Vec<(i64, Option<i64>, i64, i64, bo
 fn frames_name_the_record_before_them_and_their_own_time() {
     let mut stream = Stream::new(output("all", "", false));
     let first = stream.publish(fragment(1, &[(1, 0), (2, 0), (1, 40)]), true);
-    assert_eq!(
-        facts(&first),
-        [(0, None, 1, 0, true), (0, Some(0), 2, 1, true), (0, Some(0), 1, 2, false)]
-    );
+    assert_eq!(facts(&first), [(0, None, 1, 0, true), (0, Some(0), 2, 1, true), (0, Some(0), 1, 2, false)]);
     assert_eq!(long(&first[2], "utc"), Some(1_511_852_108_040_000));
     let config = |fields: &[(String, Value)]| fields.iter().find(|(name, _)| name == "config").unwrap().1.clone();
     // With the first record of a track.

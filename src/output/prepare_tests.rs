@@ -20,6 +20,7 @@ fn every_topic_that_a_connector_writes_to_has_a_kind() {
         ("kvs.streams", "door"),
         ("topic", "fragments"),
         ("metadata.topic", "metadata"),
+        ("frames.topic", "frames"),
     ];
     let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     let (connector, _) = crate::config::check::connector(None, "test", &settings).unwrap();

@@ -15,6 +15,7 @@ mod data_topics;
 mod discontinuity;
 #[path = "../../kvs-simulator/tests/common/framemd5.rs"]
 mod framemd5;
+mod frames;
 mod kafka_trouble;
 mod kills;
 mod logging;

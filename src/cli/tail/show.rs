@@ -74,7 +74,9 @@ impl Printer {
             if let Some(members) = fields.as_object_mut() {
                 members.remove("data");
             }
-            for (name, value) in [("size_bytes", json!(size_bytes)), ("partition", json!(partition)), ("offset", json!(offset))] {
+            for (name, value) in
+                [("size_bytes", json!(size_bytes)), ("partition", json!(partition)), ("offset", json!(offset))]
+            {
                 fields[name] = value;
             }
             return output::print(fields);
