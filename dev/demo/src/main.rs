@@ -18,6 +18,11 @@ use serde_json::Value;
 
 const STREAMS: [&str; 2] = ["front-door", "parking"];
 const TOPIC: &str = "kvs.fragments";
+/// Further topics of connectors/demo.json: the same fragments without their media, and their frames one by one.
+const METADATA_TOPIC: &str = "kvs.metadata";
+const FRAMES_TOPIC: &str = "kvs.frames";
+/// How many frames of the frames topic are shown.
+const FRAMES_SHOWN: usize = 5;
 /// How often the clip is played; it has six fragments.
 const PLAYS: usize = 8;
 const CLIP_FRAGMENTS: usize = 6;
@@ -72,7 +77,8 @@ fn main() -> ExitCode {
         &compare::seen(demo.kafka.bootstrap(), TOPIC),
     );
     println!("\n{comparison}");
-    if comparison.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let is_complete = demo.show_other_topics(total);
+    if comparison.is_good() && is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Returns the folder with the programs that `make demo` has built.
@@ -138,6 +144,7 @@ impl Demo {
 
     /// Starts the live table, which writes to this process's standard output.
     fn start_tail(&self) -> Process {
+        wait_for("the topic", || kvs_harness::topic::exists(self.kafka.bootstrap(), TOPIC));
         let mut start = command(programs().join("kvs-connect"));
         start.args(["tail", "--bootstrap-servers", self.kafka.bootstrap(), "--topic", TOPIC, "--from", "beginning"]);
         start.stdin(Stdio::null());
@@ -159,16 +166,37 @@ impl Demo {
         wait_for("fragments", || self.published() >= count as f64);
     }
 
-    /// Returns whether the topic holds at least `total` fragments, as counted with the tail command.
-    fn seen_all(&self, total: usize) -> bool {
+    /// Shows what the further topics have. Returns whether they have a record for each fragment, and for each of its frames.
+    fn show_other_topics(&self, total: usize) -> bool {
+        let metadata = self.lines(METADATA_TOPIC, &["--json"]);
+        let row = |line: &String| serde_json::from_str::<Value>(line).ok();
+        let expected: u64 = metadata.iter().filter_map(|line| row(line)?["frames"].as_u64()).sum();
+        let frames = self.lines(FRAMES_TOPIC, &[]);
+        println!(
+            "\n{METADATA_TOPIC}: {} records of {total}\n{FRAMES_TOPIC}: {} records of {expected}",
+            metadata.len(),
+            frames.len()
+        );
+        frames.iter().take(FRAMES_SHOWN).for_each(|line| println!("  {line}"));
+        metadata.len() == total && frames.len() as u64 == expected
+    }
+
+    /// Returns what the tail command prints of a topic, line by line.
+    fn lines(&self, topic: &str, options: &[&str]) -> Vec<String> {
         let output = Command::new(programs().join("kvs-connect"))
-            .args(["tail", "--bootstrap-servers", self.kafka.bootstrap(), "--topic", TOPIC])
-            .args(["--from", "beginning", "--until-end", "--json"])
+            .args(["tail", "--bootstrap-servers", self.kafka.bootstrap(), "--topic", topic])
+            .args(["--from", "beginning", "--until-end"])
+            .args(options)
             .stderr(Stdio::null())
             .output();
+        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Returns whether the topic holds at least `total` fragments, as counted with the tail command.
+    fn seen_all(&self, total: usize) -> bool {
+        let seen = self.lines(TOPIC, &["--json"]).len();
         std::thread::sleep(Duration::from_millis(300));
-        output.is_ok_and(|output| {
-            output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count() >= total
-        })
+        seen >= total
     }
 }
