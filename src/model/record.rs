@@ -20,7 +20,7 @@ impl OutputId {
     pub const METADATA: Self = Self("metadata");
     /// Single frames of fragments.
     pub const FRAMES: Self = Self("frames");
-    /// Events that need a person's attention.
+    /// Changes of streams.
     pub const NOTIFICATIONS: Self = Self("notifications");
 }
 

@@ -19,6 +19,7 @@ fn fingerprints_are_those_that_other_readers_compute() {
     assert_eq!(hex(VALUE_SCHEMA), "c3011df7d63da57567ef");
     assert_eq!(hex(KEY_SCHEMA), "c301c70345637248018f");
     assert_eq!(hex(METADATA_SCHEMA), "c3011344808615a08cfa");
+    assert_eq!(hex(crate::output::schema::FRAME.text), "c30140a6be675a35cf37");
     assert_eq!(hex(NOTIFICATION_SCHEMA), "c3019f029d41273bd21f");
     // Java's fingerprint of the schema at the time, from issue 10.
     assert_eq!(hex(EARLIER[0].1), "c30138a434c24f242f47");
@@ -57,6 +58,7 @@ fn every_schema_of_a_value_has_a_header_of_its_own() {
         &hex(VALUE_SCHEMA)[4..],
         &hex(KEY_SCHEMA)[4..],
         &hex(METADATA_SCHEMA)[4..],
+        &hex(crate::output::schema::FRAME.text)[4..],
         &hex(NOTIFICATION_SCHEMA)[4..],
     ] {
         assert!(docs.contains(fingerprint), "{fingerprint} is not in docs/RECORDS.md");

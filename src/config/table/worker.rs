@@ -88,8 +88,8 @@ settings! {
             .topic("kvs-connect-notifications")
             .group(Cluster)
             .doc(
-                "Topic for events about streams that need attention: a position that Kinesis Video Streams no \
-                 longer has, fragments that are missing, a stream that was deleted. Created if it does not exist.",
+                "Topic for what happens to streams: that one has started, is silent, has failed or was deleted, that a position was \
+                 lost or fragments are missing. Created if it does not exist.",
             );
         GROUP_INSTANCE_ID: Optional<String> = key("group.instance.id", "Static member ID")
             .optional_text()
