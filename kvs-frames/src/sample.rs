@@ -130,7 +130,9 @@ impl FromStr for FrameSample {
             let interval_ns = i64::try_from(duration.as_nanos()).ok().filter(|&interval_ns| interval_ns > 0);
             Pick::Interval(interval_ns.ok_or_else(|| bad("the interval has to be from 1ns to 292 years"))?)
         } else {
-            return Err(bad("expected is all, key, every:N or interval:DURATION, the last two also after key,"));
+            return Err(bad(
+                "expected is all, key, every:N, interval:2s, or among the key frames key,every:N or key,interval:2s",
+            ));
         };
         Ok(Self { key, pick })
     }

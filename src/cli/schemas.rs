@@ -135,28 +135,34 @@ impl Register {
         for file in &given {
             let (connector, resolved) = check::connector(worker.as_ref(), &file.place, &file.settings)
                 .map_err(|problems| Failure::config(&problems))?;
-            let Some(registry) = &connector.converters.registry else {
+            if connector.converters.registry.is_none() {
                 let reason =
                     "there is no schema registry: set schema.registry.url here, or in the settings of --worker";
                 return Err(Failure::new(EXIT_CONFIG, format!("{}: {reason}", file.place)));
-            };
-            let wanted = subjects(worker.as_ref(), &connector, registry);
-            // Registering is what is asked for, whatever the connector itself may do.
-            let registry = &RegistryConfig { auto_register: true, use_latest: false, ..registry.clone() };
-            let ids: Result<Vec<String>, RegistryError> = runtime.block_on(async {
-                if self.check {
-                    registry::check(registry, &wanted).await?;
-                    return Ok(wanted.iter().map(|_| "compatible".to_owned()).collect());
-                }
-                let ids = known.ids(registry, &wanted).await?;
-                Ok(ids.iter().map(|id| id.get().to_string()).collect())
-            });
-            let ids = ids.map_err(|error| {
-                let code = if error.is_absence() { EXIT_UNAVAILABLE } else { EXIT_CONFIG };
-                Failure::new(code, format!("{}: {}", file.place, resolved.hide(&error.to_string())))
-            })?;
-            let named = wanted.into_iter().zip(ids);
-            rows.extend(named.map(|(wanted, id)| vec![wanted.subject, wanted.file.to_owned(), id]));
+            }
+            for (registry, wanted) in subjects(worker.as_ref(), &connector) {
+                // Registering is what is asked for, whatever the connector itself may do.
+                let registry = &RegistryConfig { auto_register: true, use_latest: false, ..registry };
+                let ids: Result<Vec<String>, RegistryError> = runtime.block_on(async {
+                    if self.check {
+                        registry::check(registry, &wanted).await?;
+                        return Ok(wanted.iter().map(|_| "compatible".to_owned()).collect());
+                    }
+                    let ids = known.ids(registry, &wanted).await?;
+                    Ok(ids.iter().map(|id| id.get().to_string()).collect())
+                });
+                let ids = ids.map_err(|error| {
+                    let code = if error.is_absence() { EXIT_UNAVAILABLE } else { EXIT_CONFIG };
+                    Failure::new(code, format!("{}: {}", file.place, resolved.hide(&error.to_string())))
+                })?;
+                let named = wanted.into_iter().zip(ids);
+                rows.extend(named.map(|(wanted, id)| vec![wanted.subject, wanted.file.to_owned(), id]));
+            }
+        }
+        if worker.is_none() {
+            output::say(format_args!(
+                "kvs-connect: the schema of notifications was left out: it needs the worker's settings (--worker)"
+            ));
         }
         print_table(&["SUBJECT", "SCHEMA", if self.check { "CHECK" } else { "ID" }], &rows)
     }

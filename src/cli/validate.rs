@@ -15,9 +15,10 @@ use crate::worker::{clients, connections};
 
 /// Printed at the end when only the settings were checked.
 const NOT_TRIED: &str = "Connections were not tried: --connect (with --worker FILE, or --bootstrap-servers) also tries Kafka, \
-    the topics, the AWS credentials and the streams.";
+    the topics, the schema registry, the AWS credentials and the streams.";
 /// Printed at the end when connections were tried, too.
-const TRIED: &str = "Connections were tried: Kafka and the service refuse nothing.";
+const TRIED: &str =
+    "Connections were tried: Kafka, the schema registry if there is one, and the service refuse nothing.";
 
 /// Checks connectors.
 #[derive(Args)]
@@ -29,7 +30,7 @@ a running worker tries its own: PUT /connector-plugins/KinesisVideoSourceConnect
 pub(super) struct Validate {
     #[command(flatten)]
     worker: WorkerArgs,
-    /// Also try Kafka, the topics, the AWS credentials and the streams. Creates nothing.
+    /// Also try Kafka, the topics, the schema registry, the AWS credentials and the streams. Creates nothing.
     #[arg(long)]
     connect: bool,
     /// Connectors in Connect's JSON, or in Java properties (*.properties).

@@ -1,7 +1,7 @@
 //! Settings of converters and of the schema registry: a connector's, with the worker's as defaults.
 //!
-//! **Contract.** Credentials, files and proxy belong to a URL: those of the worker are used only with the worker's URL, so
-//! that a connector cannot have them sent elsewhere.
+//! **Contract.** The worker's credentials, files and proxy are used only with the worker's URL, and its credentials only where
+//! a connector changes nothing of the way there: a connector must not have them sent elsewhere, to a URL or a proxy of its own.
 
 use std::path::PathBuf;
 
@@ -42,15 +42,12 @@ impl RegistrySettings {
     /// Returns these settings with those of a worker as defaults.
     pub(super) fn or(self, worker: &Self) -> Self {
         let has_url = !self.urls.is_empty();
+        let has_own_way = has_url || self.proxy.is_some() || self.tls != TlsFiles::default();
         let inherits = |is_given: bool| !has_url && !is_given;
         Self {
             key_converter: self.key_converter.or(worker.key_converter),
             value_converter: self.value_converter.or(worker.value_converter),
-            credentials: if inherits(self.credentials.is_some()) {
-                worker.credentials.clone()
-            } else {
-                self.credentials
-            },
+            credentials: self.credentials.or_else(|| worker.credentials.clone().filter(|_| !has_own_way)),
             tls: if inherits(self.tls != TlsFiles::default()) { worker.tls.clone() } else { self.tls },
             proxy: if inherits(self.proxy.is_some()) { worker.proxy.clone() } else { self.proxy },
             urls: if has_url { self.urls } else { worker.urls.clone() },

@@ -103,7 +103,12 @@ fn what_belongs_to_the_workers_url_is_not_used_with_another() {
     let own = registry(Some(&worker), &[("schema.registry.url", "http://elsewhere")]).unwrap();
     assert_eq!((own.credentials, own.proxy, own.auto_register), (Credentials::None, None, false));
     let token = registry(Some(&worker), &[("schema.registry.bearer.auth.token", "abc")]).unwrap();
-    assert_eq!((token.urls, token.credentials), (inherited.urls, Credentials::Bearer("abc".to_owned().into())));
+    assert_eq!((token.urls, token.credentials), (inherited.urls.clone(), Credentials::Bearer("abc".to_owned().into())));
+    // A proxy reads what is sent to an http:// URL, and whoever is trusted reads the rest.
+    for own_way in [("schema.registry.proxy.url", "http://elsewhere:1"), ("schema.registry.tls.ca.file", "/ca")] {
+        let found = registry(Some(&worker), &[own_way]).unwrap();
+        assert_eq!((found.urls, found.credentials), (inherited.urls.clone(), Credentials::None), "{own_way:?}");
+    }
     // Values can be kept as they were before the worker had a registry.
     assert_eq!(registry(Some(&worker), &[("value.converter", "single-object")]), None);
     assert_eq!(registry(Some(&worker), &[("value.converter", "ByteArrayConverter")]), None);

@@ -15,6 +15,7 @@ use super::table::{Key, Optional};
 use super::{Problem, connect_keys, environment, kafka_names, keys, librdkafka_keys, properties, toml};
 use crate::kafka::settings::GroupProtocol;
 use crate::model::ShardCount;
+use crate::registry::RegistryConfig;
 
 /// A worker's checked settings.
 #[derive(Debug, Clone)]
@@ -74,6 +75,11 @@ pub struct WorkerConfig {
 }
 
 impl WorkerConfig {
+    /// Returns the worker's schema registry, if there is one: for its connectors' defaults, and for its own topics.
+    pub fn registry(&self) -> Option<RegistryConfig> {
+        self.registry.converters().registry
+    }
+
     /// Returns the settings for a kind of client (`prefix`), or for all kinds, whose librdkafka name passes: key and
     /// source.
     pub fn given_for_client(&self, prefix: &str, passes: impl Fn(&str) -> bool) -> Vec<(&str, &str)> {

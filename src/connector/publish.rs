@@ -27,8 +27,8 @@ pub(super) struct Publisher<'a> {
     arn_awaited: bool,
     /// Whether the next fragment is the connector's first of the stream.
     is_new: bool,
-    /// Whether the stream's return is reported by a fragment that is not committed yet.
-    is_resumed: bool,
+    /// The interruption whose end has been reported.
+    ended_interruption: Option<u64>,
     /// Holds a token for each publication that has been sent to the shard and is not committed yet.
     in_flight: TaskTracker,
 }
@@ -67,7 +67,7 @@ impl<'a> Publisher<'a> {
     /// Returns a publisher of a stream to these outputs; `is_new`: nothing of the stream has been published yet. The ARN is null in its records until it is known; see [`learn_arn`].
     pub(super) fn new(plan: &'a StreamPlan, outputs: StreamOutputs, is_new: bool) -> Self {
         let in_flight = TaskTracker::new();
-        Self { plan, outputs, arn_awaited: false, is_new, is_resumed: false, in_flight }
+        Self { plan, outputs, arn_awaited: false, is_new, ended_interruption: None, in_flight }
     }
 
     /// Returns the records of a notification about the stream.
@@ -91,11 +91,13 @@ impl<'a> Publisher<'a> {
         if std::mem::take(&mut self.is_new) {
             notifications.extend(self.notification(&Notification::StreamStarted));
         }
-        let is_interrupted = states.is_interrupted(&self.plan.key);
-        if is_interrupted && !self.is_resumed {
+        if let Some(interruption) = states.interruption(&self.plan.key)
+            && self.ended_interruption != Some(interruption)
+        {
+            // Of several fragments that are not committed yet, the first one says so.
+            self.ended_interruption = Some(interruption);
             notifications.extend(self.notification(&Notification::StreamResumed));
         }
-        self.is_resumed = is_interrupted;
         let ingest_time = states.writes_ingest_time(&self.plan.key);
         match self.outputs.publication(pulled, self.plan.known_arn(), ingest_time) {
             Ok(mut publication) => {

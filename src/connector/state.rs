@@ -109,6 +109,8 @@ pub struct StreamStatus {
     pub(super) failure: Option<String>,
     /// What a notification has reported, until something of the stream is committed.
     pub(super) interruption: Option<Interruption>,
+    /// Counts what has been reported.
+    pub(super) interruptions: u64,
 }
 
 /// What keeps a stream from being published, in the order of importance.
@@ -147,6 +149,7 @@ impl Default for StreamStatus {
             opened: None,
             failure: None,
             interruption: None,
+            interruptions: 0,
         }
     }
 }

@@ -86,13 +86,14 @@ impl StreamStates {
         self.note(key, |status| {
             is_new = status.interruption < Some(what);
             status.interruption = status.interruption.max(Some(what));
+            status.interruptions += u64::from(is_new);
         });
         is_new
     }
 
-    /// Returns whether an interruption of a stream has been reported, and nothing has been committed since.
-    pub(super) fn is_interrupted(&self, key: &OffsetKey) -> bool {
-        self.lock().get(key).is_some_and(|status| status.interruption.is_some())
+    /// Returns the number of a stream's last reported interruption, if nothing has been committed since.
+    pub(super) fn interruption(&self, key: &OffsetKey) -> Option<u64> {
+        self.lock().get(key).filter(|status| status.interruption.is_some()).map(|status| status.interruptions)
     }
 
     /// Notes a received fragment that counts as published. A stream that receives only such fragments makes no progress,

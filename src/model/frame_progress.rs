@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FrameProgress {
+    /// The topic; another one begins anew.
+    #[serde(default)]
+    pub topic: String,
     /// Fragments published since the last one of which a frame was published; `None`: no frame has been published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fragments_since: Option<u64>,

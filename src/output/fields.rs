@@ -58,16 +58,32 @@ struct TagFields<'a> {
     track_uid: Option<i64>,
 }
 
-/// Returns the time of a frame of the fragment, given its presentation time, in microseconds since 1970: the producer timestamp
-/// is that of the earliest frame. `None` if one of the times is missing, or the result is beyond what a long can hold.
-pub(super) fn utc_micros(fragment: &Fragment, frame_ns: Option<i64>) -> Option<i64> {
-    let after_ns = frame_ns?.checked_sub(fragment.start_ns()?)?;
-    fragment.producer_timestamp?.millis().checked_mul(1_000)?.checked_add(after_ns / 1_000)
+/// Tells when the frames of a fragment were taken. Made once for a fragment, because it looks at all of its frames.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FrameClock {
+    /// Presentation time of the earliest frame, in nanoseconds, and when it was taken, in microseconds since 1970.
+    earliest: Option<(i64, i64)>,
+}
+
+impl FrameClock {
+    /// Creates the clock of a fragment: the producer timestamp is the time of its earliest frame.
+    pub(super) fn of(fragment: &Fragment) -> Self {
+        let taken = fragment.producer_timestamp.and_then(|timestamp| timestamp.millis().checked_mul(1_000));
+        Self { earliest: fragment.start_ns().zip(taken) }
+    }
+
+    /// Returns when a frame with this presentation time was taken, in microseconds since 1970. `None` if one of the times is
+    /// missing, or the result is beyond what a long can hold.
+    pub(super) fn utc_micros(self, frame_ns: Option<i64>) -> Option<i64> {
+        let (earliest_ns, taken) = self.earliest?;
+        taken.checked_add(frame_ns?.checked_sub(earliest_ns)? / 1_000)
+    }
 }
 
 impl<'a> FragmentFields<'a> {
     /// Returns the fields of a fragment that was pulled with this content type.
     pub(super) fn of(origin: &Origin<'a>, content_type: &'a str, fragment: &'a Fragment) -> Self {
+        let clock = FrameClock::of(fragment);
         let millis = |timestamp: Option<kvs_client::Timestamp>| timestamp.map(kvs_client::Timestamp::millis);
         Self {
             stream_name: origin.stream_name,
@@ -82,8 +98,8 @@ impl<'a> FragmentFields<'a> {
             discontinuity: origin.discontinuity,
             start_ns: fragment.start_ns(),
             duration_ns: long(fragment.duration_ns()),
-            first_frame_utc: utc_micros(fragment, fragment.start_ns()),
-            last_frame_utc: utc_micros(fragment, fragment.last_ns()),
+            first_frame_utc: clock.utc_micros(fragment.start_ns()),
+            last_frame_utc: clock.utc_micros(fragment.last_ns()),
             tracks: fragment.tracks.iter().map(|track| TrackFields::of(track, fragment)).collect(),
             frames: fragment.frames.iter().map(FrameFields::of).collect(),
             tags: fragment.tags().map(TagFields::of).collect(),

@@ -15,7 +15,7 @@ use kvs_frames::{Frame, FrameError, FrameOptions, FrameSample, Frames as Fragmen
 use kvs_mkv::Payload;
 use serde::Serialize;
 
-use super::fields::utc_micros;
+use super::fields::FrameClock;
 use super::fragments::{Fragments, RECORD_OVERHEAD_BYTES};
 use super::framing::{EncodeError, Framing, SchemaError, SchemaWriter};
 use super::kind::{Origin, Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic};
@@ -257,15 +257,19 @@ impl Output for FrameOutput {
         publication: &mut Publication,
     ) -> Result<(), EncodeError> {
         let Some(offset) = &mut publication.offset else { return Ok(()) };
-        let progress = offset.frames.take().unwrap_or_default();
-        let mut tracks = Tracks::of(&progress, fragment, origin.discontinuity);
+        // Without frames of the stream in this topic, or with a hole of unknown length after them, it begins anew.
+        let kept = offset.frames.take().filter(|kept| *kept.topic == *self.topic.name);
+        let discontinuity = origin.discontinuity || kept.is_none();
+        let progress = kept.unwrap_or_default();
+        let mut tracks = Tracks::of(&progress, fragment, discontinuity);
+        let clock = FrameClock::of(fragment);
         let millis = self.timestamps.time_of(origin, fragment).millis;
         let number = fragment.number.as_str();
         let mut back = progress.fragments_since.map(|since| since + 1);
         let (mut published, mut skipped) = (false, 0_u64);
         for frame in FragmentFrames::new(fragment, &self.options).iter() {
             let Some(track) = tracks.get(frame.track().number) else { continue };
-            let utc = utc_micros(fragment, Some(frame.pts_ns));
+            let utc = clock.utc_micros(Some(frame.pts_ns));
             let time_ns = utc.and_then(|utc| utc.checked_mul(1_000)).unwrap_or(frame.pts_ns);
             if !self.sample.selects(&mut track.sample, frame.random_access, time_ns) {
                 continue;
@@ -297,7 +301,8 @@ impl Output for FrameOutput {
             telemetry::frames_skipped(origin.key, skipped);
         }
         let fragments_since = if published { Some(0) } else { progress.fragments_since.map(|since| since + 1) };
-        offset.frames = Some(FrameProgress { fragments_since, tracks: tracks.progress() });
+        let topic = self.topic.name.to_string();
+        offset.frames = Some(FrameProgress { topic, fragments_since, tracks: tracks.progress() });
         Ok(())
     }
 }

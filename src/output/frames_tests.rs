@@ -176,3 +176,22 @@ fn a_repeated_fragment_changes_no_choice() {
         repeating.sequence -= 1;
     }
 }
+
+/// Nobody knows what a consumer of the topic has read before.
+#[test]
+fn another_topic_and_a_time_without_one_begin_anew() {
+    let mut stream = Stream::new(output("all", "1", false));
+    assert_eq!(facts(&stream.publish(fragment(1, &[(1, 0)]), true)), [(0, None, 1, 0, true)]);
+    stream.task = None;
+    stream.position.as_mut().unwrap().frames.as_mut().unwrap().topic = "before".to_owned();
+    assert_eq!(facts(&stream.publish(fragment(2, &[(1, 40)]), false)), [(1, None, 1, 0, true)]);
+    assert_eq!(facts(&stream.publish(fragment(3, &[(1, 80)]), false)), [(2, Some(1), 1, 0, false)]);
+    // Without the output, what it had to remember is forgotten.
+    let outputs = std::mem::replace(&mut stream.outputs, Outputs::new([]));
+    stream.task = None;
+    assert!(stream.publish(fragment(4, &[(1, 120)]), false).is_empty());
+    assert_eq!(stream.position.as_ref().unwrap().frames, None);
+    stream.outputs = outputs;
+    stream.task = None;
+    assert_eq!(facts(&stream.publish(fragment(5, &[(1, 160)]), false)), [(4, None, 1, 0, true)]);
+}

@@ -53,14 +53,32 @@ fn wanted(registry: &RegistryConfig, schemas: OutputSchemas, topic: &str) -> Vec
     key.into_iter().chain(value).collect()
 }
 
-/// Returns the schemas of all outputs of a connector with their subjects; without a worker, of its own topics only.
+/// Returns the registry that has the schemas of a topic: of a topic that all connectors share, the worker's, so that there is
+/// one framing in it.
+fn registry_of(
+    worker: Option<&WorkerConfig>,
+    connector: &ConnectorConfig,
+    topic: &ConnectorTopic<'_>,
+) -> Option<RegistryConfig> {
+    if topic.is_workers { worker?.registry() } else { connector.converters.registry.clone() }
+}
+
+/// Returns the schemas of all outputs of a connector with their registries and subjects; without a worker, of its own topics
+/// only.
 pub(crate) fn subjects(
     worker: Option<&WorkerConfig>,
     connector: &ConnectorConfig,
-    registry: &RegistryConfig,
-) -> Vec<Wanted> {
-    let all = in_order(topics(worker, connector));
-    all.flat_map(|(kind, topic)| wanted(registry, kind.schemas(connector), topic.name)).collect()
+) -> Vec<(RegistryConfig, Vec<Wanted>)> {
+    let mut subjects: Vec<(RegistryConfig, Vec<Wanted>)> = Vec::new();
+    for (kind, topic) in in_order(topics(worker, connector)) {
+        let Some(registry) = registry_of(worker, connector, &topic) else { continue };
+        let wanted = wanted(&registry, kind.schemas(connector), topic.name);
+        match subjects.iter_mut().find(|(known, _)| *known == registry) {
+            Some((_, all)) => all.extend(wanted),
+            None => subjects.push((registry, wanted)),
+        }
+    }
+    subjects
 }
 
 /// Returns topics with the kinds of their outputs, in the order in which outputs are called. Those whose records may be
@@ -96,11 +114,12 @@ impl Preparer {
                 Err(error) => return Err(error.into()),
             };
             kind.check(connector, &facts)?;
-            let framing = match self.framing(connector, kind, topic.name).await {
+            let framing = match self.framing(connector, kind, &topic).await {
                 Ok(framing) => framing,
                 // A registry that cannot be used keeps the other outputs from being opened, too.
                 Err(error) if kind.on_refused() == OnRefused::Drop && !error.is_absence() => {
-                    tracing::warn!(%error, "{} cannot be used; records for it are dropped", topic.setting);
+                    tracing::warn!(connector = connector.name, %error,
+                        "{} cannot be used; records for it are dropped until the connector starts again", topic.setting);
                     continue;
                 }
                 Err(error) => return Err(error.into()),
@@ -115,11 +134,13 @@ impl Preparer {
         &self,
         connector: &ConnectorConfig,
         kind: &dyn OutputKind,
-        topic: &str,
+        topic: &ConnectorTopic<'_>,
     ) -> Result<Framing, RegistryError> {
-        let Some(registry) = &connector.converters.registry else { return Ok(Framing::SingleObject) };
+        let Some(registry) = registry_of(Some(&self.config), connector, topic) else {
+            return Ok(Framing::SingleObject);
+        };
         let schemas = kind.schemas(connector);
-        let mut ids = self.ids.ids(registry, &wanted(registry, schemas, topic)).await?.into_iter();
+        let mut ids = self.ids.ids(&registry, &wanted(&registry, schemas, topic.name)).await?.into_iter();
         let (key, value) = (schemas.key.and_then(|_| ids.next()), schemas.value.and_then(|_| ids.next()));
         Ok(Framing::Registry { key, value })
     }
@@ -146,8 +167,8 @@ impl Preparer {
         Ok(found)
     }
 
-    /// Returns what preparing a connector would find wrong with its own topics, as setting and reason. The topics are
-    /// looked up, not created.
+    /// Returns what preparing a connector would find wrong with its own topics and with the schema registry, as setting and
+    /// reason. Topics are looked up, not created, and no schema is registered.
     pub async fn problems(&self, connector: &ConnectorConfig) -> Vec<(String, String)> {
         let settings = OutputSettings { worker: &self.config, connector };
         let mut problems = Vec::new();
@@ -170,15 +191,10 @@ impl Preparer {
             if let Err(SettingMismatch { setting, reason }) = kind.check(connector, &facts) {
                 problems.push((setting.to_owned(), reason));
             }
-            if let Some(registry) = &connector.converters.registry
-                && let Err(error) =
-                    registry::check(registry, &wanted(registry, kind.schemas(connector), topic.name)).await
-            {
-                let problem = (SCHEMA_REGISTRY_URL.name().to_owned(), error.to_string());
-                // A registry that cannot be reached is one problem for all topics.
-                if !problems.contains(&problem) {
-                    problems.push(problem);
-                }
+        }
+        for (registry, wanted) in subjects(Some(&self.config), connector) {
+            if let Err(error) = registry::check(&registry, &wanted).await {
+                problems.push((SCHEMA_REGISTRY_URL.name().to_owned(), error.to_string()));
             }
         }
         problems

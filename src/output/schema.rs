@@ -23,7 +23,7 @@ pub(super) const METADATA: BuiltInSchema =
 /// The schema of frames.
 pub(super) const FRAME: BuiltInSchema = BuiltInSchema {
     file: "frame.avsc",
-    full_name: "kvs.connect.Frame",
+    full_name: "kvs.connect.StreamFrame",
     text: include_str!("../../schemas/frame.avsc"),
 };
 /// The schema of notifications.

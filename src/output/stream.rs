@@ -11,7 +11,9 @@ use super::framing::EncodeError;
 use super::kind::{Origin, Output, Outputs};
 use super::notification::Notification;
 use crate::kafka::TopicUnusable;
-use crate::model::{DataPartition, FrameProgress, OffsetKey, Publication, Record, StoredOffset, partition_for};
+use crate::model::{
+    DataPartition, FrameProgress, OffsetKey, OutputId, Publication, Record, StoredOffset, partition_for,
+};
 
 /// The content type that GetMedia sends if it does not name one.
 const DEFAULT_CONTENT_TYPE: &str = "video/x-matroska";
@@ -64,12 +66,13 @@ impl StreamOutputs {
             topic.partitions.available(partition)?;
             Ok((Arc::clone(output), partition))
         };
-        let outputs = outputs.iter().map(with_partition).collect::<Result<_, _>>()?;
+        let outputs: Vec<(Arc<dyn Output>, i32)> = outputs.iter().map(with_partition).collect::<Result<_, _>>()?;
+        let frames = frames_of(&outputs, position);
         Ok(Self {
             outputs,
             key,
             stream_name: stream_name.to_owned(),
-            frames: position.and_then(|position| position.frames.clone()),
+            frames,
             last_number: position.map(|position| position.fragment_number.clone()),
         })
     }
@@ -160,6 +163,12 @@ impl Outputs {
         let records = self.iter().map(|output| output.notify(&origin, notification));
         records.filter_map(Result::transpose).collect()
     }
+}
+
+/// Returns what the frames output has to remember. Without such an output it forgets: fragments are published without frames.
+fn frames_of(outputs: &[(Arc<dyn Output>, i32)], position: Option<&StoredOffset>) -> Option<FrameProgress> {
+    let has_frames = outputs.iter().any(|(output, _)| output.of_record().id == OutputId::FRAMES);
+    position.and_then(|position| position.frames.clone()).filter(|_| has_frames)
 }
 
 fn now_ms() -> i64 {

@@ -34,17 +34,15 @@ pub enum RegistryError {
     },
     /// It refuses the credentials.
     #[error(
-        "the schema registry {url} refuses access (HTTP {status}{}): check schema.registry.basic.auth.user.info or \
-         schema.registry.bearer.auth.token, and what this user may do with the subject",
-        colon(message)
+        "the schema registry {url} refuses access (HTTP {status}): check schema.registry.basic.auth.user.info or \
+         schema.registry.bearer.auth.token, and what this user may do with the subjects; \
+         where it may not register schemas, register them with `kvs-connect schemas register`"
     )]
     AccessRefused {
         /// The registry.
         url: String,
         /// The HTTP status.
         status: u16,
-        /// Its words, if there are any.
-        message: String,
     },
     /// What answers is no schema registry.
     #[error(
@@ -60,7 +58,9 @@ pub enum RegistryError {
         found: String,
     },
     /// It failed, which may pass.
-    #[error("the schema registry {url} fails (HTTP {status}, code {code}): {message}")]
+    #[error(
+        "the schema registry {url} fails (HTTP {status}, code {code}): {message}; it is asked again, see its own log for the cause"
+    )]
     Failed {
         /// The registry.
         url: String,
@@ -87,8 +87,8 @@ pub enum RegistryError {
     },
     /// The schema is incompatible with the subject's versions.
     #[error(
-        "schema {schema} is incompatible with subject {subject} of the schema registry {url}{}; nothing has been registered or \
-         written. Use another topic or subject, or change the subject's compatibility level. The registry says: {reasons}",
+        "schema {schema} is incompatible with subject {subject} of the schema registry {url}{}; it has not been registered, and \
+         nothing is written with it. Use another topic or subject, or change the subject's compatibility level. The registry says: {reasons}",
         first(difference.as_deref())
     )]
     Incompatible {
@@ -189,10 +189,6 @@ pub enum RegistryError {
 
 fn first(difference: Option<&Difference>) -> String {
     difference.map_or(String::new(), |difference| format!(": {difference}"))
-}
-
-fn colon(message: &str) -> String {
-    if message.is_empty() { String::new() } else { format!(", {message}") }
 }
 
 impl RegistryError {

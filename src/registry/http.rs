@@ -106,15 +106,16 @@ impl<'a> Http<'a> {
         let (status, location, bytes) =
             answered.map_err(|_| RegistryError::TimedOut { url: base.to_string(), timeout: TIMEOUT })??;
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            let message = serde_json::from_slice::<Value>(&bytes).ok();
-            let message = message.and_then(|body| Some(shown_up_to(body["message"].as_str()?, MESSAGE_MAX_CHARS)));
-            let message = message.unwrap_or_default();
-            return Err(RegistryError::AccessRefused { url: base.to_string(), status: status.as_u16(), message });
+            // Its words may repeat the credentials.
+            return Err(RegistryError::AccessRefused { url: base.to_string(), status: status.as_u16() });
         }
         let not_registry =
             |found: String| RegistryError::NotRegistry { url: url.to_string(), status: status.as_u16(), found };
         if status.is_redirection() {
-            return Err(not_registry(format!("a redirect to {}", shown(location.as_deref().unwrap_or("nowhere")))));
+            return Err(not_registry(format!(
+                "a redirect to {}",
+                location.as_deref().map_or_else(|| "nowhere".to_owned(), target)
+            )));
         }
         let body: Value = match serde_json::from_slice(&bytes) {
             Ok(body) => body,
@@ -130,8 +131,8 @@ impl<'a> Http<'a> {
             let (url, code, message) = (answer.url.clone(), answer.code(), answer.message());
             return Err(RegistryError::Failed { url, status: status.as_u16(), code, message });
         }
-        // Any other server says 404, too, but without such a code.
-        if status.is_client_error() && answer.code() == 0 {
+        // Any other server says 404, too, but with no such code, or with just the status.
+        if status.is_client_error() && answer.code() < 1_000 && status != StatusCode::CONFLICT {
             return Err(not_registry(answer.message()));
         }
         Ok(answer)
@@ -165,6 +166,11 @@ async fn receive(
         bytes.extend_from_slice(&chunk);
     }
     Ok((response.status(), location, bytes))
+}
+
+/// Returns the target of a redirect without what may be secret in it.
+fn target(location: &str) -> String {
+    shown(location.split(['?', '#']).next().unwrap_or_default().rsplit('@').next().unwrap_or_default())
 }
 
 /// Says what a response is that is not JSON.

@@ -97,9 +97,18 @@ pub async fn check(config: &RegistryConfig, wanted: &[Wanted]) -> Result<(), Reg
 /// Returns the ids; without `register`, those of schemas that would be registered are left out.
 async fn ask(config: &RegistryConfig, wanted: &[Wanted], register: bool) -> Result<Vec<SchemaId>, RegistryError> {
     let api = Api::new(config).await?;
-    let mut ids = Vec::with_capacity(wanted.len());
+    let mut found = Vec::with_capacity(wanted.len());
     for wanted in wanted {
-        let Some(id) = id(&api, config, wanted, register).await? else { continue };
+        found.push((wanted, id(&api, config, wanted, false).await?));
+    }
+    // Nothing is registered before all of them have been found compatible.
+    let mut ids = Vec::with_capacity(found.len());
+    for (wanted, known) in found {
+        let id = match known {
+            None if register => id(&api, config, wanted, true).await?,
+            known => known,
+        };
+        let Some(id) = id else { continue };
         ids.push(SchemaId::new(id).ok_or_else(|| RegistryError::IdOutOfRange { url: Api::url(config), id })?);
     }
     Ok(ids)

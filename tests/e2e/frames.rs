@@ -286,7 +286,7 @@ fn tracks_and_key_frames_are_chosen_and_bad_choices_are_refused_by_name() {
     let mut settings = crate::rest::config(&stage, &["a"]);
     settings["frames.topic"] = format!("{}-frames", stage.name).into();
     for (key, value, reason) in [
-        ("frames.sample", "sometimes", "expected is all, key, every:N"),
+        ("frames.sample", "sometimes", "expected is all, key, every:N, interval:2s"),
         ("frames.sample", "interval:5", "a duration with its unit"),
         ("frames.format", "mp4", "one of annexb, mkv was expected"),
         ("frames.topic", "a b", "is not a topic name"),

@@ -116,3 +116,21 @@ fn a_stream_that_fails_and_is_published_again_is_reported_once_each() {
     assert_eq!(count(&stage, kafka, "a", "STREAM_RESUMED"), 1);
     assert_eq!(worker.terminate().0, 0);
 }
+
+/// A camera that sends when something moves.
+#[test]
+fn each_of_many_silences_has_its_end() {
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("notified-often", 2));
+    stage.add_live("slow", &stage.recording(50, 2, 300), 0.4);
+    let connector = stage.connector(&["slow"]).set("kvs.silent.after.ms", "1000");
+    let mut worker = stage.start(&stage.worker(kafka), &connector);
+    worker.wait_healthy();
+    wait_for("four silences", || count(&stage, kafka, "slow", "STREAM_SILENT") >= 4);
+    assert!(stage.simulator.end_playback("slow"));
+    let ends =
+        kinds(&stage, kafka, "slow").into_iter().filter(|kind| kind.ends_with("SILENT") || kind.ends_with("RESUMED"));
+    for (index, kind) in ends.enumerate() {
+        assert_eq!(kind, if index % 2 == 0 { "STREAM_SILENT" } else { "STREAM_RESUMED" }, "{index}");
+    }
+    assert_eq!(worker.terminate().0, 0);
+}

@@ -28,6 +28,16 @@ impl Reader<'_> {
         };
         let sample = self.read(&table::SAMPLE);
         let sample = sample.and_then(|text| self.checked(&table::SAMPLE, text.parse::<FrameSample>()));
+        if topic == Some(None) {
+            let given =
+                [self.is_given(&table::FORMAT), self.is_given(&table::AUDIO_FORMAT), self.is_given(&table::SAMPLE)];
+            let names = [table::FORMAT.name(), table::AUDIO_FORMAT.name(), table::SAMPLE.name()];
+            let named = names.into_iter().zip(given).filter(|(_, given)| *given).map(|(name, _)| name);
+            let tracks = self.is_given(&table::TRACKS).then_some(table::TRACKS.name());
+            for name in named.chain(tracks).collect::<Vec<_>>() {
+                self.problem_at(name, "has no effect without frames.topic, which is not set");
+            }
+        }
         let options = FrameOptions { video: video?, audio: audio?, tracks: tracks? };
         let sample = sample?;
         Some(topic?.map(|topic| FramesConfig { topic, options, sample }))
