@@ -141,9 +141,12 @@ fn publish(
         .set("kvs.discovery.interval.ms", "1000")
         .set("topic", &topics.fragments)
         .set("metadata.topic", &topics.metadata)
-        .set("key.converter", "avro")
-        .set("schema.registry.url", &registry.url());
-    let settings = stage.worker(kafka).set("notifications.topic", &format!("\"{}\"", topics.notifications));
+        .set("key.converter", "avro");
+    let settings = stage
+        .worker(kafka)
+        .set("notifications.topic", &format!("\"{}\"", topics.notifications))
+        // Of the worker, whose topic that is, and so of its connectors.
+        .set("schema.registry.url", &format!("\"{}\"", registry.url()));
     let mut worker = stage.start(&settings, &connector);
     worker.wait_healthy();
     stage.wait_all_published(kafka, streams);
