@@ -13,7 +13,8 @@ use kvs_mkv::TagValue;
 use serde::Serialize;
 
 use self::track::TrackFields;
-use self::values::{bytes, long};
+use self::values::bytes;
+pub(super) use self::values::long;
 use super::kind::Origin;
 
 #[derive(Serialize)]

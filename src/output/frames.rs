@@ -15,7 +15,7 @@ use kvs_frames::{Frame, FrameError, FrameOptions, FrameSample, Frames as Fragmen
 use kvs_mkv::Payload;
 use serde::Serialize;
 
-use super::fields::FrameClock;
+use super::fields::{FrameClock, long};
 use super::fragments::{Fragments, RECORD_OVERHEAD_BYTES};
 use super::framing::{EncodeError, Framing, SchemaError, SchemaWriter};
 use super::kind::{Origin, Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic};
@@ -155,10 +155,6 @@ impl SequencePrefix for FramePrefix {
     }
 }
 
-fn long(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
 /// The tracks of a fragment while its frames are published.
 struct Tracks {
     tracks: Vec<Track>,
@@ -233,7 +229,7 @@ impl FrameOutput {
         let mut value = Vec::with_capacity(HEADROOM_BYTES + 512 + data.len());
         value.resize(HEADROOM_BYTES, 0);
         self.value.append("the frame", &mut value, fields)?;
-        write_long(&mut value, i64::try_from(data.len()).unwrap_or(i64::MAX));
+        write_long(&mut value, long(data.len() as u64));
         value.extend_from_slice(data);
         Ok(Payload::with_headroom(value, HEADROOM_BYTES))
     }

@@ -34,6 +34,12 @@ pub(super) enum Compatibility {
     },
 }
 
+/// The registry refuses to register a schema, because it is incompatible.
+pub(super) struct Conflict {
+    /// The registry's words.
+    pub(super) reasons: String,
+}
+
 /// A registry that can be called.
 pub(super) struct Api<'a>(Http<'a>);
 
@@ -74,18 +80,13 @@ impl<'a> Api<'a> {
     }
 
     /// Registers a schema and returns its id; that of the same schema if it is there.
-    pub(super) async fn register(
-        &self,
-        subject: &str,
-        schema: &str,
-    ) -> Result<Result<i64, Compatibility>, RegistryError> {
+    pub(super) async fn register(&self, subject: &str, schema: &str) -> Result<Result<i64, Conflict>, RegistryError> {
         let path = ["subjects", subject, "versions"];
         let answer = self.0.call(&Method::POST, &path, None, Some(&json!({"schema": schema}))).await?;
         if answer.status == StatusCode::CONFLICT {
-            return Ok(Err(Compatibility::Incompatible { reasons: answer.message() }));
+            return Ok(Err(Conflict { reasons: answer.message() }));
         }
-        let Some(answer) = found(answer, subject, &[])? else { return Ok(Err(Compatibility::Compatible)) };
-        Ok(Ok(member(&answer, "id")?))
+        Ok(Ok(member(&successful(answer, subject)?, "id")?))
     }
 
     /// Returns the registry's first URL, for errors.
@@ -96,11 +97,16 @@ impl<'a> Api<'a> {
 
 /// Returns a successful answer, or `None` for an error with one of these codes.
 fn found(answer: Answer, subject: &str, absent: &[i64]) -> Result<Option<Answer>, RegistryError> {
-    if answer.status.is_success() {
-        return Ok(Some(answer));
-    }
-    if absent.contains(&answer.code()) {
+    if !answer.status.is_success() && absent.contains(&answer.code()) {
         return Ok(None);
+    }
+    successful(answer, subject).map(Some)
+}
+
+/// Returns a successful answer; any other is a refusal about the subject.
+fn successful(answer: Answer, subject: &str) -> Result<Answer, RegistryError> {
+    if answer.status.is_success() {
+        return Ok(answer);
     }
     let (code, message) = (answer.code(), answer.message());
     let status = answer.status.as_u16();

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use apache_avro::Schema;
 use serde_json::Value;
 
-use super::api::{Api, Compatibility, Version};
+use super::api::{Api, Compatibility, Conflict, Version};
 use super::config::RegistryConfig;
 use super::difference::difference;
 use super::error::RegistryError;
@@ -99,66 +99,76 @@ async fn ask(config: &RegistryConfig, wanted: &[Wanted], register: bool) -> Resu
     let api = Api::new(config).await?;
     let mut found = Vec::with_capacity(wanted.len());
     for wanted in wanted {
-        found.push((wanted, id(&api, config, wanted, false).await?));
+        found.push((wanted, find(&api, config, wanted).await?));
     }
     // Nothing is registered before all of them have been found compatible.
     let mut ids = Vec::with_capacity(found.len());
-    for (wanted, known) in found {
-        let id = match known {
-            None if register => id(&api, config, wanted, true).await?,
-            known => known,
+    for (wanted, found) in found {
+        let id = match found {
+            Found::Id(id) => id,
+            Found::Compatible { latest } if register => enter(&api, config, wanted, latest.as_ref()).await?,
+            Found::Compatible { .. } => continue,
         };
-        let Some(id) = id else { continue };
         ids.push(SchemaId::new(id).ok_or_else(|| RegistryError::IdOutOfRange { url: Api::url(config), id })?);
     }
     Ok(ids)
 }
 
-async fn id(
-    api: &Api<'_>,
-    config: &RegistryConfig,
-    wanted: &Wanted,
-    register: bool,
-) -> Result<Option<i64>, RegistryError> {
+/// What a registry has of a schema.
+enum Found {
+    /// Its id.
+    Id(i64),
+    /// Nothing, but it is compatible with the latest version, if there is one, and may be registered.
+    Compatible { latest: Option<Version> },
+}
+
+/// Looks a schema up, and if it is not there, checks that it may be registered.
+async fn find(api: &Api<'_>, config: &RegistryConfig, wanted: &Wanted) -> Result<Found, RegistryError> {
     let Wanted { subject, file: schema, text } = wanted;
     let url = || Api::url(config);
     if config.use_latest {
         let latest = api.latest(subject).await?;
         let latest = latest.ok_or_else(|| RegistryError::NoVersion { url: url(), schema, subject: subject.clone() })?;
-        return same_bytes(wanted, &latest).map(|()| Some(latest.id));
+        return same_bytes(wanted, &latest).map(|()| Found::Id(latest.id));
     }
     if let Some(id) = api.look_up(subject, text).await? {
-        return Ok(Some(id));
+        return Ok(Found::Id(id));
     }
     // Somebody may have registered it with other whitespace, which some registries take for another schema.
     let latest = api.latest(subject).await?;
     if let Some(latest) = latest.as_ref().filter(|latest| is_same_json(text, &latest.schema)) {
-        return Ok(Some(latest.id));
+        return Ok(Found::Id(latest.id));
     }
     if !config.auto_register {
         return Err(RegistryError::NotRegistered { url: url(), schema, subject: subject.clone() });
     }
-    let incompatible = |reasons| {
-        let difference = latest.as_ref().and_then(|latest| match same_bytes(wanted, latest) {
-            Err(RegistryError::Different { difference, .. }) => Some(difference),
-            _ => None,
-        });
-        RegistryError::Incompatible { url: url(), schema, subject: subject.clone(), difference, reasons }
-    };
-    if let Compatibility::Incompatible { reasons } = api.compatibility(subject, text).await? {
-        return Err(incompatible(reasons));
+    match api.compatibility(subject, text).await? {
+        Compatibility::Compatible => Ok(Found::Compatible { latest }),
+        Compatibility::Incompatible { reasons } => Err(incompatible(config, wanted, latest.as_ref(), reasons)),
     }
-    if !register {
-        return Ok(None);
-    }
-    match api.register(subject, text).await? {
-        Ok(id) => {
-            tracing::info!(subject, schema, id, "schema registered");
-            Ok(Some(id))
-        }
-        Err(Compatibility::Incompatible { reasons }) => Err(incompatible(reasons)),
-        Err(Compatibility::Compatible) => Err(incompatible("the registry gives no reason".to_owned())),
-    }
+}
+
+/// Registers a schema and returns its id.
+async fn enter(
+    api: &Api<'_>,
+    config: &RegistryConfig,
+    wanted: &Wanted,
+    latest: Option<&Version>,
+) -> Result<i64, RegistryError> {
+    let Wanted { subject, file: schema, text } = wanted;
+    let registered = api.register(subject, text).await?;
+    let id = registered.map_err(|Conflict { reasons }| incompatible(config, wanted, latest, reasons))?;
+    tracing::info!(subject, schema, id, "schema registered");
+    Ok(id)
+}
+
+fn incompatible(config: &RegistryConfig, wanted: &Wanted, latest: Option<&Version>, reasons: String) -> RegistryError {
+    let difference = latest.and_then(|latest| match same_bytes(wanted, latest) {
+        Err(RegistryError::Different { difference, .. }) => Some(difference),
+        _ => None,
+    });
+    let (url, schema, subject) = (Api::url(config), wanted.file, wanted.subject.clone());
+    RegistryError::Incompatible { url, schema, subject, difference, reasons }
 }
 
 fn is_same_json(ours: &str, theirs: &str) -> bool {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 
 /// Returns an unsigned number as a long; numbers out of range are capped.
-pub(super) fn long(value: u64) -> i64 {
+pub(in crate::output) fn long(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
