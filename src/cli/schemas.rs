@@ -48,7 +48,7 @@ struct Export {
 Registers what the connectors would register when they start, and prints each subject with the schema's id: for registries \
 that only some may write to, with auto.register.schemas=false in the connectors' settings. Exits with 78 if a schema is \
 incompatible, and with 69 if the registry cannot be used.
-  kvs-connect schemas register --worker worker.toml connectors/demo.json")]
+  kvs-connect schemas register --worker worker.toml --set schema.registry.url=http://127.0.0.1:8081 cameras.json")]
 struct Register {
     #[command(flatten)]
     worker: WorkerArgs,

@@ -31,7 +31,7 @@ notifications.topic) are printed one per line.
 pub(super) struct Tail {
     #[command(flatten)]
     worker: WorkerArgs,
-    /// The topic of the fragments, of their metadata, or of notifications.
+    /// The topic of the fragments, of their metadata, of their frames, or of notifications.
     #[arg(long)]
     topic: String,
     /// Where to start.
