@@ -8,33 +8,45 @@
 //! A kind of output is a file of its own and a line in `KINDS` (`kinds.rs`); [`crate::config::connector::topics`]
 //! returns the topics of a connector. [`Preparer`] creates the outputs, and creates or checks their topics.
 
+mod dead_letter;
+mod dead_letters;
 mod envelope;
+mod error;
 mod fields;
+mod form;
 mod fragments;
 mod frames;
 mod framing;
+mod headers;
 mod kind;
 mod kinds;
 mod known_schemas;
 mod metadata;
 mod notification;
 mod notifications;
+mod partitions;
 mod prepare;
+mod route;
 mod schema;
 mod sequenced;
 mod stream;
 mod timestamp;
+mod tracks;
 
+pub use dead_letter::DeadLetter;
+pub use error::{FragmentError, OpenError, ProjectError, RouteError};
+pub use form::RecordForm;
 pub use fragments::FragmentOutput;
 pub(crate) use fragments::RECORD_OVERHEAD_BYTES;
 pub use framing::{EncodeError, Framing, SchemaError};
-pub use kind::{Origin, Output, OutputTopic, Outputs, SettingMismatch};
+pub use kind::{Origin, Output, OutputTopic, Projected, RefusedSizes, SettingMismatch, SkippedFrames};
 pub use known_schemas::{fingerprint, frame_schema, metadata_schema, notification_schema, value_schemas};
 pub use metadata::MetadataOutput;
 pub use notification::Notification;
 pub use notifications::NotificationOutput;
 pub(crate) use prepare::subjects;
 pub use prepare::{PrepareError, Preparer};
+pub use route::Outputs;
 pub use schema::{BUILT_IN, BuiltInSchema, KEY_SCHEMA, METADATA_SCHEMA, NOTIFICATION_SCHEMA, VALUE_SCHEMA};
-pub use stream::StreamOutputs;
+pub use stream::{PublishedWith, StreamOutputs, Unpublished};
 pub use timestamp::TimestampPolicy;

@@ -147,8 +147,9 @@ pub(crate) fn frames_skipped(key: &OffsetKey, count: u64) {
     counter!(FRAMES_SKIPPED, &labels(key)).increment(count);
 }
 
-pub(crate) fn passed_over(key: &OffsetKey) {
-    counter!(PASSED_OVER, &labels(key)).increment(1);
+pub(crate) fn passed_over(key: &OffsetKey, stage: &'static str) {
+    let [connector, stream] = labels(key);
+    counter!(PASSED_OVER, &[connector, stream, ("stage", stage.to_owned())]).increment(1);
 }
 
 pub(crate) fn incomplete(key: &OffsetKey) {

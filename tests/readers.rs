@@ -8,12 +8,12 @@ use std::sync::Arc;
 use apache_avro::Schema;
 use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::writer::datum::GenericDatumWriter;
-use kvs_connect::kafka::DataTopic;
+use kvs_connect::kafka::{DataTopic, TopicFacts};
 use kvs_connect::model::{
     KeyFormat, OffsetKey, Publication, Record, RecordTimestamp, VALUE_HEADROOM_BYTES, ValueFormat,
 };
 use kvs_connect::output::{
-    FragmentOutput, Framing, MetadataOutput, Notification, NotificationOutput, Origin, Output, OutputTopic,
+    FragmentOutput, Framing, MetadataOutput, Notification, NotificationOutput, Origin, Output, OutputTopic, RecordForm,
     TimestampPolicy, value_schemas,
 };
 use kvs_harness::topic::hex;
@@ -95,14 +95,29 @@ fn fragment() -> Fragment {
 /// Returns a fragment's record as published, completed like by the shard's owner.
 fn published(sequence: i64) -> Record {
     complete(sequence, |timestamps| {
-        Box::new(FragmentOutput::new(topic("t"), (KeyFormat::Avro, Framing::SingleObject), timestamps).unwrap())
+        Box::new(
+            FragmentOutput::new(
+                topic("t"),
+                (RecordForm::with_keys(KeyFormat::Avro), Framing::SingleObject),
+                timestamps,
+            )
+            .unwrap(),
+        )
     })
 }
 
 /// Its metadata.
 fn metadata(format: ValueFormat, sequence: i64) -> Record {
     complete(sequence, |timestamps| {
-        Box::new(MetadataOutput::new(topic("m"), (KeyFormat::Avro, Framing::SingleObject), format, timestamps).unwrap())
+        Box::new(
+            MetadataOutput::new(
+                topic("m"),
+                (RecordForm::with_keys(KeyFormat::Avro), Framing::SingleObject),
+                format,
+                timestamps,
+            )
+            .unwrap(),
+        )
     })
 }
 
@@ -115,8 +130,7 @@ fn complete(sequence: i64, output: impl Fn(TimestampPolicy) -> Box<dyn Output>) 
         after_max_ms: i64::MAX,
     };
     let output = output(timestamps);
-    let origin =
-        Origin { key: &key, stream_name: "door", stream_arn: None, now_ms: 9, ingest_time: false, discontinuity: true };
+    let origin = Origin { discontinuity: true, ..Origin::new(&key, "door", 9) };
     let mut publication = Publication::of_notifications(Arc::clone(&key), Vec::new());
     output.project(&origin, 0, &mut fragment(), "video/webm", &mut publication).unwrap();
     publication.set_sequence(Some(sequence));
@@ -124,14 +138,14 @@ fn complete(sequence: i64, output: impl Fn(TimestampPolicy) -> Box<dyn Output>) 
 }
 
 fn topic(name: &str) -> OutputTopic {
-    OutputTopic { name: name.into(), partitions: Arc::new(DataTopic::new(name, 1)) }
+    OutputTopic::new(name, Arc::new(DataTopic::new(name, 1)), &TopicFacts::default())
 }
 
 fn notification() -> Record {
     let output = NotificationOutput::new(topic("n"), Framing::SingleObject, ValueFormat::Avro).unwrap();
     let key = Arc::new(OffsetKey { connector: "c".to_owned(), stream: "door".to_owned() });
     let (stream_name, now_ms) = ("door", 1_700_000_000_123);
-    let origin = Origin { key: &key, stream_name, stream_arn: None, now_ms, ingest_time: false, discontinuity: false };
+    let origin = Origin::new(&key, stream_name, now_ms);
     let numbers = [NUMBER.parse().unwrap()];
     let missing = Notification::FragmentsMissing { numbers: &numbers, bounds: false };
     output.notify(&origin, &missing).unwrap().unwrap()

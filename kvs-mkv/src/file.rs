@@ -203,7 +203,7 @@ fn find_parts(file: &[u8]) -> Result<Vec<Parts>, Error> {
 }
 
 /// Returns the end of a Cluster of unknown size: the first element that is not a child of a Cluster.
-fn end_of_cluster(file: &[u8], content_at: usize) -> Result<usize, Error> {
+pub(crate) fn end_of_cluster(file: &[u8], content_at: usize) -> Result<usize, Error> {
     let mut at = content_at;
     while at < file.len() {
         let child = header_at(file, at)?;
@@ -215,13 +215,13 @@ fn end_of_cluster(file: &[u8], content_at: usize) -> Result<usize, Error> {
     Ok(at)
 }
 
-fn header_at(file: &[u8], at: usize) -> Result<Header, Error> {
+pub(crate) fn header_at(file: &[u8], at: usize) -> Result<Header, Error> {
     let cut = || Error::new(ErrorKind::Truncated, id::SEGMENT, at as u64);
     ebml::read_header(&file[at..], at as u64)?.ok_or_else(cut)
 }
 
 /// Returns the end of an element that has to have a known size.
-fn end_of(file: &[u8], at: usize, header: Header) -> Result<usize, Error> {
+pub(crate) fn end_of(file: &[u8], at: usize, header: Header) -> Result<usize, Error> {
     let error = |kind| Error::new(kind, header.id, at as u64);
     let size = header.size_bytes.ok_or_else(|| error(ErrorKind::UnknownSize))?;
     let end = usize::try_from(size).ok().and_then(|size| size.checked_add(at + header.length_bytes));

@@ -89,7 +89,10 @@ impl Validate {
         for (connector, _) in &connectors {
             output::print(format_args!(
                 "{}: connector {:?} is valid: {} to topic {}",
-                connector.place, connector.name, connector.streams, connector.topic
+                connector.place,
+                connector.name,
+                connector.streams,
+                connector.topic.text()
             ))?;
         }
         output::print(if self.connect { TRIED } else { NOT_TRIED })

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use super::records::{self, AlteredShards, KeyValue, OffsetsHome, RestartRequest, Settings, TargetState};
 use super::view::ConfigView;
+use crate::model::Template;
 use crate::model::contract::ContractError;
 
 /// Reasons why a change is refused. The texts are Kafka Connect's.
@@ -107,7 +108,7 @@ pub struct Checked {
     /// The connector's streams if they are listed; `None` if they are discovered.
     pub streams: Option<Vec<String>>,
     /// The topics that the connector writes records to.
-    pub topics: Vec<String>,
+    pub topics: Vec<Template>,
     /// The offsets topic that they name; `None`: the worker's.
     pub offsets_topic: Option<String>,
     /// A move of the connector's offsets to that topic that is complete but for the change.
@@ -197,8 +198,8 @@ pub fn delete(view: &ConfigView, name: &str) -> Result<Change<()>, Refusal> {
 
 /// Rule 13 between connectors: what one writes to the offsets topic of another would be taken for offsets, or delete them.
 fn one_topic_one_role(view: &ConfigView, name: &str, checked: &Checked) -> Result<(), Refusal> {
-    if let Some((owner, topic)) = view.homes().find(|(_, topic)| checked.topics.iter().any(|written| written == *topic))
-    {
+    let writes_to = |topic: &str| checked.topics.iter().any(|written| written.can_become(topic));
+    if let Some((owner, topic)) = view.homes().find(|(_, topic)| writes_to(topic)) {
         return Err(Refusal::Invalid(format!(
             "{topic:?} is the offsets topic of connector {owner:?} (offsets.storage.topic): no connector must write records there"
         )));
@@ -206,8 +207,14 @@ fn one_topic_one_role(view: &ConfigView, name: &str, checked: &Checked) -> Resul
     let Some(own) = &checked.offsets_topic else { return Ok(()) };
     let writes = |other: &&String| {
         let settings = view.settings(other).and_then(|settings| settings.as_ref().ok());
-        let mut topics = settings.into_iter().flatten().filter(|(key, _)| *key == "topic" || key.ends_with(".topic"));
-        *other != name && topics.any(|(key, topic)| key != "offsets.storage.topic" && topic == own)
+        let is_topic = |key: &str| {
+            key != "offsets.storage.topic"
+                && (key == "topic" || key.ends_with(".topic") || key.ends_with(".topic.name"))
+        };
+        let mut topics = settings.into_iter().flatten().filter(|(key, _)| is_topic(key));
+        let can_be_own =
+            |topic: &str| Template::parse(topic).is_ok_and(|topic| topic.of_connector(other).can_become(own));
+        *other != name && topics.any(|(_, topic)| can_be_own(topic))
     };
     match view.names().find(writes) {
         None => Ok(()),

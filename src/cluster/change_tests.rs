@@ -233,7 +233,7 @@ fn rule_13_no_connector_writes_to_another_ones_offsets_topic() {
     made(&mut view, change);
     let writes = |topic: &'static str| {
         move |settings: Settings, _: Option<&Settings>| {
-            Ok(Checked { settings, topics: vec![topic.to_owned()], ..Checked::default() })
+            Ok(Checked { settings, topics: vec![crate::model::Template::parse(topic).unwrap()], ..Checked::default() })
         }
     };
     let data = Settings::from([("topic".to_owned(), "data".to_owned())]);

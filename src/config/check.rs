@@ -73,21 +73,24 @@ fn one_topic_one_role(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec
     let all = topics(Some(worker), connector);
     let mut problems = Vec::new();
     for (index, own) in all.iter().enumerate().filter(|(_, own)| !own.is_workers) {
-        let of_worker = all.iter().filter(|other| other.is_workers).map(|other| (other.setting, other.name));
-        for (key, topic) in storage.into_iter().chain(of_worker).filter(|(_, topic)| *topic == own.name) {
+        let of_worker = all.iter().filter(|other| other.is_workers).map(|other| (other.setting, other.name.text()));
+        for (key, topic) in storage.into_iter().chain(of_worker).filter(|(_, topic)| *topic == own.name.text()) {
             let reason = format!("{topic:?} is the worker's {key}: a connector must not write there");
             problems.push(Problem::new(&connector.place, own.setting, reason));
         }
         let twice = all[..index].iter().find(|other| !other.is_workers && other.name == own.name);
         if let Some(other) = twice {
-            let reason =
-                format!("{:?} is the connector's {}, too: each needs a topic of its own", own.name, other.setting);
+            let reason = format!(
+                "{:?} is the connector's {}, too: each needs a topic of its own",
+                own.name.text(),
+                other.setting
+            );
             problems.push(Problem::new(&connector.place, own.setting, reason));
         }
     }
     // Records in an offsets topic are read as offsets, and compacted.
     if let Some(topic) = &connector.offsets_topic {
-        let written = all.iter().map(|written| (written.is_workers, written.setting, written.name));
+        let written = all.iter().map(|written| (written.is_workers, written.setting, written.name.text()));
         let stored = storage.iter().skip(1).map(|(setting, name)| (true, *setting, *name));
         if let Some((is_workers, setting, _)) = written.chain(stored).find(|(.., name)| name == topic) {
             let whose = if is_workers { "worker's" } else { "connector's" };

@@ -1,6 +1,8 @@
 //! A connector's settings: a flat map of strings, in Connect's JSON.
 
+pub mod dead_letters;
 pub mod frames;
+pub mod routing;
 mod service;
 mod start;
 mod streams;
@@ -11,8 +13,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use dead_letters::DeadLetterConfig;
 use frames::FramesConfig;
 use kvs_client::{ArchiveBounds, ClientConfig, IdlePolicy, Limits, PullerConfig, files};
+use routing::RoutingConfig;
 use serde_json::Value;
 
 use super::converter_keys::{OwnNames, own_names};
@@ -24,7 +28,7 @@ use super::restart::RestartPolicy;
 use super::table::connector::{CLASS as CLASS_KEY, NAME, TASKS_MAX, pulling, records, start as position};
 use super::table::value;
 use super::{Problem, json, keys, properties};
-use crate::model::{RecordTimestamp, VALUE_HEADROOM_BYTES, ValueFormat};
+use crate::model::{RecordTimestamp, Template, VALUE_HEADROOM_BYTES, ValueFormat};
 
 pub(super) use service::check_proxy;
 pub use streams::{Discovery, StreamsConfig};
@@ -66,12 +70,16 @@ pub struct ConnectorConfig {
     pub errors_tolerance: ErrorsTolerance,
     /// `kvs.backfill.*`: the range of the archive to publish, if the connector is a backfill.
     pub backfill: Option<ArchiveBounds>,
+    /// `errors.deadletterqueue.*`, if there is such a topic.
+    pub dead_letters: Option<DeadLetterConfig>,
     /// `topic`.
-    pub topic: String,
+    pub topic: Template,
     /// `metadata.topic`.
-    pub metadata_topic: Option<String>,
+    pub metadata_topic: Option<Template>,
     /// `frames.*`, if there is a topic for frames.
     pub frames: Option<FramesConfig>,
+    /// `tracks`, `record.*` and `topics.max`.
+    pub routing: RoutingConfig,
     /// `value.format`.
     pub value_format: ValueFormat,
     /// `topic.creation.default.partitions`.
@@ -251,9 +259,13 @@ impl Reader<'_> {
         let restart = self.restart();
         let errors_tolerance = self.read(&pulling::TOLERANCE);
         let backfill = self.backfill(one);
+        let dead_letters = self.dead_letters(errors_tolerance);
+        let connector_name = name.as_deref().unwrap_or_default();
         let topic = self.read(&records::TOPIC);
-        let metadata_topic = self.read_optional(&records::METADATA_TOPIC);
-        let frames = self.frames();
+        let topic = topic.and_then(|topic| self.topic_of(&records::TOPIC, &topic, connector_name));
+        let metadata_topic = self.metadata_topic(topic.as_ref(), connector_name);
+        let frames = self.frames(connector_name);
+        let routing = self.routing();
         let value_format = self.read(&records::VALUE_FORMAT);
         let topic_partitions = self.read(&records::PARTITIONS);
         let topic_replication_factor = self.read(&records::REPLICATION);
@@ -269,10 +281,12 @@ impl Reader<'_> {
             silent_after: Some(silent_after?).filter(|after| !after.is_zero()),
             restart: restart?,
             errors_tolerance: errors_tolerance?,
+            dead_letters: dead_letters?,
             backfill: backfill?,
             topic: topic?,
             metadata_topic: metadata_topic?,
             frames: frames?,
+            routing: routing?,
             value_format: value_format?,
             topic_partitions: topic_partitions?,
             topic_replication_factor: topic_replication_factor?,

@@ -101,6 +101,9 @@ pub enum ValueError {
         /// The beginning of the value.
         found: String,
     },
+    /// The value is not a template.
+    #[error(transparent)]
+    NotTemplate(#[from] crate::model::TemplateError),
     /// The value is not a regular expression, or its compiled form is too large.
     #[error(transparent)]
     NotRegex(#[from] regex::Error),

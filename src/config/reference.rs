@@ -100,6 +100,7 @@ fn type_of(kind: Kind) -> String {
         }
         Kind::List => "list".to_owned(),
         Kind::Topic => "topic name".to_owned(),
+        Kind::TopicTemplate => "topic name or template".to_owned(),
         Kind::Regex => "regular expression".to_owned(),
         Kind::Time => "time".to_owned(),
         Kind::File => "file".to_owned(),

@@ -29,7 +29,9 @@ pub fn connector() -> Value {
     for (name, definition) in table::converter_keys() {
         properties.insert(name.to_owned(), property(definition, References::of(definition)));
     }
-    patterns.insert(pattern_of(table::TOPIC_CONFIG.name), property(&table::TOPIC_CONFIG, References::Allowed));
+    for prefix in &table::PREFIXES {
+        patterns.insert(pattern_of(prefix.name), property(prefix, References::Allowed));
+    }
     for key in connect_keys::CONNECTOR {
         match key.name.strip_suffix('*') {
             // A prefix whose settings are refused is left out, because some names within it are accepted; the rest is

@@ -139,7 +139,7 @@ fn is_judged_alone(definition: &Definition) -> bool {
 fn the_loader_refuses_what_a_connectors_schema_refuses() {
     let schema = Schema::new(connector());
     let (mut refused, mut taken) = (0, 0);
-    for definition in table::connector().chain([&table::TOPIC_CONFIG]) {
+    for definition in table::connector().chain(&table::PREFIXES) {
         let key = if definition.name.ends_with('.') { "topic.creation.default.retention.ms" } else { definition.name };
         for value in values() {
             let document = with(key, value.clone());

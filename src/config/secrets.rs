@@ -94,7 +94,9 @@ pub(super) fn notes(settings: &BTreeMap<String, String>) -> Vec<String> {
     let stray = |(key, value): (&String, &String)| {
         let (_, behind) = value.split_once("${")?;
         let (provider, _) = behind.split_once('}')?.0.split_once(':')?;
-        let is_name = !provider.is_empty() && provider.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        // Templates of topics and headers have such variables.
+        let is_variable = provider == "tag";
+        let is_name = !is_variable && !provider.is_empty() && provider.bytes().all(|byte| byte.is_ascii_alphanumeric());
         (is_name && has_stray(value)).then(|| {
             format!("{key}: ${{{provider}:…}} is not a reference and is used as it is; references are {FORMS}")
         })

@@ -26,7 +26,7 @@ const WORKER: [&[Definition]; 6] = [
     worker::rest::SECRETS,
 ];
 
-const CONNECTOR: [&[Definition]; 13] = [
+const CONNECTOR: [&[Definition]; 14] = [
     connector::COMMON,
     connector::streams::STREAMS,
     connector::start::POSITION,
@@ -37,6 +37,7 @@ const CONNECTOR: [&[Definition]; 13] = [
     connector::pulling::ERRORS,
     connector::records::RECORDS,
     connector::frames::DEFINITIONS,
+    connector::routing::ROUTING,
     registry::CONVERTERS,
     registry::REGISTRY,
     connector::records::TOPIC_CREATION,
@@ -67,14 +68,20 @@ pub(super) fn own_name(name: &str) -> &str {
     registry::CONVERTER_KEYS.iter().find(|(theirs, _)| *theirs == name).map_or(name, |(_, ours)| ours)
 }
 
-/// Returns the definition of a connector's setting, under any of its names, including any configuration of its topic.
+/// Returns the definition of a connector's setting, under any of its names, including those that begin with a prefix.
 pub fn of_connector(name: &str) -> Option<&'static Definition> {
-    let is_topics = name.len() > TOPIC_CONFIG.name.len() && name.starts_with(TOPIC_CONFIG.name);
-    connector().find(|definition| definition.name == own_name(name)).or_else(|| is_topics.then_some(&TOPIC_CONFIG))
+    let by_prefix = |prefix: &&Definition| name.len() > prefix.name.len() && name.starts_with(prefix.name);
+    connector().find(|definition| definition.name == own_name(name)).or_else(|| PREFIXES.iter().find(by_prefix))
 }
 
 /// The definition of all other configurations of the data topic; its name is the prefix of their keys.
 pub const TOPIC_CONFIG: Definition = connector::records::TOPIC_CONFIG;
+
+/// The definition of all headers of records; its name is the prefix of their keys.
+pub const RECORD_HEADER: Definition = connector::routing::HEADER;
+
+/// The definitions of settings whose keys only begin with these names.
+pub const PREFIXES: [Definition; 2] = [TOPIC_CONFIG, RECORD_HEADER];
 
 #[cfg(test)]
 #[path = "table_tests.rs"]

@@ -6,7 +6,7 @@ use super::*;
 use crate::config::worker as workers;
 
 fn all() -> impl Iterator<Item = &'static Definition> {
-    worker().chain(connector()).chain([&TOPIC_CONFIG])
+    worker().chain(connector()).chain(&PREFIXES)
 }
 
 #[test]
@@ -55,7 +55,9 @@ fn defaults_are_values_that_their_settings_can_have() {
             (Kind::Choice(choices), Default::Text(text)) => {
                 assert!(choices.iter().any(|choice| choice.name == text), "{name}: {text}");
             }
-            (Kind::Text | Kind::Topic | Kind::List, Default::Text(text)) => assert!(!text.is_empty(), "{name}"),
+            (Kind::Text | Kind::Topic | Kind::TopicTemplate | Kind::List, Default::Text(text)) => {
+                assert!(!text.is_empty(), "{name}")
+            }
             (kind, default) => panic!("{name}: {kind:?} with {default:?}"),
         }
         assert!(!definition.same_everywhere || !definition.strict_reference, "{name}");
@@ -111,8 +113,18 @@ fn secrets_and_settings_shared_by_all_workers_are_marked() {
     let expected = ["name", "connector.class", "tasks.max", "kvs.streams", "kvs.streams.prefix", "kvs.streams.regex"];
     assert_eq!(
         shared,
-        [&expected[..], &["kvs.streams.tags", "topic", "metadata.topic", "offsets.storage.topic", "frames.topic"]]
-            .concat()
+        [
+            &expected[..],
+            &[
+                "kvs.streams.tags",
+                "errors.deadletterqueue.topic.name",
+                "topic",
+                "metadata.topic",
+                "offsets.storage.topic",
+                "frames.topic"
+            ]
+        ]
+        .concat()
     );
     assert!(named(|definition| definition.strict_reference).contains(&"kvs.credentials.access.key.id"));
 }

@@ -25,6 +25,8 @@ const EARLIER_RETRY: Duration = Duration::from_secs(2);
 /// How long a stream writes ingest time after the broker has refused a record's timestamp: what was wrong with one timestamp is
 /// usually wrong with the next, and each refusal loses the shard.
 const INGEST_TIME_FOR: Duration = Duration::from_secs(3_600);
+/// How long a stream remembers which sizes its topics have refused: they may be given a higher limit meanwhile.
+const REFUSAL_REMEMBERED_FOR: Duration = Duration::from_secs(3_600);
 
 /// The streams of a shard. They are started at each acquisition of the shard and stopped at each loss, and can be added and
 /// removed at any time.
@@ -292,7 +294,10 @@ impl Sources for ShardStreams {
         self.live.block(&reason, lease_end);
     }
 
-    fn fail(&mut self, stream: &OffsetKey, reason: String) {
+    fn record_too_large(&mut self, stream: &OffsetKey, topic: &Arc<str>, size_bytes: usize, reason: String) {
+        // With a tolerance for errors, the fragment is skipped when it comes again.
+        let until = Instant::now() + REFUSAL_REMEMBERED_FOR;
+        self.live.states.refuse_size(stream, (Arc::clone(topic), size_bytes), until);
         // This failure costs the shard, and its streams with it; it is reported nevertheless.
         self.live.states.begin(stream, 0);
         // The topic may accept larger records later. Each failing attempt makes the shard's other streams wait for an
@@ -319,7 +324,7 @@ impl Sources for ShardStreams {
     fn fail_topics(&mut self, topics: &BTreeSet<Arc<str>>, reason: String) {
         // All at once, or the shard would be lost once for each of them. They are retried, because the topic may be granted
         // or created.
-        for plan in self.live.lock().plans.values().filter(|plan| plan.context.outputs.need_all(topics)) {
+        for plan in self.live.lock().plans.values().filter(|plan| plan.context.outputs.needs_all(&plan.key, topics)) {
             self.live.states.begin(&plan.key, 0);
             self.live.states.fail(&plan.key, reason.clone(), Restart::Automatic);
         }

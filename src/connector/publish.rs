@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::StreamPlan;
 use super::states::{Restart, StreamStates};
 use crate::model::{Publication, Record, StoredOffset};
-use crate::output::{Notification, StreamOutputs};
+use crate::output::{DeadLetter, Notification, ProjectError, PublishedWith, StreamOutputs, Unpublished};
 use crate::supervision::fault_point_in;
 use crate::{open_files, telemetry};
 
@@ -98,46 +98,108 @@ impl<'a> Publisher<'a> {
             self.ended_interruption = Some(interruption);
             notifications.extend(self.notification(&Notification::StreamResumed));
         }
-        let ingest_time = states.writes_ingest_time(&self.plan.key);
-        match self.outputs.publication(pulled, self.plan.known_arn(), ingest_time) {
+        let refused_sizes = states.refused_sizes(&self.plan.key);
+        let with = PublishedWith {
+            stream_arn: self.plan.known_arn(),
+            ingest_time: states.writes_ingest_time(&self.plan.key),
+            refused_sizes: refused_sizes.as_ref(),
+        };
+        match self.outputs.publication(pulled, with).await {
             Ok(mut publication) => {
                 publication.notifications.append(notifications);
                 self.hand_over(publication, queue).await
             }
-            Err(error) => {
-                states.fail(&self.plan.key, error.to_string(), Restart::Automatic);
-                false
-            }
+            Err(unpublished) => self.unpublished(unpublished, notifications, states, queue).await,
         }
     }
 
-    /// Moves the stream's offset past a fragment that cannot be parsed, together with a notification that reports it.
-    pub(super) async fn pass_over(
-        &self,
-        passed_over: PassedOver,
+    /// Skips a fragment that cannot be published, if the fragment itself is the reason and that is tolerated; else the stream
+    /// fails.
+    async fn unpublished(
+        &mut self,
+        unpublished: Unpublished,
         notifications: &mut Vec<Record>,
+        states: &StreamStates,
         queue: &mpsc::Sender<Publication>,
     ) -> bool {
-        let PassedOver { position, reason, request_id } = passed_over;
-        telemetry::passed_over(&self.plan.key);
-        tracing::error!(stream = %self.plan.stream, fragment_number = %position.fragment_number, reason, request_id,
-            "the fragment cannot be parsed and is passed over (errors.tolerance is all)");
-        let notification = Notification::FragmentPassedOver { position: &position, reason: &reason };
+        let stage = match &unpublished.error {
+            ProjectError::Fragment(error) if self.plan.context.puller.pass_over_unparsable => error.stage(),
+            error => {
+                let reason = self.plan.context.resolved.hide(&error.to_string());
+                states.fail(&self.plan.key, reason, Restart::Automatic);
+                return false;
+            }
+        };
+        let (reason, fragment) = (unpublished.error.to_string(), unpublished.fragment());
+        let position = StreamPosition { continuity: unpublished.continuity(), ..StreamPosition::after(fragment) };
+        let letter = DeadLetter {
+            stage,
+            reason: &reason,
+            number: &fragment.number,
+            server_timestamp: fragment.server_timestamp,
+            producer_timestamp: fragment.producer_timestamp,
+            bytes: &fragment.payload,
+            size_bytes: Some(fragment.payload.len() as u64),
+            content_type: unpublished.content_type(),
+        };
+        self.skip(&letter, position, notifications, states, queue).await
+    }
+
+    /// Moves the stream's offset past a fragment, together with what is kept of the fragment and a notification.
+    async fn skip(
+        &mut self,
+        letter: &DeadLetter<'_>,
+        position: StreamPosition,
+        notifications: &mut Vec<Record>,
+        states: &StreamStates,
+        queue: &mpsc::Sender<Publication>,
+    ) -> bool {
+        let (stage, reason) = (letter.stage, letter.reason);
+        let records = match self.outputs.dead_letter(letter, self.plan.known_arn()) {
+            Ok(records) => records,
+            Err(error) => {
+                states.fail(&self.plan.key, error.to_string(), Restart::Automatic);
+                return false;
+            }
+        };
+        let topic = self.outputs.dead_letter_topic();
+        telemetry::passed_over(&self.plan.key, stage);
+        tracing::error!(stream = %self.plan.stream, fragment_number = %letter.number, stage, reason,
+            dead_letter_topic = topic.as_deref(), "the fragment is passed over (errors.tolerance is all)");
+        let notification =
+            Notification::FragmentPassedOver { position: &position, reason, dead_letter_topic: topic.as_deref() };
         notifications.extend(self.notification(&notification));
         let publication = Publication {
-            offset: Some(StoredOffset {
-                continuation_token: position.continuation_token,
-                fragment_number: position.fragment_number,
-                server_timestamp: position.server_timestamp,
-                producer_timestamp: position.producer_timestamp,
-                sequence: None,
-                data_partitions: self.outputs.data_partitions(),
-                continuity: position.continuity,
-                frames: self.outputs.frames(),
-            }),
+            offset: Some(self.outputs.offset_past(position)),
+            records,
             ..self.notifications_alone(std::mem::take(notifications))
         };
         self.hand_over(publication, queue).await
+    }
+
+    /// Skips a fragment that cannot be parsed.
+    pub(super) async fn pass_over(
+        &mut self,
+        passed_over: PassedOver,
+        notifications: &mut Vec<Record>,
+        states: &StreamStates,
+        queue: &mpsc::Sender<Publication>,
+    ) -> bool {
+        let PassedOver { position, reason, request_id } = passed_over;
+        tracing::debug!(stream = %self.plan.stream, fragment_number = %position.fragment_number, request_id,
+            "a fragment cannot be parsed");
+        let number = position.fragment_number.clone();
+        let letter = DeadLetter {
+            stage: "parse",
+            reason: &reason,
+            number: &number,
+            server_timestamp: position.server_timestamp,
+            producer_timestamp: position.producer_timestamp,
+            bytes: &[],
+            size_bytes: None,
+            content_type: "video/x-matroska",
+        };
+        self.skip(&letter, position, notifications, states, queue).await
     }
 
     fn notifications_alone(&self, notifications: Vec<Record>) -> Publication {

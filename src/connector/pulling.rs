@@ -139,7 +139,7 @@ impl<'a> StreamTask<'a> {
 
     /// Moves the stream's offset past a fragment that cannot be parsed.
     pub(super) async fn pass_over(&mut self, passed_over: PassedOver) -> Flow {
-        let sent = self.publisher.pass_over(passed_over, &mut self.notifications, self.queue).await;
+        let sent = self.publisher.pass_over(passed_over, &mut self.notifications, self.states, self.queue).await;
         self.silence.ended();
         if sent { Flow::Continue(()) } else { Flow::Break(()) }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use kvs_client::FragmentNumber;
@@ -10,6 +10,7 @@ use kvs_client::FragmentNumber;
 use super::state::{Interruption, StreamState, StreamStatus};
 use crate::config::RestartPolicy;
 use crate::model::OffsetKey;
+use crate::output::RefusedSizes;
 use crate::telemetry;
 
 /// Consecutive failures with nothing published in between.
@@ -38,6 +39,8 @@ pub struct StreamStates {
     failing: Mutex<BTreeMap<OffsetKey, Failing>>,
     /// Until when streams write ingest time because the broker has refused the configured timestamp.
     ingest_until: Mutex<BTreeMap<OffsetKey, Instant>>,
+    /// Record sizes that topics have refused, and until when they are remembered.
+    refused_sizes: Mutex<BTreeMap<OffsetKey, (Instant, RefusedSizes)>>,
     /// Counts changes that other workers should learn of.
     version: AtomicU64,
 }
@@ -119,6 +122,28 @@ impl StreamStates {
             refused.remove(key);
         }
         writes
+    }
+
+    fn refused_sizes_of_all(&self) -> MutexGuard<'_, BTreeMap<OffsetKey, (Instant, RefusedSizes)>> {
+        self.refused_sizes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a topic has refused a stream's record of this size, in bytes; remembered until the given instant.
+    pub fn refuse_size(&self, key: &OffsetKey, (topic, size_bytes): (Arc<str>, usize), until: Instant) {
+        let mut all = self.refused_sizes_of_all();
+        let (remembered_until, sizes) = all.entry(key.clone()).or_insert_with(|| (until, RefusedSizes::new()));
+        *remembered_until = until;
+        let known = sizes.entry(topic).or_insert(size_bytes);
+        *known = size_bytes.min(*known);
+    }
+
+    /// Returns which record sizes topics have refused lately, if any.
+    pub fn refused_sizes(&self, key: &OffsetKey) -> Option<RefusedSizes> {
+        let mut all = self.refused_sizes_of_all();
+        if all.get(key).is_some_and(|(until, _)| Instant::now() >= *until) {
+            all.remove(key);
+        }
+        all.get(key).map(|(_, sizes)| sizes.clone())
     }
 
     fn changed(&self) {
@@ -278,6 +303,7 @@ impl StreamStates {
         let removed = self.lock().remove(key);
         self.failing().remove(key);
         self.ingest_until().remove(key);
+        self.refused_sizes_of_all().remove(key);
         self.changed();
         if removed.is_some_and(|status| status.failure.is_some()) {
             telemetry::stream_failed(false);

@@ -7,6 +7,7 @@ use crate::cluster::{Refusal, Settings};
 use crate::config::connector::topics::topics;
 use crate::config::connector::{CLASS, StreamsConfig};
 use crate::config::{Problem, WorkerConfig, check, secrets};
+use crate::model::Template;
 
 /// Checks the settings of one change. A check reads files of secrets, so it is made before the log's fence is acquired,
 /// and repeated under it only if the stored settings have changed in between.
@@ -57,7 +58,7 @@ fn check_settings(config: &WorkerConfig, settings: &Settings) -> Result<Checked,
         StreamsConfig::Discovered(_) => None,
     };
     let written = topics(Some(config), &read).into_iter().filter(|topic| !topic.is_workers);
-    let topics = written.map(|topic| topic.name.to_owned()).collect();
+    let topics = written.filter_map(|topic| Template::parse(topic.name.text()).ok()).collect();
     let offsets_topic = read.offsets_topic.filter(|topic| *topic != config.offsets_topic);
     Ok(Checked { settings: settings.clone(), streams, topics, offsets_topic, moved: None })
 }

@@ -256,12 +256,9 @@ impl TransactionalProducer for ShardProducer {
         let index = self.sent;
         self.sent += 1;
         let headers = (!record.headers.is_empty()).then(|| {
-            record
-                .headers
-                .iter()
-                .fold(OwnedHeaders::new_with_capacity(record.headers.len()), |headers, (key, value)| {
-                    headers.insert(Header { key, value: Some(value.as_bytes()) })
-                })
+            record.headers.iter().fold(OwnedHeaders::new_with_capacity(record.headers.len()), |headers, header| {
+                headers.insert(Header { key: &header.name, value: Some(&header.value) })
+            })
         });
         let mut outgoing: BaseRecord<'_, [u8], [u8], usize> =
             BaseRecord::with_opaque_to(&record.topic, index).partition(record.partition).key(&record.key);

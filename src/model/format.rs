@@ -35,3 +35,27 @@ pub enum RecordTimestamp {
     /// The service's timestamp of the fragment.
     Server,
 }
+
+/// What the key of a record consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RecordKey {
+    /// The fragment's number.
+    #[default]
+    Fragment,
+    /// The stream's name.
+    Stream,
+    /// The stream's name and the fragment's number, with a slash in between.
+    StreamFragment,
+}
+
+/// What chooses the partition of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Partitioning {
+    /// The stream, once and for all.
+    #[default]
+    Stream,
+    /// The record's key.
+    Key,
+    /// The stream and the track, where a record is of one track.
+    Track,
+}

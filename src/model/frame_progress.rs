@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FrameProgress {
-    /// The topic; another one begins anew.
+    /// The topic, or the template of its name; another one begins anew.
     #[serde(default)]
     pub topic: String,
-    /// Fragments published since the last one of which a frame was published; `None`: no frame has been published.
+    /// Fragments published since the last one of which a frame was published; `None`: no frame has been published, or each track
+    /// counts for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fragments_since: Option<u64>,
     /// What is remembered of tracks. Those of which there is nothing to remember are left out.
@@ -30,4 +31,18 @@ pub struct TrackProgress {
     /// Whether the next record of the track has to say that it continues nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub discontinuity: bool,
+    /// Fragments published since the last one of which a frame of this track was published, if the topic is one of the track;
+    /// `None`: none has been.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fragments_since: Option<u64>,
+}
+
+impl FrameProgress {
+    /// Counts another fragment.
+    pub fn count_fragment(&mut self) {
+        let tracks = self.tracks.iter_mut().map(|track| &mut track.fragments_since);
+        for since in tracks.chain([&mut self.fragments_since]).flatten() {
+            *since = since.saturating_add(1);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! A Kafka record that is to be written.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ impl OutputId {
     pub const METADATA: Self = Self("metadata");
     /// Single frames of fragments.
     pub const FRAMES: Self = Self("frames");
+    /// Fragments that were skipped.
+    pub const DEAD_LETTERS: Self = Self("dead_letters");
     /// Changes of streams.
     pub const NOTIFICATIONS: Self = Self("notifications");
 }
@@ -55,6 +58,22 @@ impl RecordOutput {
     }
 }
 
+/// A header of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// The name.
+    pub name: Cow<'static, str>,
+    /// The value.
+    pub value: Vec<u8>,
+}
+
+impl Header {
+    /// Creates a header whose value is text.
+    pub fn new(name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into().into_bytes() }
+    }
+}
+
 /// One Kafka record.
 #[derive(Debug)]
 pub struct Record {
@@ -68,8 +87,8 @@ pub struct Record {
     pub key: Vec<u8>,
     /// The value; `None` is a tombstone.
     pub value: Option<Payload>,
-    /// The headers, as names and values.
-    pub headers: Vec<(&'static str, String)>,
+    /// The headers.
+    pub headers: Vec<Header>,
     /// Kafka's timestamp, in milliseconds; `None`: the time at which the record is sent.
     pub timestamp_ms: Option<i64>,
     /// Encodes the fragment's sequence, which the value still lacks at its front; `None`: the value is complete.

@@ -1,46 +1,31 @@
-//! What the records of a fragment have in every output: topic, key, headers, and a value that begins with the sequence.
+//! What the records of a fragment have in every output: topic, partition, key, headers, and a value that begins with the
+//! sequence.
 
 use std::sync::Arc;
 
+use kvs_client::Fragment;
 use kvs_mkv::Payload;
 
+use super::error::{FragmentError, ProjectError};
+use super::form::RecordForm;
 use super::framing::{EncodeError, Framed, Framing, SchemaError, SchemaWriter};
+use super::headers::HeaderWriter;
 use super::kind::{Origin, OutputTopic};
-use super::schema::FRAGMENT_KEY;
+use super::schema::{BuiltInSchema, FRAGMENT_KEY};
 use super::sequenced::Sequenced;
-use crate::model::{KeyFormat, Record, RecordOutput, SequencePrefix};
+use crate::model::{Header, KeyFormat, Partitioning, Record, RecordKey, RecordOutput, SequencePrefix, partition_for};
 
-/// Writes the keys of a fragment's records, which are its number.
-enum RecordKey {
-    /// The digits as text.
+/// librdkafka's default of batch.size: no batch of several records is larger.
+const BATCH_MAX_BYTES: usize = 1_000_000;
+/// What the sequence adds to a value, at most, in bytes.
+const PREFIX_MAX_BYTES: usize = 64;
+
+/// Writes keys.
+enum KeyWriter {
+    /// As text.
     Text,
-    /// An Avro string.
+    /// As Avro strings.
     Avro(Framed),
-}
-
-impl RecordKey {
-    /// Creates a writer of keys.
-    ///
-    /// # Errors
-    /// When the built-in schema cannot be compiled, which a test excludes.
-    fn new(format: KeyFormat, framing: Framing) -> Result<Self, SchemaError> {
-        static KEY: SchemaWriter = SchemaWriter::new();
-        Ok(match format {
-            KeyFormat::Text => Self::Text,
-            KeyFormat::Avro => Self::Avro(Framed::new(framing.key_header(&FRAGMENT_KEY)?, &KEY, &FRAGMENT_KEY)?),
-        })
-    }
-
-    /// Returns the key of a fragment.
-    ///
-    /// # Errors
-    /// When it cannot be encoded.
-    fn bytes(&self, number: &str) -> Result<Vec<u8>, EncodeError> {
-        match self {
-            Self::Text => Ok(number.as_bytes().to_vec()),
-            Self::Avro(key) => key.value("the fragment's key", &number),
-        }
-    }
 }
 
 /// Writes the records of fragments to the topic of one output.
@@ -48,21 +33,40 @@ pub(super) struct Envelope {
     output: RecordOutput,
     pub(super) topic: OutputTopic,
     key: RecordKey,
+    keys: KeyWriter,
+    partitioning: Partitioning,
+    pub(super) headers: HeaderWriter,
     pub(super) value: Arc<Sequenced>,
 }
 
+/// What differs between the records of an output.
+pub(super) struct RecordParts {
+    pub(super) timestamp_ms: i64,
+    pub(super) headers: Vec<Header>,
+    pub(super) value: Payload,
+    /// Encodes what the value still lacks at its front.
+    pub(super) sequence: Arc<dyn SequencePrefix>,
+}
+
 impl Envelope {
-    /// Creates an envelope for values of this writer.
+    /// Creates an envelope for values of this writer and schema.
     ///
     /// # Errors
     /// When the built-in schema of keys cannot be compiled, which a test excludes.
     pub(super) fn new(
         output: RecordOutput,
         topic: OutputTopic,
-        (keys, framing): (KeyFormat, Framing),
-        value: Sequenced,
+        (form, framing): (RecordForm, Framing),
+        (value, schema): (Sequenced, &BuiltInSchema),
     ) -> Result<Self, SchemaError> {
-        Ok(Self { output, topic, key: RecordKey::new(keys, framing)?, value: Arc::new(value) })
+        static KEY: SchemaWriter = SchemaWriter::new();
+        let keys = match form.keys {
+            KeyFormat::Text => KeyWriter::Text,
+            KeyFormat::Avro => KeyWriter::Avro(Framed::new(framing.key_header(&FRAGMENT_KEY)?, &KEY, &FRAGMENT_KEY)?),
+        };
+        let (key, partitioning) = (form.key, form.partitioning);
+        let headers = HeaderWriter::new(form, output.id, schema.full_name, value.content_type());
+        Ok(Self { output, topic, key, keys, partitioning, headers, value: Arc::new(value) })
     }
 
     /// Returns the output as its records refer to it.
@@ -70,38 +74,95 @@ impl Envelope {
         self.output
     }
 
-    /// Returns the record of a fragment with this number and media of this type. Its value still lacks the sequence.
+    /// Returns whether records keep to the partition that is stored with the stream's offset. `of_track`: each record is of one
+    /// track.
+    pub(super) fn keeps_partition(&self, of_track: bool) -> bool {
+        match self.partitioning {
+            Partitioning::Stream => true,
+            Partitioning::Key => false,
+            Partitioning::Track => !of_track,
+        }
+    }
+
+    /// Returns the key of a fragment.
     ///
     /// # Errors
-    /// When the key cannot be encoded.
+    /// When it cannot be encoded.
+    fn key(&self, origin: &Origin<'_>, number: &str) -> Result<Vec<u8>, EncodeError> {
+        let text = match self.key {
+            RecordKey::Fragment => number.to_owned(),
+            RecordKey::Stream => origin.stream_name.to_owned(),
+            RecordKey::StreamFragment => format!("{}/{number}", origin.stream_name),
+        };
+        match &self.keys {
+            KeyWriter::Text => Ok(text.into_bytes()),
+            KeyWriter::Avro(key) => key.value("the fragment's key", &text),
+        }
+    }
+
+    /// Returns the record of a fragment, or of its part of one track. Its value still lacks the sequence. `kept` is the
+    /// stream's partition.
+    ///
+    /// # Errors
+    /// When the key cannot be encoded, the record is too large, or its partition accepts no records.
     pub(super) fn record(
         &self,
         origin: &Origin<'_>,
-        partition: i32,
-        (number, content_type): (&str, &str),
-        timestamp_ms: i64,
-        value: Payload,
-    ) -> Result<Record, EncodeError> {
+        kept: i32,
+        fragment: &Fragment,
+        parts: RecordParts,
+    ) -> Result<Record, ProjectError> {
+        let key = self.key(origin, fragment.number.as_str())?;
+        self.record_with_key(origin, kept, key, origin.track, parts)
+    }
+
+    /// Returns a record with this key, of this track if it is of one.
+    ///
+    /// # Errors
+    /// When the record is too large, or its partition accepts no records.
+    pub(super) fn record_with_key(
+        &self,
+        origin: &Origin<'_>,
+        kept: i32,
+        key: Vec<u8>,
+        track: Option<&str>,
+        parts: RecordParts,
+    ) -> Result<Record, ProjectError> {
+        self.check_size(origin, parts.value.len())?;
+        let chosen_by = |bytes: &[u8]| {
+            let partition = partition_for(bytes, self.topic.partitions.count()?);
+            self.topic.partitions.available(partition).map(|()| partition)
+        };
+        let partition = match (self.partitioning, track) {
+            (Partitioning::Key, _) => chosen_by(&key)?,
+            (Partitioning::Track, Some(track)) => chosen_by(format!("{}/{track}", origin.stream_name).as_bytes())?,
+            (Partitioning::Stream, _) | (Partitioning::Track, None) => kept,
+        };
         Ok(Record {
             output: Some(self.output),
             topic: Arc::clone(&self.topic.name),
             partition,
-            key: self.key.bytes(number)?,
-            value: Some(value),
-            headers: headers(origin, number, content_type, self.value.content_type()),
-            timestamp_ms: Some(timestamp_ms),
-            sequence: Some(Arc::clone(&self.value) as Arc<dyn SequencePrefix>),
+            key,
+            value: Some(parts.value),
+            headers: parts.headers,
+            timestamp_ms: Some(parts.timestamp_ms),
+            sequence: Some(parts.sequence),
         })
     }
-}
 
-/// Returns the headers of a fragment's record. `content_type` is the type of the fragment's media, `value_type` that of the
-/// record's value.
-fn headers(origin: &Origin<'_>, number: &str, content_type: &str, value_type: &str) -> Vec<(&'static str, String)> {
-    vec![
-        ("kvs.stream", origin.stream_name.to_owned()),
-        ("kvs.fragment.number", number.to_owned()),
-        ("kvs.content.type", content_type.to_owned()),
-        ("content-type", value_type.to_owned()),
-    ]
+    /// Checks that the topic has not refused a record of this size.
+    ///
+    /// # Errors
+    /// When it has.
+    pub(super) fn check_size(&self, origin: &Origin<'_>, size_bytes: usize) -> Result<(), FragmentError> {
+        // A batch of small records may have been refused as a whole: then it is none of them that is too large.
+        let limit_bytes = self.topic.max_message_bytes.unwrap_or(BATCH_MAX_BYTES);
+        let alone_bytes = (limit_bytes - limit_bytes / 10).min(BATCH_MAX_BYTES);
+        match origin.refused_sizes.get(&self.topic.name) {
+            Some(&refused_bytes) if size_bytes + PREFIX_MAX_BYTES >= refused_bytes && size_bytes >= alone_bytes => {
+                Err(FragmentError::TooLarge { topic: Arc::clone(&self.topic.name), size_bytes, refused_bytes })
+            }
+            _ => Ok(()),
+        }
+    }
 }

@@ -29,7 +29,7 @@ fn fragment(frames: &[(i64, bool)]) -> Fragment {
 fn fields(fragment: &Fragment, discontinuity: bool) -> Value {
     let key = Arc::new(OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() });
     let (stream_name, stream_arn, now_ms) = ("s", None, 9);
-    let origin = Origin { key: &key, stream_name, stream_arn, now_ms, ingest_time: false, discontinuity };
+    let origin = Origin { stream_arn, discontinuity, ..Origin::new(&key, stream_name, now_ms) };
     serde_json::to_value(FragmentFields::of(&origin, "video/webm", fragment)).unwrap()
 }
 

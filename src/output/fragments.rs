@@ -7,11 +7,14 @@
 use std::sync::Arc;
 
 use kvs_client::Fragment;
+use kvs_mkv::Payload;
 
-use super::envelope::Envelope;
+use super::envelope::{Envelope, RecordParts};
+use super::error::ProjectError;
 use super::fields::FragmentFields;
-use super::framing::{EncodeError, Framing, SchemaError, SchemaWriter};
-use super::kind::{Origin, Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic, SettingMismatch};
+use super::form::RecordForm;
+use super::framing::{Framing, SchemaError, SchemaWriter};
+use super::kind::{Origin, Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic, Projected, SettingMismatch};
 use super::schema::FRAGMENT;
 use super::sequenced::{PAYLOAD, Sequenced, write_long};
 use super::timestamp::TimestampPolicy;
@@ -19,7 +22,7 @@ use crate::config::ConnectorConfig;
 use crate::config::keys::TOPIC_CREATION_PREFIX;
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{PlanSettings, TopicFacts};
-use crate::model::{KeyFormat, OnRefused, OutputId, Publication, RecordOutput, VALUE_HEADROOM_BYTES, ValueFormat};
+use crate::model::{OnRefused, OutputId, Publication, RecordOutput, SequencePrefix, VALUE_HEADROOM_BYTES, ValueFormat};
 use crate::telemetry;
 
 /// The maximum size of a record without its payload, in bytes: index of the frames, tracks, tags, key, headers.
@@ -70,7 +73,8 @@ impl OutputKind for Fragments {
         let reason = format!(
             "topic {}: its max.message.bytes is {max_message_bytes} and connector {:?} allows fragments of {limit} bytes \
              (kvs.fragment.max.size.bytes): raise the former or lower the latter",
-            connector.topic, connector.name
+            connector.topic.text(),
+            connector.name
         );
         Err(SettingMismatch { setting: "kvs.fragment.max.size.bytes", reason })
     }
@@ -87,7 +91,7 @@ impl OutputKind for Fragments {
         facts: &TopicFacts,
     ) -> Result<Arc<dyn Output>, SchemaError> {
         let timestamps = TimestampPolicy::new(connector.record_timestamp, facts);
-        Ok(Arc::new(FragmentOutput::new(topic, (connector.converters.keys, framing), timestamps)?))
+        Ok(Arc::new(FragmentOutput::new(topic, (RecordForm::of(connector), framing), timestamps)?))
     }
 }
 
@@ -104,14 +108,14 @@ impl FragmentOutput {
     /// When a built-in schema cannot be compiled, which a test excludes.
     pub fn new(
         topic: OutputTopic,
-        (keys, framing): (KeyFormat, Framing),
+        (form, framing): (RecordForm, Framing),
         timestamps: TimestampPolicy,
     ) -> Result<Self, SchemaError> {
         static VALUE: SchemaWriter = SchemaWriter::new();
         // JSON cannot contain the payload.
         let value = Sequenced::new(&VALUE, ValueFormat::Avro, framing, &FRAGMENT, Some(PAYLOAD))?;
         let output = RecordOutput { id: Fragments.id(), on_refused: Fragments.on_refused() };
-        Ok(Self { envelope: Envelope::new(output, topic, (keys, framing), value)?, timestamps })
+        Ok(Self { envelope: Envelope::new(output, topic, (form, framing), (value, &FRAGMENT))?, timestamps })
     }
 }
 
@@ -124,6 +128,10 @@ impl Output for FragmentOutput {
         &self.envelope.topic
     }
 
+    fn keeps_partition(&self, of_track: bool) -> bool {
+        self.envelope.keeps_partition(of_track)
+    }
+
     fn project(
         &self,
         origin: &Origin<'_>,
@@ -131,21 +139,29 @@ impl Output for FragmentOutput {
         fragment: &mut Fragment,
         content_type: &str,
         publication: &mut Publication,
-    ) -> Result<(), EncodeError> {
-        let number = fragment.number.as_str().to_owned();
+    ) -> Result<Projected, ProjectError> {
         let chosen = self.timestamps.time_of(origin, fragment);
         if let Some(reason) = chosen.replaced {
             telemetry::timestamp_replaced(origin.key, reason);
-            tracing::warn!(stream = %origin.key.stream, fragment_number = %number, reason,
+            tracing::warn!(stream = %origin.key.stream, fragment_number = %fragment.number, reason,
                 "the record gets its ingest time: with the configured time it would be refused or deleted at once");
         }
         let mut head = Vec::with_capacity(VALUE_HEADROOM_BYTES);
         self.envelope.value.append("the fragment", &mut head, &FragmentFields::of(origin, content_type, fragment))?;
         write_long(&mut head, i64::try_from(fragment.payload.len()).unwrap_or(i64::MAX));
-        let value = std::mem::take(&mut fragment.payload).into_prefixed(&head);
-        let record = self.envelope.record(origin, partition, (&number, content_type), chosen.millis, value)?;
+        let headers = self.envelope.headers.of_fragment(origin, fragment, Some(content_type)).of_record(None);
+        // The payload is taken out of the fragment last: until then the fragment is whole, whatever is wrong with it.
+        self.envelope.check_size(origin, head.len() + fragment.payload.len())?;
+        let parts = RecordParts {
+            timestamp_ms: chosen.millis,
+            headers,
+            value: Payload::default(),
+            sequence: Arc::clone(&self.envelope.value) as Arc<dyn SequencePrefix>,
+        };
+        let mut record = self.envelope.record(origin, partition, fragment, parts)?;
+        record.value = Some(std::mem::take(&mut fragment.payload).into_prefixed(&head));
         publication.records.push(record);
-        Ok(())
+        Ok(Projected::default())
     }
 }
 

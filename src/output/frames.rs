@@ -3,8 +3,8 @@
 //! **Contract.** The key is the stream's name, the value `schemas/frame.avsc` with the data last; the records of a fragment are
 //! in decode order, in the fragment's transaction. Which frames are chosen, and what their records say of the record before,
 //! follows from the fragment and from what is stored with the stream's offset ([`FrameProgress`]), so that a crash changes
-//! nothing. A frame that cannot be converted fails the stream by name, or is left out and counted with
-//! `errors.tolerance=all`.
+//! nothing. Where the topic is one of a track, each track counts for itself. A frame that cannot be converted fails the stream by
+//! name, or is left out and counted with `errors.tolerance=all`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,22 +15,28 @@ use kvs_frames::{Frame, FrameError, FrameOptions, FrameSample, Frames as Fragmen
 use kvs_mkv::Payload;
 use serde::Serialize;
 
+use super::envelope::{Envelope, RecordParts};
+use super::error::ProjectError;
 use super::fields::{FrameClock, long};
+use super::form::RecordForm;
 use super::fragments::{Fragments, RECORD_OVERHEAD_BYTES};
 use super::framing::{EncodeError, Framing, SchemaError, SchemaWriter};
-use super::kind::{Origin, Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic};
+use super::headers::{RecordFrame, track_label};
+use super::kind::{Origin, Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic, Projected, SkippedFrames};
 use super::schema::FRAME;
 use super::sequenced::{Sequenced, write_long};
 use super::timestamp::TimestampPolicy;
 use crate::config::ConnectorConfig;
 use crate::config::connector::ErrorsTolerance;
-use crate::config::connector::frames::FramesConfig;
 use crate::kafka::TopicFacts;
 use crate::kafka::topics::TopicPlan;
 use crate::model::{
-    FrameProgress, OnRefused, OutputId, Publication, Record, RecordOutput, SequencePrefix, TrackProgress,
+    FrameProgress, KeyFormat, OnRefused, OutputId, Publication, RecordOutput, SequencePrefix, TrackProgress,
 };
 use crate::telemetry;
+
+/// The maximum number of other tracks that are remembered.
+const TRACKS_MAX: usize = 64;
 
 /// The room in front of a value for header and sequences.
 const HEADROOM_BYTES: usize = 64;
@@ -67,14 +73,15 @@ impl OutputKind for Frames {
     ) -> Result<Arc<dyn Output>, SchemaError> {
         static VALUE: SchemaWriter = SchemaWriter::new();
         let value = Sequenced::of_frames(&VALUE, framing, &FRAME)?;
-        // Only connectors with the topic have the output.
-        let FramesConfig { options, sample, .. } = connector.frames.clone().unwrap_or_default();
+        let output = RecordOutput { id: self.id(), on_refused: self.on_refused() };
+        let form = RecordForm { keys: KeyFormat::Text, ..RecordForm::of(connector) };
+        let frames = connector.frames.as_ref();
         Ok(Arc::new(FrameOutput {
-            topic,
-            value: Arc::new(value),
+            envelope: Envelope::new(output, topic, (form, framing), (value, &FRAME))?,
+            topic_setting: frames.map_or_else(String::new, |frames| frames.topic.text().to_owned()),
             timestamps: TimestampPolicy::new(connector.record_timestamp, facts),
-            options,
-            sample,
+            options: frames.map_or_else(FrameOptions::default, |frames| frames.options.clone()),
+            sample: frames.map_or_else(FrameSample::default, |frames| frames.sample),
             skips: connector.errors_tolerance == ErrorsTolerance::All,
             frame_max_size_bytes: connector.fragment_max_size_bytes() + RECORD_OVERHEAD_BYTES / 2,
         }))
@@ -83,8 +90,9 @@ impl OutputKind for Frames {
 
 /// The output of a connector's frames.
 struct FrameOutput {
-    topic: OutputTopic,
-    value: Arc<Sequenced>,
+    envelope: Envelope,
+    /// The topic as the settings name it, which may be a template.
+    topic_setting: String,
     timestamps: TimestampPolicy,
     options: FrameOptions,
     sample: FrameSample,
@@ -158,6 +166,8 @@ impl SequencePrefix for FramePrefix {
 /// The tracks of a fragment while its frames are published.
 struct Tracks {
     tracks: Vec<Track>,
+    /// What is remembered of other tracks.
+    others: Vec<TrackProgress>,
 }
 
 struct Track {
@@ -166,22 +176,29 @@ struct Track {
     discontinuity: bool,
     /// Whether a frame of this fragment has been published.
     has_begun: bool,
+    /// Fragments since the last one with a frame, where each track counts for itself.
+    since: Option<u64>,
 }
 
 impl Tracks {
-    /// Returns the tracks as they were left, `discontinuity`: and as they begin anew.
-    fn of(progress: &FrameProgress, fragment: &Fragment, discontinuity: bool) -> Self {
+    /// Returns the tracks as they were left, `discontinuity`: and as they begin anew; of these only the one that `label` names.
+    fn of(progress: &FrameProgress, fragment: &Fragment, discontinuity: bool, label: Option<&str>) -> Self {
         let mut tracks: Vec<Track> = Vec::new();
-        for track in &*fragment.tracks {
+        let is_ours = |track: &kvs_mkv::Track| label.is_none_or(|label| track_label(track) == label);
+        for track in fragment.tracks.iter().filter(|track| is_ours(track)) {
             if tracks.iter().any(|known| known.number == track.number) {
                 continue;
             }
             let kept = progress.tracks.iter().find(|kept| kept.track == track.number);
             let sample = kept.and_then(|kept| kept.sample).map(SampleState::from_integers).unwrap_or_default();
-            let discontinuity = discontinuity || kept.is_some_and(|kept| kept.discontinuity);
-            tracks.push(Track { number: track.number, sample, discontinuity, has_begun: false });
+            let since = kept.and_then(|kept| kept.fragments_since).filter(|_| label.is_some());
+            let begins = label.is_some() && since.is_none();
+            let discontinuity = discontinuity || begins || kept.is_some_and(|kept| kept.discontinuity);
+            tracks.push(Track { number: track.number, sample, discontinuity, has_begun: false, since });
         }
-        Self { tracks }
+        let is_other = |kept: &&TrackProgress| !tracks.iter().any(|track| track.number == kept.track);
+        let others = progress.tracks.iter().filter(is_other).filter(|_| label.is_some());
+        Self { others: others.take(TRACKS_MAX).copied().collect(), tracks }
     }
 
     fn get(&mut self, number: u64) -> Option<&mut Track> {
@@ -191,44 +208,22 @@ impl Tracks {
     /// Returns what has to be remembered.
     fn progress(self) -> Vec<TrackProgress> {
         let first = SampleState::default();
-        let remembered = self.tracks.into_iter().map(|Track { number, sample, discontinuity, .. }| {
+        let remembered = self.tracks.into_iter().map(|Track { number, sample, discontinuity, since, .. }| {
             let sample = (sample != first).then(|| sample.to_integers());
-            TrackProgress { track: number, sample, discontinuity }
+            TrackProgress { track: number, sample, discontinuity, fragments_since: since }
         });
-        remembered.filter(|track| track.sample.is_some() || track.discontinuity).collect()
+        let remembered =
+            remembered.filter(|track| track.sample.is_some() || track.discontinuity || track.fragments_since.is_some());
+        remembered.chain(self.others).collect()
     }
 }
 
 impl FrameOutput {
-    fn record(
-        &self,
-        origin: &Origin<'_>,
-        partition: i32,
-        timestamp_ms: i64,
-        (value, back): (Payload, Option<u64>),
-        fragment_number: &str,
-    ) -> Record {
-        Record {
-            output: Some(self.of_record()),
-            topic: Arc::clone(&self.topic.name),
-            partition,
-            key: origin.stream_name.as_bytes().to_vec(),
-            value: Some(value),
-            headers: vec![
-                ("kvs.stream", origin.stream_name.to_owned()),
-                ("kvs.fragment.number", fragment_number.to_owned()),
-                ("content-type", self.value.content_type().to_owned()),
-            ],
-            timestamp_ms: Some(timestamp_ms),
-            sequence: Some(Arc::new(FramePrefix { value: Arc::clone(&self.value), back })),
-        }
-    }
-
     /// Returns a frame's value without the sequences, with room for them.
     fn value(&self, fields: &FrameFields<'_>, data: &[u8]) -> Result<Payload, EncodeError> {
         let mut value = Vec::with_capacity(HEADROOM_BYTES + 512 + data.len());
         value.resize(HEADROOM_BYTES, 0);
-        self.value.append("the frame", &mut value, fields)?;
+        self.envelope.value.append("the frame", &mut value, fields)?;
         write_long(&mut value, long(data.len() as u64));
         value.extend_from_slice(data);
         Ok(Payload::with_headroom(value, HEADROOM_BYTES))
@@ -237,11 +232,15 @@ impl FrameOutput {
 
 impl Output for FrameOutput {
     fn of_record(&self) -> RecordOutput {
-        RecordOutput { id: Frames.id(), on_refused: Frames.on_refused() }
+        self.envelope.output()
     }
 
     fn topic(&self) -> &OutputTopic {
-        &self.topic
+        &self.envelope.topic
+    }
+
+    fn keeps_partition(&self, _of_track: bool) -> bool {
+        self.envelope.keeps_partition(true)
     }
 
     fn project(
@@ -251,18 +250,19 @@ impl Output for FrameOutput {
         fragment: &mut Fragment,
         _content_type: &str,
         publication: &mut Publication,
-    ) -> Result<(), EncodeError> {
-        let Some(offset) = &mut publication.offset else { return Ok(()) };
+    ) -> Result<Projected, ProjectError> {
+        let Some(offset) = &mut publication.offset else { return Ok(Projected::default()) };
         // Without frames of the stream in this topic, or with a hole of unknown length after them, it begins anew.
-        let kept = offset.frames.take().filter(|kept| *kept.topic == *self.topic.name);
+        let kept = offset.frames.take().filter(|kept| kept.topic == self.topic_setting);
         let discontinuity = origin.discontinuity || kept.is_none();
         let progress = kept.unwrap_or_default();
-        let mut tracks = Tracks::of(&progress, fragment, discontinuity);
+        let mut tracks = Tracks::of(&progress, fragment, discontinuity, origin.track);
         let clock = FrameClock::of(fragment);
         let millis = self.timestamps.time_of(origin, fragment).millis;
         let number = fragment.number.as_str();
-        let mut back = progress.fragments_since.map(|since| since + 1);
-        let (mut published, mut skipped) = (false, 0_u64);
+        let headers = self.envelope.headers.of_fragment(origin, fragment, None);
+        let mut back = progress.fragments_since;
+        let (mut published, mut skipped) = (false, None::<SkippedFrames>);
         for frame in FragmentFrames::new(fragment, &self.options).iter() {
             let Some(track) = tracks.get(frame.track().number) else { continue };
             let utc = clock.utc_micros(Some(frame.pts_ns));
@@ -273,33 +273,51 @@ impl Output for FrameOutput {
             let data = match frame.data(self.frame_max_size_bytes) {
                 Ok(data) => data,
                 Err(error) if self.skips => {
-                    skipped += 1;
-                    if skipped == 1 {
-                        let stream = &origin.key.stream;
-                        tracing::warn!(%stream, fragment_number = %number, %error, "a frame is left out (errors.tolerance is all)");
+                    match &mut skipped {
+                        Some(skipped) => skipped.count += 1,
+                        None => {
+                            let stream = &origin.key.stream;
+                            tracing::warn!(%stream, fragment_number = %number, %error, "a frame is left out (errors.tolerance is all)");
+                            let stored = fragment.frames.get(frame.index).map(|frame| fragment.frame_data(frame));
+                            let data = stored.unwrap_or_default().to_vec();
+                            skipped = Some(SkippedFrames { count: 1, reason: error.to_string(), data });
+                        }
                     }
                     continue;
                 }
                 Err(error) => {
-                    return Err(EncodeError {
-                        what: "a frame for frames.topic",
-                        source: Box::new(Unconvertible(error)),
-                    });
+                    let what = "a frame for frames.topic";
+                    return Err(EncodeError { what, source: Box::new(Unconvertible(error)) }.into());
                 }
             };
             let fields = fields(origin, number, &frame, track, utc);
-            let value = self.value(&fields, &data)?;
-            publication.records.push(self.record(origin, partition, millis, (value, back), number));
+            let frame_of = RecordFrame { index: frame.index, track: frame.track(), utc_micros: utc };
+            let before = if origin.track.is_some() { track.since } else { back };
+            let parts = RecordParts {
+                timestamp_ms: millis,
+                headers: headers.of_record(Some(frame_of)),
+                value: self.value(&fields, &data)?,
+                sequence: Arc::new(FramePrefix { value: Arc::clone(&self.envelope.value), back: before }),
+            };
+            let (key, label) = (origin.stream_name.as_bytes().to_vec(), track_label(frame.track()));
+            let record = self.envelope.record_with_key(origin, partition, key, Some(&label), parts)?;
+            publication.records.push(record);
             (track.has_begun, track.discontinuity) = (true, false);
+            if origin.track.is_some() {
+                track.since = Some(0);
+            }
             (published, back) = (true, Some(0));
         }
-        if skipped > 0 {
-            telemetry::frames_skipped(origin.key, skipped);
+        if let Some(skipped) = &skipped {
+            telemetry::frames_skipped(origin.key, skipped.count);
         }
-        let fragments_since = if published { Some(0) } else { progress.fragments_since.map(|since| since + 1) };
-        let topic = self.topic.name.to_string();
-        offset.frames = Some(FrameProgress { topic, fragments_since, tracks: tracks.progress() });
-        Ok(())
+        let fragments_since = if published { Some(0) } else { progress.fragments_since };
+        let fragments_since = fragments_since.filter(|_| origin.track.is_none());
+        let topic = self.topic_setting.clone();
+        if let Some(offset) = &mut publication.offset {
+            offset.frames = Some(FrameProgress { topic, fragments_since, tracks: tracks.progress() });
+        }
+        Ok(Projected { skipped_frames: skipped })
     }
 }
 

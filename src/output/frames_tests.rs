@@ -8,7 +8,7 @@ use kvs_mkv::{ChunkWriter, Event, FrameData, LeadingTags, Splitter, Timestamp, T
 use super::*;
 use crate::kafka::DataTopic;
 use crate::model::{OffsetKey, RecordTimestamp, StoredOffset};
-use crate::output::stream::{Arrived, StreamOutputs};
+use crate::output::stream::{Arrived, PublishedWith, StreamOutputs};
 use crate::output::{Outputs, TimestampPolicy};
 
 fn output(sample: &str, tracks: &str, skips: bool) -> Outputs {
@@ -21,8 +21,14 @@ fn output(sample: &str, tracks: &str, skips: bool) -> Outputs {
     };
     let tracks = if tracks.is_empty() { Default::default() } else { tracks.parse().unwrap() };
     let output = FrameOutput {
-        topic: OutputTopic { name: "frames".into(), partitions: Arc::new(DataTopic::new("frames", 1)) },
-        value: Arc::new(Sequenced::of_frames(&VALUE, Framing::SingleObject, &FRAME).unwrap()),
+        envelope: Envelope::new(
+            RecordOutput { id: Frames.id(), on_refused: Frames.on_refused() },
+            OutputTopic::new("frames", Arc::new(DataTopic::new("frames", 1)), &TopicFacts::default()),
+            (RecordForm::default(), Framing::SingleObject),
+            (Sequenced::of_frames(&VALUE, Framing::SingleObject, &FRAME).unwrap(), &FRAME),
+        )
+        .unwrap(),
+        topic_setting: "frames".to_owned(),
         timestamps,
         options: FrameOptions { tracks, ..FrameOptions::default() },
         sample: sample.parse().unwrap(),
@@ -75,7 +81,8 @@ impl Stream {
             .get_or_insert_with(|| StreamOutputs::new(&self.outputs, key, "door", self.position.as_ref()).unwrap());
         let continuity = kvs_mkv::Continuity::default();
         let arrived = Arrived { fragment, content_type: None, discontinuity, continuity, permit: Box::new(()) };
-        let mut publication = task.project(arrived, None, false).unwrap();
+        let mut publication =
+            futures::executor::block_on(task.project(arrived, PublishedWith::default())).ok().unwrap();
         publication.set_sequence(Some(self.sequence));
         self.sequence += 1;
         // As it is stored, and read again.

@@ -1,10 +1,12 @@
 //! The traits of outputs and of their kinds, which open outputs from a connector's settings.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kvs_client::Fragment;
 
+use super::dead_letter::DeadLetter;
+use super::error::ProjectError;
 use super::framing::{EncodeError, Framing, SchemaError};
 use super::notification::Notification;
 use super::schema::{BuiltInSchema, FRAGMENT_KEY};
@@ -87,7 +89,20 @@ pub struct OutputTopic {
     pub name: Arc<str>,
     /// The partitions of the topic.
     pub partitions: Arc<DataTopic>,
+    /// The topic's `max.message.bytes` when it was opened, if it is known.
+    pub max_message_bytes: Option<usize>,
 }
+
+impl OutputTopic {
+    /// Returns a topic with these partitions and this configuration.
+    pub fn new(name: &str, partitions: Arc<DataTopic>, facts: &TopicFacts) -> Self {
+        let max_message_bytes = facts.number("max.message.bytes").and_then(|most| usize::try_from(most).ok());
+        Self { name: name.into(), partitions, max_message_bytes }
+    }
+}
+
+/// Record sizes, in bytes, that topics have refused lately.
+pub type RefusedSizes = BTreeMap<Arc<str>, usize>;
 
 /// The stream and the time that records are written for.
 #[derive(Debug, Clone, Copy)]
@@ -104,6 +119,45 @@ pub struct Origin<'a> {
     pub ingest_time: bool,
     /// Whether the fragment does not continue the one that was published before it.
     pub discontinuity: bool,
+    /// The track that the records are about, as templates name it; `None`: all tracks of the fragment.
+    pub track: Option<&'a str>,
+    /// What topics have refused lately.
+    pub refused_sizes: &'a RefusedSizes,
+}
+
+impl<'a> Origin<'a> {
+    /// Returns the origin of records of a stream at this time, with nothing special about them.
+    pub fn new(key: &'a Arc<OffsetKey>, stream_name: &'a str, now_ms: i64) -> Self {
+        static NONE: RefusedSizes = RefusedSizes::new();
+        Self {
+            key,
+            stream_name,
+            stream_arn: None,
+            now_ms,
+            ingest_time: false,
+            discontinuity: false,
+            track: None,
+            refused_sizes: &NONE,
+        }
+    }
+}
+
+/// What an output reports of a fragment whose records it has added.
+#[derive(Debug, Default)]
+pub struct Projected {
+    /// Frames that were left out, if any.
+    pub skipped_frames: Option<SkippedFrames>,
+}
+
+/// Frames of a fragment that were left out because they cannot be converted.
+#[derive(Debug)]
+pub struct SkippedFrames {
+    /// How many.
+    pub count: u64,
+    /// What is wrong with the first of them.
+    pub reason: String,
+    /// The stored data of the first of them.
+    pub data: Vec<u8>,
 }
 
 /// An output of a connector.
@@ -114,10 +168,17 @@ pub trait Output: Send + Sync {
     /// Returns the topic of the output.
     fn topic(&self) -> &OutputTopic;
 
-    /// Adds the records of a fragment, for a partition of the output's topic.
+    /// Returns whether the records of a stream keep to the partition that is stored with its offset. `of_track`: each record is
+    /// of one track.
+    fn keeps_partition(&self, _of_track: bool) -> bool {
+        true
+    }
+
+    /// Adds the records of a fragment, or of the part of it that is about `origin.track`. `partition` is the stream's in the
+    /// output's topic.
     ///
     /// # Errors
-    /// When the fragment cannot be encoded.
+    /// When the fragment cannot be encoded, or a partition accepts no records. The fragment is then as it was.
     fn project(
         &self,
         _origin: &Origin<'_>,
@@ -125,8 +186,13 @@ pub trait Output: Send + Sync {
         _fragment: &mut Fragment,
         _content_type: &str,
         _publication: &mut Publication,
-    ) -> Result<(), EncodeError> {
-        Ok(())
+    ) -> Result<Projected, ProjectError> {
+        Ok(Projected::default())
+    }
+
+    /// Returns the record of a skipped fragment, if the output writes such records.
+    fn dead_letter(&self, _origin: &Origin<'_>, _partition: i32, _letter: &DeadLetter<'_>) -> Option<Record> {
+        None
     }
 
     /// Returns the record of a notification about a stream, if the output writes such records.
@@ -135,32 +201,5 @@ pub trait Output: Send + Sync {
     /// When the notification cannot be encoded.
     fn notify(&self, _origin: &Origin<'_>, _notification: &Notification<'_>) -> Result<Option<Record>, EncodeError> {
         Ok(None)
-    }
-}
-
-/// The outputs of a connector, in the order in which they are called.
-#[derive(Clone)]
-pub struct Outputs(Arc<[Arc<dyn Output>]>);
-
-impl Outputs {
-    /// Creates a list of these outputs, in this order.
-    pub fn new(outputs: impl IntoIterator<Item = Arc<dyn Output>>) -> Self {
-        Self(outputs.into_iter().collect())
-    }
-
-    /// Returns an iterator over the outputs.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<dyn Output>> {
-        self.0.iter()
-    }
-
-    /// Returns the topics without which the streams cannot continue.
-    pub fn needed_topics(&self) -> BTreeSet<Arc<str>> {
-        let needed = self.iter().filter(|output| !output.of_record().may_be_dropped());
-        needed.map(|output| Arc::clone(&output.topic().name)).collect()
-    }
-
-    /// Returns whether the streams need all of these topics.
-    pub fn need_all(&self, topics: &BTreeSet<Arc<str>>) -> bool {
-        topics.is_subset(&self.needed_topics())
     }
 }

@@ -1,5 +1,6 @@
 //! The list of all kinds of outputs.
 
+use super::dead_letters::DeadLetters;
 use super::fragments::Fragments;
 use super::frames::Frames;
 use super::kind::OutputKind;
@@ -7,4 +8,4 @@ use super::metadata::Metadata;
 use super::notifications::Notifications;
 
 /// All kinds of outputs. A kind that moves the payload out of a fragment comes after those that read it.
-pub(super) const KINDS: &[&dyn OutputKind] = &[&Notifications, &Metadata, &Frames, &Fragments];
+pub(super) const KINDS: &[&dyn OutputKind] = &[&Notifications, &DeadLetters, &Metadata, &Frames, &Fragments];

@@ -8,18 +8,20 @@ use std::sync::Arc;
 
 use kvs_client::Fragment;
 
-use super::envelope::Envelope;
+use super::envelope::{Envelope, RecordParts};
+use super::error::ProjectError;
 use super::fields::FragmentFields;
+use super::form::RecordForm;
 use super::fragments::{Fragments, RECORD_OVERHEAD_BYTES};
-use super::framing::{EncodeError, Framing, SchemaError, SchemaWriter};
-use super::kind::{Origin, Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic};
+use super::framing::{Framing, SchemaError, SchemaWriter};
+use super::kind::{Origin, Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic, Projected};
 use super::schema::METADATA;
 use super::sequenced::Sequenced;
 use super::timestamp::TimestampPolicy;
 use crate::config::ConnectorConfig;
 use crate::kafka::TopicFacts;
 use crate::kafka::topics::TopicPlan;
-use crate::model::{KeyFormat, OnRefused, OutputId, Publication, RecordOutput, ValueFormat};
+use crate::model::{OnRefused, OutputId, Publication, RecordOutput, SequencePrefix, ValueFormat};
 
 /// JSON needs more room than Avro: a frame of the index takes about 100 bytes instead of 13.
 const JSON_FACTOR: usize = 8;
@@ -63,8 +65,8 @@ impl OutputKind for Metadata {
         facts: &TopicFacts,
     ) -> Result<Arc<dyn Output>, SchemaError> {
         let timestamps = TimestampPolicy::new(connector.record_timestamp, facts);
-        let keys = (connector.converters.keys, framing);
-        Ok(Arc::new(MetadataOutput::new(topic, keys, connector.value_format, timestamps)?))
+        let form = (RecordForm::of(connector), framing);
+        Ok(Arc::new(MetadataOutput::new(topic, form, connector.value_format, timestamps)?))
     }
 }
 
@@ -81,14 +83,14 @@ impl MetadataOutput {
     /// When a built-in schema cannot be compiled, which a test excludes.
     pub fn new(
         topic: OutputTopic,
-        (keys, framing): (KeyFormat, Framing),
+        (form, framing): (RecordForm, Framing),
         format: ValueFormat,
         timestamps: TimestampPolicy,
     ) -> Result<Self, SchemaError> {
         static VALUE: SchemaWriter = SchemaWriter::new();
         let value = Sequenced::new(&VALUE, format, framing, &METADATA, None)?;
         let output = RecordOutput { id: Metadata.id(), on_refused: Metadata.on_refused() };
-        Ok(Self { envelope: Envelope::new(output, topic, (keys, framing), value)?, timestamps })
+        Ok(Self { envelope: Envelope::new(output, topic, (form, framing), (value, &METADATA))?, timestamps })
     }
 }
 
@@ -101,6 +103,10 @@ impl Output for MetadataOutput {
         &self.envelope.topic
     }
 
+    fn keeps_partition(&self, of_track: bool) -> bool {
+        self.envelope.keeps_partition(of_track)
+    }
+
     fn project(
         &self,
         origin: &Origin<'_>,
@@ -108,14 +114,17 @@ impl Output for MetadataOutput {
         fragment: &mut Fragment,
         content_type: &str,
         publication: &mut Publication,
-    ) -> Result<(), EncodeError> {
-        let number = fragment.number.as_str();
+    ) -> Result<Projected, ProjectError> {
         let mut value = Vec::new();
         self.envelope.value.append("the metadata", &mut value, &FragmentFields::of(origin, content_type, fragment))?;
-        let millis = self.timestamps.time_of(origin, fragment).millis;
-        let record = self.envelope.record(origin, partition, (number, content_type), millis, value.into())?;
-        publication.records.push(record);
-        Ok(())
+        let parts = RecordParts {
+            timestamp_ms: self.timestamps.time_of(origin, fragment).millis,
+            headers: self.envelope.headers.of_fragment(origin, fragment, Some(content_type)).of_record(None),
+            value: value.into(),
+            sequence: Arc::clone(&self.envelope.value) as Arc<dyn SequencePrefix>,
+        };
+        publication.records.push(self.envelope.record(origin, partition, fragment, parts)?);
+        Ok(Projected::default())
     }
 }
 

@@ -39,19 +39,13 @@ fn published(format: ValueFormat) -> [Record; 2] {
         after_max_ms: i64::MAX,
     };
     let topic =
-        |name: &str| OutputTopic { name: name.into(), partitions: Arc::new(crate::kafka::DataTopic::new(name, 1)) };
+        |name: &str| OutputTopic::new(name, Arc::new(crate::kafka::DataTopic::new(name, 1)), &TopicFacts::default());
     let metadata =
-        MetadataOutput::new(topic("m"), (KeyFormat::Text, Framing::SingleObject), format, timestamps).unwrap();
-    let fragments = FragmentOutput::new(topic("f"), (KeyFormat::Text, Framing::SingleObject), timestamps).unwrap();
+        MetadataOutput::new(topic("m"), (RecordForm::default(), Framing::SingleObject), format, timestamps).unwrap();
+    let fragments =
+        FragmentOutput::new(topic("f"), (RecordForm::default(), Framing::SingleObject), timestamps).unwrap();
     let key = Arc::new(OffsetKey { connector: "c".to_owned(), stream: "door".to_owned() });
-    let origin = Origin {
-        key: &key,
-        stream_name: "door",
-        stream_arn: Some("arn"),
-        now_ms: 9,
-        ingest_time: false,
-        discontinuity: true,
-    };
+    let origin = Origin { stream_arn: Some("arn"), discontinuity: true, ..Origin::new(&key, "door", 9) };
     let mut publication = Publication::of_notifications(Arc::clone(&key), Vec::new());
     let mut fragment = fragment();
     metadata.project(&origin, 3, &mut fragment, "video/webm", &mut publication).unwrap();
@@ -96,6 +90,6 @@ fn json_has_the_schemas_fields_with_bytes_in_base64() {
     assert_eq!(value["first_frame_utc"], json!(1_511_852_108_000_000_i64));
     assert_eq!(value["tracks"][0]["codec_private"], json!("AQL/"));
     assert_eq!((&value["tags"][0]["value"], &value["tags"][0]["binary"]), (&json!("Tür"), &json!(null)));
-    let content_type = metadata.headers.iter().find(|(name, _)| *name == "content-type").unwrap();
-    assert_eq!(content_type.1, "application/json");
+    let content_type = metadata.headers.iter().find(|header| header.name == "content-type").unwrap();
+    assert_eq!(content_type.value, b"application/json");
 }

@@ -29,12 +29,14 @@ pub enum Notification<'a> {
         /// Whether the settings name them as the bounds of a backfill, so that the archive may never have listed them.
         bounds: bool,
     },
-    /// A fragment that cannot be parsed is passed over.
+    /// A fragment that cannot be published is passed over.
     FragmentPassedOver {
         /// The position after the fragment.
         position: &'a StreamPosition,
         /// What is wrong with the fragment.
         reason: &'a str,
+        /// The topic that the fragment's bytes are written to, if there is one.
+        dead_letter_topic: Option<&'a str>,
     },
     /// A discovered stream no longer exists.
     StreamDeleted,
@@ -204,10 +206,11 @@ impl Notification<'_> {
                     if named.len() == 1 { "its" } else { "their" }
                 )
             }
-            Self::FragmentPassedOver { position, reason } => {
+            Self::FragmentPassedOver { position, reason, dead_letter_topic } => {
+                let kept =
+                    dead_letter_topic.map_or_else(String::new, |topic| format!("; its bytes are in topic {topic}"));
                 format!(
-                    "fragment {} cannot be parsed, although it was pulled again, and is passed over (errors.tolerance is all): \
-                     {reason}",
+                    "fragment {} cannot be published and is passed over (errors.tolerance is all): {reason}{kept}",
                     position.fragment_number
                 )
             }

@@ -24,14 +24,14 @@ fn position(number: &str, millis: i64) -> StreamPosition {
 fn read(notification: &Notification<'_>) -> (Record, Vec<(String, Value)>) {
     let partitions = Arc::new(crate::kafka::DataTopic::new("notifications", 3));
     let output = NotificationOutput::new(
-        OutputTopic { name: "notifications".into(), partitions },
+        OutputTopic::new("notifications", partitions, &crate::kafka::TopicFacts::default()),
         Framing::SingleObject,
         ValueFormat::Avro,
     )
     .unwrap();
     let key = Arc::new(OffsetKey { connector: "cameras".to_owned(), stream: "door".to_owned() });
     let (stream_name, stream_arn, now_ms) = ("door", Some("arn"), 1_700_000_000_123);
-    let origin = Origin { key: &key, stream_name, stream_arn, now_ms, ingest_time: false, discontinuity: false };
+    let origin = Origin { stream_arn, ..Origin::new(&key, stream_name, now_ms) };
     let record = output.notify(&origin, notification).unwrap().unwrap();
     let schema = Schema::parse_str(NOTIFICATION.text).unwrap();
     let header = single_object_header(&NOTIFICATION).unwrap();
@@ -62,9 +62,12 @@ fn a_lost_position_has_both() {
 
 #[test]
 fn a_fragment_that_is_passed_over_is_named_with_what_is_wrong() {
-    let (record, fields) =
-        read(&Notification::FragmentPassedOver { position: &position("11", 5), reason: "byte 670: cut" });
-    assert_eq!(record.headers[1].1, "FRAGMENT_PASSED_OVER");
+    let (record, fields) = read(&Notification::FragmentPassedOver {
+        position: &position("11", 5),
+        reason: "byte 670: cut",
+        dead_letter_topic: None,
+    });
+    assert_eq!(record.headers[1].value, b"FRAGMENT_PASSED_OVER");
     assert_eq!(field(&fields, "fragment_numbers"), &Value::Array(vec![Value::String("11".to_owned())]));
     let Value::String(message) = field(&fields, "message") else { panic!("no text") };
     assert!(message.contains("fragment 11") && message.contains("byte 670: cut"), "{message}");
@@ -78,7 +81,7 @@ fn missing_fragments_are_named() {
     assert!(matches!(field(&fields, "fragment_numbers"), Value::Array(named) if named.len() == NUMBERS_MAX));
     assert_eq!(field(&fields, "last_fragment_number"), &Value::Null);
     let (record, _) = read(&Notification::StreamDeleted);
-    assert_eq!(record.headers[1].1, "STREAM_DELETED");
+    assert_eq!(record.headers[1].value, b"STREAM_DELETED");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::schema::NOTIFICATION;
 use crate::config::ConnectorConfig;
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{PlanSettings, TopicFacts};
-use crate::model::{OnRefused, OutputId, Record, RecordOutput, ValueFormat, partition_for};
+use crate::model::{Header, OnRefused, OutputId, Record, RecordOutput, ValueFormat, partition_for};
 
 /// The retention of a notifications topic that we create: 30 days.
 const RETENTION_MS: &str = "2592000000";
@@ -103,9 +103,9 @@ impl Output for NotificationOutput {
             key: stream_name.as_bytes().to_vec(),
             value: Some(value.into()),
             headers: vec![
-                ("kvs.stream", stream_name.to_owned()),
-                ("kvs.notification", notification.kind().to_owned()),
-                ("content-type", self.value.content_type().to_owned()),
+                Header::new("kvs.stream", stream_name),
+                Header::new("kvs.notification", notification.kind()),
+                Header::new("content-type", self.value.content_type()),
             ],
             timestamp_ms: Some(now_ms),
             sequence: None,

@@ -4,11 +4,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
+
+use super::error::OpenError;
 use super::framing::{Framing, SchemaError};
-use super::kind::{Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic, Outputs, SettingMismatch};
+use super::kind::{Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic, SettingMismatch};
 use super::kinds::KINDS;
+use super::route::{NamedTopics, OpenTopic, OpenedTopics, Outputs, Route};
 use super::schema::BuiltInSchema;
-use crate::config::connector::topics::{ConnectorTopic, topics};
+use crate::config::connector::topics::{ConnectorTopic, TopicName, taken, topics};
 use crate::config::table::registry::URL as SCHEMA_REGISTRY_URL;
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::kafka::topics::TopicPlan;
@@ -34,7 +38,10 @@ pub enum PrepareError {
 }
 
 /// Prepares the outputs of a worker's connectors.
-pub struct Preparer {
+#[derive(Clone)]
+pub struct Preparer(Arc<Inner>);
+
+struct Inner {
     config: Arc<WorkerConfig>,
     topics: Arc<Topics>,
     data_topics: Arc<DataTopics>,
@@ -43,6 +50,33 @@ pub struct Preparer {
     shared: tokio::sync::Mutex<HashMap<String, (TopicFacts, Arc<DataTopic>)>>,
     /// The ids of schemas that registries have given.
     ids: KnownIds,
+}
+
+/// Opens the topics that a connector's templates lead to.
+struct Opener {
+    preparer: Preparer,
+    connector: ConnectorConfig,
+}
+
+impl OpenTopic for Opener {
+    fn open<'a>(
+        &'a self,
+        kind: &'static dyn OutputKind,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Arc<dyn Output>, OpenError>> {
+        Box::pin(async move {
+            let settings = OutputSettings { worker: &self.preparer.0.config, connector: &self.connector };
+            let plan = kind.topic_plan(name, &settings);
+            let (facts, partitions) = self.preparer.ensure(&plan).await?;
+            if facts.created {
+                tracing::info!(connector = self.connector.name, topic = name, "created a topic for {}", kind.id());
+            }
+            kind.check(&self.connector, &facts)?;
+            let registry = self.connector.converters.registry.as_ref();
+            let framing = self.preparer.framing(&self.connector, kind, registry, name).await?;
+            Ok(kind.open(&self.connector, OutputTopic::new(name, partitions, &facts), framing, &facts)?)
+        })
+    }
 }
 
 /// Returns the schemas of an output with their subjects in a registry: the key's first.
@@ -72,7 +106,9 @@ pub(crate) fn subjects(
     let mut subjects: Vec<(RegistryConfig, Vec<Wanted>)> = Vec::new();
     for (kind, topic) in in_order(topics(worker, connector)) {
         let Some(registry) = registry_of(worker, connector, &topic) else { continue };
-        let wanted = wanted(&registry, kind.schemas(connector), topic.name);
+        // The subjects of a template's topics are known when the topics are.
+        let Some(name) = topic.name.fixed() else { continue };
+        let wanted = wanted(&registry, kind.schemas(connector), name);
         match subjects.iter_mut().find(|(known, _)| *known == registry) {
             Some((_, all)) => all.extend(wanted),
             None => subjects.push((registry, wanted)),
@@ -93,28 +129,43 @@ fn in_order(topics: Vec<ConnectorTopic<'_>>) -> impl Iterator<Item = (&'static d
 impl Preparer {
     /// Creates a preparer with this worker's settings.
     pub fn new(config: Arc<WorkerConfig>, topics: Arc<Topics>, data_topics: Arc<DataTopics>) -> Self {
-        Self { config, topics, data_topics, shared: tokio::sync::Mutex::default(), ids: KnownIds::default() }
+        let (shared, ids) = (tokio::sync::Mutex::default(), KnownIds::default());
+        Self(Arc::new(Inner { config, topics, data_topics, shared, ids }))
     }
 
-    /// Creates or checks the topics of a connector, and returns its outputs.
+    /// Creates or checks the topics of a connector, and returns its outputs. Topics that templates lead to are opened when
+    /// fragments need them.
     ///
     /// # Errors
     /// Those of [`PrepareError`]. A topic whose records may be dropped causes no error, only a log line.
     pub async fn prepare(&self, connector: &ConnectorConfig) -> Result<Outputs, PrepareError> {
-        let settings = OutputSettings { worker: &self.config, connector };
-        let mut outputs: Vec<Arc<dyn Output>> = Vec::new();
-        for (kind, topic) in in_order(topics(Some(&self.config), connector)) {
-            let plan = kind.topic_plan(topic.name, &settings);
+        let config = &self.0.config;
+        let settings = OutputSettings { worker: config, connector };
+        let opener = Opener { preparer: self.clone(), connector: connector.clone() };
+        let opened = OpenedTopics::new(Box::new(opener), taken(config, connector), connector.routing.topics_max);
+        let opened = Arc::new(opened);
+        let mut routes: Vec<Route> = Vec::new();
+        for (kind, topic) in in_order(topics(Some(config), connector)) {
+            let name = match topic.name {
+                TopicName::Fixed(name) => name,
+                TopicName::Template(template) => {
+                    let (setting, template, opened) = (topic.setting, template.clone(), Arc::clone(&opened));
+                    routes.push(Route::Named(NamedTopics { kind, setting, template, opened }));
+                    continue;
+                }
+            };
+            let plan = kind.topic_plan(name, &settings);
             let (facts, partitions) = match self.topic(&topic, &plan).await {
                 Ok(found) => found,
                 Err(error) if kind.on_refused() == OnRefused::Drop => {
                     tracing::warn!(%error, "{} cannot be used; records for it are dropped", topic.setting);
-                    (TopicFacts::default(), Arc::new(DataTopic::new(topic.name, 1)))
+                    (TopicFacts::default(), Arc::new(DataTopic::new(name, 1)))
                 }
                 Err(error) => return Err(error.into()),
             };
             kind.check(connector, &facts)?;
-            let framing = match self.framing(connector, kind, &topic).await {
+            let registry = registry_of(Some(config), connector, &topic);
+            let framing = match self.framing(connector, kind, registry.as_ref(), name).await {
                 Ok(framing) => framing,
                 // A registry that cannot be used keeps the other outputs from being opened, too.
                 Err(error) if kind.on_refused() == OnRefused::Drop && !error.is_absence() => {
@@ -124,25 +175,31 @@ impl Preparer {
                 }
                 Err(error) => return Err(error.into()),
             };
-            outputs.push(kind.open(connector, OutputTopic { name: topic.name.into(), partitions }, framing, &facts)?);
+            let output = kind.open(connector, OutputTopic::new(name, partitions, &facts), framing, &facts)?;
+            routes.push(Route::Fixed(output));
         }
-        Ok(Outputs::new(outputs))
+        Ok(Outputs::of_routes(routes, Some(connector.routing.clone())))
     }
 
-    /// Returns how an output names its schemas: their ids are looked up, and they are registered if necessary.
+    /// Returns how an output to a topic names its schemas: their ids are looked up, and they are registered if necessary.
     async fn framing(
         &self,
         connector: &ConnectorConfig,
         kind: &dyn OutputKind,
-        topic: &ConnectorTopic<'_>,
+        registry: Option<&RegistryConfig>,
+        topic: &str,
     ) -> Result<Framing, RegistryError> {
-        let Some(registry) = registry_of(Some(&self.config), connector, topic) else {
-            return Ok(Framing::SingleObject);
-        };
+        let Some(registry) = registry else { return Ok(Framing::SingleObject) };
         let schemas = kind.schemas(connector);
-        let mut ids = self.ids.ids(&registry, &wanted(&registry, schemas, topic.name)).await?.into_iter();
+        let mut ids = self.0.ids.ids(registry, &wanted(registry, schemas, topic)).await?.into_iter();
         let (key, value) = (schemas.key.and_then(|_| ids.next()), schemas.value.and_then(|_| ids.next()));
         Ok(Framing::Registry { key, value })
+    }
+
+    async fn ensure(&self, plan: &TopicPlan) -> Result<(TopicFacts, Arc<DataTopic>), TopicError> {
+        let facts = self.0.topics.ensure(plan).await?;
+        let partitions = self.0.data_topics.topic(&plan.name, facts.partitions);
+        Ok((facts, partitions))
     }
 
     async fn topic(
@@ -150,19 +207,14 @@ impl Preparer {
         topic: &ConnectorTopic<'_>,
         plan: &TopicPlan,
     ) -> Result<(TopicFacts, Arc<DataTopic>), TopicError> {
-        let ensure = async || {
-            let facts = self.topics.ensure(plan).await?;
-            let partitions = self.data_topics.topic(&plan.name, facts.partitions);
-            Ok((facts, partitions))
-        };
         if !topic.is_workers {
-            return ensure().await;
+            return self.ensure(plan).await;
         }
-        let mut shared = self.shared.lock().await;
+        let mut shared = self.0.shared.lock().await;
         if let Some(known) = shared.get(&plan.name).filter(|(_, partitions)| partitions.count().is_ok()) {
             return Ok(known.clone());
         }
-        let found = ensure().await?;
+        let found = self.ensure(plan).await?;
         shared.insert(plan.name.clone(), found.clone());
         Ok(found)
     }
@@ -170,12 +222,14 @@ impl Preparer {
     /// Returns what preparing a connector would find wrong with its own topics and with the schema registry, as setting and
     /// reason. Topics are looked up, not created, and no schema is registered.
     pub async fn problems(&self, connector: &ConnectorConfig) -> Vec<(String, String)> {
-        let settings = OutputSettings { worker: &self.config, connector };
+        let config = &self.0.config;
+        let settings = OutputSettings { worker: config, connector };
         let mut problems = Vec::new();
-        let own = in_order(topics(Some(&self.config), connector)).filter(|(_, topic)| !topic.is_workers);
+        let own = in_order(topics(Some(config), connector)).filter(|(_, topic)| !topic.is_workers);
         for (kind, topic) in own {
-            let plan = kind.topic_plan(topic.name, &settings);
-            let facts = match self.topics.look(&plan).await {
+            let Some(name) = topic.name.fixed() else { continue };
+            let plan = kind.topic_plan(name, &settings);
+            let facts = match self.0.topics.look(&plan).await {
                 Ok(Some(facts)) => facts,
                 // The topic would be created with the planned configuration.
                 Ok(None) => TopicFacts { partitions: plan.partitions, config: plan.config.clone(), created: true },
@@ -192,7 +246,7 @@ impl Preparer {
                 problems.push((setting.to_owned(), reason));
             }
         }
-        for (registry, wanted) in subjects(Some(&self.config), connector) {
+        for (registry, wanted) in subjects(Some(config), connector) {
             if let Err(error) = registry::check(&registry, &wanted).await {
                 problems.push((SCHEMA_REGISTRY_URL.name().to_owned(), error.to_string()));
             }

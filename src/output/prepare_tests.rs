@@ -21,6 +21,8 @@ fn every_topic_that_a_connector_writes_to_has_a_kind() {
         ("topic", "fragments"),
         ("metadata.topic", "metadata"),
         ("frames.topic", "frames"),
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", "dead"),
     ];
     let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     let (connector, _) = crate::config::check::connector(None, "test", &settings).unwrap();

@@ -7,13 +7,16 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use kvs_client::{Fragment, FragmentNumber, PulledFragment};
 use kvs_mkv::Continuity;
 
+use super::dead_letter::DeadLetter;
+use super::error::ProjectError;
 use super::framing::EncodeError;
-use super::kind::{Origin, Output, Outputs};
+use super::kind::{Origin, Output, Projected, RefusedSizes, SkippedFrames};
 use super::notification::Notification;
+use super::partitions::StreamPartitions;
+use super::route::{Outputs, Route};
+use super::tracks::{Part, labels, parts_by_track, reduced};
 use crate::kafka::TopicUnusable;
-use crate::model::{
-    DataPartition, FrameProgress, OffsetKey, OutputId, Publication, Record, StoredOffset, partition_for,
-};
+use crate::model::{FrameProgress, OffsetKey, OutputId, Publication, Record, StoredOffset};
 
 /// The content type that GetMedia sends if it does not name one.
 const DEFAULT_CONTENT_TYPE: &str = "video/x-matroska";
@@ -31,15 +34,60 @@ pub(super) struct Arrived {
     pub(super) permit: Box<dyn Any + Send>,
 }
 
+impl From<PulledFragment> for Arrived {
+    fn from(pulled: PulledFragment) -> Self {
+        let PulledFragment { fragment, permit, content_type, discontinuity, continuity, .. } = pulled;
+        Self { fragment, content_type, discontinuity, continuity, permit: Box::new(permit) }
+    }
+}
+
+/// A fragment that is not published, with the reason.
+pub struct Unpublished {
+    /// The reason.
+    pub error: ProjectError,
+    arrived: Box<Arrived>,
+}
+
+impl Unpublished {
+    /// Returns the fragment.
+    pub fn fragment(&self) -> &Fragment {
+        &self.arrived.fragment
+    }
+
+    /// Returns the media type of the fragment.
+    pub fn content_type(&self) -> &str {
+        self.arrived.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE)
+    }
+
+    /// Returns what the stream's offset has of the fragment once it has been skipped.
+    pub fn continuity(&self) -> Continuity {
+        Continuity { interrupted: true, ..self.arrived.continuity }
+    }
+}
+
+/// What fragments are published with, beside themselves.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PublishedWith<'a> {
+    /// The stream's ARN, once it is known.
+    pub stream_arn: Option<&'a str>,
+    /// Whether records get their ingest time whatever is configured.
+    pub ingest_time: bool,
+    /// Record sizes that topics have refused lately.
+    pub refused_sizes: Option<&'a RefusedSizes>,
+}
+
 /// The outputs of one stream, each with the partition of its topic for the stream's records.
 pub struct StreamOutputs {
-    outputs: Vec<(Arc<dyn Output>, i32)>,
+    outputs: Outputs,
     key: Arc<OffsetKey>,
     stream_name: String,
+    partitions: StreamPartitions,
     /// What the frames output has to remember after the last fragment.
     frames: Option<FrameProgress>,
     /// The highest number so far: what the service repeats below it changes nothing.
     last_number: Option<FragmentNumber>,
+    /// Whether the last fragment was skipped here, which the puller does not know.
+    has_skipped: bool,
 }
 
 impl StreamOutputs {
@@ -54,95 +102,256 @@ impl StreamOutputs {
         stream_name: &str,
         position: Option<&StoredOffset>,
     ) -> Result<Self, TopicUnusable> {
-        let with_partition = |output: &Arc<dyn Output>| {
-            if output.of_record().may_be_dropped() {
-                return Ok((Arc::clone(output), 0));
+        let has_templates = outputs.routes().iter().any(|route| matches!(route, Route::Named(_)));
+        let mut partitions = StreamPartitions::new(stream_name, position, has_templates);
+        for output in outputs.fixed().filter(|output| !output.of_record().may_be_dropped()) {
+            if output.keeps_partition(false) {
+                partitions.fixed(output.topic())?;
             }
-            let topic = output.topic();
-            let partition = match position.and_then(|position| position.partition_in(&topic.name)) {
-                Some(kept) => kept,
-                None => partition_for(stream_name.as_bytes(), topic.partitions.count()?),
-            };
-            topic.partitions.available(partition)?;
-            Ok((Arc::clone(output), partition))
-        };
-        let outputs: Vec<(Arc<dyn Output>, i32)> = outputs.iter().map(with_partition).collect::<Result<_, _>>()?;
-        let frames = frames_of(&outputs, position);
+        }
+        let has_frames = outputs.routes().iter().any(|route| route.id() == OutputId::FRAMES);
+        // Without such an output it forgets: fragments are published without frames.
+        let frames = position.and_then(|position| position.frames.clone()).filter(|_| has_frames);
         Ok(Self {
-            outputs,
+            outputs: outputs.clone(),
             key,
             stream_name: stream_name.to_owned(),
+            partitions,
             frames,
             last_number: position.map(|position| position.fragment_number.clone()),
+            has_skipped: false,
         })
     }
 
-    /// Returns the partitions of the stream's records, one per topic.
-    pub fn data_partitions(&self) -> Vec<DataPartition> {
-        let needed = self.outputs.iter().filter(|(output, _)| !output.of_record().may_be_dropped());
-        let entry = |topic: &str, partition: i32| DataPartition { topic: topic.to_owned(), partition };
-        needed.map(|(output, partition)| entry(&output.topic().name, *partition)).collect()
+    /// Returns the offset after a fragment that is passed over: nothing of it is published.
+    pub fn offset_past(&self, position: kvs_client::StreamPosition) -> StoredOffset {
+        StoredOffset {
+            continuation_token: position.continuation_token,
+            fragment_number: position.fragment_number,
+            server_timestamp: position.server_timestamp,
+            producer_timestamp: position.producer_timestamp,
+            sequence: None,
+            data_partitions: self.partitions.stored(),
+            continuity: position.continuity,
+            frames: self.frames.clone(),
+        }
     }
 
     /// Returns the publication of a fragment: its records for every output, and the offset that is committed with them.
-    /// With `ingest_time`, records get their ingest time whatever is configured.
     ///
     /// # Errors
-    /// When the fragment cannot be encoded.
-    pub fn publication(
+    /// The fragment, with the reason why it cannot be published.
+    pub async fn publication(
         &mut self,
         pulled: PulledFragment,
-        stream_arn: Option<&str>,
-        ingest_time: bool,
-    ) -> Result<Publication, EncodeError> {
-        let PulledFragment { fragment, permit, content_type, discontinuity, continuity, .. } = pulled;
-        let arrived = Arrived { fragment, content_type, discontinuity, continuity, permit: Box::new(permit) };
-        self.project(arrived, stream_arn, ingest_time)
+        with: PublishedWith<'_>,
+    ) -> Result<Publication, Unpublished> {
+        self.project(pulled.into(), with).await
     }
 
     /// Returns the publication of a fragment, whatever it came from.
-    pub(super) fn project(
+    pub(super) async fn project(
         &mut self,
-        arrived: Arrived,
-        stream_arn: Option<&str>,
-        ingest_time: bool,
-    ) -> Result<Publication, EncodeError> {
-        let Arrived { mut fragment, content_type, discontinuity, continuity, permit } = arrived;
-        let mut publication = Publication {
-            key: Arc::clone(&self.key),
-            offset: Some(StoredOffset {
-                continuation_token: fragment.continuation_token.as_deref().map(str::to_owned),
-                fragment_number: fragment.number.clone(),
-                server_timestamp: fragment.server_timestamp,
-                producer_timestamp: fragment.producer_timestamp,
-                sequence: None,
-                data_partitions: self.data_partitions(),
-                continuity,
-                frames: self.frames.clone(),
-            }),
-            records: Vec::new(),
-            notifications: Vec::new(),
-            size_bytes: fragment.payload.len(),
-            received: Instant::now(),
-            permit,
-        };
-        let content_type = content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
-        let (key, stream_name, now_ms) = (&self.key, self.stream_name.as_str(), now_ms());
-        let origin = Origin { key, stream_name, stream_arn, now_ms, ingest_time, discontinuity };
-        for (output, partition) in &self.outputs {
-            output.project(&origin, *partition, &mut fragment, content_type, &mut publication)?;
+        mut arrived: Arrived,
+        with: PublishedWith<'_>,
+    ) -> Result<Publication, Unpublished> {
+        let mut publication = self.empty_publication(&arrived);
+        if let Err(error) = self.add_records(&mut arrived, with, &mut publication).await {
+            return Err(Unpublished { error, arrived: Box::new(arrived) });
         }
-        let is_repeated = self.last_number.as_ref().is_some_and(|last| fragment.number <= *last);
-        if !is_repeated {
+        publication.permit = arrived.permit;
+        if let Some(offset) = &mut publication.offset {
+            offset.data_partitions = self.partitions.stored();
+        }
+        if self.is_next(&arrived.fragment.number) {
             self.frames = publication.offset.as_ref().and_then(|offset| offset.frames.clone());
-            self.last_number = Some(fragment.number);
+            self.last_number = Some(arrived.fragment.number);
+            self.has_skipped = false;
         }
         Ok(publication)
     }
 
-    /// Returns what the frames output has to remember after the last fragment.
-    pub(crate) fn frames(&self) -> Option<FrameProgress> {
-        self.frames.clone()
+    fn is_next(&self, number: &FragmentNumber) -> bool {
+        self.last_number.as_ref().is_none_or(|last| number > last)
+    }
+
+    fn empty_publication(&self, arrived: &Arrived) -> Publication {
+        let fragment = &arrived.fragment;
+        let offset = StoredOffset {
+            continuation_token: fragment.continuation_token.as_deref().map(str::to_owned),
+            fragment_number: fragment.number.clone(),
+            server_timestamp: fragment.server_timestamp,
+            producer_timestamp: fragment.producer_timestamp,
+            sequence: None,
+            data_partitions: Vec::new(),
+            continuity: arrived.continuity,
+            frames: self.frames.clone(),
+        };
+        Publication {
+            offset: Some(offset),
+            size_bytes: fragment.payload.len(),
+            received: Instant::now(),
+            ..Publication::of_notifications(Arc::clone(&self.key), Vec::new())
+        }
+    }
+
+    async fn add_records(
+        &mut self,
+        arrived: &mut Arrived,
+        with: PublishedWith<'_>,
+        publication: &mut Publication,
+    ) -> Result<(), ProjectError> {
+        let (key, stream_name, outputs) = (Arc::clone(&self.key), self.stream_name.clone(), self.outputs.clone());
+        let content_type = arrived.content_type.clone();
+        let content_type = content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE);
+        let mut origin = Origin::new(&key, &stream_name, now_ms());
+        (origin.stream_arn, origin.ingest_time) = (with.stream_arn, with.ingest_time);
+        origin.discontinuity = arrived.discontinuity || self.has_skipped;
+        if let Some(refused_sizes) = with.refused_sizes {
+            origin.refused_sizes = refused_sizes;
+        }
+        if let Some(routing) = outputs.chosen_tracks()
+            && let Some(reduced) = reduced(&arrived.fragment, routing)?
+        {
+            arrived.fragment = reduced;
+        }
+        let routes = outputs.routes();
+        if routes.iter().any(|route| route.id() == OutputId::FRAMES)
+            && let Some(frames) = publication.offset.as_mut().and_then(|offset| offset.frames.as_mut())
+        {
+            frames.count_fragment();
+        }
+        let splits = routes.iter().any(|route| route.is_per_track() && route.id() != OutputId::FRAMES);
+        let mut parts = if splits { parts_by_track(&arrived.fragment)? } else { Vec::new() };
+        let mut skipped = None;
+        for route in routes {
+            match route {
+                // Frames are chosen by their track, in the whole fragment, whose index they refer to.
+                Route::Named(named) if route.is_per_track() && route.id() == OutputId::FRAMES => {
+                    for label in labels(&arrived.fragment) {
+                        let origin = Origin { track: Some(&label), ..origin };
+                        let name = named.name(&origin, &arrived.fragment)?;
+                        let output = named.output(&name).await?;
+                        let projected = self.add(&output, &origin, &mut arrived.fragment, content_type, publication)?;
+                        merge(&mut skipped, projected);
+                    }
+                }
+                Route::Named(named) if route.is_per_track() => {
+                    if parts.is_empty() {
+                        // Says that there are no tracks.
+                        named.name(&origin, &arrived.fragment)?;
+                    }
+                    for Part { label, fragment } in &mut parts {
+                        let origin = Origin { track: Some(label), ..origin };
+                        let name = named.name(&origin, fragment)?;
+                        let output = named.output(&name).await?;
+                        merge(&mut skipped, self.add(&output, &origin, fragment, content_type, publication)?);
+                    }
+                }
+                Route::Named(named) => {
+                    let name = named.name(&origin, &arrived.fragment)?;
+                    let output = named.output(&name).await?;
+                    let projected = self.add(&output, &origin, &mut arrived.fragment, content_type, publication)?;
+                    merge(&mut skipped, projected);
+                }
+                Route::Fixed(output) => {
+                    let projected = self.add(output, &origin, &mut arrived.fragment, content_type, publication)?;
+                    merge(&mut skipped, projected);
+                }
+            }
+        }
+        if let Some(skipped) = skipped {
+            self.report_frames(&origin, arrived, &skipped, publication)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the records of a fragment for one topic.
+    fn add(
+        &mut self,
+        output: &Arc<dyn Output>,
+        origin: &Origin<'_>,
+        fragment: &mut Fragment,
+        content_type: &str,
+        publication: &mut Publication,
+    ) -> Result<Projected, ProjectError> {
+        let is_needed = !output.of_record().may_be_dropped();
+        let keeps = is_needed && output.keeps_partition(origin.track.is_some());
+        let partition = if keeps { self.partitions.in_topic(output.topic())? } else { 0 };
+        if is_needed {
+            self.outputs.note_written(&self.key, &output.topic().name);
+        }
+        output.project(origin, partition, fragment, content_type, publication)
+    }
+
+    /// Adds the dead letter of frames that were left out.
+    fn report_frames(
+        &mut self,
+        origin: &Origin<'_>,
+        arrived: &Arrived,
+        skipped: &SkippedFrames,
+        publication: &mut Publication,
+    ) -> Result<(), ProjectError> {
+        let reason = match skipped.count {
+            1 => skipped.reason.clone(),
+            count => format!("{count} frames cannot be converted; the first: {}", skipped.reason),
+        };
+        let fragment = &arrived.fragment;
+        let letter = DeadLetter {
+            stage: "frames",
+            reason: &reason,
+            number: &fragment.number,
+            server_timestamp: fragment.server_timestamp,
+            producer_timestamp: fragment.producer_timestamp,
+            bytes: &skipped.data,
+            size_bytes: None,
+            content_type: "application/octet-stream",
+        };
+        publication.records.extend(self.dead_letters(origin, &letter)?);
+        Ok(())
+    }
+
+    fn dead_letters(&mut self, origin: &Origin<'_>, letter: &DeadLetter<'_>) -> Result<Vec<Record>, ProjectError> {
+        let mut records = Vec::new();
+        for output in self.outputs.clone().fixed().filter(|output| output.of_record().id == OutputId::DEAD_LETTERS) {
+            let partition = self.partitions.in_topic(output.topic())?;
+            records.extend(output.dead_letter(origin, partition, letter));
+        }
+        Ok(records)
+    }
+
+    /// Returns the records that say that a fragment is skipped: none if there is no topic for dead letters.
+    ///
+    /// # Errors
+    /// When the topic accepts no records at the moment.
+    pub fn dead_letter(
+        &mut self,
+        letter: &DeadLetter<'_>,
+        stream_arn: Option<&str>,
+    ) -> Result<Vec<Record>, ProjectError> {
+        let (key, stream_name) = (Arc::clone(&self.key), self.stream_name.clone());
+        let origin = Origin { stream_arn, ..Origin::new(&key, &stream_name, now_ms()) };
+        let records = self.dead_letters(&origin, letter)?;
+        if self.is_next(letter.number) {
+            self.last_number = Some(letter.number.clone());
+            self.has_skipped = true;
+        }
+        Ok(records)
+    }
+
+    /// Returns the topic of dead letters, if there is one.
+    pub fn dead_letter_topic(&self) -> Option<Arc<str>> {
+        let mut fixed = self.outputs.fixed();
+        let output = fixed.find(|output| output.of_record().id == OutputId::DEAD_LETTERS)?;
+        Some(Arc::clone(&output.topic().name))
+    }
+}
+
+fn merge(skipped: &mut Option<SkippedFrames>, projected: Projected) {
+    match (&mut *skipped, projected.skipped_frames) {
+        (Some(all), Some(more)) => all.count += more.count,
+        (None, Some(first)) => *skipped = Some(first),
+        (_, None) => {}
     }
 }
 
@@ -158,17 +367,10 @@ impl Outputs {
         stream_arn: Option<&str>,
         notification: &Notification<'_>,
     ) -> Result<Vec<Record>, EncodeError> {
-        let origin =
-            Origin { key, stream_name, stream_arn, now_ms: now_ms(), ingest_time: false, discontinuity: false };
-        let records = self.iter().map(|output| output.notify(&origin, notification));
+        let origin = Origin { stream_arn, ..Origin::new(key, stream_name, now_ms()) };
+        let records = self.fixed().map(|output| output.notify(&origin, notification));
         records.filter_map(Result::transpose).collect()
     }
-}
-
-/// Returns what the frames output has to remember. Without such an output it forgets: fragments are published without frames.
-fn frames_of(outputs: &[(Arc<dyn Output>, i32)], position: Option<&StoredOffset>) -> Option<FrameProgress> {
-    let has_frames = outputs.iter().any(|(output, _)| output.of_record().id == OutputId::FRAMES);
-    position.and_then(|position| position.frames.clone()).filter(|_| has_frames)
 }
 
 fn now_ms() -> i64 {

@@ -83,7 +83,7 @@ impl ConfigKeyInfo {
             group: definition.group.title(),
             width: match definition.kind {
                 Kind::Flag | Kind::Int { .. } | Kind::Choice(_) | Kind::Time => "SHORT",
-                Kind::Text | Kind::Topic | Kind::Password => "MEDIUM",
+                Kind::Text | Kind::Topic | Kind::TopicTemplate | Kind::Password => "MEDIUM",
                 Kind::List | Kind::Regex | Kind::File => "LONG",
             },
             display_name: definition.display_name,
@@ -103,7 +103,9 @@ fn connect_type(kind: Kind) -> &'static str {
             let fits = i32::try_from(least).is_ok() && i32::try_from(most).is_ok();
             if fits { "INT" } else { "LONG" }
         }
-        Kind::Text | Kind::Choice(_) | Kind::Topic | Kind::Regex | Kind::Time | Kind::File => "STRING",
+        Kind::Text | Kind::Choice(_) | Kind::Topic | Kind::TopicTemplate | Kind::Regex | Kind::Time | Kind::File => {
+            "STRING"
+        }
     }
 }
 

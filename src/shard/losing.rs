@@ -105,14 +105,17 @@ impl Losing {
             (_, Some(RefusedRecord { topic, droppable_output: Some(output), .. })) => {
                 refused_topics.refused(&BTreeSet::from([(output, topic)]), &error.to_string(), &lost);
             }
-            (LogErrorKind::RecordTooLarge { size_bytes, limit_bytes, .. }, Some(RefusedRecord { stream, .. })) => {
+            (
+                LogErrorKind::RecordTooLarge { size_bytes, limit_bytes, .. },
+                Some(RefusedRecord { stream, topic, .. }),
+            ) => {
                 let limit =
                     limit_bytes.map_or("the topic's max.message.bytes".to_owned(), |limit| format!("{limit} bytes"));
                 let reason = format!(
-                    "a record of {size_bytes} bytes is larger than its topic accepts ({limit}); raise max.message.bytes of \
+                    "a record of {size_bytes} bytes is larger than topic {topic} accepts ({limit}); raise max.message.bytes of \
                      the topic, or lower kvs.fragment.max.size.bytes"
                 );
-                sources.fail(&stream, reason);
+                sources.record_too_large(&stream, &topic, *size_bytes, reason);
             }
             (LogErrorKind::TimestampRefused { .. }, Some(RefusedRecord { stream, .. })) => {
                 tracing::warn!(shard = shard.0, offsets_topic, connector = %stream.connector, stream = %stream.stream, %error,

@@ -121,7 +121,7 @@ impl Sources for Numbers {
         self.idle.lock().unwrap().take();
     }
 
-    fn fail(&mut self, stream: &OffsetKey, reason: String) {
+    fn record_too_large(&mut self, stream: &OffsetKey, _: &Arc<str>, _: usize, reason: String) {
         self.failed.lock().unwrap().push(format!("{}: {reason}", stream.stream));
     }
 

@@ -24,8 +24,9 @@ pub trait Sources: Send {
     /// Stops pulling. Senders of the queue are dropped soon after.
     fn stop(&mut self);
 
-    /// Gives a stream up. Its position is kept, and the other streams continue.
-    fn fail(&mut self, stream: &OffsetKey, reason: String);
+    /// Gives a stream up because a topic has refused a record of this size, in bytes. The stream's position is kept, and the
+    /// other streams continue.
+    fn record_too_large(&mut self, stream: &OffsetKey, topic: &Arc<str>, size_bytes: usize, reason: String);
 
     /// Called when publications have been committed.
     fn committed(&mut self, _publications: &[Committed]) {}

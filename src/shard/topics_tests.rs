@@ -124,7 +124,7 @@ impl Sources for Topics {
 
     fn stop(&mut self) {}
 
-    fn fail(&mut self, stream: &OffsetKey, reason: String) {
+    fn record_too_large(&mut self, stream: &OffsetKey, _: &Arc<str>, _: usize, reason: String) {
         panic!("{stream:?}: {reason}");
     }
 

@@ -120,7 +120,12 @@ pub const METRICS: &[Definition] = &[
         STREAM,
         "Frames left out of the frames topic because they cannot be converted",
     ),
-    metric(PASSED_OVER, Kind::Counter, STREAM, "Fragments passed over because they cannot be parsed"),
+    metric(
+        PASSED_OVER,
+        Kind::Counter,
+        &["connector", "stream", "stage"],
+        "Fragments passed over because they cannot be published: parse, encode, route, tracks or size",
+    ),
     metric(INCOMPLETE, Kind::Counter, STREAM, "Fragments published without their end, after three attempts"),
     metric(
         TIMESTAMPS_REPLACED,

@@ -38,7 +38,7 @@ fn record_all() {
     telemetry::session_opened(&key);
     telemetry::failed(&key, "r");
     telemetry::frames_skipped(&key, 1);
-    telemetry::passed_over(&key);
+    telemetry::passed_over(&key, "parse");
     telemetry::incomplete(&key);
     telemetry::millis_behind_now(&key, 1);
     telemetry::timestamp_replaced(&key, "r");

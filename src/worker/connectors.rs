@@ -21,6 +21,7 @@ use crate::config::table::connector::records::OFFSETS_TOPIC;
 use crate::connector::StreamPlan;
 use crate::connector::discovery::{self, Nothing, StreamListener};
 use crate::model::{OffsetKey, Publication};
+use crate::output::Outputs;
 use crate::shard::ConfigGate;
 use crate::supervision::{Part, catch_async, fault_point};
 
@@ -60,8 +61,8 @@ struct Entry {
     nothing: Option<Nothing>,
     /// Whether it has a task on any worker.
     has_tasks: bool,
-    /// The topics that its streams write to, once it has started.
-    topics: BTreeSet<Arc<str>>,
+    /// What is published for its streams, once it has started.
+    outputs: Option<Outputs>,
     /// The epoch of the shards at which discovery last finished.
     looked: Option<u64>,
 }
@@ -185,7 +186,7 @@ impl Connectors {
             trouble: None,
             nothing: None,
             has_tasks: false,
-            topics: BTreeSet::new(),
+            outputs: None,
             looked: None,
         }
     }
@@ -242,7 +243,7 @@ impl Connectors {
         entries.get(name).map(|entry| RunnerStatus {
             failed: entry.failed.clone(),
             trouble: entry.trouble(),
-            topics: entry.topics.clone(),
+            topics: entry.outputs.as_ref().map(Outputs::needed_topics).unwrap_or_default(),
             looked: entry.looked,
         })
     }
@@ -349,8 +350,9 @@ impl Runner {
             };
             match planned {
                 Ok(plan) => {
-                    let topics = plan.topics.clone();
-                    self.registry.note(&self.name, &self.cancel, |entry| (entry.failed, entry.topics) = (None, topics));
+                    let outputs = Some(plan.outputs.clone());
+                    self.registry
+                        .note(&self.name, &self.cancel, |entry| (entry.failed, entry.outputs) = (None, outputs));
                     return plan;
                 }
                 Err(Refused(reason)) => {

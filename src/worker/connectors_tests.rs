@@ -11,7 +11,7 @@ fn run(everywhere: bool, has_tasks: bool, trouble: Option<&str>) -> Option<Strin
         trouble: trouble.map(str::to_owned),
         nothing: Some(nothing),
         has_tasks,
-        topics: BTreeSet::new(),
+        outputs: None,
         looked: None,
     };
     entry.trouble()

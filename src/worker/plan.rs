@@ -1,6 +1,5 @@
 //! Turns settings into what runs.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use crate::config::{ConnectorConfig, WorkerConfig, check};
 use crate::connector::{ConnectorContext, EarlierPositions, StreamPlan};
 use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Topics};
 use crate::model::{Contract, OffsetKey};
-use crate::output::{PrepareError, Preparer, RECORD_OVERHEAD_BYTES};
+use crate::output::{Outputs, PrepareError, Preparer, RECORD_OVERHEAD_BYTES};
 use crate::shard::OwnerSettings;
 use crate::shard::transaction::TransactionLimits;
 use crate::supervision::{Part, blocking};
@@ -103,8 +102,8 @@ enum PlanError {
 pub(super) struct ConnectorPlan {
     /// The streams that are listed.
     pub(super) streams: Vec<Arc<StreamPlan>>,
-    /// The topics that its streams write to.
-    pub(super) topics: BTreeSet<Arc<str>>,
+    /// What is published for its streams.
+    pub(super) outputs: Outputs,
     /// The conditions, if its streams are to be discovered.
     pub(super) discovery: Option<(Discovery, Arc<ConnectorContext>)>,
 }
@@ -205,6 +204,6 @@ impl Dependencies {
             StreamsConfig::Listed(streams) => (streams.iter().map(plan).collect(), None),
             StreamsConfig::Discovered(discovery) => (Vec::new(), Some((discovery.clone(), context))),
         };
-        Ok(ConnectorPlan { streams, topics: outputs.needed_topics(), discovery })
+        Ok(ConnectorPlan { streams, outputs, discovery })
     }
 }

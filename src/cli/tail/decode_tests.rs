@@ -62,12 +62,15 @@ fn what_cannot_be_read_is_said() {
 fn a_notification_is_read_with_all_its_fields() {
     use crate::output::{Framing, Notification, NotificationOutput, Origin, Output, OutputTopic};
     let partitions = std::sync::Arc::new(crate::kafka::DataTopic::new("n", 1));
-    let output =
-        NotificationOutput::new(OutputTopic { name: "n".into(), partitions }, Framing::SingleObject, ValueFormat::Avro)
-            .unwrap();
+    let output = NotificationOutput::new(
+        OutputTopic::new("n", partitions, &crate::kafka::TopicFacts::default()),
+        Framing::SingleObject,
+        ValueFormat::Avro,
+    )
+    .unwrap();
     let key = std::sync::Arc::new(crate::model::OffsetKey::of_stream("cameras", "door"));
     let (stream_name, now_ms) = ("door", 1_511_852_109_000);
-    let origin = Origin { key: &key, stream_name, stream_arn: None, now_ms, ingest_time: false, discontinuity: false };
+    let origin = Origin::new(&key, stream_name, now_ms);
     let record = output.notify(&origin, &Notification::StreamDeleted).unwrap().unwrap();
     let decoded = Decoder::new().unwrap().decode(&record.value.unwrap()).unwrap();
     let Decoded::Notification(fields) = decoded else { panic!("no notification") };

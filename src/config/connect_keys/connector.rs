@@ -9,8 +9,8 @@ const TRANSFORMS: &str = "there are no transforms and predicates: consumers tran
 const OVERRIDES: &str =
     "connectors share their worker's clients: set producer.*, consumer.* or admin.* in the worker's settings";
 const GROUPS: &str = "a connector writes to one topic, so only the default group exists: topic.creation.default.*";
-const DEAD_LETTERS: &str = "there is no dead letter topic: errors.tolerance=all skips a fragment that cannot be \
-    parsed and reports it in the worker's notifications.topic";
+const DEAD_LETTERS: &str = "dead letters have errors.deadletterqueue.topic.name, its replication factor, and \
+    errors.deadletterqueue.value.max.bytes";
 const VERSIONS: &str = "each exists in one version, this program's";
 const SINK: &str = "this is a source connector: it writes to the topic that the setting topic names, and reads none";
 
@@ -57,7 +57,11 @@ pub const CONNECTOR: &[ConnectKey] = &[
         "failures are always logged and in the task's trace, with the stream's name if they concern one",
     ),
     key("errors.log.include.messages", These(&["false"]), "the content of records is never logged"),
-    key("errors.deadletterqueue.context.headers.enable", These(&["false"]), DEAD_LETTERS),
+    key(
+        "errors.deadletterqueue.context.headers.enable",
+        These(&["true"]),
+        "dead letters always have headers with the reason and the position",
+    ),
     key("errors.deadletterqueue.*", Nothing, DEAD_LETTERS),
     key("exactly.once.support", These(&["requested", "required"]), "every fragment is always published exactly once"),
     key(

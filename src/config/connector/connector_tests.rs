@@ -54,7 +54,7 @@ fn the_published_example_is_valid() {
     assert_eq!(config.name, "cameras");
     assert_eq!(names(&config), ["front-door", "parking"]);
     assert_eq!(
-        (config.topic.as_str(), config.topic_partitions, config.topic_replication_factor),
+        (config.topic.text(), config.topic_partitions, config.topic_replication_factor),
         ("kvs.fragments", 6, 1)
     );
     assert_eq!(config.puller.start, StartSelector::Earliest);
@@ -312,7 +312,7 @@ fn a_file_of_java_properties_is_read_by_its_name() {
     let given = load(&file).unwrap();
     let config = from_settings(&given.place, &given.settings).unwrap();
     assert_eq!(
-        (config.name.as_str(), config.topic.as_str(), names(&config)),
+        (config.name.as_str(), config.topic.text(), names(&config)),
         ("cameras", "t", vec!["a".into(), "b".into()])
     );
     std::fs::write(&file, "connector.class=x\ntopic=t\ntopic=u\n").unwrap();

@@ -4,12 +4,13 @@ use kvs_frames::{FrameOptions, FrameSample, TrackSelection};
 
 use crate::config::reader::Reader;
 use crate::config::table::connector::frames as table;
+use crate::model::Template;
 
 /// The frames that a connector publishes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FramesConfig {
     /// `frames.topic`.
-    pub topic: String,
+    pub topic: Template,
     /// `frames.format`, `frames.audio.format` and `frames.tracks`.
     pub options: FrameOptions,
     /// `frames.sample`.
@@ -18,8 +19,12 @@ pub struct FramesConfig {
 
 impl Reader<'_> {
     /// Reads the settings of the frames; an inner `None`: there is no topic for them.
-    pub(super) fn frames(&mut self) -> Option<Option<FramesConfig>> {
+    pub(super) fn frames(&mut self, connector: &str) -> Option<Option<FramesConfig>> {
         let topic = self.read_optional(&table::TOPIC);
+        let topic = match topic {
+            Some(Some(topic)) => self.topic_of(&table::TOPIC, &topic, connector).map(Some),
+            none => none,
+        };
         let video = self.read(&table::FORMAT);
         let audio = self.read(&table::AUDIO_FORMAT);
         let tracks = match self.text(&table::TRACKS) {

@@ -70,6 +70,11 @@ fn schema_of(definition: &Definition, references: References) -> Value {
             schema["pattern"] = "^[a-zA-Z0-9._-]{1,249}$".into();
             schema
         }
+        Kind::TopicTemplate => {
+            let mut schema = any_text();
+            schema["pattern"] = r"^(?:[a-zA-Z0-9._-]|\$\{(?:connector|stream|track|tag:[^}]+)\})+$".into();
+            schema
+        }
         _ if definition.default == Default::Required || !definition.empty_is_unset => {
             let mut schema = any_text();
             schema["pattern"] = "\\S".into();

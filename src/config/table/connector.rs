@@ -3,6 +3,7 @@
 pub(crate) mod frames;
 pub(crate) mod pulling;
 pub(crate) mod records;
+pub(crate) mod routing;
 pub(crate) mod service;
 pub(crate) mod start;
 pub(crate) mod streams;

@@ -116,6 +116,8 @@ pub enum Kind {
     List,
     /// The name of a topic.
     Topic,
+    /// The name of a topic that may contain variables.
+    TopicTemplate,
     /// A regular expression that has to match the whole of a text.
     Regex,
     /// A point in time: RFC 3339, seconds since 1970, or milliseconds since 1970 as 13 digits.

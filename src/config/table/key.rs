@@ -10,6 +10,7 @@ use regex::Regex;
 use super::definition::{Choice, Default, Definition, Group, Importance, Kind, Unit};
 use super::value::{self, Parse};
 use crate::config::error::ValueError;
+use crate::model::Template;
 
 /// Marks a setting that always has a value, its own or the default.
 #[derive(Debug)]
@@ -152,6 +153,21 @@ impl Named {
     /// The name of a topic that may be unset.
     pub const fn optional_topic(self) -> Optional<String> {
         self.entry(Kind::Topic, Default::Unset, &[], value::topic).empty_is_unset()
+    }
+
+    /// The name of a topic, which may contain variables, required.
+    pub const fn required_topic_template(self) -> Key<Template> {
+        self.entry(Kind::TopicTemplate, Default::Required, &[], value::topic_template)
+    }
+
+    /// The name of a topic, which may contain variables or be unset.
+    pub const fn optional_topic_template(self) -> Optional<Template> {
+        self.entry(Kind::TopicTemplate, Default::Unset, &[], value::topic_template).empty_is_unset()
+    }
+
+    /// Text that may contain variables or be unset.
+    pub const fn template(self) -> Optional<Template> {
+        self.entry(Kind::Text, Default::Unset, &[], value::template)
     }
 
     /// Text that may be unset and is secret.

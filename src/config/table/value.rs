@@ -6,6 +6,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::definition::{Definition, Kind, Unit};
 use crate::config::error::ValueError;
+use crate::model::{TOPIC_NAME_MAX_BYTES, Template, has_topic_characters, is_topic_name};
 
 /// The maximum size of a compiled regular expression.
 const REGEX_MAX_BYTES: usize = 1 << 20;
@@ -67,11 +68,21 @@ pub(super) fn regex(_: &Definition, _: &'static [Regex], text: &str) -> Result<R
 
 /// Reads the name of a topic, which Kafka would accept.
 pub(super) fn topic(_: &Definition, _: &'static [String], name: &str) -> Result<String, ValueError> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if matches!(name, "." | "..") || !(1..=249).contains(&name.len()) || !name.bytes().all(allowed) {
-        return Err(ValueError::NotTopic { found: begin_of(name) });
-    }
-    Ok(name.to_owned())
+    if is_topic_name(name) { Ok(name.to_owned()) } else { Err(ValueError::NotTopic { found: begin_of(name) }) }
+}
+
+/// Reads the template of a topic's name. What its variables contribute is not known yet.
+pub(super) fn topic_template(_: &Definition, _: &'static [Template], text: &str) -> Result<Template, ValueError> {
+    let template = Template::parse(text)?;
+    let size_bytes: usize = template.literals().map(str::len).sum();
+    let fits = size_bytes <= TOPIC_NAME_MAX_BYTES && template.literals().all(has_topic_characters);
+    let is_name = template.fixed().is_none_or(is_topic_name);
+    if fits && is_name { Ok(template) } else { Err(ValueError::NotTopic { found: begin_of(text) }) }
+}
+
+/// Reads a template of any text.
+pub(super) fn template(_: &Definition, _: &'static [Template], text: &str) -> Result<Template, ValueError> {
+    Ok(Template::parse(text)?)
 }
 
 /// Checks a connector's name: any text that can be read in one line, and that is a segment of its own in a path, which

@@ -5,7 +5,7 @@ use apache_avro::types::Value;
 use kvs_mkv::{ChunkWriter, Event, FrameData, LeadingTags, Splitter, Timestamp, TrackKind, TrailingTags};
 
 use super::*;
-use crate::model::{OffsetKey, Record, RecordTimestamp, VALUE_HEADROOM_BYTES};
+use crate::model::{KeyFormat, OffsetKey, Record, RecordTimestamp, VALUE_HEADROOM_BYTES};
 use crate::output::framing::{Framing, single_object_header};
 use crate::output::schema::{FRAGMENT, KEY_SCHEMA, VALUE_SCHEMA};
 
@@ -37,19 +37,12 @@ fn policy(wanted: RecordTimestamp) -> TimestampPolicy {
 fn project(keys: KeyFormat, mut fragment: Fragment, content_type: &str) -> Vec<Record> {
     let partitions = Arc::new(crate::kafka::DataTopic::new("t", 6));
     let output = FragmentOutput::new(
-        OutputTopic { name: "t".into(), partitions },
-        (keys, Framing::SingleObject),
+        OutputTopic::new("t", partitions, &TopicFacts::default()),
+        (RecordForm::with_keys(keys), Framing::SingleObject),
         policy(RecordTimestamp::Ingest),
     );
     let key = Arc::new(OffsetKey { connector: "c".to_owned(), stream: "s".to_owned() });
-    let origin = Origin {
-        key: &key,
-        stream_name: "s",
-        stream_arn: Some("arn"),
-        now_ms: 9,
-        ingest_time: false,
-        discontinuity: false,
-    };
+    let origin = Origin { stream_arn: Some("arn"), ..Origin::new(&key, "s", 9) };
     let mut publication = Publication::of_notifications(Arc::clone(&key), Vec::new());
     output.unwrap().project(&origin, 5, &mut fragment, content_type, &mut publication).unwrap();
     publication.records
@@ -116,7 +109,10 @@ fn the_payload_is_not_moved() {
 #[test]
 fn headers_say_what_the_payload_is_and_what_the_value_is() {
     let records = project(KeyFormat::Text, fragment(5), "video/webm");
-    let header = |name| records[0].headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str());
+    let header = |name| {
+        let found = records[0].headers.iter().find(|header| header.name == name);
+        found.map(|header| std::str::from_utf8(&header.value).unwrap())
+    };
     assert_eq!(header("kvs.content.type"), Some("video/webm"));
     assert_eq!(header("content-type"), Some("avro/binary"));
     assert_eq!(header("kvs.stream"), Some("s"));

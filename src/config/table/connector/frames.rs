@@ -6,6 +6,7 @@ use crate::config::table::definition::Group::Records;
 use crate::config::table::definition::Importance::Low;
 use crate::config::table::definition::{Choice, Definition, value};
 use crate::config::table::key::{Key, Optional, key, settings};
+use crate::model::Template;
 
 const FORMATS: &[Choice] = &[
     value(
@@ -23,8 +24,8 @@ const AUDIO_FORMATS: &[Choice] = &[
 settings! {
     /// The topic of frames.
     FRAMES {
-        TOPIC: Optional<String> = key("frames.topic", "Topic for frames")
-            .optional_topic()
+        TOPIC: Optional<Template> = key("frames.topic", "Topic for frames")
+            .optional_topic_template()
             .same_everywhere()
             .dependents(&["frames.format", "frames.audio.format", "frames.tracks", "frames.sample"])
             .group(Records)

@@ -6,7 +6,7 @@ use crate::config::restart::ErrorsTolerance;
 use crate::config::table::definition::Group::{ErrorHandling, Service};
 use crate::config::table::definition::Importance::{High, Low};
 use crate::config::table::definition::{Choice, value};
-use crate::config::table::key::{Key, key, settings};
+use crate::config::table::key::{Key, Optional, key, settings};
 
 /// A year, in milliseconds.
 const YEAR_MS: i64 = 31_536_000_000;
@@ -114,8 +114,33 @@ settings! {
             .choice("none", ERRORS_TOLERANCES, &[ErrorsTolerance::None, ErrorsTolerance::All])
             .group(ErrorHandling)
             .doc(
-                "What happens to a fragment that still cannot be parsed after it was pulled three times, or that is \
-                 too large.",
+                "What happens to a fragment that cannot be parsed in three attempts, cannot be encoded, or is too large, \
+                 and to a record whose topic cannot be named.",
+            );
+        DEAD_LETTER_TOPIC: Optional<String> = key("errors.deadletterqueue.topic.name", "Dead letter topic")
+            .optional_topic()
+            .same_everywhere()
+            .dependents(&["errors.deadletterqueue.topic.replication.factor", "errors.deadletterqueue.value.max.bytes"])
+            .group(ErrorHandling)
+            .doc(
+                "Topic for the fragments that errors.tolerance=all skips: the bytes that are known of the fragment, with the \
+                 reason and its position in headers, in the transaction that moves the position past it. Created if it does \
+                 not exist. Without this setting the bytes are not kept.",
+            );
+        DEAD_LETTER_REPLICATION: Optional<i32> =
+            key("errors.deadletterqueue.topic.replication.factor", "Replication factor of dead letters")
+                .optional_int::<i32>(1..=100)
+                .from("topic.creation.default.replication.factor")
+                .group(ErrorHandling)
+                .importance(Low)
+                .doc("Replication factor of the dead letter topic when it is created.");
+        DEAD_LETTER_MAX_BYTES: Key<usize> = key("errors.deadletterqueue.value.max.bytes", "Size of dead letters")
+            .bytes(1_000_000, 0..=67_108_864)
+            .group(ErrorHandling)
+            .importance(Low)
+            .doc(
+                "Number of a skipped fragment's bytes that its record has at most, from the fragment's beginning; with 0 it \
+                 has none. The record says how many there were.",
             );
         RESTART_TIMEOUT: Key<i64> = key("errors.retry.timeout", "Retry timeout")
             .signed_millis(-1, 0..=YEAR_MS)

@@ -4,7 +4,7 @@ use crate::config::table::definition::Group::{Records, TopicCreation};
 use crate::config::table::definition::Importance::{High, Low};
 use crate::config::table::definition::{Choice, Definition, value};
 use crate::config::table::key::{Key, Optional, key, settings};
-use crate::model::{RecordTimestamp, ValueFormat};
+use crate::model::{RecordTimestamp, Template, ValueFormat};
 
 const VALUE_FORMATS: &[Choice] = &[
     value("avro", "writes Avro (schemas/metadata.avsc, schemas/notification.avsc)"),
@@ -20,18 +20,18 @@ const RECORD_TIMESTAMPS: &[Choice] = &[
 settings! {
     /// What is written.
     RECORDS {
-        TOPIC: Key<String> = key("topic", "Topic")
-            .required_topic()
+        TOPIC: Key<Template> = key("topic", "Topic")
+            .required_topic_template()
             .same_everywhere()
             .group(Records)
             .importance(High)
             .doc(
                 "Topic that the fragments are written to; consumers have to read it with \
-                 isolation.level=read_committed. Created if it does not exist. It must be none of the worker's own \
-                 topics.",
+                 isolation.level=read_committed. Created if it does not exist; it must be none of the worker's own topics. \
+                 The name may contain ${connector}, ${stream}, ${tag:NAME}, and ${track}, which splits fragments by track.",
             );
-        METADATA_TOPIC: Optional<String> = key("metadata.topic", "Topic for metadata")
-            .optional_topic()
+        METADATA_TOPIC: Optional<Template> = key("metadata.topic", "Topic for metadata")
+            .optional_topic_template()
             .same_everywhere()
             .group(Records)
             .doc(

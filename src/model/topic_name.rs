@@ -1,0 +1,15 @@
+//! Names of Kafka topics.
+
+/// The maximum length of a topic's name in Kafka, in bytes.
+pub const TOPIC_NAME_MAX_BYTES: usize = 249;
+
+/// Returns whether Kafka accepts a topic of this name: 1 to 249 letters, digits, dots, hyphens and underscores, but neither
+/// `.` nor `..`.
+pub fn is_topic_name(name: &str) -> bool {
+    !matches!(name, "." | "..") && (1..=TOPIC_NAME_MAX_BYTES).contains(&name.len()) && has_topic_characters(name)
+}
+
+/// Returns whether a text has only characters that a topic's name may have.
+pub fn has_topic_characters(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
