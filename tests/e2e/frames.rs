@@ -18,15 +18,15 @@ use crate::stage::{Stage, program};
 const HEADER_BYTES: usize = 10;
 
 /// The fields of a record.
-struct Fields(Vec<(String, Value)>);
+pub struct Fields(Vec<(String, Value)>);
 
 impl Fields {
-    fn get(&self, name: &str) -> &Value {
+    pub fn get(&self, name: &str) -> &Value {
         let (_, value) = self.0.iter().find(|(known, _)| known == name).unwrap_or_else(|| panic!("no {name}"));
         if let Value::Union(_, inner) = value { inner } else { value }
     }
 
-    fn long(&self, name: &str) -> Option<i64> {
+    pub fn long(&self, name: &str) -> Option<i64> {
         match self.get(name) {
             Value::Long(number) | Value::TimestampMicros(number) => Some(*number),
             Value::Null => None,
@@ -34,15 +34,15 @@ impl Fields {
         }
     }
 
-    fn text(&self, name: &str) -> &str {
+    pub fn text(&self, name: &str) -> &str {
         if let Value::String(text) = self.get(name) { text } else { panic!("{name}: {:?}", self.get(name)) }
     }
 
-    fn bytes(&self, name: &str) -> &[u8] {
+    pub fn bytes(&self, name: &str) -> &[u8] {
         if let Value::Bytes(bytes) = self.get(name) { bytes } else { &[] }
     }
 
-    fn is(&self, name: &str) -> bool {
+    pub fn is(&self, name: &str) -> bool {
         *self.get(name) == Value::Boolean(true)
     }
 }
@@ -64,16 +64,16 @@ fn read(kafka: &Kafka, topic: &str, schema: &str) -> BTreeMap<String, Vec<Fields
     streams
 }
 
-fn read_frames(kafka: &Kafka, topic: &str) -> BTreeMap<String, Vec<Fields>> {
+pub fn read_frames(kafka: &Kafka, topic: &str) -> BTreeMap<String, Vec<Fields>> {
     read(kafka, topic, include_str!("../../schemas/frame.avsc"))
 }
 
-fn read_fragments(kafka: &Kafka, topic: &str) -> BTreeMap<String, Vec<Fields>> {
+pub fn read_fragments(kafka: &Kafka, topic: &str) -> BTreeMap<String, Vec<Fields>> {
     read(kafka, topic, include_str!("../../schemas/fragment.avsc"))
 }
 
 /// Each record names the one before it, and none is missing.
-fn expect_chain(frames: &[Fields], stream: &str) {
+pub fn expect_chain(frames: &[Fields], stream: &str) {
     let mut before: Option<i64> = None;
     for frame in frames {
         assert_eq!(frame.long("previous_sequence"), before, "{stream}");

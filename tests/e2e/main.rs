@@ -36,6 +36,7 @@ mod registry_topics;
 mod renamed;
 mod rest;
 mod rest_abuse;
+mod routing;
 mod security;
 mod stage;
 mod streams;

@@ -72,6 +72,46 @@ pub fn read_raw(bootstrap: &str, topic: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
     })
 }
 
+/// A record as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRecord {
+    /// Partition of the record.
+    pub partition: i32,
+    /// Key.
+    pub key: Vec<u8>,
+    /// Value; empty for a tombstone.
+    pub value: Vec<u8>,
+    /// Headers, in their order.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+impl RawRecord {
+    /// Returns a header's value as text, if there is such a header.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let (_, value) = self.headers.iter().find(|(known, _)| known == name)?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    }
+}
+
+/// Reads all committed records of a topic, in the order of each partition.
+///
+/// # Panics
+/// Panics if the topic cannot be read within two minutes.
+pub fn read_records(bootstrap: &str, topic: &str) -> Vec<RawRecord> {
+    read_all(bootstrap, topic, Isolation::Committed, |message| {
+        let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+        let header = |header: rdkafka::message::Header<'_, &[u8]>| {
+            (header.key.to_owned(), header.value.unwrap_or_default().to_vec())
+        };
+        RawRecord {
+            partition: message.partition(),
+            key: message.key().unwrap_or_default().to_vec(),
+            value: message.payload().unwrap_or_default().to_vec(),
+            headers: headers.map(header).collect(),
+        }
+    })
+}
+
 /// Reads the notifications of a topic: the fields of each, by name.
 ///
 /// # Panics
