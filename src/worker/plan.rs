@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use kvs_client::{CallLimits, Client, MemoryBudget, StreamRef};
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -16,6 +17,7 @@ use crate::connector::{ConnectorContext, EarlierPositions, StreamPlan};
 use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Topics};
 use crate::model::{Contract, OffsetKey};
 use crate::output::{Outputs, PrepareError, Preparer, RECORD_OVERHEAD_BYTES};
+use crate::payload_store::{AwsCredentials, AwsCredentialsError};
 use crate::shard::OwnerSettings;
 use crate::shard::transaction::TransactionLimits;
 use crate::supervision::{Part, blocking};
@@ -65,6 +67,20 @@ pub(super) fn owner_settings(config: &WorkerConfig) -> OwnerSettings {
         // Below the session timeout (rule 10), and within the shutdown.
         release_timeout: config.shutdown_timeout.min(Duration::from_millis(config.session_timeout_ms / 2)),
         ..OwnerSettings::default()
+    }
+}
+
+/// The AWS credentials of a connector's client.
+struct ClientCredentials(Arc<Client>);
+
+impl AwsCredentials for ClientCredentials {
+    fn get(&self) -> BoxFuture<'_, Result<(String, String, Option<String>), AwsCredentialsError>> {
+        Box::pin(async {
+            let credentials = self.0.aws_credentials().await?;
+            let owned = |text: &str| text.to_owned();
+            let token = credentials.session_token().map(owned);
+            Ok((owned(credentials.access_key_id()), owned(credentials.secret_access_key()), token))
+        })
     }
 }
 
@@ -178,12 +194,18 @@ impl Dependencies {
         resolved: Resolved,
         own_offsets_topic: bool,
     ) -> Result<ConnectorPlan, PlanError> {
-        let outputs = self.outputs.prepare(connector).await?;
-        let client = self.client(connector).await?;
+        let client = Arc::new(self.client(connector).await?);
+        let mut connector = connector.clone();
+        if let Some(store) = &mut connector.payload.store {
+            // As far as the settings do not say it, the region is where the client has it from.
+            store.region.get_or_insert_with(|| client.region().to_owned());
+        }
+        let connector = &connector;
+        let outputs = self.outputs.prepare(connector, Arc::new(ClientCredentials(Arc::clone(&client)))).await?;
         let mut puller = connector.puller.clone();
         puller.pass_over_unparsable = connector.errors_tolerance == ErrorsTolerance::All;
         let context = Arc::new(ConnectorContext {
-            client: Arc::new(client),
+            client,
             budget: self.budget.clone(),
             puller,
             // Positions under ARNs were moved along to the connector's own topic.
