@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::StreamPlan;
+use super::placing::placed;
 use super::states::{Restart, StreamStates};
 use crate::model::{Publication, Record, StoredOffset};
 use crate::output::{DeadLetter, Notification, ProjectError, PublishedWith, StreamOutputs, Unpublished};
@@ -104,7 +105,8 @@ impl<'a> Publisher<'a> {
             ingest_time: states.writes_ingest_time(&self.plan.key),
             refused_sizes: refused_sizes.as_ref(),
         };
-        match self.outputs.publication(pulled, with).await {
+        let made = placed(self.outputs.publication(pulled, with), self.plan, states).await;
+        match made {
             Ok(mut publication) => {
                 publication.notifications.append(notifications);
                 self.hand_over(publication, queue).await
