@@ -30,6 +30,7 @@ struct Readme;
 
 mod block;
 mod continuity;
+mod cuts;
 mod ebml;
 mod element_writer;
 mod elements;
@@ -57,7 +58,7 @@ pub use media_type::media_type;
 pub use number::{BadFragmentNumber, FragmentNumber};
 pub use payload::Payload;
 pub use producer::{ProducedFragment, ProducerSplitter};
-pub use splitter::{Completion, End, Event, Splitter};
+pub use splitter::{Completion, End, Event, Splitter, TracksError};
 pub use tag::{AwsTag, Tag, TagValue};
 pub use timestamp::Timestamp;
 pub use track::{

@@ -14,6 +14,7 @@ mod event;
 mod state;
 mod walk;
 mod window;
+mod with_tracks;
 
 use crate::ebml::{self, HEADER_MAX_BYTES};
 use crate::elements::id;
@@ -27,6 +28,7 @@ use chunk::Chunk;
 pub use event::{Completion, End, Event};
 use state::{State, Step};
 use window::join;
+pub use with_tracks::TracksError;
 
 /// Splits a response body into fragments; see the [crate's documentation](crate).
 #[derive(Debug)]

@@ -41,7 +41,7 @@ pub(super) struct Chunk {
     error_message: Option<String>,
     timestamp_scale_ns: u64,
     segment_uid: Option<Box<[u8]>>,
-    tracks: Arc<[Track]>,
+    pub(super) tracks: Arc<[Track]>,
     tags: Vec<TagSpan>,
     /// Number of tags read, including the service's own.
     tag_count: usize,
@@ -268,10 +268,16 @@ impl Chunk {
         if payload.is_empty() {
             return Ok(None);
         }
+        let fragment = self.into_fragment(payload, complete, chunk_offset)?;
+        Ok(Some(if complete { Event::Fragment(fragment) } else { Event::Unterminated(fragment) }))
+    }
+
+    /// Returns the chunk as a fragment.
+    pub(super) fn into_fragment(self, payload: Payload, complete: bool, chunk_offset: u64) -> Result<Fragment, Error> {
         let Some(number) = self.number else {
             return Err(Error::new(ErrorKind::MissingFragmentNumber, id::SEGMENT, chunk_offset));
         };
-        let fragment = Fragment {
+        Ok(Fragment {
             number,
             server_timestamp: self.server_timestamp,
             producer_timestamp: self.producer_timestamp,
@@ -286,8 +292,7 @@ impl Chunk {
             trailing_tags: self.trailing_tags,
             tags: last_of_each_name(self.tags, &payload),
             payload,
-        };
-        Ok(Some(if complete { Event::Fragment(fragment) } else { Event::Unterminated(fragment) }))
+        })
     }
 }
 
