@@ -122,6 +122,9 @@ pub struct Broken {
     pub producer_timestamp: Option<Timestamp>,
     /// Offset of the chunk, in bytes since the start of the stream.
     pub offset: u64,
+    /// The chunk's bytes that had been copied, from its EBML header on. Those that follow are at the front of the input that
+    /// [`Splitter::push`](crate::Splitter::push) has left. Empty if the invalid bytes are between two chunks.
+    pub payload: Payload,
 }
 
 impl Fragment {

@@ -94,10 +94,18 @@ impl Chunk {
         self.fault.take().map_or(Ok(()), Err)
     }
 
+    /// Returns an error if the chunk has no fragment number, unless it is an error report of the service.
+    pub(super) fn check_number(&self, chunk_offset: u64) -> Result<(), Error> {
+        if self.number.is_some() || self.is_error() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::MissingFragmentNumber, id::SEGMENT, chunk_offset))
+    }
+
     /// Returns what had been read of an invalid chunk.
-    pub(super) fn into_broken(self, offset: u64) -> Broken {
+    pub(super) fn into_broken(self, offset: u64, payload: Payload) -> Broken {
         let Self { number, server_timestamp, producer_timestamp, .. } = self;
-        Broken { number, server_timestamp, producer_timestamp, offset }
+        Broken { number, server_timestamp, producer_timestamp, offset, payload }
     }
 
     /// Returns a track's default duration, 0 if it has none; needed for the frames of a laced block.
