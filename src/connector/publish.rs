@@ -118,7 +118,7 @@ impl<'a> Publisher<'a> {
         notifications: &mut Vec<Record>,
         queue: &mpsc::Sender<Publication>,
     ) -> bool {
-        let PassedOver { position, reason, request_id } = passed_over;
+        let PassedOver { position, reason, request_id, .. } = passed_over;
         telemetry::passed_over(&self.plan.key);
         tracing::error!(stream = %self.plan.stream, fragment_number = %position.fragment_number, reason, request_id,
             "the fragment cannot be parsed and is passed over (errors.tolerance is all)");
