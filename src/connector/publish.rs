@@ -187,7 +187,7 @@ impl<'a> Publisher<'a> {
         states: &StreamStates,
         queue: &mpsc::Sender<Publication>,
     ) -> bool {
-        let PassedOver { position, reason, request_id } = passed_over;
+        let PassedOver { position, reason, request_id, raw, .. } = passed_over;
         tracing::debug!(stream = %self.plan.stream, fragment_number = %position.fragment_number, request_id,
             "a fragment cannot be parsed");
         let number = position.fragment_number.clone();
@@ -197,8 +197,8 @@ impl<'a> Publisher<'a> {
             number: &number,
             server_timestamp: position.server_timestamp,
             producer_timestamp: position.producer_timestamp,
-            bytes: &[],
-            size_bytes: None,
+            bytes: &raw.bytes,
+            size_bytes: raw.size_bytes,
             content_type: "video/x-matroska",
         };
         self.skip(&letter, position, notifications, states, queue).await
