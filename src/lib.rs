@@ -20,6 +20,7 @@ pub mod model;
 mod nearest;
 pub mod open_files;
 pub mod output;
+pub mod payload_store;
 pub mod registry;
 pub mod rest;
 pub mod shard;

@@ -90,6 +90,19 @@ impl Client {
         &self.location.region
     }
 
+    /// Returns the AWS credentials that calls are signed with, for other services of AWS. They do not expire within a minute.
+    ///
+    /// # Errors
+    /// When there are none, with the reason of the last provider in the chain.
+    pub async fn aws_credentials(&self) -> Result<aws_credential_types::Credentials, crate::CredentialsError> {
+        self.credentials.get().await
+    }
+
+    /// Forgets the AWS credentials, which a service refused, so that they are fetched again.
+    pub async fn forget_aws_credentials(&self) {
+        self.credentials.invalidate().await;
+    }
+
     /// Forgets what an error of this class shows to be stale, so that the next call requests it again.
     pub(crate) async fn refresh_after(&self, stream: &StreamRef, class: ErrorClass) {
         match class {
