@@ -8,6 +8,7 @@
 pub mod contract;
 mod format;
 mod frame_progress;
+mod header;
 mod id;
 mod id_scheme;
 pub mod log;
@@ -21,8 +22,12 @@ mod template;
 mod topic_name;
 
 pub use contract::{Contract, ContractError};
-pub use format::{KeyFormat, Partitioning, RecordKey, RecordTimestamp, VALUE_HEADROOM_BYTES, ValueFormat};
+pub use format::{
+    KeyFormat, Partitioning, PayloadMode, RecordKey, RecordTimestamp, ReferenceFormat, VALUE_HEADROOM_BYTES,
+    ValueFormat,
+};
 pub use frame_progress::{FrameProgress, TrackProgress};
+pub use header::Header;
 pub use id::{ShardCount, ShardId, TopicShard, partition_for};
 pub use id_scheme::{ID_SCHEME_KEY, IdScheme};
 pub use log::{LogError, LogErrorKind, OffsetReader, ShardLog, TransactionalProducer};
@@ -30,7 +35,7 @@ pub use offset::{DataPartition, StoredOffset};
 pub use offset_error::OffsetError;
 pub use offset_key::OffsetKey;
 pub use publication::{Committed, Publication};
-pub use record::{Header, OnRefused, OutputId, Record, RecordOutput};
+pub use record::{OnRefused, OutputId, Record, RecordOutput};
 pub use sequence::{SequencePrefix, Sequences};
 pub use template::{Template, TemplateError, VARIABLES, Variable};
 pub use topic_name::{TOPIC_NAME_MAX_BYTES, has_topic_characters, is_topic_name};

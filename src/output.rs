@@ -8,6 +8,7 @@
 //! A kind of output is a file of its own and a line in `KINDS` (`kinds.rs`); [`crate::config::connector::topics`]
 //! returns the topics of a connector. [`Preparer`] creates the outputs, and creates or checks their topics.
 
+mod chunks;
 mod dead_letter;
 mod dead_letters;
 mod envelope;
@@ -25,6 +26,8 @@ mod metadata;
 mod notification;
 mod notifications;
 mod partitions;
+mod payloads;
+mod placement;
 mod prepare;
 mod route;
 mod schema;
@@ -40,10 +43,11 @@ pub use fragments::FragmentOutput;
 pub(crate) use fragments::RECORD_OVERHEAD_BYTES;
 pub use framing::{EncodeError, Framing, SchemaError};
 pub use kind::{Origin, Output, OutputTopic, Projected, RefusedSizes, SettingMismatch, SkippedFrames};
-pub use known_schemas::{fingerprint, frame_schema, metadata_schema, notification_schema, value_schemas};
+pub use known_schemas::{fingerprint, frame_schema, metadata_schemas, notification_schema, value_schemas};
 pub use metadata::MetadataOutput;
 pub use notification::Notification;
 pub use notifications::NotificationOutput;
+pub use placement::{ChunksPlacement, Placement};
 pub(crate) use prepare::subjects;
 pub use prepare::{PrepareError, Preparer};
 pub use route::Outputs;

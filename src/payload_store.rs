@@ -138,3 +138,11 @@ fn is_safe(name: &str) -> bool {
 #[cfg(test)]
 #[path = "payload_store/payload_store_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "payload_store/s3_tests.rs"]
+mod s3_tests;
+
+#[cfg(test)]
+#[path = "payload_store/folder_tests.rs"]
+mod folder_tests;

@@ -2,6 +2,7 @@
 
 pub mod dead_letters;
 pub mod frames;
+pub mod payload;
 pub mod routing;
 mod service;
 mod start;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use dead_letters::DeadLetterConfig;
 use frames::FramesConfig;
 use kvs_client::{ArchiveBounds, ClientConfig, IdlePolicy, Limits, PullerConfig, files};
+use payload::PayloadConfig;
 use routing::RoutingConfig;
 use serde_json::Value;
 
@@ -80,6 +82,8 @@ pub struct ConnectorConfig {
     pub frames: Option<FramesConfig>,
     /// `tracks`, `record.*` and `topics.max`.
     pub routing: RoutingConfig,
+    /// `payload.*`.
+    pub payload: PayloadConfig,
     /// `value.format`.
     pub value_format: ValueFormat,
     /// `topic.creation.default.partitions`.
@@ -266,6 +270,7 @@ impl Reader<'_> {
         let metadata_topic = self.metadata_topic(topic.as_ref(), connector_name);
         let frames = self.frames(connector_name);
         let routing = self.routing();
+        let payload = self.payload(client.as_ref(), topic.as_ref(), connector_name);
         let value_format = self.read(&records::VALUE_FORMAT);
         let topic_partitions = self.read(&records::PARTITIONS);
         let topic_replication_factor = self.read(&records::REPLICATION);
@@ -287,6 +292,7 @@ impl Reader<'_> {
             metadata_topic: metadata_topic?,
             frames: frames?,
             routing: routing?,
+            payload: payload?,
             value_format: value_format?,
             topic_partitions: topic_partitions?,
             topic_replication_factor: topic_replication_factor?,

@@ -26,7 +26,7 @@ const WORKER: [&[Definition]; 6] = [
     worker::rest::SECRETS,
 ];
 
-const CONNECTOR: [&[Definition]; 14] = [
+const CONNECTOR: [&[Definition]; 15] = [
     connector::COMMON,
     connector::streams::STREAMS,
     connector::start::POSITION,
@@ -38,6 +38,7 @@ const CONNECTOR: [&[Definition]; 14] = [
     connector::records::RECORDS,
     connector::frames::DEFINITIONS,
     connector::routing::ROUTING,
+    connector::payload::PAYLOAD,
     registry::CONVERTERS,
     registry::REGISTRY,
     connector::records::TOPIC_CREATION,
@@ -81,7 +82,10 @@ pub const TOPIC_CONFIG: Definition = connector::records::TOPIC_CONFIG;
 pub const RECORD_HEADER: Definition = connector::routing::HEADER;
 
 /// The definitions of settings whose keys only begin with these names.
-pub const PREFIXES: [Definition; 2] = [TOPIC_CONFIG, RECORD_HEADER];
+pub const PREFIXES: [Definition; 3] = [TOPIC_CONFIG, RECORD_HEADER, STORE_OPTION];
+
+/// The definition of all options of object stores; its name is the prefix of their keys.
+pub const STORE_OPTION: Definition = connector::payload::STORE_OPTION;
 
 #[cfg(test)]
 #[path = "table_tests.rs"]

@@ -121,7 +121,8 @@ fn secrets_and_settings_shared_by_all_workers_are_marked() {
                 "topic",
                 "metadata.topic",
                 "offsets.storage.topic",
-                "frames.topic"
+                "frames.topic",
+                "payload.chunk.topic"
             ]
         ]
         .concat()

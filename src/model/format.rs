@@ -36,6 +36,42 @@ pub enum RecordTimestamp {
     Server,
 }
 
+/// What happens to the media of a fragment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PayloadMode {
+    /// It is in the fragment's record.
+    #[default]
+    Inline,
+    /// It is left out.
+    None,
+    /// It is in an object store.
+    Reference,
+    /// It is in a topic of its own, in parts.
+    Chunked,
+}
+
+impl PayloadMode {
+    /// Returns the name in settings and in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inline => "inline",
+            Self::None => "none",
+            Self::Reference => "reference",
+            Self::Chunked => "chunked",
+        }
+    }
+}
+
+/// How records refer to objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReferenceFormat {
+    /// By fields of the record.
+    #[default]
+    Uri,
+    /// Instead of their values, as bakdata's kafka-large-message-serde does.
+    Bakdata,
+}
+
 /// What the key of a record consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RecordKey {

@@ -72,6 +72,7 @@ impl Publication {
             if let (Some(lacking), Some(sequence)) = (record.sequence.take(), sequence) {
                 let value = record.value.take().unwrap_or_default();
                 record.value = Some(value.into_prefixed(&lacking.prefix(sequence)));
+                record.headers.extend(lacking.header(sequence));
             }
         }
     }

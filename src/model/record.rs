@@ -1,11 +1,11 @@
 //! A Kafka record that is to be written.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use kvs_mkv::Payload;
 
+use super::header::Header;
 use super::id::ShardId;
 use super::sequence::SequencePrefix;
 
@@ -21,6 +21,8 @@ impl OutputId {
     pub const METADATA: Self = Self("metadata");
     /// Single frames of fragments.
     pub const FRAMES: Self = Self("frames");
+    /// Parts of payloads.
+    pub const CHUNKS: Self = Self("chunks");
     /// Fragments that were skipped.
     pub const DEAD_LETTERS: Self = Self("dead_letters");
     /// Changes of streams.
@@ -55,22 +57,6 @@ impl RecordOutput {
     /// Returns whether records of this output may be dropped when their topic refuses them.
     pub fn may_be_dropped(self) -> bool {
         self.on_refused == OnRefused::Drop
-    }
-}
-
-/// A header of a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
-    /// The name.
-    pub name: Cow<'static, str>,
-    /// The value.
-    pub value: Vec<u8>,
-}
-
-impl Header {
-    /// Creates a header whose value is text.
-    pub fn new(name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
-        Self { name: name.into(), value: value.into().into_bytes() }
     }
 }
 

@@ -11,6 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::header::Header;
 use super::offset_error::OffsetError;
 use super::offset_key::OffsetKey;
 
@@ -61,6 +62,16 @@ impl Sequences {
 pub trait SequencePrefix: fmt::Debug + Send + Sync {
     /// Returns the bytes in front of the value.
     fn prefix(&self, sequence: i64) -> Vec<u8>;
+
+    /// Returns the bytes in front of a value that is written before the sequence is known: it says that there is none.
+    fn without(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Returns a header with the sequence, for a record whose value cannot have it.
+    fn header(&self, _sequence: i64) -> Option<Header> {
+        None
+    }
 }
 
 #[derive(Serialize, Deserialize)]

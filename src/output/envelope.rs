@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use kvs_client::Fragment;
 use kvs_mkv::Payload;
+use serde::Serialize;
 
 use super::error::{FragmentError, ProjectError};
 use super::form::RecordForm;
@@ -36,7 +37,7 @@ pub(super) struct Envelope {
     keys: KeyWriter,
     partitioning: Partitioning,
     pub(super) headers: HeaderWriter,
-    pub(super) value: Arc<Sequenced>,
+    value: Option<Arc<Sequenced>>,
 }
 
 /// What differs between the records of an output.
@@ -44,8 +45,8 @@ pub(super) struct RecordParts {
     pub(super) timestamp_ms: i64,
     pub(super) headers: Vec<Header>,
     pub(super) value: Payload,
-    /// Encodes what the value still lacks at its front.
-    pub(super) sequence: Arc<dyn SequencePrefix>,
+    /// Encodes what the value still lacks at its front; `None`: nothing.
+    pub(super) sequence: Option<Arc<dyn SequencePrefix>>,
 }
 
 impl Envelope {
@@ -59,14 +60,55 @@ impl Envelope {
         (form, framing): (RecordForm, Framing),
         (value, schema): (Sequenced, &BuiltInSchema),
     ) -> Result<Self, SchemaError> {
+        let value_type = value.content_type();
+        Self::of_values(output, topic, (form, framing), (Some(value), schema.full_name, value_type))
+    }
+
+    /// Creates an envelope for values that are bytes as they are.
+    ///
+    /// # Errors
+    /// When the built-in schema of keys cannot be compiled, which a test excludes.
+    pub(super) fn of_bytes(
+        output: RecordOutput,
+        topic: OutputTopic,
+        form: (RecordForm, Framing),
+        event_type: &'static str,
+    ) -> Result<Self, SchemaError> {
+        Self::of_values(output, topic, form, (None, event_type, "application/octet-stream"))
+    }
+
+    fn of_values(
+        output: RecordOutput,
+        topic: OutputTopic,
+        (form, framing): (RecordForm, Framing),
+        (value, event_type, value_type): (Option<Sequenced>, &'static str, &'static str),
+    ) -> Result<Self, SchemaError> {
         static KEY: SchemaWriter = SchemaWriter::new();
         let keys = match form.keys {
             KeyFormat::Text => KeyWriter::Text,
             KeyFormat::Avro => KeyWriter::Avro(Framed::new(framing.key_header(&FRAGMENT_KEY)?, &KEY, &FRAGMENT_KEY)?),
         };
         let (key, partitioning) = (form.key, form.partitioning);
-        let headers = HeaderWriter::new(form, output.id, schema.full_name, value.content_type());
-        Ok(Self { output, topic, key, keys, partitioning, headers, value: Arc::new(value) })
+        let headers = HeaderWriter::new(form, output.id, event_type, value_type);
+        Ok(Self { output, topic, key, keys, partitioning, headers, value: value.map(Arc::new) })
+    }
+
+    /// Returns what encodes the sequence in front of values.
+    pub(super) fn sequence(&self) -> Option<Arc<dyn SequencePrefix>> {
+        self.value.as_ref().map(|value| Arc::clone(value) as Arc<dyn SequencePrefix>)
+    }
+
+    /// Appends fields to a value, without the sequence.
+    ///
+    /// # Errors
+    /// When a field does not fit the schema.
+    pub(super) fn append(
+        &self,
+        what: &'static str,
+        value: &mut Vec<u8>,
+        fields: &impl Serialize,
+    ) -> Result<(), EncodeError> {
+        self.value.as_ref().map_or(Ok(()), |writer| writer.append(what, value, fields))
     }
 
     /// Returns the output as its records refer to it.
@@ -146,7 +188,7 @@ impl Envelope {
             value: Some(parts.value),
             headers: parts.headers,
             timestamp_ms: Some(parts.timestamp_ms),
-            sequence: Some(parts.sequence),
+            sequence: parts.sequence,
         })
     }
 

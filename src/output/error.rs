@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::framing::EncodeError;
 use crate::kafka::TopicUnusable;
+use crate::payload_store::StoreError;
 
 /// Why a topic cannot be opened at the moment.
 pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
@@ -17,6 +18,9 @@ pub enum ProjectError {
     /// A partition accepts no records at the moment.
     #[error(transparent)]
     Unusable(#[from] TopicUnusable),
+    /// The payload cannot be written to its store at the moment.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// A topic that the fragment needs cannot be prepared at the moment.
     #[error("{setting}: {source}")]
     Topic {

@@ -16,6 +16,7 @@ use self::track::TrackFields;
 use self::values::bytes;
 pub(super) use self::values::long;
 use super::kind::Origin;
+use super::placement::ChunksPlacement;
 
 #[derive(Serialize)]
 pub(super) struct FragmentFields<'a> {
@@ -38,6 +39,10 @@ pub(super) struct FragmentFields<'a> {
     tags: Vec<TagFields<'a>>,
     content_type: &'a str,
     size_bytes: i64,
+    payload_mode: &'a str,
+    payload_uri: Option<&'a str>,
+    payload_sha256: Option<&'a str>,
+    payload_chunks: Option<&'a ChunksPlacement>,
 }
 
 #[derive(Serialize)]
@@ -106,6 +111,10 @@ impl<'a> FragmentFields<'a> {
             tags: fragment.tags().map(TagFields::of).collect(),
             content_type,
             size_bytes: long(fragment.payload.len() as u64),
+            payload_mode: origin.placement.mode.name(),
+            payload_uri: origin.placement.uri.as_deref(),
+            payload_sha256: origin.placement.sha256.as_deref(),
+            payload_chunks: origin.placement.chunks.as_ref(),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::config::ConnectorConfig;
 use crate::config::keys::TOPIC_CREATION_PREFIX;
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{PlanSettings, TopicFacts};
-use crate::model::{OnRefused, OutputId, Publication, RecordOutput, SequencePrefix, VALUE_HEADROOM_BYTES, ValueFormat};
+use crate::model::{OnRefused, OutputId, PayloadMode, Publication, RecordOutput, VALUE_HEADROOM_BYTES, ValueFormat};
 use crate::telemetry;
 
 /// The maximum size of a record without its payload, in bytes: index of the frames, tracks, tags, key, headers.
@@ -30,6 +30,11 @@ pub(crate) const RECORD_OVERHEAD_BYTES: usize = 4 << 20;
 
 /// The retention of a topic that we create, unless the connector sets another: a week, Kafka's default.
 const DEFAULT_RETENTION_MS: &str = "604800000";
+
+/// Returns how large a payload in a record can be.
+fn inline_max_bytes(connector: &ConnectorConfig) -> usize {
+    connector.payload.inline_max_bytes(connector.fragment_max_size_bytes())
+}
 
 /// The kind of outputs for fragments.
 pub(super) struct Fragments;
@@ -57,7 +62,7 @@ impl OutputKind for Fragments {
                 config_prefix: Some(TOPIC_CREATION_PREFIX),
             },
         };
-        let record_size_bytes = connector.fragment_max_size_bytes() + RECORD_OVERHEAD_BYTES;
+        let record_size_bytes = inline_max_bytes(connector) + RECORD_OVERHEAD_BYTES;
         let mut default = |key: &str, value: String| _ = plan.config.entry(key.to_owned()).or_insert(value);
         default("max.message.bytes", record_size_bytes.to_string());
         default("retention.ms", DEFAULT_RETENTION_MS.to_owned());
@@ -65,7 +70,7 @@ impl OutputKind for Fragments {
     }
 
     fn check(&self, connector: &ConnectorConfig, facts: &TopicFacts) -> Result<(), SettingMismatch> {
-        let limit = connector.fragment_max_size_bytes();
+        let limit = inline_max_bytes(connector);
         let max_message_bytes = facts.number("max.message.bytes").unwrap_or(i64::MAX);
         if max_message_bytes >= i64::try_from(limit).unwrap_or(i64::MAX) {
             return Ok(());
@@ -147,19 +152,22 @@ impl Output for FragmentOutput {
                 "the record gets its ingest time: with the configured time it would be refused or deleted at once");
         }
         let mut head = Vec::with_capacity(VALUE_HEADROOM_BYTES);
-        self.envelope.value.append("the fragment", &mut head, &FragmentFields::of(origin, content_type, fragment))?;
-        write_long(&mut head, i64::try_from(fragment.payload.len()).unwrap_or(i64::MAX));
+        self.envelope.append("the fragment", &mut head, &FragmentFields::of(origin, content_type, fragment))?;
+        let is_inline = origin.placement.mode == PayloadMode::Inline;
+        let inline_bytes = if is_inline { fragment.payload.len() } else { 0 };
+        write_long(&mut head, i64::try_from(inline_bytes).unwrap_or(i64::MAX));
         let headers = self.envelope.headers.of_fragment(origin, fragment, Some(content_type)).of_record(None);
         // The payload is taken out of the fragment last: until then the fragment is whole, whatever is wrong with it.
-        self.envelope.check_size(origin, head.len() + fragment.payload.len())?;
+        self.envelope.check_size(origin, head.len() + inline_bytes)?;
         let parts = RecordParts {
             timestamp_ms: chosen.millis,
             headers,
             value: Payload::default(),
-            sequence: Arc::clone(&self.envelope.value) as Arc<dyn SequencePrefix>,
+            sequence: self.envelope.sequence(),
         };
         let mut record = self.envelope.record(origin, partition, fragment, parts)?;
-        record.value = Some(std::mem::take(&mut fragment.payload).into_prefixed(&head));
+        let payload = std::mem::take(&mut fragment.payload);
+        record.value = Some(if is_inline { payload.into_prefixed(&head) } else { head.into() });
         publication.records.push(record);
         Ok(Projected::default())
     }

@@ -56,6 +56,12 @@ impl OutputKind for Frames {
     fn topic_plan(&self, name: &str, settings: &OutputSettings<'_>) -> TopicPlan {
         let mut plan = Fragments.topic_plan(name, settings);
         plan.settings.name = "frames.topic";
+        const LIMIT: &str = "max.message.bytes";
+        // Whatever happens to payloads, frames are in their records.
+        if !settings.connector.topic_config.contains_key(LIMIT) {
+            let size_bytes = settings.connector.fragment_max_size_bytes() + RECORD_OVERHEAD_BYTES;
+            plan.config.insert(LIMIT.to_owned(), size_bytes.to_string());
+        }
         plan
     }
 
@@ -136,7 +142,7 @@ struct Unconvertible(#[source] FrameError);
 
 /// What is written in front of a frame's value when the fragment's sequence is known.
 struct FramePrefix {
-    value: Arc<Sequenced>,
+    value: Arc<dyn SequencePrefix>,
     /// How many fragments before this one the record before belongs to; `None`: there is none.
     back: Option<u64>,
 }
@@ -223,7 +229,7 @@ impl FrameOutput {
     fn value(&self, fields: &FrameFields<'_>, data: &[u8]) -> Result<Payload, EncodeError> {
         let mut value = Vec::with_capacity(HEADROOM_BYTES + 512 + data.len());
         value.resize(HEADROOM_BYTES, 0);
-        self.envelope.value.append("the frame", &mut value, fields)?;
+        self.envelope.append("the frame", &mut value, fields)?;
         write_long(&mut value, long(data.len() as u64));
         value.extend_from_slice(data);
         Ok(Payload::with_headroom(value, HEADROOM_BYTES))
@@ -297,7 +303,7 @@ impl Output for FrameOutput {
                 timestamp_ms: millis,
                 headers: headers.of_record(Some(frame_of)),
                 value: self.value(&fields, &data)?,
-                sequence: Arc::new(FramePrefix { value: Arc::clone(&self.envelope.value), back: before }),
+                sequence: self.envelope.sequence().map(|value| Arc::new(FramePrefix { value, back: before }) as _),
             };
             let (key, label) = (origin.stream_name.as_bytes().to_vec(), track_label(frame.track()));
             let record = self.envelope.record_with_key(origin, partition, key, Some(&label), parts)?;

@@ -9,6 +9,7 @@ use super::dead_letter::DeadLetter;
 use super::error::ProjectError;
 use super::framing::{EncodeError, Framing, SchemaError};
 use super::notification::Notification;
+use super::placement::Placement;
 use super::schema::{BuiltInSchema, FRAGMENT_KEY};
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::kafka::topics::TopicPlan;
@@ -123,12 +124,15 @@ pub struct Origin<'a> {
     pub track: Option<&'a str>,
     /// What topics have refused lately.
     pub refused_sizes: &'a RefusedSizes,
+    /// Where the payload is.
+    pub placement: &'a Placement,
 }
 
 impl<'a> Origin<'a> {
     /// Returns the origin of records of a stream at this time, with nothing special about them.
     pub fn new(key: &'a Arc<OffsetKey>, stream_name: &'a str, now_ms: i64) -> Self {
         static NONE: RefusedSizes = RefusedSizes::new();
+        static INLINE: Placement = Placement::INLINE;
         Self {
             key,
             stream_name,
@@ -138,6 +142,7 @@ impl<'a> Origin<'a> {
             discontinuity: false,
             track: None,
             refused_sizes: &NONE,
+            placement: &INLINE,
         }
     }
 }

@@ -8,9 +8,21 @@ use super::schema::{
 };
 
 /// The schemas of values that earlier versions have written, with the fingerprints that these wrote.
-const EARLIER: [([u8; 8], &str); 1] = [(
-    [0x4f, 0x4a, 0x67, 0x91, 0x3c, 0x2b, 0x67, 0x03],
-    include_str!("../../schemas/earlier/fragment-4f4a67913c2b6703.avsc"),
+const EARLIER: [([u8; 8], &str); 2] = [
+    (
+        [0x4f, 0x4a, 0x67, 0x91, 0x3c, 0x2b, 0x67, 0x03],
+        include_str!("../../schemas/earlier/fragment-4f4a67913c2b6703.avsc"),
+    ),
+    (
+        [0x1d, 0xf7, 0xd6, 0x3d, 0xa5, 0x75, 0x67, 0xef],
+        include_str!("../../schemas/earlier/fragment-1df7d63da57567ef.avsc"),
+    ),
+];
+
+/// The same of metadata.
+const EARLIER_METADATA: [([u8; 8], &str); 1] = [(
+    [0x13, 0x44, 0x80, 0x86, 0x15, 0xa0, 0x8c, 0xfa],
+    include_str!("../../schemas/earlier/metadata-1344808615a08cfa.avsc"),
 )];
 
 /// Returns the fingerprint of a schema in hexadecimal, as it is in the header of its values.
@@ -35,13 +47,17 @@ pub fn value_schemas() -> Result<Vec<(Vec<u8>, Schema)>, SchemaError> {
     Ok(schemas)
 }
 
-/// Returns the header of metadata, and its schema.
+/// Returns every schema that metadata may have been written with, each after the header of such values.
 ///
 /// # Errors
-/// When the embedded schema cannot be parsed, which a test excludes.
-pub fn metadata_schema() -> Result<(Vec<u8>, Schema), SchemaError> {
-    let schema = Schema::parse_str(METADATA_SCHEMA).map_err(SchemaError::avro(METADATA.file))?;
-    Ok((single_object_header(&METADATA)?, schema))
+/// When an embedded schema cannot be parsed, which a test excludes.
+pub fn metadata_schemas() -> Result<Vec<(Vec<u8>, Schema)>, SchemaError> {
+    let parse = |text: &str| Schema::parse_str(text).map_err(SchemaError::avro(METADATA.file));
+    let mut schemas = vec![(single_object_header(&METADATA)?, parse(METADATA_SCHEMA)?)];
+    for (fingerprint, schema) in EARLIER_METADATA {
+        schemas.push(([&[0xC3, 0x01][..], &fingerprint].concat(), parse(schema)?));
+    }
+    Ok(schemas)
 }
 
 /// Returns the header of frames, and their schema.

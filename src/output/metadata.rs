@@ -21,7 +21,7 @@ use super::timestamp::TimestampPolicy;
 use crate::config::ConnectorConfig;
 use crate::kafka::TopicFacts;
 use crate::kafka::topics::TopicPlan;
-use crate::model::{OnRefused, OutputId, Publication, RecordOutput, SequencePrefix, ValueFormat};
+use crate::model::{OnRefused, OutputId, Publication, RecordOutput, ValueFormat};
 
 /// JSON needs more room than Avro: a frame of the index takes about 100 bytes instead of 13.
 const JSON_FACTOR: usize = 8;
@@ -116,12 +116,12 @@ impl Output for MetadataOutput {
         publication: &mut Publication,
     ) -> Result<Projected, ProjectError> {
         let mut value = Vec::new();
-        self.envelope.value.append("the metadata", &mut value, &FragmentFields::of(origin, content_type, fragment))?;
+        self.envelope.append("the metadata", &mut value, &FragmentFields::of(origin, content_type, fragment))?;
         let parts = RecordParts {
             timestamp_ms: self.timestamps.time_of(origin, fragment).millis,
             headers: self.envelope.headers.of_fragment(origin, fragment, Some(content_type)).of_record(None),
             value: value.into(),
-            sequence: Arc::clone(&self.envelope.value) as Arc<dyn SequencePrefix>,
+            sequence: self.envelope.sequence(),
         };
         publication.records.push(self.envelope.record(origin, partition, fragment, parts)?);
         Ok(Projected::default())

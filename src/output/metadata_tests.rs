@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::model::{OffsetKey, Record, RecordTimestamp, VALUE_HEADROOM_BYTES};
-use crate::output::{FragmentOutput, metadata_schema, value_schemas};
+use crate::output::{FragmentOutput, metadata_schemas, value_schemas};
 
 const NUMBER: &str = "91343852333181432392682062607743920146159169392";
 
@@ -65,7 +65,7 @@ fn read((header, schema): (Vec<u8>, apache_avro::Schema), record: &Record) -> Ve
 #[test]
 fn metadata_is_the_fragments_record_without_its_payload() {
     let [metadata, fragment] = published(ValueFormat::Avro);
-    let fields = read(metadata_schema().unwrap(), &metadata);
+    let fields = read(metadata_schemas().unwrap().swap_remove(0), &metadata);
     let mut whole = read(value_schemas().unwrap().swap_remove(0), &fragment);
     assert_eq!(whole.pop().map(|(name, _)| name).as_deref(), Some("payload"));
     assert_eq!(fields, whole);

@@ -10,6 +10,7 @@ use super::error::OpenError;
 use super::framing::{Framing, SchemaError};
 use super::kind::{Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic, SettingMismatch};
 use super::kinds::KINDS;
+use super::payloads::Payloads;
 use super::route::{NamedTopics, OpenTopic, OpenedTopics, Outputs, Route};
 use super::schema::BuiltInSchema;
 use crate::config::connector::topics::{ConnectorTopic, TopicName, taken, topics};
@@ -17,8 +18,10 @@ use crate::config::table::registry::URL as SCHEMA_REGISTRY_URL;
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::kafka::topics::TopicPlan;
 use crate::kafka::{DataTopic, DataTopics, TopicError, TopicFacts, Topics};
-use crate::model::OnRefused;
+use crate::model::{OnRefused, PayloadMode};
+use crate::payload_store::{AwsCredentials, PayloadStore, StoreError};
 use crate::registry::{self, KnownIds, RegistryConfig, RegistryError, SubjectNames, Wanted};
+use crate::supervision::{Part, blocking};
 
 /// Reasons why a connector's outputs cannot be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +35,9 @@ pub enum PrepareError {
     /// A built-in schema cannot be compiled.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// The store of payloads cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The schema registry gives no id for a schema.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -138,8 +144,17 @@ impl Preparer {
     ///
     /// # Errors
     /// Those of [`PrepareError`]. A topic whose records may be dropped causes no error, only a log line.
-    pub async fn prepare(&self, connector: &ConnectorConfig) -> Result<Outputs, PrepareError> {
+    pub async fn prepare(
+        &self,
+        connector: &ConnectorConfig,
+        credentials: Arc<dyn AwsCredentials>,
+    ) -> Result<Outputs, PrepareError> {
         let config = &self.0.config;
+        let store = match connector.payload.store.clone() {
+            None => None,
+            // Opening a store reads files of certificates, and creates a folder.
+            Some(store) => Some(blocking(Part::Connector, move || PayloadStore::open(&store, credentials)).await?),
+        };
         let settings = OutputSettings { worker: config, connector };
         let opener = Opener { preparer: self.clone(), connector: connector.clone() };
         let opened = OpenedTopics::new(Box::new(opener), taken(config, connector), connector.routing.topics_max);
@@ -178,7 +193,9 @@ impl Preparer {
             let output = kind.open(connector, OutputTopic::new(name, partitions, &facts), framing, &facts)?;
             routes.push(Route::Fixed(output));
         }
-        Ok(Outputs::of_routes(routes, Some(connector.routing.clone())))
+        let payload = &connector.payload;
+        let payloads = (payload.mode != PayloadMode::Inline).then(|| Payloads::new(payload.clone(), store));
+        Ok(Outputs::of_routes(routes, Some(connector.routing.clone()), payloads))
     }
 
     /// Returns how an output to a topic names its schemas: their ids are looked up, and they are registered if necessary.

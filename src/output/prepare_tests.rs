@@ -21,6 +21,8 @@ fn every_topic_that_a_connector_writes_to_has_a_kind() {
         ("topic", "fragments"),
         ("metadata.topic", "metadata"),
         ("frames.topic", "frames"),
+        ("payload.mode", "chunked"),
+        ("payload.chunk.topic", "parts"),
         ("errors.tolerance", "all"),
         ("errors.deadletterqueue.topic.name", "dead"),
     ];

@@ -13,6 +13,7 @@ use kvs_client::Fragment;
 use super::error::{OpenError, ProjectError, RouteError};
 use super::headers::variable_value;
 use super::kind::{Origin, Output, OutputKind};
+use super::payloads::Payloads;
 use crate::config::connector::routing::RoutingConfig;
 use crate::model::{OffsetKey, OutputId, Template, is_topic_name};
 
@@ -36,6 +37,7 @@ pub struct Outputs(Arc<Inner>);
 struct Inner {
     routes: Vec<Route>,
     routing: Option<RoutingConfig>,
+    payloads: Option<Payloads>,
     /// Which topics of templates each stream has been written to.
     written: Mutex<BTreeMap<OffsetKey, BTreeSet<Arc<str>>>>,
 }
@@ -173,12 +175,17 @@ impl NamedTopics {
 impl Outputs {
     /// Creates a list of these outputs, in this order, each with one topic.
     pub fn new(outputs: impl IntoIterator<Item = Arc<dyn Output>>) -> Self {
-        Self::of_routes(outputs.into_iter().map(Route::Fixed).collect(), None)
+        Self::of_routes(outputs.into_iter().map(Route::Fixed).collect(), None, None)
     }
 
     /// Creates a list of these outputs, in this order.
-    pub(super) fn of_routes(routes: Vec<Route>, routing: Option<RoutingConfig>) -> Self {
-        Self(Arc::new(Inner { routes, routing, written: Mutex::default() }))
+    pub(super) fn of_routes(routes: Vec<Route>, routing: Option<RoutingConfig>, payloads: Option<Payloads>) -> Self {
+        Self(Arc::new(Inner { routes, routing, payloads, written: Mutex::default() }))
+    }
+
+    /// Returns what happens to payloads; `None`: they are in the records of their fragments.
+    pub(super) fn payloads(&self) -> Option<&Payloads> {
+        self.0.payloads.as_ref()
     }
 
     /// Returns the outputs.

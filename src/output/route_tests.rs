@@ -61,7 +61,7 @@ fn fixture(topic: &str, metadata: &str, topics_max: usize) -> Fixture {
         })
     };
     let routes = vec![named(&Metadata, "metadata.topic", metadata), named(&Fragments, "topic", topic)];
-    Fixture { opened: count, outputs: Outputs::of_routes(routes, None) }
+    Fixture { opened: count, outputs: Outputs::of_routes(routes, None, None) }
 }
 
 /// Returns the topics that a fragment's records are written to, and the partition of the last one.

@@ -115,6 +115,18 @@ impl fmt::Debug for Sequenced {
 }
 
 impl SequencePrefix for Sequenced {
+    fn without(&self) -> Vec<u8> {
+        match &self.0 {
+            ValueWriter::Json => b"{\"sequence\":null,".to_vec(),
+            ValueWriter::Avro(framed) => {
+                let mut prefix = framed.header.clone();
+                // The branch of the union.
+                write_long(&mut prefix, 0);
+                prefix
+            }
+        }
+    }
+
     fn prefix(&self, sequence: i64) -> Vec<u8> {
         match &self.0 {
             ValueWriter::Json => format!("{{\"sequence\":{sequence},").into_bytes(),

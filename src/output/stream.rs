@@ -13,6 +13,8 @@ use super::framing::EncodeError;
 use super::kind::{Origin, Output, Projected, RefusedSizes, SkippedFrames};
 use super::notification::Notification;
 use super::partitions::StreamPartitions;
+use super::payloads::{Payloads, Placed};
+use super::placement::Placement;
 use super::route::{Outputs, Route};
 use super::tracks::{Part, labels, parts_by_track, reduced};
 use crate::kafka::TopicUnusable;
@@ -223,8 +225,20 @@ impl StreamOutputs {
         }
         let splits = routes.iter().any(|route| route.is_per_track() && route.id() != OutputId::FRAMES);
         let mut parts = if splits { parts_by_track(&arrived.fragment)? } else { Vec::new() };
+        let mut placed = None;
+        if let Some(payloads) = outputs.payloads() {
+            for Part { label, fragment, placed } in &mut parts {
+                let origin = Origin { track: Some(label), ..origin };
+                *placed = Some(self.place(payloads, &origin, fragment).await?);
+            }
+            if !splits {
+                placed = Some(self.place(payloads, &origin, &mut arrived.fragment).await?);
+            }
+        }
         let mut skipped = None;
         for route in routes {
+            let origin = Origin { placement: placement(&placed, route.id()), ..origin };
+            let first = publication.records.len();
             match route {
                 // Frames are chosen by their track, in the whole fragment, whose index they refer to.
                 Route::Named(named) if route.is_per_track() && route.id() == OutputId::FRAMES => {
@@ -241,11 +255,14 @@ impl StreamOutputs {
                         // Says that there are no tracks.
                         named.name(&origin, &arrived.fragment)?;
                     }
-                    for Part { label, fragment } in &mut parts {
-                        let origin = Origin { track: Some(label), ..origin };
+                    for Part { label, fragment, placed } in &mut parts {
+                        let placement = placement(placed, route.id());
+                        let origin = Origin { track: Some(label), placement, ..origin };
                         let name = named.name(&origin, fragment)?;
                         let output = named.output(&name).await?;
+                        let first = publication.records.len();
                         merge(&mut skipped, self.add(&output, &origin, fragment, content_type, publication)?);
+                        back(&outputs, route.id(), placed, publication, first).await?;
                     }
                 }
                 Route::Named(named) => {
@@ -259,11 +276,32 @@ impl StreamOutputs {
                     merge(&mut skipped, projected);
                 }
             }
+            back(&outputs, route.id(), &placed, publication, first).await?;
         }
         if let Some(skipped) = skipped {
             self.report_frames(&origin, arrived, &skipped, publication)?;
         }
         Ok(())
+    }
+
+    /// Puts the payload of a fragment, or of its part of one track, where it belongs.
+    async fn place(
+        &mut self,
+        payloads: &Payloads,
+        origin: &Origin<'_>,
+        fragment: &mut Fragment,
+    ) -> Result<Placed, ProjectError> {
+        let outputs = self.outputs.clone();
+        let mut chunks: Option<(Arc<str>, i32)> = None;
+        for route in outputs.routes().iter().filter(|route| route.id() == OutputId::CHUNKS) {
+            let output = match route {
+                Route::Fixed(output) => Arc::clone(output),
+                Route::Named(named) => named.output(&named.name(origin, fragment)?).await?,
+            };
+            chunks = Some((Arc::clone(&output.topic().name), self.partitions.in_topic(output.topic())?));
+        }
+        let chunks = chunks.as_ref().map(|(topic, partition)| (&**topic, *partition));
+        payloads.place(fragment, origin.stream_name, origin.track, chunks).await
     }
 
     /// Adds the records of a fragment for one topic.
@@ -345,6 +383,32 @@ impl StreamOutputs {
         let output = fixed.find(|output| output.of_record().id == OutputId::DEAD_LETTERS)?;
         Some(Arc::clone(&output.topic().name))
     }
+}
+
+/// Returns where an output's records say that the payload is.
+fn placement(placed: &Option<Placed>, output: OutputId) -> &Placement {
+    static INLINE: Placement = Placement::INLINE;
+    match placed {
+        None => &INLINE,
+        Some(placed) if output == OutputId::FRAGMENTS => &placed.fragment,
+        Some(placed) => &placed.metadata,
+    }
+}
+
+/// Moves the value of a fragment's record, the first of these, to its object if it belongs there.
+async fn back(
+    outputs: &Outputs,
+    output: OutputId,
+    placed: &Option<Placed>,
+    publication: &mut Publication,
+    first: usize,
+) -> Result<(), ProjectError> {
+    if let (OutputId::FRAGMENTS, Some(payloads), Some(placed)) = (output, outputs.payloads(), placed)
+        && let Some(record) = publication.records.get_mut(first)
+    {
+        payloads.back(placed, record).await?;
+    }
+    Ok(())
 }
 
 fn merge(skipped: &mut Option<SkippedFrames>, projected: Projected) {

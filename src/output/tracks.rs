@@ -5,6 +5,7 @@ use kvs_mkv::Track;
 
 use super::error::FragmentError;
 use super::headers::track_label;
+use super::payloads::Placed;
 use crate::config::connector::routing::RoutingConfig;
 use crate::model::VALUE_HEADROOM_BYTES;
 
@@ -13,6 +14,8 @@ pub(super) struct Part {
     /// What stands for the track in names.
     pub(super) label: String,
     pub(super) fragment: Fragment,
+    /// Where its payload is, once that is decided.
+    pub(super) placed: Option<Placed>,
 }
 
 /// A fragment of which nothing is left.
@@ -57,7 +60,7 @@ pub(super) fn labels(fragment: &Fragment) -> Vec<String> {
 pub(super) fn parts_by_track(fragment: &Fragment) -> Result<Vec<Part>, FragmentError> {
     let part = |label: String| {
         let fragment = part(fragment, |track| track_label(track) == label)?;
-        Ok(Part { label, fragment })
+        Ok(Part { label, fragment, placed: None })
     };
     labels(fragment).into_iter().map(part).collect()
 }

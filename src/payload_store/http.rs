@@ -113,6 +113,7 @@ pub(super) struct Connector(Service);
 struct Service {
     client: reqwest::Client,
     timeout: Duration,
+    stalled_after: Duration,
 }
 
 impl Connector {
@@ -141,7 +142,8 @@ impl Connector {
             }
             builder = builder.tls_certs_merge(found);
         }
-        Ok(Self(Service { client: builder.build().map_err(failed)?, timeout: config.timeout }))
+        let client = builder.build().map_err(failed)?;
+        Ok(Self(Service { client, timeout: config.timeout, stalled_after: STALLED_AFTER }))
     }
 }
 
@@ -157,7 +159,7 @@ impl HttpService for Service {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (parts, body) = request.into_parts();
         let size_bytes = body.size_hint().exact().unwrap_or_default();
-        let progress = Arc::new(Progress::new(size_bytes));
+        let progress = Arc::new(Progress::new(size_bytes, self.stalled_after));
         let bad_url = |_| HttpError::new(HttpErrorKind::Unknown, TransferError::BadUrl);
         let url = parts.uri.to_string().parse().map_err(bad_url)?;
         let mut sent = reqwest::Request::new(parts.method, url);
@@ -168,7 +170,7 @@ impl HttpService for Service {
         let response = progress.watch(self.client.execute(sent), limit, self.timeout).await?.map_err(broken)?;
         let response: hyper::Response<reqwest::Body> = response.into();
         let (parts, body) = response.into_parts();
-        let within = STALLED_AFTER.min(limit.saturating_duration_since(Instant::now()));
+        let within = self.stalled_after.min(limit.saturating_duration_since(Instant::now()));
         let body = timeout(within, collected(body)).await.map_err(|_| progress.stalled(within))??;
         if parts.status.is_success() {
             return Ok(HttpResponse::from_parts(parts, body.into()));
@@ -242,13 +244,14 @@ fn of_xml(text: &str, name: &str) -> String {
 struct Progress {
     began: Instant,
     size_bytes: u64,
+    stalled_after: Duration,
     state: Mutex<(Instant, u64)>,
 }
 
 impl Progress {
-    fn new(size_bytes: u64) -> Self {
+    fn new(size_bytes: u64, stalled_after: Duration) -> Self {
         let began = Instant::now();
-        Self { began, size_bytes, state: Mutex::new((began, 0)) }
+        Self { began, size_bytes, stalled_after, state: Mutex::new((began, 0)) }
     }
 
     fn state(&self) -> (Instant, u64) {
@@ -264,10 +267,10 @@ impl Progress {
     fn deadline(&self) -> Instant {
         let (last, sent_bytes) = self.state();
         if sent_bytes < self.size_bytes {
-            return last + STALLED_AFTER;
+            return last + self.stalled_after;
         }
         // The last pieces are in buffers of the kernel. On a slow line they take their time, at most as long as those before.
-        last + STALLED_AFTER.max(last - self.began)
+        last + self.stalled_after.max(last - self.began)
     }
 
     fn stalled(&self, after: Duration) -> HttpError {
@@ -339,3 +342,7 @@ impl Body for Watched {
         SizeHint::with_exact(rest + self.rest.len() as u64)
     }
 }
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

@@ -16,6 +16,7 @@ use crate::connector::{ConnectorContext, EarlierPositions, StreamPlan};
 use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Topics};
 use crate::model::{Contract, OffsetKey};
 use crate::output::{Outputs, PrepareError, Preparer, RECORD_OVERHEAD_BYTES};
+use crate::payload_store::AwsCredentials;
 use crate::shard::OwnerSettings;
 use crate::shard::transaction::TransactionLimits;
 use crate::supervision::{Part, blocking};
@@ -178,12 +179,19 @@ impl Dependencies {
         resolved: Resolved,
         own_offsets_topic: bool,
     ) -> Result<ConnectorPlan, PlanError> {
-        let outputs = self.outputs.prepare(connector).await?;
-        let client = self.client(connector).await?;
+        let client = Arc::new(self.client(connector).await?);
+        let mut connector = connector.clone();
+        if let Some(store) = &mut connector.payload.store {
+            // As far as the settings do not say it, the region is where the client has it from.
+            store.region.get_or_insert_with(|| client.region().to_owned());
+        }
+        let connector = &connector;
+        let credentials: Arc<dyn AwsCredentials> = Arc::<Client>::clone(&client);
+        let outputs = self.outputs.prepare(connector, credentials).await?;
         let mut puller = connector.puller.clone();
         puller.pass_over_unparsable = connector.errors_tolerance == ErrorsTolerance::All;
         let context = Arc::new(ConnectorContext {
-            client: Arc::new(client),
+            client,
             budget: self.budget.clone(),
             puller,
             // Positions under ARNs were moved along to the connector's own topic.

@@ -27,6 +27,7 @@ mod one_stream;
 mod open_files;
 mod operations;
 mod own_offsets;
+mod payloads;
 mod recordings;
 mod recovery;
 mod refusals;

@@ -241,7 +241,7 @@ fn fragment(bytes: &[u8]) -> Vec<(String, Value)> {
     let readers = readers(
         &READERS,
         &[
-            ("1df7d63da57567ef", include_str!("../../../schemas/fragment.avsc")),
+            ("fe7f620bbf316df9", include_str!("../../../schemas/fragment.avsc")),
             ("4f4a67913c2b6703", include_str!("../../../schemas/earlier/fragment-4f4a67913c2b6703.avsc")),
         ],
     );

@@ -5,7 +5,7 @@ use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::types::Value;
 use serde_json::Value as Json;
 
-use crate::output::{SchemaError, frame_schema, metadata_schema, notification_schema, value_schemas};
+use crate::output::{SchemaError, frame_schema, metadata_schemas, notification_schema, value_schemas};
 
 /// A decoded record of one of our topics.
 pub(super) enum Decoded {
@@ -39,8 +39,10 @@ pub(super) struct Fragment {
     pub(super) tags: Vec<(String, String)>,
     pub(super) content_type: String,
     pub(super) size_bytes: u64,
-    /// `None`: the record is metadata.
+    /// `None`: the record is metadata, or the payload is elsewhere.
     pub(super) payload: Option<Vec<u8>>,
+    /// Where the payload is, if the record says that it is elsewhere.
+    pub(super) elsewhere: Option<String>,
 }
 
 /// Reasons why a value cannot be read.
@@ -84,7 +86,8 @@ impl Decoder {
             Ok::<_, DecodeError>((header, reader?))
         };
         let mut all = value_schemas()?;
-        all.extend([metadata_schema()?, frame_schema()?, notification_schema()?]);
+        all.extend(metadata_schemas()?);
+        all.extend([frame_schema()?, notification_schema()?]);
         let schemas = all.iter().map(|(_, schema)| schema.clone()).collect();
         Ok(Self { readers: all.into_iter().map(reader).collect::<Result<_, _>>()?, schemas })
     }
@@ -149,6 +152,16 @@ fn fragment(fields: &Json, payload: Option<Vec<u8>>) -> Fragment {
     let items = |name: &str| fields[name].as_array().map_or(&[][..], Vec::as_slice);
     let member = |item: &Json, name: &str| item[name].as_str().map(str::to_owned);
     let frames = items("frames");
+    let elsewhere = match fields["payload_mode"].as_str() {
+        Some("none") => Some("nowhere: payload.mode is none".to_owned()),
+        Some("reference") => text("payload_uri"),
+        Some("chunked") => {
+            let chunks = &fields["payload_chunks"];
+            let topic = chunks["topic"].as_str().unwrap_or_default();
+            Some(format!("{} records of topic {topic}, partition {}", chunks["count"], chunks["partition"]))
+        }
+        _ => None,
+    };
     Fragment {
         sequence: long("sequence"),
         stream: text("stream_name").unwrap_or_default(),
@@ -169,7 +182,8 @@ fn fragment(fields: &Json, payload: Option<Vec<u8>>) -> Fragment {
         tags: items("tags").iter().filter_map(|tag| Some((member(tag, "name")?, member(tag, "value")?))).collect(),
         content_type: text("content_type").unwrap_or_default(),
         size_bytes: fields["size_bytes"].as_u64().unwrap_or(0),
-        payload,
+        payload: payload.filter(|_| elsewhere.is_none()),
+        elsewhere,
     }
 }
 

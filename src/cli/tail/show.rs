@@ -175,6 +175,9 @@ pub(super) enum SaveError {
     /// The record has no media.
     #[error("fragment {number}: the record is its metadata; its media is in the topic of the fragments")]
     NoMedia { number: String },
+    /// The media is elsewhere.
+    #[error("fragment {number}: its media is not in the record but here: {place}")]
+    Elsewhere { number: String, place: String },
     /// The file cannot be written.
     #[error("{}: {source}", file.display())]
     Write { file: PathBuf, source: std::io::Error },
@@ -193,7 +196,11 @@ pub(super) fn save(folder: &Path, fragment: &Fragment) -> Result<(), SaveError> 
     // A name may have 255 bytes; a number has up to 128.
     let stream: String = fragment.stream.chars().take(120).collect();
     let file = folder.join(format!("{stream}-{}.mkv", fragment.number));
-    let Some(payload) = &fragment.payload else { return Err(SaveError::NoMedia { number: fragment.number.clone() }) };
+    let number = || fragment.number.clone();
+    if let Some(place) = &fragment.elsewhere {
+        return Err(SaveError::Elsewhere { number: number(), place: place.clone() });
+    }
+    let Some(payload) = &fragment.payload else { return Err(SaveError::NoMedia { number: number() }) };
     std::fs::write(&file, payload).map_err(|source| SaveError::Write { file, source })
 }
 

@@ -2,6 +2,7 @@ use super::*;
 
 fn fragment(stream: &str, number: &str) -> Fragment {
     Fragment {
+        elsewhere: None,
         sequence: None,
         stream: stream.to_owned(),
         arn: None,

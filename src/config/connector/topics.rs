@@ -56,6 +56,8 @@ pub fn topics<'a>(worker: Option<&'a WorkerConfig>, connector: &'a ConnectorConf
     let fragments = named(OutputId::FRAGMENTS, &connector.topic, "topic");
     let metadata = connector.metadata_topic.as_ref().map(|topic| named(OutputId::METADATA, topic, "metadata.topic"));
     let frames = connector.frames.as_ref().map(|frames| named(OutputId::FRAMES, &frames.topic, "frames.topic"));
+    let chunks = connector.payload.chunk_topic.as_ref();
+    let chunks = chunks.map(|topic| named(OutputId::CHUNKS, topic, "payload.chunk.topic"));
     let dead_letters = connector.dead_letters.as_ref().map(|letters| {
         own(OutputId::DEAD_LETTERS, TopicName::Fixed(&letters.topic), "errors.deadletterqueue.topic.name")
     });
@@ -65,7 +67,7 @@ pub fn topics<'a>(worker: Option<&'a WorkerConfig>, connector: &'a ConnectorConf
         setting: "notifications.topic",
         is_workers: true,
     });
-    let more = [metadata, frames, dead_letters, notifications];
+    let more = [metadata, frames, chunks, dead_letters, notifications];
     std::iter::once(fragments).chain(more.into_iter().flatten()).collect()
 }
 

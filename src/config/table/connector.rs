@@ -1,6 +1,7 @@
 //! Settings of a connector, one module per subject.
 
 pub(crate) mod frames;
+pub(crate) mod payload;
 pub(crate) mod pulling;
 pub(crate) mod records;
 pub(crate) mod routing;

@@ -19,6 +19,8 @@ pub enum Group {
     ErrorHandling,
     /// What is written.
     Records,
+    /// Where the media of fragments are.
+    Payload,
     /// The schema registry.
     SchemaRegistry,
     /// How topics are created.
@@ -45,6 +47,7 @@ impl Group {
             Self::Credentials => "Credentials",
             Self::ErrorHandling => "Error Handling",
             Self::Records => "Records",
+            Self::Payload => "Payloads",
             Self::SchemaRegistry => "Schema Registry",
             Self::TopicCreation => "Topic Creation",
             Self::Cluster => "Cluster",
