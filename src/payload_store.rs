@@ -1,112 +1,73 @@
 //! Where payloads are stored outside of Kafka: S3, Google Cloud Storage, Azure or a folder.
 //!
-//! **Contract.** An object is visible as a whole or not at all, and writing it again replaces it: a folder gets it under another
-//! name first, and it is on disk before it gets its own. Failed requests are repeated for a few seconds; the caller tries again
-//! with its own delays. Errors contain no credentials. The bytes are not copied.
+//! **Contract.** An object is visible as a whole or not at all, and writing it again replaces it. A folder gets an object under
+//! another name first; file and folder are on disk before the object has its own name. The bytes are not copied. Requests that
+//! fail are repeated for a few seconds, so an error comes within about 15 seconds; an upload that makes progress may take as long
+//! as `payload.store.timeout.ms` says. The caller tries again with its own delays. No error, log line or debug output contains
+//! credentials.
 
 mod config;
 mod credentials;
 mod error;
+mod http;
+mod open;
+mod options;
+mod url;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
-use object_store::local::LocalFileSystem;
-use object_store::path::Path;
-use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig};
+use object_store::path::{Path, PathPart};
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
-pub use config::{PayloadStoreConfig, StoreKind, StoreUrl, StoreUrlError, option_names};
-pub use credentials::{AwsCredentials, AwsCredentialsError};
+pub use config::PayloadStoreConfig;
+pub use credentials::{AwsCredentials, AwsCredentialsError, AwsKeys};
 pub use error::{StoreError, StoreErrorKind};
+pub use options::{OptionError, check_option, is_secret_option, option_names};
+pub use url::{StoreKind, StoreUrl, StoreUrlError};
 
-/// How long failed requests are repeated.
-const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
-const RETRIES_MAX: usize = 5;
-/// How long a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The name of the object that [`PayloadStore::check`] writes.
+const CHECK_NAME: &str = ".kvs-connect-write-check";
+/// What that object contains, for people who find it.
+const CHECK_CONTENT: &[u8] = b"kvs-connect checks that it can write here. This object may be deleted.\n";
+/// How long removing that object may take.
+const REMOVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A place for payloads.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PayloadStore {
     store: Arc<dyn ObjectStore>,
     url: StoreUrl,
+    credentials: Arc<dyn AwsCredentials>,
+}
+
+/// Shows nothing but the URL: the store's client has credentials.
+impl fmt::Debug for PayloadStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("PayloadStore").field("url", &self.url.to_string()).finish_non_exhaustive()
+    }
 }
 
 /// An object that has been written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredObject {
-    /// Its URI, as other tools take it: `s3://bucket/key`, `gs://…`, `az://…` or `file:///…`.
+    /// Its URI, as other tools take it: `s3://bucket/key`, `gs://…`, `az://…`, `abfss://…` or `file:///…`.
     pub uri: String,
+    /// Its size, in bytes.
+    pub size_bytes: u64,
 }
 
 impl PayloadStore {
-    /// Opens a store. Nothing is requested from it; a folder is created if it is missing.
+    /// Opens a store. Nothing is requested from it; a folder is created if it is missing. Blocks, because files of certificates
+    /// are read. S3 uses `credentials` unless the options have an access key of the store's own.
     ///
     /// # Errors
-    /// When an option is wrong, or the folder cannot be created.
+    /// When a setting or a file that one names cannot be used, or the folder cannot be created.
     pub fn open(config: &PayloadStoreConfig, credentials: Arc<dyn AwsCredentials>) -> Result<Self, StoreError> {
-        let url = config.url.clone();
-        let failed = |error| StoreError::opening(&url, error);
-        let retry = RetryConfig { max_retries: RETRIES_MAX, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() };
-        let mut client = ClientOptions::new()
-            .with_timeout(config.timeout)
-            .with_connect_timeout(CONNECT_TIMEOUT)
-            .with_allow_http(config.endpoint.is_some());
-        if let Some(proxy) = &config.proxy {
-            client = client.with_proxy_url(proxy);
-        }
-        let store: Arc<dyn ObjectStore> = match url.kind {
-            StoreKind::S3 => {
-                let mut builder = AmazonS3Builder::new()
-                    .with_url(url.base())
-                    .with_credentials(credentials::bridge(credentials))
-                    .with_client_options(client)
-                    .with_retry(retry);
-                if let Some(region) = &config.region {
-                    builder = builder.with_region(region);
-                }
-                if let Some(endpoint) = &config.endpoint {
-                    builder = builder.with_endpoint(endpoint);
-                }
-                builder = builder.with_virtual_hosted_style_request(!config.path_style);
-                for (key, value) in &config.options {
-                    builder = builder.with_config(key.parse::<AmazonS3ConfigKey>().map_err(failed)?, value);
-                }
-                Arc::new(builder.build().map_err(failed)?)
-            }
-            StoreKind::GoogleCloud => {
-                let mut builder = GoogleCloudStorageBuilder::from_env()
-                    .with_url(url.base())
-                    .with_client_options(client)
-                    .with_retry(retry);
-                for (key, value) in &config.options {
-                    builder = builder.with_config(key.parse::<GoogleConfigKey>().map_err(failed)?, value);
-                }
-                Arc::new(builder.build().map_err(failed)?)
-            }
-            StoreKind::Azure => {
-                let mut builder = MicrosoftAzureBuilder::from_env()
-                    .with_url(url.base())
-                    .with_client_options(client)
-                    .with_retry(retry);
-                if let Some(endpoint) = &config.endpoint {
-                    builder = builder.with_endpoint(endpoint.clone());
-                }
-                for (key, value) in &config.options {
-                    builder = builder.with_config(key.parse::<AzureConfigKey>().map_err(failed)?, value);
-                }
-                Arc::new(builder.build().map_err(failed)?)
-            }
-            StoreKind::Folder => {
-                std::fs::create_dir_all(url.folder()).map_err(|error| StoreError::folder(&url, &error))?;
-                Arc::new(LocalFileSystem::new_with_prefix(url.folder()).map_err(failed)?.with_fsync(true))
-            }
-        };
-        Ok(Self { store, url })
+        let store = open::open(config, &credentials)?;
+        Ok(Self { store, url: config.url.clone(), credentials })
     }
 
     /// Returns the store's URL.
@@ -114,7 +75,7 @@ impl PayloadStore {
         &self.url
     }
 
-    /// Returns the URI that an object gets. Characters of names that stores do not allow are written in percent encoding.
+    /// Returns the URI that an object with these names gets.
     pub fn uri(&self, names: &[&str]) -> String {
         self.url.uri_of(self.path(names).as_ref())
     }
@@ -124,21 +85,64 @@ impl PayloadStore {
         Path::from_iter(prefix.chain(names.iter().copied()))
     }
 
-    /// Writes an object, whose name is the prefix of the store's URL followed by these names.
+    /// Writes an object, whose key is the prefix of the store's URL followed by these names.
     ///
     /// # Errors
-    /// When it cannot be written at the moment, with what to do.
+    /// [`StoreErrorKind::Name`] when a name is empty, `.`, `..`, or has characters that a store would have to rewrite. Otherwise
+    /// when the object cannot be written at the moment, with what to do.
     pub async fn put(&self, names: &[&str], content: Vec<Bytes>) -> Result<StoredObject, StoreError> {
+        if let Some(name) = names.iter().find(|name| !is_safe(name)) {
+            return Err(StoreError::name(&self.url, name));
+        }
+        if names.is_empty() {
+            return Err(StoreError::name(&self.url, ""));
+        }
         let path = self.path(names);
         let uri = self.url.uri_of(path.as_ref());
+        let size_bytes = content.iter().map(|part| part.len() as u64).sum();
         let payload: PutPayload = content.into_iter().collect();
         match self.store.put(&path, payload).await {
-            Ok(_) => Ok(StoredObject { uri }),
-            Err(error) => Err(StoreError::writing(&self.url, uri, error)),
+            Ok(_) => Ok(StoredObject { uri, size_bytes }),
+            Err(error) => {
+                let error = StoreError::writing(&self.url, &uri, &error);
+                if error.kind == StoreErrorKind::Credentials {
+                    // They may have been revoked or replaced before their time. The next attempt gets new ones.
+                    self.credentials.forget().await;
+                }
+                Err(error)
+            }
         }
     }
+
+    /// Checks that objects can be written, by writing a small one under the prefix of the store's URL and removing it again.
+    ///
+    /// Only the right to create objects under the prefix is needed. Where the object may not be removed it stays; it has always
+    /// the same name, so there is at most one.
+    ///
+    /// # Errors
+    /// As [`PayloadStore::put`].
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.put(&[CHECK_NAME], vec![Bytes::from_static(CHECK_CONTENT)]).await?;
+        let path = self.path(&[CHECK_NAME]);
+        // Writing is what counts; nobody needs the right to delete.
+        let _ = tokio::time::timeout(REMOVE_TIMEOUT, self.store.delete(&path)).await;
+        Ok(())
+    }
+}
+
+/// Returns whether a name is one segment of a path that every store takes as it is.
+fn is_safe(name: &str) -> bool {
+    !name.is_empty() && PathPart::from(name).as_ref() == name
 }
 
 #[cfg(test)]
 #[path = "payload_store/payload_store_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "payload_store/s3_tests.rs"]
+mod s3_tests;
+
+#[cfg(test)]
+#[path = "payload_store/folder_tests.rs"]
+mod folder_tests;

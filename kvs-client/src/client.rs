@@ -98,6 +98,11 @@ impl Client {
         self.credentials.get().await
     }
 
+    /// Forgets the AWS credentials, which a service refused, so that they are fetched again.
+    pub async fn forget_aws_credentials(&self) {
+        self.credentials.invalidate().await;
+    }
+
     /// Forgets what an error of this class shows to be stale, so that the next call requests it again.
     pub(crate) async fn refresh_after(&self, stream: &StreamRef, class: ErrorClass) {
         match class {

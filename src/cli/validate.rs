@@ -15,10 +15,9 @@ use crate::worker::{clients, connections};
 
 /// Printed at the end when only the settings were checked.
 const NOT_TRIED: &str = "Connections were not tried: --connect (with --worker FILE, or --bootstrap-servers) also tries Kafka, \
-    the topics, the schema registry, the AWS credentials and the streams.";
+    the topics, the schema registry, the AWS credentials, the streams and the store of payloads.";
 /// Printed at the end when connections were tried, too.
-const TRIED: &str =
-    "Connections were tried: Kafka, the schema registry if there is one, and the service refuse nothing.";
+const TRIED: &str = "Connections were tried: Kafka, the service, and the schema registry and the store of payloads if there are any, refuse nothing.";
 
 /// Checks connectors.
 #[derive(Args)]
@@ -30,7 +29,8 @@ a running worker tries its own: PUT /connector-plugins/KinesisVideoSourceConnect
 pub(super) struct Validate {
     #[command(flatten)]
     worker: WorkerArgs,
-    /// Also try Kafka, the topics, the schema registry, the AWS credentials and the streams. Creates nothing.
+    /// Also try Kafka, the topics, the schema registry, the AWS credentials, the streams and the store of payloads, in which
+    /// a small object is written and removed again. Creates nothing else.
     #[arg(long)]
     connect: bool,
     /// Connectors in Connect's JSON, or in Java properties (*.properties).

@@ -1,142 +1,282 @@
-//! Errors of stores, with what to do.
+//! Errors of stores: which store and object, what kind of error, and what to do.
+//!
+//! No error keeps object_store's own: its text has URLs, which may be signed, and whole answers. What it says is in `reason`, as
+//! far as it may be shown.
 
-use super::config::{StoreKind, StoreUrl};
+use std::error::Error;
+
+use kvs_client::files::FileError;
+use kvs_client::{shown_up_to, with_causes};
+
+use super::config::PayloadStoreConfig;
+use super::credentials::NoCredentials;
+use super::http::{ClientError, Refusal, TransferError};
+use super::options::{OptionError, is_secret_option};
+use super::url::{StoreKind, StoreUrl};
+
+/// The maximum number of characters of a reason.
+const REASON_MAX_CHARS: usize = 700;
+/// The shortest secret that is looked for in texts: a shorter one would be found by chance.
+const SECRET_MIN_BYTES: usize = 3;
 
 /// A store that cannot be used, or an object that cannot be written.
-#[derive(Debug, thiserror::Error)]
-#[error("{doing}: {}{}", reason(&**.source), remedy(*.kind, *.store))]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{doing}: {reason}{advice}")]
 pub struct StoreError {
-    /// What was being done, with the URL.
+    /// What was being done, with the URL of the store or of the object.
     pub doing: String,
     /// What kind of error it is.
     pub kind: StoreErrorKind,
-    store: StoreKind,
-    /// The client's error.
-    #[source]
-    pub source: Box<dyn std::error::Error + Send + Sync>,
+    /// What went wrong, without credentials.
+    pub reason: String,
+    /// What to do, beginning with a semicolon; empty if unknown.
+    pub advice: String,
 }
 
 /// The kinds of errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreErrorKind {
-    /// The settings are wrong.
+    /// The settings, or files that they name, cannot be used.
     Settings,
-    /// The credentials are not accepted.
+    /// The name of an object cannot be used.
+    Name,
+    /// There are no credentials, or they are not accepted.
     Credentials,
     /// The credentials are accepted but do not suffice.
     Denied,
     /// There is no such bucket or container.
     NoBucket,
+    /// The bucket is in another region.
+    WrongRegion,
     /// There is no room.
     Full,
     /// The folder must not be written.
     ReadOnly,
-    /// The store does not respond in time, or refuses for the moment.
-    Unavailable,
+    /// The store does not respond in time.
+    TimedOut,
+    /// There is no connection to the store, or it broke.
+    Unreachable,
+    /// The store's certificate is not accepted, or it does not speak TLS.
+    Tls,
+    /// The store refuses for the moment, for example because there are too many requests.
+    Busy,
     /// Anything else.
     Other,
 }
 
-/// Returns an error with its causes, each once.
-fn reason(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
+impl StoreError {
+    pub(super) fn opening(config: &PayloadStoreConfig, error: &(dyn Error + 'static)) -> Self {
+        let doing = format!("cannot use payload.store.url {}", config.url);
+        // A text may quote what it could not read.
+        let secrets =
+            config.options.iter().filter(|(name, value)| is_secret_option(name) && value.len() >= SECRET_MIN_BYTES);
+        let text = secrets.fold(with_causes(error), |text, (_, value)| text.replace(value, "********"));
+        let reason = shown_up_to(&text, REASON_MAX_CHARS);
+        Self { doing, kind: StoreErrorKind::Settings, reason, advice: "; see payload.store.*".to_owned() }
     }
-    // Bodies of answers are long, and of several lines.
-    let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((at, _)) = words.char_indices().nth(700) {
-        words.truncate(at);
-        words.push('…');
+
+    pub(super) fn client(url: &StoreUrl, error: &ClientError) -> Self {
+        let doing = format!("cannot use payload.store.url {url}");
+        let advice = "; see kvs.tls.ca.file and kvs.proxy.url".to_owned();
+        Self { doing, kind: StoreErrorKind::Settings, reason: error.to_string(), advice }
     }
-    words
+
+    pub(super) fn option(url: &StoreUrl, name: &str, error: OptionError) -> Self {
+        let doing = format!("cannot use payload.store.url {url}");
+        let reason = format!("payload.store.option.{} {error}", shown_up_to(name, 100));
+        Self { doing, kind: StoreErrorKind::Settings, reason, advice: String::new() }
+    }
+
+    pub(super) fn file(url: &StoreUrl, name: &str, file: &str, error: &FileError) -> Self {
+        let doing = format!("cannot use payload.store.url {url}");
+        let reason = format!("payload.store.option.{name}: {} {error}", shown_up_to(file, 300));
+        Self { doing, kind: StoreErrorKind::Settings, reason, advice: String::new() }
+    }
+
+    pub(super) fn folder(url: &StoreUrl, error: &std::io::Error) -> Self {
+        let kind = kind_of_io(error).unwrap_or(StoreErrorKind::Other);
+        let doing = format!("cannot create the folder of payload.store.url {url}");
+        let advice = match kind {
+            StoreErrorKind::Other => "; create it, or change payload.store.url".to_owned(),
+            kind => advice(kind, StoreKind::Folder).to_owned(),
+        };
+        Self { doing, kind, reason: error.to_string(), advice }
+    }
+
+    pub(super) fn name(url: &StoreUrl, name: &str) -> Self {
+        let doing = format!("cannot write into {url}");
+        let reason = format!("{:?} cannot be part of an object's name", shown_up_to(name, 100));
+        let advice = "; letters, digits and -_. are expected, but neither . nor ..".to_owned();
+        Self { doing, kind: StoreErrorKind::Name, reason, advice }
+    }
+
+    pub(super) fn writing(url: &StoreUrl, uri: &str, error: &(dyn Error + 'static)) -> Self {
+        let found = Found::of(error, url.kind);
+        let advice = found.advice.unwrap_or_else(|| advice(found.kind, url.kind).to_owned());
+        Self { doing: format!("cannot write {uri}"), kind: found.kind, reason: found.reason, advice }
+    }
 }
 
-fn remedy(kind: StoreErrorKind, store: StoreKind) -> &'static str {
+/// What an error of object_store comes from.
+struct Found {
+    kind: StoreErrorKind,
+    reason: String,
+    advice: Option<String>,
+}
+
+impl Found {
+    fn of(error: &(dyn Error + 'static), store: StoreKind) -> Self {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if let Some(refusal) = error.downcast_ref::<Refusal>() {
+                return Self::refusal(refusal);
+            }
+            if let Some(transfer) = error.downcast_ref::<TransferError>() {
+                let (kind, advice) = of_transfer(transfer);
+                return Self { kind, reason: transfer.to_string(), advice: advice.map(str::to_owned) };
+            }
+            if let Some(none) = error.downcast_ref::<NoCredentials>() {
+                return Self { kind: StoreErrorKind::Credentials, reason: with_causes(none), advice: None };
+            }
+            if let Some(io) = error.downcast_ref::<std::io::Error>()
+                && store == StoreKind::Folder
+            {
+                let kind = kind_of_io(io).unwrap_or(StoreErrorKind::Other);
+                return Self { kind, reason: io.to_string(), advice: None };
+            }
+            cause = error.source();
+        }
+        Self { kind: StoreErrorKind::Other, reason: innermost(error), advice: None }
+    }
+
+    fn refusal(refusal: &Refusal) -> Self {
+        let kind = kind_of_refusal(refusal);
+        let advice = match (kind, &refusal.region, &*refusal.code) {
+            (StoreErrorKind::WrongRegion, Some(region), _) => {
+                Some(format!("; the bucket is in {region}: set payload.store.region={region}"))
+            }
+            (_, _, "RequestTimeTooSkewed") => Some("; set the clock of this machine".to_owned()),
+            _ => None,
+        };
+        Self { kind, reason: refusal.to_string(), advice }
+    }
+}
+
+/// Returns the text of the last cause. The texts of those before it have URLs.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    shown_up_to(&last.to_string(), REASON_MAX_CHARS)
+}
+
+fn kind_of_refusal(refusal: &Refusal) -> StoreErrorKind {
+    match (&*refusal.code, refusal.status) {
+        (
+            "PermanentRedirect"
+            | "TemporaryRedirect"
+            | "AuthorizationHeaderMalformed"
+            | "IllegalLocationConstraintException",
+            _,
+        ) => StoreErrorKind::WrongRegion,
+        (
+            "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch"
+            | "ExpiredToken"
+            | "InvalidToken"
+            | "TokenRefreshRequired"
+            | "RequestTimeTooSkewed"
+            | "AuthenticationFailed"
+            | "InvalidAuthenticationInfo"
+            | "UNAUTHENTICATED"
+            | "invalid_grant"
+            | "invalid_client"
+            | "unauthorized_client",
+            _,
+        ) => StoreErrorKind::Credentials,
+        ("NoSuchBucket" | "ContainerNotFound", _) => StoreErrorKind::NoBucket,
+        ("QuotaExceeded" | "InsufficientStorage" | "XMinioStorageFull", _) | (_, 507) => StoreErrorKind::Full,
+        (_, 301 | 307 | 308) => StoreErrorKind::WrongRegion,
+        (_, 401) => StoreErrorKind::Credentials,
+        (_, 403) => StoreErrorKind::Denied,
+        (_, 404) => StoreErrorKind::NoBucket,
+        (_, 408 | 409 | 429 | 500..) => StoreErrorKind::Busy,
+        _ => StoreErrorKind::Other,
+    }
+}
+
+fn of_transfer(error: &TransferError) -> (StoreErrorKind, Option<&'static str>) {
+    let TransferError::Broken(cause) = error else {
+        return match error {
+            TransferError::Stalled { .. } | TransferError::TooSlow { .. } => (StoreErrorKind::TimedOut, None),
+            _ => (StoreErrorKind::Other, None),
+        };
+    };
+    let has = |parts: &[&str]| parts.iter().any(|part| cause.contains(part));
+    if has(&["invalid peer certificate", "certificate verify failed"]) {
+        (StoreErrorKind::Tls, Some("; check the host, and kvs.tls.ca.file"))
+    } else if has(&["InvalidContentType", "wrong version number"]) {
+        (
+            StoreErrorKind::Tls,
+            Some("; the server does not use TLS: check whether payload.store.endpoint should be http://"),
+        )
+    } else if has(&["dns error"]) {
+        let advice = "; the host name has no address: check payload.store.endpoint, the region, and the machine's DNS";
+        (StoreErrorKind::Unreachable, Some(advice))
+    } else if has(&["tunnel", "proxy"]) {
+        (StoreErrorKind::Unreachable, Some("; check kvs.proxy.url and kvs.proxy.exceptions"))
+    } else if has(&["Connection refused"]) {
+        let advice =
+            "; nothing is listening there: check payload.store.endpoint with its port, and whether the store runs";
+        (StoreErrorKind::Unreachable, Some(advice))
+    } else {
+        (StoreErrorKind::Unreachable, None)
+    }
+}
+
+fn kind_of_io(error: &std::io::Error) -> Option<StoreErrorKind> {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Some(StoreErrorKind::Full),
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => Some(StoreErrorKind::ReadOnly),
+        ErrorKind::TimedOut => Some(StoreErrorKind::TimedOut),
+        _ => None,
+    }
+}
+
+fn advice(kind: StoreErrorKind, store: StoreKind) -> &'static str {
     match (kind, store) {
-        (StoreErrorKind::Settings, _) => "; see payload.store.*",
-        (StoreErrorKind::Credentials, StoreKind::S3) => "; S3 uses the connector's AWS credentials (kvs.credentials.*)",
-        (StoreErrorKind::Credentials, _) => "; set the store's credentials with payload.store.option.*",
-        (StoreErrorKind::Denied, StoreKind::S3) => "; grant s3:PutObject on the prefix",
+        (StoreErrorKind::Settings | StoreErrorKind::Name, _) => "",
+        (StoreErrorKind::Credentials, StoreKind::S3) => {
+            "; S3 uses the connector's AWS credentials (kvs.credentials.*, kvs.role.arn), or payload.store.option.aws_access_key_id \
+             and aws_secret_access_key"
+        }
+        (StoreErrorKind::Credentials, StoreKind::GoogleCloud) => {
+            "; set payload.store.option.google_service_account, or GOOGLE_APPLICATION_CREDENTIALS for the worker"
+        }
+        (StoreErrorKind::Credentials, _) => {
+            "; set payload.store.option.azure_storage_account_key, or another of Azure's credentials"
+        }
+        (StoreErrorKind::Denied, StoreKind::S3) => {
+            "; allow s3:PutObject on the prefix for these credentials, and kms:GenerateDataKey if the bucket has a KMS key"
+        }
         (StoreErrorKind::Denied, _) => "; grant the right to create and overwrite objects under the prefix",
         (StoreErrorKind::NoBucket, _) => "; create it, or change payload.store.url",
-        (StoreErrorKind::Full, _) => "; make room: the stream continues then by itself",
+        (StoreErrorKind::WrongRegion, _) => "; set payload.store.region to the bucket's region",
+        (StoreErrorKind::Full, _) => "; make room: the stream then continues by itself",
         (StoreErrorKind::ReadOnly, _) => {
-            "; let the worker's user write to the folder: the stream continues then by itself"
+            "; let the worker's user write to the folder: the stream then continues by itself"
         }
-        (StoreErrorKind::Unavailable, _) => "; the stream continues by itself when the store responds",
+        (StoreErrorKind::TimedOut, _) => {
+            "; check that payload.store.endpoint and the region lead to the store, and whether it hangs"
+        }
+        (StoreErrorKind::Tls | StoreErrorKind::Unreachable, _) => "; check payload.store.endpoint, and the network",
+        (StoreErrorKind::Busy, _) => "; the stream continues by itself when the store accepts requests again",
         (StoreErrorKind::Other, _) => "",
     }
 }
 
-impl StoreError {
-    pub(super) fn opening(url: &StoreUrl, source: object_store::Error) -> Self {
-        let doing = format!("cannot use payload.store.url {url}");
-        Self { doing, kind: StoreErrorKind::Settings, store: url.kind, source: Box::new(source) }
-    }
-
-    pub(super) fn folder(url: &StoreUrl, error: &std::io::Error) -> Self {
-        let doing = format!("cannot create the folder of payload.store.url {url}");
-        let source = Box::new(std::io::Error::new(error.kind(), error.to_string()));
-        Self { doing, kind: kind_of_io(error), store: url.kind, source }
-    }
-
-    pub(super) fn writing(url: &StoreUrl, uri: String, source: object_store::Error) -> Self {
-        let kind = kind_of(&source);
-        Self { doing: format!("cannot write {uri}"), kind, store: url.kind, source: Box::new(source) }
-    }
-}
-
-fn kind_of_io(error: &std::io::Error) -> StoreErrorKind {
-    use std::io::ErrorKind;
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => StoreErrorKind::Full,
-        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => StoreErrorKind::ReadOnly,
-        ErrorKind::TimedOut => StoreErrorKind::Unavailable,
-        _ => StoreErrorKind::Other,
-    }
-}
-
-fn kind_of(error: &object_store::Error) -> StoreErrorKind {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<std::io::Error>()
-            && kind_of_io(io) != StoreErrorKind::Other
-        {
-            return kind_of_io(io);
-        }
-        cause = error.source();
-    }
-    match error {
-        object_store::Error::Unauthenticated { .. } => StoreErrorKind::Credentials,
-        object_store::Error::PermissionDenied { source, .. } => {
-            // S3 says 403 for wrong keys, too.
-            let text = source.to_string();
-            let is_key = ["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"];
-            if is_key.iter().any(|code| text.contains(code)) {
-                StoreErrorKind::Credentials
-            } else {
-                StoreErrorKind::Denied
-            }
-        }
-        object_store::Error::NotFound { .. } => StoreErrorKind::NoBucket,
-        object_store::Error::Generic { source, .. } => {
-            let text = reason(&**source);
-            let is = |words: &[&str]| words.iter().any(|word| text.contains(word));
-            match () {
-                () if is(&["credentials", "provider"]) => StoreErrorKind::Credentials,
-                () if is(&["NoSuchBucket", "ContainerNotFound", "404"]) => StoreErrorKind::NoBucket,
-                () if is(&["timed out", "error sending request", "503", "500", "429", "connection"]) => {
-                    StoreErrorKind::Unavailable
-                }
-                () => StoreErrorKind::Other,
-            }
-        }
-        _ => StoreErrorKind::Other,
-    }
-}
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod tests;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use kvs_client::{CallLimits, Client, MemoryBudget, StreamRef};
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -17,7 +16,7 @@ use crate::connector::{ConnectorContext, EarlierPositions, StreamPlan};
 use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Topics};
 use crate::model::{Contract, OffsetKey};
 use crate::output::{Outputs, PrepareError, Preparer, RECORD_OVERHEAD_BYTES};
-use crate::payload_store::{AwsCredentials, AwsCredentialsError};
+use crate::payload_store::AwsCredentials;
 use crate::shard::OwnerSettings;
 use crate::shard::transaction::TransactionLimits;
 use crate::supervision::{Part, blocking};
@@ -67,20 +66,6 @@ pub(super) fn owner_settings(config: &WorkerConfig) -> OwnerSettings {
         // Below the session timeout (rule 10), and within the shutdown.
         release_timeout: config.shutdown_timeout.min(Duration::from_millis(config.session_timeout_ms / 2)),
         ..OwnerSettings::default()
-    }
-}
-
-/// The AWS credentials of a connector's client.
-struct ClientCredentials(Arc<Client>);
-
-impl AwsCredentials for ClientCredentials {
-    fn get(&self) -> BoxFuture<'_, Result<(String, String, Option<String>), AwsCredentialsError>> {
-        Box::pin(async {
-            let credentials = self.0.aws_credentials().await?;
-            let owned = |text: &str| text.to_owned();
-            let token = credentials.session_token().map(owned);
-            Ok((owned(credentials.access_key_id()), owned(credentials.secret_access_key()), token))
-        })
     }
 }
 
@@ -201,7 +186,8 @@ impl Dependencies {
             store.region.get_or_insert_with(|| client.region().to_owned());
         }
         let connector = &connector;
-        let outputs = self.outputs.prepare(connector, Arc::new(ClientCredentials(Arc::clone(&client)))).await?;
+        let credentials: Arc<dyn AwsCredentials> = Arc::<Client>::clone(&client);
+        let outputs = self.outputs.prepare(connector, credentials).await?;
         let mut puller = connector.puller.clone();
         puller.pass_over_unparsable = connector.errors_tolerance == ErrorsTolerance::All;
         puller.raw_max_bytes = connector.dead_letters.as_ref().map_or(0, |letters| letters.value_max_bytes);

@@ -65,6 +65,11 @@ impl S3Server {
         format!("http://{}", self.address)
     }
 
+    /// Returns `host:port`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Creates a bucket.
     ///
     /// # Panics
@@ -79,12 +84,27 @@ impl S3Server {
     /// # Panics
     /// Panics if the server does not respond.
     pub fn get(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        self.request(&format!("/{bucket}/{key}"))
+    }
+
+    /// Returns the keys of a bucket's objects, at most 1,000.
+    ///
+    /// # Panics
+    /// Panics if there is no such bucket, or the server does not respond.
+    pub fn keys(&self, bucket: &str) -> Vec<String> {
+        let listed = self.request(&format!("/{bucket}?list-type=2")).expect("the bucket exists");
+        let listed = String::from_utf8_lossy(&listed);
+        listed.split("<Key>").skip(1).filter_map(|rest| rest.split_once('<')).map(|(key, _)| key.to_owned()).collect()
+    }
+
+    /// Returns the body of a response, if it is a success.
+    fn request(&self, target: &str) -> Option<Vec<u8>> {
         let mut stream = TcpStream::connect(&self.address).expect("the S3 server listens");
         // Whoever has a signature, any, is the owner.
         let signature =
             "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
         let head = format!("Host: {}\r\nAuthorization: {signature}\r\n\r\n", self.address);
-        let request = format!("GET /{bucket}/{key} HTTP/1.0\r\n{head}");
+        let request = format!("GET {target} HTTP/1.0\r\n{head}");
         stream.write_all(request.as_bytes()).expect("the S3 server takes requests");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).expect("the S3 server responds");

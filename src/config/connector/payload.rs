@@ -8,7 +8,8 @@ use crate::config::reader::Reader;
 use crate::config::table::STORE_OPTION;
 use crate::config::table::connector::payload as table;
 use crate::model::{PayloadMode, ReferenceFormat, Template};
-use crate::payload_store::{PayloadStoreConfig, StoreKind, StoreUrl, option_names};
+use crate::nearest::nearest;
+use crate::payload_store::{OptionError, PayloadStoreConfig, StoreKind, StoreUrl, check_option, option_names};
 
 /// What happens to the payloads of fragments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,25 +115,68 @@ impl Reader<'_> {
         let url = self.checked(&table::STORE_URL, StoreUrl::parse(&url))?;
         let mut is_right = true;
         for name in options.keys() {
-            if let Err(reason) = option_names(url.kind, name) {
-                self.problem_at(&format!("{}{name}", STORE_OPTION.name), reason);
+            if let Err(error) = check_option(url.kind, name) {
+                let problem = match (error, nearest(name, option_names(url.kind).iter().copied())) {
+                    (OptionError::Unknown(_), Some(meant)) => format!("{error}; the nearest known one is {meant}"),
+                    _ => error.to_string(),
+                };
+                self.problem_at(&format!("{}{name}", STORE_OPTION.name), problem);
                 is_right = false;
             }
         }
-        if let Some(endpoint) = &endpoint {
-            let is_http = url::Url::parse(endpoint).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-            if !is_http || !matches!(url.kind, StoreKind::S3 | StoreKind::Azure) {
-                let reason = "http://HOST:PORT or https://HOST:PORT was expected, and only S3 and Azure have endpoints";
-                self.problem(&table::STORE_ENDPOINT, reason);
-                is_right = false;
+        if let Some(endpoint) = &endpoint
+            && let Err(error) = check_endpoint(url.kind, endpoint)
+        {
+            self.problem(&table::STORE_ENDPOINT, error);
+            is_right = false;
+        }
+        if url.kind != StoreKind::S3 {
+            for (key, is_set) in [
+                (table::STORE_REGION.name(), region.is_some()),
+                (table::STORE_PATH_STYLE.name(), self.is_given(&table::STORE_PATH_STYLE)),
+            ] {
+                if is_set {
+                    self.problem_at(key, "has no effect: only S3 has it");
+                    is_right = false;
+                }
             }
         }
         let path_style = path_style?.unwrap_or(endpoint.is_some());
         let region = region.or_else(|| client.and_then(|client| client.region.clone()));
-        let proxy = client.and_then(|client| client.http.proxy.clone());
-        let config = PayloadStoreConfig { url, region, endpoint, path_style, timeout: timeout?, proxy, options };
+        let http = client.map(|client| client.http.clone()).unwrap_or_default();
+        let config = PayloadStoreConfig {
+            url,
+            region,
+            endpoint,
+            path_style,
+            timeout: timeout?,
+            connect_timeout: http.connect_timeout,
+            proxy: http.proxy,
+            no_proxy: http.no_proxy,
+            ca_file: http.ca_file,
+            options,
+        };
         is_right.then_some(Some(config))
     }
+}
+
+/// Checks the endpoint of a store.
+///
+/// # Errors
+/// What was expected. The text is not shown, because it may contain a password.
+fn check_endpoint(kind: StoreKind, text: &str) -> Result<(), &'static str> {
+    if kind == StoreKind::Folder {
+        return Err("has no effect: a folder has no endpoint");
+    }
+    let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    // A bucket is put in front of the host, or behind the path, so nothing else may follow.
+    let is_plain = |url: &url::Url| {
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        // The emulator of Azure has the account in its path.
+        let has_path = url.path() != "/" && kind != StoreKind::Azure;
+        !has_user && !has_path && url.query().is_none() && url.fragment().is_none()
+    };
+    if url.as_ref().is_some_and(is_plain) { Ok(()) } else { Err("http://HOST:PORT or https://HOST:PORT was expected") }
 }
 
 #[cfg(test)]

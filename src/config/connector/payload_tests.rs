@@ -31,6 +31,17 @@ fn a_store_is_described_by_few_settings() {
     ];
     let store = read(&own).unwrap().payload.store.unwrap();
     assert!(store.path_style && store.options.len() == 1);
+    let through_proxy = [
+        REFERENCE,
+        ("payload.store.url", "gs://bucket"),
+        ("kvs.proxy.url", "http://proxy:3128"),
+        ("kvs.proxy.exceptions", "minio"),
+        ("kvs.tls.ca.file", "/etc/ca.pem"),
+        ("kvs.connect.timeout.ms", "2000"),
+    ];
+    let store = read(&through_proxy).unwrap().payload.store.unwrap();
+    assert_eq!((store.proxy.as_deref(), store.no_proxy.as_deref()), (Some("http://proxy:3128"), Some("minio")));
+    assert_eq!((store.ca_file, store.connect_timeout.as_secs()), (Some("/etc/ca.pem".into()), 2));
     let config = read(&[]).unwrap().payload;
     assert_eq!((config.mode, config.store, config.chunk_topic), (PayloadMode::Inline, None, None));
 }
@@ -56,9 +67,39 @@ fn what_cannot_be_right_is_refused_by_name() {
             "is no option of S3",
         ),
         (
-            &[REFERENCE, ("payload.store.url", "gs://b"), ("payload.store.endpoint", "http://h")],
+            &[REFERENCE, ("payload.store.url", "s3://b"), ("payload.store.option.aws_sse_kms_key", "key")],
+            "payload.store.option.aws_sse_kms_key",
+            "is no option of S3; the nearest known one is aws_sse_kms_key_id",
+        ),
+        (
+            &[REFERENCE, ("payload.store.url", "s3://b"), ("payload.store.option.aws_region", "eu-west-1")],
+            "payload.store.option.aws_region",
+            "has no effect: use payload.store.region",
+        ),
+        (
+            &[REFERENCE, ("payload.store.url", "file:///objects"), ("payload.store.endpoint", "http://h")],
             "payload.store.endpoint",
-            "only S3 and Azure have endpoints",
+            "a folder has no endpoint",
+        ),
+        (
+            &[REFERENCE, ("payload.store.url", "s3://b"), ("payload.store.endpoint", "minio:9000")],
+            "payload.store.endpoint",
+            "http://HOST:PORT or https://HOST:PORT was expected",
+        ),
+        (
+            &[REFERENCE, ("payload.store.url", "s3://b"), ("payload.store.endpoint", "http://h/b")],
+            "payload.store.endpoint",
+            "http://HOST:PORT or https://HOST:PORT was expected",
+        ),
+        (
+            &[REFERENCE, ("payload.store.url", "gs://b"), ("payload.store.region", "eu-west-1")],
+            "payload.store.region",
+            "only S3 has it",
+        ),
+        (
+            &[REFERENCE, ("payload.store.url", "gs://b"), ("payload.store.path.style", "true")],
+            "payload.store.path.style",
+            "only S3 has it",
         ),
         (&[("payload.mode", "chunked")], "payload.chunk.topic", "is required with payload.mode=chunked"),
         (&[("payload.chunk.topic", "parts")], "payload.chunk.topic", "has no effect without payload.mode=chunked"),

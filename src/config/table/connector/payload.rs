@@ -54,8 +54,9 @@ settings! {
             .group(Payload)
             .doc(
                 "Where payloads are written with payload.mode=reference: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, \
-                 az://CONTAINER/PREFIX or file:///FOLDER. Objects are named after stream and fragment, so that a repeated \
-                 fragment overwrites its own; they are never deleted here.",
+                 az://CONTAINER/PREFIX, abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX or file:///FOLDER, which is created \
+                 if it is missing. Objects are named after stream and fragment, so that a repeated fragment overwrites its own; \
+                 they are never deleted here.",
             );
         STORE_REGION: Optional<String> = key("payload.store.region", "Region of the bucket")
             .optional_text()
@@ -70,7 +71,7 @@ settings! {
             .group(Payload)
             .importance(Low)
             .doc(
-                "Endpoint of the store if it is not AWS's or Azure's own, such as http://minio:9000. Only then may \
+                "Endpoint of the store if it is not AWS's, Google's or Azure's own, such as http://minio:9000. Only then may \
                  the protocol be http.",
             );
         STORE_PATH_STYLE: Optional<bool> = key("payload.store.path.style", "Bucket in the path")
@@ -84,8 +85,8 @@ settings! {
             .group(Payload)
             .importance(Low)
             .doc(
-                "How long one request to the store may take, in milliseconds: long enough for the largest fragment on the \
-                 slowest line.",
+                "How long one attempt to write an object may take, in milliseconds: long enough for the largest fragment on the \
+                 slowest line. An attempt that makes no progress for 10 seconds is given up before that.",
             );
         CHUNK_TOPIC: Optional<Template> = key("payload.chunk.topic", "Topic for chunks")
             .optional_topic_template()
