@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::StreamPlan;
 use super::states::{Restart, StreamStates};
+use crate::config::service_errors::explain_passed_over;
 use crate::model::{Publication, Record, StoredOffset};
 use crate::output::{Notification, StreamOutputs};
 use crate::supervision::fault_point_in;
@@ -118,7 +119,8 @@ impl<'a> Publisher<'a> {
         notifications: &mut Vec<Record>,
         queue: &mpsc::Sender<Publication>,
     ) -> bool {
-        let PassedOver { position, reason, request_id, .. } = passed_over;
+        let reason = explain_passed_over(&passed_over);
+        let PassedOver { position, request_id, .. } = passed_over;
         telemetry::passed_over(&self.plan.key);
         tracing::error!(stream = %self.plan.stream, fragment_number = %position.fragment_number, reason, request_id,
             "the fragment cannot be parsed and is passed over (errors.tolerance is all)");

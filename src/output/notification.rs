@@ -206,8 +206,7 @@ impl Notification<'_> {
             }
             Self::FragmentPassedOver { position, reason } => {
                 format!(
-                    "fragment {} cannot be parsed, although it was pulled again, and is passed over (errors.tolerance is all): \
-                     {reason}",
+                    "fragment {} cannot be parsed, and is passed over (errors.tolerance is all): {reason}",
                     position.fragment_number
                 )
             }
