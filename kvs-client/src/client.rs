@@ -20,7 +20,7 @@ use crate::config::ClientConfig;
 use crate::credentials::CredentialsCache;
 use crate::endpoint::location::Location;
 use crate::endpoint::{EndpointCache, rules};
-use crate::error::{AnswerError, Error, ErrorClass};
+use crate::error::{AnswerError, CredentialsError, Error, ErrorClass};
 use crate::http_client;
 use crate::observe::{CallObserver, LogCalls, Observer};
 use crate::retry::RetryPolicy;
@@ -94,7 +94,7 @@ impl Client {
     ///
     /// # Errors
     /// When there are none, with the reason of the last provider in the chain.
-    pub async fn aws_credentials(&self) -> Result<aws_credential_types::Credentials, crate::CredentialsError> {
+    pub async fn aws_credentials(&self) -> Result<aws_credential_types::Credentials, CredentialsError> {
         self.credentials.get().await
     }
 
