@@ -384,3 +384,7 @@ impl TransactionalProducer for ShardProducer {
         result.map_err(|error| self.error("committing", &error))
     }
 }
+
+#[cfg(test)]
+#[path = "producer_tests.rs"]
+mod tests;
