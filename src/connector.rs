@@ -9,6 +9,7 @@ pub mod discovery;
 mod hindrance;
 mod live;
 mod memory;
+mod placing;
 mod publish;
 mod pulling;
 mod silence;

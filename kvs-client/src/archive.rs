@@ -304,7 +304,10 @@ impl ArchivePuller {
             })
             .map(|info| info.number.clone())
             .collect();
-        let session = self.source.open(Wanted::Fragments(&numbers), self.readmit_bytes).await?;
+        let session = self
+            .source
+            .open(Wanted::Fragments(&numbers), self.readmit_bytes, self.unparsable.is_last_attempt())
+            .await?;
         self.retries.credentials_accepted();
         self.readmit_bytes = 0;
         Ok(session)

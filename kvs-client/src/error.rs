@@ -14,6 +14,7 @@ use std::time::Duration;
 use kvs_api::{Operation, Violation};
 use kvs_mkv::{Broken, ErrorReport, FragmentNumber};
 
+use crate::raw::RawChunk;
 use crate::selector::is_about_the_token;
 use crate::stream_ref::StreamRef;
 
@@ -125,8 +126,11 @@ pub enum Error {
         /// What is wrong, and where.
         #[source]
         error: kvs_mkv::Error,
-        /// What had been read of the fragment.
+        /// What had been read of the fragment, without its bytes.
         broken: Box<Broken>,
+        /// The fragment's bytes, if [`PullerConfig::raw_max_bytes`](crate::PullerConfig::raw_max_bytes) asks for them and the
+        /// fragment may be skipped.
+        raw: Box<RawChunk>,
         /// The session's request id.
         request_id: Option<String>,
     },

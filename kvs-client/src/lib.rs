@@ -11,7 +11,7 @@
 //!
 //! Each module only uses those before it (`tests/module_order.rs` checks this list):
 //!
-//! `shown`, `files`, `stream_ref`, `selector`, `clock`, `observe`, `throttle`, `budget`, `resume`, `error`, `retry`,
+//! `shown`, `files`, `stream_ref`, `selector`, `clock`, `observe`, `throttle`, `budget`, `raw`, `resume`, `error`, `retry`,
 //! `endpoint`, `credentials`, `config`, `http_client`, `client`, `session`, `pull`, `archive`, `puller`
 #![warn(clippy::disallowed_methods)]
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
@@ -30,6 +30,7 @@ mod http_client;
 mod observe;
 mod pull;
 mod puller;
+mod raw;
 mod resume;
 mod retry;
 mod selector;
@@ -55,6 +56,7 @@ pub use kvs_mkv::{Continuity, Fragment, FragmentNumber, Limits, Timestamp, Track
 pub use observe::{CallObserver, CallReport, LogCalls};
 pub use pull::{IdlePolicy, PassedOver, PulledFragment, PullerConfig};
 pub use puller::{Pulled, Puller};
+pub use raw::RawChunk;
 pub use resume::{PositionLost, StreamPosition};
 pub use retry::{RetryPolicy, RetryState};
 pub use selector::StartSelector;

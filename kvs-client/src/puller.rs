@@ -29,7 +29,7 @@
 //! | | the body ends, and brought nothing | Waiting (session) | no fragment is ingested: the idle policy decides |
 //! | | a silence at the live edge | Waiting (session) | the same, unless the policy calls it a failure |
 //! | | its memory is reclaimed | Idle (session) | the session waits until that much memory is available |
-//! | | a fragment is broken three times in the same way | Idle (session) | it is skipped, if the settings allow it |
+//! | | a fragment is broken three times in the same way, or exceeds a limit | Idle (session) | it is skipped, if the settings allow it |
 //! | FillingGap | an archived fragment | FillingGap | the position moves |
 //! | | the range is done, or cannot be read | Idle (session) | GetMedia continues after the last fragment |
 //! | any | an error that another attempt would not resolve | unchanged | [`Puller::next`] returns it |
@@ -169,7 +169,8 @@ impl Puller {
     /// Idle → Reading, or what the failure requires.
     async fn open(&mut self, readmit_bytes: usize) -> Result<Pulled, Error> {
         let Some(selector) = self.resume.selector() else { return Err(self.position_lost()) };
-        let session = match self.source.open(Wanted::From(&selector), readmit_bytes).await {
+        let is_last_attempt = self.unparsable.is_last_attempt();
+        let session = match self.source.open(Wanted::From(&selector), readmit_bytes, is_last_attempt).await {
             Ok(session) => session,
             Err(error) => return self.fail(error).await,
         };
@@ -287,11 +288,11 @@ impl Puller {
     }
 
     /// Idle, or Reading whose session has been taken out → what the class of the error requires.
-    async fn fail(&mut self, error: Error) -> Result<Pulled, Error> {
+    async fn fail(&mut self, mut error: Error) -> Result<Pulled, Error> {
         let mut class = error.class();
         let after = self.resume.position().map(|position| position.fragment_number.clone());
         let pass_over = self.source.config.pass_over_unparsable;
-        match self.unparsable.judge(&error, after.as_ref(), self.state.expected(), pass_over) {
+        match self.unparsable.judge(&mut error, after.as_ref(), self.state.expected(), pass_over) {
             Some(Verdict::PassOver(passed_over)) => {
                 self.resume.advance(passed_over.position.clone());
                 self.succession.pass_over(&passed_over.position);
@@ -300,7 +301,7 @@ impl Puller {
                 return Ok(Pulled::PassedOver(Box::new(passed_over)));
             }
             Some(Verdict::GiveUp(given_up)) => return Err(given_up),
-            // A fragment that exceeds a limit does so each time: it is skipped the third time.
+            // It exceeds a limit, and its number cannot be read: the third time says so.
             Some(Verdict::Again) if pass_over => class = ErrorClass::Retry,
             Some(Verdict::Again) | None => {}
         }

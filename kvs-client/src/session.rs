@@ -1,5 +1,7 @@
 //! One session: a response body that is split into fragments while it arrives.
 
+mod broken;
+
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -9,6 +11,7 @@ use kvs_mkv::{Completion, End, Event, FragmentNumber, Limits, Splitter};
 use crate::budget::{Claim, MemoryBudget, MemoryPermit, SessionPermit, Waits};
 use crate::client::{Client, MediaResponse};
 use crate::error::{Error, Subject, TransportError};
+use crate::raw::RawWish;
 use crate::selector::StartSelector;
 use crate::shown::shown;
 use crate::stream_ref::StreamRef;
@@ -34,6 +37,9 @@ pub(crate) struct Session {
     _connection: Option<SessionPermit>,
     inactivity_timeout: Duration,
     fragment_timeout: Duration,
+    raw: RawWish,
+    /// Whether the end of the body is the end of the last fragment.
+    ends_with_body: bool,
     /// When the first byte of the current chunk arrived.
     chunk_began: Option<Instant>,
     received_bytes: u64,
@@ -61,6 +67,14 @@ enum Read {
     Evicted,
 }
 
+/// How a session splits the media.
+pub(crate) struct Splitting {
+    pub(crate) limits: Limits,
+    /// How many bytes to leave free in front of each payload.
+    pub(crate) headroom_bytes: usize,
+    pub(crate) raw: RawWish,
+}
+
 /// Where a session's memory comes from.
 pub(crate) struct Memory<'a> {
     pub(crate) budget: &'a MemoryBudget,
@@ -79,8 +93,7 @@ impl Session {
         client: &Client,
         stream: &StreamRef,
         wanted: Wanted<'_>,
-        limits: Limits,
-        headroom_bytes: usize,
+        splitting: Splitting,
         memory: Memory<'_>,
     ) -> Result<Self, Error> {
         let (operation, completion) = match wanted {
@@ -88,6 +101,7 @@ impl Session {
             #[cfg(feature = "archive")]
             Wanted::Fragments(_) => (Operation::GetMediaForFragmentList, Completion::NextChunkOrEnd),
         };
+        let Splitting { limits, headroom_bytes, raw } = splitting;
         let subject = Subject::new(operation, Some(stream));
         let connection = memory.budget.session();
         let opening = async {
@@ -112,6 +126,8 @@ impl Session {
             _connection: connection,
             inactivity_timeout: client.inactivity_timeout,
             fragment_timeout: client.fragment_timeout,
+            raw,
+            ends_with_body: completion == Completion::NextChunkOrEnd,
             chunk_began: None,
             received_bytes: 0,
         })
@@ -154,7 +170,7 @@ impl Session {
             let _ = self.piece.split_to(taken);
             let event = match pushed {
                 Ok(event) => event,
-                Err(error) => return Err(self.media_error(error)),
+                Err(error) => return Err(self.media_error(error).await),
             };
             if let Some(event) = event {
                 let size_bytes = match &event {
@@ -182,7 +198,7 @@ impl Session {
                 Read::End => {
                     return match self.splitter.finish() {
                         Ok(end) => Ok(Step::End(end)),
-                        Err(error) => Err(self.media_error(error)),
+                        Err(error) => Err(self.media_error(error).await),
                     };
                 }
             }
@@ -236,10 +252,5 @@ impl Session {
         }
         let request_id = self.media.request_id.clone();
         Error::InStream { subject: self.subject.clone(), report: Box::new(report), request_id }
-    }
-
-    fn media_error(&mut self, error: kvs_mkv::Error) -> Error {
-        let broken = Box::new(self.splitter.take_broken().unwrap_or_default());
-        Error::Media { subject: self.subject.clone(), error, broken, request_id: self.media.request_id.clone() }
     }
 }

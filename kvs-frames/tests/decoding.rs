@@ -253,3 +253,36 @@ fn every_picture_of_h265_and_h264_with_b_frames_is_that_of_the_file() {
         }
     }
 }
+
+/// Compares each track of a file with the documents that have that track only, and returns what was compared.
+fn chosen(truth: &Path, fragments: &[Fragment]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let tracks = fragments[0].tracks.clone();
+    let lines = tracks.iter().enumerate().map(|(position, track)| {
+        let documents: Vec<_> = (0..fragments.len()).map(|index| folder.path().join(index.to_string())).collect();
+        for (fragment, document) in fragments.iter().zip(&documents) {
+            let chosen = fragment.with_tracks(0, |one| one.number == track.number).unwrap();
+            std::fs::write(document, &*chosen.payload).unwrap();
+        }
+        let position = position.to_string();
+        let start = [Path::new("chosen"), truth, Path::new(&position)];
+        run(&start.into_iter().chain(documents.iter().map(PathBuf::as_path)).collect::<Vec<_>>()).concat()
+    });
+    lines.collect()
+}
+
+#[test]
+fn what_is_left_when_tracks_are_chosen_is_a_file_with_the_same_pictures_and_samples() {
+    let Some(folder) = recordings() else { return };
+    let connect = folder.join("connect_shape_3frag.mkv");
+    let fragments = split(&std::fs::read(&connect).unwrap());
+    assert_eq!(chosen(&connect, &fragments), ["48 packets, 0 hashes"; 2]);
+    for (name, expected) in [
+        ("h264-bframes", &["40 packets, 40 hashes", "64 packets, 1 hashes"][..]),
+        ("hand-lacing-xiph", &["64 packets, 1 hashes"]),
+        ("zlib-video", &["40 packets, 40 hashes", "64 packets, 1 hashes"]),
+    ] {
+        let file = folder.join(format!("../odd/{name}.mkv"));
+        assert_eq!(chosen(&file, &fragments_of(&std::fs::read(&file).unwrap())), expected, "{name}");
+    }
+}

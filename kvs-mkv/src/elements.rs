@@ -57,7 +57,10 @@ pub(crate) mod id {
     pub(crate) const BIT_DEPTH: u32 = 0x6264;
     pub(crate) const CLUSTER: u32 = 0x1F43_B675;
     pub(crate) const CLUSTER_TIMESTAMP: u32 = 0xE7;
+    pub(crate) const POSITION: u32 = 0xA7;
+    pub(crate) const PREV_SIZE: u32 = 0xAB;
     pub(crate) const SIMPLE_BLOCK: u32 = 0xA3;
+    pub(crate) const ENCRYPTED_BLOCK: u32 = 0xAF;
     pub(crate) const BLOCK_GROUP: u32 = 0xA0;
     pub(crate) const BLOCK: u32 = 0xA1;
     pub(crate) const BLOCK_DURATION: u32 = 0x9B;
@@ -135,7 +138,10 @@ pub(crate) fn name(id: u32) -> &'static str {
         id::BIT_DEPTH => "BitDepth",
         id::CLUSTER => "Cluster",
         id::CLUSTER_TIMESTAMP => "Timestamp",
+        id::POSITION => "Position",
+        id::PREV_SIZE => "PrevSize",
         id::SIMPLE_BLOCK => "SimpleBlock",
+        id::ENCRYPTED_BLOCK => "EncryptedBlock",
         id::BLOCK_GROUP => "BlockGroup",
         id::BLOCK => "Block",
         id::BLOCK_DURATION => "BlockDuration",

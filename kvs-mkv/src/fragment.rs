@@ -122,29 +122,12 @@ pub struct Broken {
     pub producer_timestamp: Option<Timestamp>,
     /// Offset of the chunk, in bytes since the start of the stream.
     pub offset: u64,
+    /// The chunk's bytes that had been copied, from its EBML header on. Those that follow are at the front of the input that
+    /// [`Splitter::push`](crate::Splitter::push) has left. Empty if the invalid bytes are between two chunks.
+    pub payload: Payload,
 }
 
 impl Fragment {
-    /// Returns everything but the payload, which is the largest part.
-    pub(crate) fn clone_without_payload(&self) -> Self {
-        Self {
-            number: self.number.clone(),
-            server_timestamp: self.server_timestamp,
-            producer_timestamp: self.producer_timestamp,
-            millis_behind_now: self.millis_behind_now,
-            continuation_token: self.continuation_token.clone(),
-            complete: self.complete,
-            segment_uid: self.segment_uid.clone(),
-            tracks: std::sync::Arc::clone(&self.tracks),
-            clusters: self.clusters.clone(),
-            frames: self.frames.clone(),
-            payload: Payload::default(),
-            leading_tags: self.leading_tags.clone(),
-            trailing_tags: self.trailing_tags.clone(),
-            tags: self.tags.clone(),
-        }
-    }
-
     /// Returns the producer's tags in order of first appearance. Of several tags with one name and track, the last
     /// value counts.
     pub fn tags(&self) -> impl Iterator<Item = Tag<'_>> {

@@ -14,6 +14,7 @@ mod event;
 mod state;
 mod walk;
 mod window;
+mod with_tracks;
 
 use crate::ebml::{self, HEADER_MAX_BYTES};
 use crate::elements::id;
@@ -27,6 +28,7 @@ use chunk::Chunk;
 pub use event::{Completion, End, Event};
 use state::{State, Step};
 use window::join;
+pub use with_tracks::TracksError;
 
 /// Splits a response body into fragments; see the [crate's documentation](crate).
 #[derive(Debug)]
@@ -125,7 +127,8 @@ impl Splitter {
     fn note_broken(&mut self, offset: u64) {
         let has_ended = self.state == State::Between;
         let offset = if has_ended { offset } else { self.chunk_offset };
-        self.broken = Some(std::mem::take(&mut self.chunk).into_broken(offset));
+        let payload = if has_ended { Payload::default() } else { std::mem::take(&mut self.payload) };
+        self.broken = Some(std::mem::take(&mut self.chunk).into_broken(offset, payload));
     }
 
     /// Reads a complete MKV file that does not have the service's tags: tracks, clusters and frames.
@@ -245,6 +248,9 @@ impl Splitter {
     /// Returns the chunk's event, or `None` if the chunk was empty, and makes the splitter ready for the next chunk.
     fn end_chunk(&mut self, complete: bool) -> Result<Option<Event>, Error> {
         self.chunk.check()?;
+        if !self.payload.is_empty() {
+            self.chunk.check_number(self.chunk_offset)?;
+        }
         let chunk = std::mem::take(&mut self.chunk);
         let payload = std::mem::take(&mut self.payload);
         let size_bytes = payload.len();

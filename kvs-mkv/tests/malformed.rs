@@ -107,3 +107,34 @@ fn a_size_field_allocates_nothing() {
     let void = [chunk("7", 1, 1), vec![0xEC], huge.to_vec()].concat();
     assert!(matches!(kind(&void).0, ErrorKind::TooLarge { what: LimitKind::BytesBetweenChunks, .. }));
 }
+
+/// What had arrived of a broken chunk is what was copied of it, and the rest of the piece.
+#[test]
+fn the_bytes_of_a_broken_chunk_are_at_hand() {
+    let mut bad = chunk("7", 3, 100);
+    let block = bad.windows(3).position(|three| three[0] == 0xA3 && three[2] == 0x81).unwrap();
+    bad[block + 2] = 0;
+    let nameless = [head(), end("7")].concat();
+    for (bad, next) in [(&bad, vec![]), (&nameless, chunk("8", 1, 1))] {
+        let before = chunk("6", 2, 50);
+        let bytes = [before.clone(), bad.clone(), next].concat();
+        for size in [1, 50, 10_000] {
+            let mut splitter = Splitter::default();
+            let mut at = 0;
+            let rest = loop {
+                let mut piece = &bytes[at..bytes.len().min(at + size)];
+                at += piece.len();
+                match splitter.push(&mut piece) {
+                    Ok(Some(Event::Fragment(fragment))) if fragment.number.as_str() == "6" => at -= piece.len(),
+                    Ok(None) => {}
+                    Ok(event) => panic!("{event:?}"),
+                    Err(_) => break piece,
+                }
+            };
+            let broken = splitter.take_broken().unwrap();
+            assert_eq!(broken.offset, before.len() as u64);
+            let copied = &bytes[before.len()..at - rest.len()];
+            assert_eq!(&*broken.payload, copied, "in pieces of {size}");
+        }
+    }
+}

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::StreamPlan;
+use super::placing::placed;
 use super::states::{Restart, StreamStates};
 use crate::model::{Publication, Record, StoredOffset};
 use crate::output::{DeadLetter, Notification, ProjectError, PublishedWith, StreamOutputs, Unpublished};
@@ -104,7 +105,8 @@ impl<'a> Publisher<'a> {
             ingest_time: states.writes_ingest_time(&self.plan.key),
             refused_sizes: refused_sizes.as_ref(),
         };
-        match self.outputs.publication(pulled, with).await {
+        let made = placed(self.outputs.publication(pulled, with), self.plan, states).await;
+        match made {
             Ok(mut publication) => {
                 publication.notifications.append(notifications);
                 self.hand_over(publication, queue).await
@@ -185,7 +187,7 @@ impl<'a> Publisher<'a> {
         states: &StreamStates,
         queue: &mpsc::Sender<Publication>,
     ) -> bool {
-        let PassedOver { position, reason, request_id } = passed_over;
+        let PassedOver { position, reason, request_id, raw, .. } = passed_over;
         tracing::debug!(stream = %self.plan.stream, fragment_number = %position.fragment_number, request_id,
             "a fragment cannot be parsed");
         let number = position.fragment_number.clone();
@@ -195,8 +197,8 @@ impl<'a> Publisher<'a> {
             number: &number,
             server_timestamp: position.server_timestamp,
             producer_timestamp: position.producer_timestamp,
-            bytes: &[],
-            size_bytes: None,
+            bytes: &raw.bytes,
+            size_bytes: raw.size_bytes,
             content_type: "video/x-matroska",
         };
         self.skip(&letter, position, notifications, states, queue).await

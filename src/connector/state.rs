@@ -9,6 +9,8 @@ use super::hindrance::Hindrance;
 use crate::config::connector::shown;
 
 /// The trace of a stream that gets no memory.
+const WAITS_FOR_OUTPUT: &str =
+    "waits for the object store (payload.store.url), or for Kafka to create the topic of a fragment";
 const WAITS_FOR_MEMORY: &str =
     "the stream waits for memory that other streams hold: raise memory.budget.size.bytes, or run more workers";
 
@@ -41,6 +43,8 @@ pub enum StreamState {
     },
     /// It waits for memory that other streams hold (`memory.budget.size.bytes`).
     WaitingForMemory,
+    /// A fragment of it waits for the object store, or for its topic.
+    WaitingForOutput,
     /// Something has failed and is retried.
     Retrying {
         /// The failure.
@@ -185,6 +189,7 @@ impl StreamStatus {
         match &self.state {
             StreamState::Gone { reason } => Some(reason.clone()),
             StreamState::WaitingForMemory => Some(WAITS_FOR_MEMORY.to_owned()),
+            StreamState::WaitingForOutput => Some(WAITS_FOR_OUTPUT.to_owned()),
             StreamState::Completed(BackfillProgress { fragments, .. }) => {
                 Some(format!("{COMPLETED}; fragments in this run: {fragments}"))
             }

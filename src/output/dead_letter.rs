@@ -18,7 +18,7 @@ pub struct DeadLetter<'a> {
     pub producer_timestamp: Option<Timestamp>,
     /// The fragment's bytes, or the beginning of them.
     pub bytes: &'a [u8],
-    /// How many bytes the fragment has, if that is known.
+    /// How many bytes the fragment has; `None`: more than these, but it is not known how many.
     pub size_bytes: Option<u64>,
     /// The media type of the bytes.
     pub content_type: &'a str,

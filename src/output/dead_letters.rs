@@ -81,7 +81,7 @@ impl Output for DeadLetterOutput {
 
     fn dead_letter(&self, origin: &Origin<'_>, partition: i32, letter: &DeadLetter<'_>) -> Option<Record> {
         let value = letter.bytes.get(..self.value_max_bytes).unwrap_or(letter.bytes);
-        let size_bytes = letter.size_bytes.unwrap_or(letter.bytes.len() as u64);
+        let is_truncated = letter.size_bytes.is_none_or(|size_bytes| (value.len() as u64) < size_bytes);
         let mut headers = vec![
             Header::new("__connect.errors.connector.name", origin.key.connector.as_str()),
             Header::new("__connect.errors.stage", letter.stage),
@@ -89,9 +89,9 @@ impl Output for DeadLetterOutput {
             Header::new("kvs.stream", origin.stream_name),
             Header::new("kvs.fragment.number", letter.number.as_str()),
             Header::new("kvs.content.type", letter.content_type),
-            Header::new("kvs.size.bytes", size_bytes.to_string()),
-            Header::new("kvs.truncated", ((value.len() as u64) < size_bytes).to_string()),
+            Header::new("kvs.truncated", is_truncated.to_string()),
         ];
+        headers.extend(letter.size_bytes.map(|size_bytes| Header::new("kvs.size.bytes", size_bytes.to_string())));
         let times =
             [("kvs.server.timestamp", letter.server_timestamp), ("kvs.producer.timestamp", letter.producer_timestamp)];
         for (name, time) in times {

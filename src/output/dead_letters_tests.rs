@@ -32,7 +32,7 @@ fn header<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
 
 #[test]
 fn a_dead_letter_has_the_bytes_and_says_where_they_belong() {
-    let whole = record(b"0123456789", None, "why");
+    let whole = record(b"0123456789", Some(10), "why");
     assert_eq!((whole.value.as_deref(), &whole.key[..]), (Some(&b"0123456789"[..]), &b"door"[..]));
     for (name, value) in [
         ("__connect.errors.connector.name", "c"),
@@ -53,11 +53,13 @@ fn a_dead_letter_has_the_bytes_and_says_where_they_belong() {
 
 #[test]
 fn bytes_and_reason_are_bounded() {
-    let cut = record(b"0123456789ab", None, &"ü".repeat(REASON_MAX_BYTES));
+    let cut = record(b"0123456789ab", Some(12), &"ü".repeat(REASON_MAX_BYTES));
     assert_eq!(cut.value.as_deref(), Some(&b"0123456789"[..]));
     assert_eq!((header(&cut, "kvs.size.bytes"), header(&cut, "kvs.truncated")), (Some("12"), Some("true")));
     let reason = header(&cut, "__connect.errors.exception.message").unwrap();
     assert_eq!((reason.len(), reason.chars().all(|one| one == 'ü')), (REASON_MAX_BYTES, true));
+    let unknown = record(b"0123", None, "why");
+    assert_eq!((header(&unknown, "kvs.size.bytes"), header(&unknown, "kvs.truncated")), (None, Some("true")));
     // The beginning was all that is known.
     let beginning = record(b"0123", Some(65_000_000), "why");
     assert_eq!(

@@ -132,6 +132,7 @@ impl FragmentHeaders<'_> {
             };
             headers.extend(millis.and_then(rfc_3339).map(|time| Header::new("ce_time", time)));
             headers.push(Header::new("ce_id", id.clone()));
+            headers.extend(self.origin.placement.uri.as_deref().map(|uri| Header::new("ce_dataref", uri)));
         }
         if let Some(trace_id) = &self.trace_id {
             let span_id = identifier(&[trace_id.as_bytes(), output.0.as_bytes(), id.as_bytes()], 8);

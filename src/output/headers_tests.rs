@@ -91,6 +91,9 @@ fn headers_are_made_of_settings_stream_track_and_tags() {
     assert_eq!(headers(form(), &origin, &fragment, Some(0))["channel"], "FROM");
     let of_part = headers(form(), &Origin { track: Some("FROM"), ..origin }, &fragment, None);
     assert_eq!((&*of_part["ce_id"], &*of_part["channel"]), ("12/FROM", "FROM"));
+    let placement = crate::output::Placement::in_object("s3://media/door/12.mkv".to_owned(), None);
+    let referring = headers(form(), &Origin { placement: &placement, ..origin }, &fragment, None);
+    assert_eq!(referring["ce_dataref"], "s3://media/door/12.mkv");
     // One trace, a span for each record, and the same again.
     let parts: Vec<&str> = traceparent.split('-').collect();
     assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [2, 32, 16, 2], "{traceparent}");

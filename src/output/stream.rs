@@ -342,7 +342,7 @@ impl StreamOutputs {
             server_timestamp: fragment.server_timestamp,
             producer_timestamp: fragment.producer_timestamp,
             bytes: &skipped.data,
-            size_bytes: None,
+            size_bytes: Some(skipped.data.len() as u64),
             content_type: "application/octet-stream",
         };
         publication.records.extend(self.dead_letters(origin, &letter)?);

@@ -190,6 +190,7 @@ impl Dependencies {
         let outputs = self.outputs.prepare(connector, credentials).await?;
         let mut puller = connector.puller.clone();
         puller.pass_over_unparsable = connector.errors_tolerance == ErrorsTolerance::All;
+        puller.raw_max_bytes = connector.dead_letters.as_ref().map_or(0, |letters| letters.value_max_bytes);
         let context = Arc::new(ConnectorContext {
             client,
             budget: self.budget.clone(),

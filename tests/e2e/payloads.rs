@@ -70,6 +70,32 @@ fn chunked(fragment: &Fields, chunks: &[RawRecord]) -> Vec<u8> {
     mine.iter().flat_map(|chunk| chunk.value.clone()).collect()
 }
 
+/// Returns the hash of the payload that the documentation's example finds for a fragment's record.
+fn by_the_example(kafka: &Kafka, fragment: &Fields) -> String {
+    let docs = include_str!("../../docs/RECORDS.md");
+    let blocks = docs.split("```python\n").skip(1).filter_map(|block| block.split("```").next());
+    let example = blocks.into_iter().find(|block| block.contains("payload_chunks")).unwrap();
+    let apache_avro::types::Value::Record(placed) = fragment.get("payload_chunks") else { panic!("no chunks") };
+    let chunks = serde_json::Value::try_from(apache_avro::types::Value::Record(placed.clone())).unwrap();
+    let record = serde_json::json!({
+        "stream_name": fragment.text("stream_name"),
+        "fragment_number": fragment.text("fragment_number"),
+        "payload_chunks": chunks,
+    });
+    let script = format!(
+        "{example}\nimport hashlib, json\nrecord = json.loads({:?})\nconsumer = Consumer({{'bootstrap.servers': '{}', 'group.id': 'example', \
+         'isolation.level': 'read_committed'}})\nprint(hashlib.sha256(payload(record, 0, consumer)).hexdigest())\n",
+        record.to_string(),
+        kafka.bootstrap()
+    );
+    let sdk =
+        Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("dev/sdks")).arg("registry-python").output().unwrap();
+    assert!(sdk.status.success(), "{}", String::from_utf8_lossy(&sdk.stderr));
+    let output = Command::new(String::from_utf8(sdk.stdout).unwrap().trim()).args(["-c", &script]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
 fn expect_sequence(fragments: &[Fields], count: usize) {
     let sequences = fragments.iter().map(|fragment| fragment.long("sequence").unwrap());
     assert!(sequences.eq(0..count as i64));
@@ -136,6 +162,9 @@ fn every_mode_has_each_payload_once_through_kills() {
         }
         assert!(without[stream].iter().all(|fragment| fragment.text("payload_mode") == "none"));
     }
+    // As docs/RECORDS.md shows it.
+    let last = in_chunks["b"].last().unwrap();
+    assert_eq!(&by_the_example(kafka, last), &stage.held("b").last().unwrap().1);
     // No part of a fragment that was not published.
     let counted: usize = in_chunks.values().flatten().map(|one| one.long("size_bytes").unwrap() as usize).sum();
     assert_eq!(parts.iter().map(|part| part.value.len()).sum::<usize>(), counted);
@@ -223,6 +252,20 @@ fn a_store_in_trouble_fails_the_stream_by_name_and_it_goes_on_by_itself() {
         || kvs_harness::topic::exists(kafka.bootstrap(), &topic) && read_records(kafka.bootstrap(), &topic).len() == 5;
     wait_for("the fragments", published);
     expect_sequence(&read_fragments(kafka, &topic)["a"], 5);
+
+    // A store that takes connections and never answers.
+    let hangs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", hangs.local_addr().unwrap());
+    let slow = [more[0], ("payload.store.url", "s3://slow"), ("payload.store.endpoint", &*url), more[3]];
+    let (_, settings) = connector(&stage, &["a"], "slow", &slow);
+    put(&worker, &settings);
+    let state = || {
+        let (_, streams) = worker.rest("GET", "/streams", None);
+        let slow = streams.as_array().unwrap().iter().find(|one| one["connector"] == "slow");
+        slow.map_or(String::new(), |one| one["state"].to_string())
+    };
+    wait_for("the stream to say that it waits", || state().contains("WAITING_FOR_OUTPUT"));
+    wait_for("the task to say so", || trace(&worker, "slow").contains("waits for the object store"));
 
     // A folder that cannot be written: a file is where the stream's folder belongs.
     let folder = stage.folder.path().join("objects");

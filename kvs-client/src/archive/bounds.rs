@@ -79,7 +79,7 @@ impl ArchivePuller {
     /// Returns a fragment's server time, `fallback` if the archive does not have it, or `None` if it has to be fetched
     /// again.
     async fn time_of(&mut self, number: FragmentNumber, fallback: Timestamp) -> Result<Option<Timestamp>, Error> {
-        let fetched = single::fetch(&self.source, &number).await?;
+        let fetched = single::fetch(&self.source, &number, self.unparsable.is_last_attempt()).await?;
         if let Some(timestamp) = fetched.and_then(|pulled| pulled.fragment.server_timestamp) {
             self.absent_times = 0;
             self.retries.succeeded();

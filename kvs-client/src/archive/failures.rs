@@ -80,7 +80,7 @@ impl ArchivePuller {
     }
 
     /// Handles an error by its class.
-    pub(super) async fn fail(&mut self, error: Error) -> Result<Archived, Error> {
+    pub(super) async fn fail(&mut self, mut error: Error) -> Result<Archived, Error> {
         let mut class = error.class();
         self.session = None;
         self.source.refresh_after(class).await;
@@ -92,7 +92,8 @@ impl ArchivePuller {
         let expected = self.wanted.front().map(|info| info.number.clone());
         // Of several fragments it is not known which one is broken.
         let asked = expected.as_ref().filter(|_| self.alone);
-        match self.unparsable.judge(&error, self.last.as_ref(), asked, self.source.config.pass_over_unparsable) {
+        let pass_over = self.source.config.pass_over_unparsable;
+        match self.unparsable.judge(&mut error, self.last.as_ref(), asked, pass_over) {
             Some(Verdict::PassOver(passed_over))
                 if Some(&passed_over.position.fragment_number) == expected.as_ref() =>
             {
@@ -101,7 +102,7 @@ impl ArchivePuller {
             Some(Verdict::GiveUp(given_up)) => return Err(given_up),
             Some(_) => {
                 self.alone = true;
-                if self.source.config.pass_over_unparsable {
+                if pass_over {
                     class = ErrorClass::Retry;
                 }
             }

@@ -10,11 +10,16 @@ use crate::session::{Step, Wanted};
 /// The errors within the media by which the archive reports that it does not have a fragment.
 const NOT_FOUND_IDS: [u32; 2] = [3000, 4000];
 
-/// Fetches a fragment. Returns `None` if it did not arrive; a very recent one may arrive later.
-pub(crate) async fn fetch(source: &StreamSource, number: &FragmentNumber) -> Result<Option<PulledFragment>, Error> {
+/// Fetches a fragment. Returns `None` if it did not arrive; a very recent one may arrive later. `is_last_attempt` says whether the
+/// fragment is skipped if it is broken as before.
+pub(crate) async fn fetch(
+    source: &StreamSource,
+    number: &FragmentNumber,
+    is_last_attempt: bool,
+) -> Result<Option<PulledFragment>, Error> {
     let mut readmit_bytes = 0;
     let fetched = loop {
-        match read(source, number, readmit_bytes).await {
+        match read(source, number, readmit_bytes, is_last_attempt).await {
             // The fetch waits for memory and starts over.
             Ok(Read::Evicted { held_bytes }) => readmit_bytes = held_bytes,
             Ok(Read::Fragment(fragment)) => break Ok(Some(*fragment)),
@@ -42,8 +47,14 @@ enum Read {
     },
 }
 
-async fn read(source: &StreamSource, number: &FragmentNumber, readmit_bytes: usize) -> Result<Read, Error> {
-    let mut session = source.open(Wanted::Fragments(std::slice::from_ref(number)), readmit_bytes).await?;
+async fn read(
+    source: &StreamSource,
+    number: &FragmentNumber,
+    readmit_bytes: usize,
+    is_last_attempt: bool,
+) -> Result<Read, Error> {
+    let wanted = Wanted::Fragments(std::slice::from_ref(number));
+    let mut session = source.open(wanted, readmit_bytes, is_last_attempt).await?;
     loop {
         match session.next().await? {
             Step::Event(Event::Fragment(fragment), permit) if fragment.number == *number => {

@@ -50,6 +50,8 @@ pub struct PullerConfig {
     pub gap_check: bool,
     /// Whether to skip a fragment that is broken in the same way each time it is pulled. Default: no, the stream fails.
     pub pass_over_unparsable: bool,
+    /// How many bytes of a skipped fragment to keep ([`PassedOver::raw`](crate::PassedOver::raw)), at most. Default: 0, none.
+    pub raw_max_bytes: usize,
     /// The bounds on a fragment.
     pub limits: Limits,
     /// How many bytes to leave free in front of each payload. Default: 0.
@@ -76,6 +78,7 @@ impl Default for PullerConfig {
             #[cfg(feature = "archive")]
             gap_check: false,
             pass_over_unparsable: false,
+            raw_max_bytes: 0,
             limits: Limits::default(),
             headroom_bytes: 0,
             retry: RetryPolicy::default(),

@@ -9,7 +9,8 @@ use super::PullerConfig;
 use crate::budget::{MemoryBudget, MemoryPermit, Waits};
 use crate::client::Client;
 use crate::error::{Error, ErrorClass};
-use crate::session::{Memory, Session, Wanted};
+use crate::raw::RawWish;
+use crate::session::{Memory, Session, Splitting, Wanted};
 use crate::stream_ref::StreamRef;
 
 /// A stream, the client that reads it, and the memory for its fragments. Clones share all of it.
@@ -27,16 +28,22 @@ impl StreamSource {
         Self { client, stream, config, budget, waits: Arc::new(watch::Sender::new(None)) }
     }
 
-    /// Opens a session. If a fragment gave back `readmit_bytes` of memory, waits until there is room for that much
+    /// Opens a session; `is_last_attempt` says whether a fragment is skipped if it is broken as before. If a fragment gave back `readmit_bytes` of memory, waits until there is room for that much
     /// again.
-    pub(crate) async fn open(&self, wanted: Wanted<'_>, readmit_bytes: usize) -> Result<Session, Error> {
+    pub(crate) async fn open(
+        &self,
+        wanted: Wanted<'_>,
+        readmit_bytes: usize,
+        is_last_attempt: bool,
+    ) -> Result<Session, Error> {
         let begins_with = match readmit_bytes {
             0 => MemoryPermit::default(),
             had_bytes => self.budget.readmit(had_bytes, &self.waits).await,
         };
         let memory = Memory { budget: &self.budget, begins_with, waits: Arc::clone(&self.waits) };
-        let PullerConfig { limits, headroom_bytes, .. } = self.config;
-        Session::open(&self.client, &self.stream, wanted, limits, headroom_bytes, memory).await
+        let PullerConfig { limits, headroom_bytes, pass_over_unparsable, raw_max_bytes, .. } = self.config;
+        let raw = RawWish { max_bytes: if pass_over_unparsable { raw_max_bytes } else { 0 }, is_last_attempt };
+        Session::open(&self.client, &self.stream, wanted, Splitting { limits, headroom_bytes, raw }, memory).await
     }
 
     /// Forgets what an error of this class shows to be stale.

@@ -1,14 +1,15 @@
-//! Detects fragments whose media is broken in the same way each time they are pulled.
+//! Detects fragments whose media is broken in the same way each time they are pulled, or that exceed a limit.
 
-use kvs_mkv::{Continuity, ErrorKind, FragmentNumber};
+use kvs_mkv::{Continuity, ErrorKind, FragmentNumber, LimitKind};
 
 use crate::error::{Error, describe_media_error};
+use crate::raw::RawChunk;
 use crate::resume::StreamPosition;
 
 /// A fragment that arrives broken in the same way this many consecutive times was not broken in transit.
 const TIMES_MAX: u32 = 3;
 
-/// A fragment that was skipped because it cannot be parsed.
+/// A fragment that was skipped because it cannot be parsed, or exceeds a limit.
 #[derive(Debug)]
 pub struct PassedOver {
     /// The position after the fragment.
@@ -17,6 +18,10 @@ pub struct PassedOver {
     pub reason: String,
     /// The id of the last request that returned it.
     pub request_id: Option<String>,
+    /// The fragment's bytes, as many as [`PullerConfig::raw_max_bytes`](super::PullerConfig::raw_max_bytes) asks for.
+    pub raw: RawChunk,
+    /// Which limit the fragment exceeds, if that is the reason.
+    pub exceeds: Option<LimitKind>,
 }
 
 /// The identity of a fault: equal values are the same fault.
@@ -49,32 +54,44 @@ pub(crate) enum Verdict {
 }
 
 impl Unparsable {
+    /// Returns whether a fragment is skipped if it is broken like the last one.
+    pub(crate) fn is_last_attempt(&self) -> bool {
+        self.fault.as_ref().is_some_and(|(_, times)| times + 1 >= TIMES_MAX)
+    }
+
     /// Judges an error of the media after the fragment `after`; returns `None` for an error of another kind. `expected`
-    /// is the requested fragment, if there is one.
+    /// is the requested fragment, if there is one. Takes the fragment's bytes out of the error.
     pub(crate) fn judge(
         &mut self,
-        error: &Error,
+        error: &mut Error,
         after: Option<&FragmentNumber>,
         expected: Option<&FragmentNumber>,
         pass_over: bool,
     ) -> Option<Verdict> {
-        let Error::Media { subject, error, broken, request_id } = error else { return None };
+        let Error::Media { subject, error, broken, raw, request_id } = error else { return None };
+        let raw = std::mem::take(&mut **raw);
         let byte = error.offset().saturating_sub(broken.offset);
         let number = broken.number.as_ref().or(expected);
         let (kind, element_id) = (error.kind().clone(), error.element_id());
+        let exceeds = match kind {
+            ErrorKind::TooLarge { what, .. } => Some(what),
+            _ => None,
+        };
+        // A stream's fragment numbers rise: one that is not above the last cannot be the next.
+        let next = number.filter(|number| pass_over && after.is_none_or(|after| *number > after)).cloned();
         let fault = Fault { after: after.cloned(), number: number.cloned(), kind, element_id, byte };
         let times = match self.fault.take() {
             Some((before, times)) if before == fault => times + 1,
             _ => 1,
         };
-        if times < TIMES_MAX {
+        // What exceeds a limit does so each time.
+        let is_certain = exceeds.is_some() && next.is_some();
+        if times < TIMES_MAX && !is_certain {
             self.fault = Some((fault, times));
             return Some(Verdict::Again);
         }
         let request_id = request_id.clone();
-        // A stream's fragment numbers rise: one that is not above the last cannot be the next.
-        let next = number.filter(|number| after.is_none_or(|after| *number > after));
-        let Some(next) = next.filter(|_| pass_over) else {
+        let Some(next) = next else {
             return Some(Verdict::GiveUp(Error::Unparsable {
                 subject: Box::new(subject.clone()),
                 number: number.cloned(),
@@ -86,14 +103,15 @@ impl Unparsable {
             }));
         };
         let position = StreamPosition {
-            fragment_number: next.clone(),
+            fragment_number: next,
             // GetMedia continues after the number.
             continuation_token: None,
             server_timestamp: broken.server_timestamp,
             producer_timestamp: broken.producer_timestamp,
             continuity: Continuity { interrupted: true, ..Continuity::default() },
         };
-        Some(Verdict::PassOver(PassedOver { position, reason: describe_media_error(error, byte), request_id }))
+        let reason = describe_media_error(error, byte);
+        Some(Verdict::PassOver(PassedOver { position, reason, request_id, raw, exceeds }))
     }
 
     /// Notes that a complete fragment arrived.

@@ -14,7 +14,7 @@ const ABSENT_TIMES_MAX: u32 = 3;
 impl Puller {
     /// Idle (first fragment) → Idle (session), or Waiting if the fragment did not arrive.
     pub(super) async fn fetch_first(&mut self, number: FragmentNumber) -> Result<Option<Pulled>, Error> {
-        match single::fetch(&self.source, &number).await {
+        match single::fetch(&self.source, &number, self.unparsable.is_last_attempt()).await {
             Ok(Some(mut pulled)) => {
                 self.state = State::default();
                 self.retries.succeeded();

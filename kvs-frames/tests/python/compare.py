@@ -4,6 +4,9 @@ FILE LIST DATA [fresh]: LIST has a line a frame (see tests/decoding.rs), DATA th
 are those of the file's own packets; of audio that is as stored, the packets are compared. With `fresh` each key frame gets a decoder
 of its own. Prints for each track what was compared.
 
+chosen FILE POSITION DOCUMENT...: compares documents of one track, which follow each other, with that track of the file. Prints what
+was compared.
+
 make FILE CODEC: writes a file with 60 moving pictures, with B-frames, and closed groups of 15.
 """
 
@@ -108,6 +111,43 @@ def compare(name, frames, fresh):
     return f"{len(frames)} packets"
 
 
+def of_track(file, position):
+    """The packets of a stream, and the hash of each picture or of all samples, if its codec is what it says."""
+    packets, frames, undecodable = [], [], False
+    stream = file.streams[position]
+    for packet in file.demux(stream):
+        if packet.size:
+            packets.append((packet.pts, bytes(packet)))
+        try:
+            frames += packet.decode()
+        except av.FFmpegError:
+            # Amazon Connect's PCM calls itself AAC.
+            undecodable = True
+    if undecodable:
+        return packets, []
+    if stream.type == "video":
+        return packets, [(frame.pts, picture(frame)) for frame in frames]
+    return packets, [hashlib.sha256(samples(frames)).hexdigest()]
+
+
+def chosen(name, position, *documents):
+    with av.open(name) as file:
+        packets, hashes = of_track(file, int(position))
+    found = []
+    for document in documents:
+        # Each is a file that players open.
+        with av.open(document) as file:
+            assert len(file.streams) == 1, document
+            found += of_track(file, 0)[0]
+    assert found == packets, "the packets differ"
+    joined = b"".join(open(document, "rb").read() for document in documents)
+    with av.open(io.BytesIO(joined), format="matroska") as file:
+        found, found_hashes = of_track(file, 0)
+    assert found == packets, "the packets differ"
+    assert found_hashes == hashes, "what is decoded differs"
+    print(len(packets), "packets,", len(hashes), "hashes")
+
+
 def make(name, codec):
     with av.open(name, "w", "matroska") as file:
         options = {"bf": "2", "g": "15", "x265-params": "bframes=2:keyint=15:open-gop=0:log-level=none:pools=1:frame-threads=1"}
@@ -137,5 +177,7 @@ def main(name, listed, data, *options):
 
 if sys.argv[1] == "make":
     make(*sys.argv[2:])
+elif sys.argv[1] == "chosen":
+    chosen(*sys.argv[2:])
 else:
     main(*sys.argv[1:])

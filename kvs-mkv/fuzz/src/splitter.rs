@@ -1,7 +1,7 @@
 //! Arbitrary bytes, cut in arbitrary ways: no panic, no endless loop, the same result, bounded memory.
 #![no_main]
 
-use kvs_mkv::{Completion, End, Error, Event, FileSegment, Limits, ProducerSplitter, Splitter};
+use kvs_mkv::{Completion, End, Error, Event, FileSegment, Fragment, Limits, ProducerSplitter, Splitter};
 use libfuzzer_sys::fuzz_target;
 
 fn small_limits() -> Limits {
@@ -35,7 +35,9 @@ fn produced(bytes: &[u8], piece: usize) -> (Vec<i64>, bool) {
     loop {
         let next = if at_end { splitter.finish() } else { splitter.next() };
         match next {
-            Ok(Some(fragment)) => clusters.extend(fragment.document.clusters.iter().map(|cluster| cluster.timestamp_ns)),
+            Ok(Some(fragment)) => {
+                clusters.extend(fragment.document.clusters.iter().map(|cluster| cluster.timestamp_ns))
+            }
             Ok(None) if at_end => return (clusters, true),
             Ok(None) => match pieces.next() {
                 Some(piece) => splitter.push(piece),
@@ -43,6 +45,20 @@ fn produced(bytes: &[u8], piece: usize) -> (Vec<i64>, bool) {
             },
             Err(_) => return (clusters, false),
         }
+    }
+}
+
+/// Chooses each track of a fragment, which always gives the track's frames.
+fn choose(fragment: &Fragment) {
+    for track in &*fragment.tracks {
+        let chosen = fragment.with_tracks(8, |one| one.number == track.number).expect("the track is there");
+        let data = |fragment: &Fragment| -> Vec<(i64, Vec<u8>)> {
+            let all = fragment.tracks.iter().all(|one| one.number == track.number);
+            let frames = fragment.frames.iter().filter(|frame| all || frame.track == track.number);
+            frames.map(|frame| (frame.timestamp_ns, fragment.frame_data(frame).to_vec())).collect()
+        };
+        assert_eq!(data(&chosen), data(fragment));
+        assert!(chosen.payload.len() <= fragment.payload.len());
     }
 }
 
@@ -61,6 +77,7 @@ fuzz_target!(|data: &[u8]| {
             for track in &*fragment.tracks {
                 let _ = fragment.media_type(track);
             }
+            choose(fragment);
             let _ = (fragment.duration_ns(), fragment.tags().count(), fragment.number.to_string());
         }
     }

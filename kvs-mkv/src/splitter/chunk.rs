@@ -41,7 +41,7 @@ pub(super) struct Chunk {
     error_message: Option<String>,
     timestamp_scale_ns: u64,
     segment_uid: Option<Box<[u8]>>,
-    tracks: Arc<[Track]>,
+    pub(super) tracks: Arc<[Track]>,
     tags: Vec<TagSpan>,
     /// Number of tags read, including the service's own.
     tag_count: usize,
@@ -94,10 +94,18 @@ impl Chunk {
         self.fault.take().map_or(Ok(()), Err)
     }
 
+    /// Returns an error if the chunk has no fragment number, unless it is an error report of the service.
+    pub(super) fn check_number(&self, chunk_offset: u64) -> Result<(), Error> {
+        if self.number.is_some() || self.is_error() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::MissingFragmentNumber, id::SEGMENT, chunk_offset))
+    }
+
     /// Returns what had been read of an invalid chunk.
-    pub(super) fn into_broken(self, offset: u64) -> Broken {
+    pub(super) fn into_broken(self, offset: u64, payload: Payload) -> Broken {
         let Self { number, server_timestamp, producer_timestamp, .. } = self;
-        Broken { number, server_timestamp, producer_timestamp, offset }
+        Broken { number, server_timestamp, producer_timestamp, offset, payload }
     }
 
     /// Returns a track's default duration, 0 if it has none; needed for the frames of a laced block.
@@ -268,10 +276,16 @@ impl Chunk {
         if payload.is_empty() {
             return Ok(None);
         }
+        let fragment = self.into_fragment(payload, complete, chunk_offset)?;
+        Ok(Some(if complete { Event::Fragment(fragment) } else { Event::Unterminated(fragment) }))
+    }
+
+    /// Returns the chunk as a fragment.
+    pub(super) fn into_fragment(self, payload: Payload, complete: bool, chunk_offset: u64) -> Result<Fragment, Error> {
         let Some(number) = self.number else {
             return Err(Error::new(ErrorKind::MissingFragmentNumber, id::SEGMENT, chunk_offset));
         };
-        let fragment = Fragment {
+        Ok(Fragment {
             number,
             server_timestamp: self.server_timestamp,
             producer_timestamp: self.producer_timestamp,
@@ -286,8 +300,7 @@ impl Chunk {
             trailing_tags: self.trailing_tags,
             tags: last_of_each_name(self.tags, &payload),
             payload,
-        };
-        Ok(Some(if complete { Event::Fragment(fragment) } else { Event::Unterminated(fragment) }))
+        })
     }
 }
 

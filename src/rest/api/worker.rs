@@ -82,6 +82,7 @@ pub(in crate::rest) enum StreamStateName {
     Running,
     WaitingForRest,
     WaitingForMemory,
+    WaitingForOutput,
     Retrying,
     Backfilling,
     WaitingForTime,
@@ -155,6 +156,7 @@ impl StreamStatus {
             StreamState::Starting => StreamStateName::Starting,
             StreamState::Running => StreamStateName::Running,
             StreamState::WaitingForMemory => StreamStateName::WaitingForMemory,
+            StreamState::WaitingForOutput => StreamStateName::WaitingForOutput,
             StreamState::WaitingForRest { fragment_number: number } => {
                 fragment_number = Some(number.as_deref().map(str::to_owned));
                 StreamStateName::WaitingForRest

@@ -24,6 +24,7 @@ fn each_state_of_a_stream_has_its_own_members() {
     };
     assert_eq!(shown(StreamState::Running), members(json!({ "state": "RUNNING" })));
     assert_eq!(shown(StreamState::WaitingForMemory), members(json!({ "state": "WAITING_FOR_MEMORY" })));
+    assert_eq!(shown(StreamState::WaitingForOutput), members(json!({ "state": "WAITING_FOR_OUTPUT" })));
     let failed = StreamState::Failed { reason: "why".to_owned() };
     assert_eq!(shown(failed), members(json!({ "state": "FAILED", "reason": "why" })));
     let waits = StreamState::WaitingForRest { fragment_number: None };

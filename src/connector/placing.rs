@@ -1,0 +1,51 @@
+//! Reports that a fragment cannot be handed to the shard yet, because its payload is being written to an object store, or its
+//! topic created.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use super::StreamPlan;
+use super::state::StreamState;
+use super::states::StreamStates;
+
+/// After how long it is reported: requests that are repeated take up to ten seconds.
+const REPORTED_AFTER: Duration = Duration::from_secs(10);
+/// The interval at which the log repeats it.
+const SAID_EVERY: Duration = Duration::from_secs(60);
+
+/// Waits until a fragment's records are made, and reports meanwhile that this takes long.
+pub(super) async fn placed<T>(making: impl Future<Output = T>, plan: &StreamPlan, states: &StreamStates) -> T {
+    let (mut making, began) = (pin!(making), Instant::now());
+    let mut before: Option<StreamState> = None;
+    let mut delay = REPORTED_AFTER;
+    loop {
+        tokio::select! {
+            biased;
+            made = &mut making => {
+                restore(plan, before, states);
+                return made;
+            }
+            () = tokio::time::sleep(delay) => {}
+        }
+        delay = SAID_EVERY;
+        states.note(&plan.key, |status| {
+            if !matches!(status.state, StreamState::Failed { .. } | StreamState::WaitingForOutput) {
+                before = Some(std::mem::replace(&mut status.state, StreamState::WaitingForOutput));
+            }
+        });
+        tracing::warn!(connector = %plan.key.connector, stream = %plan.stream, waited_s = began.elapsed().as_secs(),
+            "a fragment of the stream waits for the object store (payload.store.url) or for Kafka, which creates its topic: the \
+             store's timeout is payload.store.timeout.ms");
+    }
+}
+
+/// Restores the state that the stream had before it waited.
+fn restore(plan: &StreamPlan, before: Option<StreamState>, states: &StreamStates) {
+    let Some(before) = before else { return };
+    states.note(&plan.key, |status| {
+        if status.state == StreamState::WaitingForOutput {
+            status.state = before;
+        }
+    });
+}
