@@ -8,7 +8,7 @@ fn budget(size_bytes: usize) -> (MemoryBudget, Waits) {
 }
 
 fn claim(budget: &MemoryBudget, waits: &Waits) -> Claim {
-    Claim::new(budget, MemoryPermit::default(), Arc::clone(waits))
+    Claim::new(budget, MemoryPermit::default(), Arc::clone(waits), 1)
 }
 
 /// Polls once: available memory is granted at once.
@@ -32,6 +32,31 @@ async fn permits_come_back() {
     assert_eq!((claim.size_bytes(), whole.size_bytes(), budget.used_bytes()), (10, 50, 60));
     drop(whole);
     assert_eq!(budget.used_bytes(), 10);
+}
+
+#[tokio::test]
+async fn each_byte_takes_as_much_memory_as_the_factor_says() {
+    let (budget, waits) = budget(1_000);
+    let mut claim = Claim::new(&budget, MemoryPermit::default(), Arc::clone(&waits), 3);
+    claim.extend(60).await;
+    claim.extend(40).await;
+    assert_eq!((claim.size_bytes(), budget.used_bytes()), (300, 300));
+    let whole = claim.split(50, 10);
+    assert_eq!((claim.size_bytes(), whole.size_bytes(), budget.used_bytes()), (30, 150, 180));
+    // One fragment at a time may exceed the budget, whatever the factor, and what the next fragment has of it is owed.
+    claim.extend(500).await;
+    assert_eq!((claim.size_bytes(), budget.used_bytes()), (30 + 1_500, 180));
+    let other = claim.split(400, 110);
+    drop((whole, other));
+    assert_eq!(budget.used_bytes(), 0);
+    claim.extend(0).await;
+    assert_eq!((claim.size_bytes(), budget.used_bytes()), (330, 330));
+    // What a fragment gave back is taken from the memory with which the next session begins.
+    drop(claim);
+    let begins_with = budget.readmit(90, &waits).await;
+    let mut again = Claim::new(&budget, begins_with, waits, 3);
+    again.extend(40).await;
+    assert_eq!(budget.used_bytes(), 120);
 }
 
 #[tokio::test]
@@ -161,7 +186,7 @@ async fn a_fragment_that_gave_its_memory_back_waits_behind_others() {
     claims.drain(..1);
     soon("the one that asked later", turn).await;
     claims.truncate(6);
-    let mut readmitted = Claim::new(&budget, soon("room", again).await, Arc::clone(&waits));
+    let mut readmitted = Claim::new(&budget, soon("room", again).await, Arc::clone(&waits), 1);
     let used = budget.used_bytes();
     // It gets as much as it had before.
     readmitted.extend(1 << 20).await;

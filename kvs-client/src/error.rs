@@ -14,7 +14,6 @@ use std::time::Duration;
 use kvs_api::{Operation, Violation};
 use kvs_mkv::{Broken, ErrorReport, FragmentNumber};
 
-use crate::raw::RawChunk;
 use crate::selector::is_about_the_token;
 use crate::stream_ref::StreamRef;
 
@@ -128,9 +127,8 @@ pub enum Error {
         error: kvs_mkv::Error,
         /// What had been read of the fragment, without its bytes.
         broken: Box<Broken>,
-        /// The fragment's bytes, if [`PullerConfig::raw_max_bytes`](crate::PullerConfig::raw_max_bytes) asks for them and the
-        /// fragment may be skipped.
-        raw: Box<RawChunk>,
+        /// The fragment's bytes; see [`PassedOver::raw`](crate::PassedOver::raw).
+        raw: Box<crate::raw::RawChunk>,
         /// The session's request id.
         request_id: Option<String>,
     },

@@ -52,7 +52,7 @@ pub use error::{
     AnswerError, ConfigError, CredentialsError, EndpointError, Error, ErrorClass, ServiceError, Subject, TransportError,
 };
 pub use kvs_api::{Operation, Violation};
-pub use kvs_mkv::{Continuity, Fragment, FragmentNumber, Limits, Timestamp, Track};
+pub use kvs_mkv::{Continuity, Fragment, FragmentNumber, LimitKind, Limits, Timestamp, Track};
 pub use observe::{CallObserver, CallReport, LogCalls};
 pub use pull::{IdlePolicy, PassedOver, PulledFragment, PullerConfig};
 pub use puller::{Pulled, Puller};

@@ -82,6 +82,8 @@ pub(crate) struct Memory<'a> {
     pub(crate) begins_with: MemoryPermit,
     /// Where the session reports that it waits for memory.
     pub(crate) waits: Waits,
+    /// How much memory each byte takes.
+    pub(crate) factor: usize,
 }
 
 impl Session {
@@ -122,7 +124,7 @@ impl Session {
             media,
             splitter: Splitter::new(limits, completion).with_headroom(headroom_bytes),
             piece: Bytes::new(),
-            claim: Claim::new(memory.budget, memory.begins_with, memory.waits),
+            claim: Claim::new(memory.budget, memory.begins_with, memory.waits, memory.factor),
             _connection: connection,
             inactivity_timeout: client.inactivity_timeout,
             fragment_timeout: client.fragment_timeout,
@@ -192,7 +194,7 @@ impl Session {
                 }
                 Read::Evicted => {
                     let number = self.splitter.current_number().cloned();
-                    let held_bytes = self.splitter.current_size_bytes();
+                    let held_bytes = self.claim.memory_for(self.splitter.current_size_bytes());
                     return Ok(Step::Evicted { number, held_bytes });
                 }
                 Read::End => {

@@ -3,78 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "common/tracks.rs"]
+mod tracks;
 
 use common::*;
-use kvs_mkv::{Completion, End, Event, Fragment, Frame, Payload, Tag, Track, TrackKind, TracksError};
-use proptest::prelude::*;
-
-const EBML: u32 = 0x1A45_DFA3;
-const SEGMENT: u32 = 0x1853_8067;
-const SEEK_HEAD: u32 = 0x114D_9B74;
-const INFO: u32 = 0x1549_A966;
-const TRACKS: u32 = 0x1654_AE6B;
-const TRACK_ENTRY: u32 = 0xAE;
-const CLUSTER: u32 = 0x1F43_B675;
-const TIMESTAMP: u32 = 0xE7;
-const POSITION: u32 = 0xA7;
-const PREV_SIZE: u32 = 0xAB;
-const SIMPLE_BLOCK: u32 = 0xA3;
-const BLOCK_GROUP: u32 = 0xA0;
-const BLOCK: u32 = 0xA1;
-const BLOCK_DURATION: u32 = 0x9B;
-const ENCRYPTED_BLOCK: u32 = 0xAF;
-const CUES: u32 = 0x1C53_BB6B;
-const CHAPTERS: u32 = 0x1043_A770;
-const TAGS: u32 = 0x1254_C367;
-const TAG: u32 = 0x7373;
-const TARGETS: u32 = 0x63C0;
-const TAG_TRACK_UID: u32 = 0x63C5;
-const SIMPLE_TAG: u32 = 0x67C8;
-const VOID: u32 = 0xEC;
-const CRC_32: u32 = 0xBF;
-
-fn master(id: u32, children: &[Vec<u8>]) -> Vec<u8> {
-    element(id, &children.concat())
-}
-
-/// Returns the entry of a track, whose UID is its number plus 100.
-fn entry(number: u8) -> Vec<u8> {
-    master(
-        TRACK_ENTRY,
-        &[element(0xD7, &[number]), element(0x73C5, &[number + 100]), element(0x83, &[1]), element(0x86, b"V_TEST")],
-    )
-}
-
-fn crc() -> Vec<u8> {
-    element(CRC_32, &[1, 2, 3, 4])
-}
-
-fn block(track: u8, flags: u8, body: &[u8]) -> Vec<u8> {
-    [&[0x80 | track, 0, track, flags], body].concat()
-}
-
-fn simple(track: u8) -> Vec<u8> {
-    element(SIMPLE_BLOCK, &block(track, 0x80, &[track; 9]))
-}
-
-fn tag(uids: &[u8], name: &str) -> Vec<u8> {
-    let targets: Vec<_> = uids.iter().map(|&uid| element(TAG_TRACK_UID, &[uid])).collect();
-    let simple_tag = master(SIMPLE_TAG, &[element(0x45A3, name.as_bytes()), element(0x4487, b"value")]);
-    if uids.is_empty() { master(TAG, &[simple_tag]) } else { master(TAG, &[master(TARGETS, &targets), simple_tag]) }
-}
-
-/// Returns a chunk with this content of its Segment, whose size is unknown.
-fn document(children: &[Vec<u8>]) -> Vec<u8> {
-    [element(EBML, &element(0x4282, b"matroska")), sized(SEGMENT, 8, &children.concat(), false)].concat()
-}
-
-fn number() -> Vec<u8> {
-    writer().leading_tags(&leading(NUMBER))
-}
-
-fn only(fragment: &Fragment, numbers: &[u64]) -> Fragment {
-    fragment.with_tracks(20, |track| numbers.contains(&track.number)).unwrap()
-}
+use kvs_mkv::{Event, Fragment, Payload, TrackKind, TracksError};
+use tracks::*;
 
 /// Returns what the payload of a chunk with these children becomes when track 1 is kept.
 fn first_of(children: &[Vec<u8>]) -> Vec<u8> {
@@ -82,36 +16,6 @@ fn first_of(children: &[Vec<u8>]) -> Vec<u8> {
     let chosen = only(&fragment, &[1]);
     check(&fragment, &chosen, &[1]);
     chosen.payload.to_vec()
-}
-
-fn frame<'a>(fragment: &'a Fragment, frame: &Frame) -> (u64, i64, bool, Option<u64>, &'a [u8]) {
-    (frame.track, frame.timestamp_ns, frame.key, frame.duration_ns, fragment.frame_data(frame))
-}
-
-/// Checks what holds for each choice: metadata, tracks and frames are those of the fragment, and splitting the payload gives
-/// the same.
-fn check(fragment: &Fragment, chosen: &Fragment, numbers: &[u64]) {
-    // If all tracks are kept, so are blocks of tracks that have no entry.
-    let all = fragment.tracks.iter().all(|track| numbers.contains(&track.number));
-    let kept = |number: u64| all || numbers.contains(&number);
-    let tracks: Vec<_> = fragment.tracks.iter().filter(|track| kept(track.number)).collect();
-    assert_eq!(chosen.tracks.iter().collect::<Vec<_>>(), tracks);
-    let expected: Vec<_> = fragment.frames.iter().filter(|one| kept(one.track)).collect();
-    assert_eq!(chosen.frames.len(), expected.len());
-    for (one, expected) in chosen.frames.iter().zip(expected) {
-        assert_eq!(frame(chosen, one), frame(fragment, expected));
-    }
-    let times = |fragment: &Fragment| fragment.clusters.iter().map(|one| one.timestamp_ns).collect::<Vec<_>>();
-    assert_eq!(times(chosen), times(fragment));
-    assert_eq!(split(&chosen.payload).unwrap(), (vec![Event::Fragment(chosen.clone())], End::Clean));
-    let metadata = |fragment: &Fragment| {
-        (fragment.number.clone(), fragment.server_timestamp, fragment.producer_timestamp, fragment.millis_behind_now)
-    };
-    assert_eq!(metadata(chosen), metadata(fragment));
-    assert_eq!(chosen.continuation_token, fragment.continuation_token);
-    assert_eq!(&chosen.payload[chosen.leading_tags.clone()], &fragment.payload[fragment.leading_tags.clone()]);
-    // A second time, nothing is left out.
-    assert_eq!(only(chosen, numbers), *chosen);
 }
 
 #[test]
@@ -341,108 +245,5 @@ fn recordings_of_one_track_stay_as_they_are() {
             }
             check(&fragment, &chosen, &chosen.tracks.iter().map(|track| track.number).collect::<Vec<_>>());
         }
-    }
-}
-
-/// One child of a Cluster, of one of three tracks or of none.
-fn cluster_child() -> impl Strategy<Value = Vec<u8>> {
-    let track = 1_u8..5;
-    let data = prop::collection::vec(any::<u8>(), 0..200);
-    prop_oneof![
-        4 => (track.clone(), data.clone()).prop_map(|(track, data)| element(SIMPLE_BLOCK, &block(track, 0x80, &data))),
-        2 => (track.clone(), data.clone(), any::<bool>(), any::<bool>()).prop_map(|(track, data, refers, checked)| {
-            let mut children = vec![element(BLOCK, &block(track, 0, &data)), element(BLOCK_DURATION, &[9])];
-            if refers {
-                children.push(element(0xFB, &[1]));
-            }
-            if checked {
-                children.insert(0, crc());
-            }
-            master(BLOCK_GROUP, &children)
-        }),
-        1 => (track.clone(), prop::sample::select(vec![0x02_u8, 0x06]), data.clone()).prop_map(|(track, lacing, data)| {
-            let first = if lacing == 0x06 { 0x83 } else { 3 };
-            element(SIMPLE_BLOCK, &block(track, lacing, &[&[1, first, 1, 2, 3], &data[..]].concat()))
-        }),
-        1 => (track, 0_usize..5).prop_map(|(track, size)| {
-            element(SIMPLE_BLOCK, &block(track, 0x04, &[vec![2], vec![7; 3 * size]].concat()))
-        }),
-        1 => prop::sample::select(vec![crc(), element(VOID, &[0; 5]), element(POSITION, &[1]), element(0x4DBB, b"?")]),
-        1 => any::<u8>().prop_map(|time| element(TIMESTAMP, &[time])),
-    ]
-}
-
-fn cluster() -> impl Strategy<Value = Vec<u8>> {
-    (prop::collection::vec(cluster_child(), 0..12), prop::sample::select(vec![1_usize, 2, 4, 8]), any::<bool>())
-        .prop_map(|(children, length, known)| {
-            let content = children.concat();
-            let fits = (content.len() as u64) < (1 << (7 * length)) - 1;
-            sized(CLUSTER, if known && !fits { 8 } else { length }, &content, known)
-        })
-}
-
-/// `uids` bounds how many tracks a tag is about.
-fn segment_child(uids: usize) -> impl Strategy<Value = Vec<u8>> {
-    let tags = prop::collection::vec((prop::collection::vec(100_u8..106, 0..=uids), "[a-c]{1,2}"), 0..4);
-    prop_oneof![
-        4 => cluster(),
-        2 => tags.prop_map(|tags| {
-            let tags: Vec<_> = tags.iter().map(|(uids, name)| tag(uids, name)).collect();
-            master(TAGS, &tags)
-        }),
-        1 => prop::sample::select(vec![
-            crc(), element(VOID, &[0; 30]), element(SEEK_HEAD, &[]), element(CUES, &[]), element(CHAPTERS, &[]),
-        ]),
-    ]
-}
-
-/// What the fragment's tags are once the tracks are chosen.
-fn kept_tags<'a>(fragment: &'a Fragment, kept: &[&Track]) -> Vec<Tag<'a>> {
-    let about_kept = |tag: &Tag<'_>| {
-        let uid = tag.track_uid;
-        uid.is_none_or(|uid| !(101..104).contains(&uid) || kept.iter().any(|track| track.uid == uid))
-    };
-    fragment.tags().filter(about_kept).collect()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
-
-    #[test]
-    fn splitting_what_was_chosen_gives_the_kept_frames(
-        (children, single) in prop_oneof![
-            (prop::collection::vec(segment_child(1), 0..8), Just(true)),
-            (prop::collection::vec(segment_child(3), 0..8), Just(false)),
-        ],
-        segment in 0_usize..4, end_at in any::<prop::sample::Index>(), choice in 1_u8..8, list in any::<bool>(),
-    ) {
-        let tracks = master(TRACKS, &[crc(), entry(1), entry(2), entry(3)]);
-        let content = [vec![tracks, number()], children, vec![end(NUMBER)]].concat().concat();
-        let ebml = element(EBML, &element(0x4282, b"matroska"));
-        let bytes = match segment {
-            0 => [ebml, sized(SEGMENT, 8, &content, false)].concat(),
-            1 => [ebml, sized(SEGMENT, 4, &content, true)].concat(),
-            // A size that ends somewhere in the content, because the service has appended tags.
-            2 => {
-                let at = end_at.index(content.len());
-                [ebml, sized(SEGMENT, 8, &content[..at], true), content[at..].to_vec()].concat()
-            }
-            _ => [ebml, sized(SEGMENT, 1, &content, false)].concat(),
-        };
-        let completion = if list { Completion::NextChunkOrEnd } else { Completion::Token };
-        let (mut events, end) = split_at(&bytes, &[], completion).unwrap();
-        if let End::Event(event) = end {
-            events.push(event);
-        }
-        let Event::Fragment(fragment) = events.remove(0) else { panic!("{events:?}") };
-        let numbers: Vec<u64> = (1..4).filter(|number| choice >> (number - 1) & 1 == 1).collect();
-        let chosen = only(&fragment, &numbers);
-        check(&fragment, &chosen, &numbers);
-        let kept: Vec<_> = fragment.tracks.iter().filter(|track| numbers.contains(&track.number)).collect();
-        // Of a tag about several tracks, the index has the last only.
-        if single || numbers.len() == 3 {
-            prop_assert_eq!(chosen.tags().collect::<Vec<_>>(), kept_tags(&fragment, &kept));
-        }
-        prop_assert!(chosen.payload.len() <= fragment.payload.len());
     }
 }

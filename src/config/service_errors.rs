@@ -1,6 +1,7 @@
 //! Names the setting to change for errors of the service's client, which does not know the names of settings.
 
-use kvs_client::{ConfigError, EndpointError, Error};
+use kvs_client::{ConfigError, EndpointError, Error, LimitKind, PassedOver};
+use kvs_mkv::ErrorKind;
 
 /// Returns an error's text, with the setting to change, if there is one.
 pub(crate) fn explain(error: &Error) -> String {
@@ -9,6 +10,13 @@ pub(crate) fn explain(error: &Error) -> String {
             "{error}. It is skipped, with a notification, if errors.tolerance is all and its number is known; \
              otherwise set the stream's offset beyond it"
         ),
+        Error::Media { error: media, .. } => match media.kind() {
+            ErrorKind::TooLarge { what: LimitKind::FragmentBytes, .. } => format!(
+                "{error}. Raise kvs.fragment.max.size.bytes, or skip such fragments, with a notification, by \
+                 errors.tolerance=all"
+            ),
+            _ => error.to_string(),
+        },
         Error::PositionLost { .. } => {
             format!(
                 "{error} (kvs.position.lost is fail); set the stream's offset, or kvs.position.lost to earliest or now"
@@ -22,6 +30,14 @@ pub(crate) fn explain(error: &Error) -> String {
             _ => error.to_string(),
         },
         _ => error.to_string(),
+    }
+}
+
+/// Returns why a fragment is passed over, with the setting to change, if there is one.
+pub(crate) fn explain_passed_over(passed_over: &PassedOver) -> String {
+    match passed_over.exceeds {
+        Some(LimitKind::FragmentBytes) => format!("{} (kvs.fragment.max.size.bytes)", passed_over.reason),
+        _ => passed_over.reason.clone(),
     }
 }
 

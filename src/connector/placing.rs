@@ -9,8 +9,8 @@ use super::StreamPlan;
 use super::state::StreamState;
 use super::states::StreamStates;
 
-/// After how long it is reported: requests that are repeated take up to ten seconds.
-const REPORTED_AFTER: Duration = Duration::from_secs(10);
+/// After how long it is reported.
+const REPORTED_AFTER: Duration = Duration::from_secs(5);
 /// The interval at which the log repeats it.
 const SAID_EVERY: Duration = Duration::from_secs(60);
 

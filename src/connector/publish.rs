@@ -1,15 +1,17 @@
 //! Turns what was pulled into what is published.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvs_client::{ErrorClass, PassedOver, PulledFragment, StreamPosition};
+use kvs_client::{ErrorClass, PassedOver, PulledFragment, RawChunk, StreamPosition};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::StreamPlan;
 use super::placing::placed;
 use super::states::{Restart, StreamStates};
+use crate::config::service_errors::explain_passed_over;
 use crate::model::{Publication, Record, StoredOffset};
 use crate::output::{DeadLetter, Notification, ProjectError, PublishedWith, StreamOutputs, Unpublished};
 use crate::supervision::fault_point_in;
@@ -119,7 +121,7 @@ impl<'a> Publisher<'a> {
     /// fails.
     async fn unpublished(
         &mut self,
-        unpublished: Unpublished,
+        mut unpublished: Unpublished,
         notifications: &mut Vec<Record>,
         states: &StreamStates,
         queue: &mpsc::Sender<Publication>,
@@ -132,6 +134,7 @@ impl<'a> Publisher<'a> {
                 return false;
             }
         };
+        let permit = unpublished.take_permit();
         let (reason, fragment) = (unpublished.error.to_string(), unpublished.fragment());
         let position = StreamPosition { continuity: unpublished.continuity(), ..StreamPosition::after(fragment) };
         let letter = DeadLetter {
@@ -144,14 +147,14 @@ impl<'a> Publisher<'a> {
             size_bytes: Some(fragment.payload.len() as u64),
             content_type: unpublished.content_type(),
         };
-        self.skip(&letter, position, notifications, states, queue).await
+        self.skip(&letter, (position, permit), notifications, states, queue).await
     }
 
     /// Moves the stream's offset past a fragment, together with what is kept of the fragment and a notification.
     async fn skip(
         &mut self,
         letter: &DeadLetter<'_>,
-        position: StreamPosition,
+        (position, permit): (StreamPosition, Box<dyn Any + Send>),
         notifications: &mut Vec<Record>,
         states: &StreamStates,
         queue: &mpsc::Sender<Publication>,
@@ -174,6 +177,7 @@ impl<'a> Publisher<'a> {
         let publication = Publication {
             offset: Some(self.outputs.offset_past(position)),
             records,
+            permit,
             ..self.notifications_alone(std::mem::take(notifications))
         };
         self.hand_over(publication, queue).await
@@ -187,7 +191,10 @@ impl<'a> Publisher<'a> {
         states: &StreamStates,
         queue: &mpsc::Sender<Publication>,
     ) -> bool {
-        let PassedOver { position, reason, request_id, raw, .. } = passed_over;
+        let reason = explain_passed_over(&passed_over);
+        let PassedOver { position, request_id, raw, .. } = passed_over;
+        let RawChunk { bytes, size_bytes, permit, .. } = raw;
+        let permit: Box<dyn Any + Send> = Box::new(permit);
         tracing::debug!(stream = %self.plan.stream, fragment_number = %position.fragment_number, request_id,
             "a fragment cannot be parsed");
         let number = position.fragment_number.clone();
@@ -197,11 +204,11 @@ impl<'a> Publisher<'a> {
             number: &number,
             server_timestamp: position.server_timestamp,
             producer_timestamp: position.producer_timestamp,
-            bytes: &raw.bytes,
-            size_bytes: raw.size_bytes,
+            bytes: &bytes,
+            size_bytes,
             content_type: "video/x-matroska",
         };
-        self.skip(&letter, position, notifications, states, queue).await
+        self.skip(&letter, (position, permit), notifications, states, queue).await
     }
 
     fn notifications_alone(&self, notifications: Vec<Record>) -> Publication {

@@ -56,6 +56,11 @@ impl Unpublished {
         &self.arrived.fragment
     }
 
+    /// Returns the fragment's memory, which is to be kept until what is known of the fragment has been committed.
+    pub fn take_permit(&mut self) -> Box<dyn Any + Send> {
+        std::mem::replace(&mut self.arrived.permit, Box::new(()))
+    }
+
     /// Returns the media type of the fragment.
     pub fn content_type(&self) -> &str {
         self.arrived.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE)

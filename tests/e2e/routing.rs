@@ -23,11 +23,14 @@ fn channels() -> Vec<Track> {
     vec![track(1, "FROM"), track(2, "TO")]
 }
 
+/// The tags of a fragment, and how many frames it has.
+type Planned<'a> = (Vec<(&'a str, &'a str)>, usize);
+
 /// Writes a recording with these tags for each fragment and this many frames in it, half of each track.
-fn recording(stage: &Stage, name: &str, fragments: &[(Vec<(&str, &str)>, usize)]) -> PathBuf {
+fn recording(stage: &Stage, name: &str, fragments: &[Planned<'_>]) -> PathBuf {
     let file = stage.folder.path().join(format!("{name}.mkv"));
     let tracks = channels();
-    let chunk = |(index, (tags, frames)): (usize, &(Vec<(&str, &str)>, usize))| {
+    let chunk = |(index, (tags, frames)): (usize, &Planned<'_>)| {
         let data = [index as u8; 100];
         let frame = |frame: usize| FrameData {
             track: 1 + (frame % 2) as u64,

@@ -9,6 +9,8 @@ use super::pool::Wish;
 use super::{MemoryBudget, MemoryPermit, Waits, lock};
 
 /// The memory of the fragment that a session is reading. It can be reclaimed while the session waits for bytes.
+///
+/// Its methods take bytes of the stream. Each of them takes `factor` bytes of memory.
 #[derive(Debug)]
 pub(crate) struct Claim {
     budget: MemoryBudget,
@@ -18,23 +20,30 @@ pub(crate) struct Claim {
     spare_bytes: usize,
     waits: Waits,
     evicted: Arc<Notify>,
+    factor: usize,
 }
 
 impl Claim {
     /// Creates a claim that starts with `begins_with`.
-    pub(crate) fn new(budget: &MemoryBudget, begins_with: MemoryPermit, waits: Waits) -> Self {
+    pub(crate) fn new(budget: &MemoryBudget, begins_with: MemoryPermit, waits: Waits, factor: usize) -> Self {
         let evicted = Arc::new(Notify::new());
         let id = lock(&budget.pool).begin(Arc::clone(&evicted), Instant::now());
         let spare_bytes = begins_with.size_bytes();
-        Self { budget: budget.clone(), id, permit: begins_with, spare_bytes, waits, evicted }
+        Self { budget: budget.clone(), id, permit: begins_with, spare_bytes, waits, evicted, factor: factor.max(1) }
+    }
+
+    /// Returns how much memory this many bytes of the stream take.
+    pub(crate) fn memory_for(&self, count: usize) -> usize {
+        count.saturating_mul(self.factor)
     }
 
     /// Adds `count` bytes to the claim, after waiting until there is room for them.
     pub(crate) async fn extend(&mut self, count: usize) {
         let owed = std::mem::take(&mut self.permit.owed_bytes);
-        let spare = self.spare_bytes.min(count + owed);
+        let wanted = self.memory_for(count).saturating_add(owed);
+        let spare = self.spare_bytes.min(wanted);
         self.spare_bytes -= spare;
-        let missing = count + owed - spare;
+        let missing = wanted - spare;
         if self.permit.overdraft {
             self.permit.overdrawn_bytes += missing;
         } else if missing > 0 {
@@ -46,17 +55,17 @@ impl Claim {
         self.note(count);
     }
 
-    /// Returns the number of bytes held.
+    /// Returns how much memory is held.
     #[cfg(test)]
     pub(crate) fn size_bytes(&self) -> usize {
         self.permit.size_bytes()
     }
 
-    /// Splits off `count` bytes for a completed fragment, and gives back all but `needed` of the rest.
+    /// Splits off the memory of `count` bytes for a completed fragment, and gives back all but that of `needed` of the rest.
     pub(crate) fn split(&mut self, count: usize, needed: usize) -> MemoryPermit {
-        let whole = self.permit.split(count);
+        let whole = self.permit.split(self.memory_for(count));
         let held = self.permit.size_bytes();
-        drop(self.permit.split(held.saturating_sub(needed)));
+        drop(self.permit.split(held.saturating_sub(self.memory_for(needed))));
         self.spare_bytes = 0;
         self.note(0);
         whole

@@ -56,6 +56,9 @@ pub struct PullerConfig {
     pub limits: Limits,
     /// How many bytes to leave free in front of each payload. Default: 0.
     pub headroom_bytes: usize,
+    /// How many bytes of the memory budget each byte of a fragment takes: 1, and 1 more for each copy that is made of it while
+    /// its permit is held. Default: 1; 0 counts as 1.
+    pub memory_factor: u32,
     /// How to wait after failures.
     pub retry: RetryPolicy,
     /// How long to wait after an error that an operator has to resolve. Default: 60 s.
@@ -81,6 +84,7 @@ impl Default for PullerConfig {
             raw_max_bytes: 0,
             limits: Limits::default(),
             headroom_bytes: 0,
+            memory_factor: 1,
             retry: RetryPolicy::default(),
             slow_retry_delay: Duration::from_secs(60),
             idle: IdlePolicy::default(),

@@ -40,7 +40,8 @@ impl StreamSource {
             0 => MemoryPermit::default(),
             had_bytes => self.budget.readmit(had_bytes, &self.waits).await,
         };
-        let memory = Memory { budget: &self.budget, begins_with, waits: Arc::clone(&self.waits) };
+        let factor = usize::try_from(self.config.memory_factor).unwrap_or(usize::MAX);
+        let memory = Memory { budget: &self.budget, begins_with, waits: Arc::clone(&self.waits), factor };
         let PullerConfig { limits, headroom_bytes, pass_over_unparsable, raw_max_bytes, .. } = self.config;
         let raw = RawWish { max_bytes: if pass_over_unparsable { raw_max_bytes } else { 0 }, is_last_attempt };
         Session::open(&self.client, &self.stream, wanted, Splitting { limits, headroom_bytes, raw }, memory).await

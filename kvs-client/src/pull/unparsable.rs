@@ -14,7 +14,8 @@ const TIMES_MAX: u32 = 3;
 pub struct PassedOver {
     /// The position after the fragment.
     pub position: StreamPosition,
-    /// What is wrong with the fragment, and at which byte.
+    /// What is wrong with the fragment, and at which byte of it. If it is too large, how many bytes it has at least, and how
+    /// many are allowed.
     pub reason: String,
     /// The id of the last request that returned it.
     pub request_id: Option<String>,
@@ -84,8 +85,8 @@ impl Unparsable {
             Some((before, times)) if before == fault => times + 1,
             _ => 1,
         };
-        // What exceeds a limit does so each time.
-        let is_certain = exceeds.is_some() && next.is_some();
+        // What exceeds a limit does so each time, if it is the fragment: without its number, it may be anything.
+        let is_certain = exceeds.is_some() && next.is_some() && broken.number.is_some();
         if times < TIMES_MAX && !is_certain {
             self.fault = Some((fault, times));
             return Some(Verdict::Again);
@@ -110,7 +111,8 @@ impl Unparsable {
             producer_timestamp: broken.producer_timestamp,
             continuity: Continuity { interrupted: true, ..Continuity::default() },
         };
-        let reason = describe_media_error(error, byte);
+        let again = if is_certain { String::new() } else { format!("; it arrived like that {times} times in a row") };
+        let reason = format!("{}{again}", describe_media_error(error, byte));
         Some(Verdict::PassOver(PassedOver { position, reason, request_id, raw, exceeds }))
     }
 

@@ -18,8 +18,9 @@ impl Session {
         let payload = std::mem::take(&mut broken.payload);
         // A fragment without a number is not skipped, unless it is the one that was requested.
         let has_number = broken.number.is_some() || self.ends_with_body;
-        let is_skipped = self.raw.is_last_attempt || matches!(error.kind(), ErrorKind::TooLarge { .. });
-        let raw = match self.raw.max_bytes > 0 && has_number && is_skipped {
+        let is_too_large = broken.number.is_some() && matches!(error.kind(), ErrorKind::TooLarge { .. });
+        let is_skipped = is_too_large || (self.raw.is_last_attempt && has_number);
+        let raw = match self.raw.max_bytes > 0 && is_skipped {
             true => self.read_raw(payload).await,
             false => RawChunk::default(),
         };

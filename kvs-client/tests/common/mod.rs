@@ -50,6 +50,17 @@ pub fn chunk_of(index: usize, produced_ms: i64, start_ms: i64) -> Vec<u8> {
     ChunkWriter::new("kvs-client tests").chunk(&tracks, &[], &leading, start_ns, &frames, &trailing)
 }
 
+/// A chunk of this many frames of `frame_size` bytes, whose Cluster has an unknown size if `open`.
+pub fn large(index: usize, frames: usize, frame_size: usize, open: bool) -> Vec<u8> {
+    let mut chunk = chunk(index, frames, frame_size, true);
+    if open {
+        let at = chunk.windows(4).position(|four| four == [0x1F, 0x43, 0xB6, 0x75]).unwrap() + 4;
+        let length = chunk[at].leading_zeros() as usize + 1;
+        chunk.splice(at..at + length, [0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]);
+    }
+    chunk
+}
+
 fn server_millis(index: usize) -> i64 {
     1_511_852_109_000 + index as i64 * 2_000
 }
