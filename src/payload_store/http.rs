@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::config::PayloadStoreConfig;
 
 /// How long an upload may make no progress, and how long a response may take once everything has been sent.
-const STALLED_AFTER: Duration = Duration::from_secs(12);
+const STALLED_AFTER: Duration = Duration::from_secs(10);
 /// Into how large pieces bodies are cut, in bytes: one that has been taken is progress.
 const PIECE_BYTES: usize = 64 << 10;
 /// The maximum size of a response, in bytes. Stores answer with a few lines, services of tokens with a few kilobytes.

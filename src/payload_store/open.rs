@@ -17,7 +17,7 @@ use super::error::StoreError;
 use super::http::Connector;
 use super::url::StoreKind;
 
-/// How long failed requests are repeated. The last attempt may begin just before that and find out for another twelve seconds that
+/// How long failed requests are repeated. The last attempt may begin just before that and find out for another ten seconds that
 /// nothing moves.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(4);
 /// How many times a request is repeated at most.

@@ -86,7 +86,7 @@ settings! {
             .importance(Low)
             .doc(
                 "How long one attempt to write an object may take, in milliseconds: long enough for the largest fragment on the \
-                 slowest line. An attempt that makes no progress for 12 seconds is given up before that.",
+                 slowest line. An attempt that makes no progress for 10 seconds is given up before that.",
             );
         CHUNK_TOPIC: Optional<Template> = key("payload.chunk.topic", "Topic for chunks")
             .optional_topic_template()
