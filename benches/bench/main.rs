@@ -1,12 +1,17 @@
 //! `make bench`: what the connector costs, as ratios to a peer measured in the same run.
 //!
-//! Prints a table and writes target/bench.json. Names of parts on the command line limit the run to those parts.
+//! Prints a table and writes target/bench.json. Names of parts on the command line limit the run to those parts:
+//! `cargo bench --bench bench -- java frames`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
+mod encoding;
+mod java;
 mod latency;
 mod live;
+mod load;
 mod media;
 mod memory;
+mod outputs;
 mod peer;
 mod processes;
 mod scale;
@@ -19,9 +24,13 @@ use table::Table;
 
 type Part = (&'static str, fn(&mut Table));
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 11] = [
     ("splitter", splitter::run),
     ("throughput", throughput::run),
+    ("java", java::run),
+    ("encoding", encoding::run),
+    ("metadata", outputs::metadata),
+    ("frames", outputs::frames),
     ("latency", latency::run),
     ("takeover", takeover::run),
     ("memory", memory::run),

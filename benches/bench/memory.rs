@@ -1,5 +1,6 @@
 //! Resident memory with 100 streams that all arrive at full speed.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use kvs_harness::{Connector, Kafka, wait_for};
@@ -12,28 +13,36 @@ const STREAMS: usize = 100;
 const BUDGET_BYTES: usize = 128 << 20;
 const LOADED: Duration = Duration::from_secs(15);
 
+/// All topics that a connector may write.
+const ALL_OUTPUTS: [(&str, &str); 2] = [("metadata.topic", "{}-metadata"), ("frames.topic", "{}-frames")];
+
 pub fn run(table: &mut Table) {
     let kafka = Kafka::start();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("video.mkv");
     std::fs::write(&file, (0..4).flat_map(|index| media::video(index, 500_000)).collect::<Vec<u8>>()).unwrap();
     let streams: Vec<_> = (0..STREAMS).map(|index| (format!("s{index}"), file.clone())).collect();
-    let simulator = Simulator::start(&streams, &["--repeat", "forever", "--pace", "max"]);
+    measure(table, &kafka, &streams, "100 streams at full speed", &[]);
+    measure(table, &kafka, &streams, "100 streams at full speed, with metadata and frames", &ALL_OUTPUTS);
+}
+
+fn measure(table: &mut Table, kafka: &Kafka, streams: &[(String, PathBuf)], what: &str, outputs: &[(&str, &str)]) {
+    let simulator = Simulator::start(streams, &["--repeat", "forever", "--pace", "max"]);
     let name = unique("memory");
     let settings = worker(kafka.bootstrap(), &name)
         .set("offset.storage.partitions", "25")
         .set("memory.budget.size.bytes", &BUDGET_BYTES.to_string());
     let retention =
-        connector(&name, &simulator.url, &streams).set("topic.creation.default.retention.bytes", "200000000");
-    let mut worker = Connector::start(connector_program(), &settings, &[retention]);
+        connector(&name, &simulator.url, streams).set("topic.creation.default.retention.bytes", "200000000");
+    let file = outputs.iter().fold(retention, |file, (key, value)| file.set(key, &value.replace("{}", &name)));
+    let mut worker = Connector::start(connector_program(), &settings, &[file]);
     worker.wait_healthy();
     wait_for("all streams", || worker.metric("kvs_connect_fragments_total") > 300.0);
     std::thread::sleep(LOADED);
     let peak = status_mb(worker.pid(), "VmHWM");
     let threads = worker.threads().len() as f64;
     let budget = BUDGET_BYTES as f64 / 1e6;
-    table.row("100 streams at full speed: peak resident memory", peak, "MB");
-    table.row("  memory budget", budget, "MB");
+    table.against(format!("{what}: peak resident memory"), peak, "MB", "memory budget", budget);
     table.row("  above the budget", peak - budget, "MB");
     table.row("  threads", threads, "threads");
     table.row("  fragments published", worker.metric("kvs_connect_fragments_total"), "fragments");

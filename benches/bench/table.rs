@@ -30,6 +30,11 @@ impl Table {
         self.0.push(Row { name: name.into(), value, unit, peer: Some((peer.into(), peer_value)) });
     }
 
+    /// Adds a line for what could not be measured, which is printed and written, but has no figure.
+    pub fn missing(&mut self, name: impl Into<String>) {
+        self.row(name, f64::NAN, "-");
+    }
+
     pub fn print(&self) {
         println!("\n{:<58} {:>10} {:<10} {:>8}  PEER", "WHAT", "VALUE", "UNIT", "RATIO");
         for Row { name, value, unit, peer } in &self.0 {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use kvs_harness::topic::{RawRecord, exists, read_records};
-use kvs_harness::{Connector, Kafka, wait_for};
+use kvs_harness::{Connector, Kafka, Turn, wait_for};
 use kvs_mkv::{ChunkWriter, Event, FrameData, LeadingTags, Splitter, Timestamp, Track, TrackKind, TrailingTags};
-use kvs_simulator::Pace;
+use kvs_simulator::{Fault, FaultKind, Pace};
 use serde_json::{Value, json};
 
 use crate::frames::{expect_chain, read_frames};
@@ -28,10 +28,15 @@ type Planned<'a> = (Vec<(&'a str, &'a str)>, usize);
 
 /// Writes a recording with these tags for each fragment and this many frames in it, half of each track.
 fn recording(stage: &Stage, name: &str, fragments: &[Planned<'_>]) -> PathBuf {
+    recording_with(stage, name, fragments, None)
+}
+
+/// Writes such a recording in which the frames of one fragment, if there is one with this index, have 13.2 MB each: together 66 MB.
+fn recording_with(stage: &Stage, name: &str, fragments: &[Planned<'_>], large: Option<usize>) -> PathBuf {
     let file = stage.folder.path().join(format!("{name}.mkv"));
     let tracks = channels();
     let chunk = |(index, (tags, frames)): (usize, &Planned<'_>)| {
-        let data = [index as u8; 100];
+        let data = vec![index as u8; if large == Some(index) { 13_200_000 } else { 100 }];
         let frame = |frame: usize| FrameData {
             track: 1 + (frame % 2) as u64,
             timestamp_ns: index as i64 * 1_000_000_000 + frame as i64 * 1_000_000,
@@ -325,4 +330,55 @@ fn a_record_that_its_topic_refuses_goes_to_the_dead_letters() {
     assert!(reason.contains(&name("metadata")) && reason.contains("max.message.bytes"), "{reason}");
     assert_eq!(numbers(&dead, "a"), [stage.held("a")[3].0.clone()]);
     assert_eq!((records(kafka, &stage.topic()).len(), records(kafka, &name("metadata")).len()), (5, 5));
+}
+
+#[test]
+fn what_cannot_be_parsed_or_has_66_mb_goes_to_the_dead_letters_with_its_bytes() {
+    let _turn = Turn::alone();
+    let (kafka, stage) = (Kafka::shared(), Stage::with_shards("unparsable", 2));
+    let fragments: Vec<Planned<'_>> = (0..4).map(|_| (vec![], 5)).collect();
+    let file = recording_with(&stage, "65", &fragments, Some(2));
+    stage.add("large", &file, 1, Pace::Max);
+    stage.add("broken", &recording(&stage, "broken", &fragments), 1, Pace::Max);
+    // The third chunk, with a last block that claims more bytes than its Cluster has.
+    let whole = std::fs::read(stage.folder.path().join("broken.mkv")).unwrap();
+    let (mut splitter, mut rest, mut third) = (Splitter::default(), whole.as_slice(), None);
+    for _ in 0..3 {
+        third = splitter.push(&mut rest).unwrap();
+    }
+    let Some(Event::Fragment(third)) = third else { panic!("{third:?}") };
+    let mut bytes = third.payload.to_vec();
+    // In front of a frame are the size of its block and four bytes of the block's head.
+    bytes[third.frames.last().unwrap().offset - 5] = 0xFE;
+    let fragment = stage.held("broken")[2].0.clone();
+    let fault = Fault::new(FaultKind::Replace { fragment, bytes: bytes.clone() });
+    stage.simulator.add_fault(fault.on("broken").api("GetMedia").times(0));
+    let worker = bare(&stage, kafka);
+    let dead = format!("{}-dead", stage.name);
+    let mut settings = config(&stage, &["large", "broken"]);
+    settings["errors.tolerance"] = "all".into();
+    settings["errors.deadletterqueue.topic.name"] = dead.as_str().into();
+    settings["errors.deadletterqueue.value.max.bytes"] = "500000".into();
+    settings["kvs.fragment.max.size.bytes"] = "65000000".into();
+    put(&worker, &settings);
+    stage.wait_all_published(kafka, &["large", "broken"]);
+    let dead = records(kafka, &dead);
+    for (stream, reason) in [("large", "kvs.fragment.max.size.bytes"), ("broken", "at byte")] {
+        let held: Vec<String> = stage.held(stream).into_iter().map(|(number, _)| number).collect();
+        assert_eq!(numbers(&dead, stream), [held[2].clone()]);
+        let published = numbers(&records(kafka, &stage.topic()), stream);
+        assert_eq!(published, [held[0].clone(), held[1].clone(), held[3].clone()]);
+        let letter = dead.iter().find(|letter| letter.header("kvs.stream").as_deref() == Some(stream)).unwrap();
+        assert_eq!(letter.header("__connect.errors.stage").as_deref(), Some("parse"));
+        let said = letter.header("__connect.errors.exception.message").unwrap();
+        assert!(said.contains(reason), "{said}");
+        // The chunk from its beginning: EBML.
+        assert!(letter.value.starts_with(&[0x1A, 0x45, 0xDF, 0xA3]), "{}", letter.value.len());
+        if stream == "large" {
+            assert_eq!((letter.value.len(), letter.header("kvs.truncated").as_deref()), (500_000, Some("true")));
+        } else {
+            assert_eq!(letter.value, bytes);
+        }
+    }
+    assert_eq!(worker.metric("kvs_connect_passed_over_fragments_total"), 2.0);
 }
