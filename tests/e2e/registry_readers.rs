@@ -187,7 +187,7 @@ fn a_kafka_connect_sink_writes_fragments_without_their_media() {
             text("server_timestamp"),
             text("producer_timestamp")
         );
-        let end = format!(",size_bytes={}}}", text("size_bytes"));
+        let end = format!(",size_bytes={},payload_mode=inline}}", text("size_bytes"));
         let is_row = |line: &&str| line.starts_with(&begin) && line.contains(&middle) && line.ends_with(&end);
         // One of the fragments' topic, and one of the metadata's.
         assert_eq!(lines.lines().filter(is_row).count(), 2, "{row} in {lines}");
