@@ -13,26 +13,7 @@ use kvs_client::{
     StartSelector, Timestamp,
 };
 use kvs_mkv::{ErrorKind, LimitKind};
-use kvs_simulator::{Fault, FaultKind, Simulator};
-
-async fn stage() -> (tempfile::TempDir, Simulator, Arc<Client>) {
-    let folder = tempfile::tempdir().unwrap();
-    let simulator = simulator(vec![source("s", &recording(folder.path(), 5))]).await;
-    let client = client(&simulator).await;
-    (folder, simulator, client)
-}
-
-/// A chunk whose first block is cut.
-fn poison() -> Vec<u8> {
-    let mut chunk = chunk(2, 5, 40, true);
-    let block = chunk.windows(3).position(|three| three == [0xA3, 0xAC, 0x81]).unwrap();
-    chunk[block + 1] = 0x81;
-    chunk
-}
-
-fn replace(bytes: &[u8], api: &str) -> Fault {
-    Fault::new(FaultKind::Replace { fragment: number(2), bytes: bytes.to_vec() }).on("s").api(api).times(0)
-}
+use kvs_simulator::{Fault, FaultKind};
 
 fn keeping(raw_max_bytes: usize) -> PullerConfig {
     with(config(), |it| {

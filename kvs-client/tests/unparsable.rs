@@ -12,26 +12,7 @@ use kvs_client::{
     ArchivePuller, ArchiveRange, Archived, Client, Continuity, Error, MemoryBudget, PassedOver, PositionLost, Pulled,
     PullerConfig, StartSelector, StreamPosition, Timestamp,
 };
-use kvs_simulator::{ErrorTagNames, Fault, FaultKind, Simulator};
-
-async fn stage() -> (tempfile::TempDir, Simulator, Arc<Client>) {
-    let folder = tempfile::tempdir().unwrap();
-    let simulator = simulator(vec![source("s", &recording(folder.path(), 5))]).await;
-    let client = client(&simulator).await;
-    (folder, simulator, client)
-}
-
-/// A chunk whose first block is cut. The simulator inserts the fragment's own number.
-fn poison() -> Vec<u8> {
-    let mut chunk = chunk(2, 5, 40, true);
-    let block = chunk.windows(3).position(|three| three == [0xA3, 0xAC, 0x81]).unwrap();
-    chunk[block + 1] = 0x81;
-    chunk
-}
-
-fn replace(bytes: Vec<u8>, api: &str) -> Fault {
-    Fault::new(FaultKind::Replace { fragment: number(2), bytes }).on("s").api(api).times(0)
-}
+use kvs_simulator::{ErrorTagNames, Fault, FaultKind};
 
 fn tolerant() -> PullerConfig {
     with(config(), |it| it.pass_over_unparsable = true)
@@ -46,7 +27,7 @@ fn archive(client: &Arc<Client>, config: PullerConfig) -> ArchivePuller {
 #[tokio::test]
 async fn a_fragment_that_is_always_broken_is_skipped_if_tolerated() {
     let (_folder, simulator, client) = stage().await;
-    simulator.add_fault(replace(poison(), "GetMedia"));
+    simulator.add_fault(replace(&poison(), "GetMedia"));
     let mut pulling = puller(&client, "s", None, tolerant());
     let (fragments, others) = pull(&mut pulling, 4).await;
     assert_eq!(indexes(&fragments), [0, 1, 3, 4]);
@@ -67,7 +48,7 @@ async fn a_fragment_that_is_always_broken_is_skipped_if_tolerated() {
 #[tokio::test]
 async fn otherwise_the_stream_fails_with_number_byte_and_reason() {
     let (_folder, simulator, client) = stage().await;
-    simulator.add_fault(replace(poison(), "GetMedia"));
+    simulator.add_fault(replace(&poison(), "GetMedia"));
     let mut pulling = puller(&client, "s", None, config());
     let mut fragments = 0;
     let error = loop {
@@ -88,7 +69,7 @@ async fn otherwise_the_stream_fails_with_number_byte_and_reason() {
 async fn a_fragment_broken_in_transit_is_pulled_again() {
     let (_folder, simulator, client) = stage().await;
     for times in [1, 2] {
-        simulator.add_fault(replace(poison(), "GetMedia").times(times));
+        simulator.add_fault(replace(&poison(), "GetMedia").times(times));
         let (fragments, others) = pull(&mut puller(&client, "s", None, tolerant()), 5).await;
         assert_eq!(indexes(&fragments), [0, 1, 2, 3, 4]);
         assert!(!others.iter().any(|other| matches!(other, Pulled::PassedOver(_))), "{others:?}");
@@ -102,12 +83,12 @@ async fn a_broken_head_does_not_hide_the_number_and_one_without_a_number_is_not_
     // A Tracks element with invalid content, in front of the service's tags.
     let tags = chunk.windows(4).position(|four| four == [0x12, 0x54, 0xC3, 0x67]).unwrap();
     chunk.splice(tags..tags, [0x16, 0x54, 0xAE, 0x6B, 0x82, 0x00, 0x00]);
-    simulator.add_fault(replace(chunk, "GetMedia"));
+    simulator.add_fault(replace(&chunk, "GetMedia"));
     let (fragments, others) = pull(&mut puller(&client, "s", None, tolerant()), 4).await;
     assert_eq!(indexes(&fragments), [0, 1, 3, 4], "{others:?}");
 
     let (_folder, simulator, client) = stage().await;
-    simulator.add_fault(replace(vec![0xFF; 400], "GetMedia"));
+    simulator.add_fault(replace(&vec![0xFF; 400], "GetMedia"));
     let mut pulling = puller(&client, "s", None, tolerant());
     let error = loop {
         if let Err(error) = pulling.next().await {
@@ -120,7 +101,7 @@ async fn a_broken_head_does_not_hide_the_number_and_one_without_a_number_is_not_
 #[tokio::test]
 async fn the_archive_puller_skips_it_too() {
     let (_folder, simulator, client) = stage().await;
-    simulator.add_fault(replace(poison(), "GetMediaForFragmentList"));
+    simulator.add_fault(replace(&poison(), "GetMediaForFragmentList"));
     let (mut puller, mut came, mut passed) = (archive(&client, tolerant()), Vec::new(), Vec::new());
     loop {
         match puller.next().await.unwrap() {
@@ -150,7 +131,7 @@ async fn the_archive_puller_skips_it_too() {
 #[tokio::test]
 async fn a_first_fragment_that_is_always_broken_is_skipped_and_the_stream_continues() {
     let (_folder, simulator, client) = stage().await;
-    simulator.add_fault(replace(poison(), "GetMediaForFragmentList"));
+    simulator.add_fault(replace(&poison(), "GetMediaForFragmentList"));
     let start = StartSelector::FragmentNumber(number(2).parse().unwrap());
     let config = with(tolerant(), |it| {
         it.start = start;

@@ -267,7 +267,7 @@ impl Reader<'_> {
         let connector_name = name.as_deref().unwrap_or_default();
         let topic = self.read(&records::TOPIC);
         let topic = topic.and_then(|topic| self.topic_of(&records::TOPIC, &topic, connector_name));
-        let metadata_topic = self.metadata_topic(topic.as_ref(), connector_name);
+        let metadata_topic = self.topic_beside(&records::METADATA_TOPIC, topic.as_ref(), connector_name);
         let frames = self.frames(connector_name);
         let routing = self.routing();
         let payload = self.payload(client.as_ref(), topic.as_ref(), connector_name);

@@ -10,6 +10,8 @@ use super::StreamPlan;
 use super::state::StreamState;
 use super::states::StreamStates;
 
+/// The state of a stream that waits for memory.
+const WAITING: &StreamState = &StreamState::WaitingForMemory;
 /// The interval at which the log reports that a stream is waiting for memory.
 const SAID_AFTER: Duration = Duration::from_secs(60);
 
@@ -28,11 +30,7 @@ pub(super) async fn pulled<T>(
         let since = *waits.borrow_and_update();
         match since {
             Some(since) => {
-                states.note(&plan.key, |status| {
-                    if !matches!(status.state, StreamState::Failed { .. } | StreamState::WaitingForMemory) {
-                        before = Some(std::mem::replace(&mut status.state, StreamState::WaitingForMemory));
-                    }
-                });
+                before = states.wait(&plan.key, WAITING).or(before);
                 if said.unwrap_or(since).elapsed() >= SAID_AFTER {
                     said = Some(Instant::now());
                     let budget = &plan.context.budget;
@@ -41,7 +39,7 @@ pub(super) async fn pulled<T>(
                         "the stream waits for memory that other streams hold: raise memory.budget.size.bytes, or run more workers");
                 }
             }
-            None => over(&plan.key, before.take(), states),
+            None => states.waited(&plan.key, WAITING, before.take()),
         }
         let again = tokio::time::sleep(match since {
             Some(since) => SAID_AFTER.saturating_sub(said.unwrap_or(since).elapsed()),
@@ -50,21 +48,11 @@ pub(super) async fn pulled<T>(
         tokio::select! {
             biased;
             next = &mut next => {
-                over(&plan.key, before.take(), states);
+                states.waited(&plan.key, WAITING, before.take());
                 return next;
             }
             Ok(()) = waits.changed() => {}
             () = again => {}
         }
     }
-}
-
-/// Restores the state that the stream had before it waited.
-fn over(key: &crate::model::OffsetKey, before: Option<StreamState>, states: &StreamStates) {
-    let Some(before) = before else { return };
-    states.note(key, |status| {
-        if status.state == StreamState::WaitingForMemory {
-            status.state = before;
-        }
-    });
 }

@@ -9,6 +9,8 @@ use super::StreamPlan;
 use super::state::StreamState;
 use super::states::StreamStates;
 
+/// The state of a stream that waits so.
+const WAITING: &StreamState = &StreamState::WaitingForOutput;
 /// After how long it is reported.
 const REPORTED_AFTER: Duration = Duration::from_secs(5);
 /// The interval at which the log repeats it.
@@ -23,29 +25,15 @@ pub(super) async fn placed<T>(making: impl Future<Output = T>, plan: &StreamPlan
         tokio::select! {
             biased;
             made = &mut making => {
-                restore(plan, before, states);
+                states.waited(&plan.key, WAITING, before);
                 return made;
             }
             () = tokio::time::sleep(delay) => {}
         }
         delay = SAID_EVERY;
-        states.note(&plan.key, |status| {
-            if !matches!(status.state, StreamState::Failed { .. } | StreamState::WaitingForOutput) {
-                before = Some(std::mem::replace(&mut status.state, StreamState::WaitingForOutput));
-            }
-        });
+        before = states.wait(&plan.key, WAITING).or(before);
         tracing::warn!(connector = %plan.key.connector, stream = %plan.stream, waited_s = began.elapsed().as_secs(),
             "a fragment of the stream waits for the object store (payload.store.url) or for Kafka, which creates its topic: the \
              store's timeout is payload.store.timeout.ms");
     }
-}
-
-/// Restores the state that the stream had before it waited.
-fn restore(plan: &StreamPlan, before: Option<StreamState>, states: &StreamStates) {
-    let Some(before) = before else { return };
-    states.note(&plan.key, |status| {
-        if status.state == StreamState::WaitingForOutput {
-            status.state = before;
-        }
-    });
 }

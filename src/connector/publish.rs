@@ -175,7 +175,7 @@ impl<'a> Publisher<'a> {
             Notification::FragmentPassedOver { position: &position, reason, dead_letter_topic: topic.as_deref() };
         notifications.extend(self.notification(&notification));
         let publication = Publication {
-            offset: Some(self.outputs.offset_past(position)),
+            offset: Some(self.outputs.offset_after(position)),
             records,
             permit,
             ..self.notifications_alone(std::mem::take(notifications))

@@ -200,6 +200,28 @@ impl StreamStates {
         });
     }
 
+    /// Sets the state of a stream that waits, unless it has failed or waits already. Returns the state that it had, for
+    /// [`StreamStates::waited`].
+    pub(super) fn wait(&self, key: &OffsetKey, waiting: &StreamState) -> Option<StreamState> {
+        let mut before = None;
+        self.note(key, |status| {
+            if !status.is_failed() && status.state != *waiting {
+                before = Some(std::mem::replace(&mut status.state, waiting.clone()));
+            }
+        });
+        before
+    }
+
+    /// Restores the state that a stream had before it waited, if it still waits.
+    pub(super) fn waited(&self, key: &OffsetKey, waiting: &StreamState, before: Option<StreamState>) {
+        let Some(before) = before else { return };
+        self.note(key, |status| {
+            if status.state == *waiting {
+                status.state = before;
+            }
+        });
+    }
+
     /// Counts an error of a stream.
     pub fn count_error(&self, key: &OffsetKey, code: &'static str) {
         self.note(key, |status| *status.errors.entry(code).or_default() += 1);

@@ -11,7 +11,7 @@ use kvs_client::Fragment;
 use super::envelope::{Envelope, RecordParts};
 use super::error::ProjectError;
 use super::form::RecordForm;
-use super::fragments::Fragments;
+use super::fragments::{BYTES_OVERHEAD_BYTES, data_topic_plan};
 use super::framing::{Framing, SchemaError};
 use super::kind::{Origin, Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic, Projected};
 use super::schema::FRAGMENT_KEY;
@@ -21,8 +21,6 @@ use crate::kafka::TopicFacts;
 use crate::kafka::topics::TopicPlan;
 use crate::model::{Header, OnRefused, OutputId, Partitioning, Publication, RecordOutput};
 
-/// What a record has besides its value, at most, in bytes.
-const OVERHEAD_BYTES: usize = 64 << 10;
 /// Kafka's default of max.message.bytes.
 const MESSAGE_DEFAULT_BYTES: usize = 1_048_588;
 
@@ -39,14 +37,9 @@ impl OutputKind for Chunks {
     }
 
     fn topic_plan(&self, name: &str, settings: &OutputSettings<'_>) -> TopicPlan {
-        let mut plan = Fragments.topic_plan(name, settings);
-        plan.settings.name = "payload.chunk.topic";
-        let size_bytes = (settings.connector.payload.chunk_max_bytes + OVERHEAD_BYTES).max(MESSAGE_DEFAULT_BYTES);
-        const LIMIT: &str = "max.message.bytes";
-        if !settings.connector.topic_config.contains_key(LIMIT) {
-            plan.config.insert(LIMIT.to_owned(), size_bytes.to_string());
-        }
-        plan
+        let size_bytes = settings.connector.payload.chunk_max_bytes + BYTES_OVERHEAD_BYTES;
+        let size_bytes = size_bytes.max(MESSAGE_DEFAULT_BYTES);
+        data_topic_plan(("payload.chunk.topic", name), settings.connector, size_bytes)
     }
 
     fn schemas(&self, connector: &ConnectorConfig) -> OutputSchemas {

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::dead_letter::DeadLetter;
-use super::fragments::Fragments;
+use super::fragments::{BYTES_OVERHEAD_BYTES, MAX_MESSAGE_BYTES, data_topic_plan};
 use super::framing::{Framing, SchemaError};
 use super::kind::{Origin, Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic};
 use crate::config::ConnectorConfig;
@@ -16,8 +16,6 @@ use crate::kafka::TopicFacts;
 use crate::kafka::topics::TopicPlan;
 use crate::model::{Header, OnRefused, OutputId, Record, RecordOutput};
 
-/// What a record has besides its value, at most, in bytes.
-const OVERHEAD_BYTES: usize = 64 << 10;
 /// The maximum length of a reason in a header, in bytes.
 const REASON_MAX_BYTES: usize = 8 << 10;
 
@@ -34,14 +32,14 @@ impl OutputKind for DeadLetters {
     }
 
     fn topic_plan(&self, name: &str, settings: &OutputSettings<'_>) -> TopicPlan {
-        let mut plan = Fragments.topic_plan(name, settings);
-        plan.settings.name = "errors.deadletterqueue.topic.name";
-        if let Some(config) = &settings.connector.dead_letters {
-            if let Some(factor) = config.replication_factor {
-                plan.replication_factor = factor;
-                plan.settings.replication_factor = "errors.deadletterqueue.topic.replication.factor";
-            }
-            plan.config.insert("max.message.bytes".to_owned(), (config.value_max_bytes + OVERHEAD_BYTES).to_string());
+        let config = settings.connector.dead_letters.as_ref();
+        let size_bytes = config.map_or(0, |config| config.value_max_bytes) + BYTES_OVERHEAD_BYTES;
+        let mut plan = data_topic_plan(("errors.deadletterqueue.topic.name", name), settings.connector, size_bytes);
+        // What topic.creation.default.* says of it is about records of another size.
+        plan.config.insert(MAX_MESSAGE_BYTES.to_owned(), size_bytes.to_string());
+        if let Some(factor) = config.and_then(|config| config.replication_factor) {
+            plan.replication_factor = factor;
+            plan.settings.replication_factor = "errors.deadletterqueue.topic.replication.factor";
         }
         plan
     }
@@ -57,8 +55,8 @@ impl OutputKind for DeadLetters {
         _framing: Framing,
         facts: &TopicFacts,
     ) -> Result<Arc<dyn Output>, SchemaError> {
-        let accepted = facts.number("max.message.bytes").and_then(|most| usize::try_from(most).ok());
-        let accepted = accepted.map_or(usize::MAX, |most| most.saturating_sub(OVERHEAD_BYTES).max(most / 2));
+        let accepted = facts.number(MAX_MESSAGE_BYTES).and_then(|most| usize::try_from(most).ok());
+        let accepted = accepted.map_or(usize::MAX, |most| most.saturating_sub(BYTES_OVERHEAD_BYTES).max(most / 2));
         let wanted = connector.dead_letters.as_ref().map_or(0, |config| config.value_max_bytes);
         Ok(Arc::new(DeadLetterOutput { topic, value_max_bytes: wanted.min(accepted) }))
     }

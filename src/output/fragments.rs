@@ -28,12 +28,43 @@ use crate::telemetry;
 /// The maximum size of a record without its payload, in bytes: index of the frames, tracks, tags, key, headers.
 pub(crate) const RECORD_OVERHEAD_BYTES: usize = 4 << 20;
 
+/// What a record of raw bytes has besides its value, at most, in bytes.
+pub(super) const BYTES_OVERHEAD_BYTES: usize = 64 << 10;
+
+/// The configuration of a topic that limits its records.
+pub(super) const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
+
 /// The retention of a topic that we create, unless the connector sets another: a week, Kafka's default.
 const DEFAULT_RETENTION_MS: &str = "604800000";
 
 /// Returns how large a payload in a record can be.
 fn inline_max_bytes(connector: &ConnectorConfig) -> usize {
     connector.payload.inline_max_bytes(connector.fragment_max_size_bytes())
+}
+
+/// Returns the plan of a topic that the settings `topic.creation.default.*` are for, whose records have at most this size, in
+/// bytes, unless those say otherwise. `setting` names the topic.
+pub(super) fn data_topic_plan(
+    (setting, name): (&'static str, &str),
+    connector: &ConnectorConfig,
+    record_size_bytes: usize,
+) -> TopicPlan {
+    let mut plan = TopicPlan {
+        name: name.to_owned(),
+        partitions: connector.topic_partitions,
+        replication_factor: connector.topic_replication_factor,
+        config: connector.topic_config.clone(),
+        settings: PlanSettings {
+            name: setting,
+            partitions: Some("topic.creation.default.partitions"),
+            replication_factor: "topic.creation.default.replication.factor",
+            config_prefix: Some(TOPIC_CREATION_PREFIX),
+        },
+    };
+    let mut default = |key: &str, value: String| _ = plan.config.entry(key.to_owned()).or_insert(value);
+    default(MAX_MESSAGE_BYTES, record_size_bytes.to_string());
+    default("retention.ms", DEFAULT_RETENTION_MS.to_owned());
+    plan
 }
 
 /// The kind of outputs for fragments.
@@ -50,28 +81,12 @@ impl OutputKind for Fragments {
 
     fn topic_plan(&self, name: &str, settings: &OutputSettings<'_>) -> TopicPlan {
         let connector = settings.connector;
-        let mut plan = TopicPlan {
-            name: name.to_owned(),
-            partitions: connector.topic_partitions,
-            replication_factor: connector.topic_replication_factor,
-            config: connector.topic_config.clone(),
-            settings: PlanSettings {
-                name: "topic",
-                partitions: Some("topic.creation.default.partitions"),
-                replication_factor: "topic.creation.default.replication.factor",
-                config_prefix: Some(TOPIC_CREATION_PREFIX),
-            },
-        };
-        let record_size_bytes = inline_max_bytes(connector) + RECORD_OVERHEAD_BYTES;
-        let mut default = |key: &str, value: String| _ = plan.config.entry(key.to_owned()).or_insert(value);
-        default("max.message.bytes", record_size_bytes.to_string());
-        default("retention.ms", DEFAULT_RETENTION_MS.to_owned());
-        plan
+        data_topic_plan(("topic", name), connector, inline_max_bytes(connector) + RECORD_OVERHEAD_BYTES)
     }
 
     fn check(&self, connector: &ConnectorConfig, facts: &TopicFacts) -> Result<(), SettingMismatch> {
         let limit = inline_max_bytes(connector);
-        let max_message_bytes = facts.number("max.message.bytes").unwrap_or(i64::MAX);
+        let max_message_bytes = facts.number(MAX_MESSAGE_BYTES).unwrap_or(i64::MAX);
         if max_message_bytes >= i64::try_from(limit).unwrap_or(i64::MAX) {
             return Ok(());
         }

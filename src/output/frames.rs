@@ -19,7 +19,7 @@ use super::envelope::{Envelope, RecordParts};
 use super::error::ProjectError;
 use super::fields::{FrameClock, long};
 use super::form::RecordForm;
-use super::fragments::{Fragments, RECORD_OVERHEAD_BYTES};
+use super::fragments::{RECORD_OVERHEAD_BYTES, data_topic_plan};
 use super::framing::{EncodeError, Framing, SchemaError, SchemaWriter};
 use super::headers::{RecordFrame, track_label};
 use super::kind::{Origin, Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic, Projected, SkippedFrames};
@@ -54,15 +54,9 @@ impl OutputKind for Frames {
     }
 
     fn topic_plan(&self, name: &str, settings: &OutputSettings<'_>) -> TopicPlan {
-        let mut plan = Fragments.topic_plan(name, settings);
-        plan.settings.name = "frames.topic";
-        const LIMIT: &str = "max.message.bytes";
         // Whatever happens to payloads, frames are in their records.
-        if !settings.connector.topic_config.contains_key(LIMIT) {
-            let size_bytes = settings.connector.fragment_max_size_bytes() + RECORD_OVERHEAD_BYTES;
-            plan.config.insert(LIMIT.to_owned(), size_bytes.to_string());
-        }
-        plan
+        let size_bytes = settings.connector.fragment_max_size_bytes() + RECORD_OVERHEAD_BYTES;
+        data_topic_plan(("frames.topic", name), settings.connector, size_bytes)
     }
 
     fn schemas(&self, _connector: &ConnectorConfig) -> OutputSchemas {

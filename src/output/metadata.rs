@@ -12,7 +12,7 @@ use super::envelope::{Envelope, RecordParts};
 use super::error::ProjectError;
 use super::fields::FragmentFields;
 use super::form::RecordForm;
-use super::fragments::{Fragments, RECORD_OVERHEAD_BYTES};
+use super::fragments::{RECORD_OVERHEAD_BYTES, data_topic_plan};
 use super::framing::{Framing, SchemaError, SchemaWriter};
 use super::kind::{Origin, Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic, Projected};
 use super::schema::METADATA;
@@ -39,17 +39,11 @@ impl OutputKind for Metadata {
     }
 
     fn topic_plan(&self, name: &str, settings: &OutputSettings<'_>) -> TopicPlan {
-        let mut plan = Fragments.topic_plan(name, settings);
-        plan.settings.name = "metadata.topic";
         let size_bytes = match settings.connector.value_format {
             ValueFormat::Avro => RECORD_OVERHEAD_BYTES,
             ValueFormat::Json => RECORD_OVERHEAD_BYTES * JSON_FACTOR,
         };
-        const LIMIT: &str = "max.message.bytes";
-        if !settings.connector.topic_config.contains_key(LIMIT) {
-            plan.config.insert(LIMIT.to_owned(), size_bytes.to_string());
-        }
-        plan
+        data_topic_plan(("metadata.topic", name), settings.connector, size_bytes)
     }
 
     fn schemas(&self, connector: &ConnectorConfig) -> OutputSchemas {

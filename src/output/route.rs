@@ -59,6 +59,21 @@ impl Route {
         }
     }
 
+    /// Returns the output to the topic of a fragment, or of its part of `origin.track`.
+    ///
+    /// # Errors
+    /// When a template leads to no topic for the fragment, or to one that cannot be opened at the moment.
+    pub(super) async fn output(
+        &self,
+        origin: &Origin<'_>,
+        fragment: &Fragment,
+    ) -> Result<Arc<dyn Output>, ProjectError> {
+        match self {
+            Self::Fixed(output) => Ok(Arc::clone(output)),
+            Self::Named(named) => named.output(&named.name(origin, fragment)?).await,
+        }
+    }
+
     /// Returns whether each of its topics is one of a track.
     pub(super) fn is_per_track(&self) -> bool {
         matches!(self, Self::Named(named) if named.template.has_track())
@@ -108,7 +123,7 @@ impl NamedTopics {
     ///
     /// # Errors
     /// When the template does not lead to a topic's name.
-    pub(super) fn name(&self, origin: &Origin<'_>, fragment: &Fragment) -> Result<String, RouteError> {
+    fn name(&self, origin: &Origin<'_>, fragment: &Fragment) -> Result<String, RouteError> {
         let rendered = self.template.render(|variable| variable_value(variable, origin, fragment, origin.track));
         let template = || self.template.text().to_owned();
         let name = rendered.map_err(|variable| RouteError::Missing {
@@ -134,7 +149,7 @@ impl NamedTopics {
     ///
     /// # Errors
     /// When the topic is another output's, is one too many, or cannot be opened at the moment.
-    pub(super) async fn output(&self, name: &str) -> Result<Arc<dyn Output>, ProjectError> {
+    async fn output(&self, name: &str) -> Result<Arc<dyn Output>, ProjectError> {
         if let Some(known) = self.opened.known(name) {
             return Ok(self.own(name, known)?);
         }
@@ -181,6 +196,11 @@ impl Outputs {
     /// Creates a list of these outputs, in this order.
     pub(super) fn of_routes(routes: Vec<Route>, routing: Option<RoutingConfig>, payloads: Option<Payloads>) -> Self {
         Self(Arc::new(Inner { routes, routing, payloads, written: Mutex::default() }))
+    }
+
+    /// Returns whether the connector has this output.
+    pub(super) fn has(&self, output: OutputId) -> bool {
+        self.routes().iter().any(|route| route.id() == output)
     }
 
     /// Returns what happens to payloads; `None`: they are in the records of their fragments.

@@ -4,13 +4,13 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use kvs_client::{Fragment, FragmentNumber, PulledFragment};
+use kvs_client::{Fragment, FragmentNumber, PulledFragment, StreamPosition};
 use kvs_mkv::Continuity;
 
 use super::dead_letter::DeadLetter;
 use super::error::ProjectError;
 use super::framing::EncodeError;
-use super::kind::{Origin, Output, Projected, RefusedSizes, SkippedFrames};
+use super::kind::{Origin, Projected, RefusedSizes, SkippedFrames};
 use super::notification::Notification;
 use super::partitions::StreamPartitions;
 use super::payloads::{Payloads, Placed};
@@ -18,7 +18,7 @@ use super::placement::Placement;
 use super::route::{Outputs, Route};
 use super::tracks::{Part, labels, parts_by_track, reduced};
 use crate::kafka::TopicUnusable;
-use crate::model::{FrameProgress, OffsetKey, OutputId, Publication, Record, StoredOffset};
+use crate::model::{DataPartition, FrameProgress, OffsetKey, OutputId, Publication, Record, StoredOffset};
 
 /// The content type that GetMedia sends if it does not name one.
 const DEFAULT_CONTENT_TYPE: &str = "video/x-matroska";
@@ -116,9 +116,8 @@ impl StreamOutputs {
                 partitions.fixed(output.topic())?;
             }
         }
-        let has_frames = outputs.routes().iter().any(|route| route.id() == OutputId::FRAMES);
         // Without such an output it forgets: fragments are published without frames.
-        let frames = position.and_then(|position| position.frames.clone()).filter(|_| has_frames);
+        let frames = position.and_then(|position| position.frames.clone()).filter(|_| outputs.has(OutputId::FRAMES));
         Ok(Self {
             outputs: outputs.clone(),
             key,
@@ -130,15 +129,19 @@ impl StreamOutputs {
         })
     }
 
-    /// Returns the offset after a fragment that is passed over: nothing of it is published.
-    pub fn offset_past(&self, position: kvs_client::StreamPosition) -> StoredOffset {
+    /// Returns the offset after a fragment with this position.
+    pub fn offset_after(&self, position: StreamPosition) -> StoredOffset {
+        self.offset(position, self.partitions.stored())
+    }
+
+    fn offset(&self, position: StreamPosition, data_partitions: Vec<DataPartition>) -> StoredOffset {
         StoredOffset {
             continuation_token: position.continuation_token,
             fragment_number: position.fragment_number,
             server_timestamp: position.server_timestamp,
             producer_timestamp: position.producer_timestamp,
             sequence: None,
-            data_partitions: self.partitions.stored(),
+            data_partitions,
             continuity: position.continuity,
             frames: self.frames.clone(),
         }
@@ -184,18 +187,10 @@ impl StreamOutputs {
 
     fn empty_publication(&self, arrived: &Arrived) -> Publication {
         let fragment = &arrived.fragment;
-        let offset = StoredOffset {
-            continuation_token: fragment.continuation_token.as_deref().map(str::to_owned),
-            fragment_number: fragment.number.clone(),
-            server_timestamp: fragment.server_timestamp,
-            producer_timestamp: fragment.producer_timestamp,
-            sequence: None,
-            data_partitions: Vec::new(),
-            continuity: arrived.continuity,
-            frames: self.frames.clone(),
-        };
+        let position = StreamPosition { continuity: arrived.continuity, ..StreamPosition::after(fragment) };
         Publication {
-            offset: Some(offset),
+            // The partitions are known when the records are.
+            offset: Some(self.offset(position, Vec::new())),
             size_bytes: fragment.payload.len(),
             received: Instant::now(),
             ..Publication::of_notifications(Arc::clone(&self.key), Vec::new())
@@ -223,7 +218,7 @@ impl StreamOutputs {
             arrived.fragment = reduced;
         }
         let routes = outputs.routes();
-        if routes.iter().any(|route| route.id() == OutputId::FRAMES)
+        if outputs.has(OutputId::FRAMES)
             && let Some(frames) = publication.offset.as_mut().and_then(|offset| offset.frames.as_mut())
         {
             frames.count_fragment();
@@ -242,46 +237,26 @@ impl StreamOutputs {
         }
         let mut skipped = None;
         for route in routes {
-            let origin = Origin { placement: placement(&placed, route.id()), ..origin };
-            let first = publication.records.len();
-            match route {
+            if !route.is_per_track() {
+                let to = (route, content_type, &placed);
+                let left_out = self.publish(to, &origin, &mut arrived.fragment, publication).await?;
+                merge(&mut skipped, left_out);
+            } else if route.id() == OutputId::FRAMES {
                 // Frames are chosen by their track, in the whole fragment, whose index they refer to.
-                Route::Named(named) if route.is_per_track() && route.id() == OutputId::FRAMES => {
-                    for label in labels(&arrived.fragment) {
-                        let origin = Origin { track: Some(&label), ..origin };
-                        let name = named.name(&origin, &arrived.fragment)?;
-                        let output = named.output(&name).await?;
-                        let projected = self.add(&output, &origin, &mut arrived.fragment, content_type, publication)?;
-                        merge(&mut skipped, projected);
-                    }
+                for label in labels(&arrived.fragment) {
+                    let (to, origin) = ((route, content_type, &placed), Origin { track: Some(&label), ..origin });
+                    let left_out = self.publish(to, &origin, &mut arrived.fragment, publication).await?;
+                    merge(&mut skipped, left_out);
                 }
-                Route::Named(named) if route.is_per_track() => {
-                    if parts.is_empty() {
-                        // Says that there are no tracks.
-                        named.name(&origin, &arrived.fragment)?;
-                    }
-                    for Part { label, fragment, placed } in &mut parts {
-                        let placement = placement(placed, route.id());
-                        let origin = Origin { track: Some(label), placement, ..origin };
-                        let name = named.name(&origin, fragment)?;
-                        let output = named.output(&name).await?;
-                        let first = publication.records.len();
-                        merge(&mut skipped, self.add(&output, &origin, fragment, content_type, publication)?);
-                        back(&outputs, route.id(), placed, publication, first).await?;
-                    }
-                }
-                Route::Named(named) => {
-                    let name = named.name(&origin, &arrived.fragment)?;
-                    let output = named.output(&name).await?;
-                    let projected = self.add(&output, &origin, &mut arrived.fragment, content_type, publication)?;
-                    merge(&mut skipped, projected);
-                }
-                Route::Fixed(output) => {
-                    let projected = self.add(output, &origin, &mut arrived.fragment, content_type, publication)?;
-                    merge(&mut skipped, projected);
+            } else if parts.is_empty() {
+                // Says that there are no tracks.
+                route.output(&origin, &arrived.fragment).await?;
+            } else {
+                for Part { label, fragment, placed } in &mut parts {
+                    let (to, origin) = ((route, content_type, &*placed), Origin { track: Some(label), ..origin });
+                    merge(&mut skipped, self.publish(to, &origin, fragment, publication).await?);
                 }
             }
-            back(&outputs, route.id(), &placed, publication, first).await?;
         }
         if let Some(skipped) = skipped {
             self.report_frames(&origin, arrived, &skipped, publication)?;
@@ -299,32 +274,37 @@ impl StreamOutputs {
         let outputs = self.outputs.clone();
         let mut chunks: Option<(Arc<str>, i32)> = None;
         for route in outputs.routes().iter().filter(|route| route.id() == OutputId::CHUNKS) {
-            let output = match route {
-                Route::Fixed(output) => Arc::clone(output),
-                Route::Named(named) => named.output(&named.name(origin, fragment)?).await?,
-            };
+            let output = route.output(origin, fragment).await?;
             chunks = Some((Arc::clone(&output.topic().name), self.partitions.in_topic(output.topic())?));
         }
         let chunks = chunks.as_ref().map(|(topic, partition)| (&**topic, *partition));
         payloads.place(fragment, origin.stream_name, origin.track, chunks).await
     }
 
-    /// Adds the records of a fragment for one topic.
-    fn add(
+    /// Adds the records of a fragment, or of its part of one track, for one topic of an output.
+    async fn publish(
         &mut self,
-        output: &Arc<dyn Output>,
+        (route, content_type, placed): (&Route, &str, &Option<Placed>),
         origin: &Origin<'_>,
         fragment: &mut Fragment,
-        content_type: &str,
         publication: &mut Publication,
     ) -> Result<Projected, ProjectError> {
+        let output = route.output(origin, fragment).await?;
         let is_needed = !output.of_record().may_be_dropped();
         let keeps = is_needed && output.keeps_partition(origin.track.is_some());
         let partition = if keeps { self.partitions.in_topic(output.topic())? } else { 0 };
-        if is_needed {
+        if let Route::Named(_) = route {
             self.outputs.note_written(&self.key, &output.topic().name);
         }
-        output.project(origin, partition, fragment, content_type, publication)
+        let (origin, first) =
+            (Origin { placement: placement(placed, route.id()), ..*origin }, publication.records.len());
+        let projected = output.project(&origin, partition, fragment, content_type, publication)?;
+        if let (OutputId::FRAGMENTS, Some(payloads), Some(placed)) = (route.id(), self.outputs.payloads(), placed)
+            && let Some(record) = publication.records.get_mut(first)
+        {
+            payloads.back(placed, record).await?;
+        }
+        Ok(projected)
     }
 
     /// Adds the dead letter of frames that were left out.
@@ -398,22 +378,6 @@ fn placement(placed: &Option<Placed>, output: OutputId) -> &Placement {
         Some(placed) if output == OutputId::FRAGMENTS => &placed.fragment,
         Some(placed) => &placed.metadata,
     }
-}
-
-/// Moves the value of a fragment's record, the first of these, to its object if it belongs there.
-async fn back(
-    outputs: &Outputs,
-    output: OutputId,
-    placed: &Option<Placed>,
-    publication: &mut Publication,
-    first: usize,
-) -> Result<(), ProjectError> {
-    if let (OutputId::FRAGMENTS, Some(payloads), Some(placed)) = (output, outputs.payloads(), placed)
-        && let Some(record) = publication.records.get_mut(first)
-    {
-        payloads.back(placed, record).await?;
-    }
-    Ok(())
 }
 
 fn merge(skipped: &mut Option<SkippedFrames>, projected: Projected) {

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod connector;
+mod forward;
 pub mod kafka;
 mod log_tail;
 pub mod process;

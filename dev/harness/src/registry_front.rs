@@ -12,19 +12,18 @@ use axum::body::{Body, to_bytes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::body::Incoming;
-use hyper::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, WWW_AUTHENTICATE,
-};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::Registry;
+use crate::forward::{Unanswered, forward};
 
 /// The largest request or response that is forwarded.
 const BODY_MAX_BYTES: usize = 4 << 20;
@@ -35,7 +34,7 @@ const JSON: &str = "application/vnd.schemaregistry.v1+json";
 /// What is wrong with the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
-    /// Takes requests and never answers.
+    /// Takes requests and never responds.
     Hang,
     /// Closes the connection instead of answering.
     Drop,
@@ -206,9 +205,6 @@ async fn connection(socket: impl AsyncRead + AsyncWrite + Unpin, state: &State) 
     let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
 }
 
-/// Why a request is not answered.
-type Unanswered = Box<dyn std::error::Error + Send + Sync>;
-
 async fn respond(state: &State, request: Request<Incoming>) -> Result<Response<Body>, Unanswered> {
     let header =
         request.headers().get(AUTHORIZATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
@@ -231,30 +227,18 @@ async fn respond(state: &State, request: Request<Incoming>) -> Result<Response<B
             .header(WWW_AUTHENTICATE, "Basic realm=\"registry\"")
             .header(CONTENT_TYPE, JSON)
             .body(Body::from(r#"{"error_code":401,"message":"Unauthorized"}"#))?),
-        None => forward(&state.behind, request).await,
+        None => ask(&state.behind, request).await,
     }
 }
 
-/// Asks the registry, on a connection of its own for each request.
-async fn forward(behind: &str, request: Request<Incoming>) -> Result<Response<Body>, Unanswered> {
+/// Passes a request on to the registry.
+async fn ask(behind: &str, request: Request<Incoming>) -> Result<Response<Body>, Unanswered> {
     let (mut head, body) = request.into_parts();
     let body = to_bytes(Body::new(body), BODY_MAX_BYTES).await?;
-    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    head.uri = path.parse()?;
-    // These are about the connection to the front. The registry needs no credentials.
-    for name in [CONNECTION, TRANSFER_ENCODING, CONTENT_LENGTH, AUTHORIZATION] {
-        head.headers.remove(name);
-    }
+    // The registry needs no credentials.
+    head.headers.remove(AUTHORIZATION);
     head.headers.insert(HOST, behind.parse()?);
-    let socket = TcpStream::connect(behind).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
-    tokio::spawn(connection);
-    let (mut head, body) = sender.send_request(Request::from_parts(head, Body::from(body))).await?.into_parts();
-    let body = to_bytes(Body::new(body), BODY_MAX_BYTES).await?;
-    for name in [CONNECTION, TRANSFER_ENCODING, CONTENT_LENGTH] {
-        head.headers.remove(name);
-    }
-    Ok(Response::from_parts(head, Body::from(body)))
+    forward(behind, (head, body), BODY_MAX_BYTES).await
 }
 
 #[cfg(test)]

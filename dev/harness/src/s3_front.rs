@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use hyper::header::CONTENT_TYPE;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use crate::S3Server;
+use crate::forward::{Unanswered, forward};
 
 /// The largest request or response that is forwarded.
 const BODY_MAX_BYTES: usize = 128 << 20;
@@ -29,7 +30,7 @@ const TOKEN: &str = "x-amz-security-token";
 /// What is wrong with the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum S3Trouble {
-    /// Takes requests and never answers.
+    /// Takes requests and never responds.
     Hang,
     /// Closes the connection instead of answering.
     Drop,
@@ -191,9 +192,6 @@ async fn serve(listener: TcpListener, state: Arc<State>) -> Infallible {
     }
 }
 
-/// Why a request is not answered.
-type Unanswered = Box<dyn std::error::Error + Send + Sync>;
-
 async fn respond(state: &State, request: Request<Incoming>) -> Result<Response<Body>, Unanswered> {
     match state.note(&request) {
         Some(S3Trouble::Hang) => pending().await,
@@ -204,8 +202,8 @@ async fn respond(state: &State, request: Request<Incoming>) -> Result<Response<B
             );
             Ok(Response::builder().status(status).header(CONTENT_TYPE, "application/xml").body(Body::from(body))?)
         }
-        Some(S3Trouble::Slow { step_bytes }) => forward(&state.behind, request, Some(step_bytes)).await,
-        None => forward(&state.behind, request, None).await,
+        Some(S3Trouble::Slow { step_bytes }) => ask(&state.behind, request, Some(step_bytes)).await,
+        None => ask(&state.behind, request, None).await,
     }
 }
 
@@ -226,30 +224,16 @@ async fn taken(mut body: Incoming, step_bytes: usize) -> Result<Vec<u8>, Unanswe
     Ok(bytes)
 }
 
-/// Asks the server, on a connection of its own for each request.
-async fn forward(
+/// Passes a request on to the server.
+async fn ask(
     behind: &str,
     request: Request<Incoming>,
     step_bytes: Option<usize>,
 ) -> Result<Response<Body>, Unanswered> {
-    let (mut head, body) = request.into_parts();
+    let (head, body) = request.into_parts();
     let body = match step_bytes {
         Some(step_bytes) => taken(body, step_bytes).await?.into(),
         None => to_bytes(Body::new(body), BODY_MAX_BYTES).await?,
     };
-    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    head.uri = path.parse()?;
-    // These are about the connection to the front.
-    for name in [CONNECTION, TRANSFER_ENCODING, CONTENT_LENGTH] {
-        head.headers.remove(name);
-    }
-    let socket = TcpStream::connect(behind).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
-    tokio::spawn(connection);
-    let (mut head, body) = sender.send_request(Request::from_parts(head, Body::from(body))).await?.into_parts();
-    let body = to_bytes(Body::new(body), BODY_MAX_BYTES).await?;
-    for name in [CONNECTION, TRANSFER_ENCODING, CONTENT_LENGTH] {
-        head.headers.remove(name);
-    }
-    Ok(Response::from_parts(head, Body::from(body)))
+    forward(behind, (head, body), BODY_MAX_BYTES).await
 }

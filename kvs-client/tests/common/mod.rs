@@ -10,7 +10,7 @@ use kvs_client::{
     RetryPolicy, StreamPosition,
 };
 use kvs_mkv::{ChunkWriter, FrameData, LeadingTags, Timestamp, Track, TrackKind, TrailingTags};
-use kvs_simulator::{Limits, Pace, Repeat, Simulator, SimulatorConfig, StreamSource};
+use kvs_simulator::{Fault, FaultKind, Limits, Pace, Repeat, Simulator, SimulatorConfig, StreamSource};
 
 /// Number of the fragment at `index` of [`recording`].
 pub fn number(index: usize) -> String {
@@ -174,4 +174,25 @@ pub async fn pull(puller: &mut Puller, count: usize) -> (Vec<Fragment>, Vec<Pull
 
 pub fn indexes(fragments: &[Fragment]) -> Vec<usize> {
     fragments.iter().map(|fragment| fragment.number.as_str()[40..].parse().unwrap()).collect()
+}
+
+/// Returns a simulator with five fragments of the stream `s`, and a client of it.
+pub async fn stage() -> (tempfile::TempDir, Simulator, Arc<Client>) {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = simulator(vec![source("s", &recording(folder.path(), 5))]).await;
+    let client = client(&simulator).await;
+    (folder, simulator, client)
+}
+
+/// Returns the third chunk of a recording with a first block that is cut. The simulator inserts the fragment's own number.
+pub fn poison() -> Vec<u8> {
+    let mut chunk = chunk(2, 5, 40, true);
+    let block = chunk.windows(3).position(|three| three == [0xA3, 0xAC, 0x81]).unwrap();
+    chunk[block + 1] = 0x81;
+    chunk
+}
+
+/// Returns the fault that an operation returns these bytes in place of the third fragment, always.
+pub fn replace(bytes: &[u8], api: &str) -> Fault {
+    Fault::new(FaultKind::Replace { fragment: number(2), bytes: bytes.to_vec() }).on("s").api(api).times(0)
 }

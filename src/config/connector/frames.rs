@@ -1,6 +1,6 @@
 //! Settings of the topic of frames.
 
-use kvs_frames::{FrameOptions, FrameSample, TrackSelection};
+use kvs_frames::{FrameOptions, FrameSample};
 
 use crate::config::reader::Reader;
 use crate::config::table::connector::frames as table;
@@ -20,17 +20,10 @@ pub struct FramesConfig {
 impl Reader<'_> {
     /// Reads the settings of the frames; an inner `None`: there is no topic for them.
     pub(super) fn frames(&mut self, connector: &str) -> Option<Option<FramesConfig>> {
-        let topic = self.read_optional(&table::TOPIC);
-        let topic = match topic {
-            Some(Some(topic)) => self.topic_of(&table::TOPIC, &topic, connector).map(Some),
-            none => none,
-        };
+        let topic = self.other_topic(&table::TOPIC, connector);
         let video = self.read(&table::FORMAT);
         let audio = self.read(&table::AUDIO_FORMAT);
-        let tracks = match self.text(&table::TRACKS) {
-            None => Some(TrackSelection::default()),
-            Some(text) => self.checked(&table::TRACKS, text.parse::<TrackSelection>()),
-        };
+        let tracks = self.selection(&table::TRACKS);
         let sample = self.read(&table::SAMPLE);
         let sample = sample.and_then(|text| self.checked(&table::SAMPLE, text.parse::<FrameSample>()));
         if topic == Some(None) {

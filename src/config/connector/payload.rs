@@ -68,23 +68,14 @@ impl Reader<'_> {
         connector: &str,
     ) -> Option<Option<Template>> {
         let is_chunked = mode == Some(PayloadMode::Chunked);
-        let Some(chunks) = self.read_optional(&table::CHUNK_TOPIC)? else {
-            if is_chunked {
-                self.problem(&table::CHUNK_TOPIC, "is required with payload.mode=chunked");
-                return None;
-            }
-            return Some(None);
+        let chunks = self.topic_beside(&table::CHUNK_TOPIC, topic, connector)?;
+        let problem = match (&chunks, mode) {
+            (None, _) if is_chunked => "is required with payload.mode=chunked",
+            (Some(_), Some(_)) if !is_chunked => "has no effect without payload.mode=chunked",
+            _ => return Some(chunks),
         };
-        if mode.is_some() && !is_chunked {
-            self.problem(&table::CHUNK_TOPIC, "has no effect without payload.mode=chunked");
-            return None;
-        }
-        let chunks = self.topic_of(&table::CHUNK_TOPIC, &chunks, connector)?;
-        if topic.is_some_and(|topic| topic.has_track() != chunks.has_track()) {
-            self.problem(&table::CHUNK_TOPIC, "must contain ${track} if topic does, and only then");
-            return None;
-        }
-        Some(Some(chunks))
+        self.problem(&table::CHUNK_TOPIC, problem);
+        None
     }
 
     fn store(

@@ -4,7 +4,7 @@ use kvs_frames::{TrackSelection, TrackSelector};
 
 use crate::config::error::ValueError;
 use crate::config::reader::Reader;
-use crate::config::table::connector::{records, routing as table};
+use crate::config::table::connector::routing as table;
 use crate::config::table::{Optional, RECORD_HEADER};
 use crate::model::{Partitioning, RecordKey, TOPIC_NAME_MAX_BYTES, Template, VARIABLES, is_topic_name};
 
@@ -74,7 +74,7 @@ impl Reader<'_> {
         })
     }
 
-    fn selection(&mut self, key: &Optional<String>) -> Option<TrackSelection> {
+    pub(super) fn selection(&mut self, key: &Optional<String>) -> Option<TrackSelection> {
         match self.text(key) {
             None => Some(TrackSelection::default()),
             Some(text) => self.checked(key, text.parse::<TrackSelection>()),
@@ -136,16 +136,32 @@ impl Reader<'_> {
         None
     }
 
-    /// Reads the topic of metadata; an inner `None`: there is none.
-    pub(super) fn metadata_topic(&mut self, topic: Option<&Template>, connector: &str) -> Option<Option<Template>> {
-        let Some(metadata) = self.read_optional(&records::METADATA_TOPIC)? else { return Some(None) };
-        let metadata = self.topic_of(&records::METADATA_TOPIC, &metadata, connector)?;
-        if topic.is_some_and(|topic| topic.has_track() != metadata.has_track()) {
-            let reason = "must contain ${track} if topic does, and only then: its records describe those of topic";
-            self.problem(&records::METADATA_TOPIC, reason);
+    /// Reads the topic of another output, with the connector's name in it; an inner `None`: there is none.
+    pub(super) fn other_topic(&mut self, key: &Optional<Template>, connector: &str) -> Option<Option<Template>> {
+        match self.read_optional(key)? {
+            None => Some(None),
+            Some(other) => self.topic_of(key, &other, connector).map(Some),
+        }
+    }
+
+    /// Reads the topic of an output whose records are about those of `topic`, and so are split by track if those are.
+    pub(super) fn topic_beside(
+        &mut self,
+        key: &Optional<Template>,
+        topic: Option<&Template>,
+        connector: &str,
+    ) -> Option<Option<Template>> {
+        let beside = self.other_topic(key, connector)?;
+        if let (Some(beside), Some(topic)) = (&beside, topic)
+            && beside.has_track() != topic.has_track()
+        {
+            self.problem(
+                key,
+                "must contain ${track} if topic does, and only then: its records are about those of topic",
+            );
             return None;
         }
-        Some(Some(metadata))
+        Some(beside)
     }
 }
 
