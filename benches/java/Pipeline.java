@@ -180,7 +180,7 @@ public final class Pipeline {
         settings.put("transactional.id", id);
         settings.put("acks", "all");
         // What the connector's producer has.
-        settings.put("linger.ms", "0");
+        settings.put("linger.ms", "1");
         settings.put("compression.type", "none");
         settings.put("batch.size", "1000000");
         settings.put("max.request.size", "75497472");

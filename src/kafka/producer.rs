@@ -2,6 +2,9 @@
 //!
 //! It waits without spinning: delivery reports arrive on librdkafka's polling thread, count down and wake a condition
 //! variable. Committing with deliveries outstanding would take 102 ms whatever the size (docs/KAFKA.md, "Transactions").
+//! Records that librdkafka could not send yet are held here ([`window`]), because its broker's thread spins while it holds them.
+
+mod window;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,23 +19,26 @@ use rdkafka::{ClientContext, Message};
 
 use super::context;
 use super::error::{kind_of, needing, timed_out, to_log_error};
-use super::settings::KafkaSettings;
+use super::settings::{self, KafkaSettings};
 use crate::model::{IdScheme, LogError, LogErrorKind, Record, ShardId, TransactionalProducer};
 use crate::supervision::{Part, catch, fault_point};
+use window::{Held, Window, size_bytes};
 
 /// How long to wait for the reason why records were purged.
 const REASON_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The delivery reports of the records sent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Deliveries {
     state: Mutex<DeliveryState>,
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct DeliveryState {
     outstanding: usize,
+    /// The outstanding records by partition.
+    window: Window,
     failed: Option<Failure>,
     /// Topics written to in this transaction.
     topics: BTreeSet<String>,
@@ -50,6 +56,12 @@ struct Failure {
 }
 
 impl Deliveries {
+    fn new(window: Window) -> Self {
+        let state =
+            DeliveryState { outstanding: 0, window, failed: None, topics: BTreeSet::new(), transaction_error: None };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, DeliveryState> {
         // Nothing panics while the lock is held, and fields are changed one by one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -117,6 +129,7 @@ impl Deliveries {
         fault_point(Part::Callback);
         let mut state = self.lock();
         state.outstanding = state.outstanding.saturating_sub(1);
+        state.window.remove(index);
         if let Err((error, message)) = result {
             let purged = matches!(
                 error.rdkafka_error_code(),
@@ -174,8 +187,9 @@ fn transaction_error(text: &str, topics: &BTreeSet<String>) -> LogError {
 pub struct ShardProducer {
     producer: ThreadedProducer<DeliveryContext>,
     deliveries: Arc<Deliveries>,
-    /// Records sent in this transaction.
+    /// Records sent in this transaction, with those that are held.
     sent: usize,
+    held: Held,
     offsets_topic: String,
     /// The transactional id.
     id: String,
@@ -192,17 +206,17 @@ impl ShardProducer {
     /// # Errors
     /// When librdkafka rejects the settings.
     pub fn new(settings: &KafkaSettings, shard: ShardId, scheme: IdScheme) -> Result<Self, LogError> {
-        let deliveries = Arc::new(Deliveries::default());
+        let config = settings.producer_config(shard, scheme);
+        let deliveries = Arc::new(Deliveries::new(Window::new(settings::batch_limits(&config))));
         let context = DeliveryContext(Arc::clone(&deliveries));
-        let producer = settings
-            .producer_config(shard, scheme)
-            .create_with_context(context)
-            .map_err(|error| to_log_error("creating a producer", &error))?;
+        let producer =
+            config.create_with_context(context).map_err(|error| to_log_error("creating a producer", &error))?;
         let transaction_timeout = Duration::from_millis(settings.transaction_timeout_ms);
         Ok(Self {
             producer,
             deliveries,
             sent: 0,
+            held: Held::default(),
             offsets_topic: settings.offsets_topic.clone(),
             id: settings.transactional_id(shard, scheme),
             shard,
@@ -227,34 +241,11 @@ impl ShardProducer {
             _ => error,
         }
     }
-}
 
-impl TransactionalProducer for ShardProducer {
-    fn init(&mut self) -> Result<(), LogError> {
-        // Without a connection to a broker that it knows by id, librdkafka delays looking for the coordinator by 500
-        // ms. A request to the shard's leader waits for one; its result must not be used before init (rule 1).
-        let (topic, partition) = (&self.offsets_topic, self.shard.0);
-        let client = self.producer.client();
-        let connected = client
-            .fetch_metadata(Some(topic), self.init_timeout)
-            .and_then(|_| client.fetch_watermarks(topic, partition, self.init_timeout));
-        connected.map_err(|error| {
-            needing(to_log_error("connecting a producer", &error), &format!("Describe on topic {topic}"))
-        })?;
-        let result = self.producer.init_transactions(self.init_timeout);
-        result.map_err(|error| self.error("initialising the transactional id", &error))
-    }
-
-    fn begin(&mut self) -> Result<(), LogError> {
-        self.sent = 0;
-        self.deliveries.lock().topics.clear();
-        self.producer.begin_transaction().map_err(|error| self.error("beginning a transaction", &error))
-    }
-
-    fn send(&mut self, record: Record) -> Result<(), LogError> {
+    /// Hands a record to librdkafka, which copies it.
+    fn hand_over(&self, index: usize, partition: usize, record: Record) -> Result<(), LogError> {
         const DOING: &str = "sending a record";
-        let index = self.sent;
-        self.sent += 1;
+        let in_batch_bytes = size_bytes(&record);
         let headers = (!record.headers.is_empty()).then(|| {
             record.headers.iter().fold(OwnedHeaders::new_with_capacity(record.headers.len()), |headers, header| {
                 headers.insert(Header { key: &header.name, value: Some(&header.value) })
@@ -275,6 +266,7 @@ impl TransactionalProducer for ShardProducer {
         {
             let mut state = self.deliveries.lock();
             state.outstanding += 1;
+            state.window.add(index, partition, in_batch_bytes);
             if !state.topics.contains(&*record.topic) {
                 state.topics.insert(record.topic.to_string());
             }
@@ -291,7 +283,11 @@ impl TransactionalProducer for ShardProducer {
                     }
                 }
                 code => {
-                    self.deliveries.lock().outstanding -= 1;
+                    {
+                        let mut state = self.deliveries.lock();
+                        state.outstanding = state.outstanding.saturating_sub(1);
+                        state.window.remove(index);
+                    }
                     let size_bytes = record.value.as_ref().map_or(0, |value| value.len());
                     let mut log_error = delivery_error(&error, index, &record.topic, size_bytes);
                     log_error.doing = DOING;
@@ -305,9 +301,66 @@ impl TransactionalProducer for ShardProducer {
         }
     }
 
+    /// Hands over those held records of a partition that librdkafka would send now.
+    fn hand_over_held(&mut self, partition: usize) -> Result<(), LogError> {
+        loop {
+            let next = self.held.take(partition, &mut self.deliveries.lock().window);
+            let Some((index, record)) = next else { return Ok(()) };
+            self.hand_over(index, partition, record)?;
+        }
+    }
+}
+
+impl TransactionalProducer for ShardProducer {
+    fn init(&mut self) -> Result<(), LogError> {
+        // Without a connection to a broker that it knows by id, librdkafka delays looking for the coordinator by 500
+        // ms. A request to the shard's leader waits for one; its result must not be used before init (rule 1).
+        let (topic, partition) = (&self.offsets_topic, self.shard.0);
+        let client = self.producer.client();
+        let connected = client
+            .fetch_metadata(Some(topic), self.init_timeout)
+            .and_then(|_| client.fetch_watermarks(topic, partition, self.init_timeout));
+        connected.map_err(|error| {
+            needing(to_log_error("connecting a producer", &error), &format!("Describe on topic {topic}"))
+        })?;
+        let result = self.producer.init_transactions(self.init_timeout);
+        result.map_err(|error| self.error("initialising the transactional id", &error))
+    }
+
+    fn begin(&mut self) -> Result<(), LogError> {
+        self.sent = 0;
+        self.held.clear();
+        {
+            let mut state = self.deliveries.lock();
+            state.topics.clear();
+            state.window.clear();
+        }
+        self.producer.begin_transaction().map_err(|error| self.error("beginning a transaction", &error))
+    }
+
+    fn send(&mut self, record: Record) -> Result<(), LogError> {
+        let index = self.sent;
+        self.sent += 1;
+        let partition = self.held.partition(&record.topic, record.partition);
+        self.held.push(partition, index, record);
+        self.hand_over_held(partition)
+    }
+
     fn drain(&mut self) -> Result<(), LogError> {
         let deadline = Instant::now() + self.delivery_timeout;
-        let drained = self.deliveries.wait(deadline, |state| state.outstanding == 0);
+        while !self.held.is_empty() {
+            for partition in 0..self.held.partition_count() {
+                self.hand_over_held(partition)?;
+            }
+            // What is still held waits for reports of its own partition.
+            let held = &self.held;
+            let went_on = self.deliveries.wait(deadline, |state| held.is_empty() || held.may_go_on(&state.window));
+            if !went_on.map_err(|error| self.explained(error))? {
+                break;
+            }
+        }
+        let held = &self.held;
+        let drained = self.deliveries.wait(deadline, |state| state.outstanding == 0 && held.is_empty());
         let mut drained = drained.map_err(|error| self.explained(error))?;
         // The last report is handled microseconds before librdkafka releases its event. Committing in between costs the
         // hundred milliseconds that draining is to save.
@@ -327,3 +380,7 @@ impl TransactionalProducer for ShardProducer {
         result.map_err(|error| self.error("committing", &error))
     }
 }
+
+#[cfg(test)]
+#[path = "producer_tests.rs"]
+mod tests;

@@ -10,6 +10,32 @@ use crate::model::{IdScheme, ShardId};
 /// How long a topic that the brokers do not know may be treated as just created.
 const TOPIC_PROPAGATION_MS: &str = "3000";
 
+/// The size of a producer's batch: librdkafka's own. Brokers refuse a batch above the topic's `max.message.bytes`, whose default is
+/// little more.
+const BATCH_SIZE_BYTES: usize = 1_000_000;
+
+/// The number of records in a producer's batch: librdkafka's own.
+const BATCH_RECORDS: usize = 10_000;
+
+/// What a producer puts into one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BatchLimits {
+    /// `batch.size`.
+    pub size_bytes: usize,
+    /// `batch.num.messages`.
+    pub records: usize,
+}
+
+/// Returns what a producer with this configuration puts into one batch.
+pub(super) fn batch_limits(config: &ClientConfig) -> BatchLimits {
+    let number = |key: &str| config.get(key).and_then(|value| value.trim().parse::<usize>().ok());
+    let limit_bytes = number("message.max.bytes").unwrap_or(usize::MAX);
+    BatchLimits {
+        size_bytes: number("batch.size").unwrap_or(BATCH_SIZE_BYTES).min(limit_bytes),
+        records: number("batch.num.messages").unwrap_or(BATCH_RECORDS),
+    }
+}
+
 /// How shards are assigned to the members of the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GroupProtocol {
@@ -95,7 +121,11 @@ impl KafkaSettings {
     /// Returns the configuration of a shard's only producer.
     pub fn producer_config(&self, shard: ShardId, scheme: IdScheme) -> ClientConfig {
         let defaults = BTreeMap::from([
-            ("linger.ms", "0".to_owned()),
+            // Long enough for records that come together to go together. It delays nothing: a partition's first records wait
+            // for the partition's admission to the transaction, which is a round trip and a write of the coordinator.
+            ("linger.ms", "1".to_owned()),
+            ("batch.size", BATCH_SIZE_BYTES.to_string()),
+            ("batch.num.messages", BATCH_RECORDS.to_string()),
             // A few of the largest records, or a second of a shard's output.
             ("queue.buffering.max.kbytes", (self.message_max_bytes.max(64 << 20) / 1024 * 2).to_string()),
             ("message.max.bytes", self.message_max_bytes.to_string()),

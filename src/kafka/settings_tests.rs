@@ -47,3 +47,27 @@ fn settings_for_all_clients_reach_all_clients() {
         assert_eq!(config.get("security.protocol"), Some("plaintext"));
     }
 }
+
+#[test]
+fn the_producers_window_knows_the_batches_that_its_client_makes() {
+    let mut settings = settings();
+    let limits = |settings: &KafkaSettings| batch_limits(&settings.producer_config(ShardId(0), IdScheme::Colons));
+    assert_eq!(limits(&settings), BatchLimits { size_bytes: 1_000_000, records: 10_000 });
+    settings.producer.insert("batch.size".to_owned(), "4000000".to_owned());
+    settings.producer.insert("batch.num.messages".to_owned(), "7".to_owned());
+    // No batch is larger than the largest record.
+    assert_eq!(limits(&settings), BatchLimits { size_bytes: 1 << 20, records: 7 });
+    settings.message_max_bytes = 8 << 20;
+    assert_eq!(limits(&settings), BatchLimits { size_bytes: 4_000_000, records: 7 });
+}
+
+#[test]
+fn a_setting_of_the_producer_wins_over_our_default() {
+    let mut settings = settings();
+    let linger = |settings: &KafkaSettings| {
+        settings.producer_config(ShardId(0), IdScheme::Colons).get("linger.ms").map(str::to_owned)
+    };
+    assert_eq!(linger(&settings).as_deref(), Some("1"));
+    settings.producer.insert("linger.ms".to_owned(), "0".to_owned());
+    assert_eq!(linger(&settings).as_deref(), Some("0"));
+}

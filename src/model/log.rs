@@ -125,7 +125,8 @@ pub trait TransactionalProducer: Send {
     /// When the request fails.
     fn begin(&mut self) -> Result<(), LogError>;
 
-    /// Adds a record to the transaction. When this returns, the client has a copy, and ours is freed.
+    /// Adds a record to the transaction. The client has a copy of it, and ours is freed, at the latest when
+    /// [`drain`](Self::drain) returns.
     ///
     /// # Errors
     /// When the record is refused, or an earlier one was not delivered.

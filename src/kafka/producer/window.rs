@@ -1,0 +1,173 @@
+//! Which records of a partition may be handed to librdkafka, so that it never holds one that it must not send yet.
+//!
+//! An idempotent producer of librdkafka 2.12.1 begins no request for a partition while five of its records are unacknowledged. It
+//! counts records, not requests, and while a record waits for that, the broker's thread does not sleep: it looks hundreds of
+//! thousands of times a second whether it may send (docs/KAFKA.md, "Why the broker's threads spin"). What would
+//! wait there waits here instead. Nothing is sent later for it: what is held is what librdkafka would not send.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::super::settings::BatchLimits;
+use crate::model::Record;
+
+/// The number of unacknowledged records of a partition from which librdkafka begins no further request: its
+/// `RD_KAFKA_IDEMP_MAX_INFLIGHT`.
+const UNACKNOWLEDGED_RECORDS: usize = 5;
+
+/// Bytes of a batch that belong to no record, rounded up.
+const BATCH_OVERHEAD_BYTES: usize = 100;
+
+/// Bytes that a record takes in a batch besides key, value and headers, rounded up.
+const RECORD_OVERHEAD_BYTES: usize = 32;
+
+/// Bytes that a header takes in a batch besides name and value, rounded up.
+const HEADER_OVERHEAD_BYTES: usize = 8;
+
+/// Returns the size of a record in a batch, in bytes, rounded up.
+pub(super) fn size_bytes(record: &Record) -> usize {
+    let headers = record.headers.iter().map(|header| header.name.len() + header.value.len() + HEADER_OVERHEAD_BYTES);
+    let headers = headers.sum::<usize>();
+    record.key.len() + record.value.as_ref().map_or(0, |value| value.len()) + headers + RECORD_OVERHEAD_BYTES
+}
+
+/// The unacknowledged records of each partition, in one transaction.
+#[derive(Debug)]
+pub(super) struct Window {
+    limits: BatchLimits,
+    /// By the partition's number in [`Held`].
+    partitions: Vec<Unacknowledged>,
+    /// The partition and the size of each record handed over, by its index in the transaction.
+    records: HashMap<usize, (usize, usize)>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Unacknowledged {
+    records: usize,
+    size_bytes: usize,
+    /// A record did not fit: none follows before librdkafka would begin another request, so that a batch which is acknowledged
+    /// record by record is followed by a batch and not by single records.
+    full: bool,
+}
+
+impl Window {
+    /// Returns a window in which nothing is unacknowledged.
+    pub(super) fn new(limits: BatchLimits) -> Self {
+        Self { limits, partitions: Vec::new(), records: HashMap::new() }
+    }
+
+    /// Forgets the records and partitions of the transaction before.
+    pub(super) fn clear(&mut self) {
+        self.partitions.clear();
+        self.records.clear();
+    }
+
+    /// Returns whether librdkafka would send a record of this size without waiting for acknowledgements of its partition.
+    ///
+    /// Beyond the first few, records are handed over as long as all that are unacknowledged fit into one batch: they may all be
+    /// in one request.
+    pub(super) fn has_room(&self, partition: usize, size_bytes: usize) -> bool {
+        let now = self.partitions.get(partition).copied().unwrap_or_default();
+        let batch_bytes = self.limits.size_bytes.saturating_sub(BATCH_OVERHEAD_BYTES);
+        now.records < UNACKNOWLEDGED_RECORDS
+            || (!now.full
+                && now.records < self.limits.records
+                && now.size_bytes.saturating_add(size_bytes) <= batch_bytes)
+    }
+
+    /// Notes that a record of the partition did not fit.
+    fn fill(&mut self, partition: usize) {
+        if let Some(counts) = self.partitions.get_mut(partition) {
+            counts.full = true;
+        }
+    }
+
+    /// Counts a record that is handed over.
+    pub(super) fn add(&mut self, index: usize, partition: usize, size_bytes: usize) {
+        if self.partitions.len() <= partition {
+            self.partitions.resize_with(partition + 1, Unacknowledged::default);
+        }
+        if let Some(counts) = self.partitions.get_mut(partition) {
+            counts.records += 1;
+            counts.size_bytes = counts.size_bytes.saturating_add(size_bytes);
+            self.records.insert(index, (partition, size_bytes));
+        }
+    }
+
+    /// Counts a record's delivery report, or that librdkafka did not take it.
+    pub(super) fn remove(&mut self, index: usize) {
+        let Some((partition, size_bytes)) = self.records.remove(&index) else { return };
+        if let Some(counts) = self.partitions.get_mut(partition) {
+            counts.records = counts.records.saturating_sub(1);
+            counts.size_bytes = counts.size_bytes.saturating_sub(size_bytes);
+            counts.full &= counts.records >= UNACKNOWLEDGED_RECORDS;
+        }
+    }
+}
+
+/// The records of a transaction that wait for acknowledgements of their partitions, in their order.
+///
+/// Bounded as the transaction is: by `transaction.max.size.bytes` and one fragment.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    numbers: HashMap<(Arc<str>, i32), usize>,
+    partitions: Vec<VecDeque<(usize, Record)>>,
+}
+
+impl Held {
+    /// Forgets all records and partitions.
+    pub(super) fn clear(&mut self) {
+        self.numbers.clear();
+        self.partitions.clear();
+    }
+
+    /// Returns the number that a partition has during this transaction.
+    pub(super) fn partition(&mut self, topic: &Arc<str>, partition: i32) -> usize {
+        let next = self.partitions.len();
+        let number = *self.numbers.entry((Arc::clone(topic), partition)).or_insert(next);
+        if number == next {
+            self.partitions.push(VecDeque::new());
+        }
+        number
+    }
+
+    /// Adds a record, with its index in the transaction, behind those of its partition.
+    pub(super) fn push(&mut self, partition: usize, index: usize, record: Record) {
+        if let Some(records) = self.partitions.get_mut(partition) {
+            records.push_back((index, record));
+        }
+    }
+
+    /// Takes the first record of a partition, if the window has room for it.
+    pub(super) fn take(&mut self, partition: usize, window: &mut Window) -> Option<(usize, Record)> {
+        let records = self.partitions.get_mut(partition)?;
+        let (_, first) = records.front()?;
+        if window.has_room(partition, size_bytes(first)) {
+            return records.pop_front();
+        }
+        window.fill(partition);
+        None
+    }
+
+    /// Returns the number of partitions of this transaction.
+    pub(super) fn partition_count(&self) -> usize {
+        self.partitions.len()
+    }
+
+    /// Returns whether any record is held.
+    pub(super) fn is_empty(&self) -> bool {
+        self.partitions.iter().all(VecDeque::is_empty)
+    }
+
+    /// Returns whether the window has room for a record that is held.
+    pub(super) fn may_go_on(&self, window: &Window) -> bool {
+        let mut partitions = self.partitions.iter().enumerate();
+        partitions.any(|(partition, records)| {
+            records.front().is_some_and(|(_, record)| window.has_room(partition, size_bytes(record)))
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "window_tests.rs"]
+mod tests;

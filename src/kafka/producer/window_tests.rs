@@ -1,0 +1,102 @@
+use super::*;
+use crate::model::{Header, ShardId};
+
+const LIMITS: BatchLimits = BatchLimits { size_bytes: 1_000_000, records: 10_000 };
+
+fn record(size_bytes: usize) -> Record {
+    Record::of_log(&Arc::from("t"), ShardId(0), Vec::new(), Some(vec![0; size_bytes]))
+}
+
+/// Hands over what the window has room for, and returns the indexes.
+fn hand_over(held: &mut Held, window: &mut Window, partition: usize) -> Vec<usize> {
+    let mut indexes = Vec::new();
+    while let Some((index, record)) = held.take(partition, window) {
+        window.add(index, partition, size_bytes(&record));
+        indexes.push(index);
+    }
+    indexes
+}
+
+fn with_records(count: usize, record_bytes: usize) -> (Held, Window) {
+    let mut held = Held::default();
+    let partition = held.partition(&Arc::from("t"), 0);
+    for index in 0..count {
+        held.push(partition, index, record(record_bytes));
+    }
+    (held, Window::new(LIMITS))
+}
+
+#[test]
+fn of_large_records_librdkafka_has_no_more_than_it_sends_at_once() {
+    let (mut held, mut window) = with_records(9, 500_000);
+    assert_eq!(hand_over(&mut held, &mut window, 0), [0, 1, 2, 3, 4]);
+    assert!(!held.may_go_on(&window));
+    window.remove(0);
+    assert!(held.may_go_on(&window));
+    assert_eq!(hand_over(&mut held, &mut window, 0), [5]);
+    for index in 1..=5 {
+        window.remove(index);
+    }
+    assert_eq!(hand_over(&mut held, &mut window, 0), [6, 7, 8]);
+    assert!(held.is_empty());
+}
+
+#[test]
+fn of_small_records_librdkafka_has_one_batch() {
+    let (mut held, mut window) = with_records(100, 34_000);
+    let first = hand_over(&mut held, &mut window, 0);
+    assert_eq!(first, (0..29).collect::<Vec<_>>());
+    // The reports of one batch come one by one; what follows is a batch again.
+    for index in 0..24 {
+        window.remove(index);
+        assert!(!held.may_go_on(&window), "after the report of record {index}");
+    }
+    window.remove(24);
+    assert_eq!(hand_over(&mut held, &mut window, 0), (29..54).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_batch_holds_no_more_records_than_it_may() {
+    let (mut held, _) = with_records(100, 10);
+    let mut window = Window::new(BatchLimits { records: 7, ..LIMITS });
+    assert_eq!(hand_over(&mut held, &mut window, 0).len(), 7);
+}
+
+#[test]
+fn partitions_do_not_wait_for_each_other() {
+    let (mut held, mut window) = with_records(6, 500_000);
+    let (topic, other): (Arc<str>, Arc<str>) = (Arc::from("t"), Arc::from("u"));
+    let (second, third) = (held.partition(&topic, 1), held.partition(&other, 0));
+    assert_eq!((held.partition(&topic, 0), second, third, held.partition_count()), (0, 1, 2, 3));
+    held.push(second, 6, record(500_000));
+    held.push(third, 7, record(500_000));
+    assert_eq!(hand_over(&mut held, &mut window, 0).len(), 5);
+    assert_eq!(hand_over(&mut held, &mut window, second), [6]);
+    assert_eq!(hand_over(&mut held, &mut window, third), [7]);
+    // Only the first partition holds a record, and a report of another one does not help it.
+    window.remove(6);
+    assert!(!held.may_go_on(&window) && !held.is_empty());
+}
+
+#[test]
+fn keys_and_headers_count() {
+    let mut small = record(10);
+    let plain = size_bytes(&small);
+    small.key = vec![0; 100];
+    small.headers = vec![Header::new("name", "value")];
+    assert!(size_bytes(&small) >= plain + 100 + 9);
+    small.value = None;
+    assert!(size_bytes(&small) >= 109);
+}
+
+#[test]
+fn reports_of_what_is_not_known_change_nothing() {
+    let (mut held, mut window) = with_records(6, 500_000);
+    assert_eq!(hand_over(&mut held, &mut window, 0).len(), 5);
+    window.remove(77);
+    assert!(!held.may_go_on(&window));
+    window.clear();
+    held.clear();
+    window.remove(0);
+    assert!(held.is_empty() && window.has_room(0, usize::MAX));
+}
