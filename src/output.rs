@@ -43,7 +43,7 @@ pub use fragments::FragmentOutput;
 pub(crate) use fragments::RECORD_OVERHEAD_BYTES;
 pub use framing::{EncodeError, Framing, SchemaError};
 pub use kind::{Origin, Output, OutputTopic, Projected, RefusedSizes, SettingMismatch, SkippedFrames};
-pub use known_schemas::{fingerprint, frame_schema, metadata_schemas, notification_schema, value_schemas};
+pub use known_schemas::{fingerprint, frame_schemas, metadata_schemas, notification_schema, value_schemas};
 pub use metadata::MetadataOutput;
 pub use notification::Notification;
 pub use notifications::NotificationOutput;

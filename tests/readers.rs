@@ -240,8 +240,21 @@ fn duckdb_computes_when_a_frame_was_taken() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("metadata.json");
     std::fs::write(&file, &*metadata(ValueFormat::Json, 0).value.unwrap()).unwrap();
-    let query = example("sql", "make_timestamp").replace("metadata.json", file.to_str().unwrap());
+    let query = example("sql", "unnest(frames)").replace("metadata.json", file.to_str().unwrap());
     assert_eq!(python(&["query", &query]), [format!("door {NUMBER} 2017-11-28 06:55:08")]);
+}
+
+/// The bit rate of each second, as docs/RECORDS.md computes it. What such records contain is tested end to end.
+#[test]
+fn duckdb_computes_the_bit_rate_of_frames_as_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("frames.json");
+    let begin = 1_511_852_108_000_000_u64;
+    let frame = |index: u64| format!(r#"{{"stream_name":"door","utc":{},"size_bytes":100}}"#, begin + index * 400_000);
+    std::fs::write(&file, (0..5).map(frame).collect::<Vec<_>>().join("\n")).unwrap();
+    let query = example("sql", "frames.json").replace("frames.json", file.to_str().unwrap());
+    let expected = ["door 2017-11-28 06:55:08 2400", "door 2017-11-28 06:55:09 1600"];
+    assert_eq!(python(&["query", &query]), expected);
 }
 
 #[test]

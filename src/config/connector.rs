@@ -27,10 +27,13 @@ use super::reader::Reader;
 use super::registry::{Converters, RegistrySettings};
 pub use super::restart::ErrorsTolerance;
 use super::restart::RestartPolicy;
-use super::table::connector::{CLASS as CLASS_KEY, NAME, TASKS_MAX, pulling, records, start as position};
+use super::table::connector::{
+    CLASS as CLASS_KEY, NAME, TASKS_MAX, frames as frames_keys, payload as payload_keys, pulling, records,
+    routing as routing_keys, start as position,
+};
 use super::table::value;
 use super::{Problem, json, keys, properties};
-use crate::model::{RecordTimestamp, Template, VALUE_HEADROOM_BYTES, ValueFormat};
+use crate::model::{PayloadMode, RecordTimestamp, Template, VALUE_HEADROOM_BYTES, ValueFormat};
 
 pub(super) use service::check_proxy;
 pub use streams::{Discovery, StreamsConfig};
@@ -109,6 +112,24 @@ impl ConnectorConfig {
     /// `kvs.fragment.max.size.bytes`.
     pub fn fragment_max_size_bytes(&self) -> usize {
         self.puller.limits.fragment_size_bytes
+    }
+
+    /// Returns the setting because of which the media of a fragment are in memory a second time while it is published.
+    pub fn copies_media(&self) -> Option<&'static str> {
+        let has_frames = self.frames.as_ref().is_some_and(|frames| frames.payload_mode == PayloadMode::Inline);
+        [
+            (has_frames, frames_keys::TOPIC.name()),
+            (self.topic.has_track(), records::TOPIC.name()),
+            (!self.routing.publishes_all(), routing_keys::TRACKS.name()),
+            (self.payload.mode == PayloadMode::Chunked, payload_keys::MODE.name()),
+        ]
+        .into_iter()
+        .find_map(|(copies, name)| copies.then_some(name))
+    }
+
+    /// Returns how many bytes of the memory budget each byte of a fragment takes.
+    pub fn memory_factor(&self) -> u32 {
+        if self.copies_media().is_some() { 2 } else { 1 }
     }
 }
 

@@ -14,7 +14,9 @@ use super::headers::HeaderWriter;
 use super::kind::{Origin, OutputTopic};
 use super::schema::{BuiltInSchema, FRAGMENT_KEY};
 use super::sequenced::Sequenced;
-use crate::model::{Header, KeyFormat, Partitioning, Record, RecordKey, RecordOutput, SequencePrefix, partition_for};
+use crate::model::{
+    Header, KeyFormat, Partitioning, Record, RecordKey, RecordOutput, SequencePrefix, ValueFormat, partition_for,
+};
 
 /// librdkafka's default of batch.size: no batch of several records is larger.
 const BATCH_MAX_BYTES: usize = 1_000_000;
@@ -96,6 +98,16 @@ impl Envelope {
     /// Returns what encodes the sequence in front of values.
     pub(super) fn sequence(&self) -> Option<Arc<dyn SequencePrefix>> {
         self.value.as_ref().map(|value| Arc::clone(value) as Arc<dyn SequencePrefix>)
+    }
+
+    /// Returns the writer of values, which encodes the sequence in front of them.
+    pub(super) fn sequenced(&self) -> Option<Arc<Sequenced>> {
+        self.value.as_ref().map(Arc::clone)
+    }
+
+    /// Returns the format of values; `None`: they are bytes as they are.
+    pub(super) fn format(&self) -> Option<ValueFormat> {
+        self.value.as_ref().map(|value| value.format())
     }
 
     /// Appends fields to a value, without the sequence.

@@ -1,11 +1,12 @@
 //! The frames output: one record for each frame of a fragment, as a decoder takes it.
 //!
-//! **Contract.** The key is the stream's name, the value `schemas/frame.avsc` with the data last; the records of a fragment are
-//! in decode order, in the fragment's transaction. Which frames are chosen, and what their records say of the record before,
+//! **Contract.** The key is the stream's name, the value `schemas/frame.avsc` with the data last, or without it, in Avro or as JSON;
+//! the records of a fragment are in decode order, in the fragment's transaction. Which frames are chosen, and what their records say of the record before,
 //! follows from the fragment and from what is stored with the stream's offset ([`FrameProgress`]), so that a crash changes
 //! nothing. Where the topic is one of a track, each track counts for itself. A frame that cannot be converted fails the stream by
 //! name, or is left out and counted with `errors.tolerance=all`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,7 +32,8 @@ use crate::config::connector::ErrorsTolerance;
 use crate::kafka::TopicFacts;
 use crate::kafka::topics::TopicPlan;
 use crate::model::{
-    FrameProgress, KeyFormat, OnRefused, OutputId, Publication, RecordOutput, SequencePrefix, TrackProgress,
+    FrameProgress, KeyFormat, OnRefused, OutputId, PayloadMode, Publication, RecordOutput, SequencePrefix,
+    TrackProgress, ValueFormat,
 };
 use crate::telemetry;
 
@@ -54,14 +56,16 @@ impl OutputKind for Frames {
     }
 
     fn topic_plan(&self, name: &str, settings: &OutputSettings<'_>) -> TopicPlan {
-        // Whatever happens to payloads, frames are in their records.
-        let size_bytes = settings.connector.fragment_max_size_bytes() + RECORD_OVERHEAD_BYTES;
+        // Whatever happens to payloads of fragments.
+        let has_data = payload_mode(settings.connector) == PayloadMode::Inline;
+        let data_bytes = if has_data { settings.connector.fragment_max_size_bytes() } else { 0 };
+        let size_bytes = data_bytes + RECORD_OVERHEAD_BYTES;
         data_topic_plan(("frames.topic", name), settings.connector, size_bytes)
     }
 
-    fn schemas(&self, _connector: &ConnectorConfig) -> OutputSchemas {
-        // Keys are the names of streams, as text. JSON cannot contain the data.
-        OutputSchemas { key: None, value: Some(&FRAME) }
+    fn schemas(&self, connector: &ConnectorConfig) -> OutputSchemas {
+        // Keys are the names of streams, as text.
+        OutputSchemas { key: None, value: (format(connector) == ValueFormat::Avro).then_some(&FRAME) }
     }
 
     fn open(
@@ -72,7 +76,7 @@ impl OutputKind for Frames {
         facts: &TopicFacts,
     ) -> Result<Arc<dyn Output>, SchemaError> {
         static VALUE: SchemaWriter = SchemaWriter::new();
-        let value = Sequenced::of_frames(&VALUE, framing, &FRAME)?;
+        let value = Sequenced::of_frames(&VALUE, format(connector), framing, &FRAME)?;
         let output = RecordOutput { id: self.id(), on_refused: self.on_refused() };
         let form = RecordForm { keys: KeyFormat::Text, ..RecordForm::of(connector) };
         let frames = connector.frames.as_ref();
@@ -82,9 +86,23 @@ impl OutputKind for Frames {
             timestamps: TimestampPolicy::new(connector.record_timestamp, facts),
             options: frames.map_or_else(FrameOptions::default, |frames| frames.options.clone()),
             sample: frames.map_or_else(FrameSample::default, |frames| frames.sample),
+            payload_mode: payload_mode(connector),
             skips: connector.errors_tolerance == ErrorsTolerance::All,
             frame_max_size_bytes: connector.fragment_max_size_bytes() + RECORD_OVERHEAD_BYTES / 2,
         }))
+    }
+}
+
+/// Returns whether frames are in their records.
+fn payload_mode(connector: &ConnectorConfig) -> PayloadMode {
+    connector.frames.as_ref().map_or(PayloadMode::Inline, |frames| frames.payload_mode)
+}
+
+/// Returns the format of the values: JSON cannot contain frames.
+fn format(connector: &ConnectorConfig) -> ValueFormat {
+    match payload_mode(connector) {
+        PayloadMode::None => connector.value_format,
+        _ => ValueFormat::Avro,
     }
 }
 
@@ -96,6 +114,8 @@ struct FrameOutput {
     timestamps: TimestampPolicy,
     options: FrameOptions,
     sample: FrameSample,
+    /// Inline, or none.
+    payload_mode: PayloadMode,
     /// Whether a frame that cannot be converted is left out.
     skips: bool,
     frame_max_size_bytes: usize,
@@ -124,6 +144,8 @@ struct FrameFields<'a> {
     config_id: String,
     #[serde(with = "bytes_opt")]
     config: Option<&'a [u8]>,
+    payload_mode: &'static str,
+    size_bytes: Option<i64>,
 }
 
 /// A frame that cannot be converted, with what to do.
@@ -136,7 +158,7 @@ struct Unconvertible(#[source] FrameError);
 
 /// What is written in front of a frame's value when the fragment's sequence is known.
 struct FramePrefix {
-    value: Arc<dyn SequencePrefix>,
+    value: Arc<Sequenced>,
     /// How many fragments before this one the record before belongs to; `None`: there is none.
     back: Option<u64>,
 }
@@ -151,10 +173,14 @@ impl SequencePrefix for FramePrefix {
     fn prefix(&self, sequence: i64) -> Vec<u8> {
         let mut prefix = self.value.prefix(sequence);
         let previous = self.back.and_then(|back| sequence.checked_sub(long(back))).filter(|previous| *previous >= 0);
-        // The branch of the union, then the number.
-        match previous {
-            None => write_long(&mut prefix, 0),
-            Some(previous) => {
+        match (self.value.format(), previous) {
+            (ValueFormat::Json, None) => prefix.extend_from_slice(b"\"previous_sequence\":null,"),
+            (ValueFormat::Json, Some(previous)) => {
+                prefix.extend_from_slice(format!("\"previous_sequence\":{previous},").as_bytes());
+            }
+            // The branch of the union, then the number.
+            (ValueFormat::Avro, None) => write_long(&mut prefix, 0),
+            (ValueFormat::Avro, Some(previous)) => {
                 write_long(&mut prefix, 1);
                 write_long(&mut prefix, previous);
             }
@@ -224,9 +250,56 @@ impl FrameOutput {
         let mut value = Vec::with_capacity(HEADROOM_BYTES + 512 + data.len());
         value.resize(HEADROOM_BYTES, 0);
         self.envelope.append("the frame", &mut value, fields)?;
-        write_long(&mut value, long(data.len() as u64));
-        value.extend_from_slice(data);
+        if self.envelope.format() == Some(ValueFormat::Avro) {
+            write_long(&mut value, long(data.len() as u64));
+            value.extend_from_slice(data);
+        }
         Ok(Payload::with_headroom(value, HEADROOM_BYTES))
+    }
+
+    /// Returns what a frame's record has as data; empty: frames are left out.
+    fn data<'a>(&self, frame: &Frame<'a>) -> Result<Cow<'a, [u8]>, FrameError> {
+        match self.payload_mode {
+            PayloadMode::None => Ok(Cow::Borrowed(&[])),
+            _ => frame.data(self.frame_max_size_bytes),
+        }
+    }
+
+    /// Returns the fields of a frame's record, without its size.
+    fn fields<'a>(
+        &self,
+        origin: &Origin<'a>,
+        fragment_number: &'a str,
+        frame: &Frame<'a>,
+        state: &Track,
+        utc: Option<i64>,
+    ) -> FrameFields<'a> {
+        let track = frame.track();
+        let begins = !state.has_begun || (frame.key && track.kind == kvs_mkv::TrackKind::Video);
+        let has_config = begins && self.payload_mode == PayloadMode::Inline;
+        FrameFields {
+            stream_name: origin.stream_name,
+            fragment_number,
+            frame_index: long(frame.index as u64),
+            track: long(track.number),
+            track_name: track.name.as_deref(),
+            kind: track.kind.name(),
+            codec: frame.codec(),
+            format: frame.format(),
+            media_type: frame.media_type(),
+            key: frame.key,
+            random_access: frame.random_access,
+            discontinuity: state.discontinuity,
+            pts_ns: frame.pts_ns,
+            utc,
+            duration_ns: frame.duration_ns.map(long),
+            width: frame.width().map(long),
+            height: frame.height().map(long),
+            config_id: frame.config_id().to_string(),
+            config: frame.config().filter(|_| has_config),
+            payload_mode: self.payload_mode.name(),
+            size_bytes: None,
+        }
     }
 }
 
@@ -270,7 +343,7 @@ impl Output for FrameOutput {
             if !self.sample.selects(&mut track.sample, frame.random_access, time_ns) {
                 continue;
             }
-            let data = match frame.data(self.frame_max_size_bytes) {
+            let data = match self.data(&frame) {
                 Ok(data) => data,
                 Err(error) if self.skips => {
                     match &mut skipped {
@@ -290,14 +363,15 @@ impl Output for FrameOutput {
                     return Err(EncodeError { what, source: Box::new(Unconvertible(error)) }.into());
                 }
             };
-            let fields = fields(origin, number, &frame, track, utc);
+            let size_bytes = fragment.frames.get(frame.index).map(|frame| long(frame.size_bytes as u64));
+            let fields = FrameFields { size_bytes, ..self.fields(origin, number, &frame, track, utc) };
             let frame_of = RecordFrame { index: frame.index, track: frame.track(), utc_micros: utc };
             let before = if origin.track.is_some() { track.since } else { back };
             let parts = RecordParts {
                 timestamp_ms: millis,
                 headers: headers.of_record(Some(frame_of)),
                 value: self.value(&fields, &data)?,
-                sequence: self.envelope.sequence().map(|value| Arc::new(FramePrefix { value, back: before }) as _),
+                sequence: self.envelope.sequenced().map(|value| Arc::new(FramePrefix { value, back: before }) as _),
             };
             let (key, label) = (origin.stream_name.as_bytes().to_vec(), track_label(frame.track()));
             let record = self.envelope.record_with_key(origin, partition, key, Some(&label), parts)?;
@@ -318,38 +392,6 @@ impl Output for FrameOutput {
             offset.frames = Some(FrameProgress { topic, fragments_since, tracks: tracks.progress() });
         }
         Ok(Projected { skipped_frames: skipped })
-    }
-}
-
-fn fields<'a>(
-    origin: &Origin<'a>,
-    fragment_number: &'a str,
-    frame: &Frame<'a>,
-    state: &Track,
-    utc: Option<i64>,
-) -> FrameFields<'a> {
-    let track = frame.track();
-    let needs_config = !state.has_begun || (frame.key && track.kind == kvs_mkv::TrackKind::Video);
-    FrameFields {
-        stream_name: origin.stream_name,
-        fragment_number,
-        frame_index: long(frame.index as u64),
-        track: long(track.number),
-        track_name: track.name.as_deref(),
-        kind: track.kind.name(),
-        codec: frame.codec(),
-        format: frame.format(),
-        media_type: frame.media_type(),
-        key: frame.key,
-        random_access: frame.random_access,
-        discontinuity: state.discontinuity,
-        pts_ns: frame.pts_ns,
-        utc,
-        duration_ns: frame.duration_ns.map(long),
-        width: frame.width().map(long),
-        height: frame.height().map(long),
-        config_id: frame.config_id().to_string(),
-        config: frame.config().filter(|_| needs_config),
     }
 }
 

@@ -25,13 +25,14 @@ fn output(sample: &str, tracks: &str, skips: bool) -> Outputs {
             RecordOutput { id: Frames.id(), on_refused: Frames.on_refused() },
             OutputTopic::new("frames", Arc::new(DataTopic::new("frames", 1)), &TopicFacts::default()),
             (RecordForm::default(), Framing::SingleObject),
-            (Sequenced::of_frames(&VALUE, Framing::SingleObject, &FRAME).unwrap(), &FRAME),
+            (Sequenced::of_frames(&VALUE, ValueFormat::Avro, Framing::SingleObject, &FRAME).unwrap(), &FRAME),
         )
         .unwrap(),
         topic_setting: "frames".to_owned(),
         timestamps,
         options: FrameOptions { tracks, ..FrameOptions::default() },
         sample: sample.parse().unwrap(),
+        payload_mode: PayloadMode::Inline,
         skips,
         frame_max_size_bytes: 1 << 20,
     };

@@ -3,9 +3,7 @@
 use apache_avro::Schema;
 
 use super::framing::{SchemaError, single_object_header};
-use super::schema::{
-    BuiltInSchema, FRAGMENT, FRAME, METADATA, METADATA_SCHEMA, NOTIFICATION, NOTIFICATION_SCHEMA, VALUE_SCHEMA,
-};
+use super::schema::{BuiltInSchema, FRAGMENT, FRAME, METADATA, NOTIFICATION, NOTIFICATION_SCHEMA};
 
 /// The schemas of values that earlier versions have written, with the fingerprints that these wrote.
 const EARLIER: [([u8; 8], &str); 2] = [
@@ -25,6 +23,12 @@ const EARLIER_METADATA: [([u8; 8], &str); 1] = [(
     include_str!("../../schemas/earlier/metadata-1344808615a08cfa.avsc"),
 )];
 
+/// The same of frames.
+const EARLIER_FRAMES: [([u8; 8], &str); 1] = [(
+    [0x88, 0x0c, 0x93, 0x2d, 0xda, 0xe3, 0x5e, 0x22],
+    include_str!("../../schemas/earlier/frame-880c932ddae35e22.avsc"),
+)];
+
 /// Returns the fingerprint of a schema in hexadecimal, as it is in the header of its values.
 ///
 /// # Errors
@@ -39,12 +43,7 @@ pub fn fingerprint(schema: &BuiltInSchema) -> Result<String, SchemaError> {
 /// # Errors
 /// When an embedded schema cannot be parsed, which a test excludes.
 pub fn value_schemas() -> Result<Vec<(Vec<u8>, Schema)>, SchemaError> {
-    let parse = |text: &str| Schema::parse_str(text).map_err(SchemaError::avro(FRAGMENT.file));
-    let mut schemas = vec![(single_object_header(&FRAGMENT)?, parse(VALUE_SCHEMA)?)];
-    for (fingerprint, schema) in EARLIER {
-        schemas.push(([&[0xC3, 0x01][..], &fingerprint].concat(), parse(schema)?));
-    }
-    Ok(schemas)
+    with_earlier(&FRAGMENT, &EARLIER)
 }
 
 /// Returns every schema that metadata may have been written with, each after the header of such values.
@@ -52,21 +51,25 @@ pub fn value_schemas() -> Result<Vec<(Vec<u8>, Schema)>, SchemaError> {
 /// # Errors
 /// When an embedded schema cannot be parsed, which a test excludes.
 pub fn metadata_schemas() -> Result<Vec<(Vec<u8>, Schema)>, SchemaError> {
-    let parse = |text: &str| Schema::parse_str(text).map_err(SchemaError::avro(METADATA.file));
-    let mut schemas = vec![(single_object_header(&METADATA)?, parse(METADATA_SCHEMA)?)];
-    for (fingerprint, schema) in EARLIER_METADATA {
-        schemas.push(([&[0xC3, 0x01][..], &fingerprint].concat(), parse(schema)?));
-    }
-    Ok(schemas)
+    with_earlier(&METADATA, &EARLIER_METADATA)
 }
 
-/// Returns the header of frames, and their schema.
+/// Returns every schema that frames may have been written with, each after the header of such values.
 ///
 /// # Errors
-/// When the embedded schema cannot be parsed, which a test excludes.
-pub fn frame_schema() -> Result<(Vec<u8>, Schema), SchemaError> {
-    let schema = Schema::parse_str(FRAME.text).map_err(SchemaError::avro(FRAME.file))?;
-    Ok((single_object_header(&FRAME)?, schema))
+/// When an embedded schema cannot be parsed, which a test excludes.
+pub fn frame_schemas() -> Result<Vec<(Vec<u8>, Schema)>, SchemaError> {
+    with_earlier(&FRAME, &EARLIER_FRAMES)
+}
+
+/// Returns a schema and its earlier versions, each after the header of its values.
+fn with_earlier(current: &BuiltInSchema, earlier: &[([u8; 8], &str)]) -> Result<Vec<(Vec<u8>, Schema)>, SchemaError> {
+    let parse = |text: &str| Schema::parse_str(text).map_err(SchemaError::avro(current.file));
+    let mut schemas = vec![(single_object_header(current)?, parse(current.text)?)];
+    for (fingerprint, schema) in earlier {
+        schemas.push(([&[0xC3, 0x01][..], fingerprint].concat(), parse(schema)?));
+    }
+    Ok(schemas)
 }
 
 /// Returns the header of notifications' values, and their schema.

@@ -47,7 +47,7 @@ fn every_schema_of_a_value_has_a_header_of_its_own() {
     let (fingerprint, schema) = EARLIER[0];
     let parsed = Schema::parse_str(schema).unwrap();
     assert_eq!(RabinFingerprintHeader::from_schema(&parsed).build_header()[2..], fingerprint);
-    for (fingerprint, schema) in EARLIER[1..].iter().chain(&EARLIER_METADATA) {
+    for (fingerprint, schema) in EARLIER[1..].iter().chain(&EARLIER_METADATA).chain(&EARLIER_FRAMES) {
         let digits: String = fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex(schema)[4..], digits);
     }
@@ -90,5 +90,5 @@ fn every_schema_is_compatible_with_its_released_versions_in_both_directions() {
         released.insert(name.to_owned());
     }
     let names: Vec<&str> = released.iter().map(String::as_str).collect();
-    assert_eq!(names, ["fragment", "fragment-key", "metadata", "notification"]);
+    assert_eq!(names, ["fragment", "fragment-key", "frame", "metadata", "notification"]);
 }

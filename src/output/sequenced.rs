@@ -50,12 +50,26 @@ impl Sequenced {
     /// When the built-in schema cannot be compiled, or does not begin and end like this, which a test excludes.
     pub(super) fn of_frames(
         writer: &'static SchemaWriter,
+        format: ValueFormat,
         framing: Framing,
         schema: &BuiltInSchema,
     ) -> Result<Self, SchemaError> {
-        let header = framing.value_header(schema)?;
-        let part = || part(schema, &["sequence", "previous_sequence"], Some(DATA));
-        Ok(Self(ValueWriter::Avro(Framed::of_part(header, writer, schema, part)?)))
+        Ok(Self(match format {
+            ValueFormat::Json => ValueWriter::Json,
+            ValueFormat::Avro => {
+                let header = framing.value_header(schema)?;
+                let part = || part(schema, &["sequence", "previous_sequence"], Some(DATA));
+                ValueWriter::Avro(Framed::of_part(header, writer, schema, part)?)
+            }
+        }))
+    }
+
+    /// Returns the format of the values.
+    pub(super) fn format(&self) -> ValueFormat {
+        match &self.0 {
+            ValueWriter::Avro(_) => ValueFormat::Avro,
+            ValueWriter::Json => ValueFormat::Json,
+        }
     }
 
     /// Returns the media type of the values.

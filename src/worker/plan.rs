@@ -14,7 +14,7 @@ use crate::config::service_errors::explain;
 use crate::config::{ConnectorConfig, WorkerConfig, check};
 use crate::connector::{ConnectorContext, EarlierPositions, StreamPlan};
 use crate::kafka::{DataTopics, KafkaLog, KafkaSettings, Topics};
-use crate::model::{Contract, OffsetKey, PayloadMode};
+use crate::model::{Contract, OffsetKey};
 use crate::output::{Outputs, PrepareError, Preparer, RECORD_OVERHEAD_BYTES};
 use crate::payload_store::AwsCredentials;
 use crate::shard::OwnerSettings;
@@ -190,10 +190,7 @@ impl Dependencies {
         let outputs = self.outputs.prepare(connector, credentials).await?;
         let mut puller = connector.puller.clone();
         puller.pass_over_unparsable = connector.errors_tolerance == ErrorsTolerance::All;
-        // Their records have the media a second time while the fragment is still there.
-        let splits = connector.topic.has_track() || !connector.routing.publishes_all();
-        let copies = connector.frames.is_some() || splits || connector.payload.mode == PayloadMode::Chunked;
-        puller.memory_factor = if copies { 2 } else { 1 };
+        puller.memory_factor = connector.memory_factor();
         puller.raw_max_bytes = connector.dead_letters.as_ref().map_or(0, |letters| letters.value_max_bytes);
         let context = Arc::new(ConnectorContext {
             client,

@@ -6,7 +6,7 @@ use std::process::Command;
 use kvs_harness::topic::{exists, read_raw};
 use kvs_harness::{Connector, Isolation, Kafka, read_topic, wait_for};
 use kvs_simulator::Pace;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::rest::{bare, config};
 use crate::stage::{Stage, program};
@@ -87,12 +87,15 @@ fn a_fragment_is_published_with_its_metadata_or_not_at_all() {
 }
 
 #[test]
-fn metadata_as_json_is_read_without_a_decoder() {
+fn metadata_and_frames_without_data_are_read_as_json_without_a_decoder() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("metadata-json", 2));
     stage.add("a", &stage.recording(FRAGMENTS, 5, 2_000), 1, Pace::Max);
     let metadata = format!("{}-metadata", stage.name);
+    let frames = format!("{}-frames", stage.name);
     let worker: Connector = bare(&stage, kafka);
     let mut settings = config(&stage, &["a"]);
+    // Without their data nothing is converted: the generated media are no H.264, and nobody minds.
+    (settings["frames.topic"], settings["frames.payload.mode"]) = (frames.as_str().into(), "none".into());
     settings["metadata.topic"] = stage.topic().into();
     settings["value.format"] = "json".into();
     let (code, refused) = worker.rest("PUT", "/connectors/cameras/config", Some(&settings));
@@ -108,4 +111,32 @@ fn metadata_as_json_is_read_without_a_decoder() {
         assert_eq!(value["fragment_number"].as_str().map(str::as_bytes), Some(&key[..]));
         assert_eq!(value["frames"].as_array().map(Vec::len), Some(5));
     }
+    let values = read_raw(kafka.bootstrap(), &frames).into_iter().map(|(key, value)| {
+        assert_eq!(key, b"a");
+        serde_json::from_slice::<Value>(&value).unwrap()
+    });
+    let values: Vec<Value> = values.collect();
+    assert_eq!(values.len(), FRAGMENTS * 5);
+    for (place, value) in values.iter().enumerate() {
+        assert_eq!(
+            (value["sequence"].as_u64(), value["frame_index"].as_u64()),
+            (Some(place as u64 / 5), Some(place as u64 % 5))
+        );
+        let before = place.checked_sub(1).map(|before| before as u64 / 5);
+        assert_eq!(value["previous_sequence"].as_u64(), before);
+        assert_eq!((&value["payload_mode"], &value["size_bytes"]), (&json!("none"), &json!(2_000)));
+        assert!(value.get("data").is_none() && value["config"].is_null(), "{value}");
+    }
+    // `tail` shows both.
+    let servers = format!("bootstrap.servers={}", kafka.bootstrap());
+    let tail = Command::new(program())
+        .args(["tail", "--from", "beginning", "--until-end", "--topic", &frames, "--set", &servers])
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&tail.stdout);
+    assert!(
+        tail.status.success() && shown.contains("  2000 bytes"),
+        "{shown}{}",
+        String::from_utf8_lossy(&tail.stderr)
+    );
 }

@@ -5,13 +5,13 @@ use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::types::Value;
 use serde_json::Value as Json;
 
-use crate::output::{SchemaError, frame_schema, metadata_schemas, notification_schema, value_schemas};
+use crate::output::{SchemaError, frame_schemas, metadata_schemas, notification_schema, value_schemas};
 
 /// A decoded record of one of our topics.
 pub(super) enum Decoded {
     /// A fragment, or its metadata.
     Fragment(Box<Fragment>),
-    /// All fields of a frame but its data, in the schema's form, and the size of the data.
+    /// All fields of a frame but its data, in the schema's form, and the size of the data, or of the frame where it has none.
     Frame(Json, u64),
     /// All fields of a notification, in the schema's form.
     Notification(Json),
@@ -87,7 +87,8 @@ impl Decoder {
         };
         let mut all = value_schemas()?;
         all.extend(metadata_schemas()?);
-        all.extend([frame_schema()?, notification_schema()?]);
+        all.extend(frame_schemas()?);
+        all.push(notification_schema()?);
         let schemas = all.iter().map(|(_, schema)| schema.clone()).collect();
         Ok(Self { readers: all.into_iter().map(reader).collect::<Result<_, _>>()?, schemas })
     }
@@ -134,7 +135,8 @@ fn take_payload(value: &mut Value) -> Option<Vec<u8>> {
 
 fn decoded(fields: Json, payload: Option<Vec<u8>>) -> Result<Decoded, DecodeError> {
     if fields["frame_index"].is_number() {
-        let size_bytes = payload.map_or(0, |data| data.len() as u64);
+        let data = payload.filter(|_| fields["payload_mode"] != "none");
+        let size_bytes = data.map_or_else(|| fields["size_bytes"].as_u64().unwrap_or(0), |data| data.len() as u64);
         return Ok(Decoded::Frame(fields, size_bytes));
     }
     if fields["fragment_number"].is_string() {

@@ -4,7 +4,7 @@ use kvs_frames::{FrameOptions, FrameSample};
 
 use crate::config::reader::Reader;
 use crate::config::table::connector::frames as table;
-use crate::model::Template;
+use crate::model::{PayloadMode, Template};
 
 /// The frames that a connector publishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct FramesConfig {
     pub options: FrameOptions,
     /// `frames.sample`.
     pub sample: FrameSample,
+    /// `frames.payload.mode`: inline or none.
+    pub payload_mode: PayloadMode,
 }
 
 impl Reader<'_> {
@@ -26,10 +28,16 @@ impl Reader<'_> {
         let tracks = self.selection(&table::TRACKS);
         let sample = self.read(&table::SAMPLE);
         let sample = sample.and_then(|text| self.checked(&table::SAMPLE, text.parse::<FrameSample>()));
+        let payload_mode = self.read(&table::PAYLOAD_MODE);
         if topic == Some(None) {
-            let given =
-                [self.is_given(&table::FORMAT), self.is_given(&table::AUDIO_FORMAT), self.is_given(&table::SAMPLE)];
-            let names = [table::FORMAT.name(), table::AUDIO_FORMAT.name(), table::SAMPLE.name()];
+            let given = [
+                self.is_given(&table::FORMAT),
+                self.is_given(&table::AUDIO_FORMAT),
+                self.is_given(&table::SAMPLE),
+                self.is_given(&table::PAYLOAD_MODE),
+            ];
+            let names =
+                [table::FORMAT.name(), table::AUDIO_FORMAT.name(), table::SAMPLE.name(), table::PAYLOAD_MODE.name()];
             let named = names.into_iter().zip(given).filter(|(_, given)| *given).map(|(name, _)| name);
             let tracks = self.is_given(&table::TRACKS).then_some(table::TRACKS.name());
             for name in named.chain(tracks).collect::<Vec<_>>() {
@@ -37,7 +45,7 @@ impl Reader<'_> {
             }
         }
         let options = FrameOptions { video: video?, audio: audio?, tracks: tracks? };
-        let sample = sample?;
-        Some(topic?.map(|topic| FramesConfig { topic, options, sample }))
+        let (sample, payload_mode) = (sample?, payload_mode?);
+        Some(topic?.map(|topic| FramesConfig { topic, options, sample, payload_mode }))
     }
 }

@@ -6,7 +6,7 @@ use crate::config::table::definition::Group::Records;
 use crate::config::table::definition::Importance::Low;
 use crate::config::table::definition::{Choice, Definition, value};
 use crate::config::table::key::{Key, Optional, key, settings};
-use crate::model::Template;
+use crate::model::{PayloadMode, Template};
 
 const FORMATS: &[Choice] = &[
     value(
@@ -21,13 +21,18 @@ const AUDIO_FORMATS: &[Choice] = &[
     value("adts", "writes AAC with ADTS headers, and 16-bit PCM as little-endian samples"),
 ];
 
+const PAYLOAD_MODES: &[Choice] = &[
+    value("inline", "writes them into their records"),
+    value("none", "leaves them out: what is written of each frame is what it is and when it was taken"),
+];
+
 settings! {
     /// The topic of frames.
     FRAMES {
         TOPIC: Optional<Template> = key("frames.topic", "Topic for frames")
             .optional_topic_template()
             .same_everywhere()
-            .dependents(&["frames.format", "frames.audio.format", "frames.tracks", "frames.sample"])
+            .dependents(&["frames.format", "frames.audio.format", "frames.tracks", "frames.sample", "frames.payload.mode"])
             .group(Records)
             .doc(
                 "Topic for the single frames of the fragments, a record for each, as a decoder takes them, written in the \
@@ -62,6 +67,11 @@ settings! {
                  interval:DURATION such as interval:2s, or one of these among the key frames, key,interval:2s. Frames between \
                  key frames can be decoded only with all frames since the last key frame.",
             );
+        PAYLOAD_MODE: Key<PayloadMode> = key("frames.payload.mode", "Payload of the frames")
+            .choice("inline", PAYLOAD_MODES, &[PayloadMode::Inline, PayloadMode::None])
+            .group(Records)
+            .importance(Low)
+            .doc("What happens to the frames' own bytes. Records without them are written as value.format says.");
     }
 }
 

@@ -7,7 +7,7 @@ use crate::config::table::key::{Key, Optional, key, settings};
 use crate::model::{RecordTimestamp, Template, ValueFormat};
 
 const VALUE_FORMATS: &[Choice] = &[
-    value("avro", "writes Avro (schemas/metadata.avsc, schemas/notification.avsc)"),
+    value("avro", "writes Avro (schemas/metadata.avsc, schemas/frame.avsc, schemas/notification.avsc)"),
     value("json", "writes JSON with the same fields: times in milliseconds since 1970, bytes in base64"),
 ];
 
@@ -43,8 +43,8 @@ settings! {
             .choice("avro", VALUE_FORMATS, &[ValueFormat::Avro, ValueFormat::Json])
             .group(Records)
             .doc(
-                "How the values of metadata and of notifications are written. Fragments are always written in Avro, \
-                 because JSON cannot contain their media.",
+                "How the values of metadata, of notifications, and of frames with frames.payload.mode=none are written. What \
+                 contains media is always written in Avro, because JSON cannot contain it.",
             );
         TIMESTAMP: Key<RecordTimestamp> = key("record.timestamp", "Record timestamp")
             .choice(
