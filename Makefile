@@ -44,7 +44,7 @@ test: tools-test native ## All tests, against a real Kafka and by AWS's SDKs; KV
 	@mkdir -p target && rm -f $(WAITS) && date +%s >target/test-began
 	dev/kafka/kafka fetch >/dev/null
 	dev/registry/registry fetch >/dev/null
-	for sdk in python node java clients avro-java avro-python registry-java registry-python clickhouse av; do dev/sdks $$sdk >/dev/null || exit; done
+	for sdk in python node java clients avro-java avro-python registry-java registry-python clickhouse s3 bakdata azurite av; do dev/sdks $$sdk >/dev/null || exit; done
 	KVS_CONNECT_WAITS=$(WAITS) $(CARGO) test --workspace --no-fail-fast --bins --lib --tests $(FEATURES)
 	@dev/kafka/kafka sweep
 	@dev/registry/registry sweep

@@ -144,5 +144,9 @@ mod tests;
 mod s3_tests;
 
 #[cfg(test)]
+#[path = "payload_store/azure_tests.rs"]
+mod azure_tests;
+
+#[cfg(test)]
 #[path = "payload_store/folder_tests.rs"]
 mod folder_tests;

@@ -112,7 +112,10 @@ impl StoreError {
 
     pub(super) fn writing(url: &StoreUrl, uri: &str, error: &(dyn Error + 'static)) -> Self {
         let found = Found::of(error, url.kind);
-        let advice = found.advice.unwrap_or_else(|| advice(found.kind, url.kind).to_owned());
+        let mut advice = found.advice.unwrap_or_else(|| advice(found.kind, url.kind).to_owned());
+        if matches!(found.kind, StoreErrorKind::TimedOut | StoreErrorKind::Unreachable | StoreErrorKind::Tls) {
+            advice.push_str("; the stream continues by itself when the store responds");
+        }
         Self { doing: format!("cannot write {uri}"), kind: found.kind, reason: found.reason, advice }
     }
 }
@@ -260,6 +263,11 @@ fn advice(kind: StoreErrorKind, store: StoreKind) -> &'static str {
         }
         (StoreErrorKind::Denied, StoreKind::S3) => {
             "; allow s3:PutObject on the prefix for these credentials, and kms:GenerateDataKey if the bucket has a KMS key"
+        }
+        // Azure says so of a wrong key, too, and behind a firewall of the account.
+        (StoreErrorKind::Denied, StoreKind::Azure) => {
+            "; check payload.store.option.azure_storage_account_key or whichever credentials are set, the role (Storage Blob Data \
+             Contributor) and the account's network rules"
         }
         (StoreErrorKind::Denied, _) => "; grant the right to create and overwrite objects under the prefix",
         (StoreErrorKind::NoBucket, _) => "; create it, or change payload.store.url",

@@ -148,6 +148,7 @@ fn a_store_that_hangs_or_is_gone_is_an_error_after_few_attempts() {
     drop(front);
     let error = put(&store, content()).unwrap_err();
     assert!(error.kind == StoreErrorKind::Unreachable && error.to_string().contains("nothing is listening"), "{error}");
+    assert!(error.to_string().ends_with("; the stream continues by itself when the store responds"), "{error}");
 }
 
 #[test]

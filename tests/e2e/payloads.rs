@@ -247,7 +247,15 @@ fn a_store_in_trouble_fails_the_stream_by_name_and_it_goes_on_by_itself() {
     wait_for("the bucket to be missed", || {
         says(&["cannot write s3://wrong/kvs/a/", "create it, or change payload.store.url"])
     });
+    let validate = || {
+        let path = "/connector-plugins/KinesisVideoSourceConnector/config/validate?connect=true";
+        worker.rest("PUT", path, Some(&settings)).1
+    };
+    let refused = validate();
+    assert!(refused["error_count"] == 1 && refused.to_string().contains("HTTP 404 NoSuchBucket"), "{refused}");
     server.create_bucket("wrong");
+    assert_eq!(validate()["error_count"], 0);
+    assert!(server.keys("wrong").iter().all(|key| !key.contains("check")), "{:?}", server.keys("wrong"));
     let published =
         || kvs_harness::topic::exists(kafka.bootstrap(), &topic) && read_records(kafka.bootstrap(), &topic).len() == 5;
     wait_for("the fragments", published);

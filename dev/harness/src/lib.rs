@@ -7,6 +7,7 @@
 //! a test fails print the end of their logs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod azurite;
 pub mod connector;
 mod forward;
 pub mod kafka;
@@ -21,6 +22,7 @@ pub mod turn;
 pub mod wait;
 pub mod watch;
 
+pub use azurite::AzureServer;
 pub use connector::{Connector, ConnectorFile, WorkerFile};
 pub use kafka::{Kafka, KafkaCluster};
 pub use registry::Registry;
