@@ -36,14 +36,24 @@ fn noise(size: usize, seed: usize) -> Vec<u8> {
     (0..size.div_ceil(8)).flat_map(|_| next().to_le_bytes()).take(size).collect()
 }
 
-/// Returns a chunk of about `size` bytes of video in 60 frames.
+/// What a decoder of H.264 is told first: one parameter set of each kind, and NAL units behind lengths of four bytes.
+const AVCC: [u8; 19] = [1, 66, 0, 30, 0xFF, 0xE1, 0, 4, 0x67, 66, 0, 30, 1, 0, 4, 0x68, 0xCE, 0x3C, 0x80];
+
+/// Returns a chunk of about `size` bytes of video in 60 frames. Each has one NAL unit, whose content is noise.
 pub fn video(index: usize, size: usize) -> Vec<u8> {
     let mut track = Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC");
-    track.codec_private = Some(noise(40, 1));
+    track.codec_private = Some(AVCC.to_vec());
     track.video = Some(VideoSettings::new(1280, 720));
-    let data = noise(size / VIDEO_FRAMES, index);
+    let nal_bytes = size / VIDEO_FRAMES - 4;
+    let frame = |kind: u8| [&(nal_bytes as u32).to_be_bytes()[..], &[kind], &noise(nal_bytes - 1, index)].concat();
+    let (key, other) = (frame(0x65), frame(0x41));
     let frames: Vec<_> = (0..VIDEO_FRAMES)
-        .map(|frame| FrameData { track: 1, timestamp_ns: frame as i64 * 33_000_000, key: frame == 0, data: &data })
+        .map(|frame| FrameData {
+            track: 1,
+            timestamp_ns: frame as i64 * 33_000_000,
+            key: frame == 0,
+            data: if frame == 0 { &key } else { &other },
+        })
         .collect();
     ChunkWriter::new("bench").chunk(&[track], &[("camera", "7")], &leading(index), 0, &frames, &trailing(index))
 }

@@ -12,10 +12,22 @@ struct Row {
     peer: Option<(String, f64)>,
 }
 
+impl Row {
+    fn line(&self) -> String {
+        let Self { name, value, unit, peer } = self;
+        match peer {
+            Some((peer, theirs)) => {
+                format!("{name:<58} {value:>10.2} {unit:<10} {:>8.2}  {peer} {theirs:.2}", value / theirs)
+            }
+            None => format!("{name:<58} {value:>10.2} {unit:<10} {:>8}", "-"),
+        }
+    }
+}
+
 impl Table {
     /// Adds a figure without a peer.
     pub fn row(&mut self, name: impl Into<String>, value: f64, unit: &'static str) {
-        self.0.push(Row { name: name.into(), value, unit, peer: None });
+        self.push(Row { name: name.into(), value, unit, peer: None });
     }
 
     /// Adds a figure beside that of a peer in the same run.
@@ -27,7 +39,13 @@ impl Table {
         peer: impl Into<String>,
         peer_value: f64,
     ) {
-        self.0.push(Row { name: name.into(), value, unit, peer: Some((peer.into(), peer_value)) });
+        self.push(Row { name: name.into(), value, unit, peer: Some((peer.into(), peer_value)) });
+    }
+
+    fn push(&mut self, row: Row) {
+        // At once, because what follows may take minutes or fail.
+        eprintln!("{}", row.line());
+        self.0.push(row);
     }
 
     /// Adds a line for what could not be measured, which is printed and written, but has no figure.
@@ -37,13 +55,8 @@ impl Table {
 
     pub fn print(&self) {
         println!("\n{:<58} {:>10} {:<10} {:>8}  PEER", "WHAT", "VALUE", "UNIT", "RATIO");
-        for Row { name, value, unit, peer } in &self.0 {
-            match peer {
-                Some((peer, theirs)) => {
-                    println!("{name:<58} {value:>10.2} {unit:<10} {:>8.2}  {peer} {theirs:.2}", value / theirs);
-                }
-                None => println!("{name:<58} {value:>10.2} {unit:<10} {:>8}", "-"),
-            }
+        for row in &self.0 {
+            println!("{}", row.line());
         }
     }
 

@@ -91,16 +91,6 @@ impl<'a> Publisher<'a> {
             let _ = tokio::time::timeout(ARN_AWAITED, learn_arn(self.plan)).await;
         }
         self.note_received(&pulled);
-        if std::mem::take(&mut self.is_new) {
-            notifications.extend(self.notification(&Notification::StreamStarted));
-        }
-        if let Some(interruption) = states.interruption(&self.plan.key)
-            && self.ended_interruption != Some(interruption)
-        {
-            // Of several fragments that are not committed yet, the first one says so.
-            self.ended_interruption = Some(interruption);
-            notifications.extend(self.notification(&Notification::StreamResumed));
-        }
         let refused_sizes = states.refused_sizes(&self.plan.key);
         let with = PublishedWith {
             stream_arn: self.plan.known_arn(),
@@ -110,10 +100,23 @@ impl<'a> Publisher<'a> {
         let made = placed(self.outputs.publication(pulled, with), self.plan, states).await;
         match made {
             Ok(mut publication) => {
+                if std::mem::take(&mut self.is_new) {
+                    notifications.extend(self.notification(&Notification::StreamStarted));
+                }
+                self.note_resumed(notifications, states);
                 publication.notifications.append(notifications);
                 self.hand_over(publication, queue).await
             }
             Err(unpublished) => self.unpublished(unpublished, notifications, states, queue).await,
+        }
+    }
+
+    /// Says that the stream goes on, if it was reported that it did not. Of several fragments that are not committed yet, the first
+    /// one says so.
+    fn note_resumed(&mut self, notifications: &mut Vec<Record>, states: &StreamStates) {
+        let Some(interruption) = states.interruption(&self.plan.key) else { return };
+        if self.ended_interruption.replace(interruption) != Some(interruption) {
+            notifications.extend(self.notification(&Notification::StreamResumed));
         }
     }
 
@@ -134,6 +137,7 @@ impl<'a> Publisher<'a> {
                 return false;
             }
         };
+        self.note_resumed(notifications, states);
         let permit = unpublished.take_permit();
         let (reason, fragment) = (unpublished.error.to_string(), unpublished.fragment());
         let position = StreamPosition { continuity: unpublished.continuity(), ..StreamPosition::after(fragment) };

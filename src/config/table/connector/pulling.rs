@@ -29,7 +29,8 @@ settings! {
             .importance(High)
             .doc(
                 "Largest fragment that is accepted; a larger one is handled as errors.tolerance says. The worker's \
-                 memory.budget.size.bytes and the topic's max.message.bytes have to allow this size.",
+                 memory.budget.size.bytes and the topic's max.message.bytes have to allow this size. Of the memory twice as much is \
+                 needed with frames.topic, ${track} in topic, tracks, or payload.mode=chunked.",
             );
         FRAGMENT_TIMEOUT: Key<Duration> = key("kvs.fragment.timeout.ms", "Fragment timeout")
             .millis(300_000, 100..=HOUR_MS)
