@@ -343,7 +343,8 @@ impl TransactionalProducer for ShardProducer {
         self.sent += 1;
         let partition = self.held.partition(&record.topic, record.partition);
         self.held.push(partition, index, record);
-        self.hand_over_held(partition)
+        let is_due = self.held.is_due(partition, &self.deliveries.lock().window);
+        if is_due { self.hand_over_held(partition) } else { Ok(()) }
     }
 
     fn drain(&mut self) -> Result<(), LogError> {

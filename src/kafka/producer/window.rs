@@ -4,6 +4,10 @@
 //! counts records, not requests, and while a record waits for that, the broker's thread does not sleep: it looks hundreds of
 //! thousands of times a second whether it may send (docs/KAFKA.md, "Why the broker's threads spin"). What would
 //! wait there waits here instead. Nothing is sent later for it: what is held is what librdkafka would not send.
+//!
+//! Of small records the first one of a partition is handed over at once, because the transaction has to admit the partition before
+//! anything is sent to it. The others follow as a whole batch, or when the transaction is complete: single ones that follow a
+//! batch that is on its way would wait in librdkafka for it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -45,6 +49,8 @@ pub(super) struct Window {
 struct Unacknowledged {
     records: usize,
     size_bytes: usize,
+    /// A record of this transaction has been handed over.
+    has_begun: bool,
     /// A record did not fit: none follows before librdkafka would begin another request, so that a batch which is acknowledged
     /// record by record is followed by a batch and not by single records.
     full: bool,
@@ -75,6 +81,17 @@ impl Window {
                 && now.size_bytes.saturating_add(size_bytes) <= batch_bytes)
     }
 
+    /// Returns whether what is held of a partition is handed over before the transaction is complete.
+    fn is_due(&self, partition: usize, held: &HeldPartition) -> bool {
+        let batch_bytes = self.limits.size_bytes.saturating_sub(BATCH_OVERHEAD_BYTES);
+        let first_bytes = held.records.front().map_or(0, |(_, record)| size_bytes(record));
+        !self.partitions.get(partition).is_some_and(|counts| counts.has_begun)
+            // No more of such fit into a batch than may be on their way.
+            || first_bytes.saturating_mul(UNACKNOWLEDGED_RECORDS) >= batch_bytes
+            || held.size_bytes >= batch_bytes
+            || held.records.len() >= self.limits.records
+    }
+
     /// Notes that a record of the partition did not fit.
     fn fill(&mut self, partition: usize) {
         if let Some(counts) = self.partitions.get_mut(partition) {
@@ -89,6 +106,7 @@ impl Window {
         }
         if let Some(counts) = self.partitions.get_mut(partition) {
             counts.records += 1;
+            counts.has_begun = true;
             counts.size_bytes = counts.size_bytes.saturating_add(size_bytes);
             self.records.insert(index, (partition, size_bytes));
         }
@@ -111,7 +129,13 @@ impl Window {
 #[derive(Debug, Default)]
 pub(super) struct Held {
     numbers: HashMap<(Arc<str>, i32), usize>,
-    partitions: Vec<VecDeque<(usize, Record)>>,
+    partitions: Vec<HeldPartition>,
+}
+
+#[derive(Debug, Default)]
+struct HeldPartition {
+    records: VecDeque<(usize, Record)>,
+    size_bytes: usize,
 }
 
 impl Held {
@@ -126,27 +150,34 @@ impl Held {
         let next = self.partitions.len();
         let number = *self.numbers.entry((Arc::clone(topic), partition)).or_insert(next);
         if number == next {
-            self.partitions.push(VecDeque::new());
+            self.partitions.push(HeldPartition::default());
         }
         number
     }
 
     /// Adds a record, with its index in the transaction, behind those of its partition.
     pub(super) fn push(&mut self, partition: usize, index: usize, record: Record) {
-        if let Some(records) = self.partitions.get_mut(partition) {
-            records.push_back((index, record));
+        if let Some(held) = self.partitions.get_mut(partition) {
+            held.size_bytes = held.size_bytes.saturating_add(size_bytes(&record));
+            held.records.push_back((index, record));
         }
     }
 
     /// Takes the first record of a partition, if the window has room for it.
     pub(super) fn take(&mut self, partition: usize, window: &mut Window) -> Option<(usize, Record)> {
-        let records = self.partitions.get_mut(partition)?;
-        let (_, first) = records.front()?;
-        if window.has_room(partition, size_bytes(first)) {
-            return records.pop_front();
+        let held = self.partitions.get_mut(partition)?;
+        let first_bytes = held.records.front().map(|(_, first)| size_bytes(first))?;
+        if window.has_room(partition, first_bytes) {
+            held.size_bytes = held.size_bytes.saturating_sub(first_bytes);
+            return held.records.pop_front();
         }
         window.fill(partition);
         None
+    }
+
+    /// Returns whether what is held of a partition is handed over before the transaction is complete.
+    pub(super) fn is_due(&self, partition: usize, window: &Window) -> bool {
+        self.partitions.get(partition).is_some_and(|held| window.is_due(partition, held))
     }
 
     /// Returns the number of partitions of this transaction.
@@ -156,14 +187,14 @@ impl Held {
 
     /// Returns whether any record is held.
     pub(super) fn is_empty(&self) -> bool {
-        self.partitions.iter().all(VecDeque::is_empty)
+        self.partitions.iter().all(|held| held.records.is_empty())
     }
 
     /// Returns whether the window has room for a record that is held.
     pub(super) fn may_go_on(&self, window: &Window) -> bool {
         let mut partitions = self.partitions.iter().enumerate();
-        partitions.any(|(partition, records)| {
-            records.front().is_some_and(|(_, record)| window.has_room(partition, size_bytes(record)))
+        partitions.any(|(partition, held)| {
+            held.records.front().is_some_and(|(_, record)| window.has_room(partition, size_bytes(record)))
         })
     }
 }

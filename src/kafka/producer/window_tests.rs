@@ -100,3 +100,34 @@ fn reports_of_what_is_not_known_change_nothing() {
     window.remove(0);
     assert!(held.is_empty() && window.has_room(0, usize::MAX));
 }
+
+/// Returns the indexes that are handed over with each of as many records of this size, as [`ShardProducer`](super::super) sends
+/// them, and those at the end.
+fn sent(count: usize, record_bytes: usize) -> (Vec<Vec<usize>>, Vec<usize>) {
+    let (mut held, mut window) = with_records(0, 0);
+    let mut send = |index| {
+        held.push(0, index, record(record_bytes));
+        if held.is_due(0, &window) { hand_over(&mut held, &mut window, 0) } else { Vec::new() }
+    };
+    let during = (0..count).map(&mut send).collect();
+    (during, hand_over(&mut held, &mut window, 0))
+}
+
+#[test]
+fn small_records_go_as_batches_but_for_the_first_one() {
+    let (during, at_the_end) = sent(40, 1_000);
+    assert_eq!(during[0], [0]);
+    assert!(during[1..].iter().all(Vec::is_empty), "{during:?}");
+    assert_eq!(at_the_end, (1..40).collect::<Vec<_>>());
+    // A whole batch is not held back.
+    let (during, _) = sent(40, 34_000);
+    let batch = during.iter().skip(1).find(|indexes| !indexes.is_empty()).unwrap();
+    assert_eq!((batch.first(), batch.last()), (Some(&1), Some(&28)));
+}
+
+#[test]
+fn large_records_are_not_held_back_for_a_batch() {
+    let (during, at_the_end) = sent(5, 500_000);
+    assert_eq!(during, [[0], [1], [2], [3], [4]]);
+    assert!(at_the_end.is_empty());
+}
