@@ -122,7 +122,9 @@ impl Session {
         Ok(Self {
             subject,
             media,
-            splitter: Splitter::new(limits, completion).with_headroom(headroom_bytes),
+            splitter: Splitter::new(limits, completion)
+                .with_headroom(headroom_bytes)
+                .with_pool(memory.budget.buffers()),
             piece: Bytes::new(),
             claim: Claim::new(memory.budget, memory.begins_with, memory.waits, memory.factor),
             _connection: connection,

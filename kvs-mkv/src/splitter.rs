@@ -23,6 +23,7 @@ use crate::fragment::{Broken, Document};
 use crate::limits::{LimitKind, Limits};
 use crate::number::FragmentNumber;
 use crate::payload::Payload;
+use crate::payload_pool::PayloadPool;
 
 use chunk::Chunk;
 pub use event::{Completion, End, Event};
@@ -36,6 +37,7 @@ pub struct Splitter {
     limits: Limits,
     completion: Completion,
     headroom_bytes: usize,
+    pool: Option<PayloadPool>,
     /// Stream offset of the current chunk's first byte.
     chunk_offset: u64,
     /// The bytes of the current chunk copied so far.
@@ -68,6 +70,7 @@ impl Splitter {
             limits,
             completion,
             headroom_bytes: 0,
+            pool: None,
             chunk_offset: 0,
             payload: Payload::default(),
             at: 0,
@@ -85,6 +88,13 @@ impl Splitter {
     #[must_use]
     pub fn with_headroom(mut self, headroom_bytes: usize) -> Self {
         self.headroom_bytes = headroom_bytes;
+        self
+    }
+
+    /// Takes the buffers of payloads from this pool, to which they return when a payload is dropped.
+    #[must_use]
+    pub fn with_pool(mut self, pool: PayloadPool) -> Self {
+        self.pool = Some(pool);
         self
     }
 
@@ -252,7 +262,8 @@ impl Splitter {
             self.chunk.check_number(self.chunk_offset)?;
         }
         let chunk = std::mem::take(&mut self.chunk);
-        let payload = std::mem::take(&mut self.payload);
+        let mut payload = std::mem::take(&mut self.payload);
+        payload.complete();
         let size_bytes = payload.len();
         let chunk_offset = self.chunk_offset;
         self.chunk_offset += size_bytes as u64;
@@ -277,7 +288,7 @@ impl Splitter {
         if self.payload.is_empty() {
             let spare = self.capacity_hint_bytes / 8;
             let capacity = (self.capacity_hint_bytes + spare).max(bytes.len());
-            self.payload = Payload::with_capacity(self.headroom_bytes, capacity);
+            self.payload = Payload::with_capacity(self.headroom_bytes, capacity, self.pool.as_ref());
         }
         self.payload.append(bytes);
     }

@@ -304,11 +304,14 @@ fn tracks_and_key_frames_are_chosen_and_bad_choices_are_refused_by_name() {
     wait_for("the failure", || {
         trace().contains("the NAL unit at byte 0 needs") && trace().contains("frames.format=mkv")
     });
+    let says_published = || worker.log().contains("the connector publishes its first fragment of the stream");
+    assert!(!says_published(), "nothing has been published");
     settings["frames.format"] = "mkv".into();
     settings["frames.tracks"] = "video".into();
     let (code, answer) = worker.rest("PUT", "/connectors/cameras/config", Some(&settings));
     assert_eq!(code, 200, "{answer}");
     stage.expect_all(kafka, &["a"]);
+    assert!(says_published());
     let fragments = read_fragments(kafka, &stage.topic()).remove("a").unwrap();
     let frames = read_frames(kafka, &format!("{}-frames", stage.name)).remove("a").unwrap();
     let expected = listed(&fragments, true);
