@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::logging::repeated::Repeated;
 use crate::model::log::OffsetRecord;
 use crate::model::{LogError, LogErrorKind, OffsetReader, ShardId};
 use crate::supervision::{Panicked, Part, catch, fault_point};
@@ -21,9 +22,10 @@ pub(super) const PARTITION: ShardId = ShardId(0);
 /// The pause before a reader that has failed is replaced.
 const READER_PAUSE: Duration = Duration::from_secs(1);
 
-/// A reader that has read nothing for this long is replaced; the time doubles with each replacement. Kafka's client reports
-/// only once that a topic may not be read, and not at all if this happens while its partition is being assigned: the follower
-/// of an empty topic would never learn of it.
+/// A reader that has read nothing for this long is replaced, if it has never read anything or if the topic has more; the time
+/// doubles with each replacement by which nothing is read. Kafka's client reports only once that a topic may not be read, and not
+/// at all if this happens while its partition is being assigned: the follower of an empty topic would never learn of it. And one
+/// has been seen that never read on after its broker had been suspended and killed, while all others in its process did.
 const SILENT_FOR: Duration = Duration::from_secs(10);
 /// The longest such time.
 const SILENT_FOR_MAX: Duration = Duration::from_secs(600);
@@ -112,20 +114,25 @@ impl Follower {
         let end = reader.bounds(PARTITION)?.end;
         let mut listener = listener(end);
         let (part, progress, ended) = (self.part, Arc::clone(&self.progress), Arc::clone(ended));
-        let mut silent_for = self.silent_for;
+        let silent_for_first = self.silent_for;
+        let mut silent_for = silent_for_first;
         let run = move || {
             // The reader that returned the end is also the first one that follows.
             let mut first = Some(reader);
             let (mut panics, mut at) = (0, 0);
+            let unreadable = Repeated::default();
             while !progress.is_stopped() {
                 let follow = || {
                     let reader = first.take().map_or_else(&open, Ok)?;
-                    follow(part, reader, &mut listener, &progress, silent_for)
+                    follow(part, reader, &mut listener, &progress, silent_for, &unreadable)
                 };
                 match catch(part, follow) {
-                    Ok(Ok(())) => silent_for = silent_for.saturating_mul(2).min(SILENT_FOR_MAX),
+                    Ok(Ok(Silence::OfAll)) => silent_for = silent_for.saturating_mul(2).min(SILENT_FOR_MAX),
+                    Ok(Ok(Silence::SinceThen)) => silent_for = silent_for_first,
                     Ok(Err(error)) => {
-                        tracing::warn!(%error, log = part.name(), "cannot read the topic of a log; trying again");
+                        if let Some(times) = unreadable.again(&error.to_string()) {
+                            tracing::warn!(%error, times, log = part.name(), "cannot read the topic of a log; trying again");
+                        }
                         progress.pause();
                     }
                     Err(panicked) => {
@@ -245,6 +252,14 @@ pub(super) fn check_end(end: i64, position: i64) -> Result<(), LogError> {
     Err(LogError { kind: LogErrorKind::Other, doing: "determining the end of a log", text })
 }
 
+/// What a reader that is given up has read.
+enum Silence {
+    /// Nothing at all.
+    OfAll,
+    /// Something, and then nothing more, although there is more.
+    SinceThen,
+}
+
 /// Follows with one reader until the follower is stopped or the reader has read nothing for too long.
 fn follow(
     part: Part,
@@ -252,23 +267,49 @@ fn follow(
     listener: &mut impl Listener,
     progress: &Progress,
     silent_for: Duration,
-) -> Result<(), LogError> {
+    unreadable: &Repeated,
+) -> Result<Silence, LogError> {
     let bounds = reader.bounds(PARTITION)?;
+    if let Some(lasted) = unreadable.over() {
+        tracing::info!(lasted_s = lasted.as_secs(), log = part.name(), "the topic of a log is read again");
+    }
     let position = *progress.lock();
     check_end(bounds.end, position)?;
     let start = position.max(bounds.start);
     reader.seek(PARTITION, start)?;
-    let (began, mut has_read) = (Instant::now(), false);
-    while !progress.is_stopped() && (has_read || began.elapsed() < silent_for) {
+    let (mut since, mut has_read, mut read_to) = (Instant::now(), false, start);
+    while !progress.is_stopped() {
         fault_point(part);
         let record = reader.poll()?;
         let position = reader.position()?;
-        has_read |= record.is_some() || position > start;
+        if record.is_some() || position > read_to {
+            (since, has_read, read_to) = (Instant::now(), true, position.max(read_to));
+        }
         listener.read(record, position);
         progress.advance(position);
         listener.moved();
+        if since.elapsed() < silent_for {
+            continue;
+        }
+        if !has_read {
+            return Ok(Silence::OfAll);
+        }
+        // The end is asked for with another client.
+        let end = reader.bounds(PARTITION)?.end;
+        if end > read_to {
+            let silent_s = since.elapsed().as_secs();
+            tracing::warn!(
+                log = part.name(),
+                silent_s,
+                read_to,
+                end,
+                "a client reads nothing of a log that has more; a new one reads on"
+            );
+            return Ok(Silence::SinceThen);
+        }
+        since = Instant::now();
     }
-    Ok(())
+    Ok(Silence::SinceThen)
 }
 
 #[cfg(test)]

@@ -165,6 +165,65 @@ fn a_reader_that_reads_nothing_is_replaced() {
     follower.stop();
 }
 
+/// A reader that reads one record and gets nothing more.
+struct Stuck(Box<dyn OffsetReader>, Option<i64>);
+
+impl OffsetReader for Stuck {
+    fn bounds(&mut self, shard: ShardId) -> Result<Bounds, LogError> {
+        self.0.bounds(shard)
+    }
+
+    fn seek(&mut self, shard: ShardId, offset: i64) -> Result<(), LogError> {
+        self.0.seek(shard, offset)
+    }
+
+    fn poll(&mut self) -> Result<Option<OffsetRecord>, LogError> {
+        if self.1.is_some() {
+            std::thread::sleep(Duration::from_millis(1));
+            return Ok(None);
+        }
+        let record = self.0.poll()?;
+        if record.is_some() {
+            self.1 = Some(self.0.position()?);
+        }
+        Ok(record)
+    }
+
+    fn position(&mut self) -> Result<i64, LogError> {
+        self.1.map_or_else(|| self.0.position(), Ok)
+    }
+}
+
+/// As seen of a client whose broker had been suspended and killed: all others of its process went on.
+#[test]
+fn a_reader_that_reads_no_further_is_replaced_if_there_is_more_and_kept_if_there_is_not() {
+    let log = MemoryLog::default();
+    let follower = Follower { silent_for: Duration::from_millis(5), ..Follower::new(Part::StatusLog) };
+    let keys = Arc::new(Mutex::new(Vec::new()));
+    let opened = Arc::new(AtomicUsize::new(0));
+    write(&log, "a");
+    let open = {
+        let (log, opened) = (log.clone(), Arc::clone(&opened));
+        move || -> Result<Box<dyn OffsetReader>, LogError> {
+            opened.fetch_add(1, Ordering::Relaxed);
+            Ok(Box::new(Stuck(log.reader()?, None)))
+        }
+    };
+    let end = follower.start(open, |_| Keys(Arc::clone(&keys)), &never()).unwrap();
+    assert!(follower.wait(end, LONG));
+    // It looks whether there is more many times meanwhile.
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(opened.load(Ordering::Relaxed), 1, "there was nothing to read");
+    for (number, id) in (2..).zip(["b", "c"]) {
+        write(&log, id);
+        assert!(follower.wait(number, LONG), "a client that reads no further is kept");
+        assert_eq!(opened.load(Ordering::Relaxed), usize::try_from(number).unwrap());
+    }
+    follower.stop();
+    let written: Vec<Vec<u8>> = ["a", "b", "c"].map(|id| records::logger(id, "INFO").0).to_vec();
+    assert_eq!(*keys.lock().unwrap(), written);
+}
+
 /// Panics at every record.
 struct Panicking;
 
