@@ -37,6 +37,10 @@ const BROKERS_SESSION: Duration = Duration::from_secs(45);
 const REJOIN_CAP: Duration = Duration::from_secs(5);
 /// How long to wait for an earlier run of a static member: several sessions with the broker's default.
 const UNRELEASED_MAX: Duration = Duration::from_secs(180);
+/// How long a consumer without shards may hear nothing from the coordinator before another one joins in its place. Joining waits for
+/// other members, for a session at most. A consumer has been seen that never joined again after its broker had been
+/// suspended and killed, while other clients of its process went on.
+const UNJOINED_MAX: Duration = Duration::from_secs(60);
 /// The maximum number of consumers being closed at once; more wait.
 const CLOSING_MAX: usize = 4;
 
@@ -416,7 +420,8 @@ impl<L: GroupListener> Joining<L> {
                 }
                 (member.heard.elapsed(), !member.held.is_empty())
             };
-            if holds && silent > self.unheard_after {
+            let unheard_after = if holds { self.unheard_after } else { self.unheard_after.max(UNJOINED_MAX) };
+            if silent > unheard_after {
                 return ConsumerEnd::Unheard(silent);
             }
             let empty = || consumer.assignment().is_ok_and(|assignment| assignment.count() == 0);
