@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kvs_harness::{Connector, ConnectorFile, Isolation, Kafka, Seen, Turn, WorkerFile, read_topic, wait_for};
 use kvs_mkv::{ChunkWriter, FrameData, LeadingTags, Timestamp, Track, TrackKind, TrailingTags};
@@ -11,6 +11,9 @@ use kvs_simulator::{Limits, Pace, Repeat, Simulator, SimulatorConfig, StreamSour
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use tempfile::TempDir;
+
+/// How far another connector of the same streams may be ahead. What is lost is reported when this has passed.
+const OTHERS_AHEAD_MAX: Duration = Duration::from_secs(60);
 
 /// The connector's program.
 pub fn program() -> &'static Path {
@@ -128,7 +131,16 @@ impl Stage {
         let expected: BTreeMap<String, Vec<Digest>> =
             streams.iter().map(|stream| ((*stream).to_owned(), self.held(stream))).collect();
         self.wait_published(bootstrap, &expected);
-        let seen = read_topic(bootstrap, &self.topic(), Isolation::Committed);
+        // The offset may have been that of another connector, which has the same streams and another topic.
+        let until = Instant::now() + OTHERS_AHEAD_MAX;
+        let seen = loop {
+            let seen = read_topic(bootstrap, &self.topic(), Isolation::Committed);
+            let count = |stream: &str| seen.iter().filter(|fragment| fragment.stream == stream).count();
+            if streams.iter().all(|stream| count(stream) >= expected[*stream].len()) || Instant::now() > until {
+                break seen;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        };
         for stream in streams {
             expect_sequence(&seen, stream);
         }
