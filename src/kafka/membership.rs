@@ -249,6 +249,7 @@ impl Membership {
         let run = move || {
             let joining = Joining {
                 unheard_after: unheard_after(&settings),
+                unjoined_after: unheard_after(&settings).max(UNJOINED_MAX),
                 settings,
                 subscription,
                 listener: Arc::clone(&listener),
@@ -327,6 +328,8 @@ struct Joining<L: GroupListener> {
     listener: Arc<L>,
     stop: Arc<AtomicBool>,
     unheard_after: Duration,
+    /// The same while no shards are held.
+    unjoined_after: Duration,
     closing: Vec<JoinHandle<()>>,
 }
 
@@ -420,8 +423,7 @@ impl<L: GroupListener> Joining<L> {
                 }
                 (member.heard.elapsed(), !member.held.is_empty())
             };
-            let unheard_after = if holds { self.unheard_after } else { self.unheard_after.max(UNJOINED_MAX) };
-            if silent > unheard_after {
+            if silent > if holds { self.unheard_after } else { self.unjoined_after } {
                 return ConsumerEnd::Unheard(silent);
             }
             let empty = || consumer.assignment().is_ok_and(|assignment| assignment.count() == 0);
@@ -500,3 +502,7 @@ impl<L: GroupListener> Joining<L> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "membership_tests.rs"]
+mod tests;
