@@ -107,16 +107,14 @@ fn with_worker(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec<Proble
     problems.extend(one_topic_one_role(worker, connector));
     problems.extend(connector.registry.problems(&connector.place));
     let (fragment_bytes, budget_bytes) = (connector.fragment_max_size_bytes(), worker.memory_budget_size_bytes);
-    let copied = connector.copies_media();
-    let factor = connector.memory_factor() as usize;
-    if fragment_bytes.saturating_mul(factor) > budget_bytes {
-        let mut reason = format!("{fragment_bytes} is more than the worker's memory.budget.size.bytes, {budget_bytes}");
-        if let Some(setting) = copied {
-            reason = format!(
+    if fragment_bytes.saturating_mul(connector.memory_factor() as usize) > budget_bytes {
+        let reason = match connector.copies_media() {
+            None => format!("{fragment_bytes} is more than the worker's memory.budget.size.bytes, {budget_bytes}"),
+            Some(setting) => format!(
                 "{fragment_bytes}, twice, is more than the worker's memory.budget.size.bytes, {budget_bytes}: {setting} copies \
                  the media of each fragment"
-            );
-        }
+            ),
+        };
         problems.push(Problem::new(&connector.place, "kvs.fragment.max.size.bytes", reason));
     }
     problems

@@ -349,20 +349,20 @@ impl TransactionalProducer for ShardProducer {
 
     fn drain(&mut self) -> Result<(), LogError> {
         let deadline = Instant::now() + self.delivery_timeout;
-        while !self.held.is_empty() {
+        let mut drained = loop {
             for partition in 0..self.held.partition_count() {
                 self.hand_over_held(partition)?;
             }
             // What is still held waits for reports of its own partition.
-            let held = &self.held;
-            let went_on = self.deliveries.wait(deadline, |state| held.is_empty() || held.may_go_on(&state.window));
-            if !went_on.map_err(|error| self.explained(error))? {
-                break;
+            let (held, all_handed_over) = (&self.held, self.held.is_empty());
+            let done = |state: &DeliveryState| {
+                if all_handed_over { state.outstanding == 0 } else { held.may_go_on(&state.window) }
+            };
+            let in_time = self.deliveries.wait(deadline, done).map_err(|error| self.explained(error))?;
+            if all_handed_over || !in_time {
+                break in_time;
             }
-        }
-        let held = &self.held;
-        let drained = self.deliveries.wait(deadline, |state| state.outstanding == 0 && held.is_empty());
-        let mut drained = drained.map_err(|error| self.explained(error))?;
+        };
         // The last report is handled microseconds before librdkafka releases its event. Committing in between costs the
         // hundred milliseconds that draining is to save.
         while drained && self.producer.in_flight_count() > 0 {

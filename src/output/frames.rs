@@ -3,8 +3,8 @@
 //! **Contract.** The key is the stream's name, the value `schemas/frame.avsc` with the data last, or without it, in Avro or as JSON;
 //! the records of a fragment are in decode order, in the fragment's transaction. Which frames are chosen, and what their
 //! records say of the record before, follows from the fragment and from what is stored with the stream's offset
-//! ([`FrameProgress`]), so that a crash changes nothing. Where the topic is one of a track, each track counts for itself. A frame that cannot be converted fails the stream by
-//! name, or is left out and counted with `errors.tolerance=all`.
+//! ([`FrameProgress`]), so that a crash changes nothing. Where the topic is one of a track, each track counts for itself. A frame
+//! that cannot be converted fails the stream by name, or is left out and counted with `errors.tolerance=all`.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -34,13 +34,7 @@ impl Sequenced {
         schema: &BuiltInSchema,
         apart: Option<&'static str>,
     ) -> Result<Self, SchemaError> {
-        Ok(Self(match format {
-            ValueFormat::Json => ValueWriter::Json,
-            ValueFormat::Avro => {
-                let header = framing.value_header(schema)?;
-                ValueWriter::Avro(Framed::of_part(header, writer, schema, || part(schema, &["sequence"], apart))?)
-            }
-        }))
+        Self::of_part(writer, (format, framing), schema, &["sequence"], apart)
     }
 
     /// Creates a writer of frames, whose first fields are the sequence and that of the record before, and whose last field is
@@ -54,12 +48,22 @@ impl Sequenced {
         framing: Framing,
         schema: &BuiltInSchema,
     ) -> Result<Self, SchemaError> {
+        Self::of_part(writer, (format, framing), schema, &["sequence", "previous_sequence"], Some(DATA))
+    }
+
+    /// Creates a writer of the fields between these first ones and the one that is written apart.
+    fn of_part(
+        writer: &'static SchemaWriter,
+        (format, framing): (ValueFormat, Framing),
+        schema: &BuiltInSchema,
+        first: &[&str],
+        apart: Option<&'static str>,
+    ) -> Result<Self, SchemaError> {
         Ok(Self(match format {
             ValueFormat::Json => ValueWriter::Json,
             ValueFormat::Avro => {
                 let header = framing.value_header(schema)?;
-                let part = || part(schema, &["sequence", "previous_sequence"], Some(DATA));
-                ValueWriter::Avro(Framed::of_part(header, writer, schema, part)?)
+                ValueWriter::Avro(Framed::of_part(header, writer, schema, || part(schema, first, apart))?)
             }
         }))
     }

@@ -74,16 +74,20 @@ impl Window {
     /// in one request.
     pub(super) fn has_room(&self, partition: usize, size_bytes: usize) -> bool {
         let now = self.partitions.get(partition).copied().unwrap_or_default();
-        let batch_bytes = self.limits.size_bytes.saturating_sub(BATCH_OVERHEAD_BYTES);
         now.records < UNACKNOWLEDGED_RECORDS
             || (!now.full
                 && now.records < self.limits.records
-                && now.size_bytes.saturating_add(size_bytes) <= batch_bytes)
+                && now.size_bytes.saturating_add(size_bytes) <= self.batch_bytes())
+    }
+
+    /// Returns how many bytes of records fit into one batch.
+    fn batch_bytes(&self) -> usize {
+        self.limits.size_bytes.saturating_sub(BATCH_OVERHEAD_BYTES)
     }
 
     /// Returns whether what is held of a partition is handed over before the transaction is complete.
     fn is_due(&self, partition: usize, held: &HeldPartition) -> bool {
-        let batch_bytes = self.limits.size_bytes.saturating_sub(BATCH_OVERHEAD_BYTES);
+        let batch_bytes = self.batch_bytes();
         let first_bytes = held.records.front().map_or(0, |(_, record)| size_bytes(record));
         !self.partitions.get(partition).is_some_and(|counts| counts.has_begun)
             // No more of such fit into a batch than may be on their way.
