@@ -10,6 +10,7 @@ mod failure;
 mod group_claim;
 pub mod log;
 pub mod membership;
+mod openssl;
 pub mod producer;
 pub mod reader;
 pub mod settings;

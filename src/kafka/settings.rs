@@ -101,6 +101,7 @@ impl KafkaSettings {
 
 impl KafkaSettings {
     fn base(&self, own: &BTreeMap<String, String>) -> ClientConfig {
+        super::openssl::outlive_all_threads();
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap_servers);
         // Debug lines are only produced when `debug` is set.
