@@ -3,6 +3,7 @@
 //! **Contract.** This room makes no decision about what is published; it is how `crate::shard` reaches a cluster.
 
 pub mod claim;
+mod client;
 pub mod context;
 pub mod data_topics;
 mod error;
@@ -10,7 +11,6 @@ mod failure;
 mod group_claim;
 pub mod log;
 pub mod membership;
-mod openssl;
 pub mod producer;
 pub mod reader;
 pub mod settings;
@@ -21,6 +21,7 @@ pub mod topics;
 pub mod trial;
 pub mod watch;
 
+pub use client::client_config;
 pub use data_topics::{DataTopic, DataTopics, TopicUnusable};
 pub use failure::{FailureContext, Unreachable, last_failure};
 pub use log::KafkaLog;

@@ -2,20 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 
 use super::failure::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure};
 use crate::config::WorkerConfig;
-use crate::kafka::{FailureContext, Unreachable, last_failure};
+use crate::kafka::{FailureContext, Unreachable, client_config, last_failure};
 
 /// How long a request to Kafka may take, and how long Kafka may be unavailable.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Returns a consumer of committed records, once Kafka responds.
 pub(super) fn connect(worker: &WorkerConfig) -> Result<BaseConsumer<FailureContext>, Failure> {
-    let mut config = ClientConfig::new();
+    let mut config = client_config();
     config
         .set("bootstrap.servers", &worker.bootstrap_servers)
         .set("group.id", "kvs-connect-tail")

@@ -3,15 +3,15 @@
 use std::net::TcpListener;
 
 use kvs_harness::wait_for;
-use rdkafka::ClientConfig;
 
 use super::*;
+use crate::kafka::client_config;
 
 #[test]
 fn a_broker_that_cannot_be_reached_is_named_with_the_reason() {
     // An address at which nobody listens.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let client: BaseConsumer<FailureContext> = ClientConfig::new()
+    let client: BaseConsumer<FailureContext> = client_config()
         .set("bootstrap.servers", address.to_string())
         .create_with_context(FailureContext::default())
         .unwrap();

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use kvs_harness::{Kafka, wait_for};
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::*;
+use crate::kafka::client_config;
 use crate::kafka::settings::GroupProtocol;
 
 const RECORDS: usize = 12;
@@ -33,7 +33,7 @@ fn settings(bootstrap: &str, topic: &str) -> KafkaSettings {
 
 /// Returns the keys of a partition's committed records, in their order.
 fn committed_keys(bootstrap: &str, topic: &str, count: usize) -> Vec<Vec<u8>> {
-    let mut config = ClientConfig::new();
+    let mut config = client_config();
     config.set("bootstrap.servers", bootstrap).set("group.id", topic).set("isolation.level", "read_committed");
     let consumer: BaseConsumer = config.create().unwrap();
     let mut partitions = TopicPartitionList::new();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
+use super::client::client_config;
 use crate::model::{IdScheme, ShardId};
 
 /// How long a topic that the brokers do not know may be treated as just created.
@@ -101,8 +102,7 @@ impl KafkaSettings {
 
 impl KafkaSettings {
     fn base(&self, own: &BTreeMap<String, String>) -> ClientConfig {
-        super::openssl::outlive_all_threads();
-        let mut config = ClientConfig::new();
+        let mut config = client_config();
         config.set("bootstrap.servers", &self.bootstrap_servers);
         // Debug lines are only produced when `debug` is set.
         config.set_log_level(RDKafkaLogLevel::Debug);

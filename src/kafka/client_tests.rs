@@ -7,7 +7,7 @@ use crate::kafka::KafkaSettings;
 
 /// In the environment of the process that exits.
 const CHILD: &str = "KVS_CONNECT_TEST_EXIT";
-const NAME: &str = "kafka::openssl::tests::a_process_exits_in_order_while_threads_that_used_tls_end";
+const NAME: &str = "kafka::client::tests::a_process_exits_in_order_while_threads_that_used_tls_end";
 /// Threads of a process. With these, every second process dies where OpenSSL frees its memory at the end.
 const THREADS: usize = 400;
 const PROCESSES: usize = 10;
