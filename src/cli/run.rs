@@ -105,7 +105,7 @@ fn map_large_blocks() {
     /// glibc's own first value, which it would raise.
     const FROM_BYTES: u32 = 128 * 1024;
     if std::env::var_os("MALLOC_MMAP_THRESHOLD_").is_none() {
-        kvs_malloc::map_blocks_from(FROM_BYTES);
+        kvs_native::map_blocks_from(FROM_BYTES);
     }
 }
 

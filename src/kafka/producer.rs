@@ -4,16 +4,17 @@
 //! variable. Committing with deliveries outstanding would take 102 ms whatever the size (docs/KAFKA.md, "Transactions").
 //! Records that librdkafka could not send yet are held here ([`window`]), because its broker's thread spins while it holds them.
 
+mod outgoing;
 mod window;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use kvs_native::Lent;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::util::Timeout;
 use rdkafka::{ClientContext, Message};
 
@@ -22,6 +23,7 @@ use super::error::{kind_of, needing, timed_out, to_log_error};
 use super::settings::{self, KafkaSettings};
 use crate::model::{IdScheme, LogError, LogErrorKind, Record, ShardId, TransactionalProducer};
 use crate::supervision::{Part, catch, fault_point};
+use outgoing::Outgoing;
 use window::{Held, Window, size_bytes};
 
 /// How long to wait for the reason why records were purged.
@@ -109,10 +111,13 @@ impl ClientContext for DeliveryContext {
 }
 
 impl ProducerContext for DeliveryContext {
-    /// Index of the record in its transaction.
-    type DeliveryOpaque = usize;
+    /// With the index of the record in its transaction.
+    type DeliveryOpaque = Box<Lent<usize>>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, index: usize) {
+    fn delivery(&self, result: &DeliveryResult<'_>, lent: Box<Lent<usize>>) {
+        let index = lent.tag;
+        // Before anybody hears of it: a value's buffer is then free for the next one.
+        drop(lent);
         // A panic would end the client's polling thread, and the shard would wait for reports that never come.
         if let Err(panicked) = catch(Part::Callback, || self.0.note(result, index)) {
             let error =
@@ -242,37 +247,21 @@ impl ShardProducer {
         }
     }
 
-    /// Hands a record to librdkafka, which copies it.
+    /// Hands a record to librdkafka.
     fn hand_over(&self, index: usize, partition: usize, record: Record) -> Result<(), LogError> {
         const DOING: &str = "sending a record";
-        let in_batch_bytes = size_bytes(&record);
-        let headers = (!record.headers.is_empty()).then(|| {
-            record.headers.iter().fold(OwnedHeaders::new_with_capacity(record.headers.len()), |headers, header| {
-                headers.insert(Header { key: &header.name, value: Some(&header.value) })
-            })
-        });
-        let mut outgoing: BaseRecord<'_, [u8], [u8], usize> =
-            BaseRecord::with_opaque_to(&record.topic, index).partition(record.partition).key(&record.key);
-        if let Some(value) = &record.value {
-            outgoing = outgoing.payload(value);
-        }
-        if let Some(headers) = headers {
-            outgoing = outgoing.headers(headers);
-        }
-        if let Some(timestamp_ms) = record.timestamp_ms {
-            outgoing = outgoing.timestamp(timestamp_ms);
-        }
         let deadline = Instant::now() + self.delivery_timeout;
         {
             let mut state = self.deliveries.lock();
             state.outstanding += 1;
-            state.window.add(index, partition, in_batch_bytes);
+            state.window.add(index, partition, size_bytes(&record));
             if !state.topics.contains(&*record.topic) {
                 state.topics.insert(record.topic.to_string());
             }
         }
+        let mut outgoing = Outgoing::new(record);
         loop {
-            let Err((error, back)) = self.producer.send(outgoing) else { return Ok(()) };
+            let Err((error, back)) = outgoing.send(&self.producer, index) else { return Ok(()) };
             outgoing = back;
             match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::QueueFull) => {
@@ -288,8 +277,8 @@ impl ShardProducer {
                         state.outstanding = state.outstanding.saturating_sub(1);
                         state.window.remove(index);
                     }
-                    let size_bytes = record.value.as_ref().map_or(0, |value| value.len());
-                    let mut log_error = delivery_error(&error, index, &record.topic, size_bytes);
+                    let size_bytes = outgoing.value_bytes();
+                    let mut log_error = delivery_error(&error, index, outgoing.topic(), size_bytes);
                     log_error.doing = DOING;
                     if code == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
                         let limit_bytes = Some(self.message_max_bytes);

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use kvs_harness::{Kafka, wait_for};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Headers;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::*;
 use crate::kafka::client_config;
 use crate::kafka::settings::GroupProtocol;
+use crate::model::Header;
 
 const RECORDS: usize = 12;
 const RECORD_BYTES: usize = 500_000;
+const TIMESTAMP_MS: i64 = 1_700_000_000_000;
 
 fn settings(bootstrap: &str, topic: &str) -> KafkaSettings {
     KafkaSettings {
@@ -31,22 +34,37 @@ fn settings(bootstrap: &str, topic: &str) -> KafkaSettings {
     }
 }
 
-/// Returns the keys of a partition's committed records, in their order.
-fn committed_keys(bootstrap: &str, topic: &str, count: usize) -> Vec<Vec<u8>> {
+/// Returns a partition's committed records, in their order, as key, header and value.
+fn committed(bootstrap: &str, topic: &str, count: usize) -> Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> {
     let mut config = client_config();
     config.set("bootstrap.servers", bootstrap).set("group.id", topic).set("isolation.level", "read_committed");
     let consumer: BaseConsumer = config.create().unwrap();
     let mut partitions = TopicPartitionList::new();
     partitions.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
     consumer.assign(&partitions).unwrap();
-    let mut keys = Vec::new();
+    let mut records = Vec::new();
     wait_for("the committed records", || {
         if let Some(message) = consumer.poll(Duration::from_millis(100)) {
-            keys.push(message.unwrap().key().unwrap().to_vec());
+            let message = message.unwrap();
+            assert_eq!(message.timestamp().to_millis(), Some(TIMESTAMP_MS));
+            let header = message.headers().unwrap().get(0).value.unwrap().to_vec();
+            records.push((message.key().unwrap().to_vec(), header, message.payload().unwrap().to_vec()));
         }
-        keys.len() == count
+        records.len() == count
     });
-    keys
+    records
+}
+
+/// The record of an index: large ones are lent to librdkafka, small ones copied.
+fn record(topic: &Arc<str>, transaction: usize, index: usize) -> Record {
+    let byte = u8::try_from(transaction * RECORDS + index).unwrap();
+    let size_bytes = if index % 4 == 3 { 100 } else { RECORD_BYTES };
+    let key = format!("{transaction}-{index:02}").into_bytes();
+    Record {
+        headers: vec![Header { name: "at".into(), value: key.clone() }],
+        timestamp_ms: Some(TIMESTAMP_MS),
+        ..Record::of_log(topic, ShardId(0), key, Some(vec![byte; size_bytes]))
+    }
 }
 
 #[test]
@@ -60,8 +78,7 @@ fn librdkafka_has_no_record_that_it_may_not_send_and_the_order_is_kept() {
     for transaction in 0..2 {
         producer.begin().unwrap();
         for index in 0..RECORDS {
-            let key = format!("{transaction}-{index:02}").into_bytes();
-            producer.send(Record::of_log(&name, ShardId(0), key, Some(vec![7; RECORD_BYTES]))).unwrap();
+            producer.send(record(&name, transaction, index)).unwrap();
             let unacknowledged = producer.deliveries.lock().outstanding;
             assert!(unacknowledged <= 5, "{unacknowledged} records of the partition at once");
         }
@@ -70,8 +87,15 @@ fn librdkafka_has_no_record_that_it_may_not_send_and_the_order_is_kept() {
         assert_eq!(producer.deliveries.lock().outstanding, 0);
         producer.commit().unwrap();
     }
-    let expected: Vec<_> = (0..2)
-        .flat_map(|transaction| (0..RECORDS).map(move |index| format!("{transaction}-{index:02}").into_bytes()))
+    let all = (0..2).flat_map(|transaction| (0..RECORDS).map(move |index| (transaction, index)));
+    let expected: Vec<_> = all
+        .map(|(transaction, index)| {
+            let record = record(&name, transaction, index);
+            (record.key.clone(), record.key, record.value.unwrap().to_vec())
+        })
         .collect();
-    assert_eq!(committed_keys(kafka.bootstrap(), &topic, expected.len()), expected);
+    // Compared piece by piece: the whole would be megabytes of text.
+    for (found, expected) in committed(kafka.bootstrap(), &topic, expected.len()).iter().zip(&expected) {
+        assert!(found == expected, "{:?} is not {:?}", found.0, expected.0);
+    }
 }

@@ -4,8 +4,6 @@
 //! Fragments then come from its arenas, whose memory is never given back: with 100 streams 230 MB above the memory budget, and
 //! 100 MB less with the size fixed at 128 KB. jemalloc and mimalloc in its place have 80 to 100 MB more resident at the peak
 //! (docs/PERFORMANCE.md). glibc takes the size from an environment variable, too, but reads that only before `main`.
-//!
-//! This is the only crate of the workspace that may contain unsafe code: one call.
 
 /// Has glibc map every block of at least this many bytes individually, from now on. Returns whether it does; with another C
 /// library nothing changes. Call it before the first thread is started.
