@@ -32,21 +32,18 @@ use pool::{Grant, Grants, Pool, Wish};
 ///
 /// The buffers of a session's connection count too: a fixed amount for each session, up to half of the budget.
 ///
-/// Buffers of fragments that have been dropped are kept for those to come, at most an eighth of the budget in addition to it
-/// ([`kvs_mkv::PayloadPool`]).
+/// Buffers of fragments that have been dropped are kept for those to come, in memory that nobody has at the moment: at most an
+/// eighth of the budget, and less when less is free ([`kvs_mkv::PayloadPool`]).
 #[derive(Debug, Clone)]
 pub struct MemoryBudget {
     pool: Arc<Mutex<Pool>>,
     sessions: Arc<Semaphore>,
     size_bytes: usize,
     stalled_after: Duration,
-    buffers: PayloadPool,
 }
 
 /// The size of the HTTP client's buffers for one connection: it reads up to 400 KB at once, into one of two buffers.
 const SESSION_BUFFER_BYTES: usize = 512 << 10;
-/// The part of the budget that buffers of dropped fragments may have in addition to it.
-const BUFFERS_PART: usize = 8;
 /// The time without growth after which a fragment gives its memory back if other streams wait.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
 /// The interval at which a waiting stream looks for fragments that have not grown, and reports that it waits.
@@ -87,7 +84,9 @@ fn change<T>(pool: &Arc<Mutex<Pool>>, change: impl FnOnce(&mut Pool) -> T) -> T 
     let (changed, grants) = {
         let mut locked = lock(pool);
         let changed = change(&mut locked);
-        (changed, locked.hand_out(Instant::now()))
+        let grants = locked.hand_out(Instant::now());
+        locked.make_room();
+        (changed, grants)
     };
     hand_over(pool, grants);
     changed
@@ -125,8 +124,7 @@ impl MemoryBudget {
         let size_bytes = size_bytes.min(Semaphore::MAX_PERMITS);
         let sessions = Arc::new(Semaphore::new(size_bytes / 2 / SESSION_BUFFER_BYTES));
         let pool = Arc::new(Mutex::new(Pool::new(size_bytes)));
-        let buffers = PayloadPool::new(size_bytes / BUFFERS_PART);
-        Self { pool, sessions, size_bytes, stalled_after: STALLED_AFTER, buffers }
+        Self { pool, sessions, size_bytes, stalled_after: STALLED_AFTER }
     }
 
     /// Sets how long a fragment may stall before it gives its memory back to others. Default: 5 s.
@@ -137,7 +135,7 @@ impl MemoryBudget {
 
     /// Returns the buffers of fragments that have been dropped.
     pub(crate) fn buffers(&self) -> PayloadPool {
-        self.buffers.clone()
+        lock(&self.pool).buffers().clone()
     }
 
     /// Returns how many bytes are in use, without those beyond the budget.

@@ -1,5 +1,7 @@
 #![allow(clippy::panic)]
 
+use kvs_mkv::{ChunkWriter, FrameData, LeadingTags, Splitter, Timestamp, Track, TrackKind, TrailingTags};
+
 use super::*;
 
 fn budget(size_bytes: usize) -> (MemoryBudget, Waits) {
@@ -224,4 +226,36 @@ async fn a_grant_that_is_never_received_is_returned() {
         assert_eq!(budget.used_bytes(), 60);
     }
     assert_eq!(budget.used_bytes(), 0);
+}
+
+/// Receives most of a fragment with the budget's buffers, and drops it.
+fn receive_and_drop(budget: &MemoryBudget) {
+    let leading = LeadingTags {
+        number: "7".parse().unwrap(),
+        server_timestamp: Timestamp::from_millis(0),
+        producer_timestamp: Timestamp::from_millis(0),
+    };
+    let frames = [FrameData { track: 1, timestamp_ns: 0, key: true, data: &[7; 300_000] }];
+    let trailing = TrailingTags { millis_behind_now: 0, continuation_token: "7".to_owned() };
+    let tracks = [Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC")];
+    let chunk = ChunkWriter::new("tests").chunk(&tracks, &[], &leading, 0, &frames, &trailing);
+    let mut splitter = Splitter::default().with_pool(budget.buffers());
+    assert!(splitter.push(&mut &chunk[..chunk.len() - 1]).unwrap().is_none());
+}
+
+#[tokio::test]
+async fn buffers_are_kept_only_in_memory_that_nobody_has() {
+    let (budget, waits) = budget(8 << 20);
+    receive_and_drop(&budget);
+    assert!(budget.buffers().kept_bytes() > 300_000);
+    let mut claim = claim(&budget, &waits);
+    claim.extend(6 << 20).await;
+    assert!(budget.buffers().kept_bytes() > 300_000);
+    claim.extend(1 << 20).await;
+    assert_eq!(budget.buffers().kept_bytes(), 0);
+    receive_and_drop(&budget);
+    assert_eq!(budget.buffers().kept_bytes(), 0);
+    drop(claim);
+    receive_and_drop(&budget);
+    assert!(budget.buffers().kept_bytes() > 300_000);
 }

@@ -1,7 +1,8 @@
 //! Buffers of dropped payloads, for payloads to come.
 //!
 //! **Contract.** What a pool keeps, and what it has lent to payloads that are still being received, is together at most its size:
-//! memory of which nobody knows yet whether it will be used. A buffer is lent only where it is not much larger than what is asked
+//! memory of which nobody knows yet whether it will be used. It keeps nothing for which its owner has no room at the moment
+//! ([`PayloadPool::set_room`]). A buffer is lent only where it is not much larger than what is asked
 //! for, and small ones are not kept. Nothing of a former payload can be read in a later one.
 //!
 //! An allocator gives a block of hundreds of kilobytes back to the system as soon as it is freed, and each page of the next one costs
@@ -26,6 +27,8 @@ struct Kept {
     buffers: Vec<Vec<u8>>,
     /// The capacities of the buffers that are kept, and of those that are lent to payloads that are not complete.
     size_bytes: usize,
+    /// How much may be kept at the moment.
+    room_bytes: usize,
 }
 
 /// The right of a payload to give its buffer to a pool.
@@ -39,7 +42,28 @@ pub(crate) struct Lease {
 impl PayloadPool {
     /// Returns an empty pool of at most this size, in bytes.
     pub fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, kept: Arc::default() }
+        let kept = Kept { room_bytes: max_bytes, ..Kept::default() };
+        Self { max_bytes, kept: Arc::new(Mutex::new(kept)) }
+    }
+
+    /// Sets how many bytes may be kept from now on, up to the pool's size, and frees buffers beyond that.
+    pub fn set_room(&self, room_bytes: usize) {
+        let mut freed = Vec::new();
+        let mut kept = self.lock();
+        kept.room_bytes = room_bytes.min(self.max_bytes);
+        while kept.size_bytes > kept.room_bytes {
+            let Some(buffer) = kept.buffers.pop() else { break };
+            kept.size_bytes = kept.size_bytes.saturating_sub(buffer.capacity());
+            freed.push(buffer);
+        }
+        drop(kept);
+        // Freeing takes time, and others need the lock.
+        drop(freed);
+    }
+
+    /// Returns how many bytes the buffers have that wait for payloads, and those that are lent to incomplete ones.
+    pub fn kept_bytes(&self) -> usize {
+        self.lock().size_bytes
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -74,7 +98,7 @@ impl Lease {
         let capacity = buffer.capacity();
         let mut kept = pool.lock();
         kept.size_bytes = kept.size_bytes.saturating_sub(lent_bytes);
-        if capacity >= KEPT_MIN_BYTES && kept.size_bytes.saturating_add(capacity) <= pool.max_bytes {
+        if capacity >= KEPT_MIN_BYTES && kept.size_bytes.saturating_add(capacity) <= kept.room_bytes {
             kept.size_bytes += capacity;
             kept.buffers.push(buffer);
         }

@@ -93,3 +93,20 @@ fn a_copy_does_not_give_a_buffer_back_twice() {
     drop(copy);
     assert_eq!(state(&pool), (0, 1));
 }
+
+#[test]
+fn nothing_is_kept_for_which_there_is_no_room() {
+    let pool = PayloadPool::new(8 * MB);
+    drop([(); 4].map(|()| payload(&pool, &vec![0; MB])));
+    assert_eq!(state(&pool), (4, 4));
+    pool.set_room(2 * MB + MB / 2);
+    assert_eq!(state(&pool), (2, 2));
+    let two = [(); 2].map(|()| payload(&pool, &vec![0; MB]));
+    pool.set_room(0);
+    // What is lent comes back, and is not kept.
+    drop(two);
+    assert_eq!(state(&pool), (0, 0));
+    pool.set_room(usize::MAX);
+    drop([(); 9].map(|()| payload(&pool, &vec![0; MB])));
+    assert_eq!(state(&pool), (7, 7));
+}

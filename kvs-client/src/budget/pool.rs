@@ -4,12 +4,15 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kvs_mkv::PayloadPool;
 use tokio::sync::{Notify, oneshot};
 
 /// The largest small fragment, as a fraction of the budget.
 const SMALL_PART: usize = 64;
 /// The reserve for small fragments, as a multiple of the largest of them.
 const SMALL_RESERVED: usize = 8;
+/// The part of the budget that buffers of dropped fragments may have while it is free.
+const BUFFERS_PART: usize = 8;
 /// Growth by fewer bytes than this does not count: the server sends byte by byte.
 const GROWTH_BYTES: usize = 4 << 10;
 /// How long a fragment that gave its memory back waits behind all others.
@@ -67,6 +70,10 @@ pub(super) struct Pool {
     waiters: VecDeque<Waiter>,
     incoming: HashMap<u64, Incoming>,
     next_id: u64,
+    /// Buffers of dropped fragments, in memory that nobody has.
+    buffers: PayloadPool,
+    /// How much of that the buffers were told of.
+    room_bytes: usize,
 }
 
 impl Pool {
@@ -84,6 +91,8 @@ impl Pool {
             waiters: VecDeque::new(),
             incoming: HashMap::new(),
             next_id: 0,
+            buffers: PayloadPool::new(size_bytes / BUFFERS_PART),
+            room_bytes: size_bytes / BUFFERS_PART,
         }
     }
 
@@ -91,11 +100,25 @@ impl Pool {
         self.shared_free_bytes + self.small_free_bytes
     }
 
+    pub(super) fn buffers(&self) -> &PayloadPool {
+        &self.buffers
+    }
+
+    /// Frees buffers of dropped fragments whose memory somebody has now.
+    pub(super) fn make_room(&mut self) {
+        let room_bytes = self.shared_free_bytes.min(self.size_bytes / BUFFERS_PART);
+        if room_bytes != self.room_bytes {
+            self.room_bytes = room_bytes;
+            self.buffers.set_room(room_bytes);
+        }
+    }
+
     /// Acquires bytes if they are free and nobody waits. Returns whether it did.
     pub(super) fn take_now(&mut self, count: usize) -> bool {
         let taken = self.waiters.is_empty() && self.shared_free_bytes >= count;
         if taken {
             self.shared_free_bytes -= count;
+            self.make_room();
         }
         taken
     }
