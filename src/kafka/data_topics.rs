@@ -5,6 +5,7 @@
 //! transaction from completing.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -79,13 +80,16 @@ impl Heard {
 pub struct DataTopic {
     name: Arc<str>,
     heard: Mutex<Heard>,
+    /// The largest batch that the topic accepts, in bytes, as far as is known.
+    batch_max_bytes: AtomicUsize,
 }
 
 impl DataTopic {
     /// Creates a topic with this number of partitions, all of which are assumed to have a leader.
     pub fn new(name: &str, partitions: i32) -> Self {
         let leaderless = vec![0; usize::try_from(partitions).unwrap_or_default()];
-        Self { name: name.into(), heard: Mutex::new(Heard { leaderless, missing: 0 }) }
+        let batch_max_bytes = AtomicUsize::new(usize::MAX);
+        Self { name: name.into(), heard: Mutex::new(Heard { leaderless, missing: 0 }), batch_max_bytes }
     }
 
     fn lock(&self) -> MutexGuard<'_, Heard> {
@@ -176,8 +180,30 @@ impl DataTopics {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns a topic, which is refreshed as long as the returned value is in use.
-    pub fn topic(&self, name: &str, partitions: i32) -> Arc<DataTopic> {
+    /// Returns a topic, which is refreshed as long as the returned value is in use. `max_message_bytes` is its `max.message.bytes`,
+    /// if that is known.
+    pub fn topic(&self, name: &str, partitions: i32, max_message_bytes: Option<usize>) -> Arc<DataTopic> {
+        let topic = self.found(name, partitions);
+        topic.batch_max_bytes.store(max_message_bytes.unwrap_or(usize::MAX), Ordering::Relaxed);
+        topic
+    }
+
+    /// Returns the largest batch that a topic accepts, in bytes, as far as is known: brokers hold `max.message.bytes` against
+    /// batches, not records.
+    pub fn batch_max_bytes(&self, topic: &str) -> Option<usize> {
+        let known = self.lock().get(topic).and_then(Weak::upgrade)?;
+        Some(known.batch_max_bytes.load(Ordering::Relaxed)).filter(|most| *most < usize::MAX)
+    }
+
+    /// Notes that a topic refused a batch of at most this size, in bytes, that had several records: the next ones are at most half as
+    /// large. Returns their size; `None` if nothing is known of the topic.
+    pub fn batch_refused(&self, topic: &str, size_bytes: usize) -> Option<usize> {
+        let known = self.lock().get(topic).and_then(Weak::upgrade)?;
+        let before = known.batch_max_bytes.fetch_min(size_bytes / 2, Ordering::Relaxed);
+        Some(before.min(size_bytes / 2))
+    }
+
+    fn found(&self, name: &str, partitions: i32) -> Arc<DataTopic> {
         let mut topics = self.lock();
         if let Some(known) = topics.get(name).and_then(Weak::upgrade) {
             // The caller has just requested it by other means.

@@ -85,7 +85,7 @@ impl ShardLog for KafkaLog {
     type Reader = ShardReader;
 
     fn open_producer(&self, shard: ShardId, scheme: IdScheme) -> Result<ShardProducer, LogError> {
-        ShardProducer::new(&self.settings, shard, scheme)
+        ShardProducer::new(&self.settings, shard, scheme, self.data_topics.clone())
     }
 
     fn id_scheme(&self, shard: ShardId) -> IdScheme {

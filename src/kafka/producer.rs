@@ -2,7 +2,8 @@
 //!
 //! It waits without spinning: delivery reports arrive on librdkafka's polling thread, count down and wake a condition
 //! variable. Committing with deliveries outstanding would take 102 ms whatever the size (docs/KAFKA.md, "Transactions").
-//! Records that librdkafka could not send yet are held here ([`window`]), because its broker's thread spins while it holds them.
+//! Records that librdkafka could not send yet are held here ([`window`]), because its broker's thread spins while it holds them, and
+//! those that would make a batch larger than their topic accepts.
 
 mod outgoing;
 mod window;
@@ -19,21 +20,22 @@ use rdkafka::util::Timeout;
 use rdkafka::{ClientContext, Message};
 
 use super::context;
+use super::data_topics::DataTopics;
 use super::error::{kind_of, needing, timed_out, to_log_error};
 use super::settings::{self, KafkaSettings};
 use crate::model::{IdScheme, LogError, LogErrorKind, Record, ShardId, TransactionalProducer};
 use crate::supervision::{Part, catch, fault_point};
 use outgoing::Outgoing;
-use window::{Held, Window, size_bytes};
+use window::{Held, Unacknowledged, Window, size_bytes};
 
 /// How long to wait for the reason why records were purged.
 const REASON_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The delivery reports of the records sent.
-#[derive(Debug)]
 struct Deliveries {
     state: Mutex<DeliveryState>,
     changed: Condvar,
+    data_topics: Option<Arc<DataTopics>>,
 }
 
 #[derive(Debug)]
@@ -58,10 +60,10 @@ struct Failure {
 }
 
 impl Deliveries {
-    fn new(window: Window) -> Self {
+    fn new(window: Window, data_topics: Option<Arc<DataTopics>>) -> Self {
         let state =
             DeliveryState { outstanding: 0, window, failed: None, topics: BTreeSet::new(), transaction_error: None };
-        Self { state: Mutex::new(state), changed: Condvar::new() }
+        Self { state: Mutex::new(state), changed: Condvar::new(), data_topics }
     }
 
     fn lock(&self) -> MutexGuard<'_, DeliveryState> {
@@ -134,6 +136,7 @@ impl Deliveries {
         fault_point(Part::Callback);
         let mut state = self.lock();
         state.outstanding = state.outstanding.saturating_sub(1);
+        let unacknowledged = state.window.unacknowledged(index);
         state.window.remove(index);
         if let Err((error, message)) = result {
             let purged = matches!(
@@ -148,12 +151,31 @@ impl Deliveries {
             if state.failed.as_ref().is_none_or(|failed| failed.purged && !purged) {
                 let error = match &state.transaction_error {
                     Some(text) if purged => transaction_error(text, &state.topics),
-                    _ => delivery_error(error, index, message.topic(), message.payload_len()),
+                    _ => self
+                        .batch_error(error, message.topic(), unacknowledged)
+                        .unwrap_or_else(|| delivery_error(error, index, message.topic(), message.payload_len())),
                 };
                 let purged = purged && error.kind != LogErrorKind::NotAuthorized;
                 state.failed = Some(Failure { error, purged, since: Instant::now() });
             }
         }
+    }
+}
+
+impl Deliveries {
+    /// Returns the error for a batch of several records that is larger than its topic accepts, and has the next batches made smaller;
+    /// `None`: it was another error, or a single record.
+    fn batch_error(&self, error: &KafkaError, topic: &str, unacknowledged: Unacknowledged) -> Option<LogError> {
+        let is_too_large = error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge);
+        let Unacknowledged { records, size_bytes, batch_max_bytes } = unacknowledged;
+        let several = is_too_large && records > 1;
+        let next_bytes =
+            several.then(|| self.data_topics.as_ref()?.batch_refused(topic, size_bytes.min(batch_max_bytes)))??;
+        let text = format!(
+            "topic {topic}: a batch of up to {size_bytes} bytes is larger than its max.message.bytes; batches of at most {next_bytes} \
+             bytes are tried next"
+        );
+        Some(LogError { kind: LogErrorKind::Other, doing: "delivering a batch", text })
     }
 }
 
@@ -206,13 +228,18 @@ pub struct ShardProducer {
 }
 
 impl ShardProducer {
-    /// Creates a producer with the shard's transactional id.
+    /// Creates a producer with the shard's transactional id. `data_topics` knows which batches the topics accept.
     ///
     /// # Errors
     /// When librdkafka rejects the settings.
-    pub fn new(settings: &KafkaSettings, shard: ShardId, scheme: IdScheme) -> Result<Self, LogError> {
+    pub fn new(
+        settings: &KafkaSettings,
+        shard: ShardId,
+        scheme: IdScheme,
+        data_topics: Option<Arc<DataTopics>>,
+    ) -> Result<Self, LogError> {
         let config = settings.producer_config(shard, scheme);
-        let deliveries = Arc::new(Deliveries::new(Window::new(settings::batch_limits(&config))));
+        let deliveries = Arc::new(Deliveries::new(Window::new(settings::batch_limits(&config)), data_topics));
         let context = DeliveryContext(Arc::clone(&deliveries));
         let producer =
             config.create_with_context(context).map_err(|error| to_log_error("creating a producer", &error))?;
@@ -331,6 +358,10 @@ impl TransactionalProducer for ShardProducer {
         let index = self.sent;
         self.sent += 1;
         let partition = self.held.partition(&record.topic, record.partition);
+        if self.held.is_first(partition) {
+            let most = self.deliveries.data_topics.as_ref().and_then(|topics| topics.batch_max_bytes(&record.topic));
+            self.deliveries.lock().window.limit(partition, most);
+        }
         self.held.push(partition, index, record);
         let is_due = self.held.is_due(partition, &self.deliveries.lock().window);
         if is_due { self.hand_over_held(partition) } else { Ok(()) }

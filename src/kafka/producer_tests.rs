@@ -72,7 +72,8 @@ fn librdkafka_has_no_record_that_it_may_not_send_and_the_order_is_kept() {
     let kafka = Kafka::shared();
     let topic = format!("producer-window-{}", std::process::id());
     kafka.create_topic(&topic, 1, &[]);
-    let mut producer = ShardProducer::new(&settings(kafka.bootstrap(), &topic), ShardId(0), IdScheme::Colons).unwrap();
+    let mut producer =
+        ShardProducer::new(&settings(kafka.bootstrap(), &topic), ShardId(0), IdScheme::Colons, None).unwrap();
     producer.init().unwrap();
     let name: Arc<str> = Arc::from(topic.as_str());
     for transaction in 0..2 {
@@ -98,4 +99,49 @@ fn librdkafka_has_no_record_that_it_may_not_send_and_the_order_is_kept() {
     for (found, expected) in committed(kafka.bootstrap(), &topic, expected.len()).iter().zip(&expected) {
         assert!(found == expected, "{:?} is not {:?}", found.0, expected.0);
     }
+}
+
+/// Publishes 200 small records in one transaction.
+fn publish_small(
+    kafka: &Kafka,
+    topic: &Arc<str>,
+    transaction: usize,
+    topics: &Arc<DataTopics>,
+) -> Result<(), LogError> {
+    let settings = settings(kafka.bootstrap(), topic);
+    let mut producer = ShardProducer::new(&settings, ShardId(0), IdScheme::Colons, Some(Arc::clone(topics)))?;
+    producer.init()?;
+    producer.begin()?;
+    for index in 0..200 {
+        let key = format!("{transaction}-{index:03}").into_bytes();
+        let header = vec![Header { name: "at".into(), value: key.clone() }];
+        let timestamp_ms = Some(TIMESTAMP_MS);
+        let record = Record::of_log(topic, ShardId(0), key, Some(vec![7; 500]));
+        producer.send(Record { headers: header, timestamp_ms, ..record })?;
+    }
+    producer.drain()?;
+    producer.commit()
+}
+
+#[test]
+fn a_batch_that_its_topic_refuses_is_made_smaller_and_a_limit_that_is_known_is_kept_from_the_beginning() {
+    let kafka = Kafka::shared();
+    let topic: Arc<str> = Arc::from(format!("producer-batches-{}", std::process::id()));
+    kafka.create_topic(&topic, 1, &[("max.message.bytes", "20000")]);
+    let topics = Arc::new(DataTopics::new(&settings(kafka.bootstrap(), &topic)).unwrap());
+    // Lowered while the connector runs: what the worker knows is larger.
+    let _known = topics.topic(&topic, 1, Some(1_048_588));
+    let mut refused = Vec::new();
+    while let Err(error) = publish_small(&kafka, &topic, 0, &topics) {
+        assert!(error.kind == LogErrorKind::Other && error.text.contains(&*topic), "{error}");
+        refused.push(error.to_string());
+        assert!(refused.len() < 10, "{refused:?}");
+    }
+    assert!(!refused.is_empty());
+    let _known = topics.topic(&topic, 1, Some(20_000));
+    publish_small(&kafka, &topic, 1, &topics).unwrap();
+    let keys: Vec<_> = committed(kafka.bootstrap(), &topic, 400).into_iter().map(|(key, ..)| key).collect();
+    let all =
+        (0..2).flat_map(|transaction| (0..200).map(move |index| format!("{transaction}-{index:03}").into_bytes()));
+    assert_eq!(keys, all.collect::<Vec<_>>());
 }

@@ -38,7 +38,7 @@ impl ConfigStore for KafkaConfigStore {
     fn producer(&self) -> Result<Box<dyn TransactionalProducer>, LogError> {
         // Workers of every version change the log under this one id, which orders their changes. If another group had
         // the same id, the two would only make each other repeat changes.
-        Ok(Box::new(ShardProducer::new(&self.settings, ShardId(PARTITION), IdScheme::Dashes)?))
+        Ok(Box::new(ShardProducer::new(&self.settings, ShardId(PARTITION), IdScheme::Dashes, None)?))
     }
 
     fn reader(&self) -> Result<Box<dyn OffsetReader>, LogError> {

@@ -40,6 +40,11 @@ impl TopicFacts {
     pub fn number(&self, key: &str) -> Option<i64> {
         self.config.get(key)?.parse().ok()
     }
+
+    /// Returns the topic's `max.message.bytes`, if it is known.
+    pub fn max_message_bytes(&self) -> Option<usize> {
+        self.number("max.message.bytes").and_then(|most| usize::try_from(most).ok())
+    }
 }
 
 /// Reasons why a topic cannot be used.

@@ -97,8 +97,7 @@ pub struct OutputTopic {
 impl OutputTopic {
     /// Returns a topic with these partitions and this configuration.
     pub fn new(name: &str, partitions: Arc<DataTopic>, facts: &TopicFacts) -> Self {
-        let max_message_bytes = facts.number("max.message.bytes").and_then(|most| usize::try_from(most).ok());
-        Self { name: name.into(), partitions, max_message_bytes }
+        Self { name: name.into(), partitions, max_message_bytes: facts.max_message_bytes() }
     }
 }
 

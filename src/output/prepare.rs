@@ -215,7 +215,7 @@ impl Preparer {
 
     async fn ensure(&self, plan: &TopicPlan) -> Result<(TopicFacts, Arc<DataTopic>), TopicError> {
         let facts = self.0.topics.ensure(plan).await?;
-        let partitions = self.0.data_topics.topic(&plan.name, facts.partitions);
+        let partitions = self.0.data_topics.topic(&plan.name, facts.partitions, facts.max_message_bytes());
         Ok((facts, partitions))
     }
 

@@ -5,6 +5,9 @@
 //! thousands of times a second whether it may send (docs/KAFKA.md, "Why the broker's threads spin"). What would
 //! wait there waits here instead. Nothing is sent later for it: what is held is what librdkafka would not send.
 //!
+//! A broker holds a topic's `max.message.bytes` against batches, and refuses all records of one that is larger. Where the topic accepts
+//! less than librdkafka would put into a batch, records are handed over only if all that are unacknowledged fit into what it accepts.
+//!
 //! Of small records the first one of a partition is handed over at once, because the transaction has to admit the partition before
 //! anything is sent to it. The others follow as a whole batch, or when the transaction is complete: single ones that follow a
 //! batch that is on its way would wait in librdkafka for it.
@@ -40,20 +43,39 @@ pub(super) fn size_bytes(record: &Record) -> usize {
 pub(super) struct Window {
     limits: BatchLimits,
     /// By the partition's number in [`Held`].
-    partitions: Vec<Unacknowledged>,
+    partitions: Vec<Partition>,
     /// The partition and the size of each record handed over, by its index in the transaction.
     records: HashMap<usize, (usize, usize)>,
 }
 
+/// What is unacknowledged of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unacknowledged {
+    pub records: usize,
+    pub size_bytes: usize,
+    /// The largest batch that they may have been in.
+    pub batch_max_bytes: usize,
+}
+
 #[derive(Debug, Clone, Copy, Default)]
-struct Unacknowledged {
+struct Partition {
     records: usize,
     size_bytes: usize,
+    /// The largest batch that the topic accepts, if that is less than the producer's.
+    topic_max_bytes: Option<usize>,
     /// A record of this transaction has been handed over.
     has_begun: bool,
     /// A record did not fit: none follows before librdkafka would begin another request, so that a batch which is acknowledged
     /// record by record is followed by a batch and not by single records.
     full: bool,
+}
+
+impl Partition {
+    /// Returns from how many unacknowledged records on a record has to fit into a batch with them.
+    fn at_once(&self) -> usize {
+        // One record is a batch, too, however large.
+        if self.topic_max_bytes.is_some() { 1 } else { UNACKNOWLEDGED_RECORDS }
+    }
 }
 
 impl Window {
@@ -74,20 +96,41 @@ impl Window {
     /// in one request.
     pub(super) fn has_room(&self, partition: usize, size_bytes: usize) -> bool {
         let now = self.partitions.get(partition).copied().unwrap_or_default();
-        now.records < UNACKNOWLEDGED_RECORDS
+        now.records < now.at_once()
             || (!now.full
                 && now.records < self.limits.records
-                && now.size_bytes.saturating_add(size_bytes) <= self.batch_bytes())
+                && now.size_bytes.saturating_add(size_bytes) <= self.batch_bytes(partition))
     }
 
-    /// Returns how many bytes of records fit into one batch.
-    fn batch_bytes(&self) -> usize {
-        self.limits.size_bytes.saturating_sub(BATCH_OVERHEAD_BYTES)
+    /// Returns how many bytes of a partition's records fit into one batch.
+    fn batch_bytes(&self, partition: usize) -> usize {
+        let of_topic = self.partitions.get(partition).and_then(|counts| counts.topic_max_bytes);
+        of_topic.unwrap_or(self.limits.size_bytes).saturating_sub(BATCH_OVERHEAD_BYTES)
+    }
+
+    /// Sets the largest batch that a partition's topic accepts, in bytes; `None`: it is not known.
+    pub(super) fn limit(&mut self, partition: usize, topic_max_bytes: Option<usize>) {
+        let limit_bytes = self.limits.size_bytes;
+        self.counts(partition).topic_max_bytes = topic_max_bytes.filter(|most| *most < limit_bytes);
+    }
+
+    /// Returns what is unacknowledged of the partition of a record, which is one of them.
+    pub(super) fn unacknowledged(&self, index: usize) -> Unacknowledged {
+        let counts = self.records.get(&index).and_then(|(partition, _)| self.partitions.get(*partition));
+        let Partition { records, size_bytes, topic_max_bytes, .. } = counts.copied().unwrap_or_default();
+        Unacknowledged { records, size_bytes, batch_max_bytes: topic_max_bytes.unwrap_or(self.limits.size_bytes) }
+    }
+
+    fn counts(&mut self, partition: usize) -> &mut Partition {
+        if self.partitions.len() <= partition {
+            self.partitions.resize_with(partition + 1, Partition::default);
+        }
+        &mut self.partitions[partition]
     }
 
     /// Returns whether what is held of a partition is handed over before the transaction is complete.
     fn is_due(&self, partition: usize, held: &HeldPartition) -> bool {
-        let batch_bytes = self.batch_bytes();
+        let batch_bytes = self.batch_bytes(partition);
         let first_bytes = held.records.front().map_or(0, |(_, record)| size_bytes(record));
         !self.partitions.get(partition).is_some_and(|counts| counts.has_begun)
             // No more of such fit into a batch than may be on their way.
@@ -105,15 +148,11 @@ impl Window {
 
     /// Counts a record that is handed over.
     pub(super) fn add(&mut self, index: usize, partition: usize, size_bytes: usize) {
-        if self.partitions.len() <= partition {
-            self.partitions.resize_with(partition + 1, Unacknowledged::default);
-        }
-        if let Some(counts) = self.partitions.get_mut(partition) {
-            counts.records += 1;
-            counts.has_begun = true;
-            counts.size_bytes = counts.size_bytes.saturating_add(size_bytes);
-            self.records.insert(index, (partition, size_bytes));
-        }
+        let counts = self.counts(partition);
+        counts.records += 1;
+        counts.has_begun = true;
+        counts.size_bytes = counts.size_bytes.saturating_add(size_bytes);
+        self.records.insert(index, (partition, size_bytes));
     }
 
     /// Counts a record's delivery report, or that librdkafka did not take it.
@@ -122,7 +161,7 @@ impl Window {
         if let Some(counts) = self.partitions.get_mut(partition) {
             counts.records = counts.records.saturating_sub(1);
             counts.size_bytes = counts.size_bytes.saturating_sub(size_bytes);
-            counts.full &= counts.records >= UNACKNOWLEDGED_RECORDS;
+            counts.full &= counts.records >= counts.at_once();
         }
     }
 }
@@ -140,6 +179,8 @@ pub(super) struct Held {
 struct HeldPartition {
     records: VecDeque<(usize, Record)>,
     size_bytes: usize,
+    /// A record of this transaction was for it.
+    is_known: bool,
 }
 
 impl Held {
@@ -164,7 +205,13 @@ impl Held {
         if let Some(held) = self.partitions.get_mut(partition) {
             held.size_bytes = held.size_bytes.saturating_add(size_bytes(&record));
             held.records.push_back((index, record));
+            held.is_known = true;
         }
+    }
+
+    /// Returns whether nothing was sent to a partition in this transaction before.
+    pub(super) fn is_first(&self, partition: usize) -> bool {
+        self.partitions.get(partition).is_some_and(|held| !held.is_known)
     }
 
     /// Takes the first record of a partition, if the window has room for it.

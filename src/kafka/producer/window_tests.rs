@@ -131,3 +131,50 @@ fn large_records_are_not_held_back_for_a_batch() {
     assert_eq!(during, [[0], [1], [2], [3], [4]]);
     assert!(at_the_end.is_empty());
 }
+
+#[test]
+fn a_topics_batches_are_no_larger_than_it_accepts() {
+    let (mut held, mut window) = with_records(12, 1_000);
+    window.limit(0, Some(5_300));
+    // Five of them fit, each with what it takes in a batch.
+    assert_eq!(hand_over(&mut held, &mut window, 0), [0, 1, 2, 3, 4]);
+    assert_eq!(window.unacknowledged(3), Unacknowledged { records: 5, size_bytes: 5 * 1_032, batch_max_bytes: 5_300 });
+    // Reports come one by one; a batch follows a batch.
+    for index in 0..4 {
+        window.remove(index);
+        assert!(!held.may_go_on(&window), "after the report of record {index}");
+    }
+    window.remove(4);
+    assert_eq!(hand_over(&mut held, &mut window, 0), [5, 6, 7, 8, 9]);
+    // What is larger goes alone: the broker says whether it accepts that.
+    for index in 5..10 {
+        window.remove(index);
+    }
+    held.push(0, 12, record(9_000));
+    held.push(0, 13, record(9_000));
+    assert_eq!(hand_over(&mut held, &mut window, 0), [10, 11]);
+    (10..12).for_each(|index| window.remove(index));
+    assert_eq!(hand_over(&mut held, &mut window, 0), [12]);
+    window.remove(12);
+    assert_eq!(hand_over(&mut held, &mut window, 0), [13]);
+    // A limit above the producer's own changes nothing, and neither does one that is not known.
+    for most in [Some(2_000_000), None] {
+        let (mut held, mut window) = with_records(9, 500_000);
+        window.limit(0, most);
+        assert_eq!(hand_over(&mut held, &mut window, 0).len(), 5);
+    }
+}
+
+#[test]
+fn of_a_topic_with_small_batches_a_whole_one_is_not_held_back() {
+    let (mut held, mut window) = with_records(0, 0);
+    window.limit(0, Some(5_300));
+    let mut sent = Vec::new();
+    for index in 0..7 {
+        held.push(0, index, record(1_000));
+        let now = if held.is_due(0, &window) { hand_over(&mut held, &mut window, 0) } else { Vec::new() };
+        now.iter().for_each(|index| window.remove(*index));
+        sent.push(now);
+    }
+    assert_eq!(sent, [vec![0], vec![], vec![], vec![], vec![], vec![], vec![1, 2, 3, 4, 5]]);
+}
