@@ -27,6 +27,16 @@ impl OutputId {
     pub const DEAD_LETTERS: Self = Self("dead_letters");
     /// Changes of streams.
     pub const NOTIFICATIONS: Self = Self("notifications");
+
+    /// Returns the setting that bounds the size of the output's records, if one does.
+    pub fn size_setting(self) -> Option<&'static str> {
+        match self {
+            Self::FRAGMENTS => Some("kvs.fragment.max.size.bytes"),
+            Self::CHUNKS => Some("payload.chunk.max.bytes"),
+            Self::DEAD_LETTERS => Some("errors.deadletterqueue.value.max.bytes"),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for OutputId {

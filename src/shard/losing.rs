@@ -10,7 +10,7 @@ use super::recover::RecoverError;
 use super::refused_topics::RefusedTopics;
 use super::sources::Sources;
 use super::transaction::{Failed, RefusedRecord};
-use crate::model::{LogErrorKind, OffsetReader, ShardId, ShardLog};
+use crate::model::{LogErrorKind, OffsetReader, OutputId, ShardId, ShardLog};
 use crate::telemetry;
 
 /// How long a transaction has only one stream's records after an unnamed refusal; refused streams fail meanwhile.
@@ -107,13 +107,15 @@ impl Losing {
             }
             (
                 LogErrorKind::RecordTooLarge { size_bytes, limit_bytes, .. },
-                Some(RefusedRecord { stream, topic, .. }),
+                Some(RefusedRecord { stream, topic, output, .. }),
             ) => {
                 let limit =
                     limit_bytes.map_or("the topic's max.message.bytes".to_owned(), |limit| format!("{limit} bytes"));
+                let or_lower = output.and_then(OutputId::size_setting).map(|setting| format!(", or lower {setting}"));
                 let reason = format!(
                     "a record of {size_bytes} bytes is larger than topic {topic} accepts ({limit}); raise max.message.bytes of \
-                     the topic, or lower kvs.fragment.max.size.bytes"
+                     the topic{}",
+                    or_lower.unwrap_or_default()
                 );
                 sources.record_too_large(&stream, &topic, *size_bytes, reason);
             }

@@ -125,7 +125,8 @@ impl<'p, P: TransactionalProducer> Transaction<'p, P> {
         let stream_of = |sent: &Sent| self.publications.get(sent.publication).map(|one| Arc::clone(&one.key));
         let refused = named.and_then(|sent| {
             let topic = Arc::clone(&sent.topic);
-            stream_of(sent).map(|stream| RefusedRecord { stream, topic, droppable_output: sent.droppable_output() })
+            let (output, droppable_output) = (sent.output.map(|output| output.id), sent.droppable_output());
+            stream_of(sent).map(|stream| RefusedRecord { stream, topic, output, droppable_output })
         });
         let needed = || self.sent.iter().filter(|sent| sent.droppable_output().is_none());
         let droppable = self.sent.iter().filter_map(|sent| Some((sent.droppable_output()?, Arc::clone(&sent.topic))));
@@ -150,6 +151,8 @@ pub struct RefusedRecord {
     pub stream: Arc<OffsetKey>,
     /// The topic of the record.
     pub topic: Arc<str>,
+    /// The output of the record.
+    pub output: Option<OutputId>,
     /// The output that allows the record to be dropped; `None`: its stream fails.
     pub droppable_output: Option<OutputId>,
 }
