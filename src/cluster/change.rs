@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use super::records::{self, AlteredShards, KeyValue, OffsetsHome, RestartRequest, Settings, TargetState};
 use super::view::ConfigView;
-use crate::model::Template;
 use crate::model::contract::ContractError;
+use crate::model::{Template, names_topic};
 
 /// Reasons why a change is refused. The texts are Kafka Connect's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -204,13 +204,13 @@ fn one_topic_one_role(view: &ConfigView, name: &str, checked: &Checked) -> Resul
             "{topic:?} is the offsets topic of connector {owner:?} (offsets.storage.topic): no connector must write records there"
         )));
     }
+    if let Some(reason) = another_ones(view, name, &checked.settings) {
+        return Err(Refusal::Invalid(reason));
+    }
     let Some(own) = &checked.offsets_topic else { return Ok(()) };
     let writes = |other: &&String| {
         let settings = view.settings(other).and_then(|settings| settings.as_ref().ok());
-        let is_topic = |key: &str| {
-            key != "offsets.storage.topic"
-                && (key == "topic" || key.ends_with(".topic") || key.ends_with(".topic.name"))
-        };
+        let is_topic = |key: &str| key != "offsets.storage.topic" && names_topic(key);
         let mut topics = settings.into_iter().flatten().filter(|(key, _)| is_topic(key));
         let can_be_own =
             |topic: &str| Template::parse(topic).is_ok_and(|topic| topic.of_connector(other).can_become(own));
@@ -222,6 +222,28 @@ fn one_topic_one_role(view: &ConfigView, name: &str, checked: &Checked) -> Resul
             "offsets.storage.topic: connector {other:?} writes to {own:?}: offsets need a topic that has nothing else in it"
         ))),
     }
+}
+
+/// Returns why a connector cannot have a topic: another one has it for something else. Connectors may share a topic of one kind.
+fn another_ones(view: &ConfigView, name: &str, settings: &Settings) -> Option<String> {
+    let own = fixed_topics(name, settings);
+    view.names().filter(|other| *other != name).find_map(|other| {
+        let others = fixed_topics(other, view.settings(other)?.as_ref().ok()?);
+        let is_same = |(setting, topic): &(&String, String)| {
+            others.iter().find(|(other, theirs)| theirs == topic && other != setting).map(|(other, _)| *other)
+        };
+        let (setting, topic, others) = own.iter().find_map(|one| Some((one.0, &one.1, is_same(one)?)))?;
+        Some(format!(
+            "{setting}: {topic:?} is the {others} of connector {other:?}: a topic has records of one kind; choose another name"
+        ))
+    })
+}
+
+/// Returns the settings that name a topic of their own, with the topic.
+fn fixed_topics<'a>(connector: &str, settings: &'a Settings) -> Vec<(&'a String, String)> {
+    let named = settings.iter().filter(|(key, _)| names_topic(key));
+    let fixed = |text: &str| Template::parse(text).ok()?.of_connector(connector).fixed().map(str::to_owned);
+    named.filter_map(|(key, text)| Some((key, fixed(text)?))).collect()
 }
 
 /// Returns the records by which a connector's offsets are in the topic that its settings name.

@@ -252,6 +252,24 @@ fn rule_13_no_connector_writes_to_another_ones_offsets_topic() {
     assert!(refused.to_string().contains("connector \"d\" writes to \"data\""), "{refused}");
 }
 
+#[test]
+fn a_topic_has_records_of_one_kind_whatever_connectors_write_there() {
+    let check = |settings: Settings, _: Option<&Settings>| Ok(Checked { settings, ..Checked::default() });
+    let with = |pairs: &[(&str, &str)]| -> Settings {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    };
+    let mut view = Arc::default();
+    let change = put(&view, "a", with(&[("topic", "kvs"), ("metadata.topic", "meta.${connector}")]), &check).unwrap();
+    made(&mut view, change);
+    let refused = put(&view, "b", with(&[("topic", "meta.a")]), &check).unwrap_err();
+    assert!(refused.to_string().contains("topic: \"meta.a\" is the metadata.topic of connector \"a\""), "{refused}");
+    let refused = put(&view, "b", with(&[("errors.deadletterqueue.topic.name", "kvs")]), &check).unwrap_err();
+    assert!(refused.to_string().contains("is the topic of connector \"a\""), "{refused}");
+    // Fragments of several connectors in one topic are records of one kind; and what a connector had itself is its own affair.
+    put(&view, "b", with(&[("topic", "kvs"), ("metadata.topic", "meta.${stream}")]), &check).unwrap();
+    put(&view, "a", with(&[("topic", "meta.a"), ("metadata.topic", "kvs")]), &check).unwrap();
+}
+
 /// A later config offset is enough for a move whose shards were altered for others: nothing was done with the connector.
 #[test]
 fn a_move_goes_on_at_a_later_config_offset_only_as_long_as_nothing_was_done_with_its_connector() {

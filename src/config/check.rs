@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::connector::ConnectorFile;
-use super::connector::topics::topics;
+use super::connector::topics::{ConnectorTopic, TopicName, topics};
 use super::discreet::Discreet;
 use super::secrets::{Providers, Resolved};
 use super::table::connector::records::OFFSETS_TOPIC;
 use super::{ConnectorConfig, Problem, WorkerConfig};
+use crate::model::metric_name;
 
 /// Finds connectors with the same name.
 pub fn names(given: &[ConnectorFile]) -> Vec<Problem> {
@@ -78,15 +79,8 @@ fn one_topic_one_role(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec
             let reason = format!("{topic:?} is the worker's {key}: a connector must not write there");
             problems.push(Problem::new(&connector.place, own.setting, reason));
         }
-        let twice = all[..index].iter().find(|other| !other.is_workers && other.name == own.name);
-        if let Some(other) = twice {
-            let reason = format!(
-                "{:?} is the connector's {}, too: each needs a topic of its own",
-                own.name.text(),
-                other.setting
-            );
-            problems.push(Problem::new(&connector.place, own.setting, reason));
-        }
+        let shared = all[..index].iter().filter(|other| !other.is_workers).find_map(|other| shared(own, other));
+        problems.extend(shared.map(|reason| Problem::new(&connector.place, own.setting, reason)));
     }
     // Records in an offsets topic are read as offsets, and compacted.
     if let Some(topic) = &connector.offsets_topic {
@@ -100,6 +94,29 @@ fn one_topic_one_role(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec
         }
     }
     problems
+}
+
+/// Returns why two outputs of a connector could write to the same topic, if they could and no rule decides whose it is.
+fn shared(own: &ConnectorTopic<'_>, other: &ConnectorTopic<'_>) -> Option<String> {
+    let (text, other_text, setting) = (own.name.text(), other.name.text(), other.setting);
+    if text == other_text {
+        return Some(format!("{text:?} is the connector's {setting}, too: each needs a topic of its own"));
+    }
+    if metric_name(text) == metric_name(other_text) {
+        return Some(format!(
+            "{text:?} differs from the connector's {setting}, {other_text:?}, only by a . in place of a _: Kafka does not accept \
+             both; choose another name"
+        ));
+    }
+    let (TopicName::Template(template), TopicName::Template(other)) = (own.name, other.name) else { return None };
+    // With more text of its own, one of them is meant (`crate::output::route`).
+    let is_tie = template.may_meet(other) && template.literals_bytes() == other.literals_bytes();
+    is_tie.then(|| {
+        format!(
+            "{text:?} and the connector's {setting}, {other_text:?}, can lead to the same topic: each needs topics of its own; put \
+             text in front of the variables, or behind them, that the other one has not"
+        )
+    })
 }
 
 fn with_worker(worker: &WorkerConfig, connector: &ConnectorConfig) -> Vec<Problem> {

@@ -2,6 +2,7 @@
 
 pub mod dead_letters;
 pub mod frames;
+pub mod group_topics;
 pub mod payload;
 pub mod routing;
 mod service;

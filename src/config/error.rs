@@ -101,6 +101,12 @@ pub enum ValueError {
         /// The beginning of the value.
         found: String,
     },
+    /// The value is the name of one of Kafka's own topics.
+    #[error("{found:?} is Kafka's own topic, which nobody else may write to; choose another name")]
+    KafkasOwn {
+        /// The name.
+        found: String,
+    },
     /// The value is not a template.
     #[error(transparent)]
     NotTemplate(#[from] crate::model::TemplateError),

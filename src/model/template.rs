@@ -161,6 +161,31 @@ impl Template {
         rest.is_empty() || after_variable
     }
 
+    /// Returns how much of a result is text of the template's own, in bytes. Of two templates that can have the same result, the one
+    /// with more of it is meant.
+    pub fn literals_bytes(&self) -> usize {
+        self.literals().map(str::len).sum()
+    }
+
+    /// Returns whether this template and another one may have the same result: `false` only if it is certain that they do not.
+    pub fn may_meet(&self, other: &Self) -> bool {
+        let ends = |template: &Self| {
+            let text = |part: Option<&Part>| match part {
+                Some(Part::Text(text)) => text.clone(),
+                _ => String::new(),
+            };
+            (text(template.parts.first()), text(template.parts.last()))
+        };
+        match (self.fixed(), other.fixed()) {
+            (Some(fixed), _) => return other.can_become(fixed),
+            (_, Some(fixed)) => return self.can_become(fixed),
+            (None, None) => {}
+        }
+        let ((begin, end), (other_begin, other_end)) = (ends(self), ends(other));
+        (begin.starts_with(&other_begin) || other_begin.starts_with(&begin))
+            && (end.ends_with(&other_end) || other_end.ends_with(&end))
+    }
+
     /// Returns the template of a connector with this name, in which `${connector}` is replaced.
     #[must_use]
     pub fn of_connector(&self, connector: &str) -> Self {

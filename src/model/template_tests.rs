@@ -47,6 +47,25 @@ fn what_a_template_can_become_is_known_without_its_values() {
 }
 
 #[test]
+fn templates_that_may_have_the_same_result_are_told_from_those_that_never_do() {
+    for (one, other, expected) in [
+        ("kvs.a", "kvs.a", true),
+        ("kvs.a", "kvs.${stream}", true),
+        ("kvs.a", "raw.${stream}", false),
+        ("kvs.${stream}", "kvs.${tag:site}", true),
+        ("kvs.${stream}", "kvs.${stream}.frames", true),
+        ("kvs.${stream}.metadata", "kvs.${stream}.frames", false),
+        ("a-${stream}", "b-${stream}", false),
+        ("a${stream}", "${connector}b", true),
+    ] {
+        let parse = |text: &str| Template::parse(text).unwrap();
+        assert_eq!(parse(one).may_meet(&parse(other)), expected, "{one} {other}");
+        assert_eq!(parse(other).may_meet(&parse(one)), expected, "{other} {one}");
+    }
+    assert_eq!(Template::parse("kvs.${stream}.frames").unwrap().literals_bytes(), 11);
+}
+
+#[test]
 fn a_template_with_the_connectors_name_alone_is_fixed() {
     let fixed = |text: &str| Template::parse(text).unwrap().of_connector("c").fixed().map(str::to_owned);
     assert_eq!(fixed("kvs.${connector}.x"), Some("kvs.c.x".to_owned()));

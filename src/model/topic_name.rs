@@ -9,6 +9,21 @@ pub fn is_topic_name(name: &str) -> bool {
     !matches!(name, "." | "..") && (1..=TOPIC_NAME_MAX_BYTES).contains(&name.len()) && has_topic_characters(name)
 }
 
+/// Returns whether a connector's setting of this name names a topic.
+pub fn names_topic(setting: &str) -> bool {
+    setting == "topic" || setting.ends_with(".topic") || setting.ends_with(".topic.name")
+}
+
+/// Returns whether Kafka has this topic for itself: nobody else may write there.
+pub fn is_kafkas_own_topic(name: &str) -> bool {
+    matches!(name, "__consumer_offsets" | "__transaction_state" | "__share_group_state" | "__cluster_metadata")
+}
+
+/// Returns the name with which a topic's metrics are labelled: Kafka refuses a topic if another one's is the same.
+pub fn metric_name(topic: &str) -> String {
+    topic.replace('.', "_")
+}
+
 /// Returns whether a text has only characters that a topic's name may have.
 pub fn has_topic_characters(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))

@@ -122,6 +122,16 @@ pub enum RouteError {
         /// What the topic is for.
         role: String,
     },
+    /// Kafka accepts no topic of this name.
+    #[error("{setting}={template}: {reason}")]
+    Refused {
+        /// The setting.
+        setting: &'static str,
+        /// The template.
+        template: String,
+        /// The topic, and why not.
+        reason: String,
+    },
     /// The connector already writes to as many topics as it may.
     #[error("{setting}={template}: {topic} would be one topic more than topics.max allows, which is {most}")]
     TooMany {

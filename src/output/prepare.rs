@@ -11,8 +11,9 @@ use super::framing::{Framing, SchemaError};
 use super::kind::{Output, OutputKind, OutputSchemas, OutputSettings, OutputTopic, SettingMismatch};
 use super::kinds::KINDS;
 use super::payloads::Payloads;
-use super::route::{NamedTopics, OpenTopic, OpenedTopics, Outputs, Route};
+use super::route::{NamedTopics, OpenTopic, OpenedTopics, Outputs, Route, Taken};
 use super::schema::BuiltInSchema;
+use crate::config::connector::group_topics::GroupTopics;
 use crate::config::connector::topics::{ConnectorTopic, TopicName, taken, topics};
 use crate::config::table::registry::URL as SCHEMA_REGISTRY_URL;
 use crate::config::{ConnectorConfig, WorkerConfig};
@@ -56,6 +57,8 @@ struct Inner {
     shared: tokio::sync::Mutex<HashMap<String, (TopicFacts, Arc<DataTopic>)>>,
     /// The ids of schemas that registries have given.
     ids: KnownIds,
+    /// The topics of the group's connectors.
+    group: GroupTopics,
 }
 
 /// Opens the topics that a connector's templates lead to.
@@ -136,7 +139,12 @@ impl Preparer {
     /// Creates a preparer with this worker's settings.
     pub fn new(config: Arc<WorkerConfig>, topics: Arc<Topics>, data_topics: Arc<DataTopics>) -> Self {
         let (shared, ids) = (tokio::sync::Mutex::default(), KnownIds::default());
-        Self(Arc::new(Inner { config, topics, data_topics, shared, ids }))
+        Self(Arc::new(Inner { config, topics, data_topics, shared, ids, group: GroupTopics::default() }))
+    }
+
+    /// Returns the topics of the group's connectors, which no template of another one leads to.
+    pub fn group_topics(&self) -> &GroupTopics {
+        &self.0.group
     }
 
     /// Creates or checks the topics of a connector, and returns its outputs. Topics that templates lead to are opened when
@@ -157,7 +165,17 @@ impl Preparer {
         };
         let settings = OutputSettings { worker: config, connector };
         let opener = Opener { preparer: self.clone(), connector: connector.clone() };
-        let opened = OpenedTopics::new(Box::new(opener), taken(config, connector), connector.routing.topics_max);
+        let templates = topics(Some(config), connector).into_iter().filter_map(|topic| match topic.name {
+            TopicName::Template(template) => Some((topic.setting, template.clone())),
+            TopicName::Fixed(_) => None,
+        });
+        let taken = Taken {
+            connector: connector.name.clone(),
+            topics: taken(config, connector),
+            templates: templates.collect(),
+            group: self.0.group.clone(),
+        };
+        let opened = OpenedTopics::new(Box::new(opener), taken, connector.routing.topics_max);
         let opened = Arc::new(opened);
         let mut routes: Vec<Route> = Vec::new();
         for (kind, topic) in in_order(topics(Some(config), connector)) {

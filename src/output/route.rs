@@ -2,7 +2,8 @@
 //!
 //! **Contract.** A topic that a template leads to is created or checked when a fragment first needs it, in the stream's task;
 //! another fragment that needs the same topic waits for that. A name that is not a topic's, or a topic that is for
-//! something else, is refused by name: nothing is written to a topic that the template does not mean.
+//! something else, is refused by name: nothing is written to a topic that the template does not mean. Whose a name is depends on
+//! nothing but settings: where two templates of the connector lead to one name, it belongs to the one with more text of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +15,10 @@ use super::error::{OpenError, ProjectError, RouteError};
 use super::headers::variable_value;
 use super::kind::{Origin, Output, OutputKind};
 use super::payloads::Payloads;
+use crate::config::connector::group_topics::GroupTopics;
 use crate::config::connector::routing::RoutingConfig;
-use crate::model::{OffsetKey, OutputId, Template, is_topic_name};
+use crate::kafka::TopicError;
+use crate::model::{OffsetKey, OutputId, Template, is_kafkas_own_topic, is_topic_name};
 
 /// The maximum number of characters of a wrong name that errors show.
 const SHOWN_MAX_CHARS: usize = 100;
@@ -89,11 +92,41 @@ pub(super) struct NamedTopics {
     pub(super) opened: Arc<OpenedTopics>,
 }
 
+/// What a connector's templates must not lead to.
+#[derive(Default)]
+pub(super) struct Taken {
+    /// The connector.
+    pub(super) connector: String,
+    /// Topics of the worker and of the connector, each with what it is for.
+    pub(super) topics: Vec<(String, String)>,
+    /// The connector's templates, with their settings.
+    pub(super) templates: Vec<(&'static str, Template)>,
+    /// The topics of the group's other connectors.
+    pub(super) group: GroupTopics,
+}
+
+impl Taken {
+    /// Returns what a topic is for, if it is for something else than what this setting's template leads to.
+    fn role(&self, setting: &'static str, template: &Template, topic: &str) -> Option<String> {
+        if is_kafkas_own_topic(topic) {
+            return Some("Kafka's own topic".to_owned());
+        }
+        let known = self.topics.iter().find(|(taken, _)| taken == topic).map(|(_, role)| role.clone());
+        let of_template = || {
+            let is_meant =
+                |other: &Template| other.literals_bytes() > template.literals_bytes() && other.can_become(topic);
+            let (setting, other) = self.templates.iter().find(|(other, text)| *other != setting && is_meant(text))?;
+            Some(format!("a topic of the connector's {setting}={}", other.text()))
+        };
+        known.or_else(of_template).or_else(|| self.group.role(&self.connector, setting, topic))
+    }
+}
+
 /// The topics of a connector that templates have led to, on this worker.
 pub(super) struct OpenedTopics {
     opener: Box<dyn OpenTopic>,
     /// Topics that are for something else.
-    taken: Vec<(String, String)>,
+    taken: Taken,
     topics_max: usize,
     opened: Mutex<BTreeMap<Arc<str>, Arc<dyn Output>>>,
     /// Held while a topic is opened, so that no two are at once.
@@ -102,7 +135,7 @@ pub(super) struct OpenedTopics {
 
 impl OpenedTopics {
     /// Creates an empty set of at most this many topics, none of which is `taken`.
-    pub(super) fn new(opener: Box<dyn OpenTopic>, taken: Vec<(String, String)>, topics_max: usize) -> Self {
+    pub(super) fn new(opener: Box<dyn OpenTopic>, taken: Taken, topics_max: usize) -> Self {
         Self { opener, taken, topics_max, opened: Mutex::default(), opening: tokio::sync::Mutex::default() }
     }
 
@@ -137,10 +170,8 @@ impl NamedTopics {
             let found = format!("{beginning:?}{more}");
             return Err(RouteError::NotTopic { setting: self.setting, template: template(), found });
         }
-        match self.opened.taken.iter().find(|(taken, _)| *taken == name) {
-            Some((_, role)) => {
-                Err(RouteError::Taken { setting: self.setting, template: template(), topic: name, role: role.clone() })
-            }
+        match self.opened.taken.role(self.setting, &self.template, &name) {
+            Some(role) => Err(RouteError::Taken { setting: self.setting, template: template(), topic: name, role }),
             None => Ok(name),
         }
     }
@@ -167,9 +198,20 @@ impl NamedTopics {
             return Err(RouteError::TooMany { setting: self.setting, template, topic, most: topics_max }.into());
         }
         let opened = self.opened.opener.open(self.kind, name).await;
-        let opened = opened.map_err(|error| ProjectError::Topic { setting: self.setting, source: error })?;
+        let opened = opened.map_err(|error| self.not_opened(error))?;
         self.opened.lock().insert(Arc::clone(&opened.topic().name), Arc::clone(&opened));
         Ok(opened)
+    }
+
+    /// Returns why a topic cannot be opened: because of its name, whatever happens, or at the moment.
+    fn not_opened(&self, error: OpenError) -> ProjectError {
+        match error.downcast_ref::<TopicError>() {
+            Some(TopicError::Refused { faults, .. }) if faults.iter().any(|fault| fault.is_name) => {
+                let (template, reason) = (self.template.text().to_owned(), error.to_string());
+                RouteError::Refused { setting: self.setting, template, reason }.into()
+            }
+            _ => ProjectError::Topic { setting: self.setting, source: error },
+        }
     }
 
     /// Refuses an output of another kind.

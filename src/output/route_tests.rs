@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::headers::tests::call;
 use super::*;
+use crate::kafka::topics::Fault;
 use crate::kafka::{DataTopic, TopicFacts};
 use crate::model::StoredOffset;
 use crate::model::{RecordTimestamp, ValueFormat};
@@ -14,7 +15,7 @@ use crate::output::metadata::Metadata;
 use crate::output::stream::{Arrived, PublishedWith, StreamOutputs};
 use crate::output::{FragmentError, FragmentOutput, MetadataOutput, RecordForm, TimestampPolicy};
 
-/// Opens every topic, with four partitions.
+/// Opens every topic, with four partitions, but for one that Kafka does not accept.
 struct EveryTopic(Arc<AtomicUsize>);
 
 impl OpenTopic for EveryTopic {
@@ -23,6 +24,11 @@ impl OpenTopic for EveryTopic {
         kind: &'static dyn OutputKind,
         name: &'a str,
     ) -> BoxFuture<'a, Result<Arc<dyn Output>, OpenError>> {
+        if name == "kvs.refused" {
+            let fault = Fault { key: "topic".to_owned(), reason: "Kafka does not accept it".to_owned(), is_name: true };
+            let error = TopicError::Refused { name: name.to_owned(), faults: vec![fault] };
+            return Box::pin(std::future::ready(Err(error.into())));
+        }
         self.0.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move { Ok(output(kind.id(), name)) })
     }
@@ -50,7 +56,15 @@ struct Fixture {
 
 fn fixture(topic: &str, metadata: &str, topics_max: usize) -> Fixture {
     let count = Arc::new(AtomicUsize::new(0));
-    let taken = vec![("kvs.offsets".to_owned(), "the worker's offset.storage.topic".to_owned())];
+    let parse = |text: &str| Template::parse(text).unwrap();
+    let taken = Taken {
+        connector: "c".to_owned(),
+        topics: vec![("kvs.offsets".to_owned(), "the worker's offset.storage.topic".to_owned())],
+        templates: vec![("topic", parse(topic)), ("metadata.topic", parse(metadata))],
+        group: GroupTopics::default(),
+    };
+    let other = BTreeMap::from([("metadata.topic".to_owned(), "kvs.theirs".to_owned())]);
+    taken.group.set(std::iter::once((&"other".to_owned(), &other)));
     let opened = Arc::new(OpenedTopics::new(Box::new(EveryTopic(Arc::clone(&count))), taken, topics_max));
     let named = |kind: &'static dyn OutputKind, setting, text| {
         Route::Named(NamedTopics {
@@ -124,6 +138,11 @@ fn a_name_that_is_no_topics_is_refused_by_name() {
         (Some("a\nb"), "topic=kvs.${tag:site}: \"kvs.a\\nb\" is not a topic name"),
         (Some(&*long), "xxx\"… is not a topic name: a name of 1 to 249 characters"),
         (Some("offsets"), "topic=kvs.${tag:site}: kvs.offsets is the worker's offset.storage.topic"),
+        (Some("theirs"), "topic=kvs.${tag:site}: kvs.theirs is the metadata.topic of connector \"other\""),
+        (
+            Some("refused"),
+            "topic=kvs.${tag:site}: topic kvs.refused cannot be created: topic: Kafka does not accept it",
+        ),
     ] {
         let Fixture { opened, outputs } = fixture("kvs.${tag:site}", "meta.${stream}", 10);
         let tags: Vec<(&str, &str)> = site.iter().map(|site| ("site", *site)).collect();
@@ -158,6 +177,25 @@ fn topics_of_other_outputs_and_more_than_allowed_are_refused() {
     );
     // Those that are open stay so.
     assert_eq!(error("5", "a"), "");
+}
+
+/// Whatever was opened before: another worker, or this one after a restart, decides alike.
+#[test]
+fn a_name_that_two_templates_lead_to_belongs_to_the_one_with_more_text_of_its_own() {
+    let Fixture { opened, outputs } = fixture("kvs.${tag:site}", "kvs.${stream}.metadata", 10);
+    let error = published(&mut stream(&outputs, None), call("1", &[("site", "gate.metadata")])).unwrap_err();
+    let expected = "kvs.gate.metadata is a topic of the connector's metadata.topic=kvs.${stream}.metadata";
+    assert!(error.to_string().contains(expected), "{error}");
+    let (topics, ..) = published(&mut stream(&outputs, None), call("2", &[("site", "gate")])).unwrap();
+    assert_eq!(topics, ["kvs.door.metadata", "kvs.gate"]);
+    assert_eq!(opened.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn kafkas_own_topics_are_refused() {
+    let Fixture { outputs, .. } = fixture("__${tag:site}", "meta.${stream}", 10);
+    let error = published(&mut stream(&outputs, None), call("1", &[("site", "consumer_offsets")])).unwrap_err();
+    assert!(error.to_string().contains("__consumer_offsets is Kafka's own topic"), "{error}");
 }
 
 #[test]

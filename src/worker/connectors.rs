@@ -133,6 +133,8 @@ impl Connectors {
             }
             stays
         });
+        let all = view.names().filter_map(|name| Some((name, view.settings(name)?.as_ref().ok()?)));
+        self.dependencies.set_group_topics(all);
         let homes = view.homes().filter(|(name, _)| view.contains(name));
         self.shards.topics().set_homes(homes.map(|(name, topic)| (name.clone(), topic.as_str().into())).collect());
         for name in view.names() {

@@ -148,6 +148,11 @@ impl Dependencies {
         planned.map_err(|error| Refused(resolved.hide(&error.to_string())))
     }
 
+    /// Sets the settings of all connectors of the group: a template of one leads to no topic that another one has for something else.
+    pub(super) fn set_group_topics<'a>(&self, connectors: impl Iterator<Item = (&'a String, &'a Settings)>) {
+        self.outputs.group_topics().set(connectors);
+    }
+
     /// Returns how many bytes of the memory budget are in use.
     pub(super) fn budget_used_bytes(&self) -> usize {
         self.budget.used_bytes()

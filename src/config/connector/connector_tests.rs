@@ -155,6 +155,37 @@ fn rule_13_a_connector_does_not_write_to_the_workers_own_topics() {
 }
 
 #[test]
+fn outputs_whose_topics_could_be_the_same_are_refused() {
+    let flags = [("bootstrap.servers".to_owned(), "k:9092".to_owned())];
+    let worker = super::super::worker::load(None, &flags).unwrap();
+    let problems = |topic: &str, metadata: &str| -> String {
+        let text = format!(
+            r#"{{"name": "c", "config": {{"connector.class": "KinesisVideoSourceConnector", "kvs.region": "us-east-1",
+            "kvs.streams": "a,b", "topic": "{topic}", "metadata.topic": "{metadata}"}}}}"#
+        );
+        let given = parse("c.json", &text).unwrap();
+        match check::connector(Some(&worker), "c.json", &given.settings) {
+            Ok(_) => String::new(),
+            Err(problems) => problems.iter().map(ToString::to_string).collect(),
+        }
+    };
+    for (topic, metadata, expected) in [
+        ("t", "t", "is the connector's topic, too"),
+        ("t.m", "t_m", "only by a . in place of a _"),
+        ("t.${stream}", "t_${stream}", "only by a . in place of a _"),
+        ("kvs.${tag:a}", "kvs.${stream}", "can lead to the same topic"),
+        ("kvs.${tag:a}", "kvs.m", ""),
+        ("kvs.${stream}", "kvs.${stream}.metadata", ""),
+        ("a.${stream}", "b.${stream}", ""),
+        ("__consumer_offsets", "m", "is Kafka's own topic"),
+        ("t", "__transaction_state", "is Kafka's own topic"),
+    ] {
+        let found = problems(topic, metadata);
+        assert!(found.contains(expected) && found.is_empty() == expected.is_empty(), "{topic} {metadata}: {found}");
+    }
+}
+
+#[test]
 fn problems_show_the_reference_and_not_its_value() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("secrets"), "region=NOT A REGION\n").unwrap();

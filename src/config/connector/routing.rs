@@ -6,7 +6,9 @@ use crate::config::error::ValueError;
 use crate::config::reader::Reader;
 use crate::config::table::connector::routing as table;
 use crate::config::table::{Optional, RECORD_HEADER};
-use crate::model::{Partitioning, RecordKey, TOPIC_NAME_MAX_BYTES, Template, VARIABLES, is_topic_name};
+use crate::model::{
+    Partitioning, RecordKey, TOPIC_NAME_MAX_BYTES, Template, VARIABLES, is_kafkas_own_topic, is_topic_name,
+};
 
 /// The maximum number of configured headers.
 const HEADERS_MAX: usize = 100;
@@ -114,9 +116,8 @@ impl Reader<'_> {
         connector: &str,
     ) -> Option<Template> {
         let template = template.of_connector(connector);
-        let literals_bytes: usize = template.literals().map(str::len).sum();
-        let can_be_name = template.fixed().is_none_or(is_topic_name)
-            && literals_bytes <= TOPIC_NAME_MAX_BYTES
+        let can_be_name = template.fixed().is_none_or(|name| is_topic_name(name) && !is_kafkas_own_topic(name))
+            && template.literals_bytes() <= TOPIC_NAME_MAX_BYTES
             && template.literals().all(crate::model::has_topic_characters);
         if can_be_name && template.begins_with_senders_choice() {
             let reason = "must begin with text of its own, as in kvs.${tag:site}: whoever sends the video could otherwise \

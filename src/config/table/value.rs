@@ -6,7 +6,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::definition::{Definition, Kind, Unit};
 use crate::config::error::ValueError;
-use crate::model::{TOPIC_NAME_MAX_BYTES, Template, has_topic_characters, is_topic_name};
+use crate::model::{TOPIC_NAME_MAX_BYTES, Template, has_topic_characters, is_kafkas_own_topic, is_topic_name};
 
 /// The maximum size of a compiled regular expression.
 const REGEX_MAX_BYTES: usize = 1 << 20;
@@ -68,14 +68,19 @@ pub(super) fn regex(_: &Definition, _: &'static [Regex], text: &str) -> Result<R
 
 /// Reads the name of a topic, which Kafka would accept.
 pub(super) fn topic(_: &Definition, _: &'static [String], name: &str) -> Result<String, ValueError> {
+    if is_kafkas_own_topic(name) {
+        return Err(ValueError::KafkasOwn { found: name.to_owned() });
+    }
     if is_topic_name(name) { Ok(name.to_owned()) } else { Err(ValueError::NotTopic { found: begin_of(name) }) }
 }
 
 /// Reads the template of a topic's name. What its variables contribute is not known yet.
 pub(super) fn topic_template(_: &Definition, _: &'static [Template], text: &str) -> Result<Template, ValueError> {
     let template = Template::parse(text)?;
-    let size_bytes: usize = template.literals().map(str::len).sum();
-    let fits = size_bytes <= TOPIC_NAME_MAX_BYTES && template.literals().all(has_topic_characters);
+    if template.fixed().is_some_and(is_kafkas_own_topic) {
+        return Err(ValueError::KafkasOwn { found: text.to_owned() });
+    }
+    let fits = template.literals_bytes() <= TOPIC_NAME_MAX_BYTES && template.literals().all(has_topic_characters);
     let is_name = template.fixed().is_none_or(is_topic_name);
     if fits && is_name { Ok(template) } else { Err(ValueError::NotTopic { found: begin_of(text) }) }
 }

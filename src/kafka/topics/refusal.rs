@@ -17,6 +17,8 @@ pub struct Fault {
     pub key: String,
     /// What is wrong, and what to do.
     pub reason: String,
+    /// Whether it is the topic's name, whatever the settings.
+    pub is_name: bool,
 }
 
 impl fmt::Display for Fault {
@@ -26,7 +28,7 @@ impl fmt::Display for Fault {
 }
 
 fn fault(key: &str, reason: String) -> Fault {
-    Fault { key: key.to_owned(), reason }
+    Fault { key: key.to_owned(), reason, is_name: false }
 }
 
 /// Returns the setting that caused an error; `None` if no single setting did. `brokers`: the number of brokers, if known.
@@ -47,7 +49,7 @@ pub(super) fn fault_of(plan: &TopicPlan, code: RDKafkaErrorCode, brokers: Option
                  versa; choose another name",
                 plan.name
             );
-            Some(fault(settings.name, reason))
+            Some(Fault { is_name: true, ..fault(settings.name, reason) })
         }
         RDKafkaErrorCode::PolicyViolation => {
             let reason = format!(
@@ -122,14 +124,14 @@ pub(super) fn config_faults(
             (Some(prefix), Some(key)) => format!("{prefix}{key}"),
             _ => settings.name.to_owned(),
         };
-        return vec![Fault { key, reason: format!("Kafka refuses this topic configuration: {asked_for}") }];
+        return vec![fault(&key, format!("Kafka refuses this topic configuration: {asked_for}"))];
     }
     let one = |(key, value): (&String, &String)| {
         let Some(prefix) = settings.config_prefix else {
             let reason = format!("Kafka refuses {key}={value} for this topic, which requires it");
             return fault(settings.name, reason);
         };
-        Fault { key: format!("{prefix}{key}"), reason: config_fault(key, value, known) }
+        fault(&format!("{prefix}{key}"), config_fault(key, value, known))
     };
     refused.iter().map(one).collect()
 }
