@@ -232,11 +232,23 @@ fn list(remote: &Remote) -> Result<(), Failure> {
                 text(&status["connector"]["state"]),
                 format!("{running}/{}", states.len()),
                 text(&one["info"]["config"]["topic"]),
-                trace(&status["connector"]).and_then(|trace| trace.lines().next()).unwrap_or_default().to_owned(),
+                reason(status),
             ]
         })
         .collect();
     print_table(&["NAME", "STATE", "STREAMS RUNNING", "TOPIC", "REASON"], &rows)
+}
+
+/// Returns what is wrong with a connector, or with its first task that has failed.
+fn reason(status: &Value) -> String {
+    let tasks = status["tasks"].as_array().map_or(&[][..], Vec::as_slice);
+    let failed: Vec<&Value> = tasks.iter().filter(|task| task["state"] == "FAILED").collect();
+    let of_tasks = || {
+        let line = trace(failed.first()?)?.lines().next()?;
+        Some(format!("{} of {} tasks FAILED, the first: {line}", failed.len(), tasks.len()))
+    };
+    let of_connector = trace(&status["connector"]).and_then(|trace| trace.lines().next()).map(str::to_owned);
+    of_connector.or_else(of_tasks).unwrap_or_default()
 }
 
 fn status(remote: &Remote, name: &str) -> Result<(), Failure> {

@@ -16,13 +16,18 @@ use super::failure::{EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
 use super::output;
 use super::worker_args::WorkerArgs;
 use crate::kafka::FailureContext;
-use decode::Decoded;
+use decode::Kind;
 
-/// Prints committed fragments, metadata, or notifications.
+/// Of a topic that has nothing but other records, so many are passed over until the command gives up.
+const OTHERS_MAX: u64 = 20;
+
+/// Prints committed fragments, metadata, frames, dead letters, or notifications.
 #[derive(Args)]
 #[command(after_help = "\
-Only committed records are shown, as to any read_committed consumer. Notifications (from the topic \
-notifications.topic) are printed one per line.
+Only committed records are shown, as to any read_committed consumer. Fragments and metadata are a table, in which LAG MS is \
+the time since the record's timestamp; frames, dead letters and notifications (notifications.topic) are a line each.
+With --json each record has the fields of its schema, without the media and with bytes in base64, and partition, offset and \
+record_timestamp_ms. Media that payload.mode has put elsewhere is not fetched by --save.
   kvs-connect tail --bootstrap-servers 127.0.0.1:9092 --topic kvs.fragments
   kvs-connect tail --worker worker.toml --topic kvs.fragments --from beginning \\
     --until-end --save ./fragments
@@ -31,7 +36,7 @@ notifications.topic) are printed one per line.
 pub(super) struct Tail {
     #[command(flatten)]
     worker: WorkerArgs,
-    /// The topic of the fragments, of their metadata, of their frames, or of notifications.
+    /// The topic of the fragments, of their metadata, of their frames, of dead letters, or of notifications.
     #[arg(long)]
     topic: String,
     /// Where to start.
@@ -43,7 +48,7 @@ pub(super) struct Tail {
     /// Stop at the end that the topic has at the start.
     #[arg(long)]
     until_end: bool,
-    /// Print one JSON object per line instead of a table, without the payload.
+    /// Print one JSON object per line, with the names of the schema and without the media.
     #[arg(long)]
     json: bool,
     /// Write each fragment's payload to DIR/STREAM-NUMBER.mkv.
@@ -72,8 +77,8 @@ impl Tail {
         let ends = self.assign(&consumer).map_err(|error| unavailable("cannot read", &error))?;
         let decoder = decode::Decoder::new().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
         let mut printer = show::Printer::new(self.json);
-        let mut shown = 0;
-        while self.max.is_none_or(|max| shown < max) {
+        let (mut known, mut others) = (0, 0);
+        while self.max.is_none_or(|max| known + others < max) {
             if self.until_end && at_end(&consumer, &self.topic, &ends) {
                 break;
             }
@@ -85,27 +90,36 @@ impl Tail {
                 }
                 Some(Ok(message)) => message,
             };
-            let record = format!("partition {} offset {}", message.partition(), message.offset());
+            let place = show::Place::of(&message);
             match decoder.decode(message.payload().unwrap_or_default()) {
-                Ok(Decoded::Fragment(fragment)) => {
-                    if let Some(folder) = &self.save {
-                        show::save(folder, &fragment).map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
+                Ok(decoded) => {
+                    if let (Some(folder), Kind::Fragment(fragment)) = (&self.save, &decoded.kind) {
+                        show::save(folder, fragment).map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
                     }
-                    let timestamp_ms = message.timestamp().to_millis();
-                    printer.print(&fragment, message.partition(), message.offset(), timestamp_ms)?;
-                    shown += 1;
+                    printer.print(decoded, &place)?;
+                    known += 1;
                 }
-                Ok(Decoded::Frame(fields, size_bytes)) => {
-                    printer.print_frame(&fields, size_bytes, message.partition(), message.offset())?;
-                    shown += 1;
-                }
-                Ok(Decoded::Notification(fields)) => {
-                    printer.print_notification(&fields, message.partition(), message.offset())?;
-                    shown += 1;
-                }
-                Err(error) => output::say(format_args!(
-                    "kvs-connect: the record at {record} is neither a fragment, nor metadata, nor a frame, nor a notification: {error}"
-                )),
+                Err(error) => match show::DeadLetter::of(&message) {
+                    Some(letter) => {
+                        printer.print_dead_letter(&letter, &place)?;
+                        known += 1;
+                    }
+                    None => {
+                        let show::Place { partition, offset, .. } = place;
+                        output::say(format_args!(
+                            "kvs-connect: the record at partition {partition} offset {offset} is neither a fragment, nor metadata, \
+                             nor a frame, nor a notification, nor a dead letter: {error}"
+                        ));
+                        others += 1;
+                        if known == 0 && others == OTHERS_MAX {
+                            let reason = format!(
+                                "topic {}: none of its first {OTHERS_MAX} records is of a kind that this command shows",
+                                self.topic
+                            );
+                            return Err(Failure::new(EXIT_UNAVAILABLE, reason));
+                        }
+                    }
+                },
             }
         }
         Ok(())

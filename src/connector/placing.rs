@@ -33,7 +33,7 @@ pub(super) async fn placed<T>(making: impl Future<Output = T>, plan: &StreamPlan
         delay = SAID_EVERY;
         before = states.wait(&plan.key, WAITING).or(before);
         tracing::warn!(connector = %plan.key.connector, stream = %plan.stream, waited_s = began.elapsed().as_secs(),
-            "a fragment of the stream waits for the object store (payload.store.url) or for Kafka, which creates its topic: the \
-             store's timeout is payload.store.timeout.ms");
+            "a fragment of the stream waits until its payload is stored (payload.store.url, payload.store.timeout.ms), or its topic is \
+             open: for Kafka, which creates it, and for the schema registry (schema.registry.url)");
     }
 }

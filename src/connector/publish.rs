@@ -173,7 +173,8 @@ impl<'a> Publisher<'a> {
         };
         let topic = self.outputs.dead_letter_topic();
         telemetry::passed_over(&self.plan.key, stage);
-        tracing::error!(stream = %self.plan.stream, fragment_number = %letter.number, stage, reason,
+        // The notification's own line says it, too.
+        tracing::debug!(stream = %self.plan.stream, fragment_number = %letter.number, stage, reason,
             dead_letter_topic = topic.as_deref(), "the fragment is passed over (errors.tolerance is all)");
         let notification =
             Notification::FragmentPassedOver { position: &position, reason, dead_letter_topic: topic.as_deref() };

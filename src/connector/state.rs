@@ -9,8 +9,8 @@ use super::hindrance::Hindrance;
 use crate::config::connector::shown;
 
 /// The trace of a stream that gets no memory.
-const WAITS_FOR_OUTPUT: &str =
-    "waits for the object store (payload.store.url), or for Kafka to create the topic of a fragment";
+const WAITS_FOR_OUTPUT: &str = "a fragment waits until its payload is stored (payload.store.url), or its topic is open: for Kafka, \
+    and for the schema registry (schema.registry.url)";
 const WAITS_FOR_MEMORY: &str =
     "the stream waits for memory that other streams hold: raise memory.budget.size.bytes, or run more workers";
 

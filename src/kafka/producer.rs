@@ -193,7 +193,16 @@ fn delivery_error(error: &KafkaError, index: usize, topic: &str, size_bytes: usi
             | RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::UnknownTopic
             | RDKafkaErrorCode::UnknownPartition,
-        ) => log_error.kind = LogErrorKind::TopicRefused { index, topic: topic.to_owned() },
+        ) => {
+            log_error.kind = LogErrorKind::TopicRefused { index, topic: topic.to_owned() };
+            if !log_error.text.contains(topic) {
+                log_error.text = format!(
+                    "topic {topic}: {}; the topic, or its partition, does not exist: create it again, or restart the connector, which \
+                     creates it",
+                    log_error.text
+                );
+            }
+        }
         _ => log_error.text = format!("topic {topic}: {}", log_error.text),
     }
     log_error

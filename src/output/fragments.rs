@@ -5,6 +5,7 @@
 //! value lacks its sequence until the shard's owner publishes it. The payload is moved, not copied, out of the fragment.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use kvs_client::Fragment;
 use kvs_mkv::Payload;
@@ -30,6 +31,9 @@ pub(crate) const RECORD_OVERHEAD_BYTES: usize = 4 << 20;
 
 /// What a record of raw bytes has besides its value, at most, in bytes.
 pub(super) const BYTES_OVERHEAD_BYTES: usize = 64 << 10;
+
+/// How often the log says that records get their ingest time.
+const SAY_AGAIN_MS: i64 = 60_000;
 
 /// The configuration of a topic that limits its records.
 pub(super) const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
@@ -119,6 +123,8 @@ impl OutputKind for Fragments {
 pub struct FragmentOutput {
     envelope: Envelope,
     timestamps: TimestampPolicy,
+    /// When the log last said that a record's time was replaced.
+    replaced_said_ms: AtomicI64,
 }
 
 impl FragmentOutput {
@@ -135,7 +141,8 @@ impl FragmentOutput {
         // JSON cannot contain the payload.
         let value = Sequenced::new(&VALUE, ValueFormat::Avro, framing, &FRAGMENT, Some(PAYLOAD))?;
         let output = RecordOutput { id: Fragments.id(), on_refused: Fragments.on_refused() };
-        Ok(Self { envelope: Envelope::new(output, topic, (form, framing), (value, &FRAGMENT))?, timestamps })
+        let envelope = Envelope::new(output, topic, (form, framing), (value, &FRAGMENT))?;
+        Ok(Self { envelope, timestamps, replaced_said_ms: AtomicI64::new(0) })
     }
 }
 
@@ -163,8 +170,13 @@ impl Output for FragmentOutput {
         let chosen = self.timestamps.time_of(origin, fragment);
         if let Some(reason) = chosen.replaced {
             telemetry::timestamp_replaced(origin.key, reason);
-            tracing::warn!(stream = %origin.key.stream, fragment_number = %fragment.number, reason,
-                "the record gets its ingest time: with the configured time it would be refused or deleted at once");
+            let said_ms = self.replaced_said_ms.load(Ordering::Relaxed);
+            if origin.now_ms.saturating_sub(said_ms) >= SAY_AGAIN_MS {
+                self.replaced_said_ms.store(origin.now_ms, Ordering::Relaxed);
+                tracing::warn!(stream = %origin.key.stream, fragment_number = %fragment.number, reason,
+                    "records get their ingest time (kvs_connect_record_timestamps_replaced_total): with the configured time they would be \
+                     refused or deleted at once; this is said once a minute for all streams of the connector");
+            }
         }
         let mut head = Vec::with_capacity(VALUE_HEADROOM_BYTES);
         self.envelope.append("the fragment", &mut head, &FragmentFields::of(origin, content_type, fragment))?;

@@ -80,7 +80,9 @@ impl OpenTopic for Opener {
             if facts.created {
                 tracing::info!(connector = self.connector.name, topic = name, "created a topic for {}", kind.id());
             }
-            kind.check(&self.connector, &facts)?;
+            // The connector's setting has the template, and there may be many topics.
+            let checked = kind.check(&self.connector, &facts);
+            checked.map_err(|error| SettingMismatch { reason: format!("{name}: {}", error.reason), ..error })?;
             let registry = self.connector.converters.registry.as_ref();
             let framing = self.preparer.framing(&self.connector, kind, registry, name).await?;
             Ok(kind.open(&self.connector, OutputTopic::new(name, partitions, &facts), framing, &facts)?)

@@ -49,6 +49,10 @@ impl Worker {
             };
             match found {
                 Ok(found) => return self.check_claims(claims, &found).map(Some),
+                // A cluster's first group: Kafka creates a topic for groups first.
+                Err(error) if error.text.contains("Coordinator") => {
+                    tracing::info!(%error, "Kafka is not ready for the group yet; waiting for it");
+                }
                 // The client reports a missing permission on the group as if the group did not respond.
                 Err(error) => {
                     tracing::warn!(%error, "the group's contract cannot be read; waiting for it: grant Read \

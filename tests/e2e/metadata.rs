@@ -48,7 +48,7 @@ fn expect_both_alike(stage: &Stage, kafka: &Kafka, metadata: &str) {
     let of_metadata = by_stream(tail(stage, kafka, metadata).into_iter().map(|seen| {
         let size_bytes = usize::try_from(seen["size_bytes"].as_u64().unwrap()).unwrap();
         let flags = [seen["random_access"].as_bool(), seen["discontinuity"].as_bool()];
-        (text(&seen["stream"]), text(&seen["fragment_number"]), seen["sequence"].as_i64(), size_bytes, flags)
+        (text(&seen["stream_name"]), text(&seen["fragment_number"]), seen["sequence"].as_i64(), size_bytes, flags)
     }));
     assert!(of_fragments.values().all(|rows| rows.len() == FRAGMENTS), "{:?}", of_fragments.values().map(Vec::len));
     for (stream, rows) in &of_fragments {

@@ -170,7 +170,8 @@ impl Demo {
     fn show_other_topics(&self, total: usize) -> bool {
         let metadata = self.lines(METADATA_TOPIC, &["--json"]);
         let row = |line: &String| serde_json::from_str::<Value>(line).ok();
-        let expected: u64 = metadata.iter().filter_map(|line| row(line)?["frames"].as_u64()).sum();
+        let expected: u64 =
+            metadata.iter().filter_map(|line| Some(row(line)?["frames"].as_array()?.len() as u64)).sum();
         let frames = self.lines(FRAMES_TOPIC, &[]);
         println!(
             "\n{METADATA_TOPIC}: {} records of {total}\n{FRAMES_TOPIC}: {} records of {expected}",

@@ -1,43 +1,43 @@
-//! Decodes a record's value: a fragment, its metadata, or a notification, in Avro or JSON.
+//! Decodes a record's value: a fragment, its metadata, a frame, or a notification, in Avro or JSON.
 
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::reader::single_object::GenericSingleObjectReader;
 use apache_avro::types::Value;
-use serde_json::Value as Json;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value as Json};
 
 use crate::output::{SchemaError, frame_schemas, metadata_schemas, notification_schema, value_schemas};
 
 /// A decoded record of one of our topics.
-pub(super) enum Decoded {
+pub(super) struct Decoded {
+    pub(super) kind: Kind,
+    /// All fields but the media, as a record in JSON has them.
+    pub(super) fields: Json,
+}
+
+/// What a record is.
+pub(super) enum Kind {
     /// A fragment, or its metadata.
     Fragment(Box<Fragment>),
-    /// All fields of a frame but its data, in the schema's form, and the size of the data, or of the frame where it has none.
-    Frame(Json, u64),
-    /// All fields of a notification, in the schema's form.
-    Notification(Json),
+    /// A frame.
+    Frame,
+    /// A change of a stream.
+    Notification,
 }
 
 /// The parts of a fragment that are shown.
 pub(super) struct Fragment {
     pub(super) sequence: Option<i64>,
     pub(super) stream: String,
-    pub(super) arn: Option<String>,
     pub(super) number: String,
-    pub(super) server_ms: Option<i64>,
     pub(super) producer_ms: Option<i64>,
-    pub(super) millis_behind_now: Option<i64>,
     pub(super) complete: bool,
-    /// `None`: an earlier version wrote the record; and so for the next three.
+    /// `None`: an earlier version wrote the record; and so for the next one.
     pub(super) random_access: Option<bool>,
     pub(super) discontinuity: Option<bool>,
-    pub(super) first_frame_us: Option<i64>,
-    pub(super) last_frame_us: Option<i64>,
     pub(super) duration_ns: i64,
     pub(super) frames: usize,
-    pub(super) key_frames: usize,
-    pub(super) codecs: Vec<String>,
-    pub(super) tags: Vec<(String, String)>,
-    pub(super) content_type: String,
     pub(super) size_bytes: u64,
     /// `None`: the record is metadata, or the payload is elsewhere.
     pub(super) payload: Option<Vec<u8>>,
@@ -104,7 +104,7 @@ impl Decoder {
         let (_, reader) = known.ok_or_else(|| unknown(bytes))?;
         let mut value = reader.read_value(&mut bytes)?;
         let payload = take_payload(&mut value);
-        decoded(Json::try_from(value)?, payload)
+        decoded(to_json(value), payload)
     }
 
     /// Reads a datum whose schema only a registry knows: it is the one of ours that explains all of its bytes.
@@ -116,14 +116,28 @@ impl Decoder {
                 && rest.is_empty()
             {
                 let payload = take_payload(&mut value);
-                return decoded(Json::try_from(value)?, payload);
+                return decoded(to_json(value), payload);
             }
         }
         Err(DecodeError::OtherSchema)
     }
 }
 
-/// Takes the payload, or the data of a frame, out of a record: the rest becomes JSON, in which every byte of it would be a number.
+/// Returns a value as records in JSON have it, with bytes in base64.
+fn to_json(value: Value) -> Json {
+    match value {
+        Value::Record(fields) => {
+            fields.into_iter().map(|(name, value)| (name, to_json(value))).collect::<Map<_, _>>().into()
+        }
+        Value::Array(items) => items.into_iter().map(to_json).collect(),
+        Value::Union(_, value) => to_json(*value),
+        Value::Bytes(bytes) | Value::Fixed(_, bytes) => STANDARD.encode(bytes).into(),
+        // All that is left is text, a number, a flag or nothing.
+        other => Json::try_from(other).unwrap_or_default(),
+    }
+}
+
+/// Takes the payload, or the data of a frame, out of a record: nobody wants to see it.
 fn take_payload(value: &mut Value) -> Option<Vec<u8>> {
     let Value::Record(fields) = value else { return None };
     let (_, payload) = fields.iter_mut().find(|(name, _)| name == "payload" || name == "data")?;
@@ -133,27 +147,26 @@ fn take_payload(value: &mut Value) -> Option<Vec<u8>> {
     }
 }
 
-fn decoded(fields: Json, payload: Option<Vec<u8>>) -> Result<Decoded, DecodeError> {
-    if fields["frame_index"].is_number() {
-        let data = payload.filter(|_| fields["payload_mode"] != "none");
-        let size_bytes = data.map_or_else(|| fields["size_bytes"].as_u64().unwrap_or(0), |data| data.len() as u64);
-        return Ok(Decoded::Frame(fields, size_bytes));
+fn decoded(mut fields: Json, payload: Option<Vec<u8>>) -> Result<Decoded, DecodeError> {
+    let kind = if fields["frame_index"].is_number() {
+        Kind::Frame
+    } else if fields["fragment_number"].is_string() {
+        Kind::Fragment(Box::new(fragment(&fields, payload)))
+    } else if fields["kind"].is_string() {
+        Kind::Notification
+    } else {
+        return Err(DecodeError::Shape { expected: "fragment_number and no kind" });
+    };
+    if let Some(members) = fields.as_object_mut() {
+        members.remove("payload");
+        members.remove("data");
     }
-    if fields["fragment_number"].is_string() {
-        return Ok(Decoded::Fragment(Box::new(fragment(&fields, payload))));
-    }
-    if fields["kind"].is_string() {
-        return Ok(Decoded::Notification(fields));
-    }
-    Err(DecodeError::Shape { expected: "fragment_number and no kind" })
+    Ok(Decoded { kind, fields })
 }
 
 fn fragment(fields: &Json, payload: Option<Vec<u8>>) -> Fragment {
     let text = |name: &str| fields[name].as_str().map(str::to_owned);
     let long = |name: &str| fields[name].as_i64();
-    let items = |name: &str| fields[name].as_array().map_or(&[][..], Vec::as_slice);
-    let member = |item: &Json, name: &str| item[name].as_str().map(str::to_owned);
-    let frames = items("frames");
     let elsewhere = match fields["payload_mode"].as_str() {
         Some("none") => Some("nowhere: payload.mode is none".to_owned()),
         Some("reference") => text("payload_uri"),
@@ -167,22 +180,13 @@ fn fragment(fields: &Json, payload: Option<Vec<u8>>) -> Fragment {
     Fragment {
         sequence: long("sequence"),
         stream: text("stream_name").unwrap_or_default(),
-        arn: text("stream_arn"),
         number: text("fragment_number").unwrap_or_default(),
-        server_ms: long("server_timestamp"),
         producer_ms: long("producer_timestamp"),
-        millis_behind_now: long("millis_behind_now"),
         complete: fields["complete"] == true,
         random_access: fields["random_access"].as_bool(),
         discontinuity: fields["discontinuity"].as_bool(),
-        first_frame_us: long("first_frame_utc"),
-        last_frame_us: long("last_frame_utc"),
         duration_ns: long("duration_ns").unwrap_or(0),
-        frames: frames.len(),
-        key_frames: frames.iter().filter(|frame| frame["key"] == true).count(),
-        codecs: items("tracks").iter().filter_map(|track| member(track, "codec_id")).collect(),
-        tags: items("tags").iter().filter_map(|tag| Some((member(tag, "name")?, member(tag, "value")?))).collect(),
-        content_type: text("content_type").unwrap_or_default(),
+        frames: fields["frames"].as_array().map_or(0, Vec::len),
         size_bytes: fields["size_bytes"].as_u64().unwrap_or(0),
         payload: payload.filter(|_| elsewhere.is_none()),
         elsewhere,

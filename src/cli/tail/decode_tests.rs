@@ -42,9 +42,17 @@ fn earlier() -> Vec<u8> {
 fn what_earlier_versions_wrote_is_read() {
     let bytes = earlier();
     assert_eq!(bytes[..10], [0xC3, 0x01, 0x4f, 0x4a, 0x67, 0x91, 0x3c, 0x2b, 0x67, 0x03]);
-    let Decoded::Fragment(decoded) = Decoder::new().unwrap().decode(&bytes).unwrap() else { panic!("no fragment") };
+    let Decoded { kind: Kind::Fragment(decoded), fields } = Decoder::new().unwrap().decode(&bytes).unwrap() else {
+        panic!("no fragment")
+    };
     assert_eq!((decoded.stream.as_str(), decoded.number.as_str(), decoded.sequence), ("door", "913", None));
     assert_eq!((decoded.payload.as_deref(), decoded.size_bytes), (Some(&b"mkv"[..]), 3));
+    // The names of the schema, without the media.
+    assert_eq!((&fields["stream_name"], &fields["duration_ns"]), (&"door".into(), &5.into()));
+    assert!(
+        fields["frames"].is_array() && fields["stream_arn"].is_null() && fields.get("payload").is_none(),
+        "{fields}"
+    );
 }
 
 #[test]
@@ -73,10 +81,22 @@ fn a_notification_is_read_with_all_its_fields() {
     let origin = Origin::new(&key, stream_name, now_ms);
     let record = output.notify(&origin, &Notification::StreamDeleted).unwrap().unwrap();
     let decoded = Decoder::new().unwrap().decode(&record.value.unwrap()).unwrap();
-    let Decoded::Notification(fields) = decoded else { panic!("no notification") };
+    let Decoded { kind: Kind::Notification, fields } = decoded else { panic!("no notification") };
     assert_eq!(
         (&fields["kind"], &fields["connector"], &fields["stream_name"], &fields["time"]),
         (&"STREAM_DELETED".into(), &"cameras".into(), &"door".into(), &1_511_852_109_000_i64.into())
     );
     assert!(fields["message"].as_str().unwrap().contains("the stream was deleted"), "{fields}");
+}
+
+#[test]
+fn bytes_are_base64_as_in_records_in_json() {
+    let value = Avro::Record(vec![
+        ("config".to_owned(), Avro::Union(1, Box::new(Avro::Bytes(vec![1, 2, 255])))),
+        ("tags".to_owned(), Avro::Array(vec![Avro::Record(vec![("name".to_owned(), Avro::String("n".to_owned()))])])),
+        ("nothing".to_owned(), Avro::Union(0, Box::new(Avro::Null))),
+        ("utc".to_owned(), Avro::TimestampMicros(7)),
+    ]);
+    let expected = serde_json::json!({"config": "AQL/", "tags": [{"name": "n"}], "nothing": null, "utc": 7});
+    assert_eq!(to_json(value), expected);
 }

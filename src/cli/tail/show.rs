@@ -1,11 +1,13 @@
-//! Prints a fragment for people or programs, or saves it as a file.
+//! Prints a record for people or programs, or saves a fragment as a file.
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
+use rdkafka::Message;
+use rdkafka::message::{BorrowedMessage, Headers};
+use serde_json::{Value as Json, json};
 
-use super::decode::Fragment;
+use super::decode::{Decoded, Fragment, Kind};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::time_text::time_text;
@@ -13,7 +15,54 @@ use crate::cli::time_text::time_text;
 /// The number of table rows between two headers.
 const HEAD_EVERY: u64 = 40;
 
-/// Prints fragments to standard output.
+/// The maximum number of characters of a name, and of a message, in a line.
+const NAME_CHARS_MAX: usize = 256;
+const TEXT_CHARS_MAX: usize = 4_000;
+
+/// Where a record is in Kafka.
+pub(super) struct Place {
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    pub(super) timestamp_ms: Option<i64>,
+}
+
+impl Place {
+    pub(super) fn of(message: &BorrowedMessage<'_>) -> Self {
+        let timestamp_ms = message.timestamp().to_millis();
+        Self { partition: message.partition(), offset: message.offset(), timestamp_ms }
+    }
+}
+
+/// What the headers of a dead letter say.
+pub(super) struct DeadLetter {
+    connector: String,
+    stream: String,
+    number: String,
+    stage: String,
+    reason: String,
+    size_bytes: usize,
+}
+
+impl DeadLetter {
+    /// Returns what a record's headers say, if it is a dead letter.
+    pub(super) fn of(message: &BorrowedMessage<'_>) -> Option<Self> {
+        let headers = message.headers()?;
+        let text = |name: &str| {
+            let header = headers.iter().find(|header| header.key == name)?;
+            Some(String::from_utf8_lossy(header.value?).into_owned())
+        };
+        Some(Self {
+            stage: text("__connect.errors.stage")?,
+            reason: text("__connect.errors.exception.message")?,
+            connector: text("__connect.errors.connector.name").unwrap_or_default(),
+            stream: text("kvs.stream")?,
+            number: text("kvs.fragment.number").unwrap_or_default(),
+            size_bytes: message.payload().map_or(0, <[u8]>::len),
+        })
+    }
+}
+
+/// Prints records to standard output.
 pub(super) struct Printer {
     json: bool,
     rows: u64,
@@ -26,74 +75,39 @@ impl Printer {
         Self { json, rows: 0, began: std::time::Instant::now(), bytes: 0 }
     }
 
-    pub(super) fn print(
-        &mut self,
-        fragment: &Fragment,
-        partition: i32,
-        offset: i64,
-        timestamp_ms: Option<i64>,
-    ) -> Result<(), Failure> {
-        let text = if self.json {
-            json_line(fragment, partition, offset, timestamp_ms)
-        } else {
-            self.row(fragment, timestamp_ms)
+    /// Prints a record: as JSON, or as a line; the lines of fragments are a table.
+    pub(super) fn print(&mut self, decoded: Decoded, from: &Place) -> Result<(), Failure> {
+        let Decoded { kind, mut fields } = decoded;
+        if self.json {
+            fields["partition"] = from.partition.into();
+            fields["offset"] = from.offset.into();
+            fields["record_timestamp_ms"] = from.timestamp_ms.into();
+            return output::print(fields);
+        }
+        let line = match kind {
+            Kind::Fragment(fragment) => self.row(&fragment, from.timestamp_ms),
+            Kind::Frame => frame_line(&fields),
+            Kind::Notification => notification_line(&fields),
         };
         self.rows += 1;
-        output::print(text)
+        output::print(line)
     }
 
-    /// Prints a notification: as JSON, or as a line instead of a table.
-    pub(super) fn print_notification(
-        &self,
-        fields: &serde_json::Value,
-        partition: i32,
-        offset: i64,
-    ) -> Result<(), Failure> {
+    /// Prints a dead letter, of which its headers say what it is.
+    pub(super) fn print_dead_letter(&self, letter: &DeadLetter, from: &Place) -> Result<(), Failure> {
+        let DeadLetter { connector, stream, number, stage, reason, size_bytes } = letter;
         if self.json {
-            let mut fields = fields.clone();
-            fields["partition"] = partition.into();
-            fields["offset"] = offset.into();
-            return output::print(fields);
+            return output::print(json!({
+                "connector": connector, "stream_name": stream, "fragment_number": number, "stage": stage, "reason": reason,
+                "value_size_bytes": size_bytes, "partition": from.partition, "offset": from.offset,
+                "record_timestamp_ms": from.timestamp_ms,
+            }));
         }
-        let text = |name: &str| fields[name].as_str().unwrap_or("-").to_owned();
-        let time = fields["time"].as_i64().map_or("-".to_owned(), time_text);
-        let (kind, connector, stream) = (text("kind"), text("connector"), text("stream_name"));
-        output::print(format_args!("{time}  {kind}  {connector}  {stream}: {}", text("message")))
-    }
-
-    /// Prints a frame: as JSON with all fields but the data, or as a line instead of a table.
-    pub(super) fn print_frame(
-        &self,
-        fields: &serde_json::Value,
-        size_bytes: u64,
-        partition: i32,
-        offset: i64,
-    ) -> Result<(), Failure> {
-        if self.json {
-            let mut fields = fields.clone();
-            if let Some(members) = fields.as_object_mut() {
-                members.remove("data");
-            }
-            for (name, value) in
-                [("size_bytes", json!(size_bytes)), ("partition", json!(partition)), ("offset", json!(offset))]
-            {
-                fields[name] = value;
-            }
-            return output::print(fields);
-        }
-        let text = |name: &str| fields[name].as_str().unwrap_or("-").to_owned();
-        let long = |name: &str| fields[name].as_i64();
-        let time = long("utc").map_or("-".to_owned(), |micros| time_text(micros / 1_000));
-        let key = if fields["key"] == true { "  key" } else { "" };
-        let discontinuity = if fields["discontinuity"] == true { "  discontinuity" } else { "" };
+        let time = from.timestamp_ms.map_or("-".to_owned(), time_text);
+        let [connector, stream, number, stage] = [connector, stream, number, stage].map(|text| shown(text));
+        let reason = output::plain(reason, TEXT_CHARS_MAX);
         output::print(format_args!(
-            "{time}  {}  {}#{}  track {}  {} {}  {size_bytes} bytes{key}{discontinuity}",
-            text("stream_name"),
-            long("sequence").unwrap_or_default(),
-            long("frame_index").unwrap_or_default(),
-            long("track").unwrap_or_default(),
-            text("codec"),
-            text("format"),
+            "{time}  {connector}  {stream}  {number}  {stage}: {reason} ({size_bytes} bytes kept)"
         ))
     }
 
@@ -108,7 +122,7 @@ impl Printer {
         }
         let lag = timestamp_ms.map_or("-".to_owned(), |millis| lag_ms(now_ms(), millis).to_string());
         let rate = self.bytes as f64 / 1e6 / self.began.elapsed().as_secs_f64().max(0.001);
-        let stream: String = fragment.stream.chars().take(20).collect();
+        let stream = output::plain(&fragment.stream.chars().take(20).collect::<String>(), 20);
         let notes = [
             (!fragment.complete, "  incomplete"),
             (fragment.discontinuity == Some(true), "  discontinuity"),
@@ -118,7 +132,7 @@ impl Printer {
         text + &format!(
             "{stream:<20} {:>8} {:<47} {:<24} {:>8.3} {:>6} {:>9.1} {lag:>8} {rate:>9.2}{notes}",
             fragment.sequence.map_or("-".to_owned(), |sequence| sequence.to_string()),
-            fragment.number,
+            shown(&fragment.number),
             fragment.producer_ms.map_or("-".to_owned(), time_text),
             fragment.duration_ns as f64 / 1e9,
             fragment.frames,
@@ -127,34 +141,34 @@ impl Printer {
     }
 }
 
-fn json_line(fragment: &Fragment, partition: i32, offset: i64, timestamp_ms: Option<i64>) -> String {
-    let tags: serde_json::Map<String, serde_json::Value> =
-        fragment.tags.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
-    json!({
-        "stream": fragment.stream,
-        "stream_arn": fragment.arn,
-        "sequence": fragment.sequence,
-        "fragment_number": fragment.number,
-        "server_timestamp_ms": fragment.server_ms,
-        "producer_timestamp_ms": fragment.producer_ms,
-        "millis_behind_now": fragment.millis_behind_now,
-        "complete": fragment.complete,
-        "random_access": fragment.random_access,
-        "discontinuity": fragment.discontinuity,
-        "first_frame_utc_us": fragment.first_frame_us,
-        "last_frame_utc_us": fragment.last_frame_us,
-        "duration_ns": fragment.duration_ns,
-        "frames": fragment.frames,
-        "key_frames": fragment.key_frames,
-        "codecs": fragment.codecs,
-        "tags": tags,
-        "content_type": fragment.content_type,
-        "size_bytes": fragment.size_bytes,
-        "partition": partition,
-        "offset": offset,
-        "record_timestamp_ms": timestamp_ms,
-    })
-    .to_string()
+/// Returns the text of a record in a form that is safe for a terminal.
+fn shown(text: &str) -> String {
+    output::plain(text, NAME_CHARS_MAX)
+}
+
+fn notification_line(fields: &Json) -> String {
+    let text = |name: &str| shown(fields[name].as_str().unwrap_or("-"));
+    let time = fields["time"].as_i64().map_or("-".to_owned(), time_text);
+    let message = output::plain(fields["message"].as_str().unwrap_or("-"), TEXT_CHARS_MAX);
+    format!("{time}  {}  {}  {}: {message}", text("kind"), text("connector"), text("stream_name"))
+}
+
+fn frame_line(fields: &Json) -> String {
+    let text = |name: &str| shown(fields[name].as_str().unwrap_or("-"));
+    let long = |name: &str| fields[name].as_i64().unwrap_or_default();
+    let time = fields["utc"].as_i64().map_or("-".to_owned(), |micros| time_text(micros / 1_000));
+    let key = if fields["key"] == true { "  key" } else { "" };
+    let discontinuity = if fields["discontinuity"] == true { "  discontinuity" } else { "" };
+    format!(
+        "{time}  {}  {}#{}  track {}  {} {}  {} bytes{key}{discontinuity}",
+        text("stream_name"),
+        long("sequence"),
+        long("frame_index"),
+        long("track"),
+        text("codec"),
+        text("format"),
+        long("size_bytes"),
+    )
 }
 
 /// Returns a record's age by its timestamp, which may be any number, because the writer of a record chooses it.

@@ -109,7 +109,7 @@ pub const RULES: &[(&str, Rule, &str)] = &[
     ),
     ("topic.metadata.refresh.interval.ms", Range(1_000, 300_000), "changes of leaders have to be noticed"),
     ("metadata.max.age.ms", Range(3_000, 900_000), "changes of leaders have to be noticed"),
-    ("linger.ms", Range(0, 1_000), "a transaction waits until its last record is acknowledged"),
+    ("linger.ms", Range(0, 100), "a transaction waits for it several times, and a shard would fall behind"),
     (
         "message.max.bytes",
         Refused,
