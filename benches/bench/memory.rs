@@ -1,6 +1,6 @@
-//! Resident memory with 100 streams that all arrive at full speed.
+//! Resident memory with 100 streams that all arrive at full speed, over TLS as the service sends them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kvs_harness::{Connector, Kafka, wait_for};
@@ -19,21 +19,29 @@ const ALL_OUTPUTS: [(&str, &str); 2] = [("metadata.topic", "{}-metadata"), ("fra
 pub fn run(table: &mut Table) {
     let kafka = Kafka::start();
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("video.mkv");
+    let (file, certificate) = (folder.path().join("video.mkv"), folder.path().join("ca.pem"));
     std::fs::write(&file, (0..4).flat_map(|index| media::video(index, 500_000)).collect::<Vec<u8>>()).unwrap();
     let streams: Vec<_> = (0..STREAMS).map(|index| (format!("s{index}"), file.clone())).collect();
-    measure(table, &kafka, &streams, "100 streams at full speed", &[]);
-    measure(table, &kafka, &streams, "100 streams at full speed, with metadata and frames", &ALL_OUTPUTS);
+    let measure = |table: &mut Table, what, outputs| measure(table, &kafka, (&streams, &certificate), what, outputs);
+    measure(table, "100 streams at full speed", &[]);
+    measure(table, "100 streams at full speed, with metadata and frames", &ALL_OUTPUTS);
 }
 
-fn measure(table: &mut Table, kafka: &Kafka, streams: &[(String, PathBuf)], what: &str, outputs: &[(&str, &str)]) {
-    let simulator = Simulator::start(streams, &["--repeat", "forever", "--pace", "max"]);
+fn measure(
+    table: &mut Table,
+    kafka: &Kafka,
+    (streams, certificate): (&[(String, PathBuf)], &Path),
+    what: &str,
+    outputs: &[(&str, &str)],
+) {
+    let simulator = Simulator::start_tls(streams, &["--repeat", "forever", "--pace", "max"], certificate);
     let name = unique("memory");
     let settings = worker(kafka.bootstrap(), &name)
         .set("offset.storage.partitions", "25")
         .set("memory.budget.size.bytes", &BUDGET_BYTES.to_string());
-    let retention =
-        connector(&name, &simulator.url, streams).set("topic.creation.default.retention.bytes", "200000000");
+    let retention = connector(&name, &simulator.url, streams)
+        .set("kvs.tls.ca.file", &certificate.display().to_string())
+        .set("topic.creation.default.retention.bytes", "200000000");
     let file = outputs.iter().fold(retention, |file, (key, value)| file.set(key, &value.replace("{}", &name)));
     let mut worker = Connector::start(connector_program(), &settings, &[file]);
     worker.wait_healthy();

@@ -22,6 +22,10 @@ pub(crate) fn explain(error: &Error) -> String {
                 "{error} (kvs.position.lost is fail); set the stream's offset, or kvs.position.lost to earliest or now"
             )
         }
+        // The limit is the service's (docs/GETMEDIA.md).
+        Error::Service(refused) if refused.error_type == "ConnectionLimitExceededException" => format!(
+            "{error}. The service allows three sessions of GetMedia a stream; other connectors or programs have them"
+        ),
         Error::StartFragmentMissing { .. } => format!("{error} (kvs.start.fragment.inclusive)"),
         Error::Config(config) => match &**config {
             ConfigError::NoRegion => format!("{error} (kvs.region)"),

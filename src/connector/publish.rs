@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvs_client::{ErrorClass, PassedOver, PulledFragment, RawChunk, StreamPosition};
+use kvs_client::{PassedOver, PulledFragment, RawChunk, StreamPosition};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
@@ -273,8 +273,12 @@ async fn arn(plan: &StreamPlan) -> Option<String> {
         match plan.context.client.describe_stream(&plan.stream).await {
             Ok(info) => return Some(info.arn),
             Err(error) => {
-                let remedy = match error.class() {
-                    ErrorClass::Fatal | ErrorClass::RefreshCredentials => "; grant kinesisvideo:DescribeStream",
+                let remedy = match &error {
+                    kvs_client::Error::Service(refused)
+                        if matches!(&*refused.error_type, "AccessDeniedException" | "NotAuthorizedException") =>
+                    {
+                        "; grant kinesisvideo:DescribeStream"
+                    }
                     _ => "",
                 };
                 if error.is_out_of_files() {

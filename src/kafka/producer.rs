@@ -297,7 +297,8 @@ impl ShardProducer {
         }
         let mut outgoing = Outgoing::new(record);
         loop {
-            let Err((error, back)) = outgoing.send(&self.producer, index) else { return Ok(()) };
+            let Err(refused) = outgoing.send(&self.producer, index) else { return Ok(()) };
+            let (error, back) = *refused;
             outgoing = back;
             match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::QueueFull) => {

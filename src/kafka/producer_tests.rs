@@ -132,14 +132,14 @@ fn a_batch_that_its_topic_refuses_is_made_smaller_and_a_limit_that_is_known_is_k
     // Lowered while the connector runs: what the worker knows is larger.
     let _known = topics.topic(&topic, 1, Some(1_048_588));
     let mut refused = Vec::new();
-    while let Err(error) = publish_small(&kafka, &topic, 0, &topics) {
+    while let Err(error) = publish_small(kafka, &topic, 0, &topics) {
         assert!(error.kind == LogErrorKind::Other && error.text.contains(&*topic), "{error}");
         refused.push(error.to_string());
         assert!(refused.len() < 10, "{refused:?}");
     }
     assert!(!refused.is_empty());
     let _known = topics.topic(&topic, 1, Some(20_000));
-    publish_small(&kafka, &topic, 1, &topics).unwrap();
+    publish_small(kafka, &topic, 1, &topics).unwrap();
     let keys: Vec<_> = committed(kafka.bootstrap(), &topic, 400).into_iter().map(|(key, ..)| key).collect();
     let all =
         (0..2).flat_map(|transaction| (0..200).map(move |index| format!("{transaction}-{index:03}").into_bytes()));

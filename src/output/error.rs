@@ -88,7 +88,7 @@ pub enum RouteError {
     /// A variable has no value.
     #[error("{setting}={template}: {}", match variable.as_str() {
         "${track}" => "the fragment has no tracks".to_owned(),
-        other => format!("the fragment has no value for {other}"),
+        other => format!("the fragment has no value for {other}; {has}"),
     })]
     Missing {
         /// The setting.
@@ -97,6 +97,8 @@ pub enum RouteError {
         template: String,
         /// The variable.
         variable: String,
+        /// The tags that it has.
+        has: String,
     },
     /// The result is not the name of a topic.
     #[error(

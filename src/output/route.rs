@@ -23,6 +23,9 @@ use crate::model::{OffsetKey, OutputId, Template, is_kafkas_own_topic, is_topic_
 /// The maximum number of characters of a wrong name that errors show.
 const SHOWN_MAX_CHARS: usize = 100;
 
+/// The maximum number of tags that errors show.
+const SHOWN_MAX_TAGS: usize = 10;
+
 /// Opens the outputs that templates lead to.
 pub(super) trait OpenTopic: Send + Sync {
     /// Creates or checks a topic and opens the output to it.
@@ -163,9 +166,10 @@ impl NamedTopics {
             setting: self.setting,
             template: template(),
             variable: variable.to_string(),
+            has: tags_of(fragment),
         })?;
         if !is_topic_name(&name) {
-            let beginning: String = name.chars().take(SHOWN_MAX_CHARS).collect();
+            let beginning = beginning(&name);
             let more = if beginning.len() < name.len() { "…" } else { "" };
             let found = format!("{beginning:?}{more}");
             return Err(RouteError::NotTopic { setting: self.setting, template: template(), found });
@@ -227,6 +231,22 @@ impl NamedTopics {
             role: format!("a topic of the connector's {id}"),
         })
     }
+}
+
+/// Says which tags a fragment has: a variable without a value is often spelt in another way.
+fn tags_of(fragment: &Fragment) -> String {
+    let mut tags = fragment.tags();
+    let names: Vec<String> =
+        tags.by_ref().take(SHOWN_MAX_TAGS).map(|tag| format!("{:?}", beginning(tag.name.as_ref()))).collect();
+    let more = if tags.next().is_some() { ", …" } else { "" };
+    match names.is_empty() {
+        true => "it has no tags (those of its stream do not count)".to_owned(),
+        false => format!("its tags are {}{more} (those of its stream do not count)", names.join(", ")),
+    }
+}
+
+fn beginning(text: &str) -> String {
+    text.chars().take(SHOWN_MAX_CHARS).collect()
 }
 
 impl Outputs {

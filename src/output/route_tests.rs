@@ -132,7 +132,7 @@ fn a_stream_keeps_its_partition_in_topics_that_it_comes_back_to() {
 fn a_name_that_is_no_topics_is_refused_by_name() {
     let long = "x".repeat(300);
     for (site, expected) in [
-        (None, "topic=kvs.${tag:site}: the fragment has no value for ${tag:site}"),
+        (None, "topic=kvs.${tag:site}: the fragment has no value for ${tag:site}; it has no tags (those of its stream"),
         (Some("../etc"), "topic=kvs.${tag:site}: \"kvs.../etc\" is not a topic name"),
         (Some("Köln"), "topic=kvs.${tag:site}: \"kvs.Köln\" is not a topic name"),
         (Some("a\nb"), "topic=kvs.${tag:site}: \"kvs.a\\nb\" is not a topic name"),

@@ -84,7 +84,7 @@ fn python_reads_keys_and_values_with_a_registry_and_by_hand() {
     let (_turn, published, folder) = (Turn::beside_others(), published(), tempfile::tempdir().unwrap());
     let Topics { fragments, metadata, notifications } = &published.topics;
     let (reading, by_hand) = (folder.path().join("example.py"), folder.path().join("by_hand.py"));
-    std::fs::write(&by_hand, example("python", "schemaless_reader")).unwrap();
+    std::fs::write(&by_hand, example("python", "schemas/ids")).unwrap();
     let read = |topic: &str, example: &str| {
         std::fs::write(&reading, replaced(example, "kvs.fragments", topic)).unwrap();
         let mut python = Command::new(sdk("registry-python"));

@@ -16,10 +16,10 @@ def main(example, listed, data):
             _, _, codec, _, _, pts_ns, size, config = line.rstrip("\n").split("\t")
             frames.append({
                 "stream_name": "s", "kind": "video", "codec": codec, "discontinuity": not frames, "config_id": config,
-                "pts_ns": int(pts_ns), "utc": None, "data": bytes_of_frames.read(int(size)),
+                "pts_ns": int(pts_ns), "utc": int(pts_ns) // 1000, "data": bytes_of_frames.read(int(size)),
             })
     pictures = list(names["pictures"](frames))
-    assert all(picture.width > 0 for _, _, picture in pictures)
+    assert all(picture.width > 0 and taken == picture.pts // 1000 for _, taken, picture in pictures)
     print(len(pictures))
 
 

@@ -43,12 +43,12 @@ impl Outgoing {
         mut self,
         producer: &ThreadedProducer<DeliveryContext>,
         index: usize,
-    ) -> Result<(), (KafkaError, Self)> {
+    ) -> Result<(), Box<(KafkaError, Self)>> {
         let sent = match self.lent.take() {
             Some(value) => self.lend(producer, value, index),
             None => self.copy(producer, index),
         };
-        sent.map_err(|(error, lent)| (error, Self { lent, ..self }))
+        sent.map_err(|(error, lent)| Box::new((error, Self { lent, ..self })))
     }
 
     fn lend(
