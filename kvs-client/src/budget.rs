@@ -42,8 +42,9 @@ pub struct MemoryBudget {
     stalled_after: Duration,
 }
 
-/// The size of the HTTP client's buffers for one connection: it reads up to 400 KB at once, into one of two buffers.
-const SESSION_BUFFER_BYTES: usize = 512 << 10;
+/// The size of the HTTP client's buffers for one connection: it reads up to 408 KB at once, and has read once more while we are at the
+/// bytes before.
+const SESSION_BUFFER_BYTES: usize = 2 * (408 << 10);
 /// The time without growth after which a fragment gives its memory back if other streams wait.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
 /// The interval at which a waiting stream looks for fragments that have not grown, and reports that it waits.

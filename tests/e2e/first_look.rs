@@ -11,7 +11,7 @@ use crate::stage::Stage;
 
 #[test]
 fn the_first_example_saves_every_fragment_as_a_file() {
-    let (kafka, stage) = (Kafka::shared(), Stage::new("first-look"));
+    let (kafka, stage) = (Kafka::shared(), Stage::new("saves-files"));
     stage.add("door", &stage.recording(5, 3, 2_000), 1, Pace::Max);
     let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["door"]));
     worker.wait_healthy();
