@@ -12,7 +12,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use kvs_native::Lent;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryResult, Producer, ProducerContext, ThreadedProducer};
@@ -25,7 +24,7 @@ use super::error::{kind_of, needing, timed_out, to_log_error};
 use super::settings::{self, KafkaSettings};
 use crate::model::{IdScheme, LogError, LogErrorKind, Record, ShardId, TransactionalProducer};
 use crate::supervision::{Part, catch, fault_point};
-use outgoing::Outgoing;
+use outgoing::{Outgoing, Sent};
 use window::{Held, Unacknowledged, Window, size_bytes};
 
 /// How long to wait for the reason why records were purged.
@@ -114,12 +113,12 @@ impl ClientContext for DeliveryContext {
 
 impl ProducerContext for DeliveryContext {
     /// With the index of the record in its transaction.
-    type DeliveryOpaque = Box<Lent<usize>>;
+    type DeliveryOpaque = Sent;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, lent: Box<Lent<usize>>) {
-        let index = lent.tag;
+    fn delivery(&self, result: &DeliveryResult<'_>, sent: Sent) {
+        let index = sent.tag;
         // Before anybody hears of it: a value's buffer is then free for the next one.
-        drop(lent);
+        drop(sent);
         // A panic would end the client's polling thread, and the shard would wait for reports that never come.
         if let Err(panicked) = catch(Part::Callback, || self.0.note(result, index)) {
             let error =

@@ -4,14 +4,16 @@ use bytes::Bytes;
 use kvs_native::{Lent, LentRecord, send_lent};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
 
-use super::DeliveryContext;
 use crate::model::Record;
 
 /// The size from which a value is lent. librdkafka copies smaller ones into its request once more, so nothing would be saved by
 /// lending them, and their blocks cost an allocator little.
 const LENT_MIN_BYTES: usize = 64 << 10;
+
+/// What comes back with a delivery report: the record's index in its transaction.
+pub(super) type Sent = Box<Lent<usize>>;
 
 /// A record, which comes back when librdkafka does not take it.
 pub(super) struct Outgoing {
@@ -39,9 +41,9 @@ impl Outgoing {
     }
 
     /// Hands the record to the producer; `index` comes back with the delivery report.
-    pub(super) fn send(
+    pub(super) fn send<C: ProducerContext<DeliveryOpaque = Sent> + 'static>(
         mut self,
-        producer: &ThreadedProducer<DeliveryContext>,
+        producer: &ThreadedProducer<C>,
         index: usize,
     ) -> Result<(), Box<(KafkaError, Self)>> {
         let sent = match self.lent.take() {
@@ -51,9 +53,9 @@ impl Outgoing {
         sent.map_err(|(error, lent)| Box::new((error, Self { lent, ..self })))
     }
 
-    fn lend(
+    fn lend<C: ProducerContext<DeliveryOpaque = Sent> + 'static>(
         &self,
-        producer: &ThreadedProducer<DeliveryContext>,
+        producer: &ThreadedProducer<C>,
         value: Bytes,
         index: usize,
     ) -> Result<(), (KafkaError, Option<Bytes>)> {
@@ -70,13 +72,13 @@ impl Outgoing {
         send_lent(producer, outgoing, value, index).map_err(|(error, value, _)| (error, Some(value)))
     }
 
-    fn copy(
+    fn copy<C: ProducerContext<DeliveryOpaque = Sent> + 'static>(
         &self,
-        producer: &ThreadedProducer<DeliveryContext>,
+        producer: &ThreadedProducer<C>,
         index: usize,
     ) -> Result<(), (KafkaError, Option<Bytes>)> {
         let record = &self.record;
-        let mut outgoing: BaseRecord<'_, [u8], [u8], Box<Lent<usize>>> =
+        let mut outgoing: BaseRecord<'_, [u8], [u8], Sent> =
             BaseRecord::with_opaque_to(&record.topic, Box::new(Lent::nothing(index)))
                 .partition(record.partition)
                 .key(&record.key);
