@@ -30,21 +30,21 @@ use pool::{Grant, Grants, Pool, Wish};
 ///   in turn. A stalled fragment therefore costs the others a few seconds, once in half a minute, and never the whole
 ///   budget.
 ///
-/// The buffers of a session's connection count too: a fixed amount for each session, up to half of the budget.
+/// The buffers of a stream's connection count too: a fixed amount for each, up to half of the budget.
 ///
 /// Buffers of fragments that have been dropped are kept for those to come, in memory that nobody has at the moment: at most an
 /// eighth of the budget, and less when less is free ([`kvs_mkv::PayloadPool`]).
 #[derive(Debug, Clone)]
 pub struct MemoryBudget {
     pool: Arc<Mutex<Pool>>,
-    sessions: Arc<Semaphore>,
+    connections: Arc<Semaphore>,
     size_bytes: usize,
     stalled_after: Duration,
 }
 
 /// The size of the HTTP client's buffers for one connection: it reads up to 408 KB at once, and has read once more while we are at the
 /// bytes before.
-const SESSION_BUFFER_BYTES: usize = 2 * (408 << 10);
+const CONNECTION_BUFFER_BYTES: usize = 2 * (408 << 10);
 /// The time without growth after which a fragment gives its memory back if other streams wait.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
 /// The interval at which a waiting stream looks for fragments that have not grown, and reports that it waits.
@@ -53,9 +53,9 @@ const LOOKED_EVERY: Duration = Duration::from_secs(1);
 /// Where a stream reports since when it has been waiting for memory; `None` while it does not wait.
 pub(crate) type Waits = Arc<watch::Sender<Option<Instant>>>;
 
-/// The memory of a session's connection. Dropping it gives the memory back.
+/// The memory of a stream's connection. Dropping it gives the memory back.
 #[derive(Debug)]
-pub(crate) struct SessionPermit {
+pub(crate) struct ConnectionPermit {
     _slot: OwnedSemaphorePermit,
     _bytes: MemoryPermit,
 }
@@ -123,9 +123,9 @@ impl MemoryBudget {
     /// Creates a budget of this many bytes.
     pub fn new(size_bytes: usize) -> Self {
         let size_bytes = size_bytes.min(Semaphore::MAX_PERMITS);
-        let sessions = Arc::new(Semaphore::new(size_bytes / 2 / SESSION_BUFFER_BYTES));
+        let connections = Arc::new(Semaphore::new(size_bytes / 2 / CONNECTION_BUFFER_BYTES));
         let pool = Arc::new(Mutex::new(Pool::new(size_bytes)));
-        Self { pool, sessions, size_bytes, stalled_after: STALLED_AFTER }
+        Self { pool, connections, size_bytes, stalled_after: STALLED_AFTER }
     }
 
     /// Sets how long a fragment may stall before it gives its memory back to others. Default: 5 s.
@@ -149,14 +149,15 @@ impl MemoryBudget {
         self.size_bytes
     }
 
-    /// Acquires the memory of a session's connection, unless sessions have half of the budget already or another stream
+    /// Acquires the memory of a stream's connection, unless connections have half of the budget already or another stream
     /// waits.
-    pub(crate) fn session(&self) -> Option<SessionPermit> {
-        let slot = Arc::clone(&self.sessions).try_acquire_owned().ok()?;
-        let taken = lock(&self.pool).take_now(SESSION_BUFFER_BYTES);
+    pub(crate) fn connection(&self) -> Option<ConnectionPermit> {
+        let slot = Arc::clone(&self.connections).try_acquire_owned().ok()?;
+        let taken = lock(&self.pool).take_now(CONNECTION_BUFFER_BYTES);
         let pool = Some(Arc::clone(&self.pool));
-        let bytes = taken.then(|| MemoryPermit { pool, shared_bytes: SESSION_BUFFER_BYTES, ..Default::default() })?;
-        Some(SessionPermit { _slot: slot, _bytes: bytes })
+        let bytes =
+            taken.then(|| MemoryPermit { pool, shared_bytes: CONNECTION_BUFFER_BYTES, ..Default::default() })?;
+        Some(ConnectionPermit { _slot: slot, _bytes: bytes })
     }
 
     /// Waits until there is room for a fragment that gave back this many bytes.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use kvs_api::Operation;
 use kvs_mkv::{Completion, End, Event, FragmentNumber, Limits, Splitter};
 
-use crate::budget::{Claim, MemoryBudget, MemoryPermit, SessionPermit, Waits};
+use crate::budget::{Claim, MemoryBudget, MemoryPermit, Waits};
 use crate::client::{Client, MediaResponse};
 use crate::error::{Error, Subject, TransportError};
 use crate::raw::RawWish;
@@ -33,8 +33,6 @@ pub(crate) struct Session {
     /// Bytes that have been read but not yet split.
     piece: Bytes,
     claim: Claim,
-    /// The memory of the connection's own buffers, for as long as it is open.
-    _connection: Option<SessionPermit>,
     inactivity_timeout: Duration,
     fragment_timeout: Duration,
     raw: RawWish,
@@ -105,7 +103,6 @@ impl Session {
         };
         let Splitting { limits, headroom_bytes, raw } = splitting;
         let subject = Subject::new(operation, Some(stream));
-        let connection = memory.budget.session();
         let opening = async {
             match wanted {
                 Wanted::From(selector) => client.get_media(stream, selector).await,
@@ -127,7 +124,6 @@ impl Session {
                 .with_pool(memory.budget.buffers()),
             piece: Bytes::new(),
             claim: Claim::new(memory.budget, memory.begins_with, memory.waits, memory.factor),
-            _connection: connection,
             inactivity_timeout: client.inactivity_timeout,
             fragment_timeout: client.fragment_timeout,
             raw,

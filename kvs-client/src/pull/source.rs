@@ -1,12 +1,12 @@
 //! The stream that a puller reads, and how it opens sessions.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::watch;
 
 use super::PullerConfig;
-use crate::budget::{MemoryBudget, MemoryPermit, Waits};
+use crate::budget::{ConnectionPermit, MemoryBudget, MemoryPermit, Waits};
 use crate::client::Client;
 use crate::error::{Error, ErrorClass};
 use crate::raw::RawWish;
@@ -21,11 +21,23 @@ pub(crate) struct StreamSource {
     pub(crate) config: PullerConfig,
     budget: MemoryBudget,
     waits: Waits,
+    /// The memory of the stream's connection, if there was some. It is kept between sessions: fragments of other streams would
+    /// have it by the time of the next one.
+    connection: Arc<Mutex<Option<ConnectionPermit>>>,
 }
 
 impl StreamSource {
     pub(crate) fn new(client: Arc<Client>, stream: StreamRef, config: PullerConfig, budget: MemoryBudget) -> Self {
-        Self { client, stream, config, budget, waits: Arc::new(watch::Sender::new(None)) }
+        let connection = Arc::new(Mutex::new(budget.connection()));
+        Self { client, stream, config, budget, waits: Arc::new(watch::Sender::new(None)), connection }
+    }
+
+    /// Acquires the memory of the connection if it is still missing.
+    fn connect(&self) {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        if connection.is_none() {
+            *connection = self.budget.connection();
+        }
     }
 
     /// Opens a session; `is_last_attempt` says whether a fragment is skipped if it is broken as before. If a fragment gave back `readmit_bytes` of memory, waits until there is room for that much
@@ -40,6 +52,7 @@ impl StreamSource {
             0 => MemoryPermit::default(),
             had_bytes => self.budget.readmit(had_bytes, &self.waits).await,
         };
+        self.connect();
         let factor = usize::try_from(self.config.memory_factor).unwrap_or(usize::MAX);
         let memory = Memory { budget: &self.budget, begins_with, waits: Arc::clone(&self.waits), factor };
         let PullerConfig { limits, headroom_bytes, pass_over_unparsable, raw_max_bytes, .. } = self.config;
