@@ -273,7 +273,7 @@ fn a_store_in_trouble_fails_the_stream_by_name_and_it_goes_on_by_itself() {
         slow.map_or(String::new(), |one| one["state"].to_string())
     };
     wait_for("the stream to say that it waits", || state().contains("WAITING_FOR_OUTPUT"));
-    wait_for("the task to say so", || trace(&worker, "slow").contains("waits for the object store"));
+    wait_for("the task to say so", || trace(&worker, "slow").contains("waits until its payload is stored"));
 
     // A folder that cannot be written: a file is where the stream's folder belongs.
     let folder = stage.folder.path().join("objects");
