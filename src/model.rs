@@ -39,5 +39,6 @@ pub use record::{OnRefused, OutputId, Record, RecordOutput};
 pub use sequence::{SequencePrefix, Sequences};
 pub use template::{Template, TemplateError, VARIABLES, Variable};
 pub use topic_name::{
-    TOPIC_NAME_MAX_BYTES, has_topic_characters, is_kafkas_own_topic, is_topic_name, metric_name, names_topic,
+    TOPIC_NAME_MAX_BYTES, fixed_topics, has_topic_characters, is_kafkas_own_topic, is_topic_name, metric_name,
+    names_topic,
 };

@@ -82,12 +82,12 @@ fn lock(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
 
 /// Changes the pool, and grants what has become available to those who wait.
 fn change<T>(pool: &Arc<Mutex<Pool>>, change: impl FnOnce(&mut Pool) -> T) -> T {
-    let (changed, grants) = {
+    // What is freed is freed without the lock, which others need.
+    let (changed, grants, _freed) = {
         let mut locked = lock(pool);
         let changed = change(&mut locked);
         let grants = locked.hand_out(Instant::now());
-        locked.make_room();
-        (changed, grants)
+        (changed, grants, locked.make_room())
     };
     hand_over(pool, grants);
     changed

@@ -46,8 +46,9 @@ impl PayloadPool {
         Self { max_bytes, kept: Arc::new(Mutex::new(kept)) }
     }
 
-    /// Sets how many bytes may be kept from now on, up to the pool's size, and frees buffers beyond that.
-    pub fn set_room(&self, room_bytes: usize) {
+    /// Sets how many bytes may be kept from now on, up to the pool's size. Returns the buffers beyond that: freeing them takes time, and
+    /// the caller may hold a lock.
+    pub fn set_room(&self, room_bytes: usize) -> Vec<Vec<u8>> {
         let mut freed = Vec::new();
         let mut kept = self.lock();
         kept.room_bytes = room_bytes.min(self.max_bytes);
@@ -56,9 +57,7 @@ impl PayloadPool {
             kept.size_bytes = kept.size_bytes.saturating_sub(buffer.capacity());
             freed.push(buffer);
         }
-        drop(kept);
-        // Freeing takes time, and others need the lock.
-        drop(freed);
+        freed
     }
 
     /// Returns how many bytes the buffers have that wait for payloads, and those that are lent to incomplete ones.

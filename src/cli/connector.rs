@@ -13,7 +13,7 @@ use super::failure::{EXIT_CONFIG, Failure};
 use super::output;
 use super::remote::{Remote, print_json, print_table};
 use crate::config::connector;
-use status::{states, trace};
+use status::{states, tasks, trace};
 use wait::{FailedBefore, Until, Wait};
 
 /// Creates, changes and inspects connectors through any worker's REST API.
@@ -241,7 +241,7 @@ fn list(remote: &Remote) -> Result<(), Failure> {
 
 /// Returns what is wrong with a connector, or with its first task that has failed.
 fn reason(status: &Value) -> String {
-    let tasks = status["tasks"].as_array().map_or(&[][..], Vec::as_slice);
+    let tasks = tasks(status);
     let failed: Vec<&Value> = tasks.iter().filter(|task| task["state"] == "FAILED").collect();
     let of_tasks = || {
         let line = trace(failed.first()?)?.lines().next()?;

@@ -91,35 +91,34 @@ impl Tail {
                 Some(Ok(message)) => message,
             };
             let place = show::Place::of(&message);
-            match decoder.decode(message.payload().unwrap_or_default()) {
+            let error = match decoder.decode(message.payload().unwrap_or_default()) {
                 Ok(decoded) => {
                     if let (Some(folder), Kind::Fragment(fragment)) = (&self.save, &decoded.kind) {
                         show::save(folder, fragment).map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
                     }
                     printer.print(decoded, &place)?;
                     known += 1;
+                    continue;
                 }
-                Err(error) => match show::DeadLetter::of(&message) {
-                    Some(letter) => {
-                        printer.print_dead_letter(&letter, &place)?;
-                        known += 1;
-                    }
-                    None => {
-                        let show::Place { partition, offset, .. } = place;
-                        output::say(format_args!(
-                            "kvs-connect: the record at partition {partition} offset {offset} is neither a fragment, nor metadata, \
-                             nor a frame, nor a notification, nor a dead letter: {error}"
-                        ));
-                        others += 1;
-                        if known == 0 && others == OTHERS_MAX {
-                            let reason = format!(
-                                "topic {}: none of its first {OTHERS_MAX} records is of a kind that this command shows",
-                                self.topic
-                            );
-                            return Err(Failure::new(EXIT_UNAVAILABLE, reason));
-                        }
-                    }
-                },
+                Err(error) => error,
+            };
+            if let Some(letter) = show::DeadLetter::of(&message) {
+                printer.print_dead_letter(&letter, &place)?;
+                known += 1;
+                continue;
+            }
+            let show::Place { partition, offset, .. } = place;
+            output::say(format_args!(
+                "kvs-connect: the record at partition {partition} offset {offset} is neither a fragment, nor metadata, nor a \
+                 frame, nor a notification, nor a dead letter: {error}"
+            ));
+            others += 1;
+            if known == 0 && others == OTHERS_MAX {
+                let reason = format!(
+                    "topic {}: none of its first {OTHERS_MAX} records is of a kind that this command shows",
+                    self.topic
+                );
+                return Err(Failure::new(EXIT_UNAVAILABLE, reason));
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::records::{self, AlteredShards, KeyValue, OffsetsHome, RestartRequest, Settings, TargetState};
 use super::view::ConfigView;
 use crate::model::contract::ContractError;
-use crate::model::{Template, names_topic};
+use crate::model::{Template, fixed_topics, names_topic};
 
 /// Reasons why a change is refused. The texts are Kafka Connect's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -226,9 +226,10 @@ fn one_topic_one_role(view: &ConfigView, name: &str, checked: &Checked) -> Resul
 
 /// Returns why a connector cannot have a topic: another one has it for something else. Connectors may share a topic of one kind.
 fn another_ones(view: &ConfigView, name: &str, settings: &Settings) -> Option<String> {
-    let own = fixed_topics(name, settings);
+    let own: Vec<(&String, String)> = fixed_topics(name, settings).collect();
     view.names().filter(|other| *other != name).find_map(|other| {
-        let others = fixed_topics(other, view.settings(other)?.as_ref().ok()?);
+        let others: Vec<(&String, String)> =
+            fixed_topics(other, view.settings(other)?.as_ref().ok()?).collect();
         let is_same = |(setting, topic): &(&String, String)| {
             others.iter().find(|(other, theirs)| theirs == topic && other != setting).map(|(other, _)| *other)
         };
@@ -237,13 +238,6 @@ fn another_ones(view: &ConfigView, name: &str, settings: &Settings) -> Option<St
             "{setting}: {topic:?} is the {others} of connector {other:?}: a topic has records of one kind; choose another name"
         ))
     })
-}
-
-/// Returns the settings that name a topic of their own, with the topic.
-fn fixed_topics<'a>(connector: &str, settings: &'a Settings) -> Vec<(&'a String, String)> {
-    let named = settings.iter().filter(|(key, _)| names_topic(key));
-    let fixed = |text: &str| Template::parse(text).ok()?.of_connector(connector).fixed().map(str::to_owned);
-    named.filter_map(|(key, text)| Some((key, fixed(text)?))).collect()
 }
 
 /// Returns the records by which a connector's offsets are in the topic that its settings name.

@@ -8,9 +8,10 @@ use kvs_client::{FragmentNumber, Timestamp};
 use super::hindrance::Hindrance;
 use crate::config::connector::shown;
 
-/// The trace of a stream that gets no memory.
+/// The trace of a stream whose fragment is not placed yet.
 const WAITS_FOR_OUTPUT: &str = "a fragment waits until its payload is stored (payload.store.url), or its topic is open: for Kafka, \
     and for the schema registry (schema.registry.url)";
+/// The trace of a stream that gets no memory.
 const WAITS_FOR_MEMORY: &str =
     "the stream waits for memory that other streams hold: raise memory.budget.size.bytes, or run more workers";
 

@@ -159,9 +159,7 @@ impl Deliveries {
             }
         }
     }
-}
 
-impl Deliveries {
     /// Returns the error for a batch of several records that is larger than its topic accepts, and has the next batches made smaller;
     /// `None`: it was another error, or a single record.
     fn batch_error(&self, error: &KafkaError, topic: &str, unacknowledged: Unacknowledged) -> Option<LogError> {
@@ -367,12 +365,15 @@ impl TransactionalProducer for ShardProducer {
         let index = self.sent;
         self.sent += 1;
         let partition = self.held.partition(&record.topic, record.partition);
-        if self.held.is_first(partition) {
-            let most = self.deliveries.data_topics.as_ref().and_then(|topics| topics.batch_max_bytes(&record.topic));
-            self.deliveries.lock().window.limit(partition, most);
-        }
-        self.held.push(partition, index, record);
-        let is_due = self.held.is_due(partition, &self.deliveries.lock().window);
+        let is_due = {
+            let mut state = self.deliveries.lock();
+            if !state.window.is_limited(partition) {
+                let topics = self.deliveries.data_topics.as_ref();
+                state.window.limit(partition, topics.and_then(|topics| topics.batch_max_bytes(&record.topic)));
+            }
+            self.held.push(partition, index, record);
+            self.held.is_due(partition, &state.window)
+        };
         if is_due { self.hand_over_held(partition) } else { Ok(()) }
     }
 

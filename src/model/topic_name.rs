@@ -1,5 +1,9 @@
 //! Names of Kafka topics.
 
+use std::collections::BTreeMap;
+
+use super::template::Template;
+
 /// The maximum length of a topic's name in Kafka, in bytes.
 pub const TOPIC_NAME_MAX_BYTES: usize = 249;
 
@@ -12,6 +16,18 @@ pub fn is_topic_name(name: &str) -> bool {
 /// Returns whether a connector's setting of this name names a topic.
 pub fn names_topic(setting: &str) -> bool {
     setting == "topic" || setting.ends_with(".topic") || setting.ends_with(".topic.name")
+}
+
+/// Returns the settings of a connector that name one topic whatever the fragment, with that topic.
+pub fn fixed_topics<'a>(
+    connector: &str,
+    settings: &'a BTreeMap<String, String>,
+) -> impl Iterator<Item = (&'a String, String)> {
+    let named = settings.iter().filter(|(setting, _)| names_topic(setting));
+    named.filter_map(move |(setting, text)| {
+        let template = Template::parse(text).ok()?.of_connector(connector);
+        Some((setting, template.fixed()?.to_owned()))
+    })
 }
 
 /// Returns whether Kafka has this topic for itself: nobody else may write there.

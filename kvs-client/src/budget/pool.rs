@@ -72,8 +72,6 @@ pub(super) struct Pool {
     next_id: u64,
     /// Buffers of dropped fragments, in memory that nobody has.
     buffers: PayloadPool,
-    /// How much of that the buffers were told of.
-    room_bytes: usize,
 }
 
 impl Pool {
@@ -92,7 +90,6 @@ impl Pool {
             incoming: HashMap::new(),
             next_id: 0,
             buffers: PayloadPool::new(size_bytes / BUFFERS_PART),
-            room_bytes: size_bytes / BUFFERS_PART,
         }
     }
 
@@ -104,13 +101,9 @@ impl Pool {
         &self.buffers
     }
 
-    /// Frees buffers of dropped fragments whose memory somebody has now.
-    pub(super) fn make_room(&mut self) {
-        let room_bytes = self.shared_free_bytes.min(self.size_bytes / BUFFERS_PART);
-        if room_bytes != self.room_bytes {
-            self.room_bytes = room_bytes;
-            self.buffers.set_room(room_bytes);
-        }
+    /// Takes buffers of dropped fragments out whose memory somebody has now.
+    pub(super) fn make_room(&self) -> Vec<Vec<u8>> {
+        self.buffers.set_room(self.shared_free_bytes)
     }
 
     /// Acquires bytes if they are free and nobody waits. Returns whether it did.
@@ -118,7 +111,7 @@ impl Pool {
         let taken = self.waiters.is_empty() && self.shared_free_bytes >= count;
         if taken {
             self.shared_free_bytes -= count;
-            self.make_room();
+            drop(self.make_room());
         }
         taken
     }

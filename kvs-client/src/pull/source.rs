@@ -28,8 +28,10 @@ pub(crate) struct StreamSource {
 
 impl StreamSource {
     pub(crate) fn new(client: Arc<Client>, stream: StreamRef, config: PullerConfig, budget: MemoryBudget) -> Self {
-        let connection = Arc::new(Mutex::new(budget.connection()));
-        Self { client, stream, config, budget, waits: Arc::new(watch::Sender::new(None)), connection }
+        let (waits, connection) = (Arc::new(watch::Sender::new(None)), Arc::default());
+        let source = Self { client, stream, config, budget, waits, connection };
+        source.connect();
+        source
     }
 
     /// Acquires the memory of the connection if it is still missing.

@@ -18,6 +18,6 @@ pub(super) fn trace(part: &Value) -> Option<&str> {
     part["trace"].as_str().filter(|trace| !trace.is_empty())
 }
 
-fn tasks(status: &Value) -> &[Value] {
+pub(super) fn tasks(status: &Value) -> &[Value] {
     status["tasks"].as_array().map_or(&[], Vec::as_slice)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::model::{Template, names_topic};
+use crate::model::fixed_topics;
 
 /// A setting that names a topic, and the connector whose setting it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,12 +22,9 @@ impl GroupTopics {
     pub fn set<'a>(&self, connectors: impl Iterator<Item = (&'a String, &'a BTreeMap<String, String>)>) {
         let mut topics: HashMap<String, Vec<Named>> = HashMap::new();
         for (connector, settings) in connectors {
-            for (setting, text) in settings.iter().filter(|(setting, _)| names_topic(setting)) {
-                let template = Template::parse(text).map(|template| template.of_connector(connector));
-                if let Some(topic) = template.ok().as_ref().and_then(Template::fixed) {
-                    let named = Named { connector: connector.clone(), setting: setting.clone() };
-                    topics.entry(topic.to_owned()).or_default().push(named);
-                }
+            for (setting, topic) in fixed_topics(connector, settings) {
+                let named = Named { connector: connector.clone(), setting: setting.clone() };
+                topics.entry(topic).or_default().push(named);
             }
         }
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = topics;

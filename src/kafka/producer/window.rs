@@ -108,6 +108,11 @@ impl Window {
         of_topic.unwrap_or(self.limits.size_bytes).saturating_sub(BATCH_OVERHEAD_BYTES)
     }
 
+    /// Returns whether the limit of a partition has been set in this transaction.
+    pub(super) fn is_limited(&self, partition: usize) -> bool {
+        partition < self.partitions.len()
+    }
+
     /// Sets the largest batch that a partition's topic accepts, in bytes; `None`: it is not known.
     pub(super) fn limit(&mut self, partition: usize, topic_max_bytes: Option<usize>) {
         let limit_bytes = self.limits.size_bytes;
@@ -179,8 +184,6 @@ pub(super) struct Held {
 struct HeldPartition {
     records: VecDeque<(usize, Record)>,
     size_bytes: usize,
-    /// A record of this transaction was for it.
-    is_known: bool,
 }
 
 impl Held {
@@ -205,13 +208,7 @@ impl Held {
         if let Some(held) = self.partitions.get_mut(partition) {
             held.size_bytes = held.size_bytes.saturating_add(size_bytes(&record));
             held.records.push_back((index, record));
-            held.is_known = true;
         }
-    }
-
-    /// Returns whether nothing was sent to a partition in this transaction before.
-    pub(super) fn is_first(&self, partition: usize) -> bool {
-        self.partitions.get(partition).is_some_and(|held| !held.is_known)
     }
 
     /// Takes the first record of a partition, if the window has room for it.
