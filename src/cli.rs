@@ -5,6 +5,7 @@
 mod brokers;
 mod completions;
 mod connector;
+mod connector_args;
 mod failure;
 mod offsets;
 mod output;
@@ -14,7 +15,9 @@ mod schemas;
 mod setting;
 mod tail;
 mod time_text;
+mod topic_reader;
 mod validate;
+mod verify;
 mod worker_args;
 
 use std::process::ExitCode;
@@ -53,6 +56,7 @@ bootstrap.servers), then --set. docs/CONFIGURATION.md has all of them.
 
 Exit codes:
   0    success, or stopped as requested
+  1    faults were found (verify)
   64   wrong usage
   66   no such connector, task or path (connector, offsets)
   69   something required is unavailable: Kafka, a worker, an address to listen
@@ -78,6 +82,8 @@ enum Command {
     Connector(connector::Connector),
     /// List the streams' positions, and alter them.
     Offsets(offsets::Offsets),
+    /// Compare the service's archive with the topics: what is missing, doubled, out of order or altered.
+    Verify(verify::Verify),
     /// List the records' schemas, export them, and register them in a schema registry.
     Schemas(schemas::Schemas),
     /// Print a script that completes this command line in a shell.
@@ -103,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Tail(tail) => tail.execute(),
         Command::Connector(connector) => connector.execute(),
         Command::Offsets(offsets) => offsets.execute(),
+        Command::Verify(verify) => verify.execute(),
         Command::Schemas(schemas) => schemas.execute(),
         Command::Completions(completions) => completions.execute(Cli::command()),
     };

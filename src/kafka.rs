@@ -23,7 +23,7 @@ pub mod watch;
 
 pub use client::client_config;
 pub use data_topics::{DataTopic, DataTopics, TopicUnusable};
-pub use failure::{FailureContext, Unreachable, last_failure};
+pub use failure::{FailureContext, Unreachable, last_failure, noted_failure};
 pub use log::KafkaLog;
 pub use membership::{GroupListener, Membership, MembershipEnd};
 pub use settings::KafkaSettings;

@@ -9,6 +9,7 @@
 // Nobody builds on this crate: its documentation is for those who work on it, who read private items too.
 #![allow(rustdoc::private_intra_doc_links)]
 
+pub mod audit;
 pub mod cli;
 pub mod cluster;
 pub mod config;
@@ -21,6 +22,7 @@ mod nearest;
 pub mod open_files;
 pub mod output;
 pub mod payload_store;
+pub mod readback;
 pub mod registry;
 pub mod rest;
 pub mod shard;

@@ -114,6 +114,17 @@ impl PayloadStore {
         }
     }
 
+    /// Reads an object that was written to this store, by the URI that its record has.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Name`] when the URI is not one of this store's; otherwise when the object cannot be read.
+    pub async fn get(&self, uri: &str) -> Result<Bytes, StoreError> {
+        let path = self.url.path_of(uri).and_then(|path| Path::parse(path).ok());
+        let path = path.ok_or_else(|| StoreError::foreign(&self.url, uri))?;
+        let reading = |error: object_store::Error| StoreError::reading(&self.url, uri, &error);
+        self.store.get(&path).await.map_err(reading)?.bytes().await.map_err(reading)
+    }
+
     /// Checks that objects can be written, by writing a small one under the prefix of the store's URL and removing it again.
     ///
     /// Only the right to create objects under the prefix is needed. Where the object may not be removed it stays; it has always

@@ -13,6 +13,7 @@
 
 mod bounds;
 mod failures;
+mod lister;
 mod listing;
 pub(crate) mod single;
 mod windows;
@@ -34,6 +35,7 @@ use crate::session::{Session, Step, Wanted};
 use crate::stream_ref::StreamRef;
 
 pub use bounds::ArchiveBounds;
+pub use lister::ArchiveLister;
 
 use windows::Windows;
 

@@ -40,7 +40,7 @@ mod stream_ref;
 mod throttle;
 
 #[cfg(feature = "archive")]
-pub use archive::{ArchiveBounds, ArchivePuller, ArchiveRange, Archived, Progress};
+pub use archive::{ArchiveBounds, ArchiveLister, ArchivePuller, ArchiveRange, Archived, Progress};
 pub use budget::{MemoryBudget, MemoryPermit};
 #[cfg(feature = "archive")]
 pub use client::FragmentInfo;

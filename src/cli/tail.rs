@@ -1,6 +1,5 @@
 //! `kvs-connect tail`.
 
-mod decode;
 mod show;
 
 use std::collections::HashMap;
@@ -16,7 +15,7 @@ use super::failure::{EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
 use super::output;
 use super::worker_args::WorkerArgs;
 use crate::kafka::FailureContext;
-use decode::Kind;
+use crate::readback::{Decoder, Kind};
 
 /// Of a topic that has nothing but other records, so many are passed over until the command gives up.
 const OTHERS_MAX: u64 = 20;
@@ -75,7 +74,7 @@ impl Tail {
             Failure::new(EXIT_UNAVAILABLE, format!("{what} topic {}: {error}", self.topic))
         };
         let ends = self.assign(&consumer).map_err(|error| unavailable("cannot read", &error))?;
-        let decoder = decode::Decoder::new().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
+        let decoder = Decoder::new().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
         let mut printer = show::Printer::new(self.json);
         let (mut known, mut others) = (0, 0);
         while self.max.is_none_or(|max| known + others < max) {

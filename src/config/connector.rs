@@ -38,6 +38,7 @@ use crate::model::{PayloadMode, RecordTimestamp, Template, VALUE_HEADROOM_BYTES,
 
 pub(super) use service::check_proxy;
 pub use streams::{Discovery, StreamsConfig};
+pub use time::parse_moment;
 pub(crate) use time::shown;
 
 /// The only connector class, without a package; settings may name it with any package.
@@ -126,6 +127,11 @@ impl ConnectorConfig {
         ]
         .into_iter()
         .find_map(|(copies, name)| copies.then_some(name))
+    }
+
+    /// Returns whether no record has a timestamp before the service received its fragment.
+    pub fn timestamps_follow_service(&self) -> bool {
+        self.record_timestamp != RecordTimestamp::Producer
     }
 
     /// Returns how many bytes of the memory budget each byte of a fragment takes.

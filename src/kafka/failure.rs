@@ -47,6 +47,12 @@ pub fn last_failure(client: &BaseConsumer<FailureContext>) -> Option<String> {
     client.context().last()
 }
 
+/// Returns the same as far as the client has reported it already. Unlike [`last_failure`], it takes no record from a consumer that
+/// reads.
+pub fn noted_failure(client: &BaseConsumer<FailureContext>) -> Option<String> {
+    client.context().last()
+}
+
 impl ClientContext for FailureContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);

@@ -118,6 +118,23 @@ impl StoreError {
         }
         Self { doing: format!("cannot write {uri}"), kind: found.kind, reason: found.reason, advice }
     }
+
+    pub(super) fn foreign(url: &StoreUrl, uri: &str) -> Self {
+        let doing = format!("cannot read {}", shown_up_to(uri, 300));
+        let reason = format!("it is not in {url}");
+        let advice = "; pass the settings of the connector that wrote it".to_owned();
+        Self { doing, kind: StoreErrorKind::Name, reason, advice }
+    }
+
+    pub(super) fn reading(url: &StoreUrl, uri: &str, error: &(dyn Error + 'static)) -> Self {
+        let found = Found::of(error, url.kind);
+        let advice = match found.kind {
+            // What a store says here is about writing.
+            StoreErrorKind::Denied => "; reading needs a right that writing does not (s3:GetObject)".to_owned(),
+            kind => found.advice.unwrap_or_else(|| advice(kind, url.kind).to_owned()),
+        };
+        Self { doing: format!("cannot read {}", shown_up_to(uri, 300)), kind: found.kind, reason: found.reason, advice }
+    }
 }
 
 /// What an error of object_store comes from.

@@ -136,6 +136,17 @@ impl StoreUrl {
             _ => format!("{}/{path}", self.base),
         }
     }
+
+    /// Returns the path of an object of this bucket or folder, from its URI.
+    pub(super) fn path_of(&self, uri: &str) -> Option<String> {
+        match self.kind {
+            StoreKind::Folder => {
+                let file = Url::parse(uri).ok().filter(|url| url.scheme() == "file")?.to_file_path().ok()?;
+                file.strip_prefix(self.folder()).ok()?.to_str().map(str::to_owned)
+            }
+            _ => uri.strip_prefix(&self.base)?.strip_prefix('/').map(str::to_owned),
+        }
+    }
 }
 
 impl fmt::Display for StoreUrl {

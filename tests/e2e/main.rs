@@ -43,3 +43,4 @@ mod security;
 mod stage;
 mod streams;
 mod supervision;
+mod verify;

@@ -245,7 +245,7 @@ pub fn by_stream(seen: Vec<Seen>) -> BTreeMap<String, Vec<Digest>> {
     streams
 }
 
-fn chunk(index: usize, frames: usize, frame_size: usize) -> Vec<u8> {
+pub fn chunk(index: usize, frames: usize, frame_size: usize) -> Vec<u8> {
     let data: Vec<u8> = (0..frame_size).map(|byte| (byte * 31 + index * 7) as u8).collect();
     let frames: Vec<_> = (0..frames)
         .map(|frame| FrameData { track: 1, timestamp_ns: frame as i64 * 33_000_000, key: frame == 0, data: &data })

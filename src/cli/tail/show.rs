@@ -7,10 +7,10 @@ use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Headers};
 use serde_json::{Value as Json, json};
 
-use super::decode::{Decoded, Fragment, Kind};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::time_text::time_text;
+use crate::readback::{Decoded, Fragment, Kind};
 
 /// The number of table rows between two headers.
 const HEAD_EVERY: u64 = 40;

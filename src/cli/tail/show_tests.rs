@@ -14,6 +14,7 @@ fn fragment(stream: &str, number: &str) -> Fragment {
         frames: 0,
         size_bytes: 5,
         payload: Some(b"media".to_vec()),
+        ..Fragment::default()
     }
 }
 

@@ -53,6 +53,14 @@ impl Reader<'_> {
     }
 }
 
+/// Parses a point in time, as settings and the command line have it.
+///
+/// # Errors
+/// What was expected.
+pub fn parse_moment(text: &str) -> Result<Timestamp, ValueError> {
+    parse(text).map(|(timestamp, _)| timestamp)
+}
+
 /// Parses a point in time. Also returns whether it was written in milliseconds.
 fn parse(text: &str) -> Result<(Timestamp, bool), ValueError> {
     let expected = || ValueError::NotTime { found: text.to_owned(), after_2286: false };

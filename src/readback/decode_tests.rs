@@ -10,7 +10,7 @@ use crate::model::ValueFormat;
 
 /// A value as version 0.1 wrote it until November 2026.
 fn earlier() -> Vec<u8> {
-    let schema = include_str!("../../../schemas/earlier/fragment-4f4a67913c2b6703.avsc");
+    let schema = include_str!("../../schemas/earlier/fragment-4f4a67913c2b6703.avsc");
     let schema = Schema::parse_str(schema).unwrap();
     let none = || Avro::Union(0, Box::new(Avro::Null));
     let fields = [

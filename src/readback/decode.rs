@@ -10,14 +10,15 @@ use serde_json::{Map, Value as Json};
 use crate::output::{SchemaError, frame_schemas, metadata_schemas, notification_schema, value_schemas};
 
 /// A decoded record of one of our topics.
-pub(super) struct Decoded {
-    pub(super) kind: Kind,
+pub struct Decoded {
+    /// What it is.
+    pub kind: Kind,
     /// All fields but the media, as a record in JSON has them.
-    pub(super) fields: Json,
+    pub fields: Json,
 }
 
 /// What a record is.
-pub(super) enum Kind {
+pub enum Kind {
     /// A fragment, or its metadata.
     Fragment(Box<Fragment>),
     /// A frame.
@@ -26,42 +27,85 @@ pub(super) enum Kind {
     Notification,
 }
 
-/// The parts of a fragment that are shown.
-pub(super) struct Fragment {
-    pub(super) sequence: Option<i64>,
-    pub(super) stream: String,
-    pub(super) number: String,
-    pub(super) producer_ms: Option<i64>,
-    pub(super) complete: bool,
-    /// `None`: an earlier version wrote the record; and so for the next one.
-    pub(super) random_access: Option<bool>,
-    pub(super) discontinuity: Option<bool>,
-    pub(super) duration_ns: i64,
-    pub(super) frames: usize,
-    pub(super) size_bytes: u64,
+/// The parts of a fragment's record, or of its metadata, that commands use. Fields that the record lacks are `None`.
+#[derive(Default)]
+pub struct Fragment {
+    /// Counts the stream's records.
+    pub sequence: Option<i64>,
+    /// The stream's name.
+    pub stream: String,
+    /// The fragment's number, as text.
+    pub number: String,
+    /// When the service received it, in milliseconds since 1970.
+    pub server_ms: Option<i64>,
+    /// When it was made, in milliseconds since 1970.
+    pub producer_ms: Option<i64>,
+    /// Whether all of it was received.
+    pub complete: bool,
+    /// Whether a decoder can begin with it. `None`: an earlier version wrote the record; and so for the next one.
+    pub random_access: Option<bool>,
+    /// Whether it does not continue the fragment before it.
+    pub discontinuity: Option<bool>,
+    /// How long it is, in nanoseconds.
+    pub duration_ns: i64,
+    /// How many frames it has.
+    pub frames: usize,
+    /// The size of its media, in bytes.
+    pub size_bytes: u64,
     /// `None`: the record is metadata, or the payload is elsewhere.
-    pub(super) payload: Option<Vec<u8>>,
-    /// Where the payload is, if the record says that it is elsewhere.
-    pub(super) elsewhere: Option<String>,
+    pub payload: Option<Vec<u8>>,
+    /// Where the payload is, for people, if the record says that it is elsewhere.
+    pub elsewhere: Option<String>,
+    /// `payload_mode`.
+    pub mode: Option<String>,
+    /// `payload_uri`.
+    pub uri: Option<String>,
+    /// `payload_sha256`.
+    pub sha256: Option<String>,
+    /// `payload_chunks`.
+    pub parts: Option<Parts>,
+}
+
+/// Where the parts of a payload are.
+pub struct Parts {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// How many there are.
+    pub count: usize,
 }
 
 /// Reasons why a value cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DecodeError {
+pub enum DecodeError {
+    /// A schema of ours cannot be parsed, which a test excludes.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// None of our formats.
     #[error("it is neither Avro, as a single object or in Confluent's framing, nor JSON")]
     OtherFormat,
+    /// It begins like JSON.
     #[error("it is not JSON: {0}")]
     Json(#[source] serde_json::Error),
+    /// It is a single object.
     #[error("it was written with a schema of fingerprint {fingerprint}, which this version does not know")]
-    UnknownSchema { fingerprint: String },
+    UnknownSchema {
+        /// Eight bytes in hexadecimal digits.
+        fingerprint: String,
+    },
+    /// It has the framing of a registry.
     #[error("its schema in the registry is none of this version's")]
     OtherSchema,
+    /// The datum is not what its schema says.
     #[error("{0}")]
     Datum(#[source] Box<apache_avro::Error>),
+    /// It has other fields.
     #[error("it has no {expected}")]
-    Shape { expected: &'static str },
+    Shape {
+        /// What was expected.
+        expected: &'static str,
+    },
 }
 
 impl From<apache_avro::Error> for DecodeError {
@@ -72,7 +116,7 @@ impl From<apache_avro::Error> for DecodeError {
 
 /// Reads JSON, Avro single objects of our schemas and of those with which earlier versions wrote fragments, and Confluent's
 /// framing of the same.
-pub(super) struct Decoder {
+pub struct Decoder {
     /// A reader for each schema, with the header of its values.
     readers: Vec<(Vec<u8>, GenericSingleObjectReader)>,
     /// The same schemas, for values that name theirs by an id of a registry.
@@ -80,7 +124,11 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn new() -> Result<Self, DecodeError> {
+    /// Creates a decoder of all schemas that this version knows.
+    ///
+    /// # Errors
+    /// When one of them cannot be parsed, which a test excludes.
+    pub fn new() -> Result<Self, DecodeError> {
         let reader = |(header, schema): (Vec<u8>, apache_avro::Schema)| {
             let reader = GenericSingleObjectReader::builder().schema(schema).header(header.clone()).build();
             Ok::<_, DecodeError>((header, reader?))
@@ -93,7 +141,11 @@ impl Decoder {
         Ok(Self { readers: all.into_iter().map(reader).collect::<Result<_, _>>()?, schemas })
     }
 
-    pub(super) fn decode(&self, mut bytes: &[u8]) -> Result<Decoded, DecodeError> {
+    /// Decodes a record's value.
+    ///
+    /// # Errors
+    /// What the value is not.
+    pub fn decode(&self, mut bytes: &[u8]) -> Result<Decoded, DecodeError> {
         if bytes.first() == Some(&b'{') {
             return decoded(serde_json::from_slice(bytes).map_err(DecodeError::Json)?, None);
         }
@@ -167,11 +219,16 @@ fn decoded(mut fields: Json, payload: Option<Vec<u8>>) -> Result<Decoded, Decode
 fn fragment(fields: &Json, payload: Option<Vec<u8>>) -> Fragment {
     let text = |name: &str| fields[name].as_str().map(str::to_owned);
     let long = |name: &str| fields[name].as_i64();
+    let chunks = &fields["payload_chunks"];
+    let parts = chunks["topic"].as_str().map(|topic| Parts {
+        topic: topic.to_owned(),
+        partition: chunks["partition"].as_i64().and_then(|partition| i32::try_from(partition).ok()).unwrap_or(0),
+        count: chunks["count"].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or(0),
+    });
     let elsewhere = match fields["payload_mode"].as_str() {
         Some("none") => Some("nowhere: payload.mode is none".to_owned()),
         Some("reference") => text("payload_uri"),
         Some("chunked") => {
-            let chunks = &fields["payload_chunks"];
             let topic = chunks["topic"].as_str().unwrap_or_default();
             Some(format!("{} records of topic {topic}, partition {}", chunks["count"], chunks["partition"]))
         }
@@ -181,6 +238,7 @@ fn fragment(fields: &Json, payload: Option<Vec<u8>>) -> Fragment {
         sequence: long("sequence"),
         stream: text("stream_name").unwrap_or_default(),
         number: text("fragment_number").unwrap_or_default(),
+        server_ms: long("server_timestamp"),
         producer_ms: long("producer_timestamp"),
         complete: fields["complete"] == true,
         random_access: fields["random_access"].as_bool(),
@@ -190,6 +248,10 @@ fn fragment(fields: &Json, payload: Option<Vec<u8>>) -> Fragment {
         size_bytes: fields["size_bytes"].as_u64().unwrap_or(0),
         payload: payload.filter(|_| elsewhere.is_none()),
         elsewhere,
+        mode: text("payload_mode"),
+        uri: text("payload_uri"),
+        sha256: text("payload_sha256"),
+        parts,
     }
 }
 

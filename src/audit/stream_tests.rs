@@ -1,0 +1,171 @@
+#![allow(clippy::unwrap_used)]
+
+use super::super::Reason;
+use super::*;
+
+fn number(index: u32) -> FragmentNumber {
+    (9_000 + index).to_string().parse().unwrap()
+}
+
+fn listed(index: u32) -> Listed {
+    Listed { number: number(index), server_ms: i64::from(index) * 1_000, media: None }
+}
+
+fn published(index: u32, sequence: i64, offset: i64) -> Published {
+    Published {
+        number: number(index),
+        sequence: Some(sequence),
+        server_ms: Some(i64::from(index) * 1_000),
+        place: Place { topic: "t".into(), partition: 0, offset },
+        media: None,
+        some_tracks: false,
+        fault: None,
+    }
+}
+
+/// Audits these records against an archive with these fragments.
+fn audit(records: &[Published], archive: &[u32]) -> StreamReport {
+    audited(records, archive, &Reasons::default())
+}
+
+fn audited(records: &[Published], archive: &[u32], reasons: &Reasons) -> StreamReport {
+    let mut audit = StreamAudit::default();
+    let mut archive = archive.iter().map(|index| listed(*index)).peekable();
+    for record in records {
+        while let Some(fragment) = archive.next_if(|fragment| fragment.number <= record.number) {
+            audit.listed(fragment, Some(&record.number));
+        }
+        audit.record(record).unwrap();
+    }
+    archive.for_each(|fragment| audit.listed(fragment, None));
+    audit.finish("s", reasons)
+}
+
+/// Records with these fragments and sequences, one after another.
+fn topic(records: &[(u32, i64)]) -> Vec<Published> {
+    records.iter().enumerate().map(|(offset, (index, sequence))| published(*index, *sequence, offset as i64)).collect()
+}
+
+fn kinds(report: &StreamReport) -> Vec<FindingKind> {
+    report.findings.iter().map(|finding| finding.kind).collect()
+}
+
+#[test]
+fn what_agrees_has_no_fault() {
+    let report = audit(&topic(&[(1, 0), (2, 1), (3, 2)]), &[1, 2, 3]);
+    let Counts { records, in_both, .. } = report.counts;
+    assert_eq!((records, in_both, report.counts.faults(false), report.first_sequence), (3, 3, 0, Some(0)));
+}
+
+#[test]
+fn what_is_before_after_or_expired_is_no_fault() {
+    // The topic begins at 3 and ends at 5; the archive has lost 3 and 4.
+    let report = audit(&topic(&[(3, 7), (4, 8), (5, 9)]), &[1, 2, 5, 6, 7, 8]);
+    let Counts { before_first, after_last, only_in_kafka, in_both, .. } = report.counts;
+    assert_eq!((before_first, after_last, only_in_kafka, in_both), (2, 3, 2, 1));
+    assert_eq!((report.counts.faults(false), report.first_sequence), (0, Some(7)));
+}
+
+#[test]
+fn a_deleted_record_is_missing_and_leaves_a_hole() {
+    let report = audit(&topic(&[(1, 0), (3, 2)]), &[1, 2, 3]);
+    assert_eq!((report.counts.missing, report.counts.holes), (1, 1));
+    assert_eq!(kinds(&report), [FindingKind::Missing, FindingKind::Hole]);
+    assert_eq!(report.findings[0].number, Some(number(2)));
+    assert_eq!(report.findings[1].sequences, Some((1, 1)));
+}
+
+#[test]
+fn a_fragment_that_was_never_published_is_missing() {
+    let report = audit(&topic(&[(1, 0), (3, 1)]), &[1, 2, 3]);
+    assert_eq!((report.counts.missing, report.counts.holes, report.counts.faults(true)), (1, 0, 1));
+}
+
+#[test]
+fn a_reason_is_found_for_what_is_missing() {
+    let mut reasons = Reasons::default();
+    let reason = |kind: &str| Reason { kind: kind.into(), text: "why".into() };
+    reasons.note("s", number(2), reason("DEAD_LETTER"));
+    reasons.note_between("s", Some(number(3)), number(6), reason("POSITION_LOST"));
+    reasons.note("other", number(7), reason("DEAD_LETTER"));
+    let report = audited(&topic(&[(1, 0), (3, 1), (6, 2), (8, 3)]), &[1, 2, 3, 4, 5, 6, 7, 8], &reasons);
+    let said = report.findings.iter().map(|finding| finding.reason.as_ref().map(|reason| reason.kind.to_string()));
+    let expected = ["DEAD_LETTER", "POSITION_LOST", "POSITION_LOST"].map(|kind| Some(kind.to_owned()));
+    assert_eq!(said.collect::<Vec<_>>(), [&expected[..], &[None]].concat());
+    assert_eq!((report.counts.missing, report.counts.missing_explained), (4, 3));
+    assert_eq!((report.counts.faults(false), report.counts.faults(true)), (4, 1));
+}
+
+#[test]
+fn a_second_record_is_a_duplicate() {
+    for again in [(2, 1), (2, 3), (1, 0)] {
+        let report = audit(&topic(&[(1, 0), (2, 1), again, (3, if again.1 == 3 { 4 } else { 2 })]), &[1, 2, 3]);
+        let holes = u64::from(again.1 == 3);
+        assert_eq!(
+            (report.counts.duplicates, report.counts.missing, report.counts.out_of_order),
+            (1, 0, 0),
+            "{again:?}"
+        );
+        assert_eq!(report.counts.holes, holes, "{again:?}");
+        assert_eq!(report.findings[0].place.as_ref().unwrap().offset, 2);
+    }
+}
+
+#[test]
+fn a_swapped_pair_is_out_of_order() {
+    // With the archive, without it, and without sequences.
+    for archive in [&[1, 2, 3, 4][..], &[]] {
+        let report = audit(&topic(&[(1, 0), (3, 2), (2, 1), (4, 3)]), archive);
+        assert_eq!((kinds(&report), report.counts.faults(false)), (vec![FindingKind::OutOfOrder], 1), "{archive:?}");
+        assert_eq!(report.findings[0].number, Some(number(2)));
+    }
+    let mut records = topic(&[(1, 0), (3, 2), (2, 1), (4, 3)]);
+    records.iter_mut().for_each(|record| record.sequence = None);
+    assert_eq!(kinds(&audit(&records, &[1, 2, 3, 4])), [FindingKind::OutOfOrder]);
+}
+
+#[test]
+fn what_comes_late_from_another_partition_is_no_fault() {
+    let mut records = topic(&[(1, 0), (3, 2), (2, 1), (4, 3)]);
+    records[2].place.partition = 1;
+    let report = audit(&records, &[1, 2, 3, 4]);
+    assert_eq!((report.counts.faults(false), report.counts.in_both), (0, 4));
+}
+
+#[test]
+fn a_hole_is_filled_piece_by_piece() {
+    let mut records = topic(&[(1, 0), (9, 8), (5, 4), (2, 1), (8, 7)]);
+    records[2..].iter_mut().enumerate().for_each(|(index, record)| record.place.partition = 1 + index as i32);
+    let report = audit(&records, &[1, 2, 5, 8, 9]);
+    let holes: Vec<_> = report.findings.iter().map(|finding| finding.sequences.unwrap()).collect();
+    assert_eq!((holes, report.counts.holes), (vec![(2, 3), (5, 6)], 4));
+}
+
+#[test]
+fn the_archive_may_list_late() {
+    // The archive lists 2 only after the record of 3.
+    let mut audit = StreamAudit::default();
+    let records = topic(&[(1, 0), (2, 1), (3, 2)]);
+    audit.listed(listed(1), Some(&number(1)));
+    audit.record(&records[0]).unwrap();
+    audit.record(&records[1]).unwrap();
+    audit.listed(listed(3), Some(&number(3)));
+    audit.record(&records[2]).unwrap();
+    audit.listed(listed(2), None);
+    let report = audit.finish("s", &Reasons::default());
+    let Counts { in_both, only_in_kafka, missing, .. } = report.counts;
+    assert_eq!((in_both, only_in_kafka, missing), (3, 0, 0));
+}
+
+#[test]
+fn there_are_bounds() {
+    let mut audit = StreamAudit::default();
+    audit.record(&published(0, 0, 0)).unwrap();
+    let last = u32::try_from(MISSING_MAX).unwrap() + 2;
+    (1..last).for_each(|index| audit.listed(listed(index), Some(&number(last))));
+    assert_eq!(audit.record(&published(last, 1, 1)), Err(TooManyMissing));
+
+    let records: Vec<_> = (0..3_000).map(|index| published(1, i64::from(index), i64::from(index))).collect();
+    let report = self::audit(&records, &[1]);
+    assert_eq!((report.counts.duplicates, report.findings.len()), (2_999, FINDINGS_MAX));
+}

@@ -1,0 +1,375 @@
+//! `kvs-connect verify`: what the service's archive has, against what Kafka has.
+
+mod archive;
+mod report;
+mod said;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use clap::Args;
+use kvs_client::{ArchiveRange, CallLimits, Client, FragmentNumber, MemoryBudget, StreamRef, Timestamp};
+use rdkafka::Message;
+use rdkafka::consumer::Consumer;
+use rdkafka::message::{BorrowedMessage, Headers};
+
+use super::brokers::{self, CALL_TIMEOUT};
+use super::connector_args::ConnectorArgs;
+use super::failure::{EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
+use super::output;
+use super::remote::Remote;
+use super::topic_reader::TopicReader;
+use super::worker_args::WorkerArgs;
+use crate::audit::{Place, Published, StreamAudit, StreamReport, digest_of};
+use crate::config::connector::{StreamsConfig, parse_moment};
+use crate::config::service_errors::explain;
+use crate::config::{ConnectorConfig, WorkerConfig};
+use crate::model::Template;
+use crate::payload_store::PayloadStore;
+use crate::readback::{Decoder, Fragment, Kind, PayloadError, Payloads};
+use archive::Cursor;
+
+/// Faults were found.
+const EXIT_FAULTS: u8 = 1;
+/// The memory for media that are compared, in bytes, for all streams together.
+const BUDGET_BYTES: usize = 256 << 20;
+/// Records may have a timestamp this much before the service's, in milliseconds, when reading begins at a time.
+const EARLY_MS: i64 = 600_000;
+
+/// Compares the archive of the service with the topics.
+#[derive(Args)]
+#[command(after_help = "\
+Says for each stream what the archive (ListFragments) has and Kafka does not, what Kafka has twice, out of order or \
+altered, and which sequences no record has, with the reason where the connector has said it: in a notification or a dead \
+letter. Exits with 0 if there is no fault and with 1 if there is one. No faults are: fragments before the first record \
+(BEFORE) and after the last one (NOT YET), and records whose fragments the archive no longer has (ONLY KAFKA).
+With metadata.topic only the metadata are read, unless --deep compares all media, byte by byte: it fetches each fragment from \
+the archive once more. The service's limits on calls are kept.
+  kvs-connect verify --worker worker.toml --connector cameras
+  kvs-connect verify --worker worker.toml --file cameras.json \\
+    --from 2026-11-28T00:00:00Z --to 2026-11-28T06:00:00Z --deep --json")]
+pub(super) struct Verify {
+    #[command(flatten)]
+    connector: ConnectorArgs,
+    #[command(flatten)]
+    worker: WorkerArgs,
+    #[command(flatten)]
+    remote: Remote,
+    /// Only this stream. May be repeated.
+    #[arg(long = "stream", value_name = "STREAM")]
+    streams: Vec<String>,
+    /// Only what the service received from this time on: RFC 3339, or seconds or milliseconds since 1970.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    from: Option<Timestamp>,
+    /// Only what the service received up to this time.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    to: Option<Timestamp>,
+    /// Also compare the media of each record with those of the archive.
+    #[arg(long)]
+    deep: bool,
+    /// Exit with 0 if the connector has given a reason for everything that is missing.
+    #[arg(long)]
+    allow_explained: bool,
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    parse_moment(text).map_err(|error| error.to_string())
+}
+
+/// One stream that is compared.
+struct Stream {
+    audit: StreamAudit,
+    archive: Option<Cursor>,
+}
+
+/// What all streams share.
+struct Comparison<'a> {
+    options: &'a Verify,
+    connector: ConnectorConfig,
+    client: Arc<Client>,
+    budget: MemoryBudget,
+    /// The end of the range.
+    to: Timestamp,
+    streams: BTreeMap<String, Stream>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Verify {
+    pub(super) fn execute(self) -> Result<(), Failure> {
+        let worker = self.worker.load().map_err(|problems| Failure::config(&problems))?;
+        let (connector, _) = self.connector.load(&worker, &self.remote)?;
+        if connector.topic.has_track() {
+            let line = "topic has ${track}: each fragment has several records, which cannot be compared one by one";
+            return Err(Failure::new(EXIT_CONFIG, line));
+        }
+        let now = Timestamp::from_system_time(std::time::SystemTime::now());
+        let to = self.to.map_or(now, |to| to.min(now));
+        if self.from.is_some_and(|from| from > to) {
+            return Err(Failure::new(EXIT_USAGE, "--from is later than --to, or than now"));
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("no runtime: {error}")))?;
+        let unavailable = |error: kvs_client::Error| Failure::new(EXIT_UNAVAILABLE, explain(&error));
+        let client = runtime.block_on(Client::new(connector.client.clone(), Arc::new(CallLimits::default())));
+        let client = Arc::new(client.map_err(unavailable)?);
+        let existing = existing_topics(&worker)?;
+        let topics = self.topics(&connector, &existing)?;
+        let reasons = said::read(&worker, &connector, &existing)?;
+        let budget = MemoryBudget::new(BUDGET_BYTES);
+        let mut comparison =
+            Comparison { options: &self, connector, client, budget, to, streams: BTreeMap::new(), runtime };
+        comparison.find_streams()?;
+        comparison.read_topics(&worker, &topics)?;
+        let name = comparison.connector.name.clone();
+        let reports = comparison.finish(&reasons)?;
+        self.print(&name, reports)
+    }
+
+    /// Returns the topics that have the connector's fragments, or their metadata.
+    fn topics(&self, connector: &ConnectorConfig, existing: &[String]) -> Result<Vec<String>, Failure> {
+        let metadata = connector.metadata_topic.as_ref().filter(|_| !self.deep);
+        let template = metadata.unwrap_or(&connector.topic);
+        if let Some(topic) = template.fixed() {
+            return Ok(vec![topic.to_owned()]);
+        }
+        // A name that two templates lead to belongs to the one with more text of its own.
+        let others =
+            [Some(&connector.topic), connector.metadata_topic.as_ref(), connector.payload.chunk_topic.as_ref()];
+        let frames = connector.frames.as_ref().map(|frames| &frames.topic);
+        let others: Vec<&Template> =
+            others.into_iter().chain([frames]).flatten().filter(|other| *other != template).collect();
+        let is_ours = |name: &&String| {
+            let Ok(name) = Template::parse(name) else { return false };
+            let closer =
+                |other: &&Template| other.may_meet(&name) && other.literals_bytes() > template.literals_bytes();
+            template.may_meet(&name) && !others.iter().any(closer)
+        };
+        let found: Vec<String> = existing.iter().filter(is_ours).cloned().collect();
+        if found.is_empty() {
+            let line = format!("no topic has a name as of {:?}: nothing has been published", template.text());
+            return Err(Failure::new(EXIT_UNAVAILABLE, line));
+        }
+        Ok(found)
+    }
+
+    fn print(&self, connector: &str, reports: Vec<(String, StreamReport)>) -> Result<(), Failure> {
+        let faults: u64 = reports.iter().map(|(_, report)| report.counts.faults(self.allow_explained)).sum();
+        if self.remote.json {
+            for (stream, report) in &reports {
+                output::print(report::json(connector, stream, report, report.counts.faults(self.allow_explained)))?;
+            }
+        } else {
+            report::table(&reports, self.deep)?;
+            let streams = reports.len();
+            let records: u64 = reports.iter().map(|(_, report)| report.counts.records).sum();
+            let compared = if self.deep { ", media compared" } else { "" };
+            output::print(format_args!("{streams} streams, {records} records{compared}: {faults} faults"))?;
+        }
+        if faults == 0 { Ok(()) } else { Err(Failure { code: EXIT_FAULTS, lines: Vec::new() }) }
+    }
+}
+
+impl Comparison<'_> {
+    /// Finds the streams that are compared: those that the settings list or that the service has for them.
+    fn find_streams(&mut self) -> Result<(), Failure> {
+        let names: Vec<String> = match &self.connector.streams {
+            StreamsConfig::Listed(streams) => streams.iter().map(|stream| stream.name().to_owned()).collect(),
+            StreamsConfig::Discovered(discovery) => {
+                let listed = self.runtime.block_on(self.client.list_streams(discovery.prefix.as_deref()));
+                let listed = listed.map_err(|error| Failure::new(EXIT_UNAVAILABLE, explain(&error)))?;
+                // Tags change; of streams with tags, those that have records are compared.
+                let all = listed.into_iter().map(|info| info.name).filter(|name| discovery.names(name));
+                if discovery.tags.is_empty() { all.collect() } else { Vec::new() }
+            }
+        };
+        let wanted = &self.options.streams;
+        for name in names.into_iter().filter(|name| wanted.is_empty() || wanted.contains(name)) {
+            self.streams.insert(name, Stream { audit: StreamAudit::default(), archive: None });
+        }
+        if let Some(unknown) = wanted.iter().find(|name| !self.takes(name)) {
+            return Err(Failure::new(EXIT_USAGE, format!("--stream {unknown}: the connector has no such stream")));
+        }
+        Ok(())
+    }
+
+    /// Returns whether a record's stream is compared.
+    fn takes(&self, name: &str) -> bool {
+        let is_wanted = self.options.streams.is_empty() || self.options.streams.iter().any(|wanted| wanted == name);
+        is_wanted
+            && match &self.connector.streams {
+                StreamsConfig::Listed(_) => self.streams.contains_key(name),
+                StreamsConfig::Discovered(discovery) => discovery.names(name),
+            }
+    }
+
+    fn read_topics(&mut self, worker: &WorkerConfig, topics: &[String]) -> Result<(), Failure> {
+        let decoder = Decoder::new().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
+        let payloads = self.payloads(worker)?;
+        let from_ms = self
+            .options
+            .from
+            .filter(|_| self.connector.timestamps_follow_service())
+            .map(|from| from.millis() - EARLY_MS);
+        let mut reader = TopicReader::open(worker, topics, from_ms)?;
+        let mut foreign = 0_u64;
+        loop {
+            let Some((topic, message)) = reader.next()? else { break };
+            let place = Place { topic, partition: message.partition(), offset: message.offset() };
+            let read = match decoder.decode(message.payload().unwrap_or_default()) {
+                Ok(decoded) => match decoded.kind {
+                    Kind::Fragment(fragment) => Some((*fragment, message.timestamp().to_millis())),
+                    _ => None,
+                },
+                Err(_) => by_headers(&message).map(|fragment| (fragment, None)),
+            };
+            let Some((mut fragment, timestamp_ms)) = read else {
+                foreign += 1;
+                continue;
+            };
+            let Ok(number) = fragment.number.parse::<FragmentNumber>() else {
+                foreign += 1;
+                continue;
+            };
+            if !self.takes(&fragment.stream) || !self.is_in_range(fragment.server_ms) {
+                continue;
+            }
+            let mut published = Published {
+                number,
+                sequence: fragment.sequence,
+                server_ms: fragment.server_ms,
+                place,
+                media: None,
+                some_tracks: !self.connector.routing.publishes_all(),
+                fault: None,
+            };
+            if self.options.deep && fragment.complete {
+                self.add_media(&mut published, &mut fragment, timestamp_ms, &payloads);
+            }
+            self.record(&fragment.stream, published)?;
+            let streams = &self.streams;
+            reader.say_progress(|| format!(", {} streams", streams.len()));
+        }
+        if foreign > 0 {
+            output::say(format_args!(
+                "kvs-connect: {foreign} records of {} are no fragments and were left out",
+                topics.join(", ")
+            ));
+        }
+        Ok(())
+    }
+
+    fn is_in_range(&self, server_ms: Option<i64>) -> bool {
+        let Some(server_ms) = server_ms else { return true };
+        server_ms <= self.to.millis() && self.options.from.is_none_or(|from| server_ms >= from.millis())
+    }
+
+    fn add_media(
+        &self,
+        published: &mut Published,
+        fragment: &mut Fragment,
+        timestamp_ms: Option<i64>,
+        payloads: &Payloads,
+    ) {
+        match payloads.of(fragment, timestamp_ms) {
+            Ok(media) => match digest_of(&media) {
+                Some(digest) => published.media = Some(digest),
+                None => published.fault = Some("its media are no fragment".to_owned()),
+            },
+            // There is nothing to compare.
+            Err(PayloadError::None | PayloadError::Metadata) => {}
+            Err(error) => published.fault = Some(error.to_string()),
+        }
+    }
+
+    /// Compares a record with its stream's archive.
+    fn record(&mut self, name: &str, published: Published) -> Result<(), Failure> {
+        if !self.streams.contains_key(name) {
+            self.streams.insert(name.to_owned(), Stream { audit: StreamAudit::default(), archive: None });
+        }
+        let begin = self.options.from.or(published.server_ms.map(Timestamp::from_millis));
+        let fresh = match self.streams.get(name) {
+            Some(Stream { archive: None, .. }) => Some(self.cursor(name, begin)?),
+            _ => None,
+        };
+        let Some(stream) = self.streams.get_mut(name) else { return Ok(()) };
+        let Stream { audit, archive } = stream;
+        if fresh.is_some() {
+            *archive = fresh;
+        }
+        if let Some(cursor) = archive {
+            let pass = cursor.pass_to(&published.number, published.server_ms, |listed| {
+                audit.listed(listed, Some(&published.number))
+            });
+            self.runtime.block_on(pass).map_err(|error| unreadable(name, &error))?;
+        }
+        audit.record(&published).map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("stream {name}: {error}")))
+    }
+
+    fn cursor(&self, name: &str, begin: Option<Timestamp>) -> Result<Cursor, Failure> {
+        let listed = match &self.connector.streams {
+            StreamsConfig::Listed(streams) => streams.iter().find(|stream| stream.name() == name).cloned(),
+            StreamsConfig::Discovered(_) => None,
+        };
+        let stream: StreamRef = match listed {
+            Some(stream) => stream,
+            None => name.parse().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?,
+        };
+        let range = ArchiveRange { from: begin.unwrap_or(Timestamp::from_millis(0)), to: self.to };
+        Ok(Cursor::new(&self.client, &stream, range, self.options.deep.then_some(&self.budget)))
+    }
+
+    /// Reads the rest of all archives.
+    fn finish(mut self, reasons: &crate::audit::Reasons) -> Result<Vec<(String, StreamReport)>, Failure> {
+        let mut reports = Vec::new();
+        for (name, Stream { mut audit, archive }) in std::mem::take(&mut self.streams) {
+            let mut cursor = match archive {
+                Some(cursor) => cursor,
+                None => self.cursor(&name, self.options.from)?,
+            };
+            let rest = cursor.pass_all(|listed| audit.listed(listed, None));
+            self.runtime.block_on(rest).map_err(|error| unreadable(&name, &error))?;
+            let report = audit.finish(&name, reasons);
+            reports.push((name, report));
+        }
+        Ok(reports)
+    }
+
+    fn payloads(&self, worker: &WorkerConfig) -> Result<Payloads, Failure> {
+        let store = self.connector.payload.store.clone().map(|mut config| {
+            config.region.get_or_insert_with(|| self.client.region().to_owned());
+            PayloadStore::open(&config, Arc::<Client>::clone(&self.client))
+        });
+        let store = store.transpose().map_err(|error| Failure::new(EXIT_CONFIG, error))?;
+        Ok(Payloads::new(store, brokers::connect(worker)?, self.runtime.handle().clone()))
+    }
+}
+
+fn unreadable(stream: &str, error: &kvs_client::Error) -> Failure {
+    Failure::new(EXIT_UNAVAILABLE, format!("the archive of stream {stream}: {}", explain(error)))
+}
+
+/// Returns the names of all topics.
+fn existing_topics(worker: &WorkerConfig) -> Result<Vec<String>, Failure> {
+    let consumer = brokers::connect(worker)?;
+    let metadata = consumer.fetch_metadata(None, CALL_TIMEOUT);
+    let metadata = metadata.map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("the list of topics: {error}")))?;
+    Ok(metadata.topics().iter().map(|topic| topic.name().to_owned()).collect())
+}
+
+/// Returns what the headers of a record say whose value is an object's URI (`payload.reference.format=bakdata`).
+fn by_headers(message: &BorrowedMessage<'_>) -> Option<Fragment> {
+    let headers = message.headers()?;
+    let text = |name: &str| {
+        let header = headers.iter().find(|header| header.key == name)?;
+        std::str::from_utf8(header.value?).ok().map(str::to_owned)
+    };
+    headers.iter().find(|header| header.key == "__large.message.backed.value")?;
+    Some(Fragment {
+        sequence: text("kvs.sequence").and_then(|sequence| sequence.parse().ok()),
+        stream: text("kvs.stream")?,
+        number: text("kvs.fragment.number")?,
+        // Its media are not compared: they are in the object, with the rest of the value.
+        complete: false,
+        ..Fragment::default()
+    })
+}

@@ -1,0 +1,148 @@
+//! A stream's archive, read as far as the records of its topic are.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use kvs_client::{
+    ArchiveLister, ArchivePuller, ArchiveRange, Archived, Client, Error, FragmentNumber, MemoryBudget, PullerConfig,
+    RetryPolicy, StreamRef, Timestamp,
+};
+
+use crate::audit::{Listed, MediaDigest};
+use crate::cli::output;
+
+/// The archive is listed this far beyond a record, in milliseconds: lists and media may round times differently.
+const AHEAD_MS: i64 = 2_000;
+/// How long to wait after an error that somebody has to resolve: nobody may be there.
+const SLOW_DELAY: std::time::Duration = std::time::Duration::from_secs(1);
+/// How often a call to the service is made until the command gives up.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// Where the archive's fragments come from.
+enum Source {
+    List(ArchiveLister),
+    /// With their media.
+    Media(Box<ArchivePuller>),
+}
+
+/// Reads one stream's archive in order.
+pub(super) struct Cursor {
+    source: Source,
+    stream: String,
+    /// What has been read and not been passed on.
+    ahead: VecDeque<Listed>,
+    is_done: bool,
+}
+
+impl Cursor {
+    /// Begins to read a range; with `media`, all of it is fetched.
+    pub(super) fn new(
+        client: &Arc<Client>,
+        stream: &StreamRef,
+        range: ArchiveRange,
+        media: Option<&MemoryBudget>,
+    ) -> Self {
+        let retry = RetryPolicy::default().with_attempts_max(ATTEMPTS_MAX);
+        let (client, name) = (Arc::clone(client), stream.name().to_owned());
+        let source = match media {
+            None => Source::List(ArchiveLister::new(client, stream.clone(), range, retry)),
+            Some(budget) => {
+                let mut config = PullerConfig::default();
+                (config.retry, config.pass_over_unparsable) = (retry, true);
+                config.slow_retry_delay = SLOW_DELAY;
+                let puller = ArchivePuller::new(client, stream.clone(), range, None, config, budget.clone());
+                Source::Media(Box::new(puller))
+            }
+        };
+        Self { source, stream: name, ahead: VecDeque::new(), is_done: false }
+    }
+
+    /// Passes on what the archive has up to a record's fragment, which the service received at `server_ms`.
+    pub(super) async fn pass_to(
+        &mut self,
+        number: &FragmentNumber,
+        server_ms: Option<i64>,
+        mut pass: impl FnMut(Listed),
+    ) -> Result<(), Error> {
+        loop {
+            while self.ahead.front().is_some_and(|first| first.number <= *number) {
+                self.ahead.pop_front().into_iter().for_each(&mut pass);
+            }
+            if self.is_done || self.is_past(number, server_ms) {
+                return Ok(());
+            }
+            self.read().await?;
+        }
+    }
+
+    /// Passes on all that is left.
+    pub(super) async fn pass_all(&mut self, mut pass: impl FnMut(Listed)) -> Result<(), Error> {
+        loop {
+            self.ahead.drain(..).for_each(&mut pass);
+            if self.is_done {
+                return Ok(());
+            }
+            self.read().await?;
+        }
+    }
+
+    /// Returns whether nothing that is still to come can have this number or a lower one.
+    fn is_past(&self, number: &FragmentNumber, server_ms: Option<i64>) -> bool {
+        match (&self.source, server_ms) {
+            (Source::List(lister), Some(server_ms)) => lister.listed_to_ms() >= server_ms.saturating_add(AHEAD_MS),
+            _ => self.ahead.back().is_some_and(|last| last.number > *number),
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), Error> {
+        match &mut self.source {
+            Source::List(lister) => match lister.next().await? {
+                None => self.is_done = true,
+                Some(listed) => {
+                    let more = listed.into_iter().map(|info| Listed {
+                        number: info.number,
+                        server_ms: info.server_timestamp.millis(),
+                        media: None,
+                    });
+                    self.ahead.extend(more);
+                    self.in_order();
+                }
+            },
+            Source::Media(puller) => match puller.next().await? {
+                Archived::Fragment(pulled) => {
+                    let fragment = &pulled.fragment;
+                    self.ahead.push_back(Listed {
+                        number: fragment.number.clone(),
+                        server_ms: fragment.server_timestamp.map_or(0, Timestamp::millis),
+                        media: Some(MediaDigest::of(fragment)),
+                    });
+                }
+                Archived::PassedOver(passed) => self.ahead.push_back(Listed {
+                    number: passed.position.fragment_number.clone(),
+                    server_ms: passed.position.server_timestamp.map_or(0, Timestamp::millis),
+                    media: None,
+                }),
+                Archived::Missing { numbers } => {
+                    let more = numbers.into_iter().map(|number| Listed { number, server_ms: 0, media: None });
+                    self.ahead.extend(more);
+                    self.in_order();
+                }
+                Archived::Retrying { error, delay } => {
+                    let seconds = delay.as_secs();
+                    output::say(format_args!(
+                        "kvs-connect: the archive of stream {}: {error}; again in {seconds} s",
+                        self.stream
+                    ));
+                }
+                Archived::Done => self.is_done = true,
+                _ => {}
+            },
+        }
+        Ok(())
+    }
+
+    /// A fragment's time in a list may be later than that of a higher number.
+    fn in_order(&mut self) {
+        self.ahead.make_contiguous().sort_by(|one, other| one.number.cmp(&other.number));
+    }
+}

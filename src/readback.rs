@@ -1,0 +1,10 @@
+//! Reads back what connectors have written: for the commands that show, check or export it.
+//!
+//! **Contract.** A value is read in whichever of our shapes and framings it was written, by this version or an earlier one; one
+//! that is none of these is said to be so, and never guessed.
+
+mod decode;
+mod payload;
+
+pub use decode::{DecodeError, Decoded, Decoder, Fragment, Kind, Parts};
+pub use payload::{PayloadError, Payloads};
