@@ -14,6 +14,6 @@ mod reasons;
 mod stream;
 
 pub use finding::{Finding, FindingKind, Place};
-pub use media::{MediaDigest, digest_of};
+pub use media::MediaDigest;
 pub use reasons::{Reason, Reasons};
 pub use stream::{Counts, Listed, Published, StreamAudit, StreamReport, TooManyMissing};

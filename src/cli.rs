@@ -6,13 +6,17 @@ mod brokers;
 mod completions;
 mod connector;
 mod connector_args;
+mod export;
 mod failure;
 mod offsets;
 mod output;
+mod play;
 mod remote;
 mod run;
 mod schemas;
 mod setting;
+mod snapshot;
+mod stream_args;
 mod tail;
 mod time_text;
 mod topic_reader;
@@ -82,6 +86,12 @@ enum Command {
     Connector(connector::Connector),
     /// List the streams' positions, and alter them.
     Offsets(offsets::Offsets),
+    /// Write a part of a stream as one file that a player plays.
+    Export(export::Export),
+    /// Show a stream in a player, as it arrives.
+    Play(play::Play),
+    /// Write the newest key frame of a stream as a picture.
+    Snapshot(snapshot::Snapshot),
     /// Compare the service's archive with the topics: what is missing, doubled, out of order or altered.
     Verify(verify::Verify),
     /// List the records' schemas, export them, and register them in a schema registry.
@@ -109,6 +119,9 @@ pub fn main() -> ExitCode {
         Command::Tail(tail) => tail.execute(),
         Command::Connector(connector) => connector.execute(),
         Command::Offsets(offsets) => offsets.execute(),
+        Command::Export(export) => export.execute(),
+        Command::Play(play) => play.execute(),
+        Command::Snapshot(snapshot) => snapshot.execute(),
         Command::Verify(verify) => verify.execute(),
         Command::Schemas(schemas) => schemas.execute(),
         Command::Completions(completions) => completions.execute(Cli::command()),

@@ -4,7 +4,9 @@
 //! that is none of these is said to be so, and never guessed.
 
 mod decode;
+mod media;
 mod payload;
 
 pub use decode::{DecodeError, Decoded, Decoder, Fragment, Kind, Parts};
+pub use media::read_fragment;
 pub use payload::{PayloadError, Payloads};

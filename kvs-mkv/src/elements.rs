@@ -5,9 +5,14 @@ pub(crate) mod id {
     pub(crate) const EBML: u32 = 0x1A45_DFA3;
     pub(crate) const SEGMENT: u32 = 0x1853_8067;
     pub(crate) const SEEK_HEAD: u32 = 0x114D_9B74;
+    pub(crate) const SEEK: u32 = 0x4DBB;
+    pub(crate) const SEEK_ID: u32 = 0x53AB;
+    pub(crate) const SEEK_POSITION: u32 = 0x53AC;
     pub(crate) const INFO: u32 = 0x1549_A966;
     pub(crate) const SEGMENT_UID: u32 = 0x73A4;
     pub(crate) const TIMESTAMP_SCALE: u32 = 0x2A_D7B1;
+    pub(crate) const DURATION: u32 = 0x4489;
+    pub(crate) const DATE_UTC: u32 = 0x4461;
     pub(crate) const MUXING_APP: u32 = 0x4D80;
     pub(crate) const WRITING_APP: u32 = 0x5741;
     pub(crate) const TRACKS: u32 = 0x1654_AE6B;
@@ -66,6 +71,11 @@ pub(crate) mod id {
     pub(crate) const BLOCK_DURATION: u32 = 0x9B;
     pub(crate) const REFERENCE_BLOCK: u32 = 0xFB;
     pub(crate) const CUES: u32 = 0x1C53_BB6B;
+    pub(crate) const CUE_POINT: u32 = 0xBB;
+    pub(crate) const CUE_TIME: u32 = 0xB3;
+    pub(crate) const CUE_TRACK_POSITIONS: u32 = 0xB7;
+    pub(crate) const CUE_TRACK: u32 = 0xF7;
+    pub(crate) const CUE_CLUSTER_POSITION: u32 = 0xF1;
     pub(crate) const CHAPTERS: u32 = 0x1043_A770;
     pub(crate) const ATTACHMENTS: u32 = 0x1941_A469;
     pub(crate) const TAGS: u32 = 0x1254_C367;

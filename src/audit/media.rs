@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use kvs_mkv::{Completion, End, Event, Fragment, Limits, Splitter};
+use kvs_mkv::Fragment;
 use sha2::{Digest, Sha256};
 
 /// A hash for each track of a fragment, by its number.
@@ -39,24 +39,5 @@ impl MediaDigest {
         } else {
             self == whole
         }
-    }
-}
-
-/// Returns the digest of a payload, as records have it; `None` if it is no fragment.
-pub fn digest_of(payload: &[u8]) -> Option<MediaDigest> {
-    // What came from the archive ends without a token.
-    let mut splitter = Splitter::new(Limits::default(), Completion::NextChunkOrEnd);
-    let mut rest = payload;
-    let event = match splitter.push(&mut rest) {
-        Ok(Some(event)) => Some(event),
-        Ok(None) => match splitter.finish() {
-            Ok(End::Event(event)) => Some(event),
-            _ => None,
-        },
-        Err(_) => None,
-    };
-    match event? {
-        Event::Fragment(fragment) | Event::Unterminated(fragment) => Some(MediaDigest::of(&fragment)),
-        Event::Error(_) => None,
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use reqwest::Method;
 
-use super::failure::{EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
+use super::failure::{EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
 use super::remote::Remote;
 use crate::config::connector::{self, ConnectorFile};
 use crate::config::secrets::Resolved;
@@ -23,6 +23,11 @@ pub(super) struct ConnectorArgs {
 }
 
 impl ConnectorArgs {
+    /// Returns whether a connector is named.
+    pub(super) fn is_given(&self) -> bool {
+        self.connector.is_some() || self.file.is_some()
+    }
+
     /// Returns the connector's settings, with references to secrets resolved on this machine.
     pub(super) fn load(&self, worker: &WorkerConfig, remote: &Remote) -> Result<(ConnectorConfig, Resolved), Failure> {
         let given = match (&self.file, &self.connector) {
@@ -51,4 +56,16 @@ fn of_worker(name: &str, remote: &Remote) -> Result<ConnectorFile, Failure> {
         members.iter().map(|(key, value)| (key.clone(), text(value))).collect();
     settings.entry("name".to_owned()).or_insert_with(|| name.to_owned());
     Ok(ConnectorFile { place: format!("connector {name}"), settings })
+}
+
+/// Returns the topic that is named, or that of the connector.
+pub(super) fn topic_of(topic: Option<&String>, connector: Option<&ConnectorConfig>) -> Result<String, Failure> {
+    match (topic, connector) {
+        (Some(topic), _) => Ok(topic.clone()),
+        (None, Some(connector)) => connector.topic.fixed().map(str::to_owned).ok_or_else(|| {
+            let line = format!("topic is {:?}: name the topic of the stream with --topic", connector.topic.text());
+            Failure::new(EXIT_CONFIG, line)
+        }),
+        (None, None) => Err(Failure::new(EXIT_USAGE, "--topic or a connector (--connector, --file) is required")),
+    }
 }

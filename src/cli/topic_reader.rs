@@ -34,9 +34,16 @@ pub(super) struct TopicReader {
     moved: Instant,
     complained: bool,
     said: Instant,
+    /// Whether reading goes on behind the ends.
+    follows: bool,
 }
 
 impl TopicReader {
+    /// Returns the reader as one that never ends, and waits for as long as nothing comes.
+    pub(super) fn following(self) -> Self {
+        Self { follows: true, ..self }
+    }
+
     /// Begins to read these topics, from the records whose timestamp is `from_ms`, or from the first ones.
     pub(super) fn open(worker: &WorkerConfig, topics: &[String], from_ms: Option<i64>) -> Result<Self, Failure> {
         let consumer = brokers::connect(worker)?;
@@ -55,8 +62,8 @@ impl TopicReader {
                     let found = found.find_partition(topic, partition).map(|element| element.offset());
                     start = if let Some(Offset::Offset(offset)) = found { offset.max(start) } else { end };
                 }
+                assigned.add_partition_offset(topic, partition, Offset::Offset(start)).map_err(kafka)?;
                 if start < end {
-                    assigned.add_partition_offset(topic, partition, Offset::Offset(start)).map_err(kafka)?;
                     bounds.insert((topic.clone(), partition), (start, end));
                 }
             }
@@ -64,13 +71,13 @@ impl TopicReader {
         consumer.assign(&assigned).map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
         let topics = topics.iter().map(|topic| Arc::from(topic.as_str())).collect();
         let now = Instant::now();
-        Ok(Self { consumer, topics, bounds, moved: now, complained: false, said: now })
+        Ok(Self { consumer, topics, bounds, moved: now, complained: false, said: now, follows: false })
     }
 
     /// Returns the next committed record; `None` at the end. Says what it waits for, and gives up when nothing comes.
     pub(super) fn next(&mut self) -> Result<Option<Record<'_>>, Failure> {
         loop {
-            if self.is_at_end() {
+            if !self.follows && self.is_at_end() {
                 return Ok(None);
             }
             // The borrow of what was polled would last until the end of the function: looked at by a second name.
@@ -91,7 +98,7 @@ impl TopicReader {
                 return Ok(Some((topic, message)));
             }
             let silent = self.moved.elapsed();
-            if silent > GIVEN_UP_AFTER {
+            if silent > GIVEN_UP_AFTER && !self.follows {
                 let line = format!(
                     "{}: nothing could be read for {} s{}",
                     self.topics.join(", "),

@@ -20,13 +20,13 @@ use super::output;
 use super::remote::Remote;
 use super::topic_reader::TopicReader;
 use super::worker_args::WorkerArgs;
-use crate::audit::{Place, Published, StreamAudit, StreamReport, digest_of};
+use crate::audit::{MediaDigest, Place, Published, StreamAudit, StreamReport};
 use crate::config::connector::{StreamsConfig, parse_moment};
 use crate::config::service_errors::explain;
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::model::Template;
 use crate::payload_store::PayloadStore;
-use crate::readback::{Decoder, Fragment, Kind, PayloadError, Payloads};
+use crate::readback::{Decoder, Fragment, Kind, PayloadError, Payloads, read_fragment};
 use archive::Cursor;
 
 /// Faults were found.
@@ -271,8 +271,8 @@ impl Comparison<'_> {
         payloads: &Payloads,
     ) {
         match payloads.of(fragment, timestamp_ms) {
-            Ok(media) => match digest_of(&media) {
-                Some(digest) => published.media = Some(digest),
+            Ok(media) => match read_fragment(&media) {
+                Some(fragment) => published.media = Some(MediaDigest::of(&fragment)),
                 None => published.fault = Some("its media are no fragment".to_owned()),
             },
             // There is nothing to compare.

@@ -13,6 +13,7 @@ mod contracts;
 mod credentials;
 mod data_topics;
 mod discontinuity;
+mod export;
 mod first_look;
 #[path = "../../kvs-simulator/tests/common/framemd5.rs"]
 mod framemd5;

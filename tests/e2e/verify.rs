@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::stage::{Stage, chunk, program};
 
 /// Writes a file of the stage's folder and returns its path.
-fn written(stage: &Stage, name: &str, text: &str) -> PathBuf {
+pub fn written(stage: &Stage, name: &str, text: &str) -> PathBuf {
     let file = stage.folder.path().join(name);
     std::fs::write(&file, text).unwrap();
     file
@@ -29,12 +29,12 @@ fn verify(stage: &Stage, kafka: &Kafka, connector: &ConnectorFile, more: &[&str]
     run(command)
 }
 
-fn run(mut command: Command) -> Output {
+pub fn run(mut command: Command) -> Output {
     command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
     command.output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -51,7 +51,7 @@ fn faults(report: &Value) -> [u64; 5] {
 }
 
 /// Writes records to another topic, in this order.
-fn copy(kafka: &Kafka, topic: &str, records: &[RawRecord]) {
+pub fn copy(kafka: &Kafka, topic: &str, records: &[RawRecord]) {
     kafka.create_topic(topic, 1, &[]);
     let producer: BaseProducer =
         rdkafka::ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).create().unwrap();

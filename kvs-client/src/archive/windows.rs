@@ -56,9 +56,13 @@ impl Windows {
 
     /// Continues after a window that ends at `to_ms` and has this many fragments.
     pub(super) fn pass(&mut self, to_ms: i64, fragments: usize) {
-        if fragments <= WINDOW_FEW {
-            self.length_ms = self.length_ms.saturating_mul(2);
-        }
+        let factor = match fragments {
+            // Nothing for years, perhaps.
+            0 => 8,
+            few if few <= WINDOW_FEW => 2,
+            _ => 1,
+        };
+        self.length_ms = self.length_ms.saturating_mul(factor);
         self.next_ms = to_ms.saturating_add(1);
     }
 }

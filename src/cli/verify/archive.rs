@@ -13,6 +13,8 @@ use crate::cli::output;
 
 /// The archive is listed this far beyond a record, in milliseconds: lists and media may round times differently.
 const AHEAD_MS: i64 = 2_000;
+/// A wait that is longer than this is said.
+const SAID_FROM: std::time::Duration = std::time::Duration::from_secs(1);
 /// How long to wait after an error that somebody has to resolve: nobody may be there.
 const SLOW_DELAY: std::time::Duration = std::time::Duration::from_secs(1);
 /// How often a call to the service is made until the command gives up.
@@ -127,7 +129,8 @@ impl Cursor {
                     self.ahead.extend(more);
                     self.in_order();
                 }
-                Archived::Retrying { error, delay } => {
+                // What is over at once is not said.
+                Archived::Retrying { error, delay } if delay >= SAID_FROM => {
                     let seconds = delay.as_secs();
                     output::say(format_args!(
                         "kvs-connect: the archive of stream {}: {error}; again in {seconds} s",

@@ -1,0 +1,231 @@
+//! Where the fragments of an export come from: the topics, or the archive of the service.
+
+use std::sync::Arc;
+
+use kvs_client::{
+    ArchiveBounds, ArchivePuller, Archived, CallLimits, Client, FragmentNumber, MemoryBudget, PullerConfig,
+    RetryPolicy, StreamRef, Timestamp,
+};
+use kvs_mkv::Fragment;
+use rdkafka::Message;
+use rdkafka::message::{BorrowedMessage, Headers};
+
+use crate::cli::brokers;
+use crate::cli::failure::{EXIT_UNAVAILABLE, Failure};
+use crate::cli::output;
+use crate::cli::topic_reader::TopicReader;
+use crate::config::service_errors::explain;
+use crate::config::{ConnectorConfig, WorkerConfig};
+use crate::payload_store::PayloadStore;
+use crate::readback::{Decoder, Kind, Payloads, read_fragment};
+
+/// Records may have a timestamp this much before the service's, in milliseconds.
+const EARLY_MS: i64 = 600_000;
+/// The memory for fragments from the archive, in bytes.
+const BUDGET_BYTES: usize = 128 << 20;
+/// How often a call to the service is made until the command gives up.
+const ATTEMPTS_MAX: u32 = 8;
+/// A wait that is longer than this is said.
+const SAID_FROM: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long to wait after an error that somebody has to resolve.
+const SLOW_DELAY: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// What is exported. Bounds are inclusive; `None` means no bound.
+#[derive(Debug, Clone, Default)]
+pub(in crate::cli) struct Wanted {
+    /// The stream's name.
+    pub(in crate::cli) stream: String,
+    /// When the service received the first fragment.
+    pub(in crate::cli) from: Option<Timestamp>,
+    /// When it received the last one.
+    pub(in crate::cli) to: Option<Timestamp>,
+    /// The first fragment.
+    pub(in crate::cli) first: Option<FragmentNumber>,
+    /// The last fragment.
+    pub(in crate::cli) last: Option<FragmentNumber>,
+}
+
+impl Wanted {
+    fn has(&self, number: &FragmentNumber, received: Option<Timestamp>) -> bool {
+        self.first.as_ref().is_none_or(|first| number >= first)
+            && self.last.as_ref().is_none_or(|last| number <= last)
+            && self.from.zip(received).is_none_or(|(from, received)| received >= from)
+            && self.to.zip(received).is_none_or(|(to, received)| received <= to)
+    }
+}
+
+/// A fragment to export.
+pub(in crate::cli) struct Exported {
+    pub(in crate::cli) fragment: Fragment,
+    /// Whether it does not continue the fragment before it.
+    pub(in crate::cli) discontinuity: bool,
+    /// Counts the stream's records.
+    pub(in crate::cli) sequence: Option<i64>,
+}
+
+/// Yields fragments in the order of the stream.
+pub(in crate::cli) enum Source {
+    Topics(Box<Topics>),
+    Archive { puller: Box<ArchivePuller>, runtime: tokio::runtime::Runtime },
+}
+
+/// The records of a stream.
+pub(in crate::cli) struct Topics {
+    reader: TopicReader,
+    decoder: Decoder,
+    payloads: Payloads,
+    wanted: Wanted,
+    last: Option<FragmentNumber>,
+    /// Outlives `payloads`, which uses it.
+    _runtime: tokio::runtime::Runtime,
+}
+
+fn unavailable(error: impl ToString) -> Failure {
+    Failure::new(EXIT_UNAVAILABLE, error)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|error| unavailable(format!("no runtime: {error}")))
+}
+
+impl Source {
+    /// Reads topics. The connector's settings, if they are given, say how media that are elsewhere are reached.
+    pub(in crate::cli) fn topics(
+        worker: &WorkerConfig,
+        topics: &[String],
+        connector: Option<&ConnectorConfig>,
+        wanted: Wanted,
+    ) -> Result<Self, Failure> {
+        let runtime = runtime()?;
+        let by_time = connector.is_none_or(ConnectorConfig::timestamps_follow_service);
+        let from_ms = wanted.from.filter(|_| by_time).map(|from| from.millis().saturating_sub(EARLY_MS));
+        let reader = TopicReader::open(worker, topics, from_ms)?;
+        let decoder = Decoder::new().map_err(unavailable)?;
+        let store = connector.and_then(|connector| Some((connector, connector.payload.store.clone()?)));
+        let store = match store {
+            None => None,
+            Some((connector, mut config)) => {
+                let client = runtime.block_on(Client::new(connector.client.clone(), Arc::new(CallLimits::default())));
+                let client = Arc::new(client.map_err(|error| unavailable(explain(&error)))?);
+                config.region.get_or_insert_with(|| client.region().to_owned());
+                Some(PayloadStore::open(&config, client).map_err(unavailable)?)
+            }
+        };
+        let payloads = Payloads::new(store, brokers::connect(worker)?, runtime.handle().clone());
+        Ok(Self::Topics(Box::new(Topics { reader, decoder, payloads, wanted, last: None, _runtime: runtime })))
+    }
+
+    /// Reads the archive of the service.
+    pub(in crate::cli) fn archive(connector: &ConnectorConfig, wanted: Wanted) -> Result<Self, Failure> {
+        let runtime = runtime()?;
+        let client = runtime.block_on(Client::new(connector.client.clone(), Arc::new(CallLimits::default())));
+        let client = Arc::new(client.map_err(|error| unavailable(explain(&error)))?);
+        let stream: StreamRef = wanted.stream.parse().map_err(unavailable)?;
+        let now = Timestamp::from_system_time(std::time::SystemTime::now());
+        let Wanted { from, to, first, last, .. } = wanted;
+        let from = from.or(first.is_none().then_some(Timestamp::from_millis(0)));
+        // The puller waits until the archive has all of it, which takes some seconds.
+        let to = to.map(|to| to.min(now)).or(last.is_none().then_some(now));
+        let bounds = ArchiveBounds { from, to, first, last };
+        let mut config = PullerConfig::default();
+        (config.retry, config.slow_retry_delay) = (RetryPolicy::default().with_attempts_max(ATTEMPTS_MAX), SLOW_DELAY);
+        let budget = MemoryBudget::new(BUDGET_BYTES);
+        let puller = Box::new(ArchivePuller::new(client, stream, bounds, None, config, budget));
+        Ok(Self::Archive { puller, runtime })
+    }
+
+    /// Returns the next fragment; `None` at the end.
+    pub(in crate::cli) fn next(&mut self) -> Result<Option<Exported>, Failure> {
+        match self {
+            Self::Topics(topics) => topics.next(),
+            Self::Archive { puller, runtime } => loop {
+                match runtime.block_on(puller.next()).map_err(|error| unavailable(explain(&error)))? {
+                    Archived::Fragment(pulled) => {
+                        let (fragment, discontinuity) = (pulled.fragment, pulled.discontinuity);
+                        return Ok(Some(Exported { fragment, discontinuity, sequence: None }));
+                    }
+                    Archived::Missing { numbers } => {
+                        let numbers: Vec<&str> = numbers.iter().map(FragmentNumber::as_str).take(20).collect();
+                        output::say(format_args!("kvs-connect: not in the archive: {}", numbers.join(", ")));
+                    }
+                    // What is over at once is not said.
+                    Archived::Retrying { error, delay } if delay >= SAID_FROM => {
+                        output::say(format_args!("kvs-connect: {error}; again in {} s", delay.as_secs()));
+                    }
+                    Archived::PassedOver(passed) => {
+                        let number = &passed.position.fragment_number;
+                        output::say(format_args!(
+                            "kvs-connect: fragment {} is left out: {}",
+                            number.as_str(),
+                            passed.reason
+                        ));
+                    }
+                    Archived::Done => return Ok(None),
+                    _ => {}
+                }
+            },
+        }
+    }
+
+    /// Returns the source as one that follows the topics and never ends.
+    pub(in crate::cli) fn following(self) -> Self {
+        match self {
+            Self::Topics(topics) => {
+                let topics = *topics;
+                Self::Topics(Box::new(Topics { reader: topics.reader.following(), ..topics }))
+            }
+            archive => archive,
+        }
+    }
+
+    /// Says how far the export is, every few seconds.
+    pub(in crate::cli) fn say_progress(&mut self, more: impl FnOnce() -> String) {
+        if let Self::Topics(topics) = self {
+            topics.reader.say_progress(more);
+        }
+    }
+}
+
+impl Topics {
+    fn next(&mut self) -> Result<Option<Exported>, Failure> {
+        loop {
+            let Some((topic, message)) = self.reader.next()? else { return Ok(None) };
+            if !is_of(&message, &self.wanted.stream) {
+                continue;
+            }
+            let place = format!("{topic} partition {} offset {}", message.partition(), message.offset());
+            let timestamp_ms = message.timestamp().to_millis();
+            let decoded = self.decoder.decode(message.payload().unwrap_or_default());
+            let decoded = decoded.map_err(|error| unavailable(format!("{place}: {error}")))?;
+            let Kind::Fragment(mut record) = decoded.kind else { continue };
+            let Ok(number) = record.number.parse::<FragmentNumber>() else { continue };
+            if record.stream != self.wanted.stream
+                || !self.wanted.has(&number, record.server_ms.map(Timestamp::from_millis))
+            {
+                continue;
+            }
+            if self.last.as_ref().is_some_and(|last| number <= *last) {
+                output::say(format_args!(
+                    "kvs-connect: {place}: fragment {} is left out, because a later one precedes it",
+                    number.as_str()
+                ));
+                continue;
+            }
+            let (discontinuity, sequence) = (record.discontinuity == Some(true), record.sequence);
+            let named =
+                |error: &dyn std::fmt::Display| unavailable(format!("{place}: fragment {}: {error}", number.as_str()));
+            let media = self.payloads.of(&mut record, timestamp_ms).map_err(|error| named(&error))?;
+            let fragment = read_fragment(&media).ok_or_else(|| named(&"its media are no fragment"))?;
+            self.last = Some(number);
+            return Ok(Some(Exported { fragment, discontinuity, sequence }));
+        }
+    }
+}
+
+/// Returns whether a record is of a stream, by its header; one without the header has to be decoded.
+fn is_of(message: &BorrowedMessage<'_>, stream: &str) -> bool {
+    let headers = message.headers();
+    let header = headers.and_then(|headers| headers.iter().find(|header| header.key == "kvs.stream"));
+    header.is_none_or(|header| header.value == Some(stream.as_bytes()))
+}

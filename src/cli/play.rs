@@ -1,0 +1,122 @@
+//! `kvs-connect play`: a stream in a player, as it arrives.
+
+use std::io::{BufWriter, ErrorKind, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use kvs_client::Timestamp;
+use kvs_mkv::{FileJoiner, FileSegment, JoinError, Limits};
+
+use super::export::{Exported, Span, Timeline};
+use super::failure::{EXIT_UNAVAILABLE, Failure};
+use super::output;
+use super::stream_args::StreamArgs;
+
+/// Players that are looked for, with what has each read its standard input.
+const PLAYERS: [(&str, &[&str]); 2] = [
+    ("ffplay", &["-v", "error", "-fflags", "nobuffer", "-i", "-"]),
+    ("mpv", &["--really-quiet", "--profile=low-latency", "-"]),
+];
+
+/// Shows a stream in a player, as its fragments arrive.
+#[derive(Args)]
+#[command(after_help = "\
+Starts ffplay or mpv, whichever there is, and gives it the fragments from the topic. Any other player reads them, too:
+  kvs-connect play --bootstrap-servers 127.0.0.1:9092 --topic kvs.fragments front-door
+  kvs-connect play --bootstrap-servers 127.0.0.1:9092 --topic kvs.fragments front-door \\
+    --stdout | vlc -")]
+pub(super) struct Play {
+    #[command(flatten)]
+    from: StreamArgs,
+    /// Begin this long before now.
+    #[arg(long, value_name = "TIME SPAN", default_value = "10s", value_parser = humantime::parse_duration)]
+    last: Duration,
+    /// Stop at the end that the topic has at the start.
+    #[arg(long)]
+    until_end: bool,
+    /// Write Matroska to standard output instead of starting a player.
+    #[arg(long)]
+    stdout: bool,
+}
+
+impl Play {
+    pub(super) fn execute(self) -> Result<(), Failure> {
+        let source = self.from.open(Some(Timestamp::from_system_time(SystemTime::now() - self.last)))?;
+        let mut source = if self.until_end { source } else { source.following() };
+        let (mut player, out): (Option<Child>, Box<dyn Write>) = match self.stdout {
+            true => (None, Box::new(std::io::stdout())),
+            false => {
+                let (mut player, name) = start()?;
+                output::say(format_args!(
+                    "kvs-connect: {name} shows stream {} as it arrives",
+                    output::plain(&self.from.stream, 256)
+                ));
+                let Some(input) = player.stdin.take() else {
+                    return Err(Failure::new(EXIT_UNAVAILABLE, format!("{name} has no standard input")));
+                };
+                (Some(player), Box::new(input))
+            }
+        };
+        let mut shown = Shown { out: Some(out), joiner: None, timeline: Timeline::default() };
+        while let Some(exported) = source.next()? {
+            match shown.add(exported) {
+                Ok(()) => {}
+                // The player has been closed.
+                Err(JoinError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => break,
+                Err(error) => return Err(Failure::new(EXIT_UNAVAILABLE, error)),
+            }
+        }
+        drop(shown);
+        // It shows what it has before it ends.
+        player
+            .as_mut()
+            .map_or(Ok(()), |player| player.wait().map(|_| ()))
+            .map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))
+    }
+}
+
+/// Starts the first player that there is.
+fn start() -> Result<(Child, &'static str), Failure> {
+    for (name, arguments) in PLAYERS {
+        match Command::new(name).args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).spawn() {
+            Ok(player) => return Ok((player, name)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(Failure::new(EXIT_UNAVAILABLE, format!("{name} cannot be started: {error}"))),
+        }
+    }
+    let line = "there is neither ffplay nor mpv: install one (apt-get install ffmpeg, apt-get install mpv), or give --stdout to another player";
+    Err(Failure::new(EXIT_UNAVAILABLE, line))
+}
+
+/// What the player has been given.
+struct Shown {
+    out: Option<Box<dyn Write>>,
+    joiner: Option<FileJoiner<BufWriter<Box<dyn Write>>>>,
+    timeline: Timeline,
+}
+
+impl Shown {
+    fn add(&mut self, exported: Exported) -> Result<(), JoinError> {
+        let fragment = &exported.fragment;
+        if self.joiner.is_none() && !fragment.is_random_access() {
+            return Ok(());
+        }
+        let Some(span) = Span::of(&exported) else { return Ok(()) };
+        for segment in FileSegment::read_all(&fragment.payload, Limits::default())? {
+            if let Some(out) = self.out.take() {
+                self.joiner = Some(FileJoiner::new(BufWriter::new(out), &segment, span.utc_ns)?);
+            }
+            let Some(joiner) = &mut self.joiner else { return Ok(()) };
+            if !joiner.accepts(&segment)? {
+                return Err(JoinError::OtherTracks);
+            }
+            let (offset, _) = self.timeline.place(span, i64::try_from(joiner.scale_ns()).unwrap_or(1));
+            for cluster in &segment.clusters {
+                joiner.cluster(cluster, cluster.timestamp_ns.saturating_add(offset))?;
+            }
+            joiner.flush()?;
+        }
+        Ok(())
+    }
+}
