@@ -16,6 +16,7 @@ use clap::{Args, ValueEnum};
 use kvs_client::{FragmentNumber, Timestamp};
 use kvs_frames::TrackSelection;
 use kvs_mkv::{FileJoiner, FileSegment, Fragment, JoinError, Limits, Track, TrackKind};
+use serde_json::json;
 
 use super::connector_args::{ConnectorArgs, topic_of};
 use super::failure::{EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
@@ -360,6 +361,14 @@ impl<'a> Written<'a> {
             }
         }
         let seconds = timeline.end_ns() as f64 / 1e9;
+        if options.remote.json {
+            let gaps =
+                gaps.iter().map(|gap| json!({ "at_ns": gap.at_ns, "length_ns": gap.length_ns })).collect::<Vec<_>>();
+            return output::print_if_read(json!({
+                "file": options.output, "stream": options.stream, "fragments": fragments, "duration_ns": timeline.end_ns(),
+                "gaps": gaps, "gaps_count": gaps_count, "missing": missing, "skipped": skipped,
+            }));
+        }
         output::print_if_read(format_args!("{}: {fragments} fragments, {seconds:.3} s", options.output.display()))?;
         for gap in &gaps {
             let (at, length) = (gap.at_ns as f64 / 1e9, gap.length_ns as f64 / 1e9);

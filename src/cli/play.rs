@@ -9,7 +9,7 @@ use kvs_client::Timestamp;
 use kvs_mkv::{FileJoiner, FileSegment, JoinError, Limits};
 
 use super::export::{Exported, Span, Timeline};
-use super::failure::{EXIT_UNAVAILABLE, Failure};
+use super::failure::{EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
 use super::output;
 use super::stream_args::StreamArgs;
 
@@ -42,6 +42,9 @@ pub(super) struct Play {
 
 impl Play {
     pub(super) fn execute(self) -> Result<(), Failure> {
+        if self.from.remote.json {
+            return Err(Failure::new(EXIT_USAGE, "--json: there is nothing to print"));
+        }
         let source = self.from.open(Some(Timestamp::from_system_time(SystemTime::now() - self.last)))?;
         let mut source = if self.until_end { source } else { source.following() };
         let (mut player, out): (Option<Child>, Box<dyn Write>) = match self.stdout {

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use kvs_client::Timestamp;
 use kvs_mkv::TrackKind;
+use serde_json::json;
 
 use super::export::{Exported, PartFile, Source, run_ffmpeg};
 use super::failure::{EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
@@ -63,6 +64,12 @@ impl Snapshot {
         let arguments = how.into_iter().chain([part.path().as_os_str()]).chain(to).chain([picture.path().as_os_str()]);
         run_ffmpeg("a picture", &arguments.collect::<Vec<_>>())?;
         picture.complete()?;
+        if self.from.remote.json {
+            let taken = fragment.producer_timestamp.map(Timestamp::millis);
+            return output::print(json!({
+                "file": self.output, "stream": self.from.stream, "fragment_number": fragment.number.as_str(), "producer_timestamp_ms": taken,
+            }));
+        }
         let time = fragment.producer_timestamp.map_or("-".to_owned(), |at| time_text(at.millis()));
         output::print(format_args!(
             "{}: stream {stream}, fragment {}, {time}",

@@ -1,6 +1,7 @@
 //! `kvs-connect tail`.
 
 mod show;
+mod stats;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -25,8 +26,8 @@ const OTHERS_MAX: u64 = 20;
 #[command(after_help = "\
 Only committed records are shown, as to any read_committed consumer. Fragments and metadata are a table, in which LAG MS is \
 the time since the record's timestamp; frames, dead letters and notifications (notifications.topic) are a line each.
-With --json each record has the fields of its schema, without the media and with bytes in base64, and partition, offset and \
-record_timestamp_ms. Media that payload.mode has put elsewhere is not fetched by --save.
+With --json each record has the fields of its schema, with bytes in base64, without the media unless --payload base64 asks \
+for them, and partition, offset and record_timestamp_ms. With --stats it shows a line for each stream. Media that payload.mode has put elsewhere is not fetched by --save.
   kvs-connect tail --bootstrap-servers 127.0.0.1:9092 --topic kvs.fragments
   kvs-connect tail --worker worker.toml --topic kvs.fragments --from beginning \\
     --until-end --save ./fragments
@@ -45,14 +46,31 @@ pub(super) struct Tail {
     #[arg(long, value_name = "N")]
     max: Option<u64>,
     /// Stop at the end that the topic has at the start.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "follow")]
     until_end: bool,
+    /// Go on with what is written from now on, which is the default.
+    #[arg(long)]
+    follow: bool,
+    /// Show a line for each stream instead of each record, renewed every second: rates, lag, faults.
+    #[arg(long, conflicts_with_all = ["json", "save"])]
+    stats: bool,
+    /// What --json has of the media.
+    #[arg(long, value_enum, default_value = "none", requires = "json")]
+    payload: PayloadForm,
     /// Print one JSON object per line, with the names of the schema and without the media.
     #[arg(long)]
     json: bool,
     /// Write each fragment's payload to DIR/STREAM-NUMBER.mkv.
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PayloadForm {
+    /// Nothing.
+    None,
+    /// The payload of fragments, and the data of frames, in base64.
+    Base64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -75,11 +93,15 @@ impl Tail {
         };
         let ends = self.assign(&consumer).map_err(|error| unavailable("cannot read", &error))?;
         let decoder = Decoder::new().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
-        let mut printer = show::Printer::new(self.json);
+        let mut printer = show::Printer::new(self.json, self.payload == PayloadForm::Base64);
+        let mut stats = self.stats.then(stats::Stats::new);
         let (mut known, mut others) = (0, 0);
         while self.max.is_none_or(|max| known + others < max) {
             if self.until_end && at_end(&consumer, &self.topic, &ends) {
                 break;
+            }
+            if let Some(stats) = &mut stats {
+                stats.show_if_due()?;
             }
             let message = match consumer.poll(Duration::from_millis(20)) {
                 None => continue,
@@ -95,7 +117,10 @@ impl Tail {
                     if let (Some(folder), Kind::Fragment(fragment)) = (&self.save, &decoded.kind) {
                         show::save(folder, fragment).map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
                     }
-                    printer.print(decoded, &place)?;
+                    match &mut stats {
+                        Some(stats) => stats.add(&decoded, &place),
+                        None => printer.print(decoded, &place)?,
+                    }
                     known += 1;
                     continue;
                 }
@@ -120,7 +145,7 @@ impl Tail {
                 return Err(Failure::new(EXIT_UNAVAILABLE, reason));
             }
         }
-        Ok(())
+        stats.map_or(Ok(()), |mut stats| stats.show())
     }
 
     /// Assigns all partitions; returns the current ends of those that have records to read.

@@ -15,6 +15,8 @@ pub struct Decoded {
     pub kind: Kind,
     /// All fields but the media, as a record in JSON has them.
     pub fields: Json,
+    /// The data of a frame.
+    pub data: Option<Vec<u8>>,
 }
 
 /// What a record is.
@@ -200,7 +202,9 @@ fn take_payload(value: &mut Value) -> Option<Vec<u8>> {
 }
 
 fn decoded(mut fields: Json, payload: Option<Vec<u8>>) -> Result<Decoded, DecodeError> {
+    let mut data = None;
     let kind = if fields["frame_index"].is_number() {
+        data = payload;
         Kind::Frame
     } else if fields["fragment_number"].is_string() {
         Kind::Fragment(Box::new(fragment(&fields, payload)))
@@ -213,7 +217,7 @@ fn decoded(mut fields: Json, payload: Option<Vec<u8>>) -> Result<Decoded, Decode
         members.remove("payload");
         members.remove("data");
     }
-    Ok(Decoded { kind, fields })
+    Ok(Decoded { kind, fields, data })
 }
 
 fn fragment(fields: &Json, payload: Option<Vec<u8>>) -> Fragment {

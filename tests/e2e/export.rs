@@ -131,6 +131,27 @@ fn an_exported_file_has_the_streams_own_frames() {
     snapshot.args(["door", "-o"]).arg(&picture);
     succeeded(&run(snapshot));
     assert!(probed(&picture).contains("codec_name=png"));
+    // Tail, by streams, and with the media.
+    let tail = |more: &[&str]| {
+        let mut tail = command(&stage, kafka, "tail");
+        tail.args(["--from", "beginning"]).args(more);
+        succeeded(&run(tail))
+    };
+    let fragments = numbers.len();
+    let lines = tail(&["--until-end", "--stats"]);
+    let row = lines.lines().find(|line| line.starts_with("door ")).unwrap();
+    let cells: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(
+        (cells[1], cells[4], cells[7]),
+        (&*fragments.to_string(), &*(fragments - 1).to_string(), "0"),
+        "{lines}"
+    );
+    let record: serde_json::Value =
+        serde_json::from_str(&tail(&["--max", "1", "--json", "--payload", "base64"])).unwrap();
+    let payload = record["payload"].as_str().unwrap();
+    let size_bytes = record["size_bytes"].as_u64().unwrap() as usize;
+    assert_eq!(payload.len(), size_bytes.div_ceil(3) * 4, "{}", record["fragment_number"]);
+
     assert_eq!(names(&folder), ["archive.mkv", "door.mkv", "door.mp4", "door.png", "part.mkv"]);
     drop(worker);
 

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Headers};
 use serde_json::{Value as Json, json};
@@ -65,20 +67,29 @@ impl DeadLetter {
 /// Prints records to standard output.
 pub(super) struct Printer {
     json: bool,
+    /// Whether JSON has the media, too.
+    with_media: bool,
     rows: u64,
     began: std::time::Instant,
     bytes: u64,
 }
 
 impl Printer {
-    pub(super) fn new(json: bool) -> Self {
-        Self { json, rows: 0, began: std::time::Instant::now(), bytes: 0 }
+    pub(super) fn new(json: bool, with_media: bool) -> Self {
+        Self { json, with_media, rows: 0, began: std::time::Instant::now(), bytes: 0 }
     }
 
     /// Prints a record: as JSON, or as a line; the lines of fragments are a table.
     pub(super) fn print(&mut self, decoded: Decoded, from: &Place) -> Result<(), Failure> {
-        let Decoded { kind, mut fields } = decoded;
+        let Decoded { kind, mut fields, data } = decoded;
         if self.json {
+            if self.with_media {
+                match &kind {
+                    Kind::Fragment(fragment) => fields["payload"] = base64(fragment.payload.as_deref()),
+                    Kind::Frame => fields["data"] = base64(data.as_deref()),
+                    Kind::Notification => {}
+                }
+            }
             fields["partition"] = from.partition.into();
             fields["offset"] = from.offset.into();
             fields["record_timestamp_ms"] = from.timestamp_ms.into();
@@ -141,6 +152,11 @@ impl Printer {
     }
 }
 
+/// Returns media as JSON has them: null where the record has none.
+fn base64(media: Option<&[u8]>) -> Json {
+    media.map_or(Json::Null, |media| STANDARD.encode(media).into())
+}
+
 /// Returns the text of a record in a form that is safe for a terminal.
 fn shown(text: &str) -> String {
     output::plain(text, NAME_CHARS_MAX)
@@ -172,11 +188,11 @@ fn frame_line(fields: &Json) -> String {
 }
 
 /// Returns a record's age by its timestamp, which may be any number, because the writer of a record chooses it.
-fn lag_ms(now_ms: i64, timestamp_ms: i64) -> i64 {
+pub(super) fn lag_ms(now_ms: i64, timestamp_ms: i64) -> i64 {
     now_ms.saturating_sub(timestamp_ms).max(0)
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as i64)
 }
 

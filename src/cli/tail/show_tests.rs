@@ -49,7 +49,7 @@ fn the_lag_of_any_record_can_be_shown() {
 
 #[test]
 fn a_row_names_what_a_decoder_has_to_know() {
-    let row = |fragment: &Fragment| Printer::new(false).row(fragment, None);
+    let row = |fragment: &Fragment| Printer::new(false, false).row(fragment, None);
     let earlier = row(&fragment("door", "7"));
     assert!(!earlier.contains("random access") && !earlier.contains("discontinuity"), "{earlier}");
     let begins = Fragment { random_access: Some(true), discontinuity: Some(false), ..fragment("door", "7") };

@@ -1,0 +1,34 @@
+use serde_json::json;
+
+use super::*;
+
+fn record(stream: &str, sequence: i64, discontinuity: bool) -> Decoded {
+    let fields =
+        json!({ "stream_name": stream, "sequence": sequence, "size_bytes": 1_000, "discontinuity": discontinuity });
+    Decoded { kind: Kind::Frame, fields, data: None }
+}
+
+#[test]
+fn each_stream_is_counted_by_itself() {
+    let mut stats = Stats::new();
+    let place = Place { partition: 0, offset: 0, timestamp_ms: Some(1) };
+    for (stream, sequence, discontinuity) in
+        [("a", 0, true), ("b", 7, false), ("a", 1, false), ("a", 1, false), ("a", 5, true), ("b", 8, false)]
+    {
+        stats.add(&record(stream, sequence, discontinuity), &place);
+    }
+    let of = |name: &str| &stats.streams[name];
+    let counts = |stream: &Stream| (stream.records, stream.missing, stream.discontinuities, stream.last_sequence);
+    assert_eq!((counts(of("a")), counts(of("b"))), ((4, 3, 2, Some(5)), (2, 0, 0, Some(8))));
+    assert_eq!((of("a").rates(0), of("a").rates(9).0), ((4, 4_000, 1.0), 4));
+    // Ten seconds later they are no rate any more.
+    assert_eq!(of("a").rates(10), (0, 0, 10.0));
+}
+
+#[test]
+fn the_number_of_lines_is_bounded() {
+    let mut stats = Stats::new();
+    let place = Place { partition: 0, offset: 0, timestamp_ms: None };
+    (0..STREAMS_MAX + 50).for_each(|index| stats.add(&record(&index.to_string(), 0, false), &place));
+    assert_eq!((stats.streams.len(), stats.streams[OTHERS].records), (STREAMS_MAX + 1, 50));
+}
