@@ -8,6 +8,7 @@ mod connector;
 mod connector_args;
 mod export;
 mod failure;
+mod interrupt;
 mod offsets;
 mod output;
 mod play;

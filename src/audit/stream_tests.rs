@@ -169,3 +169,22 @@ fn there_are_bounds() {
     let report = self::audit(&records, &[1]);
     assert_eq!((report.counts.duplicates, report.findings.len()), (2_999, FINDINGS_MAX));
 }
+
+#[test]
+fn what_agrees_is_not_remembered() {
+    let mut audit = StreamAudit::default();
+    for index in 0..50_000 {
+        // Every tenth is no longer in the archive, and every thousandth comes late from another partition.
+        let late = index % 1_000 == 999;
+        if index % 10 != 0 {
+            audit.listed(listed(index), Some(&number(index)));
+        }
+        let mut record = published(index, i64::from(index), i64::from(index));
+        record.place.partition = i32::from(late);
+        audit.record(&record).unwrap();
+    }
+    assert_eq!((audit.missing.len(), audit.holes.len(), audit.last.len(), audit.findings.len()), (0, 0, 2, 0));
+    // Of those that the archive does not have, only the latest.
+    assert!(audit.unlisted.len() <= UNLISTED_MAX);
+    assert_eq!(audit.finish("s", &Reasons::default()).counts.only_in_kafka, 5_000);
+}

@@ -16,6 +16,7 @@ use rdkafka::message::{BorrowedMessage, Headers};
 use super::brokers::{self, CALL_TIMEOUT};
 use super::connector_args::ConnectorArgs;
 use super::failure::{EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
+use super::interrupt;
 use super::output;
 use super::remote::Remote;
 use super::topic_reader::TopicReader;
@@ -96,6 +97,7 @@ struct Comparison<'a> {
 
 impl Verify {
     pub(super) fn execute(self) -> Result<(), Failure> {
+        interrupt::listen("nothing was compared to the end", || {});
         let worker = self.worker.load().map_err(|problems| Failure::config(&problems))?;
         let (connector, _) = self.connector.load(&worker, &self.remote)?;
         if connector.topic.has_track() {

@@ -6,17 +6,13 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use crate::cli::failure::{EXIT_UNAVAILABLE, Failure};
-use crate::cli::output;
-
-/// Told to stop by a signal.
-const EXIT_INTERRUPTED: i32 = 130;
+use crate::cli::interrupt;
 
 /// What has to be removed when the program is told to stop.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
-static LISTENING: Once = Once::new();
 
 /// A file that is being written beside its final place.
 pub(in crate::cli) struct PartFile {
@@ -30,12 +26,16 @@ fn unfinished() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn remove_unfinished() {
+    unfinished().iter().for_each(|part| _ = std::fs::remove_file(part));
+}
+
 impl PartFile {
     /// Chooses the place of a file that will be `target`, with this ending until then.
     pub(in crate::cli) fn beside(target: &Path, ending: &str) -> Result<Self, Failure> {
         let name = target.file_name().ok_or_else(|| named(target, &"a file name was expected"))?;
         let part = target.with_file_name(format!(".{}.{}.part.{ending}", name.to_string_lossy(), std::process::id()));
-        listen();
+        interrupt::listen("no file was written", remove_unfinished);
         unfinished().push(part.clone());
         Ok(Self { part, target: target.to_owned(), is_complete: false })
     }
@@ -69,22 +69,4 @@ impl Drop for PartFile {
 
 fn named(target: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(EXIT_UNAVAILABLE, format!("{} cannot be written: {error}", target.display()))
-}
-
-/// Has Ctrl-C remove what is not complete. The thread lives as long as the program.
-fn listen() {
-    LISTENING.call_once(|| {
-        let wait = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let Ok(runtime) = runtime else { return };
-            if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-                unfinished().iter().for_each(|part| _ = std::fs::remove_file(part));
-                output::say("kvs-connect: interrupted; no file was written");
-                crate::logging::flush();
-                std::process::exit(EXIT_INTERRUPTED);
-            }
-        };
-        // Without the thread Ctrl-C leaves the part, under a name of its own.
-        let _ = std::thread::Builder::new().name("interrupt".to_owned()).spawn(wait);
-    });
 }
