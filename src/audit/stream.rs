@@ -13,7 +13,7 @@ use super::reasons::Reasons;
 /// partition is missing until then.
 const MISSING_MAX: usize = 200_000;
 /// The most records whose fragments the archive does not list that are remembered, in case it lists them late.
-const UNLISTED_MAX: usize = 10_000;
+const UNLISTED_MAX: usize = 1_000;
 /// The most findings of a stream that are kept with their details; all are counted.
 const FINDINGS_MAX: usize = 1_000;
 
@@ -112,7 +112,11 @@ pub struct StreamAudit {
     /// What the archive has of the record that is noted next.
     own: Option<Listed>,
     sequences: Option<(i64, i64)>,
+    /// The first sequence of all, once counting has begun anew.
+    first_sequence: Option<i64>,
     holes: Holes,
+    /// Those of a connector's counts before the last.
+    earlier_holes: Vec<(i64, i64)>,
     /// What the archive has lower than the highest number, and Kafka does not so far.
     missing: BTreeMap<FragmentNumber, Listed>,
     unlisted: BTreeSet<FragmentNumber>,
@@ -144,8 +148,11 @@ impl StreamAudit {
     pub fn record(&mut self, record: &Published) -> Result<(), TooManyMissing> {
         self.counts.records += 1;
         let own = self.own.take();
-        let fills_hole = self.note_sequence(record.sequence);
         let is_higher = self.highest.as_ref().is_none_or(|highest| record.number > *highest);
+        if is_higher && record.sequence == Some(0) && self.sequences.is_some() {
+            self.restart();
+        }
+        let fills_hole = self.note_sequence(record.sequence);
         let late = if is_higher { None } else { self.missing.remove(&record.number) };
         let is_late = !is_higher && (late.is_some() || fills_hole == Some(true));
         if is_higher {
@@ -164,7 +171,11 @@ impl StreamAudit {
         if let Some(fault) = &record.fault {
             self.altered(record, fault);
         }
-        if self.missing.len() > MISSING_MAX || self.holes.len() > MISSING_MAX { Err(TooManyMissing) } else { Ok(()) }
+        if self.missing.len() > MISSING_MAX || self.holes.len() + self.earlier_holes.len() > MISSING_MAX {
+            Err(TooManyMissing)
+        } else {
+            Ok(())
+        }
     }
 
     /// Ends the audit, once everything has been noted.
@@ -183,7 +194,8 @@ impl StreamAudit {
                 reason,
             });
         }
-        for (first, last) in std::mem::take(&mut self.holes).into_ranges() {
+        let holes = std::mem::take(&mut self.holes).into_ranges();
+        for (first, last) in std::mem::take(&mut self.earlier_holes).into_iter().chain(holes) {
             self.counts.holes += (last - first).unsigned_abs() + 1;
             self.keep(Finding {
                 kind: FindingKind::Hole,
@@ -194,9 +206,18 @@ impl StreamAudit {
                 reason: None,
             });
         }
-        let Self { counts, mut findings, sequences, .. } = self;
+        let Self { counts, mut findings, sequences, first_sequence, .. } = self;
         findings.sort_by_key(|finding| finding.kind);
-        StreamReport { counts, findings, first_sequence: sequences.map(|(first, _)| first) }
+        let first_sequence = first_sequence.or(sequences.map(|(first, _)| first));
+        StreamReport { counts, findings, first_sequence }
+    }
+
+    /// Begins to count sequences anew, as a connector does that has been deleted with its offsets and created again.
+    fn restart(&mut self) {
+        self.first_sequence = self.first_sequence.or(self.sequences.map(|(first, _)| first));
+        self.earlier_holes.extend(std::mem::take(&mut self.holes).into_ranges());
+        self.sequences = None;
+        self.last.clear();
     }
 
     /// Returns whether the sequence was missing; `None` if it is higher than all before, or unknown.

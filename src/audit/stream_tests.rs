@@ -188,3 +188,10 @@ fn what_agrees_is_not_remembered() {
     assert!(audit.unlisted.len() <= UNLISTED_MAX);
     assert_eq!(audit.finish("s", &Reasons::default()).counts.only_in_kafka, 5_000);
 }
+
+#[test]
+fn a_connector_that_was_created_again_counts_from_zero() {
+    let report = audit(&topic(&[(1, 4), (2, 5), (4, 7), (5, 0), (6, 1), (7, 2)]), &[1, 2, 4, 5, 6, 7]);
+    assert_eq!((kinds(&report), report.first_sequence), (vec![FindingKind::Hole], Some(4)));
+    assert_eq!(report.findings[0].sequences, Some((6, 6)));
+}

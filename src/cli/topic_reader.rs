@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::BorrowedMessage;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{Message, Offset, TopicPartitionList};
 
 use super::brokers::{self, CALL_TIMEOUT};
 use super::failure::{EXIT_UNAVAILABLE, Failure};
@@ -36,6 +36,8 @@ pub(super) struct TopicReader {
     said: Instant,
     /// Whether reading goes on behind the ends.
     follows: bool,
+    /// Whether nothing may be left to read.
+    may_be_at_end: bool,
 }
 
 impl TopicReader {
@@ -71,16 +73,25 @@ impl TopicReader {
         consumer.assign(&assigned).map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
         let topics = topics.iter().map(|topic| Arc::from(topic.as_str())).collect();
         let now = Instant::now();
-        Ok(Self { consumer, topics, bounds, moved: now, complained: false, said: now, follows: false })
+        Ok(Self {
+            consumer,
+            topics,
+            bounds,
+            moved: now,
+            complained: false,
+            said: now,
+            follows: false,
+            may_be_at_end: true,
+        })
     }
 
     /// Returns the next committed record; `None` at the end. Says what it waits for, and gives up when nothing comes.
     pub(super) fn next(&mut self) -> Result<Option<Record<'_>>, Failure> {
         loop {
-            if !self.follows && self.is_at_end() {
+            // Asking for positions takes longer than reading a record: they are looked at where the end may be near.
+            if !self.follows && std::mem::take(&mut self.may_be_at_end) && self.is_at_end() {
                 return Ok(None);
             }
-            // The borrow of what was polled would last until the end of the function: looked at by a second name.
             let message = match self.consumer.poll(POLL) {
                 Some(Ok(message)) => Some(message),
                 Some(Err(error)) => {
@@ -90,13 +101,19 @@ impl TopicReader {
                 None => None,
             };
             if let Some(message) = message {
-                use rdkafka::Message;
                 (self.moved, self.complained) = (Instant::now(), false);
                 let name = message.topic();
+                let end = self.bounds.get(&(name.to_owned(), message.partition())).map_or(0, |(_, end)| *end);
+                self.may_be_at_end = message.offset() + 1 >= end;
+                if !self.follows && message.offset() >= end {
+                    // Written since.
+                    continue;
+                }
                 let topic =
                     self.topics.iter().find(|topic| ***topic == *name).map_or_else(|| Arc::from(name), Arc::clone);
                 return Ok(Some((topic, message)));
             }
+            self.may_be_at_end = true;
             let silent = self.moved.elapsed();
             if silent > GIVEN_UP_AFTER && !self.follows {
                 let line = format!(

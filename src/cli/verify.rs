@@ -28,7 +28,7 @@ use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::model::Template;
 use crate::payload_store::PayloadStore;
 use crate::readback::{Decoder, Fragment, Kind, PayloadError, Payloads, read_fragment};
-use archive::Cursor;
+use archive::{Cursor, CursorError};
 
 /// Faults were found.
 const EXIT_FAULTS: u8 = 1;
@@ -317,17 +317,22 @@ impl Comparison<'_> {
             None => name.parse().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?,
         };
         let range = ArchiveRange { from: begin.unwrap_or(Timestamp::from_millis(0)), to: self.to };
-        Ok(Cursor::new(&self.client, &stream, range, self.options.deep.then_some(&self.budget)))
+        Ok(Cursor::new(&self.client, &stream, range, self.options.deep.then_some(&self.budget), self.runtime.handle()))
     }
 
     /// Reads the rest of all archives.
     fn finish(mut self, reasons: &crate::audit::Reasons) -> Result<Vec<(String, StreamReport)>, Failure> {
+        // All are listed at the same time, those without records, too.
+        let names: Vec<String> = self.streams.keys().cloned().collect();
+        for name in &names {
+            if self.streams.get(name).is_some_and(|stream| stream.archive.is_none()) {
+                let cursor = self.cursor(name, self.options.from)?;
+                self.streams.entry(name.clone()).and_modify(|stream| stream.archive = Some(cursor));
+            }
+        }
         let mut reports = Vec::new();
         for (name, Stream { mut audit, archive }) in std::mem::take(&mut self.streams) {
-            let mut cursor = match archive {
-                Some(cursor) => cursor,
-                None => self.cursor(&name, self.options.from)?,
-            };
+            let Some(mut cursor) = archive else { continue };
             let rest = cursor.pass_all(|listed| audit.listed(listed, None));
             self.runtime.block_on(rest).map_err(|error| unreadable(&name, &error))?;
             let report = audit.finish(&name, reasons);
@@ -346,8 +351,8 @@ impl Comparison<'_> {
     }
 }
 
-fn unreadable(stream: &str, error: &kvs_client::Error) -> Failure {
-    Failure::new(EXIT_UNAVAILABLE, format!("the archive of stream {stream}: {}", explain(error)))
+fn unreadable(stream: &str, error: &CursorError) -> Failure {
+    Failure::new(EXIT_UNAVAILABLE, format!("the archive of stream {stream}: {error}"))
 }
 
 /// Returns the names of all topics.

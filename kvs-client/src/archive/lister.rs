@@ -64,7 +64,9 @@ impl ArchiveLister {
                     return Ok(Some(listed));
                 }
                 Ok(None) => self.windows.shorten(),
-                Err(error) if error.class() == ErrorClass::RetrySlowly => return Err(error),
+                Err(error) if error.class() == ErrorClass::RetrySlowly || matches!(error, Error::Credentials(_)) => {
+                    return Err(error);
+                }
                 Err(error) => {
                     self.client.refresh_after(&self.stream, error.class()).await;
                     let delay = self.retries.failed(error.class()).ok_or(error)?;

@@ -1,15 +1,22 @@
 //! A stream's archive, read as far as the records of its topic are.
+//!
+//! The service lists some 5,000 fragments a second of a stream. Each stream is therefore listed in a task of its own, a window ahead
+//! of its records, so that many streams take no longer than one.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use kvs_client::{
-    ArchiveLister, ArchivePuller, ArchiveRange, Archived, Client, Error, FragmentNumber, MemoryBudget, PullerConfig,
-    RetryPolicy, StreamRef, Timestamp,
+    ArchiveLister, ArchivePuller, ArchiveRange, Archived, Client, Error, FragmentInfo, FragmentNumber, MemoryBudget,
+    PullerConfig, RetryPolicy, StreamRef, Timestamp,
 };
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 
 use crate::audit::{Listed, MediaDigest};
 use crate::cli::output;
+use crate::config::service_errors::explain;
 
 /// The archive is listed this far beyond a record, in milliseconds: lists and media may round times differently.
 const AHEAD_MS: i64 = 2_000;
@@ -22,9 +29,35 @@ const ATTEMPTS_MAX: u32 = 8;
 
 /// Where the archive's fragments come from.
 enum Source {
-    List(ArchiveLister),
+    /// From the task that lists them, and the time up to which it has.
+    List { windows: mpsc::Receiver<Listing>, listed_to_ms: i64 },
     /// With their media.
     Media(Box<ArchivePuller>),
+}
+
+/// Reasons why an archive cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CursorError {
+    /// The service, or the way to it.
+    #[error("{}", explain(.0))]
+    Service(#[from] Error),
+    /// A task has ended without saying why, which is a defect.
+    #[error("the task that lists it has ended")]
+    Ended,
+}
+
+/// The next fragments of a list and the time up to which it is complete then; `None` at its end.
+type Listing = Result<Option<(Vec<FragmentInfo>, i64)>, Error>;
+
+/// Lists a range until its end, an error, or until nobody wants to know.
+async fn list(mut lister: ArchiveLister, windows: mpsc::Sender<Listing>) {
+    loop {
+        let next = lister.next().await.map(|listed| listed.map(|listed| (listed, lister.listed_to_ms())));
+        let is_over = !matches!(next, Ok(Some(_)));
+        if windows.send(next).await.is_err() || is_over {
+            return;
+        }
+    }
 }
 
 /// Reads one stream's archive in order.
@@ -43,11 +76,18 @@ impl Cursor {
         stream: &StreamRef,
         range: ArchiveRange,
         media: Option<&MemoryBudget>,
+        runtime: &Handle,
     ) -> Self {
         let retry = RetryPolicy::default().with_attempts_max(ATTEMPTS_MAX);
         let (client, name) = (Arc::clone(client), stream.name().to_owned());
         let source = match media {
-            None => Source::List(ArchiveLister::new(client, stream.clone(), range, retry)),
+            None => {
+                let (sender, windows) = mpsc::channel(1);
+                let lister = ArchiveLister::new(client, stream.clone(), range, retry);
+                // Whoever reads the channel notices its end.
+                runtime.spawn(list(lister, sender));
+                Source::List { windows, listed_to_ms: i64::MIN }
+            }
             Some(budget) => {
                 let mut config = PullerConfig::default();
                 (config.retry, config.pass_over_unparsable) = (retry, true);
@@ -65,7 +105,7 @@ impl Cursor {
         number: &FragmentNumber,
         server_ms: Option<i64>,
         mut pass: impl FnMut(Listed),
-    ) -> Result<(), Error> {
+    ) -> Result<(), CursorError> {
         loop {
             while self.ahead.front().is_some_and(|first| first.number <= *number) {
                 self.ahead.pop_front().into_iter().for_each(&mut pass);
@@ -78,7 +118,7 @@ impl Cursor {
     }
 
     /// Passes on all that is left.
-    pub(super) async fn pass_all(&mut self, mut pass: impl FnMut(Listed)) -> Result<(), Error> {
+    pub(super) async fn pass_all(&mut self, mut pass: impl FnMut(Listed)) -> Result<(), CursorError> {
         loop {
             self.ahead.drain(..).for_each(&mut pass);
             if self.is_done {
@@ -91,16 +131,19 @@ impl Cursor {
     /// Returns whether nothing that is still to come can have this number or a lower one.
     fn is_past(&self, number: &FragmentNumber, server_ms: Option<i64>) -> bool {
         match (&self.source, server_ms) {
-            (Source::List(lister), Some(server_ms)) => lister.listed_to_ms() >= server_ms.saturating_add(AHEAD_MS),
+            (Source::List { listed_to_ms, .. }, Some(server_ms)) => *listed_to_ms >= server_ms.saturating_add(AHEAD_MS),
             _ => self.ahead.back().is_some_and(|last| last.number > *number),
         }
     }
 
-    async fn read(&mut self) -> Result<(), Error> {
+    async fn read(&mut self) -> Result<(), CursorError> {
         match &mut self.source {
-            Source::List(lister) => match lister.next().await? {
-                None => self.is_done = true,
-                Some(listed) => {
+            Source::List { windows, listed_to_ms } => match windows.recv().await {
+                None => return Err(CursorError::Ended),
+                Some(Err(error)) => return Err(error.into()),
+                Some(Ok(None)) => self.is_done = true,
+                Some(Ok(Some((listed, to_ms)))) => {
+                    *listed_to_ms = to_ms;
                     let more = listed.into_iter().map(|info| Listed {
                         number: info.number,
                         server_ms: info.server_timestamp.millis(),
