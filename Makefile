@@ -44,10 +44,12 @@ test: tools-test native ## All tests, against a real Kafka and by AWS's SDKs; KV
 	@mkdir -p target && rm -f $(WAITS) && date +%s >target/test-began
 	dev/kafka/kafka fetch >/dev/null
 	dev/registry/registry fetch >/dev/null
-	for sdk in python node java clients avro-java avro-python registry-java registry-python clickhouse s3 bakdata azurite av; do dev/sdks $$sdk >/dev/null || exit; done
+	for sdk in python node java clients avro-java avro-python registry-java registry-python clickhouse s3 bakdata azurite av client-python; do dev/sdks $$sdk >/dev/null || exit; done
 	KVS_CONNECT_WAITS=$(WAITS) $(CARGO) test --workspace --no-fail-fast --bins --lib --tests $(FEATURES)
 	@dev/kafka/kafka sweep
 	@dev/registry/registry sweep
+	KVS_CONNECT_BIN=$(CURDIR)/target/debug/kvs-connect KVS_SIMULATOR_BIN=$(CURDIR)/target/debug/kvs-simulator KVS_KAFKA=$(CURDIR)/dev/kafka/kafka \
+	  clients/python/check "$$(dev/sdks client-python)"
 	$(CARGO) test --workspace --doc $(FEATURES)
 	dev/fuzz 200000
 	@[ -n "$$KVS_RECORDINGS" ] || echo "make test: KVS_RECORDINGS is not set: the tests on real recordings were SKIPPED"

@@ -1,0 +1,442 @@
+"""Reads records of topics, and commits what the caller has finished with.
+
+**Contract.** A record's offset is committed only after the caller has finished with the record: it has asked for the next one, or
+has said so (`commit`). A partition that goes to another consumer is committed first, so that nothing is lost and what was
+finished is not read again. Waiting is said in the log, at the latest after `QUIET_AFTER_S`, and a broker that never responds is an
+error.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from kvs_connect.connection import Topics, client_settings, failure_of, find_topics, kafka_logger
+from kvs_connect.errors import ConfigurationError, KvsConnectError
+from kvs_connect.framing import Decoder
+from kvs_connect.model import Position
+from kvs_connect.offsets import OffsetTracker, PartitionKey
+from kvs_connect.payload import PayloadResolver, check_store_options
+from kvs_connect.registry import Registry
+from kvs_connect.start import Offsets, Start, bounds, check_start, start_ms, start_offsets
+
+if TYPE_CHECKING:
+    from confluent_kafka import Producer
+
+    from kvs_connect.transaction import Transaction
+
+__all__ = ["OnError", "RecordConsumer"]
+
+logger = logging.getLogger("kvs_connect")
+
+OnError = Literal["raise", "skip"] | Callable[[KvsConnectError], None]
+"""What happens to a record or a frame that cannot be read: an error, a line in the log, or a call of yours."""
+
+QUIET_AFTER_S = 30.0
+_QUIET_MAX_S = 600.0
+_POLL_S = 0.25
+_Self = TypeVar("_Self", bound="RecordConsumer[Any]")
+Record = TypeVar("Record")
+
+
+class RecordConsumer(Generic[Record]):
+    """What `FragmentConsumer` and `FrameConsumer` have in common; they say what the arguments mean."""
+
+    def __init__(
+        self,
+        topic: Topics,
+        bootstrap_servers: str,
+        *,
+        group_id: str | None = None,
+        streams: str | Collection[str] | Callable[[str], bool] | None = None,
+        start: Start = "committed",
+        offsets: Offsets | None = None,
+        partitions: Collection[int] | Callable[[str, int], bool] | None = None,
+        schema_registry: str | Mapping[str, Any] | Any | None = None,
+        config: Mapping[str, Any] | None = None,
+        until_end: bool = False,
+        idle_timeout_s: float | None = None,
+        connect_timeout_s: float = 30.0,
+        commit_interval_s: float = 5.0,
+        store_options: Mapping[str, Any] | None = None,
+        on_error: OnError = "raise",
+    ) -> None:
+        check_start(start)
+        check_store_options(store_options)
+        if group_id is not None and partitions is not None:
+            raise ConfigurationError("partitions are chosen by the group if there is one: leave out group_id or partitions")
+        self._topic = topic
+        self._bootstrap_servers = bootstrap_servers
+        self._group_id = group_id
+        self._is_wanted = _stream_filter(streams)
+        self._start = start
+        self._not_before_ms = start_ms(start) if isinstance(start, datetime) else None
+        self._offsets = offsets
+        self._until_end = until_end
+        self._idle_timeout_s = idle_timeout_s
+        self._timeout_s = connect_timeout_s
+        self._commit_interval_s = commit_interval_s
+        self._on_error = on_error
+        self._decoder = Decoder(None if schema_registry is None else Registry(schema_registry))
+        self._tracker = OffsetTracker()
+        self._errors: list[KafkaError] = []
+        self._assigned: set[PartitionKey] = set()
+        self._was_assigned = False
+        self._ends: dict[PartitionKey, int] = {}
+        self._at_end: set[PartitionKey] = set()
+        self._listeners: list[Callable[[Collection[PartitionKey]], None]] = []
+        self._current: Position | None = None
+        self._producers: list[Producer] = []
+        self._is_ended = self._is_stopped = self._is_closed = self._has_transactions = False
+        self._last_commit = self._last_said = time.monotonic()
+        # How long nothing has come while it was waited for: what the caller does meanwhile is no silence.
+        self._waited_s = 0.0
+        self._quiet_s = QUIET_AFTER_S
+        kafka = client_settings(bootstrap_servers, config)
+        self._is_cooperative = kafka.get("group.protocol") == "consumer"
+        if not self._is_cooperative:
+            # A rebalance then takes only those partitions from a consumer that go elsewhere.
+            strategy = kafka.setdefault("partition.assignment.strategy", "cooperative-sticky")
+            self._is_cooperative = "cooperative" in strategy
+        if until_end:
+            # The brokers say after this time that there is no more.
+            kafka.setdefault("fetch.wait.max.ms", 50)
+        self._resolver = PayloadResolver(kafka, store_options)
+        own = {
+            "group.id": group_id or f"kvs-connect-{random.getrandbits(64):x}",
+            "enable.partition.eof": True,
+            "error_cb": self._on_client_error,
+            "on_commit": _on_commit,
+        }
+        self._consumer = Consumer({**kafka, **own}, logger=kafka_logger)
+        try:
+            found = find_topics(self._consumer, topic, bootstrap_servers, connect_timeout_s, self._errors)
+            if group_id is None:
+                self._assign_all(found, partitions)
+            else:
+                self._subscribe(found)
+        except BaseException:
+            self.close()
+            raise
+
+    # --- reading
+
+    def take(self, timeout_s: float | None = None) -> Record | None:
+        """Returns the next record, or None when there is none within this time, or none any more (`is_ended`).
+
+        Unlike iteration it does not finish the record before: `finish` does.
+        """
+        self._check_open()
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self._check_ended():
+            self._commit_if_due()
+            wait_s = _POLL_S if until is None else max(0.0, min(_POLL_S, until - time.monotonic()))
+            record = self._poll(wait_s)
+            if record is not None:
+                return record
+            if until is not None and time.monotonic() >= until:
+                break
+        return None
+
+    def finish(self, record: Any) -> None:
+        """Says that the caller needs a record of `take` no more, so that its offset may be committed."""
+        self._tracker.finish(record.position)
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether no more records come: the end, the idle timeout or `stop`."""
+        return self._is_ended
+
+    def __iter__(self) -> Iterator[Record]:
+        return self
+
+    def __next__(self) -> Record:
+        if self._current is not None:
+            self._tracker.finish(self._current)
+            self._current = None
+        record = self.take()
+        if record is None:
+            self.commit_finished()
+            raise StopIteration
+        self._current = record.position  # type: ignore[attr-defined]
+        return record
+
+    def stop(self) -> None:
+        """Ends the iteration soon; may be called by another thread or a signal handler."""
+        self._is_stopped = True
+
+    # --- offsets
+
+    def commit(self) -> None:
+        """Commits, synchronously, that all records handed out so far are finished, the current one too."""
+        self._check_open()
+        self._tracker.finish_all()
+        self.commit_finished()
+
+    def commit_finished(self) -> None:
+        """Commits, synchronously, what the caller has finished with."""
+        self._commit(self._tracker.uncommitted(), is_sync=True)
+
+    def offsets(self) -> dict[PartitionKey, int]:
+        """Returns where to go on after all that was handed out, by topic and partition.
+
+        Stored together with results, in one transaction of a database, and given back as the argument `offsets`, they
+        make each result count exactly once.
+        """
+        return self._tracker.handed_out()
+
+    def transaction(self, producer: Producer, *, timeout_s: float = 60.0) -> Transaction:
+        """Returns a context in which what `producer` sends and the offsets of what was handed out become one transaction.
+
+        If the block raises, nothing of it counts, and its records are handed out again.
+        """
+        from kvs_connect.transaction import Transaction
+
+        if self._group_id is None:
+            raise ConfigurationError("a transaction needs a consumer with group_id, whose offsets it commits")
+        if self._listeners:
+            raise ConfigurationError(
+                "a transaction is of whole records, and frames() has read further than the pictures that it has yielded: "
+                "iterate over the consumer, and use Fragment.frames() inside of the transaction"
+            )
+        self._has_transactions = True
+        return Transaction(self._consumer, self._tracker, producer, self._producers, self.rewind, timeout_s)
+
+    def rewind(self) -> None:
+        """Goes back to what was committed last: what has been handed out since is handed out again."""
+        self._current = None
+        restart = self._tracker.rewind()
+        for partition, offset in restart.items():
+            if partition in self._assigned:
+                self._at_end.discard(partition)
+                self._consumer.resume([TopicPartition(*partition)])
+                self._consumer.seek(TopicPartition(*partition, offset))
+        for listener in self._listeners:
+            listener(restart)
+
+    # --- life
+
+    def close(self) -> None:
+        """Commits what is finished and leaves the group."""
+        if self._is_closed:
+            return
+        try:
+            self.commit_finished()
+        finally:
+            self._is_closed = self._is_ended = True
+            self._consumer.close()
+            self._resolver.close()
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    # --- for subclasses and for streams of frames
+
+    def _decode(self, message: Message, position: Position) -> Record | None:
+        """Returns the record of a message; None if it is none that is wanted."""
+        raise NotImplementedError
+
+    def _report(self, error: KvsConnectError) -> None:
+        """Raises an error or reports it, as `on_error` says."""
+        if callable(self._on_error):
+            self._on_error(error)
+        elif self._on_error == "raise":
+            raise error
+        else:
+            logger.warning("skipped: %s", error)
+
+    # --- polling
+
+    def _poll(self, wait_s: float) -> Record | None:
+        began = time.monotonic()
+        message = self._consumer.poll(wait_s)
+        if self._errors and self._errors[-1].code() in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED):
+            raise failure_of(self._errors[-1], f"Kafka at {self._bootstrap_servers}")
+        if message is None:
+            self._waited_s += time.monotonic() - began
+            self._say_quiet()
+            return None
+        error = message.error()
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        if error is not None:
+            if error.code() == KafkaError._PARTITION_EOF:
+                self._at_end.add((str(topic), int(partition or 0)))
+            elif error.code() == KafkaError._MAX_POLL_EXCEEDED:
+                logger.warning("%s. Work that takes so long needs a higher max.poll.interval.ms in config", error.str())
+            elif error.fatal() or not (error.retriable() or error.code() in _PASSING):
+                what = f"topic {topic}" if topic else f"consumer group {self._group_id}"
+                raise failure_of(error, what)
+            return None
+        assert topic is not None and partition is not None and offset is not None
+        if self._until_end and offset >= self._ends.get((topic, partition), offset + 1):
+            self._at_end.add((topic, partition))
+            self._consumer.pause([TopicPartition(topic, partition)])
+            return None
+        self._waited_s = 0.0
+        self._quiet_s = QUIET_AFTER_S
+        position = Position(topic, partition, offset)
+        self._tracker.hand_out(position)
+        record = None
+        try:
+            if self._is_late_enough(message) and self._stream_is_wanted(message):
+                record = self._decode(message, position)
+        except KvsConnectError as failure:
+            self._report(failure)
+        if record is None:
+            self._tracker.finish(position)
+        return record
+
+    def _is_late_enough(self, message: Message) -> bool:
+        # Records of several streams in a partition are not in the order of their times: older ones may follow.
+        return self._not_before_ms is None or message.timestamp()[1] >= self._not_before_ms
+
+    def _stream_is_wanted(self, message: Message) -> bool:
+        if self._is_wanted is None:
+            return True
+        stream = dict(headers_of(message)).get("kvs.stream")
+        # Without the header the record itself says it.
+        return stream is None or self._is_wanted(stream.decode())
+
+    def _check_ended(self) -> bool:
+        is_idle = self._idle_timeout_s is not None and self._waited_s >= self._idle_timeout_s
+        is_read = self._until_end and self._was_assigned and self._assigned <= self._at_end
+        self._is_ended = self._is_ended or self._is_stopped or is_idle or is_read
+        return self._is_ended
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ConfigurationError("this consumer is closed")
+
+    # --- partitions
+
+    def _subscribe(self, found: dict[str, list[int]]) -> None:
+        topics = list(found)
+        if isinstance(self._topic, re.Pattern):
+            # Topics that appear later belong to it, too. The client's patterns begin with ^, and match from there on.
+            topics = [f"^({self._topic.pattern.removeprefix('^').removesuffix('$')})$"]
+        self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+
+    def _assign_all(self, found: dict[str, list[int]], chosen: Collection[int] | Callable[[str, int], bool] | None) -> None:
+        is_chosen = chosen if callable(chosen) else lambda _, partition: chosen is None or partition in chosen
+        keys = [(topic, partition) for topic, ids in found.items() for partition in ids if is_chosen(topic, partition)]
+        self._begin(keys, self._consumer.assign)
+
+    def _begin(self, keys: list[PartitionKey], assign: Callable[[list[TopicPartition]], None]) -> None:
+        starts = start_offsets(
+            self._consumer,
+            keys,
+            start=self._start,
+            offsets=self._offsets,
+            has_group=self._group_id is not None,
+            is_later=self._was_assigned,
+            timeout_s=self._timeout_s,
+        )
+        for key in keys if self._until_end else ():
+            low, high = bounds(self._consumer, key, self._timeout_s)
+            self._ends[key] = high
+            if low >= high:
+                self._at_end.add(key)
+        self._assigned.update(keys)
+        self._was_assigned = True
+        assign(starts)
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        keys = [(one.topic, one.partition) for one in partitions]
+        self._begin(keys, consumer.incremental_assign if self._is_cooperative else consumer.assign)
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        keys = [(one.topic, one.partition) for one in partitions]
+        self._commit(self._tracker.uncommitted(keys), is_sync=True)
+        self._take_away(keys)
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # Somebody else has them by now, and has begun at what was committed.
+        logger.warning("the group has given partitions of this consumer away: their last records are read again elsewhere")
+        self._take_away([(one.topic, one.partition) for one in partitions])
+
+    def _take_away(self, keys: Collection[PartitionKey]) -> None:
+        self._assigned.difference_update(keys)
+        self._at_end.difference_update(keys)
+        for key in keys:
+            self._tracker.forget(key)
+        for listener in self._listeners:
+            listener(keys)
+
+    # --- committing
+
+    def _commit_if_due(self) -> None:
+        now = time.monotonic()
+        if now - self._last_commit >= self._commit_interval_s:
+            self._last_commit = now
+            self._commit(self._tracker.uncommitted(), is_sync=False)
+
+    def _commit(self, offsets: dict[PartitionKey, int], *, is_sync: bool) -> None:
+        if not offsets or self._group_id is None or self._offsets is not None or self._has_transactions:
+            return
+        wanted = [TopicPartition(*key, offset) for key, offset in offsets.items()]
+        try:
+            if is_sync:
+                self._consumer.commit(offsets=wanted, asynchronous=False)
+            else:
+                self._consumer.commit(offsets=wanted, asynchronous=True)
+        except KafkaException as exception:
+            # What was not committed is read again; nothing is lost.
+            logger.warning("offsets could not be committed: %s", exception.args[0].str())
+        else:
+            self._tracker.mark_committed(offsets)
+
+    # --- saying what is going on
+
+    def _on_client_error(self, error: KafkaError) -> None:
+        self._errors[:] = [*self._errors[-9:], error]
+        now = time.monotonic()
+        if now - self._last_said >= 10.0:
+            self._last_said = now
+            logger.warning("Kafka at %s: %s", self._bootstrap_servers, error.str())
+
+    def _say_quiet(self) -> None:
+        if self._waited_s < self._quiet_s:
+            return
+        self._quiet_s = min(self._quiet_s * 2, self._waited_s + _QUIET_MAX_S)
+        what = self._topic.pattern if isinstance(self._topic, re.Pattern) else self._topic
+        if not self._was_assigned:
+            reason = f"the group {self._group_id} has not assigned any partition to this consumer yet"
+        elif not self._assigned:
+            reason = f"other members of the group {self._group_id} have all partitions"
+        elif self._assigned <= self._at_end:
+            reason = "all records have been read, and no new ones are published"
+        else:
+            reason = self._errors[-1].str() if self._errors else "the brokers send nothing"
+        logger.warning("no record of %s for %.0f s: %s", what, self._waited_s, reason)
+
+
+_PASSING = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._RESOLVE}
+
+
+def headers_of(message: Message) -> tuple[tuple[str, bytes | None], ...]:
+    """Returns a record's headers."""
+    headers: Any = message.headers() or ()
+    return tuple((name, value.encode() if isinstance(value, str) else value) for name, value in headers)
+
+
+def _stream_filter(streams: str | Collection[str] | Callable[[str], bool] | None) -> Callable[[str], bool] | None:
+    if streams is None or callable(streams):
+        return streams
+    names = {streams} if isinstance(streams, str) else set(streams)
+    return names.__contains__
+
+
+def _on_commit(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+    if error is not None and error.code() != KafkaError._NO_OFFSET:
+        logger.warning("offsets could not be committed: %s", error.str())

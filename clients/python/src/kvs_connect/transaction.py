@@ -1,0 +1,114 @@
+"""Results and offsets in one transaction of Kafka's.
+
+**Contract.** When the block ends, what its producer has sent and the offsets of everything that the consumer has handed out are
+committed together. If the block raises, or the commit is refused, both are aborted and the consumer goes back, so that the same
+records are handed out again. A block whose partitions have meanwhile gone to another consumer does not raise: it is aborted, said in
+the log, and `is_committed` is false; its records are handed out to whom they belong to.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from types import TracebackType
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from kvs_connect.errors import TransactionFailedError
+from kvs_connect.offsets import OffsetTracker
+
+__all__ = ["Transaction"]
+
+logger = logging.getLogger("kvs_connect")
+
+_REBALANCED = {
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError.FENCED_INSTANCE_ID,
+    KafkaError.STALE_MEMBER_EPOCH,
+}
+
+
+class Transaction:
+    """A transaction of `producer`, with the consumer's offsets. Made by `FragmentConsumer.transaction`."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        tracker: OffsetTracker,
+        producer: Producer,
+        initialized: list[Producer],
+        rewind: Callable[[], None],
+        timeout_s: float,
+    ) -> None:
+        self._consumer = consumer
+        self._tracker = tracker
+        self._producer = producer
+        self._initialized = initialized
+        self._rewind = rewind
+        self._timeout_s = timeout_s
+        self.is_committed = False
+        """Whether results and offsets are committed."""
+
+    def __enter__(self) -> Transaction:
+        if not any(producer is self._producer for producer in self._initialized):
+            self._initialize()
+            self._initialized.append(self._producer)
+        self._producer.begin_transaction()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if error is not None:
+            self._abort()
+            return
+        offsets = self._tracker.handed_out()
+        try:
+            if offsets:
+                positions = [TopicPartition(*key, offset) for key, offset in offsets.items()]
+                group = self._consumer.consumer_group_metadata()
+                self._attempt(
+                    "send_offsets_to_transaction",
+                    lambda: self._producer.send_offsets_to_transaction(positions, group, self._timeout_s),
+                )
+            self._attempt("commit_transaction", lambda: self._producer.commit_transaction(self._timeout_s))
+        except TransactionFailedError as failure:
+            cause = failure.__cause__
+            self._abort()
+            if isinstance(cause, KafkaException) and cause.args[0].code() in _REBALANCED:
+                logger.warning("a transaction is aborted, as its partitions have gone elsewhere: %s", cause.args[0].str())
+                return
+            raise
+        self._tracker.finish_all()
+        self._tracker.mark_committed(offsets)
+        self.is_committed = True
+
+    def _initialize(self) -> None:
+        """Fences whoever else has this transactional.id, and settles what it has left open."""
+        try:
+            self._attempt("init_transactions", lambda: self._producer.init_transactions(self._timeout_s))
+        except TransactionFailedError as failure:
+            cause = failure.__cause__
+            # The caller has done it.
+            if not (isinstance(cause, KafkaException) and cause.args[0].code() == KafkaError._STATE):
+                raise
+
+    def _abort(self) -> None:
+        try:
+            self._attempt("abort_transaction", lambda: self._producer.abort_transaction(self._timeout_s))
+        except TransactionFailedError:
+            # Without a producer that can abort, the broker does it when transaction.timeout.ms has passed.
+            logger.exception("a transaction could not be aborted")
+        finally:
+            self._rewind()
+
+    def _attempt(self, what: str, call: Callable[[], object]) -> None:
+        for attempts_left in (4, 3, 2, 1, 0):
+            try:
+                call()
+            except KafkaException as exception:
+                error = exception.args[0]
+                if error.retriable() and not error.txn_requires_abort() and attempts_left:
+                    continue
+                raise TransactionFailedError(f"{what}: {error.str()} (Kafka's error {error.code()})") from exception
+            return
