@@ -17,7 +17,7 @@ consumer = FragmentConsumer(
     bootstrap,
     group_id=group,
     config={"session.timeout.ms": 3000, "heartbeat.interval.ms": 500},
-    streams=None if how == "fragments" else "clip",
+    streams=None if how == "fragments" else "many-0",
     idle_timeout_s=60,
     commit_interval_s=0.05,
 )
@@ -25,7 +25,7 @@ with open(file, "a") as output, consumer:
 
     def append(line: str) -> None:
         # What a program does takes its time: it is killed in the midst of it.
-        time.sleep(0.02)
+        time.sleep(0.04 if how == "fragments" else 0.01)
         output.write(line + "\n")
         output.flush()
         os.fsync(output.fileno())

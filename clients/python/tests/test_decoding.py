@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace as _replace
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 import media
@@ -266,6 +267,11 @@ def test_frames_without_their_data_are_said(published: Published) -> None:
             list(consumer.frames())
     with FrameConsumer("objects.frames", published.bootstrap, streams="clip", until_end=True) as consumer:
         assert sum(record.kind == "video" for record in consumer) == 48
+
+
+def test_a_stream_that_falls_silent_keeps_nothing_back(published: Published) -> None:
+    with FragmentConsumer("plain.fragments", published.bootstrap, streams="clip") as consumer:
+        assert len(list(islice(consumer.frames("gray", flush_after_s=0.5), 48))) == 48
 
 
 def test_a_fragments_own_frames(published: Published) -> None:

@@ -32,7 +32,7 @@ from kvs_connect import (
     RegistryNeededError,
     TopicMissingError,
     UnknownSchemaError,
-    records,
+    silence,
 )
 from kvs_connect.connection import failure_of
 
@@ -183,7 +183,7 @@ def test_kafkas_errors_have_meanings(code: int, kind: type[Exception], text: str
 
 
 def test_waiting_is_said(published: Published, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "QUIET_AFTER_S", 0.5)
+    monkeypatch.setattr(silence, "QUIET_AFTER_S", 0.5)
     with caplog.at_level(logging.WARNING, "kvs_connect"):
         with FragmentConsumer("plain.fragments", published.bootstrap, start="latest") as consumer:
 

@@ -7,10 +7,11 @@ import re
 import threading
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Published
+from conftest import Published, wait_published
 
 from kvs_connect import (
     Fragment,
@@ -135,6 +136,19 @@ def test_media_in_an_object_store(published: Published) -> None:
         with pytest.raises(PayloadMissingError, match=r"s3://videos/a/lost\.mkv"):
             resolver.resolve(fragment)
         server.shutdown()
+
+
+def test_whole_values_in_objects(published: Published, clip: Path, name: str) -> None:
+    """What kafka-large-message-serde reads: the record has nothing but the object's URI."""
+    stack = published.stack
+    simulator = stack.start_simulator({name: clip})
+    settings = {"payload_mode": "reference", "payload_reference_format": "bakdata", "payload_store_url": f"file://{stack.folder}/values"}
+    stack.connect(name, simulator, [name], **settings)
+    wait_published(published.bootstrap, f"{name}.fragments", 6)
+    fragments = read(published, f"{name}.fragments")
+    assert [fragment.sequence for fragment in fragments] == list(range(6))
+    expected = [row["sha256"] for row in stack.held(simulator, name)]
+    assert [hashlib.sha256(fragment.payload).hexdigest() for fragment in fragments] == expected
 
 
 def test_topics_by_list_and_by_pattern(published: Published) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
-from conftest import Published
+from conftest import wait_published
 from stack import Process, Stack, wait_for
 
 from kvs_connect import FragmentConsumer
@@ -48,6 +50,25 @@ def results_of(bootstrap: str, topic: str) -> list[str]:
             found.append((message.value() or b"").decode())
     finally:
         consumer.close()
+
+
+@dataclass
+class Many:
+    """A topic with enough fragments to be killed in the midst of them."""
+
+    bootstrap: str
+    topic: str
+    fragments: list[str]
+
+
+@pytest.fixture(scope="module")
+def many(stack: Stack, clip: Path) -> Many:
+    streams = ["many-0", "many-1"]
+    simulator = stack.start_simulator(dict.fromkeys(streams, clip), "--repeat", "6", "--pace", "max")
+    stack.connect("many", simulator, streams)
+    wait_published(stack.bootstrap, "many.fragments", 2 * 6 * 6)
+    fragments = [f"{stream} {row['fragmentNumber']}" for stream in streams for row in stack.held(simulator, stream)]
+    return Many(stack.bootstrap, "many.fragments", fragments)
 
 
 def test_a_worker_that_is_killed_loses_nothing(stack: Stack, clip: Path, name: str) -> None:
@@ -104,13 +125,13 @@ def kill_while_it_works(
         process.kill()
 
 
-def test_a_consumer_that_is_killed_loses_no_fragment(published: Published, name: str, tmp_path: Path) -> None:
-    expected = {f"{stream} {number}" for stream in published.files for number in published.numbers(stream)}
+def test_a_consumer_that_is_killed_loses_no_fragment(many: Many, name: str, tmp_path: Path) -> None:
+    expected = set(many.fragments)
     file = tmp_path / "numbers"
 
     def start() -> Process:
         program = HERE / "program_appends.py"
-        return Process([sys.executable, program, published.bootstrap, "plain.fragments", name, file, "fragments"], tmp_path / "log")
+        return Process([sys.executable, program, many.bootstrap, many.topic, name, file, "fragments"], tmp_path / "log")
 
     kill_while_it_works(start, lambda: len(set(lines(file))), len(expected))
     found = Counter(lines(file))
@@ -119,35 +140,32 @@ def test_a_consumer_that_is_killed_loses_no_fragment(published: Published, name:
     assert max(found.values()) <= 1 + KILLS
 
 
-def test_a_consumer_that_is_killed_loses_no_picture(published: Published, name: str, tmp_path: Path) -> None:
-    with FragmentConsumer("plain.fragments", published.bootstrap, streams="clip", until_end=True) as consumer:
+def test_a_consumer_that_is_killed_loses_no_picture(many: Many, name: str, tmp_path: Path) -> None:
+    with FragmentConsumer(many.topic, many.bootstrap, streams="many-0", until_end=True) as consumer:
         expected = {f"{frame.stream} {frame.fragment_number} {frame.index}" for frame in consumer.frames("gray")}
-    assert len(expected) == 48
+    assert len(expected) == 6 * 48
     file = tmp_path / "pictures"
 
     def start() -> Process:
         program = HERE / "program_appends.py"
-        return Process([sys.executable, program, published.bootstrap, "plain.fragments", name, file, "pictures"], tmp_path / "log")
+        return Process([sys.executable, program, many.bootstrap, many.topic, name, file, "pictures"], tmp_path / "log")
 
-    def count() -> int:
-        return len({line for line in lines(file) if line.startswith("clip ")})
-
-    kill_while_it_works(start, count, len(expected))
-    assert {line for line in lines(file) if line.startswith("clip ")} == expected
+    kill_while_it_works(start, lambda: len(set(lines(file))), len(expected))
+    assert set(lines(file)) == expected
 
 
-def test_results_and_offsets_are_one(published: Published, name: str, tmp_path: Path, create_topic: Callable[[str, int], None]) -> None:
-    expected = Counter(f"{stream} {number}" for stream in published.files for number in published.numbers(stream))
+def test_results_and_offsets_are_one(many: Many, name: str, tmp_path: Path, create_topic: Callable[[str, int], None]) -> None:
+    expected = Counter(many.fragments)
     results = f"{name}.results"
     create_topic(results, 1)
     file = tmp_path / "progress"
 
     def start() -> Process:
         program = HERE / "program_copies.py"
-        return Process([sys.executable, program, published.bootstrap, "plain.fragments", name, results, file], tmp_path / "log")
+        return Process([sys.executable, program, many.bootstrap, many.topic, name, results, file], tmp_path / "log")
 
     def is_complete() -> bool:
-        return len(results_of(published.bootstrap, results)) >= sum(expected.values())
+        return len(results_of(many.bootstrap, results)) >= sum(expected.values())
 
     kill_while_it_works(start, lambda: len(lines(file)), sum(expected.values()), is_complete)
-    assert Counter(results_of(published.bootstrap, results)) == expected
+    assert Counter(results_of(many.bootstrap, results)) == expected

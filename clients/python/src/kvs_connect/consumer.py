@@ -17,7 +17,8 @@ from kvs_connect.frame_stream import FrameStream
 from kvs_connect.model import Fragment, Position, fragment_of_record
 from kvs_connect.payload import fetch_object
 from kvs_connect.pipeline import Pipeline
-from kvs_connect.records import Record, RecordConsumer, headers_of
+from kvs_connect.records import Record, RecordConsumer
+from kvs_connect.selection import headers_of
 
 __all__ = ["FragmentConsumer", "FrameConsumer"]
 
@@ -33,6 +34,7 @@ class _MediaConsumer(RecordConsumer[Record]):
         tracks: Tracks = None,
         every: Every = 1,
         keyframes_only: bool = False,
+        threads: int = 1,
         flush_after_s: float = 10.0,
     ) -> FrameStream:
         """Returns an iterator over the frames of all records: pictures, samples, or frames as they are stored.
@@ -43,10 +45,11 @@ class _MediaConsumer(RecordConsumer[Record]):
             tracks: numbers, names or kinds of tracks. Without it video, with `audio` also audio.
             every: each Nth picture, or one in this time.
             keyframes_only: only pictures that need no other one, each at once.
+            threads: how many threads each decoder has; 0 is FFmpeg's own choice, one for each core.
             flush_after_s: a decoder holds pictures back; those of a stream that has been silent for this long are yielded, where
                 its fragments begin with key frames.
         """
-        pipeline = Pipeline(decode, audio, tracks, every, keyframes_only, self._report)
+        pipeline = Pipeline(decode, audio, tracks, every, keyframes_only, threads, self._report)
         return FrameStream(self, pipeline, flush_after_s)
 
     def audio(self, sample_type: AudioType = "float32", *, tracks: Tracks = "audio") -> FrameStream:

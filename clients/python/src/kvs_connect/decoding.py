@@ -53,8 +53,10 @@ def packet_of(frame: EncodedFrame) -> Packet[Any]:
 class PictureDecoder:
     """A decoder for the frames of one track, from a key frame on."""
 
-    def __init__(self, coding: Coding) -> None:
+    def __init__(self, coding: Coding, threads: int = 1) -> None:
         self._context = cast(VideoCodecContext, context_for(coding))
+        # FFmpeg's own choice is a thread for each core and decoder: too many for the streams of a topic.
+        self._context.thread_count = threads
         self._reformatter = VideoReformatter()
         # Times are not always unique, so that packets are numbered, and pictures come with their packet's number.
         self._held: dict[int, EncodedFrame] = {}

@@ -33,13 +33,14 @@ def decode_frames(
     tracks: Tracks = None,
     every: Every = 1,
     keyframes_only: bool = False,
+    threads: int = 1,
     on_error: Callable[[KvsConnectError], None] | None = None,
 ) -> Iterator[Frame]:
     """Yields the frames of fragments, or of records of frames, of one stream or of several, by decoders that go on.
 
     An error is raised, or passed to `on_error`, and what it is about is skipped.
     """
-    pipeline = Pipeline(decode, audio, tracks, every, keyframes_only, on_error or _raise)
+    pipeline = Pipeline(decode, audio, tracks, every, keyframes_only, threads, on_error or _raise)
     for record in records:
         yield from pipeline.push(record)
     yield from pipeline.flush()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -23,8 +23,10 @@ from kvs_connect.decoding import PictureDecoder, media_error
 from kvs_connect.demux import chosen, encoded_frames
 from kvs_connect.errors import ConfigurationError, KvsConnectError, MediaError, NoAudioError, NoPicturesError
 from kvs_connect.frame import AudioType, Coding, EncodedFrame, Every, Frame, PictureFormat, Tracks
+from kvs_connect.holds import Holds
 from kvs_connect.model import Fragment, Position
 from kvs_connect.offsets import PartitionKey
+from kvs_connect.sampling import Sampler
 
 if TYPE_CHECKING:
     from kvs_connect.frame_record import FrameRecord
@@ -37,59 +39,14 @@ Report = Callable[[KvsConnectError], None]
 Decoder = TypeVar("Decoder")
 
 
-class _Holds:
-    """Which records are still needed, and which have become free."""
-
-    def __init__(self) -> None:
-        self._holds: Counter[Position] = Counter()
-        self.finished: list[Position] = []
-
-    def hold(self, position: Position) -> None:
-        self._holds[position] += 1
-
-    def release(self, position: Position) -> None:
-        # A record of a partition that was taken away is held no more.
-        if position not in self._holds:
-            return
-        self._holds[position] -= 1
-        if self._holds[position] == 0:
-            del self._holds[position]
-            self.finished.append(position)
-
-    def forget(self, partition: PartitionKey) -> None:
-        for position in [one for one in self._holds if one[:2] == partition]:
-            del self._holds[position]
-        self.finished = [one for one in self.finished if one[:2] != partition]
-
-
-class _Sampler:
-    """Chooses each Nth picture, or one in some time."""
-
-    def __init__(self, every: Every) -> None:
-        self._every = every
-        self._count = 0
-        self._due_ns: int | None = None
-
-    def takes(self, pts_ns: int) -> bool:
-        if isinstance(self._every, int):
-            self._count += 1
-            return (self._count - 1) % self._every == 0
-        if self._due_ns is not None and pts_ns < self._due_ns:
-            return False
-        interval_ns = self._every // timedelta(microseconds=1) * 1000
-        due_ns = pts_ns if self._due_ns is None else self._due_ns
-        self._due_ns = due_ns + ((pts_ns - due_ns) // interval_ns + 1) * interval_ns
-        return True
-
-
 class _Track:
     """What is done with one track of a stream, until the stream breaks off."""
 
-    def __init__(self, coding: Coding, options: Pipeline, holds: _Holds) -> None:
+    def __init__(self, coding: Coding, options: Pipeline, holds: Holds) -> None:
         self.coding = coding
         self._options = options
         self._holds = holds
-        self._sampler = _Sampler(options.every)
+        self._sampler = Sampler(options.every)
         self._pictures: PictureDecoder | None = None
         self._samples: SampleDecoder | None = None
         # Groups of pictures, each with the records that decoding it takes, and how many of its frames are still to come out.
@@ -128,7 +85,7 @@ class _Track:
             )
         self._is_waiting = False
         if self._pictures is None:
-            self._pictures = self._made(lambda: PictureDecoder(self.coding), frame)
+            self._pictures = self._made(lambda: PictureDecoder(self.coding, self._options.threads), frame)
         if self._options.keyframes_only:
             if self._sampler.takes(frame.pts_ns):
                 decoded = self._pictures.decode(frame)
@@ -217,6 +174,7 @@ class Pipeline:
         tracks: Tracks,
         every: Every,
         keyframes_only: bool,
+        threads: int,
         report: Report,
     ) -> None:
         if decode not in ("rgb24", "bgr24", "gray", None):
@@ -225,13 +183,13 @@ class Pipeline:
             raise ConfigurationError(f"audio={audio!r} is none of 'float32', 'int16' and None")
         if every < timedelta(microseconds=1) if isinstance(every, timedelta) else every < 1:
             raise ConfigurationError(f"every={every} has to be at least 1, or a time")
-        self.decode, self.audio, self.every, self.keyframes_only = decode, audio, every, keyframes_only
+        self.decode, self.audio, self.every, self.keyframes_only, self.threads = decode, audio, every, keyframes_only, threads
         if tracks is None and (decode or audio):
             tracks = [kind for kind, is_wanted in (("video", decode), ("audio", audio)) if is_wanted]
         self._wanted = tracks
         self._report = report
         self._streams: dict[tuple[str, str], _Stream] = {}
-        self._holds = _Holds()
+        self._holds = Holds()
 
     def push(self, record: Fragment | FrameRecord) -> Iterator[Frame]:
         """Yields what can be shown now that this record is known."""

@@ -2,7 +2,7 @@
 
 **Contract.** A record's offset is committed only after the caller has finished with the record: it has asked for the next one, or
 has said so (`commit`). A partition that goes to another consumer is committed first, so that nothing is lost and what was
-finished is not read again. Waiting is said in the log, at the latest after `QUIET_AFTER_S`, and a broker that never responds is an
+finished is not read again. Waiting is said in the log, at the latest after half a minute, and a broker that never responds is an
 error.
 """
 
@@ -26,6 +26,8 @@ from kvs_connect.model import Position
 from kvs_connect.offsets import OffsetTracker, PartitionKey
 from kvs_connect.payload import PayloadResolver, check_store_options
 from kvs_connect.registry import Registry
+from kvs_connect.selection import Streams, headers_of, stream_filter
+from kvs_connect.silence import Silence
 from kvs_connect.start import Offsets, Start, bounds, check_start, start_ms, start_offsets
 
 if TYPE_CHECKING:
@@ -40,8 +42,6 @@ logger = logging.getLogger("kvs_connect")
 OnError = Literal["raise", "skip"] | Callable[[KvsConnectError], None]
 """What happens to a record or a frame that cannot be read: an error, a line in the log, or a call of yours."""
 
-QUIET_AFTER_S = 30.0
-_QUIET_MAX_S = 600.0
 _POLL_S = 0.25
 _Self = TypeVar("_Self", bound="RecordConsumer[Any]")
 Record = TypeVar("Record")
@@ -56,7 +56,7 @@ class RecordConsumer(Generic[Record]):
         bootstrap_servers: str,
         *,
         group_id: str | None = None,
-        streams: str | Collection[str] | Callable[[str], bool] | None = None,
+        streams: Streams = None,
         start: Start = "committed",
         offsets: Offsets | None = None,
         partitions: Collection[int] | Callable[[str, int], bool] | None = None,
@@ -76,7 +76,7 @@ class RecordConsumer(Generic[Record]):
         self._topic = topic
         self._bootstrap_servers = bootstrap_servers
         self._group_id = group_id
-        self._is_wanted = _stream_filter(streams)
+        self._is_wanted = stream_filter(streams)
         self._start = start
         self._not_before_ms = start_ms(start) if isinstance(start, datetime) else None
         self._offsets = offsets
@@ -97,9 +97,7 @@ class RecordConsumer(Generic[Record]):
         self._producers: list[Producer] = []
         self._is_ended = self._is_stopped = self._is_closed = self._has_transactions = False
         self._last_commit = self._last_said = time.monotonic()
-        # How long nothing has come while it was waited for: what the caller does meanwhile is no silence.
-        self._waited_s = 0.0
-        self._quiet_s = QUIET_AFTER_S
+        self._silence = Silence(str(topic.pattern if isinstance(topic, re.Pattern) else topic), self._quiet_reason)
         kafka = client_settings(bootstrap_servers, config)
         self._is_cooperative = kafka.get("group.protocol") == "consumer"
         if not self._is_cooperative:
@@ -264,8 +262,7 @@ class RecordConsumer(Generic[Record]):
         if self._errors and self._errors[-1].code() in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED):
             raise failure_of(self._errors[-1], f"Kafka at {self._bootstrap_servers}")
         if message is None:
-            self._waited_s += time.monotonic() - began
-            self._say_quiet()
+            self._silence.waited(time.monotonic() - began)
             return None
         error = message.error()
         topic, partition, offset = message.topic(), message.partition(), message.offset()
@@ -283,8 +280,7 @@ class RecordConsumer(Generic[Record]):
             self._at_end.add((topic, partition))
             self._consumer.pause([TopicPartition(topic, partition)])
             return None
-        self._waited_s = 0.0
-        self._quiet_s = QUIET_AFTER_S
+        self._silence.broken()
         position = Position(topic, partition, offset)
         self._tracker.hand_out(position)
         record = None
@@ -309,7 +305,7 @@ class RecordConsumer(Generic[Record]):
         return stream is None or self._is_wanted(stream.decode())
 
     def _check_ended(self) -> bool:
-        is_idle = self._idle_timeout_s is not None and self._waited_s >= self._idle_timeout_s
+        is_idle = self._idle_timeout_s is not None and self._silence.waited_s >= self._idle_timeout_s
         is_read = self._until_end and self._was_assigned and self._assigned <= self._at_end
         self._is_ended = self._is_ended or self._is_stopped or is_idle or is_read
         return self._is_ended
@@ -387,7 +383,7 @@ class RecordConsumer(Generic[Record]):
         wanted = [TopicPartition(*key, offset) for key, offset in offsets.items()]
         try:
             if is_sync:
-                self._consumer.commit(offsets=wanted, asynchronous=False)
+                self._commit_now(wanted)
             else:
                 self._consumer.commit(offsets=wanted, asynchronous=True)
         except KafkaException as exception:
@@ -395,6 +391,17 @@ class RecordConsumer(Generic[Record]):
             logger.warning("offsets could not be committed: %s", exception.args[0].str())
         else:
             self._tracker.mark_committed(offsets)
+
+    def _commit_now(self, wanted: list[TopicPartition]) -> None:
+        for attempts_left in range(_COMMIT_ATTEMPTS - 1, -1, -1):
+            try:
+                self._consumer.commit(offsets=wanted, asynchronous=False)
+                return
+            except KafkaException as exception:
+                # The partitions are still this consumer's; another member joins just now, which is soon over.
+                if exception.args[0].code() not in _REBALANCING or not attempts_left:
+                    raise
+            time.sleep(0.2)
 
     # --- saying what is going on
 
@@ -405,36 +412,19 @@ class RecordConsumer(Generic[Record]):
             self._last_said = now
             logger.warning("Kafka at %s: %s", self._bootstrap_servers, error.str())
 
-    def _say_quiet(self) -> None:
-        if self._waited_s < self._quiet_s:
-            return
-        self._quiet_s = min(self._quiet_s * 2, self._waited_s + _QUIET_MAX_S)
-        what = self._topic.pattern if isinstance(self._topic, re.Pattern) else self._topic
+    def _quiet_reason(self) -> str:
         if not self._was_assigned:
-            reason = f"the group {self._group_id} has not assigned any partition to this consumer yet"
-        elif not self._assigned:
-            reason = f"other members of the group {self._group_id} have all partitions"
-        elif self._assigned <= self._at_end:
-            reason = "all records have been read, and no new ones are published"
-        else:
-            reason = self._errors[-1].str() if self._errors else "the brokers send nothing"
-        logger.warning("no record of %s for %.0f s: %s", what, self._waited_s, reason)
+            return f"the group {self._group_id} has not assigned any partition to this consumer yet"
+        if not self._assigned:
+            return f"other members of the group {self._group_id} have all partitions"
+        if self._assigned <= self._at_end:
+            return "all records have been read, and no new ones are published"
+        return self._errors[-1].str() if self._errors else "the brokers send nothing"
 
 
+_COMMIT_ATTEMPTS = 10
+_REBALANCING = {KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION}
 _PASSING = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._RESOLVE}
-
-
-def headers_of(message: Message) -> tuple[tuple[str, bytes | None], ...]:
-    """Returns a record's headers."""
-    headers: Any = message.headers() or ()
-    return tuple((name, value.encode() if isinstance(value, str) else value) for name, value in headers)
-
-
-def _stream_filter(streams: str | Collection[str] | Callable[[str], bool] | None) -> Callable[[str], bool] | None:
-    if streams is None or callable(streams):
-        return streams
-    names = {streams} if isinstance(streams, str) else set(streams)
-    return names.__contains__
 
 
 def _on_commit(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
