@@ -144,6 +144,11 @@ impl MemoryBudget {
         self.size_bytes - lock(&self.pool).free_bytes()
     }
 
+    /// Returns the most bytes that were in use at any time, without those beyond the budget.
+    pub fn peak_used_bytes(&self) -> usize {
+        self.size_bytes - lock(&self.pool).least_free_bytes()
+    }
+
     /// Returns the size of the budget in bytes.
     pub fn size_bytes(&self) -> usize {
         self.size_bytes

@@ -5,7 +5,6 @@
 mod common;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::*;
@@ -68,27 +67,15 @@ async fn the_memory_for_a_fragment_that_is_too_large_stays_within_the_limit() {
     }))
     .await;
     let budget = MemoryBudget::new(64 << 20);
-    let (most, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-    let watching = {
-        let (budget, most, done) = (budget.clone(), Arc::clone(&most), Arc::clone(&done));
-        tokio::spawn(async move {
-            while !done.load(Ordering::Relaxed) {
-                most.fetch_max(budget.used_bytes(), Ordering::Relaxed);
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        })
-    };
     let config = with(config(), |it| {
         it.pass_over_unparsable = true;
         it.limits.fragment_size_bytes = LIMIT;
     });
-    let mut pulling = Puller::new(client, "s".parse().unwrap(), None, config, budget);
+    let mut pulling = Puller::new(client, "s".parse().unwrap(), None, config, budget.clone());
     let (fragments, others) = pull(&mut pulling, 4).await;
-    done.store(true, Ordering::Relaxed);
-    watching.await.unwrap();
     assert_eq!(indexes(&fragments), [0, 1, 3, 4]);
     assert!(others.iter().any(|other| matches!(other, Pulled::PassedOver(_))), "{others:?}");
     // Besides the fragment there are the buffers of a connection and the piece that was read last.
-    let most = most.load(Ordering::Relaxed);
+    let most = budget.peak_used_bytes();
     assert!((LIMIT / 2..LIMIT + (3 << 20)).contains(&most), "{most} bytes");
 }

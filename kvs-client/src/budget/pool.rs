@@ -65,6 +65,8 @@ pub(super) struct Pool {
     shared_size_bytes: usize,
     shared_free_bytes: usize,
     small_free_bytes: usize,
+    /// The least that was free at any time.
+    least_free_bytes: usize,
     small_max_bytes: usize,
     overdraft_taken: bool,
     waiters: VecDeque<Waiter>,
@@ -84,6 +86,7 @@ impl Pool {
             shared_size_bytes,
             shared_free_bytes: shared_size_bytes,
             small_free_bytes,
+            least_free_bytes: size_bytes,
             small_max_bytes,
             overdraft_taken: false,
             waiters: VecDeque::new(),
@@ -95,6 +98,15 @@ impl Pool {
 
     pub(super) fn free_bytes(&self) -> usize {
         self.shared_free_bytes + self.small_free_bytes
+    }
+
+    pub(super) fn least_free_bytes(&self) -> usize {
+        self.least_free_bytes
+    }
+
+    /// Notes that less is free than before.
+    fn note_least(&mut self) {
+        self.least_free_bytes = self.least_free_bytes.min(self.free_bytes());
     }
 
     pub(super) fn buffers(&self) -> &PayloadPool {
@@ -111,6 +123,7 @@ impl Pool {
         let taken = self.waiters.is_empty() && self.shared_free_bytes >= count;
         if taken {
             self.shared_free_bytes -= count;
+            self.note_least();
             drop(self.make_room());
         }
         taken
@@ -162,6 +175,7 @@ impl Pool {
         let left = if behind { self.size_bytes / 8 } else { 0 };
         if !blocked && self.shared_free_bytes >= wanted.saturating_add(left) {
             self.shared_free_bytes -= wanted;
+            self.note_least();
             return Some(Grant { shared_bytes: wanted, ..Grant::default() });
         }
         if wish.readmission {
@@ -170,6 +184,7 @@ impl Pool {
         let is_small = wish.held_bytes.saturating_add(wanted) <= self.small_max_bytes;
         if is_small && self.small_free_bytes >= wanted {
             self.small_free_bytes -= wanted;
+            self.note_least();
             return Some(Grant { small_bytes: wanted, ..Grant::default() });
         }
         if !self.overdraft_taken {
