@@ -11,7 +11,7 @@ FEATURES = $(shell dev/tools features)
 PROGRAMS := --bin kvs-connect --bin kvs-simulator
 # Recipes share one build folder, and prerequisites have an order.
 .NOTPARALLEL:
-.PHONY: help demo test check fuzz bench build clean tools
+.PHONY: help demo stack test check fuzz bench build clean tools
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -20,8 +20,8 @@ tools: ## Say what is missing on this machine and offer to install it; YES=1 ins
 	@dev/tools
 
 # What a target needs, before it begins.
-.PHONY: tools-build tools-demo tools-test tools-check tools-fuzz tools-bench
-tools-build tools-demo tools-test tools-check tools-fuzz tools-bench:
+.PHONY: tools-build tools-demo tools-stack tools-test tools-check tools-fuzz tools-bench
+tools-build tools-demo tools-stack tools-test tools-check tools-fuzz tools-bench:
 	@dev/tools $(@:tools-%=%)
 
 # What is written in C takes longest, and Cargo would begin it when little else is left to build beside it. So it comes
@@ -39,6 +39,10 @@ build: tools-build native ## Build the programs
 demo: tools-demo native ## Cameras to Kafka on this machine, with a kill -9 on the way; ARGS=--forever stays up
 	$(CARGO) build $(PROGRAMS) --bin kvs-demo $(FEATURES)
 	@$(CARGO) run -q --bin kvs-demo $(FEATURES) -- $(ARGS)
+
+stack: tools-stack native ## The services of docker-compose.yml on this machine, until Ctrl-C: two workers, a registry, consumers
+	$(CARGO) build $(PROGRAMS) --bin kvs-stack $(FEATURES)
+	@python=$$(dev/sdks examples) && exec target/debug/kvs-stack --python "$$python" $(ARGS)
 
 test: tools-test native ## All tests, against a real Kafka and by AWS's SDKs; KVS_RECORDINGS=FOLDER adds those on real recordings
 	@mkdir -p target && rm -f $(WAITS) && date +%s >target/test-began
