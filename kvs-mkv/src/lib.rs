@@ -31,6 +31,7 @@ struct Readme;
 mod block;
 mod continuity;
 mod cuts;
+mod declared;
 mod ebml;
 mod element_writer;
 mod elements;
@@ -53,6 +54,7 @@ mod writer;
 
 pub use block::Frame;
 pub use continuity::Continuity;
+pub use declared::Samples;
 pub use error::{Error, ErrorKind};
 pub use file::{FileCluster, FileSegment};
 pub use fragment::{Broken, Cluster, Document, ErrorReport, Fragment};

@@ -75,6 +75,8 @@ pub struct Counts {
     pub missing_explained: u64,
     /// Records of fragments that another record has already.
     pub duplicates: u64,
+    /// Of those, the ones that were published again because the offsets were set back.
+    pub duplicates_explained: u64,
     /// Records that come too late.
     pub out_of_order: u64,
     /// Records with other media than the archive, or than they say.
@@ -84,11 +86,11 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Returns how many faults there are. With `allow_explained`, a missing fragment whose reason is known is none.
+    /// Returns how many faults there are. With `allow_explained`, those whose reason is known are none.
     pub fn faults(&self, allow_explained: bool) -> u64 {
-        let missing = if allow_explained { self.missing - self.missing_explained } else { self.missing };
+        let explained = if allow_explained { self.missing_explained + self.duplicates_explained } else { 0 };
         // The sequences of fragments that were skipped are not used: a hole is always a fault.
-        missing + self.duplicates + self.out_of_order + self.altered + self.holes
+        self.missing + self.duplicates - explained + self.out_of_order + self.altered + self.holes
     }
 }
 
@@ -109,6 +111,7 @@ pub struct StreamAudit {
     counts: Counts,
     findings: Vec<Finding>,
     highest: Option<FragmentNumber>,
+    committed: Option<FragmentNumber>,
     /// What the archive has of the record that is noted next.
     own: Option<Listed>,
     sequences: Option<(i64, i64)>,
@@ -125,6 +128,17 @@ pub struct StreamAudit {
 }
 
 impl StreamAudit {
+    /// Sets the last fragment that the connector has published, by its committed offset: those up to it, and after the last record,
+    /// are missing. Without it they may still come.
+    pub fn set_committed(&mut self, committed: FragmentNumber) {
+        self.committed = Some(committed);
+    }
+
+    /// Returns whether there is a record of the stream.
+    pub fn has_records(&self) -> bool {
+        self.highest.is_some()
+    }
+
     /// Notes a fragment of the archive, in ascending order: those up to `next`, which is the record that is noted next, or all that
     /// follow the last record if there is none.
     pub fn listed(&mut self, fragment: Listed, next: Option<&FragmentNumber>) {
@@ -132,6 +146,14 @@ impl StreamAudit {
         match next {
             Some(next) if fragment.number == *next => self.own = Some(fragment),
             Some(next) if self.highest.is_none() && fragment.number < *next => self.counts.before_first += 1,
+            // The connector has committed a position behind it: its record was there.
+            None if is_higher && self.committed.as_ref().is_some_and(|committed| fragment.number <= *committed) => {
+                if self.missing.len() < MISSING_MAX {
+                    self.missing.insert(fragment.number.clone(), fragment);
+                } else {
+                    self.counts.missing += 1;
+                }
+            }
             None if is_higher => self.counts.after_last += 1,
             _ if self.unlisted.remove(&fragment.number) => {
                 self.counts.only_in_kafka = self.counts.only_in_kafka.saturating_sub(1);
@@ -159,10 +181,7 @@ impl StreamAudit {
             self.highest = Some(record.number.clone());
         }
         match (is_higher, is_late) {
-            (false, false) => {
-                self.counts.duplicates += 1;
-                self.find(FindingKind::Duplicate, record);
-            }
+            (false, false) => self.duplicate(record, fills_hole.is_none() && record.sequence.is_some()),
             _ => {
                 self.in_archive(record, own.or(late));
                 self.in_order(record, fills_hole);
@@ -277,6 +296,19 @@ impl StreamAudit {
         } else {
             self.last.insert(partition, now);
         }
+    }
+
+    /// Notes a fragment that is there already. A copy has the sequence of the first one; one with a new sequence was published again,
+    /// because the stream's offsets were set back.
+    fn duplicate(&mut self, record: &Published, has_new_sequence: bool) {
+        self.counts.duplicates += 1;
+        self.counts.duplicates_explained += u64::from(has_new_sequence);
+        let mut finding = Self::finding(FindingKind::Duplicate, record);
+        if has_new_sequence {
+            let text = "published again with a new sequence: the stream's offsets were set back";
+            finding.reason = Some(super::Reason { kind: "OFFSETS_SET_BACK".into(), text: text.into() });
+        }
+        self.keep(finding);
     }
 
     fn altered(&mut self, record: &Published, why: &str) {

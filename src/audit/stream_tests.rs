@@ -195,3 +195,34 @@ fn a_connector_that_was_created_again_counts_from_zero() {
     assert_eq!((kinds(&report), report.first_sequence), (vec![FindingKind::Hole], Some(4)));
     assert_eq!(report.findings[0].sequences, Some((6, 6)));
 }
+
+#[test]
+fn what_is_behind_the_committed_position_was_there() {
+    let audit_to = |records: &[Published], committed: Option<u32>| {
+        let mut audit = StreamAudit::default();
+        committed.into_iter().for_each(|index| audit.set_committed(number(index)));
+        for record in records {
+            audit.listed(listed(1), Some(&record.number));
+            audit.record(record).unwrap();
+        }
+        (2..=5).for_each(|index| audit.listed(listed(index), None));
+        audit.finish("s", &Reasons::default()).counts
+    };
+    let counts = audit_to(&topic(&[(1, 0)]), Some(3));
+    assert_eq!((counts.missing, counts.after_last, counts.faults(true)), (2, 2, 2));
+    let counts = audit_to(&topic(&[(1, 0)]), None);
+    assert_eq!((counts.missing, counts.after_last, counts.faults(true)), (0, 4, 0));
+    let counts = audit_to(&[], Some(5));
+    assert_eq!((counts.missing, counts.after_last), (4, 0));
+}
+
+#[test]
+fn what_is_published_again_after_the_offsets_were_set_back_has_new_sequences() {
+    let report = audit(&topic(&[(1, 0), (2, 1), (3, 2), (1, 3), (2, 4), (3, 5), (4, 6)]), &[1, 2, 3, 4]);
+    assert_eq!((report.counts.duplicates, report.counts.duplicates_explained), (3, 3));
+    assert_eq!((report.counts.faults(false), report.counts.faults(true)), (3, 0));
+    assert!(report.findings.iter().all(|finding| finding.reason.is_some()));
+    // A copy has the sequence of the first one.
+    let report = audit(&topic(&[(1, 0), (2, 1), (1, 0), (3, 2)]), &[1, 2, 3]);
+    assert_eq!((report.counts.duplicates, report.counts.faults(true)), (1, 1));
+}

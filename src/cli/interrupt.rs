@@ -1,29 +1,43 @@
-//! Ctrl-C, for commands that have something to say or to remove then.
+//! Ctrl-C and requests to end, for commands that have something to say or to remove then.
 
 use std::sync::Once;
+
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::output;
 use crate::logging;
 
-/// Told to stop by a signal.
-const EXIT_INTERRUPTED: i32 = 130;
+/// What a shell reports of a program that a signal ended: this and the signal's number.
+const EXIT_SIGNALLED: i32 = 128;
 
 static LISTENING: Once = Once::new();
 
-/// Has Ctrl-C end the program with 130 and this message, after `clean_up`. Later calls change nothing.
+/// Has Ctrl-C (exit code 130), SIGTERM and SIGHUP end the program with this message, after `clean_up`. Later calls change nothing.
 pub(super) fn listen(what: &'static str, clean_up: fn()) {
     LISTENING.call_once(|| {
         let wait = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let Ok(runtime) = runtime else { return };
-            if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+            if let Ok(number) = runtime.block_on(asked()) {
                 clean_up();
                 output::say(format_args!("kvs-connect: interrupted; {what}"));
                 logging::flush();
-                std::process::exit(EXIT_INTERRUPTED);
+                std::process::exit(EXIT_SIGNALLED + number);
             }
         };
-        // Without the thread Ctrl-C ends the program as it ends any.
+        // Without the thread the signals end the program as they end any.
         let _ = std::thread::Builder::new().name("interrupt".to_owned()).spawn(wait);
     });
+}
+
+/// Waits for a request to end. Returns its number.
+async fn asked() -> std::io::Result<i32> {
+    let (interrupt, terminate, hangup) = (SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup());
+    let (mut interrupted, mut terminated, mut hung_up) = (signal(interrupt)?, signal(terminate)?, signal(hangup)?);
+    Ok(tokio::select! {
+        _ = interrupted.recv() => interrupt,
+        _ = terminated.recv() => terminate,
+        _ = hung_up.recv() => hangup,
+    }
+    .as_raw_value())
 }

@@ -239,10 +239,11 @@ fn other_contract(topic: &str, error: &ContractError) -> Failure {
     Failure::new(EXIT_CONFIG, text)
 }
 
-type Listed = BTreeMap<(String, String), (ShardId, StoredOffset)>;
+/// The offsets by connector and stream, with the shard of each.
+pub(super) type Listed = BTreeMap<(String, String), (ShardId, StoredOffset)>;
 
 /// Reads the offsets in the worker's topic, or in one that connectors have of their own.
-fn read(worker: &WorkerConfig, own: Option<&str>) -> Result<Listed, Failure> {
+pub(super) fn read(worker: &WorkerConfig, own: Option<&str>) -> Result<Listed, Failure> {
     let topic = own.unwrap_or(&worker.offsets_topic);
     let unavailable = |error: &dyn std::fmt::Display| Failure::new(EXIT_UNAVAILABLE, format!("topic {topic}: {error}"));
     let log = KafkaLog::new(plan::kafka_settings(worker).on_topic(topic));

@@ -1,6 +1,7 @@
 //! `kvs-connect verify`: what the service's archive has, against what Kafka has.
 
 mod archive;
+mod ends;
 mod report;
 mod said;
 
@@ -21,6 +22,8 @@ use super::output;
 use super::remote::Remote;
 use super::topic_reader::TopicReader;
 use super::worker_args::WorkerArgs;
+use ends::Ends;
+
 use crate::audit::{MediaDigest, Place, Published, StreamAudit, StreamReport};
 use crate::config::connector::{StreamsConfig, parse_moment};
 use crate::config::service_errors::explain;
@@ -117,13 +120,15 @@ impl Verify {
         let existing = existing_topics(&worker)?;
         let topics = self.topics(&connector, &existing)?;
         let reasons = said::read(&worker, &connector, &existing)?;
+        // Before the records: all that these positions are about are then among them.
+        let ends = Ends::read(&worker, &connector, &topics);
         let budget = MemoryBudget::new(BUDGET_BYTES);
         let mut comparison =
             Comparison { options: &self, connector, client, budget, to, streams: BTreeMap::new(), runtime };
         comparison.find_streams()?;
         comparison.read_topics(&worker, &topics)?;
         let name = comparison.connector.name.clone();
-        let reports = comparison.finish(&reasons)?;
+        let reports = comparison.finish(&reasons, &ends)?;
         self.print(&name, reports)
     }
 
@@ -321,7 +326,7 @@ impl Comparison<'_> {
     }
 
     /// Reads the rest of all archives.
-    fn finish(mut self, reasons: &crate::audit::Reasons) -> Result<Vec<(String, StreamReport)>, Failure> {
+    fn finish(mut self, reasons: &crate::audit::Reasons, ends: &Ends) -> Result<Vec<(String, StreamReport)>, Failure> {
         // All are listed at the same time, those without records, too.
         let names: Vec<String> = self.streams.keys().cloned().collect();
         for name in &names {
@@ -333,6 +338,7 @@ impl Comparison<'_> {
         let mut reports = Vec::new();
         for (name, Stream { mut audit, archive }) in std::mem::take(&mut self.streams) {
             let Some(mut cursor) = archive else { continue };
+            ends.note(&name, &mut audit);
             let rest = cursor.pass_all(|listed| audit.listed(listed, None));
             self.runtime.block_on(rest).map_err(|error| unreadable(&name, &error))?;
             let report = audit.finish(&name, reasons);

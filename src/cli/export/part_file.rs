@@ -1,13 +1,14 @@
 //! A file that gets its name when it is complete.
 //!
 //! **Contract.** Until [`PartFile::complete`] there is nothing under the final name, or what was there before. What has been
-//! written is removed when that is not reached: after an error, and after Ctrl-C, which ends the program with 130 and a
-//! message.
+//! written is removed when that is not reached: after an error, and after Ctrl-C or another signal that ends the program, with a
+//! message. Several programs may write the same file: each writes its own, and the last one to complete it stays.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::ffmpeg;
 use crate::cli::failure::{EXIT_UNAVAILABLE, Failure};
 use crate::cli::interrupt;
 
@@ -27,22 +28,32 @@ fn unfinished() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
 }
 
 fn remove_unfinished() {
+    ffmpeg::end();
     unfinished().iter().for_each(|part| _ = std::fs::remove_file(part));
 }
 
 impl PartFile {
-    /// Chooses the place of a file that will be `target`, with this ending until then.
+    /// Chooses the place of a file that will be `target`, with this ending until then. Where that is a link, the file that it leads to
+    /// is meant; what is no file, a folder or a pipe, is refused.
     pub(in crate::cli) fn beside(target: &Path, ending: &str) -> Result<Self, Failure> {
-        let name = target.file_name().ok_or_else(|| named(target, &"a file name was expected"))?;
-        let part = target.with_file_name(format!(".{}.{}.part.{ending}", name.to_string_lossy(), std::process::id()));
+        let target = match target.canonicalize() {
+            Ok(existing) if !existing.is_file() => return Err(named(target, &"it is there, and is no file")),
+            Ok(existing) => existing,
+            Err(_) => target.to_owned(),
+        };
+        if target.file_name().is_none() {
+            return Err(named(&target, &"a file name was expected"));
+        }
+        // Short, for the target's own name may be as long as names can be.
+        let part = target.with_file_name(format!(".kvs-connect-{:016x}.part.{ending}", rand::random::<u64>()));
         interrupt::listen("no file was written", remove_unfinished);
         unfinished().push(part.clone());
-        Ok(Self { part, target: target.to_owned(), is_complete: false })
+        Ok(Self { part, target, is_complete: false })
     }
 
     /// Creates the file.
     pub(in crate::cli) fn create(&self) -> Result<File, Failure> {
-        File::create(&self.part).map_err(|error| named(&self.target, &error))
+        File::create_new(&self.part).map_err(|error| named(&self.target, &error))
     }
 
     /// Returns where it is until it is complete.

@@ -34,9 +34,9 @@ pub(super) fn table(streams: &[(String, StreamReport)], deep: bool) -> Result<()
             (false, _) if counts.altered == 0 => "-".to_owned(),
             _ => counts.altered.to_string(),
         };
-        let missing = match counts.missing_explained {
-            0 => counts.missing.to_string(),
-            explained => format!("{} ({explained} explained)", counts.missing),
+        let explained = |count: u64, explained: u64| match explained {
+            0 => count.to_string(),
+            explained => format!("{count} ({explained} explained)"),
         };
         let number = |count: u64| count.to_string();
         vec![
@@ -44,8 +44,8 @@ pub(super) fn table(streams: &[(String, StreamReport)], deep: bool) -> Result<()
             number(counts.records),
             number(counts.in_both),
             number(counts.only_in_kafka),
-            missing,
-            number(counts.duplicates),
+            explained(counts.missing, counts.missing_explained),
+            explained(counts.duplicates, counts.duplicates_explained),
             number(counts.out_of_order),
             altered,
             number(counts.holes),
@@ -125,6 +125,7 @@ pub(super) fn json(connector: &str, stream: &str, report: &StreamReport, faults:
         "missing": counts.missing,
         "missing_explained": counts.missing_explained,
         "duplicates": counts.duplicates,
+        "duplicates_explained": counts.duplicates_explained,
         "out_of_order": counts.out_of_order,
         "altered": counts.altered,
         "holes": counts.holes,

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, NaiveDate, NaiveTime};
 use kvs_client::Timestamp;
 
 use crate::config::error::ValueError;
@@ -64,10 +65,8 @@ pub fn parse_moment(text: &str) -> Result<Timestamp, ValueError> {
 /// Parses a point in time. Also returns whether it was written in milliseconds.
 fn parse(text: &str) -> Result<(Timestamp, bool), ValueError> {
     let expected = || ValueError::NotTime { found: text.to_owned(), after_2286: false };
-    if let Ok(time) = humantime::parse_rfc3339_weak(text) {
-        let since_1970 = time.duration_since(UNIX_EPOCH).map_err(|_| expected())?;
-        let millis = i64::try_from(since_1970.as_millis()).map_err(|_| expected())?;
-        return Ok((Timestamp::from_millis(millis), false));
+    if let Some(millis) = rfc3339_ms(text) {
+        return if millis < 0 { Err(expected()) } else { Ok((Timestamp::from_millis(millis), false)) };
     }
     let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let seconds: f64 = text.parse().ok().filter(|_| is_decimal).ok_or_else(expected)?;
@@ -80,8 +79,23 @@ fn parse(text: &str) -> Result<(Timestamp, bool), ValueError> {
     }
 }
 
+/// Reads RFC 3339, in any zone, in milliseconds since 1970. A date alone, and a time without a zone, are in UTC.
+fn rfc3339_ms(text: &str) -> Option<i64> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Some(time.timestamp_millis());
+    }
+    let (date, time) = text.split_once(['T', 't', ' ']).unwrap_or((text, "00:00:00"));
+    let date: NaiveDate = date.parse().ok().filter(|_| date.len() == "2026-11-28".len())?;
+    let time: NaiveTime = time.parse().ok()?;
+    Some(date.and_time(time).and_utc().timestamp_millis())
+}
+
 /// Formats a point in time for people.
 pub(crate) fn shown(timestamp: Timestamp) -> String {
     let since_1970 = Duration::from_millis(u64::try_from(timestamp.millis()).unwrap_or(0));
     humantime::format_rfc3339_millis(UNIX_EPOCH + since_1970.min(Duration::from_secs(253_402_300_799))).to_string()
 }
+
+#[cfg(test)]
+#[path = "time_tests.rs"]
+mod tests;

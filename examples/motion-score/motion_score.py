@@ -1,0 +1,38 @@
+"""motion_score.py BOOTSTRAP_SERVERS: how much each picture differs from the one before, to the topic kvs.motion, exactly once."""
+
+import json
+import os
+import signal
+import sys
+from itertools import pairwise
+
+import numpy as np
+from confluent_kafka import KafkaError, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from kvs_connect import FragmentConsumer, batched
+
+
+def main(bootstrap_servers: str) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    error = admin.create_topics([NewTopic("kvs.motion", 6)])["kvs.motion"].exception()
+    if error is not None and error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+        raise error
+    registry = os.environ.get("SCHEMA_REGISTRY_URL")
+    # Of several that share the streams, each needs a name of its own, which it keeps when it is started again.
+    name = os.environ.get("TRANSACTIONAL_ID", "motion-score-1")
+    producer = Producer({"bootstrap.servers": bootstrap_servers, "transactional.id": name})
+    with FragmentConsumer("kvs.fragments", bootstrap_servers, group_id="motion-score", schema_registry=registry) as consumer:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, lambda *_: consumer.stop())
+        for fragments in batched(consumer, 50, max_wait_s=1):
+            with consumer.transaction(producer):
+                for fragment in fragments:
+                    for before, frame in pairwise(fragment.frames("gray")):
+                        score = float(np.abs(frame.image[::4, ::4].astype(np.int16) - before.image[::4, ::4]).mean())
+                        value = {"fragment": fragment.number, "utc": str(frame.utc), "score": score}
+                        producer.produce("kvs.motion", key=frame.stream, value=json.dumps(value))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:]) if len(sys.argv) == 2 else sys.exit(__doc__)

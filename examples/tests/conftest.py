@@ -1,0 +1,96 @@
+"""One stack for all examples: Kafka, a schema registry, twenty cameras, and a worker that has published all of their fragments.
+
+The programs are named by KVS_CONNECT_BIN, KVS_SIMULATOR_BIN, KVS_KAFKA and KVS_REGISTRY, the connector's `dev/kafka/kafka` and
+`dev/registry/registry`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path += [str(ROOT / "clients/python/src"), str(ROOT / "clients/python/tests")]
+
+from stack import Process, Stack, wait_for  # noqa: E402
+
+from kvs_connect import Fragment, FragmentConsumer, TopicMissingError  # noqa: E402
+
+STREAMS = [f"camera-{number:02}" for number in range(20)]
+PLAYS = 3
+CLIP_FRAGMENTS = 6
+CLIP = ROOT / "dev/demo/clip.mkv"
+
+
+@dataclass
+class Published:
+    """What the topics have, and how an example is started."""
+
+    stack: Stack
+    registry: str
+    fragments: list[Fragment]
+
+    @property
+    def bootstrap(self) -> str:
+        return self.stack.bootstrap
+
+    def environment(self) -> dict[str, str]:
+        return {"PYTHONPATH": str(ROOT / "clients/python/src"), "SCHEMA_REGISTRY_URL": self.registry, "BOOTSTRAP_SERVERS": self.bootstrap}
+
+    def start(self, program: str, *arguments: str | Path) -> Process:
+        """Starts an example. It is stopped at the end of the session, if not before."""
+        process = Process(
+            [sys.executable, ROOT / "examples" / program, *arguments], self.stack.folder / "example.log", self.environment()
+        )
+        self.stack._processes.append(process)
+        return process
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    connect, simulator, kafka = (Path(os.environ[name]) for name in ("KVS_CONNECT_BIN", "KVS_SIMULATOR_BIN", "KVS_KAFKA"))
+    stack = Stack(tmp_path_factory.mktemp("stack"), connect, simulator, kafka)
+    try:
+        stack.start_kafka()
+        stack.start_worker()
+        yield stack
+    finally:
+        stack.close()
+
+
+@pytest.fixture(scope="session")
+def registry(stack: Stack) -> str:
+    return stack.start_registry(Path(os.environ["KVS_REGISTRY"]))
+
+
+@pytest.fixture(scope="session")
+def read(stack: Stack, registry: str) -> Callable[[str, int], list[Fragment]]:
+    """Returns what a topic has when it has so many fragments."""
+
+    def read(topic: str, count: int) -> list[Fragment]:
+        def arrived() -> list[Fragment]:
+            try:
+                with FragmentConsumer(topic, stack.bootstrap, schema_registry=registry, until_end=True) as consumer:
+                    fragments = list(consumer)
+            except TopicMissingError:
+                return []
+            return fragments if len(fragments) >= count else []
+
+        found: list[Fragment] = wait_for(f"{count} fragments in {topic}", arrived)
+        return found
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def published(stack: Stack, registry: str, read: Callable[[str, int], list[Fragment]]) -> Published:
+    simulator = stack.start_simulator(dict.fromkeys(STREAMS, CLIP), "--repeat", str(PLAYS), "--pace", "max")
+    topics = {"topic": "kvs.fragments", "metadata_topic": "kvs.metadata", "frames_topic": "kvs.frames"}
+    stack.connect("cameras", simulator, STREAMS, schema_registry_url=registry, **topics)
+    fragments = read("kvs.metadata", len(STREAMS) * PLAYS * CLIP_FRAGMENTS)
+    return Published(stack, registry, fragments)
