@@ -1,6 +1,7 @@
 //! `kvs-connect export`: a part of a stream as one file that a player plays.
 
 mod ffmpeg;
+mod media_file;
 mod part_file;
 mod source;
 mod timeline;
@@ -22,6 +23,7 @@ use super::worker_args::WorkerArgs;
 use crate::config::ConnectorConfig;
 use crate::config::connector::parse_moment;
 pub(super) use ffmpeg::run as run_ffmpeg;
+pub(super) use media_file::MediaFile;
 pub(super) use part_file::PartFile;
 pub(super) use source::{Exported, Source, Wanted};
 pub(super) use timeline::{Span, Timeline};
