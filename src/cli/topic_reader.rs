@@ -161,12 +161,8 @@ impl TopicReader {
         (done.sum(), all)
     }
 
-    /// Positions move past markers and aborted records.
     fn is_at_end(&self) -> bool {
-        let Ok(positions) = self.consumer.position() else { return false };
-        self.bounds.iter().all(|((topic, partition), (_, end))| {
-            let position = positions.find_partition(topic, *partition).map(|element| element.offset());
-            matches!(position, Some(Offset::Offset(offset)) if offset >= *end)
-        })
+        let ends = self.bounds.iter().map(|((topic, partition), (_, end))| (topic.as_str(), *partition, *end));
+        brokers::have_reached(&self.consumer, ends)
     }
 }
