@@ -11,7 +11,7 @@ use clap::Args;
 use kvs_client::{ArchiveRange, CallLimits, Client, FragmentNumber, MemoryBudget, StreamRef, Timestamp};
 use rdkafka::Message;
 use rdkafka::consumer::Consumer;
-use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::message::BorrowedMessage;
 
 use super::brokers::{self, CALL_TIMEOUT};
 use super::connector_args::ConnectorArgs;
@@ -27,7 +27,7 @@ use crate::config::service_errors::explain;
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::model::Template;
 use crate::payload_store::PayloadStore;
-use crate::readback::{Decoder, Fragment, Kind, PayloadError, Payloads, read_fragment};
+use crate::readback::{Decoder, Fragment, Kind, PayloadError, Payloads, header_text, read_fragment};
 use archive::{Cursor, CursorError};
 
 /// Faults were found.
@@ -365,16 +365,11 @@ fn existing_topics(worker: &WorkerConfig) -> Result<Vec<String>, Failure> {
 
 /// Returns what the headers of a record say whose value is an object's URI (`payload.reference.format=bakdata`).
 fn by_headers(message: &BorrowedMessage<'_>) -> Option<Fragment> {
-    let headers = message.headers()?;
-    let text = |name: &str| {
-        let header = headers.iter().find(|header| header.key == name)?;
-        std::str::from_utf8(header.value?).ok().map(str::to_owned)
-    };
-    headers.iter().find(|header| header.key == "__large.message.backed.value")?;
+    header_text(message, "__large.message.backed.value")?;
     Some(Fragment {
-        sequence: text("kvs.sequence").and_then(|sequence| sequence.parse().ok()),
-        stream: text("kvs.stream")?,
-        number: text("kvs.fragment.number")?,
+        sequence: header_text(message, "kvs.sequence").and_then(|sequence| sequence.parse().ok()),
+        stream: header_text(message, "kvs.stream")?.to_owned(),
+        number: header_text(message, "kvs.fragment.number")?.to_owned(),
         // Its media are not compared: they are in the object, with the rest of the value.
         complete: false,
         ..Fragment::default()

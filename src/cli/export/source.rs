@@ -8,7 +8,7 @@ use kvs_client::{
 };
 use kvs_mkv::Fragment;
 use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::message::BorrowedMessage;
 
 use crate::cli::brokers;
 use crate::cli::failure::{EXIT_UNAVAILABLE, Failure};
@@ -17,7 +17,7 @@ use crate::cli::topic_reader::TopicReader;
 use crate::config::service_errors::explain;
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::payload_store::PayloadStore;
-use crate::readback::{Decoder, Kind, Payloads, read_fragment};
+use crate::readback::{Decoder, Kind, Payloads, header_text, read_fragment};
 
 /// Records may have a timestamp this much before the service's, in milliseconds.
 const EARLY_MS: i64 = 600_000;
@@ -225,7 +225,5 @@ impl Topics {
 
 /// Returns whether a record is of a stream, by its header; one without the header has to be decoded.
 fn is_of(message: &BorrowedMessage<'_>, stream: &str) -> bool {
-    let headers = message.headers();
-    let header = headers.and_then(|headers| headers.iter().find(|header| header.key == "kvs.stream"));
-    header.is_none_or(|header| header.value == Some(stream.as_bytes()))
+    header_text(message, "kvs.stream").is_none_or(|name| name == stream)
 }
