@@ -42,7 +42,7 @@ pub(super) struct Play {
 
 impl Play {
     pub(super) fn execute(self) -> Result<(), Failure> {
-        if self.from.remote.json {
+        if self.from.connector.json() {
             return Err(Failure::new(EXIT_USAGE, "--json: there is nothing to print"));
         }
         let source = self.from.open(Some(Timestamp::from_system_time(SystemTime::now() - self.last)))?;
