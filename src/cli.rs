@@ -15,6 +15,7 @@ mod play;
 mod remote;
 mod run;
 mod schemas;
+mod service;
 mod setting;
 mod snapshot;
 mod stream_args;

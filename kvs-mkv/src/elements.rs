@@ -1,5 +1,8 @@
 //! The elements of EBML (RFC 8794) and Matroska (RFC 9559) that this crate reads or writes: their ids and names.
 
+/// TimestampScale where Info has none: a millisecond (RFC 9559).
+pub(crate) const DEFAULT_TIMESTAMP_SCALE_NS: u64 = 1_000_000;
+
 /// Element ids with their marker bits, as the specifications print them.
 pub(crate) mod id {
     pub(crate) const EBML: u32 = 0x1A45_DFA3;

@@ -7,8 +7,8 @@
 use std::io::{self, Seek, SeekFrom, Write};
 
 use crate::ebml::{self, Children};
-use crate::element_writer::{element, uint, write_id, write_vint};
-use crate::elements::id;
+use crate::element_writer::{element, uint, unknown_size, write_id, write_vint};
+use crate::elements::{DEFAULT_TIMESTAMP_SCALE_NS, id};
 use crate::error::{Error, ErrorKind};
 use crate::file::{FileCluster, FileSegment, end_of, header_at};
 use crate::track::TrackKind;
@@ -17,12 +17,8 @@ use crate::track::TrackKind;
 const APP: &str = "kvs-connect";
 /// Room for the SeekHead, which is known last: its three entries, and an element of padding.
 const SEEK_HEAD_BYTES: usize = 84;
-/// The size field of a Segment whose size is not known yet.
-const UNKNOWN_SIZE: [u8; 8] = [0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
 /// DateUTC counts from 2001-01-01, this many seconds after 1970.
 const SECONDS_TO_2001: i64 = 978_307_200;
-/// The default of TimestampScale (RFC 9559).
-const DEFAULT_SCALE_NS: u64 = 1_000_000;
 
 /// Reasons why a document cannot be joined to a file.
 #[derive(Debug, thiserror::Error)]
@@ -80,8 +76,8 @@ impl<W: Write> FileJoiner<W> {
     pub fn new(out: W, first: &FileSegment, date_ns: Option<i64>) -> Result<Self, JoinError> {
         let head = Head::read(first)?;
         let mut start = head.ebml.clone();
-        write_id(&mut start, id::SEGMENT);
-        start.extend(UNKNOWN_SIZE);
+        // Its size field has eight bytes, which are replaced in the end.
+        unknown_size(&mut start, id::SEGMENT);
         let content_at = start.len() as u64;
         padding(&mut start, SEEK_HEAD_BYTES);
         let info_at = start.len() as u64 - content_at;
@@ -237,7 +233,7 @@ impl Head {
         let mut at = ebml_end + segment.length_bytes;
         let mut head = Self {
             ebml: bytes[..ebml_end].to_vec(),
-            scale_ns: DEFAULT_SCALE_NS,
+            scale_ns: DEFAULT_TIMESTAMP_SCALE_NS,
             tracks: Vec::new(),
             tags: Vec::new(),
             cue_track: 0,
@@ -258,21 +254,23 @@ impl Head {
             }
             at = end;
         }
-        if head.tracks.is_empty() || head.scale_ns == 0 {
+        if head.tracks.is_empty() {
             return Err(Error::new(ErrorKind::BadContent, id::TRACKS, 0));
         }
         Ok(head)
     }
 }
 
+/// Returns the unit of time that Info says, which is never 0.
 fn scale_of(info: &[u8]) -> Result<u64, Error> {
     let mut children = Children::new(info, id::INFO, 0);
     while let Some(child) = children.next()? {
         if child.id == id::TIMESTAMP_SCALE {
-            return Ok(ebml::read_uint(child.content).unwrap_or(DEFAULT_SCALE_NS));
+            let scale_ns = ebml::read_uint(child.content).filter(|scale_ns| *scale_ns > 0);
+            return Ok(scale_ns.unwrap_or(DEFAULT_TIMESTAMP_SCALE_NS));
         }
     }
-    Ok(DEFAULT_SCALE_NS)
+    Ok(DEFAULT_TIMESTAMP_SCALE_NS)
 }
 
 fn cue_track_of(tracks: &[u8]) -> Result<u64, Error> {

@@ -7,6 +7,10 @@ use crate::track::Track;
 use crate::writer::{ChunkWriter, FrameData};
 
 fn document(codec: &str, cluster_ns: i64, frames: &[(i64, bool, &[u8])]) -> FileSegment {
+    FileSegment::read_all(&bytes(codec, cluster_ns, frames), Limits::default()).unwrap().remove(0)
+}
+
+fn bytes(codec: &str, cluster_ns: i64, frames: &[(i64, bool, &[u8])]) -> Vec<u8> {
     let writer = ChunkWriter::new("test");
     let mut track = Track::new(1, TrackKind::Video, codec);
     track.codec_private = Some(vec![1, 2, 3]);
@@ -17,7 +21,7 @@ fn document(codec: &str, cluster_ns: i64, frames: &[(i64, bool, &[u8])]) -> File
     let mut bytes = writer.head(&[track]);
     bytes.extend(writer.tags(&[("site", "north")]));
     bytes.extend(writer.cluster(cluster_ns, &frames));
-    FileSegment::read_all(&bytes, Limits::default()).unwrap().remove(0)
+    bytes
 }
 
 #[test]
@@ -99,4 +103,24 @@ fn a_file_that_is_not_finished_can_be_read() {
     joiner.cluster(&first.clusters[0], 0).unwrap();
     let file = joiner.out.into_inner();
     assert_eq!(Splitter::read_document(&file, Limits::default()).unwrap().frames.len(), 1);
+}
+
+/// The splitter reads it with the default, too.
+#[test]
+fn a_scale_of_zero_is_the_default() {
+    let mut zero = bytes("V_VP8", 40_000_000, &[(0, true, b"a")]);
+    let scale = [0x2A, 0xD7, 0xB1, 0x83, 0x0F, 0x42, 0x40];
+    let at = zero.windows(scale.len()).position(|bytes| bytes == scale).unwrap();
+    zero[at + 4..at + 7].fill(0);
+    let zero = FileSegment::read_all(&zero, Limits::default()).unwrap().remove(0);
+
+    let mut joiner = FileJoiner::new(Cursor::new(Vec::new()), &zero, None).unwrap();
+    assert_eq!(joiner.scale_ns(), 1_000_000);
+    let usual = document("V_VP8", 0, &[(0, true, b"b")]);
+    assert!(joiner.accepts(&usual).unwrap());
+    joiner.cluster(&zero.clusters[0], 0).unwrap();
+    joiner.cluster(&usual.clusters[0], 40_000_000).unwrap();
+    let file = joiner.finish().unwrap().into_inner();
+    let read = Splitter::read_document(&file, Limits::default()).unwrap();
+    assert_eq!(read.frames.iter().map(|frame| frame.timestamp_ns).collect::<Vec<_>>(), [0, 40_000_000]);
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rdkafka::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 
@@ -70,4 +71,17 @@ pub(super) fn partitions(consumer: &BaseConsumer<FailureContext>, topic: &str) -
     let found = metadata.topics().first().filter(|found| found.error().is_none() && !found.partitions().is_empty());
     let found = found.ok_or(TopicReadError::NotFound)?;
     Ok(found.partitions().iter().map(|partition| partition.id()).collect())
+}
+
+/// Returns whether a consumer has read each partition (topic, partition, end) up to its end. Positions move past markers and
+/// aborted records.
+pub(super) fn have_reached<'a>(
+    consumer: &BaseConsumer<FailureContext>,
+    mut ends: impl Iterator<Item = (&'a str, i32, i64)>,
+) -> bool {
+    let Ok(positions) = consumer.position() else { return false };
+    ends.all(|(topic, partition, end)| {
+        let position = positions.find_partition(topic, partition).map(|element| element.offset());
+        matches!(position, Some(Offset::Offset(offset)) if offset >= end)
+    })
 }

@@ -1,5 +1,6 @@
 //! Arguments that several subcommands use to name a connector and get its settings.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -7,11 +8,11 @@ use reqwest::Method;
 
 use super::failure::{EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
 use super::remote::Remote;
+use super::worker_args::WorkerArgs;
 use crate::config::connector::{self, ConnectorFile};
-use crate::config::secrets::Resolved;
 use crate::config::{ConnectorConfig, WorkerConfig, check};
 
-/// Which connector.
+/// Which connector, the worker whose Kafka it uses, and a worker to ask.
 #[derive(Args)]
 pub(super) struct ConnectorArgs {
     /// The connector, whose settings a worker is asked for (--url).
@@ -20,26 +21,42 @@ pub(super) struct ConnectorArgs {
     /// The connector's settings, in Connect's JSON, or in Java properties (*.properties).
     #[arg(long, value_name = "CONNECTOR.json")]
     file: Option<PathBuf>,
+    #[command(flatten)]
+    worker: WorkerArgs,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl ConnectorArgs {
-    /// Returns whether a connector is named.
-    pub(super) fn is_given(&self) -> bool {
-        self.connector.is_some() || self.file.is_some()
+    /// Returns whether the command is to print JSON.
+    pub(super) fn json(&self) -> bool {
+        self.remote.json
+    }
+
+    /// Returns the worker's settings.
+    pub(super) fn load_worker(&self) -> Result<WorkerConfig, Failure> {
+        self.worker.load().map_err(|problems| Failure::config(&problems))
+    }
+
+    /// Returns the connector's settings if one is named, or has to be.
+    pub(super) fn load_if(&self, is_needed: bool, worker: &WorkerConfig) -> Result<Option<ConnectorConfig>, Failure> {
+        let is_given = self.connector.is_some() || self.file.is_some();
+        if is_given || is_needed { self.load(worker).map(Some) } else { Ok(None) }
     }
 
     /// Returns the connector's settings, with references to secrets resolved on this machine.
-    pub(super) fn load(&self, worker: &WorkerConfig, remote: &Remote) -> Result<(ConnectorConfig, Resolved), Failure> {
+    pub(super) fn load(&self, worker: &WorkerConfig) -> Result<ConnectorConfig, Failure> {
         let given = match (&self.file, &self.connector) {
             (Some(file), _) => connector::load(file).map_err(|problems| Failure::config(&problems))?,
-            (None, Some(name)) => of_worker(name, remote)?,
+            (None, Some(name)) => of_worker(name, &self.remote)?,
             (None, None) => {
                 let line =
                     "which connector? --connector NAME asks a worker (--url), --file CONNECTOR.json reads its settings";
                 return Err(Failure::new(EXIT_USAGE, line));
             }
         };
-        check::connector(Some(worker), &given.place, &given.settings).map_err(|problems| Failure::config(&problems))
+        let checked = check::connector(Some(worker), &given.place, &given.settings);
+        checked.map(|(connector, _)| connector).map_err(|problems| Failure::config(&problems))
     }
 }
 
@@ -52,7 +69,7 @@ fn of_worker(name: &str, remote: &Remote) -> Result<ConnectorFile, Failure> {
         ));
     };
     let text = |value: &serde_json::Value| connector::setting_text(value).unwrap_or_default();
-    let mut settings: std::collections::BTreeMap<String, String> =
+    let mut settings: BTreeMap<String, String> =
         members.iter().map(|(key, value)| (key.clone(), text(value))).collect();
     settings.entry("name".to_owned()).or_insert_with(|| name.to_owned());
     Ok(ConnectorFile { place: format!("connector {name}"), settings })

@@ -1,6 +1,7 @@
 //! `kvs-connect export`: a part of a stream as one file that a player plays.
 
 mod ffmpeg;
+mod media_file;
 mod part_file;
 mod source;
 mod timeline;
@@ -17,11 +18,10 @@ use kvs_frames::TrackSelection;
 use super::connector_args::{ConnectorArgs, topic_of};
 use super::failure::{EXIT_UNAVAILABLE, Failure};
 use super::output;
-use super::remote::Remote;
-use super::worker_args::WorkerArgs;
 use crate::config::ConnectorConfig;
 use crate::config::connector::parse_moment;
 pub(super) use ffmpeg::run as run_ffmpeg;
+pub(super) use media_file::MediaFile;
 pub(super) use part_file::PartFile;
 pub(super) use source::{Exported, Source, Wanted};
 pub(super) use timeline::{Span, Timeline};
@@ -42,10 +42,6 @@ reads the archive of the service, with the connector's settings.
 pub(super) struct Export {
     #[command(flatten)]
     connector: ConnectorArgs,
-    #[command(flatten)]
-    worker: WorkerArgs,
-    #[command(flatten)]
-    remote: Remote,
     /// The topic of the fragments; otherwise that of the connector.
     #[arg(long)]
     topic: Option<String>,
@@ -56,19 +52,19 @@ pub(super) struct Export {
     #[arg(long, value_enum, default_value = "kafka")]
     source: From,
     /// Only what the service received from this time on: RFC 3339, or seconds or milliseconds since 1970.
-    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "last")]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment, conflicts_with = "last")]
     from: Option<Timestamp>,
     /// Only what the service received up to this time.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     to: Option<Timestamp>,
     /// Only what the service received in this time before now: 5m, 1h30m.
     #[arg(long, value_name = "TIME SPAN", value_parser = humantime::parse_duration)]
     last: Option<Duration>,
     /// Only these fragments, both included; either may be left out.
     #[arg(long, value_name = "FIRST..LAST", value_parser = fragments)]
-    fragments: Option<(Option<FragmentNumber>, Option<FragmentNumber>)>,
+    fragments: Option<Range>,
     /// Only these tracks, by number, name or kind: AUDIO_FROM_CUSTOMER, 1, video.
-    #[arg(long, value_name = "TRACK,…", value_parser = tracks)]
+    #[arg(long, value_name = "TRACK,…")]
     tracks: Option<TrackSelection>,
     /// The file: .mkv, .mp4 or .wav. One that exists is replaced.
     #[arg(short, long, value_name = "FILE")]
@@ -81,14 +77,6 @@ enum From {
     Kafka,
     /// The archive of the service.
     Kvs,
-}
-
-fn moment(text: &str) -> Result<Timestamp, String> {
-    parse_moment(text).map_err(|error| error.to_string())
-}
-
-fn tracks(text: &str) -> Result<TrackSelection, String> {
-    text.parse::<TrackSelection>().map_err(|error| error.to_string())
 }
 
 /// The first and the last fragment.
@@ -110,7 +98,7 @@ impl Export {
             output: self.output.clone(),
             stream: self.stream.clone(),
             tracks: self.tracks.clone(),
-            json: self.remote.json,
+            json: self.connector.json(),
         };
         // First: where it cannot be written, nothing has to be read.
         let mut written = Written::new(target)?;
@@ -137,12 +125,8 @@ impl Export {
 
     /// Opens the source, and loads the connector's settings if one is named.
     fn open(&self) -> Result<(Source, Option<ConnectorConfig>), Failure> {
-        let worker = self.worker.load().map_err(|problems| Failure::config(&problems))?;
-        let needs_connector = self.source == From::Kvs || self.topic.is_none();
-        let connector = match self.connector.is_given() || needs_connector {
-            true => Some(self.connector.load(&worker, &self.remote)?.0),
-            false => None,
-        };
+        let worker = self.connector.load_worker()?;
+        let connector = self.connector.load_if(self.source == From::Kvs || self.topic.is_none(), &worker)?;
         let from = self.from.or(self.last.map(|last| Timestamp::from_system_time(SystemTime::now() - last)));
         let (first, last) = self.fragments.clone().unwrap_or_default();
         let wanted = Wanted { stream: self.stream.clone(), from, to: self.to, first, last };

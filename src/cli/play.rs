@@ -1,14 +1,14 @@
 //! `kvs-connect play`: a stream in a player, as it arrives.
 
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{ErrorKind, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use kvs_client::Timestamp;
-use kvs_mkv::{FileJoiner, FileSegment, JoinError, Limits};
+use kvs_mkv::JoinError;
 
-use super::export::{Exported, Span, Timeline};
+use super::export::{Exported, MediaFile, Span, Timeline};
 use super::failure::{EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
 use super::output;
 use super::stream_args::StreamArgs;
@@ -42,7 +42,7 @@ pub(super) struct Play {
 
 impl Play {
     pub(super) fn execute(self) -> Result<(), Failure> {
-        if self.from.remote.json {
+        if self.from.connector.json() {
             return Err(Failure::new(EXIT_USAGE, "--json: there is nothing to print"));
         }
         let source = self.from.open(Some(Timestamp::from_system_time(SystemTime::now() - self.last)))?;
@@ -61,9 +61,9 @@ impl Play {
                 (Some(player), Box::new(input))
             }
         };
-        let mut shown = Shown { out: Some(out), joiner: None, timeline: Timeline::default() };
+        let mut shown = Shown { media: MediaFile::new(out), timeline: Timeline::default() };
         while let Some(exported) = source.next()? {
-            match shown.add(exported) {
+            match shown.add(&exported) {
                 Ok(()) => {}
                 // The player has been closed.
                 Err(JoinError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => break,
@@ -94,32 +94,17 @@ fn start() -> Result<(Child, &'static str), Failure> {
 
 /// What the player has been given.
 struct Shown {
-    out: Option<Box<dyn Write>>,
-    joiner: Option<FileJoiner<BufWriter<Box<dyn Write>>>>,
+    media: MediaFile<Box<dyn Write>>,
     timeline: Timeline,
 }
 
 impl Shown {
-    fn add(&mut self, exported: Exported) -> Result<(), JoinError> {
-        let fragment = &exported.fragment;
-        if self.joiner.is_none() && !fragment.is_random_access() {
+    fn add(&mut self, exported: &Exported) -> Result<(), JoinError> {
+        if !self.media.has_begun() && !exported.fragment.is_random_access() {
             return Ok(());
         }
-        let Some(span) = Span::of(&exported) else { return Ok(()) };
-        for segment in FileSegment::read_all(&fragment.payload, Limits::default())? {
-            if let Some(out) = self.out.take() {
-                self.joiner = Some(FileJoiner::new(BufWriter::new(out), &segment, span.utc_ns)?);
-            }
-            let Some(joiner) = &mut self.joiner else { return Ok(()) };
-            if !joiner.accepts(&segment)? {
-                return Err(JoinError::OtherTracks);
-            }
-            let (offset, _) = self.timeline.place(span, i64::try_from(joiner.scale_ns()).unwrap_or(1));
-            for cluster in &segment.clusters {
-                joiner.cluster(cluster, cluster.timestamp_ns.saturating_add(offset))?;
-            }
-            joiner.flush()?;
-        }
-        Ok(())
+        let Some(span) = Span::of(exported) else { return Ok(()) };
+        self.media.add(&exported.fragment, span, &mut self.timeline)?;
+        Ok(self.media.flush()?)
     }
 }

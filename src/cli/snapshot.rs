@@ -64,7 +64,7 @@ impl Snapshot {
         let arguments = how.into_iter().chain([part.path().as_os_str()]).chain(to).chain([picture.path().as_os_str()]);
         run_ffmpeg("a picture", &arguments.collect::<Vec<_>>())?;
         picture.complete()?;
-        if self.from.remote.json {
+        if self.from.connector.json() {
             let taken = fragment.producer_timestamp.map(Timestamp::millis);
             return output::print(json!({
                 "file": self.output, "stream": self.from.stream, "fragment_number": fragment.number.as_str(), "producer_timestamp_ms": taken,

@@ -97,7 +97,8 @@ impl Tail {
         let mut stats = self.stats.then(stats::Stats::new);
         let (mut known, mut others) = (0, 0);
         while self.max.is_none_or(|max| known + others < max) {
-            if self.until_end && at_end(&consumer, &self.topic, &ends) {
+            let ends = ends.iter().map(|(&partition, &end)| (self.topic.as_str(), partition, end));
+            if self.until_end && brokers::have_reached(&consumer, ends) {
                 break;
             }
             if let Some(stats) = &mut stats {
@@ -175,15 +176,5 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
     }
     std::fs::create_dir_all(folder).map_err(|error| {
         Failure::new(EXIT_UNAVAILABLE, format!("--save {shown}: the folder cannot be created: {error}"))
-    })
-}
-
-/// Returns whether every partition's position has reached its noted end. Positions move past markers and aborted
-/// records.
-fn at_end(consumer: &BaseConsumer<FailureContext>, topic: &str, ends: &HashMap<i32, i64>) -> bool {
-    let Ok(positions) = consumer.position() else { return false };
-    ends.iter().all(|(&partition, &end)| {
-        let position = positions.find_partition(topic, partition).map(|element| element.offset());
-        matches!(position, Some(Offset::Offset(offset)) if offset >= end)
     })
 }

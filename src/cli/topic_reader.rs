@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kvs_client::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
@@ -21,6 +22,8 @@ const SILENT_AFTER: Duration = Duration::from_secs(20);
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(120);
 /// How often progress is said.
 const SAID_EVERY: Duration = Duration::from_secs(5);
+/// Records may have a timestamp this much before the service's, in milliseconds.
+const EARLY_MS: i64 = 600_000;
 
 /// A record that has been read, with its topic's name.
 pub(super) type Record<'a> = (Arc<str>, BorrowedMessage<'a>);
@@ -46,8 +49,10 @@ impl TopicReader {
         Self { follows: true, ..self }
     }
 
-    /// Begins to read these topics, from the records whose timestamp is `from_ms`, or from the first ones.
-    pub(super) fn open(worker: &WorkerConfig, topics: &[String], from_ms: Option<i64>) -> Result<Self, Failure> {
+    /// Begins to read these topics, from the first records that can have what the service received at `from`, or from the
+    /// first ones that there are. Records' timestamps must follow the service's times if `from` is given.
+    pub(super) fn open(worker: &WorkerConfig, topics: &[String], from: Option<Timestamp>) -> Result<Self, Failure> {
+        let from_ms = from.map(|from| from.millis().saturating_sub(EARLY_MS));
         let consumer = brokers::connect(worker)?;
         let (mut assigned, mut bounds) = (TopicPartitionList::new(), HashMap::new());
         for topic in topics {
@@ -161,12 +166,8 @@ impl TopicReader {
         (done.sum(), all)
     }
 
-    /// Positions move past markers and aborted records.
     fn is_at_end(&self) -> bool {
-        let Ok(positions) = self.consumer.position() else { return false };
-        self.bounds.iter().all(|((topic, partition), (_, end))| {
-            let position = positions.find_partition(topic, *partition).map(|element| element.offset());
-            matches!(position, Some(Offset::Offset(offset)) if offset >= *end)
-        })
+        let ends = self.bounds.iter().map(|((topic, partition), (_, end))| (topic.as_str(), *partition, *end));
+        brokers::have_reached(&self.consumer, ends)
     }
 }

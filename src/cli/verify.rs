@@ -5,40 +5,34 @@ mod ends;
 mod report;
 mod said;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use clap::Args;
-use kvs_client::{ArchiveRange, CallLimits, Client, FragmentNumber, MemoryBudget, StreamRef, Timestamp};
+use kvs_client::{ArchiveRange, Client, FragmentNumber, MemoryBudget, StreamRef, Timestamp};
 use rdkafka::Message;
 use rdkafka::consumer::Consumer;
-use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::message::BorrowedMessage;
 
 use super::brokers::{self, CALL_TIMEOUT};
 use super::connector_args::ConnectorArgs;
 use super::failure::{EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
 use super::interrupt;
 use super::output;
-use super::remote::Remote;
+use super::service;
 use super::topic_reader::TopicReader;
-use super::worker_args::WorkerArgs;
-use ends::Ends;
-
 use crate::audit::{MediaDigest, Place, Published, StreamAudit, StreamReport};
 use crate::config::connector::{StreamsConfig, parse_moment};
-use crate::config::service_errors::explain;
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::model::Template;
-use crate::payload_store::PayloadStore;
-use crate::readback::{Decoder, Fragment, Kind, PayloadError, Payloads, read_fragment};
+use crate::readback::{Decoder, Fragment, Kind, PayloadError, Payloads, header_text, read_fragment};
 use archive::{Cursor, CursorError};
+use ends::Ends;
 
 /// Faults were found.
 const EXIT_FAULTS: u8 = 1;
 /// The memory for media that are compared, in bytes, for all streams together.
 const BUDGET_BYTES: usize = 256 << 20;
-/// Records may have a timestamp this much before the service's, in milliseconds, when reading begins at a time.
-const EARLY_MS: i64 = 600_000;
 
 /// Compares the archive of the service with the topics.
 #[derive(Args)]
@@ -55,18 +49,14 @@ the archive once more. The service's limits on calls are kept.
 pub(super) struct Verify {
     #[command(flatten)]
     connector: ConnectorArgs,
-    #[command(flatten)]
-    worker: WorkerArgs,
-    #[command(flatten)]
-    remote: Remote,
     /// Only this stream. May be repeated.
     #[arg(long = "stream", value_name = "STREAM")]
     streams: Vec<String>,
     /// Only what the service received from this time on: RFC 3339, or seconds or milliseconds since 1970.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     from: Option<Timestamp>,
     /// Only what the service received up to this time.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     to: Option<Timestamp>,
     /// Also compare the media of each record with those of the archive.
     #[arg(long)]
@@ -76,14 +66,10 @@ pub(super) struct Verify {
     allow_explained: bool,
 }
 
-fn moment(text: &str) -> Result<Timestamp, String> {
-    parse_moment(text).map_err(|error| error.to_string())
-}
-
 /// One stream that is compared.
 struct Stream {
     audit: StreamAudit,
-    archive: Option<Cursor>,
+    archive: Cursor,
 }
 
 /// What all streams share.
@@ -94,6 +80,9 @@ struct Comparison<'a> {
     budget: MemoryBudget,
     /// The end of the range.
     to: Timestamp,
+    /// All that are compared, with records or without, as far as they are known.
+    names: BTreeSet<String>,
+    /// Those that have records.
     streams: BTreeMap<String, Stream>,
     runtime: tokio::runtime::Runtime,
 }
@@ -101,8 +90,8 @@ struct Comparison<'a> {
 impl Verify {
     pub(super) fn execute(self) -> Result<(), Failure> {
         interrupt::listen("nothing was compared to the end", || {});
-        let worker = self.worker.load().map_err(|problems| Failure::config(&problems))?;
-        let (connector, _) = self.connector.load(&worker, &self.remote)?;
+        let worker = self.connector.load_worker()?;
+        let connector = self.connector.load(&worker)?;
         if connector.topic.has_track() {
             let line = "topic has ${track}: each fragment has several records, which cannot be compared one by one";
             return Err(Failure::new(EXIT_CONFIG, line));
@@ -112,19 +101,16 @@ impl Verify {
         if self.from.is_some_and(|from| from > to) {
             return Err(Failure::new(EXIT_USAGE, "--from is later than --to, or than now"));
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime = runtime.map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("no runtime: {error}")))?;
-        let unavailable = |error: kvs_client::Error| Failure::new(EXIT_UNAVAILABLE, explain(&error));
-        let client = runtime.block_on(Client::new(connector.client.clone(), Arc::new(CallLimits::default())));
-        let client = Arc::new(client.map_err(unavailable)?);
+        let runtime = service::runtime()?;
+        let client = service::client(&runtime, &connector)?;
         let existing = existing_topics(&worker)?;
         let topics = self.topics(&connector, &existing)?;
         let reasons = said::read(&worker, &connector, &existing)?;
         // Before the records: all that these positions are about are then among them.
         let ends = Ends::read(&worker, &connector, &topics);
         let budget = MemoryBudget::new(BUDGET_BYTES);
-        let mut comparison =
-            Comparison { options: &self, connector, client, budget, to, streams: BTreeMap::new(), runtime };
+        let (names, streams) = (BTreeSet::new(), BTreeMap::new());
+        let mut comparison = Comparison { options: &self, connector, client, budget, to, names, streams, runtime };
         comparison.find_streams()?;
         comparison.read_topics(&worker, &topics)?;
         let name = comparison.connector.name.clone();
@@ -161,7 +147,7 @@ impl Verify {
 
     fn print(&self, connector: &str, reports: Vec<(String, StreamReport)>) -> Result<(), Failure> {
         let faults: u64 = reports.iter().map(|(_, report)| report.counts.faults(self.allow_explained)).sum();
-        if self.remote.json {
+        if self.connector.json() {
             for (stream, report) in &reports {
                 output::print(report::json(connector, stream, report, report.counts.faults(self.allow_explained)))?;
             }
@@ -183,16 +169,14 @@ impl Comparison<'_> {
             StreamsConfig::Listed(streams) => streams.iter().map(|stream| stream.name().to_owned()).collect(),
             StreamsConfig::Discovered(discovery) => {
                 let listed = self.runtime.block_on(self.client.list_streams(discovery.prefix.as_deref()));
-                let listed = listed.map_err(|error| Failure::new(EXIT_UNAVAILABLE, explain(&error)))?;
+                let listed = listed.map_err(|error| service::unavailable(&error))?;
                 // Tags change; of streams with tags, those that have records are compared.
                 let all = listed.into_iter().map(|info| info.name).filter(|name| discovery.names(name));
                 if discovery.tags.is_empty() { all.collect() } else { Vec::new() }
             }
         };
         let wanted = &self.options.streams;
-        for name in names.into_iter().filter(|name| wanted.is_empty() || wanted.contains(name)) {
-            self.streams.insert(name, Stream { audit: StreamAudit::default(), archive: None });
-        }
+        self.names = names.into_iter().filter(|name| wanted.is_empty() || wanted.contains(name)).collect();
         if let Some(unknown) = wanted.iter().find(|name| !self.takes(name)) {
             return Err(Failure::new(EXIT_USAGE, format!("--stream {unknown}: the connector has no such stream")));
         }
@@ -204,7 +188,7 @@ impl Comparison<'_> {
         let is_wanted = self.options.streams.is_empty() || self.options.streams.iter().any(|wanted| wanted == name);
         is_wanted
             && match &self.connector.streams {
-                StreamsConfig::Listed(_) => self.streams.contains_key(name),
+                StreamsConfig::Listed(_) => self.names.contains(name),
                 StreamsConfig::Discovered(discovery) => discovery.names(name),
             }
     }
@@ -212,12 +196,8 @@ impl Comparison<'_> {
     fn read_topics(&mut self, worker: &WorkerConfig, topics: &[String]) -> Result<(), Failure> {
         let decoder = Decoder::new().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
         let payloads = self.payloads(worker)?;
-        let from_ms = self
-            .options
-            .from
-            .filter(|_| self.connector.timestamps_follow_service())
-            .map(|from| from.millis() - EARLY_MS);
-        let mut reader = TopicReader::open(worker, topics, from_ms)?;
+        let from = self.options.from.filter(|_| self.connector.timestamps_follow_service());
+        let mut reader = TopicReader::open(worker, topics, from)?;
         let mut foreign = 0_u64;
         loop {
             let Some((topic, message)) = reader.next()? else { break };
@@ -253,8 +233,8 @@ impl Comparison<'_> {
                 self.add_media(&mut published, &mut fragment, timestamp_ms, &payloads);
             }
             self.record(&fragment.stream, published)?;
-            let streams = &self.streams;
-            reader.say_progress(|| format!(", {} streams", streams.len()));
+            let names = &self.names;
+            reader.say_progress(|| format!(", {} streams", names.len()));
         }
         if foreign > 0 {
             output::say(format_args!(
@@ -290,29 +270,25 @@ impl Comparison<'_> {
 
     /// Compares a record with its stream's archive.
     fn record(&mut self, name: &str, published: Published) -> Result<(), Failure> {
-        if !self.streams.contains_key(name) {
-            self.streams.insert(name.to_owned(), Stream { audit: StreamAudit::default(), archive: None });
-        }
-        let begin = self.options.from.or(published.server_ms.map(Timestamp::from_millis));
-        let fresh = match self.streams.get(name) {
-            Some(Stream { archive: None, .. }) => Some(self.cursor(name, begin)?),
-            _ => None,
+        let (name, mut stream) = match self.streams.remove_entry(name) {
+            Some(known) => known,
+            None => {
+                self.names.insert(name.to_owned());
+                (name.to_owned(), self.stream(name, published.server_ms.map(Timestamp::from_millis))?)
+            }
         };
-        let Some(stream) = self.streams.get_mut(name) else { return Ok(()) };
-        let Stream { audit, archive } = stream;
-        if fresh.is_some() {
-            *archive = fresh;
-        }
-        if let Some(cursor) = archive {
-            let pass = cursor.pass_to(&published.number, published.server_ms, |listed| {
-                audit.listed(listed, Some(&published.number))
-            });
-            self.runtime.block_on(pass).map_err(|error| unreadable(name, &error))?;
-        }
-        audit.record(&published).map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("stream {name}: {error}")))
+        let Stream { audit, archive } = &mut stream;
+        let pass = archive
+            .pass_to(&published.number, published.server_ms, |listed| audit.listed(listed, Some(&published.number)));
+        self.runtime.block_on(pass).map_err(|error| unreadable(&name, &error))?;
+        let compared = audit.record(&published);
+        compared.map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("stream {name}: {error}")))?;
+        self.streams.insert(name, stream);
+        Ok(())
     }
 
-    fn cursor(&self, name: &str, begin: Option<Timestamp>) -> Result<Cursor, Failure> {
+    /// Begins to list a stream's archive: at `--from`, or at the first record's time.
+    fn stream(&self, name: &str, first: Option<Timestamp>) -> Result<Stream, Failure> {
         let listed = match &self.connector.streams {
             StreamsConfig::Listed(streams) => streams.iter().find(|stream| stream.name() == name).cloned(),
             StreamsConfig::Discovered(_) => None,
@@ -321,25 +297,25 @@ impl Comparison<'_> {
             Some(stream) => stream,
             None => name.parse().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?,
         };
-        let range = ArchiveRange { from: begin.unwrap_or(Timestamp::from_millis(0)), to: self.to };
-        Ok(Cursor::new(&self.client, &stream, range, self.options.deep.then_some(&self.budget), self.runtime.handle()))
+        let from = self.options.from.or(first).unwrap_or(Timestamp::from_millis(0));
+        let (range, media) = (ArchiveRange { from, to: self.to }, self.options.deep.then_some(&self.budget));
+        let archive = Cursor::new(&self.client, &stream, range, media, self.runtime.handle());
+        Ok(Stream { audit: StreamAudit::default(), archive })
     }
 
     /// Reads the rest of all archives.
     fn finish(mut self, reasons: &crate::audit::Reasons, ends: &Ends) -> Result<Vec<(String, StreamReport)>, Failure> {
         // All are listed at the same time, those without records, too.
-        let names: Vec<String> = self.streams.keys().cloned().collect();
-        for name in &names {
-            if self.streams.get(name).is_some_and(|stream| stream.archive.is_none()) {
-                let cursor = self.cursor(name, self.options.from)?;
-                self.streams.entry(name.clone()).and_modify(|stream| stream.archive = Some(cursor));
+        for name in std::mem::take(&mut self.names) {
+            if !self.streams.contains_key(&name) {
+                let stream = self.stream(&name, None)?;
+                self.streams.insert(name, stream);
             }
         }
         let mut reports = Vec::new();
-        for (name, Stream { mut audit, archive }) in std::mem::take(&mut self.streams) {
-            let Some(mut cursor) = archive else { continue };
+        for (name, Stream { mut audit, mut archive }) in std::mem::take(&mut self.streams) {
             ends.note(&name, &mut audit);
-            let rest = cursor.pass_all(|listed| audit.listed(listed, None));
+            let rest = archive.pass_all(|listed| audit.listed(listed, None));
             self.runtime.block_on(rest).map_err(|error| unreadable(&name, &error))?;
             let report = audit.finish(&name, reasons);
             reports.push((name, report));
@@ -348,11 +324,7 @@ impl Comparison<'_> {
     }
 
     fn payloads(&self, worker: &WorkerConfig) -> Result<Payloads, Failure> {
-        let store = self.connector.payload.store.clone().map(|mut config| {
-            config.region.get_or_insert_with(|| self.client.region().to_owned());
-            PayloadStore::open(&config, Arc::<Client>::clone(&self.client))
-        });
-        let store = store.transpose().map_err(|error| Failure::new(EXIT_CONFIG, error))?;
+        let store = service::store(&self.connector, &self.client).map_err(|error| Failure::new(EXIT_CONFIG, error))?;
         Ok(Payloads::new(store, brokers::connect(worker)?, self.runtime.handle().clone()))
     }
 }
@@ -371,16 +343,11 @@ fn existing_topics(worker: &WorkerConfig) -> Result<Vec<String>, Failure> {
 
 /// Returns what the headers of a record say whose value is an object's URI (`payload.reference.format=bakdata`).
 fn by_headers(message: &BorrowedMessage<'_>) -> Option<Fragment> {
-    let headers = message.headers()?;
-    let text = |name: &str| {
-        let header = headers.iter().find(|header| header.key == name)?;
-        std::str::from_utf8(header.value?).ok().map(str::to_owned)
-    };
-    headers.iter().find(|header| header.key == "__large.message.backed.value")?;
+    header_text(message, "__large.message.backed.value")?;
     Some(Fragment {
-        sequence: text("kvs.sequence").and_then(|sequence| sequence.parse().ok()),
-        stream: text("kvs.stream")?,
-        number: text("kvs.fragment.number")?,
+        sequence: header_text(message, "kvs.sequence").and_then(|sequence| sequence.parse().ok()),
+        stream: header_text(message, "kvs.stream")?.to_owned(),
+        number: header_text(message, "kvs.fragment.number")?.to_owned(),
         // Its media are not compared: they are in the object, with the rest of the value.
         complete: false,
         ..Fragment::default()

@@ -56,8 +56,6 @@ pub struct Fragment {
     pub size_bytes: u64,
     /// `None`: the record is metadata, or the payload is elsewhere.
     pub payload: Option<Vec<u8>>,
-    /// Where the payload is, for people, if the record says that it is elsewhere.
-    pub elsewhere: Option<String>,
     /// `payload_mode`.
     pub mode: Option<String>,
     /// `payload_uri`.
@@ -66,6 +64,21 @@ pub struct Fragment {
     pub sha256: Option<String>,
     /// `payload_chunks`.
     pub parts: Option<Parts>,
+}
+
+impl Fragment {
+    /// Returns where the payload is, for people, if the record says that it is elsewhere.
+    pub fn elsewhere(&self) -> Option<String> {
+        match self.mode.as_deref()? {
+            "none" => Some("nowhere: payload.mode is none".to_owned()),
+            "reference" => self.uri.clone(),
+            "chunked" => Some(self.parts.as_ref().map_or_else(
+                || "in parts, and the record does not say where".to_owned(),
+                |Parts { topic, partition, count }| format!("{count} records of topic {topic}, partition {partition}"),
+            )),
+            _ => None,
+        }
+    }
 }
 
 /// Where the parts of a payload are.
@@ -229,16 +242,7 @@ fn fragment(fields: &Json, payload: Option<Vec<u8>>) -> Fragment {
         partition: chunks["partition"].as_i64().and_then(|partition| i32::try_from(partition).ok()).unwrap_or(0),
         count: chunks["count"].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or(0),
     });
-    let elsewhere = match fields["payload_mode"].as_str() {
-        Some("none") => Some("nowhere: payload.mode is none".to_owned()),
-        Some("reference") => text("payload_uri"),
-        Some("chunked") => {
-            let topic = chunks["topic"].as_str().unwrap_or_default();
-            Some(format!("{} records of topic {topic}, partition {}", chunks["count"], chunks["partition"]))
-        }
-        _ => None,
-    };
-    Fragment {
+    let mut fragment = Fragment {
         sequence: long("sequence"),
         stream: text("stream_name").unwrap_or_default(),
         number: text("fragment_number").unwrap_or_default(),
@@ -250,13 +254,14 @@ fn fragment(fields: &Json, payload: Option<Vec<u8>>) -> Fragment {
         duration_ns: long("duration_ns").unwrap_or(0),
         frames: fields["frames"].as_array().map_or(0, Vec::len),
         size_bytes: fields["size_bytes"].as_u64().unwrap_or(0),
-        payload: payload.filter(|_| elsewhere.is_none()),
-        elsewhere,
+        payload: None,
         mode: text("payload_mode"),
         uri: text("payload_uri"),
         sha256: text("payload_sha256"),
         parts,
-    }
+    };
+    fragment.payload = payload.filter(|_| fragment.elsewhere().is_none());
+    fragment
 }
 
 fn unknown(bytes: &[u8]) -> DecodeError {

@@ -100,3 +100,22 @@ fn bytes_are_base64_as_in_records_in_json() {
     let expected = serde_json::json!({"config": "AQL/", "tags": [{"name": "n"}], "nothing": null, "utc": 7});
     assert_eq!(to_json(value), expected);
 }
+
+#[test]
+fn a_payload_that_is_elsewhere_is_said_to_be_there() {
+    let read = |more: &str| {
+        let value = format!(r#"{{"fragment_number": "7", "stream_name": "door"{more}}}"#);
+        let Decoded { kind: Kind::Fragment(fragment), .. } = Decoder::new().unwrap().decode(value.as_bytes()).unwrap()
+        else {
+            panic!("no fragment")
+        };
+        fragment.elsewhere()
+    };
+    assert_eq!(read(""), None);
+    assert_eq!(read(r#", "payload_mode": "inline""#), None);
+    assert_eq!(read(r#", "payload_mode": "none""#).unwrap(), "nowhere: payload.mode is none");
+    assert_eq!(read(r#", "payload_mode": "reference", "payload_uri": "s3://media/7""#).unwrap(), "s3://media/7");
+    let chunks = r#", "payload_mode": "chunked", "payload_chunks": {"topic": "parts", "partition": 2, "count": 3}"#;
+    assert_eq!(read(chunks).unwrap(), "3 records of topic parts, partition 2");
+    assert!(read(r#", "payload_mode": "chunked""#).unwrap().contains("does not say where"));
+}

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use sha2::{Digest, Sha256};
 
 use super::decode::Fragment;
+use super::headers::header_text;
 use crate::kafka::FailureContext;
 use crate::payload_store::{PayloadStore, StoreError};
 
@@ -139,9 +140,6 @@ impl Payloads {
 }
 
 fn is_part_of(message: &BorrowedMessage<'_>, fragment: &Fragment) -> bool {
-    let Some(headers) = message.headers() else { return false };
-    let is = |name: &str, text: &str| {
-        headers.iter().any(|header| header.key == name && header.value == Some(text.as_bytes()))
-    };
+    let is = |name: &str, text: &str| header_text(message, name) == Some(text);
     is("kvs.stream", &fragment.stream) && is("kvs.fragment.number", &fragment.number)
 }

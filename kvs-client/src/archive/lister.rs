@@ -23,8 +23,9 @@ pub struct ArchiveLister {
 }
 
 impl ArchiveLister {
-    /// Creates a lister. Errors that an operator has to resolve end it: somebody waits for the list. What the service received in the last seconds before now is not listed: it may not know it yet.
-    /// `retry` says how often and when a call that fails is made again.
+    /// Creates a lister. Errors that an operator has to resolve end it: somebody waits for the list. What the service received in
+    /// the last seconds before now is not listed: it may not know it yet. `retry` says how often and when a call that fails is
+    /// made again.
     pub fn new(client: Arc<Client>, stream: StreamRef, range: ArchiveRange, retry: RetryPolicy) -> Self {
         let settled_ms = Timestamp::from_system_time(std::time::SystemTime::now()).millis().saturating_sub(SETTLED_MS);
         let to = Timestamp::from_millis(range.to.millis().min(settled_ms));

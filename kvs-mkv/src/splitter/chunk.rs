@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::block::Frame;
 use crate::ebml;
-use crate::elements::id;
+use crate::elements::{DEFAULT_TIMESTAMP_SCALE_NS, id};
 use crate::error::{Error, ErrorKind};
 use crate::fragment::{Broken, Cluster, Document, ErrorReport, Fragment};
 use crate::limits::{LimitKind, Limits};
@@ -16,9 +16,6 @@ use crate::timestamp::Timestamp;
 use crate::track::{self, Track};
 
 use super::event::Event;
-
-/// TimestampScale where Info has none: a millisecond (RFC 9559).
-const DEFAULT_TIMESTAMP_SCALE_NS: u64 = 1_000_000;
 
 #[derive(Debug)]
 pub(super) struct Chunk {

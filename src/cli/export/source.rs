@@ -1,34 +1,19 @@
 //! Where the fragments of an export come from: the topics, or the archive of the service.
 
-use std::sync::Arc;
-
-use kvs_client::{
-    ArchiveBounds, ArchivePuller, Archived, CallLimits, Client, FragmentNumber, MemoryBudget, PullerConfig,
-    RetryPolicy, StreamRef, Timestamp,
-};
+use kvs_client::{ArchiveBounds, ArchivePuller, Archived, FragmentNumber, MemoryBudget, StreamRef, Timestamp};
 use kvs_mkv::Fragment;
 use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::message::BorrowedMessage;
 
 use crate::cli::brokers;
 use crate::cli::failure::{EXIT_UNAVAILABLE, Failure};
-use crate::cli::output;
 use crate::cli::topic_reader::TopicReader;
-use crate::config::service_errors::explain;
+use crate::cli::{output, service};
 use crate::config::{ConnectorConfig, WorkerConfig};
-use crate::payload_store::PayloadStore;
-use crate::readback::{Decoder, Kind, Payloads, read_fragment};
+use crate::readback::{Decoder, Kind, Payloads, header_text, read_fragment};
 
-/// Records may have a timestamp this much before the service's, in milliseconds.
-const EARLY_MS: i64 = 600_000;
 /// The memory for fragments from the archive, in bytes.
 const BUDGET_BYTES: usize = 128 << 20;
-/// How often a call to the service is made until the command gives up.
-const ATTEMPTS_MAX: u32 = 8;
-/// A wait that is longer than this is said.
-const SAID_FROM: std::time::Duration = std::time::Duration::from_secs(1);
-/// How long to wait after an error that somebody has to resolve.
-const SLOW_DELAY: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What is exported. Bounds are inclusive; `None` means no bound.
 #[derive(Debug, Clone, Default)]
@@ -84,11 +69,6 @@ fn unavailable(error: impl ToString) -> Failure {
     Failure::new(EXIT_UNAVAILABLE, error)
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.map_err(|error| unavailable(format!("no runtime: {error}")))
-}
-
 impl Source {
     /// Reads topics. The connector's settings, if they are given, say how media that are elsewhere are reached.
     pub(in crate::cli) fn topics(
@@ -97,19 +77,15 @@ impl Source {
         connector: Option<&ConnectorConfig>,
         wanted: Wanted,
     ) -> Result<Self, Failure> {
-        let runtime = runtime()?;
+        let runtime = service::runtime()?;
         let by_time = connector.is_none_or(ConnectorConfig::timestamps_follow_service);
-        let from_ms = wanted.from.filter(|_| by_time).map(|from| from.millis().saturating_sub(EARLY_MS));
-        let reader = TopicReader::open(worker, topics, from_ms)?;
+        let reader = TopicReader::open(worker, topics, wanted.from.filter(|_| by_time))?;
         let decoder = Decoder::new().map_err(unavailable)?;
-        let store = connector.and_then(|connector| Some((connector, connector.payload.store.clone()?)));
-        let store = match store {
+        let store = match connector.filter(|connector| connector.payload.store.is_some()) {
             None => None,
-            Some((connector, mut config)) => {
-                let client = runtime.block_on(Client::new(connector.client.clone(), Arc::new(CallLimits::default())));
-                let client = Arc::new(client.map_err(|error| unavailable(explain(&error)))?);
-                config.region.get_or_insert_with(|| client.region().to_owned());
-                Some(PayloadStore::open(&config, client).map_err(unavailable)?)
+            Some(connector) => {
+                let client = service::client(&runtime, connector)?;
+                service::store(connector, &client).map_err(unavailable)?
             }
         };
         let payloads = Payloads::new(store, brokers::connect(worker)?, runtime.handle().clone());
@@ -118,9 +94,8 @@ impl Source {
 
     /// Reads the archive of the service.
     pub(in crate::cli) fn archive(connector: &ConnectorConfig, wanted: Wanted) -> Result<Self, Failure> {
-        let runtime = runtime()?;
-        let client = runtime.block_on(Client::new(connector.client.clone(), Arc::new(CallLimits::default())));
-        let client = Arc::new(client.map_err(|error| unavailable(explain(&error)))?);
+        let runtime = service::runtime()?;
+        let client = service::client(&runtime, connector)?;
         let stream: StreamRef = wanted.stream.parse().map_err(unavailable)?;
         let now = Timestamp::from_system_time(std::time::SystemTime::now());
         let Wanted { from, to, first, last, .. } = wanted;
@@ -128,10 +103,8 @@ impl Source {
         // The puller waits until the archive has all of it, which takes some seconds.
         let to = to.map(|to| to.min(now)).or(last.is_none().then_some(now));
         let bounds = ArchiveBounds { from, to, first, last };
-        let mut config = PullerConfig::default();
-        (config.retry, config.slow_retry_delay) = (RetryPolicy::default().with_attempts_max(ATTEMPTS_MAX), SLOW_DELAY);
         let budget = MemoryBudget::new(BUDGET_BYTES);
-        let puller = Box::new(ArchivePuller::new(client, stream, bounds, None, config, budget));
+        let puller = Box::new(ArchivePuller::new(client, stream, bounds, None, service::puller(), budget));
         Ok(Self::Archive { puller, runtime })
     }
 
@@ -140,7 +113,7 @@ impl Source {
         match self {
             Self::Topics(topics) => topics.next(),
             Self::Archive { puller, runtime } => loop {
-                match runtime.block_on(puller.next()).map_err(|error| unavailable(explain(&error)))? {
+                match runtime.block_on(puller.next()).map_err(|error| service::unavailable(&error))? {
                     Archived::Fragment(pulled) => {
                         let (fragment, discontinuity) = (pulled.fragment, pulled.discontinuity);
                         return Ok(Some(Exported { fragment, discontinuity, sequence: None }));
@@ -149,8 +122,7 @@ impl Source {
                         let numbers: Vec<&str> = numbers.iter().map(FragmentNumber::as_str).take(20).collect();
                         output::say(format_args!("kvs-connect: not in the archive: {}", numbers.join(", ")));
                     }
-                    // What is over at once is not said.
-                    Archived::Retrying { error, delay } if delay >= SAID_FROM => {
+                    Archived::Retrying { error, delay } if delay >= service::SAID_FROM => {
                         output::say(format_args!("kvs-connect: {error}; again in {} s", delay.as_secs()));
                     }
                     Archived::PassedOver(passed) => {
@@ -225,7 +197,5 @@ impl Topics {
 
 /// Returns whether a record is of a stream, by its header; one without the header has to be decoded.
 fn is_of(message: &BorrowedMessage<'_>, stream: &str) -> bool {
-    let headers = message.headers();
-    let header = headers.and_then(|headers| headers.iter().find(|header| header.key == "kvs.stream"));
-    header.is_none_or(|header| header.value == Some(stream.as_bytes()))
+    header_text(message, "kvs.stream").is_none_or(|name| name == stream)
 }

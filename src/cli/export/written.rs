@@ -2,14 +2,15 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use kvs_frames::TrackSelection;
-use kvs_mkv::{FileJoiner, FileSegment, Fragment, JoinError, Limits, Track, TrackKind};
+use kvs_mkv::{Fragment, Track, TrackKind};
 use serde_json::json;
 
 use super::ffmpeg;
+use super::media_file::MediaFile;
 use super::part_file::PartFile;
 use super::source::Exported;
 use super::timeline::{Gap, Span, Timeline};
@@ -75,8 +76,7 @@ pub(super) struct Written {
 }
 
 enum Sink {
-    Nothing(Option<File>),
-    Matroska(FileJoiner<BufWriter<File>>),
+    Media(MediaFile<File>),
     Wav(WavWriter<BufWriter<File>>, u64),
 }
 
@@ -84,7 +84,7 @@ impl Written {
     /// Begins the file, under a name of its own.
     pub(super) fn new(target: Target) -> Result<Self, Failure> {
         let part = PartFile::beside(&target.output, if target.format == Format::Wav { "wav" } else { "mkv" })?;
-        let sink = Sink::Nothing(Some(part.create()?));
+        let sink = Sink::Media(MediaFile::new(part.create()?));
         let (timeline, gaps) = (Timeline::default(), Vec::new());
         let (gaps_count, last_sequence, missing, fragments, skipped) = (0, None, 0, 0, 0);
         Ok(Self {
@@ -134,45 +134,22 @@ impl Written {
 
     /// Appends a fragment as it is.
     fn add_media(&mut self, fragment: &Fragment, span: Span) -> Result<(), Failure> {
-        let failed = |error: &dyn std::fmt::Display| {
+        let Sink::Media(media) = &mut self.sink else { return Ok(()) };
+        let gap = media.add(fragment, span, &mut self.timeline).map_err(|error| {
             Failure::new(EXIT_UNAVAILABLE, format!("fragment {}: {error}", fragment.number.as_str()))
-        };
-        let read = FileSegment::read_all(&fragment.payload, Limits::default()).map_err(|error| failed(&error))?;
-        read.iter().try_for_each(|segment| self.add_segment(segment, span)).map_err(|error| failed(&error))
+        })?;
+        self.note(gap);
+        Ok(())
     }
 
-    fn place(&mut self, span: Span, unit_ns: i64) -> i64 {
-        let (offset, gap) = self.timeline.place(span, unit_ns);
-        if let Some(gap) = gap {
-            self.gaps_count += 1;
-            if self.gaps.len() < GAPS_MAX {
-                self.gaps.push(gap);
-            }
-        }
-        offset
-    }
-
-    fn add_segment(&mut self, segment: &FileSegment, span: Span) -> Result<(), JoinError> {
-        if let Sink::Nothing(file) = &mut self.sink
-            && let Some(file) = file.take()
-        {
-            self.sink = Sink::Matroska(FileJoiner::new(BufWriter::new(file), segment, span.utc_ns)?);
-        }
-        let Sink::Matroska(joiner) = &self.sink else { return Ok(()) };
-        if !joiner.accepts(segment)? {
-            return Err(JoinError::OtherTracks);
-        }
-        let unit_ns = i64::try_from(joiner.scale_ns()).unwrap_or(1);
-        let offset = self.place(span, unit_ns);
-        let Sink::Matroska(joiner) = &mut self.sink else { return Ok(()) };
-        segment
-            .clusters
-            .iter()
-            .try_for_each(|cluster| joiner.cluster(cluster, cluster.timestamp_ns.saturating_add(offset)))
+    /// Keeps a gap for what is said in the end.
+    fn note(&mut self, gap: Option<Gap>) {
+        self.gaps_count += u64::from(gap.is_some());
+        self.gaps.extend(gap.filter(|_| self.gaps.len() < GAPS_MAX));
     }
 
     fn add_samples(&mut self, fragment: &Fragment, span: Span) -> Result<(), Failure> {
-        if let Sink::Nothing(file) = &mut self.sink {
+        if let Sink::Media(media) = &mut self.sink {
             let audio: Vec<&Track> = fragment.tracks.iter().filter(|track| track.kind == TrackKind::Audio).collect();
             let [track] = audio[..] else {
                 let names = audio.iter().map(|track| track.name.clone().unwrap_or_else(|| track.number.to_string()));
@@ -188,12 +165,13 @@ impl Written {
                 self.is_converted = true;
                 return self.add_media(fragment, span);
             };
-            let Some(file) = file.take() else { return Ok(()) };
+            let Some(file) = media.take_unused() else { return Ok(()) };
             let number = track.number;
             let writer = WavWriter::new(BufWriter::new(file), samples).map_err(|error| self.failed(&error))?;
             self.sink = Sink::Wav(writer, number);
         }
-        let offset = self.place(span, 1);
+        let (offset, gap) = self.timeline.place(span, 1);
+        self.note(gap);
         let Sink::Wav(writer, number) = &mut self.sink else { return Ok(()) };
         for frame in fragment.frames.iter().filter(|frame| frame.track == *number) {
             let written = writer.write(frame.timestamp_ns.saturating_add(offset), fragment.frame_data(frame));
@@ -240,11 +218,7 @@ impl Written {
             Failure::new(EXIT_UNAVAILABLE, format!("{} cannot be written: {error}", options.output.display()))
         };
         match sink {
-            Sink::Nothing(_) => {}
-            Sink::Matroska(joiner) => {
-                let mut file = joiner.finish().map_err(|error| failed(&error))?;
-                file.flush().map_err(|error| failed(&error))?;
-            }
+            Sink::Media(media) => media.finish().map_err(|error| failed(&error))?,
             Sink::Wav(writer, _) => writer.finish().map_err(|error| failed(&error))?,
         }
         match converted {

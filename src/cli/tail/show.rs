@@ -227,8 +227,8 @@ pub(super) fn save(folder: &Path, fragment: &Fragment) -> Result<(), SaveError> 
     let stream: String = fragment.stream.chars().take(120).collect();
     let file = folder.join(format!("{stream}-{}.mkv", fragment.number));
     let number = || fragment.number.clone();
-    if let Some(place) = &fragment.elsewhere {
-        return Err(SaveError::Elsewhere { number: number(), place: place.clone() });
+    if let Some(place) = fragment.elsewhere() {
+        return Err(SaveError::Elsewhere { number: number(), place });
     }
     let Some(payload) = &fragment.payload else { return Err(SaveError::NoMedia { number: number() }) };
     std::fs::write(&file, payload).map_err(|source| SaveError::Write { file, source })

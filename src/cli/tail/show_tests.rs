@@ -2,7 +2,6 @@ use super::*;
 
 fn fragment(stream: &str, number: &str) -> Fragment {
     Fragment {
-        elsewhere: None,
         sequence: None,
         stream: stream.to_owned(),
         number: number.to_owned(),

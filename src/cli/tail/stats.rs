@@ -34,7 +34,6 @@ pub(super) struct Stats {
 #[derive(Default)]
 struct Stream {
     records: u64,
-    size_bytes: u64,
     last_sequence: Option<i64>,
     last_producer_ms: Option<i64>,
     last_record_ms: Option<i64>,
@@ -59,7 +58,6 @@ impl Stats {
         let stream = self.streams.entry(name.to_owned()).or_default();
         let size_bytes = fields["size_bytes"].as_u64().unwrap_or(0);
         stream.records += 1;
-        stream.size_bytes += size_bytes;
         stream.last_record_ms = place.timestamp_ms;
         let slot = &mut stream.seconds[usize::try_from(second).unwrap_or(0) % RATE_SECONDS];
         if slot.0 != second {

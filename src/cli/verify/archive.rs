@@ -8,24 +8,17 @@ use std::sync::Arc;
 
 use kvs_client::{
     ArchiveLister, ArchivePuller, ArchiveRange, Archived, Client, Error, FragmentInfo, FragmentNumber, MemoryBudget,
-    PullerConfig, RetryPolicy, StreamRef, Timestamp,
+    StreamRef, Timestamp,
 };
-
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::audit::{Listed, MediaDigest};
-use crate::cli::output;
+use crate::cli::{output, service};
 use crate::config::service_errors::explain;
 
 /// The archive is listed this far beyond a record, in milliseconds: lists and media may round times differently.
 const AHEAD_MS: i64 = 2_000;
-/// A wait that is longer than this is said.
-const SAID_FROM: std::time::Duration = std::time::Duration::from_secs(1);
-/// How long to wait after an error that somebody has to resolve: nobody may be there.
-const SLOW_DELAY: std::time::Duration = std::time::Duration::from_secs(1);
-/// How often a call to the service is made until the command gives up.
-const ATTEMPTS_MAX: u32 = 8;
 
 /// Where the archive's fragments come from.
 enum Source {
@@ -78,20 +71,18 @@ impl Cursor {
         media: Option<&MemoryBudget>,
         runtime: &Handle,
     ) -> Self {
-        let retry = RetryPolicy::default().with_attempts_max(ATTEMPTS_MAX);
         let (client, name) = (Arc::clone(client), stream.name().to_owned());
         let source = match media {
             None => {
                 let (sender, windows) = mpsc::channel(1);
-                let lister = ArchiveLister::new(client, stream.clone(), range, retry);
+                let lister = ArchiveLister::new(client, stream.clone(), range, service::retry());
                 // Whoever reads the channel notices its end.
                 runtime.spawn(list(lister, sender));
                 Source::List { windows, listed_to_ms: i64::MIN }
             }
             Some(budget) => {
-                let mut config = PullerConfig::default();
-                (config.retry, config.pass_over_unparsable) = (retry, true);
-                config.slow_retry_delay = SLOW_DELAY;
+                let mut config = service::puller();
+                config.pass_over_unparsable = true;
                 let puller = ArchivePuller::new(client, stream.clone(), range, None, config, budget.clone());
                 Source::Media(Box::new(puller))
             }
@@ -172,8 +163,7 @@ impl Cursor {
                     self.ahead.extend(more);
                     self.in_order();
                 }
-                // What is over at once is not said.
-                Archived::Retrying { error, delay } if delay >= SAID_FROM => {
+                Archived::Retrying { error, delay } if delay >= service::SAID_FROM => {
                     let seconds = delay.as_secs();
                     output::say(format_args!(
                         "kvs-connect: the archive of stream {}: {error}; again in {seconds} s",

@@ -2,13 +2,12 @@
 
 use kvs_client::FragmentNumber;
 use rdkafka::Message;
-use rdkafka::message::Headers;
 
 use crate::audit::{Reason, Reasons};
 use crate::cli::failure::{EXIT_UNAVAILABLE, Failure};
 use crate::cli::topic_reader::TopicReader;
 use crate::config::{ConnectorConfig, WorkerConfig};
-use crate::readback::{Decoder, Kind};
+use crate::readback::{Decoder, Kind, header_text};
 
 /// Reads the reasons why fragments of a connector's streams are missing. Topics that do not exist say nothing.
 pub(super) fn read(
@@ -61,11 +60,7 @@ fn notifications(worker: &WorkerConfig, connector: &str, reasons: &mut Reasons) 
 fn dead_letters(worker: &WorkerConfig, connector: &str, topic: &str, reasons: &mut Reasons) -> Result<(), Failure> {
     let mut reader = TopicReader::open(worker, &[topic.to_owned()], None)?;
     while let Some((_, message)) = reader.next()? {
-        let Some(headers) = message.headers() else { continue };
-        let text = |name: &str| {
-            let header = headers.iter().find(|header| header.key == name)?;
-            std::str::from_utf8(header.value?).ok()
-        };
+        let text = |name: &str| header_text(&message, name);
         // A frame that could not be converted is no fragment that is missing.
         let stage = text("__connect.errors.stage").filter(|stage| *stage != "frames");
         let number = text("kvs.fragment.number").and_then(|number| number.parse::<FragmentNumber>().ok());
