@@ -1,4 +1,4 @@
-"""connect_call.py BOOTSTRAP_SERVERS TOPIC FOLDER: each call of Amazon Connect as two WAV files, named after its ContactId."""
+"""connect_call.py BOOTSTRAP_SERVERS FOLDER [TOPIC]: each call of Amazon Connect as two WAV files, named after its ContactId."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from kvs_connect import Fragment, FragmentConsumer, to_wav
 SPEAKERS = {"AUDIO_FROM_CUSTOMER": "customer", "AUDIO_TO_CUSTOMER": "agent"}
 
 
-def main(bootstrap_servers: str, topic: str, folder: str) -> None:
+def main(bootstrap_servers: str, folder: str, topic: str = "kvs.fragments") -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
     registry = os.environ.get("SCHEMA_REGISTRY_URL")
     calls: dict[str, list[Fragment]] = defaultdict(list)
@@ -28,4 +28,6 @@ def main(bootstrap_servers: str, topic: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:]) if len(sys.argv) == 4 else sys.exit(__doc__)
+    if len(sys.argv) not in (3, 4):
+        sys.exit(f"usage: {__doc__}")
+    main(*sys.argv[1:])

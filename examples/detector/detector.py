@@ -1,4 +1,4 @@
-"""detector.py BOOTSTRAP_SERVERS: a picture a second of every stream, in batches over all streams, to a stub of a model."""
+"""detector.py BOOTSTRAP_SERVERS [TOPIC]: a picture a second of every stream, in batches over all streams, to a stub of a model."""
 
 import json
 import os
@@ -19,9 +19,9 @@ def detect(images: np.ndarray) -> list[dict[str, float]]:
     return [{"brightness": round(float(image.mean()), 1)} for image in images]
 
 
-def main(bootstrap_servers: str) -> None:
+def main(bootstrap_servers: str, topic: str = "kvs.fragments") -> None:
     registry = os.environ.get("SCHEMA_REGISTRY_URL")
-    with FragmentConsumer("kvs.fragments", bootstrap_servers, group_id="detector", schema_registry=registry) as consumer:
+    with FragmentConsumer(topic, bootstrap_servers, group_id="detector", schema_registry=registry) as consumer:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, lambda *_: consumer.stop())
         # A batch goes to the model when it is full, or when its first picture has waited for half a second.
@@ -32,4 +32,6 @@ def main(bootstrap_servers: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:]) if len(sys.argv) == 2 else sys.exit(__doc__)
+    if len(sys.argv) not in (2, 3):
+        sys.exit(f"usage: {__doc__}")
+    main(*sys.argv[1:])

@@ -10,8 +10,8 @@ public final class RunSql {
     public static void main(String[] arguments) throws Exception {
         // Of what Flink logs, only errors; -Dorg.slf4j.simpleLogger.defaultLogLevel=info has all of it.
         System.getProperties().putIfAbsent("org.slf4j.simpleLogger.defaultLogLevel", "error");
-        EnvironmentSettings.Builder settings = EnvironmentSettings.newInstance()
-                .withConfiguration(Configuration.fromMap(Map.of("parallelism.default", "1", "table.display.max-column-width", "40")));
+        Configuration small = Configuration.fromMap(Map.of("parallelism.default", "1"));
+        EnvironmentSettings.Builder settings = EnvironmentSettings.newInstance().withConfiguration(small);
         boolean streaming = arguments.length > 1 && arguments[1].equals("streaming");
         TableEnvironment flink = TableEnvironment.create((streaming ? settings.inStreamingMode() : settings.inBatchMode()).build());
         for (String statement : Files.readString(Path.of(arguments[0])).split(";\\s*(\\n|$)")) {

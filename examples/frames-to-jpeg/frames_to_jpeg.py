@@ -1,5 +1,6 @@
-"""frames_to_jpeg.py BOOTSTRAP_SERVERS FOLDER: writes each key frame of all streams as FOLDER/STREAM/TIME-SEQUENCE-INDEX.jpg."""
+"""frames_to_jpeg.py BOOTSTRAP_SERVERS FOLDER [TOPIC]: each key frame of all streams as FOLDER/STREAM/TIME-SEQUENCE-INDEX.jpg."""
 
+import logging
 import os
 import signal
 import sys
@@ -7,12 +8,18 @@ from pathlib import Path
 
 from PIL import Image
 
-from kvs_connect import FragmentConsumer
+from kvs_connect import FragmentConsumer, KvsConnectError, MediaError
 
 
-def main(bootstrap_servers: str, folder: str) -> None:
-    registry = os.environ.get("SCHEMA_REGISTRY_URL")
-    with FragmentConsumer("kvs.fragments", bootstrap_servers, group_id="frames-to-jpeg", schema_registry=registry) as consumer:
+def skip_undecodable(error: KvsConnectError) -> None:
+    if not isinstance(error, MediaError):
+        raise error
+    logging.warning("skipped: %s", error)
+
+
+def main(bootstrap_servers: str, folder: str, topic: str = "kvs.fragments") -> None:
+    settings = {"schema_registry": os.environ.get("SCHEMA_REGISTRY_URL"), "on_error": skip_undecodable}
+    with FragmentConsumer(topic, bootstrap_servers, group_id="frames-to-jpeg", **settings) as consumer:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, lambda *_: consumer.stop())
         for frame in consumer.frames("rgb24", keyframes_only=True):
@@ -26,4 +33,6 @@ def main(bootstrap_servers: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:]) if len(sys.argv) == 3 else sys.exit(__doc__)
+    if len(sys.argv) not in (3, 4):
+        sys.exit(f"usage: {__doc__}")
+    main(*sys.argv[1:])

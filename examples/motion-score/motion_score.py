@@ -1,6 +1,7 @@
-"""motion_score.py BOOTSTRAP_SERVERS: how much each picture differs from the one before, to the topic kvs.motion, exactly once."""
+"""motion_score.py BOOTSTRAP_SERVERS [TOPIC [RESULTS]]: how much each picture differs from the one before, exactly once."""
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -10,29 +11,29 @@ import numpy as np
 from confluent_kafka import KafkaError, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from kvs_connect import FragmentConsumer, batched
+from kvs_connect import FragmentConsumer, batched, decode_frames
 
 
-def main(bootstrap_servers: str) -> None:
+def main(bootstrap_servers: str, topic: str = "kvs.fragments", results: str = "kvs.motion") -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap_servers})
-    error = admin.create_topics([NewTopic("kvs.motion", 6)])["kvs.motion"].exception()
+    error = admin.create_topics([NewTopic(results, 6)])[results].exception()
     if error is not None and error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
         raise error
-    registry = os.environ.get("SCHEMA_REGISTRY_URL")
     # Of several that share the streams, each needs a name of its own, which it keeps when it is started again.
     name = os.environ.get("TRANSACTIONAL_ID", "motion-score-1")
     producer = Producer({"bootstrap.servers": bootstrap_servers, "transactional.id": name})
-    with FragmentConsumer("kvs.fragments", bootstrap_servers, group_id="motion-score", schema_registry=registry) as consumer:
+    registry = os.environ.get("SCHEMA_REGISTRY_URL")
+    with FragmentConsumer(topic, bootstrap_servers, group_id="motion-score", schema_registry=registry) as consumer:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, lambda *_: consumer.stop())
         for fragments in batched(consumer, 50, max_wait_s=1):
             with consumer.transaction(producer):
                 for fragment in fragments:
-                    for before, frame in pairwise(fragment.frames("gray")):
+                    for before, frame in pairwise(decode_frames([fragment], "gray", on_error=logging.warning)):
                         score = float(np.abs(frame.image[::4, ::4].astype(np.int16) - before.image[::4, ::4]).mean())
-                        value = {"fragment": fragment.number, "utc": str(frame.utc), "score": score}
-                        producer.produce("kvs.motion", key=frame.stream, value=json.dumps(value))
+                        value = {"fragment": fragment.number, "utc": str(frame.utc), "score": round(score, 3)}
+                        producer.produce(results, key=frame.stream, value=json.dumps(value))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:]) if len(sys.argv) == 2 else sys.exit(__doc__)
+    main(*sys.argv[1:]) if len(sys.argv) in (2, 3, 4) else sys.exit(f"usage: {__doc__}")

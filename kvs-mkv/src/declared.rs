@@ -18,6 +18,25 @@ pub struct Samples {
     pub channels: u16,
 }
 
+impl Samples {
+    /// Reads a media type, `audio/L16;rate=8000;channels=1;`. `None`: it is another one, or has no rate.
+    pub fn of_media_type(media_type: &str) -> Option<Self> {
+        let mut parts = media_type.split(';').map(str::trim);
+        if !parts.next()?.eq_ignore_ascii_case("audio/L16") {
+            return None;
+        }
+        let (mut rate_hz, mut channels) = (None, 1);
+        for (name, value) in parts.filter_map(|part| part.split_once('=')) {
+            match name.trim().to_ascii_lowercase().as_str() {
+                "rate" => rate_hz = value.trim().parse().ok().filter(|rate| *rate > 0),
+                "channels" => channels = value.trim().parse().ok().filter(|channels| *channels > 0)?,
+                _ => {}
+            }
+        }
+        rate_hz.map(|rate_hz| Self { rate_hz, channels })
+    }
+}
+
 /// What the codec of such samples is called.
 const CODEC: &[u8] = b"A_PCM/INT/LIT";
 const BITS: u64 = 16;

@@ -16,7 +16,7 @@ use kvs_client::{FragmentNumber, Timestamp};
 use kvs_frames::TrackSelection;
 
 use super::connector_args::{ConnectorArgs, topic_of};
-use super::failure::{EXIT_UNAVAILABLE, Failure};
+use super::failure::{EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
 use super::output;
 use crate::config::ConnectorConfig;
 use crate::config::connector::parse_moment;
@@ -127,8 +127,16 @@ impl Export {
     fn open(&self) -> Result<(Source, Option<ConnectorConfig>), Failure> {
         let worker = self.connector.load_worker()?;
         let connector = self.connector.load_if(self.source == From::Kvs || self.topic.is_none(), &worker)?;
-        let from = self.from.or(self.last.map(|last| Timestamp::from_system_time(SystemTime::now() - last)));
+        let from = self.from.or(self.last.map(|last| {
+            Timestamp::from_system_time(SystemTime::now().checked_sub(last).unwrap_or(SystemTime::UNIX_EPOCH))
+        }));
         let (first, last) = self.fragments.clone().unwrap_or_default();
+        if from.zip(self.to).is_some_and(|(from, to)| from > to) {
+            return Err(Failure::new(EXIT_USAGE, "--from is later than --to"));
+        }
+        if first.as_ref().zip(last.as_ref()).is_some_and(|(first, last)| first > last) {
+            return Err(Failure::new(EXIT_USAGE, "--fragments: the first one is behind the last one"));
+        }
         let wanted = Wanted { stream: self.stream.clone(), from, to: self.to, first, last };
         let source = match (self.source, &connector, &self.topic) {
             (From::Kvs, Some(connector), _) => Source::archive(connector, wanted)?,

@@ -15,7 +15,7 @@ use super::stream_args::StreamArgs;
 
 /// Players that are looked for, with what has each read its standard input.
 const PLAYERS: [(&str, &[&str]); 2] = [
-    ("ffplay", &["-v", "error", "-fflags", "nobuffer", "-i", "-"]),
+    ("ffplay", &["-v", "error", "-autoexit", "-fflags", "nobuffer", "-i", "-"]),
     ("mpv", &["--really-quiet", "--profile=low-latency", "-"]),
 ];
 
@@ -45,9 +45,11 @@ impl Play {
         if self.from.connector.json() {
             return Err(Failure::new(EXIT_USAGE, "--json: there is nothing to print"));
         }
-        let source = self.from.open(Some(Timestamp::from_system_time(SystemTime::now() - self.last)))?;
+        let source = self.from.open(Some(Timestamp::from_system_time(
+            SystemTime::now().checked_sub(self.last).unwrap_or(SystemTime::UNIX_EPOCH),
+        )))?;
         let mut source = if self.until_end { source } else { source.following() };
-        let (mut player, out): (Option<Child>, Box<dyn Write>) = match self.stdout {
+        let (player, out): (Option<(Child, &str)>, Box<dyn Write>) = match self.stdout {
             true => (None, Box::new(std::io::stdout())),
             false => {
                 let (mut player, name) = start()?;
@@ -58,7 +60,7 @@ impl Play {
                 let Some(input) = player.stdin.take() else {
                     return Err(Failure::new(EXIT_UNAVAILABLE, format!("{name} has no standard input")));
                 };
-                (Some(player), Box::new(input))
+                (Some((player, name)), Box::new(input))
             }
         };
         let mut shown = Shown { media: MediaFile::new(out), timeline: Timeline::default() };
@@ -67,15 +69,27 @@ impl Play {
                 Ok(()) => {}
                 // The player has been closed.
                 Err(JoinError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => break,
+                Err(JoinError::OtherTracks) => {
+                    let number = exported.fragment.number.as_str();
+                    let line = format!(
+                        "the stream has other tracks from fragment {number} on: the camera was set up anew; play it again to go on"
+                    );
+                    return Err(Failure::new(EXIT_UNAVAILABLE, line));
+                }
                 Err(error) => return Err(Failure::new(EXIT_UNAVAILABLE, error)),
             }
         }
         drop(shown);
+        let Some((mut player, name)) = player else { return Ok(()) };
         // It shows what it has before it ends.
-        player
-            .as_mut()
-            .map_or(Ok(()), |player| player.wait().map(|_| ()))
-            .map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))
+        let status = player.wait().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Failure::new(
+            EXIT_UNAVAILABLE,
+            format!("{name} has ended with {status}; --stdout gives the stream to another player"),
+        ))
     }
 }
 

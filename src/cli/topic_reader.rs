@@ -52,7 +52,7 @@ impl TopicReader {
     /// Begins to read these topics, from the first records that can have what the service received at `from`, or from the
     /// first ones that there are. Records' timestamps must follow the service's times if `from` is given.
     pub(super) fn open(worker: &WorkerConfig, topics: &[String], from: Option<Timestamp>) -> Result<Self, Failure> {
-        let from_ms = from.map(|from| from.millis().saturating_sub(EARLY_MS));
+        let from_ms = from.map(|from| from.millis().saturating_sub(EARLY_MS).max(0));
         let consumer = brokers::connect(worker)?;
         let (mut assigned, mut bounds) = (TopicPartitionList::new(), HashMap::new());
         for topic in topics {

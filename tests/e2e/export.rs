@@ -9,6 +9,7 @@ use kvs_mkv::{
     AudioSettings, ChunkWriter, FrameData, LeadingTags, Limits, Splitter, Timestamp, Track, TrackKind, TrailingTags,
 };
 use kvs_simulator::Pace;
+use nix::sys::signal::Signal;
 
 use crate::framemd5;
 use crate::stage::{Stage, program};
@@ -190,6 +191,61 @@ fn what_amazon_connect_sends_becomes_a_wav_file() {
     assert!(std::fs::read(&wav).unwrap()[44..] == expected, "other samples");
     let probed = probed(&wav);
     assert!(probed.contains("codec_name=pcm_s16le") && probed.contains("duration=0.256"), "{probed}");
+    // In .mkv the tracks are declared as what they have.
+    let mkv = stage.folder.path().join("call.out.mkv");
+    succeeded(&export(&stage, kafka, &mkv, &[]));
+    let of_mkv = self::probed(&mkv);
+    assert_eq!(of_mkv.matches("codec_name=pcm_s16le").count(), 2, "{of_mkv}");
+    let mut decoded = Command::new("ffmpeg");
+    decoded.args(["-v", "error", "-i"]).arg(&mkv).args(["-map", "0:a:1", "-f", "s16le", "-"]);
+    assert!(decoded.output().unwrap().stdout == expected, "other samples");
+}
+
+#[test]
+fn audio_that_has_to_be_decoded_becomes_a_wav_file() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("export-aac"));
+    let file = stage.folder.path().join("aac.mkv");
+    let mut make = Command::new("ffmpeg");
+    make.args([
+        "-v",
+        "error",
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=440:duration=3",
+        "-c:a",
+        "aac",
+        "-cluster_time_limit",
+        "1000",
+    ]);
+    assert!(make.arg(&file).status().unwrap().success());
+    stage.add("door", &file, 1, Pace::Max);
+    let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["door"]));
+    worker.wait_healthy();
+    stage.expect_all(kafka, &["door"]);
+    let wav = stage.folder.path().join("sine.wav");
+    // A second file of the same name, whose target a link leads to.
+    let link = stage.folder.path().join("link.wav");
+    std::os::unix::fs::symlink(&wav, &link).unwrap();
+    std::fs::write(&wav, "before").unwrap();
+    succeeded(&export(&stage, kafka, &link, &[]));
+    assert!(link.is_symlink());
+    let probed = probed(&wav);
+    assert!(probed.contains("codec_name=pcm_s16le") && probed.contains("format_name=wav"), "{probed}");
+    // One record that is no fragment keeps none of the others from being exported.
+    let mut records = read_records(kafka.bootstrap(), &stage.topic());
+    records[1].value.truncate(40);
+    let damaged = format!("{}-damaged", stage.name);
+    copy(kafka, &damaged, &records);
+    let mut command = Command::new(program());
+    command.args(["export", "--bootstrap-servers", kafka.bootstrap(), "--topic", &damaged, "--stream", "door", "-o"]);
+    let output = run({
+        command.arg(stage.folder.path().join("damaged.mkv"));
+        command
+    });
+    let said = succeeded(&output);
+    assert!(said.contains(&format!("{} fragments", records.len() - 1)), "{said}");
+    assert!(text(&output.stderr).contains("partition 0 offset 1 is left out"), "{}", text(&output.stderr));
 }
 
 /// Returns a fragment as Amazon Connect sends it: 64 ms of two tracks.
@@ -229,6 +285,13 @@ fn no_half_file_is_left() {
     refused(&export(&stage, kafka, &folder.join("door.avi"), &[]), 64, ".mkv, .mp4 or .wav was expected");
     refused(&export(&stage, kafka, &folder.join("none/door.mkv"), &[]), 69, "cannot be written: No such file");
     refused(&export(&stage, kafka, &file, &["--to", "1000"]), 69, "has no fragment of stream door in this range");
+    refused(&export(&stage, kafka, &file, &["--from", "2000", "--to", "1000"]), 64, "--from is later than --to");
+    refused(&export(&stage, kafka, &file, &["--fragments", "2..1"]), 64, "the first one is behind the last one");
+    refused(
+        &export(&stage, kafka, &file, &["--from", "0", "--to", "1970-01-01T01:00:00.5+01:00"]),
+        69,
+        "in this range",
+    );
     refused(&export(&stage, kafka, &file, &["--tracks", "nobody"]), 69, "tracks is to be kept");
     refused(&export(&stage, kafka, &folder.join("door.wav"), &[]), 64, "no audio");
     let mut other = Command::new(program());
@@ -269,13 +332,14 @@ fn no_half_file_is_left() {
     ])
     .arg(&file);
     refused(&run(full), 69, "File too large");
-    // Ctrl-C.
-    let mut waiting = Command::new(program());
-    waiting.args(["export", "--bootstrap-servers", "127.0.0.1:1", "--topic", "t", "--stream", "door", "-o"]).arg(&file);
-    waiting.stderr(std::process::Stdio::piped());
-    let child = waiting.spawn().unwrap();
-    wait_for("the part of the file", || !names(&folder).is_empty());
-    let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();
-    refused(&child.wait_with_output().unwrap(), 130, "interrupted; no file was written");
+    // Ctrl-C, and what ends a program from afar.
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
+        let mut waiting = Command::new(program());
+        waiting.args(["export", "--bootstrap-servers", "127.0.0.1:1", "--topic", "t", "--stream", "door", "-o"]);
+        let child = waiting.arg(&file).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        wait_for("the part of the file", || !names(&folder).is_empty());
+        let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        nix::sys::signal::kill(id, signal).unwrap();
+        refused(&child.wait_with_output().unwrap(), code, "interrupted; no file was written");
+    }
 }

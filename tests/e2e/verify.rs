@@ -136,7 +136,34 @@ fn each_fault_that_is_planted_in_a_copy_is_found() {
     let output = verify(&stage, kafka, &copied, &["--deep"]);
     let shown = text(&output.stdout);
     assert!(shown.contains(&format!("door: fragment {} is in the archive and not in Kafka", numbers[5])), "{shown}");
-    assert!(shown.ends_with("1 streams, 13 records, media compared: 6 faults\n"), "{shown}");
+    assert!(shown.ends_with("1 stream, 13 records, media compared: 6 faults\n"), "{shown}");
+
+    // Whoever reads only the first line learns the exit code, too.
+    let mut closed = Command::new("bash");
+    let (worker_file, file) = (stage.folder.path().join("verify.toml"), stage.folder.path().join("verify.json"));
+    closed
+        .args(["-c", "\"$0\" verify --worker \"$1\" --file \"$2\" --json | true; exit ${PIPESTATUS[0]}"])
+        .arg(program());
+    assert_eq!(
+        run({
+            closed.arg(worker_file).arg(file);
+            closed
+        })
+        .status
+        .code(),
+        Some(1)
+    );
+
+    // The end of the topic is lost, or all of it: the connector's offset says what was there.
+    let whole = read_records(kafka.bootstrap(), &stage.topic());
+    let whole: Vec<RawRecord> = whole.iter().filter(door).cloned().collect();
+    for (kept, missing) in [(12, 2), (0, 14)] {
+        let lost = format!("{}-lost-{kept}", stage.name);
+        copy(kafka, &lost, &whole[..kept]);
+        let connector = ConnectorFile::new("cameras", stage.simulator.url(), &["door"], &lost);
+        let (code, found) = reports(&verify(&stage, kafka, &connector, &["--json"]));
+        assert_eq!((code, faults(&found[0])), (1, [missing, 0, 0, 0, 0]), "{}", found[0]);
+    }
 
     // A range has what the service received within it.
     let received = |index: usize| {

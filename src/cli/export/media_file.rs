@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, Seek, Write};
 
-use kvs_mkv::{FileJoiner, FileSegment, Fragment, JoinError, Limits};
+use kvs_mkv::{FileJoiner, FileSegment, Fragment, JoinError, Limits, Samples, TrackKind};
 
 use super::timeline::{Gap, Span, Timeline};
 
@@ -40,7 +40,14 @@ impl<W: Write> MediaFile<W> {
         timeline: &mut Timeline,
     ) -> Result<Option<Gap>, JoinError> {
         let mut before = None;
-        for segment in FileSegment::read_all(&fragment.payload, Limits::default())? {
+        for mut segment in FileSegment::read_all(&fragment.payload, Limits::default())? {
+            // A player does not read the tag that says so.
+            for track in fragment.tracks.iter() {
+                let samples = fragment.media_type(track).and_then(|media_type| Samples::of_media_type(&media_type));
+                if let Some(samples) = samples.filter(|_| track.kind == TrackKind::Audio) {
+                    segment.declare_samples(track.number, samples)?;
+                }
+            }
             if let Some(out) = self.out.take() {
                 self.joiner = Some(FileJoiner::new(BufWriter::new(out), &segment, span.utc_ns)?);
             }

@@ -12,6 +12,8 @@ use crate::cli::{output, service};
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::readback::{Decoder, Kind, Payloads, header_text, read_fragment};
 
+/// How many records that cannot be read are said.
+const UNREADABLE_SAID_MAX: u64 = 20;
 /// The memory for fragments from the archive, in bytes.
 const BUDGET_BYTES: usize = 128 << 20;
 
@@ -61,8 +63,25 @@ pub(in crate::cli) struct Topics {
     payloads: Payloads,
     wanted: Wanted,
     last: Option<FragmentNumber>,
+    unreadable: Unreadable,
     /// Outlives `payloads`, which uses it.
     _runtime: tokio::runtime::Runtime,
+}
+
+/// Records that are no fragment. One among many must not keep those from being exported.
+struct Unreadable(u64);
+
+impl Unreadable {
+    fn note(&mut self, place: &str, error: &dyn std::fmt::Display) {
+        self.0 += 1;
+        match self.0 {
+            ..=UNREADABLE_SAID_MAX => output::say(format_args!("kvs-connect: {place} is left out: {error}")),
+            next if next == UNREADABLE_SAID_MAX + 1 => {
+                output::say("kvs-connect: further records that cannot be read are left out without a line");
+            }
+            _ => {}
+        }
+    }
 }
 
 fn unavailable(error: impl ToString) -> Failure {
@@ -89,7 +108,15 @@ impl Source {
             }
         };
         let payloads = Payloads::new(store, brokers::connect(worker)?, runtime.handle().clone());
-        Ok(Self::Topics(Box::new(Topics { reader, decoder, payloads, wanted, last: None, _runtime: runtime })))
+        Ok(Self::Topics(Box::new(Topics {
+            reader,
+            decoder,
+            payloads,
+            wanted,
+            last: None,
+            unreadable: Unreadable(0),
+            _runtime: runtime,
+        })))
     }
 
     /// Reads the archive of the service.
@@ -169,9 +196,21 @@ impl Topics {
             let place = format!("{topic} partition {} offset {}", message.partition(), message.offset());
             let timestamp_ms = message.timestamp().to_millis();
             let decoded = self.decoder.decode(message.payload().unwrap_or_default());
-            let decoded = decoded.map_err(|error| unavailable(format!("{place}: {error}")))?;
+            let decoded = match decoded {
+                Ok(decoded) => decoded,
+                Err(error) => {
+                    self.unreadable.note(&place, &error);
+                    continue;
+                }
+            };
             let Kind::Fragment(mut record) = decoded.kind else { continue };
-            let Ok(number) = record.number.parse::<FragmentNumber>() else { continue };
+            let number = match record.number.parse::<FragmentNumber>() {
+                Ok(number) => number,
+                Err(error) => {
+                    self.unreadable.note(&place, &error);
+                    continue;
+                }
+            };
             if record.stream != self.wanted.stream
                 || !self.wanted.has(&number, record.server_ms.map(Timestamp::from_millis))
             {

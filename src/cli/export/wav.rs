@@ -2,37 +2,13 @@
 
 use std::io::{self, Seek, SeekFrom, Write};
 
+use kvs_mkv::Samples;
+
 /// The size of the header before the samples.
 const HEADER_BYTES: u32 = 44;
 
-/// What samples are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Samples {
-    pub(super) rate_hz: u32,
-    pub(super) channels: u16,
-}
-
-impl Samples {
-    /// Reads a media type, `audio/L16;rate=8000;channels=1;`. `None`: it is another one, or has no rate.
-    pub(super) fn of_media_type(media_type: &str) -> Option<Self> {
-        let mut parts = media_type.split(';').map(str::trim);
-        if !parts.next()?.eq_ignore_ascii_case("audio/L16") {
-            return None;
-        }
-        let (mut rate_hz, mut channels) = (None, 1);
-        for (name, value) in parts.filter_map(|part| part.split_once('=')) {
-            match name.trim().to_ascii_lowercase().as_str() {
-                "rate" => rate_hz = value.trim().parse().ok().filter(|rate| *rate > 0),
-                "channels" => channels = value.trim().parse().ok().filter(|channels| *channels > 0)?,
-                _ => {}
-            }
-        }
-        rate_hz.map(|rate_hz| Self { rate_hz, channels })
-    }
-
-    fn frame_bytes(self) -> u64 {
-        2 * u64::from(self.channels)
-    }
+fn frame_bytes(samples: Samples) -> u64 {
+    2 * u64::from(samples.channels)
 }
 
 /// Writes the file. Samples are placed by their time; where there are none, it is silent.
@@ -50,7 +26,7 @@ impl<W: Write + Seek> WavWriter<W> {
 
     /// Writes little-endian samples that begin at this time. Less than a hundredth of a second of silence is none: clocks differ.
     pub(super) fn write(&mut self, at_ns: i64, data: &[u8]) -> io::Result<()> {
-        let frame = self.samples.frame_bytes();
+        let frame = frame_bytes(self.samples);
         let at =
             u64::try_from(at_ns).unwrap_or(0).saturating_mul(u64::from(self.samples.rate_hz)) / 1_000_000_000 * frame;
         let silence = at.saturating_sub(self.data_bytes);
@@ -85,7 +61,7 @@ impl<W: Write + Seek> WavWriter<W> {
 }
 
 fn header(samples: Samples, data_bytes: u32) -> Vec<u8> {
-    let frame = u16::try_from(samples.frame_bytes()).unwrap_or(u16::MAX);
+    let frame = u16::try_from(frame_bytes(samples)).unwrap_or(u16::MAX);
     let mut header = b"RIFF".to_vec();
     header.extend((data_bytes.saturating_add(HEADER_BYTES - 8)).to_le_bytes());
     header.extend(b"WAVEfmt ");

@@ -6,7 +6,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use kvs_frames::TrackSelection;
-use kvs_mkv::{Fragment, Track, TrackKind};
+use kvs_mkv::{Fragment, FragmentNumber, JoinError, Samples, Track, TrackKind};
 use serde_json::json;
 
 use super::ffmpeg;
@@ -14,10 +14,12 @@ use super::media_file::MediaFile;
 use super::part_file::PartFile;
 use super::source::Exported;
 use super::timeline::{Gap, Span, Timeline};
-use super::wav::{Samples, WavWriter};
+use super::wav::WavWriter;
 use crate::cli::failure::{EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
 use crate::cli::output;
 
+/// The longest gap in an .mp4 file: a frame's duration has 31 bits, in units of which a second has 16,000 at least.
+const MP4_GAP_MAX_NS: i64 = 86_400_000_000_000;
 /// How many gaps are listed.
 const GAPS_MAX: usize = 100;
 
@@ -67,6 +69,7 @@ pub(super) struct Written {
     gaps: Vec<Gap>,
     gaps_count: u64,
     last_sequence: Option<i64>,
+    last_number: Option<FragmentNumber>,
     missing: i64,
     fragments: u64,
     /// How many fragments precede the first one with which a decoder can begin.
@@ -95,6 +98,7 @@ impl Written {
             gaps,
             gaps_count,
             last_sequence,
+            last_number: None,
             missing,
             fragments,
             skipped,
@@ -114,7 +118,14 @@ impl Written {
             Failure::new(EXIT_UNAVAILABLE, format!("fragment {}: {error}", number.as_str()))
         };
         if let Some(wanted) = &self.target.tracks {
-            fragment = fragment.with_tracks(0, |track| wanted.contains(track)).map_err(|error| of_fragment(&error))?;
+            let tracks = fragment.tracks.iter().map(|track| match &track.name {
+                Some(name) => format!("{} ({name})", track.number),
+                None => track.number.to_string(),
+            });
+            let there_are = tracks.collect::<Vec<_>>().join(", ");
+            let chosen = fragment.with_tracks(0, |track| wanted.contains(track));
+            fragment =
+                chosen.map_err(|error| of_fragment(&format_args!("--tracks: {error}; there are {there_are}")))?;
         }
         if self.fragments == 0 && !fragment.is_random_access() {
             self.skipped += 1;
@@ -129,14 +140,23 @@ impl Written {
             self.add_media(&fragment, span)?;
         }
         self.fragments += 1;
+        self.last_number = Some(number);
         Ok(())
     }
 
     /// Appends a fragment as it is.
     fn add_media(&mut self, fragment: &Fragment, span: Span) -> Result<(), Failure> {
         let Sink::Media(media) = &mut self.sink else { return Ok(()) };
+        let number = fragment.number.as_str();
         let gap = media.add(fragment, span, &mut self.timeline).map_err(|error| {
-            Failure::new(EXIT_UNAVAILABLE, format!("fragment {}: {error}", fragment.number.as_str()))
+            let how = match (&error, &self.last_number) {
+                (JoinError::OtherTracks, Some(last)) => format!(
+                    ": the camera was set up anew, and one file has one setup; export --fragments ..{} and --fragments {number}.. into two",
+                    last.as_str()
+                ),
+                _ => String::new(),
+            };
+            Failure::new(EXIT_UNAVAILABLE, format!("fragment {number}: {error}{how}"))
         })?;
         self.note(gap);
         Ok(())
@@ -208,7 +228,11 @@ impl Written {
             ..
         } = self;
         let converted = match options.format {
-            Format::Mp4 => Some(("an .mp4 file", "mp4", &["-map", "0", "-c", "copy", "-movflags", "+faststart"][..])),
+            Format::Mp4 => Some((
+                "an .mp4 file (an .mkv file holds any codec, and a .wav file any audio)",
+                "mp4",
+                &["-map", "0", "-c", "copy", "-movflags", "+faststart"][..],
+            )),
             Format::Wav if is_converted => {
                 Some(("a .wav file of this audio", "wav", &["-map", "0:a:0", "-c:a", "pcm_s16le"][..]))
             }
@@ -225,6 +249,15 @@ impl Written {
             None => part.complete()?,
             Some((what, ending, how)) => {
                 let other = PartFile::beside(&options.output, ending)?;
+                if options.format == Format::Mp4
+                    && let Some(gap) = gaps.iter().find(|gap| gap.length_ns > MP4_GAP_MAX_NS)
+                {
+                    return Err(failed(&format_args!(
+                        "a gap of {} h is longer than an .mp4 file can hold: write an .mkv file, or what is before and after it, \
+                         with --from and --to",
+                        gap.length_ns / 3_600_000_000_000
+                    )));
+                }
                 let mut arguments = vec![OsStr::new("-i"), part.path().as_os_str()];
                 arguments.extend(how.iter().map(OsStr::new));
                 arguments.push(other.path().as_os_str());
