@@ -1,15 +1,15 @@
--- Reads kvs.metadata as it is written; a batch is inserted once it is complete, and read again after a crash.
+-- Reads kvs.metadata as it is written. A batch that was not inserted completely is read again after a crash.
 CREATE TABLE kvs_metadata_queue
 (
     stream_name String,
     fragment_number String,
     sequence Nullable(Int64),
-    server_timestamp DateTime64(3, 'UTC'),
+    server_timestamp Nullable(DateTime64(3, 'UTC')),
     producer_timestamp Nullable(DateTime64(3, 'UTC')),
     duration_ns Int64,
     size_bytes Int64,
     discontinuity Bool,
-    frames Nested(key Bool, size_bytes Int64)
+    frames Array(Tuple(track Int64, timestamp_ns Int64, duration_ns Nullable(Int64), key Bool, offset Int64, size_bytes Int64))
 )
 ENGINE = Kafka
 SETTINGS kafka_broker_list = '127.0.0.1:9092', kafka_topic_list = 'kvs.metadata', kafka_group_name = 'clickhouse',
@@ -34,5 +34,6 @@ PARTITION BY toYYYYMM(server_timestamp)
 ORDER BY (stream_name, server_timestamp, fragment_number);
 
 CREATE MATERIALIZED VIEW kvs_metadata_reader TO kvs_metadata AS
-SELECT * EXCEPT (`frames.key`, `frames.size_bytes`), length(frames.key) AS frames, countEqual(frames.key, true) AS key_frames
+SELECT * EXCEPT frames REPLACE ifNull(server_timestamp, toDateTime64(0, 3, 'UTC')) AS server_timestamp,
+       length(frames) AS frames, countEqual(frames.key, true) AS key_frames
 FROM kvs_metadata_queue;

@@ -40,13 +40,13 @@ class Published:
         return self.stack.bootstrap
 
     def environment(self) -> dict[str, str]:
-        return {"PYTHONPATH": str(ROOT / "clients/python/src"), "SCHEMA_REGISTRY_URL": self.registry, "BOOTSTRAP_SERVERS": self.bootstrap}
+        path = str(ROOT / "clients/python/src")
+        return {"PYTHONPATH": path, "SCHEMA_REGISTRY_URL": self.registry, "BOOTSTRAP_SERVERS": self.bootstrap, "PYTHONWARNINGS": "error"}
 
     def start(self, program: str, *arguments: str | Path) -> Process:
-        """Starts an example. It is stopped at the end of the session, if not before."""
-        process = Process(
-            [sys.executable, ROOT / "examples" / program, *arguments], self.stack.folder / "example.log", self.environment()
-        )
+        """Starts an example, with a log of its own. It is stopped at the end of the session, if not before."""
+        log = self.stack.folder / f"{Path(program).stem}-{len(self.stack._processes)}.log"
+        process = Process([sys.executable, ROOT / "examples" / program, *arguments], log, self.environment())
         self.stack._processes.append(process)
         return process
 

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 pytest_plugins = ["java_stack"]
 
 COMMANDS = "RunSql.java target/fragments.sql"
+WAIT_S = 900
+"""Flink starts a cluster for each query, which takes its time on a busy machine."""
 
 
 def run(example: Example, commands: str) -> list[list[tuple[str, ...]]]:
     """Returns the rows of each query, in their order."""
     program = example.start(commands)
-    wait_for("Flink to end", lambda: program.popen.poll() is not None)
+    wait_for("Flink to end", lambda: program.popen.poll() is not None, WAIT_S)
     text = program.text()
     assert program.popen.returncode == 0, text[-8000:]
     results = re.findall(r"^Empty set$|^(?:[|+].*\n)+(?=\d+ rows? in set)", text, re.MULTILINE)
@@ -87,5 +89,5 @@ def test_live(streams: Streams, example: Callable[[str, str], Example]) -> None:
         # Later windows come after the first one.
         return {stream: int(count) for stream, count in reversed(found)}
 
-    wait_for("a window of each stream", lambda: len(rows()) == len(streams.held))
+    wait_for("a window of each stream", lambda: len(rows()) == len(streams.held), WAIT_S)
     assert rows() == counts

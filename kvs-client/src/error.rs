@@ -156,6 +156,14 @@ pub enum Error {
         /// The request id of the last session.
         request_id: Option<String>,
     },
+    /// The archive lists a fragment, and does not send it, time after time.
+    #[error("{subject}: the archive lists fragment {number}, and does not send it however often it is requested")]
+    NotSent {
+        /// The operation and stream.
+        subject: Subject,
+        /// The fragment.
+        number: FragmentNumber,
+    },
     /// The service would refuse the request, so it was not sent.
     #[error("{subject}: the request is not valid: {}", join(violations))]
     Parameters {
@@ -281,9 +289,11 @@ impl Error {
                 _ => ErrorClass::Retry,
             },
             Self::Transport { error, .. } if error.is_before_the_answer() => ErrorClass::RefreshEndpoint,
-            Self::Transport { .. } | Self::Silent { .. } | Self::BadAnswer { .. } | Self::Credentials(_) => {
-                ErrorClass::Retry
-            }
+            Self::Transport { .. }
+            | Self::Silent { .. }
+            | Self::BadAnswer { .. }
+            | Self::NotSent { .. }
+            | Self::Credentials(_) => ErrorClass::Retry,
             Self::Media { error, .. } if matches!(error.kind(), kvs_mkv::ErrorKind::TooLarge { .. }) => {
                 ErrorClass::Fatal
             }
@@ -310,6 +320,7 @@ impl Error {
             | Self::Unparsable { request_id, .. } => request_id.as_deref(),
             Self::Credentials(_)
             | Self::Config(_)
+            | Self::NotSent { .. }
             | Self::Parameters { .. }
             | Self::PositionLost { .. }
             | Self::StartFragmentMissing { .. } => None,
@@ -323,7 +334,7 @@ impl Error {
             Self::InStream { .. } => "in_stream",
             Self::Transport { .. } => "transport",
             Self::Silent { .. } => "silent",
-            Self::BadAnswer { .. } => "bad_answer",
+            Self::BadAnswer { .. } | Self::NotSent { .. } => "bad_answer",
             Self::Media { .. } | Self::Unparsable { .. } => "media",
             Self::Credentials(_) => "credentials",
             Self::Config(_) | Self::PositionLost { .. } | Self::StartFragmentMissing { .. } => "config",
@@ -371,6 +382,7 @@ impl Error {
             | Self::Silent { subject, .. }
             | Self::BadAnswer { subject, .. }
             | Self::Media { subject, .. }
+            | Self::NotSent { subject, .. }
             | Self::Parameters { subject, .. } => Some(subject.operation),
             Self::Unparsable { subject, .. } => Some(subject.operation),
             Self::Credentials(_) | Self::Config(_) | Self::PositionLost { .. } | Self::StartFragmentMissing { .. } => {

@@ -116,6 +116,29 @@ async fn fragments_that_do_not_arrive_are_requested_again() {
 }
 
 #[tokio::test]
+async fn a_fragment_that_is_listed_and_never_sent_is_said_and_given_up() {
+    let (_folder, simulator, client) = stage(5).await;
+    simulator.add_fault(Fault::new(FaultKind::LeaveOut { index: 0 }).api("GetMediaForFragmentList").times(0));
+    let config = with(config(), |it| it.retry = it.retry.clone().with_attempts_max(8));
+    let bounds = range(0, 60_000);
+    let budget = MemoryBudget::new(64 << 20);
+    let mut puller = ArchivePuller::new(client, "s".parse().unwrap(), bounds, None, config, budget);
+    let mut said = 0;
+    let error = loop {
+        match puller.next().await {
+            Ok(Archived::Retrying { error: Error::NotSent { number: late, .. }, .. }) => {
+                assert_eq!(late.as_str(), number(0));
+                said += 1;
+            }
+            Ok(Archived::Fragment(_) | Archived::Done) => panic!("nothing was to be sent"),
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(said >= 1 && matches!(error, Error::NotSent { .. }), "{said}: {error}");
+}
+
+#[tokio::test]
 async fn fragments_that_are_no_longer_listed_are_reported_as_missing() {
     let (_folder, simulator, client) = stage(5).await;
     // The last fragment never arrives, and is no longer listed the second time.

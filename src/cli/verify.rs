@@ -61,7 +61,7 @@ pub(super) struct Verify {
     /// Also compare the media of each record with those of the archive.
     #[arg(long)]
     deep: bool,
-    /// Exit with 0 if the connector has given a reason for everything that is missing.
+    /// Exit with 0 if there is a reason for everything that is missing or twice.
     #[arg(long)]
     allow_explained: bool,
 }
@@ -105,6 +105,12 @@ impl Verify {
         let client = service::client(&runtime, &connector)?;
         let existing = existing_topics(&worker)?;
         let topics = self.topics(&connector, &existing)?;
+        if connector.metadata_topic.is_some() && !self.deep {
+            output::say(format_args!(
+                "kvs-connect: reading {}, which has a record for each fragment; --deep reads the fragments themselves",
+                topics.join(", ")
+            ));
+        }
         let reasons = said::read(&worker, &connector, &existing)?;
         // Before the records: all that these positions are about are then among them.
         let ends = Ends::read(&worker, &connector, &topics);

@@ -5,7 +5,7 @@ use kvs_mkv::FragmentNumber;
 
 use super::{ABSENT_TIMES_MAX, ArchivePuller, Archived};
 use crate::client::FragmentInfo;
-use crate::error::{Error, ErrorClass};
+use crate::error::{Error, ErrorClass, Subject};
 use crate::pull::{PassedOver, Verdict};
 
 impl ArchivePuller {
@@ -55,8 +55,9 @@ impl ArchivePuller {
         Some(self.lacks(vec![front]))
     }
 
-    /// Requests the next fragment again, which did not arrive. After several attempts the list is read again, and
-    /// fragments that it no longer has are returned as missing.
+    /// Requests the next fragment again, which did not arrive. After several attempts the list is read again: fragments that it
+    /// no longer has are returned as missing, and one that it still has is reported as an attempt that failed, for
+    /// otherwise the puller would stand still without a word.
     pub(super) async fn not_come(&mut self) -> Result<Option<Archived>, Error> {
         self.session = None;
         self.absent_times += 1;
@@ -71,8 +72,13 @@ impl ArchivePuller {
         };
         let is_listed = |info: &FragmentInfo| listed.binary_search_by(|one| one.number.cmp(&info.number)).is_ok();
         self.absent_times = 0;
-        if self.wanted.front().is_some_and(is_listed) {
-            return Ok(None);
+        if let Some(front) = self.wanted.front().filter(|info| is_listed(info)) {
+            let subject = Subject::new(Operation::GetMediaForFragmentList, Some(&self.source.stream));
+            let error = Error::NotSent { subject, number: front.number.clone() };
+            let delay = self.delay.take().unwrap_or_default();
+            let Some(delay) = self.retries.judge(ErrorClass::Retry, delay) else { return Err(error) };
+            self.delay = Some(delay);
+            return Ok(Some(Archived::Retrying { error, delay }));
         }
         let (still, gone): (Vec<_>, Vec<_>) = self.wanted.drain(..).partition(is_listed);
         self.wanted = still.into();

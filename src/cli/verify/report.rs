@@ -61,6 +61,13 @@ pub(super) fn table(streams: &[(String, StreamReport)], deep: bool) -> Result<()
         if let Some(more) = report.findings.len().checked_sub(SHOWN_MAX).filter(|more| *more > 0) {
             output::print(format_args!("{}: and {more} more; --json has them", output::plain(stream, 256)))?;
         }
+        let not_compared = report.counts.in_both.saturating_sub(report.counts.compared);
+        if deep && not_compared > 0 {
+            output::print(format_args!(
+                "{}: the media of {not_compared} records were not compared: they are not published, or the archive did not send them",
+                output::plain(stream, 256)
+            ))?;
+        }
         if report.counts.before_first > 0 {
             output::print(format_args!("{}: {}", output::plain(stream, 256), before(report)))?;
         }
