@@ -12,6 +12,7 @@ mod interrupt;
 mod offsets;
 mod output;
 mod play;
+mod read_errors;
 mod remote;
 mod run;
 mod schemas;

@@ -1,12 +1,14 @@
 //! Calls to the service, and to the store of payloads, from commands that somebody waits for.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kvs_client::{CallLimits, Client, PullerConfig, RetryPolicy};
 use tokio::runtime::Runtime;
 
 use super::failure::{EXIT_UNAVAILABLE, Failure};
+use super::output;
 use crate::config::ConnectorConfig;
 use crate::config::service_errors::explain;
 use crate::payload_store::{PayloadStore, StoreError};
@@ -17,6 +19,24 @@ const ATTEMPTS_MAX: u32 = 8;
 const SLOW_DELAY: Duration = Duration::from_secs(1);
 /// A wait before another attempt that is shorter than this is not said: it is over at once.
 pub(super) const SAID_FROM: Duration = Duration::from_secs(1);
+
+/// A wait for the service that is longer than this is said, and again each time as much has passed.
+const SAID_EVERY: Duration = Duration::from_secs(20);
+
+/// Waits for a part of a stream's archive, and says it when nothing comes.
+pub(super) async fn patiently<T>(stream: &str, next: impl Future<Output = T>) -> T {
+    let (mut next, began) = (pin!(next), Instant::now());
+    loop {
+        match tokio::time::timeout(SAID_EVERY, next.as_mut()).await {
+            Ok(next) => return next,
+            Err(_) => output::say(format_args!(
+                "kvs-connect: nothing has come from the archive of stream {} for {} s; waiting",
+                output::plain(stream, 256),
+                began.elapsed().as_secs()
+            )),
+        }
+    }
+}
 
 /// Returns a runtime for a command's calls.
 pub(super) fn runtime() -> Result<Runtime, Failure> {

@@ -14,6 +14,7 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use super::brokers::{self, CALL_TIMEOUT, TopicReadError, connect};
 use super::failure::{EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
 use super::output;
+use super::read_errors::ReadErrors;
 use super::worker_args::WorkerArgs;
 use crate::kafka::FailureContext;
 use crate::readback::{Decoder, Kind};
@@ -96,6 +97,7 @@ impl Tail {
         let mut printer = show::Printer::new(self.json, self.payload == PayloadForm::Base64);
         let mut stats = self.stats.then(stats::Stats::new);
         let (mut known, mut others) = (0, 0);
+        let mut errors = ReadErrors::default();
         while self.max.is_none_or(|max| known + others < max) {
             let ends = ends.iter().map(|(&partition, &end)| (self.topic.as_str(), partition, end));
             if self.until_end && brokers::have_reached(&consumer, ends) {
@@ -107,11 +109,12 @@ impl Tail {
             let message = match consumer.poll(Duration::from_millis(20)) {
                 None => continue,
                 Some(Err(error)) => {
-                    output::say(format_args!("kvs-connect: reading topic {}: {error}", self.topic));
+                    errors.note(&self.topic, &error, self.until_end)?;
                     continue;
                 }
                 Some(Ok(message)) => message,
             };
+            errors.clear();
             let place = show::Place::of(&message);
             let error = match decoder.decode(message.payload().unwrap_or_default()) {
                 Ok(decoded) => {

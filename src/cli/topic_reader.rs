@@ -12,6 +12,7 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use super::brokers::{self, CALL_TIMEOUT};
 use super::failure::{EXIT_UNAVAILABLE, Failure};
 use super::output;
+use super::read_errors::ReadErrors;
 use crate::config::WorkerConfig;
 use crate::kafka::{FailureContext, noted_failure};
 
@@ -36,6 +37,7 @@ pub(super) struct TopicReader {
     bounds: HashMap<(String, i32), (i64, i64)>,
     moved: Instant,
     complained: bool,
+    errors: ReadErrors,
     said: Instant,
     /// Whether reading goes on behind the ends.
     follows: bool,
@@ -84,6 +86,7 @@ impl TopicReader {
             bounds,
             moved: now,
             complained: false,
+            errors: ReadErrors::default(),
             said: now,
             follows: false,
             may_be_at_end: true,
@@ -100,13 +103,14 @@ impl TopicReader {
             let message = match self.consumer.poll(POLL) {
                 Some(Ok(message)) => Some(message),
                 Some(Err(error)) => {
-                    output::say(format_args!("kvs-connect: reading {}: {error}", self.topics.join(", ")));
+                    self.errors.note(&self.topics.join(", "), &error, !self.follows)?;
                     None
                 }
                 None => None,
             };
             if let Some(message) = message {
                 (self.moved, self.complained) = (Instant::now(), false);
+                self.errors.clear();
                 let name = message.topic();
                 let end = self.bounds.get(&(name.to_owned(), message.partition())).map_or(0, |(_, end)| *end);
                 self.may_be_at_end = message.offset() + 1 >= end;

@@ -53,7 +53,7 @@ pub(in crate::cli) struct Exported {
 /// Yields fragments in the order of the stream.
 pub(in crate::cli) enum Source {
     Topics(Box<Topics>),
-    Archive { puller: Box<ArchivePuller>, runtime: tokio::runtime::Runtime },
+    Archive { puller: Box<ArchivePuller>, stream: String, runtime: tokio::runtime::Runtime },
 }
 
 /// The records of a stream.
@@ -131,16 +131,20 @@ impl Source {
         let to = to.map(|to| to.min(now)).or(last.is_none().then_some(now));
         let bounds = ArchiveBounds { from, to, first, last };
         let budget = MemoryBudget::new(BUDGET_BYTES);
+        let name = stream.name().to_owned();
         let puller = Box::new(ArchivePuller::new(client, stream, bounds, None, service::puller(), budget));
-        Ok(Self::Archive { puller, runtime })
+        Ok(Self::Archive { puller, stream: name, runtime })
     }
 
     /// Returns the next fragment; `None` at the end.
     pub(in crate::cli) fn next(&mut self) -> Result<Option<Exported>, Failure> {
         match self {
             Self::Topics(topics) => topics.next(),
-            Self::Archive { puller, runtime } => loop {
-                match runtime.block_on(puller.next()).map_err(|error| service::unavailable(&error))? {
+            Self::Archive { puller, stream, runtime } => loop {
+                match runtime
+                    .block_on(service::patiently(stream, puller.next()))
+                    .map_err(|error| service::unavailable(&error))?
+                {
                     Archived::Fragment(pulled) => {
                         let (fragment, discontinuity) = (pulled.fragment, pulled.discontinuity);
                         return Ok(Some(Exported { fragment, discontinuity, sequence: None }));

@@ -129,7 +129,7 @@ impl Cursor {
 
     async fn read(&mut self) -> Result<(), CursorError> {
         match &mut self.source {
-            Source::List { windows, listed_to_ms } => match windows.recv().await {
+            Source::List { windows, listed_to_ms } => match service::patiently(&self.stream, windows.recv()).await {
                 None => return Err(CursorError::Ended),
                 Some(Err(error)) => return Err(error.into()),
                 Some(Ok(None)) => self.is_done = true,
@@ -144,7 +144,7 @@ impl Cursor {
                     self.in_order();
                 }
             },
-            Source::Media(puller) => match puller.next().await? {
+            Source::Media(puller) => match service::patiently(&self.stream, puller.next()).await? {
                 Archived::Fragment(pulled) => {
                     let fragment = &pulled.fragment;
                     self.ahead.push_back(Listed {
