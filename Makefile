@@ -48,12 +48,15 @@ test: tools-test native ## All tests, against a real Kafka and by AWS's SDKs; KV
 	@mkdir -p target && rm -f $(WAITS) && date +%s >target/test-began
 	dev/kafka/kafka fetch >/dev/null
 	dev/registry/registry fetch >/dev/null
-	for sdk in python node java clients avro-java avro-python registry-java registry-python clickhouse s3 bakdata azurite av client-python; do dev/sdks $$sdk >/dev/null || exit; done
+	for sdk in python node java clients avro-java avro-python registry-java registry-python clickhouse s3 bakdata azurite av client-python examples flink; do dev/sdks $$sdk >/dev/null || exit; done
 	KVS_CONNECT_WAITS=$(WAITS) $(CARGO) test --workspace --no-fail-fast --bins --lib --tests $(FEATURES)
 	@dev/kafka/kafka sweep
 	@dev/registry/registry sweep
-	KVS_CONNECT_BIN=$(CURDIR)/target/debug/kvs-connect KVS_SIMULATOR_BIN=$(CURDIR)/target/debug/kvs-simulator KVS_KAFKA=$(CURDIR)/dev/kafka/kafka \
-	  clients/python/check "$$(dev/sdks client-python)"
+	@export KVS_CONNECT_BIN=$(CURDIR)/target/debug/kvs-connect KVS_SIMULATOR_BIN=$(CURDIR)/target/debug/kvs-simulator KVS_KAFKA=$(CURDIR)/dev/kafka/kafka; \
+	  echo "make test: the package for Python and, beside it, the examples, which wait most of the time (target/examples.log)"; \
+	  examples/check "$$(dev/sdks examples)" "$$(dev/sdks clickhouse)" >target/examples.log 2>&1 & examples=$$!; \
+	  clients/python/check "$$(dev/sdks client-python)"; package=$$?; \
+	  wait $$examples; examples=$$?; cat target/examples.log; [ $$package = 0 ] && [ $$examples = 0 ]
 	$(CARGO) test --workspace --doc $(FEATURES)
 	dev/fuzz 200000
 	@[ -n "$$KVS_RECORDINGS" ] || echo "make test: KVS_RECORDINGS is not set: the tests on real recordings were SKIPPED"

@@ -11,15 +11,16 @@ from PIL import Image
 from kvs_connect import FragmentConsumer, KvsConnectError, MediaError
 
 
-def skip_undecodable(error: KvsConnectError) -> None:
+def skip(error: KvsConnectError) -> None:
+    """Goes on after what cannot be decoded. Any other error ends the program."""
     if not isinstance(error, MediaError):
         raise error
     logging.warning("skipped: %s", error)
 
 
 def main(bootstrap_servers: str, folder: str, topic: str = "kvs.fragments") -> None:
-    settings = {"schema_registry": os.environ.get("SCHEMA_REGISTRY_URL"), "on_error": skip_undecodable}
-    with FragmentConsumer(topic, bootstrap_servers, group_id="frames-to-jpeg", **settings) as consumer:
+    registry = os.environ.get("SCHEMA_REGISTRY_URL")
+    with FragmentConsumer(topic, bootstrap_servers, group_id="frames-to-jpeg", schema_registry=registry, on_error=skip) as consumer:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, lambda *_: consumer.stop())
         for frame in consumer.frames("rgb24", keyframes_only=True):
@@ -33,6 +34,4 @@ def main(bootstrap_servers: str, folder: str, topic: str = "kvs.fragments") -> N
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (3, 4):
-        sys.exit(f"usage: {__doc__}")
-    main(*sys.argv[1:])
+    main(*sys.argv[1:]) if len(sys.argv) in (3, 4) else sys.exit(f"usage: {__doc__}")

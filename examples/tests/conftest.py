@@ -41,7 +41,7 @@ class Published:
 
     def environment(self) -> dict[str, str]:
         path = str(ROOT / "clients/python/src")
-        return {"PYTHONPATH": path, "SCHEMA_REGISTRY_URL": self.registry, "BOOTSTRAP_SERVERS": self.bootstrap, "PYTHONWARNINGS": "error"}
+        return {"PYTHONPATH": path, "SCHEMA_REGISTRY_URL": self.registry, "BOOTSTRAP_SERVERS": self.bootstrap}
 
     def start(self, program: str, *arguments: str | Path) -> Process:
         """Starts an example, with a log of its own. It is stopped at the end of the session, if not before."""

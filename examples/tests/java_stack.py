@@ -23,8 +23,8 @@ from stack import Process, Stack
 
 from kvs_connect import Fragment
 
-PLAYS = 12
-"""Each stream is longer than a minute."""
+PLAYS = 20
+"""Each stream lasts 96 seconds or more: whenever it begins, it goes on until its first minute is over, and ten seconds longer."""
 
 MAVEN = """#!/bin/sh
 set -eu
@@ -55,14 +55,16 @@ class Streams:
     def bootstrap(self) -> str:
         return self.stack.bootstrap
 
-    def copy(self, topic: str, to: str, left_out: Fragment) -> None:
-        """Copies a topic to one of a single partition, but for the record of a fragment."""
+    def copy(self, topic: str, to: str, left_out: Fragment | None = None) -> None:
+        """Copies a topic, but for the record of a fragment, to one that has a partition for each stream."""
+        of = {one.number: list(self.held).index(one.stream) for one in self.fragments if one is not left_out}
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
-        admin.create_topics([NewTopic(to, 1, 1)])[to].result(60)
+        admin.create_topics([NewTopic(to, len(self.held), 1)])[to].result(60)
         producer = Producer({"bootstrap.servers": self.bootstrap})
         for message in messages(self.bootstrap, topic):
-            if message.key() != left_out.number.encode():
-                producer.produce(to, message.value(), message.key(), 0)
+            number = (message.key() or b"").decode()
+            if number in of:
+                producer.produce(to, message.value(), number, of[number])
         assert producer.flush(60) == 0
 
 
@@ -89,10 +91,11 @@ def messages(bootstrap: str, topic: str) -> list[Message]:
     while ends < len(partitions):
         message = consumer.poll(60)
         assert message is not None, f"{topic} cannot be read"
-        if message.error() is None:
+        error = message.error()
+        if error is None:
             found.append(message)
             continue
-        assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
+        assert error.code() == KafkaError._PARTITION_EOF, error
         ends += 1
     consumer.close()
     return found
@@ -104,7 +107,7 @@ def abort_copies(bootstrap: str, topic: str) -> None:
     producer.init_transactions(60)
     producer.begin_transaction()
     for message in messages(bootstrap, topic)[:5]:
-        producer.produce(topic, message.value(), message.key(), message.partition())
+        producer.produce(topic, message.value(), message.key(), message.partition() or 0)
     producer.flush(60)
     producer.abort_transaction(60)
 

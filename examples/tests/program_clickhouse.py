@@ -23,7 +23,7 @@ def statements(file: Path) -> list[str]:
 def main(folder: str, values: str, registry: str) -> None:
     session = Session()
     queue, *others = statements(Path(folder, "tables.sql"))
-    columns, engine, settings = re.split(r"\n(ENGINE = Kafka)\n", queue)
+    columns, settings = queue.split("\nENGINE = Kafka\n")
     assert "kafka_format = 'AvroConfluent'" in settings, settings
     session.query(f"{columns} ENGINE = Null")
     file = f"ENGINE = File(AvroConfluent, '{values}') SETTINGS format_avro_schema_registry_url = '{registry}'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -34,5 +35,5 @@ def test_clickhouse(published: Published, tmp_path: Path) -> None:
     assert {row["stream_name"] for row in pauses} == set(times)
     for row in pauses:
         found = sorted(one for one in times[row["stream_name"]] if one)
-        longest = max(later - earlier for earlier, later in zip(found, found[1:], strict=False))
+        longest = max(later - earlier for earlier, later in itertools.pairwise(found))
         assert row["longest_pause_ms"] == longest.total_seconds() * 1000

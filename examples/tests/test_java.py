@@ -34,7 +34,12 @@ def has_read_all(bootstrap: str, topic: str) -> bool:
 def test_each_fragment_once(streams: Streams, example: Callable[[str, str], Example]) -> None:
     consumer = example("java-consumer", "registry-java")
     program = consumer.start(consumer.commands("target/media"))
-    wait_for("all to be read", lambda: program.expect_alive() or has_read_all(streams.bootstrap, "java.fragments"))
+
+    def is_done() -> bool:
+        program.expect_alive()
+        return has_read_all(streams.bootstrap, "java.fragments")
+
+    wait_for("all to be read", is_done)
     program.kill()
 
     printed = [

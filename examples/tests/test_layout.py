@@ -38,4 +38,4 @@ def test_a_wrong_call_is_answered_with_the_right_one(program: Path) -> None:
     assert (said.returncode, said.stdout) == (1, "")
     assert said.stderr.startswith(f"usage: {program.name} BOOTSTRAP_SERVERS")
     readme = (program.parent / "README.md").read_text("utf-8")
-    assert f'python {program.parent.name}/{program.name} "$BOOTSTRAP_SERVERS"' in readme
+    assert f'python examples/{program.parent.name}/{program.name} "$BOOTSTRAP_SERVERS"' in readme

@@ -1,6 +1,8 @@
-"""What a topic has now, for a read_committed reader."""
+"""What a topic has now, for a read_committed reader, and how far a group is."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
@@ -29,3 +31,13 @@ def messages(bootstrap: str, topic: str) -> list[Message]:
 def values(bootstrap: str, topic: str) -> list[bytes]:
     """Returns the committed values."""
     return [value for message in messages(bootstrap, topic) if (value := message.value()) is not None]
+
+
+def committed(bootstrap: str, group: str, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+    """Returns the offsets that a group has committed."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    try:
+        found = consumer.committed([TopicPartition(topic, partition) for partition in partitions], timeout=60)
+        return {one.partition: one.offset for one in found if one.offset >= 0}
+    finally:
+        consumer.close()

@@ -84,6 +84,8 @@ struct Comparison<'a> {
     names: BTreeSet<String>,
     /// Those that have records.
     streams: BTreeMap<String, Stream>,
+    /// Those whose archive cannot be read. The others are compared all the same.
+    failed: BTreeMap<String, Failure>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -115,13 +117,17 @@ impl Verify {
         // Before the records: all that these positions are about are then among them.
         let ends = Ends::read(&worker, &connector, &topics);
         let budget = MemoryBudget::new(BUDGET_BYTES);
-        let (names, streams) = (BTreeSet::new(), BTreeMap::new());
-        let mut comparison = Comparison { options: &self, connector, client, budget, to, names, streams, runtime };
+        let (names, streams, failed) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        let mut comparison =
+            Comparison { options: &self, connector, client, budget, to, names, streams, failed, runtime };
         comparison.find_streams()?;
         comparison.read_topics(&worker, &topics)?;
         let name = comparison.connector.name.clone();
-        let reports = comparison.finish(&reasons, &ends)?;
-        self.print(&name, reports)
+        let (reports, failed) = comparison.finish(&reasons, &ends)?;
+        let printed = if reports.is_empty() { Ok(()) } else { self.print(&name, reports) };
+        // Without all streams the comparison is not what was asked for, whatever it found in the others.
+        let lines: Vec<String> = failed.into_iter().flat_map(|failure| failure.lines).collect();
+        if lines.is_empty() { printed } else { Err(Failure { code: EXIT_UNAVAILABLE, lines }) }
     }
 
     /// Returns the topics that have the connector's fragments, or their metadata.
@@ -285,6 +291,9 @@ impl Comparison<'_> {
 
     /// Compares a record with its stream's archive.
     fn record(&mut self, name: &str, published: Published) -> Result<(), Failure> {
+        if self.failed.contains_key(name) {
+            return Ok(());
+        }
         let (name, mut stream) = match self.streams.remove_entry(name) {
             Some(known) => known,
             None => {
@@ -295,7 +304,10 @@ impl Comparison<'_> {
         let Stream { audit, archive } = &mut stream;
         let pass = archive
             .pass_to(&published.number, published.server_ms, |listed| audit.listed(listed, Some(&published.number)));
-        self.runtime.block_on(pass).map_err(|error| unreadable(&name, &error))?;
+        if let Err(error) = self.runtime.block_on(pass) {
+            self.failed.insert(name.clone(), unreadable(&name, &error));
+            return Ok(());
+        }
         let compared = audit.record(&published);
         compared.map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("stream {name}: {error}")))?;
         self.streams.insert(name, stream);
@@ -319,10 +331,10 @@ impl Comparison<'_> {
     }
 
     /// Reads the rest of all archives.
-    fn finish(mut self, reasons: &crate::audit::Reasons, ends: &Ends) -> Result<Vec<(String, StreamReport)>, Failure> {
+    fn finish(mut self, reasons: &crate::audit::Reasons, ends: &Ends) -> Result<Reports, Failure> {
         // All are listed at the same time, those without records, too.
         for name in std::mem::take(&mut self.names) {
-            if !self.streams.contains_key(&name) {
+            if !self.streams.contains_key(&name) && !self.failed.contains_key(&name) {
                 let stream = self.stream(&name, None)?;
                 self.streams.insert(name, stream);
             }
@@ -331,11 +343,12 @@ impl Comparison<'_> {
         for (name, Stream { mut audit, mut archive }) in std::mem::take(&mut self.streams) {
             ends.note(&name, &mut audit);
             let rest = archive.pass_all(|listed| audit.listed(listed, None));
-            self.runtime.block_on(rest).map_err(|error| unreadable(&name, &error))?;
-            let report = audit.finish(&name, reasons);
-            reports.push((name, report));
+            match self.runtime.block_on(rest) {
+                Ok(()) => reports.push((name.clone(), audit.finish(&name, reasons))),
+                Err(error) => _ = self.failed.insert(name.clone(), unreadable(&name, &error)),
+            }
         }
-        Ok(reports)
+        Ok((reports, self.failed.into_values().collect()))
     }
 
     fn payloads(&self, worker: &WorkerConfig) -> Result<Payloads, Failure> {
@@ -343,6 +356,9 @@ impl Comparison<'_> {
         Ok(Payloads::new(store, brokers::connect(worker)?, self.runtime.handle().clone()))
     }
 }
+
+/// What was found, and the streams whose archive cannot be read.
+type Reports = (Vec<(String, StreamReport)>, Vec<Failure>);
 
 fn unreadable(stream: &str, error: &CursorError) -> Failure {
     Failure::new(EXIT_UNAVAILABLE, format!("the archive of stream {stream}: {error}"))

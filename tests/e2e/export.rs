@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 
 use crate::framemd5;
 use crate::stage::{Stage, program};
-use crate::verify::{copy, run, text, written};
+use crate::verify::{copy, copy_to, run, text, written};
 
 /// A stage with a stream of real video, published.
 fn published(test: &str) -> (&'static Kafka, Stage, Connector) {
@@ -155,6 +155,18 @@ fn an_exported_file_has_the_streams_own_frames() {
 
     assert_eq!(names(&folder), ["archive.mkv", "door.mkv", "door.mp4", "door.png", "part.mkv"]);
     drop(worker);
+
+    // A stream in several partitions cannot be read in order: that is said, and nothing is left out in silence.
+    let spread = format!("{}-spread", stage.name);
+    let all = read_records(kafka.bootstrap(), &stage.topic());
+    kafka.create_topic(&spread, 2, &[]);
+    copy_to(kafka, &spread, &all, |index| (index % 2) as i32);
+    let mut command = Command::new(program());
+    command.args(["export", "--bootstrap-servers", kafka.bootstrap(), "--topic", &spread, "--stream", "door", "-o"]);
+    command.arg(folder.join("spread.mkv"));
+    let output = run(command);
+    assert_eq!(output.status.code(), Some(69), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("in several partitions"), "{}", text(&output.stderr));
 
     // What is missing is a gap in time, and is said.
     let mut records = read_records(kafka.bootstrap(), &stage.topic());

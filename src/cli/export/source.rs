@@ -1,5 +1,7 @@
 //! Where the fragments of an export come from: the topics, or the archive of the service.
 
+use std::sync::Arc;
+
 use kvs_client::{ArchiveBounds, ArchivePuller, Archived, FragmentNumber, MemoryBudget, StreamRef, Timestamp};
 use kvs_mkv::Fragment;
 use rdkafka::Message;
@@ -62,7 +64,8 @@ pub(in crate::cli) struct Topics {
     decoder: Decoder,
     payloads: Payloads,
     wanted: Wanted,
-    last: Option<FragmentNumber>,
+    /// The last fragment, and where its record was.
+    last: Option<(FragmentNumber, Arc<str>, i32)>,
     unreadable: Unreadable,
     /// Outlives `payloads`, which uses it.
     _runtime: tokio::runtime::Runtime,
@@ -220,7 +223,20 @@ impl Topics {
             {
                 continue;
             }
-            if self.last.as_ref().is_some_and(|last| number <= *last) {
+            let partition = message.partition();
+            if let Some((last, of_topic, of_partition)) = &self.last
+                && number <= *last
+            {
+                // Partitions are read beside each other: the rest of the stream would be left out, too.
+                if (of_topic, *of_partition) != (&topic, partition) {
+                    let line = format!(
+                        "stream {} is in several partitions ({of_topic} {of_partition}, {topic} {partition}), as with \
+                         record.partition=key, or after partitions were added: it cannot be read in order from there; read it \
+                         with --source kvs, or a part of it that is in one partition with --from or --fragments",
+                        output::plain(&self.wanted.stream, 256)
+                    );
+                    return Err(unavailable(line));
+                }
                 output::say(format_args!(
                     "kvs-connect: {place}: fragment {} is left out, because a later one precedes it",
                     number.as_str()
@@ -232,7 +248,7 @@ impl Topics {
                 |error: &dyn std::fmt::Display| unavailable(format!("{place}: fragment {}: {error}", number.as_str()));
             let media = self.payloads.of(&mut record, timestamp_ms).map_err(|error| named(&error))?;
             let fragment = read_fragment(&media).ok_or_else(|| named(&"its media are no fragment"))?;
-            self.last = Some(number);
+            self.last = Some((number, topic, partition));
             return Ok(Some(Exported { fragment, discontinuity, sequence }));
         }
     }
