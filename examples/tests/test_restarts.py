@@ -82,6 +82,11 @@ def restarted(published: Published, tmp_path_factory: pytest.TempPathFactory) ->
     return {name: Restarted(process, start(name), folder) for name, process in killed.items()}
 
 
+def test_they_are_killed(restarted: dict[str, Restarted]) -> None:
+    for name, example in restarted.items():
+        assert example.killed.popen.returncode == -signal.SIGKILL, name
+
+
 def test_frames_to_jpeg(published: Published, restarted: dict[str, Restarted]) -> None:
     example = restarted["frames-to-jpeg"]
     wanted = Counter(fragment.stream for fragment in published.fragments for entry in fragment.index if entry.key)

@@ -119,7 +119,7 @@ async fn fragments_that_do_not_arrive_are_requested_again() {
 async fn a_fragment_that_is_listed_and_never_sent_is_said_and_given_up() {
     let (_folder, simulator, client) = stage(5).await;
     simulator.add_fault(Fault::new(FaultKind::LeaveOut { index: 0 }).api("GetMediaForFragmentList").times(0));
-    let config = with(config(), |it| it.retry = it.retry.clone().with_attempts_max(8));
+    let config = with(config(), |it| it.retry = it.retry.with_attempts_max(8));
     let bounds = range(0, 60_000);
     let budget = MemoryBudget::new(64 << 20);
     let mut puller = ArchivePuller::new(client, "s".parse().unwrap(), bounds, None, config, budget);
