@@ -11,6 +11,7 @@ use super::remote::Remote;
 use super::worker_args::WorkerArgs;
 use crate::config::connector::{self, ConnectorFile};
 use crate::config::{ConnectorConfig, WorkerConfig, check};
+use crate::model::Variable;
 
 /// Which connector, the worker whose Kafka it uses, and a worker to ask.
 #[derive(Args)]
@@ -75,14 +76,28 @@ fn of_worker(name: &str, remote: &Remote) -> Result<ConnectorFile, Failure> {
     Ok(ConnectorFile { place: format!("connector {name}"), settings })
 }
 
-/// Returns the topic that is named, or that of the connector.
-pub(super) fn topic_of(topic: Option<&String>, connector: Option<&ConnectorConfig>) -> Result<String, Failure> {
+/// Returns the topic that is named, or that of the connector for this stream.
+pub(super) fn topic_of(
+    topic: Option<&String>,
+    connector: Option<&ConnectorConfig>,
+    stream: &str,
+) -> Result<String, Failure> {
     match (topic, connector) {
         (Some(topic), _) => Ok(topic.clone()),
-        (None, Some(connector)) => connector.topic.fixed().map(str::to_owned).ok_or_else(|| {
-            let line = format!("topic is {:?}: name the topic of the stream with --topic", connector.topic.text());
-            Failure::new(EXIT_CONFIG, line)
-        }),
+        (None, Some(connector)) => {
+            let rendered = connector.topic.render(|variable| match variable {
+                Variable::Connector => Some(connector.name.as_str().into()),
+                Variable::Stream => Some(stream.into()),
+                Variable::Track | Variable::Tag(_) => None,
+            });
+            rendered.map_err(|variable| {
+                let line = format!(
+                    "topic is {:?}: {variable} differs, so name the topic with --topic",
+                    connector.topic.text()
+                );
+                Failure::new(EXIT_CONFIG, line)
+            })
+        }
         (None, None) => Err(Failure::new(EXIT_USAGE, "--topic or a connector (--connector, --file) is required")),
     }
 }

@@ -141,7 +141,7 @@ impl Export {
         let source = match (self.source, &connector, &self.topic) {
             (From::Kvs, Some(connector), _) => Source::archive(connector, wanted)?,
             (_, connector, topic) => {
-                let topic = topic_of(topic.as_ref(), connector.as_ref())?;
+                let topic = topic_of(topic.as_ref(), connector.as_ref(), &self.stream)?;
                 Source::topics(&worker, &[topic], connector.as_ref(), wanted)?
             }
         };

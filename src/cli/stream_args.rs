@@ -24,7 +24,7 @@ impl StreamArgs {
     pub(super) fn open(&self, from: Option<Timestamp>) -> Result<Source, Failure> {
         let worker = self.connector.load_worker()?;
         let connector = self.connector.load_if(self.topic.is_none(), &worker)?;
-        let topic = topic_of(self.topic.as_ref(), connector.as_ref())?;
+        let topic = topic_of(self.topic.as_ref(), connector.as_ref(), &self.stream)?;
         let wanted = Wanted { stream: self.stream.clone(), from, ..Wanted::default() };
         Source::topics(&worker, &[topic], connector.as_ref(), wanted)
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use kvs_harness::topic::read_records;
-use kvs_harness::{Connector, Kafka, wait_for};
+use kvs_harness::{Connector, ConnectorFile, Kafka, wait_for};
 use kvs_mkv::{
     AudioSettings, ChunkWriter, FrameData, LeadingTags, Limits, Splitter, Timestamp, Track, TrackKind, TrailingTags,
 };
@@ -155,6 +155,16 @@ fn an_exported_file_has_the_streams_own_frames() {
 
     assert_eq!(names(&folder), ["archive.mkv", "door.mkv", "door.mp4", "door.png", "part.mkv"]);
     drop(worker);
+
+    // The topic of a stream follows from its template.
+    copy(kafka, &format!("{}-door", stage.name), &read_records(kafka.bootstrap(), &stage.topic()));
+    let connector =
+        ConnectorFile::new("cameras", stage.simulator.url(), &["door"], &format!("{}-${{stream}}", stage.name));
+    let file = written(&stage, "template.json", &connector.text());
+    let mut command = Command::new(program());
+    command.args(["export", "--bootstrap-servers", kafka.bootstrap(), "--stream", "door", "--file"]).arg(file);
+    command.arg("-o").arg(folder.join("template.mkv"));
+    succeeded(&run(command));
 
     // A stream in several partitions cannot be read in order: that is said, and nothing is left out in silence.
     let spread = format!("{}-spread", stage.name);
