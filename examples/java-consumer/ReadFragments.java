@@ -15,8 +15,8 @@ public final class ReadFragments {
     public static void main(String[] arguments) throws Exception {
         try (var consumer = new KafkaConsumer<String, GenericRecord>(Map.<String, Object>of(
                 "bootstrap.servers", arguments[0], "apicurio.registry.url", arguments[1].replace("/apis/ccompat/v7", "/apis/registry/v2"),
-                "apicurio.registry.as-confluent", true, "group.id", "java-example", "session.timeout.ms", 10000,
-                "isolation.level", "read_committed", "auto.offset.reset", "earliest",
+                "apicurio.registry.as-confluent", true, "apicurio.registry.use-id", "contentId",
+                "group.id", "java-example", "session.timeout.ms", 10000, "isolation.level", "read_committed", "auto.offset.reset", "earliest",
                 "key.deserializer", StringDeserializer.class, "value.deserializer", AvroKafkaDeserializer.class))) {
             consumer.subscribe(List.of(arguments[2]));
             while (true) {

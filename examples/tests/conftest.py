@@ -6,9 +6,11 @@ The programs are named by KVS_CONNECT_BIN, KVS_SIMULATOR_BIN, KVS_KAFKA and KVS_
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path += [str(ROOT / "clients/python/src"), str(ROOT / "clients/python/tests")]
 
-from stack import Process, Stack, wait_for  # noqa: E402
+from stack import Process, Stack, http, wait_for  # noqa: E402
 
 from kvs_connect import Fragment, FragmentConsumer, TopicMissingError  # noqa: E402
 
@@ -76,7 +78,24 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def registry(stack: Stack) -> str:
-    return stack.start_registry(Path(os.environ["KVS_REGISTRY"]))
+    url = stack.start_registry(Path(os.environ["KVS_REGISTRY"]))
+    part_ids(url)
+    return url
+
+
+def part_ids(url: str) -> None:
+    """Has a registry count contents, whose ids records have, further than versions: it does when several register at once."""
+    with ThreadPoolExecutor(8) as several:
+        for number in range(100):
+            schema = json.dumps({"type": "fixed", "name": f"R{number}", "size": 1})
+            posts = [several.submit(http, "POST", f"{url}/subjects/unrelated-{number}/versions", {"schema": schema}) for _ in range(8)]
+            for post in posts:
+                post.result()
+            artifact = url.replace("/apis/ccompat/v7", f"/apis/registry/v2/groups/default/artifacts/unrelated-{number}/meta")
+            _, meta = http("GET", artifact)
+            if meta["contentId"] != meta["globalId"]:
+                return
+    raise AssertionError("the registry's ids of contents and of versions stay the same")
 
 
 @pytest.fixture(scope="session")

@@ -156,8 +156,14 @@ async fn enter(
     latest: Option<&Version>,
 ) -> Result<i64, RegistryError> {
     let Wanted { subject, file: schema, text } = wanted;
-    let registered = api.register(subject, text).await?;
-    let id = registered.map_err(|Conflict { reasons }| incompatible(config, wanted, latest, reasons))?;
+    let id = match api.register(subject, text).await? {
+        Ok(id) => id,
+        // Another worker may have registered the same schema since it was looked up: Apicurio calls that a conflict, too.
+        Err(Conflict { reasons }) => {
+            let there = api.look_up(subject, text).await?;
+            there.ok_or_else(|| incompatible(config, wanted, latest, reasons))?
+        }
+    };
     tracing::info!(subject, schema, id, "schema registered");
     Ok(id)
 }

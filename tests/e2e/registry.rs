@@ -246,3 +246,34 @@ fn a_schema_that_was_registered_with_other_whitespace_is_used() {
         assert_eq!(id(&value), expected);
     }
 }
+
+/// Workers that start at the same moment with an empty registry all need the same schemas. Apicurio answers some of them
+/// with a conflict.
+#[test]
+fn several_may_register_the_same_schemas_at_the_same_moment() {
+    let (kafka, registry, stage) = (Kafka::shared(), Registry::shared(), Stage::new("registry-together"));
+    let worker_file = stage.folder.path().join("worker.toml");
+    std::fs::write(&worker_file, stage.worker(kafka).text()).unwrap();
+    for round in 0..4 {
+        let topic = format!("{}-{round}", stage.topic());
+        let connector = stage
+            .connector(&["a"])
+            .set("topic", &topic)
+            .set("metadata.topic", &format!("{topic}-metadata"))
+            .set("schema.registry.url", &registry.url());
+        let file = stage.folder.path().join(format!("{round}.json"));
+        std::fs::write(&file, connector.text()).unwrap();
+        let start = |_| {
+            let mut register = Command::new(program());
+            register.args(["schemas", "register", "--worker"]).arg(&worker_file).arg(&file);
+            register.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+        };
+        let together: Vec<_> = (0..6).map(start).collect();
+        for register in together {
+            let output = register.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        // Some registries make several versions of the same text then; they have one id.
+        assert!(!registry.versions(&format!("{topic}-value")).is_empty());
+    }
+}

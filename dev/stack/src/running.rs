@@ -17,6 +17,8 @@ const END_WITHIN: Duration = Duration::from_secs(15);
 /// The pause before a service is started again: doubled each time, until it has run for as long as the longest one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// For how long a service that ends is started again without a word.
+const NEW_FOR: Duration = Duration::from_secs(20);
 
 /// What runs: a program with its arguments and its environment, and the file that its output goes to.
 #[derive(Debug, Clone)]
@@ -32,6 +34,7 @@ pub(crate) struct Running {
     command: Command,
     restart: Option<Restart>,
     process: Option<Process>,
+    first_began: Instant,
     began: Instant,
     pause: Duration,
     again_at: Option<Instant>,
@@ -51,7 +54,16 @@ pub(crate) enum Change {
 impl Running {
     pub(crate) fn start(name: &str, command: Command, restart: Option<Restart>) -> Result<Self, StackError> {
         let (name, began) = (name.to_owned(), Instant::now());
-        let mut running = Self { name, command, restart, process: None, began, pause: FIRST_PAUSE, again_at: None };
+        let mut running = Self {
+            name,
+            command,
+            restart,
+            process: None,
+            first_began: began,
+            began,
+            pause: FIRST_PAUSE,
+            again_at: None,
+        };
         running.launch()?;
         Ok(running)
     }
@@ -72,6 +84,11 @@ impl Running {
         self.process = Some(Process::start(start));
         (self.began, self.again_at) = (Instant::now(), None);
         Ok(())
+    }
+
+    /// Whether it has begun so lately that ending means little: what it needs may not be there yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.first_began.elapsed() < NEW_FOR
     }
 
     pub(crate) fn pid(&self) -> Option<u32> {

@@ -82,11 +82,15 @@ impl Stack {
                 Change::Ended { code, again_in } => {
                     let (name, log) = (running.name.clone(), running.log().to_owned());
                     let Some(pause) = again_in else { return Err(StackError::Ended { name, code, log }) };
-                    say(&format!(
-                        "{name} has ended with {code}: {}; it is started again in {} s",
-                        last_line(&log),
-                        pause.as_secs()
-                    ));
+                    if code != -1 && running.is_new() {
+                        // Consumers wait for their topics like this.
+                        continue;
+                    }
+                    let how = match code {
+                        -1 => "was killed".to_owned(),
+                        code => format!("has ended with {code}: {}", last_line(&log)),
+                    };
+                    say(&format!("{name} {how}; it is started again in {} s", pause.as_secs()));
                 }
             }
         }

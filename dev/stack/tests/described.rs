@@ -196,7 +196,7 @@ fn what_runs_is_what_docker_compose_describes() {
         let now = stack.services()["worker-1"].pid;
         now != 0 && now != killed
     });
-    assert!(stack.said().contains("worker-1 has ended with -1"), "{}", stack.said());
+    assert!(stack.said().contains("worker-1 was killed"), "{}", stack.said());
     let before = files(&stack.out("pictures"), "jpg").len();
     stack.wait_until("further pictures", |stack| files(&stack.out("pictures"), "jpg").len() > before + 4);
 
