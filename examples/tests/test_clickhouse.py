@@ -10,22 +10,20 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, STREAMS, Published
-from topics import values
 
 FOLDER = ROOT / "examples/clickhouse"
 
 
-def test_clickhouse(published: Published, tmp_path: Path) -> None:
+def test_clickhouse(published: Published) -> None:
     python = os.environ.get("KVS_CLICKHOUSE_PYTHON")
     if not python:
         pytest.skip("KVS_CLICKHOUSE_PYTHON is not set: a Python with chdb is needed")
-    file = tmp_path / "values.bin"
-    file.write_bytes(b"".join(values(published.bootstrap, "kvs.metadata")))
     program = Path(__file__).with_name("program_clickhouse.py")
-    said = subprocess.run([python, program, FOLDER, file, published.registry], capture_output=True, text=True, timeout=240, check=False)
+    fragments = published.fragments
+    arguments = [python, program, FOLDER, published.bootstrap, published.registry, str(len(fragments))]
+    said = subprocess.run(arguments, capture_output=True, text=True, timeout=240, check=False)
     assert said.returncode == 0, said.stderr
     minutes, missing, pauses = json.loads(said.stdout)
-    fragments = published.fragments
     assert sum(row["fragments"] for row in minutes) == len(fragments)
     assert sum(row["frames"] for row in minutes) == sum(len(one.index) for one in fragments)
     assert sum(row["key_frames"] for row in minutes) == sum(entry.key for one in fragments for entry in one.index)

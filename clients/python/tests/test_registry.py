@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import Published, wait_published
 
-from kvs_connect import FragmentConsumer, FrameConsumer, RegistryNeededError
+from kvs_connect import FragmentConsumer, FrameConsumer, RegistryError, RegistryNeededError
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,22 @@ def test_the_form_is_found_from_the_first_bytes(published: Published, registry: 
         assert len(list(consumer)) == 6
     with FrameConsumer("registered.frames", published.bootstrap, **settings) as frames:  # type: ignore[arg-type]
         assert sum(frame.image is not None for frame in frames.frames("gray")) == 48
+    # What would be readable later is never skipped: nothing is lost while the registry is down.
+    for without in ({"schema_registry": "http://127.0.0.1:1"}, {}):
+        with (
+            pytest.raises((RegistryError, RegistryNeededError)),
+            FragmentConsumer(
+                "registered.fragments",
+                published.bootstrap,
+                group_id="skipping",
+                on_error="skip",
+                until_end=True,
+                **without,  # type: ignore[arg-type]
+            ) as consumer,
+        ):
+            list(consumer)
+    with FragmentConsumer("registered.fragments", published.bootstrap, group_id="skipping", **settings) as consumer:  # type: ignore[arg-type]
+        assert len(list(consumer)) == 6
     # Both forms in one iteration.
     with FragmentConsumer(["registered.fragments", "plain.fragments"], published.bootstrap, **settings) as consumer:  # type: ignore[arg-type]
         assert {fragment.position.topic for fragment in consumer} == {"registered.fragments", "plain.fragments"}

@@ -33,18 +33,26 @@ __all__ = [
 class KvsConnectError(Exception):
     """The base of all errors of this package.
 
+    `is_passing` says that the same record can be read later, or with other arguments: `on_error="skip"` never skips it.
+
     >>> error = UnknownSchemaError("kvs.fragments", 0, 7, "fe7f620bbf316df9")
     >>> isinstance(error, KvsConnectError), error.fingerprint, error.offset
     (True, 'fe7f620bbf316df9', 7)
     """
 
+    is_passing = False
+
 
 class ConfigurationError(KvsConnectError, ValueError):
     """An argument or a setting cannot be used."""
 
+    is_passing = True
+
 
 class MissingExtraError(KvsConnectError, ImportError):
     """A feature needs a package that is installed with an extra of this one."""
+
+    is_passing = True
 
     def __init__(self, package: str, extra: str) -> None:
         self.package = package
@@ -55,6 +63,8 @@ class MissingExtraError(KvsConnectError, ImportError):
 class KafkaFailedError(KvsConnectError):
     """Kafka has refused something, for a reason that has no class of its own here."""
 
+    is_passing = True
+
     def __init__(self, what: str, code: int, reason: str) -> None:
         self.code = code
         self.reason = reason
@@ -63,6 +73,8 @@ class KafkaFailedError(KvsConnectError):
 
 class BrokerUnreachableError(KvsConnectError):
     """No broker has responded in time."""
+
+    is_passing = True
 
     def __init__(self, bootstrap_servers: str, waited_s: float, reason: str) -> None:
         self.bootstrap_servers = bootstrap_servers
@@ -78,6 +90,8 @@ class BrokerUnreachableError(KvsConnectError):
 class TopicMissingError(KvsConnectError):
     """A topic does not exist, or no topic matches a pattern."""
 
+    is_passing = True
+
     def __init__(self, topic: str, similar: list[str]) -> None:
         self.topic = topic
         self.similar = similar
@@ -90,6 +104,8 @@ class TopicMissingError(KvsConnectError):
 
 class AccessDeniedError(KvsConnectError):
     """The broker knows this client and refuses, or does not know it."""
+
+    is_passing = True
 
     def __init__(self, resource: str, name: str, needed: str) -> None:
         self.resource = resource
@@ -115,6 +131,8 @@ class NotARecordError(RecordError):
 class UnknownSchemaError(RecordError):
     """A value names a schema that this version of the package does not have."""
 
+    is_passing = True
+
     def __init__(self, topic: str, partition: int, offset: int, fingerprint: str) -> None:
         self.fingerprint = fingerprint
         super().__init__(
@@ -129,6 +147,8 @@ class UnknownSchemaError(RecordError):
 class RegistryNeededError(RecordError):
     """A value names its schema by an id of a schema registry, and there is no registry to ask."""
 
+    is_passing = True
+
     def __init__(self, topic: str, partition: int, offset: int, schema_id: int) -> None:
         self.schema_id = schema_id
         super().__init__(
@@ -142,6 +162,8 @@ class RegistryNeededError(RecordError):
 
 class RegistryError(KvsConnectError):
     """The schema registry does not give a schema."""
+
+    is_passing = True
 
     def __init__(self, schema_id: int, reason: str) -> None:
         self.schema_id = schema_id
@@ -163,7 +185,11 @@ class PayloadAbsentError(PayloadError):
 
 
 class PayloadMissingError(PayloadError):
-    """The media are not where the record says that they are."""
+    """The media are not where the record says that they are, or cannot be reached there, which may pass."""
+
+    def __init__(self, stream: str, number: str, reason: str, *, is_passing: bool = False) -> None:
+        super().__init__(stream, number, reason)
+        self.is_passing = is_passing
 
 
 class PayloadDamagedError(PayloadError):

@@ -87,7 +87,10 @@ def fetch_object(fragment: Fragment | None, uri: str, store_options: Mapping[str
             return memoryview(Path(urllib.parse.unquote(parts.path)).read_bytes())
         except OSError as error:
             raise PayloadMissingError(
-                stream, number, f"{uri} cannot be read: {error.strerror}. Is the connector's folder mounted here?"
+                stream,
+                number,
+                f"{uri} cannot be read: {error.strerror}. Is the connector's folder mounted here?",
+                is_passing=not isinstance(error, FileNotFoundError),
             ) from error
     try:
         import obstore.store
@@ -96,13 +99,14 @@ def fetch_object(fragment: Fragment | None, uri: str, store_options: Mapping[str
     try:
         store: Any = obstore.store.from_url(f"{parts.scheme}://{parts.netloc}", **store_options)
         return memoryview(store.get(urllib.parse.unquote(parts.path.lstrip("/"))).bytes())
-    # The library has an exception for each service, and they have no base.
+    # The library has an exception for each service, and they have no base; an object that is not there is a FileNotFoundError.
     except Exception as error:
         raise PayloadMissingError(
             stream,
             number,
             f"{uri} cannot be read: {error}. The store's credentials are those of its usual environment variables; "
             "endpoint and region go into store_options",
+            is_passing=not isinstance(error, FileNotFoundError),
         ) from error
 
 

@@ -249,7 +249,7 @@ class RecordConsumer(Generic[Record]):
         """Raises an error or reports it, as `on_error` says."""
         if callable(self._on_error):
             self._on_error(error)
-        elif self._on_error == "raise":
+        elif self._on_error == "raise" or error.is_passing:
             raise error
         else:
             logger.warning("skipped: %s", error)
