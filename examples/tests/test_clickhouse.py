@@ -20,7 +20,7 @@ def test_clickhouse(published: Published) -> None:
         pytest.skip("KVS_CLICKHOUSE_PYTHON is not set: a Python with chdb is needed")
     program = Path(__file__).with_name("program_clickhouse.py")
     fragments = published.fragments
-    arguments = [python, program, FOLDER, published.bootstrap, published.registry, str(len(fragments))]
+    arguments: list[str | Path] = [python, program, FOLDER, published.bootstrap, published.registry, str(len(fragments))]
     said = subprocess.run(arguments, capture_output=True, text=True, timeout=240, check=False)
     assert said.returncode == 0, said.stderr
     minutes, missing, pauses = json.loads(said.stdout)
