@@ -12,6 +12,7 @@ mod interrupt;
 mod offsets;
 mod output;
 mod play;
+mod progress;
 mod read_errors;
 mod remote;
 mod run;

@@ -1,5 +1,6 @@
 //! Ctrl-C and requests to end, for commands that have something to say or to remove then.
 
+use std::path::Path;
 use std::sync::Once;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,7 +13,8 @@ const EXIT_SIGNALLED: i32 = 128;
 
 static LISTENING: Once = Once::new();
 
-/// Has Ctrl-C (exit code 130), SIGTERM and SIGHUP end the program with this message, after `clean_up`. Later calls change nothing.
+/// Has Ctrl-C (exit code 130), SIGTERM and SIGHUP end the program with this message, after `clean_up`. SIGHUP
+/// stays ignored where `nohup` has it so. Later calls change nothing.
 pub(super) fn listen(what: &'static str, clean_up: fn()) {
     LISTENING.call_once(|| {
         let wait = move || {
@@ -33,11 +35,26 @@ pub(super) fn listen(what: &'static str, clean_up: fn()) {
 /// Waits for a request to end. Returns its number.
 async fn asked() -> std::io::Result<i32> {
     let (interrupt, terminate, hangup) = (SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup());
-    let (mut interrupted, mut terminated, mut hung_up) = (signal(interrupt)?, signal(terminate)?, signal(hangup)?);
+    let (mut interrupted, mut terminated) = (signal(interrupt)?, signal(terminate)?);
+    let mut hung_up = if is_ignored(hangup) { None } else { Some(signal(hangup)?) };
+    let hangs_up = async {
+        match &mut hung_up {
+            Some(hung_up) => hung_up.recv().await,
+            None => std::future::pending().await,
+        }
+    };
     Ok(tokio::select! {
         _ = interrupted.recv() => interrupt,
         _ = terminated.recv() => terminate,
-        _ = hung_up.recv() => hangup,
+        _ = hangs_up => hangup,
     }
     .as_raw_value())
+}
+
+/// Returns whether whoever started the program has this signal ignored, as Linux says it.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = kvs_client::files::read_text(Path::new("/proc/self/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (kind.as_raw_value() - 1) & 1 == 1
 }

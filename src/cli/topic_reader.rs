@@ -12,6 +12,7 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use super::brokers::{self, CALL_TIMEOUT};
 use super::failure::{EXIT_UNAVAILABLE, Failure};
 use super::output;
+use super::progress::Progress;
 use super::read_errors::ReadErrors;
 use crate::config::WorkerConfig;
 use crate::kafka::{FailureContext, noted_failure};
@@ -21,8 +22,6 @@ const POLL: Duration = Duration::from_millis(50);
 /// After this time without a record the reason is said, and after the other one reading is given up.
 const SILENT_AFTER: Duration = Duration::from_secs(20);
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(120);
-/// How often progress is said.
-const SAID_EVERY: Duration = Duration::from_secs(5);
 /// Records may have a timestamp this much before the service's, in milliseconds.
 const EARLY_MS: i64 = 600_000;
 
@@ -38,7 +37,7 @@ pub(super) struct TopicReader {
     moved: Instant,
     complained: bool,
     errors: ReadErrors,
-    said: Instant,
+    shown: Progress,
     /// Whether reading goes on behind the ends.
     follows: bool,
     /// Whether nothing may be left to read.
@@ -87,7 +86,7 @@ impl TopicReader {
             moved: now,
             complained: false,
             errors: ReadErrors::default(),
-            said: now,
+            shown: Progress::new(),
             follows: false,
             may_be_at_end: true,
         })
@@ -146,15 +145,12 @@ impl TopicReader {
         noted_failure(&self.consumer).map_or(String::new(), |failure| format!(": {failure}"))
     }
 
-    /// Says how far reading is, every few seconds; `more` is what else there is to say.
+    /// Shows how far reading is; `more` is what else there is to say.
     pub(super) fn say_progress(&mut self, more: impl FnOnce() -> String) {
-        if self.said.elapsed() < SAID_EVERY {
-            return;
+        if self.shown.is_due() {
+            let (done, all) = self.progress();
+            self.shown.show(done.unsigned_abs(), all.unsigned_abs(), &format!("offsets read{}", more()));
         }
-        self.said = Instant::now();
-        let (done, all) = self.progress();
-        let percent = done.saturating_mul(100) / all.max(1);
-        output::say(format_args!("kvs-connect: {done} of {all} offsets read ({percent} %){}", more()));
     }
 
     /// Returns how many offsets have been read, of how many.

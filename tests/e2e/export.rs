@@ -156,6 +156,19 @@ fn an_exported_file_has_the_streams_own_frames() {
     assert_eq!(names(&folder), ["archive.mkv", "door.mkv", "door.mp4", "door.png", "part.mkv"]);
     drop(worker);
 
+    // On a terminal, a bar shows how far it is.
+    let on_terminal = format!(
+        "'{}' export --bootstrap-servers {} --topic {} --stream door -o '{}'",
+        program().display(),
+        kafka.bootstrap(),
+        stage.topic(),
+        folder.join("bar.mkv").display()
+    );
+    let mut terminal = Command::new("script");
+    terminal.args(["-qec", &on_terminal, "/dev/null"]).stdin(std::process::Stdio::null());
+    let shown = succeeded(&run(terminal));
+    assert!(shown.contains("offsets read") && shown.contains(" % "), "{shown:?}");
+
     // The topic of a stream follows from its template.
     copy(kafka, &format!("{}-door", stage.name), &read_records(kafka.bootstrap(), &stage.topic()));
     let connector =
@@ -354,6 +367,25 @@ fn no_half_file_is_left() {
     ])
     .arg(&file);
     refused(&run(full), 69, "File too large");
+    // What nohup has a program ignore stays ignored.
+    let mut unhurt = Command::new("nohup");
+    unhurt.arg(program()).args([
+        "export",
+        "--bootstrap-servers",
+        "127.0.0.1:1",
+        "--topic",
+        "t",
+        "--stream",
+        "door",
+        "-o",
+    ]);
+    let child =
+        unhurt.arg(&file).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    wait_for("the part of the file", || !names(&folder).is_empty());
+    let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(id, Signal::SIGHUP).unwrap();
+    nix::sys::signal::kill(id, Signal::SIGTERM).unwrap();
+    refused(&child.wait_with_output().unwrap(), 143, "interrupted; no file was written");
     // Ctrl-C, and what ends a program from afar.
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
         let mut waiting = Command::new(program());

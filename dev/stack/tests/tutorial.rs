@@ -101,6 +101,8 @@ impl Terminal {
     fn interrupt(mut self) -> String {
         let group = Pid::from_raw(i32::try_from(self.process.pid()).unwrap());
         let _ = killpg(group, Signal::SIGINT);
+        // A shell that was started in the background ignores Ctrl-C, and goes on with what is typed next.
+        let _ = writeln!(self.input, "exit");
         wait_for("the end of what Ctrl-C ends", || self.process.exit_code().is_some());
         self.output()
     }

@@ -9,6 +9,7 @@ use rdkafka::message::BorrowedMessage;
 
 use crate::cli::brokers;
 use crate::cli::failure::{EXIT_UNAVAILABLE, Failure};
+use crate::cli::progress::Progress;
 use crate::cli::topic_reader::TopicReader;
 use crate::cli::{output, service};
 use crate::config::{ConnectorConfig, WorkerConfig};
@@ -55,7 +56,7 @@ pub(in crate::cli) struct Exported {
 /// Yields fragments in the order of the stream.
 pub(in crate::cli) enum Source {
     Topics(Box<Topics>),
-    Archive { puller: Box<ArchivePuller>, stream: String, runtime: tokio::runtime::Runtime },
+    Archive { puller: Box<ArchivePuller>, stream: String, shown: Progress, runtime: tokio::runtime::Runtime },
 }
 
 /// The records of a stream.
@@ -136,14 +137,14 @@ impl Source {
         let budget = MemoryBudget::new(BUDGET_BYTES);
         let name = stream.name().to_owned();
         let puller = Box::new(ArchivePuller::new(client, stream, bounds, None, service::puller(), budget));
-        Ok(Self::Archive { puller, stream: name, runtime })
+        Ok(Self::Archive { puller, stream: name, shown: Progress::new(), runtime })
     }
 
     /// Returns the next fragment; `None` at the end.
     pub(in crate::cli) fn next(&mut self) -> Result<Option<Exported>, Failure> {
         match self {
             Self::Topics(topics) => topics.next(),
-            Self::Archive { puller, stream, runtime } => loop {
+            Self::Archive { puller, stream, runtime, .. } => loop {
                 match runtime
                     .block_on(service::patiently(stream, puller.next()))
                     .map_err(|error| service::unavailable(&error))?
@@ -185,10 +186,15 @@ impl Source {
         }
     }
 
-    /// Says how far the export is, every few seconds.
+    /// Shows how far the export is; `more` is what else there is to say.
     pub(in crate::cli) fn say_progress(&mut self, more: impl FnOnce() -> String) {
-        if let Self::Topics(topics) = self {
-            topics.reader.say_progress(more);
+        match self {
+            Self::Topics(topics) => topics.reader.say_progress(more),
+            Self::Archive { puller, shown, .. } if shown.is_due() => {
+                let of = format!("thousandths of the time read{}", more());
+                shown.show(puller.progress().permille.into(), 1_000, &of);
+            }
+            Self::Archive { .. } => {}
         }
     }
 }
