@@ -158,14 +158,23 @@ impl Written {
             };
             Failure::new(EXIT_UNAVAILABLE, format!("fragment {number}: {error}{how}"))
         })?;
-        self.note(gap);
-        Ok(())
+        self.note(gap)
     }
 
-    /// Keeps a gap for what is said in the end.
-    fn note(&mut self, gap: Option<Gap>) {
+    /// Keeps a gap for what is said in the end, if the file can hold it.
+    fn note(&mut self, gap: Option<Gap>) -> Result<(), Failure> {
+        if self.target.format == Format::Mp4
+            && let Some(gap) = gap.filter(|gap| gap.length_ns > MP4_GAP_MAX_NS)
+        {
+            return Err(self.failed(&format_args!(
+                "a gap of {} h is longer than an .mp4 file can hold: write an .mkv file, or what is before and after it, with \
+                 --from and --to",
+                gap.length_ns / 3_600_000_000_000
+            )));
+        }
         self.gaps_count += u64::from(gap.is_some());
         self.gaps.extend(gap.filter(|_| self.gaps.len() < GAPS_MAX));
+        Ok(())
     }
 
     fn add_samples(&mut self, fragment: &Fragment, span: Span) -> Result<(), Failure> {
@@ -191,7 +200,7 @@ impl Written {
             self.sink = Sink::Wav(writer, number);
         }
         let (offset, gap) = self.timeline.place(span, 1);
-        self.note(gap);
+        self.note(gap)?;
         let Sink::Wav(writer, number) = &mut self.sink else { return Ok(()) };
         for frame in fragment.frames.iter().filter(|frame| frame.track == *number) {
             let written = writer.write(frame.timestamp_ns.saturating_add(offset), fragment.frame_data(frame));
@@ -249,15 +258,6 @@ impl Written {
             None => part.complete()?,
             Some((what, ending, how)) => {
                 let other = PartFile::beside(&options.output, ending)?;
-                if options.format == Format::Mp4
-                    && let Some(gap) = gaps.iter().find(|gap| gap.length_ns > MP4_GAP_MAX_NS)
-                {
-                    return Err(failed(&format_args!(
-                        "a gap of {} h is longer than an .mp4 file can hold: write an .mkv file, or what is before and after it, \
-                         with --from and --to",
-                        gap.length_ns / 3_600_000_000_000
-                    )));
-                }
                 let mut arguments = vec![OsStr::new("-i"), part.path().as_os_str()];
                 arguments.extend(how.iter().map(OsStr::new));
                 arguments.push(other.path().as_os_str());
