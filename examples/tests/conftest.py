@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path += [str(ROOT / "clients/python/src"), str(ROOT / "clients/python/tests")]
 
-from stack import Process, Stack, http, wait_for  # noqa: E402
+from stack import Process, Stack, http, running, wait_for  # noqa: E402
 
 from kvs_connect import Fragment, FragmentConsumer, TopicMissingError  # noqa: E402
 
@@ -67,13 +67,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     connect, simulator, kafka = (Path(os.environ[name]) for name in ("KVS_CONNECT_BIN", "KVS_SIMULATOR_BIN", "KVS_KAFKA"))
-    stack = Stack(tmp_path_factory.mktemp("stack"), connect, simulator, kafka)
-    try:
-        stack.start_kafka()
-        stack.start_worker()
+    with running(tmp_path_factory.mktemp("stack"), connect, simulator, kafka) as stack:
         yield stack
-    finally:
-        stack.close()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from media import make_clip
-from stack import Stack, wait_for
+from stack import Stack, running, wait_for
 
 from kvs_connect import FragmentConsumer, TopicMissingError
 
@@ -49,13 +49,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     if missing:
         pytest.skip(f"{', '.join(missing)} not set: the connector's programs are needed")
     connect, simulator, kafka = (Path(os.environ[name]) for name in PROGRAMS)
-    stack = Stack(tmp_path_factory.mktemp("stack"), connect, simulator, kafka)
-    try:
-        stack.start_kafka()
-        stack.start_worker()
+    with running(tmp_path_factory.mktemp("stack"), connect, simulator, kafka) as stack:
         yield stack
-    finally:
-        stack.close()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +219,15 @@ class Stack:
         assert status == 200, said
         rows: list[dict[str, Any]] = said["fragments"]
         return rows
+
+
+@contextlib.contextmanager
+def running(folder: Path, connect: Path, simulator: Path, kafka: Path) -> Iterator[Stack]:
+    """Gives a stack with Kafka and a worker, and closes it, also when something has failed."""
+    stack = Stack(folder, connect, simulator, kafka)
+    try:
+        stack.start_kafka()
+        stack.start_worker()
+        yield stack
+    finally:
+        stack.close()
