@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace as _replace
 from datetime import timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import media
 import numpy as np
 import pytest
 from conftest import Published
+from stack import WAIT_S
 
 from kvs_connect import (
     Fragment,
@@ -240,6 +244,38 @@ def test_corrupt_media_are_said_and_skipped(published: Published) -> None:
     assert found[-32:] == whole[-32:]
     assert found[:7] == whole[:7]
     assert errors
+
+
+def test_an_empty_frame_does_not_end_the_stream(published: Published) -> None:
+    fragments = fragments_of(published, "clip")
+    cases: list[tuple[str, dict[str, Any], int]] = [("video", {}, 1), ("audio", {"decode": None, "audio": "int16"}, 800)]
+    for kind, options, of_a_frame in cases:
+        track = next(one.number for one in fragments[1].tracks if one.kind == kind)
+        last = max(number for number, entry in enumerate(fragments[1].index) if entry.track == track)
+        index = list(fragments[1].index)
+        index[last] = index[last]._replace(size_bytes=0)
+        errors: list[Any] = []
+        run = [fragments[0], broken(fragments[1], index=tuple(index)), *fragments[2:]]
+        decoded = list(decode_frames(run, **options, on_error=errors.append))
+        assert [(error.reason, error.index) for error in errors] == [("it has no data", last)]
+        found = sum(1 if frame.samples is None else frame.samples.shape[1] for frame in decoded)
+        assert found == (48 if kind == "video" else 38400) - of_a_frame
+
+
+@pytest.mark.parametrize("threads", [0, 3])
+def test_several_threads_decode_the_same_pictures(published: Published, threads: int) -> None:
+    for stream in published.files:
+        fragments = fragments_of(published, stream)
+        errors: list[Any] = []
+        expected = [(one.pts_ns, media.digest(one.image)) for one in decode_frames(fragments, on_error=errors.append)]
+        found = [(one.pts_ns, media.digest(one.image)) for one in decode_frames(fragments, threads=threads, on_error=errors.append)]
+        assert found == expected, stream
+
+
+def test_a_program_ends_while_several_threads_decode(published: Published) -> None:
+    program = Path(__file__).parent / "program_breaks_off.py"
+    ended = subprocess.run([sys.executable, program, published.bootstrap], capture_output=True, text=True, timeout=WAIT_S, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "20 20 20\n", "")
 
 
 def test_an_index_that_lies_is_said(published: Published) -> None:

@@ -69,6 +69,10 @@ class SampleDecoder:
 
     def _frames(self, decoded: AudioFrame) -> list[Frame]:
         encoded = self._held.pop(decoded.pts, None) if decoded.pts is not None else None
+        if encoded is not None and decoded.pts is not None:
+            # A decoder that has made nothing of a frame will not do it any more.
+            while self._held and (earliest := next(iter(self._held))) < decoded.pts:
+                del self._held[earliest]
         if encoded is None and self._held:
             # Samples come in the order of their frames.
             encoded = self._held.pop(next(iter(self._held)))

@@ -46,8 +46,15 @@ def media_error(frame: EncodedFrame, reason: str) -> MediaError:
 
 def packet_of(frame: EncodedFrame) -> Packet[Any]:
     """Returns a packet with a copy of the frame's data, the only one that is made here."""
+    if not len(frame.data):
+        # A decoder would take it for the end of the stream, and refuse all that comes behind it.
+        raise media_error(frame, "it has no data")
+    # The memory is FFmpeg's own. Python's could be given back by a thread of the decoder, which would wait for the interpreter's
+    # lock while the interpreter waits for the thread, for ever.
+    packet: Packet[Any] = Packet(len(frame.data))
     # Any buffer will do, although the types do not say so.
-    return Packet(cast("bytes", frame.data))
+    packet.update(cast("bytes", frame.data))
+    return packet
 
 
 class PictureDecoder:
@@ -57,6 +64,10 @@ class PictureDecoder:
         self._context = cast(VideoCodecContext, context_for(coding))
         # FFmpeg's own choice is a thread for each core and decoder: too many for the streams of a topic.
         self._context.thread_count = threads
+        self._has_threads = threads != 1
+        if self._has_threads:
+            # Several pictures at a time, too: most encoders put one slice into a picture, which is all that PyAV's own choice shares out.
+            self._context.thread_type = "AUTO"
         self._reformatter = VideoReformatter()
         # Times are not always unique, so that packets are numbered, and pictures come with their packet's number.
         self._held: dict[int, EncodedFrame] = {}
@@ -71,6 +82,8 @@ class PictureDecoder:
         try:
             pictures = self._context.decode(packet)
         except FFmpegError as error:
+            if self._has_threads:
+                raise media_error(frame, f"it, or one shortly before it, cannot be decoded: {error.strerror}") from error
             self._held.pop(self._count - 1, None)
             raise media_error(frame, f"it cannot be decoded: {error.strerror}") from error
         while len(self._held) > _HELD_MAX_FRAMES:

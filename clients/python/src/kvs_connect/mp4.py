@@ -117,6 +117,7 @@ class Mp4Writer:
         return found
 
     def _write_packets(self, track: _Track, frames: list[EncodedFrame]) -> None:
+        frames = [frame for frame in frames if len(frame.data)]
         times_us = [(frame.pts_ns - self._origin_ns) // 1000 for frame in frames]
         in_order = sorted(times_us)
         if track.shift_us is None:

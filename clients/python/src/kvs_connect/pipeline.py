@@ -118,8 +118,11 @@ class _Track:
         for frame, picture in decoded:
             if self._sampler.takes(frame.pts_ns):
                 yield self._picture(frame, picture)
-            for _, pending in self._groups:
+            for number, (_, pending) in enumerate(self._groups):
                 if pending.pop(id(frame), 0) is None:
+                    # Groups are shown one after the other: what a decoder has kept of an earlier one, it keeps for ever.
+                    for earlier in range(number):
+                        self._groups[earlier][1].clear()
                     break
         # The newest group is needed by what comes next.
         while len(self._groups) > 1 and not self._groups[0][1]:
