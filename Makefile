@@ -11,10 +11,10 @@ FEATURES = $(shell dev/tools features)
 PROGRAMS := --bin kvs-connect --bin kvs-simulator
 # Recipes share one build folder, and prerequisites have an order.
 .NOTPARALLEL:
-.PHONY: help demo stack test check fuzz bench build clean tools
+.PHONY: help demo stack test test-torch check fuzz bench build clean tools
 
 help: ## Say what there is
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 tools: ## Say what is missing on this machine and offer to install it; YES=1 installs without asking
 	@dev/tools
@@ -60,7 +60,14 @@ test: tools-test native ## All tests, against a real Kafka and by AWS's SDKs; KV
 	$(CARGO) test --workspace --doc $(FEATURES)
 	dev/fuzz 200000
 	@[ -n "$$KVS_RECORDINGS" ] || echo "make test: KVS_RECORDINGS is not set: the tests on real recordings were SKIPPED"
+	@echo "make test: the tests with PyTorch were SKIPPED, for it is 2 GB to download: make test-torch"
 	@dev/waits $(WAITS) $$(( $$(date +%s) - $$(cat target/test-began) ))
+
+test-torch: tools-test native ## What `make test` leaves out, for PyTorch is 2 GB to download: the tests with it of the package for Python
+	dev/kafka/kafka fetch >/dev/null
+	$(CARGO) build $(PROGRAMS) $(FEATURES)
+	cd clients/python && KVS_CONNECT_BIN=$(CURDIR)/target/debug/kvs-connect KVS_SIMULATOR_BIN=$(CURDIR)/target/debug/kvs-simulator KVS_KAFKA=$(CURDIR)/dev/kafka/kafka \
+	  PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=src "$$($(CURDIR)/dev/sdks client-torch)" -m pytest -p no:cacheprovider tests/test_torch.py tests/test_readme.py
 
 check: tools-check native ## rustfmt, clippy, arrows between modules, features, documentation, packages, cargo-deny
 	$(CARGO) fmt --all --check
