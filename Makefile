@@ -4,6 +4,8 @@ SHELL := /usr/bin/env bash
 CARGO ?= cargo
 # What tests waited for, and how long.
 WAITS := $(CURDIR)/target/waits.tsv
+# Tests wait most of the time. How many of those that need much run at a time, dev/harness/src/turn.rs says.
+TEST_THREADS ?= 8
 # Nothing where the system has OpenSSL's headers, else what builds it from source. Looked up when a recipe begins, and so
 # after dev/tools, which may have installed them.
 FEATURES = $(shell dev/tools features)
@@ -49,7 +51,7 @@ test: tools-test native ## All tests, against a real Kafka and by AWS's SDKs; KV
 	dev/kafka/kafka fetch >/dev/null
 	dev/registry/registry fetch >/dev/null
 	for sdk in python node java clients avro-java avro-python registry-java registry-python clickhouse s3 bakdata azurite av client-python examples flink; do dev/sdks $$sdk >/dev/null || exit; done
-	KVS_CONNECT_WAITS=$(WAITS) $(CARGO) test --workspace --no-fail-fast --bins --lib --tests $(FEATURES)
+	RUST_TEST_THREADS=$(TEST_THREADS) KVS_CONNECT_WAITS=$(WAITS) $(CARGO) test --workspace --no-fail-fast --bins --lib --tests $(FEATURES)
 	@dev/kafka/kafka sweep
 	@dev/registry/registry sweep
 	@export KVS_CONNECT_BIN=$(CURDIR)/target/debug/kvs-connect KVS_SIMULATOR_BIN=$(CURDIR)/target/debug/kvs-simulator KVS_KAFKA=$(CURDIR)/dev/kafka/kafka; \

@@ -4,11 +4,13 @@
 //! that is none of these is said to be so, and never guessed.
 
 mod decode;
+mod described;
 mod headers;
 mod media;
 mod payload;
 
 pub use decode::{DecodeError, Decoded, Decoder, Fragment, Kind, Parts};
+pub use described::misdescribed;
 pub use headers::header_text;
 pub use media::read_fragment;
 pub use payload::{PayloadError, Payloads};

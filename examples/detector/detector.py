@@ -36,4 +36,4 @@ def main(bootstrap_servers: str, topic: str = "kvs.fragments") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:]) if len(sys.argv) in (2, 3) else sys.exit(f"usage: {__doc__}")
+    main(*sys.argv[1:]) if len(sys.argv) in (2, 3) and sys.argv[1][0] != "-" else sys.exit(f"usage: {__doc__}")

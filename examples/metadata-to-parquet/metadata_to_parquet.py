@@ -36,4 +36,4 @@ def main(bootstrap_servers: str, folder: str, topic: str = "kvs.metadata") -> No
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:]) if len(sys.argv) in (3, 4) else sys.exit(f"usage: {__doc__}")
+    main(*sys.argv[1:]) if len(sys.argv) in (3, 4) and sys.argv[1][0] != "-" else sys.exit(f"usage: {__doc__}")

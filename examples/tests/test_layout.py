@@ -34,8 +34,10 @@ def test_each_is_short() -> None:
 def test_a_wrong_call_is_answered_with_the_right_one(program: Path) -> None:
     """And the README calls it in the same way."""
     environment = {"PYTHONPATH": str(ROOT / "clients/python/src")}
-    said = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert (said.returncode, said.stdout) == (1, "")
-    assert said.stderr.startswith(f"usage: {program.name} BOOTSTRAP_SERVERS")
+    for arguments in ([], ["--help"], ["--help", "x"]):
+        call = [sys.executable, program, *arguments]
+        said = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert (said.returncode, said.stdout) == (1, "")
+        assert said.stderr.startswith(f"usage: {program.name} BOOTSTRAP_SERVERS")
     readme = (program.parent / "README.md").read_text("utf-8")
     assert f'python examples/{program.parent.name}/{program.name} "$BOOTSTRAP_SERVERS"' in readme

@@ -24,6 +24,8 @@ pub struct Reasons {
     /// Between two fragments of a stream, both excluded.
     ranges: HashMap<String, Vec<(Option<FragmentNumber>, FragmentNumber, Reason)>>,
     kept: usize,
+    /// When the service received the earliest fragment of a stream that has a reason of its own, in milliseconds since 1970.
+    earliest_ms: HashMap<String, i64>,
 }
 
 impl Reasons {
@@ -46,6 +48,22 @@ impl Reasons {
             self.ranges.entry(stream.to_owned()).or_default().push((after, before, reason));
             self.kept += 1;
         }
+    }
+
+    /// Notes when the service received a fragment that has a reason of its own, in milliseconds since 1970.
+    pub fn note_time(&mut self, stream: &str, server_ms: i64) {
+        let earliest = self.earliest_ms.entry(stream.to_owned()).or_insert(server_ms);
+        *earliest = server_ms.min(*earliest);
+    }
+
+    /// Returns when the service received the earliest fragment of a stream that has a reason of its own, as far as that is known.
+    pub fn earliest_ms(&self, stream: &str) -> Option<i64> {
+        self.earliest_ms.get(stream).copied()
+    }
+
+    /// Returns the fragments of a stream that have a reason of their own.
+    pub fn fragments(&self, stream: &str) -> impl Iterator<Item = FragmentNumber> {
+        self.fragments.keys().filter(move |(of, _)| of == stream).map(|(_, number)| number.clone())
     }
 
     /// Returns why a fragment is not in Kafka, if that has been said.

@@ -83,14 +83,20 @@ pub struct Counts {
     pub altered: u64,
     /// Sequences that no record has.
     pub holes: u64,
+    /// Of those, the ones whose records compaction has removed.
+    pub holes_explained: u64,
 }
 
 impl Counts {
     /// Returns how many faults there are. With `allow_explained`, those whose reason is known are none.
     pub fn faults(&self, allow_explained: bool) -> u64 {
-        let explained = if allow_explained { self.missing_explained + self.duplicates_explained } else { 0 };
-        // The sequences of fragments that were skipped are not used: a hole is always a fault.
-        self.missing + self.duplicates - explained + self.out_of_order + self.altered + self.holes
+        let explained = match allow_explained {
+            true => (self.missing_explained + self.duplicates_explained).saturating_add(self.holes_explained),
+            false => 0,
+        };
+        // The sequences of fragments that were skipped are not used: a hole without a reason is always a fault.
+        let others = self.missing + self.duplicates + self.out_of_order + self.altered;
+        others.saturating_add(self.holes).saturating_sub(explained)
     }
 }
 
@@ -111,6 +117,9 @@ pub struct StreamAudit {
     counts: Counts,
     findings: Vec<Finding>,
     highest: Option<FragmentNumber>,
+    /// Those that the connector has said it did not publish.
+    said: BTreeSet<FragmentNumber>,
+    is_compacted: bool,
     committed: Option<FragmentNumber>,
     /// What the archive has of the record that is noted next.
     own: Option<Listed>,
@@ -134,6 +143,21 @@ impl StreamAudit {
         self.committed = Some(committed);
     }
 
+    /// Sets the fragments that the connector has said it did not publish: those are missing before the first record, too.
+    pub fn set_said(&mut self, said: impl IntoIterator<Item = FragmentNumber>) {
+        self.said = said.into_iter().collect();
+    }
+
+    /// Sets that the topic is compacted: of a fragment that was published again, the earlier record is removed.
+    pub fn set_compacted(&mut self) {
+        self.is_compacted = true;
+    }
+
+    /// Returns whether sequences are missing.
+    pub fn has_holes(&self) -> bool {
+        self.holes.len() + self.earlier_holes.len() > 0
+    }
+
     /// Returns whether there is a record of the stream.
     pub fn has_records(&self) -> bool {
         self.highest.is_some()
@@ -145,7 +169,11 @@ impl StreamAudit {
         let is_higher = self.highest.as_ref().is_none_or(|highest| fragment.number > *highest);
         match next {
             Some(next) if fragment.number == *next => self.own = Some(fragment),
-            Some(next) if self.highest.is_none() && fragment.number < *next => self.counts.before_first += 1,
+            Some(next)
+                if self.highest.is_none() && fragment.number < *next && !self.said.contains(&fragment.number) =>
+            {
+                self.counts.before_first += 1;
+            }
             // The connector has committed a position behind it: its record was there.
             None if is_higher && self.committed.as_ref().is_some_and(|committed| fragment.number <= *committed) => {
                 if self.missing.len() < MISSING_MAX {
@@ -168,6 +196,10 @@ impl StreamAudit {
     /// # Errors
     /// When too much is missing to be remembered.
     pub fn record(&mut self, record: &Published) -> Result<(), TooManyMissing> {
+        if record.sequence.is_some_and(|sequence| sequence < 0) {
+            let fault = Some("its sequence is negative".to_owned());
+            return self.record(&Published { sequence: None, fault, ..record.clone() });
+        }
         self.counts.records += 1;
         let own = self.own.take();
         let is_higher = self.highest.as_ref().is_none_or(|highest| record.number > *highest);
@@ -214,15 +246,24 @@ impl StreamAudit {
             });
         }
         let holes = std::mem::take(&mut self.holes).into_ranges();
+        // Whatever the archive has is there: nothing but the second record of a fragment can have taken the place of the first.
+        let is_compacted = self.is_compacted && self.counts.missing == self.counts.missing_explained;
+        let reason = is_compacted.then(|| super::Reason {
+            kind: "COMPACTED".into(),
+            text: "the topic is compacted, and the fragments were published again".into(),
+        });
         for (first, last) in std::mem::take(&mut self.earlier_holes).into_iter().chain(holes) {
-            self.counts.holes += (last - first).unsigned_abs() + 1;
+            let count = (last - first).unsigned_abs() + 1;
+            self.counts.holes = self.counts.holes.saturating_add(count);
+            let explained = if reason.is_some() { count } else { 0 };
+            self.counts.holes_explained = self.counts.holes_explained.saturating_add(explained);
             self.keep(Finding {
                 kind: FindingKind::Hole,
                 number: None,
                 sequences: Some((first, last)),
                 server_ms: None,
                 place: None,
-                reason: None,
+                reason: reason.clone(),
             });
         }
         let Self { counts, mut findings, sequences, first_sequence, .. } = self;

@@ -226,3 +226,63 @@ fn what_is_published_again_after_the_offsets_were_set_back_has_new_sequences() {
     let report = audit(&topic(&[(1, 0), (2, 1), (1, 0), (3, 2)]), &[1, 2, 3]);
     assert_eq!((report.counts.duplicates, report.counts.faults(true)), (1, 1));
 }
+
+#[test]
+fn a_negative_sequence_is_a_fault_of_its_record_alone() {
+    let report = audit(&topic(&[(1, 0), (2, -5), (3, 2), (4, i64::MAX)]), &[1, 2, 3, 4]);
+    assert_eq!((report.counts.altered, report.counts.out_of_order), (1, 0));
+    // Number 1, and what the last one skips.
+    assert_eq!(report.counts.holes, 1 + (i64::MAX as u64 - 3));
+    assert_eq!(report.findings[0].reason.as_ref().unwrap().text.as_ref(), "its sequence is negative");
+}
+
+#[test]
+fn what_compaction_has_removed_has_a_reason_unless_something_is_missing() {
+    // 4 to 6 were published again, and the records with the sequences 3 to 5 removed.
+    let records = topic(&[(1, 0), (2, 1), (3, 2), (4, 6), (5, 7), (6, 8)]);
+    let audited = |archive: &[u32]| {
+        let mut audit = StreamAudit::default();
+        audit.set_compacted();
+        let mut archive = archive.iter().map(|index| listed(*index)).peekable();
+        for record in &records {
+            while let Some(fragment) = archive.next_if(|fragment| fragment.number <= record.number) {
+                audit.listed(fragment, Some(&record.number));
+            }
+            audit.record(record).unwrap();
+        }
+        assert!(audit.has_holes());
+        audit.finish("s", &Reasons::default()).counts
+    };
+    let counts = audited(&[1, 2, 3, 4, 5, 6]);
+    assert_eq!((counts.holes, counts.holes_explained, counts.faults(false), counts.faults(true)), (3, 3, 3, 0));
+    // Were nothing wrong, none of the archive would be missing.
+    let records = topic(&[(1, 0), (2, 1), (4, 6)]);
+    let mut audit = StreamAudit::default();
+    audit.set_compacted();
+    for record in &records {
+        let missing = Listed { number: number(3), server_ms: 0, media: None };
+        if record.number > number(3) {
+            audit.listed(missing, Some(&record.number));
+        }
+        audit.record(record).unwrap();
+    }
+    let counts = audit.finish("s", &Reasons::default()).counts;
+    assert_eq!((counts.missing, counts.holes, counts.holes_explained), (1, 4, 0));
+}
+
+#[test]
+fn what_the_connector_has_said_of_the_first_fragments_is_missing_and_not_before() {
+    let mut reasons = Reasons::default();
+    reasons.note("s", number(2), Reason { kind: "DEAD_LETTER".into(), text: "why".into() });
+    reasons.note_time("s", 2_000);
+    reasons.note_time("s", 1_500);
+    assert_eq!((reasons.earliest_ms("s"), reasons.earliest_ms("other")), (Some(1_500), None));
+    let mut audit = StreamAudit::default();
+    audit.set_said(reasons.fragments("s"));
+    let record = published(3, 0, 0);
+    [1, 2, 3].into_iter().for_each(|index| audit.listed(listed(index), Some(&record.number)));
+    audit.record(&record).unwrap();
+    let report = audit.finish("s", &reasons);
+    let Counts { before_first, missing, missing_explained, in_both, .. } = report.counts;
+    assert_eq!((before_first, missing, missing_explained, in_both), (1, 1, 1, 1));
+}

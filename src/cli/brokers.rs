@@ -67,7 +67,19 @@ pub(super) fn unreachable(bootstrap_servers: &str, reason: &Unreachable) -> Fail
 /// # Errors
 /// Kafka's error, or `NotFound`.
 pub(super) fn partitions(consumer: &BaseConsumer<FailureContext>, topic: &str) -> Result<Vec<i32>, TopicReadError> {
-    let metadata = consumer.fetch_metadata(Some(topic), CALL_TIMEOUT)?;
+    partitions_within(consumer, topic, CALL_TIMEOUT)
+}
+
+/// Returns the partitions of a topic, if Kafka responds within this time.
+///
+/// # Errors
+/// Kafka's error, or `NotFound`.
+pub(super) fn partitions_within(
+    consumer: &BaseConsumer<FailureContext>,
+    topic: &str,
+    time: Duration,
+) -> Result<Vec<i32>, TopicReadError> {
+    let metadata = consumer.fetch_metadata(Some(topic), time)?;
     let found = metadata.topics().first().filter(|found| found.error().is_none() && !found.partitions().is_empty());
     let found = found.ok_or(TopicReadError::NotFound)?;
     Ok(found.partitions().iter().map(|partition| partition.id()).collect())

@@ -45,8 +45,21 @@ impl ConnectorArgs {
         if is_given || is_needed { self.load(worker).map(Some) } else { Ok(None) }
     }
 
+    /// Returns the connector's settings for a command that does not need Kafka. A worker's settings may be given for their
+    /// `config.providers`.
+    pub(super) fn load_without_kafka(&self) -> Result<ConnectorConfig, Failure> {
+        if self.worker.is_given() {
+            return self.load(&self.load_worker()?);
+        }
+        self.load_checked(self.worker.load().ok().as_ref())
+    }
+
     /// Returns the connector's settings, with references to secrets resolved on this machine.
     pub(super) fn load(&self, worker: &WorkerConfig) -> Result<ConnectorConfig, Failure> {
+        self.load_checked(Some(worker))
+    }
+
+    fn load_checked(&self, worker: Option<&WorkerConfig>) -> Result<ConnectorConfig, Failure> {
         let given = match (&self.file, &self.connector) {
             (Some(file), _) => connector::load(file).map_err(|problems| Failure::config(&problems))?,
             (None, Some(name)) => of_worker(name, &self.remote)?,
@@ -56,7 +69,7 @@ impl ConnectorArgs {
                 return Err(Failure::new(EXIT_USAGE, line));
             }
         };
-        let checked = check::connector(Some(worker), &given.place, &given.settings);
+        let checked = check::connector(worker, &given.place, &given.settings);
         checked.map(|(connector, _)| connector).map_err(|problems| Failure::config(&problems))
     }
 }

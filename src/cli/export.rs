@@ -1,6 +1,7 @@
 //! `kvs-connect export`: a part of a stream as one file that a player plays.
 
 mod ffmpeg;
+mod instead;
 mod media_file;
 mod part_file;
 mod source;
@@ -117,7 +118,10 @@ impl Export {
                 _ => "the topic".to_owned(),
             };
             let why = if written.skipped() > 0 { " with which a decoder can begin" } else { "" };
-            let line = format!("{place} has no fragment of stream {stream}{why} in this range");
+            let is_bounded =
+                self.from.is_some() || self.to.is_some() || self.last.is_some() || self.fragments.is_some();
+            let range = if is_bounded { " in this range" } else { "" };
+            let line = format!("{place} has no fragment of stream {stream}{why}{range}{}", source.instead());
             return Err(Failure::new(EXIT_UNAVAILABLE, line));
         }
         written.finish()
@@ -125,8 +129,6 @@ impl Export {
 
     /// Opens the source, and loads the connector's settings if one is named.
     fn open(&self) -> Result<(Source, Option<ConnectorConfig>), Failure> {
-        let worker = self.connector.load_worker()?;
-        let connector = self.connector.load_if(self.source == From::Kvs || self.topic.is_none(), &worker)?;
         let from = self.from.or(self.last.map(|last| {
             Timestamp::from_system_time(SystemTime::now().checked_sub(last).unwrap_or(SystemTime::UNIX_EPOCH))
         }));
@@ -138,13 +140,13 @@ impl Export {
             return Err(Failure::new(EXIT_USAGE, "--fragments: the first one is behind the last one"));
         }
         let wanted = Wanted { stream: self.stream.clone(), from, to: self.to, first, last };
-        let source = match (self.source, &connector, &self.topic) {
-            (From::Kvs, Some(connector), _) => Source::archive(connector, wanted)?,
-            (_, connector, topic) => {
-                let topic = topic_of(topic.as_ref(), connector.as_ref(), &self.stream)?;
-                Source::topics(&worker, &[topic], connector.as_ref(), wanted)?
-            }
-        };
-        Ok((source, connector))
+        if self.source == From::Kvs {
+            let connector = self.connector.load_without_kafka()?;
+            return Ok((Source::archive(&connector, wanted)?, Some(connector)));
+        }
+        let worker = self.connector.load_worker()?;
+        let connector = self.connector.load_if(self.topic.is_none(), &worker)?;
+        let topic = topic_of(self.topic.as_ref(), connector.as_ref(), &self.stream)?;
+        Ok((Source::topics(&worker, &[topic], connector.as_ref(), wanted)?, connector))
     }
 }

@@ -12,6 +12,7 @@ pub const EXIT_SOFTWARE: u8 = 70;
 pub const EXIT_CONFIG: u8 = 78;
 
 /// The failure of a subcommand.
+#[derive(Debug)]
 pub(super) struct Failure {
     pub(super) code: u8,
     pub(super) lines: Vec<String>,

@@ -17,6 +17,8 @@ const GONE_AFTER: Duration = Duration::from_secs(30);
 pub(super) struct ReadErrors {
     said: Option<Instant>,
     unknown_since: Option<Instant>,
+    /// Whether it has been said that the topic was deleted.
+    gone: bool,
 }
 
 impl ReadErrors {
@@ -32,9 +34,15 @@ impl ReadErrors {
         ];
         if error.rdkafka_error_code().is_some_and(|code| unknown.contains(&code)) {
             let since = *self.unknown_since.get_or_insert_with(Instant::now);
-            if ends && since.elapsed() >= GONE_AFTER {
+            if since.elapsed() >= GONE_AFTER {
                 let line = format!("{topics}: the topic does not exist any more: it was deleted while it was read");
-                return Err(Failure::new(EXIT_UNAVAILABLE, line));
+                if ends {
+                    return Err(Failure::new(EXIT_UNAVAILABLE, line));
+                }
+                if !std::mem::replace(&mut self.gone, true) {
+                    output::say(format_args!("kvs-connect: {line}; waiting until it is created again, or Ctrl-C"));
+                }
+                return Ok(());
             }
         }
         if self.said.is_none_or(|said| said.elapsed() >= SAID_EVERY) {

@@ -41,15 +41,18 @@ impl Snapshot {
         };
         let stream = output::plain(&self.from.stream, 256);
         let looks = LOOKS.iter().map(|back| Some(Timestamp::from_system_time(SystemTime::now() - *back))).chain([None]);
-        let mut found = None;
+        let (mut found, mut instead) = (None, String::new());
         for from in looks {
-            found = newest(self.from.open(from)?)?;
+            let mut source = self.from.open(from)?;
+            found = newest(&mut source)?;
+            instead = source.instead();
             if found.is_some() {
                 break;
             }
         }
         let Some(Exported { fragment, .. }) = found else {
-            let line = format!("the topic has no fragment of stream {stream} that begins with a key frame of video");
+            let line =
+                format!("the topic has no fragment of stream {stream} that begins with a key frame of video{instead}");
             return Err(Failure::new(EXIT_UNAVAILABLE, line));
         };
         let part = PartFile::beside(&self.output, "mkv")?;
@@ -80,7 +83,7 @@ impl Snapshot {
 }
 
 /// Returns the last fragment of video with which a decoder can begin.
-fn newest(mut source: Source) -> Result<Option<Exported>, Failure> {
+fn newest(source: &mut Source) -> Result<Option<Exported>, Failure> {
     let mut newest = None;
     while let Some(exported) = source.next()? {
         let fragment = &exported.fragment;

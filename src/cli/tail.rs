@@ -3,24 +3,22 @@
 mod show;
 mod stats;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::{Message, Offset, TopicPartitionList};
+use rdkafka::Message;
 
-use super::brokers::{self, CALL_TIMEOUT, TopicReadError, connect};
 use super::failure::{EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
 use super::output;
-use super::read_errors::ReadErrors;
+use super::topic_reader::{Next, Start, TopicReader};
 use super::worker_args::WorkerArgs;
-use crate::kafka::FailureContext;
 use crate::readback::{Decoder, Kind};
 
 /// Of a topic that has nothing but other records, so many are passed over until the command gives up.
 const OTHERS_MAX: u64 = 20;
+/// How long a record is waited for before it is looked whether there is something else to do.
+const LOOKED_EVERY: Duration = Duration::from_millis(50);
 
 /// Prints committed fragments, metadata, frames, dead letters, or notifications.
 #[derive(Args)]
@@ -88,33 +86,22 @@ impl Tail {
         if let Some(folder) = &self.save {
             make_folder(folder)?;
         }
-        let consumer = connect(&worker)?;
-        let unavailable = |what: &str, error: &dyn std::fmt::Display| {
-            Failure::new(EXIT_UNAVAILABLE, format!("{what} topic {}: {error}", self.topic))
-        };
-        let ends = self.assign(&consumer).map_err(|error| unavailable("cannot read", &error))?;
+        let start = if self.from == From::Beginning { Start::Beginning } else { Start::End };
+        let reader = TopicReader::open(&worker, std::slice::from_ref(&self.topic), start)?;
+        let mut reader = if self.until_end { reader } else { reader.following() };
         let decoder = Decoder::new().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
         let mut printer = show::Printer::new(self.json, self.payload == PayloadForm::Base64);
         let mut stats = self.stats.then(stats::Stats::new);
         let (mut known, mut others) = (0, 0);
-        let mut errors = ReadErrors::default();
         while self.max.is_none_or(|max| known + others < max) {
-            let ends = ends.iter().map(|(&partition, &end)| (self.topic.as_str(), partition, end));
-            if self.until_end && brokers::have_reached(&consumer, ends) {
-                break;
-            }
             if let Some(stats) = &mut stats {
                 stats.show_if_due()?;
             }
-            let message = match consumer.poll(Duration::from_millis(20)) {
-                None => continue,
-                Some(Err(error)) => {
-                    errors.note(&self.topic, &error, self.until_end)?;
-                    continue;
-                }
-                Some(Ok(message)) => message,
+            let message = match reader.next_within(Some(LOOKED_EVERY))? {
+                Next::Record((_, message)) => message,
+                Next::Nothing => continue,
+                Next::End => break,
             };
-            errors.clear();
             let place = show::Place::of(&message);
             let error = match decoder.decode(message.payload().unwrap_or_default()) {
                 Ok(decoded) => {
@@ -131,7 +118,10 @@ impl Tail {
                 Err(error) => error,
             };
             if let Some(letter) = show::DeadLetter::of(&message) {
-                printer.print_dead_letter(&letter, &place)?;
+                match &mut stats {
+                    Some(stats) => stats.add_dead_letter(&letter.stream, &place),
+                    None => printer.print_dead_letter(&letter, &place)?,
+                }
                 known += 1;
                 continue;
             }
@@ -150,22 +140,6 @@ impl Tail {
             }
         }
         stats.map_or(Ok(()), |mut stats| stats.show())
-    }
-
-    /// Assigns all partitions; returns the current ends of those that have records to read.
-    fn assign(&self, consumer: &BaseConsumer<FailureContext>) -> Result<HashMap<i32, i64>, TopicReadError> {
-        let mut partitions = TopicPartitionList::new();
-        let mut ends = HashMap::new();
-        for partition in brokers::partitions(consumer, &self.topic)? {
-            let (start, end) = consumer.fetch_watermarks(&self.topic, partition, CALL_TIMEOUT)?;
-            let from = if self.from == From::Beginning { start } else { end };
-            partitions.add_partition_offset(&self.topic, partition, Offset::Offset(from))?;
-            if from < end {
-                ends.insert(partition, end);
-            }
-        }
-        consumer.assign(&partitions)?;
-        Ok(ends)
     }
 }
 

@@ -1,6 +1,6 @@
-//! Reads topics from their beginning, or from a time, to the ends that they have when it begins.
+//! Reads topics from their beginning, from a time or from their ends, to the ends that they have when it begins, or on and on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,16 +22,48 @@ const POLL: Duration = Duration::from_millis(50);
 /// After this time without a record the reason is said, and after the other one reading is given up.
 const SILENT_AFTER: Duration = Duration::from_secs(20);
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(120);
+/// How often the partitions of a topic that is followed are looked at, and how long that may take.
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(10);
+const LOOK_TIMEOUT: Duration = Duration::from_secs(3);
 /// Records may have a timestamp this much before the service's, in milliseconds.
 const EARLY_MS: i64 = 600_000;
 
 /// A record that has been read, with its topic's name.
 pub(super) type Record<'a> = (Arc<str>, BorrowedMessage<'a>);
 
+/// Where reading begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Start {
+    /// With the first record that there is.
+    Beginning,
+    /// With what is written from now on.
+    End,
+    /// With the first record that can have what the service received at this time. Records' timestamps must follow the service's.
+    Received(Timestamp),
+}
+
+impl From<Option<Timestamp>> for Start {
+    fn from(received: Option<Timestamp>) -> Self {
+        received.map_or(Self::Beginning, Self::Received)
+    }
+}
+
+/// What comes next.
+pub(super) enum Next<'a> {
+    /// A committed record.
+    Record(Record<'a>),
+    /// There has been none within the time.
+    Nothing,
+    /// Everything up to the ends has been read.
+    End,
+}
+
 /// Reads several topics.
 pub(super) struct TopicReader {
     consumer: BaseConsumer<FailureContext>,
     topics: Vec<Arc<str>>,
+    assigned: HashSet<(Arc<str>, i32)>,
+    looked_at: Instant,
     /// Start and end of each partition that has something to read.
     bounds: HashMap<(String, i32), (i64, i64)>,
     moved: Instant,
@@ -50,38 +82,41 @@ impl TopicReader {
         Self { follows: true, ..self }
     }
 
-    /// Begins to read these topics, from the first records that can have what the service received at `from`, or from the
-    /// first ones that there are. Records' timestamps must follow the service's times if `from` is given.
-    pub(super) fn open(worker: &WorkerConfig, topics: &[String], from: Option<Timestamp>) -> Result<Self, Failure> {
-        let from_ms = from.map(|from| from.millis().saturating_sub(EARLY_MS).max(0));
+    /// Begins to read these topics.
+    pub(super) fn open(worker: &WorkerConfig, topics: &[String], start: impl Into<Start>) -> Result<Self, Failure> {
+        let start = start.into();
         let consumer = brokers::connect(worker)?;
-        let (mut assigned, mut bounds) = (TopicPartitionList::new(), HashMap::new());
-        for topic in topics {
+        let topics: Vec<Arc<str>> = topics.iter().map(|topic| Arc::from(topic.as_str())).collect();
+        let (mut partitions, mut bounds, mut assigned) = (TopicPartitionList::new(), HashMap::new(), HashSet::new());
+        for topic in &topics {
             let failed = |error: &dyn std::fmt::Display| {
                 Failure::new(EXIT_UNAVAILABLE, format!("cannot read topic {topic}: {error}"))
             };
             let kafka = |error: rdkafka::error::KafkaError| failed(&error);
             for partition in brokers::partitions(&consumer, topic).map_err(|error| failed(&error))? {
-                let (mut start, end) = consumer.fetch_watermarks(topic, partition, CALL_TIMEOUT).map_err(kafka)?;
-                if let Some(from_ms) = from_ms {
-                    let mut at = TopicPartitionList::new();
-                    at.add_partition_offset(topic, partition, Offset::Offset(from_ms)).map_err(kafka)?;
-                    let found = consumer.offsets_for_times(at, CALL_TIMEOUT).map_err(kafka)?;
-                    let found = found.find_partition(topic, partition).map(|element| element.offset());
-                    start = if let Some(Offset::Offset(offset)) = found { offset.max(start) } else { end };
-                }
-                assigned.add_partition_offset(topic, partition, Offset::Offset(start)).map_err(kafka)?;
-                if start < end {
-                    bounds.insert((topic.clone(), partition), (start, end));
+                let (first, end) = consumer.fetch_watermarks(topic, partition, CALL_TIMEOUT).map_err(kafka)?;
+                let from = match start {
+                    Start::Beginning => first,
+                    Start::End => end,
+                    Start::Received(received) => {
+                        let from_ms = received.millis().saturating_sub(EARLY_MS).max(0);
+                        offset_at(&consumer, topic, partition, from_ms).map_err(kafka)?.map_or(end, |at| at.max(first))
+                    }
+                };
+                partitions.add_partition_offset(topic, partition, Offset::Offset(from)).map_err(kafka)?;
+                assigned.insert((Arc::clone(topic), partition));
+                if from < end {
+                    bounds.insert((topic.to_string(), partition), (from, end));
                 }
             }
         }
-        consumer.assign(&assigned).map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
-        let topics = topics.iter().map(|topic| Arc::from(topic.as_str())).collect();
+        consumer.assign(&partitions).map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
         let now = Instant::now();
         Ok(Self {
             consumer,
             topics,
+            assigned,
+            looked_at: now,
             bounds,
             moved: now,
             complained: false,
@@ -94,12 +129,25 @@ impl TopicReader {
 
     /// Returns the next committed record; `None` at the end. Says what it waits for, and gives up when nothing comes.
     pub(super) fn next(&mut self) -> Result<Option<Record<'_>>, Failure> {
+        match self.next_within(None)? {
+            Next::Record(record) => Ok(Some(record)),
+            Next::Nothing | Next::End => Ok(None),
+        }
+    }
+
+    /// Returns what comes next, within this time if it is given, as it has to be where topics are followed: partitions that
+    /// are added are looked for at each call.
+    pub(super) fn next_within(&mut self, time: Option<Duration>) -> Result<Next<'_>, Failure> {
+        let began = Instant::now();
+        if self.follows && self.looked_at.elapsed() >= LOOKED_AT_EVERY {
+            self.look_for_partitions()?;
+        }
         loop {
             // Asking for positions takes longer than reading a record: they are looked at where the end may be near.
             if !self.follows && std::mem::take(&mut self.may_be_at_end) && self.is_at_end() {
-                return Ok(None);
+                return Ok(Next::End);
             }
-            let message = match self.consumer.poll(POLL) {
+            let message = match self.consumer.poll(time.map_or(POLL, |time| time.min(POLL))) {
                 Some(Ok(message)) => Some(message),
                 Some(Err(error)) => {
                     self.errors.note(&self.topics.join(", "), &error, !self.follows)?;
@@ -119,7 +167,7 @@ impl TopicReader {
                 }
                 let topic =
                     self.topics.iter().find(|topic| ***topic == *name).map_or_else(|| Arc::from(name), Arc::clone);
-                return Ok(Some((topic, message)));
+                return Ok(Next::Record((topic, message)));
             }
             self.may_be_at_end = true;
             let silent = self.moved.elapsed();
@@ -137,7 +185,32 @@ impl TopicReader {
                 let (topics, why) = (self.topics.join(", "), self.why());
                 output::say(format_args!("kvs-connect: {topics}: no record for {} s{why}; waiting", silent.as_secs()));
             }
+            if time.is_some_and(|time| began.elapsed() >= time) {
+                return Ok(Next::Nothing);
+            }
         }
+    }
+
+    /// Begins to read partitions that have been added, from their beginning.
+    fn look_for_partitions(&mut self) -> Result<(), Failure> {
+        let mut added = TopicPartitionList::new();
+        for topic in &self.topics {
+            // Where the brokers do not respond, or do not know the topic, reading it says so.
+            let found = brokers::partitions_within(&self.consumer, topic, LOOK_TIMEOUT).unwrap_or_default();
+            for partition in found {
+                if self.assigned.insert((Arc::clone(topic), partition)) {
+                    output::say(format_args!(
+                        "kvs-connect: {topic}: partition {partition} was added, and is read, too"
+                    ));
+                    added.add_partition_offset(topic, partition, Offset::Beginning).map_err(unreadable)?;
+                }
+            }
+        }
+        if added.count() > 0 {
+            self.consumer.incremental_assign(&added).map_err(unreadable)?;
+        }
+        self.looked_at = Instant::now();
+        Ok(())
     }
 
     /// Returns why nothing comes, as far as Kafka's client knows.
@@ -170,4 +243,25 @@ impl TopicReader {
         let ends = self.bounds.iter().map(|((topic, partition), (_, end))| (topic.as_str(), *partition, *end));
         brokers::have_reached(&self.consumer, ends)
     }
+}
+
+fn unreadable(error: rdkafka::error::KafkaError) -> Failure {
+    Failure::new(EXIT_UNAVAILABLE, error)
+}
+
+/// Returns the offset of the first record of a partition with this timestamp or a later one; `None` if there is none.
+fn offset_at(
+    consumer: &BaseConsumer<FailureContext>,
+    topic: &str,
+    partition: i32,
+    from_ms: i64,
+) -> Result<Option<i64>, rdkafka::error::KafkaError> {
+    let mut at = TopicPartitionList::new();
+    at.add_partition_offset(topic, partition, Offset::Offset(from_ms))?;
+    let found = consumer.offsets_for_times(at, CALL_TIMEOUT)?;
+    let found = found.find_partition(topic, partition).map(|element| element.offset());
+    Ok(match found {
+        Some(Offset::Offset(offset)) => Some(offset),
+        _ => None,
+    })
 }

@@ -4,6 +4,7 @@ mod archive;
 mod ends;
 mod report;
 mod said;
+mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,23 +12,22 @@ use std::sync::Arc;
 use clap::Args;
 use kvs_client::{ArchiveRange, Client, FragmentNumber, MemoryBudget, StreamRef, Timestamp};
 use rdkafka::Message;
-use rdkafka::consumer::Consumer;
 use rdkafka::message::BorrowedMessage;
 
-use super::brokers::{self, CALL_TIMEOUT};
+use super::brokers;
 use super::connector_args::ConnectorArgs;
 use super::failure::{EXIT_CONFIG, EXIT_UNAVAILABLE, EXIT_USAGE, Failure};
 use super::interrupt;
 use super::output;
 use super::service;
 use super::topic_reader::TopicReader;
-use crate::audit::{MediaDigest, Place, Published, StreamAudit, StreamReport};
+use crate::audit::{MediaDigest, Place, Published, Reasons, StreamAudit, StreamReport};
 use crate::config::connector::{StreamsConfig, parse_moment};
 use crate::config::{ConnectorConfig, WorkerConfig};
-use crate::model::Template;
-use crate::readback::{Decoder, Fragment, Kind, PayloadError, Payloads, header_text, read_fragment};
+use crate::readback::{Decoder, Fragment, Kind, PayloadError, Payloads, header_text, misdescribed, read_fragment};
 use archive::{Cursor, CursorError};
 use ends::Ends;
+use topics::Compaction;
 
 /// Faults were found.
 const EXIT_FAULTS: u8 = 1;
@@ -61,7 +61,7 @@ pub(super) struct Verify {
     /// Also compare the media of each record with those of the archive.
     #[arg(long)]
     deep: bool,
-    /// Exit with 0 if there is a reason for everything that is missing or twice.
+    /// Exit with 0 if there is a reason for everything that is missing, twice, or a hole.
     #[arg(long)]
     allow_explained: bool,
 }
@@ -87,6 +87,9 @@ struct Comparison<'a> {
     /// Those whose archive cannot be read. The others are compared all the same.
     failed: BTreeMap<String, Failure>,
     runtime: tokio::runtime::Runtime,
+    reasons: Reasons,
+    topics: Vec<String>,
+    compaction: Compaction,
 }
 
 impl Verify {
@@ -105,8 +108,8 @@ impl Verify {
         }
         let runtime = service::runtime()?;
         let client = service::client(&runtime, &connector)?;
-        let existing = existing_topics(&worker)?;
-        let topics = self.topics(&connector, &existing)?;
+        let existing = topics::existing(&worker)?;
+        let topics = topics::of(&connector, &existing, self.deep)?;
         if connector.metadata_topic.is_some() && !self.deep {
             output::say(format_args!(
                 "kvs-connect: reading {}, which has a record for each fragment; --deep reads the fragments themselves",
@@ -118,47 +121,34 @@ impl Verify {
         let ends = Ends::read(&worker, &connector, &topics);
         let budget = MemoryBudget::new(BUDGET_BYTES);
         let (names, streams, failed) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-        let mut comparison =
-            Comparison { options: &self, connector, client, budget, to, names, streams, failed, runtime };
+        let compaction = Compaction::new(&worker, &topics);
+        let mut comparison = Comparison {
+            options: &self,
+            connector,
+            client,
+            budget,
+            to,
+            names,
+            streams,
+            failed,
+            runtime,
+            reasons,
+            topics,
+            compaction,
+        };
         comparison.find_streams()?;
-        comparison.read_topics(&worker, &topics)?;
+        comparison.read_topics(&worker)?;
         let name = comparison.connector.name.clone();
-        let (reports, failed) = comparison.finish(&reasons, &ends)?;
+        let (reports, failed) = comparison.finish(&ends)?;
         let printed = if reports.is_empty() { Ok(()) } else { self.print(&name, reports) };
         // Without all streams the comparison is not what was asked for, whatever it found in the others.
         let lines: Vec<String> = failed.into_iter().flat_map(|failure| failure.lines).collect();
         if lines.is_empty() { printed } else { Err(Failure { code: EXIT_UNAVAILABLE, lines }) }
     }
 
-    /// Returns the topics that have the connector's fragments, or their metadata.
-    fn topics(&self, connector: &ConnectorConfig, existing: &[String]) -> Result<Vec<String>, Failure> {
-        let metadata = connector.metadata_topic.as_ref().filter(|_| !self.deep);
-        let template = metadata.unwrap_or(&connector.topic);
-        if let Some(topic) = template.fixed() {
-            return Ok(vec![topic.to_owned()]);
-        }
-        // A name that two templates lead to belongs to the one with more text of its own.
-        let others =
-            [Some(&connector.topic), connector.metadata_topic.as_ref(), connector.payload.chunk_topic.as_ref()];
-        let frames = connector.frames.as_ref().map(|frames| &frames.topic);
-        let others: Vec<&Template> =
-            others.into_iter().chain([frames]).flatten().filter(|other| *other != template).collect();
-        let is_ours = |name: &&String| {
-            let Ok(name) = Template::parse(name) else { return false };
-            let closer =
-                |other: &&Template| other.may_meet(&name) && other.literals_bytes() > template.literals_bytes();
-            template.may_meet(&name) && !others.iter().any(closer)
-        };
-        let found: Vec<String> = existing.iter().filter(is_ours).cloned().collect();
-        if found.is_empty() {
-            let line = format!("no topic has a name as of {:?}: nothing has been published", template.text());
-            return Err(Failure::new(EXIT_UNAVAILABLE, line));
-        }
-        Ok(found)
-    }
-
     fn print(&self, connector: &str, reports: Vec<(String, StreamReport)>) -> Result<(), Failure> {
-        let faults: u64 = reports.iter().map(|(_, report)| report.counts.faults(self.allow_explained)).sum();
+        let faults: u64 =
+            reports.iter().map(|(_, report)| report.counts.faults(self.allow_explained)).fold(0, u64::saturating_add);
         match self.print_reports(connector, &reports, faults) {
             // Nobody reads any more, and whoever asks for the exit code still wants to know.
             Ok(()) | Err(Failure { code: 0, .. }) if faults > 0 => {
@@ -214,23 +204,23 @@ impl Comparison<'_> {
             }
     }
 
-    fn read_topics(&mut self, worker: &WorkerConfig, topics: &[String]) -> Result<(), Failure> {
+    fn read_topics(&mut self, worker: &WorkerConfig) -> Result<(), Failure> {
         let decoder = Decoder::new().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?;
         let payloads = self.payloads(worker)?;
         let from = self.options.from.filter(|_| self.connector.timestamps_follow_service());
-        let mut reader = TopicReader::open(worker, topics, from)?;
+        let mut reader = TopicReader::open(worker, &self.topics, from)?;
         let mut foreign = 0_u64;
         loop {
             let Some((topic, message)) = reader.next()? else { break };
             let place = Place { topic, partition: message.partition(), offset: message.offset() };
             let read = match decoder.decode(message.payload().unwrap_or_default()) {
                 Ok(decoded) => match decoded.kind {
-                    Kind::Fragment(fragment) => Some((*fragment, message.timestamp().to_millis())),
+                    Kind::Fragment(fragment) => Some((*fragment, decoded.fields, message.timestamp().to_millis())),
                     _ => None,
                 },
-                Err(_) => by_headers(&message).map(|fragment| (fragment, None)),
+                Err(_) => by_headers(&message).map(|fragment| (fragment, serde_json::Value::Null, None)),
             };
-            let Some((mut fragment, timestamp_ms)) = read else {
+            let Some((mut fragment, fields, timestamp_ms)) = read else {
                 foreign += 1;
                 continue;
             };
@@ -251,7 +241,7 @@ impl Comparison<'_> {
                 fault: None,
             };
             if self.options.deep && fragment.complete {
-                self.add_media(&mut published, &mut fragment, timestamp_ms, &payloads);
+                self.add_media(&mut published, &mut fragment, &fields, timestamp_ms, &payloads);
             }
             self.record(&fragment.stream, published)?;
             let names = &self.names;
@@ -260,7 +250,7 @@ impl Comparison<'_> {
         if foreign > 0 {
             output::say(format_args!(
                 "kvs-connect: {foreign} records of {} are no fragments and were left out",
-                topics.join(", ")
+                self.topics.join(", ")
             ));
         }
         Ok(())
@@ -275,12 +265,17 @@ impl Comparison<'_> {
         &self,
         published: &mut Published,
         fragment: &mut Fragment,
+        fields: &serde_json::Value,
         timestamp_ms: Option<i64>,
         payloads: &Payloads,
     ) {
         match payloads.of(fragment, timestamp_ms) {
             Ok(media) => match read_fragment(&media) {
-                Some(fragment) => published.media = Some(MediaDigest::of(&fragment)),
+                Some(media) => {
+                    published.media = Some(MediaDigest::of(&media));
+                    published.fault = misdescribed(fields, &media)
+                        .map(|field| format!("the field {field} of its record is not what its media say"));
+                }
                 None => published.fault = Some("its media are no fragment".to_owned()),
             },
             // There is nothing to compare.
@@ -324,14 +319,19 @@ impl Comparison<'_> {
             Some(stream) => stream,
             None => name.parse().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?,
         };
+        // What the connector has said of fragments before the first record is to be known of them.
+        let said = self.reasons.earliest_ms(name).map(Timestamp::from_millis);
+        let first = first.map(|first| said.map_or(first, |said| said.min(first)));
         let from = self.options.from.or(first).unwrap_or(Timestamp::from_millis(0));
         let (range, media) = (ArchiveRange { from, to: self.to }, self.options.deep.then_some(&self.budget));
         let archive = Cursor::new(&self.client, &stream, range, media, self.runtime.handle());
-        Ok(Stream { audit: StreamAudit::default(), archive })
+        let mut audit = StreamAudit::default();
+        audit.set_said(self.reasons.fragments(name));
+        Ok(Stream { audit, archive })
     }
 
     /// Reads the rest of all archives.
-    fn finish(mut self, reasons: &crate::audit::Reasons, ends: &Ends) -> Result<Reports, Failure> {
+    fn finish(mut self, ends: &Ends) -> Result<Reports, Failure> {
         // All are listed at the same time, those without records, too.
         for name in std::mem::take(&mut self.names) {
             if !self.streams.contains_key(&name) && !self.failed.contains_key(&name) {
@@ -344,7 +344,12 @@ impl Comparison<'_> {
             ends.note(&name, &mut audit);
             let rest = archive.pass_all(|listed| audit.listed(listed, None));
             match self.runtime.block_on(rest) {
-                Ok(()) => reports.push((name.clone(), audit.finish(&name, reasons))),
+                Ok(()) => {
+                    if audit.has_holes() && self.compaction.is_compacted(&self.runtime) {
+                        audit.set_compacted();
+                    }
+                    reports.push((name.clone(), audit.finish(&name, &self.reasons)));
+                }
                 Err(error) => _ = self.failed.insert(name.clone(), unreadable(&name, &error)),
             }
         }
@@ -362,14 +367,6 @@ type Reports = (Vec<(String, StreamReport)>, Vec<Failure>);
 
 fn unreadable(stream: &str, error: &CursorError) -> Failure {
     Failure::new(EXIT_UNAVAILABLE, format!("the archive of stream {stream}: {error}"))
-}
-
-/// Returns the names of all topics.
-fn existing_topics(worker: &WorkerConfig) -> Result<Vec<String>, Failure> {
-    let consumer = brokers::connect(worker)?;
-    let metadata = consumer.fetch_metadata(None, CALL_TIMEOUT);
-    let metadata = metadata.map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("the list of topics: {error}")))?;
-    Ok(metadata.topics().iter().map(|topic| topic.name().to_owned()).collect())
 }
 
 /// Returns what the headers of a record say whose value is an object's URI (`payload.reference.format=bakdata`).

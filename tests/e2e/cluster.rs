@@ -30,7 +30,7 @@ struct Cluster {
 impl Cluster {
     /// Starts the cluster. The streams last until [`Cluster::expect_all`], with two fragments per second.
     fn start(name: &str, bootstrap: &str, settings: impl Fn(usize, WorkerFile) -> WorkerFile) -> Self {
-        let turn = Turn::alone();
+        let turn = Turn::heavy();
         let stage = Stage::new(name);
         let streams: Vec<String> = (0..STREAMS).map(|index| format!("cam-{index:02}")).collect();
         let file = stage.recording(10, 2, 2_000);

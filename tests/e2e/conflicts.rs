@@ -16,7 +16,7 @@ type Asked = (&'static str, String, Option<Value>);
 
 #[test]
 fn conflicting_changes_at_the_same_moment_have_one_outcome() {
-    let _turn = Turn::alone();
+    let _turn = Turn::heavy();
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("conflicts", 2));
     let workers = [bare(&stage, kafka), bare(&stage, kafka)];
     let settings = |mark: &str| {

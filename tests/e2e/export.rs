@@ -85,16 +85,8 @@ fn an_exported_file_has_the_streams_own_frames() {
     let archive = folder.join("archive.mkv");
     let mut from_archive = Command::new(program());
     let file = written(&stage, "cameras.json", &stage.connector(&["door"]).text());
-    from_archive.args([
-        "export",
-        "--bootstrap-servers",
-        kafka.bootstrap(),
-        "--source",
-        "kvs",
-        "--stream",
-        "door",
-        "--file",
-    ]);
+    // Which needs no Kafka.
+    from_archive.args(["export", "--source", "kvs", "--stream", "door", "--file"]);
     from_archive.arg(file).arg("-o").arg(&archive);
     succeeded(&run(from_archive));
     assert!(std::fs::read(&archive).unwrap() == std::fs::read(&mkv).unwrap(), "the archive's file is another one");
@@ -344,7 +336,11 @@ fn no_half_file_is_left() {
     refused(&run(other), 69, "the topic does not exist");
     let mut snapshot = command(&stage, kafka, "snapshot");
     snapshot.args(["nobody", "-o"]).arg(folder.join("x.jpg"));
-    refused(&run(snapshot), 69, "no fragment of stream nobody");
+    refused(
+        &run(snapshot),
+        69,
+        "no fragment of stream nobody that begins with a key frame of video; the topic has door",
+    );
     // No ffmpeg, no player.
     let mut mp4 = command(&stage, kafka, "export");
     mp4.args(["--stream", "door", "-o"]).arg(folder.join("door.mp4")).env("PATH", "/nowhere");
@@ -396,4 +392,51 @@ fn no_half_file_is_left() {
         nix::sys::signal::kill(id, signal).unwrap();
         refused(&child.wait_with_output().unwrap(), code, "interrupted; no file was written");
     }
+}
+
+#[test]
+fn a_gap_that_an_mp4_file_cannot_hold_is_refused_and_an_mkv_file_has_it() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("export-long-gap"));
+    // Half a second of video, and the same two days later.
+    let (first, file) = (stage.folder.path().join("first.mkv"), stage.folder.path().join("gap.mkv"));
+    let mut make = Command::new("ffmpeg");
+    make.args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10:duration=0.5", "-c:v", "libx264"]);
+    assert!(make.arg(&first).status().unwrap().success());
+    let document = std::fs::read(&first).unwrap();
+    let fragment = Splitter::read_document(&document, Limits::default()).unwrap();
+    let mut bytes = Vec::new();
+    for (number, hours) in [(1_u64, 0_i64), (2, 48)] {
+        let at = Timestamp::from_millis(1_511_852_100_000 + hours * 3_600_000);
+        let leading = LeadingTags {
+            number: (91_343_852_333_181_u64 + number).to_string().parse().unwrap(),
+            server_timestamp: at,
+            producer_timestamp: at,
+        };
+        let trailing = TrailingTags { millis_behind_now: 0, continuation_token: leading.number.as_str().to_owned() };
+        let frames: Vec<FrameData<'_>> = fragment
+            .frames
+            .iter()
+            .map(|frame| FrameData {
+                track: frame.track,
+                timestamp_ns: frame.timestamp_ns,
+                key: frame.key,
+                data: &document[frame.offset..frame.offset + frame.size_bytes],
+            })
+            .collect();
+        let tracks: Vec<Track> = fragment.tracks.iter().cloned().collect();
+        bytes.extend(ChunkWriter::new("test").chunk(&tracks, &[], &leading, 0, &frames, &trailing));
+    }
+    std::fs::write(&file, bytes).unwrap();
+    stage.add("door", &file, 1, Pace::Max);
+    let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["door"]));
+    worker.wait_healthy();
+    stage.expect_all(kafka, &["door"]);
+    let out = stage.folder.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    let output = export(&stage, kafka, &out.join("door.mp4"), &[]);
+    let errors = text(&output.stderr);
+    assert!(output.status.code() == Some(69) && errors.contains(".mkv"), "{:?}: {errors}", output.status);
+    assert_eq!(names(&out), Vec::<String>::new());
+    let said = succeeded(&export(&stage, kafka, &out.join("door.mkv"), &[]));
+    assert!(said.contains("gap at 0.500 s: 17279"), "{said}");
 }

@@ -11,7 +11,7 @@ use crate::stage::{Stage, program};
 
 #[test]
 fn a_worker_waits_for_kafka_at_the_start_and_survives_its_restart() {
-    let _turn = Turn::alone();
+    let _turn = Turn::heavy();
     let mut kafka = Kafka::prepare();
     let stage = Stage::new("outage");
     let streams = ["a", "b", "c"];

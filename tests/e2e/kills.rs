@@ -16,7 +16,7 @@ const FRAGMENTS: usize = 1_500;
 
 #[test]
 fn twenty_times_kill_9_under_load() {
-    let _turn = Turn::alone();
+    let _turn = Turn::heavy();
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("kills", 8));
     let file = stage.recording(10, 10, 6_000);
     for stream in STREAMS {

@@ -15,6 +15,7 @@ mod data_topics;
 mod discontinuity;
 mod export;
 mod first_look;
+mod following;
 #[path = "../../kvs-simulator/tests/common/framemd5.rs"]
 mod framemd5;
 mod frames;

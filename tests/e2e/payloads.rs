@@ -172,7 +172,7 @@ fn every_mode_has_each_payload_once_through_kills() {
 
 #[test]
 fn a_fragment_of_50_mb_goes_through_every_mode() {
-    let _turn = Turn::alone();
+    let _turn = Turn::heavy();
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("large-payloads", 2));
     let server = S3Server::start();
     server.create_bucket("media");

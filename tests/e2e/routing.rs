@@ -334,7 +334,7 @@ fn a_record_that_its_topic_refuses_goes_to_the_dead_letters() {
 
 #[test]
 fn what_cannot_be_parsed_or_has_66_mb_goes_to_the_dead_letters_with_its_bytes() {
-    let _turn = Turn::alone();
+    let _turn = Turn::heavy();
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("unparsable", 2));
     let fragments: Vec<Planned<'_>> = (0..4).map(|_| (vec![], 5)).collect();
     let file = recording_with(&stage, "65", &fragments, Some(2));

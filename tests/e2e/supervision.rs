@@ -53,7 +53,7 @@ fn a_panic_in_a_shard_a_stream_a_connector_or_a_callback_is_a_loss_like_any_othe
 
 #[test]
 fn a_worker_that_cannot_continue_without_a_part_exits_with_70() {
-    let _turn = Turn::alone();
+    let _turn = Turn::heavy();
     let (kafka, stage) = (Kafka::shared(), Stage::new("panics"));
     stage.add("a", &stage.recording(5, 2, 300), 1, Pace::Max);
     // Those of a worker that runs, however long it took to start, and those that keep one from running.
@@ -115,7 +115,7 @@ fn a_worker_that_cannot_continue_without_a_part_exits_with_70() {
 /// Failures while a worker starts are reported, too, and not those that follow from the end of a part.
 #[test]
 fn a_part_that_ends_while_the_worker_starts_or_stops_makes_it_exit_with_70() {
-    let _turn = Turn::alone();
+    let _turn = Turn::heavy();
     let (kafka, stage) = (Kafka::shared(), Stage::new("panics-early"));
     let start = |fault: &'static str, bootstrap: &str| {
         let worker = WorkerFile::new(bootstrap, &format!("{}-{}", stage.group(), fault.split('@').next().unwrap()));
@@ -196,7 +196,7 @@ fn of_two_workers_with_the_same_group_instance_id_one_exits_with_78_and_the_othe
 /// refuses its successor for good: the successor has to retry with a new consumer.
 #[test]
 fn a_static_member_that_is_killed_and_restarted_at_once_publishes_again_with_the_brokers_protocol() {
-    let _turn = Turn::alone();
+    let _turn = Turn::heavy();
     let session = "group.consumer.session.timeout.ms=8000\ngroup.consumer.min.session.timeout.ms=8000\n\
                    group.consumer.heartbeat.interval.ms=1000\ngroup.consumer.min.heartbeat.interval.ms=1000\n";
     let (mut kafka, _) = Kafka::prepare_with(|_, _, _: &[u16; 0]| session.to_owned(), &[]);
@@ -219,7 +219,7 @@ fn a_static_member_that_is_killed_and_restarted_at_once_publishes_again_with_the
 /// A worker that Kafka can no longer reach owns nothing: another worker may have its shards.
 #[test]
 fn an_unreachable_group_is_reported_and_joined_again() {
-    let _turn = Turn::alone();
+    let _turn = Turn::heavy();
     let mut kafka = Kafka::start();
     let stage = Stage::with_shards("apart", 2);
     stage.add_live("a", &stage.recording(10, 2, 300), 5.0);

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tempfile::TempDir;
@@ -154,13 +154,10 @@ impl Kafka {
     /// # Panics
     /// Panics if the topic cannot be created.
     pub fn create_topic(&self, name: &str, partitions: i32, config: &[(&str, &str)]) {
-        let admin: AdminClient<DefaultClientContext> =
-            ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create().expect("an admin client");
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
         let topic = config.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
         let topics = [topic];
-        let made = admin.create_topics(&topics, &AdminOptions::new());
-        let results = futures_executor(made).expect("a response");
+        let results = futures_executor(self.admin().create_topics(&topics, &AdminOptions::new())).expect("a response");
         assert!(results.iter().all(Result::is_ok), "{results:?}");
         wait_for("the topic to be known", || {
             let consumer = consumer(&self.bootstrap, "read_committed");
@@ -169,6 +166,31 @@ impl Kafka {
                 metadata.topics().iter().all(|topic| topic.partitions().len() == partitions as usize)
             })
         });
+    }
+
+    /// Adds partitions to a topic, up to this number.
+    ///
+    /// # Panics
+    /// Panics if they cannot be added.
+    pub fn add_partitions(&self, name: &str, partitions: usize) {
+        let added = [NewPartitions::new(name, partitions)];
+        let results = futures_executor(self.admin().create_partitions(&added, &AdminOptions::new()));
+        let results = results.expect("a response");
+        assert!(results.iter().all(Result::is_ok), "{results:?}");
+    }
+
+    /// Deletes a topic.
+    ///
+    /// # Panics
+    /// Panics if it cannot be deleted.
+    pub fn delete_topic(&self, name: &str) {
+        let results = futures_executor(self.admin().delete_topics(&[name], &AdminOptions::new()));
+        let results = results.expect("a response");
+        assert!(results.iter().all(Result::is_ok), "{results:?}");
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create().expect("an admin client")
     }
 }
 

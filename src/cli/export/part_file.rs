@@ -81,3 +81,7 @@ impl Drop for PartFile {
 fn named(target: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(EXIT_UNAVAILABLE, format!("{} cannot be written: {error}", target.display()))
 }
+
+#[cfg(test)]
+#[path = "part_file_tests.rs"]
+mod tests;

@@ -1,22 +1,25 @@
 //! Where the fragments of an export come from: the topics, or the archive of the service.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kvs_client::{ArchiveBounds, ArchivePuller, Archived, FragmentNumber, MemoryBudget, StreamRef, Timestamp};
 use kvs_mkv::Fragment;
 use rdkafka::Message;
-use rdkafka::message::BorrowedMessage;
 
+use super::instead::Instead;
 use crate::cli::brokers;
 use crate::cli::failure::{EXIT_UNAVAILABLE, Failure};
 use crate::cli::progress::Progress;
-use crate::cli::topic_reader::TopicReader;
+use crate::cli::topic_reader::{Next, TopicReader};
 use crate::cli::{output, service};
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::readback::{Decoder, Kind, Payloads, header_text, read_fragment};
 
 /// How many records that cannot be read are said.
 const UNREADABLE_SAID_MAX: u64 = 20;
+/// How long a record is waited for before it is looked what there is to say.
+const LOOKED_EVERY: Duration = Duration::from_secs(1);
 /// The memory for fragments from the archive, in bytes.
 const BUDGET_BYTES: usize = 128 << 20;
 
@@ -67,6 +70,7 @@ pub(in crate::cli) struct Topics {
     wanted: Wanted,
     /// The last fragment, and where its record was.
     last: Option<(FragmentNumber, Arc<str>, i32)>,
+    instead: Instead,
     unreadable: Unreadable,
     /// Outlives `payloads`, which uses it.
     _runtime: tokio::runtime::Runtime,
@@ -103,6 +107,7 @@ impl Source {
         let runtime = service::runtime()?;
         let by_time = connector.is_none_or(ConnectorConfig::timestamps_follow_service);
         let reader = TopicReader::open(worker, topics, wanted.from.filter(|_| by_time))?;
+        let instead = Instead::default();
         let decoder = Decoder::new().map_err(unavailable)?;
         let store = match connector.filter(|connector| connector.payload.store.is_some()) {
             None => None,
@@ -118,6 +123,7 @@ impl Source {
             payloads,
             wanted,
             last: None,
+            instead,
             unreadable: Unreadable(0),
             _runtime: runtime,
         })))
@@ -186,6 +192,14 @@ impl Source {
         }
     }
 
+    /// Returns what the topics have instead of the stream, for a message.
+    pub(in crate::cli) fn instead(&self) -> String {
+        match self {
+            Self::Topics(topics) => topics.instead.text(),
+            Self::Archive { .. } => String::new(),
+        }
+    }
+
     /// Shows how far the export is; `more` is what else there is to say.
     pub(in crate::cli) fn say_progress(&mut self, more: impl FnOnce() -> String) {
         match self {
@@ -202,8 +216,17 @@ impl Source {
 impl Topics {
     fn next(&mut self) -> Result<Option<Exported>, Failure> {
         loop {
-            let Some((topic, message)) = self.reader.next()? else { return Ok(None) };
-            if !is_of(&message, &self.wanted.stream) {
+            let (topic, message) = match self.reader.next_within(Some(LOOKED_EVERY))? {
+                Next::Record(record) => record,
+                Next::End => return Ok(None),
+                Next::Nothing => {
+                    self.instead.say_if_due(&self.wanted.stream);
+                    continue;
+                }
+            };
+            self.instead.say_if_due(&self.wanted.stream);
+            if let Some(other) = header_text(&message, "kvs.stream").filter(|name| *name != self.wanted.stream) {
+                self.instead.note_stream(other);
                 continue;
             }
             let place = format!("{topic} partition {} offset {}", message.partition(), message.offset());
@@ -216,7 +239,13 @@ impl Topics {
                     continue;
                 }
             };
-            let Kind::Fragment(mut record) = decoded.kind else { continue };
+            let mut record = match decoded.kind {
+                Kind::Fragment(record) => record,
+                other => {
+                    self.instead.note_kind(&other);
+                    continue;
+                }
+            };
             let number = match record.number.parse::<FragmentNumber>() {
                 Ok(number) => number,
                 Err(error) => {
@@ -224,9 +253,12 @@ impl Topics {
                     continue;
                 }
             };
-            if record.stream != self.wanted.stream
-                || !self.wanted.has(&number, record.server_ms.map(Timestamp::from_millis))
-            {
+            if record.stream != self.wanted.stream {
+                self.instead.note_stream(&record.stream);
+                continue;
+            }
+            self.instead.note_own();
+            if !self.wanted.has(&number, record.server_ms.map(Timestamp::from_millis)) {
                 continue;
             }
             let partition = message.partition();
@@ -258,9 +290,4 @@ impl Topics {
             return Ok(Some(Exported { fragment, discontinuity, sequence }));
         }
     }
-}
-
-/// Returns whether a record is of a stream, by its header; one without the header has to be decoded.
-fn is_of(message: &BorrowedMessage<'_>, stream: &str) -> bool {
-    header_text(message, "kvs.stream").is_none_or(|name| name == stream)
 }

@@ -38,7 +38,7 @@ impl Place {
 /// What the headers of a dead letter say.
 pub(super) struct DeadLetter {
     connector: String,
-    stream: String,
+    pub(super) stream: String,
     number: String,
     stage: String,
     reason: String,

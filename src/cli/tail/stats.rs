@@ -1,6 +1,6 @@
 //! A line for each stream of a topic, renewed every second: how much arrives, and how late.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,10 @@ pub(super) struct Stats {
 #[derive(Default)]
 struct Stream {
     records: u64,
+    /// The highest one.
     last_sequence: Option<i64>,
+    /// The last one of each partition.
+    of_partitions: HashMap<i32, i64>,
     last_producer_ms: Option<i64>,
     last_record_ms: Option<i64>,
     missing: u64,
@@ -72,11 +75,14 @@ impl Stats {
         }
         // Several records of frames have one sequence.
         if let Some(sequence) = fields["sequence"].as_i64() {
-            let before = stream.last_sequence.filter(|_| name != OTHERS);
-            stream.missing +=
-                before.map_or(0, |before| u64::try_from(sequence.saturating_sub(before) - 1).unwrap_or(0));
-            stream.last_sequence = Some(sequence);
+            stream.note_sequence(sequence, place.partition, name != OTHERS);
         }
+    }
+
+    /// Counts a dead letter.
+    pub(super) fn add_dead_letter(&mut self, stream: &str, place: &Place) {
+        let fields = serde_json::json!({ "stream_name": stream });
+        self.add(&Decoded { kind: Kind::Notification, fields, data: None }, place);
     }
 
     /// Shows the lines if it is time to.
@@ -114,6 +120,22 @@ impl Stats {
 }
 
 impl Stream {
+    /// Notes a sequence. Those between it and the highest before are missing, until they come from another partition.
+    fn note_sequence(&mut self, sequence: i64, partition: i32, is_one_stream: bool) {
+        let of_partition = self.of_partitions.insert(partition, sequence);
+        match self.last_sequence.filter(|_| is_one_stream) {
+            Some(highest) if sequence <= highest => {
+                let comes_late = sequence < highest && of_partition.is_none_or(|last| last < sequence);
+                self.missing = self.missing.saturating_sub(u64::from(comes_late));
+            }
+            Some(highest) => {
+                self.missing += u64::try_from(sequence.saturating_sub(highest) - 1).unwrap_or(0);
+                self.last_sequence = Some(sequence);
+            }
+            None => self.last_sequence = Some(sequence),
+        }
+    }
+
     /// Returns records and bytes of the last seconds, and how many seconds these are.
     fn rates(&self, now: u64) -> (u64, u64, f64) {
         let length = u64::try_from(RATE_SECONDS).unwrap_or(1);

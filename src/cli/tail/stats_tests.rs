@@ -26,6 +26,20 @@ fn each_stream_is_counted_by_itself() {
 }
 
 #[test]
+fn what_comes_from_another_partition_is_not_missing() {
+    let mut stats = Stats::new();
+    // Two partitions, of which one is read ahead of the other; 3 is in neither.
+    for (partition, sequence) in [(0, 0), (0, 2), (0, 4), (0, 4), (0, 6), (1, 1), (1, 1), (1, 5), (1, 7)] {
+        stats.add(&record("a", sequence, false), &Place { partition, offset: 0, timestamp_ms: None });
+    }
+    let stream = &stats.streams["a"];
+    assert_eq!((stream.missing, stream.last_sequence), (1, Some(7)));
+    stats.add_dead_letter("b", &Place { partition: 0, offset: 0, timestamp_ms: Some(7) });
+    let stream = &stats.streams["b"];
+    assert_eq!((stream.records, stream.missing, stream.last_record_ms), (1, 0, Some(7)));
+}
+
+#[test]
 fn the_number_of_lines_is_bounded() {
     let mut stats = Stats::new();
     let place = Place { partition: 0, offset: 0, timestamp_ms: None };

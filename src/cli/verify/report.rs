@@ -48,7 +48,7 @@ pub(super) fn table(streams: &[(String, StreamReport)], deep: bool) -> Result<()
             explained(counts.duplicates, counts.duplicates_explained),
             number(counts.out_of_order),
             altered,
-            number(counts.holes),
+            explained(counts.holes, counts.holes_explained),
             number(counts.before_first),
             number(counts.after_last),
         ]
@@ -136,6 +136,7 @@ pub(super) fn json(connector: &str, stream: &str, report: &StreamReport, faults:
         "out_of_order": counts.out_of_order,
         "altered": counts.altered,
         "holes": counts.holes,
+        "holes_explained": counts.holes_explained,
         "before_first": counts.before_first,
         "after_last": counts.after_last,
         "first_sequence": report.first_sequence,

@@ -69,6 +69,9 @@ fn dead_letters(worker: &WorkerConfig, connector: &str, topic: &str, reasons: &m
             let why = text("__connect.errors.exception.message").unwrap_or_default();
             let reason = Reason { kind: "DEAD_LETTER".into(), text: format!("{stage}: {why}").into() };
             reasons.note(stream, number, reason);
+            if let Some(server_ms) = text("kvs.server.timestamp").and_then(|time| time.parse().ok()) {
+                reasons.note_time(stream, server_ms);
+            }
         }
     }
     Ok(())

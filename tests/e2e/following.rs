@@ -1,0 +1,123 @@
+//! Commands that go on and on: what becomes of the topic meanwhile, and of the player.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use kvs_harness::topic::read_records;
+use kvs_harness::{Kafka, wait_for};
+use kvs_simulator::Pace;
+
+use crate::stage::{Stage, program};
+use crate::verify::{copy_to, run, text};
+
+/// A command, whose output is read as it comes, and which is ended with the test.
+struct Running {
+    child: Child,
+    out: Arc<Mutex<String>>,
+    err: Arc<Mutex<String>>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (out, err) = (read(child.stdout.take().unwrap()), read(child.stderr.take().unwrap()));
+        Self { child, out, err }
+    }
+
+    fn wait_for_output(&self, what: &str, holds: impl Fn(&str) -> bool) {
+        wait_for(what, || holds(&self.out.lock().unwrap()));
+    }
+
+    fn wait_for_error(&self, says: &str) {
+        wait_for(&format!("the command to say {says:?}"), || self.err.lock().unwrap().contains(says));
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read(mut from: impl std::io::Read + Send + 'static) -> Arc<Mutex<String>> {
+    let read = Arc::new(Mutex::new(String::new()));
+    let to = Arc::clone(&read);
+    std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = from.read(&mut bytes) {
+            to.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+    });
+    read
+}
+
+fn command(kafka: &Kafka, name: &str, topic: &str) -> Command {
+    let mut command = Command::new(program());
+    command.args([name, "--bootstrap-servers", kafka.bootstrap(), "--topic", topic]);
+    command
+}
+
+#[test]
+fn added_partitions_are_read_and_a_deleted_topic_is_said() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("following"));
+    stage.add("door", &Path::new(env!("CARGO_MANIFEST_DIR")).join("dev/demo/clip.mkv"), 1, Pace::Max);
+    let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["door"]));
+    worker.wait_healthy();
+    stage.expect_all(kafka, &["door"]);
+    let records = read_records(kafka.bootstrap(), &stage.topic());
+    let topic = format!("{}-followed", stage.name);
+    kafka.create_topic(&topic, 1, &[]);
+    copy_to(kafka, &topic, &records[..1], |_| 0);
+
+    let mut tail = command(kafka, "tail", &topic);
+    tail.args(["--from", "beginning", "--json", "--follow"]);
+    let tail = Running::start(tail);
+    tail.wait_for_output("the first record", |out| out.lines().count() == 1);
+    // A name that the topic does not have.
+    let mut play = command(kafka, "play", &topic);
+    play.args(["--stdout", "--last", "1h", "dor"]);
+    let play = Running::start(play);
+    play.wait_for_error("no fragment of stream dor for 20 s; the topic has door; waiting");
+
+    kafka.add_partitions(&topic, 2);
+    copy_to(kafka, &topic, &records[1..], |_| 1);
+    tail.wait_for_output("the records of the added partition", |out| out.lines().count() == records.len());
+    assert!(tail.err.lock().unwrap().contains("partition 1 was added, and is read, too"));
+
+    kafka.delete_topic(&topic);
+    for following in [&tail, &play] {
+        following.wait_for_error("it was deleted while it was read; waiting until it is created again, or Ctrl-C");
+    }
+}
+
+#[test]
+fn play_ends_with_its_player_and_says_how_that_has_failed() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("player"));
+    stage.add("door", &Path::new(env!("CARGO_MANIFEST_DIR")).join("dev/demo/clip.mkv"), 1, Pace::Max);
+    let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["door"]));
+    worker.wait_healthy();
+    stage.expect_all(kafka, &["door"]);
+    let player = stage.folder.path().join("ffplay");
+    let play = |does: &str| {
+        std::fs::write(&player, format!("#!/bin/sh\n{does}\n")).unwrap();
+        std::fs::set_permissions(&player, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut play = command(kafka, "play", &stage.topic());
+        let path = format!("{}:{}", stage.folder.path().display(), std::env::var("PATH").unwrap());
+        play.args(["--until-end", "--last", "1h", "door"]).env("PATH", path);
+        let output = run(play);
+        (output.status.code(), text(&output.stderr))
+    };
+    let shown = stage.folder.path().join("shown.mkv");
+    // It is told to end with its input.
+    let (code, said) = play(&format!("echo \"$@\" >&2; cat > '{}'", shown.display()));
+    assert!(code == Some(0) && said.contains("-autoexit"), "{code:?}: {said}");
+    assert!(std::fs::metadata(&shown).unwrap().len() > 10_000);
+    let (code, said) = play("exit 3");
+    assert!(code == Some(69) && said.contains("ffplay has ended with exit status: 3"), "{code:?}: {said}");
+    // Closed by its user.
+    let (code, said) = play("head -c 100 >/dev/null");
+    assert!(code == Some(0), "{code:?}: {said}");
+}
