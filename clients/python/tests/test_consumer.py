@@ -175,6 +175,17 @@ def test_a_producer_that_is_fenced_is_said(published: Published, name: str, crea
     assert results_of(published.bootstrap, results) == []
 
 
+def test_results_without_a_topic_are_said(published: Published, name: str) -> None:
+    settings = {"bootstrap.servers": published.bootstrap, "transactional.id": name, "topic.metadata.propagation.max.ms": 0}
+    producer = Producer(settings)
+    with FragmentConsumer("plain.fragments", published.bootstrap, group_id=name, streams="clip") as consumer:
+        next(consumer)
+        with pytest.raises(TransactionFailedError, match="Does its topic exist"):
+            with consumer.transaction(producer):
+                producer.produce(f"{name}.nowhere", "x")
+        assert next(consumer).number == published.numbers("clip")[0]
+
+
 def test_a_transaction_has_whole_records(published: Published, name: str) -> None:
     producer = Producer({"bootstrap.servers": published.bootstrap, "transactional.id": name})
     with FragmentConsumer("plain.fragments", published.bootstrap, group_id=name, streams="clip", until_end=True) as consumer:

@@ -29,6 +29,11 @@ _REBALANCED = {
     KafkaError.STALE_MEMBER_EPOCH,
 }
 
+_UNDELIVERED = (
+    ": a result could not be sent. Does its topic exist, may this user write to it, and does it take records of this size? "
+    "produce(…, on_delivery=…) says which one it was, and why"
+)
+
 
 class Transaction:
     """A transaction of `producer`, with the consumer's offsets. Made by `FragmentConsumer.transaction`."""
@@ -110,5 +115,6 @@ class Transaction:
                 error = exception.args[0]
                 if error.retriable() and not error.txn_requires_abort() and attempts_left:
                     continue
-                raise TransactionFailedError(f"{what}: {error.str()} (Kafka's error {error.code()})") from exception
+                hint = _UNDELIVERED if error.code() == KafkaError._INCONSISTENT else ""
+                raise TransactionFailedError(f"{what}: {error.str()} (Kafka's error {error.code()}){hint}") from exception
             return
