@@ -95,6 +95,16 @@ def test_no_half_file(published: Published, tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_damaged_media_are_said(published: Published, tmp_path: Path) -> None:
+    fragment = fragments_of(published, "clip")[0]
+    for payload in (b"x" * len(fragment.payload), bytes(200) + bytes(fragment.payload[200:]), b""):
+        damaged = broken(fragment, _media=memoryview(payload))
+        with pytest.raises(MediaError) as raised:
+            damaged.to_mp4(tmp_path / "damaged.mp4")
+        assert raised.value.number == fragment.number
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_files_are_of_one_stream(published: Published, tmp_path: Path) -> None:
     fragments = fragments_of(published, "clip")
     with pytest.raises(ConfigurationError, match="one file"):

@@ -116,6 +116,12 @@ def test_the_payload_is_not_copied() -> None:
     assert payload.obj is record
     with pytest.raises(NotARecordError, match="cut off"):
         Decoder().decode(record[:-1])
+    # A length that does not end: it is not read to its end.
+    with pytest.raises(NotARecordError, match="no number"):
+        Decoder().decode(record[: len(record) - len(payload) - 1] + b"\xff" * 100_000)
+    for hostile in (b'{"a":' + b"[" * 200_000 + b"}", b'{"a":' + b"1" * 10_000 + b"}", b'{"data":5,"frame_index":1}'):
+        with pytest.raises(NotARecordError):
+            Decoder().decode(hostile)
 
 
 def test_a_registry_that_fails_is_said() -> None:

@@ -120,7 +120,12 @@ class _AsyncConsumer(Generic[T]):
     async def transaction(self, producer: Producer, *, timeout_s: float = 60.0) -> AsyncIterator[Transaction]:
         """Does what the consumer's own `transaction` does."""
         transaction = self._consumer.transaction(producer, timeout_s=timeout_s)
-        await self._run(transaction.__enter__)
+        try:
+            await asyncio.shield(self._run(transaction.__enter__))
+        except asyncio.CancelledError as error:
+            # The thread goes on to begin it, and then aborts it: there is one thread.
+            await asyncio.shield(self._run(transaction.__exit__, type(error), error, error.__traceback__))
+            raise
         try:
             yield transaction
         except BaseException as error:

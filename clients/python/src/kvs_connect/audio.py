@@ -40,6 +40,8 @@ class SampleDecoder:
                     f"the record does not say the sample rate and the channels of {coding.codec}, which frames of PCM do not "
                     "have: read the fragments' topic, whose tracks have them"
                 )
+            if coding.channels not in _LAYOUTS:
+                raise MediaError(f"there is no layout of {coding.channels} channels of {coding.codec}")
             self._context.sample_rate = coding.sample_rate_hz
             self._context.layout = AudioLayout(_LAYOUTS[coding.channels])
         self._held: dict[int, EncodedFrame] = {}

@@ -98,7 +98,7 @@ class FragmentConsumer(_MediaConsumer[Fragment]):
         if fields.get("sequence") is None and backed is not None:
             sequence = dict(headers).get("kvs.sequence")
             fields["sequence"] = None if sequence is None else int(sequence)
-        fragment = fragment_of_record(
+        return fragment_of_record(
             fields,
             decoded.media,
             position,
@@ -106,7 +106,6 @@ class FragmentConsumer(_MediaConsumer[Fragment]):
             headers=headers,
             resolve=self._resolver.resolve,
         )
-        return fragment if self._is_wanted is None or self._is_wanted(fragment.stream) else None
 
 
 class FrameConsumer(_MediaConsumer[FrameRecord]):
@@ -119,8 +118,7 @@ class FrameConsumer(_MediaConsumer[FrameRecord]):
         decoded = self._decoder.decode(value, *position)
         if "frame_index" not in decoded.fields:
             raise NotARecordError(*position, _not_this(decoded.fields, "frames"))
-        record = FrameRecord.of_record(decoded.fields, decoded.media, position)
-        return record if self._is_wanted is None or self._is_wanted(record.stream) else None
+        return FrameRecord.of_record(decoded.fields, decoded.media, position)
 
 
 def _not_this(fields: dict[str, Any], wanted: str) -> str:

@@ -163,11 +163,10 @@ class RegistryNeededError(RecordError):
 class RegistryError(KvsConnectError):
     """The schema registry does not give a schema."""
 
-    is_passing = True
-
-    def __init__(self, schema_id: int, reason: str) -> None:
+    def __init__(self, schema_id: int, reason: str, *, is_passing: bool = True) -> None:
         self.schema_id = schema_id
         self.reason = reason
+        self.is_passing = is_passing
         super().__init__(f"the schema registry does not give the schema with id {schema_id}: {reason}")
 
 

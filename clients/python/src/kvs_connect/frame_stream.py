@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from kvs_connect.errors import KvsConnectError
@@ -60,6 +61,8 @@ class FrameStream:
         self._ready: Iterator[Frame] = iter(())
         self._finished: list[Position] = []
         self._is_flushed = False
+        self._looked = time.monotonic()
+        self._record: Position | None = None
         consumer._listeners.append(self._forget)
 
     @property
@@ -74,7 +77,12 @@ class FrameStream:
         """
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
-            frame = next(self._ready, None)
+            try:
+                frame = next(self._ready, None)
+            except KvsConnectError as error:
+                if error.is_passing and self._record is not None:
+                    self._consumer._take_back(self._record)
+                raise
             if frame is not None:
                 return frame
             self._finished += self._pipeline.take_finished()
@@ -82,15 +90,24 @@ class FrameStream:
                 return None
             left_s = _TICK_S if until is None else until - time.monotonic()
             record = self._consumer.take(max(0.0, min(_TICK_S, left_s)))
+            self._record = None if record is None else record.position
             if record is not None:
-                self._ready = self._pipeline.push(record)
+                self._ready = chain(self._idle(), self._pipeline.push(record))
             elif self._consumer.is_ended:
                 self._ready = self._pipeline.flush()
                 self._is_flushed = True
             elif left_s <= 0:
                 return None
             else:
-                self._ready = self._pipeline.flush_idle(self._flush_after_s)
+                self._ready = self._idle()
+
+    def _idle(self) -> Iterator[Frame]:
+        """Yields, from time to time, what decoders still have of streams that have fallen silent, also while others go on."""
+        now = time.monotonic()
+        if now - self._looked < _TICK_S:
+            return iter(())
+        self._looked = now
+        return self._pipeline.flush_idle(self._flush_after_s)
 
     def finish(self) -> None:
         """Says that the caller has finished with all frames that it has taken."""

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import fastavro
 import fastavro.schema
+from fastavro.schema import SchemaParseException
 
 from kvs_connect.errors import NotARecordError, RecordError, RegistryNeededError, UnknownSchemaError
 from kvs_connect.registry import Registry
@@ -87,7 +88,16 @@ class Decoder:
                 return _of_json(value)
         except RecordError:
             raise
-        except (ValueError, EOFError, IndexError, KeyError, TypeError) as error:
+        except (
+            ArithmeticError,
+            AttributeError,
+            EOFError,
+            LookupError,
+            RecursionError,
+            SchemaParseException,
+            TypeError,
+            ValueError,
+        ) as error:
             raise NotARecordError(*where, f"the value cannot be read: {error}") from error
         begin = value[:8].hex(" ")
         raise NotARecordError(*where, f"this is no record of fragments, metadata or frames: it begins with {begin or 'nothing'}")
@@ -98,7 +108,12 @@ class Decoder:
         if schema is None:
             if self._registry is None:
                 raise RegistryNeededError(*where, schema_id)
-            schema = self._by_id[schema_id] = _Schema(self._registry.schema(schema_id))
+            found = self._registry.schema(schema_id)
+            fields = found.get("fields") if isinstance(found, dict) else None
+            # Another schema is not read with: it may have more entries than the value has bytes.
+            if not isinstance(fields, list) or all(field.get("name") != "stream_name" for field in fields):
+                raise NotARecordError(*where, f"its schema, {schema_id} in the registry, is none of fragments, metadata or frames")
+            schema = self._by_id[schema_id] = _Schema(found)
         return schema
 
 
@@ -134,14 +149,14 @@ def _without_logical_types(schema: Any) -> Any:
 
 def _long(value: bytes, at: int) -> tuple[int, int]:
     """Returns an Avro long, and where it ends."""
-    number = shift = 0
-    while True:
+    number = 0
+    for shift in range(0, 64, 7):
         byte = value[at]
         at += 1
         number |= (byte & 0x7F) << shift
         if byte < 0x80:
             return (number >> 1) ^ -(number & 1), at
-        shift += 7
+    raise ValueError("the length of its media is no number")
 
 
 def _of_json(value: bytes) -> Decoded:

@@ -35,6 +35,10 @@ class Holds:
             del self._holds[position]
             self.finished.append(position)
 
+    def drop(self, position: Position) -> None:
+        """Takes all holds back of a record that is going to be read again: it is not finished."""
+        self._holds.pop(position, None)
+
     def forget(self, partition: PartitionKey) -> None:
         """Drops a partition that was taken away."""
         for position in [one for one in self._holds if one[:2] == partition]:

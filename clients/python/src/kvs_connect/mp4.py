@@ -18,6 +18,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.error import FFmpegError
 from av.stream import Stream
+from numpy.typing import NDArray
 
 from kvs_connect.audio import SampleDecoder
 from kvs_connect.decoding import packet_of
@@ -29,6 +30,9 @@ from kvs_connect.model import Fragment
 __all__ = ["Mp4Writer"]
 
 _TIME_BASE = Fraction(1, 1_000_000)
+# Sound that begins later than the sound before it ends is moved by silence, and by no more than so much of it.
+_JITTER_S = 0.1
+_PAUSE_MAX_S = 24 * 3600
 
 
 class _Track:
@@ -56,6 +60,15 @@ class Mp4Writer:
 
     def write(self, fragment: Fragment) -> None:
         """Appends a fragment."""
+        try:
+            self._append(fragment)
+        except FFmpegError as error:
+            # A disk that is full is no fault of the media.
+            if isinstance(error, OSError):
+                raise
+            raise MediaError(f"FFmpeg does not take its media: {error.strerror}", fragment.stream, fragment.number) from error
+
+    def _append(self, fragment: Fragment) -> None:
         if not fragment.index or fragment.start_ns is None:
             return
         frames = [frame for frame in encoded_frames(fragment, self._wanted, _raise) if frame.kind in ("video", "audio")]
@@ -143,12 +156,30 @@ class Mp4Writer:
         for frame in frames:
             for decoded in track.decoder.decode(frame):
                 assert decoded.samples is not None and decoded.sample_rate_hz is not None
-                samples = AudioFrame.from_ndarray(np.ascontiguousarray(decoded.samples), format="fltp", layout=_layout(track.coding))
-                samples.sample_rate = decoded.sample_rate_hz
-                samples.time_base = Fraction(1, decoded.sample_rate_hz)
-                samples.pts = track.samples_written
-                track.samples_written += decoded.samples.shape[1]
-                self._container.mux(track.stream.encode(samples))
+                rate_hz = decoded.sample_rate_hz
+                at = (decoded.pts_ns - self._origin_ns) * rate_hz // 1_000_000_000
+                if at - track.samples_written > _PAUSE_MAX_S * rate_hz:
+                    raise MediaError(
+                        f"there is nothing for {(at - track.samples_written) // rate_hz // 3600} hours before it, which would be silence "
+                        "in the file: write a file for what is before, and one for what is behind",
+                        frame.stream,
+                        frame.fragment_number,
+                        frame.track,
+                    )
+                # Clocks differ a little, and a pause is a pause.
+                while at - track.samples_written > rate_hz * _JITTER_S:
+                    silence = np.zeros((decoded.samples.shape[0], min(rate_hz, at - track.samples_written)), np.float32)
+                    self._encode(track, silence, rate_hz)
+                self._encode(track, decoded.samples, rate_hz)
+
+    def _encode(self, track: _Track, samples: NDArray[Any], rate_hz: int) -> None:
+        assert isinstance(track.stream, AudioStream)
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=_layout(track.coding))
+        frame.sample_rate = rate_hz
+        frame.time_base = Fraction(1, rate_hz)
+        frame.pts = track.samples_written
+        track.samples_written += samples.shape[1]
+        self._container.mux(track.stream.encode(frame))
 
     def __enter__(self) -> Mp4Writer:
         return self

@@ -1,7 +1,9 @@
 """How far the caller has finished in each partition.
 
 **Contract.** `OffsetTracker.next_offset` is never higher than a record that has been handed out and not finished. Records are
-handed out in the order of their offsets; they may be finished in any order, as several streams in one partition are.
+handed out in the order of their offsets; they may be finished in any order, as several streams in one partition are. `is_torn` says
+that a partition was taken away whose records the caller has, and has not settled: results that are made of those must not count,
+for another consumer reads them again.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ class OffsetTracker:
         self._next: dict[PartitionKey, int] = {}
         self._committed: dict[PartitionKey, int] = {}
         self._restart: dict[PartitionKey, int] = {}
+        self._unsettled: set[PartitionKey] = set()
+        self.is_torn = False
 
     def hand_out(self, position: Position) -> None:
         """Notes that a record goes to the caller."""
@@ -41,6 +45,21 @@ class OffsetTracker:
         self._pending.setdefault(partition, {})[position.offset] = None
         self._next[partition] = position.offset + 1
         self._restart.setdefault(partition, position.offset)
+
+    def has(self, position: Position) -> None:
+        """Notes that the caller has a record, and makes results of it."""
+        self._unsettled.add(position[:2])
+
+    def take_back(self, position: Position) -> None:
+        """Notes that a record that was handed out is going to be read again."""
+        pending = self._pending.get(position[:2])
+        if pending is not None:
+            pending.pop(position.offset, None)
+            self._next[position[:2]] = position.offset
+
+    def settle(self) -> None:
+        """Notes that the caller has stored its results together with the offsets of what it has."""
+        self._unsettled.clear()
 
     def finish(self, position: Position) -> None:
         """Notes that the caller needs a record no more. One of a partition that was forgotten is nobody's business."""
@@ -86,10 +105,14 @@ class OffsetTracker:
         restart = {partition: self._restart[partition] for partition in self._next}
         self._pending.clear()
         self._next.clear()
+        self._unsettled.clear()
+        self.is_torn = False
         return restart
 
     def forget(self, partition: PartitionKey) -> None:
         """Forgets a partition: it belongs to another consumer now, or is read again."""
+        self.is_torn |= partition in self._unsettled
+        self._unsettled.discard(partition)
         self._pending.pop(partition, None)
         self._next.pop(partition, None)
         self._committed.pop(partition, None)

@@ -146,9 +146,15 @@ class _ChunkReader:
                 break
             if start_ms is not None:
                 self._seek(start_ms)
-            self._read_until(key, count)
+            if not self._read_until(key, count):
+                raise PayloadMissingError(
+                    fragment.stream,
+                    fragment.number,
+                    f"nothing could be read of {self._partition[0]}, partition {self._partition[1]}, for {_CHUNK_WAIT_S:.0f} s",
+                    is_passing=True,
+                )
         parts = self._kept.get(key, {})
-        if len(parts) < count:
+        if not self._is_complete(key, count):
             topic, partition = self._partition
             raise PayloadMissingError(
                 fragment.stream,
@@ -168,8 +174,8 @@ class _ChunkReader:
         self._consumer.assign(found)
         self._read_until_ms = start_ms
 
-    def _read_until(self, key: _FragmentKey, count: int) -> None:
-        """Reads until the fragment is complete, or the partition's end."""
+    def _read_until(self, key: _FragmentKey, count: int) -> bool:
+        """Reads until the fragment is complete, or the partition's end. Returns whether it has come so far."""
         until = time.monotonic() + _CHUNK_WAIT_S
         while not self._is_complete(key, count) and time.monotonic() < until:
             message = self._consumer.poll(0.5)
@@ -178,27 +184,33 @@ class _ChunkReader:
             error = message.error()
             if error is not None:
                 if error.code() == KafkaError._PARTITION_EOF:
-                    return
+                    return True
                 if not error.retriable():
                     raise failure_of(error, f"topic {self._partition[0]}")
                 continue
             until = time.monotonic() + _CHUNK_WAIT_S
             self._keep(message)
+        return self._is_complete(key, count)
 
     def _keep(self, message: Any) -> None:
-        headers = {name: value.decode() for name, value in message.headers() or [] if value is not None}
-        key = (headers["kvs.stream"], headers["kvs.fragment.number"])
-        value = message.value() or b""
+        headers = {name: value.decode(errors="replace") for name, value in message.headers() or [] if value is not None}
         self._read_until_ms = message.timestamp()[1]
+        try:
+            key = (headers["kvs.stream"], headers["kvs.fragment.number"])
+            index = int(headers["kvs.chunk.index"])
+        except (KeyError, ValueError):
+            # It is none of the connector's.
+            return
+        value = message.value() or b""
         parts = self._kept.setdefault(key, {})
-        index = int(headers["kvs.chunk.index"])
         self._kept_bytes += len(value) - len(parts.get(index, b""))
         parts[index] = value
         while self._kept_bytes > _KEPT_MAX_BYTES and len(self._kept) > 1:
             self._forget(next(iter(self._kept)))
 
     def _is_complete(self, key: _FragmentKey, count: int) -> bool:
-        return len(self._kept.get(key, ())) >= count
+        parts = self._kept.get(key, {})
+        return all(index in parts for index in range(count))
 
     def _forget(self, key: _FragmentKey) -> None:
         self._kept_bytes -= sum(map(len, self._kept.pop(key).values()))

@@ -137,13 +137,22 @@ class _Track:
 
     def flush(self) -> Iterator[Frame]:
         """Yields what the decoder still has. The track begins anew with a key frame."""
+        yield from self.rest()
+        if self._samples is not None:
+            samples, self._samples = self._samples, None
+            yield from samples.flush()
+
+    def rest(self) -> Iterator[Frame]:
+        """Yields the pictures that are still held back, and gives their decoder back; the track goes on with a key frame.
+
+        A decoder of samples stays: it holds nothing back, and after a new beginning the first samples would be others.
+        """
+        if self._pictures is None:
+            return
         try:
-            if self._pictures is not None:
-                yield from self._shown(self._pictures.flush())
-            if self._samples is not None:
-                samples, self._samples = self._samples, None
-                yield from samples.flush()
+            yield from self._shown(self._pictures.flush())
         finally:
+            self._pictures = None
             for records, _ in self._groups:
                 self._release(records)
             self._groups.clear()
@@ -201,12 +210,19 @@ class Pipeline:
         if stream is None:
             stream = self._streams[key] = _Stream(record.position[:2])
         stream.last_push = time.monotonic()
+        before = stream.sequence
         self._holds.hold(record.position)
         try:
             if isinstance(record, Fragment):
                 yield from self._push_fragment(stream, record)
             else:
                 yield from self._push_frame(stream, record)
+        except KvsConnectError as error:
+            if error.is_passing:
+                # None of its frames has been decoded: it may be pushed again.
+                self._holds.drop(record.position)
+                stream.sequence = before
+            raise
         finally:
             self._holds.release(record.position)
 
@@ -222,8 +238,9 @@ class Pipeline:
         """
         now = time.monotonic()
         for stream in self._streams.values():
-            if stream.tracks and stream.has_random_access and now - stream.last_push >= idle_s:
-                yield from self._flush(stream)
+            if stream.has_random_access and now - stream.last_push >= idle_s:
+                for track in stream.tracks.values():
+                    yield from self._reported(track.rest())
 
     def take_finished(self) -> list[Position]:
         """Returns the records that are needed no more."""
@@ -327,7 +344,10 @@ class Pipeline:
             yield from self._flush_track(stream, number)
 
     def _flush_track(self, stream: _Stream, number: int) -> Iterator[Frame]:
+        return self._reported(stream.tracks.pop(number).flush())
+
+    def _reported(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         try:
-            yield from stream.tracks.pop(number).flush()
+            yield from frames
         except MediaError as error:
             self._report(error)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from kvs_connect.connection import Topics, client_settings, failure_of, find_topics, kafka_logger
-from kvs_connect.errors import ConfigurationError, KvsConnectError
+from kvs_connect.errors import ConfigurationError, KvsConnectError, NotARecordError, TransactionFailedError
 from kvs_connect.framing import Decoder
 from kvs_connect.model import Position
 from kvs_connect.offsets import OffsetTracker, PartitionKey
@@ -29,6 +29,7 @@ from kvs_connect.registry import Registry
 from kvs_connect.selection import Streams, headers_of, stream_filter
 from kvs_connect.silence import Silence
 from kvs_connect.start import Offsets, Start, bounds, check_start, start_ms, start_offsets
+from kvs_connect.topic_look import TopicLook
 
 if TYPE_CHECKING:
     from confluent_kafka import Producer
@@ -95,6 +96,7 @@ class RecordConsumer(Generic[Record]):
         self._listeners: list[Callable[[Collection[PartitionKey]], None]] = []
         self._current: Position | None = None
         self._producers: list[Producer] = []
+        self._look = TopicLook()
         self._is_ended = self._is_stopped = self._is_closed = self._has_transactions = False
         self._last_commit = self._last_said = time.monotonic()
         self._silence = Silence(str(topic.pattern if isinstance(topic, re.Pattern) else topic), self._quiet_reason)
@@ -118,7 +120,10 @@ class RecordConsumer(Generic[Record]):
         try:
             found = find_topics(self._consumer, topic, bootstrap_servers, connect_timeout_s, self._errors)
             if group_id is None:
-                self._assign_all(found, partitions)
+                self._is_chosen = (
+                    partitions if callable(partitions) else lambda _, partition: partitions is None or partition in partitions
+                )
+                self._assign_all(found)
             else:
                 self._subscribe(found)
         except BaseException:
@@ -136,6 +141,7 @@ class RecordConsumer(Generic[Record]):
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._check_ended():
             self._commit_if_due()
+            self._look_at_topics()
             wait_s = _POLL_S if until is None else max(0.0, min(_POLL_S, until - time.monotonic()))
             record = self._poll(wait_s)
             if record is not None:
@@ -188,7 +194,19 @@ class RecordConsumer(Generic[Record]):
 
         Stored together with results, in one transaction of a database, and given back as the argument `offsets`, they
         make each result count exactly once.
+
+        Raises:
+            TransactionFailedError: with the argument `offsets`, where a partition has gone to another consumer since the last call,
+                and its records are among those that you have had since. Roll back: the others are handed out again.
         """
+        if self._offsets is not None:
+            if self._tracker.is_torn:
+                self.rewind()
+                raise TransactionFailedError(
+                    "partitions have gone to another consumer, which reads their records again: roll back what you have made since "
+                    "offsets() was called last; the records of this consumer's partitions are handed out again"
+                )
+            self._tracker.settle()
         return self._tracker.handed_out()
 
     def transaction(self, producer: Producer, *, timeout_s: float = 60.0) -> Transaction:
@@ -213,12 +231,20 @@ class RecordConsumer(Generic[Record]):
         self._current = None
         restart = self._tracker.rewind()
         for partition, offset in restart.items():
-            if partition in self._assigned:
-                self._at_end.discard(partition)
-                self._consumer.resume([TopicPartition(*partition)])
-                self._consumer.seek(TopicPartition(*partition, offset))
+            self._go_back(partition, offset)
         for listener in self._listeners:
             listener(restart)
+
+    def _take_back(self, position: Position) -> None:
+        """Hands a record out again that cannot be read now, and can be later: whoever catches the error and goes on has lost nothing."""
+        self._tracker.take_back(position)
+        self._go_back(position[:2], position.offset)
+
+    def _go_back(self, partition: PartitionKey, offset: int) -> None:
+        if partition in self._assigned:
+            self._at_end.discard(partition)
+            self._consumer.resume([TopicPartition(*partition)])
+            self._consumer.seek(TopicPartition(*partition, offset))
 
     # --- life
 
@@ -283,15 +309,36 @@ class RecordConsumer(Generic[Record]):
         self._silence.broken()
         position = Position(topic, partition, offset)
         self._tracker.hand_out(position)
-        record = None
-        try:
-            if self._is_late_enough(message) and self._stream_is_wanted(message):
-                record = self._decode(message, position)
-        except KvsConnectError as failure:
-            self._report(failure)
+        record = self._read(message, position)
         if record is None:
             self._tracker.finish(position)
+        else:
+            self._tracker.has(position)
         return record
+
+    def _read(self, message: Message, position: Position) -> Record | None:
+        """Returns the record of a message, if it is one, and wanted."""
+        if not (self._is_late_enough(message) and self._stream_is_wanted(message)):
+            return None
+        try:
+            record = self._decode(message, position)
+        except KvsConnectError as failure:
+            self._reported(failure, position)
+            return None
+        except _NOT_WHAT_IT_SAYS as error:
+            reason = f"it is not what its schema says: {type(error).__name__}: {error}"
+            self._reported(NotARecordError(*position, reason), position)
+            return None
+        is_wanted = record is None or self._is_wanted is None or self._is_wanted(record.stream)  # type: ignore[attr-defined]
+        return record if is_wanted else None
+
+    def _reported(self, error: KvsConnectError, position: Position) -> None:
+        try:
+            self._report(error)
+        except KvsConnectError as raised:
+            if raised.is_passing:
+                self._take_back(position)
+            raise
 
     def _is_late_enough(self, message: Message) -> bool:
         # Records of several streams in a partition are not in the order of their times: older ones may follow.
@@ -302,7 +349,7 @@ class RecordConsumer(Generic[Record]):
             return True
         stream = dict(headers_of(message)).get("kvs.stream")
         # Without the header the record itself says it.
-        return stream is None or self._is_wanted(stream.decode())
+        return stream is None or self._is_wanted(stream.decode(errors="replace"))
 
     def _check_ended(self) -> bool:
         is_idle = self._idle_timeout_s is not None and self._silence.waited_s >= self._idle_timeout_s
@@ -323,16 +370,32 @@ class RecordConsumer(Generic[Record]):
             topics = [f"^({self._topic.pattern.removeprefix('^').removesuffix('$')})$"]
         self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
-    def _assign_all(self, found: dict[str, list[int]], chosen: Collection[int] | Callable[[str, int], bool] | None) -> None:
-        is_chosen = chosen if callable(chosen) else lambda _, partition: chosen is None or partition in chosen
-        keys = [(topic, partition) for topic, ids in found.items() for partition in ids if is_chosen(topic, partition)]
+    def _assign_all(self, found: dict[str, list[int]]) -> None:
+        keys = [(topic, partition) for topic, ids in found.items() for partition in ids if self._is_chosen(topic, partition)]
         self._begin(keys, self._consumer.assign)
+
+    def _look_at_topics(self) -> None:
+        """Begins to read partitions that were added, and topics of a pattern: without a group that is nobody else's work.
+
+        Where nothing comes, with a group or without one, it notices that a topic was deleted.
+        """
+        is_alone = self._group_id is None and not self._until_end
+        if not (is_alone or self._silence.waited_s >= self._look.every_s):
+            return
+        found = self._look.due(self._consumer, self._topic)
+        keys = [(topic, partition) for topic, ids in found.items() for partition in ids if is_alone and self._is_chosen(topic, partition)]
+        added = [key for key in keys if key not in self._assigned]
+        if added:
+            names = ", ".join(f"{topic} {partition}" for topic, partition in added)
+            logger.info("partitions were added, and are read from their beginning: %s", names)
+            self._begin(added, self._consumer.incremental_assign)
 
     def _begin(self, keys: list[PartitionKey], assign: Callable[[list[TopicPartition]], None]) -> None:
         starts = start_offsets(
             self._consumer,
             keys,
-            start=self._start,
+            # What was added since is new from its beginning.
+            start="earliest" if self._was_assigned and self._group_id is None else self._start,
             offsets=self._offsets,
             has_group=self._group_id is not None,
             is_later=self._was_assigned,
@@ -422,6 +485,8 @@ class RecordConsumer(Generic[Record]):
         return self._errors[-1].str() if self._errors else "the brokers send nothing"
 
 
+# What a value that is foreign, or was made to do harm, may lead to.
+_NOT_WHAT_IT_SAYS = (ArithmeticError, AttributeError, EOFError, LookupError, RecursionError, TypeError, ValueError)
 _COMMIT_ATTEMPTS = 10
 _REBALANCING = {KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION}
 _PASSING = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._RESOLVE}

@@ -15,6 +15,8 @@ from kvs_connect.errors import ConfigurationError, MissingExtraError, RegistryEr
 
 __all__ = ["Registry"]
 
+_NOT_FOUND = 404
+
 
 class Registry:
     """A schema registry: its URL, the settings of Confluent's client, or a client."""
@@ -29,10 +31,19 @@ class Registry:
     def schema(self, schema_id: int) -> Any:
         """Returns the schema with this id."""
         try:
-            return json.loads(self._client.get_schema(schema_id).schema_str)
+            found = self._client.get_schema(schema_id)
         # The client's errors are those of its HTTP library, too.
         except Exception as error:
-            raise RegistryError(schema_id, str(error) or type(error).__name__) from error
+            # What the registry does not have, it will not have later.
+            is_passing = getattr(error, "http_status_code", None) != _NOT_FOUND
+            raise RegistryError(schema_id, str(error) or type(error).__name__, is_passing=is_passing) from error
+        kind = getattr(found, "schema_type", None) or "AVRO"
+        if kind != "AVRO":
+            raise RegistryError(schema_id, f"it is a schema of {kind}, and the connector writes Avro", is_passing=False)
+        try:
+            return json.loads(found.schema_str)
+        except (TypeError, ValueError) as error:
+            raise RegistryError(schema_id, f"it is no Avro schema: {error}", is_passing=False) from error
 
 
 def _client(settings: Mapping[str, Any]) -> Any:

@@ -53,18 +53,29 @@ class Transaction:
         self._initialized = initialized
         self._rewind = rewind
         self._timeout_s = timeout_s
+        self._has_begun = False
         self.is_committed = False
         """Whether results and offsets are committed."""
 
     def __enter__(self) -> Transaction:
-        if not any(producer is self._producer for producer in self._initialized):
-            self._initialize()
-            self._initialized.append(self._producer)
-        self._producer.begin_transaction()
+        try:
+            if not any(producer is self._producer for producer in self._initialized):
+                self._initialize()
+                self._initialized.append(self._producer)
+            self._attempt("begin_transaction", self._producer.begin_transaction)
+            self._has_begun = True
+        except TransactionFailedError:
+            # What was handed out for this transaction is not in any.
+            self._rewind()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         if error is not None:
+            self._abort()
+            return
+        if self._tracker.is_torn:
+            logger.warning("a transaction is aborted, as partitions have gone elsewhere whose records were in it")
             self._abort()
             return
         offsets = self._tracker.handed_out()
@@ -86,6 +97,7 @@ class Transaction:
             raise
         self._tracker.finish_all()
         self._tracker.mark_committed(offsets)
+        self._tracker.settle()
         self.is_committed = True
 
     def _initialize(self) -> None:
@@ -100,10 +112,11 @@ class Transaction:
 
     def _abort(self) -> None:
         try:
-            self._attempt("abort_transaction", lambda: self._producer.abort_transaction(self._timeout_s))
-        except TransactionFailedError:
+            if self._has_begun:
+                self._attempt("abort_transaction", lambda: self._producer.abort_transaction(self._timeout_s))
+        except TransactionFailedError as failure:
             # Without a producer that can abort, the broker does it when transaction.timeout.ms has passed.
-            logger.exception("a transaction could not be aborted")
+            logger.warning("a transaction could not be aborted: %s", failure)
         finally:
             self._rewind()
 

@@ -1,0 +1,433 @@
+"""What a program goes on after: errors that pass, rebalances within a transaction, silence of one stream among others, new partitions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import av
+import media
+import pytest
+from confluent_kafka import Message, Producer
+from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
+from confluent_kafka.schema_registry import Schema
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+from conftest import Published
+from stack import wait_for
+from test_consumer import committed
+from test_kills import results_of
+
+from kvs_connect import (
+    AsyncFragmentConsumer,
+    FragmentConsumer,
+    Frame,
+    KvsConnectError,
+    PayloadMissingError,
+    RegistryError,
+    TopicMissingError,
+    TransactionFailedError,
+    payload,
+    to_mp4,
+    topic_look,
+)
+from kvs_connect.framing import Decoder, bundled_schemas
+from kvs_connect.payload import PayloadResolver
+from kvs_connect.pipeline import Pipeline
+from kvs_connect.registry import Registry
+
+SETTINGS: dict[str, Any] = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
+
+
+def messages_of(published: Published, stream: str, topic: str = "plain.fragments") -> list[Message]:
+    """Returns the records of a stream as they are in Kafka."""
+    found: list[Message] = []
+    with FragmentConsumer(topic, published.bootstrap, until_end=True, streams=stream) as consumer:
+        decode = consumer._decode
+
+        def kept(message: Message, position: Any) -> Any:
+            found.append(message)
+            return decode(message, position)
+
+        consumer._decode = kept  # type: ignore[method-assign]
+        list(consumer)
+    return found
+
+
+def send(published: Published, topic: str, messages: list[Message], partition: Callable[[int], int] = lambda _: 0) -> None:
+    producer = Producer({"bootstrap.servers": published.bootstrap})
+    for number, message in enumerate(messages):
+        producer.produce(topic, message.value(), partition=partition(number), headers=message.headers())
+    assert producer.flush(60) == 0
+
+
+def test_a_partition_that_goes_elsewhere_takes_its_results_along(
+    published: Published, name: str, create_topic: Callable[[str, int], None]
+) -> None:
+    """A transaction of several fragments, in the midst of which another member joins the group."""
+    topic, results = f"{name}.topic", f"{name}.results"
+    create_topic(topic, 2)
+    create_topic(results, 1)
+    clip = messages_of(published, "clip")
+    send(published, topic, clip * 2, lambda number: number % 2)
+    expected = sorted(f"{partition} {offset}" for partition in (0, 1) for offset in range(len(clip)))
+
+    def member() -> FragmentConsumer:
+        return FragmentConsumer(topic, published.bootstrap, group_id=name, config=SETTINGS, idle_timeout_s=300)
+
+    def producer(number: int) -> Producer:
+        return Producer({"bootstrap.servers": published.bootstrap, "transactional.id": f"{name}-{number}"})
+
+    def result(of: Any) -> str:
+        return f"{of.position.partition} {of.position.offset}"
+
+    stop = threading.Event()
+
+    def second() -> None:
+        own = producer(2)
+        with member() as consumer:
+            while not stop.is_set():
+                fragment = consumer.take(0.2)
+                if fragment is not None:
+                    with consumer.transaction(own):
+                        own.produce(results, result(fragment))
+
+    thread = threading.Thread(target=second)
+    own = producer(1)
+    with member() as consumer:
+        with consumer.transaction(own) as transaction:
+            for _ in expected:
+                fragment = consumer.take(120)
+                assert fragment is not None
+                own.produce(results, result(fragment))
+            thread.start()
+
+            def is_shared() -> bool:
+                consumer.take(0.2)
+                return len(consumer._assigned) == 1
+
+            wait_for("a partition to go to the other member", is_shared)
+        assert not transaction.is_committed
+        while len(results_of(published.bootstrap, results)) < len(expected):
+            fragment = consumer.take(0.5)
+            if fragment is not None:
+                with consumer.transaction(own):
+                    own.produce(results, result(fragment))
+        stop.set()
+        thread.join()
+    assert sorted(results_of(published.bootstrap, results)) == expected
+
+
+def test_offsets_for_a_database_are_refused_where_a_partition_has_gone(published: Published, name: str) -> None:
+    with FragmentConsumer("plain.fragments", published.bootstrap, group_id=name, offsets={}, streams="clip", config=SETTINGS) as consumer:
+        first = next(consumer)
+        assert consumer.offsets()[first.position[:2]] == first.position.offset + 1
+        second, third = next(consumer), next(consumer)
+        consumer._take_away([("another", 0)])
+        assert consumer.offsets()[third.position[:2]] == third.position.offset + 1
+        next(consumer)
+        consumer._take_away([second.position[:2]])
+        with pytest.raises(TransactionFailedError, match="roll back"):
+            consumer.offsets()
+        assert consumer.offsets().get(second.position[:2]) is None
+
+
+class Flaky:
+    """A registry that does not respond to the first request."""
+
+    def __init__(self, schema: Any) -> None:
+        self._schema = schema
+        self.failed = 0
+
+    def get_schema(self, schema_id: int) -> Any:
+        if not self.failed:
+            self.failed += 1
+            raise OSError("connection refused")
+        return Schema(json.dumps(self._schema), "AVRO")
+
+
+@pytest.mark.parametrize("way", ["plain", "transaction", "frames"])
+def test_a_record_that_can_be_read_later_comes_again(
+    published: Published, name: str, create_topic: Callable[[str, int], None], way: str
+) -> None:
+    topic = f"{name}-{way}"
+    create_topic(topic, 1)
+    clip = messages_of(published, "clip")
+    values = [message.value() or b"" for message in clip]
+    schema = bundled_schemas()[values[0][2:10].hex()]
+    producer = Producer({"bootstrap.servers": published.bootstrap})
+    for value, message in zip(values, clip, strict=True):
+        producer.produce(topic, b"\0\0\0\0\x07" + value[10:], headers=message.headers())
+    producer.flush()
+    own = Producer({"bootstrap.servers": published.bootstrap, "transactional.id": name})
+    registry = Flaky(schema)
+    found: list[int | None] = []
+    with FragmentConsumer(topic, published.bootstrap, group_id=name, until_end=True, schema_registry=registry) as consumer:
+
+        def read() -> Iterator[int | None]:
+            if way == "frames":
+                for frame in consumer.frames("gray"):
+                    yield frame.sequence
+            for fragment in consumer:
+                if way == "transaction":
+                    with consumer.transaction(own):
+                        yield fragment.sequence
+                else:
+                    yield fragment.sequence
+
+        with pytest.raises(RegistryError):
+            found += read()
+        found += read()
+    assert registry.failed == 1
+    assert sorted(set(found), key=str) == list(range(len(clip)))
+    assert committed(published, name, topic)[0] >= len(clip)
+
+
+def test_media_that_can_be_fetched_later_come_again(published: Published, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures go on as if nothing had happened: none is missing, none comes twice."""
+    with FragmentConsumer("parts.fragments", published.bootstrap, until_end=True, streams="clip") as consumer:
+        expected = [media.digest(frame.image) for frame in consumer.frames()]
+    resolve = PayloadResolver.resolve
+    failed: list[int] = []
+
+    def flaky(self: PayloadResolver, fragment: Any) -> Any:
+        if fragment.sequence in (0, 2) and fragment.sequence not in failed:
+            failed.append(fragment.sequence)
+            raise PayloadMissingError(fragment.stream, fragment.number, "the store is down", is_passing=True)
+        return resolve(self, fragment)
+
+    monkeypatch.setattr(PayloadResolver, "resolve", flaky)
+    found: list[str] = []
+    with FragmentConsumer("parts.fragments", published.bootstrap, group_id=name, until_end=True, streams="clip") as consumer:
+        frames = consumer.frames()
+        for _ in range(2):
+            with pytest.raises(PayloadMissingError):
+                found.extend(media.digest(frame.image) for frame in frames)
+        found += [media.digest(frame.image) for frame in frames]
+    assert (failed, found) == ([0, 2], expected)
+
+
+def test_a_stream_that_falls_silent_beside_a_busy_one(published: Published, name: str, create_topic: Callable[[str, int], None]) -> None:
+    """Its last pictures come, and its offsets are committed, although there is always something to read."""
+    topic = f"{name}.topic"
+    create_topic(topic, 1)
+    busy = "output-get-media" if "output-get-media" in published.files else "clip"
+    send(published, topic, messages_of(published, "clip"))
+    others = itertools.cycle(messages_of(published, busy))
+    stop = threading.Event()
+
+    def go_on() -> None:
+        while not stop.wait(0.1):
+            send(published, topic, [next(others)])
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        with FragmentConsumer(topic, published.bootstrap, streams=["clip", busy]) as consumer:
+            pictures = 0
+            for frame in consumer.frames("gray", flush_after_s=0.5, keyframes_only=False):
+                pictures += frame.stream == "clip" and frame.sequence is not None
+                if pictures >= 48:
+                    break
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("stream", ["clip", "opus-only", "hand-headerstrip-aac"])
+def test_a_pause_changes_nothing(published: Published, stream: str) -> None:
+    """What decoders hold back is yielded at a pause: samples and pictures are the same, and every nth is counted on."""
+    published.file(stream)
+    with FragmentConsumer("plain.fragments", published.bootstrap, until_end=True, streams=stream) as consumer:
+        fragments = list(consumer)
+    kinds = {track.kind for track in fragments[0].tracks}
+
+    def frames(is_paused: bool) -> Iterator[Frame]:
+        # Every fifth picture in the clip, which is not one of each group.
+        every: int | timedelta = 5 if "video" in kinds else 1
+        pipeline = Pipeline("gray" if "video" in kinds else None, "int16", None, every, False, 1, lambda error: pytest.fail(str(error)))
+        for fragment in fragments:
+            yield from pipeline.push(fragment)
+            if is_paused:
+                yield from pipeline.flush_idle(0)
+        yield from pipeline.flush()
+
+    def contents(is_paused: bool) -> list[tuple[int, str]]:
+        return sorted((one.pts_ns, media.digest(one.samples if one.image is None else one.image)) for one in frames(is_paused))
+
+    assert contents(True) == contents(False)
+
+
+def test_partitions_that_are_added_are_read_without_a_group(
+    published: Published, name: str, create_topic: Callable[[str, int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topic_look, "_EVERY_S", 0.5)
+    topic = f"{name}.topic"
+    create_topic(topic, 1)
+    clip = messages_of(published, "clip")
+    send(published, topic, clip)
+    with FragmentConsumer(topic, published.bootstrap, idle_timeout_s=240) as consumer:
+        assert len(list(itertools.islice(consumer, len(clip)))) == len(clip)
+        admin = AdminClient({"bootstrap.servers": published.bootstrap})
+        admin.create_partitions([NewPartitions(topic, 2)])[topic].result(60)
+        wait_for("the partition", lambda: len(admin.list_topics(topic, timeout=30).topics[topic].partitions) == 2)
+        send(published, topic, clip, lambda _: 1)
+        added = list(itertools.islice(consumer, len(clip)))
+    assert [fragment.position.partition for fragment in added] == [1] * len(clip)
+
+
+def test_every_transaction_of_a_fenced_producer_is_refused_and_nothing_is_passed_over(
+    published: Published, name: str, create_topic: Callable[[str, int], None]
+) -> None:
+    results = f"{name}.results"
+    create_topic(results, 1)
+    settings = {"bootstrap.servers": published.bootstrap, "transactional.id": name}
+    fenced = Producer(settings)
+    numbers = published.numbers("clip")
+    with FragmentConsumer("plain.fragments", published.bootstrap, group_id=name, streams="clip") as consumer:
+        for fragment in itertools.islice(consumer, 1):
+            with consumer.transaction(fenced):
+                fenced.produce(results, fragment.number)
+        newer = Producer(settings)
+        newer.init_transactions(60)
+        for _ in range(3):
+            fragment = next(consumer)
+            assert fragment.number == numbers[1]
+            with pytest.raises(KvsConnectError) as raised:
+                with consumer.transaction(fenced):
+                    fenced.produce(results, fragment.number)
+            assert isinstance(raised.value, TransactionFailedError)
+        while len(results_of(published.bootstrap, results)) < len(numbers):
+            fragment = next(consumer)
+            with consumer.transaction(newer):
+                newer.produce(results, fragment.number)
+    assert results_of(published.bootstrap, results) == numbers
+
+
+@pytest.mark.parametrize("group", [False, True])
+def test_a_topic_that_is_deleted_while_it_is_read_is_said(
+    published: Published, name: str, create_topic: Callable[[str, int], None], monkeypatch: pytest.MonkeyPatch, group: bool
+) -> None:
+    monkeypatch.setattr(topic_look, "_EVERY_S", 1.0)
+    topic = f"{name}.topic"
+    create_topic(topic, 1)
+    clip = messages_of(published, "clip")
+    send(published, topic, clip)
+    with FragmentConsumer(topic, published.bootstrap, group_id=name if group else None, idle_timeout_s=240) as consumer:
+        assert len(list(itertools.islice(consumer, len(clip)))) == len(clip)
+        admin = AdminClient({"bootstrap.servers": published.bootstrap})
+        admin.delete_topics([topic])[topic].result(60)
+        with pytest.raises(TopicMissingError) as raised:
+            next(consumer)
+    assert raised.value.topic == topic
+
+
+def test_chunks_that_cannot_be_read_now_and_records_that_are_none(
+    published: Published, name: str, create_topic: Callable[[str, int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chunk topic with foreign records in it, and one of which nothing can be read: that may pass, and is not skipped."""
+    topic = f"{name}.chunks"
+    create_topic(topic, 1)
+    with FragmentConsumer("parts.fragments", published.bootstrap, until_end=True, streams="clip") as consumer:
+        fragment = next(consumer)
+        assert fragment.payload_chunks is not None
+        expected = bytes(fragment.payload)
+    half = len(expected) // 2
+    producer = Producer({"bootstrap.servers": published.bootstrap})
+    producer.produce(topic, b"foreign")
+    producer.produce(topic, b"foreign", headers=[("kvs.stream", b"clip"), ("kvs.fragment.number", b"1"), ("kvs.chunk.index", b"x")])
+    for index, part in enumerate((expected[:half], expected[half:])):
+        numbers: list[tuple[str, str | bytes | None]] = [
+            ("kvs.stream", b"clip"),
+            ("kvs.fragment.number", fragment.number.encode()),
+            ("kvs.chunk.index", b"%d" % index),
+        ]
+        producer.produce(topic, part, headers=numbers)
+    producer.flush()
+    placed = replace(fragment.payload_chunks, topic=topic, partition=0, count=2)
+    resolver = PayloadResolver({"bootstrap.servers": published.bootstrap}, None)
+    assert bytes(resolver.resolve(replace(fragment, payload_chunks=placed, _media=None))) == expected
+    monkeypatch.setattr(payload, "_CHUNK_WAIT_S", 0.0)
+    monkeypatch.setattr(payload._ChunkReader, "_seek", lambda self, start_ms: None)
+    lost = replace(fragment, number="7", payload_chunks=placed, _media=None)
+    with pytest.raises(PayloadMissingError) as raised:
+        resolver.resolve(lost)
+    assert raised.value.is_passing
+    resolver.close()
+
+
+@pytest.mark.parametrize(
+    ("found", "is_passing"),
+    [
+        (OSError("connection refused"), True),
+        (SchemaRegistryError(404, 40403, "Schema not found"), False),
+        (SchemaRegistryError(503, 50301, "starting"), True),
+        (Schema('syntax = "proto3"; message A {}', "PROTOBUF"), False),
+        (Schema("not JSON", "AVRO"), False),
+        (Schema('"string"', "AVRO"), False),
+        (Schema('{"type":"record","name":"x","fields":[{"name":"a","type":{"type":"array","items":"null"}}]}', "AVRO"), False),
+    ],
+    ids=lambda found: str(found)[:40],
+)
+def test_what_a_registry_will_not_have_later_either_may_be_skipped(found: Any, is_passing: bool) -> None:
+    class Client:
+        def get_schema(self, schema_id: int) -> Any:
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+    with pytest.raises(KvsConnectError) as raised:
+        # More entries than there is memory for, if anybody reads them.
+        Decoder(Registry(Client())).decode(b"\0\0\0\0\1" + b"\x80\x80\x80\x80\x80\x80\x80\x01\0")
+    assert raised.value.is_passing == is_passing
+
+
+def test_a_transaction_that_is_cancelled_while_it_begins_is_not_left_open(published: Published, name: str) -> None:
+    async def main() -> bool:
+        producer = Producer({"bootstrap.servers": published.bootstrap, "transactional.id": name})
+        async with AsyncFragmentConsumer("plain.fragments", published.bootstrap, group_id=name, streams="clip") as consumer:
+            await anext(aiter(consumer))
+
+            async def block() -> None:
+                async with consumer.transaction(producer):
+                    await asyncio.sleep(300)
+
+            for pause_s in (0.0, 0.001, 0.005, 0.02):
+                task = asyncio.create_task(block())
+                await asyncio.sleep(pause_s)
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            await anext(aiter(consumer))
+            async with consumer.transaction(producer) as transaction:
+                pass
+            return transaction.is_committed
+
+    assert asyncio.run(main())
+
+
+def test_an_mp4_has_silence_where_a_call_pauses(published: Published, tmp_path: Path) -> None:
+    with FragmentConsumer("plain.fragments", published.bootstrap, until_end=True, streams="clip") as consumer:
+        fragments = list(consumer)
+    pause_ns = 10_000_000_000
+
+    def later(fragment: Any) -> Any:
+        index = tuple(entry._replace(timestamp_ns=entry.timestamp_ns + pause_ns) for entry in fragment.index)
+        return replace(fragment, start_ns=fragment.start_ns + pause_ns, index=index)
+
+    to_mp4([*fragments[:2], *map(later, fragments[2:])], tmp_path / "pause.mp4")
+    with av.open(str(tmp_path / "pause.mp4")) as container:
+        ends = {}
+        for kind in ("video", "audio"):
+            container.seek(0)
+            ends[kind] = max(getattr(frame, "time", None) or 0.0 for frame in container.decode(**{kind: 0}))
+    # Both end together, 10 s later than without the pause.
+    assert ends["video"] == pytest.approx(14.7, abs=0.05)
+    assert ends["audio"] == pytest.approx(ends["video"], abs=0.2)
