@@ -35,7 +35,7 @@ def test_a_wrong_call_is_answered_with_the_right_one(program: Path) -> None:
     """And the README calls it in the same way."""
     environment = {"PYTHONPATH": str(ROOT / "clients/python/src")}
     for arguments in ([], ["--help"], ["--help", "x"]):
-        call = [sys.executable, program, *arguments]
+        call = [sys.executable, str(program), *arguments]
         said = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=120, check=False)
         assert (said.returncode, said.stdout) == (1, "")
         assert said.stderr.startswith(f"usage: {program.name} BOOTSTRAP_SERVERS")
