@@ -96,6 +96,27 @@ def test_a_picture_that_was_not_finished_comes_again(
             assert list(consumer.frames()) == []
 
 
+def test_a_loop_over_pictures_that_is_left_holds_no_offset_back(published: Published, name: str) -> None:
+    """The next loop over the same consumer begins with the records that were not finished, and everything is committed in the end."""
+    with FragmentConsumer("plain.fragments", published.bootstrap, streams="clip", until_end=True) as consumer:
+        whole = {frame.pts_ns for frame in consumer.frames("gray")}
+    found: list[int] = []
+    with FragmentConsumer("plain.fragments", published.bootstrap, group_id=name, streams="clip", until_end=True) as consumer:
+        for taken in (3, 12, 5):
+            found += [frame.pts_ns for frame in itertools.islice(consumer.frames("gray"), taken)]
+        left = consumer.frames("gray")
+        found.append(next(left).pts_ns)
+        # A loop over the fragments, too.
+        fragment = next(consumer)
+        assert next(left, None) is None
+        assert fragment.start_ns is not None
+        assert fragment.start_ns <= found[-1]
+        numbers = [fragment.number, *(one.number for one in consumer)]
+    assert numbers == published.numbers("clip")[-len(numbers) :]
+    assert {pts_ns for pts_ns in whole if pts_ns < fragment.start_ns} <= set(found)
+    assert read_with(published, name, streams="clip") == []
+
+
 def test_a_rebalance_loses_nothing(published: Published, name: str, caplog: pytest.LogCaptureFixture) -> None:
     """A second member joins while the first works, and the first one leaves while the second works."""
     topic, expected = "plain.fragments", {(stream, number) for stream in published.files for number in published.numbers(stream)}

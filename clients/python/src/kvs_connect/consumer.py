@@ -49,6 +49,7 @@ class _MediaConsumer(RecordConsumer[Record]):
             flush_after_s: a decoder holds pictures back; those of a stream that has been silent for this long are yielded, where
                 its fragments begin with key frames.
         """
+        self._leave_frames()
         pipeline = Pipeline(decode, audio, tracks, every, keyframes_only, threads, self._report)
         return FrameStream(self, pipeline, flush_after_s)
 

@@ -63,7 +63,7 @@ class FrameStream:
         self._is_flushed = False
         self._looked = time.monotonic()
         self._record: Position | None = None
-        consumer._listeners.append(self._forget)
+        consumer._listeners.append(self)
 
     @property
     def is_ended(self) -> bool:
@@ -116,9 +116,14 @@ class FrameStream:
         self._finished.clear()
 
     def close(self) -> None:
-        """Leaves the consumer to itself. Pictures that the decoders still have are dropped, and read again next time."""
-        if self._forget in self._consumer._listeners:
-            self._consumer._listeners.remove(self._forget)
+        """Leaves the consumer to itself, which goes back to the first record that is not finished: its frames come again."""
+        if self not in self._consumer._listeners:
+            return
+        self._consumer._listeners.remove(self)
+        unfinished = [*self._finished, *self._pipeline.take_finished(), *self._pipeline.held()]
+        self._ready, self._is_flushed = iter(()), True
+        self._finished.clear()
+        self._consumer._go_back_to(unfinished)
 
     def __iter__(self) -> Iterator[Frame]:
         return self

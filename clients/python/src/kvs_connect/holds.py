@@ -35,6 +35,10 @@ class Holds:
             del self._holds[position]
             self.finished.append(position)
 
+    def held(self) -> list[Position]:
+        """Returns the records that are needed."""
+        return list(self._holds)
+
     def drop(self, position: Position) -> None:
         """Takes all holds back of a record that is going to be read again: it is not finished."""
         self._holds.pop(position, None)

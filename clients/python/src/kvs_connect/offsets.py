@@ -51,10 +51,10 @@ class OffsetTracker:
         self._unsettled.add(position[:2])
 
     def take_back(self, position: Position) -> None:
-        """Notes that a record that was handed out is going to be read again."""
+        """Notes that a record that was handed out, and all behind it in its partition, are going to be read again."""
         pending = self._pending.get(position[:2])
         if pending is not None:
-            pending.pop(position.offset, None)
+            self._pending[position[:2]] = {offset: None for offset in pending if offset < position.offset}
             self._next[position[:2]] = position.offset
 
     def settle(self) -> None:

@@ -247,6 +247,10 @@ class Pipeline:
         finished, self._holds.finished = self._holds.finished, []
         return finished
 
+    def held(self) -> list[Position]:
+        """Returns the records that are still needed."""
+        return self._holds.held()
+
     def forget(self, partitions: Collection[PartitionKey]) -> None:
         """Drops what was read of partitions that go to another consumer, or are read again."""
         for partition in partitions:

@@ -34,6 +34,7 @@ from kvs_connect.topic_look import TopicLook
 if TYPE_CHECKING:
     from confluent_kafka import Producer
 
+    from kvs_connect.frame_stream import FrameStream
     from kvs_connect.transaction import Transaction
 
 __all__ = ["OnError", "RecordConsumer"]
@@ -93,7 +94,7 @@ class RecordConsumer(Generic[Record]):
         self._was_assigned = False
         self._ends: dict[PartitionKey, int] = {}
         self._at_end: set[PartitionKey] = set()
-        self._listeners: list[Callable[[Collection[PartitionKey]], None]] = []
+        self._listeners: list[FrameStream] = []
         self._current: Position | None = None
         self._producers: list[Producer] = []
         self._look = TopicLook()
@@ -163,6 +164,7 @@ class RecordConsumer(Generic[Record]):
         return self
 
     def __next__(self) -> Record:
+        self._leave_frames()
         if self._current is not None:
             self._tracker.finish(self._current)
             self._current = None
@@ -233,12 +235,25 @@ class RecordConsumer(Generic[Record]):
         for partition, offset in restart.items():
             self._go_back(partition, offset)
         for listener in self._listeners:
-            listener(restart)
+            listener._forget(restart)
 
     def _take_back(self, position: Position) -> None:
         """Hands a record out again that cannot be read now, and can be later: whoever catches the error and goes on has lost nothing."""
         self._tracker.take_back(position)
         self._go_back(position[:2], position.offset)
+
+    def _go_back_to(self, positions: Collection[Position]) -> None:
+        """Hands records out again, from the first of these in each partition on."""
+        first: dict[PartitionKey, int] = {}
+        for position in positions if not self._is_closed else ():
+            first[position[:2]] = min(position.offset, first.get(position[:2], position.offset))
+        for partition, offset in first.items():
+            self._take_back(Position(*partition, offset))
+
+    def _leave_frames(self) -> None:
+        """Closes what frames() has returned before: a loop over it was left."""
+        for listener in list(self._listeners):
+            listener.close()
 
     def _go_back(self, partition: PartitionKey, offset: int) -> None:
         if partition in self._assigned:
@@ -430,7 +445,7 @@ class RecordConsumer(Generic[Record]):
         for key in keys:
             self._tracker.forget(key)
         for listener in self._listeners:
-            listener(keys)
+            listener._forget(keys)
 
     # --- committing
 
