@@ -27,16 +27,20 @@ from test_kills import results_of
 
 from kvs_connect import (
     AsyncFragmentConsumer,
+    ConfigurationError,
     FragmentConsumer,
     Frame,
     KvsConnectError,
+    NoAudioError,
     PayloadMissingError,
     RegistryError,
     TopicMissingError,
     TransactionFailedError,
+    decode_frames,
     payload,
     to_mp4,
     topic_look,
+    unwanted,
 )
 from kvs_connect.framing import Decoder, bundled_schemas
 from kvs_connect.payload import PayloadResolver
@@ -431,3 +435,33 @@ def test_an_mp4_has_silence_where_a_call_pauses(published: Published, tmp_path: 
     # Both end together, 10 s later than without the pause.
     assert ends["video"] == pytest.approx(14.7, abs=0.05)
     assert ends["audio"] == pytest.approx(ends["video"], abs=0.2)
+
+
+def test_a_stream_whose_name_is_mistyped_is_said(
+    published: Published, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FragmentConsumer("plain.fragments", published.bootstrap, streams="clp", until_end=True) as consumer:
+        assert list(consumer) == []
+    assert "there is no record of clp: the topic has " in caplog.text
+    caplog.clear()
+    monkeypatch.setattr(unwanted, "QUIET_AFTER_S", 0.0)
+    with FragmentConsumer("plain.fragments", published.bootstrap, streams={"clp", "clip"}) as consumer:
+        consumer.take(5)
+        consumer.stop()
+    with FragmentConsumer("plain.fragments", published.bootstrap, streams=lambda name: name == "clp") as consumer:
+        wait_for("a line in the log", lambda: consumer.take(0.1) or "no record of the streams that are wanted for" in caplog.text)
+    assert "while others come: the topic has " in caplog.text
+
+
+def test_arguments_that_cannot_be_are_said(published: Published, tmp_path: Path) -> None:
+    with FragmentConsumer("plain.fragments", published.bootstrap, streams="clip", until_end=True) as consumer:
+        fragment = next(consumer)
+    for threads in ("four", -1):
+        with pytest.raises(ConfigurationError, match="threads="):
+            list(decode_frames([fragment], threads=threads))  # type: ignore[arg-type]
+    for write in (fragment.to_mp4, fragment.to_wav, fragment.save):
+        with pytest.raises(FileNotFoundError, match="nowhere"):
+            write(tmp_path / "nowhere" / "x.mp4")
+    with pytest.raises(NoAudioError, match=r"no track of audio with track='sound', but track=2"):
+        fragment.to_wav(tmp_path / "x.wav", track="sound")
+    fragment.to_wav(tmp_path / "x.wav", track="audio")

@@ -156,7 +156,7 @@ class RegistryNeededError(RecordError):
             partition,
             offset,
             f"the value names its schema by the id {schema_id} of a schema registry: give schema_registry=URL, the "
-            "connector's schema.registry.url",
+            "connector's schema.registry.url (pip install 'kvs-connect[registry]' brings the client for it)",
         )
 
 

@@ -6,6 +6,7 @@ removed when the block raises.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ __all__ = ["replacing"]
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yields the name of a file that becomes `path`."""
     wanted = Path(path)
+    if not wanted.parent.is_dir():
+        # Some who write do not say which file it was.
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(wanted.parent))
     # The ending stays, since it tells the format to whoever writes.
     temporary = wanted.with_name(f".{wanted.stem}.{secrets.token_hex(4)}.part{wanted.suffix}")
     try:

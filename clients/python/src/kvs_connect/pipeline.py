@@ -195,6 +195,8 @@ class Pipeline:
             raise ConfigurationError(f"audio={audio!r} is none of 'float32', 'int16' and None")
         if every < timedelta(microseconds=1) if isinstance(every, timedelta) else every < 1:
             raise ConfigurationError(f"every={every} has to be at least 1, or a time")
+        if not isinstance(threads, int) or threads < 0:
+            raise ConfigurationError(f"threads={threads!r} has to be a number of threads, or 0 for one for each core")
         self.decode, self.audio, self.every, self.keyframes_only, self.threads = decode, audio, every, keyframes_only, threads
         if tracks is None and (decode or audio):
             tracks = [kind for kind, is_wanted in (("video", decode), ("audio", audio)) if is_wanted]

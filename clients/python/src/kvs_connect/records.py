@@ -30,6 +30,7 @@ from kvs_connect.selection import Streams, headers_of, stream_filter
 from kvs_connect.silence import Silence
 from kvs_connect.start import Offsets, Start, bounds, check_start, start_ms, start_offsets
 from kvs_connect.topic_look import TopicLook
+from kvs_connect.unwanted import Unwanted
 
 if TYPE_CHECKING:
     from confluent_kafka import Producer
@@ -79,6 +80,7 @@ class RecordConsumer(Generic[Record]):
         self._bootstrap_servers = bootstrap_servers
         self._group_id = group_id
         self._is_wanted = stream_filter(streams)
+        self._unwanted = Unwanted(streams)
         self._start = start
         self._not_before_ms = start_ms(start) if isinstance(start, datetime) else None
         self._offsets = offsets
@@ -344,8 +346,14 @@ class RecordConsumer(Generic[Record]):
             reason = f"it is not what its schema says: {type(error).__name__}: {error}"
             self._reported(NotARecordError(*position, reason), position)
             return None
-        is_wanted = record is None or self._is_wanted is None or self._is_wanted(record.stream)  # type: ignore[attr-defined]
-        return record if is_wanted else None
+        if record is None or self._is_wanted is None:
+            return record
+        stream: str = record.stream  # type: ignore[attr-defined]
+        if self._is_wanted(stream):
+            self._unwanted.broken()
+            return record
+        self._unwanted.note(stream)
+        return None
 
     def _reported(self, error: KvsConnectError, position: Position) -> None:
         try:
@@ -364,11 +372,16 @@ class RecordConsumer(Generic[Record]):
             return True
         stream = dict(headers_of(message)).get("kvs.stream")
         # Without the header the record itself says it.
-        return stream is None or self._is_wanted(stream.decode(errors="replace"))
+        if stream is None or self._is_wanted(name := stream.decode(errors="replace")):
+            return True
+        self._unwanted.note(name)
+        return False
 
     def _check_ended(self) -> bool:
         is_idle = self._idle_timeout_s is not None and self._silence.waited_s >= self._idle_timeout_s
         is_read = self._until_end and self._was_assigned and self._assigned <= self._at_end
+        if (is_read or is_idle) and not self._is_ended:
+            self._unwanted.ended()
         self._is_ended = self._is_ended or self._is_stopped or is_idle or is_read
         return self._is_ended
 
@@ -491,6 +504,8 @@ class RecordConsumer(Generic[Record]):
             logger.warning("Kafka at %s: %s", self._bootstrap_servers, error.str())
 
     def _quiet_reason(self) -> str:
+        if self._look.problem:
+            return self._look.problem
         if not self._was_assigned:
             return f"the group {self._group_id} has not assigned any partition to this consumer yet"
         if not self._assigned:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from kvs_connect.codecs import coding_of_track
+from kvs_connect.demux import chosen
 from kvs_connect.errors import ConfigurationError, NoAudioError
 from kvs_connect.files import replacing
 from kvs_connect.frame import Tracks
@@ -45,7 +46,7 @@ def to_mp4(fragments: Iterable[Fragment], path: str | Path, *, tracks: Tracks = 
 def to_wav(fragments: Iterable[Fragment], path: str | Path, *, track: int | str | None = None) -> Path:
     """Writes a track of audio to a WAV file of 16 bits, or 24 if the track has more than 16.
 
-    `track` is a number or a name, and may be left out if there is one track of audio.
+    `track` is a number, a name or a kind, and may be left out if there is one track of audio.
     """
     source = _of_one_stream(fragments)
     first = next(source, None)
@@ -92,9 +93,14 @@ def _of_one_stream(fragments: Iterable[Fragment]) -> Iterator[Fragment]:
 
 def _audio_track(fragment: Fragment, wanted: int | str | None) -> Track:
     audio = [one for one in fragment.tracks if one.kind == "audio"]
-    found = audio if wanted is None else [one for one in audio if wanted in (one.number, one.name)]
+    found = audio if wanted is None else [one for one in audio if chosen(wanted, one.number, one.name, one.kind)]
     if len(found) == 1:
         return found[0]
-    names = ", ".join(f"{one.number} ({one.name or 'without a name'})" for one in audio) or "none"
-    reason = "there are several tracks of audio, choose one" if len(found) > 1 else "there is no such track of audio"
-    raise NoAudioError(f"{reason}: track=…; there are {names}", fragment.stream, fragment.number)
+    names = ", ".join(f"track={one.name or one.number!r}" for one in audio)
+    if not audio:
+        reason = "there is no track of audio"
+    elif len(found) > 1:
+        reason = f"there are several tracks of audio, choose one: {names}"
+    else:
+        reason = f"there is no track of audio with track={wanted!r}, but {names}"
+    raise NoAudioError(reason, fragment.stream, fragment.number)

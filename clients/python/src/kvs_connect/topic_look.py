@@ -27,6 +27,8 @@ class TopicLook:
 
     def __init__(self) -> None:
         self.every_s = _EVERY_S
+        self.problem: str | None = None
+        """Why the last look has told nothing."""
         self._last = time.monotonic()
         self._missing = 0
 
@@ -46,9 +48,13 @@ class TopicLook:
             if self._missing >= _MISSING_LOOKS:
                 raise
             return {}
-        except (KvsConnectError, KafkaException):
+        except KvsConnectError as error:
+            self.problem = str(error)
             return {}
-        self._missing = 0
+        except KafkaException as exception:
+            self.problem = f"the brokers do not respond: {exception.args[0].str()}"
+            return {}
+        self._missing, self.problem = 0, None
         return found
 
 
