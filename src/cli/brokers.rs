@@ -9,6 +9,7 @@ use rdkafka::error::KafkaError;
 use super::failure::{EXIT_CONFIG, EXIT_UNAVAILABLE, Failure};
 use crate::config::WorkerConfig;
 use crate::kafka::{FailureContext, Unreachable, client_config, last_failure};
+use crate::nearest::nearest;
 
 /// How long a request to Kafka may take, and how long Kafka may be unavailable.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -83,6 +84,16 @@ pub(super) fn partitions_within(
     let found = metadata.topics().first().filter(|found| found.error().is_none() && !found.partitions().is_empty());
     let found = found.ok_or(TopicReadError::NotFound)?;
     Ok(found.partitions().iter().map(|partition| partition.id()).collect())
+}
+
+/// Returns the name of a topic that is meant, perhaps, for a message; nothing if there is none, or the topic itself is there.
+pub(super) fn hint(consumer: &BaseConsumer<FailureContext>, topic: &str) -> String {
+    let Ok(metadata) = consumer.fetch_metadata(None, CALL_TIMEOUT) else { return String::new() };
+    let names: Vec<&str> = metadata.topics().iter().map(|found| found.name()).collect();
+    if names.contains(&topic) {
+        return String::new();
+    }
+    nearest(topic, names).map_or(String::new(), |name| format!("; there is a topic {name}"))
 }
 
 /// Returns whether a consumer has read each partition (topic, partition, end) up to its end. Positions move past markers and

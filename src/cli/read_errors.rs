@@ -32,24 +32,38 @@ impl ReadErrors {
             RDKafkaErrorCode::UnknownTopic,
             RDKafkaErrorCode::UnknownPartition,
         ];
-        if error.rdkafka_error_code().is_some_and(|code| unknown.contains(&code)) {
-            let since = *self.unknown_since.get_or_insert_with(Instant::now);
-            if since.elapsed() >= GONE_AFTER {
-                let line = format!("{topics}: the topic does not exist any more: it was deleted while it was read");
-                if ends {
-                    return Err(Failure::new(EXIT_UNAVAILABLE, line));
-                }
-                if !std::mem::replace(&mut self.gone, true) {
-                    output::say(format_args!("kvs-connect: {line}; waiting until it is created again, or Ctrl-C"));
-                }
-                return Ok(());
-            }
+        if error.rdkafka_error_code().is_some_and(|code| unknown.contains(&code)) && self.unknown(topics, ends)? {
+            return Ok(());
         }
         if self.said.is_none_or(|said| said.elapsed() >= SAID_EVERY) {
             self.said = Some(Instant::now());
             output::say(format_args!("kvs-connect: reading {topics}: {error}"));
         }
         Ok(())
+    }
+
+    /// Notes that the brokers do not know `topics`. Returns whether that has lasted so long that it has been said.
+    ///
+    /// # Errors
+    /// With `ends`, when it has lasted so long.
+    pub(super) fn unknown(&mut self, topics: &str, ends: bool) -> Result<bool, Failure> {
+        let since = *self.unknown_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < GONE_AFTER {
+            return Ok(false);
+        }
+        let line = format!("{topics}: the topic does not exist any more: it was deleted while it was read");
+        if ends {
+            return Err(Failure::new(EXIT_UNAVAILABLE, line));
+        }
+        if !std::mem::replace(&mut self.gone, true) {
+            output::say(format_args!("kvs-connect: {line}; waiting until it is created again, or Ctrl-C"));
+        }
+        Ok(true)
+    }
+
+    /// Notes that the brokers know the topics.
+    pub(super) fn known(&mut self) {
+        (self.unknown_since, self.gone) = (None, false);
     }
 
     /// Notes that a record has come.

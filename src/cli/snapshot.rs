@@ -18,10 +18,13 @@ use super::time_text::time_text;
 /// How far back is looked, step by step; then in all of the topic.
 const LOOKS: [Duration; 3] = [Duration::from_secs(60), Duration::from_secs(3_600), Duration::from_secs(86_400)];
 
+/// The endings of pictures that any ffmpeg writes.
+const ENDINGS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "bmp"];
+
 /// Writes the newest key frame of a stream as a picture.
 #[derive(Args)]
 #[command(after_help = "\
-Needs ffmpeg, which decodes the picture. The name's ending says what it becomes: .jpg, .png, .webp.
+Needs ffmpeg, which decodes the picture. The name's ending says what it becomes: .jpg, .png, .webp, .bmp.
   kvs-connect snapshot --bootstrap-servers 127.0.0.1:9092 --topic kvs.fragments \\
     front-door -o front-door.jpg")]
 pub(super) struct Snapshot {
@@ -34,9 +37,13 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     pub(super) fn execute(self) -> Result<(), Failure> {
-        let ending = self.output.extension().and_then(|ending| ending.to_str()).map(str::to_owned);
-        let Some(ending) = ending else {
-            let line = format!("--output {}: a name that ends with .jpg or .png was expected", self.output.display());
+        let ending = self.output.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase);
+        let Some(ending) = ending.filter(|ending| ENDINGS.contains(&ending.as_str())) else {
+            let line = format!(
+                "--output {}: a name that ends with .{} was expected",
+                self.output.display(),
+                ENDINGS.join(", .")
+            );
             return Err(Failure::new(EXIT_USAGE, line));
         };
         let stream = output::plain(&self.from.stream, 256);

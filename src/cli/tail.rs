@@ -50,7 +50,7 @@ pub(super) struct Tail {
     /// Go on with what is written from now on, which is the default.
     #[arg(long)]
     follow: bool,
-    /// Show a line for each stream instead of each record, renewed every second: rates, lag, faults.
+    /// Show a line for each stream instead of each record, renewed every second on a terminal and every ten elsewhere: rates, lag, faults.
     #[arg(long, conflicts_with_all = ["json", "save"])]
     stats: bool,
     /// What --json has of the media.

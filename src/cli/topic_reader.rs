@@ -9,7 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
-use super::brokers::{self, CALL_TIMEOUT};
+use super::brokers::{self, CALL_TIMEOUT, TopicReadError};
 use super::failure::{EXIT_UNAVAILABLE, Failure};
 use super::output;
 use super::progress::Progress;
@@ -62,8 +62,7 @@ pub(super) enum Next<'a> {
 pub(super) struct TopicReader {
     consumer: BaseConsumer<FailureContext>,
     topics: Vec<Arc<str>>,
-    assigned: HashSet<(Arc<str>, i32)>,
-    looked_at: Instant,
+    looks: Looks,
     /// Start and end of each partition that has something to read.
     bounds: HashMap<(String, i32), (i64, i64)>,
     moved: Instant,
@@ -93,7 +92,8 @@ impl TopicReader {
                 Failure::new(EXIT_UNAVAILABLE, format!("cannot read topic {topic}: {error}"))
             };
             let kafka = |error: rdkafka::error::KafkaError| failed(&error);
-            for partition in brokers::partitions(&consumer, topic).map_err(|error| failed(&error))? {
+            let found = brokers::partitions(&consumer, topic);
+            for partition in found.map_err(|error| failed(&(error.to_string() + &brokers::hint(&consumer, topic))))? {
                 let (first, end) = consumer.fetch_watermarks(topic, partition, CALL_TIMEOUT).map_err(kafka)?;
                 let from = match start {
                     Start::Beginning => first,
@@ -115,8 +115,7 @@ impl TopicReader {
         Ok(Self {
             consumer,
             topics,
-            assigned,
-            looked_at: now,
+            looks: Looks { assigned, at: now },
             bounds,
             moved: now,
             complained: false,
@@ -135,17 +134,16 @@ impl TopicReader {
         }
     }
 
-    /// Returns what comes next, within this time if it is given, as it has to be where topics are followed: partitions that
-    /// are added are looked for at each call.
+    /// Returns what comes next, within this time if it is given.
     pub(super) fn next_within(&mut self, time: Option<Duration>) -> Result<Next<'_>, Failure> {
         let began = Instant::now();
-        if self.follows && self.looked_at.elapsed() >= LOOKED_AT_EVERY {
-            self.look_for_partitions()?;
-        }
         loop {
             // Asking for positions takes longer than reading a record: they are looked at where the end may be near.
             if !self.follows && std::mem::take(&mut self.may_be_at_end) && self.is_at_end() {
                 return Ok(Next::End);
+            }
+            if self.follows || self.moved.elapsed() >= LOOKED_AT_EVERY {
+                self.looks.look_if_due(&self.consumer, &self.topics, &mut self.errors, self.follows)?;
             }
             let message = match self.consumer.poll(time.map_or(POLL, |time| time.min(POLL))) {
                 Some(Ok(message)) => Some(message),
@@ -191,28 +189,6 @@ impl TopicReader {
         }
     }
 
-    /// Begins to read partitions that have been added, from their beginning.
-    fn look_for_partitions(&mut self) -> Result<(), Failure> {
-        let mut added = TopicPartitionList::new();
-        for topic in &self.topics {
-            // Where the brokers do not respond, or do not know the topic, reading it says so.
-            let found = brokers::partitions_within(&self.consumer, topic, LOOK_TIMEOUT).unwrap_or_default();
-            for partition in found {
-                if self.assigned.insert((Arc::clone(topic), partition)) {
-                    output::say(format_args!(
-                        "kvs-connect: {topic}: partition {partition} was added, and is read, too"
-                    ));
-                    added.add_partition_offset(topic, partition, Offset::Beginning).map_err(unreadable)?;
-                }
-            }
-        }
-        if added.count() > 0 {
-            self.consumer.incremental_assign(&added).map_err(unreadable)?;
-        }
-        self.looked_at = Instant::now();
-        Ok(())
-    }
-
     /// Returns why nothing comes, as far as Kafka's client knows.
     fn why(&self) -> String {
         noted_failure(&self.consumer).map_or(String::new(), |failure| format!(": {failure}"))
@@ -242,6 +218,56 @@ impl TopicReader {
     fn is_at_end(&self) -> bool {
         let ends = self.bounds.iter().map(|((topic, partition), (_, end))| (topic.as_str(), *partition, *end));
         brokers::have_reached(&self.consumer, ends)
+    }
+}
+
+/// Looks at the topics from time to time: the client says only once that one is gone, and nothing of partitions that are added.
+struct Looks {
+    /// What is read.
+    assigned: HashSet<(Arc<str>, i32)>,
+    at: Instant,
+}
+
+impl Looks {
+    fn look_if_due(
+        &mut self,
+        consumer: &BaseConsumer<FailureContext>,
+        topics: &[Arc<str>],
+        errors: &mut ReadErrors,
+        follows: bool,
+    ) -> Result<(), Failure> {
+        if self.at.elapsed() < LOOKED_AT_EVERY {
+            return Ok(());
+        }
+        let (mut added, mut missing) = (TopicPartitionList::new(), Vec::new());
+        for topic in topics {
+            let found = match brokers::partitions_within(consumer, topic, LOOK_TIMEOUT) {
+                Ok(found) => found,
+                Err(TopicReadError::NotFound) => {
+                    missing.push(&**topic);
+                    continue;
+                }
+                // Where the brokers do not respond, reading says so.
+                Err(TopicReadError::Kafka(_)) => return Ok(()),
+            };
+            for partition in found {
+                if follows && self.assigned.insert((Arc::clone(topic), partition)) {
+                    output::say(format_args!(
+                        "kvs-connect: {topic}: partition {partition} was added, and is read, too"
+                    ));
+                    added.add_partition_offset(topic, partition, Offset::Beginning).map_err(unreadable)?;
+                }
+            }
+        }
+        self.at = Instant::now();
+        if added.count() > 0 {
+            consumer.incremental_assign(&added).map_err(unreadable)?;
+        }
+        if missing.is_empty() {
+            errors.known();
+            return Ok(());
+        }
+        errors.unknown(&missing.join(", "), !follows).map(|_| ())
     }
 }
 

@@ -147,6 +147,14 @@ impl Verify {
     }
 
     fn print(&self, connector: &str, reports: Vec<(String, StreamReport)>) -> Result<(), Failure> {
+        let is_cut = |report: &StreamReport| report.first_sequence.is_some_and(|first| first > 0);
+        let cut = reports.iter().filter(|(_, report)| is_cut(report)).count();
+        if self.from.is_none() && cut > 0 {
+            output::say(format_args!(
+                "kvs-connect: streams of which the topics have no longer the first records, by retention or because somebody has \
+                 deleted them: {cut}; what precedes those that there are was not compared, and --from counts it"
+            ));
+        }
         let faults: u64 =
             reports.iter().map(|(_, report)| report.counts.faults(self.allow_explained)).fold(0, u64::saturating_add);
         match self.print_reports(connector, &reports, faults) {

@@ -27,7 +27,7 @@ pub enum PayloadError {
     #[error("the record has no media, because payload.mode is none: it is in the frames topic, if anywhere")]
     None,
     /// The record is metadata.
-    #[error("the record is metadata, whose media are in the topic of the fragments")]
+    #[error("the record is metadata, and its media are in the topic of the fragments (--topic)")]
     Metadata,
     /// The media is in a store, and nobody has said how to reach that.
     #[error("its media is in {uri}; pass the connector (--connector, or --file) so that it can be read")]

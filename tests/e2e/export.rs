@@ -334,6 +334,13 @@ fn no_half_file_is_left() {
     ]);
     other.arg(&file);
     refused(&run(other), 69, "the topic does not exist");
+    let mut near = Command::new(program());
+    let name = stage.topic();
+    near.args(["tail", "--bootstrap-servers", kafka.bootstrap(), "--topic", name.trim_end_matches('s')]);
+    refused(&run(near), 69, &format!("may not be read; there is a topic {name}"));
+    let mut snapshot = command(&stage, kafka, "snapshot");
+    snapshot.args(["door", "-o"]).arg(folder.join("x.txt"));
+    refused(&run(snapshot), 64, "a name that ends with .jpg, .jpeg, .png, .webp, .bmp was expected");
     let mut snapshot = command(&stage, kafka, "snapshot");
     snapshot.args(["nobody", "-o"]).arg(folder.join("x.jpg"));
     refused(

@@ -76,6 +76,14 @@ fn added_partitions_are_read_and_a_deleted_topic_is_said() {
     tail.args(["--from", "beginning", "--json", "--follow"]);
     let tail = Running::start(tail);
     tail.wait_for_output("the first record", |out| out.lines().count() == 1);
+    // Of a topic of one partition the client says only once that it is gone.
+    let lone = format!("{}-lone", stage.name);
+    kafka.create_topic(&lone, 1, &[]);
+    copy_to(kafka, &lone, &records[..1], |_| 0);
+    let mut stats = command(kafka, "tail", &lone);
+    stats.args(["--from", "beginning", "--stats"]);
+    let stats = Running::start(stats);
+    stats.wait_for_output("the first record's stream", |out| out.contains("door "));
     // A name that the topic does not have.
     let mut play = command(kafka, "play", &topic);
     play.args(["--stdout", "--last", "1h", "dor"]);
@@ -88,7 +96,8 @@ fn added_partitions_are_read_and_a_deleted_topic_is_said() {
     assert!(tail.err.lock().unwrap().contains("partition 1 was added, and is read, too"));
 
     kafka.delete_topic(&topic);
-    for following in [&tail, &play] {
+    kafka.delete_topic(&lone);
+    for following in [&tail, &play, &stats] {
         following.wait_for_error("it was deleted while it was read; waiting until it is created again, or Ctrl-C");
     }
 }

@@ -171,6 +171,14 @@ fn each_fault_that_is_planted_in_a_copy_is_found() {
         assert_eq!((code, faults(&found[0])), (1, [missing, 0, 0, 0, 0]), "{}", found[0]);
     }
 
+    // The beginning is lost: it may be retention, and is said.
+    let cut = format!("{}-cut", stage.name);
+    copy(kafka, &cut, &whole[2..]);
+    let connector = ConnectorFile::new("cameras", stage.simulator.url(), &["door"], &cut);
+    let output = verify(&stage, kafka, &connector, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("have no longer the first records"), "{}", text(&output.stderr));
+
     // A range has what the service received within it.
     let received = |index: usize| {
         let all = found[0]["findings"].as_array().unwrap();

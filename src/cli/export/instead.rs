@@ -71,16 +71,15 @@ impl Instead {
         if self.has_own {
             return String::new();
         }
-        let kind = self.kind.map_or(String::new(), |kind| {
-            format!("; the topic has its {kind}, and the fragments are in another one (--topic)")
-        });
+        if let Some(kind) = self.kind {
+            return format!("; the topic has its {kind}, and the fragments are in another one (--topic)");
+        }
         let names: Vec<&str> = self.streams.iter().map(String::as_str).collect();
         let more = if self.has_more { " and more" } else { "" };
-        let streams = match names.as_slice() {
+        match names.as_slice() {
             [] => String::new(),
             names => format!("; the topic has {}{more}", names.join(", ")),
-        };
-        kind + &streams
+        }
     }
 }
 

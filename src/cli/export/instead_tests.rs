@@ -4,6 +4,7 @@ use super::*;
 fn what_there_is_instead_is_named_unless_the_stream_was_there() {
     let mut instead = Instead::default();
     assert_eq!(instead.text(), "");
+    instead.note_stream("another");
     instead.note_kind(&Kind::Frame);
     assert_eq!(instead.text(), "; the topic has its frames, and the fragments are in another one (--topic)");
     let mut instead = Instead::default();

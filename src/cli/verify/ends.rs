@@ -26,7 +26,8 @@ impl Ends {
             let listed = offsets::read(worker, connector.offsets_topic.as_deref())?;
             let ours = listed.into_iter().filter(|((name, _), _)| *name == connector.name);
             let positions = ours.map(|((_, stream), (_, offset))| (stream, offset.fragment_number)).collect();
-            Ok(Self { positions, has_deleted: has_deleted(worker, topics)? })
+            // What is wrong with the topics is said where they are read.
+            Ok(Self { positions, has_deleted: has_deleted(worker, topics).unwrap_or(true) })
         };
         read().unwrap_or_else(|failure| {
             output::say(format_args!(
