@@ -154,7 +154,7 @@ class Mp4Writer:
     def _write_samples(self, track: _Track, frames: list[EncodedFrame]) -> None:
         assert track.decoder is not None and isinstance(track.stream, AudioStream)
         for frame in frames:
-            for decoded in track.decoder.decode(frame):
+            for decoded in track.decoder.decode(frame) if len(frame.data) else ():
                 assert decoded.samples is not None and decoded.sample_rate_hz is not None
                 rate_hz = decoded.sample_rate_hz
                 at = (decoded.pts_ns - self._origin_ns) * rate_hz // 1_000_000_000

@@ -17,8 +17,9 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from kvs_connect.committer import Committer, on_commit
 from kvs_connect.connection import Topics, client_settings, failure_of, find_topics, kafka_logger
 from kvs_connect.errors import ConfigurationError, KvsConnectError, NotARecordError, TransactionFailedError
 from kvs_connect.framing import Decoder
@@ -87,7 +88,6 @@ class RecordConsumer(Generic[Record]):
         self._until_end = until_end
         self._idle_timeout_s = idle_timeout_s
         self._timeout_s = connect_timeout_s
-        self._commit_interval_s = commit_interval_s
         self._on_error = on_error
         self._decoder = Decoder(None if schema_registry is None else Registry(schema_registry))
         self._tracker = OffsetTracker()
@@ -100,8 +100,8 @@ class RecordConsumer(Generic[Record]):
         self._current: Position | None = None
         self._producers: list[Producer] = []
         self._look = TopicLook()
-        self._is_ended = self._is_stopped = self._is_closed = self._has_transactions = False
-        self._last_commit = self._last_said = time.monotonic()
+        self._is_ended = self._is_stopped = self._is_closed = False
+        self._last_said = time.monotonic()
         self._silence = Silence(str(topic.pattern if isinstance(topic, re.Pattern) else topic), self._quiet_reason)
         kafka = client_settings(bootstrap_servers, config)
         self._is_cooperative = kafka.get("group.protocol") == "consumer"
@@ -117,9 +117,11 @@ class RecordConsumer(Generic[Record]):
             "group.id": group_id or f"kvs-connect-{random.getrandbits(64):x}",
             "enable.partition.eof": True,
             "error_cb": self._on_client_error,
-            "on_commit": _on_commit,
+            "on_commit": on_commit,
         }
         self._consumer = Consumer({**kafka, **own}, logger=kafka_logger)
+        commits = group_id is not None and offsets is None
+        self._committer = Committer(self._consumer, self._tracker, commit_interval_s, commits)
         try:
             found = find_topics(self._consumer, topic, bootstrap_servers, connect_timeout_s, self._errors)
             if group_id is None:
@@ -143,7 +145,7 @@ class RecordConsumer(Generic[Record]):
         self._check_open()
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._check_ended():
-            self._commit_if_due()
+            self._committer.commit_if_due()
             self._look_at_topics()
             wait_s = _POLL_S if until is None else max(0.0, min(_POLL_S, until - time.monotonic()))
             record = self._poll(wait_s)
@@ -191,7 +193,7 @@ class RecordConsumer(Generic[Record]):
 
     def commit_finished(self) -> None:
         """Commits, synchronously, what the caller has finished with."""
-        self._commit(self._tracker.uncommitted(), is_sync=True)
+        self._committer.commit(self._tracker.uncommitted(), is_sync=True)
 
     def offsets(self) -> dict[PartitionKey, int]:
         """Returns where to go on after all that was handed out, by topic and partition.
@@ -227,7 +229,7 @@ class RecordConsumer(Generic[Record]):
                 "a transaction is of whole records, and frames() has read further than the pictures that it has yielded: "
                 "iterate over the consumer, and use Fragment.frames() inside of the transaction"
             )
-        self._has_transactions = True
+        self._committer.is_on = False
         return Transaction(self._consumer, self._tracker, producer, self._producers, self.rewind, timeout_s)
 
     def rewind(self) -> None:
@@ -444,7 +446,7 @@ class RecordConsumer(Generic[Record]):
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         keys = [(one.topic, one.partition) for one in partitions]
-        self._commit(self._tracker.uncommitted(keys), is_sync=True)
+        self._committer.commit(self._tracker.uncommitted(keys), is_sync=True)
         self._take_away(keys)
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -459,40 +461,6 @@ class RecordConsumer(Generic[Record]):
             self._tracker.forget(key)
         for listener in self._listeners:
             listener._forget(keys)
-
-    # --- committing
-
-    def _commit_if_due(self) -> None:
-        now = time.monotonic()
-        if now - self._last_commit >= self._commit_interval_s:
-            self._last_commit = now
-            self._commit(self._tracker.uncommitted(), is_sync=False)
-
-    def _commit(self, offsets: dict[PartitionKey, int], *, is_sync: bool) -> None:
-        if not offsets or self._group_id is None or self._offsets is not None or self._has_transactions:
-            return
-        wanted = [TopicPartition(*key, offset) for key, offset in offsets.items()]
-        try:
-            if is_sync:
-                self._commit_now(wanted)
-            else:
-                self._consumer.commit(offsets=wanted, asynchronous=True)
-        except KafkaException as exception:
-            # What was not committed is read again; nothing is lost.
-            logger.warning("offsets could not be committed: %s", exception.args[0].str())
-        else:
-            self._tracker.mark_committed(offsets)
-
-    def _commit_now(self, wanted: list[TopicPartition]) -> None:
-        for attempts_left in range(_COMMIT_ATTEMPTS - 1, -1, -1):
-            try:
-                self._consumer.commit(offsets=wanted, asynchronous=False)
-                return
-            except KafkaException as exception:
-                # The partitions are still this consumer's; another member joins just now, which is soon over.
-                if exception.args[0].code() not in _REBALANCING or not attempts_left:
-                    raise
-            time.sleep(0.2)
 
     # --- saying what is going on
 
@@ -517,11 +485,4 @@ class RecordConsumer(Generic[Record]):
 
 # What a value that is foreign, or was made to do harm, may lead to.
 _NOT_WHAT_IT_SAYS = (ArithmeticError, AttributeError, EOFError, LookupError, RecursionError, TypeError, ValueError)
-_COMMIT_ATTEMPTS = 10
-_REBALANCING = {KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION}
 _PASSING = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._RESOLVE}
-
-
-def _on_commit(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-    if error is not None and error.code() != KafkaError._NO_OFFSET:
-        logger.warning("offsets could not be committed: %s", error.str())
