@@ -286,3 +286,15 @@ fn what_the_connector_has_said_of_the_first_fragments_is_missing_and_not_before(
     let Counts { before_first, missing, missing_explained, in_both, .. } = report.counts;
     assert_eq!((before_first, missing, missing_explained, in_both), (1, 1, 1, 1));
 }
+
+#[test]
+fn what_agrees_is_not_remembered_however_much_it_is() {
+    let mut audit = StreamAudit::default();
+    for index in 0..100_000 {
+        let record = published(index, i64::from(index), i64::from(index));
+        audit.listed(listed(index), Some(&record.number));
+        audit.record(&record).unwrap();
+    }
+    let kept = [audit.missing.len(), audit.unlisted.len(), audit.holes.len(), audit.findings.len(), audit.last.len()];
+    assert_eq!((kept, audit.counts.in_both), ([0, 0, 0, 0, 1], 100_000));
+}
