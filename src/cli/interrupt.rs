@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Once;
+use std::sync::mpsc::{self, SyncSender};
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -14,13 +15,15 @@ const EXIT_SIGNALLED: i32 = 128;
 static LISTENING: Once = Once::new();
 
 /// Has Ctrl-C (exit code 130), SIGTERM and SIGHUP end the program with this message, after `clean_up`. SIGHUP
-/// stays ignored where `nohup` has it so. Later calls change nothing.
+/// stays ignored where `nohup` has it so. Later calls change nothing. What is done after this call is cleaned up: it returns
+/// when the signals are caught.
 pub(super) fn listen(what: &'static str, clean_up: fn()) {
     LISTENING.call_once(|| {
+        let (caught, are_caught) = mpsc::sync_channel(1);
         let wait = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let Ok(runtime) = runtime else { return };
-            if let Ok(number) = runtime.block_on(asked()) {
+            if let Ok(number) = runtime.block_on(asked(&caught)) {
                 clean_up();
                 output::say(format_args!("kvs-connect: interrupted; {what}"));
                 logging::flush();
@@ -29,14 +32,17 @@ pub(super) fn listen(what: &'static str, clean_up: fn()) {
         };
         // Without the thread the signals end the program as they end any.
         let _ = std::thread::Builder::new().name("interrupt".to_owned()).spawn(wait);
+        // An error says that they are not, and never will be.
+        let _ = are_caught.recv();
     });
 }
 
-/// Waits for a request to end. Returns its number.
-async fn asked() -> std::io::Result<i32> {
+/// Waits for a request to end, and says before that it would notice one. Returns its number.
+async fn asked(caught: &SyncSender<()>) -> std::io::Result<i32> {
     let (interrupt, terminate, hangup) = (SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup());
     let (mut interrupted, mut terminated) = (signal(interrupt)?, signal(terminate)?);
     let mut hung_up = if is_ignored(hangup) { None } else { Some(signal(hangup)?) };
+    let _ = caught.send(());
     let hangs_up = async {
         match &mut hung_up {
             Some(hung_up) => hung_up.recv().await,
