@@ -11,6 +11,8 @@ TEST_THREADS ?= 8
 FEATURES = $(shell dev/tools features)
 # None of these has -p: without it every dependency has the features that the whole workspace asks for, in all of them.
 PROGRAMS := --bin kvs-connect --bin kvs-simulator
+# What the tests of the package for Python run.
+PACKAGE_ENV := KVS_CONNECT_BIN=$(CURDIR)/target/debug/kvs-connect KVS_SIMULATOR_BIN=$(CURDIR)/target/debug/kvs-simulator KVS_KAFKA=$(CURDIR)/dev/kafka/kafka
 # Recipes share one build folder, and prerequisites have an order.
 .NOTPARALLEL:
 .PHONY: help demo stack test test-torch check fuzz bench build clean tools
@@ -54,7 +56,7 @@ test: tools-test native ## All tests, against a real Kafka and by AWS's SDKs; KV
 	RUST_TEST_THREADS=$(TEST_THREADS) KVS_CONNECT_WAITS=$(WAITS) $(CARGO) test --workspace --no-fail-fast --bins --lib --tests $(FEATURES)
 	@dev/kafka/kafka sweep
 	@dev/registry/registry sweep
-	@export KVS_CONNECT_BIN=$(CURDIR)/target/debug/kvs-connect KVS_SIMULATOR_BIN=$(CURDIR)/target/debug/kvs-simulator KVS_KAFKA=$(CURDIR)/dev/kafka/kafka; \
+	@export $(PACKAGE_ENV); \
 	  echo "make test: the package for Python and, beside it, the examples, which wait most of the time (target/examples.log)"; \
 	  examples/check "$$(dev/sdks examples)" "$$(dev/sdks clickhouse)" >target/examples.log 2>&1 & examples=$$!; \
 	  clients/python/check "$$(dev/sdks client-python)"; package=$$?; \
@@ -68,8 +70,7 @@ test: tools-test native ## All tests, against a real Kafka and by AWS's SDKs; KV
 test-torch: tools-test native ## What `make test` leaves out, for PyTorch is 2 GB to download: the tests with it of the package for Python
 	dev/kafka/kafka fetch >/dev/null
 	$(CARGO) build $(PROGRAMS) $(FEATURES)
-	cd clients/python && KVS_CONNECT_BIN=$(CURDIR)/target/debug/kvs-connect KVS_SIMULATOR_BIN=$(CURDIR)/target/debug/kvs-simulator KVS_KAFKA=$(CURDIR)/dev/kafka/kafka \
-	  PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=src "$$($(CURDIR)/dev/sdks client-torch)" -m pytest -p no:cacheprovider tests/test_torch.py tests/test_readme.py
+	cd clients/python && $(PACKAGE_ENV) PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=src "$$($(CURDIR)/dev/sdks client-torch)" -m pytest -p no:cacheprovider tests/test_torch.py tests/test_readme.py
 
 check: tools-check native ## rustfmt, clippy, arrows between modules, features, documentation, packages, cargo-deny
 	$(CARGO) fmt --all --check

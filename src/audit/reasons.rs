@@ -20,18 +20,24 @@ pub struct Reason {
 /// What the connector's notifications and dead letters say of fragments.
 #[derive(Debug, Default)]
 pub struct Reasons {
-    fragments: HashMap<(String, FragmentNumber), Reason>,
-    /// Between two fragments of a stream, both excluded.
-    ranges: HashMap<String, Vec<(Option<FragmentNumber>, FragmentNumber, Reason)>>,
+    streams: HashMap<String, OfStream>,
     kept: usize,
-    /// When the service received the earliest fragment of a stream that has a reason of its own, in milliseconds since 1970.
-    earliest_ms: HashMap<String, i64>,
+}
+
+/// What they say of a stream's fragments.
+#[derive(Debug, Default)]
+struct OfStream {
+    fragments: HashMap<FragmentNumber, Reason>,
+    /// Between two fragments, both excluded.
+    ranges: Vec<(Option<FragmentNumber>, FragmentNumber, Reason)>,
+    /// When the service received the earliest fragment that has a reason of its own, in milliseconds since 1970.
+    earliest_ms: Option<i64>,
 }
 
 impl Reasons {
     /// Notes why one fragment is not in Kafka; a later reason counts more.
     pub fn note(&mut self, stream: &str, number: FragmentNumber, reason: Reason) {
-        if self.kept < KEPT_MAX && self.fragments.insert((stream.to_owned(), number), reason).is_none() {
+        if self.kept < KEPT_MAX && self.of_stream(stream).fragments.insert(number, reason).is_none() {
             self.kept += 1;
         }
     }
@@ -45,36 +51,40 @@ impl Reasons {
         reason: Reason,
     ) {
         if self.kept < KEPT_MAX {
-            self.ranges.entry(stream.to_owned()).or_default().push((after, before, reason));
+            self.of_stream(stream).ranges.push((after, before, reason));
             self.kept += 1;
         }
     }
 
     /// Notes when the service received a fragment that has a reason of its own, in milliseconds since 1970.
     pub fn note_time(&mut self, stream: &str, server_ms: i64) {
-        let earliest = self.earliest_ms.entry(stream.to_owned()).or_insert(server_ms);
-        *earliest = server_ms.min(*earliest);
+        // A stream of which nothing is kept needs no time.
+        if let Some(said) = self.streams.get_mut(stream) {
+            said.earliest_ms = Some(said.earliest_ms.map_or(server_ms, |earliest| earliest.min(server_ms)));
+        }
     }
 
     /// Returns when the service received the earliest fragment of a stream that has a reason of its own, as far as that is known.
     pub fn earliest_ms(&self, stream: &str) -> Option<i64> {
-        self.earliest_ms.get(stream).copied()
+        self.streams.get(stream)?.earliest_ms
     }
 
     /// Returns the fragments of a stream that have a reason of their own.
     pub fn fragments(&self, stream: &str) -> impl Iterator<Item = FragmentNumber> {
-        self.fragments.keys().filter(move |(of, _)| of == stream).map(|(_, number)| number.clone())
+        self.streams.get(stream).into_iter().flat_map(|said| said.fragments.keys().cloned())
     }
 
     /// Returns why a fragment is not in Kafka, if that has been said.
     pub fn of(&self, stream: &str, number: &FragmentNumber) -> Option<Reason> {
-        if let Some(reason) = self.fragments.get(&(stream.to_owned(), number.clone())) {
-            return Some(reason.clone());
-        }
-        let ranges = self.ranges.get(stream)?;
+        let said = self.streams.get(stream)?;
         let within = |(after, before, _): &&(Option<FragmentNumber>, FragmentNumber, Reason)| {
             after.as_ref().is_none_or(|after| number > after) && number < before
         };
-        ranges.iter().find(within).map(|(_, _, reason)| reason.clone())
+        let in_range = || said.ranges.iter().find(within).map(|(_, _, reason)| reason);
+        said.fragments.get(number).or_else(in_range).cloned()
+    }
+
+    fn of_stream(&mut self, stream: &str) -> &mut OfStream {
+        self.streams.entry(stream.to_owned()).or_default()
     }
 }

@@ -88,12 +88,15 @@ pub(super) fn partitions_within(
 
 /// Returns the name of a topic that is meant, perhaps, for a message; nothing if there is none, or the topic itself is there.
 pub(super) fn hint(consumer: &BaseConsumer<FailureContext>, topic: &str) -> String {
-    let Ok(metadata) = consumer.fetch_metadata(None, CALL_TIMEOUT) else { return String::new() };
-    let names: Vec<&str> = metadata.topics().iter().map(|found| found.name()).collect();
-    if names.contains(&topic) {
-        return String::new();
-    }
-    nearest(topic, names).map_or(String::new(), |name| format!("; there is a topic {name}"))
+    let names = topic_names(consumer).unwrap_or_default();
+    let meant = nearest(topic, names.iter().map(String::as_str)).filter(|name| *name != topic);
+    meant.map_or(String::new(), |name| format!("; there is a topic {name}"))
+}
+
+/// Returns the names of all topics.
+pub(super) fn topic_names(consumer: &BaseConsumer<FailureContext>) -> Result<Vec<String>, KafkaError> {
+    let metadata = consumer.fetch_metadata(None, CALL_TIMEOUT)?;
+    Ok(metadata.topics().iter().map(|topic| topic.name().to_owned()).collect())
 }
 
 /// Returns whether a consumer has read each partition (topic, partition, end) up to its end. Positions move past markers and

@@ -42,10 +42,11 @@ impl ReadErrors {
         Ok(())
     }
 
-    /// Notes that the brokers do not know `topics`. Returns whether that has lasted so long that it has been said.
+    /// Notes that the brokers do not know `topics`. After a while they count as deleted, which is reported once; returns whether it
+    /// has been.
     ///
     /// # Errors
-    /// With `ends`, when it has lasted so long.
+    /// With `ends`, when they count as deleted.
     pub(super) fn unknown(&mut self, topics: &str, ends: bool) -> Result<bool, Failure> {
         let since = *self.unknown_since.get_or_insert_with(Instant::now);
         if since.elapsed() < GONE_AFTER {

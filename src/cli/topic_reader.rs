@@ -92,8 +92,11 @@ impl TopicReader {
                 Failure::new(EXIT_UNAVAILABLE, format!("cannot read topic {topic}: {error}"))
             };
             let kafka = |error: rdkafka::error::KafkaError| failed(&error);
-            let found = brokers::partitions(&consumer, topic);
-            for partition in found.map_err(|error| failed(&(error.to_string() + &brokers::hint(&consumer, topic))))? {
+            let found = brokers::partitions(&consumer, topic).map_err(|error| match error {
+                TopicReadError::NotFound => failed(&format_args!("{error}{}", brokers::hint(&consumer, topic))),
+                TopicReadError::Kafka(_) => failed(&error),
+            });
+            for partition in found? {
                 let (first, end) = consumer.fetch_watermarks(topic, partition, CALL_TIMEOUT).map_err(kafka)?;
                 let from = match start {
                     Start::Beginning => first,
@@ -239,7 +242,8 @@ impl Looks {
         if self.at.elapsed() < LOOKED_AT_EVERY {
             return Ok(());
         }
-        let (mut added, mut missing) = (TopicPartitionList::new(), Vec::new());
+        self.at = Instant::now();
+        let (mut added, mut missing, mut responded) = (TopicPartitionList::new(), Vec::new(), true);
         for topic in topics {
             let found = match brokers::partitions_within(consumer, topic, LOOK_TIMEOUT) {
                 Ok(found) => found,
@@ -248,7 +252,10 @@ impl Looks {
                     continue;
                 }
                 // Where the brokers do not respond, reading says so.
-                Err(TopicReadError::Kafka(_)) => return Ok(()),
+                Err(TopicReadError::Kafka(_)) => {
+                    responded = false;
+                    continue;
+                }
             };
             for partition in found {
                 if follows && self.assigned.insert((Arc::clone(topic), partition)) {
@@ -259,15 +266,15 @@ impl Looks {
                 }
             }
         }
-        self.at = Instant::now();
         if added.count() > 0 {
             consumer.incremental_assign(&added).map_err(unreadable)?;
         }
-        if missing.is_empty() {
+        if !missing.is_empty() {
+            errors.unknown(&missing.join(", "), !follows)?;
+        } else if responded {
             errors.known();
-            return Ok(());
         }
-        errors.unknown(&missing.join(", "), !follows).map(|_| ())
+        Ok(())
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use kvs_harness::kafka::tool;
 use kvs_harness::{Connector, ConnectorFile, Kafka, WorkerFile, wait_for};
 use kvs_simulator::Pace;
 
@@ -25,17 +24,6 @@ fn refused(worker: &WorkerFile, expected: &[&str]) -> String {
         assert!(log.contains(text), "{text:?} is not in the log: {log}");
     }
     log
-}
-
-pub fn delete_topic(kafka: &Kafka, topic: &str) {
-    tool(&[
-        "org.apache.kafka.tools.TopicCommand",
-        "--bootstrap-server",
-        kafka.bootstrap(),
-        "--delete",
-        "--topic",
-        topic,
-    ]);
 }
 
 #[test]
@@ -204,7 +192,7 @@ fn a_deleted_storage_topic_ends_every_worker_and_never_counts_as_empty() {
     }
     for ((stage, _), kind) in groups.iter().zip(kinds) {
         let topic = format!("{}-{kind}", stage.group());
-        delete_topic(kafka, &topic);
+        kafka.delete_topic(&topic);
         if kind == "status" {
             // Recreated by another program, and written to at once.
             kafka.create_topic(&topic, 1, &[("cleanup.policy", "compact")]);

@@ -43,7 +43,7 @@ fn a_stream_stays_in_its_partition_when_partitions_are_added() {
     second.wait_healthy();
     let count = || by_stream(read_topic(kafka.bootstrap(), &stage.topic(), Isolation::Committed)).len();
     wait_for("all streams", || count() == streams.len());
-    topics(kafka.bootstrap(), &["--alter", "--topic", &stage.topic(), "--partitions", "7"]);
+    kafka.add_partitions(&stage.topic(), 7);
     // A worker that only knows what is in Kafka, and streams that move.
     worker.restart(program());
     worker.wait_healthy();
@@ -113,7 +113,7 @@ fn a_deleted_data_topic_fails_its_own_streams_and_a_refused_notification_nobody(
     go_on(&worker, "after the notification", before + 4.0);
     assert!(worker.log().contains("notifications cannot be written"), "{}", worker.log());
 
-    topics(kafka.bootstrap(), &["--delete", "--topic", &gone]);
+    kafka.delete_topic(&gone);
     wait_for("its stream to be FAILED", || trace(&worker, "on-gone").contains(&gone));
     let (before, lost) = (published(&worker, "a"), worker.metric("kvs_connect_shards_lost_total"));
     go_on(&worker, "without the topic", before + 12.0);

@@ -16,13 +16,19 @@ use crate::stage::{Stage, program};
 use crate::verify::{copy, copy_to, run, text, written};
 
 /// A stage with a stream of real video, published.
-fn published(test: &str) -> (&'static Kafka, Stage, Connector) {
+pub fn published(test: &str) -> (&'static Kafka, Stage, Connector) {
     let (kafka, stage) = (Kafka::shared(), Stage::new(test));
-    stage.add("door", &clip(), 1, Pace::Max);
+    let worker = publish(kafka, &stage, &clip());
+    (kafka, stage, worker)
+}
+
+/// Publishes a file as the stream `door`.
+fn publish(kafka: &Kafka, stage: &Stage, file: &Path) -> Connector {
+    stage.add("door", file, 1, Pace::Max);
     let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["door"]));
     worker.wait_healthy();
     stage.expect_all(kafka, &["door"]);
-    (kafka, stage, worker)
+    worker
 }
 
 fn clip() -> PathBuf {
@@ -205,10 +211,7 @@ fn what_amazon_connect_sends_becomes_a_wav_file() {
         |track: u8, index: usize| (0..512_usize).flat_map(|at| [track, (index * 7 + at) as u8]).collect::<Vec<u8>>();
     let call: Vec<u8> = (0..4).flat_map(|index| call(index, &samples)).collect();
     std::fs::write(&file, call).unwrap();
-    stage.add("door", &file, 1, Pace::Max);
-    let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["door"]));
-    worker.wait_healthy();
-    stage.expect_all(kafka, &["door"]);
+    let _worker = publish(kafka, &stage, &file);
     let wav = stage.folder.path().join("customer.wav");
     let output = export(&stage, kafka, &wav, &[]);
     let said = text(&output.stderr);
@@ -246,10 +249,7 @@ fn audio_that_has_to_be_decoded_becomes_a_wav_file() {
         "1000",
     ]);
     assert!(make.arg(&file).status().unwrap().success());
-    stage.add("door", &file, 1, Pace::Max);
-    let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["door"]));
-    worker.wait_healthy();
-    stage.expect_all(kafka, &["door"]);
+    let _worker = publish(kafka, &stage, &file);
     let wav = stage.folder.path().join("sine.wav");
     // A second file of the same name, whose target a link leads to.
     let link = stage.folder.path().join("link.wav");
@@ -434,10 +434,7 @@ fn a_gap_that_an_mp4_file_cannot_hold_is_refused_and_an_mkv_file_has_it() {
         bytes.extend(ChunkWriter::new("test").chunk(&tracks, &[], &leading, 0, &frames, &trailing));
     }
     std::fs::write(&file, bytes).unwrap();
-    stage.add("door", &file, 1, Pace::Max);
-    let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["door"]));
-    worker.wait_healthy();
-    stage.expect_all(kafka, &["door"]);
+    let _worker = publish(kafka, &stage, &file);
     let out = stage.folder.path().join("out");
     std::fs::create_dir(&out).unwrap();
     let output = export(&stage, kafka, &out.join("door.mp4"), &[]);

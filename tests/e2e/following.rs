@@ -1,72 +1,54 @@
 //! Commands that go on and on: what becomes of the topic meanwhile, and of the player.
 
+use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Command, Stdio};
 
+use kvs_harness::process::{self, Process};
 use kvs_harness::topic::read_records;
 use kvs_harness::{Kafka, wait_for};
-use kvs_simulator::Pace;
+use tempfile::TempDir;
 
-use crate::stage::{Stage, program};
+use crate::export::published;
+use crate::stage::program;
 use crate::verify::{copy_to, run, text};
 
-/// A command, whose output is read as it comes, and which is ended with the test.
+/// A command that runs until the test ends, with what it prints.
 struct Running {
-    child: Child,
-    out: Arc<Mutex<String>>,
-    err: Arc<Mutex<String>>,
+    folder: TempDir,
+    _process: Process,
 }
 
 impl Running {
     fn start(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (out, err) = (read(child.stdout.take().unwrap()), read(child.stderr.take().unwrap()));
-        Self { child, out, err }
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| File::create(folder.path().join(name)).unwrap();
+        command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
+        Self { _process: Process::start(command), folder }
+    }
+
+    fn printed(&self, name: &str) -> String {
+        text(&std::fs::read(self.folder.path().join(name)).unwrap())
     }
 
     fn wait_for_output(&self, what: &str, holds: impl Fn(&str) -> bool) {
-        wait_for(what, || holds(&self.out.lock().unwrap()));
+        wait_for(what, || holds(&self.printed("out")));
     }
 
     fn wait_for_error(&self, says: &str) {
-        wait_for(&format!("the command to say {says:?}"), || self.err.lock().unwrap().contains(says));
+        wait_for(&format!("the command to say {says:?}"), || self.printed("err").contains(says));
     }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn read(mut from: impl std::io::Read + Send + 'static) -> Arc<Mutex<String>> {
-    let read = Arc::new(Mutex::new(String::new()));
-    let to = Arc::clone(&read);
-    std::thread::spawn(move || {
-        let mut bytes = [0; 4096];
-        while let Ok(count @ 1..) = from.read(&mut bytes) {
-            to.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
-        }
-    });
-    read
 }
 
 fn command(kafka: &Kafka, name: &str, topic: &str) -> Command {
-    let mut command = Command::new(program());
+    let mut command = process::command(program());
     command.args([name, "--bootstrap-servers", kafka.bootstrap(), "--topic", topic]);
     command
 }
 
 #[test]
 fn added_partitions_are_read_and_a_deleted_topic_is_said() {
-    let (kafka, stage) = (Kafka::shared(), Stage::new("following"));
-    stage.add("door", &Path::new(env!("CARGO_MANIFEST_DIR")).join("dev/demo/clip.mkv"), 1, Pace::Max);
-    let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["door"]));
-    worker.wait_healthy();
-    stage.expect_all(kafka, &["door"]);
+    let (kafka, stage, _worker) = published("following");
     let records = read_records(kafka.bootstrap(), &stage.topic());
     let topic = format!("{}-followed", stage.name);
     kafka.create_topic(&topic, 1, &[]);
@@ -93,7 +75,7 @@ fn added_partitions_are_read_and_a_deleted_topic_is_said() {
     kafka.add_partitions(&topic, 2);
     copy_to(kafka, &topic, &records[1..], |_| 1);
     tail.wait_for_output("the records of the added partition", |out| out.lines().count() == records.len());
-    assert!(tail.err.lock().unwrap().contains("partition 1 was added, and is read, too"));
+    assert!(tail.printed("err").contains("partition 1 was added, and is read, too"));
 
     kafka.delete_topic(&topic);
     kafka.delete_topic(&lone);
@@ -104,11 +86,7 @@ fn added_partitions_are_read_and_a_deleted_topic_is_said() {
 
 #[test]
 fn play_ends_with_its_player_and_says_how_that_has_failed() {
-    let (kafka, stage) = (Kafka::shared(), Stage::new("player"));
-    stage.add("door", &Path::new(env!("CARGO_MANIFEST_DIR")).join("dev/demo/clip.mkv"), 1, Pace::Max);
-    let mut worker = stage.start(&stage.worker(kafka), &stage.connector(&["door"]));
-    worker.wait_healthy();
-    stage.expect_all(kafka, &["door"]);
+    let (kafka, stage, _worker) = published("player");
     let player = stage.folder.path().join("ffplay");
     let play = |does: &str| {
         std::fs::write(&player, format!("#!/bin/sh\n{does}\n")).unwrap();

@@ -4,7 +4,6 @@
 use std::process::Command;
 use std::time::Duration;
 
-use kvs_harness::kafka::tool;
 use kvs_harness::{Connector, Kafka, wait_for, wait_for_within, wait_until};
 use kvs_simulator::Pace;
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -12,7 +11,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
-use crate::contracts::{LOOKED, delete_topic};
+use crate::contracts::LOOKED;
 use crate::operations::{resume, stop};
 use crate::own_offsets::{KEY, go_on, offsets, published, put};
 use crate::rest::{bare, config, state, task_states};
@@ -71,11 +70,6 @@ fn set_to_published(stage: &Stage, kafka: &Kafka, worker: &Connector, name: &str
     worker.rest("PATCH", &format!("/connectors/{name}/offsets"), Some(&json!({ "offsets": offsets })))
 }
 
-fn add_partitions(kafka: &Kafka, topic: &str, partitions: &str) {
-    let alter = ["org.apache.kafka.tools.TopicCommand", "--bootstrap-server", kafka.bootstrap(), "--alter"];
-    tool(&[&alter[..], &["--topic", topic, "--partitions", partitions]].concat());
-}
-
 /// Waits until a worker that logs its looks has just looked at the topics' cleanup.policy, which it does every fourth time.
 fn policy_looked_at(worker: &Connector) {
     let looks = || worker.log().matches(LOOKED).count();
@@ -117,10 +111,10 @@ fn partitions_that_are_added_to_a_storage_topic_are_no_shards_and_nothing_stops(
     assert_eq!(put(&first, "c", &with_own(&stage, &["a", "b"], &own)).0, 201);
     assert_eq!(put(&first, "d", &config(&stage, &["other"])).0, 201);
     go_on(&stage, kafka, &["a", "b", "other"]);
-    let topics = [(own.clone(), "5"), (format!("{group}-offsets"), "4")];
-    let logs = [(format!("{group}-configs"), "2"), (format!("{group}-status"), "2")];
+    let topics = [(own.clone(), 5), (format!("{group}-offsets"), 4)];
+    let logs = [(format!("{group}-configs"), 2), (format!("{group}-status"), 2)];
     let widened = || topics.iter().chain(&logs);
-    widened().for_each(|(topic, partitions)| add_partitions(kafka, topic, partitions));
+    widened().for_each(|(topic, partitions)| kafka.add_partitions(topic, *partitions));
     let warned = |worker: &Connector, topic: &str| {
         let log = worker.log();
         log.lines().filter(|line| line.contains(ADDED) && line.contains(topic)).count()
@@ -294,7 +288,7 @@ fn an_offsets_topic_that_was_lost_is_begun_again_only_for_connectors_whose_offse
     assert_eq!(put(&worker, "set", &with_own(&stage, &["a", "b"], &own)).0, 201);
     assert_eq!(put(&worker, "reset", &with_own(&stage, &["c"], &own)).0, 201);
     go_on(&stage, kafka, &["a", "b", "c"]);
-    delete_topic(kafka, &own);
+    kafka.delete_topic(&own);
     for name in ["set", "reset"] {
         wait_for("the connector to fail", || state(&worker, name) == "FAILED");
     }

@@ -8,7 +8,6 @@ use kvs_harness::{Connector, Isolation, Kafka, read_topic, wait_for};
 use kvs_simulator::Pace;
 use serde_json::{Value, json};
 
-use crate::contracts::delete_topic;
 use crate::operations::{resume, stop};
 use crate::rest::{bare, config, state, task_states};
 use crate::stage::{Digest, Stage, by_stream, compare, expect_sequence, program};
@@ -204,7 +203,7 @@ fn a_lost_offsets_topic_fails_its_own_connectors_alone() {
     let (code, refused) = put(&worker, "f", &settings);
     assert!(code == 400 && refused["message"].to_string().contains("cleanup.policy"), "{refused}");
 
-    delete_topic(kafka, &own);
+    kafka.delete_topic(&own);
     for name in ["c", "d"] {
         wait_for("the connector to fail", || state(&worker, name) == "FAILED");
         let (_, status) = worker.rest("GET", &format!("/connectors/{name}/status"), None);

@@ -74,12 +74,7 @@ fn a_topic_of_another_group_or_with_another_number_of_shards() {
     assert_eq!(code, 0);
 
     // Enlarged since: the topic and the settings agree, but the stored contract differs.
-    let grown = std::process::Command::new(kvs_harness::kafka::repository().join("dev/kafka/kafka"))
-        .args(["tool", "org.apache.kafka.tools.TopicCommand", "--bootstrap-server", kafka.bootstrap()])
-        .args(["--alter", "--topic", &format!("{}-offsets", stage.group()), "--partitions", "20"])
-        .status()
-        .unwrap();
-    assert!(grown.success());
+    kafka.add_partitions(&format!("{}-offsets", stage.group()), 20);
     let worker = stage.worker(kafka).set("offset.storage.partitions", "20");
     refused(&stage, &worker, &["was created with 12 partitions and this worker has 20"]);
 }

@@ -1,9 +1,7 @@
-"""What a program goes on after: errors that pass, rebalances within a transaction, silence of one stream among others, new partitions."""
+"""What a program goes on after: errors that pass, silence of one stream among others, new partitions."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import itertools
 import json
 import threading
@@ -21,12 +19,11 @@ from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[att
 from confluent_kafka.schema_registry import Schema
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from conftest import Published
+from raw import messages_of, send
 from stack import wait_for
 from test_consumer import committed
-from test_kills import results_of
 
 from kvs_connect import (
-    AsyncFragmentConsumer,
     ConfigurationError,
     FragmentConsumer,
     Frame,
@@ -35,7 +32,6 @@ from kvs_connect import (
     PayloadMissingError,
     RegistryError,
     TopicMissingError,
-    TransactionFailedError,
     decode_frames,
     payload,
     to_mp4,
@@ -47,100 +43,15 @@ from kvs_connect.payload import PayloadResolver
 from kvs_connect.pipeline import Pipeline
 from kvs_connect.registry import Registry
 
-SETTINGS: dict[str, Any] = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
 
-
-def messages_of(published: Published, stream: str, topic: str = "plain.fragments") -> list[Message]:
-    """Returns the records of a stream as they are in Kafka."""
-    found: list[Message] = []
-    with FragmentConsumer(topic, published.bootstrap, until_end=True, streams=stream) as consumer:
-        decode = consumer._decode
-
-        def kept(message: Message, position: Any) -> Any:
-            found.append(message)
-            return decode(message, position)
-
-        consumer._decode = kept  # type: ignore[method-assign]
-        list(consumer)
-    return found
-
-
-def send(published: Published, topic: str, messages: list[Message], partition: Callable[[int], int] = lambda _: 0) -> None:
-    producer = Producer({"bootstrap.servers": published.bootstrap})
-    for number, message in enumerate(messages):
-        producer.produce(topic, message.value(), partition=partition(number), headers=message.headers())
-    assert producer.flush(60) == 0
-
-
-def test_a_partition_that_goes_elsewhere_takes_its_results_along(
-    published: Published, name: str, create_topic: Callable[[str, int], None]
-) -> None:
-    """A transaction of several fragments, in the midst of which another member joins the group."""
-    topic, results = f"{name}.topic", f"{name}.results"
-    create_topic(topic, 2)
-    create_topic(results, 1)
+@pytest.fixture
+def clip_topic(published: Published, name: str, create_topic: Callable[[str, int], None]) -> tuple[str, list[Message]]:
+    """A topic of one partition with the records of the clip, and these."""
+    topic = f"{name}.topic"
+    create_topic(topic, 1)
     clip = messages_of(published, "clip")
-    send(published, topic, clip * 2, lambda number: number % 2)
-    expected = sorted(f"{partition} {offset}" for partition in (0, 1) for offset in range(len(clip)))
-
-    def member() -> FragmentConsumer:
-        return FragmentConsumer(topic, published.bootstrap, group_id=name, config=SETTINGS, idle_timeout_s=300)
-
-    def producer(number: int) -> Producer:
-        return Producer({"bootstrap.servers": published.bootstrap, "transactional.id": f"{name}-{number}"})
-
-    def result(of: Any) -> str:
-        return f"{of.position.partition} {of.position.offset}"
-
-    stop = threading.Event()
-
-    def second() -> None:
-        own = producer(2)
-        with member() as consumer:
-            while not stop.is_set():
-                fragment = consumer.take(0.2)
-                if fragment is not None:
-                    with consumer.transaction(own):
-                        own.produce(results, result(fragment))
-
-    thread = threading.Thread(target=second)
-    own = producer(1)
-    with member() as consumer:
-        with consumer.transaction(own) as transaction:
-            for _ in expected:
-                fragment = consumer.take(120)
-                assert fragment is not None
-                own.produce(results, result(fragment))
-            thread.start()
-
-            def is_shared() -> bool:
-                consumer.take(0.2)
-                return len(consumer._assigned) == 1
-
-            wait_for("a partition to go to the other member", is_shared)
-        assert not transaction.is_committed
-        while len(results_of(published.bootstrap, results)) < len(expected):
-            fragment = consumer.take(0.5)
-            if fragment is not None:
-                with consumer.transaction(own):
-                    own.produce(results, result(fragment))
-        stop.set()
-        thread.join()
-    assert sorted(results_of(published.bootstrap, results)) == expected
-
-
-def test_offsets_for_a_database_are_refused_where_a_partition_has_gone(published: Published, name: str) -> None:
-    with FragmentConsumer("plain.fragments", published.bootstrap, group_id=name, offsets={}, streams="clip", config=SETTINGS) as consumer:
-        first = next(consumer)
-        assert consumer.offsets()[first.position[:2]] == first.position.offset + 1
-        second, third = next(consumer), next(consumer)
-        consumer._take_away([("another", 0)])
-        assert consumer.offsets()[third.position[:2]] == third.position.offset + 1
-        next(consumer)
-        consumer._take_away([second.position[:2]])
-        with pytest.raises(TransactionFailedError, match="roll back"):
-            consumer.offsets()
-        assert consumer.offsets().get(second.position[:2]) is None
+    send(published, topic, clip)
+    return topic, clip
 
 
 class Flaky:
@@ -218,12 +129,10 @@ def test_media_that_can_be_fetched_later_come_again(published: Published, name: 
     assert (failed, found) == ([0, 2], expected)
 
 
-def test_a_stream_that_falls_silent_beside_a_busy_one(published: Published, name: str, create_topic: Callable[[str, int], None]) -> None:
+def test_a_stream_that_falls_silent_beside_a_busy_one(published: Published, clip_topic: tuple[str, list[Message]]) -> None:
     """Its last pictures come, and its offsets are committed, although there is always something to read."""
-    topic = f"{name}.topic"
-    create_topic(topic, 1)
+    topic, _ = clip_topic
     busy = "output-get-media" if "output-get-media" in published.files else "clip"
-    send(published, topic, messages_of(published, "clip"))
     others = itertools.cycle(messages_of(published, busy))
     stop = threading.Event()
 
@@ -270,13 +179,10 @@ def test_a_pause_changes_nothing(published: Published, stream: str) -> None:
 
 
 def test_partitions_that_are_added_are_read_without_a_group(
-    published: Published, name: str, create_topic: Callable[[str, int], None], monkeypatch: pytest.MonkeyPatch
+    published: Published, clip_topic: tuple[str, list[Message]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic_look, "_EVERY_S", 0.5)
-    topic = f"{name}.topic"
-    create_topic(topic, 1)
-    clip = messages_of(published, "clip")
-    send(published, topic, clip)
+    topic, clip = clip_topic
     with FragmentConsumer(topic, published.bootstrap, idle_timeout_s=240) as consumer:
         assert len(list(itertools.islice(consumer, len(clip)))) == len(clip)
         admin = AdminClient({"bootstrap.servers": published.bootstrap})
@@ -287,43 +193,12 @@ def test_partitions_that_are_added_are_read_without_a_group(
     assert [fragment.position.partition for fragment in added] == [1] * len(clip)
 
 
-def test_every_transaction_of_a_fenced_producer_is_refused_and_nothing_is_passed_over(
-    published: Published, name: str, create_topic: Callable[[str, int], None]
-) -> None:
-    results = f"{name}.results"
-    create_topic(results, 1)
-    settings = {"bootstrap.servers": published.bootstrap, "transactional.id": name}
-    fenced = Producer(settings)
-    numbers = published.numbers("clip")
-    with FragmentConsumer("plain.fragments", published.bootstrap, group_id=name, streams="clip") as consumer:
-        for fragment in itertools.islice(consumer, 1):
-            with consumer.transaction(fenced):
-                fenced.produce(results, fragment.number)
-        newer = Producer(settings)
-        newer.init_transactions(60)
-        for _ in range(3):
-            fragment = next(consumer)
-            assert fragment.number == numbers[1]
-            with pytest.raises(KvsConnectError) as raised:
-                with consumer.transaction(fenced):
-                    fenced.produce(results, fragment.number)
-            assert isinstance(raised.value, TransactionFailedError)
-        while len(results_of(published.bootstrap, results)) < len(numbers):
-            fragment = next(consumer)
-            with consumer.transaction(newer):
-                newer.produce(results, fragment.number)
-    assert results_of(published.bootstrap, results) == numbers
-
-
 @pytest.mark.parametrize("group", [False, True])
 def test_a_topic_that_is_deleted_while_it_is_read_is_said(
-    published: Published, name: str, create_topic: Callable[[str, int], None], monkeypatch: pytest.MonkeyPatch, group: bool
+    published: Published, name: str, clip_topic: tuple[str, list[Message]], monkeypatch: pytest.MonkeyPatch, group: bool
 ) -> None:
     monkeypatch.setattr(topic_look, "_EVERY_S", 1.0)
-    topic = f"{name}.topic"
-    create_topic(topic, 1)
-    clip = messages_of(published, "clip")
-    send(published, topic, clip)
+    topic, clip = clip_topic
     with FragmentConsumer(topic, published.bootstrap, group_id=name if group else None, idle_timeout_s=240) as consumer:
         assert len(list(itertools.islice(consumer, len(clip)))) == len(clip)
         admin = AdminClient({"bootstrap.servers": published.bootstrap})
@@ -391,30 +266,6 @@ def test_what_a_registry_will_not_have_later_either_may_be_skipped(found: Any, i
         # More entries than there is memory for, if anybody reads them.
         Decoder(Registry(Client())).decode(b"\0\0\0\0\1" + b"\x80\x80\x80\x80\x80\x80\x80\x01\0")
     assert raised.value.is_passing == is_passing
-
-
-def test_a_transaction_that_is_cancelled_while_it_begins_is_not_left_open(published: Published, name: str) -> None:
-    async def main() -> bool:
-        producer = Producer({"bootstrap.servers": published.bootstrap, "transactional.id": name})
-        async with AsyncFragmentConsumer("plain.fragments", published.bootstrap, group_id=name, streams="clip") as consumer:
-            await anext(aiter(consumer))
-
-            async def block() -> None:
-                async with consumer.transaction(producer):
-                    await asyncio.sleep(300)
-
-            for pause_s in (0.0, 0.001, 0.005, 0.02):
-                task = asyncio.create_task(block())
-                await asyncio.sleep(pause_s)
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-            await anext(aiter(consumer))
-            async with consumer.transaction(producer) as transaction:
-                pass
-            return transaction.is_committed
-
-    assert asyncio.run(main())
 
 
 def test_an_mp4_has_silence_where_a_call_pauses(published: Published, tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 //! Which topics are compared, and what their settings mean for what is missing.
 
-use rdkafka::consumer::Consumer;
-
-use crate::cli::brokers::{self, CALL_TIMEOUT};
+use crate::cli::brokers;
 use crate::cli::failure::{EXIT_UNAVAILABLE, Failure};
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::kafka::{KafkaSettings, Topics};
@@ -36,10 +34,8 @@ pub(super) fn of(connector: &ConnectorConfig, existing: &[String], deep: bool) -
 
 /// Returns the names of all topics.
 pub(super) fn existing(worker: &WorkerConfig) -> Result<Vec<String>, Failure> {
-    let consumer = brokers::connect(worker)?;
-    let metadata = consumer.fetch_metadata(None, CALL_TIMEOUT);
-    let metadata = metadata.map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("the list of topics: {error}")))?;
-    Ok(metadata.topics().iter().map(|topic| topic.name().to_owned()).collect())
+    let names = brokers::topic_names(&brokers::connect(worker)?);
+    names.map_err(|error| Failure::new(EXIT_UNAVAILABLE, format!("the list of topics: {error}")))
 }
 
 /// Whether one of the topics is compacted. Kafka is asked when somebody wants to know.

@@ -63,7 +63,7 @@ class FrameStream:
         self._is_flushed = False
         self._looked = time.monotonic()
         self._record: Position | None = None
-        consumer._listeners.append(self)
+        consumer._frames = self
 
     @property
     def is_ended(self) -> bool:
@@ -117,9 +117,9 @@ class FrameStream:
 
     def close(self) -> None:
         """Leaves the consumer to itself, which goes back to the first record that is not finished: its frames come again."""
-        if self not in self._consumer._listeners:
+        if self._consumer._frames is not self:
             return
-        self._consumer._listeners.remove(self)
+        self._consumer._frames = None
         unfinished = [*self._finished, *self._pipeline.take_finished(), *self._pipeline.held()]
         self._ready, self._is_flushed = iter(()), True
         self._finished.clear()

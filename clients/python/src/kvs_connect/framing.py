@@ -21,7 +21,19 @@ from fastavro.schema import SchemaParseException
 from kvs_connect.errors import NotARecordError, RecordError, RegistryNeededError, UnknownSchemaError
 from kvs_connect.registry import Registry
 
-__all__ = ["Decoded", "Decoder", "bundled_schemas"]
+__all__ = ["FOREIGN_ERRORS", "Decoded", "Decoder", "bundled_schemas"]
+
+FOREIGN_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RecursionError,
+    SchemaParseException,
+    TypeError,
+    ValueError,
+)
+"""What reading a value may raise that is foreign, or was made to do harm."""
 
 _SINGLE_OBJECT = b"\xc3\x01"
 _SINGLE_OBJECT_HEAD_BYTES = 10
@@ -88,16 +100,7 @@ class Decoder:
                 return _of_json(value)
         except RecordError:
             raise
-        except (
-            ArithmeticError,
-            AttributeError,
-            EOFError,
-            LookupError,
-            RecursionError,
-            SchemaParseException,
-            TypeError,
-            ValueError,
-        ) as error:
+        except FOREIGN_ERRORS as error:
             raise NotARecordError(*where, f"the value cannot be read: {error}") from error
         begin = value[:8].hex(" ")
         raise NotARecordError(*where, f"this is no record of fragments, metadata or frames: it begins with {begin or 'nothing'}")

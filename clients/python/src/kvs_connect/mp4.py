@@ -79,7 +79,8 @@ class Mp4Writer:
             self._origin_ns += fragment.start_ns - self._end_ns
         by_track: dict[int, list[EncodedFrame]] = {}
         for frame in frames:
-            by_track.setdefault(frame.track, []).append(frame)
+            if len(frame.data):
+                by_track.setdefault(frame.track, []).append(frame)
         for number, of_track in by_track.items():
             track = self._tracks.get(number)
             if track is None or track.coding != of_track[0].coding:
@@ -130,7 +131,6 @@ class Mp4Writer:
         return found
 
     def _write_packets(self, track: _Track, frames: list[EncodedFrame]) -> None:
-        frames = [frame for frame in frames if len(frame.data)]
         times_us = [(frame.pts_ns - self._origin_ns) // 1000 for frame in frames]
         in_order = sorted(times_us)
         if track.shift_us is None:
@@ -154,7 +154,7 @@ class Mp4Writer:
     def _write_samples(self, track: _Track, frames: list[EncodedFrame]) -> None:
         assert track.decoder is not None and isinstance(track.stream, AudioStream)
         for frame in frames:
-            for decoded in track.decoder.decode(frame) if len(frame.data) else ():
+            for decoded in track.decoder.decode(frame):
                 assert decoded.samples is not None and decoded.sample_rate_hz is not None
                 rate_hz = decoded.sample_rate_hz
                 at = (decoded.pts_ns - self._origin_ns) * rate_hz // 1_000_000_000

@@ -22,7 +22,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from kvs_connect.committer import Committer, on_commit
 from kvs_connect.connection import Topics, client_settings, failure_of, find_topics, kafka_logger
 from kvs_connect.errors import ConfigurationError, KvsConnectError, NotARecordError, TransactionFailedError
-from kvs_connect.framing import Decoder
+from kvs_connect.framing import FOREIGN_ERRORS, Decoder
 from kvs_connect.model import Position
 from kvs_connect.offsets import OffsetTracker, PartitionKey
 from kvs_connect.payload import PayloadResolver, check_store_options
@@ -96,7 +96,7 @@ class RecordConsumer(Generic[Record]):
         self._was_assigned = False
         self._ends: dict[PartitionKey, int] = {}
         self._at_end: set[PartitionKey] = set()
-        self._listeners: list[FrameStream] = []
+        self._frames: FrameStream | None = None
         self._current: Position | None = None
         self._producers: list[Producer] = []
         self._look = TopicLook()
@@ -224,7 +224,7 @@ class RecordConsumer(Generic[Record]):
 
         if self._group_id is None:
             raise ConfigurationError("a transaction needs a consumer with group_id, whose offsets it commits")
-        if self._listeners:
+        if self._frames is not None:
             raise ConfigurationError(
                 "a transaction is of whole records, and frames() has read further than the pictures that it has yielded: "
                 "iterate over the consumer, and use Fragment.frames() inside of the transaction"
@@ -238,8 +238,8 @@ class RecordConsumer(Generic[Record]):
         restart = self._tracker.rewind()
         for partition, offset in restart.items():
             self._go_back(partition, offset)
-        for listener in self._listeners:
-            listener._forget(restart)
+        if self._frames is not None:
+            self._frames._forget(restart)
 
     def _take_back(self, position: Position) -> None:
         """Hands a record out again that cannot be read now, and can be later: whoever catches the error and goes on has lost nothing."""
@@ -248,16 +248,18 @@ class RecordConsumer(Generic[Record]):
 
     def _go_back_to(self, positions: Collection[Position]) -> None:
         """Hands records out again, from the first of these in each partition on."""
+        if self._is_closed:
+            return
         first: dict[PartitionKey, int] = {}
-        for position in positions if not self._is_closed else ():
+        for position in positions:
             first[position[:2]] = min(position.offset, first.get(position[:2], position.offset))
         for partition, offset in first.items():
             self._take_back(Position(*partition, offset))
 
     def _leave_frames(self) -> None:
         """Closes what frames() has returned before: a loop over it was left."""
-        for listener in list(self._listeners):
-            listener.close()
+        if self._frames is not None:
+            self._frames.close()
 
     def _go_back(self, partition: PartitionKey, offset: int) -> None:
         if partition in self._assigned:
@@ -344,7 +346,7 @@ class RecordConsumer(Generic[Record]):
         except KvsConnectError as failure:
             self._reported(failure, position)
             return None
-        except _NOT_WHAT_IT_SAYS as error:
+        except FOREIGN_ERRORS as error:
             reason = f"it is not what its schema says: {type(error).__name__}: {error}"
             self._reported(NotARecordError(*position, reason), position)
             return None
@@ -459,8 +461,8 @@ class RecordConsumer(Generic[Record]):
         self._at_end.difference_update(keys)
         for key in keys:
             self._tracker.forget(key)
-        for listener in self._listeners:
-            listener._forget(keys)
+        if self._frames is not None:
+            self._frames._forget(keys)
 
     # --- saying what is going on
 
@@ -483,6 +485,4 @@ class RecordConsumer(Generic[Record]):
         return self._errors[-1].str() if self._errors else "the brokers send nothing"
 
 
-# What a value that is foreign, or was made to do harm, may lead to.
-_NOT_WHAT_IT_SAYS = (ArithmeticError, AttributeError, EOFError, LookupError, RecursionError, TypeError, ValueError)
 _PASSING = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._RESOLVE}

@@ -1,0 +1,144 @@
+"""Results and offsets together: partitions that go elsewhere in between, producers that are fenced, awaits that are cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+from conftest import Published
+from raw import messages_of, send
+from stack import wait_for
+from test_kills import results_of
+
+from kvs_connect import AsyncFragmentConsumer, FragmentConsumer, KvsConnectError, TransactionFailedError
+
+SETTINGS: dict[str, Any] = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
+
+
+def test_a_partition_that_goes_elsewhere_takes_its_results_along(
+    published: Published, name: str, create_topic: Callable[[str, int], None]
+) -> None:
+    """A transaction of several fragments, in the midst of which another member joins the group."""
+    topic, results = f"{name}.topic", f"{name}.results"
+    create_topic(topic, 2)
+    create_topic(results, 1)
+    clip = messages_of(published, "clip")
+    send(published, topic, clip * 2, lambda number: number % 2)
+    expected = sorted(f"{partition} {offset}" for partition in (0, 1) for offset in range(len(clip)))
+
+    def member() -> FragmentConsumer:
+        return FragmentConsumer(topic, published.bootstrap, group_id=name, config=SETTINGS, idle_timeout_s=300)
+
+    def producer(number: int) -> Producer:
+        return Producer({"bootstrap.servers": published.bootstrap, "transactional.id": f"{name}-{number}"})
+
+    def result(of: Any) -> str:
+        return f"{of.position.partition} {of.position.offset}"
+
+    stop = threading.Event()
+
+    def second() -> None:
+        own = producer(2)
+        with member() as consumer:
+            while not stop.is_set():
+                fragment = consumer.take(0.2)
+                if fragment is not None:
+                    with consumer.transaction(own):
+                        own.produce(results, result(fragment))
+
+    thread = threading.Thread(target=second)
+    own = producer(1)
+    with member() as consumer:
+        with consumer.transaction(own) as transaction:
+            for _ in expected:
+                fragment = consumer.take(120)
+                assert fragment is not None
+                own.produce(results, result(fragment))
+            thread.start()
+
+            def is_shared() -> bool:
+                consumer.take(0.2)
+                return len(consumer._assigned) == 1
+
+            wait_for("a partition to go to the other member", is_shared)
+        assert not transaction.is_committed
+        while len(results_of(published.bootstrap, results)) < len(expected):
+            fragment = consumer.take(0.5)
+            if fragment is not None:
+                with consumer.transaction(own):
+                    own.produce(results, result(fragment))
+        stop.set()
+        thread.join()
+    assert sorted(results_of(published.bootstrap, results)) == expected
+
+
+def test_offsets_for_a_database_are_refused_where_a_partition_has_gone(published: Published, name: str) -> None:
+    with FragmentConsumer("plain.fragments", published.bootstrap, group_id=name, offsets={}, streams="clip", config=SETTINGS) as consumer:
+        first = next(consumer)
+        assert consumer.offsets()[first.position[:2]] == first.position.offset + 1
+        second, third = next(consumer), next(consumer)
+        consumer._take_away([("another", 0)])
+        assert consumer.offsets()[third.position[:2]] == third.position.offset + 1
+        next(consumer)
+        consumer._take_away([second.position[:2]])
+        with pytest.raises(TransactionFailedError, match="roll back"):
+            consumer.offsets()
+        assert consumer.offsets().get(second.position[:2]) is None
+
+
+def test_every_transaction_of_a_fenced_producer_is_refused_and_nothing_is_passed_over(
+    published: Published, name: str, create_topic: Callable[[str, int], None]
+) -> None:
+    results = f"{name}.results"
+    create_topic(results, 1)
+    settings = {"bootstrap.servers": published.bootstrap, "transactional.id": name}
+    fenced = Producer(settings)
+    numbers = published.numbers("clip")
+    with FragmentConsumer("plain.fragments", published.bootstrap, group_id=name, streams="clip") as consumer:
+        for fragment in itertools.islice(consumer, 1):
+            with consumer.transaction(fenced):
+                fenced.produce(results, fragment.number)
+        newer = Producer(settings)
+        newer.init_transactions(60)
+        for _ in range(3):
+            fragment = next(consumer)
+            assert fragment.number == numbers[1]
+            with pytest.raises(KvsConnectError) as raised:
+                with consumer.transaction(fenced):
+                    fenced.produce(results, fragment.number)
+            assert isinstance(raised.value, TransactionFailedError)
+        while len(results_of(published.bootstrap, results)) < len(numbers):
+            fragment = next(consumer)
+            with consumer.transaction(newer):
+                newer.produce(results, fragment.number)
+    assert results_of(published.bootstrap, results) == numbers
+
+
+def test_a_transaction_that_is_cancelled_while_it_begins_is_not_left_open(published: Published, name: str) -> None:
+    async def main() -> bool:
+        producer = Producer({"bootstrap.servers": published.bootstrap, "transactional.id": name})
+        async with AsyncFragmentConsumer("plain.fragments", published.bootstrap, group_id=name, streams="clip") as consumer:
+            await anext(aiter(consumer))
+
+            async def block() -> None:
+                async with consumer.transaction(producer):
+                    await asyncio.sleep(300)
+
+            for pause_s in (0.0, 0.001, 0.005, 0.02):
+                task = asyncio.create_task(block())
+                await asyncio.sleep(pause_s)
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            await anext(aiter(consumer))
+            async with consumer.transaction(producer) as transaction:
+                pass
+            return transaction.is_committed
+
+    assert asyncio.run(main())
