@@ -38,8 +38,9 @@ const KNOWN: [&str; 13] = [
     "reqwest",
     "rustls",
 ];
-/// How long the process waits at exit for its last lines.
-const FLUSH_MAX: Duration = Duration::from_millis(200);
+/// How long the process waits at exit for its last lines, the last of which says why it ends. A busy disk holds up a write
+/// for longer than a second at times; a pipe that nobody reads holds it up for ever.
+const FLUSH_MAX: Duration = Duration::from_secs(2);
 /// The maximum number of loggers that may be set.
 const SET_MAX: usize = 200;
 /// The longest name of a logger.
@@ -136,7 +137,7 @@ fn dropped_note(dropped: u64) -> String {
     format!("{line}\n")
 }
 
-/// Waits for the last lines before the process ends, for 200 ms at most: nobody may be reading them.
+/// Waits for the last lines before the process ends, for two seconds at most: nobody may be reading them.
 pub fn flush() {
     if let Some(lines) = Lines::started() {
         lines.flush(FLUSH_MAX);

@@ -155,6 +155,6 @@ fn a_check_of_a_password_that_panics_is_answered_with_500_and_the_next_one_is_ri
     let ((_, said), (code, health)) = (list(), worker.get("/health").unwrap());
     assert!(said.contains("Connection refused"), "{said}");
     assert!(code == 503 && health.contains("Connection refused"), "{health}");
-    assert!(worker.log().contains("request panicked at src/supervision/fault.rs:"), "{}", worker.log());
+    worker.wait_logged("request panicked at src/supervision/fault.rs:");
     assert_eq!(worker.terminate().0, 0);
 }

@@ -111,7 +111,7 @@ fn a_deleted_data_topic_fails_its_own_streams_and_a_refused_notification_nobody(
     wait_for("the notification to be dropped", || worker.metric("kvs_connect_notifications_dropped_total") > 0.0);
     let before = published(&worker, "a");
     go_on(&worker, "after the notification", before + 4.0);
-    assert!(worker.log().contains("notifications cannot be written"), "{}", worker.log());
+    worker.wait_logged("notifications cannot be written");
 
     kafka.delete_topic(&gone);
     wait_for("its stream to be FAILED", || trace(&worker, "on-gone").contains(&gone));
@@ -177,7 +177,7 @@ fn an_offline_partition_fails_its_own_streams_and_those_that_wait_for_it_say_so(
     wait_for("its stream to be FAILED", || trace(&worker, "second").contains(&offline));
     let (before, lost) = (published(&worker), worker.metric("kvs_connect_shards_lost_total"));
     wait_for("the other to continue", || published(&worker) > before + 12.0);
-    assert_eq!(task_states(&worker, "cameras"), ["RUNNING"]);
+    wait_for("the state of its task", || task_states(&worker, "cameras") == ["RUNNING"]);
     assert_eq!(worker.metric("kvs_connect_shards_lost_total"), lost, "{}", worker.log());
     kafka.broker(1).up();
     wait_for("it to come back", || task_states(&worker, "second") == ["RUNNING"]);
@@ -215,7 +215,7 @@ fn an_offline_partition_fails_its_own_streams_and_those_that_wait_for_it_say_so(
     // Its transactions are separate: one that hangs in the worker's offsets topic does not delay it.
     let before = published_apart(&worker);
     wait_for("the separate connector to continue", || published_apart(&worker) > before + 8.0);
-    assert_eq!(task_states(&worker, "apart"), ["RUNNING"]);
+    wait_for("the state of its task", || task_states(&worker, "apart") == ["RUNNING"]);
     println!("the other stream then: {} {}", task_states(&worker, "cameras")[0], trace(&worker, "cameras"));
     let (_, health) = worker.rest("GET", "/health", None);
     assert!(health["failed_streams"].to_string().contains(&offline), "{health}");

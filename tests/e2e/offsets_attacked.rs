@@ -128,7 +128,7 @@ fn partitions_that_are_added_to_a_storage_topic_are_no_shards_and_nothing_stops(
     go_on(&stage, kafka, &["a", "b", "other"]);
     first.kill();
     go_on(&stage, kafka, &["a", "b", "other"]);
-    assert_eq!((task_states(&second, "c").len(), state(&second, "c").as_str()), (2, "RUNNING"));
+    wait_for("its states", || task_states(&second, "c").len() == 2 && state(&second, "c") == "RUNNING");
     assert_eq!(listed(&stage, kafka, Some(&own)).len(), 2);
     assert_eq!(listed(&stage, kafka, None).len(), 1);
     // Out of the topic, and into it again.
@@ -195,7 +195,7 @@ fn records_that_are_deleted_from_a_shard_that_is_held_are_missed_at_once_and_not
     worker.restart(program());
     worker.wait_healthy();
     wait_for("the streams to say so again", || is_lost(&worker) && failed(&worker) == lost.len());
-    assert_eq!(state(&worker, "own"), "RUNNING", "{}", said_of(&worker, "own"));
+    wait_for("the connector itself to run", || state(&worker, "own") == "RUNNING");
     go_on(&stage, kafka, &kept);
     let after: Vec<usize> = lost.iter().map(|stream| published(&stage, kafka, stream)).collect();
     assert_eq!(after, before);

@@ -57,6 +57,7 @@ fn a_worker_without_descriptors_reports_it_once_and_health_returns_500() {
         assert_eq!(health.unwrap().0, 500);
     }
     wait_for("the metric to say so", || worker.metric("kvs_connect_out_of_files") == 1.0);
+    worker.wait_logged("No file descriptors are left");
     let log = worker.log();
     let lines = log.lines().filter(|line| line.contains("No file descriptors are left")).count();
     let most = 1 + began.elapsed().as_secs() as usize / 60;

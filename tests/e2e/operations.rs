@@ -235,13 +235,13 @@ fn failures_are_restarted_automatically_or_by_hand() {
     wait_for("the one that stays FAILED", || task_states(&worker, "hand") == ["FAILED"]);
     let (_, status) = worker.rest("GET", "/connectors/hand/status", None);
     assert!(status["tasks"][0]["trace"].as_str().unwrap().contains("4502"), "{status}");
-    assert_eq!(worker.metric("kvs_connect_streams_failed"), 1.0);
+    wait_for("it to be counted", || worker.metric("kvs_connect_streams_failed") == 1.0);
     let (code, restarting) = worker.rest("POST", "/connectors/hand/restart?includeTasks=true&onlyFailed=true", None);
     assert_eq!((code, &restarting["tasks"][0]["state"]), (202, &json!("RESTARTING")));
     assert_eq!(restarting["connector"]["state"], "RUNNING", "{restarting}");
     stage.expect_all(kafka, &["by-hand"]);
     wait_for("it to run", || task_states(&worker, "hand") == ["RUNNING"]);
-    assert_eq!(worker.metric("kvs_connect_streams_failed"), 0.0);
+    wait_for("none to be counted", || worker.metric("kvs_connect_streams_failed") == 0.0);
 }
 
 /// During a rolling upgrade, a newer worker has written records that this one does not know.

@@ -210,7 +210,7 @@ fn a_lost_offsets_topic_fails_its_own_connectors_alone() {
         assert!(status["connector"]["trace"].to_string().contains(&own), "{status}");
     }
     go_on(&stage, kafka, &["other"]);
-    assert_eq!(task_states(&worker, "e"), ["RUNNING"]);
+    wait_for("the state of its task", || task_states(&worker, "e") == ["RUNNING"]);
     // No other connector recreates the topic: the lost offsets would seem to be those of new connectors.
     let (code, refused) = put(&worker, "f", &with_own("other"));
     assert!(code == 409 || code == 400, "{refused}");

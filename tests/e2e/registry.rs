@@ -125,7 +125,7 @@ fn a_registry_in_trouble_is_waited_for_with_a_message_and_is_not_needed_while_ru
         settings["errors.retry.delay.max.ms"] = json!(60_000 + front.requests().len()).to_string().into();
         put(&worker, &settings);
         wait_failed(&worker, reason);
-        assert!(worker.log().contains(reason), "{}", worker.log());
+        worker.wait_logged(reason);
     }
     let (_, shown) = worker.rest("GET", "/connectors/cameras/config", None);
     assert!(!shown.to_string().contains("s3cr3t") && !worker.log().contains("s3cr3t"), "{shown}");

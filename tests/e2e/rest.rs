@@ -328,5 +328,5 @@ fn levels_of_loggers_are_changed_at_run_time() {
     let everywhere = worker.rest("PUT", "/admin/loggers/kvs_connect?scope=cluster", Some(&json!({ "level": "TRACE" })));
     assert_eq!(everywhere, (204, Value::Null));
     wait_for("both workers to have it", || level_at(&worker) == "TRACE" && level_at(&other) == "TRACE");
-    assert!(worker.log().contains("logger level set"));
+    worker.wait_logged("logger level set");
 }

@@ -220,7 +220,7 @@ fn a_backfill_publishes_its_range_once_and_in_order_through_a_kill_and_completes
     wait_for("the job to be done", || status(&worker).get("s").is_some_and(|row| row["state"] == "COMPLETED"));
     let row = &status(&worker)["s"];
     assert_eq!(row["backfill"]["percent"], 100.0, "{row}");
-    assert!(worker.log().contains("the backfill is done"), "{}", worker.log());
+    worker.wait_logged("the backfill is done");
     let numbers = |digests: &[(String, String)]| digests.iter().map(|one| one.0.clone()).collect::<Vec<_>>();
     let held = stage.held("s");
     wait_for("the last fragment", || stage.seen(kafka).get("s").is_some_and(|seen| seen.len() >= 1_301));

@@ -44,10 +44,10 @@ fn a_panic_in_a_shard_a_stream_a_connector_or_a_callback_is_a_loss_like_any_othe
         wait_for("all of the files to arrive", || ["a", "b"].iter().all(|stream| stage.held(stream).len() == 20));
         stage.expect_all(kafka, &["a", "b"]);
         wait_for("both tasks to run", || task_states(&worker, "cameras") == ["RUNNING", "RUNNING"]);
-        let log = worker.log();
-        assert!(log.contains("src/supervision/fault.rs:") && log.contains("a panic"), "{log}");
+        worker.wait_logged("src/supervision/fault.rs:");
+        worker.wait_logged("a panic");
         assert_eq!(worker.get("/health").unwrap().0, 200);
-        assert_eq!(worker.terminate().0, 0, "{log}");
+        assert_eq!(worker.terminate().0, 0, "{}", worker.log());
     }
 }
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -34,6 +35,7 @@ from kvs_connect import (
     TopicMissingError,
     decode_frames,
     payload,
+    registry,
     to_mp4,
     topic_look,
     unwanted,
@@ -266,6 +268,40 @@ def test_what_a_registry_will_not_have_later_either_may_be_skipped(found: Any, i
         # More entries than there is memory for, if anybody reads them.
         Decoder(Registry(Client())).decode(b"\0\0\0\0\1" + b"\x80\x80\x80\x80\x80\x80\x80\x01\0")
     assert raised.value.is_passing == is_passing
+
+
+def test_a_registry_is_asked_once_a_minute_for_an_id_that_it_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Client:
+        def __init__(self) -> None:
+            self.asked: list[int] = []
+
+        def get_schema(self, schema_id: int) -> Any:
+            self.asked.append(schema_id)
+            raise SchemaRegistryError(404, 40403, "Schema not found")
+
+    client, now = Client(), 1_000.0
+    monkeypatch.setattr(registry, "time", SimpleNamespace(monotonic=lambda: now))
+    asks = Registry(client)
+
+    def ask(schema_id: int) -> None:
+        with pytest.raises(RegistryError, match="Schema not found") as raised:
+            asks.schema(schema_id)
+        assert not raised.value.is_passing
+
+    for _ in range(3):
+        ask(1)
+    assert client.asked == [1]
+    now += 61.0
+    ask(1)
+    assert client.asked == [1, 1]
+    # Of endless ids, those that were learned last are known.
+    for schema_id in range(2, 3_000):
+        ask(schema_id)
+    asked = len(client.asked)
+    ask(2_999)
+    assert len(client.asked) == asked
+    ask(1)
+    assert len(client.asked) == asked + 1
 
 
 def test_an_mp4_has_silence_where_a_call_pauses(published: Published, tmp_path: Path) -> None:

@@ -227,6 +227,16 @@ impl Connector {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// Waits until the log has a text. The log is written behind what it is about: a metric, a status or a record can be
+    /// seen before its line.
+    ///
+    /// # Panics
+    /// Panics with the log if the text does not come.
+    pub fn wait_logged(&self, text: &str) {
+        let logged = wait_until("a text in the log", || self.log().contains(text));
+        assert!(logged, "{text:?} is not in the log: {}", self.log());
+    }
+
     /// Returns the path of the log.
     pub fn log_file(&self) -> PathBuf {
         self.folder.path().join("log")

@@ -1,13 +1,15 @@
 """Schemas of a schema registry, by their ids.
 
-**Contract.** `Registry.schema` returns a schema as JSON has it, or raises `RegistryError`. The registry is asked once for each
-id by the caller. A client of one's own needs one method, `get_schema(id)`, whose result has `schema_str`, as
-`confluent_kafka.schema_registry.SchemaRegistryClient` has it.
+**Contract.** `Registry.schema` returns a schema as JSON has it, or raises `RegistryError`. What the registry gives is kept by the
+caller. An id that it does not have is asked for once a minute: a topic may be full of foreign values. A client of one's own needs
+one method, `get_schema(id)`, whose result has `schema_str`, as `confluent_kafka.schema_registry.SchemaRegistryClient` has it.
 """
 
 from __future__ import annotations
 
 import json
+import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +18,9 @@ from kvs_connect.errors import ConfigurationError, MissingExtraError, RegistryEr
 __all__ = ["Registry"]
 
 _NOT_FOUND = 404
+_ASK_AGAIN_AFTER_S = 60.0
+#: Ids come from the values of the topic, so that there is no end of them.
+_ABSENT_MAX = 1_000
 
 
 class Registry:
@@ -27,16 +32,24 @@ class Registry:
         self._client: Any = _client(registry) if isinstance(registry, Mapping) else registry
         if not hasattr(self._client, "get_schema"):
             raise ConfigurationError("schema_registry is a URL, the settings of a SchemaRegistryClient, or such a client")
+        #: Why an id is absent, and when that was learned; the oldest first.
+        self._absent: OrderedDict[int, tuple[str, float]] = OrderedDict()
 
     def schema(self, schema_id: int) -> Any:
         """Returns the schema with this id."""
+        reason, learned = self._absent.get(schema_id, ("", -_ASK_AGAIN_AFTER_S))
+        if reason and time.monotonic() - learned < _ASK_AGAIN_AFTER_S:
+            raise RegistryError(schema_id, reason, is_passing=False)
         try:
             found = self._client.get_schema(schema_id)
         # The client's errors are those of its HTTP library, too.
         except Exception as error:
+            reason = str(error) or type(error).__name__
             # What the registry does not have, it will not have later.
-            is_passing = getattr(error, "http_status_code", None) != _NOT_FOUND
-            raise RegistryError(schema_id, str(error) or type(error).__name__, is_passing=is_passing) from error
+            is_absent = getattr(error, "http_status_code", None) == _NOT_FOUND
+            if is_absent:
+                self._is_absent(schema_id, reason)
+            raise RegistryError(schema_id, reason, is_passing=not is_absent) from error
         kind = getattr(found, "schema_type", None) or "AVRO"
         if kind != "AVRO":
             raise RegistryError(schema_id, f"it is a schema of {kind}, and the connector writes Avro", is_passing=False)
@@ -44,6 +57,12 @@ class Registry:
             return json.loads(found.schema_str)
         except (TypeError, ValueError) as error:
             raise RegistryError(schema_id, f"it is no Avro schema: {error}", is_passing=False) from error
+
+    def _is_absent(self, schema_id: int, reason: str) -> None:
+        self._absent.pop(schema_id, None)
+        self._absent[schema_id] = (reason, time.monotonic())
+        if len(self._absent) > _ABSENT_MAX:
+            self._absent.popitem(last=False)
 
 
 def _client(settings: Mapping[str, Any]) -> Any:
