@@ -35,6 +35,7 @@ fn a_worker_that_disagrees_is_refused_and_disturbs_nobody() {
     wait_for("fragments", || worker.metric("kvs_connect_fragments_total") > 1.0);
     let moves =
         |worker: &Connector| (worker.log().matches("assigned").count(), worker.log().matches("revoked").count());
+    worker.wait_logged("\"assigned\"");
     let before = moves(&worker);
     let (group, wrong) = (stage.group(), format!("{}-wrong", stage.name));
     let with = |settings: &[(&str, &str)]| {
