@@ -20,9 +20,9 @@ def main(bootstrap_servers: str, topic: str = "kvs.fragments", results: str = "k
     if error is not None and error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
         raise error
     # Of several that share the streams, each needs a name of its own, which it keeps when it is started again.
-    name = os.environ.get("TRANSACTIONAL_ID", "motion-score-1")
-    producer = Producer({"bootstrap.servers": bootstrap_servers, "transactional.id": name})
-    registry = os.environ.get("SCHEMA_REGISTRY_URL")
+    producer = Producer({"bootstrap.servers": bootstrap_servers, "transactional.id": os.getenv("TRANSACTIONAL_ID", "motion-score-1")})
+    producer.init_transactions(60)
+    registry = os.getenv("SCHEMA_REGISTRY_URL")
     with FragmentConsumer(topic, bootstrap_servers, group_id="motion-score", schema_registry=registry) as consumer:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, lambda *_: consumer.stop())

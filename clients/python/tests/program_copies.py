@@ -14,6 +14,7 @@ from kvs_connect import FragmentConsumer
 
 bootstrap, topic, group, results, progress = sys.argv[1:]
 producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": group, "linger.ms": 0})
+producer.init_transactions(60)
 settings = {"session.timeout.ms": 3000, "heartbeat.interval.ms": 500}
 with (
     open(progress, "a") as done,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 from conftest import Published
 from raw import messages_of, send
 from stack import wait_for
@@ -118,6 +118,75 @@ def test_every_transaction_of_a_fenced_producer_is_refused_and_nothing_is_passed
             with consumer.transaction(newer):
                 newer.produce(results, fragment.number)
     assert results_of(published.bootstrap, results) == numbers
+
+
+def leave_open(published: Published, group: str, transactional_id: str) -> Producer:
+    """Leaves what a program leaves that is killed while it commits its first two fragments."""
+    producer = Producer({"bootstrap.servers": published.bootstrap, "transactional.id": transactional_id})
+    producer.init_transactions(60)
+    with FragmentConsumer("plain.fragments", published.bootstrap, group_id=group, streams="clip", config=SETTINGS) as consumer:
+        fragments = [next(consumer) for _ in range(2)]
+        consumer._committer.is_on = False
+        producer.begin_transaction()
+        topic, partition, offset = fragments[-1].position
+        positions = [TopicPartition(topic, partition, offset + 1)]
+        producer.send_offsets_to_transaction(positions, consumer._consumer.consumer_group_metadata(), 60)
+    return producer
+
+
+def test_offsets_of_an_open_transaction_are_waited_for(published: Published, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    killed = leave_open(published, name, name)
+    found: list[str] = []
+
+    def read() -> None:
+        # Less time than the transaction is open.
+        with FragmentConsumer(
+            "plain.fragments",
+            published.bootstrap,
+            group_id=name,
+            streams="clip",
+            connect_timeout_s=1.0,
+            idle_timeout_s=300,
+            config=SETTINGS,
+        ) as consumer:
+            found.append(next(consumer).number)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    wait_for("it to say what it waits for", lambda: "init_transactions()" in caplog.text or not thread.is_alive())
+    killed.commit_transaction(60)
+    thread.join()
+    assert found == [published.numbers("clip")[2]]
+
+
+def test_a_wait_for_an_open_transaction_can_be_stopped(published: Published, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    killed = leave_open(published, name, name)
+    with FragmentConsumer("plain.fragments", published.bootstrap, group_id=name, connect_timeout_s=1.0, config=SETTINGS) as consumer:
+
+        def stop() -> None:
+            wait_for("it to say what it waits for", lambda: "init_transactions()" in caplog.text)
+            consumer.stop()
+
+        stopping = threading.Thread(target=stop)
+        stopping.start()
+        assert list(consumer) == []
+        stopping.join()
+    killed.abort_transaction(60)
+
+
+def test_a_producer_that_is_ready_first_ends_what_a_killed_program_has_left(published: Published, name: str) -> None:
+    leave_open(published, name, name)
+    own = Producer({"bootstrap.servers": published.bootstrap, "transactional.id": name})
+    own.init_transactions(60)
+    numbers = published.numbers("clip")
+    with FragmentConsumer(
+        "plain.fragments", published.bootstrap, group_id=name, streams="clip", connect_timeout_s=5.0, config=SETTINGS
+    ) as consumer:
+        assert next(consumer).number == numbers[0]
+        with consumer.transaction(own) as transaction:
+            pass
+        assert transaction.is_committed
+        assert next(consumer).number == numbers[1]
 
 
 def test_a_transaction_that_is_cancelled_while_it_begins_is_not_left_open(published: Published, name: str) -> None:

@@ -432,7 +432,12 @@ class RecordConsumer(Generic[Record]):
             has_group=self._group_id is not None,
             is_later=self._was_assigned,
             timeout_s=self._timeout_s,
+            is_stopped=lambda: self._is_stopped,
         )
+        if self._is_stopped:
+            # Nobody reads on, and where to begin may not be known.
+            assign([])
+            return
         for key in keys if self._until_end else ():
             low, high = bounds(self._consumer, key, self._timeout_s)
             self._ends[key] = high
