@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from media import make_clip
+from media import make_av1, make_clip
 from stack import Stack, running, wait_for
 
 from kvs_connect import FragmentConsumer, TopicMissingError
@@ -70,7 +70,7 @@ def recordings() -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def published(stack: Stack, clip: Path) -> Published:
-    files = {"clip": clip, **recordings()}
+    files = {"clip": clip, "av1": make_av1(clip.with_name("av1.mkv")), **recordings()}
     simulator = stack.start_simulator(files)
     streams = list(files)
     # The service, and the simulator with it, allows three sessions of a stream.

@@ -39,6 +39,21 @@ def make_clip(path: Path) -> Path:
     return path
 
 
+def make_av1(path: Path) -> Path:
+    """Writes a clip of AV1, whose every group of pictures becomes a fragment."""
+    noise = np.random.default_rng(8).integers(0, 255, (120, 160, 3), dtype=np.uint8)
+    options = {"g": str(PICTURES_A_GROUP), "preset": "12", "svtav1-params": "lp=1:scd=0"}
+    with av.open(str(path), "w", format="matroska", options={"cluster_time_limit": "60000"}) as container:
+        video = container.add_stream("libsvtav1", rate=10, options=options)
+        video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
+        for number in range(PICTURES_A_GROUP * 3):
+            picture = av.VideoFrame.from_ndarray(np.roll(noise, number * 3, axis=1), format="rgb24")
+            picture.pts, picture.time_base = number, Fraction(1, 10)
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+    return path
+
+
 def digest(image: NDArray[Any] | None) -> str:
     assert image is not None
     return hashlib.sha256(image.tobytes()).hexdigest()

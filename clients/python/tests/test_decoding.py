@@ -38,6 +38,7 @@ SOURCES = [
 ]
 VIDEO = [
     "clip",
+    "av1",
     "kinesis-video-renderer-example-output",
     "output-get-media",
     "output-get-media-equal-timecode",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -32,9 +32,10 @@ from kvs_connect import (
     RegistryNeededError,
     TopicMissingError,
     UnknownSchemaError,
+    batched,
     silence,
 )
-from kvs_connect.connection import failure_of
+from kvs_connect.connection import OnceInAWhile, failure_of
 
 
 def test_a_topic_that_is_not_there(published: Published) -> None:
@@ -160,11 +161,62 @@ def test_media_that_were_left_out(published: Published) -> None:
         ({"group_id": "x", "partitions": [0]}, "chosen by the group"),
         ({"store_options": {"endpoint": "x"}}, "client_options"),
         ({"schema_registry": 7}, "SchemaRegistryClient"),
+        ({"streams": 5}, "streams=5"),
+        ({"streams": [5]}, "function that is given a name"),
+        ({"idle_timeout_s": "5"}, "idle_timeout_s='5' has to be a number of seconds, or None"),
+        ({"idle_timeout_s": -1}, "idle_timeout_s=-1"),
+        ({"connect_timeout_s": None}, "connect_timeout_s=None"),
+        ({"commit_interval_s": float("nan")}, "commit_interval_s=nan"),
+        ({"on_error": "ignore"}, "none of 'raise', 'skip'"),
     ],
 )
 def test_arguments_that_cannot_be(arguments: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigurationError, match=text):
         FragmentConsumer("x", "127.0.0.1:1", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"every": 1.5}, "every=1.5 has to be a whole number"),
+        ({"every": "2"}, "every='2'"),
+        ({"every": True}, "every=True"),
+        ({"every": 0}, "at least 1"),
+        ({"every": timedelta(0)}, "or a timedelta"),
+        ({"threads": 1.5}, "threads=1.5"),
+        ({"decode": "rgba"}, "'rgb24', 'bgr24'"),
+        ({"audio": "int32"}, "'float32', 'int16'"),
+        ({"flush_after_s": None}, "flush_after_s=None"),
+    ],
+)
+def test_frames_that_cannot_be(published: Published, arguments: dict[str, Any], text: str) -> None:
+    with FragmentConsumer("plain.fragments", published.bootstrap, until_end=True, streams="clip") as consumer:
+        before = consumer.frames()
+        next(before)
+        with pytest.raises(ConfigurationError, match=text):
+            consumer.frames(**arguments)
+        # It has not ended the loop that there is.
+        assert len(list(before)) == 6 * 8 - 1
+    with pytest.raises(ConfigurationError, match="closed"):
+        consumer.frames()
+    with pytest.raises(ConfigurationError, match="closed"):
+        consumer.offsets()
+
+
+@pytest.mark.parametrize("arguments", [{"size": 0}, {"size": 1.5}, {"size": 2, "max_wait_s": -1}, {"size": 2, "max_wait_s": "1"}])
+def test_batches_that_cannot_be(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="has to be a"):
+        batched([1, 2, 3], **arguments)
+
+
+def test_what_an_attempt_took_makes_no_line_another_one() -> None:
+    def passes(text: str) -> bool:
+        return bool(once.filter(logging.LogRecord("kafka", logging.ERROR, "", 0, text, None, None)))
+
+    once = OnceInAWhile()
+    assert passes("x:9092: Failed to resolve (after 3ms in state CONNECT)")
+    assert not passes("x:9092: Failed to resolve (after 12ms in state CONNECT)")
+    assert passes("y:9092: Failed to resolve (after 12ms in state CONNECT)")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from test_decoding import broken, fragments_of
 
 from kvs_connect import ConfigurationError, MediaError, NoAudioError, decode_frames, save, to_mp4, to_wav
 
-VIDEO = ["clip", "h264-bframes", "output-get-media", "kinesis-video-renderer-example-output", "zlib-video", "h264-anamorphic"]
+VIDEO = ["clip", "av1", "h264-bframes", "output-get-media", "kinesis-video-renderer-example-output", "zlib-video", "h264-anamorphic"]
 
 
 def test_a_saved_fragment_is_what_the_service_has(published: Published, tmp_path: Path) -> None:

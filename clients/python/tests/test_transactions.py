@@ -120,6 +120,21 @@ def test_every_transaction_of_a_fenced_producer_is_refused_and_nothing_is_passed
     assert results_of(published.bootstrap, results) == numbers
 
 
+def test_what_a_transaction_needs_is_said(published: Published, name: str) -> None:
+    settings = {"bootstrap.servers": published.bootstrap}
+    with FragmentConsumer("plain.fragments", published.bootstrap, group_id=name, streams="clip") as consumer:
+        next(consumer)
+        nameless = Producer(settings)
+        with pytest.raises(TransactionFailedError, match=r"give the producer a transactional\.id"):
+            with consumer.transaction(nameless):
+                pass
+        producer = Producer({**settings, "transactional.id": name})
+        assert next(consumer).number == published.numbers("clip")[0]
+        with pytest.raises(TransactionFailedError, match="open already"):
+            with consumer.transaction(producer), consumer.transaction(producer):
+                pass
+
+
 def leave_open(published: Published, group: str, transactional_id: str) -> Producer:
     """Leaves what a program leaves that is killed while it commits its first two fragments."""
     producer = Producer({"bootstrap.servers": published.bootstrap, "transactional.id": transactional_id})

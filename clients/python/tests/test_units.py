@@ -19,8 +19,10 @@ import pytest
 
 from kvs_connect import MediaError, NotARecordError, Position, RegistryError, Track, batched
 from kvs_connect.aio import _AsyncIterator
+from kvs_connect.audio import SampleDecoder
 from kvs_connect.encodings import decoded
 from kvs_connect.files import replacing
+from kvs_connect.frame import Coding
 from kvs_connect.framing import Decoder, bundled_schemas
 from kvs_connect.model import fragment_of_record
 from kvs_connect.offsets import OffsetTracker
@@ -217,3 +219,9 @@ def test_a_result_that_comes_at_the_moment_of_a_cancellation_is_not_lost() -> No
                     return found
 
     assert asyncio.run(run()) == list(range(300))
+
+
+@pytest.mark.parametrize("codec", ["pcm_s16le", "A_PCM/INT/LIT", "A_PCM/FLOAT/IEEE"])
+def test_pcm_of_a_record_of_frames_is_to_be_read_elsewhere(codec: str) -> None:
+    with pytest.raises(MediaError, match=r"does not say the sample rate .* read the fragments' topic"):
+        SampleDecoder(Coding(codec, None), "float32")

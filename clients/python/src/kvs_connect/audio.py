@@ -23,6 +23,8 @@ from kvs_connect.frame import AudioType, Coding, EncodedFrame, Frame
 __all__ = ["SampleDecoder"]
 
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+_PCM_OF_A_RECORD = "the record does not say the sample rate and the channels"
+_ELSEWHERE = "which frames of PCM do not have: read the fragments' topic, whose tracks have them"
 _SECOND_NS = 1_000_000_000
 
 
@@ -31,15 +33,14 @@ class SampleDecoder:
 
     def __init__(self, coding: Coding, sample_type: AudioType) -> None:
         self._sample_type = sample_type
+        if coding.codec.startswith("A_PCM/"):
+            raise MediaError(f"{_PCM_OF_A_RECORD} of this PCM ({coding.codec}), {_ELSEWHERE}")
         self._context = cast(AudioCodecContext, context_for(coding))
         # Some decoders drop the delay by themselves and say nothing of it; the times would be wrong.
         self._context.flags2 |= Flags2.skip_manual
         if coding.codec.startswith("pcm_"):
             if not coding.sample_rate_hz or not coding.channels:
-                raise MediaError(
-                    f"the record does not say the sample rate and the channels of {coding.codec}, which frames of PCM do not "
-                    "have: read the fragments' topic, whose tracks have them"
-                )
+                raise MediaError(f"{_PCM_OF_A_RECORD} of {coding.codec}, {_ELSEWHERE}")
             if coding.channels not in _LAYOUTS:
                 raise MediaError(f"there is no layout of {coding.channels} channels of {coding.codec}")
             self._context.sample_rate = coding.sample_rate_hz

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
-from kvs_connect.errors import ConfigurationError
+from kvs_connect.arguments import check_seconds, check_size
 from kvs_connect.frame_stream import FrameStream
 from kvs_connect.records import RecordConsumer
 
@@ -28,8 +28,8 @@ def batched(source: Iterable[T], size: int, max_wait_s: float | None = None) -> 
     >>> list(batched("abcde", 2))
     [['a', 'b'], ['c', 'd'], ['e']]
     """
-    if size < 1:
-        raise ConfigurationError(f"size={size} has to be at least 1")
+    check_size("size", size)
+    check_seconds("max_wait_s", max_wait_s, or_none=True)
     if isinstance(source, FrameStream | RecordConsumer):
         return cast("Iterator[list[T]]", _of_consumer(source, size, max_wait_s))
     return _of_iterable(source, size, max_wait_s)

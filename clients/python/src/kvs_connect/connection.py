@@ -94,6 +94,9 @@ def failure_of(error: KafkaError, what: str) -> KvsConnectError:
     return KafkaFailedError(what, code, text)
 
 
+_TOOK = re.compile(r"\(after \d+ms [^)]*\)")
+
+
 class OnceInAWhile(logging.Filter):
     """Lets a line through once in ten seconds: the client says the same at each attempt to connect."""
 
@@ -103,7 +106,8 @@ class OnceInAWhile(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Returns whether the line has not been said just now."""
-        now, line = time.monotonic(), record.getMessage()
+        # How long an attempt took is another time each time.
+        now, line = time.monotonic(), _TOOK.sub("", record.getMessage())
         if now - self._said.get(line, -_REPEATED_S) < _REPEATED_S:
             return False
         self._said = {known: at for known, at in self._said.items() if now - at < _REPEATED_S}

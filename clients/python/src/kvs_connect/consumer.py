@@ -10,6 +10,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
+from kvs_connect.arguments import check_seconds
 from kvs_connect.errors import NotARecordError
 from kvs_connect.frame import AudioType, Every, PictureFormat, Tracks
 from kvs_connect.frame_record import FrameRecord
@@ -49,8 +50,10 @@ class _MediaConsumer(RecordConsumer[Record]):
             flush_after_s: a decoder holds pictures back; those of a stream that has been silent for this long are yielded, where
                 its fragments begin with key frames.
         """
-        self._leave_frames()
+        self._check_open()
+        check_seconds("flush_after_s", flush_after_s)
         pipeline = Pipeline(decode, audio, tracks, every, keyframes_only, threads, self._report)
+        self._leave_frames()
         return FrameStream(self, pipeline, flush_after_s)
 
     def audio(self, sample_type: AudioType = "float32", *, tracks: Tracks = "audio") -> FrameStream:

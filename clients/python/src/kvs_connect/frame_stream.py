@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from kvs_connect.errors import KvsConnectError
+from kvs_connect.errors import ConfigurationError, KvsConnectError
 from kvs_connect.frame import AudioType, Every, Frame, PictureFormat, Tracks
 from kvs_connect.frame_record import FrameRecord
 from kvs_connect.model import Fragment, Position
@@ -41,6 +41,8 @@ def decode_frames(
 
     An error is raised, or passed to `on_error`, and what it is about is skipped.
     """
+    if not (on_error is None or callable(on_error)):
+        raise ConfigurationError(f"on_error={on_error!r} has to be a function")
     pipeline = Pipeline(decode, audio, tracks, every, keyframes_only, threads, on_error or _raise)
     for record in records:
         yield from pipeline.push(record)

@@ -116,10 +116,11 @@ class Mp4Writer:
                     found[track.number] = _Track(coding, encoded, SampleDecoder(coding, "float32"))
                     continue
                 try:
-                    copied: Any = self._container.add_stream_from_template(template)
+                    # Nothing is coded: some codecs, such as AV1, have an encoder of another name here, or none.
+                    copied: Any = self._container.add_stream_from_template(template, opaque=True)
                 except (ValueError, FFmpegError) as error:
                     raise MediaError(
-                        f"MP4 has no {coding.codec}: choose other tracks, or save() as MKV",
+                        f"MP4 has no {track.codec_id}: choose other tracks, or save() as MKV",
                         fragment.stream,
                         fragment.number,
                         track.number,

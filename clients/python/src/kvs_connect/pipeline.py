@@ -12,12 +12,12 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
+from kvs_connect.arguments import check_every, is_whole
 from kvs_connect.audio import SampleDecoder
 from kvs_connect.decoding import PictureDecoder, media_error
 from kvs_connect.demux import chosen, encoded_frames
@@ -193,9 +193,8 @@ class Pipeline:
             raise ConfigurationError(f"decode={decode!r} is none of 'rgb24', 'bgr24', 'gray' and None")
         if audio not in ("float32", "int16", None):
             raise ConfigurationError(f"audio={audio!r} is none of 'float32', 'int16' and None")
-        if every < timedelta(microseconds=1) if isinstance(every, timedelta) else every < 1:
-            raise ConfigurationError(f"every={every} has to be at least 1, or a time")
-        if not isinstance(threads, int) or threads < 0:
+        check_every(every)
+        if not is_whole(threads) or threads < 0:
             raise ConfigurationError(f"threads={threads!r} has to be a number of threads, or 0 for one for each core")
         self.decode, self.audio, self.every, self.keyframes_only, self.threads = decode, audio, every, keyframes_only, threads
         if tracks is None and (decode or audio):

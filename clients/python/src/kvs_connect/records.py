@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from kvs_connect.arguments import check_seconds
 from kvs_connect.committer import Committer, on_commit
 from kvs_connect.connection import Topics, client_settings, failure_of, find_topics, kafka_logger
 from kvs_connect.errors import ConfigurationError, KvsConnectError, NotARecordError, TransactionFailedError
@@ -75,6 +76,11 @@ class RecordConsumer(Generic[Record]):
     ) -> None:
         check_start(start)
         check_store_options(store_options)
+        check_seconds("idle_timeout_s", idle_timeout_s, or_none=True)
+        check_seconds("connect_timeout_s", connect_timeout_s)
+        check_seconds("commit_interval_s", commit_interval_s)
+        if not callable(on_error) and on_error not in ("raise", "skip"):
+            raise ConfigurationError(f"on_error={on_error!r} is none of 'raise', 'skip' and a function")
         if group_id is not None and partitions is not None:
             raise ConfigurationError("partitions are chosen by the group if there is one: leave out group_id or partitions")
         self._topic = topic
@@ -205,6 +211,7 @@ class RecordConsumer(Generic[Record]):
             TransactionFailedError: with the argument `offsets`, where a partition has gone to another consumer since the last call,
                 and its records are among those that you have had since. Roll back: the others are handed out again.
         """
+        self._check_open()
         if self._offsets is not None:
             if self._tracker.is_torn:
                 self.rewind()

@@ -10,6 +10,8 @@ from typing import Any
 
 from confluent_kafka import Message
 
+from kvs_connect.errors import ConfigurationError
+
 __all__ = ["Streams", "headers_of", "stream_filter"]
 
 Streams = str | Collection[str] | Callable[[str], bool] | None
@@ -25,5 +27,7 @@ def stream_filter(streams: Streams) -> Callable[[str], bool] | None:
     """Returns what says whether a stream is wanted."""
     if streams is None or callable(streams):
         return streams
+    if not isinstance(streams, Collection) or not all(isinstance(name, str) for name in streams):
+        raise ConfigurationError(f"streams={streams!r} is none of a name, names, and a function that is given a name")
     names = {streams} if isinstance(streams, str) else set(streams)
     return names.__contains__

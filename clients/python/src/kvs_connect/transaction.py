@@ -29,10 +29,13 @@ _REBALANCED = {
     KafkaError.STALE_MEMBER_EPOCH,
 }
 
-_UNDELIVERED = (
-    ": a result could not be sent. Does its topic exist, may this user write to it, and does it take records of this size? "
-    "produce(…, on_delivery=…) says which one it was, and why"
-)
+_HINTS = {
+    KafkaError._INCONSISTENT: "a result could not be sent. Does its topic exist, may this user write to it, and does it take records of "
+    "this size? produce(…, on_delivery=…) says which one it was, and why",
+    KafkaError._NOT_CONFIGURED: "give the producer a transactional.id, another one for each consumer that runs at a time",
+    KafkaError._FENCED: "another producer has begun with this transactional.id: give each consumer that runs at a time one of its own",
+}
+_OPEN = "a transaction of this producer is open already: none can be in another one"
 
 
 class Transaction:
@@ -128,6 +131,8 @@ class Transaction:
                 error = exception.args[0]
                 if error.retriable() and not error.txn_requires_abort() and attempts_left:
                     continue
-                hint = _UNDELIVERED if error.code() == KafkaError._INCONSISTENT else ""
-                raise TransactionFailedError(f"{what}: {error.str()} (Kafka's error {error.code()}){hint}") from exception
+                is_nested = what == "begin_transaction" and error.code() == KafkaError._STATE
+                hint = _OPEN if is_nested else _HINTS.get(error.code())
+                text = f"{what}: {error.str()} (Kafka's error {error.code()})"
+                raise TransactionFailedError(f"{text}: {hint}" if hint else text) from exception
             return
