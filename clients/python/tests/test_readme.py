@@ -36,7 +36,6 @@ def test_an_example_runs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    create_topic: Callable[[str, int], None],
     name: str,
 ) -> None:
     if "torch" in code:
@@ -55,8 +54,6 @@ def test_an_example_runs(
 
     for kind in ("FragmentConsumer", "FrameConsumer", "AsyncFragmentConsumer"):
         monkeypatch.setattr(kvs_connect, kind, ends(getattr(kvs_connect, kind)))
-    if '"results"' in code:
-        create_topic(name, 1)
     code = code.replace("127.0.0.1:9092", published.bootstrap).replace('"results"', repr(name))
     for theirs, ours in {**TOPICS, "front-door": "clip", 'group_id="': f'group_id="{name}-'}.items():
         code = code.replace(theirs, ours)
