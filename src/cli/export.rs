@@ -114,7 +114,7 @@ impl Export {
             let place = match (self.source, &connector, &self.topic) {
                 (From::Kvs, ..) => "the archive".to_owned(),
                 (_, _, Some(topic)) => format!("topic {topic}"),
-                (_, Some(connector), None) => format!("the topics of connector {}", connector.name),
+                (_, Some(connector), None) => format!("connector {}", connector.name),
                 _ => "the topic".to_owned(),
             };
             let why = if written.skipped() > 0 { " with which a decoder can begin" } else { "" };

@@ -151,8 +151,9 @@ impl Verify {
         let cut = reports.iter().filter(|(_, report)| is_cut(report)).count();
         if self.from.is_none() && cut > 0 {
             output::say(format_args!(
-                "kvs-connect: streams of which the topics have no longer the first records, by retention or because somebody has \
-                 deleted them: {cut}; what precedes those that there are was not compared, and --from counts it"
+                "kvs-connect: {cut} of {} streams have lost their first records, to retention or because somebody deleted them; the \
+                 fragments before are not compared (--from counts them)",
+                reports.len()
             ));
         }
         let faults: u64 =

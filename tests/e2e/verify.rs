@@ -177,7 +177,7 @@ fn each_fault_that_is_planted_in_a_copy_is_found() {
     let connector = ConnectorFile::new("cameras", stage.simulator.url(), &["door"], &cut);
     let output = verify(&stage, kafka, &connector, &[]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
-    assert!(text(&output.stderr).contains("have no longer the first records"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("1 of 1 streams have lost their first records"), "{}", text(&output.stderr));
 
     // A range has what the service received within it.
     let received = |index: usize| {

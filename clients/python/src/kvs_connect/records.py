@@ -489,7 +489,10 @@ class RecordConsumer(Generic[Record]):
         if self._look.problem:
             return self._look.problem
         if not self._was_assigned:
-            return f"the group {self._group_id} has not assigned any partition to this consumer yet"
+            return (
+                f"the group {self._group_id} has not assigned any partition to this consumer yet. One of its programs that was killed "
+                "keeps its partitions for session.timeout.ms (45 s)"
+            )
         if not self._assigned:
             return f"other members of the group {self._group_id} have all partitions"
         if self._assigned <= self._at_end:
