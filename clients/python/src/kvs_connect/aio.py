@@ -1,7 +1,8 @@
 """The consumers for asyncio.
 
 **Contract.** What blocks runs in one thread that belongs to the consumer, so that the loop goes on. An `await` that is cancelled loses
-nothing: what it was about to return comes next.
+nothing: what it was about to return comes next. Nor does it count as handed out: what is committed, or goes into a transaction, is
+what the caller has had. Whatever else the caller wants of the consumer ends the wait for a record, and does not wait with it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from kvs_connect.consumer import FragmentConsumer, FrameConsumer
 from kvs_connect.errors import ConfigurationError
 from kvs_connect.frame import Frame
 from kvs_connect.frame_record import FrameRecord
+from kvs_connect.interrupt import WaitInterrupted
 from kvs_connect.model import Fragment
 from kvs_connect.offsets import PartitionKey
 
@@ -38,27 +40,66 @@ class _AsyncIterator(Generic[T]):
         self._source = source
         self._run = run
         self._pending: asyncio.Future[list[T]] | None = None
+        self._waiting = 0
 
     def __aiter__(self) -> _AsyncIterator[T]:
         return self
 
     async def __anext__(self) -> T:
-        if self._pending is None:
-            self._pending = self._run(self._next)
+        while True:
+            pending = self._pending = self._pending or self._run(self._next)
+            self._waiting += 1
+            try:
+                items = await asyncio.shield(pending)
+            except WaitInterrupted:
+                self._forget(pending)
+                continue
+            except asyncio.CancelledError:
+                # The thread cannot be interrupted. Its result is left for the next one, even if it has come at the same moment.
+                if pending.cancelled():
+                    self._forget(pending)
+                raise
+            except BaseException:
+                self._forget(pending)
+                raise
+            finally:
+                self._waiting -= 1
+            # Of several tasks, one has it.
+            if self._forget(pending):
+                if not items:
+                    raise StopAsyncIteration
+                item: T = items[0]
+                return item
+
+    async def settle(self) -> list[T]:
+        """Waits until nothing is computed any more, which has been interrupted. Returns what has come and nobody waits for."""
+        pending = self._pending
+        if pending is None:
+            return []
         try:
-            items = await asyncio.shield(self._pending)
+            items = await asyncio.shield(pending)
+        except WaitInterrupted:
+            self._forget(pending)
+            return []
         except asyncio.CancelledError:
-            # The thread cannot be interrupted. Its result is left for the next one, even if it has come at the same moment.
-            if self._pending.cancelled():
-                self._pending = None
-            raise
-        except BaseException:
-            self._pending = None
-            raise
+            if not pending.cancelled():
+                raise
+            self._forget(pending)
+            return []
+        except Exception:
+            # Whoever asks for the next item is told.
+            return []
+        return items if self._pending is pending and not self._waiting else []
+
+    def give_back(self) -> None:
+        """Drops what has come."""
         self._pending = None
-        if not items:
-            raise StopAsyncIteration
-        return items[0]
+
+    def _forget(self, pending: asyncio.Future[list[T]]) -> bool:
+        is_latest = self._pending is pending
+        if is_latest:
+            self._pending = None
+        return is_latest
 
     def _next(self) -> list[T]:
         # StopIteration does not pass through a future.
@@ -76,6 +117,8 @@ class _AsyncConsumer(Generic[T]):
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="kvs-connect")
         self._opened: FragmentConsumer | FrameConsumer | None = None
         self._own: _AsyncIterator[T] | None = None
+        self._frames: _AsyncIterator[Frame] | None = None
+        self._turn = asyncio.Lock()
 
     async def __aenter__(self: _Self) -> _Self:
         self._opened = await self._run(lambda: self._kind(*self._arguments, **self._settings))
@@ -98,19 +141,22 @@ class _AsyncConsumer(Generic[T]):
 
     def frames(self, *arguments: Any, **options: Any) -> AsyncIterator[Frame]:
         """Returns the frames of all records, as the consumer's own `frames` does."""
-        return _AsyncIterator(self._consumer.frames(*arguments, **options), self._run)
+        self._frames = _AsyncIterator(self._consumer.frames(*arguments, **options), self._run)
+        return self._frames
 
     def audio(self, *arguments: Any, **options: Any) -> AsyncIterator[Frame]:
         """Returns the samples of all records, as the consumer's own `audio` does."""
-        return _AsyncIterator(self._consumer.audio(*arguments, **options), self._run)
+        self._frames = _AsyncIterator(self._consumer.audio(*arguments, **options), self._run)
+        return self._frames
 
     async def commit(self) -> None:
         """Commits that all records handed out so far are finished."""
-        await self._run(self._consumer.commit)
+        await self._call(self._consumer.commit)
 
-    def offsets(self) -> dict[PartitionKey, int]:
+    async def offsets(self) -> dict[PartitionKey, int]:
         """Returns where to go on after all that was handed out."""
-        return self._consumer.offsets()
+        found: dict[PartitionKey, int] = await self._call(self._consumer.offsets)
+        return found
 
     def stop(self) -> None:
         """Ends the iteration soon."""
@@ -121,17 +167,38 @@ class _AsyncConsumer(Generic[T]):
         """Does what the consumer's own `transaction` does."""
         transaction = self._consumer.transaction(producer, timeout_s=timeout_s)
         try:
-            await asyncio.shield(self._run(transaction.__enter__))
+            await asyncio.shield(self._call(transaction.__enter__))
         except asyncio.CancelledError as error:
-            # The thread goes on to begin it, and then aborts it: there is one thread.
-            await asyncio.shield(self._run(transaction.__exit__, type(error), error, error.__traceback__))
+            # It is begun all the same, and then aborted: calls are made one after the other.
+            await asyncio.shield(self._call(transaction.__exit__, type(error), error, error.__traceback__))
             raise
         try:
             yield transaction
         except BaseException as error:
-            await asyncio.shield(self._run(transaction.__exit__, type(error), error, error.__traceback__))
+            await asyncio.shield(self._call(transaction.__exit__, type(error), error, error.__traceback__))
             raise
-        await asyncio.shield(self._run(transaction.__exit__, None, None, None))
+        await asyncio.shield(self._call(transaction.__exit__, None, None, None))
+
+    async def _call(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Calls something of the consumer's in its thread, which waits for no record meanwhile."""
+        consumer = self._consumer
+        async with self._turn:
+            consumer._interrupt.begin()
+            try:
+                if self._own is not None:
+                    for record in await self._own.settle():
+                        # Nobody has had it: it comes again, and does not count before.
+                        self._own.give_back()
+                        await self._run(consumer.hand_back, record)
+                if self._frames is not None:
+                    await self._frames.settle()
+                done = self._run(call, *arguments)
+            except BaseException:
+                consumer._interrupt.end()
+                raise
+            # Not earlier: another task may be asking for the next record, and be before this call in the thread's queue.
+            done.add_done_callback(lambda _: consumer._interrupt.end())
+        return await done
 
     @property
     def _consumer(self) -> FragmentConsumer | FrameConsumer:

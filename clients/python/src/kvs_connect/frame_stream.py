@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kvs_connect.errors import ConfigurationError, KvsConnectError
 from kvs_connect.frame import AudioType, Every, Frame, PictureFormat, Tracks
 from kvs_connect.frame_record import FrameRecord
+from kvs_connect.interrupt import WaitInterrupted
 from kvs_connect.model import Fragment, Position
 from kvs_connect.offsets import PartitionKey
 from kvs_connect.pipeline import Pipeline
@@ -98,7 +99,7 @@ class FrameStream:
             elif self._consumer.is_ended:
                 self._ready = self._pipeline.flush()
                 self._is_flushed = True
-            elif left_s <= 0:
+            elif left_s <= 0 or self._consumer._interrupt.is_set:
                 return None
             else:
                 self._ready = self._idle()
@@ -135,6 +136,8 @@ class FrameStream:
         # A record has become free since the call before, so that all its frames were yielded before this one.
         self.finish()
         if frame is None:
+            if not self._is_flushed:
+                raise WaitInterrupted
             self._consumer.commit_finished()
             raise StopIteration
         return frame

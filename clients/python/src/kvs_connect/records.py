@@ -24,6 +24,7 @@ from kvs_connect.committer import Committer, on_commit
 from kvs_connect.connection import Topics, client_settings, failure_of, find_topics, kafka_logger
 from kvs_connect.errors import ConfigurationError, KvsConnectError, NotARecordError, TransactionFailedError
 from kvs_connect.framing import FOREIGN_ERRORS, Decoder
+from kvs_connect.interrupt import Interrupt, WaitInterrupted
 from kvs_connect.model import Position
 from kvs_connect.offsets import OffsetTracker, PartitionKey
 from kvs_connect.payload import PayloadResolver, check_store_options
@@ -48,6 +49,9 @@ OnError = Literal["raise", "skip"] | Callable[[KvsConnectError], None]
 """What happens to a record or a frame that cannot be read: an error, a line in the log, or a call of yours."""
 
 _POLL_S = 0.25
+_READS_FURTHER = (
+    "frames() has read further than the pictures that it has yielded: iterate over the consumer, and use Fragment.frames() for each one"
+)
 _Self = TypeVar("_Self", bound="RecordConsumer[Any]")
 Record = TypeVar("Record")
 
@@ -106,6 +110,9 @@ class RecordConsumer(Generic[Record]):
         self._current: Position | None = None
         self._producers: list[Producer] = []
         self._look = TopicLook()
+        self._interrupt = Interrupt()
+        # Partitions that are this consumer's, and of which it is not known yet where to begin.
+        self._waiting: list[PartitionKey] = []
         self._is_ended = self._is_stopped = self._is_closed = False
         self._last_said = time.monotonic()
         self._silence = Silence(str(topic.pattern if isinstance(topic, re.Pattern) else topic), self._quiet_reason)
@@ -150,8 +157,9 @@ class RecordConsumer(Generic[Record]):
         """
         self._check_open()
         until = None if timeout_s is None else time.monotonic() + timeout_s
-        while not self._check_ended():
+        while not self._check_ended() and not self._interrupt.is_set:
             self._committer.commit_if_due()
+            self._begin_again()
             self._look_at_topics()
             wait_s = _POLL_S if until is None else max(0.0, min(_POLL_S, until - time.monotonic()))
             record = self._poll(wait_s)
@@ -180,6 +188,8 @@ class RecordConsumer(Generic[Record]):
             self._current = None
         record = self.take()
         if record is None:
+            if not self._is_ended:
+                raise WaitInterrupted
             self.commit_finished()
             raise StopIteration
         self._current = record.position  # type: ignore[attr-defined]
@@ -192,9 +202,16 @@ class RecordConsumer(Generic[Record]):
     # --- offsets
 
     def commit(self) -> None:
-        """Commits, synchronously, that all records handed out so far are finished, the current one too."""
+        """Commits, synchronously, that all records handed out so far are finished, the current one too.
+
+        Of `frames()`, those records whose last frame has been yielded.
+        """
         self._check_open()
-        self._tracker.finish_all()
+        if self._frames is None:
+            self._tracker.finish_all()
+        else:
+            # Decoders have read further than what has come out of them.
+            self._frames.finish()
         self.commit_finished()
 
     def commit_finished(self) -> None:
@@ -212,6 +229,8 @@ class RecordConsumer(Generic[Record]):
                 and its records are among those that you have had since. Roll back: the others are handed out again.
         """
         self._check_open()
+        if self._frames is not None:
+            raise ConfigurationError(f"offsets are of whole records, and {_READS_FURTHER}")
         if self._offsets is not None:
             if self._tracker.is_torn:
                 self.rewind()
@@ -232,10 +251,7 @@ class RecordConsumer(Generic[Record]):
         if self._group_id is None:
             raise ConfigurationError("a transaction needs a consumer with group_id, whose offsets it commits")
         if self._frames is not None:
-            raise ConfigurationError(
-                "a transaction is of whole records, and frames() has read further than the pictures that it has yielded: "
-                "iterate over the consumer, and use Fragment.frames() inside of the transaction"
-            )
+            raise ConfigurationError(f"a transaction is of whole records, and {_READS_FURTHER}")
         self._committer.is_on = False
         return Transaction(self._consumer, self._tracker, producer, self._producers, self.rewind, timeout_s)
 
@@ -247,6 +263,11 @@ class RecordConsumer(Generic[Record]):
             self._go_back(partition, offset)
         if self._frames is not None:
             self._frames._forget(restart)
+
+    def hand_back(self, record: Any) -> None:
+        """Hands a record of `__next__` out again that nobody has had: who has waited for it was cancelled."""
+        self._current = None
+        self._take_back(record.position)
 
     def _take_back(self, position: Position) -> None:
         """Hands a record out again that cannot be read now, and can be later: whoever catches the error and goes on has lost nothing."""
@@ -390,7 +411,7 @@ class RecordConsumer(Generic[Record]):
 
     def _check_ended(self) -> bool:
         is_idle = self._idle_timeout_s is not None and self._silence.waited_s >= self._idle_timeout_s
-        is_read = self._until_end and self._was_assigned and self._assigned <= self._at_end
+        is_read = self._until_end and self._was_assigned and not self._waiting and self._assigned <= self._at_end
         if (is_read or is_idle) and not self._is_ended:
             self._unwanted.ended()
         self._is_ended = self._is_ended or self._is_stopped or is_idle or is_read
@@ -455,20 +476,56 @@ class RecordConsumer(Generic[Record]):
         assign(starts)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        keys = [(one.topic, one.partition) for one in partitions]
-        self._begin(keys, consumer.incremental_assign if self._is_cooperative else consumer.assign)
+        assign = consumer.incremental_assign if self._is_cooperative else consumer.assign
+        if self._is_closed:
+            assign([])
+            return
+        self._waiting += [(one.topic, one.partition) for one in partitions]
+        try:
+            self._begin_waiting()
+        except BaseException:
+            # Confluent's client would read them by itself, from wherever. Who catches this and goes on has them begun then.
+            assign([])
+            raise
+
+    def _begin_again(self) -> None:
+        """Begins what could not be begun when it was assigned."""
+        try:
+            self._begin_waiting()
+        except Exception:
+            # The group is served all the same: another member may be waiting for a partition.
+            record = self._poll(0.0)
+            if record is not None:
+                self._take_back(record.position)  # type: ignore[attr-defined]
+            raise
+
+    def _begin_waiting(self) -> None:
+        if self._waiting:
+            self._begin(self._waiting, self._consumer.incremental_assign if self._is_cooperative else self._consumer.assign)
+            self._waiting = []
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         keys = [(one.topic, one.partition) for one in partitions]
         self._committer.commit(self._tracker.uncommitted(keys), is_sync=True)
         self._take_away(keys)
+        self._unassign(consumer, partitions)
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # Somebody else has them by now, and has begun at what was committed.
         logger.warning("the group has given partitions of this consumer away: their last records are read again elsewhere")
         self._take_away([(one.topic, one.partition) for one in partitions])
+        self._unassign(consumer, partitions)
+
+    def _unassign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if not self._is_cooperative:
+            consumer.unassign()
+            return
+        # Those that were never begun are not assigned in the client.
+        known = {(one.topic, one.partition) for one in consumer.assignment()}
+        consumer.incremental_unassign([one for one in partitions if (one.topic, one.partition) in known])
 
     def _take_away(self, keys: Collection[PartitionKey]) -> None:
+        self._waiting = [key for key in self._waiting if key not in keys]
         self._assigned.difference_update(keys)
         self._at_end.difference_update(keys)
         for key in keys:

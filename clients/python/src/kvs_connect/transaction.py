@@ -35,6 +35,7 @@ _HINTS = {
     KafkaError._NOT_CONFIGURED: "give the producer a transactional.id, another one for each consumer that runs at a time",
     KafkaError._FENCED: "another producer has begun with this transactional.id: give each consumer that runs at a time one of its own",
 }
+_FLUSH_S = 5.0
 _OPEN = "a transaction of this producer is open already: none can be in another one"
 
 
@@ -116,6 +117,9 @@ class Transaction:
     def _abort(self) -> None:
         try:
             if self._has_begun:
+                # Where the broker learns of a transaction's first partition while it is aborted, it refuses that, and the
+                # producer is of no use any more.
+                self._producer.flush(_FLUSH_S)
                 self._attempt("abort_transaction", lambda: self._producer.abort_transaction(self._timeout_s))
         except TransactionFailedError as failure:
             # Without a producer that can abort, the broker does it when transaction.timeout.ms has passed.

@@ -1,0 +1,161 @@
+"""asyncio: what an await that was cancelled was about to return is not the caller's, and nothing waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from confluent_kafka import Message, Producer
+from conftest import Published
+from raw import messages_of, send
+from stack import wait_for
+from test_consumer import committed
+from test_kills import results_of
+
+from kvs_connect import AsyncFragmentConsumer, Fragment
+
+GROUP: dict[str, Any] = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
+
+
+class Slow:
+    """A topic with one partition, to which a test sends a record at a time; and a consumer that has had the first of them."""
+
+    def __init__(self, published: Published, name: str) -> None:
+        self.bootstrap = published.bootstrap
+        self.topic = f"{name}.topic"
+        self.consumer = AsyncFragmentConsumer(self.topic, self.bootstrap, group_id=name, config=GROUP)
+        self._published = published
+        self._messages: list[Message] = messages_of(published, "clip")
+        self.sent = 0
+
+    def send(self) -> None:
+        send(self._published, self.topic, [self._messages[self.sent]])
+        self.sent += 1
+
+    async def cancelled(self) -> AsyncIterator[Fragment]:
+        """Returns the fragments behind the first one; an await for the second one was cancelled, and it has come since."""
+        source = aiter(self.consumer)
+        assert (await anext(source)).position.offset == 0
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(source), 0.3)
+            raise AssertionError("there is no second fragment yet")
+        await asyncio.to_thread(self.send)
+        # In the consumer's thread; nobody waits for it.
+        tracker = self.consumer._consumer._tracker
+        await asyncio.to_thread(wait_for, "the second fragment", lambda: tracker.is_pending((self.topic, 0)))
+        return source
+
+
+@pytest.fixture
+def slow(published: Published, name: str, create_topic: Callable[[str, int], None]) -> Slow:
+    create_topic(f"{name}.topic", 1)
+    found = Slow(published, name)
+    found.send()
+    return found
+
+
+def test_a_commit_has_what_the_caller_has_had(published: Published, name: str, slow: Slow) -> None:
+    async def main() -> None:
+        async with slow.consumer as consumer:
+            source = await slow.cancelled()
+            await consumer.commit()
+            assert await asyncio.to_thread(committed, published, name, slow.topic) == {0: 1}
+            assert (await anext(source)).position.offset == 1
+            await consumer.commit()
+            assert await asyncio.to_thread(committed, published, name, slow.topic) == {0: 2}
+
+    asyncio.run(main())
+
+
+def test_offsets_are_of_what_the_caller_has_had(slow: Slow) -> None:
+    async def main() -> None:
+        async with slow.consumer as consumer:
+            source = await slow.cancelled()
+            assert await consumer.offsets() == {(slow.topic, 0): 1}
+            assert (await anext(source)).position.offset == 1
+            assert await consumer.offsets() == {(slow.topic, 0): 2}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_transaction_has_what_the_caller_has_had(slow: Slow, name: str, create_topic: Callable[[str, int], None], fails: bool) -> None:
+    results = f"{name}.results"
+    create_topic(results, 1)
+    producer = Producer({"bootstrap.servers": slow.bootstrap, "transactional.id": name})
+    producer.init_transactions(60)
+
+    async def main() -> list[int]:
+        found: list[int] = []
+        async with slow.consumer as consumer:
+            source = await slow.cancelled()
+            with contextlib.suppress(ZeroDivisionError):
+                async with consumer.transaction(producer):
+                    producer.produce(results, "0")
+                    if fails:
+                        raise ZeroDivisionError
+            while not found or found[-1] < 2:
+                fragment = await anext(source)
+                found.append(fragment.position.offset)
+                async with consumer.transaction(producer):
+                    producer.produce(results, str(fragment.position.offset))
+                if slow.sent < 3:
+                    await asyncio.to_thread(slow.send)
+        return found
+
+    assert asyncio.run(main()) == ([0, 1, 2] if fails else [1, 2])
+    assert results_of(slow.bootstrap, results) == ["0", "1", "2"]
+
+
+def test_nothing_waits_for_a_record(slow: Slow) -> None:
+    """There is none any more, and each of these would wait for it for ever."""
+
+    async def main() -> None:
+        async with slow.consumer as consumer:
+            source = aiter(consumer)
+            await anext(source)
+            for cancelled in (True, False):
+                waiting: asyncio.Task[Any] = asyncio.create_task(anext(source))  # type: ignore[arg-type]
+                await asyncio.sleep(0)
+                if cancelled:
+                    waiting.cancel()
+                for _ in range(3):
+                    await asyncio.gather(consumer.commit(), consumer.offsets(), consumer.commit())
+            assert not waiting.done()
+            # The task that has waited all the time has what comes.
+            await asyncio.to_thread(slow.send)
+            assert (await waiting).position.offset == 1
+
+    asyncio.run(asyncio.wait_for(main(), 120))
+
+
+def test_frames_go_on_after_a_commit_while_they_are_waited_for(published: Published, name: str) -> None:
+    async def main() -> list[tuple[str, int]]:
+        found: list[tuple[str, int]] = []
+        async with AsyncFragmentConsumer(
+            "plain.fragments", published.bootstrap, group_id=name, streams="clip", until_end=True
+        ) as consumer:
+            source = consumer.frames("gray")
+            while True:
+                waiting: asyncio.Task[Any] = asyncio.create_task(anext(source))  # type: ignore[arg-type]
+                await asyncio.sleep(0)
+                if len(found) % 3 == 0:
+                    waiting.cancel()
+                await consumer.commit()
+                try:
+                    frame: Any = await waiting
+                except asyncio.CancelledError:
+                    try:
+                        frame = await anext(source)
+                    except StopAsyncIteration:
+                        return found
+                except StopAsyncIteration:
+                    return found
+                found.append((frame.fragment_number, frame.index))
+
+    found = asyncio.run(asyncio.wait_for(main(), 300))
+    assert len(found) == len(set(found)) == 6 * 8
+    assert list(dict.fromkeys(number for number, _ in found)) == published.numbers("clip")
