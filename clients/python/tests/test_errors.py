@@ -167,6 +167,7 @@ def test_media_that_were_left_out(published: Published) -> None:
         ({"idle_timeout_s": -1}, "idle_timeout_s=-1"),
         ({"connect_timeout_s": None}, "connect_timeout_s=None"),
         ({"commit_interval_s": float("nan")}, "commit_interval_s=nan"),
+        ({"config": {"session.timeout": 1}}, "refuses the settings.*session.timeout"),
         ({"on_error": "ignore"}, "none of 'raise', 'skip'"),
     ],
 )

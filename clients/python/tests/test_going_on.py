@@ -249,6 +249,7 @@ def test_chunks_that_cannot_be_read_now_and_records_that_are_none(
     [
         (OSError("connection refused"), True),
         (SchemaRegistryError(404, 40403, "Schema not found"), False),
+        (SchemaRegistryError(404, -1, "there is no /schemas/ids/1 here"), True),
         (SchemaRegistryError(503, 50301, "starting"), True),
         (Schema('syntax = "proto3"; message A {}', "PROTOBUF"), False),
         (Schema("not JSON", "AVRO"), False),
@@ -302,6 +303,43 @@ def test_a_registry_is_asked_once_a_minute_for_an_id_that_it_does_not_have(monke
     assert len(client.asked) == asked
     ask(1)
     assert len(client.asked) == asked + 1
+
+
+@pytest.mark.parametrize("every", [20, timedelta(seconds=2)])
+def test_what_every_takes_does_not_depend_on_how_often_a_stream_breaks_off(published: Published, every: int | timedelta) -> None:
+    with FragmentConsumer("plain.fragments", published.bootstrap, until_end=True, streams="clip") as consumer:
+        fragments = list(consumer)
+    broken = [replace(fragment, discontinuity=True, _media=fragment._media) for fragment in fragments]
+    taken = [[frame.pts_ns for frame in decode_frames(run, "gray", every=every)] for run in (fragments, broken)]
+    # 48 pictures of a tenth of a second each.
+    assert len(taken[0]) == 3
+    assert taken[1] == taken[0]
+
+
+def test_a_loop_over_pictures_that_is_left_goes_on_with_the_group_that_was_left(published: Published, name: str) -> None:
+    def consumer() -> FragmentConsumer:
+        return FragmentConsumer("plain.fragments", published.bootstrap, group_id=name, streams="clip", until_end=True)
+
+    numbers = published.numbers("clip")
+    with consumer() as first:
+        of_fourth = (frame for frame in first.frames("gray") if frame.fragment_number == numbers[3])
+        assert len(list(itertools.islice(of_fourth, 6))) == 6
+        first.commit()
+    with consumer() as second:
+        assert next(second.frames("gray")).fragment_number == numbers[3]
+
+
+def test_who_was_too_slow_joins_again_before_it_commits(published: Published, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commit of a static member that is none any more would be its end."""
+    with FragmentConsumer("plain.fragments", published.bootstrap, group_id=name, streams="clip", commit_interval_s=0) as consumer:
+        commits: list[int] = []
+        monkeypatch.setattr(consumer._committer, "commit_if_due", lambda: commits.append(1))
+        next(consumer)
+        assert commits
+        commits.clear()
+        consumer._poll_interval_s = 0.0
+        next(consumer)
+        assert not commits
 
 
 def test_an_mp4_has_silence_where_a_call_pauses(published: Published, tmp_path: Path) -> None:

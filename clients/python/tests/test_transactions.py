@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from conftest import Published
 from raw import messages_of, send
 from stack import wait_for
 from test_kills import results_of
 
 from kvs_connect import AsyncFragmentConsumer, FragmentConsumer, KvsConnectError, TransactionFailedError
+from kvs_connect import transaction as transaction_module
 
 SETTINGS: dict[str, Any] = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
 
@@ -133,6 +134,50 @@ def test_what_a_transaction_needs_is_said(published: Published, name: str) -> No
         with pytest.raises(TransactionFailedError, match="open already"):
             with consumer.transaction(producer), consumer.transaction(producer):
                 pass
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_commit_of_which_nobody_knows_whether_it_counts(
+    published: Published, name: str, create_topic: Callable[[str, int], None], monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    results = f"{name}.results"
+    create_topic(results, 1)
+    done, is_committed = threading.Event(), list[bool]()
+
+    class Unlucky(Producer):
+        """Commits, and its answer does not arrive."""
+
+        def commit_transaction(self, *arguments: Any) -> None:
+            if not is_committed:
+                super().commit_transaction(60)
+                is_committed.append(True)
+            if hangs:
+                done.wait()
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer", False, True, False))
+
+    monkeypatch.setattr(transaction_module, "_GRACE_S", 1.0)
+    settings: dict[str, Any] = {"bootstrap.servers": published.bootstrap, "transactional.id": name}
+    numbers = published.numbers("clip")
+    unlucky = Unlucky(settings)
+    with FragmentConsumer("plain.fragments", published.bootstrap, group_id=name, streams="clip", config=SETTINGS) as consumer:
+        next(consumer)
+        with pytest.raises(TransactionFailedError, match="not known whether the results count") as raised:
+            with consumer.transaction(unlucky, timeout_s=10.0):
+                unlucky.produce(results, numbers[0])
+        assert raised.value.is_unknown
+        for use in (consumer.take, consumer.commit, lambda: next(consumer)):
+            with pytest.raises(TransactionFailedError, match="not known"):
+                use()
+    done.set()
+    producer = Producer(settings)
+    producer.init_transactions(60)
+    with FragmentConsumer(
+        "plain.fragments", published.bootstrap, group_id=name, streams="clip", until_end=True, config=SETTINGS
+    ) as again:
+        for fragment in again:
+            with again.transaction(producer):
+                producer.produce(results, fragment.number)
+    assert results_of(published.bootstrap, results) == numbers
 
 
 def leave_open(published: Published, group: str, transactional_id: str) -> Producer:

@@ -6,7 +6,9 @@ import asyncio
 import bz2
 import io
 import json
+import os
 import random
+import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -17,9 +19,10 @@ from typing import Any
 import fastavro
 import pytest
 
-from kvs_connect import MediaError, NotARecordError, Position, RegistryError, Track, batched
+from kvs_connect import MediaError, NotARecordError, Position, RegistryError, Track, batched, bounded
 from kvs_connect.aio import _AsyncIterator
 from kvs_connect.audio import SampleDecoder
+from kvs_connect.bounded import NotReturnedError, within
 from kvs_connect.encodings import decoded
 from kvs_connect.files import replacing
 from kvs_connect.frame import Coding
@@ -190,6 +193,35 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
         temporary.write_bytes(b"whole")
         assert not path.exists()
     assert path.read_bytes() == b"whole"
+
+
+def test_what_has_the_name_of_a_file_and_is_none(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name, kind in (("folder", IsADirectoryError), ("pipe", FileExistsError)):
+        with pytest.raises(kind, match=name):
+            with replacing(tmp_path / name):
+                pass
+    (tmp_path / "target").write_bytes(b"before")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    longest = tmp_path / ("x" * 250 + ".mkv")
+    for path in (tmp_path / "link", longest):
+        with replacing(path) as temporary:
+            temporary.write_bytes(b"whole")
+        assert path.read_bytes() == b"whole"
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "target").read_bytes() == b"whole"
+
+
+def test_a_call_that_does_not_return(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded, "_SAY_EVERY_S", 0.1)
+    end = threading.Event()
+    with pytest.raises(NotReturnedError):
+        within(1.0, "commit_transaction", end.wait)
+    end.set()
+    assert "commit_transaction has not returned" in caplog.text
+    with pytest.raises(ZeroDivisionError):
+        within(60.0, "a call", lambda: 1 // 0)
+    assert within(60.0, "a call", lambda: None) is None
 
 
 def test_batches_of_anything() -> None:

@@ -220,4 +220,11 @@ class NoAudioError(MediaError):
 
 
 class TransactionFailedError(KvsConnectError):
-    """A transaction could not be committed; it is aborted, and its fragments will be handed out again."""
+    """A transaction could not be committed; it is aborted, and its fragments will be handed out again.
+
+    Where `is_unknown`, the brokers have not said whether it is committed: the consumer has to be made anew, with a new producer.
+    """
+
+    def __init__(self, text: str, *, is_unknown: bool = False) -> None:
+        self.is_unknown = is_unknown
+        super().__init__(text)

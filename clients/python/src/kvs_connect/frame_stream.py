@@ -87,6 +87,8 @@ class FrameStream:
                     self._consumer._take_back(self._record)
                 raise
             if frame is not None:
+                # What was shown before this one, and not only before its record.
+                self._finished += self._pipeline.take_finished()
                 return frame
             self._finished += self._pipeline.take_finished()
             if self._is_flushed:

@@ -42,11 +42,11 @@ Decoder = TypeVar("Decoder")
 class _Track:
     """What is done with one track of a stream, until the stream breaks off."""
 
-    def __init__(self, coding: Coding, options: Pipeline, holds: Holds) -> None:
+    def __init__(self, coding: Coding, options: Pipeline, holds: Holds, sampler: Sampler | None = None) -> None:
         self.coding = coding
         self._options = options
         self._holds = holds
-        self._sampler = Sampler(options.every)
+        self._sampler = sampler or Sampler(options.every)
         self._pictures: PictureDecoder | None = None
         self._samples: SampleDecoder | None = None
         # Groups of pictures, each with the records that decoding it takes, and how many of its frames are still to come out.
@@ -169,6 +169,8 @@ class _Stream:
     def __init__(self, partition: PartitionKey) -> None:
         self.partition = partition
         self.tracks: dict[int, _Track] = {}
+        # What `every` leaves out does not depend on how often the stream breaks off.
+        self.samplers: dict[int, Sampler] = {}
         self.sequence: int | None = None
         self.configs: dict[tuple[int, str], bytes] = {}
         self.is_checked = False
@@ -338,7 +340,8 @@ class Pipeline:
             yield from self._flush_track(stream, frame.track)
             track = None
         if track is None:
-            track = stream.tracks[frame.track] = _Track(frame.coding, self, self._holds)
+            sampler = stream.samplers.setdefault(frame.track, Sampler(self.every))
+            track = stream.tracks[frame.track] = _Track(frame.coding, self, self._holds, sampler)
         try:
             yield from track.push(frame)
         except MediaError as error:

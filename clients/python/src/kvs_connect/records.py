@@ -17,7 +17,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from kvs_connect.arguments import check_seconds
 from kvs_connect.committer import Committer, on_commit
@@ -111,6 +111,7 @@ class RecordConsumer(Generic[Record]):
         self._producers: list[Producer] = []
         self._look = TopicLook()
         self._interrupt = Interrupt()
+        self._given_up: KvsConnectError | None = None
         # Partitions that are this consumer's, and of which it is not known yet where to begin.
         self._waiting: list[PartitionKey] = []
         self._is_ended = self._is_stopped = self._is_closed = False
@@ -125,6 +126,8 @@ class RecordConsumer(Generic[Record]):
         if until_end:
             # The brokers say after this time that there is no more.
             kafka.setdefault("fetch.wait.max.ms", 50)
+        self._polled = time.monotonic()
+        self._poll_interval_s = float(kafka.get("max.poll.interval.ms", 300_000)) / 1000
         self._resolver = PayloadResolver(kafka, store_options)
         own = {
             "group.id": group_id or f"kvs-connect-{random.getrandbits(64):x}",
@@ -132,7 +135,10 @@ class RecordConsumer(Generic[Record]):
             "error_cb": self._on_client_error,
             "on_commit": on_commit,
         }
-        self._consumer = Consumer({**kafka, **own}, logger=kafka_logger)
+        try:
+            self._consumer = Consumer({**kafka, **own}, logger=kafka_logger)
+        except KafkaException as exception:
+            raise ConfigurationError(f"Kafka's client refuses the settings: {exception.args[0].str()}") from exception
         commits = group_id is not None and offsets is None
         self._committer = Committer(self._consumer, self._tracker, commit_interval_s, commits)
         try:
@@ -158,7 +164,10 @@ class RecordConsumer(Generic[Record]):
         self._check_open()
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._check_ended() and not self._interrupt.is_set:
-            self._committer.commit_if_due()
+            # Whoever has not asked for so long is no member any more. A commit would be refused, and to a static member that is
+            # fatal; the next poll joins again.
+            if time.monotonic() - self._polled < self._poll_interval_s:
+                self._committer.commit_if_due()
             self._begin_again()
             self._look_at_topics()
             wait_s = _POLL_S if until is None else max(0.0, min(_POLL_S, until - time.monotonic()))
@@ -253,7 +262,7 @@ class RecordConsumer(Generic[Record]):
         if self._frames is not None:
             raise ConfigurationError(f"a transaction is of whole records, and {_READS_FURTHER}")
         self._committer.is_on = False
-        return Transaction(self._consumer, self._tracker, producer, self._producers, self.rewind, timeout_s)
+        return Transaction(self._consumer, self._tracker, producer, self._producers, self.rewind, self._give_up, timeout_s)
 
     def rewind(self) -> None:
         """Goes back to what was committed last: what has been handed out since is handed out again."""
@@ -334,6 +343,7 @@ class RecordConsumer(Generic[Record]):
     def _poll(self, wait_s: float) -> Record | None:
         began = time.monotonic()
         message = self._consumer.poll(wait_s)
+        self._polled = time.monotonic()
         if self._errors and self._errors[-1].code() in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED):
             raise failure_of(self._errors[-1], f"Kafka at {self._bootstrap_servers}")
         if message is None:
@@ -420,6 +430,11 @@ class RecordConsumer(Generic[Record]):
     def _check_open(self) -> None:
         if self._is_closed:
             raise ConfigurationError("this consumer is closed")
+        if self._given_up is not None:
+            raise self._given_up
+
+    def _give_up(self, error: KvsConnectError) -> None:
+        self._given_up = error
 
     # --- partitions
 

@@ -18,6 +18,8 @@ from kvs_connect.errors import ConfigurationError, MissingExtraError, RegistryEr
 __all__ = ["Registry"]
 
 _NOT_FOUND = 404
+#: The code with which Confluent's API says it; without it something else is at this address.
+_SCHEMA_NOT_FOUND = 40403
 _ASK_AGAIN_AFTER_S = 60.0
 #: Ids come from the values of the topic, so that there is no end of them.
 _ABSENT_MAX = 1_000
@@ -46,7 +48,9 @@ class Registry:
         except Exception as error:
             reason = str(error) or type(error).__name__
             # What the registry does not have, it will not have later.
-            is_absent = getattr(error, "http_status_code", None) == _NOT_FOUND
+            is_absent = getattr(error, "error_code", None) == _SCHEMA_NOT_FOUND
+            if getattr(error, "http_status_code", None) == _NOT_FOUND and not is_absent:
+                reason += ". Is this the address of Confluent's API? That of Apicurio ends with /apis/ccompat/v7"
             if is_absent:
                 self._is_absent(schema_id, reason)
             raise RegistryError(schema_id, reason, is_passing=not is_absent) from error

@@ -3,18 +3,21 @@
 **Contract.** When the block ends, what its producer has sent and the offsets of everything that the consumer has handed out are
 committed together. If the block raises, or the commit is refused, both are aborted and the consumer goes back, so that the same
 records are handed out again. A block whose partitions have meanwhile gone to another consumer does not raise: it is aborted, said in
-the log, and `is_committed` is false; its records are handed out to whom they belong to.
+the log, and `is_committed` is false; its records are handed out to whom they belong to. Where the brokers do not say whether a
+transaction is committed, the consumer is of no use any more: to go back would count its records twice, and to go on might lose them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from types import TracebackType
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from kvs_connect.errors import TransactionFailedError
+from kvs_connect.bounded import NotReturnedError, within
+from kvs_connect.errors import KvsConnectError, TransactionFailedError
 from kvs_connect.offsets import OffsetTracker
 
 __all__ = ["Transaction"]
@@ -35,7 +38,12 @@ _HINTS = {
     KafkaError._NOT_CONFIGURED: "give the producer a transactional.id, another one for each consumer that runs at a time",
     KafkaError._FENCED: "another producer has begun with this transactional.id: give each consumer that runs at a time one of its own",
 }
+_UNKNOWN = (
+    "it is not known whether the results count. Close this consumer, and go on with a new producer that has the same transactional.id "
+    "and has called init_transactions(), and then a new consumer: they begin behind what is committed"
+)
 _FLUSH_S = 5.0
+_GRACE_S = 15.0
 _OPEN = "a transaction of this producer is open already: none can be in another one"
 
 
@@ -49,6 +57,7 @@ class Transaction:
         producer: Producer,
         initialized: list[Producer],
         rewind: Callable[[], None],
+        give_up: Callable[[KvsConnectError], None],
         timeout_s: float,
     ) -> None:
         self._consumer = consumer
@@ -56,6 +65,7 @@ class Transaction:
         self._producer = producer
         self._initialized = initialized
         self._rewind = rewind
+        self._give_up = give_up
         self._timeout_s = timeout_s
         self._has_begun = False
         self.is_committed = False
@@ -94,6 +104,9 @@ class Transaction:
             self._attempt("commit_transaction", lambda: self._producer.commit_transaction(self._timeout_s))
         except TransactionFailedError as failure:
             cause = failure.__cause__
+            if failure.is_unknown:
+                self._give_up(failure)
+                raise
             self._abort()
             if isinstance(cause, KafkaException) and cause.args[0].code() in _REBALANCED:
                 logger.warning("a transaction is aborted, as its partitions have gone elsewhere: %s", cause.args[0].str())
@@ -119,7 +132,8 @@ class Transaction:
             if self._has_begun:
                 # Where the broker learns of a transaction's first partition while it is aborted, it refuses that, and the
                 # producer is of no use any more.
-                self._producer.flush(_FLUSH_S)
+                with contextlib.suppress(KafkaException):
+                    self._producer.flush(_FLUSH_S)
                 self._attempt("abort_transaction", lambda: self._producer.abort_transaction(self._timeout_s))
         except TransactionFailedError as failure:
             # Without a producer that can abort, the broker does it when transaction.timeout.ms has passed.
@@ -130,7 +144,11 @@ class Transaction:
     def _attempt(self, what: str, call: Callable[[], object]) -> None:
         for attempts_left in (4, 3, 2, 1, 0):
             try:
-                call()
+                within(self._timeout_s + _GRACE_S, what, call)
+            except NotReturnedError as late:
+                raise TransactionFailedError(
+                    f"{what} has not returned within its {self._timeout_s:g} s: {_UNKNOWN}", is_unknown=True
+                ) from late
             except KafkaException as exception:
                 error = exception.args[0]
                 if error.retriable() and not error.txn_requires_abort() and attempts_left:
@@ -138,5 +156,7 @@ class Transaction:
                 is_nested = what == "begin_transaction" and error.code() == KafkaError._STATE
                 hint = _OPEN if is_nested else _HINTS.get(error.code())
                 text = f"{what}: {error.str()} (Kafka's error {error.code()})"
-                raise TransactionFailedError(f"{text}: {hint}" if hint else text) from exception
+                is_unknown = what == "commit_transaction" and error.retriable() and not error.txn_requires_abort()
+                hint = _UNKNOWN if is_unknown else hint
+                raise TransactionFailedError(f"{text}: {hint}" if hint else text, is_unknown=is_unknown) from exception
             return
