@@ -12,7 +12,7 @@ from conftest import Published
 from test_consumer import committed
 from test_kills import results_of
 
-from kvs_connect import ConfigurationError, FragmentConsumer, KafkaFailedError, records
+from kvs_connect import ConfigurationError, FragmentConsumer, KafkaFailedError, partitions
 from kvs_connect.start import start_offsets
 
 GROUP: dict[str, Any] = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
@@ -67,7 +67,7 @@ def test_an_assignment_that_fails_is_made_again(
             raise KafkaFailedError("consumer group", -185, "the brokers do not respond")
         return start_offsets(*arguments, **options)
 
-    monkeypatch.setattr(records, "start_offsets", failing)
+    monkeypatch.setattr(partitions, "start_offsets", failing)
     config = {**GROUP, "partition.assignment.strategy": strategy}
     with FragmentConsumer(
         "plain.fragments", published.bootstrap, group_id=name, streams="clip", until_end=True, config=config
@@ -96,17 +96,17 @@ def test_partitions_that_were_never_begun_go_to_another_member(published: Publis
             assert consumer.take(0.5) is None
 
     with FragmentConsumer("plain.fragments", published.bootstrap, group_id=name, offsets=locked, config=config) as first:
-        while not first._waiting:
+        while not first._partitions.waiting:
             take_nothing(first)
         with FragmentConsumer("plain.fragments", published.bootstrap, group_id=name, offsets={}, config=config) as second:
-            while not second._assigned:
+            while not second._partitions.assigned:
                 take_nothing(first)
                 second.take(0.1)
-            while first._waiting and len(first._waiting) + len(second._assigned) != 3:
+            while first._partitions.waiting and len(first._partitions.waiting) + len(second._partitions.assigned) != 3:
                 take_nothing(first)
                 second.take(0.1)
-            assert not second._assigned & set(first._waiting)
-            assert not first._assigned
+            assert not second._partitions.assigned & set(first._partitions.waiting)
+            assert not first._partitions.assigned
 
 
 def test_what_is_committed_in_a_loop_over_pictures_has_come(published: Published, name: str) -> None:

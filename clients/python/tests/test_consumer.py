@@ -146,7 +146,7 @@ def test_a_rebalance_loses_nothing(published: Published, name: str, caplog: pyte
         # It takes part in the rebalance, and finishes nothing more: what it holds comes to the other one.
         def has_less() -> bool:
             consumer.take(0.1)
-            return bool(failures) or len(consumer._assigned) < PARTITIONS
+            return bool(failures) or len(consumer._partitions.assigned) < PARTITIONS
 
         wait_for("the other one's share", has_less)
     thread.join(240)

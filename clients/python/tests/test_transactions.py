@@ -65,7 +65,7 @@ def test_a_partition_that_goes_elsewhere_takes_its_results_along(
 
             def is_shared() -> bool:
                 consumer.take(0.2)
-                return len(consumer._assigned) == 1
+                return len(consumer._partitions.assigned) == 1
 
             wait_for("a partition to go to the other member", is_shared)
         assert not transaction.is_committed
@@ -84,10 +84,10 @@ def test_offsets_for_a_database_are_refused_where_a_partition_has_gone(published
         first = next(consumer)
         assert consumer.offsets()[first.position[:2]] == first.position.offset + 1
         second, third = next(consumer), next(consumer)
-        consumer._take_away([("another", 0)])
+        consumer._partitions.take_away([("another", 0)])
         assert consumer.offsets()[third.position[:2]] == third.position.offset + 1
         next(consumer)
-        consumer._take_away([second.position[:2]])
+        consumer._partitions.take_away([second.position[:2]])
         with pytest.raises(TransactionFailedError, match="roll back"):
             consumer.offsets()
         assert consumer.offsets().get(second.position[:2]) is None

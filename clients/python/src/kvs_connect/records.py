@@ -17,7 +17,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from kvs_connect.arguments import check_seconds
 from kvs_connect.committer import Committer, on_commit
@@ -27,12 +27,12 @@ from kvs_connect.framing import FOREIGN_ERRORS, Decoder
 from kvs_connect.interrupt import Interrupt, WaitInterrupted
 from kvs_connect.model import Position
 from kvs_connect.offsets import OffsetTracker, PartitionKey
+from kvs_connect.partitions import Limits, Partitions
 from kvs_connect.payload import PayloadResolver, check_store_options
 from kvs_connect.registry import Registry
 from kvs_connect.selection import Streams, headers_of, stream_filter
 from kvs_connect.silence import Silence
-from kvs_connect.start import Offsets, Start, bounds, check_start, start_ms, start_offsets
-from kvs_connect.topic_look import TopicLook
+from kvs_connect.start import Offsets, Start, check_start, start_ms
 from kvs_connect.unwanted import Unwanted
 
 if TYPE_CHECKING:
@@ -87,42 +87,31 @@ class RecordConsumer(Generic[Record]):
             raise ConfigurationError(f"on_error={on_error!r} is none of 'raise', 'skip' and a function")
         if group_id is not None and partitions is not None:
             raise ConfigurationError("partitions are chosen by the group if there is one: leave out group_id or partitions")
-        self._topic = topic
         self._bootstrap_servers = bootstrap_servers
         self._group_id = group_id
         self._is_wanted = stream_filter(streams)
         self._unwanted = Unwanted(streams)
-        self._start = start
         self._not_before_ms = start_ms(start) if isinstance(start, datetime) else None
         self._offsets = offsets
-        self._until_end = until_end
         self._idle_timeout_s = idle_timeout_s
-        self._timeout_s = connect_timeout_s
         self._on_error = on_error
         self._decoder = Decoder(None if schema_registry is None else Registry(schema_registry))
         self._tracker = OffsetTracker()
         self._errors: list[KafkaError] = []
-        self._assigned: set[PartitionKey] = set()
-        self._was_assigned = False
-        self._ends: dict[PartitionKey, int] = {}
-        self._at_end: set[PartitionKey] = set()
         self._frames: FrameStream | None = None
         self._current: Position | None = None
         self._producers: list[Producer] = []
-        self._look = TopicLook()
         self._interrupt = Interrupt()
         self._given_up: KvsConnectError | None = None
-        # Partitions that are this consumer's, and of which it is not known yet where to begin.
-        self._waiting: list[PartitionKey] = []
         self._is_ended = self._is_stopped = self._is_closed = False
         self._last_said = time.monotonic()
         self._silence = Silence(str(topic.pattern if isinstance(topic, re.Pattern) else topic), self._quiet_reason)
         kafka = client_settings(bootstrap_servers, config)
-        self._is_cooperative = kafka.get("group.protocol") == "consumer"
-        if not self._is_cooperative:
+        is_cooperative = kafka.get("group.protocol") == "consumer"
+        if not is_cooperative:
             # A rebalance then takes only those partitions from a consumer that go elsewhere.
             strategy = kafka.setdefault("partition.assignment.strategy", "cooperative-sticky")
-            self._is_cooperative = "cooperative" in strategy
+            is_cooperative = "cooperative" in strategy
         if until_end:
             # The brokers say after this time that there is no more.
             kafka.setdefault("fetch.wait.max.ms", 50)
@@ -141,15 +130,19 @@ class RecordConsumer(Generic[Record]):
             raise ConfigurationError(f"Kafka's client refuses the settings: {exception.args[0].str()}") from exception
         commits = group_id is not None and offsets is None
         self._committer = Committer(self._consumer, self._tracker, commit_interval_s, commits)
+        self._partitions = Partitions(
+            self._consumer,
+            topic,
+            group_id,
+            is_cooperative=is_cooperative,
+            is_chosen=partitions if callable(partitions) else lambda _, partition: partitions is None or partition in partitions,
+            limits=Limits(start, offsets, until_end, connect_timeout_s, lambda: self._is_stopped),
+            tracker=self._tracker,
+            committer=self._committer,
+            on_taken=lambda keys: None if self._frames is None else self._frames._forget(keys),
+        )
         try:
-            found = find_topics(self._consumer, topic, bootstrap_servers, connect_timeout_s, self._errors)
-            if group_id is None:
-                self._is_chosen = (
-                    partitions if callable(partitions) else lambda _, partition: partitions is None or partition in partitions
-                )
-                self._assign_all(found)
-            else:
-                self._subscribe(found)
+            self._partitions.follow(find_topics(self._consumer, topic, bootstrap_servers, connect_timeout_s, self._errors))
         except BaseException:
             self.close()
             raise
@@ -169,7 +162,7 @@ class RecordConsumer(Generic[Record]):
             if time.monotonic() - self._polled < self._poll_interval_s:
                 self._committer.commit_if_due()
             self._begin_again()
-            self._look_at_topics()
+            self._partitions.look_at_topics(self._silence.waited_s)
             wait_s = _POLL_S if until is None else max(0.0, min(_POLL_S, until - time.monotonic()))
             record = self._poll(wait_s)
             if record is not None:
@@ -269,7 +262,7 @@ class RecordConsumer(Generic[Record]):
         self._current = None
         restart = self._tracker.rewind()
         for partition, offset in restart.items():
-            self._go_back(partition, offset)
+            self._partitions.go_back(partition, offset)
         if self._frames is not None:
             self._frames._forget(restart)
 
@@ -281,7 +274,7 @@ class RecordConsumer(Generic[Record]):
     def _take_back(self, position: Position) -> None:
         """Hands a record out again that cannot be read now, and can be later: whoever catches the error and goes on has lost nothing."""
         self._tracker.take_back(position)
-        self._go_back(position[:2], position.offset)
+        self._partitions.go_back(position[:2], position.offset)
 
     def _go_back_to(self, positions: Collection[Position]) -> None:
         """Hands records out again, from the first of these in each partition on."""
@@ -298,12 +291,6 @@ class RecordConsumer(Generic[Record]):
         if self._frames is not None:
             self._frames.close()
 
-    def _go_back(self, partition: PartitionKey, offset: int) -> None:
-        if partition in self._assigned:
-            self._at_end.discard(partition)
-            self._consumer.resume([TopicPartition(*partition)])
-            self._consumer.seek(TopicPartition(*partition, offset))
-
     # --- life
 
     def close(self) -> None:
@@ -314,6 +301,7 @@ class RecordConsumer(Generic[Record]):
             self.commit_finished()
         finally:
             self._is_closed = self._is_ended = True
+            self._partitions.close()
             self._consumer.close()
             self._resolver.close()
 
@@ -340,6 +328,17 @@ class RecordConsumer(Generic[Record]):
 
     # --- polling
 
+    def _begin_again(self) -> None:
+        """Begins partitions that could not be begun when they were assigned."""
+        try:
+            self._partitions.begin_waiting()
+        except Exception:
+            # The group is served all the same: another member may be waiting for a partition.
+            record = self._poll(0.0)
+            if record is not None:
+                self._take_back(record.position)  # type: ignore[attr-defined]
+            raise
+
     def _poll(self, wait_s: float) -> Record | None:
         began = time.monotonic()
         message = self._consumer.poll(wait_s)
@@ -353,7 +352,7 @@ class RecordConsumer(Generic[Record]):
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         if error is not None:
             if error.code() == KafkaError._PARTITION_EOF:
-                self._at_end.add((str(topic), int(partition or 0)))
+                self._partitions.has_ended((str(topic), int(partition or 0)))
             elif error.code() == KafkaError._MAX_POLL_EXCEEDED:
                 logger.warning("%s. Work that takes so long needs a higher max.poll.interval.ms in config", error.str())
             elif error.fatal() or not (error.retriable() or error.code() in _PASSING):
@@ -361,9 +360,7 @@ class RecordConsumer(Generic[Record]):
                 raise failure_of(error, what)
             return None
         assert topic is not None and partition is not None and offset is not None
-        if self._until_end and offset >= self._ends.get((topic, partition), offset + 1):
-            self._at_end.add((topic, partition))
-            self._consumer.pause([TopicPartition(topic, partition)])
+        if self._partitions.is_behind_end((topic, partition), offset):
             return None
         self._silence.broken()
         position = Position(topic, partition, offset)
@@ -421,7 +418,7 @@ class RecordConsumer(Generic[Record]):
 
     def _check_ended(self) -> bool:
         is_idle = self._idle_timeout_s is not None and self._silence.waited_s >= self._idle_timeout_s
-        is_read = self._until_end and self._was_assigned and not self._waiting and self._assigned <= self._at_end
+        is_read = self._partitions.is_read()
         if (is_read or is_idle) and not self._is_ended:
             self._unwanted.ended()
         self._is_ended = self._is_ended or self._is_stopped or is_idle or is_read
@@ -436,118 +433,6 @@ class RecordConsumer(Generic[Record]):
     def _give_up(self, error: KvsConnectError) -> None:
         self._given_up = error
 
-    # --- partitions
-
-    def _subscribe(self, found: dict[str, list[int]]) -> None:
-        topics = list(found)
-        if isinstance(self._topic, re.Pattern):
-            # Topics that appear later belong to it, too. The client's patterns begin with ^, and match from there on.
-            topics = [f"^({self._topic.pattern.removeprefix('^').removesuffix('$')})$"]
-        self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
-
-    def _assign_all(self, found: dict[str, list[int]]) -> None:
-        keys = [(topic, partition) for topic, ids in found.items() for partition in ids if self._is_chosen(topic, partition)]
-        self._begin(keys, self._consumer.assign)
-
-    def _look_at_topics(self) -> None:
-        """Begins to read partitions that were added, and topics of a pattern: without a group that is nobody else's work.
-
-        Where nothing comes, with a group or without one, it notices that a topic was deleted.
-        """
-        is_alone = self._group_id is None and not self._until_end
-        if not (is_alone or self._silence.waited_s >= self._look.every_s):
-            return
-        found = self._look.due(self._consumer, self._topic)
-        keys = [(topic, partition) for topic, ids in found.items() for partition in ids if is_alone and self._is_chosen(topic, partition)]
-        added = [key for key in keys if key not in self._assigned]
-        if added:
-            names = ", ".join(f"{topic} {partition}" for topic, partition in added)
-            logger.info("partitions were added, and are read from their beginning: %s", names)
-            self._begin(added, self._consumer.incremental_assign)
-
-    def _begin(self, keys: list[PartitionKey], assign: Callable[[list[TopicPartition]], None]) -> None:
-        starts = start_offsets(
-            self._consumer,
-            keys,
-            # What was added since is new from its beginning.
-            start="earliest" if self._was_assigned and self._group_id is None else self._start,
-            offsets=self._offsets,
-            has_group=self._group_id is not None,
-            is_later=self._was_assigned,
-            timeout_s=self._timeout_s,
-            is_stopped=lambda: self._is_stopped,
-        )
-        if self._is_stopped:
-            # Nobody reads on, and where to begin may not be known.
-            assign([])
-            return
-        for key in keys if self._until_end else ():
-            low, high = bounds(self._consumer, key, self._timeout_s)
-            self._ends[key] = high
-            if low >= high:
-                self._at_end.add(key)
-        self._assigned.update(keys)
-        self._was_assigned = True
-        assign(starts)
-
-    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        assign = consumer.incremental_assign if self._is_cooperative else consumer.assign
-        if self._is_closed:
-            assign([])
-            return
-        self._waiting += [(one.topic, one.partition) for one in partitions]
-        try:
-            self._begin_waiting()
-        except BaseException:
-            # Confluent's client would read them by itself, from wherever. Who catches this and goes on has them begun then.
-            assign([])
-            raise
-
-    def _begin_again(self) -> None:
-        """Begins what could not be begun when it was assigned."""
-        try:
-            self._begin_waiting()
-        except Exception:
-            # The group is served all the same: another member may be waiting for a partition.
-            record = self._poll(0.0)
-            if record is not None:
-                self._take_back(record.position)  # type: ignore[attr-defined]
-            raise
-
-    def _begin_waiting(self) -> None:
-        if self._waiting:
-            self._begin(self._waiting, self._consumer.incremental_assign if self._is_cooperative else self._consumer.assign)
-            self._waiting = []
-
-    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        keys = [(one.topic, one.partition) for one in partitions]
-        self._committer.commit(self._tracker.uncommitted(keys), is_sync=True)
-        self._take_away(keys)
-        self._unassign(consumer, partitions)
-
-    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        # Somebody else has them by now, and has begun at what was committed.
-        logger.warning("the group has given partitions of this consumer away: their last records are read again elsewhere")
-        self._take_away([(one.topic, one.partition) for one in partitions])
-        self._unassign(consumer, partitions)
-
-    def _unassign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        if not self._is_cooperative:
-            consumer.unassign()
-            return
-        # Those that were never begun are not assigned in the client.
-        known = {(one.topic, one.partition) for one in consumer.assignment()}
-        consumer.incremental_unassign([one for one in partitions if (one.topic, one.partition) in known])
-
-    def _take_away(self, keys: Collection[PartitionKey]) -> None:
-        self._waiting = [key for key in self._waiting if key not in keys]
-        self._assigned.difference_update(keys)
-        self._at_end.difference_update(keys)
-        for key in keys:
-            self._tracker.forget(key)
-        if self._frames is not None:
-            self._frames._forget(keys)
-
     # --- saying what is going on
 
     def _on_client_error(self, error: KafkaError) -> None:
@@ -558,18 +443,7 @@ class RecordConsumer(Generic[Record]):
             logger.warning("Kafka at %s: %s", self._bootstrap_servers, error.str())
 
     def _quiet_reason(self) -> str:
-        if self._look.problem:
-            return self._look.problem
-        if not self._was_assigned:
-            return (
-                f"the group {self._group_id} has not assigned any partition to this consumer yet. One of its programs that was killed "
-                "keeps its partitions for session.timeout.ms (45 s)"
-            )
-        if not self._assigned:
-            return f"other members of the group {self._group_id} have all partitions"
-        if self._assigned <= self._at_end:
-            return "all records have been read, and no new ones are published"
-        return self._errors[-1].str() if self._errors else "the brokers send nothing"
+        return self._partitions.quiet_reason() or (self._errors[-1].str() if self._errors else "the brokers send nothing")
 
 
 _PASSING = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._RESOLVE}
