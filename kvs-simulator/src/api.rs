@@ -43,7 +43,7 @@ const BODY_MAX_BYTES: usize = 1 << 20;
 pub(crate) struct Service {
     pub(crate) store: Arc<Store>,
     pub(crate) faults: Arc<Faults>,
-    pub(crate) verifier: Verifier,
+    pub(crate) verifier: Arc<Verifier>,
     pub(crate) call_limits: CallLimits,
     /// The URL that GetDataEndpoint returns.
     pub(crate) data_endpoint: String,

@@ -46,6 +46,7 @@ pub struct Simulator {
     url: String,
     store: Arc<Store>,
     faults: Arc<Faults>,
+    verifier: Arc<Verifier>,
     /// The account of the streams that are played from files.
     default_account: String,
     certificate_pem: Option<String>,
@@ -79,10 +80,11 @@ impl Simulator {
         for source in &config.streams {
             play(&store, &default_account, source)?;
         }
+        let verifier = Arc::new(Verifier::new(config.keys, config.region, clock));
         let router = api::router(Service {
             store: Arc::clone(&store),
             faults: Arc::clone(&faults),
-            verifier: Verifier::new(config.keys, config.region, clock),
+            verifier: Arc::clone(&verifier),
             call_limits: CallLimits::new(config.limits),
             data_endpoint: url.clone(),
             default_account: default_account.clone(),
@@ -91,7 +93,7 @@ impl Simulator {
         let accepting = accept(listener, acceptor, with_panics_caught(router), cancel.clone(), tasks.clone());
         tasks.spawn(noticed(accepting, ended.clone().drop_guard()));
         tasks.close();
-        Ok(Self { address, url, store, faults, default_account, certificate_pem, cancel, ended, tasks })
+        Ok(Self { address, url, store, faults, verifier, default_account, certificate_pem, cancel, ended, tasks })
     }
 
     /// Returns the address it listens on.
@@ -134,6 +136,11 @@ impl Simulator {
     /// name.
     pub fn tag_stream(&self, name: &str, key: &str, value: &str) -> bool {
         self.stream(name).map(|stream| stream.settings().tags.insert(key.to_owned(), value.to_owned())).is_some()
+    }
+
+    /// Lets an access key expire now, as temporary credentials do. Returns `false` if there is none with this id.
+    pub fn expire_key(&self, id: &str) -> bool {
+        self.verifier.expire(id)
     }
 
     /// Adds a fault.

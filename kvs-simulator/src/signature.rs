@@ -4,6 +4,7 @@
 mod aws_chunked;
 mod digest;
 
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
@@ -72,20 +73,28 @@ struct Authorization {
 /// Verifies the signatures of requests.
 #[derive(Debug)]
 pub(crate) struct Verifier {
-    keys: Vec<AccessKey>,
+    keys: RwLock<Vec<AccessKey>>,
     region: String,
     clock: Clock,
 }
 
 impl Verifier {
     pub(crate) fn new(keys: Vec<AccessKey>, region: String, clock: Clock) -> Self {
-        Self { keys, region, clock }
+        Self { keys: RwLock::new(keys), region, clock }
+    }
+
+    /// Lets a key expire now. Returns `false` if there is none with this id.
+    pub(crate) fn expire(&self, id: &str) -> bool {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let key = keys.iter_mut().find(|key| key.id == id);
+        key.map(|key| key.expires = Some(self.clock.now())).is_some()
     }
 
     /// Verifies that a request is signed with one of the keys. `body` is `None` if it is still to be received: then its
     /// hash cannot be part of the signature.
     pub(crate) fn verify(&self, parts: &Parts, body: Option<&[u8]>) -> Result<Signer, ServiceError> {
-        verify(parts, body, &self.keys, &self.region, self.clock.now())
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        verify(parts, body, &keys, &self.region, self.clock.now())
     }
 }
 

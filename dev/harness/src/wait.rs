@@ -12,6 +12,9 @@ const LIMIT: Duration = Duration::from_secs(240);
 /// The shortest wait that is recorded.
 const NOTED_FROM: Duration = Duration::from_millis(500);
 
+/// What one look counts at most. A machine that was halted for minutes has not waited for so long.
+const STEP_MAX: Duration = Duration::from_secs(10);
+
 /// Waits until `condition` returns true, for at most four minutes.
 ///
 /// # Panics
@@ -36,13 +39,15 @@ pub fn wait_until(what: &str, condition: impl FnMut() -> bool) -> bool {
 }
 
 fn waited(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) -> bool {
-    let began = Instant::now();
+    let (mut waited, mut looked) = (Duration::ZERO, Instant::now());
     let mut holds = condition();
-    while !holds && began.elapsed() < limit {
+    while !holds && waited < limit {
         std::thread::sleep(Duration::from_millis(20));
         holds = condition();
+        waited += looked.elapsed().min(STEP_MAX);
+        looked = Instant::now();
     }
-    note(began.elapsed(), what);
+    note(waited, what);
     holds
 }
 
