@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(240);
 /// The shortest wait that is recorded.
 const NOTED_FROM: Duration = Duration::from_millis(500);
 
-/// What one look counts at most. A machine that was halted for minutes has not waited for so long.
+/// The most that one check counts as waiting: time in which the machine was suspended is no waiting.
 const STEP_MAX: Duration = Duration::from_secs(10);
 
 /// Waits until `condition` returns true, for at most four minutes.

@@ -52,7 +52,7 @@ class Registry:
             if getattr(error, "http_status_code", None) == _NOT_FOUND and not is_absent:
                 reason += ". Is this the address of Confluent's API? That of Apicurio ends with /apis/ccompat/v7"
             if is_absent:
-                self._is_absent(schema_id, reason)
+                self._note_absent(schema_id, reason)
             raise RegistryError(schema_id, reason, is_passing=not is_absent) from error
         kind = getattr(found, "schema_type", None) or "AVRO"
         if kind != "AVRO":
@@ -62,7 +62,7 @@ class Registry:
         except (TypeError, ValueError) as error:
             raise RegistryError(schema_id, f"it is no Avro schema: {error}", is_passing=False) from error
 
-    def _is_absent(self, schema_id: int, reason: str) -> None:
+    def _note_absent(self, schema_id: int, reason: str) -> None:
         self._absent.pop(schema_id, None)
         self._absent[schema_id] = (reason, time.monotonic())
         if len(self._absent) > _ABSENT_MAX:

@@ -63,7 +63,7 @@ def start_offsets(
     has_group: bool,
     is_later: bool,
     timeout_s: float,
-    is_stopped: Callable[[], bool] = lambda: False,
+    is_stopped: Callable[[], bool],
 ) -> list[TopicPartition]:
     """Returns the partitions with the offsets at which to begin. `is_stopped` says whether nobody waits for them any more."""
     stored = (offsets(partitions) if callable(offsets) else offsets) or {}

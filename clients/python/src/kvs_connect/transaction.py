@@ -153,10 +153,9 @@ class Transaction:
                 error = exception.args[0]
                 if error.retriable() and not error.txn_requires_abort() and attempts_left:
                     continue
-                is_nested = what == "begin_transaction" and error.code() == KafkaError._STATE
-                hint = _OPEN if is_nested else _HINTS.get(error.code())
                 text = f"{what}: {error.str()} (Kafka's error {error.code()})"
                 is_unknown = what == "commit_transaction" and error.retriable() and not error.txn_requires_abort()
-                hint = _UNKNOWN if is_unknown else hint
+                is_nested = what == "begin_transaction" and error.code() == KafkaError._STATE
+                hint = _UNKNOWN if is_unknown else _OPEN if is_nested else _HINTS.get(error.code())
                 raise TransactionFailedError(f"{text}: {hint}" if hint else text, is_unknown=is_unknown) from exception
             return
