@@ -16,6 +16,7 @@ mod silence;
 pub mod state;
 mod states;
 mod task;
+mod written_topics;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use tokio::sync::OnceCell;
 pub use live::{LiveStreams, ShardStreams};
 pub use state::{BACKFILL_TRACES, Reported, StreamState};
 pub use states::StreamStates;
+pub use written_topics::WrittenTopics;
 
 use crate::config::RestartPolicy;
 use crate::config::secrets::Resolved;

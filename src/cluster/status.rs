@@ -350,9 +350,9 @@ impl StatusView {
         status
     }
 
-    /// Returns the topics that a connector has written to.
-    pub fn topics(&self, connector: &str) -> BTreeSet<String> {
-        self.topics.get(connector).cloned().unwrap_or_default()
+    /// Returns the topics that a connector has written to; `None`: it has written to none.
+    pub fn topics(&self, connector: &str) -> Option<&BTreeSet<String>> {
+        self.topics.get(connector)
     }
 }
 

@@ -311,6 +311,10 @@ impl Sources for ShardStreams {
         for stream in streams {
             self.live.states.committed(stream);
         }
+        for one in fragments {
+            let written = self.live.states.written_topics();
+            one.needed_topics.iter().for_each(|topic| written.note(&one.key.connector, topic));
+        }
     }
 
     fn already_published(&mut self, stream: &OffsetKey, last: &FragmentNumber) {

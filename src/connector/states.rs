@@ -1,6 +1,6 @@
 //! The states of a worker's streams, and which of them have failed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use kvs_client::FragmentNumber;
 
 use super::state::{Interruption, StreamState, StreamStatus};
+use super::written_topics::WrittenTopics;
 use crate::config::RestartPolicy;
 use crate::model::OffsetKey;
 use crate::output::RefusedSizes;
@@ -41,6 +42,7 @@ pub struct StreamStates {
     ingest_until: Mutex<BTreeMap<OffsetKey, Instant>>,
     /// Record sizes that topics have refused, and until when they are remembered.
     refused_sizes: Mutex<BTreeMap<OffsetKey, (Instant, RefusedSizes)>>,
+    written_topics: WrittenTopics,
     /// Counts changes that other workers should learn of.
     version: AtomicU64,
 }
@@ -160,10 +162,9 @@ impl StreamStates {
         self.lock().get(key).map(look)
     }
 
-    /// Returns the connectors that have published something on this worker.
-    pub fn published(&self) -> BTreeSet<String> {
-        let states = self.lock();
-        states.iter().filter(|(_, status)| status.published).map(|(key, _)| key.connector.clone()).collect()
+    /// Returns the topics that connectors have written to on this worker.
+    pub fn written_topics(&self) -> &WrittenTopics {
+        &self.written_topics
     }
 
     /// Notes that a stream belongs to this worker from now on, under this acquisition of its shard.

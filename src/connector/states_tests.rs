@@ -82,9 +82,7 @@ fn the_delay_grows_over_lost_shards_until_something_is_committed() {
         assert!(delay() > (most - 1) * second && delay() <= most * second, "{:?}", delay());
         states.restarted(&key(), Restart::Automatic);
     }
-    assert!(states.published().is_empty());
     states.committed(&key());
-    assert_eq!(states.published().len(), 1);
     states.fail(&key(), "again".to_owned(), Restart::Automatic);
     assert!(delay() <= 10 * second);
     // What was on its way before the failure is committed after it: the stream is restarted nevertheless.

@@ -85,7 +85,7 @@ impl Herder {
 
     /// Returns the topics that a connector has written to.
     pub fn topics(&self, name: &str) -> BTreeSet<String> {
-        self.statuses.look(|view| view.topics(name))
+        self.statuses.look(|view| view.topics(name).cloned().unwrap_or_default())
     }
 
     /// Forgets the topics that a connector has written to.

@@ -101,6 +101,8 @@ pub struct Committed {
     pub received: Instant,
     /// Whether it published a fragment, and not only notifications.
     pub is_fragment: bool,
+    /// Topics of its records that could not have been dropped: the connector's own ones.
+    pub needed_topics: Vec<Arc<str>>,
     /// Topics of its records that could have been dropped; the commit shows that they accept records.
     pub droppable_topics: Vec<Arc<str>>,
     /// Whether it moved the stream's offset, which a fragment that is passed over does, too.
@@ -112,14 +114,19 @@ pub struct Committed {
 impl Committed {
     /// Returns the facts about a publication that outlive its records, and its permit.
     pub(crate) fn of(publication: &mut Publication) -> Self {
-        let droppable = publication.all_records().filter(|record| record.may_be_dropped());
-        let mut droppable_topics: Vec<_> = droppable.map(|record| Arc::clone(&record.topic)).collect();
-        droppable_topics.dedup();
+        let topics_of = |may_be_dropped: bool| {
+            let records = publication.all_records().filter(|record| record.may_be_dropped() == may_be_dropped);
+            let mut topics: Vec<_> = records.map(|record| Arc::clone(&record.topic)).collect();
+            topics.dedup();
+            topics
+        };
+        let (needed_topics, droppable_topics) = (topics_of(false), topics_of(true));
         Self {
             key: Arc::clone(&publication.key),
             size_bytes: publication.size_bytes,
             received: publication.received,
             is_fragment: publication.offset.is_some() && publication.size_bytes > 0,
+            needed_topics,
             droppable_topics,
             moves_offset: publication.offset.is_some(),
             _permit: std::mem::replace(&mut publication.permit, Box::new(())),

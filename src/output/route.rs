@@ -307,12 +307,6 @@ impl Outputs {
         needed.map(|output| Arc::clone(&output.topic().name))
     }
 
-    /// Returns the topics without which the streams cannot continue, as far as they are known.
-    pub fn needed_topics(&self) -> BTreeSet<Arc<str>> {
-        let of_templates = self.written().values().flatten().cloned().collect::<BTreeSet<_>>();
-        self.needed_fixed().chain(of_templates).collect()
-    }
-
     /// Returns whether a stream needs all of these topics.
     pub fn needs_all(&self, key: &OffsetKey, topics: &BTreeSet<Arc<str>>) -> bool {
         let mut needed: BTreeSet<Arc<str>> = self.needed_fixed().collect();

@@ -129,7 +129,7 @@ impl Worker {
             // The epoch in a task's status is the end of its shard when that was acquired.
             let ended =
                 |name: &String| statuses.keys().any(|key| key.connector() == name && statuses.highest_epoch(key) > 0);
-            names.into_iter().find(|name| !statuses.topics(name).is_empty() || ended(name))
+            names.into_iter().find(|name| statuses.topics(name).is_some() || ended(name))
         });
         let Some(connector) = published else { return Ok(()) };
         // Another worker may have started since the topic was looked at.

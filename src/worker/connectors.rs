@@ -4,7 +4,7 @@
 //! and starts new ones; only then does the config offset count as applied. Each connector starts on its own and is retried
 //! with back-off if it cannot: none waits for another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -81,8 +81,6 @@ pub(super) struct RunnerStatus {
     pub(super) failed: Option<String>,
     /// Why its streams cannot be discovered at the moment, or why none were found.
     pub(super) trouble: Option<String>,
-    /// Topics that its streams write to.
-    pub(super) topics: BTreeSet<Arc<str>>,
     /// The epoch of the held shards for which discovery has reported all streams.
     pub(super) looked: Option<u64>,
 }
@@ -245,7 +243,6 @@ impl Connectors {
         entries.get(name).map(|entry| RunnerStatus {
             failed: entry.failed.clone(),
             trouble: entry.trouble(),
-            topics: entry.outputs.as_ref().map(Outputs::needed_topics).unwrap_or_default(),
             looked: entry.looked,
         })
     }

@@ -22,7 +22,7 @@ use super::shards::Shards;
 use super::unassigned::Unassigned;
 use crate::cluster::records::KeyValue;
 use crate::cluster::status::{Reporter, StatusKey, topic_record, worker_record};
-use crate::cluster::{ConfigLog, ReportedState, Status, StatusLog, TargetState};
+use crate::cluster::{ConfigLog, ConfigView, ReportedState, Status, StatusLog, TargetState};
 use crate::connector::StreamStates;
 use crate::herder::Changes;
 use crate::model::{OffsetKey, TopicShard};
@@ -183,7 +183,7 @@ impl StatusReporter {
             self.parts.log.look(|statuses| unassigned.look(&view, statuses, now));
         }
         let wanted = self.parts.log.look(|statuses| self.wanted(&view, &held, statuses));
-        let (mut records, mut topics) = (Vec::new(), Vec::new());
+        let mut records = Vec::new();
         self.parts.log.look(|statuses| {
             for (key, status) in &wanted {
                 // A worker that reports a later lease has acquired the shard; this one is about to be told.
@@ -213,27 +213,31 @@ impl StatusReporter {
                     records.push(key.record(Some(&self.status(ReportedState::Unassigned, None, own.lease_epoch))));
                 }
             }
-            for name in self.parts.states.published() {
-                let known = statuses.topics(&name);
-                let written = self.parts.connectors.status_of(&name).map(|status| status.topics).unwrap_or_default();
-                for topic in written.iter().filter(|topic| !known.contains(&***topic)) {
-                    topics.push(topic_record(&name, topic, true));
-                }
-            }
             if self.is_home(HOME, &held) {
                 let dead = statuses.long_dead(now, FORGET_AFTER);
                 records.extend(dead.map(|worker_id| worker_record(&Reporter::unknown(worker_id), None, None)));
             }
         });
         self.write(records);
-        for (key, value) in topics {
+        self.write_topics(&view);
+        self.find_tasks(&view);
+    }
+
+    /// Writes the topics that connectors have written to here, as far as they are not known yet.
+    fn write_topics(&self, view: &ConfigView) {
+        let unreported = self.parts.log.look(|statuses| {
+            self.parts.states.written_topics().unreported(|name, topic| {
+                !view.contains(name) || statuses.topics(name).is_some_and(|known| known.contains(topic))
+            })
+        });
+        for (name, topic) in unreported {
+            let (key, value) = topic_record(&name, &topic, true);
             // The record contains a time, which must not make it a different one.
             let known = (key, None);
             if self.is_due(&known) {
                 self.parts.log.write((known.0, value));
             }
         }
-        self.find_tasks(&view);
     }
 
     fn write(&self, records: Vec<KeyValue>) {
@@ -264,6 +268,7 @@ impl StatusReporter {
 
     /// Reports that the worker leaves. Blocks until that is written, for at most a second.
     pub(super) fn leave(&self) {
+        self.write_topics(&self.parts.configs.view());
         self.parts.log.write(self.heartbeat(None));
         self.parts.log.flush(LAST_WORDS);
     }
