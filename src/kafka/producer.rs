@@ -280,6 +280,13 @@ impl ShardProducer {
         }
     }
 
+    /// Returns why a record that was sent before has failed, if one has: its transaction accepts no more, and only that record's
+    /// report says whose fault that is.
+    fn failed_before(&self) -> Result<(), LogError> {
+        let reported = self.deliveries.wait(Instant::now() + REASON_TIMEOUT, |_| false);
+        reported.map(drop).map_err(|error| self.explained(error))
+    }
+
     /// Hands a record to librdkafka.
     fn hand_over(&self, index: usize, partition: usize, record: Record) -> Result<(), LogError> {
         const DOING: &str = "sending a record";
@@ -310,6 +317,9 @@ impl ShardProducer {
                         let mut state = self.deliveries.lock();
                         state.outstanding = state.outstanding.saturating_sub(1);
                         state.window.remove(index);
+                    }
+                    if code == Some(RDKafkaErrorCode::State) {
+                        self.failed_before()?;
                     }
                     let size_bytes = outgoing.value_bytes();
                     let mut log_error = delivery_error(&error, index, outgoing.topic(), size_bytes);

@@ -145,3 +145,31 @@ fn a_batch_that_its_topic_refuses_is_made_smaller_and_a_limit_that_is_known_is_k
         (0..2).flat_map(|transaction| (0..200).map(move |index| format!("{transaction}-{index:03}").into_bytes()));
     assert_eq!(keys, all.collect::<Vec<_>>());
 }
+
+/// The broker may refuse a record while the transaction's next ones are on their way: what cannot be sent any more is not what is wrong.
+#[test]
+fn a_record_that_is_refused_is_named_whenever_the_refusal_is_noticed() {
+    let kafka = Kafka::shared();
+    let topic: Arc<str> = Arc::from(format!("producer-refusals-{}", std::process::id()));
+    kafka.create_topic(&topic, 1, &[("max.message.bytes", "20000"), ("message.timestamp.before.max.ms", "3600000")]);
+    let (now, week_ago) = (None, Some(TIMESTAMP_MS));
+    let too_large = LogErrorKind::RecordTooLarge { index: 0, size_bytes: 90_000, limit_bytes: None };
+    for (refused, kind) in [((90_000, now), too_large), ((1, week_ago), LogErrorKind::TimestampRefused { index: 0 })] {
+        let mut producer =
+            ShardProducer::new(&settings(kafka.bootstrap(), &topic), ShardId(0), IdScheme::Colons, None).unwrap();
+        producer.init().unwrap();
+        producer.begin().unwrap();
+        let (size_bytes, timestamp_ms) = refused;
+        let record = Record::of_log(&topic, ShardId(0), Vec::new(), Some(vec![7; size_bytes]));
+        producer.send(Record { timestamp_ms, ..record }).unwrap();
+        wait_for("the refusal", || producer.deliveries.lock().failed.is_some());
+        // The transaction ends a moment after the report.
+        let mut error = None;
+        wait_for("the transaction to accept no more", || {
+            error = producer.send(Record::of_log(&topic, ShardId(0), Vec::new(), Some(vec![7; 10_000]))).err();
+            error.is_some()
+        });
+        let error = error.unwrap();
+        assert_eq!(error.kind, kind, "{error}");
+    }
+}

@@ -45,6 +45,7 @@ def make_av1(path: Path) -> Path:
     options = {"g": str(PICTURES_A_GROUP), "preset": "12", "svtav1-params": "lp=1:scd=0"}
     with av.open(str(path), "w", format="matroska", options={"cluster_time_limit": "60000"}) as container:
         video = container.add_stream("libsvtav1", rate=10, options=options)
+        assert isinstance(video, av.VideoStream)
         video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
         for number in range(PICTURES_A_GROUP * 3):
             picture = av.VideoFrame.from_ndarray(np.roll(noise, number * 3, axis=1), format="rgb24")
