@@ -14,18 +14,33 @@ const EXIT_SIGNALLED: i32 = 128;
 
 static LISTENING: Once = Once::new();
 
-/// Has Ctrl-C (exit code 130), SIGTERM and SIGHUP end the program with this message, after `clean_up`. SIGHUP
-/// stays ignored where `nohup` has it so. Later calls change nothing. What is done after this call is cleaned up: it returns
-/// when the signals are caught.
-pub(super) fn listen(what: &'static str, clean_up: fn()) {
+/// What becomes of a program that is told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It ends, unfinished.
+    Ends,
+    /// It has done its work, and ends by itself; only a second signal ends it before.
+    IsDone,
+}
+
+/// Has Ctrl-C (exit code 130), SIGTERM and SIGHUP end the program with this message, after `clean_up`, which says whether it is not done
+/// already. SIGHUP stays ignored where `nohup` has it so. Later calls change nothing. What is done after this call is cleaned up: it
+/// returns when the signals are caught.
+pub(super) fn listen(what: &'static str, clean_up: fn() -> Told) {
     LISTENING.call_once(|| {
         let (caught, are_caught) = mpsc::sync_channel(1);
         let wait = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let Ok(runtime) = runtime else { return };
-            if let Ok(number) = runtime.block_on(asked(&caught)) {
-                clean_up();
-                output::say(format_args!("kvs-connect: interrupted; {what}"));
+            let mut first = true;
+            while let Ok(number) = runtime.block_on(asked(&caught)) {
+                let told = clean_up();
+                if told == Told::IsDone && std::mem::take(&mut first) {
+                    continue;
+                }
+                if told == Told::Ends {
+                    output::say(format_args!("kvs-connect: interrupted; {what}"));
+                }
                 logging::flush();
                 std::process::exit(EXIT_SIGNALLED + number);
             }
@@ -42,7 +57,8 @@ async fn asked(caught: &SyncSender<()>) -> std::io::Result<i32> {
     let (interrupt, terminate, hangup) = (SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup());
     let (mut interrupted, mut terminated) = (signal(interrupt)?, signal(terminate)?);
     let mut hung_up = if is_ignored(hangup) { None } else { Some(signal(hangup)?) };
-    let _ = caught.send(());
+    // Nobody waits for the second time.
+    let _ = caught.try_send(());
     let hangs_up = async {
         match &mut hung_up {
             Some(hung_up) => hung_up.recv().await,

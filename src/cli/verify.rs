@@ -94,7 +94,7 @@ struct Comparison<'a> {
 
 impl Verify {
     pub(super) fn execute(self) -> Result<(), Failure> {
-        interrupt::listen("nothing was compared to the end", || {});
+        interrupt::listen("nothing was compared to the end", || interrupt::Told::Ends);
         let worker = self.connector.load_worker()?;
         let connector = self.connector.load(&worker)?;
         if connector.topic.has_track() {

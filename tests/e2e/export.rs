@@ -399,6 +399,15 @@ fn no_half_file_is_left() {
         nix::sys::signal::kill(id, signal).unwrap();
         refused(&child.wait_with_output().unwrap(), code, "interrupted; no file was written");
     }
+    // A signal that comes when the file is there takes nothing back, and nobody says so.
+    let mut late = command(&stage, kafka, "export");
+    late.args(["--stream", "door", "-o"]).arg(&file);
+    let child = late.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    wait_for("the file", || file.exists());
+    let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(id, Signal::SIGTERM).unwrap();
+    assert!(succeeded(&child.wait_with_output().unwrap()).contains(" fragments, "));
+    assert_eq!(names(&folder), ["door.mkv"]);
 }
 
 #[test]

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Message, Producer
+from confluent_kafka.admin import AdminClient
 from conftest import Published
 from raw import messages_of, send
 from stack import wait_for
 from test_consumer import committed
 from test_kills import results_of
 
-from kvs_connect import AsyncFragmentConsumer, Fragment
+from kvs_connect import AsyncFragmentConsumer, ConfigurationError, Fragment
 
 GROUP: dict[str, Any] = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
 
@@ -159,3 +160,39 @@ def test_frames_go_on_after_a_commit_while_they_are_waited_for(published: Publis
     found = asyncio.run(asyncio.wait_for(main(), 300))
     assert len(found) == len(set(found)) == 6 * 8
     assert list(dict.fromkeys(number for number, _ in found)) == published.numbers("clip")
+
+
+def test_a_consumer_that_was_cancelled_while_it_was_opened_leaves_its_group(published: Published, name: str) -> None:
+    admin = AdminClient({"bootstrap.servers": published.bootstrap})
+
+    async def read() -> int:
+        for timeout_s in (0.002, 0.02):
+            consumer = AsyncFragmentConsumer("plain.fragments", published.bootstrap, group_id=name)
+            try:
+                await asyncio.wait_for(consumer.__aenter__(), timeout_s)
+            except asyncio.TimeoutError:
+                with pytest.raises(ConfigurationError, match="closed"):
+                    await consumer.__aenter__()
+            await consumer.close()
+        return await asyncio.to_thread(lambda: len(admin.list_topics(timeout=30).topics))
+
+    asyncio.run(read())
+    wait_for(
+        "the group to have no member",
+        lambda: not admin.describe_consumer_groups([name])[name].result(60).members,
+    )
+
+
+def test_a_consumer_that_is_closed_says_so(published: Published, name: str) -> None:
+    async def use() -> None:
+        async with AsyncFragmentConsumer("plain.fragments", published.bootstrap, group_id=name) as consumer:
+            source = aiter(consumer)
+            await anext(source)
+            await consumer.close()
+            await consumer.close()
+            consumer.stop()
+            for call in (consumer.commit, consumer.offsets, consumer.__aenter__, lambda: anext(source), lambda: anext(aiter(consumer))):
+                with pytest.raises(ConfigurationError, match="closed"):
+                    await call()
+
+    asyncio.run(use())

@@ -163,7 +163,7 @@ def test_media_that_were_left_out(published: Published) -> None:
         ({"schema_registry": 7}, "SchemaRegistryClient"),
         ({"streams": 5}, "streams=5"),
         ({"streams": [5]}, "function that is given a name"),
-        ({"idle_timeout_s": "5"}, "idle_timeout_s='5' has to be a number of seconds, or None"),
+        ({"idle_timeout_s": "5"}, "idle_timeout_s='5' has to be a number of seconds above 0, or None"),
         ({"idle_timeout_s": -1}, "idle_timeout_s=-1"),
         ({"connect_timeout_s": None}, "connect_timeout_s=None"),
         ({"commit_interval_s": float("nan")}, "commit_interval_s=nan"),

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import stat
 import wave
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import media
@@ -12,7 +17,18 @@ import pytest
 from conftest import Published
 from test_decoding import broken, fragments_of
 
-from kvs_connect import ConfigurationError, MediaError, NoAudioError, decode_frames, save, to_mp4, to_wav
+from kvs_connect import (
+    ConfigurationError,
+    Fragment,
+    MediaError,
+    NoAudioError,
+    PayloadAbsentError,
+    decode_frames,
+    save,
+    to_mp4,
+    to_wav,
+)
+from kvs_connect.wav import WavWriter
 
 VIDEO = ["clip", "av1", "h264-bframes", "output-get-media", "kinesis-video-renderer-example-output", "zlib-video", "h264-anamorphic"]
 
@@ -83,16 +99,78 @@ def test_a_wav_of_a_call(published: Published, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["call.wav"]
 
 
+def interrupted() -> Iterator[Fragment]:
+    raise KeyboardInterrupt
+    yield
+
+
 def test_no_half_file(published: Published, tmp_path: Path) -> None:
     fragments = fragments_of(published, "clip")
     for name in ("film.mp4", "film.mkv", "film.wav"):
         (tmp_path / name).write_bytes(b"before")
     lost = broken(fragments[3], payload_mode="none", _media=None, _resolve=None)
     for write, name in ((save, "film.mkv"), (to_mp4, "film.mp4"), (to_wav, "film.wav")):
-        with pytest.raises(Exception, match="fragment"):
-            write([*fragments[:3], lost], tmp_path / name)
+        for before in (0, 3):
+            with pytest.raises(PayloadAbsentError, match="fragment"):
+                write([*fragments[:before], lost], tmp_path / name)
+        with pytest.raises(KeyboardInterrupt):
+            write(interrupted(), tmp_path / name)
+        with pytest.raises((ConfigurationError, MediaError), match="there is no"):
+            write([], tmp_path / name)
         assert (tmp_path / name).read_bytes() == b"before"
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize(("write", "name"), [(save, "film.mkv"), (to_mp4, "film.mp4"), (to_wav, "film.wav")])
+def test_a_file_keeps_who_may_read_it(published: Published, tmp_path: Path, write: Any, name: str) -> None:
+    fragments = fragments_of(published, "clip")
+    path = tmp_path / name
+    mask = os.umask(0o027)
+    try:
+        assert stat.S_IMODE(write(fragments, path).stat().st_mode) == 0o640
+        path.chmod(0o604)
+        seen: list[int] = []
+
+        def watched() -> Iterator[Fragment]:
+            for fragment in fragments:
+                seen.extend(stat.S_IMODE(one.stat().st_mode) for one in tmp_path.iterdir())
+                yield fragment
+
+        assert stat.S_IMODE(write(watched(), path).stat().st_mode) == 0o604
+        # Nobody reads it while it is written.
+        assert set(seen) == {0o604, 0o600}
+    finally:
+        os.umask(mask)
+
+
+def test_what_a_block_raises_is_not_replaced_by_what_ending_the_file_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def close(_: object) -> None:
+        raise OSError("the disk is full")
+
+    samples = np.zeros((1, 8), np.int16)
+    with pytest.raises(KeyboardInterrupt), monkeypatch.context() as patch, WavWriter(tmp_path / "x.wav", 2) as file:
+        file.write(samples, 8000)
+        patch.setattr(wave.Wave_write, "close", close)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["film.mkv", "film.mp4", "film.wav"])
+def test_a_full_disk_is_said_with_the_files_name(published: Published, tmp_path: Path, name: str) -> None:
+    resource = pytest.importorskip("resource")
+    fragments = fragments_of(published, "clip")
+    write: Any = {"film.mkv": save, "film.mp4": to_mp4, "film.wav": to_wav}[name]
+    (tmp_path / name).write_bytes(b"before")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+        with pytest.raises(OSError, match="File too large") as raised:
+            write(fragments, tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert raised.value.filename == str(tmp_path / name)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, b"before")]
 
 
 def test_damaged_media_are_said(published: Published, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 //!
 //! **Contract.** Until [`PartFile::complete`] there is nothing under the final name, or what was there before. What has been
 //! written is removed when that is not reached: after an error, and after Ctrl-C or another signal that ends the program, with a
-//! message. Several programs may write the same file: each writes its own, and the last one to complete it stays.
+//! message. A signal that comes later changes nothing. Several programs may write the same file: each writes its own, and the last one to complete it stays.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,17 @@ use std::sync::{Mutex, PoisonError};
 
 use super::ffmpeg;
 use crate::cli::failure::{EXIT_UNAVAILABLE, Failure};
-use crate::cli::interrupt;
+use crate::cli::interrupt::{self, Told};
 
-/// What has to be removed when the program is told to stop.
-static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+/// What the program writes.
+static WRITTEN: Mutex<Written> = Mutex::new(Written { unfinished: Vec::new(), is_complete: false });
+
+struct Written {
+    /// What has to be removed when the program is told to stop.
+    unfinished: Vec<PathBuf>,
+    /// Whether a file has its name.
+    is_complete: bool,
+}
 
 /// A file that is being written beside its final place.
 pub(in crate::cli) struct PartFile {
@@ -22,14 +29,21 @@ pub(in crate::cli) struct PartFile {
     is_complete: bool,
 }
 
-fn unfinished() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
+fn written() -> std::sync::MutexGuard<'static, Written> {
     // Nothing panics while the lock is held.
-    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+    WRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn remove_unfinished() {
+fn remove_unfinished() -> Told {
+    let written = written();
+    if written.is_complete {
+        return Told::IsDone;
+    }
     ffmpeg::end();
-    unfinished().iter().for_each(|part| _ = std::fs::remove_file(part));
+    written.unfinished.iter().for_each(|part| _ = std::fs::remove_file(part));
+    // Nothing gets its name any more, and nobody says that it could not: the program ends.
+    std::mem::forget(written);
+    Told::Ends
 }
 
 impl PartFile {
@@ -47,7 +61,7 @@ impl PartFile {
         // Short, for the target's own name may be as long as names can be.
         let part = target.with_file_name(format!(".kvs-connect-{:016x}.part.{ending}", rand::random::<u64>()));
         interrupt::listen("no file was written", remove_unfinished);
-        unfinished().push(part.clone());
+        written().unfinished.push(part.clone());
         Ok(Self { part, target, is_complete: false })
     }
 
@@ -63,8 +77,9 @@ impl PartFile {
 
     /// Gives the file its name. What had the name is replaced.
     pub(in crate::cli) fn complete(mut self) -> Result<(), Failure> {
+        let mut written = written();
         std::fs::rename(&self.part, &self.target).map_err(|error| named(&self.target, &error))?;
-        self.is_complete = true;
+        (self.is_complete, written.is_complete) = (true, true);
         Ok(())
     }
 }
@@ -74,7 +89,7 @@ impl Drop for PartFile {
         if !self.is_complete {
             let _ = std::fs::remove_file(&self.part);
         }
-        unfinished().retain(|part| *part != self.part);
+        written().unfinished.retain(|part| *part != self.part);
     }
 }
 

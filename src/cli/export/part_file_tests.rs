@@ -22,4 +22,7 @@ fn each_writes_a_file_of_its_own_and_the_last_one_stays() {
     first.complete().unwrap();
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "file 0");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    // What is complete is not taken back by a signal.
+    assert_eq!(remove_unfinished(), Told::IsDone);
+    assert_eq!(std::fs::read_to_string(&target).unwrap(), "file 0");
 }

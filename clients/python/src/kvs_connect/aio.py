@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -119,9 +119,19 @@ class _AsyncConsumer(Generic[T]):
         self._own: _AsyncIterator[T] | None = None
         self._frames: _AsyncIterator[Frame] | None = None
         self._turn = asyncio.Lock()
+        self._is_closed = False
 
     async def __aenter__(self: _Self) -> _Self:
-        self._opened = await self._run(lambda: self._kind(*self._arguments, **self._settings))
+        self._check_not_closed()
+        opening = self._executor.submit(lambda: self._kind(*self._arguments, **self._settings))
+        try:
+            self._opened = await asyncio.shield(asyncio.wrap_future(opening))
+        except BaseException:
+            # The thread cannot be interrupted. What it opens, and nobody waits for, leaves its group at once.
+            self._is_closed = True
+            self._executor.submit(_close_if_opened, opening)
+            self._executor.shutdown(wait=False)
+            raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
@@ -129,10 +139,15 @@ class _AsyncConsumer(Generic[T]):
 
     async def close(self) -> None:
         """Commits what is finished and leaves the group."""
-        if self._opened is not None:
-            self._opened.stop()
-            await asyncio.shield(self._run(self._opened.close))
-        self._executor.shutdown(wait=False)
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            if self._opened is not None:
+                self._opened.stop()
+                await asyncio.shield(self._run(self._opened.close))
+        finally:
+            self._executor.shutdown(wait=False)
 
     def __aiter__(self) -> AsyncIterator[T]:
         if self._own is None:
@@ -160,12 +175,14 @@ class _AsyncConsumer(Generic[T]):
 
     def stop(self) -> None:
         """Ends the iteration soon."""
-        self._consumer.stop()
+        if self._opened is not None:
+            self._opened.stop()
 
     @asynccontextmanager
     async def transaction(self, producer: Producer, *, timeout_s: float = 60.0) -> AsyncIterator[Transaction]:
         """Does what the consumer's own `transaction` does."""
-        transaction = self._consumer.transaction(producer, timeout_s=timeout_s)
+        consumer = self._consumer
+        transaction = await self._call(lambda: consumer.transaction(producer, timeout_s=timeout_s))
         try:
             await asyncio.shield(self._call(transaction.__enter__))
         except asyncio.CancelledError as error:
@@ -202,12 +219,27 @@ class _AsyncConsumer(Generic[T]):
 
     @property
     def _consumer(self) -> FragmentConsumer | FrameConsumer:
+        self._check_not_closed()
         if self._opened is None:
             raise ConfigurationError("the consumer is opened by `async with`")
         return self._opened
 
+    def _check_not_closed(self) -> None:
+        if self._is_closed:
+            raise ConfigurationError("this consumer is closed")
+
     def _run(self, call: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
-        return asyncio.get_running_loop().run_in_executor(self._executor, call, *arguments)
+        try:
+            return asyncio.get_running_loop().run_in_executor(self._executor, call, *arguments)
+        except RuntimeError:
+            # The executor takes no more.
+            self._check_not_closed()
+            raise
+
+
+def _close_if_opened(opening: Future[Any]) -> None:
+    if opening.exception() is None:
+        opening.result().close()
 
 
 class AsyncFragmentConsumer(_AsyncConsumer[Fragment]):

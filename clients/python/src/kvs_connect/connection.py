@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
+from kvs_connect.arguments import check_mapping
 from kvs_connect.errors import (
     AccessDeniedError,
     BrokerUnreachableError,
@@ -25,7 +26,7 @@ from kvs_connect.errors import (
     TopicMissingError,
 )
 
-__all__ = ["OnceInAWhile", "ask", "client_settings", "failure_of", "find_topics", "kafka_logger"]
+__all__ = ["OnceInAWhile", "ask", "client_settings", "failure_of", "find_topics", "kafka_logger", "poll_interval_s"]
 
 T = TypeVar("T")
 
@@ -38,6 +39,10 @@ _OURS = {
     "bootstrap.servers": (None, "it is the argument bootstrap_servers"),
     "group.id": (None, "it is the argument group_id"),
     "auto.offset.reset": (None, "it is the argument start"),
+    "enable.partition.eof": (True, "it is how the end of a topic is noticed"),
+    "allow.auto.create.topics": (False, "a topic that is missing is an error"),
+    "error_cb": (None, "the package needs it. What it is told is in the log, and in errors"),
+    "on_commit": (None, "the package needs it. What it is told is in the log, and in errors"),
 }
 _REPEATED_S = 10.0
 _SETTLING = {
@@ -61,6 +66,7 @@ _UNREACHABLE = {
 
 def client_settings(bootstrap_servers: str, config: Mapping[str, Any] | None) -> dict[str, Any]:
     """Returns the settings of every client of Kafka here: the caller's, and those that are not the caller's to choose."""
+    check_mapping("config", config)
     for name, value in (config or {}).items():
         wanted, why = _OURS.get(name, (value, ""))
         if why and str(value).lower() != str(wanted).lower():
@@ -76,6 +82,15 @@ def client_settings(bootstrap_servers: str, config: Mapping[str, Any] | None) ->
         # Where an offset is no longer there, what is still there is read, and not passed over.
         "auto.offset.reset": "earliest",
     }
+
+
+def poll_interval_s(settings: Mapping[str, Any]) -> float:
+    """Returns after how long without a call a consumer is no member of its group any more."""
+    interval_ms = settings.get("max.poll.interval.ms", 300_000)
+    try:
+        return float(interval_ms) / 1000
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"max.poll.interval.ms={interval_ms!r} in config has to be a number") from error
 
 
 def failure_of(error: KafkaError, what: str) -> KvsConnectError:

@@ -6,6 +6,8 @@ knows as fields. Errors of the libraries beneath are its `__cause__`.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "AccessDeniedError",
     "BrokerUnreachableError",
@@ -41,6 +43,16 @@ class KvsConnectError(Exception):
     """
 
     is_passing = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What goes to another process is not made anew: its class takes other arguments than its text.
+        return _copied, (type(self), self.args, self.__dict__)
+
+
+def _copied(kind: type[KvsConnectError], arguments: tuple[Any, ...], fields: dict[str, Any]) -> KvsConnectError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(fields)
+    return error
 
 
 class ConfigurationError(KvsConnectError, ValueError):

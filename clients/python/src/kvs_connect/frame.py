@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kvs_connect.model import Position, utc_of_us
+from kvs_connect.pickling import Picklable
 
 __all__ = ["AudioType", "EncodedFrame", "Every", "Frame", "PictureFormat", "Tracks"]
 
@@ -65,7 +66,7 @@ class EncodedFrame:
 
 
 @dataclass(slots=True, eq=False)
-class Frame:
+class Frame(Picklable):
     """A picture, or samples, or a frame as it is stored.
 
     `image` is set for pictures, `samples` (channels × samples) and `sample_rate_hz` for audio, and `data` where nothing is decoded.

@@ -14,12 +14,13 @@ from kvs_connect.codecs import coding_of_record
 from kvs_connect.errors import PayloadAbsentError
 from kvs_connect.frame import EncodedFrame
 from kvs_connect.model import Position, utc_of_us
+from kvs_connect.pickling import Picklable
 
 __all__ = ["FrameRecord"]
 
 
 @dataclass(eq=False, slots=True)
-class FrameRecord:
+class FrameRecord(Picklable):
     """A frame as its record has it. `raw` has all fields of the schema but the data."""
 
     stream: str

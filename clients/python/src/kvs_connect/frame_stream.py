@@ -78,6 +78,12 @@ class FrameStream:
 
         Unlike iteration it does not finish the frames before: `finish` does.
         """
+        with self._consumer._one_user:
+            return self._take(timeout_s)
+
+    def _take(self, timeout_s: float | None) -> Frame | None:
+        if not self._is_flushed:
+            self._consumer._check_open()
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kvs_connect.errors import PayloadAbsentError
+from kvs_connect.pickling import Picklable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -123,7 +124,7 @@ Resolve = Callable[["Fragment"], memoryview]
 
 
 @dataclass(eq=False, slots=True)
-class Fragment:
+class Fragment(Picklable):
     """A fragment of a stream, as its record has it.
 
     `sequence` counts a stream's fragments without holes; None in records of earlier versions. `random_access` says whether a

@@ -20,6 +20,7 @@ from av.error import FFmpegError
 from av.stream import Stream
 from numpy.typing import NDArray
 
+from kvs_connect.arguments import tracks_of
 from kvs_connect.audio import SampleDecoder
 from kvs_connect.decoding import packet_of
 from kvs_connect.demux import chosen, encoded_frames
@@ -51,8 +52,8 @@ class Mp4Writer:
     """Writes fragments of one stream to a file."""
 
     def __init__(self, path: Path, tracks: Tracks) -> None:
+        self._wanted = tracks_of(tracks)
         self._container = av.open(str(path), "w", format="mp4")
-        self._wanted = tracks
         self._tracks: dict[int, _Track] | None = None
         self._origin_ns = 0
         self._start_ns = 0

@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from kvs_connect.committer import Committer
 from kvs_connect.connection import Topics
+from kvs_connect.errors import ConfigurationError
 from kvs_connect.offsets import OffsetTracker, PartitionKey
 from kvs_connect.start import Offsets, Start, bounds, start_offsets
 from kvs_connect.topic_look import TopicLook
@@ -46,7 +47,7 @@ class Partitions:
         group_id: str | None,
         *,
         is_cooperative: bool,
-        is_chosen: Callable[[str, int], bool],
+        chosen: Collection[int] | Callable[[str, int], bool] | None,
         limits: Limits,
         tracker: OffsetTracker,
         committer: Committer,
@@ -56,7 +57,7 @@ class Partitions:
         self._topic = topic
         self._group_id = group_id
         self._is_cooperative = is_cooperative
-        self._is_chosen = is_chosen
+        self._are_chosen = chosen
         self._limits = limits
         self._tracker = tracker
         self._committer = committer
@@ -74,6 +75,7 @@ class Partitions:
     def follow(self, found: dict[str, list[int]]) -> None:
         """Begins: joins the group, or reads what is chosen of these topics."""
         if self._group_id is None:
+            self._check_chosen(found)
             self._begin(self._chosen(found), self._consumer.assign)
             return
         topics = list(found)
@@ -151,6 +153,20 @@ class Partitions:
 
     def _chosen(self, found: dict[str, list[int]]) -> list[PartitionKey]:
         return [(topic, partition) for topic, ids in found.items() for partition in ids if self._is_chosen(topic, partition)]
+
+    def _is_chosen(self, topic: str, partition: int) -> bool:
+        chosen = self._are_chosen
+        if isinstance(chosen, Collection):
+            return partition in chosen
+        return chosen is None or chosen(topic, partition)
+
+    def _check_chosen(self, found: dict[str, list[int]]) -> None:
+        """Refuses numbers that no topic has, which would be waited for in vain."""
+        known = {partition for ids in found.values() for partition in ids}
+        absent = sorted(set(self._are_chosen) - known) if isinstance(self._are_chosen, Collection) else []
+        if absent:
+            has = "; ".join(f"topic {topic} has {len(ids)}, from 0 to {len(ids) - 1}" for topic, ids in sorted(found.items())[:5])
+            raise ConfigurationError(f"there is no partition {', '.join(map(str, absent))}: {has}")
 
     def _begin(self, keys: list[PartitionKey], assign: Callable[[list[TopicPartition]], None]) -> None:
         limits = self._limits

@@ -17,6 +17,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from kvs_connect.arguments import check_mapping
 from kvs_connect.connection import ask, failure_of, kafka_logger
 from kvs_connect.errors import (
     ConfigurationError,
@@ -43,6 +44,10 @@ class PayloadResolver:
         self._kafka = kafka
         self.store_options = dict(store_options or {})
         self._chunks: OrderedDict[PartitionKey, _ChunkReader] = OrderedDict()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy, in another process for example, has readers of its own.
+        return PayloadResolver, (self._kafka, self.store_options)
 
     def resolve(self, fragment: Fragment) -> memoryview:
         """Returns the media of a fragment."""
@@ -218,6 +223,7 @@ class _ChunkReader:
 
 def check_store_options(options: Mapping[str, Any] | None) -> None:
     """Raises a `ConfigurationError` unless the options are those of obstore's `from_url`."""
+    check_mapping("store_options", options)
     unknown = set(options or ()) - {"config", "client_options", "retry_config", "credential_provider"}
     if unknown:
         raise ConfigurationError(

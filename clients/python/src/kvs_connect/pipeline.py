@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
-from kvs_connect.arguments import check_every, is_whole
+from kvs_connect.arguments import check_every, is_whole, tracks_of
 from kvs_connect.audio import SampleDecoder
 from kvs_connect.decoding import PictureDecoder, media_error
 from kvs_connect.demux import chosen, encoded_frames
@@ -199,9 +199,10 @@ class Pipeline:
         if not is_whole(threads) or threads < 0:
             raise ConfigurationError(f"threads={threads!r} has to be a number of threads, or 0 for one for each core")
         self.decode, self.audio, self.every, self.keyframes_only, self.threads = decode, audio, every, keyframes_only, threads
-        if tracks is None and (decode or audio):
-            tracks = [kind for kind, is_wanted in (("video", decode), ("audio", audio)) if is_wanted]
-        self._wanted = tracks
+        wanted = tracks_of(tracks)
+        if wanted is None and (decode or audio):
+            wanted = [kind for kind, is_wanted in (("video", decode), ("audio", audio)) if is_wanted]
+        self._wanted = wanted
         self._report = report
         self._streams: dict[tuple[str, str], _Stream] = {}
         self._holds = Holds()

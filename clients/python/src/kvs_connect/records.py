@@ -19,14 +19,24 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
-from kvs_connect.arguments import check_seconds
+from kvs_connect import unclosed
+from kvs_connect.arguments import (
+    WAIT_MAX_S,
+    check_flag,
+    check_offsets,
+    check_seconds,
+    check_text,
+    partitions_of,
+    topics_of,
+)
 from kvs_connect.committer import Committer, on_commit
-from kvs_connect.connection import Topics, client_settings, failure_of, find_topics, kafka_logger
+from kvs_connect.connection import Topics, client_settings, failure_of, find_topics, kafka_logger, poll_interval_s
 from kvs_connect.errors import ConfigurationError, KvsConnectError, NotARecordError, TransactionFailedError
 from kvs_connect.framing import FOREIGN_ERRORS, Decoder
 from kvs_connect.interrupt import Interrupt, WaitInterrupted
 from kvs_connect.model import Position
 from kvs_connect.offsets import OffsetTracker, PartitionKey
+from kvs_connect.one_user import OneUser
 from kvs_connect.partitions import Limits, Partitions
 from kvs_connect.payload import PayloadResolver, check_store_options
 from kvs_connect.registry import Registry
@@ -59,6 +69,8 @@ Record = TypeVar("Record")
 class RecordConsumer(Generic[Record]):
     """What `FragmentConsumer` and `FrameConsumer` have in common; they say what the arguments mean."""
 
+    _is_closed = True
+
     def __init__(
         self,
         topic: Topics,
@@ -78,10 +90,16 @@ class RecordConsumer(Generic[Record]):
         store_options: Mapping[str, Any] | None = None,
         on_error: OnError = "raise",
     ) -> None:
+        topic = topics_of(topic)
+        check_text("bootstrap_servers", bootstrap_servers)
+        check_text("group_id", group_id, or_none=True)
         check_start(start)
+        check_offsets(offsets)
+        partitions = partitions_of(partitions)
+        check_flag("until_end", until_end)
         check_store_options(store_options)
-        check_seconds("idle_timeout_s", idle_timeout_s, or_none=True)
-        check_seconds("connect_timeout_s", connect_timeout_s)
+        check_seconds("idle_timeout_s", idle_timeout_s, or_none=True, above_0=True)
+        check_seconds("connect_timeout_s", connect_timeout_s, above_0=True, max_s=WAIT_MAX_S)
         check_seconds("commit_interval_s", commit_interval_s)
         if not callable(on_error) and on_error not in ("raise", "skip"):
             raise ConfigurationError(f"on_error={on_error!r} is none of 'raise', 'skip' and a function")
@@ -102,8 +120,9 @@ class RecordConsumer(Generic[Record]):
         self._current: Position | None = None
         self._producers: list[Producer] = []
         self._interrupt = Interrupt()
+        self._one_user = OneUser()
         self._given_up: KvsConnectError | None = None
-        self._is_ended = self._is_stopped = self._is_closed = False
+        self._is_ended = self._is_stopped = False
         self._last_said = time.monotonic()
         self._silence = Silence(str(topic.pattern if isinstance(topic, re.Pattern) else topic), self._quiet_reason)
         kafka = client_settings(bootstrap_servers, config)
@@ -116,7 +135,7 @@ class RecordConsumer(Generic[Record]):
             # The brokers say after this time that there is no more.
             kafka.setdefault("fetch.wait.max.ms", 50)
         self._polled = time.monotonic()
-        self._poll_interval_s = float(kafka.get("max.poll.interval.ms", 300_000)) / 1000
+        self._poll_interval_s = poll_interval_s(kafka)
         self._resolver = PayloadResolver(kafka, store_options)
         own = {
             "group.id": group_id or f"kvs-connect-{random.getrandbits(64):x}",
@@ -135,12 +154,14 @@ class RecordConsumer(Generic[Record]):
             topic,
             group_id,
             is_cooperative=is_cooperative,
-            is_chosen=partitions if callable(partitions) else lambda _, partition: partitions is None or partition in partitions,
+            chosen=partitions,
             limits=Limits(start, offsets, until_end, connect_timeout_s, lambda: self._is_stopped),
             tracker=self._tracker,
             committer=self._committer,
             on_taken=lambda keys: None if self._frames is None else self._frames._forget(keys),
         )
+        self._is_closed = False
+        unclosed.watch(self)
         try:
             self._partitions.follow(find_topics(self._consumer, topic, bootstrap_servers, connect_timeout_s, self._errors))
         except BaseException:
@@ -154,6 +175,10 @@ class RecordConsumer(Generic[Record]):
 
         Unlike iteration it does not finish the record before: `finish` does.
         """
+        with self._one_user:
+            return self._take(timeout_s)
+
+    def _take(self, timeout_s: float | None) -> Record | None:
         self._check_open()
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._check_ended() and not self._interrupt.is_set:
@@ -184,11 +209,15 @@ class RecordConsumer(Generic[Record]):
         return self
 
     def __next__(self) -> Record:
+        with self._one_user:
+            return self._next()
+
+    def _next(self) -> Record:
         self._leave_frames()
         if self._current is not None:
             self._tracker.finish(self._current)
             self._current = None
-        record = self.take()
+        record = self._take(None)
         if record is None:
             if not self._is_ended:
                 raise WaitInterrupted
@@ -208,17 +237,19 @@ class RecordConsumer(Generic[Record]):
 
         Of `frames()`, those records whose last frame has been yielded.
         """
-        self._check_open()
-        if self._frames is None:
-            self._tracker.finish_all()
-        else:
-            # Decoders have read further than what has come out of them.
-            self._frames.finish()
-        self.commit_finished()
+        with self._one_user:
+            self._check_open()
+            if self._frames is None:
+                self._tracker.finish_all()
+            else:
+                # Decoders have read further than what has come out of them.
+                self._frames.finish()
+            self.commit_finished()
 
     def commit_finished(self) -> None:
         """Commits, synchronously, what the caller has finished with."""
-        self._committer.commit(self._tracker.uncommitted(), is_sync=True)
+        with self._one_user:
+            self._committer.commit(self._tracker.uncommitted(), is_sync=True)
 
     def offsets(self) -> dict[PartitionKey, int]:
         """Returns where to go on after all that was handed out, by topic and partition.
@@ -230,6 +261,10 @@ class RecordConsumer(Generic[Record]):
             TransactionFailedError: with the argument `offsets`, where a partition has gone to another consumer since the last call,
                 and its records are among those that you have had since. Roll back: the others are handed out again.
         """
+        with self._one_user:
+            return self._handed_out()
+
+    def _handed_out(self) -> dict[PartitionKey, int]:
         self._check_open()
         if self._frames is not None:
             raise ConfigurationError(f"offsets are of whole records, and {_READS_FURTHER}")
@@ -250,6 +285,11 @@ class RecordConsumer(Generic[Record]):
         """
         from kvs_connect.transaction import Transaction
 
+        check_seconds("timeout_s", timeout_s, above_0=True, max_s=WAIT_MAX_S)
+        if not hasattr(producer, "send_offsets_to_transaction"):
+            raise ConfigurationError(f"producer={producer!r} has to be a confluent_kafka.Producer")
+        with self._one_user:
+            self._check_open()
         if self._group_id is None:
             raise ConfigurationError("a transaction needs a consumer with group_id, whose offsets it commits")
         if self._frames is not None:
@@ -295,15 +335,20 @@ class RecordConsumer(Generic[Record]):
 
     def close(self) -> None:
         """Commits what is finished and leaves the group."""
-        if self._is_closed:
+        if self._is_closed or self._one_user.is_forked:
+            # What is closed in a copy of the process is still open in the other one.
             return
-        try:
-            self.commit_finished()
-        finally:
-            self._is_closed = self._is_ended = True
-            self._partitions.close()
-            self._consumer.close()
-            self._resolver.close()
+        with self._one_user:
+            try:
+                self.commit_finished()
+            finally:
+                self._is_closed = self._is_ended = True
+                self._partitions.close()
+                self._consumer.close()
+                self._resolver.close()
+
+    def __del__(self) -> None:
+        unclosed.drop(self)
 
     def __enter__(self: _Self) -> _Self:
         return self

@@ -74,4 +74,7 @@ def _client(settings: Mapping[str, Any]) -> Any:
         from confluent_kafka.schema_registry import SchemaRegistryClient
     except ImportError as error:
         raise MissingExtraError("confluent-kafka[schemaregistry]", "registry") from error
-    return SchemaRegistryClient(dict(settings))
+    try:
+        return SchemaRegistryClient(dict(settings))
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f"schema_registry: {error}") from error

@@ -6,12 +6,11 @@ never coded again.
 
 from __future__ import annotations
 
-import wave
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
-import numpy as np
-
+from kvs_connect.arguments import tracks_of
 from kvs_connect.codecs import coding_of_track
 from kvs_connect.demux import chosen
 from kvs_connect.errors import ConfigurationError, NoAudioError
@@ -20,14 +19,16 @@ from kvs_connect.frame import Tracks
 from kvs_connect.frame_stream import decode_frames
 from kvs_connect.model import Fragment, Track
 from kvs_connect.mp4 import Mp4Writer
+from kvs_connect.wav import WavWriter
 
 __all__ = ["save", "to_mp4", "to_wav"]
 
 
 def save(fragments: Iterable[Fragment], path: str | Path) -> Path:
     """Writes the media of fragments, one document behind the other, as GetMedia sends them (MKV)."""
+    source = _not_empty(_of_one_stream(fragments))
     with replacing(path) as temporary, temporary.open("wb") as file:
-        for fragment in _of_one_stream(fragments):
+        for fragment in source:
             file.write(fragment.payload)
     return Path(path)
 
@@ -37,8 +38,9 @@ def to_mp4(fragments: Iterable[Fragment], path: str | Path, *, tracks: Tracks = 
 
     What follows a discontinuity follows at once. PCM, which players do not expect in MP4, becomes AAC.
     """
+    source, tracks = _of_one_stream(fragments), tracks_of(tracks)
     with replacing(path) as temporary, Mp4Writer(temporary, tracks) as writer:
-        for fragment in _of_one_stream(fragments):
+        for fragment in source:
             writer.write(fragment)
     return Path(path)
 
@@ -48,10 +50,9 @@ def to_wav(fragments: Iterable[Fragment], path: str | Path, *, track: int | str 
 
     `track` is a number, a name or a kind, and may be left out if there is one track of audio.
     """
-    source = _of_one_stream(fragments)
-    first = next(source, None)
-    if first is None:
-        raise ConfigurationError("there is no fragment to write")
+    tracks_of(track, "track")
+    source = _not_empty(_of_one_stream(fragments))
+    first = next(source)
     wanted = _audio_track(first, track)
     is_wide = coding_of_track(wanted).codec.startswith(("pcm_s", "pcm_f", "flac")) and (wanted.bit_depth or 16) > 16
 
@@ -59,30 +60,30 @@ def to_wav(fragments: Iterable[Fragment], path: str | Path, *, track: int | str 
         yield first
         yield from source
 
-    with replacing(path) as temporary, wave.open(str(temporary), "wb") as file:
-        rate_hz = 0
-        sample_type = "float32" if is_wide else "int16"
+    sample_type = "float32" if is_wide else "int16"
+    with replacing(path) as temporary, WavWriter(temporary, 3 if is_wide else 2) as file:
         for frame in decode_frames(all_fragments(), None, audio=sample_type, tracks=wanted.number):  # type: ignore[arg-type]
             assert frame.samples is not None and frame.sample_rate_hz is not None
-            if rate_hz == 0:
-                rate_hz = frame.sample_rate_hz
-                file.setnchannels(frame.samples.shape[0])
-                file.setsampwidth(3 if is_wide else 2)
-                file.setframerate(rate_hz)
-            if frame.sample_rate_hz != rate_hz or frame.samples.shape[0] != file.getnchannels():
-                raise ConfigurationError("the sample rate or the number of channels changes: write a file for each part")
-            interleaved = frame.samples.T
-            if is_wide:
-                whole = np.clip(np.rint(interleaved * 8388608.0), -8388608, 8388607).astype("<i4")
-                file.writeframes(np.ascontiguousarray(whole)[..., None].view(np.uint8)[..., :3].tobytes())
-            else:
-                file.writeframes(interleaved.astype("<i2").tobytes())
-        if rate_hz == 0:
+            file.write(frame.samples, frame.sample_rate_hz)
+        if file.is_empty:
             raise NoAudioError("there is no sample in these fragments", first.stream, first.number, wanted.number)
     return Path(path)
 
 
 def _of_one_stream(fragments: Iterable[Fragment]) -> Iterator[Fragment]:
+    if not isinstance(fragments, Iterable):
+        raise ConfigurationError(f"fragments={fragments!r} has to be a list of fragments, or a consumer")
+    return _each_of_one_stream(fragments)
+
+
+def _not_empty(fragments: Iterator[Fragment]) -> Iterator[Fragment]:
+    first = next(fragments, None)
+    if first is None:
+        raise ConfigurationError("there is no fragment to write")
+    return chain([first], fragments)
+
+
+def _each_of_one_stream(fragments: Iterable[Fragment]) -> Iterator[Fragment]:
     stream = None
     for fragment in fragments:
         stream = stream or fragment.stream

@@ -16,6 +16,7 @@ from typing import Literal
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
+from kvs_connect.arguments import check_offsets
 from kvs_connect.connection import ask
 from kvs_connect.errors import ConfigurationError, KafkaFailedError
 
@@ -67,6 +68,7 @@ def start_offsets(
 ) -> list[TopicPartition]:
     """Returns the partitions with the offsets at which to begin. `is_stopped` says whether nobody waits for them any more."""
     stored = (offsets(partitions) if callable(offsets) else offsets) or {}
+    check_offsets(stored, of_function=callable(offsets))
     found = {key: stored[key] for key in partitions if stored.get(key) is not None}
     rest = [key for key in partitions if key not in found]
     if has_group and offsets is None and (is_later or start == "committed"):
@@ -129,8 +131,11 @@ def start_ms(start: datetime) -> int:
 
     >>> start_ms(datetime(1970, 1, 1, microsecond=1001, tzinfo=timezone.utc))
     2
+    >>> start_ms(datetime(1969, 12, 31, tzinfo=timezone.utc))
+    0
     """
-    return -((_EPOCH - start) // timedelta(milliseconds=1))
+    # To Kafka, times before 1970 are names of offsets.
+    return max(0, -((_EPOCH - start) // timedelta(milliseconds=1)))
 
 
 def bounds(consumer: Consumer, partition: PartitionKey, timeout_s: float) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from kvs_connect.consumer import FragmentConsumer, FrameConsumer
 from kvs_connect.errors import MissingExtraError
 from kvs_connect.frame import Frame
 from kvs_connect.frame_stream import FrameStream
+from kvs_connect.sharing import share_of
 
 try:
     import torch
@@ -75,8 +76,7 @@ class FrameDataset(IterableDataset[Any]):  # type: ignore[misc,unused-ignore]
         settings = dict(self._settings)
         worker = get_worker_info()
         if worker is not None and settings.get("group_id") is None:
-            number, count = worker.id, worker.num_workers
-            settings["partitions"] = lambda topic, partition: partition % count == number
+            settings["partitions"] = share_of(settings.get("partitions"), worker.id, worker.num_workers)
         with self._kind(self._topic, self._bootstrap_servers, **settings) as consumer:
             frames: FrameStream = consumer.frames(**self._frames)
             for frame in frames:
