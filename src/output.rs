@@ -38,6 +38,7 @@ mod tracks;
 
 pub use dead_letter::DeadLetter;
 pub use error::{FragmentError, OpenError, ProjectError, RouteError};
+pub use fields::{MEDIA_FIELDS, fields_of_media};
 pub use form::RecordForm;
 pub use fragments::FragmentOutput;
 pub(crate) use fragments::RECORD_OVERHEAD_BYTES;

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 /// A hash for each track of a fragment, by its number.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MediaDigest {
-    tracks: BTreeMap<u64, [u8; 32]>,
+    pub(super) tracks: BTreeMap<u64, [u8; 32]>,
 }
 
 impl MediaDigest {

@@ -14,6 +14,9 @@ use super::reasons::Reasons;
 const MISSING_MAX: usize = 200_000;
 /// The most records whose fragments the archive does not list that are remembered, in case it lists them late.
 const UNLISTED_MAX: usize = 1_000;
+/// The most fragments of the archive that are remembered from before the records that were read first: where a stream has several
+/// partitions, their records may follow. Of more, the lowest precede all records.
+const BEFORE_MAX: usize = 200_000;
 /// The most findings of a stream that are kept with their details; all are counted.
 const FINDINGS_MAX: usize = 1_000;
 
@@ -117,6 +120,11 @@ pub struct StreamAudit {
     counts: Counts,
     findings: Vec<Finding>,
     highest: Option<FragmentNumber>,
+    lowest: Option<FragmentNumber>,
+    /// Whether the topic has a record from before the range.
+    has_begun: bool,
+    /// What the archive has lower than the record that was read first, and Kafka does not so far.
+    before: BTreeMap<FragmentNumber, Listed>,
     /// Those that the connector has said it did not publish.
     said: BTreeSet<FragmentNumber>,
     is_compacted: bool,
@@ -148,6 +156,12 @@ impl StreamAudit {
         self.said = said.into_iter().collect();
     }
 
+    /// Sets that the topic has a record of the stream from before the range: what the archive has before the first record of the range
+    /// is missing, then, and not from before the connector's time.
+    pub fn set_begun(&mut self) {
+        self.has_begun = true;
+    }
+
     /// Sets that the topic is compacted: of a fragment that was published again, the earlier record is removed.
     pub fn set_compacted(&mut self) {
         self.is_compacted = true;
@@ -172,7 +186,7 @@ impl StreamAudit {
             Some(next)
                 if self.highest.is_none() && fragment.number < *next && !self.said.contains(&fragment.number) =>
             {
-                self.counts.before_first += 1;
+                self.precedes(fragment);
             }
             // The connector has committed a position behind it: its record was there.
             None if is_higher && self.committed.as_ref().is_some_and(|committed| fragment.number <= *committed) => {
@@ -191,6 +205,24 @@ impl StreamAudit {
         }
     }
 
+    /// Notes a fragment of the archive that is lower than all that were noted: a record has come that precedes them, from another
+    /// partition.
+    pub fn listed_before(&mut self, fragment: Listed) {
+        if self.said.contains(&fragment.number) {
+            self.missing.insert(fragment.number.clone(), fragment);
+        } else {
+            self.precedes(fragment);
+        }
+    }
+
+    fn precedes(&mut self, fragment: Listed) {
+        self.before.insert(fragment.number.clone(), fragment);
+        if self.before.len() > BEFORE_MAX {
+            self.before.pop_first();
+            self.counts.before_first += 1;
+        }
+    }
+
     /// Notes the next record, after what the archive has up to its number.
     ///
     /// # Errors
@@ -203,12 +235,17 @@ impl StreamAudit {
         self.counts.records += 1;
         let own = self.own.take();
         let is_higher = self.highest.as_ref().is_none_or(|highest| record.number > *highest);
+        let is_lower = self.lowest.as_ref().is_none_or(|lowest| record.number < *lowest);
         if is_higher && record.sequence == Some(0) && self.sequences.is_some() {
             self.restart();
         }
         let fills_hole = self.note_sequence(record.sequence);
-        let late = if is_higher { None } else { self.missing.remove(&record.number) };
-        let is_late = !is_higher && (late.is_some() || fills_hole == Some(true));
+        let mut remembered = || self.missing.remove(&record.number).or_else(|| self.before.remove(&record.number));
+        let late = if is_higher { None } else { remembered() };
+        let is_late = !is_higher && (late.is_some() || is_lower || fills_hole == Some(true));
+        if is_lower {
+            self.lowest = Some(record.number.clone());
+        }
         if is_higher {
             self.highest = Some(record.number.clone());
         }
@@ -231,6 +268,7 @@ impl StreamAudit {
 
     /// Ends the audit, once everything has been noted.
     pub fn finish(mut self, stream: &str, reasons: &Reasons) -> StreamReport {
+        self.settle_before();
         for (number, fragment) in std::mem::take(&mut self.missing) {
             let reason = reasons.of(stream, &number);
             self.counts.missing += 1;
@@ -270,6 +308,19 @@ impl StreamAudit {
         findings.sort_by_key(|finding| finding.kind);
         let first_sequence = first_sequence.or(sequences.map(|(first, _)| first));
         StreamReport { counts, findings, first_sequence }
+    }
+
+    /// Decides what is missing of that which the archive has before the record that was read first.
+    fn settle_before(&mut self) {
+        let mut before = std::mem::take(&mut self.before);
+        if self.has_begun {
+            self.counts.missing += std::mem::take(&mut self.counts.before_first);
+        } else if let Some(lowest) = &self.lowest {
+            let above = before.split_off(lowest);
+            self.counts.before_first += before.len() as u64;
+            before = above;
+        }
+        self.missing.append(&mut before);
     }
 
     /// Begins to count sequences anew, as a connector does that has been deleted with its offsets and created again.

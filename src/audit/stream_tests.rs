@@ -66,6 +66,80 @@ fn what_is_before_after_or_expired_is_no_fault() {
     assert_eq!((report.counts.faults(false), report.first_sequence), (0, Some(7)));
 }
 
+/// Of a stream with several partitions, records of one may be read before lower ones of another.
+#[test]
+fn the_record_that_is_read_first_need_not_be_the_first_one() {
+    let mut audit = StreamAudit::default();
+    let in_partition = |index: u32, partition: i32| {
+        let mut record = published(index, i64::from(index) - 1, i64::from(index));
+        record.place.partition = partition;
+        record
+    };
+    // The archive is read from the first record on, and then from the second one, which precedes it.
+    for (index, before) in [(5, vec![4]), (3, vec![]), (6, vec![])] {
+        before.into_iter().for_each(|lower| audit.listed(listed(lower), Some(&number(index))));
+        if index == 3 {
+            (2..=3).for_each(|lower| audit.listed_before(listed(lower)));
+        } else {
+            audit.listed(listed(index), Some(&number(index)));
+        }
+        audit.record(&in_partition(index, i32::from(index == 3))).unwrap();
+    }
+    let report = audit.finish("s", &Reasons::default());
+    let Counts { in_both, only_in_kafka, missing, before_first, duplicates, out_of_order, .. } = report.counts;
+    assert_eq!((in_both, only_in_kafka, missing, before_first, duplicates, out_of_order), (3, 0, 1, 1, 0, 0));
+    assert_eq!(report.findings[0].number, Some(number(4)));
+    assert_eq!((report.first_sequence, report.counts.holes), (Some(2), 1));
+}
+
+/// A record of an earlier version has no sequence, and a lower one is not for that reason there twice.
+#[test]
+fn a_lower_record_without_a_sequence_is_no_second_one() {
+    let without = |index: u32, partition: i32| {
+        let mut record = published(index, 0, 0);
+        (record.sequence, record.place.partition) = (None, partition);
+        record
+    };
+    let report = audit(&[without(5, 0), without(3, 1)], &[]);
+    assert_eq!((report.counts.duplicates, report.counts.only_in_kafka), (0, 2));
+}
+
+#[test]
+fn media_of_a_record_that_was_read_late_are_compared() {
+    let mut audit = StreamAudit::default();
+    let digest = |byte: u8| {
+        let mut digest = MediaDigest::default();
+        digest.tracks.insert(1, [byte; 32]);
+        Some(digest)
+    };
+    let with = |index: u32, partition: i32, byte: u8| {
+        let mut record = published(index, i64::from(index), 0);
+        (record.media, record.place.partition) = (digest(byte), partition);
+        record
+    };
+    audit.listed(Listed { media: digest(5), ..listed(5) }, Some(&number(5)));
+    audit.record(&with(5, 0, 5)).unwrap();
+    audit.listed_before(Listed { media: digest(3), ..listed(3) });
+    audit.record(&with(3, 1, 4)).unwrap();
+    let report = audit.finish("s", &Reasons::default());
+    assert_eq!((report.counts.compared, report.counts.altered), (2, 1));
+}
+
+/// A job that compares each hour by itself finds what is missing where an hour begins.
+#[test]
+fn what_is_before_the_first_record_of_a_range_is_missing_if_the_topic_has_an_earlier_one() {
+    for (has_begun, expected) in [(false, (0, 2, 0)), (true, (2, 0, 2))] {
+        let mut audit = StreamAudit::default();
+        if has_begun {
+            audit.set_begun();
+        }
+        (3..=5).for_each(|index| audit.listed(listed(index), Some(&number(5))));
+        audit.record(&published(5, 9, 0)).unwrap();
+        let report = audit.finish("s", &Reasons::default());
+        assert_eq!((report.counts.missing, report.counts.before_first, report.counts.faults(false)), expected);
+    }
+}
+
 #[test]
 fn a_deleted_record_is_missing_and_leaves_a_hole() {
     let report = audit(&topic(&[(1, 0), (3, 2)]), &[1, 2, 3]);

@@ -134,7 +134,8 @@ impl Export {
         }));
         let (first, last) = self.fragments.clone().unwrap_or_default();
         if from.zip(self.to).is_some_and(|(from, to)| from > to) {
-            return Err(Failure::new(EXIT_USAGE, "--from is later than --to"));
+            let begin = if self.last.is_some() { "what --last begins with" } else { "--from" };
+            return Err(Failure::new(EXIT_USAGE, format!("{begin} is later than --to")));
         }
         if first.as_ref().zip(last.as_ref()).is_some_and(|(first, last)| first > last) {
             return Err(Failure::new(EXIT_USAGE, "--fragments: the first one is behind the last one"));

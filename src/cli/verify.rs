@@ -70,6 +70,9 @@ pub(super) struct Verify {
 struct Stream {
     audit: StreamAudit,
     archive: Cursor,
+    source: StreamRef,
+    /// The time from which on the archive is read.
+    from: Timestamp,
 }
 
 /// What all streams share.
@@ -84,6 +87,8 @@ struct Comparison<'a> {
     names: BTreeSet<String>,
     /// Those that have records.
     streams: BTreeMap<String, Stream>,
+    /// Those of which the topic has a record from before the range.
+    begun: BTreeSet<String>,
     /// Those whose archive cannot be read. The others are compared all the same.
     failed: BTreeMap<String, Failure>,
     runtime: tokio::runtime::Runtime,
@@ -120,7 +125,7 @@ impl Verify {
         // Before the records: all that these positions are about are then among them.
         let ends = Ends::read(&worker, &connector, &topics);
         let budget = MemoryBudget::new(BUDGET_BYTES);
-        let (names, streams, failed) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        let (names, streams, begun, failed) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
         let compaction = Compaction::new(&worker, &topics);
         let mut comparison = Comparison {
             options: &self,
@@ -130,6 +135,7 @@ impl Verify {
             to,
             names,
             streams,
+            begun,
             failed,
             runtime,
             reasons,
@@ -237,7 +243,14 @@ impl Comparison<'_> {
                 foreign += 1;
                 continue;
             };
-            if !self.takes(&fragment.stream) || !self.is_in_range(fragment.server_ms) {
+            if !self.takes(&fragment.stream) {
+                continue;
+            }
+            if !self.is_in_range(fragment.server_ms) {
+                let is_before = self.options.from.zip(fragment.server_ms).is_some_and(|(from, at)| at < from.millis());
+                if is_before && !self.begun.contains(&fragment.stream) {
+                    self.begun.insert(fragment.stream);
+                }
                 continue;
             }
             let mut published = Published {
@@ -305,7 +318,11 @@ impl Comparison<'_> {
                 (name.to_owned(), self.stream(name, published.server_ms.map(Timestamp::from_millis))?)
             }
         };
-        let Stream { audit, archive } = &mut stream;
+        if let Err(error) = self.reach_back(&mut stream, published.server_ms) {
+            self.failed.insert(name.clone(), unreadable(&name, &error));
+            return Ok(());
+        }
+        let Stream { audit, archive, .. } = &mut stream;
         let pass = archive
             .pass_to(&published.number, published.server_ms, |listed| audit.listed(listed, Some(&published.number)));
         if let Err(error) = self.runtime.block_on(pass) {
@@ -318,13 +335,30 @@ impl Comparison<'_> {
         Ok(())
     }
 
+    /// Reads what the archive has before that which has been read of it, if this is the time of a record from there: of a stream with
+    /// several partitions, the record that is read first is not always the first one.
+    fn reach_back(&self, stream: &mut Stream, server_ms: Option<i64>) -> Result<(), CursorError> {
+        let Some(from) = server_ms.map(Timestamp::from_millis).filter(|from| *from < stream.from) else {
+            return Ok(());
+        };
+        let to = Timestamp::from_millis(stream.from.millis().saturating_sub(1));
+        let mut earlier = self.cursor(&stream.source, ArchiveRange { from, to });
+        stream.from = from;
+        self.runtime.block_on(earlier.pass_all(|listed| stream.audit.listed_before(listed)))
+    }
+
+    fn cursor(&self, stream: &StreamRef, range: ArchiveRange) -> Cursor {
+        let media = self.options.deep.then_some(&self.budget);
+        Cursor::new(&self.client, stream, range, media, self.runtime.handle())
+    }
+
     /// Begins to list a stream's archive: at `--from`, or at the first record's time.
     fn stream(&self, name: &str, first: Option<Timestamp>) -> Result<Stream, Failure> {
         let listed = match &self.connector.streams {
             StreamsConfig::Listed(streams) => streams.iter().find(|stream| stream.name() == name).cloned(),
             StreamsConfig::Discovered(_) => None,
         };
-        let stream: StreamRef = match listed {
+        let source: StreamRef = match listed {
             Some(stream) => stream,
             None => name.parse().map_err(|error| Failure::new(EXIT_UNAVAILABLE, error))?,
         };
@@ -332,11 +366,10 @@ impl Comparison<'_> {
         let said = self.reasons.earliest_ms(name).map(Timestamp::from_millis);
         let first = first.map(|first| said.map_or(first, |said| said.min(first)));
         let from = self.options.from.or(first).unwrap_or(Timestamp::from_millis(0));
-        let (range, media) = (ArchiveRange { from, to: self.to }, self.options.deep.then_some(&self.budget));
-        let archive = Cursor::new(&self.client, &stream, range, media, self.runtime.handle());
+        let archive = self.cursor(&source, ArchiveRange { from, to: self.to });
         let mut audit = StreamAudit::default();
         audit.set_said(self.reasons.fragments(name));
-        Ok(Stream { audit, archive })
+        Ok(Stream { audit, archive, source, from })
     }
 
     /// Reads the rest of all archives.
@@ -349,7 +382,10 @@ impl Comparison<'_> {
             }
         }
         let mut reports = Vec::new();
-        for (name, Stream { mut audit, mut archive }) in std::mem::take(&mut self.streams) {
+        for (name, Stream { mut audit, mut archive, .. }) in std::mem::take(&mut self.streams) {
+            if self.begun.contains(&name) {
+                audit.set_begun();
+            }
             ends.note(&name, &mut audit);
             let rest = archive.pass_all(|listed| audit.listed(listed, None));
             match self.runtime.block_on(rest) {

@@ -119,6 +119,29 @@ impl<'a> FragmentFields<'a> {
     }
 }
 
+/// The fields that follow from the media alone.
+pub const MEDIA_FIELDS: [&str; 12] = [
+    "fragment_number",
+    "server_timestamp",
+    "producer_timestamp",
+    "random_access",
+    "start_ns",
+    "size_bytes",
+    "duration_ns",
+    "first_frame_utc",
+    "last_frame_utc",
+    "frames",
+    "tracks",
+    "tags",
+];
+
+/// Returns what a record of these media has in its [`MEDIA_FIELDS`], as JSON has it, among other fields.
+pub fn fields_of_media(media: &Fragment) -> serde_json::Value {
+    let key = std::sync::Arc::new(crate::model::OffsetKey::of_stream("", ""));
+    // What can be written as Avro can be written as JSON.
+    serde_json::to_value(FragmentFields::of(&Origin::new(&key, "", 0), "", media)).unwrap_or_default()
+}
+
 impl FrameFields {
     fn of(frame: &kvs_mkv::Frame) -> Self {
         Self {

@@ -1,44 +1,43 @@
 //! Whether a record says of its media what they are.
 
-use kvs_mkv::{Fragment, Timestamp};
-use serde_json::{Value as Json, json};
+use kvs_mkv::Fragment;
+use serde_json::Value as Json;
 
-/// Returns the first field of a fragment's record that is not what its media say: their number, times, frames or tracks. Fields that
-/// an earlier version did not write, and what a payload without tags does not know, are not compared.
+use crate::output::{MEDIA_FIELDS, fields_of_media};
+
+/// What media without tags do not know: their times, and what the tags say of a track.
+const OF_TAGS: [&str; 4] = ["server_timestamp", "producer_timestamp", "first_frame_utc", "last_frame_utc"];
+const OF_TAGS_OF_TRACK: &str = "media_type";
+
+/// Returns the first field of a fragment's record that is not what its media say: their number, times, frames, tracks or tags. Fields
+/// that an earlier version did not write, and what a payload without tags does not know, are not compared.
 pub fn misdescribed(fields: &Json, media: &Fragment) -> Option<&'static str> {
-    let millis = |time: Option<Timestamp>| time.map(|time| json!(time.millis()));
-    let expected = [
-        ("fragment_number", Some(json!(media.number.as_str()))),
-        ("server_timestamp", millis(media.server_timestamp)),
-        ("producer_timestamp", millis(media.producer_timestamp)),
-        ("random_access", Some(json!(media.is_random_access()))),
-        ("start_ns", media.start_ns().map(|start_ns| json!(start_ns))),
-        ("size_bytes", Some(json!(media.payload.len()))),
-    ];
-    let differs = |(name, expected): &(&'static str, Option<Json>)| {
-        expected.as_ref().is_some_and(|expected| !fields[name].is_null() && fields[name] != *expected)
-    };
-    if let Some((name, _)) = expected.iter().find(|field| differs(field)) {
-        return Some(name);
-    }
-    if !agrees(&fields["frames"], &media.frames, |said, frame| {
-        said["track"] == json!(frame.track)
-            && said["timestamp_ns"] == json!(frame.timestamp_ns)
-            && said["key"] == json!(frame.key)
-            && said["offset"] == json!(frame.offset)
-            && said["size_bytes"] == json!(frame.size_bytes)
-    }) {
-        return Some("frames");
-    }
-    let tracks: Vec<_> = media.tracks.iter().collect();
-    let is_track = |said: &Json, track: &&kvs_mkv::Track| said["number"] == json!(track.number);
-    (!agrees(&fields["tracks"], &tracks, is_track)).then_some("tracks")
+    let expected = fields_of_media(media);
+    MEDIA_FIELDS.into_iter().find(|&name| {
+        let (said, found) = (&fields[name], &expected[name]);
+        let is_unknown = match name {
+            "tags" => found.as_array().is_none_or(Vec::is_empty),
+            "start_ns" => found.is_null(),
+            _ => OF_TAGS.contains(&name) && found.is_null(),
+        };
+        !is_unknown && contradicts(said, found)
+    })
 }
 
-/// Returns whether a list of a record has an entry for each of these, in order.
-fn agrees<T>(said: &Json, found: &[T], agrees: impl Fn(&Json, &T) -> bool) -> bool {
-    let Some(said) = said.as_array() else { return true };
-    said.len() == found.len() && said.iter().zip(found).all(|(said, found)| agrees(said, found))
+/// Returns whether a value of a record is another one than that of its media.
+fn contradicts(said: &Json, found: &Json) -> bool {
+    match (said, found) {
+        (Json::Null, _) => false,
+        (Json::Array(said), Json::Array(found)) => {
+            said.len() != found.len() || said.iter().zip(found).any(|(said, found)| contradicts(said, found))
+        }
+        (Json::Object(_), Json::Object(found)) => found.iter().any(|(name, found)| {
+            let is_unknown = name == OF_TAGS_OF_TRACK && found.is_null();
+            !is_unknown && contradicts(&said[name], found)
+        }),
+        (Json::Number(said), Json::Number(found)) => said != found && said.as_f64() != found.as_f64(),
+        (said, found) => said != found,
+    }
 }
 
 #[cfg(test)]

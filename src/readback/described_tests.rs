@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
-use kvs_mkv::{ChunkWriter, FrameData, LeadingTags, Track, TrackKind, TrailingTags};
+use kvs_mkv::{ChunkWriter, FrameData, LeadingTags, Timestamp, Track, TrackKind, TrailingTags};
+
+use serde_json::json;
 
 use super::*;
 use crate::readback::read_fragment;
@@ -19,21 +21,20 @@ fn media() -> Fragment {
     });
     let trailing = TrailingTags { millis_behind_now: 3, continuation_token: "token".to_owned() };
     let tracks = [Track::new(1, TrackKind::Video, "V_MPEG4/ISO/AVC")];
-    read_fragment(&ChunkWriter::new("tests").chunk(&tracks, &[], &leading, 0, &frames, &trailing)).unwrap()
+    read_fragment(&ChunkWriter::new("tests").chunk(&tracks, &[("place", "door")], &leading, 0, &frames, &trailing))
+        .unwrap()
 }
 
+/// Returns the record of these media; written by hand, as far as an earlier test had it.
 fn record(media: &Fragment) -> Json {
-    let frames: Vec<Json> = media
-        .frames
-        .iter()
-        .map(|frame| {
-            json!({"track": frame.track, "timestamp_ns": frame.timestamp_ns, "key": frame.key, "offset": frame.offset, "size_bytes": frame.size_bytes})
-        })
-        .collect();
-    json!({
+    let mut fields = fields_of_media(media);
+    let by_hand = json!({
         "fragment_number": "7", "server_timestamp": 2_000, "producer_timestamp": 1_000, "random_access": true,
-        "start_ns": 0, "size_bytes": media.payload.len(), "frames": frames, "tracks": [{"number": 1, "kind": "video"}],
-    })
+        "start_ns": 0, "duration_ns": 80_000_000, "size_bytes": media.payload.len(),
+        "first_frame_utc": 1_000_000, "last_frame_utc": 1_040_000,
+    });
+    fields.as_object_mut().unwrap().extend(by_hand.as_object().unwrap().clone());
+    fields
 }
 
 #[test]
@@ -43,8 +44,9 @@ fn each_field_that_is_not_what_the_media_say_is_named() {
     // An earlier version did not write it.
     let mut earlier = record(&media);
     earlier["random_access"] = Json::Null;
+    earlier["tracks"][0].as_object_mut().unwrap().remove("display_unit");
     assert_eq!(misdescribed(&earlier, &media), None);
-    let alterations: [(&str, &str, Json); 11] = [
+    let alterations: [(&str, &str, Json); 22] = [
         ("/fragment_number", "fragment_number", json!("8")),
         ("/server_timestamp", "server_timestamp", json!(2_001)),
         ("/producer_timestamp", "producer_timestamp", json!(0)),
@@ -56,6 +58,17 @@ fn each_field_that_is_not_what_the_media_say_is_named() {
         ("/frames/1/key", "frames", json!(true)),
         ("/frames/0/offset", "frames", json!(0)),
         ("/tracks/0/number", "tracks", json!(2)),
+        ("/tracks/0/kind", "tracks", json!("audio")),
+        ("/tracks/0/codec_id", "tracks", json!("V_VP8")),
+        ("/tracks/0/width", "tracks", json!(999)),
+        ("/tracks/0/codec_private", "tracks", json!("eHg=")),
+        ("/tracks/0/sampling_frequency_hz", "tracks", json!(1.0)),
+        ("/duration_ns", "duration_ns", json!(1)),
+        ("/first_frame_utc", "first_frame_utc", json!(1_001_000)),
+        ("/last_frame_utc", "last_frame_utc", json!(1_041_000)),
+        ("/tags", "tags", json!([])),
+        ("/tags/0/name", "tags", json!("other")),
+        ("/tags/0/value", "tags", json!("other")),
     ];
     for (place, named, value) in alterations {
         let mut altered = record(&media);

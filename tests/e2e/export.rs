@@ -313,6 +313,11 @@ fn no_half_file_is_left() {
     refused(&export(&stage, kafka, &folder.join("none/door.mkv"), &[]), 69, "cannot be written: No such file");
     refused(&export(&stage, kafka, &file, &["--to", "1000"]), 69, "has no fragment of stream door in this range");
     refused(&export(&stage, kafka, &file, &["--from", "2000", "--to", "1000"]), 64, "--from is later than --to");
+    refused(
+        &export(&stage, kafka, &file, &["--last", "1m", "--to", "1000"]),
+        64,
+        "what --last begins with is later than",
+    );
     refused(&export(&stage, kafka, &file, &["--fragments", "2..1"]), 64, "the first one is behind the last one");
     refused(
         &export(&stage, kafka, &file, &["--from", "0", "--to", "1970-01-01T01:00:00.5+01:00"]),

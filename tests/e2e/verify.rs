@@ -191,6 +191,70 @@ fn each_fault_that_is_planted_in_a_copy_is_found() {
     assert!(later[0]["records"].as_u64().unwrap() < 13, "{}", later[0]);
 }
 
+/// The records of one partition are read before those of another, and the first one that is read may be the last of all.
+#[test]
+fn a_stream_in_several_partitions_is_compared_from_its_first_record_on() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("verify-partitions"));
+    stage.add("door", &stage.recording(12, 3, 2_000), 1, Pace::Max);
+    let connector = stage.connector(&["door"]).set("record.partition", "key");
+    let mut worker = stage.start(&stage.worker(kafka), &connector);
+    worker.wait_healthy();
+    stage.wait_all_published(kafka, &["door"]);
+    for more in [&["--json"][..], &["--json", "--deep"], &["--json", "--from", "0"]] {
+        let (code, found) = reports(&verify(&stage, kafka, &connector, more));
+        let count = |name: &str| found[0][name].as_u64().unwrap();
+        assert_eq!((code, faults(&found[0])), (0, [0; 5]), "{}", found[0]);
+        let counts = ["records", "in_both", "only_in_kafka", "before_first"].map(count);
+        assert_eq!(counts, [12, 12, 0, 0], "{}", found[0]);
+        assert_eq!(count("compared"), if more.contains(&"--deep") { 12 } else { 0 });
+    }
+    // A fault before the record that is read first: of a copy, with every partition as the first one in turn.
+    let mut records = read_records(kafka.bootstrap(), &stage.topic());
+    let number = |record: &RawRecord| record.header("kvs.fragment.number").unwrap();
+    records.sort_by_key(number);
+    let (altered, lost) = (number(&records[2]), number(&records[4]));
+    let at = records[2].value.len() - 1_000;
+    records[2].value[at] ^= 1;
+    records.remove(4);
+    for partitions in [2, 3] {
+        let planted = format!("{}-planted-{partitions}", stage.name);
+        kafka.create_topic(&planted, partitions, &[]);
+        // The first half is in the other partitions.
+        copy_to(kafka, &planted, &records, |index| if index > 5 { 0 } else { 1 + index as i32 % (partitions - 1) });
+        let connector = ConnectorFile::new("cameras", stage.simulator.url(), &["door"], &planted);
+        let (code, found) = reports(&verify(&stage, kafka, &connector, &["--json", "--deep"]));
+        assert_eq!((code, faults(&found[0])), (1, [1, 0, 0, 1, 1]), "{}", found[0]);
+        let named: Vec<&Value> = found[0]["findings"].as_array().unwrap().iter().collect();
+        assert!(named.iter().any(|one| one["kind"] == "altered" && one["fragment_number"] == altered.as_str()));
+        assert!(named.iter().any(|one| one["kind"] == "missing" && one["fragment_number"] == lost.as_str()));
+    }
+}
+
+/// Whoever compares each hour by itself finds all that whoever compares the day does.
+#[test]
+fn what_is_missing_where_a_range_begins_is_missing() {
+    let (kafka, stage) = (Kafka::shared(), Stage::new("verify-ranges"));
+    stage.add("door", &stage.recording(9, 3, 2_000), 1, Pace::Max);
+    let connector = stage.connector(&["door"]);
+    let mut worker = stage.start(&stage.worker(kafka), &connector);
+    worker.wait_healthy();
+    stage.expect_all(kafka, &["door"]);
+    let mut records = read_records(kafka.bootstrap(), &stage.topic());
+    records.drain(3..6);
+    let planted = format!("{}-planted", stage.name);
+    copy(kafka, &planted, &records);
+    let copied = ConnectorFile::new("cameras", stage.simulator.url(), &["door"], &planted);
+    let missing = |range: &[&str]| {
+        let (code, found) = reports(&verify(&stage, kafka, &copied, &[&["--json"], range].concat()));
+        let missing = found[0]["missing"].as_u64().unwrap();
+        assert_eq!((code, found[0]["before_first"].as_u64()), (i32::from(missing > 0), Some(0)), "{}", found[0]);
+        (missing, found[0]["findings"][0]["server_timestamp_ms"].as_i64())
+    };
+    let (all, first) = missing(&[]);
+    let (before, from) = ((first.unwrap() - 1).to_string(), first.unwrap().to_string());
+    assert_eq!((all, missing(&["--from", "0", "--to", &before]).0, missing(&["--from", &from]).0), (3, 0, 3));
+}
+
 #[test]
 fn a_reason_that_the_connector_has_given_is_shown() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("verify-explained"));
