@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import numpy as np
 import pytest
 from confluent_kafka import Producer
 from conftest import Published
@@ -71,6 +72,11 @@ def test_of_partitions(published: Published) -> None:
 
     everywhere = numbers()
     assert numbers(partitions=(one for one in sorted(everywhere, reverse=True))) == everywhere
+    # Numbers of NumPy's are numbers.
+    offsets: Any = {("plain.fragments", np.int64(partition)): np.int64(0) for partition in everywhere}
+    with FragmentConsumer("plain.fragments", published.bootstrap, offsets=offsets) as consumer:
+        assert consumer.take(60)
+    assert numbers(partitions=np.array(sorted(everywhere))) == everywhere
     with pytest.raises(ConfigurationError, match=r"no partition 98, 99: topic plain\.fragments has"):
         numbers(partitions=[min(everywhere), 99, 98])
 

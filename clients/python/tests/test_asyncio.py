@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from stack import wait_for
 from test_consumer import committed
 from test_kills import results_of
 
-from kvs_connect import AsyncFragmentConsumer, ConfigurationError, Fragment
+from kvs_connect import AsyncFragmentConsumer, ConfigurationError, Fragment, FragmentConsumer, TopicMissingError
 
 GROUP: dict[str, Any] = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
 
@@ -181,6 +182,48 @@ def test_a_consumer_that_was_cancelled_while_it_was_opened_leaves_its_group(publ
         "the group to have no member",
         lambda: not admin.describe_consumer_groups([name])[name].result(60).members,
     )
+
+
+def test_a_consumer_that_could_not_be_opened_may_be_opened_later(
+    published: Published, name: str, create_topic: Callable[[str, int], None]
+) -> None:
+    async def use() -> None:
+        consumer = AsyncFragmentConsumer(name, published.bootstrap, until_end=True)
+        with pytest.raises(TopicMissingError):
+            await consumer.__aenter__()
+        await asyncio.to_thread(create_topic, name, 1)
+        async with consumer:
+            assert [fragment async for fragment in consumer] == []
+
+    asyncio.run(use())
+
+
+def test_whoever_was_cancelled_while_a_consumer_closes_may_wait_for_it_again(
+    published: Published, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_close, is_closing = threading.Event(), threading.Event()
+    close = FragmentConsumer.close
+
+    def slow(consumer: FragmentConsumer) -> None:
+        is_closing.set()
+        assert may_close.wait(60)
+        close(consumer)
+
+    async def use() -> None:
+        consumer = await AsyncFragmentConsumer("plain.fragments", published.bootstrap, group_id=name).__aenter__()
+        opened = consumer._consumer
+        monkeypatch.setattr(FragmentConsumer, "close", slow)
+        closing = asyncio.create_task(consumer.close())
+        await asyncio.to_thread(is_closing.wait, 60)
+        closing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await closing
+        assert not opened._is_closed
+        asyncio.get_running_loop().call_soon(may_close.set)
+        await consumer.close()
+        assert opened._is_closed
+
+    asyncio.run(use())
 
 
 def test_a_consumer_that_is_closed_says_so(published: Published, name: str) -> None:

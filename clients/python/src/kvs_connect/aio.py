@@ -120,12 +120,16 @@ class _AsyncConsumer(Generic[T]):
         self._frames: _AsyncIterator[Frame] | None = None
         self._turn = asyncio.Lock()
         self._is_closed = False
+        self._closing: asyncio.Future[None] | None = None
 
     async def __aenter__(self: _Self) -> _Self:
         self._check_not_closed()
         opening = self._executor.submit(lambda: self._kind(*self._arguments, **self._settings))
         try:
             self._opened = await asyncio.shield(asyncio.wrap_future(opening))
+        except Exception:
+            # Nothing is open: another attempt may be made.
+            raise
         except BaseException:
             # The thread cannot be interrupted. What it opens, and nobody waits for, leaves its group at once.
             self._is_closed = True
@@ -139,15 +143,20 @@ class _AsyncConsumer(Generic[T]):
 
     async def close(self) -> None:
         """Commits what is finished and leaves the group."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        try:
+        if not self._is_closed:
             if self._opened is not None:
                 self._opened.stop()
-                await asyncio.shield(self._run(self._opened.close))
-        finally:
+                self._closing = self._run(self._opened.close)
+            self._is_closed = True
             self._executor.shutdown(wait=False)
+        # Whoever was cancelled here may wait again; whoever has been told of an error is not told twice.
+        closing, self._closing = self._closing, None
+        if closing is not None:
+            try:
+                await asyncio.shield(closing)
+            except asyncio.CancelledError:
+                self._closing = closing
+                raise
 
     def __aiter__(self) -> AsyncIterator[T]:
         if self._own is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
+from numbers import Integral, Real
 from typing import Any
 
 from kvs_connect.errors import ConfigurationError
@@ -34,15 +35,15 @@ _OFFSET_MAX = 2**63 - 1
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a value is a whole number; True and False are not meant as such."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    """Whether a value is a whole number, of NumPy's too; True and False are not meant as such."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def check_seconds(name: str, value: Any, *, or_none: bool = False, above_0: bool = False, max_s: float = float("inf")) -> None:
     """Refuses what is no time in seconds from 0 on."""
     if value is None and or_none:
         return
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not (is_number and 0 <= value <= max_s) or (above_0 and value == 0):
         limits = (" above 0" if above_0 else "") + (f", at most {max_s:.0f}" if is_number and value > max_s else "")
         raise ConfigurationError(f"{name}={value!r} has to be a number of seconds{limits}" + (", or None" if or_none else ""))

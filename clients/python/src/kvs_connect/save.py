@@ -26,9 +26,8 @@ __all__ = ["save", "to_mp4", "to_wav"]
 
 def save(fragments: Iterable[Fragment], path: str | Path) -> Path:
     """Writes the media of fragments, one document behind the other, as GetMedia sends them (MKV)."""
-    source = _not_empty(_of_one_stream(fragments))
     with replacing(path) as temporary, temporary.open("wb") as file:
-        for fragment in source:
+        for fragment in _not_empty(_of_one_stream(fragments)):
             file.write(fragment.payload)
     return Path(path)
 
