@@ -413,6 +413,10 @@ fn no_half_file_is_left() {
     nix::sys::signal::kill(id, Signal::SIGTERM).unwrap();
     assert!(succeeded(&child.wait_with_output().unwrap()).contains(" fragments, "));
     assert_eq!(names(&folder), ["door.mkv"]);
+    // A track that is not there, among others that are, is said.
+    let some = export(&stage, kafka, &file, &["--tracks", "video,nobody"]);
+    succeeded(&some);
+    assert!(text(&some.stderr).contains("--tracks nobody: no fragment has this track"), "{}", text(&some.stderr));
 }
 
 #[test]

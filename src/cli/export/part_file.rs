@@ -2,7 +2,8 @@
 //!
 //! **Contract.** Until [`PartFile::complete`] there is nothing under the final name, or what was there before. What has been
 //! written is removed when that is not reached: after an error, and after Ctrl-C or another signal that ends the program, with a
-//! message. A signal that comes later changes nothing. Several programs may write the same file: each writes its own, and the last one to complete it stays.
+//! message. A signal that comes later changes nothing. Several programs may write the same file: each writes its own, and the last one to
+//! complete it stays.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

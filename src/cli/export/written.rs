@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use kvs_frames::TrackSelection;
+use kvs_frames::{TrackSelection, TrackSelector};
 use kvs_mkv::{Fragment, FragmentNumber, JoinError, Samples, Track, TrackKind};
 use serde_json::json;
 
@@ -72,6 +72,8 @@ pub(super) struct Written {
     last_number: Option<FragmentNumber>,
     missing: i64,
     fragments: u64,
+    /// Those of the tracks that are wanted, and that no fragment has had so far.
+    absent: Vec<TrackSelector>,
     /// How many fragments precede the first one with which a decoder can begin.
     skipped: u64,
     /// Whether ffmpeg has to make samples of the audio.
@@ -90,7 +92,9 @@ impl Written {
         let sink = Sink::Media(MediaFile::new(part.create()?));
         let (timeline, gaps) = (Timeline::default(), Vec::new());
         let (gaps_count, last_sequence, missing, fragments, skipped) = (0, None, 0, 0, 0);
+        let absent = target.tracks.clone().map(|wanted| wanted.0).unwrap_or_default();
         Ok(Self {
+            absent,
             target,
             part,
             sink,
@@ -122,6 +126,7 @@ impl Written {
                 Some(name) => format!("{} ({name})", track.number),
                 None => track.number.to_string(),
             });
+            self.absent.retain(|selector| !fragment.tracks.iter().any(|track| selector.contains(track)));
             let there_are = tracks.collect::<Vec<_>>().join(", ");
             let chosen = fragment.with_tracks(0, |track| wanted.contains(track));
             fragment =
@@ -234,6 +239,7 @@ impl Written {
             missing,
             fragments,
             skipped,
+            absent,
             ..
         } = self;
         let converted = match options.format {
@@ -264,6 +270,9 @@ impl Written {
                 ffmpeg::run(what, &arguments)?;
                 other.complete()?;
             }
+        }
+        for selector in &absent {
+            output::say(format_args!("kvs-connect: --tracks {selector}: no fragment has this track"));
         }
         let seconds = timeline.end_ns() as f64 / 1e9;
         if options.json {
