@@ -105,6 +105,8 @@ pub struct Committed {
     pub needed_topics: Vec<Arc<str>>,
     /// Topics of its records that could have been dropped; the commit shows that they accept records.
     pub droppable_topics: Vec<Arc<str>>,
+    /// The partitions of its records, and their topics.
+    pub partitions: Vec<(Arc<str>, i32)>,
     /// Whether it moved the stream's offset, which a fragment that is passed over does, too.
     pub moves_offset: bool,
     /// Memory and in-flight tokens of the fragment, released when this is dropped.
@@ -121,6 +123,9 @@ impl Committed {
             topics
         };
         let (needed_topics, droppable_topics) = (topics_of(false), topics_of(true));
+        let mut partitions: Vec<_> =
+            publication.all_records().map(|record| (Arc::clone(&record.topic), record.partition)).collect();
+        partitions.dedup();
         Self {
             key: Arc::clone(&publication.key),
             size_bytes: publication.size_bytes,
@@ -128,6 +133,7 @@ impl Committed {
             is_fragment: publication.offset.is_some() && publication.size_bytes > 0,
             needed_topics,
             droppable_topics,
+            partitions,
             moves_offset: publication.offset.is_some(),
             _permit: std::mem::replace(&mut publication.permit, Box::new(())),
         }

@@ -10,7 +10,7 @@ use super::recover::RecoverError;
 use super::refused_topics::RefusedTopics;
 use super::sources::Sources;
 use super::transaction::{Failed, RefusedRecord};
-use crate::model::{LogErrorKind, OffsetReader, OutputId, ShardId, ShardLog};
+use crate::model::{Committed, LogErrorKind, OffsetReader, OutputId, ShardId, ShardLog};
 use crate::telemetry;
 
 /// How long a transaction has only one stream's records after an unnamed refusal; refused streams fail meanwhile.
@@ -21,8 +21,11 @@ const ISOLATED_FOR: Duration = Duration::from_secs(600);
 pub(super) struct Losing {
     /// When a transaction with several streams was refused without naming a record.
     refused_unnamed: Option<Instant>,
-    /// The partitions of the records in the transaction that was not completed.
+    /// The partitions of the records in the transaction that was not completed, and in the one before: the coordinator may still be
+    /// completing that one when the next is refused.
     partitions: BTreeSet<(Arc<str>, i32)>,
+    /// Those of the last transaction that was committed.
+    committed: BTreeSet<(Arc<str>, i32)>,
     /// When the first of the failed attempts to acquire the shard began.
     since: Option<Instant>,
 }
@@ -32,6 +35,12 @@ impl Losing {
     pub(super) fn acquired(&mut self) {
         self.since = None;
         self.partitions.clear();
+        self.committed.clear();
+    }
+
+    /// Records that a transaction with these has been committed.
+    pub(super) fn committed(&mut self, committed: &[Committed]) {
+        self.committed = committed.iter().flat_map(|one| &one.partitions).cloned().collect();
     }
 
     /// Returns whether a transaction may have only one stream's records, so that a refusal shows whose record it is.
@@ -99,6 +108,7 @@ impl Losing {
     ) {
         let Failed { error, refused, needed_topics, droppable_topics, streams, lost, partitions, .. } = failed;
         self.partitions = partitions;
+        self.partitions.append(&mut self.committed);
         telemetry::shard_lost(error.kind.reason());
         let is_unnamed = refused.is_none() && error.kind == LogErrorKind::NotAuthorized;
         match (&error.kind, refused) {

@@ -193,6 +193,7 @@ impl<L: ShardLog, S: Sources> Owner<L, S> {
                     self.begun = true;
                     self.refused_topics.committed(committed.iter().flat_map(|one| &one.droppable_topics));
                     *delays = None;
+                    self.losing.committed(&committed);
                     self.report.committed();
                     telemetry::committed(&committed);
                     self.sources.committed(&committed);

@@ -29,7 +29,7 @@ fn arn(stage: &Stage, stream: &str) -> String {
 #[test]
 fn a_stream_configured_by_name_and_then_by_arn_continues_at_its_position() {
     let (kafka, stage) = (Kafka::shared(), Stage::with_shards("renamed", 5));
-    stage.add("door", &stage.recording(10, 2, 300), 40, Pace::FragmentsPerSecond(30.0));
+    stage.add_live("door", &stage.recording(10, 2, 300), 30.0);
     let arn = arn(&stage, "door");
     let mut worker = bare(&stage, kafka);
     for (times, given) in [arn.as_str(), "door", &arn, "door", &arn].into_iter().enumerate() {
@@ -49,7 +49,7 @@ fn a_stream_configured_by_name_and_then_by_arn_continues_at_its_position() {
             worker.wait_healthy();
         }
     }
-    wait_for("all of the file to arrive", || stage.held("door").len() == 400);
+    assert!(stage.simulator.end_playback("door"));
     stage.expect_all(kafka, &["door"]);
 }
 
