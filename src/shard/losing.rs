@@ -162,3 +162,7 @@ impl Losing {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "losing_tests.rs"]
+mod tests;

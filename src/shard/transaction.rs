@@ -180,7 +180,7 @@ pub struct Failed {
 }
 
 impl Failed {
-    fn of_log(error: LogError) -> Box<Self> {
+    pub(super) fn of_log(error: LogError) -> Box<Self> {
         Box::new(Self {
             error,
             refused: None,
