@@ -222,7 +222,7 @@ fn a_backfill_continues_without_fragments_that_the_archive_does_not_find() {
 fn a_refused_timestamp_costs_the_shard_once_and_the_record_gets_ingest_time() {
     let (kafka, stage) = (Kafka::shared(), Stage::new("refused-time"));
     kafka.create_topic(&stage.topic(), 1, &[("retention.ms", "-1"), ("max.message.bytes", "70000000")]);
-    stage.add("s", &stage.recording(40, 2, 500), 1, Pace::FragmentsPerSecond(4.0));
+    stage.add_live("s", &stage.recording(40, 2, 500), 4.0);
     let connector = stage.connector(&["s"]).set("record.timestamp", "producer");
     let mut worker = stage.start(&stage.worker(kafka), &connector);
     worker.wait_healthy();
@@ -231,7 +231,10 @@ fn a_refused_timestamp_costs_the_shard_once_and_the_record_gets_ingest_time() {
     let settings =
         [("retention.ms", "-1"), ("max.message.bytes", "70000000"), ("message.timestamp.before.max.ms", "3600000")];
     configure(kafka, &stage.topic(), &settings);
-    wait_for_within(Duration::from_secs(120), "all of the file to arrive", || stage.held("s").len() == 40);
+    worker.wait_logged("the broker refuses the timestamp");
+    let refused_at = stage.held("s").len();
+    wait_for("more with ingest time", || stage.held("s").len() > refused_at + 10);
+    assert!(stage.simulator.end_playback("s"));
     stage.expect_all(kafka, &["s"]);
     let log = worker.log();
     assert_eq!(log.matches("the broker refuses the timestamp").count(), 1, "{log}");
