@@ -177,8 +177,6 @@ def find_topics(
             raise TopicMissingError(f"that matches {topics.pattern}", sorted(known)[:10])
         return found
     names = [topics] if isinstance(topics, str) else list(topics)
-    if not names:
-        raise ConfigurationError("there is no topic to read")
     found = {}
     for name in names:
         topic = known.get(name)

@@ -37,9 +37,8 @@ def to_mp4(fragments: Iterable[Fragment], path: str | Path, *, tracks: Tracks = 
 
     What follows a discontinuity follows at once. PCM, which players do not expect in MP4, becomes AAC.
     """
-    source, tracks = _of_one_stream(fragments), tracks_of(tracks)
     with replacing(path) as temporary, Mp4Writer(temporary, tracks) as writer:
-        for fragment in source:
+        for fragment in _of_one_stream(fragments):
             writer.write(fragment)
     return Path(path)
 
